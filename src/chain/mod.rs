@@ -1,0 +1,115 @@
+//! Solana, as far as the facilitator sees it: read, simulate, send what is recorded, and tell honestly what can be
+//! known about it.
+
+use crate::{
+    domain::settlement::{Attempt, Observation},
+    ledger::Recorded,
+};
+use async_trait::async_trait;
+use solana_hash::Hash;
+use solana_pubkey::Pubkey;
+use solana_transaction::versioned::VersionedTransaction;
+use std::time::Duration;
+
+/// Why a question to the chain has no answer. The variants answer one question: can we know?
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// No answer in time, a broken connection, a 429 or 5xx: the outcome is unknown.
+    #[error("the Solana RPC is unavailable: {what}")]
+    Unavailable {
+        /// What was asked, without URLs or keys.
+        what: &'static str,
+        /// The cause.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+        /// When the endpoint asks to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// The endpoint answered no, and it is a known no: nothing was taken.
+    #[error("the Solana RPC refused: {0}")]
+    Refused(String),
+    /// The endpoint's answer cannot be true (another cluster, a malformed account).
+    #[error("the Solana RPC answered something impossible: {0}")]
+    Inconsistent(String),
+}
+
+/// A blockhash that transactions can be built on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveBlockhash {
+    /// The blockhash.
+    pub hash: Hash,
+    /// The block height after which it is dead.
+    pub last_valid_block_height: u64,
+    /// The slot at which it was told.
+    pub slot: u64,
+}
+
+/// An account as the chain holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainAccount {
+    /// Lamports.
+    pub lamports: u64,
+    /// The owning program.
+    pub owner: Pubkey,
+    /// Its data.
+    pub data: Vec<u8>,
+}
+
+/// What a simulation told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Simulation {
+    /// The chain's error, if it would fail.
+    pub error: Option<String>,
+    /// Program logs.
+    pub logs: Vec<String>,
+    /// Compute units consumed.
+    pub units: u64,
+    /// The asked-for accounts after the transaction, in order; empty when it would fail.
+    pub accounts: Vec<Option<ChainAccount>>,
+}
+
+/// How sure a caller wants to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Commitment {
+    /// A supermajority voted for it; callers are answered.
+    Confirmed,
+    /// It cannot be taken back.
+    Finalized,
+}
+
+/// The chain behind deadlines, failover and retry policy.
+#[async_trait]
+pub trait Chain: Send + Sync + 'static {
+    /// The genesis hash in base58, to check that this is the right cluster.
+    async fn genesis_hash(&self) -> Result<String, ChainError>;
+
+    /// A recent blockhash, from a background refresher in the steady state.
+    async fn latest_blockhash(&self) -> Result<LiveBlockhash, ChainError>;
+
+    /// Whether a blockhash that somebody else chose is alive, and until which block height at most.
+    async fn blockhash_life(&self, hash: &Hash) -> Result<Option<LiveBlockhash>, ChainError>;
+
+    /// Accounts at `confirmed`, in the order asked; `None` for one that does not exist. At most 100 keys.
+    async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError>;
+
+    /// Rent-exempt minimum for an account of `bytes`, in lamports.
+    async fn rent(&self, bytes: usize) -> Result<u64, ChainError>;
+
+    /// Recent priority fee per compute unit for transactions that write these accounts, in micro-lamports.
+    async fn priority_fee(&self, writable: &[Pubkey]) -> Result<u64, ChainError>;
+
+    /// Runs a transaction without signatures at `confirmed` and tells `watched` accounts afterwards.
+    async fn simulate(&self, tx: &VersionedTransaction, watched: &[Pubkey]) -> Result<Simulation, ChainError>;
+
+    /// Sends recorded bytes. `Ok` means that an endpoint took them, nothing more; any error means "look".
+    async fn send(&self, attempt: &Recorded<Attempt>) -> Result<(), ChainError>;
+
+    /// Tells what is known of an attempt, waiting up to `patience` for it to reach `want` (by a pushed notice, with
+    /// polling as fallback). Never waits past the answer; [`Observation::Unknown`] when nothing can be known.
+    async fn observe(
+        &self,
+        attempt: &Recorded<Attempt>,
+        want: Commitment,
+        patience: Duration,
+    ) -> Result<Observation, ChainError>;
+}

@@ -1,0 +1,56 @@
+//! The Covalidator: the TEE service that decrypts handles for those who hold a decrypt allowance
+//! (`spec/inco.md` §7). Every answer is checked against the pinned attestation key before anybody sees it.
+
+use async_trait::async_trait;
+use solana_pubkey::Pubkey;
+
+/// A plaintext that the pinned attestation key vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttestedValue {
+    /// The handle that was asked for.
+    pub handle: u128,
+    /// What it decrypts to, in base units for amounts.
+    pub plaintext: u128,
+    /// The attestation: Ed25519 over the digest of handle and plaintext.
+    pub signature: [u8; 64],
+}
+
+/// Why a handle was not decrypted.
+#[derive(Debug, thiserror::Error)]
+pub enum CovalidatorError {
+    /// `address` holds no decrypt allowance for the handle: final until one is granted.
+    #[error("{address} holds no decrypt allowance for this handle")]
+    NotAllowed {
+        /// Who asked.
+        address: Pubkey,
+    },
+    /// The Covalidator has not seen the handle yet (it lags the chain) and the deadline passed.
+    #[error("the Covalidator does not know this handle yet")]
+    Behind,
+    /// No usable answer before the deadline.
+    #[error("the Covalidator is unavailable")]
+    Unavailable(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+    /// The answer's signature, handle or form is wrong: an attack or a fault, never a reason to ask again.
+    #[error("the Covalidator's answer does not verify: {0}")]
+    Untrustworthy(&'static str),
+}
+
+/// Something that can sign a decrypt request: the spender, a wallet, a session helper.
+pub trait RequestSigner: Send + Sync {
+    /// The address whose decrypt allowance is used.
+    fn address(&self) -> Pubkey;
+    /// Ed25519 over `message`.
+    fn sign(&self, message: &[u8]) -> [u8; 64];
+}
+
+/// The decrypt service.
+#[async_trait]
+pub trait Covalidator: Send + Sync + 'static {
+    /// Decrypts `handle` on behalf of `signer`, retrying while the Covalidator lags, until `patience` has passed.
+    async fn decrypt(
+        &self,
+        handle: u128,
+        signer: &dyn RequestSigner,
+        patience: std::time::Duration,
+    ) -> Result<AttestedValue, CovalidatorError>;
+}

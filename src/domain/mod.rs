@@ -1,0 +1,18 @@
+//! The rules of a confidential session, and nothing else: no I/O, no async, no clock and no chance of its own.
+//!
+//! Everything here is a value or a total function over values, so that the ledger, the live driver and recovery can
+//! share one set of decisions and tests can walk all of them. Times are Unix seconds, amounts are base units of the
+//! session's asset, SOL is lamports.
+
+pub mod amount;
+pub mod chance;
+pub mod clock;
+pub mod funding;
+pub mod hold;
+pub mod intent;
+pub mod network;
+pub mod payment;
+pub mod reason;
+pub mod session;
+pub mod settlement;
+pub mod signed;

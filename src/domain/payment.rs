@@ -1,0 +1,136 @@
+//! One payment as a caller asks for it, and the checks that `/verify` and `/settle` share.
+
+use crate::domain::{
+    amount::Amount, clock::UnixSeconds, hold::ContentHash, network::Network, reason::PayReason, session::Session,
+    session::SessionId, signed,
+};
+use sha2::{Digest as _, Sha256};
+use solana_pubkey::Pubkey;
+
+/// A session key's signature over one payment (`spec/session.md` §4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorization {
+    /// The payment's idempotency key; it is the payload's nonce too.
+    pub nonce: String,
+    /// After this moment the authorisation is void.
+    pub expires_at: UnixSeconds,
+    /// Lower-case hex SHA-256 of the resource's URL, when the payer bound it.
+    pub resource_hash: Option<String>,
+    /// Ed25519.
+    pub signature: [u8; 64],
+}
+
+/// A payment as both sides of the request state it; what they must agree on is already known to agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// The session to draw on.
+    pub session: SessionId,
+    /// In base units, positive.
+    pub amount: Amount,
+    /// The network as the caller spelled it; answers echo it.
+    pub network: String,
+    /// The mint.
+    pub asset: Pubkey,
+    /// The wallet to be paid.
+    pub pay_to: Pubkey,
+    /// The caller's idempotency key.
+    pub nonce: Option<String>,
+    /// The URL paid for, when the payload tells it.
+    pub resource: Option<String>,
+    /// The session key's signature.
+    pub authorization: Option<Authorization>,
+    /// The merchant deduplicates by itself and wants the recorded answer byte for byte.
+    pub idempotent: bool,
+    /// The longest the caller waits, in seconds.
+    pub max_timeout_seconds: Option<u64>,
+}
+
+impl Payment {
+    /// What this payment is: an idempotency key names exactly one content.
+    pub fn content(&self, network: &Network) -> ContentHash {
+        let mut hash = Sha256::new();
+        let fields = [
+            "session",
+            network.canonical(),
+            &self.asset.to_string(),
+            &self.pay_to.to_string(),
+            &self.amount.to_string(),
+            self.resource.as_deref().unwrap_or(""),
+        ];
+        for field in fields {
+            // Length first, so that no two lists of fields share their bytes.
+            hash.update((field.len() as u64).to_le_bytes());
+            hash.update(field.as_bytes());
+        }
+        ContentHash(hash.finalize().into())
+    }
+
+    /// The key under which a repeat of this payment is recognised.
+    pub fn idempotency_key(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+}
+
+/// The limits every payment meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaymentLimits {
+    /// The largest single payment, in base units.
+    pub max_per_call: Amount,
+    /// The most a session with an unverified cap may spend in all, in base units.
+    pub unverified_exposure: Amount,
+}
+
+/// Everything that can be said against a payment before it is held.
+///
+/// Refuses with the reasons of `spec/session.md` §3, in the order a caller would fix them. `/settle` runs it again by
+/// itself; the ledger repeats the last line (state, expiry, cap) inside the transaction that writes the hold.
+pub fn check(
+    payment: &Payment,
+    session: &Session,
+    network: &Network,
+    limits: &PaymentLimits,
+    now: UnixSeconds,
+) -> Result<(), PayReason> {
+    let refuse_unless = |holds: bool, reason: PayReason| if holds { Ok(()) } else { Err(reason) };
+    refuse_unless(network.is(&payment.network), PayReason::NetworkMismatch)?;
+    refuse_unless(session.network == network.canonical(), PayReason::SessionNetworkMismatch)?;
+    refuse_unless(payment.asset == session.intent.asset, PayReason::AssetMismatch)?;
+    refuse_unless(payment.pay_to == session.intent.recipient, PayReason::RecipientMismatch)?;
+    refuse_unless(payment.amount > Amount::ZERO, PayReason::InvalidAmount)?;
+    refuse_unless(payment.amount <= limits.max_per_call, PayReason::PerCallLimitExceeded)?;
+    check_authorization(payment, session, now)?;
+    session.may_hold(payment.amount, now, limits.unverified_exposure)
+}
+
+/// A session with a session key is paid from only by payloads that key signed; without one there is nothing to check.
+fn check_authorization(payment: &Payment, session: &Session, now: UnixSeconds) -> Result<(), PayReason> {
+    let Some(session_key) = session.intent.session_key else {
+        return Ok(());
+    };
+    let Some(authorization) = &payment.authorization else {
+        return Err(PayReason::SessionSignatureRequired);
+    };
+    if authorization.expires_at <= now {
+        return Err(PayReason::PaymentExpired);
+    }
+    let bound = authorization.resource_hash.as_deref();
+    let told = payment.resource.as_deref().map(signed::resource_hash);
+    // A bound resource must be the one paid for; an unbound authorisation pays for any.
+    if bound.is_some() && bound != told.as_deref() {
+        return Err(PayReason::InvalidSessionSignature);
+    }
+    let message = signed::payment_message(
+        &session.signed.hash(),
+        payment.session,
+        payment.amount,
+        &payment.pay_to,
+        &authorization.nonce,
+        authorization.expires_at,
+        if bound.is_some() { payment.resource.as_deref() } else { None },
+    );
+    if signed::verify(&session_key, message.as_bytes(), &authorization.signature) {
+        Ok(())
+    } else {
+        Err(PayReason::InvalidSessionSignature)
+    }
+}

@@ -1,0 +1,135 @@
+//! The closed lists of words that clients may match on: why a payment and why a session is refused.
+//!
+//! Words of the deployed service are kept verbatim (`spec/session.md` §2-3). A word is a contract: none is ever
+//! renamed, and `docs/ERRORS.md` is generated from here.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal, $retry:literal, $meaning:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $(#[doc = $meaning] $variant,)* }
+
+        impl $name {
+            /// Every reason, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable word on the wire.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// What it means, in a sentence for people.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+
+            /// Whether the same request may succeed later without being changed.
+            pub const fn retry(self) -> bool {
+                match self { $(Self::$variant => $retry,)* }
+            }
+
+            /// The reason that has this word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reason| reason.word() == word)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why `/verify` or `/settle` refuses a payment (`invalidReason`, `errorReason`).
+    PayReason {
+        BadRequest = "bad_request", false, "The body is not what this route reads; the message names the member.";
+        SchemeMismatch = "scheme_mismatch", false, "The scheme is not `session` in both the payload and the requirements.";
+        NetworkMismatch = "network_mismatch", false, "The network is not the one this facilitator serves.";
+        MissingSessionId = "missing_session_id", false, "The payload names no session.";
+        SessionNotFound = "session_not_found", false, "No session has this id; open one with POST /sessions.";
+        SessionNotOpen = "session_not_open", false, "The session no longer (or not yet) accepts payments; the message tells its state.";
+        SessionRevoked = "session_revoked", false, "The payer took the delegation back on chain.";
+        SessionExpired = "session_expired", false, "The session's expiration has passed; open a new one.";
+        SessionNetworkMismatch = "session_network_mismatch", false, "The session belongs to another network.";
+        AssetMismatch = "asset_mismatch", false, "The requirements ask for another asset than the session's.";
+        RecipientMismatch = "recipient_mismatch", false, "`payTo` is not the session's recipient.";
+        AcceptedMismatch = "accepted_mismatch", false, "What the payer accepted differs from what the merchant requires.";
+        AmountMismatch = "amount_mismatch", false, "The payload's amount is not the required amount.";
+        InvalidAmount = "invalid_amount", false, "An amount is a plain positive decimal of base units, as a string.";
+        PerCallLimitExceeded = "per_call_limit_exceeded", false, "The amount is above this facilitator's limit for one call.";
+        CapExceeded = "cap_exceeded", false, "Captured, held and this amount together pass the session's cap.";
+        NonceConflict = "nonce_conflict", false, "The nonce was used for a payment with other content.";
+        DuplicateSettlement = "duplicate_settlement", false, "This payment was settled and told before; `transaction` is its signature.";
+        SessionSignatureRequired = "session_signature_required", false, "The session has a session key, and the payload carries no signature by it.";
+        InvalidSessionSignature = "invalid_session_signature", false, "The payload's signature is not the session key's over this payment.";
+        PaymentExpired = "payment_expired", false, "The payload's own authorisation has expired.";
+        SettlementPending = "settlement_pending", true, "The transfer is signed or sent, and its outcome is not known yet; repeat the same request.";
+        SettlementExpired = "settlement_expired", true, "Nothing was sent before the deadline; nothing is charged.";
+        SimulationFailed = "simulation_failed", false, "The chain refuses the transfer; nothing was sent and nothing is charged.";
+        OnchainTransferFailed = "onchain_transfer_failed", false, "The transfer landed with an error; nothing is charged.";
+        InsufficientFunds = "insufficient_funds", false, "The payer's balance is known to be too short.";
+        FundingUnproven = "funding_unproven", false, "The merchant demands a funding proof and there is none.";
+        TransactionTooLarge = "transaction_too_large", false, "The transfer does not fit a transaction of 1,232 bytes.";
+        SessionBusy = "session_busy", true, "Too much is waiting for this session; repeat later.";
+        SellerSettleCapExceeded = "seller_settle_cap_exceeded", true, "This merchant's sponsoring limit is reached.";
+        GlobalSettleCapExceeded = "global_settle_cap_exceeded", true, "This facilitator's sponsoring limit is reached.";
+        InternalError = "internal_error", true, "Our fault or an outage; what was accepted stays accepted, repeat with the same nonce.";
+    }
+}
+
+reasons! {
+    /// Why `POST /sessions` or `GET /sessions/{id}` refuses (`error`). Two words take a field's name as their end:
+    /// see [`OpenReason::MissingField`] and [`OpenReason::FieldMismatch`].
+    OpenReason {
+        BadRequest = "bad_request", false, "The body is not a JSON object of the documented members.";
+        BodyTooLarge = "body_too_large", false, "The body is larger than this route reads.";
+        MissingField = "missing_", false, "A required member is missing; its name follows the word, as in `missing_cap`.";
+        NetworkMismatch = "network_mismatch", false, "The network is not the one this facilitator serves.";
+        AssetNotAllowed = "asset_not_allowed", false, "This facilitator does not serve that asset.";
+        InvalidCap = "invalid_cap", false, "The cap is a plain positive decimal of base units, as a string.";
+        InvalidUser = "invalid_user", false, "The user is not a base58 public key of 32 bytes.";
+        InvalidRecipient = "invalid_recipient", false, "The recipient is not a base58 public key, or is the user himself.";
+        ExpirationInPast = "expiration_in_past", false, "The expiration must lie in the future.";
+        ExpirationTooFar = "expiration_too_far", false, "The expiration is further away than this facilitator allows.";
+        InvalidAuthSignature = "invalid_auth_signature", false, "The intent's signature is not the user's over the bytes received.";
+        AuthMessageNotJson = "auth_message_not_json", false, "The intent is not the expected JSON object.";
+        AuthMessageMissingNonce = "auth_message_missing_nonce", false, "The intent has no nonce of 16 to 64 printable ASCII characters.";
+        FieldMismatch = "auth_message_field_mismatch_", false, "A member of the intent is not the body's; its name follows the word.";
+        NonceReused = "nonce_reused", false, "The user has already used this nonce for another session.";
+        ApproveNotAllowed = "approve_not_allowed", false, "The approve transaction holds something we do not co-sign; the message names it.";
+        ApproveSubmitFailed = "approve_submit_failed", false, "The chain refused the approve transaction; no session was opened.";
+        ApprovePending = "approve_pending", true, "The approve was sent and its outcome is not known yet; the session opens by itself.";
+        DelegateMismatch = "delegate_mismatch", false, "On chain the delegate is not this facilitator.";
+        CapMismatch = "cap_mismatch", false, "The approved amount on chain is not the cap of the intent.";
+        CapUnverified = "cap_unverified", true, "The Covalidator has not told the approved amount yet; the session opens when it has.";
+        SourceNotReady = "source_not_ready", false, "The user has no usable token account for this asset.";
+        RecipientNotReady = "recipient_not_ready", false, "The recipient has no usable token account for this asset.";
+        SessionBusy = "session_busy", true, "Payments of the user's other sessions are still settling; repeat.";
+        QuotaExceeded = "quota_exceeded", true, "Too many sessions were opened lately; repeat later.";
+        InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "The fee payer cannot pay for this now.";
+        TransactionTooLarge = "transaction_too_large", false, "A settlement of this session would not fit 1,232 bytes; send a settleMessage.";
+        SessionNotFound = "session_not_found", false, "No session has this id.";
+        SignatureRequired = "signature_required", false, "The amounts of this session are told only to a signed request.";
+        InternalError = "internal_error", true, "Our fault or an outage; repeat the same request.";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn words_are_unique_and_lead_back() {
+        let words: HashSet<_> = PayReason::ALL.iter().map(|r| r.word()).collect();
+        assert_eq!(words.len(), PayReason::ALL.len());
+        assert!(PayReason::ALL.iter().all(|&r| PayReason::from_word(r.word()) == Some(r)));
+        let words: HashSet<_> = OpenReason::ALL.iter().map(|r| r.word()).collect();
+        assert_eq!(words.len(), OpenReason::ALL.len());
+    }
+}

@@ -1,0 +1,343 @@
+//! The settlement state machine: what survives a crash, and what to do next. Pure and total.
+//!
+//! ```text
+//!         planned               signed bytes recorded          confirmed, ok          finalised
+//!    new ─────────▶ Reserved ──────────────────────▶ InFlight ─────────────▶ Landed ─────────▶ Settled
+//!                    │    ▲── absent, with proof ─────┘   │  ▲─── a fork took it back ──┘
+//!        given up    │                                    │ landed with an error
+//!                    └───────────▶ Released ◀─────────────┘
+//! ```
+//!
+//! `settlement_events` is append-only and the truth; the state is its projection by [`apply`], the only transition
+//! function. One driver runs [`next_step`] for live requests and for recovery alike.
+
+use crate::domain::{amount::Amount, reason::PayReason, session::SessionId};
+use solana_signature::Signature;
+use std::fmt;
+use uuid::Uuid;
+
+#[cfg(test)]
+mod tests;
+
+/// A settlement's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SettlementId(pub Uuid);
+
+impl SettlementId {
+    /// An id from 16 random bytes.
+    pub fn from_random_bytes(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+}
+
+impl fmt::Display for SettlementId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// Why we broadcast a transaction. Everything we send is journalled with one of these, because each spends our SOL
+/// and each can be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// A transfer that captures the holds of one session.
+    Capture,
+    /// The user's approve transaction, co-signed by us; its bytes are the user's and cannot be signed anew.
+    Approve,
+    /// Creates a recipient's missing token account.
+    CreateRecipient,
+    /// Prepares the operator's own probe accounts.
+    Probe,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 4] = [Self::Capture, Self::Approve, Self::CreateRecipient, Self::Probe];
+
+    /// The word in the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Approve => "approve",
+            Self::CreateRecipient => "create_recipient",
+            Self::Probe => "probe",
+        }
+    }
+
+    /// Whether an expired attempt may be followed by another with a fresh blockhash.
+    pub const fn may_sign_again(self) -> bool {
+        match self {
+            Self::Capture | Self::CreateRecipient => true,
+            Self::Approve | Self::Probe => false,
+        }
+    }
+}
+
+/// Where a settlement stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Planned; no live attempt exists.
+    Reserved,
+    /// An attempt is signed and recorded; it may or may not have been sent.
+    InFlight,
+    /// The live attempt is confirmed without an error; callers are answered.
+    Landed,
+    /// The live attempt is final. Terminal.
+    Settled,
+    /// Nothing moved and nothing will; every hold went back. Terminal.
+    Released,
+}
+
+impl State {
+    /// The word in the ledger.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::InFlight => "in_flight",
+            Self::Landed => "landed",
+            Self::Settled => "settled",
+            Self::Released => "released",
+        }
+    }
+
+    /// Whether nothing can change any more.
+    pub const fn is_terminal(&self) -> bool {
+        matches!(self, Self::Settled | Self::Released)
+    }
+}
+
+/// Proof that an attempt has not landed and never will (`spec/settlement.md` §2): one endpoint that reported a
+/// finalised height past the attempt's last valid one, whose history reaches back before the attempt was signed,
+/// found nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AbsenceProof {
+    /// The finalised block height that the endpoint reported.
+    pub finalised_height: u64,
+    /// The first block the endpoint still has.
+    pub first_available_block: u64,
+}
+
+/// What happened to a settlement. Append-only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It was planned, with its holds.
+    Reserved,
+    /// An attempt was signed and its bytes recorded.
+    Signed {
+        /// The attempt's signature, known before anything is sent.
+        signature: Signature,
+    },
+    /// The live attempt is confirmed without an error.
+    Landed {
+        /// The slot it landed in.
+        slot: u64,
+    },
+    /// The live attempt is final.
+    Finalised,
+    /// A fork took the confirmed transaction back; it may land again while its blockhash lives.
+    TakenBack,
+    /// The live attempt landed with a program error: its fee is spent, nothing moved.
+    Refused {
+        /// The slot it landed in.
+        slot: u64,
+        /// What callers are told.
+        reason: PayReason,
+    },
+    /// The live attempt never landed and never will.
+    Absent(AbsenceProof),
+    /// Nothing is live and nothing more will be tried.
+    Abandoned {
+        /// What callers are told.
+        reason: PayReason,
+    },
+}
+
+impl Event {
+    /// The word in the ledger.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Signed { .. } => "signed",
+            Self::Landed { .. } => "landed",
+            Self::Finalised => "finalised",
+            Self::TakenBack => "taken_back",
+            Self::Refused { .. } => "refused",
+            Self::Absent(_) => "absent",
+            Self::Abandoned { .. } => "abandoned",
+        }
+    }
+}
+
+/// The event does not follow from the state: a bug or a lost race, never something to ignore.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a settlement that is {} cannot take the event {event}", state.as_ref().map_or("new", State::word))]
+pub struct IllegalEvent {
+    /// The state before; none for a new settlement.
+    pub state: Option<State>,
+    /// The event's word.
+    pub event: &'static str,
+}
+
+/// The only transition function.
+pub fn apply(state: Option<State>, event: &Event) -> Result<State, IllegalEvent> {
+    match (state, event) {
+        (None, Event::Reserved) => Ok(State::Reserved),
+        (Some(State::Reserved), Event::Signed { .. }) => Ok(State::InFlight),
+        (Some(State::Reserved), Event::Abandoned { .. }) => Ok(State::Released),
+        (Some(State::InFlight), Event::Landed { .. }) => Ok(State::Landed),
+        (Some(State::InFlight), Event::Refused { .. }) => Ok(State::Released),
+        (Some(State::InFlight), Event::Absent(_)) => Ok(State::Reserved),
+        (Some(State::Landed), Event::Finalised) => Ok(State::Settled),
+        (Some(State::Landed), Event::TakenBack) => Ok(State::InFlight),
+        (state, event) => Err(IllegalEvent { state, event: event.word() }),
+    }
+}
+
+/// Replays a whole log.
+pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<Option<State>, IllegalEvent> {
+    events.into_iter().try_fold(None, |state, event| apply(state, event).map(Some))
+}
+
+/// One signed transaction of a settlement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The settlement it belongs to.
+    pub settlement: SettlementId,
+    /// 1 for the first.
+    pub number: u32,
+    /// The fee payer's signature, which names the transaction.
+    pub signature: Signature,
+    /// The transaction in its wire encoding, at most 1,232 bytes.
+    pub wire: Vec<u8>,
+    /// The block height after which it can no longer land.
+    pub last_valid_block_height: u64,
+    /// The slot we knew when it was signed: a history that starts later proves nothing about it.
+    pub signed_at_slot: u64,
+    /// What it costs us when it lands, in lamports: fee, and rent and grants paid in it.
+    pub cost: Cost,
+}
+
+/// Lamports that a transaction of ours spends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Signature and priority fees; spent even when the transaction fails.
+    pub fee: u64,
+    /// Rent for accounts it creates; spent only when it succeeds.
+    pub rent: u64,
+    /// Lamports given to the user; spent only when it succeeds.
+    pub grant: u64,
+}
+
+impl Cost {
+    /// Everything together.
+    pub const fn total(self) -> u64 {
+        self.fee.saturating_add(self.rent).saturating_add(self.grant)
+    }
+}
+
+/// The promise to carry one or more holds of one session (or another purpose's single transaction).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// Its id.
+    pub id: SettlementId,
+    /// Why it exists.
+    pub purpose: Purpose,
+    /// The session it serves; every purpose but [`Purpose::Probe`] has one.
+    pub session: Option<SessionId>,
+    /// The sum of its holds, in base units; zero for other purposes.
+    pub amount: Amount,
+    /// The projection of its events.
+    pub state: State,
+    /// How many events it has: the number the next one gets minus one. Of two writers one loses here.
+    pub sequence: u32,
+    /// How many attempts were signed.
+    pub attempts: u32,
+    /// The signature of the live or last attempt.
+    pub signature: Option<Signature>,
+}
+
+/// What was seen of the live attempt on chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// Signed by this process a moment ago and not sent yet.
+    JustSigned,
+    /// Not asked yet, as after a restart.
+    NotAsked,
+    /// Not seen, but its blockhash is alive: it may still land.
+    Pending,
+    /// We cannot know: no answer, or an answer that proves nothing.
+    Unknown,
+    /// Landed without an error.
+    Landed {
+        /// The slot.
+        slot: u64,
+        /// Whether it can no longer be taken back.
+        finalised: bool,
+    },
+    /// Landed with an error.
+    Failed {
+        /// The slot.
+        slot: u64,
+        /// Whether it can no longer be taken back.
+        finalised: bool,
+        /// The chain's words, for the operator.
+        error: String,
+    },
+    /// Never landed and never will.
+    Absent(AbsenceProof),
+}
+
+/// What the driver does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Build and sign an attempt, and record it.
+    Sign,
+    /// Send the recorded bytes (again: identical bytes land once).
+    Send,
+    /// Ask the chain.
+    LookUp,
+    /// Write this event.
+    Record(Event),
+    /// Nothing more to do.
+    Done,
+}
+
+/// Decides the next step from the state and what was seen; pure, so that live work and recovery cannot differ.
+///
+/// `wanted` tells whether a further attempt is still wanted (somebody waits, or a promise was made); without it an
+/// unsigned settlement is given up with `give_up`.
+pub fn next_step(settlement: &Settlement, seen: &Observation, wanted: bool, give_up: PayReason) -> Step {
+    match settlement.state {
+        State::Settled | State::Released => Step::Done,
+        State::Reserved => {
+            if wanted && (settlement.attempts == 0 || settlement.purpose.may_sign_again()) {
+                Step::Sign
+            } else {
+                Step::Record(Event::Abandoned { reason: give_up })
+            }
+        }
+        State::InFlight => match seen {
+            Observation::JustSigned | Observation::Pending => Step::Send,
+            Observation::NotAsked | Observation::Unknown => Step::LookUp,
+            Observation::Landed { slot, .. } => Step::Record(Event::Landed { slot: *slot }),
+            // A failed transaction can be taken back too, and then land without an error: until it is final its
+            // holds stay held.
+            Observation::Failed { finalised: false, .. } => Step::LookUp,
+            Observation::Failed { slot, finalised: true, .. } => {
+                Step::Record(Event::Refused { slot: *slot, reason: PayReason::OnchainTransferFailed })
+            }
+            Observation::Absent(proof) => Step::Record(Event::Absent(*proof)),
+        },
+        State::Landed => match seen {
+            Observation::Landed { finalised: true, .. } => Step::Record(Event::Finalised),
+            // An error now, or proof of absence, means a fork took the success back; the state after that decides.
+            Observation::Failed { finalised: true, .. } | Observation::Absent(_) => Step::Record(Event::TakenBack),
+            Observation::JustSigned
+            | Observation::NotAsked
+            | Observation::Pending
+            | Observation::Unknown
+            | Observation::Landed { finalised: false, .. }
+            | Observation::Failed { finalised: false, .. } => Step::LookUp,
+        },
+    }
+}

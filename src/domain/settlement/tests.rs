@@ -1,0 +1,1 @@
+//! Table tests: every state and event pair.

@@ -1,0 +1,243 @@
+//! Durability. Every verb is exactly one database transaction and is on disk when it returns; no transaction handle
+//! leaves this module, so none can wait on the network.
+//!
+//! Promises: captured + held never pass a session's cap; a hold is captured at most once; at most one attempt of a
+//! settlement is live; terminal states never change; and [`Recorded`] values come only from here, so sending a
+//! transaction before its bytes are durable does not compile.
+
+use crate::domain::{
+    amount::Amount,
+    clock::UnixSeconds,
+    hold::{ContentHash, Hold, HoldId, NewHold},
+    reason::{OpenReason, PayReason},
+    session::{CapCheck, Session, SessionId},
+    settlement::{Attempt, Event, Purpose, Settlement, SettlementId},
+};
+use async_trait::async_trait;
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+
+/// A value whose row is durable. Made only inside this module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded<T>(T);
+
+impl<T> Recorded<T> {
+    /// The value.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Why a verb failed. Refusals that are part of a verb's meaning are in its own return type.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The database did not answer or failed: the outcome is unknown, look before doing it again.
+    #[error("the ledger is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Rows contradict each other or an invariant: stop and look.
+    #[error("the ledger is inconsistent: {0}")]
+    Inconsistent(String),
+    /// Another writer recorded an event first: load the settlement again and look again.
+    #[error("another driver moved this settlement on")]
+    LostRace,
+    /// The queue is full: nothing was written, repeat later.
+    #[error("the ledger's queue is full")]
+    Busy,
+}
+
+/// What became of a request to open a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// The row is new, in state `opening`.
+    New(Session),
+    /// The same user asked for the same session before; this is it, as it stands.
+    Existing(Session),
+    /// The user has used the nonce for something else.
+    NonceReused,
+}
+
+/// What became of a request to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Accepted and durable.
+    New(Hold),
+    /// The same payment was accepted before (same nonce and content, or a takeover of a payment that was answered
+    /// `settlement_pending`); this is it, as it stands.
+    Repeat(Hold),
+    /// The nonce names a payment with other content.
+    NonceConflict,
+    /// Refused; no trace is left.
+    Refused(PayReason),
+}
+
+/// How a caller's wait ended, decided in one transaction at his deadline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// No settlement covered it: released, nothing is charged.
+    Released,
+    /// A settlement covers it: its outcome is to be asked for later. The hold is marked as answered `pending`.
+    Pending(Hold),
+    /// It was decided in the meantime.
+    Decided(Hold),
+}
+
+/// A settlement with its live attempt, if one is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The settlement.
+    pub settlement: Settlement,
+    /// Its live (or, when landed, its landed) attempt.
+    pub attempt: Option<Recorded<Attempt>>,
+}
+
+/// Sums for reports and tests, in base units and lamports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Sum of captured holds.
+    pub captured: Amount,
+    /// Sum of holds whose fate is open.
+    pub held: Amount,
+    /// Transfers that landed.
+    pub transfers: u64,
+    /// Lamports of fees spent.
+    pub fees: u64,
+    /// Lamports of rent spent.
+    pub rent: u64,
+    /// Lamports granted to users.
+    pub grants: u64,
+}
+
+/// The verbs. See the module for what they all promise.
+#[async_trait]
+pub trait Ledger: Send + Sync + 'static {
+    /// Writes a session in state `opening`, or finds the one that this user opened with this nonce.
+    async fn open_session(&self, session: &Session) -> Result<Opened, LedgerError>;
+
+    /// The session with this id.
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, LedgerError>;
+
+    /// The live (`opening` or `open`) sessions of a user and asset, oldest first.
+    async fn live_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<Vec<Session>, LedgerError>;
+
+    /// Sessions in state `opening`, oldest first: what recovery has to finish.
+    async fn opening_sessions(&self) -> Result<Vec<Session>, LedgerError>;
+
+    /// `opening` becomes `open`, and in the same transaction every session in `superseded` that is live becomes
+    /// `superseded`. An `open` session only has its cap check updated. Other states are left alone.
+    async fn mark_open(
+        &self,
+        id: SessionId,
+        check: CapCheck,
+        approve: Signature,
+        superseded: &[SessionId],
+    ) -> Result<Session, LedgerError>;
+
+    /// `opening` (or `open` with an unverified cap) becomes `rejected`. What it holds stays held and is settled.
+    async fn reject_session(&self, id: SessionId, reason: OpenReason) -> Result<(), LedgerError>;
+
+    /// All live sessions of this user and asset become `revoked`.
+    async fn revoke_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<u64, LedgerError>;
+
+    /// Open sessions past their expiration become `expired`. Returns how many.
+    async fn expire_sessions(&self, now: UnixSeconds) -> Result<u64, LedgerError>;
+
+    /// Accepts a payment: looks the nonce up first, then state, expiry and cap, then writes the hold.
+    ///
+    /// Without a nonce, a hold of the same content that was last answered `settlement_pending` is taken over once,
+    /// the oldest first.
+    async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError>;
+
+    /// The hold with this id.
+    async fn find_hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError>;
+
+    /// What this nonce was used for in this session.
+    async fn find_payment(&self, session: SessionId, nonce: &str) -> Result<Option<Hold>, LedgerError>;
+
+    /// Hands out `success:true` for a captured hold, once: true for the one caller who may say it.
+    async fn claim_success(&self, id: HoldId) -> Result<bool, LedgerError>;
+
+    /// Ends a caller's wait: an uncovered hold is released with `reason`, a covered one is marked answered `pending`.
+    async fn end_wait(&self, id: HoldId, reason: PayReason) -> Result<Deadline, LedgerError>;
+
+    /// Plans one settlement over the waiting holds of a session, oldest first, up to `most` base units and always at
+    /// least one; `None` when nothing waits.
+    async fn plan_settlement(
+        &self,
+        id: SettlementId,
+        session: SessionId,
+        most: Amount,
+        now: UnixSeconds,
+    ) -> Result<Option<Settlement>, LedgerError>;
+
+    /// Plans a settlement without holds: an approve, an account creation, a probe.
+    async fn plan_other(
+        &self,
+        id: SettlementId,
+        purpose: Purpose,
+        session: Option<SessionId>,
+        now: UnixSeconds,
+    ) -> Result<Settlement, LedgerError>;
+
+    /// Records a signed attempt (event `Signed`) and its cost as reserved; only now may it be sent.
+    async fn record_signed(
+        &self,
+        settlement: &Settlement,
+        attempt: Attempt,
+        now: UnixSeconds,
+    ) -> Result<(Settlement, Recorded<Attempt>), LedgerError>;
+
+    /// Appends an event and everything that follows from it, in one transaction: `Landed` captures the holds, books
+    /// the cost and marks the holds in `waiting` as told; `TakenBack` undoes that; `Refused` books the fee and, like
+    /// `Abandoned`, returns the holds one by one: released with the event's reason (which is what every settlement
+    /// does to per-call holds).
+    async fn record(
+        &self,
+        settlement: &Settlement,
+        event: Event,
+        waiting: &[HoldId],
+        now: UnixSeconds,
+    ) -> Result<Settlement, LedgerError>;
+
+    /// The settlement and its live attempt.
+    async fn load_work(&self, id: SettlementId) -> Result<Work, LedgerError>;
+
+    /// Every settlement that is not in a terminal state, oldest first.
+    async fn unfinished(&self) -> Result<Vec<Work>, LedgerError>;
+
+    /// Sessions that have holds no settlement covers, oldest hold first.
+    async fn waiting_sessions(&self) -> Result<Vec<SessionId>, LedgerError>;
+
+    /// Releases every uncovered hold accepted before `before` with `reason`: at start nobody waits for them any more.
+    async fn release_abandoned(&self, before: UnixSeconds, reason: PayReason) -> Result<u64, LedgerError>;
+
+    /// The holds of a settlement.
+    async fn holds_of(&self, id: SettlementId) -> Result<Vec<Hold>, LedgerError>;
+
+    /// The settlement that carries a session's approve, if one is recorded.
+    async fn approve_of(&self, session: SessionId) -> Result<Option<Work>, LedgerError>;
+
+    /// Holds of a session whose fate is open: waiting or planned.
+    async fn open_holds(&self, session: SessionId) -> Result<u64, LedgerError>;
+
+    /// What a session cost and moved; of all sessions for `None`.
+    async fn totals(&self, session: Option<SessionId>) -> Result<Totals, LedgerError>;
+
+    /// How many sessions this user, and all users, opened since `since`: the opening quota.
+    async fn opened_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<(u64, u64), LedgerError>;
+
+    /// A cheap write-free question that fails when the database does.
+    async fn ping(&self) -> Result<(), LedgerError>;
+
+    /// Replays every event log and compares it with its projection, and every sum with its rows; the text names the
+    /// first contradiction. Run by tests after every scenario and by `sotto doctor`.
+    async fn audit(&self) -> Result<(), LedgerError>;
+}
+
+/// The hash that tells whether two requests to open a session are the same request.
+pub fn opening_content(session: &Session) -> ContentHash {
+    use sha2::Digest as _;
+    let mut hash = sha2::Sha256::new();
+    hash.update(&session.signed.bytes);
+    hash.update(session.signed.signature);
+    ContentHash(hash.finalize().into())
+}
