@@ -62,7 +62,7 @@ impl EncryptionKey {
     }
 
     /// The uncompressed point in lower-case hex.
-    pub fn to_hex(&self) -> String {
+    pub fn to_hex(self) -> String {
         hex::encode(self.0.to_encoded_point(false).as_bytes())
     }
 }

@@ -42,7 +42,6 @@ pub fn account_discriminator(type_name: &str) -> [u8; 8] {
 }
 
 fn first_eight(prefix: &str, name: &str) -> [u8; 8] {
-    let [a, b, c, d, e, f, g, h, ..]: [u8; 32] =
-        Sha256::new().chain_update(prefix).chain_update(name).finalize().into();
-    [a, b, c, d, e, f, g, h]
+    let digest: [u8; 32] = Sha256::new().chain_update(prefix).chain_update(name).finalize().into();
+    std::array::from_fn(|at| digest[at])
 }
