@@ -1,1 +1,166 @@
-//! (in progress)
+//! What goes over HTTP, as serde types and strict decoders; shared by the facilitator, the payer's client and the
+//! merchant's middleware.
+//!
+//! Two ways in. Whoever *writes* a body (client, merchant, our answers) uses the typed structs. Whoever *decides* over
+//! money (`/verify`, `/settle`, `POST /sessions`) uses the decoders [`payment::payment`] and [`opening::opening`],
+//! which read raw JSON so that every refusal has its documented word and nothing is coerced. Unknown members are
+//! ignored everywhere except in the signed intent: clients of tomorrow may add some.
+
+pub mod agreement;
+pub mod facilitator;
+pub mod header;
+pub mod json;
+pub mod opening;
+pub mod payment;
+pub mod session;
+pub mod x402_v1;
+pub mod x402_v2;
+
+use serde_json::Value;
+
+/// The scheme's name on the wire.
+pub const SESSION_SCHEME: &str = "session";
+/// x402's extension for idempotency keys.
+pub const PAYMENT_IDENTIFIER: &str = "payment-identifier";
+
+/// A JSON object of x402 is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// `x402Version` is a number that we do not speak.
+    #[error("x402 version {0} is not spoken here; 1 and 2 are")]
+    UnknownVersion(u64),
+    /// A member has the wrong type.
+    #[error(transparent)]
+    WrongType(#[from] json::WrongType),
+    /// A required member is missing or of the wrong type.
+    #[error("the members are not those of x402 version {version}")]
+    Shape {
+        /// The version whose shape was tried.
+        version: u64,
+        /// What serde found.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Refuses versions nobody has written yet. The number decides nothing else: the published client writes 1 on the
+/// shape of 2.
+pub fn check_version(version: u64) -> Result<(), WireError> {
+    match version {
+        x402_v1::VERSION | x402_v2::VERSION => Ok(()),
+        other => Err(WireError::UnknownVersion(other)),
+    }
+}
+
+/// A payer's payment in either shape, as a merchant reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PaymentPayload {
+    /// `scheme` and `network` at the top.
+    V1(x402_v1::PaymentPayload),
+    /// With `accepted`.
+    V2(x402_v2::PaymentPayload),
+}
+
+impl PaymentPayload {
+    /// Reads a payload; the presence of `accepted` chooses the shape (`spec/session.md` §3).
+    pub fn read(json: &Value) -> Result<Self, WireError> {
+        let object = json::Object::root(json)?;
+        check_version(object.integer("x402Version")?.unwrap_or(x402_v2::VERSION))?;
+        if object.get("accepted").is_some() {
+            serde_json::from_value(json.clone())
+                .map(Self::V2)
+                .map_err(|source| WireError::Shape { version: x402_v2::VERSION, source })
+        } else {
+            serde_json::from_value(json.clone())
+                .map(Self::V1)
+                .map_err(|source| WireError::Shape { version: x402_v1::VERSION, source })
+        }
+    }
+
+    /// The session scheme's part.
+    pub fn session(&self) -> &session::SessionPayload {
+        match self {
+            Self::V1(payment) => &payment.payload,
+            Self::V2(payment) => &payment.payload,
+        }
+    }
+
+    /// The number that the payer wrote.
+    pub fn version(&self) -> u64 {
+        match self {
+            Self::V1(payment) => payment.x402_version,
+            Self::V2(payment) => payment.x402_version,
+        }
+    }
+}
+
+/// A merchant's challenge in either version, as a payer reads it: tolerant of offers in schemes we do not know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Challenge {
+    /// 1 or 2.
+    pub version: u64,
+    /// Why this is a 402, for people.
+    pub error: Option<String>,
+    /// What is being sold (version 2).
+    pub resource: Option<x402_v2::Resource>,
+    /// The `session` offers, in the merchant's order.
+    pub offers: Vec<Offer>,
+    /// What extensions ask for, to be echoed.
+    pub extensions: Option<serde_json::Map<String, Value>>,
+}
+
+/// One `session` offer of a challenge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    /// The network as the merchant spelled it.
+    pub network: String,
+    /// In base units, still text.
+    pub amount: String,
+    /// The mint, base58.
+    pub asset: String,
+    /// The wallet to be paid, base58.
+    pub pay_to: String,
+    /// The longest the merchant waits, in seconds.
+    pub max_timeout_seconds: Option<u64>,
+    /// The URL, where version 1 tells it.
+    pub resource: Option<String>,
+    /// The offer as received, to be echoed as `accepted`.
+    pub raw: Value,
+}
+
+impl Challenge {
+    /// Reads a challenge from the header's JSON (version 2) or the body's (version 1).
+    ///
+    /// Offers of other schemes, and offers that lack what a payment needs, are left out.
+    pub fn read(json: &Value) -> Result<Self, WireError> {
+        let object = json::Object::root(json)?;
+        let version = object.integer("x402Version")?.unwrap_or(x402_v1::VERSION);
+        check_version(version)?;
+        let offers = object.get("accepts").and_then(Value::as_array).into_iter().flatten();
+        Ok(Self {
+            version,
+            error: object.get("error").and_then(Value::as_str).map(str::to_owned),
+            resource: object.get("resource").and_then(|r| serde_json::from_value(r.clone()).ok()),
+            offers: offers.filter_map(Offer::read).collect(),
+            extensions: object.get("extensions").and_then(Value::as_object).cloned(),
+        })
+    }
+}
+
+impl Offer {
+    fn read(raw: &Value) -> Option<Self> {
+        let text = |name: &str| raw.get(name).and_then(Value::as_str).map(str::to_owned);
+        if text("scheme")? != SESSION_SCHEME {
+            return None;
+        }
+        Some(Self {
+            network: text("network")?,
+            amount: text("amount").or_else(|| text("maxAmountRequired"))?,
+            asset: text("asset")?,
+            pay_to: text("payTo")?,
+            max_timeout_seconds: raw.get("maxTimeoutSeconds").and_then(Value::as_u64),
+            resource: text("resource"),
+            raw: raw.clone(),
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! The x402 headers: base64 of JSON, bounded on both sides.
+//!
+//! Only the standard alphabet with padding is read (`spec/x402.md` §1.3): one text means one value, and no second
+//! spelling of a payment reaches the idempotency rules.
+
+use crate::wire::json::{self, JsonError};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A merchant's challenge, on a 402.
+pub const PAYMENT_REQUIRED: &str = "payment-required";
+/// A payer's payment.
+pub const PAYMENT_SIGNATURE: &str = "payment-signature";
+/// A payer's payment in x402 v1; the text is the same.
+pub const X_PAYMENT: &str = "x-payment";
+/// A merchant's receipt.
+pub const PAYMENT_RESPONSE: &str = "payment-response";
+/// A merchant's receipt in x402 v1.
+pub const X_PAYMENT_RESPONSE: &str = "x-payment-response";
+
+/// The longest header value that is read or written, in characters.
+pub const MAX_HEADER_LENGTH: usize = 16 * 1024;
+
+/// Why a text is not a header we read, or a value does not fit one.
+#[derive(Debug, thiserror::Error)]
+pub enum HeaderError {
+    /// Longer than [`MAX_HEADER_LENGTH`].
+    #[error("the header has {0} characters; at most {MAX_HEADER_LENGTH} are read")]
+    TooLong(usize),
+    /// Another alphabet, missing padding, white space.
+    #[error("the header is not standard base64 with padding")]
+    NotBase64(#[source] base64::DecodeError),
+    /// The text inside is not JSON that we read.
+    #[error(transparent)]
+    NotJson(#[from] JsonError),
+    /// The JSON inside is another object.
+    #[error("the header holds other members than expected")]
+    Shape(#[source] serde_json::Error),
+}
+
+/// Writes a header's value.
+pub fn encode<T: Serialize>(value: &T) -> Result<String, HeaderError> {
+    let text = STANDARD.encode(serde_json::to_vec(value).map_err(HeaderError::Shape)?);
+    if text.len() > MAX_HEADER_LENGTH { Err(HeaderError::TooLong(text.len())) } else { Ok(text) }
+}
+
+/// Reads a header's value; `serde_json::Value` keeps every member for forwarding it untouched.
+pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T, HeaderError> {
+    if text.len() > MAX_HEADER_LENGTH {
+        return Err(HeaderError::TooLong(text.len()));
+    }
+    let bytes = STANDARD.decode(text).map_err(HeaderError::NotBase64)?;
+    serde_json::from_value(json::read(&bytes)?).map_err(HeaderError::Shape)
+}
