@@ -80,11 +80,13 @@ pub struct PaymentLimits {
     pub unverified_exposure: Amount,
 }
 
-/// Everything that can be said against a payment before it is held.
+/// Everything that can be said against a payment without counting money: network, asset, recipient, the limit of one
+/// call, the session key's signature.
 ///
-/// Refuses with the reasons of `spec/session.md` §3, in the order a caller would fix them. `/settle` runs it again by
-/// itself; the ledger repeats the last line (state, expiry, cap) inside the transaction that writes the hold.
-pub fn check(
+/// Refuses with the reasons of `spec/session.md` §3, in the order a caller would fix them. `/verify` and `/settle`
+/// both run it and then [`Session::may_hold`] (state, expiry, cap), which settle runs inside the transaction that
+/// writes the hold. An expired authorisation is told last, so that whoever is told so has proved to hold the key.
+pub fn check_terms(
     payment: &Payment,
     session: &Session,
     network: &Network,
@@ -98,8 +100,7 @@ pub fn check(
     refuse_unless(payment.pay_to == session.intent.recipient, PayReason::RecipientMismatch)?;
     refuse_unless(payment.amount > Amount::ZERO, PayReason::InvalidAmount)?;
     refuse_unless(payment.amount <= limits.max_per_call, PayReason::PerCallLimitExceeded)?;
-    check_authorization(payment, session, now)?;
-    session.may_hold(payment.amount, now, limits.unverified_exposure)
+    check_authorization(payment, session, now)
 }
 
 /// A session with a session key is paid from only by payloads that key signed; without one there is nothing to check.
@@ -110,8 +111,9 @@ fn check_authorization(payment: &Payment, session: &Session, now: UnixSeconds) -
     let Some(authorization) = &payment.authorization else {
         return Err(PayReason::SessionSignatureRequired);
     };
-    if authorization.expires_at <= now {
-        return Err(PayReason::PaymentExpired);
+    // The signed nonce is the idempotency key: were another one allowed beside it, one signature would pay twice.
+    if payment.nonce.as_deref() != Some(authorization.nonce.as_str()) {
+        return Err(PayReason::InvalidSessionSignature);
     }
     let bound = authorization.resource_hash.as_deref();
     let told = payment.resource.as_deref().map(signed::resource_hash);
@@ -128,9 +130,8 @@ fn check_authorization(payment: &Payment, session: &Session, now: UnixSeconds) -
         authorization.expires_at,
         if bound.is_some() { payment.resource.as_deref() } else { None },
     );
-    if signed::verify(&session_key, message.as_bytes(), &authorization.signature) {
-        Ok(())
-    } else {
-        Err(PayReason::InvalidSessionSignature)
+    if !signed::verify(&session_key, message.as_bytes(), &authorization.signature) {
+        return Err(PayReason::InvalidSessionSignature);
     }
+    if authorization.expires_at > now { Ok(()) } else { Err(PayReason::PaymentExpired) }
 }

@@ -116,6 +116,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// The session with this id.
     async fn session(&self, id: SessionId) -> Result<Option<Session>, LedgerError>;
 
+    /// The session that this user opened (or tried to open) with this nonce.
+    async fn find_session(&self, user: &Pubkey, nonce: &str) -> Result<Option<Session>, LedgerError>;
+
+    /// Open sessions whose approved amount is not verified yet, oldest first: what the cap check asks about again.
+    async fn unverified_sessions(&self) -> Result<Vec<Session>, LedgerError>;
+
     /// The live (`opening` or `open`) sessions of a user and asset, oldest first.
     async fn live_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<Vec<Session>, LedgerError>;
 
