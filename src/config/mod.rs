@@ -1,1 +1,142 @@
-//! (in progress)
+//! Configuration: compiled-in defaults, file, environment, flags; parsed once into plain values.
+//!
+//! It promises that every value is valid and remembers where it came from, that an unknown key is refused wherever it
+//! is written, and that one run tells *all* faults, each with its key, its source and a remedy. Nothing else in the
+//! crate reads the environment. Only `cli` imports this module: components take plain arguments.
+//!
+//! The layers, from the weakest to the strongest:
+//!
+//! 1. `deploy/sotto.default.toml`, compiled in;
+//! 2. the file of `--config`, else of `SOTTO_CONFIG`, else `./sotto.toml` if it is there;
+//! 3. the environment, `../.env` and `./.env` included: the deployed service's variables, and over them
+//!    `SOTTO_<SECTION>__<KEY>` for every key;
+//! 4. flags.
+//!
+//! The defaults are those of `solana:devnet`. For any other network its addresses and endpoints have to be set.
+
+mod asset;
+mod covalidator;
+mod deployed;
+mod environment;
+mod fault;
+mod keys;
+mod layers;
+mod ledger;
+mod limits;
+mod network;
+mod programs;
+mod reader;
+mod schema;
+mod secret;
+mod server;
+mod settlement;
+mod show;
+mod telemetry;
+mod value;
+
+pub use self::{
+    asset::AssetConfig,
+    covalidator::CovalidatorConfig,
+    environment::Environment,
+    fault::{Fault, Faults, Warning},
+    keys::KeysConfig,
+    layers::{DEFAULTS, Flags, Layers},
+    ledger::LedgerConfig,
+    limits::LimitsConfig,
+    network::{NetworkConfig, NetworkName, WrongNetwork},
+    programs::ProgramsConfig,
+    reader::Reader,
+    schema::{Key, Kind, Shown, all as keys},
+    secret::{Endpoint, KeyPair, SecretError, SecretReference, SecretText},
+    server::{CorsOrigins, ServerConfig},
+    settlement::{CapCheckPolicy, DecryptAllowance, SettleInstruction, SettlementConfig},
+    show::Row,
+    telemetry::{LogFormat, TelemetryConfig},
+    value::Origin,
+};
+
+/// Everything the facilitator is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which network, and how to reach it.
+    pub network: NetworkConfig,
+    /// Where Inco's programs live.
+    pub programs: ProgramsConfig,
+    /// The token.
+    pub asset: AssetConfig,
+    /// Who spends, who pays.
+    pub keys: KeysConfig,
+    /// The decrypt service.
+    pub covalidator: CovalidatorConfig,
+    /// What is refused before any work.
+    pub limits: LimitsConfig,
+    /// How payments reach the chain.
+    pub settlement: SettlementConfig,
+    /// Where money is remembered.
+    pub ledger: LedgerConfig,
+    /// Where the API listens.
+    pub server: ServerConfig,
+    /// How logs are written.
+    pub telemetry: TelemetryConfig,
+}
+
+impl Config {
+    /// Reads every section, and what must hold between them.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let network = NetworkConfig::read(reader);
+        let programs = ProgramsConfig::read(reader);
+        let asset = AssetConfig::read(reader);
+        let keys = KeysConfig::read(reader);
+        let covalidator = CovalidatorConfig::read(reader);
+        let limits = LimitsConfig::read(reader);
+        let settlement = SettlementConfig::read(reader);
+        let ledger = LedgerConfig::read(reader);
+        let server = ServerConfig::read(reader);
+        let telemetry = TelemetryConfig::read(reader);
+        if let (Some(limits), Some(settlement)) = (&limits, &settlement) {
+            check_deadlines(reader, limits, settlement);
+        }
+        Some(Self {
+            network: network?,
+            programs: programs?,
+            asset: asset?,
+            keys: keys?,
+            covalidator: covalidator?,
+            limits: limits?,
+            settlement: settlement?,
+            ledger: ledger?,
+            server: server?,
+            telemetry: telemetry?,
+        })
+    }
+}
+
+/// A request that is cut off before the settlement's answer would leave a caller without any.
+fn check_deadlines(reader: &mut Reader<'_>, limits: &LimitsConfig, settlement: &SettlementConfig) {
+    if settlement.answer_deadline >= limits.request_timeout {
+        let problem = format!(
+            "{} s is not below limits.request_timeout_seconds ({} s)",
+            settlement.answer_deadline.as_secs(),
+            limits.request_timeout.as_secs()
+        );
+        reader.fault(
+            &settlement::ANSWER_DEADLINE_SECONDS,
+            problem,
+            "lower it, or raise limits.request_timeout_seconds",
+        );
+    }
+}
+
+impl Layers {
+    /// The whole configuration and what an operator should know about it, or every fault.
+    pub fn config(&self) -> Result<(Config, Vec<Warning>), Faults> {
+        self.extract(Config::read)
+    }
+
+    /// Only what a command needs: `read` takes the sections it uses, and only their faults (and those of form) count.
+    pub fn extract<T>(&self, read: impl FnOnce(&mut Reader<'_>) -> Option<T>) -> Result<(T, Vec<Warning>), Faults> {
+        let mut reader = Reader::new(self);
+        let value = read(&mut reader);
+        reader.finish(value)
+    }
+}

@@ -1,0 +1,83 @@
+//! `[limits]`: what is refused before any work is done.
+
+use super::{asset, reader::Reader, schema::Key};
+use crate::domain::amount::Amount;
+use std::time::Duration;
+
+const MAX_PER_CALL: Key = Key::text("limits", "max_per_call");
+const BODY_BYTES: Key = Key::integer("limits", "body_bytes");
+const SESSIONS_PER_USER_PER_HOUR: Key = Key::integer("limits", "sessions_per_user_per_hour");
+const SESSIONS_PER_HOUR: Key = Key::integer("limits", "sessions_per_hour");
+const MAX_GRANT_LAMPORTS: Key = Key::integer("limits", "max_grant_lamports");
+const UNVERIFIED_EXPOSURE: Key = Key::text("limits", "unverified_exposure");
+const MAX_SESSION_SECONDS: Key = Key::integer("limits", "max_session_seconds");
+const CONCURRENT_REQUESTS: Key = Key::integer("limits", "concurrent_requests");
+pub(super) const REQUEST_TIMEOUT_SECONDS: Key = Key::integer("limits", "request_timeout_seconds");
+
+pub(super) const KEYS: &[Key] = &[
+    MAX_PER_CALL,
+    BODY_BYTES,
+    SESSIONS_PER_USER_PER_HOUR,
+    SESSIONS_PER_HOUR,
+    MAX_GRANT_LAMPORTS,
+    UNVERIFIED_EXPOSURE,
+    MAX_SESSION_SECONDS,
+    CONCURRENT_REQUESTS,
+    REQUEST_TIMEOUT_SECONDS,
+];
+
+/// A tenth of a SOL: nobody needs a larger grant for the rent of one decrypt allowance.
+const MOST_GRANT_LAMPORTS: u64 = 100_000_000;
+
+/// The limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// The largest payment, in base units.
+    pub max_per_call: Amount,
+    /// The largest request body.
+    pub body_bytes: usize,
+    /// Sessions one user may open in an hour.
+    pub sessions_per_user_per_hour: u32,
+    /// Sessions all users together may open in an hour.
+    pub sessions_per_hour: u32,
+    /// The largest grant of an approve transaction that is co-signed, in lamports.
+    pub max_grant_lamports: u64,
+    /// What a session may hold and capture while its approved amount is unverified, in base units.
+    pub unverified_exposure: Amount,
+    /// The longest life of a session.
+    pub max_session_seconds: u64,
+    /// Requests served at the same time.
+    pub concurrent_requests: usize,
+    /// How long one request may take.
+    pub request_timeout: Duration,
+}
+
+impl LimitsConfig {
+    /// Reads the section; amounts are in units of `[asset]`.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let decimals = asset::read_decimals(reader);
+        let max_per_call = asset::read_amount(reader, &MAX_PER_CALL, decimals);
+        if max_per_call == Some(Amount::ZERO) {
+            reader.fault(&MAX_PER_CALL, "zero refuses every payment", "write an amount above zero");
+        }
+        let body_bytes = reader.whole(&BODY_BYTES, 4_096..=2_097_152_usize);
+        let sessions_per_user_per_hour = reader.whole(&SESSIONS_PER_USER_PER_HOUR, 1..=1_000_000_u32);
+        let sessions_per_hour = reader.whole(&SESSIONS_PER_HOUR, 1..=10_000_000_u32);
+        let max_grant_lamports = reader.whole(&MAX_GRANT_LAMPORTS, 0..=MOST_GRANT_LAMPORTS);
+        let unverified_exposure = asset::read_amount(reader, &UNVERIFIED_EXPOSURE, decimals);
+        let max_session_seconds = reader.whole(&MAX_SESSION_SECONDS, 60..=31_536_000_u64);
+        let concurrent_requests = reader.whole(&CONCURRENT_REQUESTS, 1..=100_000_usize);
+        let request_timeout = reader.whole(&REQUEST_TIMEOUT_SECONDS, 1..=600_u64).map(Duration::from_secs);
+        Some(Self {
+            max_per_call: max_per_call?,
+            body_bytes: body_bytes?,
+            sessions_per_user_per_hour: sessions_per_user_per_hour?,
+            sessions_per_hour: sessions_per_hour?,
+            max_grant_lamports: max_grant_lamports?,
+            unverified_exposure: unverified_exposure?,
+            max_session_seconds: max_session_seconds?,
+            concurrent_requests: concurrent_requests?,
+            request_timeout: request_timeout?,
+        })
+    }
+}

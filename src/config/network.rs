@@ -1,0 +1,141 @@
+//! `[network]`: which Solana network, and how to reach it.
+
+use super::{reader::Reader, schema::Key, secret::Endpoint, value::Origin};
+use crate::domain::network::Network;
+
+const NAME: Key = Key::text("network", "name");
+const RPC_URLS: Key = Key::list("network", "rpc_urls").endpoint().of_network();
+const WS_URL: Key = Key::text("network", "ws_url").endpoint();
+const GENESIS_HASH: Key = Key::text("network", "genesis_hash");
+const SPELLINGS: Key = Key::list("network", "spellings");
+
+pub(super) const KEYS: &[Key] = &[NAME, RPC_URLS, WS_URL, GENESIS_HASH, SPELLINGS];
+
+/// The most endpoints that are tried in turn.
+const MOST_ENDPOINTS: usize = 8;
+
+/// The network and its endpoints.
+#[derive(Clone, Debug)]
+pub struct NetworkConfig {
+    /// Which network.
+    pub name: NetworkName,
+    /// RPC endpoints in the order they are tried; at least one.
+    pub rpc_urls: Vec<Endpoint>,
+    /// The websocket endpoint; by convention derived from the first RPC endpoint.
+    pub ws_url: Endpoint,
+}
+
+/// A network as far as it is known before the RPC is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NetworkName {
+    /// A public one: its genesis hash is known, and an RPC that reports another is refused.
+    Public(Network),
+    /// A local one.
+    Local {
+        /// Its whole genesis hash in base58, if the operator pins it.
+        genesis_hash: Option<String>,
+        /// What it also answers to.
+        spellings: Vec<String>,
+    },
+}
+
+/// The RPC serves another network than the configured one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the RPC reports the genesis hash {found}, which is not that of {expected}: correct network.name or network.rpc_urls"
+)]
+pub struct WrongNetwork {
+    /// What is configured.
+    pub expected: String,
+    /// What the RPC says.
+    pub found: String,
+}
+
+impl NetworkName {
+    /// The network, now that the RPC's genesis hash is known; refuses one that does not fit.
+    pub fn resolve(&self, genesis_hash: &str) -> Result<Network, WrongNetwork> {
+        let wrong = |expected: &str| WrongNetwork { expected: expected.to_owned(), found: genesis_hash.to_owned() };
+        match self {
+            Self::Public(network) if network.has_genesis(genesis_hash) => Ok(network.clone()),
+            Self::Public(network) => Err(wrong(network.alias())),
+            Self::Local { genesis_hash: Some(pinned), .. } if pinned != genesis_hash => Err(wrong(pinned)),
+            Self::Local { spellings, .. } => Ok(Network::local(genesis_hash, spellings)),
+        }
+    }
+}
+
+impl NetworkConfig {
+    /// Reads the section.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let name = read_name(reader);
+        let rpc_urls = read_rpc_urls(reader);
+        let ws_url = match reader.optional_text(&WS_URL) {
+            None => rpc_urls.as_ref().and_then(|urls| urls.first()).and_then(Endpoint::websocket),
+            Some(_) => reader.parsed(&WS_URL, "write a ws:// or wss:// URL, or leave it out", |text| {
+                Endpoint::parse(text, &["ws", "wss"]).ok_or_else(|| "it is not a websocket URL".to_owned())
+            }),
+        };
+        Some(Self { name: name?, rpc_urls: rpc_urls?, ws_url: ws_url? })
+    }
+}
+
+fn read_name(reader: &mut Reader<'_>) -> Option<NetworkName> {
+    let spellings = reader.list(&SPELLINGS).map(<[String]>::to_vec).unwrap_or_default();
+    let genesis_hash = read_genesis_hash(reader);
+    let name = reader.text(&NAME)?;
+    if name == "solana:localnet" {
+        return Some(NetworkName::Local { genesis_hash: genesis_hash.map(str::to_owned), spellings });
+    }
+    let Some(network) = Network::public(name) else {
+        let remedy =
+            "write solana:devnet, solana:testnet, solana:mainnet, a genesis form of one of them, or solana:localnet";
+        reader.fault(&NAME, format!("{name:?} is not a known network"), remedy);
+        return None;
+    };
+    if !spellings.is_empty() {
+        let remedy = "leave network.spellings out, or set network.name to solana:localnet";
+        reader.fault(&SPELLINGS, "a public network has fixed spellings", remedy);
+    }
+    if genesis_hash.is_some_and(|hash| !network.has_genesis(hash)) {
+        let remedy = "leave network.genesis_hash out: public networks know theirs";
+        reader.fault(&GENESIS_HASH, format!("it is not the genesis hash of {name}"), remedy);
+    }
+    Some(NetworkName::Public(network))
+}
+
+fn read_genesis_hash<'a>(reader: &mut Reader<'a>) -> Option<&'a str> {
+    let text = reader.optional_text(&GENESIS_HASH)?;
+    if crate::domain::signed::parse_key(text).is_none() {
+        reader.fault(&GENESIS_HASH, "it is not a hash in base58 (32 bytes)", "copy what `getGenesisHash` answers");
+        return None;
+    }
+    Some(text)
+}
+
+fn read_rpc_urls(reader: &mut Reader<'_>) -> Option<Vec<Endpoint>> {
+    let texts = reader.list(&RPC_URLS)?;
+    let urls: Vec<_> = texts.iter().filter_map(|text| Endpoint::parse(text, &["http", "https"])).collect();
+    if urls.len() != texts.len() || urls.is_empty() || urls.len() > MOST_ENDPOINTS {
+        // The text may hold an API key, so it is counted and not quoted.
+        let problem = format!("{} of its {} entries are http(s) URLs", urls.len(), texts.len());
+        let remedy =
+            format!("write one to {MOST_ENDPOINTS} URLs that begin with https:// (or http:// on a private network)");
+        reader.fault(&RPC_URLS, problem, remedy);
+        return None;
+    }
+    let exposed = urls.iter().find(|url| url.expose().starts_with("http://") && !is_private(url.host()));
+    if let (Some(url), false) = (exposed, reader.origin(&RPC_URLS) == Some(Origin::Default)) {
+        reader.warn(&RPC_URLS, format!("{url} is reached without TLS over a public network; use https"));
+    }
+    Some(urls)
+}
+
+/// Whether a host is this machine or a private network.
+fn is_private(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    match address.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(v4)) => v4.is_loopback() || v4.is_private(),
+        Ok(std::net::IpAddr::V6(v6)) => v6.is_loopback() || v6.is_unique_local(),
+        Err(_) => !host.contains('.'),
+    }
+}

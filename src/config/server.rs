@@ -1,0 +1,60 @@
+//! `[server]`: where the API listens and which browsers may call it.
+
+use super::{reader::Reader, schema::Key};
+use std::net::{IpAddr, SocketAddr};
+
+const BIND: Key = Key::text("server", "bind");
+const PORT: Key = Key::integer("server", "port");
+const CORS_ORIGINS: Key = Key::list("server", "cors_origins");
+
+pub(super) const KEYS: &[Key] = &[BIND, PORT, CORS_ORIGINS];
+
+/// The server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where it listens; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Which browsers may call.
+    pub cors_origins: CorsOrigins,
+}
+
+/// The origins whose browsers may call the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CorsOrigins {
+    /// Any, never with credentials.
+    Any,
+    /// These, spelt as browsers send them.
+    Only(Vec<String>),
+}
+
+impl ServerConfig {
+    /// Reads the section.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let remedy = "write an IP address: 0.0.0.0 for all interfaces, 127.0.0.1 for this machine only";
+        let bind = reader
+            .parsed(&BIND, remedy, |text| text.parse::<IpAddr>().map_err(|_| format!("{text:?} is not an IP address")));
+        let port = reader.whole(&PORT, 0..=u16::MAX);
+        let cors_origins = read_cors_origins(reader);
+        Some(Self { address: SocketAddr::new(bind?, port?), cors_origins: cors_origins? })
+    }
+}
+
+fn read_cors_origins(reader: &mut Reader<'_>) -> Option<CorsOrigins> {
+    let origins = reader.list(&CORS_ORIGINS)?;
+    if origins == ["*"] {
+        return Some(CorsOrigins::Any);
+    }
+    let wrong = origins.iter().find(|origin| !is_origin(origin));
+    if let Some(wrong) = wrong {
+        let remedy = "write \"*\" alone, or origins such as \"https://shop.example\" without a path";
+        reader.fault(&CORS_ORIGINS, format!("{wrong:?} is not an origin"), remedy);
+        return None;
+    }
+    Some(CorsOrigins::Only(origins.to_vec()))
+}
+
+/// Whether a text is exactly what a browser sends as `Origin`.
+fn is_origin(text: &str) -> bool {
+    reqwest::Url::parse(text)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text)
+}

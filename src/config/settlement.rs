@@ -1,0 +1,127 @@
+//! `[settlement]`: how payments reach the chain, and what a session needs before it opens.
+
+use super::{reader::Reader, schema::Key};
+use std::time::Duration;
+
+const SETTLE_INSTRUCTION: Key = Key::text("settlement", "settle_instruction");
+const DECRYPT_ALLOWANCE: Key = Key::text("settlement", "decrypt_allowance");
+pub(super) const ANSWER_DEADLINE_SECONDS: Key = Key::integer("settlement", "answer_deadline_seconds");
+const COMPUTE_UNIT_MARGIN_PERCENT: Key = Key::integer("settlement", "compute_unit_margin_percent");
+const PRIORITY_FEE_CAP: Key = Key::integer("settlement", "priority_fee_cap_micro_lamports");
+const CREATE_RECIPIENT: Key = Key::switch("settlement", "create_recipient");
+const SPONSOR_ACCOUNT_CREATION: Key = Key::switch("settlement", "sponsor_account_creation");
+const CAP_CHECK: Key = Key::text("settlement", "cap_check");
+const CAP_CHECK_DEADLINE_SECONDS: Key = Key::integer("settlement", "cap_check_deadline_seconds");
+
+pub(super) const KEYS: &[Key] = &[
+    SETTLE_INSTRUCTION,
+    DECRYPT_ALLOWANCE,
+    ANSWER_DEADLINE_SECONDS,
+    COMPUTE_UNIT_MARGIN_PERCENT,
+    PRIORITY_FEE_CAP,
+    CREATE_RECIPIENT,
+    SPONSOR_ACCOUNT_CREATION,
+    CAP_CHECK,
+    CAP_CHECK_DEADLINE_SECONDS,
+];
+
+/// Which instruction moves the money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettleInstruction {
+    /// Carries the user's signed message (what the scheme says).
+    TransferWithAuthorization,
+    /// The delegate's plain transfer.
+    Transfer,
+}
+
+/// When a settlement grants both sides the right to decrypt their new balances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecryptAllowance {
+    /// In every settlement.
+    Every,
+    /// In none.
+    Never,
+}
+
+/// What is asked of the approved amount before a session opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapCheckPolicy {
+    /// It must be attested.
+    Required,
+    /// It is attested when the Covalidator answers in time; else a small exposure limit applies.
+    BestEffort,
+    /// It is never asked.
+    Off,
+}
+
+/// How settlements are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettlementConfig {
+    /// Which instruction moves the money.
+    pub settle_instruction: SettleInstruction,
+    /// When decrypt allowances are granted.
+    pub decrypt_allowance: DecryptAllowance,
+    /// How long a caller waits for a payment to land, at most.
+    pub answer_deadline: Duration,
+    /// What is added to the measured compute units, in per cent.
+    pub compute_unit_margin_percent: u32,
+    /// The highest priority fee, in micro-lamports per compute unit.
+    pub priority_fee_cap_micro_lamports: u64,
+    /// Whether a missing recipient account is created at our cost.
+    pub create_recipient: bool,
+    /// Whether a user's missing account may be created at our cost (he can close it and keep the rent).
+    pub sponsor_account_creation: bool,
+    /// What is asked of the approved amount.
+    pub cap_check: CapCheckPolicy,
+    /// How long the Covalidator may take for it.
+    pub cap_check_deadline: Duration,
+}
+
+impl SettlementConfig {
+    /// Reads the section.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let settle_instruction = reader.word(
+            &SETTLE_INSTRUCTION,
+            &[
+                ("transfer_with_authorization", SettleInstruction::TransferWithAuthorization),
+                ("transfer", SettleInstruction::Transfer),
+            ],
+        );
+        let decrypt_allowance = read_decrypt_allowance(reader);
+        let answer_deadline = reader.whole(&ANSWER_DEADLINE_SECONDS, 1..=300_u64).map(Duration::from_secs);
+        let compute_unit_margin_percent = reader.whole(&COMPUTE_UNIT_MARGIN_PERCENT, 0..=300_u32);
+        let priority_fee_cap_micro_lamports = reader.whole(&PRIORITY_FEE_CAP, 0..=100_000_000_u64);
+        let create_recipient = reader.switch(&CREATE_RECIPIENT);
+        let sponsor_account_creation = reader.switch(&SPONSOR_ACCOUNT_CREATION);
+        let cap_check = reader.word(
+            &CAP_CHECK,
+            &[
+                ("required", CapCheckPolicy::Required),
+                ("best-effort", CapCheckPolicy::BestEffort),
+                ("off", CapCheckPolicy::Off),
+            ],
+        );
+        let cap_check_deadline = reader.whole(&CAP_CHECK_DEADLINE_SECONDS, 1..=60_u64).map(Duration::from_secs);
+        Some(Self {
+            settle_instruction: settle_instruction?,
+            decrypt_allowance: decrypt_allowance?,
+            answer_deadline: answer_deadline?,
+            compute_unit_margin_percent: compute_unit_margin_percent?,
+            priority_fee_cap_micro_lamports: priority_fee_cap_micro_lamports?,
+            create_recipient: create_recipient?,
+            sponsor_account_creation: sponsor_account_creation?,
+            cap_check: cap_check?,
+            cap_check_deadline: cap_check_deadline?,
+        })
+    }
+}
+
+fn read_decrypt_allowance(reader: &mut Reader<'_>) -> Option<DecryptAllowance> {
+    if reader.optional_text(&DECRYPT_ALLOWANCE) == Some("idle") {
+        let problem = "\"idle\" is not available in this version";
+        let remedy = "write \"every\" (balances stay readable) or \"never\" (cheapest; balances are read on request)";
+        reader.fault(&DECRYPT_ALLOWANCE, problem, remedy);
+        return None;
+    }
+    reader.word(&DECRYPT_ALLOWANCE, &[("every", DecryptAllowance::Every), ("never", DecryptAllowance::Never)])
+}
