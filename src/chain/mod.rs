@@ -1,6 +1,11 @@
 //! Solana, as far as the facilitator sees it: read, simulate, send what is recorded, and tell honestly what can be
 //! known about it.
 
+pub mod fees;
+pub mod inspect;
+pub mod keys;
+pub mod transaction;
+
 use crate::{
     domain::settlement::{Attempt, Observation},
     ledger::Recorded,

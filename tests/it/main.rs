@@ -1,6 +1,9 @@
 //! Integration tests: one binary, one module per part.
+#![expect(clippy::unwrap_used, reason = "tests may panic, and clippy only sees test functions, not what they share")]
 
 mod config;
 mod idl;
+mod inspect;
 mod programs;
+mod transaction;
 mod wire;

@@ -1,0 +1,219 @@
+//! Instruction by instruction: what ours would be, and whether this one is it.
+
+use super::{ApproveRefusal, ApproveTemplate};
+use crate::{
+    chain::{
+        fees::{self, Setting},
+        transaction::MAX_CIPHERTEXT_BYTES,
+    },
+    programs::{discriminator, inco_token::Allowance},
+};
+use solana_instruction::{AccountMeta, Instruction};
+use solana_pubkey::Pubkey;
+use solana_sdk_ids::{compute_budget, system_program};
+use solana_system_interface::instruction as system;
+
+/// Lighthouse, whose assertions wallets add while signing.
+pub(super) const LIGHTHOUSE: Pubkey = Pubkey::from_str_const("L2TExMFKdjpN9kozasaurPirfHy9P8sbXoAN1qA3S95");
+/// Phantom adds up to three.
+const MAX_LIGHTHOUSE: usize = 3;
+/// Lighthouse's first byte: 0 and 1 write and close memory accounts, 2 to 17 are the assertions (its public source);
+/// what comes later is unknown and refused.
+const LIGHTHOUSE_ASSERTIONS: std::ops::RangeInclusive<u8> = 2..=17;
+/// The shortest an encrypted amount gets: 113 bytes and one digit.
+const MIN_CIPHERTEXT_BYTES: usize = 114;
+
+/// What the walk over the instructions has found so far.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The instructions as we would have built them.
+    pub(super) ours: Vec<Instruction>,
+    pub(super) grant: Option<u64>,
+    pub(super) creates: bool,
+    pub(super) approve: Option<Approve>,
+    units: bool,
+    price: bool,
+    lighthouse: usize,
+}
+
+/// The variable parts of the approve.
+#[derive(Debug)]
+pub(super) struct Approve {
+    pub(super) ciphertext: Vec<u8>,
+    pub(super) allowance: Pubkey,
+}
+
+impl ApproveTemplate<'_> {
+    /// Accepts the next instruction, or names what differs.
+    pub(super) fn accept(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<(), ApproveRefusal> {
+        let ours = if seen.program_id == compute_budget::ID {
+            self.compute_budget(found, index, seen)?
+        } else if seen.program_id == LIGHTHOUSE {
+            self.lighthouse(found, index, seen)?
+        } else if found.approve.is_some() {
+            return Err(self.after_approve(index, seen));
+        } else if seen.program_id == system_program::ID {
+            self.grant(found, index, seen)?
+        } else if seen.program_id == self.programs.token {
+            self.token(found, index, seen)?
+        } else {
+            return Err(foreign(index, seen));
+        };
+        found.ours.push(ours);
+        Ok(())
+    }
+
+    /// Why nothing of the template may come after the approve, in the words that help most.
+    fn after_approve(&self, index: usize, seen: &Instruction) -> ApproveRefusal {
+        if seen.program_id == self.programs.token && is_approve(&seen.data).is_some() {
+            ApproveRefusal::TooMany { index, what: "approve" }
+        } else if seen.program_id == system_program::ID || seen.program_id == self.programs.token {
+            ApproveRefusal::OutOfOrder { index }
+        } else {
+            foreign(index, seen)
+        }
+    }
+
+    fn compute_budget(
+        &self,
+        found: &mut Found,
+        index: usize,
+        seen: &Instruction,
+    ) -> Result<Instruction, ApproveRefusal> {
+        let setting = fees::parse(&seen.data).ok_or_else(|| foreign(index, seen))?;
+        let (before, within, what) = match setting {
+            Setting::Units(units) => (&mut found.units, units <= self.compute.units, "compute-unit limit"),
+            Setting::Price(price) => (&mut found.price, price <= self.compute.price, "compute-unit price"),
+        };
+        if std::mem::replace(before, true) {
+            return Err(ApproveRefusal::TooMany { index, what });
+        }
+        if !within {
+            return Err(ApproveRefusal::ComputeBudget);
+        }
+        let ours = Instruction { program_id: compute_budget::ID, accounts: Vec::new(), data: seen.data.clone() };
+        same(index, seen, ours, "a compute-budget instruction has no accounts")
+    }
+
+    fn lighthouse(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, ApproveRefusal> {
+        found.lighthouse += 1;
+        if found.lighthouse > MAX_LIGHTHOUSE {
+            return Err(ApproveRefusal::TooMany { index, what: "Lighthouse" });
+        }
+        if !seen.data.first().is_some_and(|opcode| LIGHTHOUSE_ASSERTIONS.contains(opcode)) {
+            return Err(ApproveRefusal::LighthouseWrites { index });
+        }
+        if seen.accounts.iter().any(|account| self.is_ours(&account.pubkey)) {
+            return Err(ApproveRefusal::LighthouseNamesUs { index });
+        }
+        // Read-only and unsigned in our compilation, so that an assertion can raise nobody's rights: the comparison
+        // of the merged sets refuses it if it does.
+        let accounts = seen.accounts.iter().map(|account| AccountMeta::new_readonly(account.pubkey, false)).collect();
+        Ok(Instruction { program_id: LIGHTHOUSE, accounts, data: seen.data.clone() })
+    }
+
+    fn grant(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, ApproveRefusal> {
+        // The system program's bincode: instruction 2 (transfer) as u32, lamports as u64, both little endian.
+        let [2, 0, 0, 0, lamports @ ..] = seen.data.as_slice() else { return Err(foreign(index, seen)) };
+        let lamports = <[u8; 8]>::try_from(lamports).map(u64::from_le_bytes).map_err(|_| foreign(index, seen))?;
+        if found.grant.is_some() {
+            return Err(ApproveRefusal::TooMany { index, what: "grant" });
+        }
+        if found.creates {
+            return Err(ApproveRefusal::OutOfOrder { index });
+        }
+        if lamports > self.max_grant {
+            return Err(ApproveRefusal::Grant { lamports, most: self.max_grant });
+        }
+        found.grant = Some(lamports);
+        let ours = system::transfer(&self.fee_payer, &self.user, lamports);
+        same(index, seen, ours, "the grant goes from the fee payer to the user")
+    }
+
+    fn token(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, ApproveRefusal> {
+        if seen.data.starts_with(&discriminator("create_idempotent")) {
+            return self.create(found, index, seen);
+        }
+        let checked = is_approve(&seen.data).ok_or_else(|| foreign(index, seen))?;
+        self.approve(found, index, seen, checked)
+    }
+
+    fn create(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, ApproveRefusal> {
+        if found.creates {
+            return Err(ApproveRefusal::TooMany { index, what: "account creation" });
+        }
+        if !self.may_create {
+            return Err(ApproveRefusal::CreateNotSponsored);
+        }
+        found.creates = true;
+        let ours = self.programs.create_idempotent(&self.fee_payer, &self.user, &self.mint);
+        same(index, seen, ours, "only the user's own account of this asset is created")
+    }
+
+    fn approve(
+        &self,
+        found: &mut Found,
+        index: usize,
+        seen: &Instruction,
+        checked: bool,
+    ) -> Result<Instruction, ApproveRefusal> {
+        let differs = |what| ApproveRefusal::Differs { index, what };
+        let ciphertext = ciphertext(&seen.data).ok_or_else(|| differs("the ciphertext"))?;
+        // The decrypt allowance is the last account but one; whether it is that of the new delegated amount only a
+        // simulation can tell.
+        let [.., allowance, _] = seen.accounts.as_slice() else { return Err(differs("the accounts")) };
+        let (allowance, source) = (allowance.pubkey, self.source());
+        let pair = Some(Allowance { account: allowance, holder: self.spender });
+        let (programs, spender, user) = (&self.programs, &self.spender, &self.user);
+        let ours = if checked {
+            programs.approve_checked(&source, &self.mint, spender, user, &ciphertext, self.decimals, pair)
+        } else {
+            programs.approve(&source, spender, user, &ciphertext, pair)
+        };
+        // A program-derived address is not on the curve, and it is nobody who has another part in this.
+        let taken = ours.accounts.iter().filter(|account| account.pubkey == allowance).count() > 1
+            || self.is_ours(&allowance)
+            || [self.mint, programs.token, compute_budget::ID, LIGHTHOUSE].contains(&allowance);
+        if taken || allowance.is_on_curve() {
+            return Err(differs("the decrypt allowance"));
+        }
+        found.approve = Some(Approve { ciphertext, allowance });
+        same(index, seen, ours, "the accounts or arguments of the approve")
+    }
+}
+
+/// Whether these are an approve's bytes, and if so whether it is `approve_checked`.
+fn is_approve(bytes: &[u8]) -> Option<bool> {
+    if bytes.starts_with(&discriminator("approve_checked")) {
+        Some(true)
+    } else {
+        bytes.starts_with(&discriminator("approve")).then_some(false)
+    }
+}
+
+/// The ciphertext of an approve: after the discriminator, with its length before it.
+fn ciphertext(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (length, rest) = bytes.get(8..)?.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let fits = (MIN_CIPHERTEXT_BYTES..=MAX_CIPHERTEXT_BYTES).contains(&length);
+    rest.get(..length).filter(|_| fits).map(<[u8]>::to_vec)
+}
+
+/// Compares program, ordered keys and bytes; rights are compared later, over the whole message.
+fn same(
+    index: usize,
+    seen: &Instruction,
+    ours: Instruction,
+    what: &'static str,
+) -> Result<Instruction, ApproveRefusal> {
+    let keys = |instruction: &Instruction| instruction.accounts.iter().map(|a| a.pubkey).collect::<Vec<_>>();
+    if seen.program_id == ours.program_id && seen.data == ours.data && keys(seen) == keys(&ours) {
+        Ok(ours)
+    } else {
+        Err(ApproveRefusal::Differs { index, what })
+    }
+}
+
+fn foreign(index: usize, seen: &Instruction) -> ApproveRefusal {
+    ApproveRefusal::ForeignInstruction { index, program: seen.program_id }
+}
