@@ -8,31 +8,52 @@
 //! thread-local that [`StandIns::run`] sets around every execution. Several networks can live in one process, each on
 //! any thread, as long as **every** execute and simulate call is wrapped in `run`. Outside of it the stand-ins refuse.
 
+mod anchor;
 mod builtin;
+mod host;
+mod introspection;
+mod lightning;
 mod rules;
+mod token;
 mod vault;
 
 use std::sync::Arc;
 
+use ed25519_dalek::SigningKey;
 use litesvm::LiteSVM;
+use solana_pubkey::Pubkey;
 
 pub use rules::{Delegation, PayerRule, Rules, Switches};
 pub use vault::{Landed, Scratch, Vault, VaultSnapshot};
 
+use crate::programs::Programs;
+use crate::programs::ciphertext::{self, CiphertextError, DecryptionKey, EncryptionKey};
+
 /// What one network's stand-ins are made of.
 #[derive(Clone)]
 pub struct StandInConfig {
+    /// Where the programs stand; the default is devnet's addresses, which the published client has built in.
+    pub programs: Programs,
     /// The rules they follow; keep a clone to change them while the network runs.
     pub switches: Arc<Switches>,
     /// The Covalidator's secp256k1 private key, big endian; decides which ciphertexts have a plaintext.
     pub decryption_key: [u8; 32],
+    /// The Covalidator's Ed25519 private key, which attests plaintexts.
+    pub attestation_key: [u8; 32],
     /// Where `e_rand` draws its values from.
     pub seed: u64,
 }
 
 impl Default for StandInConfig {
+    /// Fixed keys that everybody knows: for tests, and for nothing that leaves this machine.
     fn default() -> Self {
-        Self { switches: Arc::default(), decryption_key: [0x11; 32], seed: 0 }
+        Self {
+            programs: Programs::default(),
+            switches: Arc::default(),
+            decryption_key: [0x11; 32],
+            attestation_key: [5; 32],
+            seed: 0,
+        }
     }
 }
 
@@ -42,13 +63,42 @@ pub struct StandIns(Arc<Shared>);
 
 struct Shared {
     config: StandInConfig,
+    decryption: DecryptionKey,
+    attestation: SigningKey,
     vault: Vault,
 }
 
 impl StandIns {
-    /// Stand-ins with an empty vault.
-    pub fn new(config: StandInConfig) -> Self {
-        Self(Arc::new(Shared { config, vault: Vault::default() }))
+    /// Stand-ins with an empty vault. Refuses 32 bytes that are no secp256k1 private key.
+    pub fn new(config: StandInConfig) -> Result<Self, CiphertextError> {
+        let decryption = DecryptionKey::from_bytes(&config.decryption_key)?;
+        let attestation = SigningKey::from_bytes(&config.attestation_key);
+        Ok(Self(Arc::new(Shared { config, decryption, attestation, vault: Vault::default() })))
+    }
+
+    /// The public key that this network's clients encrypt to.
+    pub fn encryption_key(&self) -> EncryptionKey {
+        self.0.decryption.public()
+    }
+
+    /// The public key that this network's attestations verify under.
+    pub fn attestation_key(&self) -> Pubkey {
+        Pubkey::new_from_array(self.0.attestation.verifying_key().to_bytes())
+    }
+
+    /// Signs as the Covalidator.
+    pub(in crate::localnet) fn attest(&self, digest: &[u8; 32]) -> [u8; 64] {
+        use ed25519_dalek::Signer as _;
+        self.0.attestation.sign(digest).to_bytes()
+    }
+
+    fn decrypt(&self, bytes: &[u8]) -> Option<u128> {
+        ciphertext::decrypt(&self.0.decryption, bytes).ok()
+    }
+
+    fn random(&self, number: u64) -> u128 {
+        let seed = self.0.config.seed.to_le_bytes();
+        host::digest_to_handle(&[b"stand-in randomness", &seed, &number.to_le_bytes()])
     }
 
     /// Registers both programs with a virtual machine. A clone of that machine keeps them.
