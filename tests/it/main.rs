@@ -5,5 +5,7 @@ mod config;
 mod idl;
 mod inspect;
 mod programs;
+#[cfg(feature = "localnet")]
+mod standins;
 mod transaction;
 mod wire;

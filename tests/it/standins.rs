@@ -1,0 +1,9 @@
+//! The stand-in programs inside LiteSVM, driven with the builders that everybody else uses.
+
+mod accounts;
+mod allowance;
+mod authorization;
+mod bench;
+mod lightning;
+mod transfer;
+mod vault;
