@@ -1,1 +1,168 @@
-//! (in progress)
+//! The use cases, in the domain's words: open a session, verify, settle, recover. Knows the ports and nothing of
+//! HTTP, SQL or configuration files.
+//!
+//! [`Facilitator::new`] is the only wiring. Whoever builds one calls [`Facilitator::recover`] once before serving, so
+//! that what a killed process left behind is handed to the same driver that serves live requests, and
+//! [`Facilitator::stop`] at the end.
+
+pub mod error;
+pub mod settings;
+
+mod driver;
+mod gates;
+mod lanes;
+mod opening;
+mod probe;
+mod readiness;
+mod recovery;
+mod sessions;
+mod settle;
+mod signing;
+mod supersede;
+mod supported;
+mod verify;
+mod waiters;
+
+use crate::{
+    chain::{Chain, keys::Signer},
+    covalidator::{Covalidator, RequestSigner},
+    domain::{
+        chance::{Chance, draw},
+        clock::Clock,
+    },
+    ledger::Ledger,
+};
+pub use error::{FacilitatorError, OpenError, OpenRefusal, PayError, PayRefusal, SessionAfter};
+pub use probe::{ProbeError, ProbeReport, ProbeVerdict};
+pub use readiness::{Check, Readiness};
+pub use sessions::{ApproveSource, OpenRequest, ReadRequest};
+pub use settings::{AllowancePolicy, CapCheckPolicy, Settings};
+pub use settle::Receipt;
+use solana_pubkey::Pubkey;
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32},
+    },
+};
+pub use supported::Supported;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+pub use verify::Verified;
+
+/// The outside world, as the facilitator needs it.
+#[derive(Clone)]
+pub struct Ports {
+    /// Durability.
+    pub ledger: Arc<dyn Ledger>,
+    /// Solana.
+    pub chain: Arc<dyn Chain>,
+    /// The decrypt service.
+    pub covalidator: Arc<dyn Covalidator>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub chance: Arc<dyn Chance>,
+}
+
+/// The two kinds of key (`spec/security.md` §1.1): the spender is delegate of every session; the fee payer may be
+/// another key.
+#[derive(Clone)]
+pub struct Keys {
+    /// The delegate key. Signs only transactions we built.
+    pub spender: Arc<dyn Signer>,
+    /// Pays fees and co-signs approves that match the template.
+    pub fee_payer: Arc<dyn Signer>,
+}
+
+/// The service.
+pub struct Facilitator {
+    ledger: Arc<dyn Ledger>,
+    chain: Arc<dyn Chain>,
+    covalidator: Arc<dyn Covalidator>,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    keys: Keys,
+    settings: Settings,
+    lanes: lanes::Lanes,
+    gates: gates::Gates,
+    waiters: waiters::Waiters,
+    /// Settlements a task of this process drives right now.
+    driving: Mutex<HashSet<crate::domain::settlement::SettlementId>>,
+    /// Compute units of the last measured transfer; zero before the first.
+    measured_units: AtomicU32,
+    /// The probe found that settlements work only with decrypt allowances.
+    needs_allowances: AtomicBool,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Facilitator {
+    /// Puts the service together. Nothing runs until [`Facilitator::recover`] or a request.
+    pub fn new(ports: Ports, keys: Keys, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            ledger: ports.ledger,
+            chain: ports.chain,
+            covalidator: ports.covalidator,
+            clock: ports.clock,
+            chance: ports.chance,
+            keys,
+            settings,
+            lanes: lanes::Lanes::default(),
+            gates: gates::Gates::default(),
+            waiters: waiters::Waiters::default(),
+            driving: Mutex::default(),
+            measured_units: AtomicU32::new(0),
+            needs_allowances: AtomicBool::new(false),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        })
+    }
+
+    /// Stops background work and waits until every task has come to a durable resting point. What is in flight is
+    /// found again by [`Facilitator::recover`].
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Runs `work` in the background until it ends or the service stops.
+    fn spawn<F>(&self, work: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            // Every await in `work` is between two durable writes, so dropping it anywhere is a crash that recovery
+            // is made for.
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    /// Sixteen random bytes, for identifiers.
+    fn random_id(&self) -> [u8; 16] {
+        draw(&*self.chance)
+    }
+
+    /// The user's token account of the served asset.
+    fn token_account(&self, wallet: &Pubkey) -> Pubkey {
+        self.settings.programs.token_account(wallet, &self.settings.asset)
+    }
+}
+
+/// The spender, asking the Covalidator for what was delegated to it.
+struct SpenderRequests(Arc<dyn Signer>);
+
+impl RequestSigner for SpenderRequests {
+    fn address(&self) -> Pubkey {
+        self.0.pubkey()
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message)
+    }
+}

@@ -1,0 +1,272 @@
+//! The driver: observe, decide, act, record. The one loop for live requests and for recovery.
+//!
+//! It decides nothing: [`next_step`] does. It promises that every act follows a durable record, that unknown outcomes
+//! are looked at and never acted upon, and that callers are told only what the ledger already knows.
+
+use crate::{
+    chain::Commitment,
+    domain::{
+        hold::{Hold, HoldId},
+        reason::PayReason,
+        settlement::{Attempt, Event, Observation, Purpose, Settlement, SettlementId, State, Step, next_step},
+    },
+    facilitator::{Facilitator, signing::SignFailure, waiters::Outcome},
+    ledger::{LedgerError, Recorded, Work},
+};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+/// How long one look at the chain waits for news before the same bytes are sent again.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long one look waits for finality.
+const FINAL_PATIENCE: Duration = Duration::from_secs(20);
+/// The rest after a port failed; doubled up to the longest.
+const SHORTEST_REST: Duration = Duration::from_millis(100);
+const LONGEST_REST: Duration = Duration::from_secs(5);
+
+/// How far a settlement is driven by its caller; finality is always watched in the background.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Callers can be answered.
+    Landed,
+    /// Nothing can change any more.
+    Terminal,
+}
+
+/// What the driver holds of one settlement between two steps.
+struct Drive {
+    settlement: Settlement,
+    attempt: Option<Recorded<Attempt>>,
+    seen: Observation,
+    /// What callers are told if it is given up before it was ever sent.
+    give_up: PayReason,
+    refused: bool,
+    rest: Duration,
+}
+
+impl Drive {
+    fn new(work: Work) -> Self {
+        Self {
+            settlement: work.settlement,
+            attempt: work.attempt,
+            seen: Observation::NotAsked,
+            give_up: PayReason::SettlementExpired,
+            refused: false,
+            rest: SHORTEST_REST,
+        }
+    }
+
+    async fn rest(&mut self) {
+        tokio::time::sleep(self.rest).await;
+        self.rest = (self.rest * 2).min(LONGEST_REST);
+    }
+}
+
+impl Facilitator {
+    /// Drives a settlement and returns it as it then stands. Only one task of this process drives a settlement; a
+    /// second call returns at once with what it was given.
+    pub(super) async fn drive(self: &Arc<Self>, work: Work, until: Until) -> Settlement {
+        let Some(claim) = Claim::take(self, work.settlement.id) else { return work.settlement };
+        let mut drive = Drive::new(work);
+        loop {
+            let reached = drive.settlement.state.is_terminal()
+                || (until == Until::Landed && drive.settlement.state == State::Landed);
+            if reached {
+                break;
+            }
+            if let Err(error) = self.step(&mut drive).await {
+                self.recover_from(&mut drive, error).await;
+            }
+        }
+        // Given back first: the background task claims it anew.
+        drop(claim);
+        if !drive.settlement.state.is_terminal() {
+            self.watch_finality(drive.settlement.id);
+        }
+        drive.settlement
+    }
+
+    /// Another writer may have moved the settlement on, or the ledger failed in an unknown state: look again.
+    async fn recover_from(&self, drive: &mut Drive, error: LedgerError) {
+        if !matches!(error, LedgerError::LostRace) {
+            tracing::warn!(settlement = %drive.settlement.id, %error, "the ledger failed the driver; it looks again");
+            drive.rest().await;
+        }
+        if let Ok(work) = self.ledger.load_work(drive.settlement.id).await {
+            drive.settlement = work.settlement;
+            drive.attempt = work.attempt;
+            drive.seen = Observation::NotAsked;
+        }
+    }
+
+    async fn step(self: &Arc<Self>, drive: &mut Drive) -> Result<(), LedgerError> {
+        let wanted = !drive.refused && self.is_wanted(&drive.settlement).await?;
+        match next_step(&drive.settlement, &drive.seen, wanted, drive.give_up) {
+            Step::Done => {}
+            Step::Sign => self.step_sign(drive).await?,
+            Step::Send => {
+                if let Some(attempt) = &drive.attempt
+                    && let Err(error) = self.chain.send(attempt).await
+                {
+                    // Whatever the endpoint says, only looking tells whether the bytes will land.
+                    tracing::debug!(settlement = %drive.settlement.id, %error, "send was not acknowledged");
+                }
+                self.look(drive).await;
+            }
+            Step::LookUp => self.look(drive).await,
+            Step::Record(event) => self.step_record(drive, event).await?,
+        }
+        Ok(())
+    }
+
+    async fn step_sign(&self, drive: &mut Drive) -> Result<(), LedgerError> {
+        match self.sign(&drive.settlement).await {
+            Ok(attempt) => {
+                let (settlement, attempt) =
+                    self.ledger.record_signed(&drive.settlement, attempt, self.clock.now()).await?;
+                drive.settlement = settlement;
+                drive.attempt = Some(attempt);
+                drive.seen = Observation::JustSigned;
+                drive.rest = SHORTEST_REST;
+            }
+            Err(SignFailure::Refused { reason, detail }) => {
+                tracing::info!(settlement = %drive.settlement.id, %reason, detail, "a settlement cannot be sent");
+                drive.refused = true;
+                drive.give_up = reason;
+            }
+            Err(SignFailure::Ledger(error)) => return Err(error),
+            Err(SignFailure::Unavailable(error)) => {
+                tracing::warn!(settlement = %drive.settlement.id, error, "cannot prepare a settlement yet");
+                drive.rest().await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look(&self, drive: &mut Drive) {
+        let Some(attempt) = &drive.attempt else {
+            drive.seen = Observation::Unknown;
+            return drive.rest().await;
+        };
+        // A failure counts once it is final; so does a landing that callers already know of.
+        let waits_for_finality =
+            drive.settlement.state == State::Landed || matches!(drive.seen, Observation::Failed { .. });
+        let (want, patience) = if waits_for_finality {
+            (Commitment::Finalized, FINAL_PATIENCE)
+        } else {
+            (Commitment::Confirmed, PATIENCE)
+        };
+        match self.chain.observe(attempt, want, patience).await {
+            Ok(seen) => {
+                let idle = matches!(seen, Observation::Unknown);
+                drive.seen = seen;
+                if idle {
+                    drive.rest().await;
+                } else {
+                    drive.rest = SHORTEST_REST;
+                }
+            }
+            Err(error) => {
+                tracing::debug!(settlement = %drive.settlement.id, %error, "the chain does not answer");
+                drive.seen = Observation::Unknown;
+                drive.rest().await;
+            }
+        }
+    }
+
+    async fn step_record(self: &Arc<Self>, drive: &mut Drive, event: Event) -> Result<(), LedgerError> {
+        let tells = matches!(event, Event::Landed { .. } | Event::Refused { .. } | Event::Abandoned { .. });
+        let holds = if tells && drive.settlement.purpose == Purpose::Capture {
+            self.ledger.holds_of(drive.settlement.id).await?
+        } else {
+            Vec::new()
+        };
+        let ids: Vec<HoldId> = holds.iter().map(|hold| hold.id).collect();
+        let counted = if matches!(event, Event::Landed { .. }) { self.waiters.count(&ids) } else { Vec::new() };
+        let recorded = self.ledger.record(&drive.settlement, event.clone(), &counted, self.clock.now()).await;
+        let settlement = match recorded {
+            Ok(settlement) => settlement,
+            Err(error) => {
+                self.waiters.uncount(&counted);
+                return Err(error);
+            }
+        };
+        drive.settlement = settlement;
+        if matches!(event, Event::Absent(_)) {
+            drive.attempt = None;
+        }
+        drive.seen = Observation::NotAsked;
+        self.tell_callers(&drive.settlement, &event, &holds, &counted);
+        Ok(())
+    }
+
+    fn tell_callers(&self, settlement: &Settlement, event: &Event, holds: &[Hold], counted: &[HoldId]) {
+        for hold in holds {
+            match (event, settlement.signature) {
+                (Event::Landed { .. }, Some(signature)) => {
+                    let booked = counted.contains(&hold.id) && !hold.told;
+                    self.waiters.tell(hold.id, Outcome::Captured { signature, yours: false }, booked);
+                }
+                (Event::Refused { reason, .. }, signature) => {
+                    self.waiters.tell(hold.id, Outcome::Released { reason: *reason, signature }, false);
+                }
+                (Event::Abandoned { reason }, _) => {
+                    self.waiters.tell(hold.id, Outcome::Released { reason: *reason, signature: None }, false);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether a further attempt is wanted: for a capture, when somebody waits for one of its holds.
+    async fn is_wanted(&self, settlement: &Settlement) -> Result<bool, LedgerError> {
+        if settlement.state != State::Reserved {
+            return Ok(true);
+        }
+        match settlement.purpose {
+            Purpose::Capture => {
+                let holds = self.ledger.holds_of(settlement.id).await?;
+                let ids: Vec<HoldId> = holds.iter().map(|hold| hold.id).collect();
+                Ok(self.waiters.any(&ids))
+            }
+            Purpose::CreateRecipient | Purpose::Probe => Ok(settlement.attempts < 3),
+            Purpose::Approve => Ok(false),
+        }
+    }
+
+    /// Whether a task of this process drives the settlement right now.
+    pub(super) fn is_driving(&self, id: SettlementId) -> bool {
+        self.driving.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    }
+
+    /// Takes a landed settlement to its end in the background.
+    fn watch_finality(self: &Arc<Self>, id: SettlementId) {
+        let this = Arc::clone(self);
+        self.spawn(async move {
+            if let Ok(work) = this.ledger.load_work(id).await {
+                this.drive(work, Until::Terminal).await;
+            }
+        });
+    }
+}
+
+/// The right to drive a settlement in this process, given back on drop.
+struct Claim {
+    facilitator: Arc<Facilitator>,
+    id: SettlementId,
+}
+
+impl Claim {
+    fn take(facilitator: &Arc<Facilitator>, id: SettlementId) -> Option<Self> {
+        let mut driving = facilitator.driving.lock().unwrap_or_else(PoisonError::into_inner);
+        driving.insert(id).then(|| Self { facilitator: Arc::clone(facilitator), id })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.facilitator.driving.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}

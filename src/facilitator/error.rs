@@ -1,0 +1,162 @@
+//! What a use case answers when it does not answer yes: refused (a known no, with a reason), unavailable (we cannot
+//! know; repeat), or broken (our own records contradict each other).
+
+use crate::{
+    chain::ChainError,
+    covalidator::CovalidatorError,
+    domain::{
+        amount::Amount,
+        reason::{OpenReason, PayReason},
+        session::SessionId,
+    },
+    ledger::LedgerError,
+};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+
+/// The three ways a use case fails. `R` is what a refusal says on that surface.
+#[derive(Debug)]
+pub enum FacilitatorError<R> {
+    /// A known no.
+    Refused(Box<R>),
+    /// The outcome is unknown; the same request may be repeated after `retry_after` seconds.
+    Unavailable {
+        /// How long to wait, in seconds.
+        retry_after: u64,
+        /// The cause, for the log.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Our fault; the same request will not help.
+    Broken(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why a payment is refused, and what its caller may know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayRefusal {
+    /// The stable word.
+    pub reason: PayReason,
+    /// A sentence that is safe to show.
+    pub detail: String,
+    /// The session's user, once it is known.
+    pub payer: Option<Pubkey>,
+    /// The transaction that concerns this payment, if one does.
+    pub transaction: Option<Signature>,
+    /// The session as this payment left it, when the payment was held.
+    pub session: Option<SessionAfter>,
+}
+
+/// A session right after one payment, under any concurrency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionAfter {
+    /// The session.
+    pub id: SessionId,
+    /// `captured + held` right after the payment, in base units.
+    pub spent: Amount,
+    /// What may still be held.
+    pub remaining: Amount,
+}
+
+/// Why a session is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRefusal {
+    /// The stable word, or its beginning when `field` completes it.
+    pub reason: OpenReason,
+    /// The member that completes `missing_` and `auth_message_field_mismatch_`.
+    pub field: Option<&'static str>,
+    /// A sentence that is safe to show.
+    pub detail: String,
+    /// The session the answer is about, when its row exists.
+    pub session: Option<SessionId>,
+}
+
+impl OpenRefusal {
+    /// A refusal whose sentence is the reason's own meaning.
+    pub fn new(reason: OpenReason) -> Self {
+        Self { reason, field: None, detail: reason.meaning().to_owned(), session: None }
+    }
+
+    /// The same with a more precise sentence.
+    pub fn because(reason: OpenReason, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), ..Self::new(reason) }
+    }
+
+    /// The same about a session whose row exists.
+    #[must_use]
+    pub fn about(mut self, session: SessionId) -> Self {
+        self.session = Some(session);
+        self
+    }
+
+    /// The word on the wire.
+    pub fn word(&self) -> String {
+        format!("{}{}", self.reason.word(), self.field.unwrap_or_default())
+    }
+}
+
+impl PayRefusal {
+    /// A refusal whose sentence is the reason's own meaning.
+    pub fn new(reason: PayReason) -> Self {
+        Self { reason, detail: reason.meaning().to_owned(), payer: None, transaction: None, session: None }
+    }
+
+    /// The same about a payer.
+    #[must_use]
+    pub fn of(mut self, payer: &Pubkey) -> Self {
+        self.payer = Some(*payer);
+        self
+    }
+}
+
+/// Opening a session, or reading one.
+pub type OpenError = FacilitatorError<OpenRefusal>;
+/// Verifying or settling a payment.
+pub type PayError = FacilitatorError<PayRefusal>;
+
+impl From<OpenRefusal> for OpenError {
+    fn from(refusal: OpenRefusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl From<PayRefusal> for PayError {
+    fn from(refusal: PayRefusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+/// Port errors all answer "can we know?", so they map alike on every surface; written out per port so that a new
+/// variant has to be decided here.
+impl<R> From<LedgerError> for FacilitatorError<R> {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Unavailable(_) | LedgerError::Busy | LedgerError::LostRace => {
+                Self::Unavailable { retry_after: 1, source: Box::new(error) }
+            }
+            LedgerError::Inconsistent(_) => Self::Broken(Box::new(error)),
+        }
+    }
+}
+
+impl<R> From<ChainError> for FacilitatorError<R> {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Unavailable { retry_after, .. } => Self::Unavailable {
+                retry_after: retry_after.map_or(1, |wait| wait.as_secs().max(1)),
+                source: Box::new(error),
+            },
+            // A use case that can be refused by the chain handles `Refused` itself; here nothing expected it.
+            ChainError::Refused(_) | ChainError::Inconsistent(_) => Self::Broken(Box::new(error)),
+        }
+    }
+}
+
+impl<R> From<CovalidatorError> for FacilitatorError<R> {
+    fn from(error: CovalidatorError) -> Self {
+        match error {
+            CovalidatorError::Behind | CovalidatorError::Unavailable(_) => {
+                Self::Unavailable { retry_after: 2, source: Box::new(error) }
+            }
+            CovalidatorError::NotAllowed { .. } | CovalidatorError::Untrustworthy(_) => Self::Broken(Box::new(error)),
+        }
+    }
+}

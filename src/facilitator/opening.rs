@@ -1,0 +1,356 @@
+//! Opening a session: the part that touches the chain.
+//!
+//! The approve is the user's transaction: its bytes are recorded before our signature leaves the house, it is sent as
+//! those bytes only, and what it did is read back from the account before the session accepts a payment. A request
+//! whose time runs out leaves the opening to the background; a killed process leaves it to recovery. Both run
+//! [`Facilitator::finish_opening`].
+
+use crate::{
+    chain::{ChainAccount, inspect::InspectedApprove},
+    covalidator::CovalidatorError,
+    domain::{
+        amount::Amount,
+        reason::OpenReason,
+        session::{CapCheck, Session, SessionId, SessionState},
+        settlement::{Attempt, Cost, Purpose, SettlementId, State},
+    },
+    facilitator::{
+        CapCheckPolicy, Facilitator, OpenError, OpenRefusal, SpenderRequests, driver::Until, sessions::Judged,
+    },
+    ledger::{Opened, Work, opening_content},
+    programs::inco_token::{AccountState, IncoAccount},
+};
+use solana_pubkey::Pubkey;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+
+/// What was there before the opening.
+struct Accounts {
+    source_exists: bool,
+}
+
+impl Facilitator {
+    /// Reads, drains, records, signs, sends, proves. See the module.
+    pub(super) async fn land_session(self: &Arc<Self>, judged: Judged) -> Result<Session, OpenError> {
+        let accounts = self.read_accounts(&judged).await?;
+        let deadline = tokio::time::Instant::now() + self.settings.answer_deadline;
+        let user = *judged.session.user();
+        let gate = self.gates.opening(&user, &self.settings.asset);
+        let gate = tokio::time::timeout(self.settings.drain_deadline, gate).await.map_err(|_| busy())?;
+        self.drain(&user).await?;
+        if let Some(approve) = &judged.approve {
+            self.simulate_approve(&judged.session, approve, accounts.source_exists).await?;
+        }
+        let session = match self.ledger.open_session(&judged.session).await? {
+            Opened::New(session) => session,
+            Opened::Existing(known) => return self.answer_repeat(&judged.session, known).await,
+            Opened::NonceReused => return Err(OpenRefusal::new(OpenReason::NonceReused).into()),
+        };
+        if let Some(approve) = judged.approve {
+            self.record_approve(&session, approve, accounts.source_exists).await?;
+        }
+        let (tell, told) = oneshot::channel();
+        let this = Arc::clone(self);
+        let id = session.id;
+        self.spawn(async move {
+            let outcome = this.finish_opening(id).await;
+            drop(gate);
+            // A caller whose time ran out is not there any more; the outcome is in the ledger.
+            let _ = tell.send(outcome);
+        });
+        match tokio::time::timeout_at(deadline, told).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(OpenRefusal::new(OpenReason::ApprovePending).about(id).into()),
+        }
+    }
+
+    /// The same request again: the same session, or where it stands.
+    pub(super) async fn answer_repeat(self: &Arc<Self>, asked: &Session, known: Session) -> Result<Session, OpenError> {
+        if opening_content(asked) != opening_content(&known) {
+            return Err(OpenRefusal::new(OpenReason::NonceReused).into());
+        }
+        match known.state {
+            SessionState::Rejected(reason) => Err(OpenRefusal::new(reason).about(known.id).into()),
+            SessionState::Opening => {
+                let landed = self
+                    .ledger
+                    .approve_of(known.id)
+                    .await?
+                    .is_none_or(|work| matches!(work.settlement.state, State::Landed | State::Settled));
+                let reason = if landed { OpenReason::CapUnverified } else { OpenReason::ApprovePending };
+                Err(OpenRefusal::new(reason).about(known.id).into())
+            }
+            SessionState::Open
+            | SessionState::Expired
+            | SessionState::Closing
+            | SessionState::Closed
+            | SessionState::Superseded
+            | SessionState::Revoked => Ok(known),
+        }
+    }
+
+    /// Reads both token accounts and refuses what must not be touched: frozen, foreign, missing without permission.
+    async fn read_accounts(&self, judged: &Judged) -> Result<Accounts, OpenError> {
+        let session = &judged.session;
+        let (user, recipient) = (session.user(), &session.intent.recipient);
+        let fee_payer = self.keys.fee_payer.pubkey();
+        let keys = [self.token_account(user), self.token_account(recipient), fee_payer];
+        let [source, destination, payer] = self
+            .chain
+            .accounts(&keys)
+            .await?
+            .try_into()
+            .map_err(|_| OpenError::Broken("the chain answered another number of accounts".into()))?;
+        if payer.map_or(0, |account| account.lamports) < self.settings.low_balance {
+            return Err(OpenRefusal::new(OpenReason::InsufficientSponsorBalance).into());
+        }
+        let source = self.usable(source.as_ref(), user, OpenReason::SourceNotReady)?;
+        let destination = self.usable(destination.as_ref(), recipient, OpenReason::RecipientNotReady)?;
+        let creates = judged.approve.as_ref().is_some_and(InspectedApprove::creates_account);
+        if source.is_none() && !(creates && self.settings.sponsor_account_creation) {
+            return Err(OpenRefusal::because(
+                OpenReason::SourceNotReady,
+                "the user has no token account for this asset; it is not created at our cost",
+            )
+            .into());
+        }
+        if destination.is_none() && !self.settings.create_recipient {
+            return Err(OpenRefusal::new(OpenReason::RecipientNotReady).into());
+        }
+        Ok(Accounts { source_exists: source.is_some() })
+    }
+
+    /// The token account of `owner`, decoded; `None` when it does not exist; refused when frozen, foreign or odd.
+    fn usable(
+        &self,
+        account: Option<&ChainAccount>,
+        owner: &Pubkey,
+        reason: OpenReason,
+    ) -> Result<Option<IncoAccount>, OpenRefusal> {
+        let Some(account) = account else { return Ok(None) };
+        // Lamports sent to an address that holds no account yet do not make it one.
+        if account.data.is_empty() && account.owner == solana_sdk_ids::system_program::ID {
+            return Ok(None);
+        }
+        if account.owner != self.settings.programs.token {
+            return Err(OpenRefusal::because(reason, "the token account belongs to another program"));
+        }
+        let decoded = IncoAccount::decode(&account.data)
+            .map_err(|_| OpenRefusal::because(reason, "the token account cannot be read"))?;
+        if decoded.owner != *owner || decoded.mint != self.settings.asset {
+            return Err(OpenRefusal::because(reason, "the token account belongs to another owner or asset"));
+        }
+        match decoded.state {
+            AccountState::Initialised => Ok(Some(decoded)),
+            AccountState::Frozen => Err(OpenRefusal::because(reason, "the token account is frozen")),
+            AccountState::Uninitialised => Err(OpenRefusal::because(reason, "the token account is not initialised")),
+        }
+    }
+
+    /// Makes sure that the recipient can be paid: creates a missing token account at our cost, journalled like
+    /// everything we send, and only after the approve was proved, so that nobody makes us create accounts for free.
+    async fn ensure_recipient(self: &Arc<Self>, session: &Session) -> Result<(), OpenError> {
+        let recipient = session.intent.recipient;
+        let account = self.token_account(&recipient);
+        // One creation per account at a time: whoever comes second finds it there.
+        let _held = self.gates.account(&account).await;
+        let known = self.chain.accounts(&[account]).await?.into_iter().next().flatten();
+        if self.usable(known.as_ref(), &recipient, OpenReason::RecipientNotReady)?.is_some() {
+            return Ok(());
+        }
+        if !self.settings.create_recipient {
+            return Err(OpenRefusal::new(OpenReason::RecipientNotReady).into());
+        }
+        let id = SettlementId::from_random_bytes(self.random_id());
+        let now = self.clock.now();
+        let settlement = self.ledger.plan_other(id, Purpose::CreateRecipient, Some(session.id), now).await?;
+        let settlement = self.drive(Work { settlement, attempt: None }, Until::Landed).await;
+        match settlement.state {
+            State::Landed | State::Settled => Ok(()),
+            State::Reserved | State::InFlight | State::Released => {
+                Err(OpenRefusal::new(OpenReason::RecipientNotReady).into())
+            }
+        }
+    }
+
+    /// Waits until nothing of the user's other sessions is on its way; new payments are kept out by the gate.
+    async fn drain(self: &Arc<Self>, user: &Pubkey) -> Result<(), OpenError> {
+        let drained = async {
+            loop {
+                let progress = self.lanes.progress.notified();
+                tokio::pin!(progress);
+                // Registered before looking, so that an end between the look and the wait is not missed.
+                progress.as_mut().enable();
+                let mut open = 0;
+                for session in self.ledger.live_sessions(user, &self.settings.asset).await? {
+                    let waiting = self.ledger.open_holds(session.id).await?;
+                    if waiting > 0 {
+                        self.wake_lane(session.id);
+                    }
+                    open += waiting;
+                }
+                if open == 0 {
+                    return Ok::<(), OpenError>(());
+                }
+                progress.await;
+            }
+        };
+        tokio::time::timeout(self.settings.drain_deadline, drained).await.map_err(|_| busy())?
+    }
+
+    /// Runs the approve before anything is signed: it must make us the delegate, and the allowance account it names
+    /// must be ours for the handle it makes.
+    async fn simulate_approve(
+        &self,
+        session: &Session,
+        approve: &InspectedApprove,
+        source_exists: bool,
+    ) -> Result<(), OpenError> {
+        let Some(life) = self.chain.blockhash_life(approve.blockhash()).await? else {
+            let detail = "the transaction's blockhash has expired; build and sign it again";
+            return Err(OpenRefusal::because(OpenReason::ApproveSubmitFailed, detail).into());
+        };
+        tracing::debug!(session = session.id.log_hash(), life.last_valid_block_height, source_exists, "simulating");
+        let source = self.token_account(session.user());
+        let simulation = self.chain.simulate(approve.transaction(), &[source]).await?;
+        if let Some(error) = simulation.error {
+            return Err(OpenRefusal::because(OpenReason::ApproveSubmitFailed, error).into());
+        }
+        let after = simulation.accounts.into_iter().next().flatten();
+        let after = self.usable(after.as_ref(), session.user(), OpenReason::ApproveNotAllowed)?;
+        let spender = self.keys.spender.pubkey();
+        let Some(after) = after.filter(|account| account.delegate == Some(spender)) else {
+            return Err(OpenRefusal::new(OpenReason::DelegateMismatch).into());
+        };
+        let allowance = self.settings.programs.decrypt_allowance(after.delegated_amount, &spender);
+        if allowance != *approve.allowance() {
+            let detail = "the decrypt allowance account is not the facilitator's for the approved amount";
+            return Err(OpenRefusal::because(OpenReason::ApproveNotAllowed, detail).into());
+        }
+        Ok(())
+    }
+
+    /// Plans the approve and records its co-signed bytes; only then may anybody send them.
+    async fn record_approve(
+        &self,
+        session: &Session,
+        approve: InspectedApprove,
+        source_exists: bool,
+    ) -> Result<(), OpenError> {
+        let life = self.chain.blockhash_life(approve.blockhash()).await?;
+        let Some(life) = life else {
+            self.ledger.reject_session(session.id, OpenReason::ApproveSubmitFailed).await?;
+            return Err(OpenRefusal::new(OpenReason::ApproveSubmitFailed).about(session.id).into());
+        };
+        let now = self.clock.now();
+        let id = SettlementId::from_random_bytes(self.random_id());
+        let settlement = self.ledger.plan_other(id, Purpose::Approve, Some(session.id), now).await?;
+        let rent =
+            if approve.creates_account() && !source_exists { self.chain.rent(IncoAccount::SIZE).await? } else { 0 };
+        let cost = Cost { fee: approve.fee(), rent, grant: approve.grant() };
+        let signed = approve.countersign(&*self.keys.fee_payer).map_err(|error| OpenError::Broken(Box::new(error)))?;
+        let attempt = Attempt {
+            settlement: id,
+            number: 1,
+            signature: signed.signature,
+            wire: signed.wire,
+            last_valid_block_height: life.last_valid_block_height,
+            signed_at_slot: life.slot,
+            cost,
+        };
+        self.ledger.record_signed(&settlement, attempt, now).await?;
+        Ok(())
+    }
+
+    /// Takes an opening from wherever it stands to its end. The one path for requests and for recovery.
+    pub(super) async fn finish_opening(self: &Arc<Self>, id: SessionId) -> Result<Session, OpenError> {
+        if let Some(work) = self.ledger.approve_of(id).await? {
+            let settlement = self.drive(work, Until::Landed).await;
+            if !matches!(settlement.state, State::Landed | State::Settled) {
+                return self.reject(id, OpenRefusal::new(OpenReason::ApproveSubmitFailed)).await;
+            }
+            return self.prove_opening(id, settlement.signature).await;
+        }
+        let session = self.ledger.session(id).await?.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound))?;
+        if let Some(signature) = session.approve {
+            // The approve was on chain before the request.
+            return self.prove_opening(id, Some(signature)).await;
+        }
+        // Killed between the row and the signature: nothing was ever sent.
+        self.reject(id, OpenRefusal::new(OpenReason::ApproveSubmitFailed)).await
+    }
+
+    /// Reads the account back, compares the approved amount with the cap, and opens.
+    async fn prove_opening(
+        self: &Arc<Self>,
+        id: SessionId,
+        signature: Option<solana_signature::Signature>,
+    ) -> Result<Session, OpenError> {
+        let session = self.ledger.session(id).await?.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound))?;
+        let Some(signature) = signature else {
+            return Err(OpenError::Broken("a landed approve has no signature".into()));
+        };
+        let account = self.chain.accounts(&[self.token_account(session.user())]).await?.into_iter().next().flatten();
+        let account = match self.usable(account.as_ref(), session.user(), OpenReason::SourceNotReady) {
+            Ok(account) => account.filter(|account| account.delegate == Some(self.keys.spender.pubkey())),
+            Err(refusal) => return self.reject(id, refusal).await,
+        };
+        let Some(account) = account else {
+            return self.reject(id, OpenRefusal::new(OpenReason::DelegateMismatch)).await;
+        };
+        let approved = match self.approved_amount(&account).await {
+            Ok(approved) => approved,
+            Err(refusal) => return Err(refusal.about(id).into()),
+        };
+        let fit = self.fit_others(&session, approved).await?;
+        if !fit.matches {
+            return self.reject(id, OpenRefusal::new(OpenReason::CapMismatch)).await;
+        }
+        match self.ensure_recipient(&session).await {
+            Ok(()) => {}
+            Err(OpenError::Refused(refusal)) => return self.reject(id, *refusal).await,
+            Err(error) => return Err(error),
+        }
+        let check = if approved.is_some() { CapCheck::Verified } else { CapCheck::Unverified };
+        Ok(self.ledger.mark_open(id, check, signature, &fit.superseded).await?)
+    }
+
+    async fn reject(&self, id: SessionId, refusal: OpenRefusal) -> Result<Session, OpenError> {
+        self.ledger.reject_session(id, refusal.reason).await?;
+        Err(refusal.about(id).into())
+    }
+
+    /// What the Covalidator says was approved; `None` when policy lets the session open without knowing.
+    pub(super) async fn approved_amount(&self, account: &IncoAccount) -> Result<Option<Amount>, OpenRefusal> {
+        let patience = match self.settings.cap_check {
+            CapCheckPolicy::Off => return Ok(None),
+            CapCheckPolicy::Required | CapCheckPolicy::BestEffort => self.settings.cap_check_deadline,
+        };
+        match self.decrypt_delegated(account, patience).await {
+            Ok(amount) => Ok(Some(amount)),
+            Err(error) => {
+                tracing::warn!(%error, "the approved amount is not known yet");
+                match self.settings.cap_check {
+                    CapCheckPolicy::Required => Err(OpenRefusal::new(OpenReason::CapUnverified)),
+                    CapCheckPolicy::BestEffort | CapCheckPolicy::Off => Ok(None),
+                }
+            }
+        }
+    }
+
+    /// Decrypts the delegated amount: the one balance-like number the facilitator has a right to read.
+    pub(super) async fn decrypt_delegated(
+        &self,
+        account: &IncoAccount,
+        patience: Duration,
+    ) -> Result<Amount, CovalidatorError> {
+        let signer = SpenderRequests(Arc::clone(&self.keys.spender));
+        let value = self.covalidator.decrypt(account.delegated_amount, &signer, patience).await?;
+        // More than the ledger can count is more than any cap: as good as the largest amount.
+        Ok(u64::try_from(value.plaintext).ok().and_then(Amount::new).unwrap_or(Amount::MAX))
+    }
+}
+
+fn busy() -> OpenError {
+    OpenRefusal::new(OpenReason::SessionBusy).into()
+}

@@ -1,0 +1,83 @@
+//! What an operator decides, as plain values.
+
+use crate::{
+    chain::transaction::SettleInstruction,
+    domain::{amount::Amount, network::Network, payment::PaymentLimits},
+    programs::{Programs, ciphertext::EncryptionKey},
+};
+use solana_pubkey::Pubkey;
+use std::time::Duration;
+
+/// When settlements buy decrypt allowances for both accounts' new handles (`spec/settlement.md` §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AllowancePolicy {
+    /// In every settlement: balances are readable at once, one transfer per token account at a time.
+    Every,
+    /// In none: no simulation, the cheapest; balances become readable by other means.
+    Never,
+}
+
+/// What to do with the amount that was really approved (`spec/session.md` §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapCheckPolicy {
+    /// A session opens only when the Covalidator has attested the cap.
+    Required,
+    /// It opens meanwhile with a small exposure limit, and the check goes on.
+    BestEffort,
+    /// The Covalidator is never asked.
+    Off,
+}
+
+/// Everything the use cases need to know that is not a port.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The network served.
+    pub network: Network,
+    /// The two programs' addresses.
+    pub programs: Programs,
+    /// The mint served.
+    pub asset: Pubkey,
+    /// The mint's decimals.
+    pub decimals: u8,
+    /// The key that amounts are encrypted to.
+    pub encryption_key: EncryptionKey,
+    /// Limits of a single payment.
+    pub payments: PaymentLimits,
+    /// The most one transfer of a session carries while nothing proves its funding, in base units.
+    pub unproven_exposure: Amount,
+    /// Whether the token program lowers the delegated amount as it is spent (the documented semantics), or only
+    /// compares the delegate (the public source).
+    pub delegation_lowers: bool,
+    /// The furthest expiration of a session, in seconds from now.
+    pub max_session_seconds: u64,
+    /// The largest grant to a user inside an approve, in lamports.
+    pub max_grant: u64,
+    /// Sessions one user may open in an hour.
+    pub sessions_per_user_per_hour: u64,
+    /// Sessions all users together may open in an hour.
+    pub sessions_per_hour: u64,
+    /// Create a missing recipient account at our cost.
+    pub create_recipient: bool,
+    /// Let an approve create the user's own missing account at our cost; he can close it and keep the rent.
+    pub sponsor_account_creation: bool,
+    /// What to do with the approved amount.
+    pub cap_check: CapCheckPolicy,
+    /// How long an opening waits for the Covalidator.
+    pub cap_check_deadline: Duration,
+    /// How long an opening waits for payments of the user's other sessions.
+    pub drain_deadline: Duration,
+    /// The longest any caller waits for the chain.
+    pub answer_deadline: Duration,
+    /// When allowances are bought.
+    pub decrypt_allowance: AllowancePolicy,
+    /// Which instruction settles.
+    pub settle_instruction: SettleInstruction,
+    /// Added to the measured compute units, in percent.
+    pub compute_unit_margin: u32,
+    /// The most paid per compute unit, in micro-lamports.
+    pub max_priority_fee: u64,
+    /// The largest compute-unit limit an approve may set.
+    pub max_approve_units: u32,
+    /// The fee payer's balance below which `ready` says no, in lamports.
+    pub low_balance: u64,
+}

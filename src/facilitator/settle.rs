@@ -1,0 +1,242 @@
+//! `POST /settle`: hold first, then carry, then answer.
+//!
+//! The hold is durable before anything is sent, and it decides everything after: a repeat meets its own hold, a crash
+//! is found again by it, and an answer is only ever read from it.
+
+use crate::{
+    domain::{
+        amount::Amount,
+        funding::Funding,
+        hold::{Hold, HoldId, HoldState, NewHold},
+        payment::{self, Payment},
+        reason::PayReason,
+        session::Session,
+    },
+    facilitator::{
+        Facilitator, PayError, PayRefusal, SessionAfter,
+        waiters::{Outcome, Ticket},
+    },
+    ledger::{Deadline, Held},
+};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use std::{sync::Arc, time::Duration};
+
+/// A settled payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The transaction that carried it.
+    pub transaction: Signature,
+    /// The session's user.
+    pub payer: Pubkey,
+    /// In base units.
+    pub amount: Amount,
+    /// The network as the caller spelled it.
+    pub network: String,
+    /// The session right after this payment.
+    pub session: SessionAfter,
+    /// What is known of the payer's balance: whether "settled" is proved to mean "paid".
+    pub funding: Funding,
+}
+
+impl Facilitator {
+    /// Settles a payment: answered when a transfer that covers it has landed.
+    ///
+    /// Runs every check of [`Facilitator::verify`] by itself. Refuses with the reasons of `spec/session.md` §3; a
+    /// refusal before the hold leaves no trace.
+    pub async fn settle(self: &Arc<Self>, payment: &Payment) -> Result<Receipt, PayError> {
+        let session = self.payable_session(payment).await?;
+        let answer = Answer { facilitator: self, payment, session: &session };
+        if let Err(reason) =
+            payment::check_terms(payment, &session, &self.settings.network, &self.settings.payments, self.clock.now())
+        {
+            // An authorisation that has expired since still names a payment that was made with it.
+            if reason == PayReason::PaymentExpired
+                && let Some(hold) = self.find_repeat(payment, &session).await?
+            {
+                return answer.repeat(hold).await;
+            }
+            return Err(answer.refuse(reason));
+        }
+        let new = NewHold {
+            id: HoldId::from_random_bytes(self.random_id()),
+            session: session.id,
+            nonce: payment.nonce.clone(),
+            content: payment.content(&self.settings.network),
+            amount: payment.amount,
+            unverified_exposure: self.settings.payments.unverified_exposure,
+            now: self.clock.now(),
+        };
+        let deadline = tokio::time::Instant::now() + answer.deadline();
+        let ticket = self.waiters.register(new.id);
+        match self.hold_when_allowed(&new, &session, deadline).await {
+            Ok(Held::New(hold)) => {
+                self.wake_lane(session.id);
+                answer.wait(hold, ticket, deadline).await
+            }
+            other => {
+                self.waiters.leave(&ticket);
+                match other? {
+                    Held::New(hold) | Held::Repeat(hold) => answer.repeat(hold).await,
+                    Held::NonceConflict => Err(answer.refuse(PayReason::NonceConflict)),
+                    Held::Refused(reason) => Err(answer.refuse(reason)),
+                }
+            }
+        }
+    }
+
+    /// The session a payment names; refuses with `session_not_found`.
+    pub(super) async fn payable_session(&self, payment: &Payment) -> Result<Session, PayError> {
+        let session = self.ledger.session(payment.session).await?;
+        session.ok_or_else(|| PayRefusal::new(PayReason::SessionNotFound).into())
+    }
+
+    /// What was accepted under this payment's nonce, when it is the same payment.
+    pub(super) async fn find_repeat(&self, payment: &Payment, session: &Session) -> Result<Option<Hold>, PayError> {
+        let Some(nonce) = payment.idempotency_key() else { return Ok(None) };
+        let known = self.ledger.find_payment(session.id, nonce).await?;
+        let content = payment.content(&self.settings.network);
+        match known {
+            Some(hold) if hold.content != content => {
+                Err(PayRefusal::new(PayReason::NonceConflict).of(session.user()).into())
+            }
+            known => Ok(known),
+        }
+    }
+
+    /// Writes the hold, once no opening of the same user is under way.
+    async fn hold_when_allowed(
+        &self,
+        new: &NewHold,
+        session: &Session,
+        deadline: tokio::time::Instant,
+    ) -> Result<Held, PayError> {
+        let gate = self.gates.paying(session.user(), &session.intent.asset);
+        let Ok(_open) = tokio::time::timeout_at(deadline, gate).await else {
+            return Ok(Held::Refused(PayReason::SessionBusy));
+        };
+        Ok(self.ledger.hold(new).await?)
+    }
+}
+
+/// One caller's answer in the making.
+struct Answer<'a> {
+    facilitator: &'a Arc<Facilitator>,
+    payment: &'a Payment,
+    session: &'a Session,
+}
+
+impl Answer<'_> {
+    /// How long this caller waits: the smaller of his own and the configured deadline.
+    fn deadline(&self) -> Duration {
+        let configured = self.facilitator.settings.answer_deadline;
+        self.payment.max_timeout_seconds.map_or(configured, |own| configured.min(Duration::from_secs(own)))
+    }
+
+    fn refuse(&self, reason: PayReason) -> PayError {
+        PayRefusal::new(reason).of(self.session.user()).into()
+    }
+
+    /// Waits for the outcome of a hold until the deadline, and lets one ledger verb decide there.
+    async fn wait(&self, hold: Hold, mut ticket: Ticket, deadline: tokio::time::Instant) -> Result<Receipt, PayError> {
+        let waited = tokio::time::timeout_at(deadline, &mut ticket.outcome).await;
+        let outcome = match waited {
+            Ok(told) => told.ok(),
+            // Counted callers are told as soon as the ledger has written it; the others may leave.
+            Err(_) if self.facilitator.waiters.leave(&ticket) => None,
+            Err(_) => (&mut ticket.outcome).await.ok(),
+        };
+        match outcome {
+            Some(Outcome::Captured { signature, yours: true }) => Ok(self.receipt(&hold, signature)),
+            Some(Outcome::Captured { signature, yours: false }) => self.told_before(&hold, signature),
+            Some(Outcome::Released { reason, signature }) => Err(self.released(reason, signature)),
+            None => self.end_wait(&hold).await,
+        }
+    }
+
+    /// The deadline has come: unplanned is released and refused, planned is pending, decided is told.
+    async fn end_wait(&self, hold: &Hold) -> Result<Receipt, PayError> {
+        match self.facilitator.ledger.end_wait(hold.id, PayReason::SettlementExpired).await? {
+            Deadline::Released => Err(self.released(PayReason::SettlementExpired, None)),
+            Deadline::Pending(hold) => Err(self.pending(&hold)),
+            Deadline::Decided(hold) => self.decided(&hold).await,
+        }
+    }
+
+    /// The same payment again: waits when its outcome is open, else tells what was recorded.
+    async fn repeat(&self, hold: Hold) -> Result<Receipt, PayError> {
+        let deadline = tokio::time::Instant::now() + self.deadline();
+        let ticket = self.facilitator.waiters.register(hold.id);
+        // Read again after registering: an outcome between the two would be missed otherwise.
+        let hold = self.facilitator.ledger.find_hold(hold.id).await?.unwrap_or(hold);
+        match hold.state {
+            HoldState::Waiting | HoldState::Planned { .. } => {
+                self.facilitator.wake_lane(self.session.id);
+                self.wait(hold, ticket, deadline).await
+            }
+            HoldState::Captured { .. } | HoldState::Released { .. } => {
+                self.facilitator.waiters.leave(&ticket);
+                self.decided(&hold).await
+            }
+        }
+    }
+
+    /// Tells the recorded outcome: `success:true` once, unless the merchant deduplicates by itself.
+    async fn decided(&self, hold: &Hold) -> Result<Receipt, PayError> {
+        match &hold.state {
+            HoldState::Captured { signature, .. } => {
+                if self.facilitator.ledger.claim_success(hold.id).await? {
+                    Ok(self.receipt(hold, *signature))
+                } else {
+                    self.told_before(hold, *signature)
+                }
+            }
+            HoldState::Released { reason, signature } => Err(self.released(*reason, *signature)),
+            HoldState::Waiting | HoldState::Planned { .. } => Err(self.pending(hold)),
+        }
+    }
+
+    fn told_before(&self, hold: &Hold, signature: Signature) -> Result<Receipt, PayError> {
+        if self.payment.idempotent {
+            return Ok(self.receipt(hold, signature));
+        }
+        Err(PayRefusal {
+            transaction: Some(signature),
+            session: Some(self.after(hold)),
+            ..PayRefusal::new(PayReason::DuplicateSettlement).of(self.session.user())
+        }
+        .into())
+    }
+
+    fn pending(&self, hold: &Hold) -> PayError {
+        let transaction = match &hold.state {
+            HoldState::Planned { signature, .. } => *signature,
+            HoldState::Waiting | HoldState::Captured { .. } | HoldState::Released { .. } => None,
+        };
+        PayRefusal {
+            transaction,
+            session: Some(self.after(hold)),
+            ..PayRefusal::new(PayReason::SettlementPending).of(self.session.user())
+        }
+        .into()
+    }
+
+    fn released(&self, reason: PayReason, transaction: Option<Signature>) -> PayError {
+        PayRefusal { transaction, ..PayRefusal::new(reason).of(self.session.user()) }.into()
+    }
+
+    fn after(&self, hold: &Hold) -> SessionAfter {
+        SessionAfter { id: self.session.id, spent: hold.spent_after, remaining: hold.remaining_after }
+    }
+
+    fn receipt(&self, hold: &Hold, transaction: Signature) -> Receipt {
+        Receipt {
+            transaction,
+            payer: *self.session.user(),
+            amount: hold.amount,
+            network: self.payment.network.clone(),
+            session: self.after(hold),
+            funding: Funding::Unproven,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One delegate slot per token account: what a new approve must cover, and which older sessions it leaves behind
+//! (`spec/session.md` §2, superseded).
+
+use crate::{
+    domain::{
+        amount::Amount,
+        session::{Session, SessionId, SessionState},
+    },
+    facilitator::{CapCheckPolicy, Facilitator},
+    ledger::LedgerError,
+};
+
+/// How a new approve fits the user's other sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fit {
+    /// Whether the approved amount is what the intent (and the sessions it also has to cover) says.
+    pub(super) matches: bool,
+    /// The sessions it no longer covers.
+    pub(super) superseded: Vec<SessionId>,
+}
+
+impl Facilitator {
+    /// Reads the user's other sessions and fits them to the approved amount.
+    pub(super) async fn fit_others(&self, new: &Session, approved: Option<Amount>) -> Result<Fit, LedgerError> {
+        let others: Vec<Session> = self
+            .ledger
+            .live_sessions(new.user(), &new.intent.asset)
+            .await?
+            .into_iter()
+            .filter(|other| other.id != new.id && other.state == SessionState::Open)
+            .collect();
+        let fit = fit(new.intent.cap, approved, &others, self.settings.delegation_lowers);
+        // Without a check nobody will ever know the amount, so it cannot be said not to match.
+        let unchecked = self.settings.cap_check == CapCheckPolicy::Off;
+        Ok(Fit { matches: fit.matches || unchecked, ..fit })
+    }
+}
+
+/// What one session still needs of the approve.
+fn need(session: &Session, lowers: bool) -> Amount {
+    if lowers { session.intent.cap.checked_sub(session.captured).unwrap_or_default() } else { session.intent.cap }
+}
+
+/// `others` oldest first. An approve covers the new cap and, if its client approved the sum, the others as well; the
+/// oldest go first when it does not. An unknown amount covers the new session only.
+fn fit(cap: Amount, approved: Option<Amount>, others: &[Session], lowers: bool) -> Fit {
+    let Some(approved) = approved else {
+        return Fit { matches: true, superseded: others.iter().map(|s| s.id).collect() };
+    };
+    let Some(mut room) = approved.checked_sub(cap) else {
+        return Fit { matches: false, superseded: Vec::new() };
+    };
+    // Alone, the approve has to be exactly the cap; beside others it may be anything that also covers some of them.
+    let matches = room == Amount::ZERO || !others.is_empty();
+    let mut superseded = Vec::new();
+    let mut covered = true;
+    for session in others.iter().rev() {
+        match room.checked_sub(need(session, lowers)) {
+            Some(left) if covered => room = left,
+            // The oldest until it fits: nothing older than the first that does not fit stays.
+            _ => {
+                covered = false;
+                superseded.push(session.id);
+            }
+        }
+    }
+    superseded.reverse();
+    Fit { matches, superseded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        intent::Intent,
+        session::{CapCheck, SignedIntent},
+    };
+    use solana_pubkey::Pubkey;
+
+    fn amount(units: u64) -> Amount {
+        Amount::new(units).unwrap_or_default()
+    }
+
+    fn session(n: u8, cap: u64, captured: u64) -> Session {
+        Session {
+            id: SessionId::from_random_bytes([n; 16]),
+            intent: Intent {
+                asset: Pubkey::default(),
+                cap: amount(cap),
+                expires_at: 0,
+                network: String::new(),
+                nonce: String::new(),
+                recipient: Pubkey::default(),
+                spender: Pubkey::default(),
+                user: Pubkey::default(),
+                session_key: None,
+            },
+            signed: SignedIntent { bytes: Vec::new(), signature: [0; 64], settle_signature: None },
+            network: String::new(),
+            state: SessionState::Open,
+            cap_check: CapCheck::Verified,
+            captured: amount(captured),
+            held: Amount::ZERO,
+            approve: None,
+            created_at: u64::from(n),
+        }
+    }
+
+    #[test]
+    fn an_approve_of_exactly_the_cap_leaves_older_sessions_behind() {
+        let old = session(1, 100, 0);
+        let fit = fit(amount(50), Some(amount(50)), std::slice::from_ref(&old), false);
+        assert_eq!(fit, Fit { matches: true, superseded: vec![old.id] });
+    }
+
+    #[test]
+    fn an_approve_of_the_sum_keeps_everybody() {
+        let others = [session(1, 100, 40), session(2, 10, 0)];
+        assert!(fit(amount(50), Some(amount(160)), &others, false).superseded.is_empty());
+        assert!(fit(amount(50), Some(amount(120)), &others, true).superseded.is_empty());
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_no_approve_backs_two_caps() {
+        let others = [session(1, 100, 0), session(2, 10, 0)];
+        assert_eq!(fit(amount(50), Some(amount(65)), &others, false).superseded, vec![others[0].id]);
+        assert_eq!(fit(amount(50), Some(amount(55)), &others, false).superseded, vec![others[0].id, others[1].id]);
+    }
+
+    #[test]
+    fn a_wrong_amount_does_not_match() {
+        assert!(!fit(amount(50), Some(amount(49)), &[], false).matches);
+        assert!(!fit(amount(50), Some(amount(51)), &[], false).matches);
+        assert!(fit(amount(50), Some(amount(50)), &[], false).matches);
+    }
+
+    #[test]
+    fn an_unknown_amount_covers_the_new_session_only() {
+        let old = session(1, 100, 0);
+        assert_eq!(fit(amount(50), None, std::slice::from_ref(&old), false).superseded, vec![old.id]);
+    }
+}

@@ -1,0 +1,54 @@
+//! `GET /supported`: what this facilitator serves, and the policy it publishes.
+
+use crate::{
+    domain::{amount::Amount, network::Network},
+    facilitator::Facilitator,
+};
+use solana_pubkey::Pubkey;
+
+/// What this facilitator serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Supported {
+    /// The network, with every spelling it answers to.
+    pub network: Network,
+    /// The mint.
+    pub asset: Pubkey,
+    /// The mint's decimals.
+    pub decimals: u8,
+    /// The key that is delegate of every session.
+    pub spender: Pubkey,
+    /// The key that pays fees; approve transactions name it first.
+    pub fee_payer: Pubkey,
+    /// The token program.
+    pub token_program: Pubkey,
+    /// The Lightning program.
+    pub lightning_program: Pubkey,
+    /// The key that amounts are encrypted to, uncompressed lower-case hex.
+    pub encryption_key: String,
+    /// The largest single payment, in base units.
+    pub max_per_call: Amount,
+    /// The furthest expiration, in seconds from now.
+    pub max_session_seconds: u64,
+    /// The largest grant inside an approve, in lamports.
+    pub max_grant: u64,
+}
+
+impl Facilitator {
+    /// What this facilitator serves.
+    pub fn supported(&self) -> Supported {
+        let settings = &self.settings;
+        Supported {
+            network: settings.network.clone(),
+            asset: settings.asset,
+            decimals: settings.decimals,
+            spender: self.keys.spender.pubkey(),
+            fee_payer: self.keys.fee_payer.pubkey(),
+            token_program: settings.programs.token,
+            lightning_program: settings.programs.lightning,
+            encryption_key: settings.encryption_key.to_hex(),
+            max_per_call: settings.payments.max_per_call,
+            max_session_seconds: settings.max_session_seconds,
+            max_grant: settings.max_grant,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `POST /verify`: the checks of `/settle`, without a trace.
+
+use crate::{
+    domain::{
+        funding::Funding,
+        hold::{Hold, HoldState},
+        payment::{self, Payment},
+        reason::PayReason,
+        session::Session,
+    },
+    facilitator::{Facilitator, PayError, PayRefusal, SessionAfter},
+};
+use solana_pubkey::Pubkey;
+
+/// A payment that `/settle` would accept at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The session's user.
+    pub payer: Pubkey,
+    /// The session as this payment would leave it.
+    pub session: SessionAfter,
+    /// What is known of the payer's balance.
+    pub funding: Funding,
+}
+
+impl Facilitator {
+    /// Runs every check that [`Facilitator::settle`] runs. Promises nothing: settle checks again.
+    pub async fn verify(&self, payment: &Payment) -> Result<Verified, PayError> {
+        let session = self.payable_session(payment).await?;
+        let refuse = |reason| PayError::from(PayRefusal::new(reason).of(session.user()));
+        let now = self.clock.now();
+        let limits = &self.settings.payments;
+        let terms = payment::check_terms(payment, &session, &self.settings.network, limits, now);
+        if let Err(reason) = terms
+            && reason != PayReason::PaymentExpired
+        {
+            return Err(refuse(reason));
+        }
+        // A payment that was accepted before is judged by its own hold, not by what is left of the session.
+        if let Some(hold) = self.find_repeat(payment, &session).await? {
+            return verify_repeat(payment, &session, &hold);
+        }
+        terms.and_then(|()| session.may_hold(payment.amount, now, limits.unverified_exposure)).map_err(refuse)?;
+        let spent = session.spent().checked_add(payment.amount).unwrap_or(session.intent.cap);
+        let remaining = session.intent.cap.checked_sub(spent).unwrap_or_default();
+        Ok(Verified {
+            payer: *session.user(),
+            session: SessionAfter { id: session.id, spent, remaining },
+            funding: Funding::Unproven,
+        })
+    }
+}
+
+fn verify_repeat(payment: &Payment, session: &Session, hold: &Hold) -> Result<Verified, PayError> {
+    let after = SessionAfter { id: session.id, spent: hold.spent_after, remaining: hold.remaining_after };
+    let refusal = match &hold.state {
+        HoldState::Captured { signature, .. } if hold.told && !payment.idempotent => {
+            Some((PayReason::DuplicateSettlement, Some(*signature)))
+        }
+        HoldState::Released { reason, signature } => Some((*reason, *signature)),
+        HoldState::Waiting | HoldState::Planned { .. } | HoldState::Captured { .. } => None,
+    };
+    match refusal {
+        Some((reason, transaction)) => {
+            let refusal = PayRefusal::new(reason).of(session.user());
+            Err(PayRefusal { transaction, session: Some(after), ..refusal }.into())
+        }
+        None => Ok(Verified { payer: *session.user(), session: after, funding: Funding::Unproven }),
+    }
+}
