@@ -1,7 +1,18 @@
 //! The Covalidator: the TEE service that decrypts handles for those who hold a decrypt allowance
 //! (`spec/inco.md` §7). Every answer is checked against the pinned attestation key before anybody sees it.
+//!
+//! - [`Covalidator`] is the port; [`HttpCovalidator`] is its client over HTTP.
+//! - [`RequestSigner`] proves who asks; [`WalletSigner`] does so with an Ed25519 key.
 
+mod http;
+mod signer;
+
+pub use http::{HttpCovalidator, SetupError};
+pub use signer::WalletSigner;
+
+use crate::programs::{attestation::attestation_digest, inco_token::ed25519_verify};
 use async_trait::async_trait;
+use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
 /// A plaintext that the pinned attestation key vouches for.
@@ -13,6 +24,15 @@ pub struct AttestedValue {
     pub plaintext: u128,
     /// The attestation: Ed25519 over the digest of handle and plaintext.
     pub signature: [u8; 64],
+}
+
+impl AttestedValue {
+    /// An Ed25519 instruction with which a program can check the same attestation on chain.
+    ///
+    /// `attestation_key` is the key the value was verified with.
+    pub fn instruction(&self, attestation_key: &Pubkey) -> Instruction {
+        ed25519_verify(attestation_key, &attestation_digest(self.handle, self.plaintext), &self.signature)
+    }
 }
 
 /// Why a handle was not decrypted.

@@ -118,6 +118,9 @@ pub fn encrypt(key: &EncryptionKey, amount: u128, chance: &dyn Chance) -> Vec<u8
 
 /// Decrypts an amount; refuses whatever [`encrypt`] could not have written. The tag is compared in constant time,
 /// and before anything is decrypted.
+///
+/// The format's tag does not cover the ephemeral key, and a point and its negative share their x: every ciphertext
+/// has a twin for the same amount. Never take two ciphertexts for two amounts because their bytes differ.
 pub fn decrypt(key: &DecryptionKey, ciphertext: &[u8]) -> Result<u128, CiphertextError> {
     let length = CiphertextError::Length(ciphertext.len());
     if !(CIPHERTEXT_OVERHEAD + 1..=MAX_CIPHERTEXT_BYTES).contains(&ciphertext.len()) {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic, and clippy only sees test functions, not what they share")]
 
 mod config;
+mod covalidator;
 mod idl;
 mod inspect;
 mod programs;

@@ -29,6 +29,20 @@ fn any_altered_bit_and_any_other_length_is_refused() {
 }
 
 #[test]
+fn a_ciphertext_with_the_negated_ephemeral_point_holds_the_same_amount() {
+    let mut twin = encrypt(&golden_key().public(), 42, &SeededChance::new(1));
+    // -y modulo the field's prime 2^256 - 2^32 - 977, byte by byte.
+    let prime = [[0xff; 27].as_slice(), &[0xfe, 0xff, 0xff, 0xfc, 0x2f]].concat();
+    let mut borrow = 0;
+    for at in (0..32).rev() {
+        let digit = prime[at] - i32::from(twin[33 + at]) - borrow;
+        borrow = i32::from(digit < 0);
+        twin[33 + at] = u8::try_from(digit.rem_euclid(256)).expect("a byte");
+    }
+    assert_eq!(decrypt(&golden_key(), &twin), Ok(42));
+}
+
+#[test]
 fn keys_that_are_not_keys_are_refused_and_secrets_are_not_printed() {
     assert_eq!(DecryptionKey::from_bytes(&[0; 32]).expect_err("zero"), CiphertextError::Key);
     assert_eq!(DecryptionKey::from_bytes(&[0xff; 32]).expect_err("above the order"), CiphertextError::Key);
