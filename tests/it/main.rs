@@ -5,6 +5,7 @@ mod config;
 mod covalidator;
 mod idl;
 mod inspect;
+mod localnet;
 mod programs;
 #[cfg(feature = "localnet")]
 mod standins;

@@ -1,0 +1,237 @@
+//! What the cluster agrees on: slots, blockhashes, which transactions landed and how sure of them it is.
+//!
+//! A transaction lands in the slot in which it is sent, in the order in which sends arrive. A slot is confirmed and
+//! finalised a fixed number of slots later; reads and simulations at a commitment see the state of that slot, as they
+//! do on a validator.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use solana_account::AccountSharedData;
+use solana_commitment_config::CommitmentLevel;
+use solana_hash::Hash;
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_error::TransactionError;
+use solana_transaction_status_client_types::{InnerInstruction, InnerInstructions, TransactionStatusMeta};
+
+use super::{
+    bank::{Bank, Run},
+    blockhashes::Blockhashes,
+    history::{History, Landed, Notice},
+    standins::StandIns,
+    token_balances::token_balances,
+};
+
+/// How many slots behind the newest one a commitment is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Depths {
+    pub(super) confirmed: u64,
+    pub(super) finalized: u64,
+}
+
+impl Depths {
+    fn of(self, level: CommitmentLevel) -> u64 {
+        match level {
+            CommitmentLevel::Processed => 0,
+            CommitmentLevel::Confirmed => self.confirmed,
+            CommitmentLevel::Finalized => self.finalized,
+        }
+    }
+}
+
+/// Transactions that reached a commitment, for those who subscribed.
+#[derive(Clone, Debug)]
+pub(super) struct Reached {
+    pub(super) level: CommitmentLevel,
+    /// The newest slot of that commitment.
+    pub(super) slot: u64,
+    pub(super) notices: Arc<[Notice]>,
+}
+
+/// The state of the network. Everything in it happens under one lock.
+pub(super) struct Cluster {
+    pub(super) bank: Bank,
+    pub(super) blockhashes: Blockhashes,
+    pub(super) history: History,
+    slot: u64,
+    depths: Depths,
+    unconfirmed: BTreeMap<u64, Vec<Notice>>,
+    unfinalized: BTreeMap<u64, Vec<Notice>>,
+}
+
+impl Cluster {
+    /// A network in slot 1; slot 0 is the genesis, in which nothing lands.
+    pub(super) fn new(stand_ins: StandIns, genesis: Hash, depths: Depths, unix_timestamp: i64) -> Self {
+        let depth = depths.finalized.max(depths.confirmed);
+        let mut cluster = Self {
+            bank: Bank::new(stand_ins, genesis, depth),
+            blockhashes: Blockhashes::new(genesis, depth),
+            history: History::default(),
+            slot: 0,
+            depths,
+            unconfirmed: BTreeMap::new(),
+            unfinalized: BTreeMap::new(),
+        };
+        cluster.advance(unix_timestamp);
+        cluster
+    }
+
+    /// The slot that transactions land in now.
+    pub(super) fn slot(&self) -> u64 {
+        self.slot
+    }
+
+    /// The newest slot of a commitment. Slot 0 has every commitment from the start.
+    pub(super) fn slot_at(&self, level: CommitmentLevel) -> u64 {
+        self.slot.saturating_sub(self.depths.of(level))
+    }
+
+    /// The next slot begins; gives what thereby became confirmed and finalised.
+    pub(super) fn advance(&mut self, unix_timestamp: i64) -> Vec<Reached> {
+        self.slot += 1;
+        let hash = self.bank.begin_slot(self.slot, unix_timestamp, &self.blockhashes.newest_first());
+        self.blockhashes.push(hash);
+        self.due()
+    }
+
+    fn due(&mut self) -> Vec<Reached> {
+        let slot = self.slot;
+        let take = |waiting: &mut BTreeMap<u64, Vec<Notice>>| {
+            let later = waiting.split_off(&(slot + 1));
+            std::mem::replace(waiting, later).into_values().flatten().collect::<Vec<_>>()
+        };
+        let confirmed = take(&mut self.unconfirmed);
+        let finalized = take(&mut self.unfinalized);
+        [(CommitmentLevel::Confirmed, confirmed), (CommitmentLevel::Finalized, finalized)]
+            .into_iter()
+            .filter(|(_, notices)| !notices.is_empty())
+            .map(|(level, notices)| Reached { level, slot: self.slot_at(level), notices: notices.into() })
+            .collect()
+    }
+
+    /// Why a transaction could not even be tried at the end of slot `at`.
+    fn obstacle(&self, tx: &VersionedTransaction, at: u64) -> Option<TransactionError> {
+        if !self.blockhashes.is_live(tx.message.recent_blockhash(), at) {
+            return Some(TransactionError::BlockhashNotFound);
+        }
+        let known = tx.signatures.first().and_then(|signature| self.history.find(signature));
+        known.filter(|landed| landed.slot <= at).map(|_| TransactionError::AlreadyProcessed)
+    }
+
+    /// What a transaction would do on the state of a commitment.
+    pub(super) fn simulate(
+        &mut self,
+        tx: &VersionedTransaction,
+        level: CommitmentLevel,
+    ) -> Result<Run, TransactionError> {
+        let at = self.slot_at(level);
+        match self.obstacle(tx, at) {
+            Some(error) => Err(error),
+            None => self.bank.simulate(tx, at),
+        }
+    }
+
+    /// Takes a correctly signed transaction into the current slot, to be confirmed `late` slots later than usual.
+    ///
+    /// # Errors
+    /// When it cannot land: dead blockhash, landed before, or a fee payer that cannot pay. Nobody is told of it then.
+    pub(super) fn land(&mut self, tx: VersionedTransaction, late: u64) -> Result<Vec<Reached>, TransactionError> {
+        if let Some(error) = self.obstacle(&tx, self.slot) {
+            return Err(error);
+        }
+        let signature = tx.signatures.first().copied().ok_or(TransactionError::SanitizeFailure)?;
+        let run = self.bank.execute(&tx, self.slot)?;
+        let changed = changed_accounts(&run);
+        let landed = Arc::new(self.record(signature, tx, run, late));
+        self.history.push(&landed);
+        let notice = Notice { landed, changed };
+        self.unconfirmed.entry(notice.landed.confirmed_in).or_default().push(notice.clone());
+        self.unfinalized.entry(notice.landed.finalized_in).or_default().push(notice.clone());
+        let processed = Reached { level: CommitmentLevel::Processed, slot: self.slot, notices: Arc::from([notice]) };
+        Ok(std::iter::once(processed).chain(self.due()).collect())
+    }
+
+    fn record(&self, signature: Signature, tx: VersionedTransaction, run: Run, late: u64) -> Landed {
+        Landed {
+            signature,
+            slot: self.slot,
+            index: u32::try_from(self.history.of_slot(self.slot).len()).unwrap_or(u32::MAX),
+            block_time: self.bank.unix_timestamp(),
+            confirmed_in: self.slot.saturating_add(self.depths.confirmed).saturating_add(late),
+            finalized_in: self.slot.saturating_add(self.depths.finalized).saturating_add(late),
+            tx,
+            meta: self.status_meta(&run),
+            keys: run.keys,
+        }
+    }
+
+    /// What a run did, in the words of the RPC.
+    pub(super) fn status_meta(&self, run: &Run) -> TransactionStatusMeta {
+        let decimals = |mint: &Pubkey| self.bank.decimals(mint);
+        TransactionStatusMeta {
+            status: run.outcome.clone(),
+            fee: run.meta.fee,
+            pre_balances: lamports(&run.before),
+            post_balances: lamports(&run.after),
+            inner_instructions: Some(inner_instructions(run)),
+            log_messages: Some(run.meta.logs.clone()),
+            pre_token_balances: Some(token_balances(&run.before, decimals)),
+            post_token_balances: Some(token_balances(&run.after, decimals)),
+            rewards: Some(vec![]),
+            loaded_addresses: run.loaded.clone(),
+            return_data: Some(run.meta.return_data.clone()).filter(|returned| !returned.data.is_empty()),
+            compute_units_consumed: Some(run.meta.compute_units_consumed),
+            cost_units: None,
+        }
+    }
+
+    /// How sure the cluster is of a landed transaction.
+    pub(super) fn level_of(&self, landed: &Landed) -> CommitmentLevel {
+        if self.slot >= landed.finalized_in {
+            CommitmentLevel::Finalized
+        } else if self.slot >= landed.confirmed_in {
+            CommitmentLevel::Confirmed
+        } else {
+            CommitmentLevel::Processed
+        }
+    }
+
+    /// Whether a landed transaction has at least this commitment.
+    pub(super) fn has_reached(&self, landed: &Landed, level: CommitmentLevel) -> bool {
+        match level {
+            CommitmentLevel::Processed => true,
+            CommitmentLevel::Confirmed => self.slot >= landed.confirmed_in,
+            CommitmentLevel::Finalized => self.slot >= landed.finalized_in,
+        }
+    }
+}
+
+fn changed_accounts(run: &Run) -> Arc<[(Pubkey, Option<AccountSharedData>)]> {
+    let pairs = run.before.iter().zip(&run.after);
+    let changed = run.keys.iter().zip(pairs).filter(|(_, (before, after))| before != after);
+    changed.map(|(key, (_, after))| (*key, after.clone())).collect()
+}
+
+fn lamports(accounts: &[Option<AccountSharedData>]) -> Vec<u64> {
+    use solana_account::ReadableAccount as _;
+    accounts.iter().map(|account| account.as_ref().map_or(0, |account| account.lamports())).collect()
+}
+
+/// The instructions that programs called, by the instruction of the transaction that led to them.
+fn inner_instructions(run: &Run) -> Vec<InnerInstructions> {
+    let mut calls = Vec::new();
+    for (index, inner) in run.meta.inner_instructions.iter().enumerate() {
+        let instructions: Vec<_> = inner
+            .iter()
+            .map(|call| InnerInstruction {
+                instruction: call.instruction.clone(),
+                stack_height: Some(u32::from(call.stack_height)),
+            })
+            .collect();
+        if let (Ok(index), false) = (u8::try_from(index), instructions.is_empty()) {
+            calls.push(InnerInstructions { index, instructions });
+        }
+    }
+    calls
+}

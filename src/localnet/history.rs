@@ -1,0 +1,136 @@
+//! Every transaction that landed, found by signature, by address and by slot.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use solana_account::AccountSharedData;
+use solana_message::compiled_instruction::CompiledInstruction;
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_error::TransactionError;
+use solana_transaction_status_client_types::TransactionStatusMeta;
+
+/// One landed transaction.
+#[derive(Debug)]
+pub(super) struct Landed {
+    /// Its first signature, which names it.
+    pub(super) signature: Signature,
+    /// The slot it landed in.
+    pub(super) slot: u64,
+    /// Its place in that slot.
+    pub(super) index: u32,
+    /// Unix seconds of that slot.
+    pub(super) block_time: i64,
+    /// The transaction as it was sent.
+    pub(super) tx: VersionedTransaction,
+    /// Every account it names, static keys first, then looked-up writable, then looked-up readonly ones.
+    pub(super) keys: Vec<Pubkey>,
+    /// How it ended and what it did.
+    pub(super) meta: TransactionStatusMeta,
+    /// The slot at which it is reported as confirmed.
+    pub(super) confirmed_in: u64,
+    /// The slot at which it is reported as finalised.
+    pub(super) finalized_in: u64,
+}
+
+impl Landed {
+    /// The program error it landed with, if any.
+    pub(super) fn error(&self) -> Option<TransactionError> {
+        self.meta.status.clone().err()
+    }
+
+    /// Whether it locked an account for writing.
+    pub(super) fn writes(&self, key: &Pubkey) -> bool {
+        let message = &self.tx.message;
+        let looked_up = message.static_account_keys().len()..;
+        let is_written = |(index, named): (usize, &Pubkey)| {
+            let writable = if looked_up.contains(&index) {
+                index - looked_up.start < self.meta.loaded_addresses.writable.len()
+            } else {
+                message.is_maybe_writable_with_reserved_addresses(index, None::<&HashSet<Pubkey>>)
+            };
+            named == key && writable
+        };
+        self.keys.iter().enumerate().any(is_written)
+    }
+
+    /// Micro-lamports it offered per compute unit.
+    pub(super) fn unit_price(&self) -> u64 {
+        /// The instruction that sets the price: its tag and a little-endian `u64`.
+        const SET_COMPUTE_UNIT_PRICE: u8 = 3;
+        let price = |instruction: &CompiledInstruction| {
+            let program = self.keys.get(usize::from(instruction.program_id_index))?;
+            let (tag, price) = instruction.data.split_first()?;
+            let price = <[u8; 8]>::try_from(price).ok()?;
+            (*program == solana_sdk_ids::compute_budget::ID && *tag == SET_COMPUTE_UNIT_PRICE)
+                .then(|| u64::from_le_bytes(price))
+        };
+        self.tx.message.instructions().iter().find_map(price).unwrap_or(0)
+    }
+
+    /// Its memos, as the RPC lists them: each with its length, joined by semicolons.
+    pub(super) fn memo(&self) -> Option<String> {
+        let text = |instruction: &CompiledInstruction| {
+            let program = self.keys.get(usize::from(instruction.program_id_index))?;
+            let text = std::str::from_utf8(&instruction.data).ok()?;
+            MEMO_PROGRAMS.contains(program).then(|| format!("[{}] {text}", text.len()))
+        };
+        let memos: Vec<_> = self.tx.message.instructions().iter().filter_map(text).collect();
+        (!memos.is_empty()).then(|| memos.join("; "))
+    }
+}
+
+/// Both versions of the memo program.
+const MEMO_PROGRAMS: [Pubkey; 2] = [
+    Pubkey::from_str_const("Memo1UhkJRfHyvLMcVucJwxXeuD728EqVDDwQDxFMNo"),
+    Pubkey::from_str_const("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"),
+];
+
+/// A landed transaction and the accounts it left behind, for those who subscribed.
+#[derive(Clone, Debug)]
+pub(super) struct Notice {
+    pub(super) landed: Arc<Landed>,
+    /// Accounts that it changed, as it left them; `None` for one that is gone.
+    pub(super) changed: Arc<[(Pubkey, Option<AccountSharedData>)]>,
+}
+
+/// The archive. Nothing is ever removed from it: networks are short-lived.
+#[derive(Default)]
+pub(super) struct History {
+    by_signature: HashMap<Signature, Arc<Landed>>,
+    by_address: HashMap<Pubkey, Vec<Arc<Landed>>>,
+    by_slot: BTreeMap<u64, Vec<Arc<Landed>>>,
+}
+
+impl History {
+    pub(super) fn push(&mut self, landed: &Arc<Landed>) {
+        self.by_signature.insert(landed.signature, landed.clone());
+        self.by_slot.entry(landed.slot).or_default().push(landed.clone());
+        for key in &landed.keys {
+            self.by_address.entry(*key).or_default().push(landed.clone());
+        }
+    }
+
+    /// How many transactions landed.
+    pub(super) fn len(&self) -> usize {
+        self.by_signature.len()
+    }
+
+    /// The transaction of that signature.
+    pub(super) fn find(&self, signature: &Signature) -> Option<&Arc<Landed>> {
+        self.by_signature.get(signature)
+    }
+
+    /// Transactions that name an address, newest first.
+    pub(super) fn of_address(&self, address: &Pubkey) -> impl Iterator<Item = &Arc<Landed>> {
+        self.by_address.get(address).into_iter().flat_map(|all| all.iter().rev())
+    }
+
+    /// Transactions of a slot, in their order.
+    pub(super) fn of_slot(&self, slot: u64) -> &[Arc<Landed>] {
+        self.by_slot.get(&slot).map_or(&[], Vec::as_slice)
+    }
+}

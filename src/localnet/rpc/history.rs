@@ -1,0 +1,180 @@
+//! What became of transactions.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::Value;
+use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
+use solana_rpc_client_api::{
+    config::{RpcEncodingConfigWrapper, RpcSignatureStatusConfig, RpcSignaturesForAddressConfig, RpcTransactionConfig},
+    response::RpcConfirmedTransactionStatusWithSignature,
+};
+use solana_signature::Signature;
+use solana_transaction::versioned::{TransactionVersion, VersionedTransaction};
+use solana_transaction_status_client_types::{
+    EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction, EncodedTransactionWithStatusMeta,
+    TransactionBinaryEncoding, TransactionConfirmationStatus, TransactionStatus, UiCompiledInstruction, UiMessage,
+    UiRawMessage, UiTransaction, UiTransactionEncoding, UiTransactionStatusMeta,
+};
+
+use super::{
+    error::RpcError,
+    params::{Params, json, json_at, level, signature, view},
+};
+use crate::localnet::{cluster::Cluster, history::Landed, network::Network};
+
+/// Signatures that one request may ask for.
+const MAX_STATUSES: usize = 256;
+/// Signatures that one page of an address's history may hold.
+const MAX_SIGNATURES: usize = 1_000;
+/// Slots that a status is remembered without a search through history.
+const STATUS_CACHE_SLOTS: u64 = 300;
+/// The stack height of an instruction of the transaction itself.
+const TOP_LEVEL: u32 = 1;
+
+pub(super) fn signature_statuses(network: &Network, mut params: Params) -> Result<Value, RpcError> {
+    let signatures: Vec<String> = params.required(0)?;
+    if signatures.len() > MAX_STATUSES {
+        return Err(RpcError::params(format!("Too many inputs provided; max {MAX_STATUSES}")));
+    }
+    let signatures = signatures.iter().map(|text| signature(text)).collect::<Result<Vec<_>, _>>()?;
+    let config: Option<RpcSignatureStatusConfig> = params.optional(1)?;
+    let search = config.is_some_and(|config| config.search_transaction_history);
+    let cluster = network.cluster();
+    let status = |signature: &Signature| {
+        let landed = cluster.history.find(signature)?;
+        let remembered = search || cluster.slot() - landed.slot <= STATUS_CACHE_SLOTS;
+        (remembered && !network.faults().hides(signature)).then(|| status(&cluster, landed))
+    };
+    json_at(cluster.slot(), signatures.iter().map(status).collect::<Vec<_>>())
+}
+
+fn status(cluster: &Cluster, landed: &Landed) -> TransactionStatus {
+    let (confirmations, confirmation) = match cluster.level_of(landed) {
+        CommitmentLevel::Processed => (Some(0), TransactionConfirmationStatus::Processed),
+        CommitmentLevel::Confirmed => {
+            let slots = (cluster.slot() - landed.confirmed_in).saturating_add(1);
+            (usize::try_from(slots).ok(), TransactionConfirmationStatus::Confirmed)
+        }
+        CommitmentLevel::Finalized => (None, TransactionConfirmationStatus::Finalized),
+    };
+    TransactionStatus {
+        slot: landed.slot,
+        confirmations,
+        status: landed.meta.status.clone(),
+        err: landed.error(),
+        confirmation_status: Some(confirmation),
+    }
+}
+
+pub(super) fn signatures_for_address(network: &Network, mut params: Params) -> Result<Value, RpcError> {
+    let address = params.pubkey(0)?;
+    let config: RpcSignaturesForAddressConfig = params.optional(1)?;
+    let limit = config.limit.unwrap_or(MAX_SIGNATURES);
+    if limit == 0 || limit > MAX_SIGNATURES {
+        return Err(RpcError::params(format!("Invalid limit; max {MAX_SIGNATURES}")));
+    }
+    let before = config.before.as_deref().map(signature).transpose()?;
+    let until = config.until.as_deref().map(signature).transpose()?;
+    let least = at_least_confirmed(config.commitment)?;
+    let cluster = network.cluster();
+    view(&cluster, config.commitment, config.min_context_slot)?;
+    let mut found = Vec::new();
+    let mut started = before.is_none();
+    for landed in cluster.history.of_address(&address) {
+        if until == Some(landed.signature) || found.len() == limit {
+            break;
+        }
+        if started && cluster.has_reached(landed, least) {
+            found.push(listed(&cluster, landed));
+        }
+        started |= before == Some(landed.signature);
+    }
+    json(found)
+}
+
+fn listed(cluster: &Cluster, landed: &Landed) -> RpcConfirmedTransactionStatusWithSignature {
+    RpcConfirmedTransactionStatusWithSignature {
+        signature: landed.signature.to_string(),
+        slot: landed.slot,
+        err: landed.error().map(Into::into),
+        memo: landed.memo(),
+        block_time: Some(landed.block_time),
+        confirmation_status: status(cluster, landed).confirmation_status,
+        transaction_index: Some(landed.index),
+    }
+}
+
+pub(super) fn transaction(network: &Network, mut params: Params) -> Result<Value, RpcError> {
+    let signature = signature(&params.required::<String>(0)?)?;
+    let config = match params.optional::<Option<RpcEncodingConfigWrapper<RpcTransactionConfig>>>(1)? {
+        Some(config) => config.convert_to_current(),
+        None => RpcTransactionConfig::default(),
+    };
+    let least = at_least_confirmed(config.commitment)?;
+    let cluster = network.cluster();
+    let landed = cluster.history.find(&signature).filter(|landed| cluster.has_reached(landed, least));
+    let Some(landed) = landed else { return Ok(Value::Null) };
+    let version = told_version(&landed.tx, config.max_supported_transaction_version)?;
+    json(EncodedConfirmedTransactionWithStatusMeta {
+        slot: landed.slot,
+        transaction: EncodedTransactionWithStatusMeta {
+            transaction: encode(&landed.tx, config.encoding.unwrap_or(UiTransactionEncoding::Json))?,
+            meta: Some(UiTransactionStatusMeta::from(landed.meta.clone())),
+            version,
+        },
+        block_time: Some(landed.block_time),
+        transaction_index: Some(landed.index),
+    })
+}
+
+fn at_least_confirmed(commitment: Option<CommitmentConfig>) -> Result<CommitmentLevel, RpcError> {
+    match level(commitment) {
+        CommitmentLevel::Processed => Err(RpcError::params("Method does not support commitment below `confirmed`")),
+        least => Ok(least),
+    }
+}
+
+/// The version told to a client that understands versions up to `most`; to one that knows of none, nothing.
+fn told_version(tx: &VersionedTransaction, most: Option<u8>) -> Result<Option<TransactionVersion>, RpcError> {
+    match (tx.version(), most) {
+        (TransactionVersion::Legacy(_), None) => Ok(None),
+        (TransactionVersion::Number(version), None) => Err(RpcError::unsupported_version(version)),
+        (TransactionVersion::Number(version), Some(most)) if version > most => {
+            Err(RpcError::unsupported_version(version))
+        }
+        (version, Some(_)) => Ok(Some(version)),
+    }
+}
+
+fn encode(tx: &VersionedTransaction, encoding: UiTransactionEncoding) -> Result<EncodedTransaction, RpcError> {
+    let bytes = || wincode::serialize(tx).map_err(|_| RpcError::internal());
+    Ok(match encoding {
+        UiTransactionEncoding::Binary => EncodedTransaction::LegacyBinary(bs58::encode(bytes()?).into_string()),
+        UiTransactionEncoding::Base58 => {
+            let text = bs58::encode(bytes()?).into_string();
+            EncodedTransaction::Binary(text, TransactionBinaryEncoding::Base58)
+        }
+        UiTransactionEncoding::Base64 => {
+            EncodedTransaction::Binary(BASE64_STANDARD.encode(bytes()?), TransactionBinaryEncoding::Base64)
+        }
+        UiTransactionEncoding::Json => EncodedTransaction::Json(ui_transaction(tx)),
+        UiTransactionEncoding::JsonParsed => {
+            return Err(RpcError::params("the local network does not parse instructions: use json or base64"));
+        }
+    })
+}
+
+fn ui_transaction(tx: &VersionedTransaction) -> UiTransaction {
+    let message = &tx.message;
+    let instruction = |instruction| UiCompiledInstruction::from(instruction, Some(TOP_LEVEL));
+    UiTransaction {
+        signatures: tx.signatures.iter().map(ToString::to_string).collect(),
+        message: UiMessage::Raw(UiRawMessage {
+            header: *message.header(),
+            account_keys: message.static_account_keys().iter().map(ToString::to_string).collect(),
+            recent_blockhash: message.recent_blockhash().to_string(),
+            instructions: message.instructions().iter().map(instruction).collect(),
+            address_table_lookups: message.address_table_lookups().map(|all| all.iter().map(Into::into).collect()),
+            transaction_config: None,
+        }),
+    }
+}

@@ -1,0 +1,10 @@
+//! The embedded local network, asked by the clients that everybody uses: `solana-rpc-client` and
+//! `solana-pubsub-client`; `@solana/web3.js` follows in `node`.
+
+mod accounts;
+mod faults;
+mod history;
+mod protocol;
+mod pushes;
+mod transactions;
+mod world;

@@ -1,0 +1,98 @@
+//! One network with hand-ticked slots, its real client, and transactions for it.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use solana_commitment_config::CommitmentConfig;
+use solana_hash::Hash;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_message::{Message, VersionedMessage, v0};
+use solana_pubkey::Pubkey;
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_signer::Signer as _;
+use solana_system_interface::instruction::transfer;
+use solana_transaction::versioned::VersionedTransaction;
+use sotto::{
+    domain::clock::ManualClock,
+    localnet::{Localnet, LocalnetConfig, Slots},
+};
+
+/// Longer than anything here takes; only a failing test waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// One SOL.
+pub(crate) const SOL: u64 = 1_000_000_000;
+
+pub(crate) struct World {
+    pub(crate) net: Localnet,
+    pub(crate) rpc: RpcClient,
+    pub(crate) clock: Arc<ManualClock>,
+    http: reqwest::Client,
+}
+
+impl World {
+    /// A network that stands still until told; its client reads at `confirmed`.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut LocalnetConfig)) -> Self {
+        let clock = Arc::new(ManualClock::at(1_800_000_000));
+        let mut config =
+            LocalnetConfig { slots: Slots::ByHand, seed: Some(7), clock: clock.clone(), ..LocalnetConfig::default() };
+        change(&mut config);
+        let net = Localnet::start(config).await.expect("the network starts");
+        let rpc = client(&net.rpc_url(), CommitmentConfig::confirmed());
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("an HTTP client");
+        Self { net, rpc, clock, http }
+    }
+
+    /// A wallet with confirmed lamports.
+    pub(crate) fn wallet(&self, n: u8, lamports: u64) -> Keypair {
+        let wallet = Keypair::new_from_array([n; 32]);
+        self.net.network().airdrop(&wallet.pubkey(), lamports).expect("the faucet gives");
+        self.net.tick();
+        wallet
+    }
+
+    /// A transfer on the newest blockhash that `confirmed` knows.
+    pub(crate) async fn transfer(&self, from: &Keypair, to: &Pubkey, lamports: u64) -> VersionedTransaction {
+        let hash = self.rpc.get_latest_blockhash().await.expect("a blockhash");
+        signed(from, &[transfer(&from.pubkey(), to, lamports)], hash)
+    }
+
+    /// A raw JSON-RPC call; the whole response object.
+    pub(crate) async fn call(&self, method: &str, params: Value) -> Value {
+        self.post(&json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string()).await
+    }
+
+    pub(crate) async fn post(&self, body: &str) -> Value {
+        let response = self.request(body).send().await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        response.json().await.expect("a JSON answer")
+    }
+
+    pub(crate) fn request(&self, body: &str) -> reqwest::RequestBuilder {
+        self.http.post(self.net.rpc_url()).header("content-type", "application/json").body(body.to_owned())
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+}
+
+pub(crate) fn client(url: &str, commitment: CommitmentConfig) -> RpcClient {
+    RpcClient::new_with_timeout_and_commitment(url.to_owned(), PATIENCE, commitment)
+}
+
+/// A version 0 transaction.
+pub(crate) fn signed(payer: &Keypair, instructions: &[Instruction], hash: Hash) -> VersionedTransaction {
+    let message = v0::Message::try_compile(&payer.pubkey(), instructions, &[], hash).expect("it compiles");
+    VersionedTransaction::try_new(VersionedMessage::V0(message), &[payer]).expect("it is signed")
+}
+
+/// A legacy transaction.
+pub(crate) fn signed_legacy(payer: &Keypair, instructions: &[Instruction], hash: Hash) -> VersionedTransaction {
+    let message = Message::new_with_blockhash(instructions, Some(&payer.pubkey()), &hash);
+    VersionedTransaction::try_new(VersionedMessage::Legacy(message), &[payer]).expect("it is signed")
+}
