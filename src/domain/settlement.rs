@@ -179,6 +179,7 @@ pub struct IllegalEvent {
 }
 
 /// The only transition function.
+#[expect(clippy::match_same_arms, reason = "one line per arrow of the diagram")]
 pub fn apply(state: Option<State>, event: &Event) -> Result<State, IllegalEvent> {
     match (state, event) {
         (None, Event::Reserved) => Ok(State::Reserved),
@@ -318,11 +319,10 @@ pub fn next_step(settlement: &Settlement, seen: &Observation, wanted: bool, give
         }
         State::InFlight => match seen {
             Observation::JustSigned | Observation::Pending => Step::Send,
-            Observation::NotAsked | Observation::Unknown => Step::LookUp,
-            Observation::Landed { slot, .. } => Step::Record(Event::Landed { slot: *slot }),
             // A failed transaction can be taken back too, and then land without an error: until it is final its
             // holds stay held.
-            Observation::Failed { finalised: false, .. } => Step::LookUp,
+            Observation::NotAsked | Observation::Unknown | Observation::Failed { finalised: false, .. } => Step::LookUp,
+            Observation::Landed { slot, .. } => Step::Record(Event::Landed { slot: *slot }),
             Observation::Failed { slot, finalised: true, .. } => {
                 Step::Record(Event::Refused { slot: *slot, reason: PayReason::OnchainTransferFailed })
             }
