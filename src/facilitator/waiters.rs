@@ -141,13 +141,14 @@ mod tests {
     #[test]
     fn one_of_many_callers_says_success() {
         let waiters = Waiters::default();
-        let mut tickets: Vec<_> = (0..3).map(|_| waiters.register(hold(1))).collect();
+        let tickets: Vec<_> = (0..3).map(|_| waiters.register(hold(1))).collect();
         assert_eq!(waiters.count(&[hold(1), hold(2)]), vec![hold(1)]);
         let outcome = Outcome::Captured { signature: Signature::default(), yours: true };
         waiters.tell(hold(1), outcome, true);
         let yours = tickets
-            .iter_mut()
-            .filter(|t| matches!(t.outcome.try_recv(), Ok(Outcome::Captured { yours: true, .. })))
+            .into_iter()
+            .filter_map(|mut ticket| ticket.outcome.try_recv().ok())
+            .filter(|told| matches!(told, Outcome::Captured { yours: true, .. }))
             .count();
         assert_eq!(yours, 1);
     }
