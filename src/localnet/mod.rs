@@ -93,6 +93,9 @@ pub enum LocalnetError {
         #[source]
         source: std::io::Error,
     },
+    /// The stand-ins' keys are no keys.
+    #[error("the stand-ins cannot be made")]
+    StandIns(#[source] crate::programs::ciphertext::CiphertextError),
     /// Finalised transactions would not be confirmed yet.
     #[error("the local network finalises after {finalized} slots but confirms only after {confirmed}")]
     Depths {
@@ -122,7 +125,7 @@ impl Localnet {
             Some(seed) => Box::new(SeededChance::new(seed)),
             None => Box::new(OsChance),
         };
-        let stand_ins = standins::StandIns::new(config.stand_ins);
+        let stand_ins = standins::StandIns::new(config.stand_ins).map_err(LocalnetError::StandIns)?;
         let listeners = serve::listen(config.rpc_addr)
             .await
             .map_err(|source| LocalnetError::Listen { addr: config.rpc_addr, source })?;
