@@ -5,6 +5,8 @@ mod config;
 mod covalidator;
 mod idl;
 mod inspect;
+#[cfg(feature = "server")]
+mod ledger;
 mod localnet;
 mod programs;
 #[cfg(feature = "localnet")]
