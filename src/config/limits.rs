@@ -10,6 +10,7 @@ const SESSIONS_PER_USER_PER_HOUR: Key = Key::integer("limits", "sessions_per_use
 const SESSIONS_PER_HOUR: Key = Key::integer("limits", "sessions_per_hour");
 const MAX_GRANT_LAMPORTS: Key = Key::integer("limits", "max_grant_lamports");
 const UNVERIFIED_EXPOSURE: Key = Key::text("limits", "unverified_exposure");
+const UNPROVEN_EXPOSURE: Key = Key::text("limits", "unproven_exposure");
 const MAX_SESSION_SECONDS: Key = Key::integer("limits", "max_session_seconds");
 const CONCURRENT_REQUESTS: Key = Key::integer("limits", "concurrent_requests");
 pub(super) const REQUEST_TIMEOUT_SECONDS: Key = Key::integer("limits", "request_timeout_seconds");
@@ -21,6 +22,7 @@ pub(super) const KEYS: &[Key] = &[
     SESSIONS_PER_HOUR,
     MAX_GRANT_LAMPORTS,
     UNVERIFIED_EXPOSURE,
+    UNPROVEN_EXPOSURE,
     MAX_SESSION_SECONDS,
     CONCURRENT_REQUESTS,
     REQUEST_TIMEOUT_SECONDS,
@@ -44,6 +46,8 @@ pub struct LimitsConfig {
     pub max_grant_lamports: u64,
     /// What a session may hold and capture while its approved amount is unverified, in base units.
     pub unverified_exposure: Amount,
+    /// The most one transfer of a session carries while nothing proves its funding, in base units.
+    pub unproven_exposure: Amount,
     /// The longest life of a session.
     pub max_session_seconds: u64,
     /// Requests served at the same time.
@@ -65,6 +69,10 @@ impl LimitsConfig {
         let sessions_per_hour = reader.whole(&SESSIONS_PER_HOUR, 1..=10_000_000_u32);
         let max_grant_lamports = reader.whole(&MAX_GRANT_LAMPORTS, 0..=MOST_GRANT_LAMPORTS);
         let unverified_exposure = asset::read_amount(reader, &UNVERIFIED_EXPOSURE, decimals);
+        let unproven_exposure = asset::read_amount(reader, &UNPROVEN_EXPOSURE, decimals);
+        if unproven_exposure == Some(Amount::ZERO) {
+            reader.fault(&UNPROVEN_EXPOSURE, "zero lets no transfer carry anything", "write an amount above zero");
+        }
         let max_session_seconds = reader.whole(&MAX_SESSION_SECONDS, 60..=31_536_000_u64);
         let concurrent_requests = reader.whole(&CONCURRENT_REQUESTS, 1..=100_000_usize);
         let request_timeout = reader.whole(&REQUEST_TIMEOUT_SECONDS, 1..=600_u64).map(Duration::from_secs);
@@ -75,6 +83,7 @@ impl LimitsConfig {
             sessions_per_hour: sessions_per_hour?,
             max_grant_lamports: max_grant_lamports?,
             unverified_exposure: unverified_exposure?,
+            unproven_exposure: unproven_exposure?,
             max_session_seconds: max_session_seconds?,
             concurrent_requests: concurrent_requests?,
             request_timeout: request_timeout?,

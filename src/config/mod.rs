@@ -44,7 +44,7 @@ pub use self::{
     ledger::LedgerConfig,
     limits::LimitsConfig,
     network::{NetworkConfig, NetworkName, WrongNetwork},
-    programs::ProgramsConfig,
+    programs::{Delegation, ProgramsConfig},
     reader::Reader,
     schema::{Key, Kind, Shown, all as keys},
     secret::{Endpoint, KeyPair, SecretError, SecretReference, SecretText},

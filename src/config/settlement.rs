@@ -5,6 +5,7 @@ use std::time::Duration;
 
 const SETTLE_INSTRUCTION: Key = Key::text("settlement", "settle_instruction");
 const DECRYPT_ALLOWANCE: Key = Key::text("settlement", "decrypt_allowance");
+const PROBE: Key = Key::switch("settlement", "probe");
 pub(super) const ANSWER_DEADLINE_SECONDS: Key = Key::integer("settlement", "answer_deadline_seconds");
 const COMPUTE_UNIT_MARGIN_PERCENT: Key = Key::integer("settlement", "compute_unit_margin_percent");
 const PRIORITY_FEE_CAP: Key = Key::integer("settlement", "priority_fee_cap_micro_lamports");
@@ -15,6 +16,7 @@ const CAP_CHECK_DEADLINE_SECONDS: Key = Key::integer("settlement", "cap_check_de
 
 pub(super) const KEYS: &[Key] = &[
     SETTLE_INSTRUCTION,
+    PROBE,
     DECRYPT_ALLOWANCE,
     ANSWER_DEADLINE_SECONDS,
     COMPUTE_UNIT_MARGIN_PERCENT,
@@ -59,6 +61,8 @@ pub enum CapCheckPolicy {
 pub struct SettlementConfig {
     /// Which instruction moves the money.
     pub settle_instruction: SettleInstruction,
+    /// Whether the program is asked at start if that instruction does what is relied on.
+    pub probe: bool,
     /// When decrypt allowances are granted.
     pub decrypt_allowance: DecryptAllowance,
     /// How long a caller waits for a payment to land, at most.
@@ -87,6 +91,7 @@ impl SettlementConfig {
                 ("transfer", SettleInstruction::Transfer),
             ],
         );
+        let probe = reader.switch(&PROBE);
         let decrypt_allowance = read_decrypt_allowance(reader);
         let answer_deadline = reader.whole(&ANSWER_DEADLINE_SECONDS, 1..=300_u64).map(Duration::from_secs);
         let compute_unit_margin_percent = reader.whole(&COMPUTE_UNIT_MARGIN_PERCENT, 0..=300_u32);
@@ -104,6 +109,7 @@ impl SettlementConfig {
         let cap_check_deadline = reader.whole(&CAP_CHECK_DEADLINE_SECONDS, 1..=60_u64).map(Duration::from_secs);
         Some(Self {
             settle_instruction: settle_instruction?,
+            probe: probe?,
             decrypt_allowance: decrypt_allowance?,
             answer_deadline: answer_deadline?,
             compute_unit_margin_percent: compute_unit_margin_percent?,
