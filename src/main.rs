@@ -1,2 +1,5 @@
 //! The `sotto` binary.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    sotto::cli::run(std::env::args_os())
+}

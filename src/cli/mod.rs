@@ -1,1 +1,89 @@
-//! (in progress)
+//! The command line: the composition root, and the only importer of `config`.
+//!
+//! One file a command: its arguments with the texts of `--help`, and what it does. Results go to standard output, as
+//! tables for people or with `--json` as one object for programs; logs, warnings and errors go to standard error. The
+//! exit code is 0 when it worked, 1 when it did not, 2 when it was called wrongly.
+
+mod config;
+mod error;
+mod keygen;
+mod output;
+
+use crate::config::{Environment, Flags, Layers, Warning};
+use clap::{Args, Parser, Subcommand};
+use error::CliError;
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+/// A confidential session facilitator for x402 payments on Solana.
+#[derive(Debug, Parser)]
+#[command(name = "sotto", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command accepts.
+#[derive(Debug, Args)]
+struct Global {
+    /// Read this configuration file instead of ./sotto.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one configuration key, over file and environment; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = parse_setting)]
+    set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Config(config::Config),
+    Keygen(keygen::Keygen),
+}
+
+/// Parses `args`, runs the command and tells how it went.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Where standard output is closed there is nobody left to tell.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match cli.command.run(&cli.global) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Command {
+    fn run(self, global: &Global) -> Result<(), CliError> {
+        match self {
+            Self::Config(command) => command.run(global),
+            Self::Keygen(command) => command.run(),
+        }
+    }
+}
+
+impl Global {
+    /// All layers, with what the command's own flags set (flag, key, value).
+    fn layers(&self, own: Vec<(String, String, String)>) -> Layers {
+        let set = self.set.iter().map(|(key, value)| ("--set".to_owned(), key.clone(), value.clone()));
+        let flags = Flags { file: self.config.clone(), values: set.chain(own).collect() };
+        Layers::gather(Environment::of_process(), &flags)
+    }
+}
+
+/// Tells warnings before anything else happens.
+fn warn(warnings: &[Warning]) {
+    warnings.iter().for_each(output::warn);
+}
+
+fn parse_setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write section.key=value, such as server.port=4021")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}

@@ -84,7 +84,8 @@ impl Environment {
 
     /// `path` seen from the working directory.
     pub fn resolve(&self, path: impl AsRef<Path>) -> PathBuf {
-        self.directory.join(path)
+        // Through its components, which leaves the dots of `./` out.
+        self.directory.join(path).components().collect()
     }
 
     /// Adds the `.env` files, in the deployed service's order: `../.env` fills gaps; `./.env` fills gaps too, and for

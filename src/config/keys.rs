@@ -4,8 +4,9 @@ use super::{
     environment::Environment,
     reader::Reader,
     schema::Key,
-    secret::{KeyPair, SecretError, SecretReference},
+    secret::{SecretError, SecretReference},
 };
+use crate::domain::key_pair::{KeyPair, KeyPairError};
 use std::path::Path;
 
 const SPENDER: Key = Key::text("keys", "spender").reference();
@@ -53,7 +54,7 @@ fn read_pair(reader: &mut Reader<'_>, key: &Key) -> Option<KeyPair> {
 
 fn fetch(text: &str, environment: &Environment) -> Result<(KeyPair, Option<String>), SecretError> {
     let reference = SecretReference::parse(text)?;
-    let pair = KeyPair::parse(&reference.read(environment)?)?;
+    let pair = reference.read_key_pair(environment)?;
     let file = reference.existing_file(environment)?;
     Ok((pair, file.filter(|path| is_readable_by_others(path)).map(|path| path.display().to_string())))
 }
@@ -66,10 +67,10 @@ fn remedy(error: &SecretError) -> &'static str {
         }
         SecretError::Unreadable { .. } => "let the service's user read the file",
         SecretError::NoVariable(_) => "set that variable, or refer to a file with file:PATH",
-        SecretError::TooLarge(_) | SecretError::NotAKeyPair => {
+        SecretError::TooLarge(_) | SecretError::KeyPair(KeyPairError::Spelling) => {
             "use a key pair as `sotto keygen` or `solana-keygen` write it: a JSON array of 64 numbers"
         }
-        SecretError::HalvesDiffer => "the key pair is damaged: restore it from its backup",
+        SecretError::KeyPair(KeyPairError::HalvesDiffer) => "the key pair is damaged: restore it from its backup",
     }
 }
 

@@ -1,6 +1,6 @@
 //! `[limits]`: what is refused before any work is done.
 
-use super::{asset, reader::Reader, schema::Key};
+use super::{asset, reader::Reader, schema::Key, value::Origin};
 use crate::domain::amount::Amount;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ const UNVERIFIED_EXPOSURE: Key = Key::text("limits", "unverified_exposure");
 const UNPROVEN_EXPOSURE: Key = Key::text("limits", "unproven_exposure");
 const MAX_SESSION_SECONDS: Key = Key::integer("limits", "max_session_seconds");
 const CONCURRENT_REQUESTS: Key = Key::integer("limits", "concurrent_requests");
-pub(super) const REQUEST_TIMEOUT_SECONDS: Key = Key::integer("limits", "request_timeout_seconds");
+const REQUEST_TIMEOUT_SECONDS: Key = Key::integer("limits", "request_timeout_seconds");
+const LOW_BALANCE_LAMPORTS: Key = Key::integer("limits", "low_balance_lamports");
 
 pub(super) const KEYS: &[Key] = &[
     MAX_PER_CALL,
@@ -26,6 +27,7 @@ pub(super) const KEYS: &[Key] = &[
     MAX_SESSION_SECONDS,
     CONCURRENT_REQUESTS,
     REQUEST_TIMEOUT_SECONDS,
+    LOW_BALANCE_LAMPORTS,
 ];
 
 /// A tenth of a SOL: nobody needs a larger grant for the rent of one decrypt allowance.
@@ -54,6 +56,8 @@ pub struct LimitsConfig {
     pub concurrent_requests: usize,
     /// How long one request may take.
     pub request_timeout: Duration,
+    /// The fee payer's balance below which the service is not ready, in lamports.
+    pub low_balance_lamports: u64,
 }
 
 impl LimitsConfig {
@@ -69,13 +73,11 @@ impl LimitsConfig {
         let sessions_per_hour = reader.whole(&SESSIONS_PER_HOUR, 1..=10_000_000_u32);
         let max_grant_lamports = reader.whole(&MAX_GRANT_LAMPORTS, 0..=MOST_GRANT_LAMPORTS);
         let unverified_exposure = asset::read_amount(reader, &UNVERIFIED_EXPOSURE, decimals);
-        let unproven_exposure = asset::read_amount(reader, &UNPROVEN_EXPOSURE, decimals);
-        if unproven_exposure == Some(Amount::ZERO) {
-            reader.fault(&UNPROVEN_EXPOSURE, "zero lets no transfer carry anything", "write an amount above zero");
-        }
+        let unproven_exposure = read_unproven_exposure(reader, decimals, max_per_call);
         let max_session_seconds = reader.whole(&MAX_SESSION_SECONDS, 60..=31_536_000_u64);
         let concurrent_requests = reader.whole(&CONCURRENT_REQUESTS, 1..=100_000_usize);
         let request_timeout = reader.whole(&REQUEST_TIMEOUT_SECONDS, 1..=600_u64).map(Duration::from_secs);
+        let low_balance_lamports = reader.whole(&LOW_BALANCE_LAMPORTS, 0..=1_000_000_000_000_u64);
         Some(Self {
             max_per_call: max_per_call?,
             body_bytes: body_bytes?,
@@ -87,6 +89,24 @@ impl LimitsConfig {
             max_session_seconds: max_session_seconds?,
             concurrent_requests: concurrent_requests?,
             request_timeout: request_timeout?,
+            low_balance_lamports: low_balance_lamports?,
         })
     }
+}
+
+/// Below the largest payment it would leave payments that could never settle: refused where somebody set it so, raised
+/// where only the default is.
+fn read_unproven_exposure(
+    reader: &mut Reader<'_>,
+    decimals: Option<u8>,
+    max_per_call: Option<Amount>,
+) -> Option<Amount> {
+    let exposure = asset::read_amount(reader, &UNPROVEN_EXPOSURE, decimals)?;
+    let largest = max_per_call?;
+    if exposure >= largest || reader.origin(&UNPROVEN_EXPOSURE) == Some(Origin::Default) {
+        return Some(exposure.max(largest));
+    }
+    let problem = "it is below limits.max_per_call, so a payment between the two could never settle";
+    reader.fault(&UNPROVEN_EXPOSURE, problem, "raise it to limits.max_per_call or more");
+    None
 }

@@ -1,12 +1,7 @@
 //! Secrets: references to where they are kept, and values that no `Debug`, log line or table can show.
 
 use super::environment::Environment;
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
-use ed25519_dalek::SigningKey;
-use solana_pubkey::Pubkey;
+use crate::domain::key_pair::{KeyPair, KeyPairError};
 use std::{fmt, io::Read as _, path::PathBuf};
 use zeroize::Zeroizing;
 
@@ -48,12 +43,9 @@ pub enum SecretError {
     /// The variable is not set, or empty.
     #[error("the environment variable {0} is not set")]
     NoVariable(String),
-    /// Not 64 bytes in either spelling.
-    #[error("it is neither a JSON array of 64 numbers nor base64 of 64 bytes")]
-    NotAKeyPair,
-    /// The second half is not the public key of the first.
-    #[error("its public half does not belong to its secret half")]
-    HalvesDiffer,
+    /// What it holds is not a key pair.
+    #[error(transparent)]
+    KeyPair(#[from] KeyPairError),
 }
 
 impl SecretReference {
@@ -78,6 +70,11 @@ impl SecretReference {
             Some(found) => Ok(Some(found.clone())),
             None => Err(SecretError::NoFile { tried }),
         }
+    }
+
+    /// Fetches the secret and reads it as a key pair.
+    pub fn read_key_pair(&self, environment: &Environment) -> Result<KeyPair, SecretError> {
+        Ok(KeyPair::parse(self.read(environment)?.expose())?)
     }
 
     /// Fetches the secret.
@@ -125,58 +122,6 @@ impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretText(redacted)")
     }
-}
-
-/// An Ed25519 key pair, 64 bytes: secret half, then public half. Wiped when dropped; shows its public key only.
-#[derive(Clone)]
-pub struct KeyPair(Zeroizing<[u8; 64]>);
-
-impl KeyPair {
-    /// Reads the spellings that the deployed service accepts: a JSON array of 64 numbers, or base64 of 64 bytes.
-    ///
-    /// Refuses halves that do not belong together: with such a pair a signature can give the secret away.
-    pub fn parse(text: &SecretText) -> Result<Self, SecretError> {
-        let text = text.expose().trim();
-        let bytes = Zeroizing::new(if text.starts_with('[') {
-            serde_json::from_str::<Vec<u8>>(text).map_err(|_| SecretError::NotAKeyPair)?
-        } else {
-            decode_base64(text).ok_or(SecretError::NotAKeyPair)?
-        });
-        let pair: [u8; 64] = bytes.as_slice().try_into().map_err(|_| SecretError::NotAKeyPair)?;
-        let pair = Self(Zeroizing::new(pair));
-        SigningKey::from_keypair_bytes(pair.expose()).map_err(|_| SecretError::HalvesDiffer)?;
-        Ok(pair)
-    }
-
-    /// The pair of a secret half.
-    pub fn from_secret(secret: &[u8; 32]) -> Self {
-        Self(Zeroizing::new(SigningKey::from_bytes(secret).to_keypair_bytes()))
-    }
-
-    /// The public key.
-    pub fn public(&self) -> Pubkey {
-        let mut public = [0; 32];
-        public.copy_from_slice(&self.0[32..]);
-        Pubkey::new_from_array(public)
-    }
-
-    /// The 64 bytes themselves.
-    pub fn expose(&self) -> &[u8; 64] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for KeyPair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyPair({}, secret redacted)", self.public())
-    }
-}
-
-/// Base64 as lenient as the deployed service's runtime: either alphabet, padding optional.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let alphabet = if text.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };
-    GeneralPurpose::new(&alphabet, config).decode(text).ok()
 }
 
 /// A URL whose path or query may be an API key: `Debug` and `Display` show scheme and host only.

@@ -25,12 +25,30 @@ impl Layers {
     }
 
     fn row(&self, key: &Key) -> Row {
-        let entry = self.entry(key);
-        Row {
-            key: key.path(),
-            value: entry.map(|entry| text(key, &entry.value)),
-            origin: entry.map(|entry| entry.origin.to_string()),
-        }
+        let Some(entry) = self.entry(key) else { return self.derived_row(key) };
+        Row { key: key.path(), value: Some(text(key, &entry.value)), origin: Some(entry.origin.to_string()) }
+    }
+
+    /// A key that follows another one where it is not set.
+    fn derived_row(&self, key: &Key) -> Row {
+        let derived = match key.path().as_str() {
+            "network.ws_url" => self.derived("network.rpc_urls", |text| {
+                Some(Endpoint::parse(text, &["http", "https"])?.websocket()?.to_string())
+            }),
+            "keys.fee_payer" => self.derived("keys.spender", |text| Some(shown(Shown::Reference, text))),
+            _ => None,
+        };
+        let (value, origin) = derived.unzip();
+        Row { key: key.path(), value, origin }
+    }
+
+    fn derived(&self, from: &str, derive: impl FnOnce(&str) -> Option<String>) -> Option<(String, String)> {
+        let text = match &self.entry(schema::find(from)?)?.value {
+            Value::Text(text) => text,
+            Value::List(items) => items.first()?,
+            Value::Integer(_) | Value::Switch(_) => return None,
+        };
+        Some((derive(text)?, format!("derived from {from}")))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod funding;
 pub mod hold;
 pub mod intent;
+pub mod key_pair;
 pub mod network;
 pub mod payment;
 pub mod reason;

@@ -4,10 +4,10 @@ mod deployed;
 
 use sotto::{
     config::{
-        self, CapCheckPolicy, Config, CorsOrigins, DEFAULTS, DecryptAllowance, Environment, Faults, Flags, KeyPair,
-        Layers, NetworkConfig, NetworkName, ProgramsConfig, SettleInstruction, Warning,
+        self, CapCheckPolicy, Config, CorsOrigins, DEFAULTS, DecryptAllowance, Environment, Faults, Flags, Layers,
+        NetworkConfig, NetworkName, ProgramsConfig, SettleInstruction, Warning,
     },
-    domain::network::Network,
+    domain::{key_pair::KeyPair, network::Network},
 };
 use std::path::Path;
 use tempfile::TempDir;
@@ -118,7 +118,7 @@ fn later_layers_win_key_by_key_and_each_value_tells_its_origin() {
     assert_eq!(config.limits.max_per_call.get(), 100, "amounts follow the asset's decimals");
     let rows = layers.rows();
     let origin = |key: &str| rows.iter().find(|row| row.key == key).and_then(|row| row.origin.clone()).unwrap();
-    assert_eq!(origin("server.bind"), format!("file {}", work(&directory).join("./sotto.toml").display()));
+    assert_eq!(origin("server.bind"), format!("file {}", work(&directory).join("sotto.toml").display()));
     assert_eq!(origin("server.port"), format!("SOTTO_SERVER__PORT in {}", work(&directory).join(".env").display()));
     assert_eq!(origin("limits.body_bytes"), "environment SOTTO_LIMITS__BODY_BYTES");
     assert_eq!(origin("settlement.cap_check"), "flag --set");
@@ -320,4 +320,14 @@ fn hostile_values_are_faults_and_never_panics() {
 fn an_empty_directory_name_does_not_matter() {
     let environment = Environment::of(Path::new(""), [("FACILITATOR_KEYPAIR", key_json(1).as_str())]);
     assert!(Layers::gather(environment, &set(&[("ledger.path", "sotto.db")])).config().is_ok());
+}
+
+#[test]
+fn every_payment_that_is_accepted_can_settle() {
+    let directory = directory();
+    let exposure = |variables: &[(&str, &str)]| load(&directory, variables).0.limits.unproven_exposure.get();
+    assert_eq!(exposure(&[("MAX_PER_CALL", "5.00")]), 5_000_000, "the default follows");
+    assert_eq!(exposure(&[("MAX_PER_CALL", "0.10")]), 1_000_000);
+    let told = faults(&layers(&directory, &[("SOTTO_LIMITS__UNPROVEN_EXPOSURE", "0.50")]));
+    assert_eq!(keys_of(&told), ["limits.unproven_exposure"], "{told}");
 }

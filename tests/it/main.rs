@@ -1,12 +1,12 @@
 //! Integration tests: one binary, one module per part.
 #![expect(clippy::unwrap_used, reason = "tests may panic, and clippy only sees test functions, not what they share")]
 
+mod architecture;
+mod cli;
 mod config;
 mod covalidator;
 mod idl;
 mod inspect;
-#[cfg(feature = "server")]
-mod ledger;
 mod localnet;
 mod programs;
 #[cfg(feature = "localnet")]

@@ -1,1 +1,0 @@
-//! Batching, isolation, back-pressure and crashes of the writer.
