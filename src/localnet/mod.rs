@@ -9,9 +9,12 @@
 mod bank;
 mod blockhashes;
 mod cluster;
+pub mod covalidator;
+pub mod faucet;
 mod faults;
 mod history;
 mod journal;
+mod local_chain;
 mod network;
 mod rpc;
 mod serve;
@@ -34,6 +37,7 @@ use crate::domain::{
 };
 
 pub use faults::{ALL, FaultPlan, Faults, Odds, TooManyRequests};
+pub use local_chain::LocalChain;
 pub use network::Network;
 
 /// How long a stop waits for open connections.

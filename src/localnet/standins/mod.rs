@@ -92,6 +92,11 @@ impl StandIns {
         self.0.attestation.sign(digest).to_bytes()
     }
 
+    /// Whether an account with this owner and these bytes is a decrypt allowance of this network.
+    pub(in crate::localnet) fn grants(&self, owner: &Pubkey, bytes: &[u8]) -> bool {
+        *owner == self.config().programs.lightning && lightning::is_granted(bytes)
+    }
+
     fn decrypt(&self, bytes: &[u8]) -> Option<u128> {
         ciphertext::decrypt(&self.0.decryption, bytes).ok()
     }

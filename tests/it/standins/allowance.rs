@@ -10,7 +10,7 @@ use sotto::programs::inco_token::{IncoAccount, Transfer};
 
 const RENT: u64 = 960_480;
 
-fn allow(bench: &Bench, handle: u128, payer: &Keypair, allowed: &Pubkey) -> Instruction {
+pub(super) fn allow(bench: &Bench, handle: u128, payer: &Keypair, allowed: &Pubkey) -> Instruction {
     let mut bytes = discriminator("allow").to_vec();
     bytes.extend_from_slice(&handle.to_le_bytes());
     bytes.push(1);

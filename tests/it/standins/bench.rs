@@ -101,6 +101,14 @@ impl Bench {
         signers: &[&Keypair],
     ) -> Result<TransactionMetadata, FailedTransactionMetadata> {
         let transaction = self.transaction(instructions, signers);
+        self.land_transaction(transaction)
+    }
+
+    /// [`Bench::land`] for a transaction that is signed already.
+    pub(super) fn land_transaction(
+        &mut self,
+        transaction: VersionedTransaction,
+    ) -> Result<TransactionMetadata, FailedTransactionMetadata> {
         let (result, scratch) = self.stand_ins.run(|| self.svm.send_transaction(transaction));
         if result.is_ok() {
             self.stand_ins.commit(scratch, self.slot.fetch_add(1, Ordering::SeqCst));

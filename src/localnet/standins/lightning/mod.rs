@@ -10,6 +10,7 @@ mod operation;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+pub(super) use self::allowance::is_granted;
 use self::operation::{Kind, Operation};
 use super::anchor::{self, Arguments};
 use super::host::{Host, Outcome, digest_to_handle, signer};
