@@ -1,4 +1,4 @@
-//! The stand-in programs inside LiteSVM, driven with the builders that everybody else uses.
+//! The stand-in programs inside `LiteSVM`, driven with the builders that everybody else uses.
 
 mod accounts;
 mod allowance;

@@ -1,4 +1,4 @@
-//! The adapter that puts the stand-ins into LiteSVM, and the thread-local that tells them which network they serve.
+//! The adapter that puts the stand-ins into `LiteSVM`, and the thread-local that tells them which network they serve.
 //!
 //! Nothing unwinds through the virtual machine: a panic in a stand-in becomes `ProgramFailedToComplete`.
 
@@ -170,8 +170,7 @@ impl Host for Runtime<'_, '_, '_> {
     }
 
     fn plaintext(&self, handle: u128) -> Option<u128> {
-        let fresh = CURRENT.with_borrow(|current| current.as_ref().and_then(|it| it.scratch.get(handle)));
-        fresh.unwrap_or_else(|| self.network.vault().look_up(handle).and_then(|landed| landed.plaintext))
+        CURRENT.with_borrow(|current| current.as_ref()?.scratch.plaintext(handle, self.network.vault()))
     }
 
     fn make(&mut self, handle: u128, plaintext: Option<u128>) {
@@ -186,5 +185,38 @@ impl Host for Runtime<'_, '_, '_> {
         let in_this = CURRENT.with_borrow_mut(|current| current.as_mut().map_or(0, |it| it.scratch.draw()));
         let number = self.network.vault().draws() + in_this;
         (number, self.network.random(number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::localnet::standins::StandInConfig;
+    use solana_keypair::Keypair;
+    use solana_signer::Signer as _;
+    use solana_transaction::Transaction;
+    use solana_transaction_error::TransactionError;
+
+    declare_process_instruction!(Panicking, UNITS, |context| { enter(context, |_| panic!("a stand-in with a bug")) });
+
+    #[test]
+    fn a_panic_fails_the_transaction_and_nothing_else() {
+        let network = StandIns::new(StandInConfig::default()).unwrap();
+        let program = Pubkey::new_from_array([7; 32]);
+        let mut svm = LiteSVM::new();
+        svm.add_builtin(program, Panicking::register);
+        let payer = Keypair::new_from_array([1; 32]);
+        svm.airdrop(&payer.pubkey(), 1_000_000_000).unwrap();
+        let instruction = Instruction { program_id: program, accounts: vec![], data: vec![] };
+        let transaction = Transaction::new_signed_with_payer(
+            &[instruction],
+            Some(&payer.pubkey()),
+            &[&payer],
+            svm.latest_blockhash(),
+        );
+        let (result, _scratch) = network.run(|| svm.send_transaction(transaction).map_err(|failed| failed.err));
+        let expected = InstructionError::ProgramFailedToComplete;
+        assert_eq!(result.unwrap_err(), TransactionError::InstructionError(0, expected));
+        svm.airdrop(&payer.pubkey(), 1_000_000_001).unwrap();
     }
 }

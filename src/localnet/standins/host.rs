@@ -112,7 +112,7 @@ pub(super) fn expect_key(host: &dyn Host, index: usize, expected: &Pubkey, refus
 
 /// Sixteen bytes of SHA-256 over the parts, as a handle: never 0, which means "not initialised".
 pub(super) fn digest_to_handle(parts: &[&[u8]]) -> u128 {
-    let digest = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
+    let digest = parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize();
     let bytes = digest.first_chunk::<16>().copied().unwrap_or([1; 16]);
     u128::from_le_bytes(bytes).max(1)
 }

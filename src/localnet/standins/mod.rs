@@ -1,8 +1,8 @@
-//! Stand-ins for IncoToken and Inco Lightning: native programs inside the local network's SVM.
+//! Stand-ins for `IncoToken` and Inco Lightning: native programs inside the local network's SVM.
 //!
 //! They promise the layouts, account orders, errors and side effects of `spec/inco.md` §3 to §5, and nothing about
 //! Inco's own programs. The rules know no virtual machine and speak to a `Host`;
-//! `builtin` is the one adapter that puts them into LiteSVM.
+//! `builtin` is the one adapter that puts them into `LiteSVM`.
 //!
 //! A native program is a plain function, so what belongs to one network (rules, plaintexts, keys) reaches it through a
 //! thread-local that [`StandIns::run`] sets around every execution. Several networks can live in one process, each on

@@ -27,8 +27,12 @@ impl Scratch {
         self.draws
     }
 
-    pub(super) fn get(&self, handle: u128) -> Option<Option<u128>> {
-        self.made.get(&handle).copied()
+    /// The plaintext of a handle that this execution made; otherwise what `vault` knows.
+    pub(super) fn plaintext(&self, handle: u128, vault: &Vault) -> Option<u128> {
+        match self.made.get(&handle) {
+            Some(made) => *made,
+            None => vault.look_up(handle)?.plaintext,
+        }
     }
 
     /// How many handles the execution made.

@@ -69,9 +69,7 @@ fn a_wrong_address_and_a_missing_signature_are_refused() {
 
 /// What a simulation says the two new balances' handles are.
 fn handles_after(bench: &mut Bench, transfer: &Transfer, signer: &Keypair) -> (u128, u128) {
-    let transaction = bench.transaction(&[bench.programs.transfer(transfer)], &[signer]);
-    let (simulated, _scratch) = bench.stand_ins.run(|| bench.svm.simulate_transaction(transaction));
-    let accounts = simulated.unwrap().post_accounts;
+    let accounts = bench.simulate(&[bench.programs.transfer(transfer)], &[signer]).0.post_accounts;
     let amount = |wanted: &Pubkey| {
         let (_, account) = accounts.iter().find(|(address, _)| address == wanted).unwrap();
         IncoAccount::decode(solana_account::ReadableAccount::data(account)).unwrap().amount

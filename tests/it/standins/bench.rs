@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use litesvm::LiteSVM;
-use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
+use litesvm::types::{SimulatedTransactionInfo, TransactionMetadata};
 use solana_instruction::Instruction;
 use solana_keypair::{Keypair, Signer};
 use solana_message::{Message, VersionedMessage};
@@ -11,7 +11,7 @@ use solana_pubkey::Pubkey;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 use sotto::domain::chance::SeededChance;
-use sotto::localnet::standins::{Rules, StandInConfig, StandIns};
+use sotto::localnet::standins::{Rules, Scratch, StandInConfig, StandIns};
 use sotto::programs::Programs;
 use sotto::programs::ciphertext::encrypt;
 use sotto::programs::inco_token::{Allowance, IncoAccount, Transfer};
@@ -99,7 +99,7 @@ impl Bench {
         &mut self,
         instructions: &[Instruction],
         signers: &[&Keypair],
-    ) -> Result<TransactionMetadata, FailedTransactionMetadata> {
+    ) -> Result<TransactionMetadata, TransactionError> {
         let transaction = self.transaction(instructions, signers);
         self.land_transaction(transaction)
     }
@@ -108,17 +108,30 @@ impl Bench {
     pub(super) fn land_transaction(
         &mut self,
         transaction: VersionedTransaction,
-    ) -> Result<TransactionMetadata, FailedTransactionMetadata> {
-        let (result, scratch) = self.stand_ins.run(|| self.svm.send_transaction(transaction));
+    ) -> Result<TransactionMetadata, TransactionError> {
+        let (result, scratch) =
+            self.stand_ins.run(|| self.svm.send_transaction(transaction).map_err(|failed| failed.err));
         if result.is_ok() {
             self.stand_ins.commit(scratch, self.slot.fetch_add(1, Ordering::SeqCst));
         }
         result
     }
 
+    /// What a simulation tells, and what it would have made known.
+    pub(super) fn simulate(
+        &mut self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> (SimulatedTransactionInfo, Scratch) {
+        let transaction = self.transaction(instructions, signers);
+        let (simulated, scratch) =
+            self.stand_ins.run(|| self.svm.simulate_transaction(transaction).map_err(|failed| failed.err));
+        (simulated.unwrap(), scratch)
+    }
+
     /// The program error of a transaction that must fail.
     pub(super) fn refusal(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> TransactionError {
-        self.land(instructions, signers).expect_err("the transaction is refused").err
+        self.land(instructions, signers).expect_err("the transaction is refused")
     }
 
     pub(super) fn token_account(&self, wallet: &Keypair) -> Pubkey {

@@ -49,7 +49,7 @@ impl LocalChain for BenchChain {
     }
 
     fn send(&self, tx: VersionedTransaction) -> Result<Signature, TransactionError> {
-        self.with(|bench| bench.land_transaction(tx).map(|landed| landed.signature).map_err(|failed| failed.err))
+        self.with(|bench| bench.land_transaction(tx).map(|landed| landed.signature))
     }
 
     fn airdrop(&self, to: &Pubkey, lamports: u64) -> Result<Signature, TransactionError> {

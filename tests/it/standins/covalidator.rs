@@ -43,18 +43,13 @@ impl Scene {
         Self { chain, covalidator, user, handle, http }
     }
 
-    fn request(&self, handle: u128, asker: &Keypair) -> Value {
-        let signature = asker.sign_message(handle.to_string().as_bytes());
-        json!({ "handle": handle.to_string(), "address": asker.pubkey().to_string(), "signature": signature.to_string() })
-    }
-
     async fn post(&self, body: &Value) -> (StatusCode, Value) {
         let answer = self.http.post(self.covalidator.url()).json(body).send().await.unwrap();
         (answer.status(), answer.json().await.unwrap())
     }
 
     async fn ask(&self) -> (StatusCode, Value) {
-        self.post(&self.request(self.handle, &self.user)).await
+        self.post(&request(self.handle, &self.user)).await
     }
 
     /// Whether the answer's attestation verifies for the handle that was asked for.
@@ -63,6 +58,11 @@ impl Scene {
         let signature = bs58::decode(answer["signature"].as_str().unwrap()).into_vec().unwrap().try_into().unwrap();
         verify_attestation(&key(5).pubkey(), self.handle, plaintext, &signature)
     }
+}
+
+fn request(handle: u128, asker: &Keypair) -> Value {
+    let signature = asker.sign_message(handle.to_string().as_bytes());
+    json!({ "handle": handle.to_string(), "address": asker.pubkey().to_string(), "signature": signature.to_string() })
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn the_holder_of_a_decrypt_allowance_gets_an_attested_plaintext() {
 #[tokio::test]
 async fn without_an_allowance_nobody_reads() {
     let scene = Scene::open().await;
-    let (status, answer) = scene.post(&scene.request(scene.handle, &key(9))).await;
+    let (status, answer) = scene.post(&request(scene.handle, &key(9))).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     assert_eq!(answer["error"], "Address is not allowed to decrypt this handle");
 }
@@ -91,22 +91,22 @@ async fn lamports_at_the_allowances_address_are_no_allowance() {
         let address = bench.programs.decrypt_allowance(scene.handle, &thief.pubkey());
         bench.svm.airdrop(&address, 10_000_000).unwrap();
     });
-    let (status, _) = scene.post(&scene.request(scene.handle, &thief)).await;
+    let (status, _) = scene.post(&request(scene.handle, &thief)).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
 async fn a_signature_of_somebody_else_is_refused() {
     let scene = Scene::open().await;
-    let mut request = scene.request(scene.handle, &key(9));
-    request["address"] = scene.user.pubkey().to_string().into();
-    assert_eq!(scene.post(&request).await.0, StatusCode::UNAUTHORIZED);
+    let mut forged = request(scene.handle, &key(9));
+    forged["address"] = scene.user.pubkey().to_string().into();
+    assert_eq!(scene.post(&forged).await.0, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn malformed_requests_are_refused() {
     let scene = Scene::open().await;
-    let good = scene.request(scene.handle, &scene.user);
+    let good = request(scene.handle, &scene.user);
     for (member, value) in [
         ("handle", json!(format!("{:#x}", scene.handle))),
         ("handle", json!("007")),
@@ -162,8 +162,8 @@ async fn counted_failures_end() {
 async fn a_silent_request_is_never_answered_and_does_not_hold_up_a_stop() {
     let scene = Scene::open().await;
     scene.covalidator.faults().change(|plan| plan.silent_next = 2);
-    let request = scene.request(scene.handle, &scene.user);
-    let send = |timeout| scene.http.post(scene.covalidator.url()).timeout(timeout).json(&request).send();
+    let question = request(scene.handle, &scene.user);
+    let send = |timeout| scene.http.post(scene.covalidator.url()).timeout(timeout).json(&question).send();
     assert!(send(Duration::from_millis(100)).await.unwrap_err().is_timeout());
     let unanswered = tokio::spawn(send(Duration::from_secs(5)));
     while scene.covalidator.requests() < 2 {

@@ -62,9 +62,8 @@ fn chance_gives_a_new_value_each_time_and_a_simulation_foretells_it() {
     let mut bench = Bench::new(Rules::default());
     let user = bench.user.insecure_clone();
     let instruction = operate(&bench, "e_rand", &[&[0]]);
-    let transaction = bench.transaction(std::slice::from_ref(&instruction), &[&user]);
-    let (foretold, _) = bench.stand_ins.run(|| bench.svm.simulate_transaction(transaction));
-    let foretold = u128::from_le_bytes(foretold.unwrap().meta.return_data.data.try_into().unwrap());
+    let (foretold, _) = bench.simulate(&[instruction], &[&user]);
+    let foretold = u128::from_le_bytes(foretold.meta.return_data.data.try_into().unwrap());
     let first = handle(&mut bench, "e_rand", &[&[0]]);
     let second = handle(&mut bench, "e_rand", &[&[0]]);
     assert_eq!(first, foretold);

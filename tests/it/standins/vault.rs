@@ -9,9 +9,7 @@ fn a_simulation_leaves_no_plaintext() {
     let user = bench.user.insecure_clone();
     let before = bench.stand_ins.vault().snapshot();
     let transfer = bench.programs.transfer(&bench.payment(&user, bench.encrypt(300)));
-    let transaction = bench.transaction(&[transfer], &[&user]);
-    let (simulated, scratch) = bench.stand_ins.run(|| bench.svm.simulate_transaction(transaction));
-    simulated.unwrap();
+    let (_, scratch) = bench.simulate(&[transfer], &[&user]);
     assert!(scratch.handles() >= 5, "the simulation did make handles");
     assert_eq!(bench.stand_ins.vault().snapshot(), before);
 }

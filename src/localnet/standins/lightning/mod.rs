@@ -44,7 +44,7 @@ pub(super) fn run(host: &mut dyn Host) -> Outcome {
     host.log(&format!("Program log: Lightning stand-in: {name}"));
     let mut arguments = Arguments(arguments);
     match instruction {
-        Instruction::Operate(kind) => operate(host, Operation::read(*kind, &mut arguments)?, &input),
+        Instruction::Operate(kind) => operate(host, &Operation::read(*kind, &mut arguments)?, &input),
         Instruction::Allow => allowance::allow(host, &mut arguments),
         Instruction::TransientAllow => allowance::transient_allow(host, &mut arguments),
         Instruction::IsAllowed => allowance::is_allowed(host, &mut arguments),
@@ -52,7 +52,7 @@ pub(super) fn run(host: &mut dyn Host) -> Outcome {
     }
 }
 
-fn operate(host: &mut dyn Host, operation: Operation, input: &[u8]) -> Outcome {
+fn operate(host: &mut dyn Host, operation: &Operation, input: &[u8]) -> Outcome {
     signer(host, 0)?;
     if !host.account(0)?.is_writable {
         return Err(anchor::NOT_WRITABLE);

@@ -181,5 +181,4 @@ fn operand(value: u128, scalar: u8) -> Operand {
 }
 
 #[cfg(test)]
-#[path = "operation_tests.rs"]
 mod tests;

@@ -36,7 +36,7 @@ impl EncryptedAmount {
 impl Lightning<'_> {
     fn call(&mut self, name: &str, arguments: &[&[u8]], accounts: Vec<AccountMeta>) -> Outcome {
         let mut bytes = discriminator(name).to_vec();
-        arguments.iter().for_each(|argument| bytes.extend_from_slice(argument));
+        bytes.extend(arguments.iter().copied().flatten());
         let program_id = self.host.programs().lightning;
         self.host.call(Instruction { program_id, accounts, data: bytes }, &[])
     }
