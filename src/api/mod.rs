@@ -1,1 +1,166 @@
-//! (in progress)
+//! The use cases over HTTP: each route translates its body to the use case of its name and back.
+//!
+//! Promises that every answer on every status is the typed JSON of its surface (`spec/x402.md` §1.2: the payment
+//! clients read bodies, not statuses), whatever goes wrong: unreadable bodies, overload, a missed deadline, a panic.
+//! Limits stand before work (`spec/security.md` §1.3). Nothing confidential is logged: routes by their pattern, sessions
+//! by their short hash, no bodies, no query.
+
+mod error;
+mod extract;
+mod health;
+mod request;
+mod sessions;
+mod settle;
+mod supported;
+mod surface;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use error::{open_status, pay_status};
+pub use sessions::{READ_AT, READ_SIGNATURE};
+
+use crate::{
+    api::surface::{Edge, Fault, Surface},
+    domain::chance::Chance,
+    facilitator::Facilitator,
+    wire::{facilitator::SupportedAnswer, header},
+};
+use axum::{
+    BoxError, Router,
+    error_handling::HandleErrorLayer,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, Method, header as names},
+    middleware,
+    routing::{MethodRouter, get, post},
+};
+use std::{sync::Arc, time::Duration};
+use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
+
+/// How long a browser may remember that it was allowed to call.
+const PREFLIGHT_AGE: Duration = Duration::from_hours(24);
+
+/// What an operator decides about the edge.
+#[derive(Clone)]
+pub struct ApiSettings {
+    /// The largest body that is read, in bytes.
+    pub max_body: usize,
+    /// How many requests are worked on at once; more are told to come back.
+    pub max_concurrent: usize,
+    /// The longest any request takes. Longer than the facilitator's own answer deadline, which it only backs up.
+    pub deadline: Duration,
+    /// The browsers' origins that may call; none means all (`spec/session.md` §1, CORS).
+    pub origins: Option<Vec<HeaderValue>>,
+    /// Where request ids come from.
+    pub chance: Arc<dyn Chance>,
+}
+
+impl ApiSettings {
+    /// 64 KiB, 1,024 requests, 80 seconds (official clients give up after 90), all origins.
+    pub fn new(chance: Arc<dyn Chance>) -> Self {
+        Self { max_body: 64 * 1024, max_concurrent: 1024, deadline: Duration::from_secs(80), origins: None, chance }
+    }
+}
+
+/// What routes work with.
+#[derive(Clone)]
+struct App {
+    facilitator: Arc<Facilitator>,
+    supported: Arc<SupportedAnswer>,
+    health: Arc<health::HealthAnswer>,
+    network: Arc<crate::domain::network::Network>,
+}
+
+/// One line of the API document.
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    surface: Surface,
+    service: MethodRouter<App>,
+}
+
+/// The API, line by line.
+fn routes() -> [Route; 7] {
+    let route = |method, path, surface, service| Route { method, path, surface, service };
+    [
+        route("GET", "/health", Surface::Plain, get(health::health)),
+        route("GET", "/ready", Surface::Plain, get(health::ready)),
+        route("GET", "/supported", Surface::Plain, get(supported::supported)),
+        route("POST", "/sessions", Surface::Sessions, post(sessions::open)),
+        route("GET", "/sessions/{id}", Surface::Sessions, get(sessions::show)),
+        route("POST", "/verify", Surface::Verify, post(verify::verify)),
+        route("POST", "/settle", Surface::Settle, post(settle::settle)),
+    ]
+}
+
+/// Every method and path that is served, for the document to be held against.
+pub fn served() -> Vec<(&'static str, &'static str)> {
+    routes().iter().map(|route| (route.method, route.path)).collect()
+}
+
+/// The whole API of one facilitator.
+pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
+    let served = facilitator.supported();
+    let app = App {
+        supported: Arc::new(supported::answer(&served)),
+        health: Arc::new(health::answer(&served)),
+        network: Arc::new(served.network),
+        facilitator,
+    };
+    let spelling: Arc<str> = app.network.alias().into();
+    let edge = |surface| Edge { surface, network: Arc::clone(&spelling) };
+    let concurrency = GlobalConcurrencyLimitLayer::new(settings.max_concurrent);
+    let mut router = Router::new();
+    for Route { path, surface, service, .. } in routes() {
+        router = router.route(path, guarded(service, &edge(surface), &concurrency, settings.deadline));
+    }
+    let unknown = edge(Surface::Plain);
+    router
+        .fallback(move || async move { unknown.answer(Fault::NoSuchRoute) })
+        .with_state(app)
+        .layer(DefaultBodyLimit::max(settings.max_body))
+        .layer(cors(settings))
+        .layer(middleware::from_fn_with_state(Arc::clone(&settings.chance), request::observed))
+}
+
+/// A route that answers in its surface's own format whatever happens to it.
+fn guarded<S: Clone + Send + Sync + 'static>(
+    service: MethodRouter<S>,
+    edge: &Edge,
+    concurrency: &GlobalConcurrencyLimitLayer,
+    deadline: Duration,
+) -> MethodRouter<S> {
+    let (other_methods, panicking, refusing) = (edge.clone(), edge.clone(), edge.clone());
+    service.fallback(move || async move { other_methods.answer(Fault::WrongMethod) }).layer(
+        ServiceBuilder::new()
+            .layer(CatchPanicLayer::custom(move |_| panicking.answer(Fault::Panicked)))
+            .layer(HandleErrorLayer::new(move |error: BoxError| {
+                let refusing = refusing.clone();
+                async move { refusing.answer(Fault::of_layer(&error)) }
+            }))
+            .load_shed()
+            .layer(concurrency.clone())
+            .timeout(deadline),
+    )
+}
+
+/// Published clients run in browsers: open to all unless an operator narrows it, and never with credentials.
+fn cors(settings: &ApiSettings) -> CorsLayer {
+    let origins = settings.origins.clone().map_or_else(AllowOrigin::any, AllowOrigin::list);
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            names::CONTENT_TYPE,
+            HeaderName::from_static(header::PAYMENT_SIGNATURE),
+            HeaderName::from_static(header::X_PAYMENT),
+            HeaderName::from_static(READ_AT),
+            HeaderName::from_static(READ_SIGNATURE),
+        ])
+        .expose_headers([names::RETRY_AFTER, HeaderName::from_static(request::REQUEST_ID)])
+        .max_age(PREFLIGHT_AGE)
+}

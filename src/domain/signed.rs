@@ -15,6 +15,15 @@ pub fn parse_key(text: &str) -> Option<Pubkey> {
     Some(Pubkey::new_from_array(bytes))
 }
 
+/// Reads a base58 signature; `None` unless it is 64 bytes.
+pub fn parse_signature(text: &str) -> Option<[u8; 64]> {
+    // 88 characters hold 64 bytes; see `parse_key` for the bound.
+    if text.len() > 88 {
+        return None;
+    }
+    bs58::decode(text).into_vec().ok()?.try_into().ok()
+}
+
 /// Whether `signature` is `signer`'s over `message`, by the strict rules of RFC 8032 (no malleable encodings, no weak
 /// keys).
 pub fn verify(signer: &Pubkey, message: &[u8], signature: &[u8; 64]) -> bool {

@@ -141,18 +141,9 @@ fn approve(body: &Object<'_>) -> Result<Approve, RefusedOpening> {
 }
 
 fn landed(signature: &str) -> Result<Approve, RefusedOpening> {
-    signed_bytes(signature).map(|bytes| Approve::Landed(Signature::from(bytes))).ok_or_else(|| {
+    signed::parse_signature(signature).map(|bytes| Approve::Landed(Signature::from(bytes))).ok_or_else(|| {
         RefusedOpening::because(OpenReason::BadRequest, "`approveTxSignature` must be a base58 signature of 64 bytes.")
     })
-}
-
-/// 64 bytes in base58; `None` for anything else.
-pub(super) fn signed_bytes(text: &str) -> Option<[u8; 64]> {
-    // 88 characters hold 64 bytes; the bound keeps base58's quadratic decoding away from long hostile texts.
-    if text.len() > 88 {
-        return None;
-    }
-    bs58::decode(text).into_vec().ok()?.try_into().ok()
 }
 
 fn intent(body: &Object<'_>) -> Result<SignedIntent, RefusedOpening> {

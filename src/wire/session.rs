@@ -201,6 +201,7 @@ pub struct ProgramAddresses {
 }
 
 /// What this facilitator allows.
+#[expect(clippy::struct_field_names, reason = "the wire's words")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishedLimits {

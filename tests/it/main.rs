@@ -5,9 +5,11 @@ mod architecture;
 mod cli;
 mod config;
 mod covalidator;
+mod errors_doc;
 mod idl;
 mod inspect;
 mod localnet;
+mod openapi;
 mod programs;
 #[cfg(feature = "localnet")]
 mod standins;

@@ -2,8 +2,8 @@
 
 use super::Refused;
 use crate::{
-    domain::{payment::Authorization, reason::PayReason},
-    wire::{PAYMENT_IDENTIFIER, json::Object, opening::signed_bytes},
+    domain::{payment::Authorization, reason::PayReason, signed},
+    wire::{PAYMENT_IDENTIFIER, json::Object},
 };
 use std::ops::RangeInclusive;
 
@@ -28,10 +28,10 @@ pub(super) fn identity(
     let stated = [nonce, identifier.id, signed];
     let key = stated.into_iter().flatten().next();
     if stated.into_iter().flatten().any(|other| Some(other) != key) {
-        return Err(bad("the nonce, the payment identifier and the authorisation's nonce must be the same".to_owned()));
+        return Err(bad("the nonce, the payment identifier and the authorisation's nonce must be the same"));
     }
     if identifier.required && key.is_none() {
-        return Err(bad(format!("`extensions.{PAYMENT_IDENTIFIER}` is required and carries no identifier")));
+        return Err(bad(&format!("`extensions.{PAYMENT_IDENTIFIER}` is required and carries no identifier")));
     }
     Ok((key.map(str::to_owned), authorization))
 }
@@ -59,11 +59,11 @@ fn identifier<'a>(payment: &Object<'a>) -> Result<Identifier<'a>, Refused> {
     let mut stated = inside.into_iter().chain([beside]).flatten();
     let id = stated.next();
     if stated.any(|other| Some(other) != id) {
-        return Err(bad(format!("`extensions.{PAYMENT_IDENTIFIER}` names two identifiers")));
+        return Err(bad(&format!("`extensions.{PAYMENT_IDENTIFIER}` names two identifiers")));
     }
     match id {
         Some(id) if !is_identifier(id) => {
-            Err(bad(format!("`extensions.{PAYMENT_IDENTIFIER}` must be 16 to 128 letters, digits, `_` or `-`")))
+            Err(bad(&format!("`extensions.{PAYMENT_IDENTIFIER}` must be 16 to 128 letters, digits, `_` or `-`")))
         }
         id => Ok(Identifier { id, required }),
     }
@@ -77,7 +77,7 @@ fn is_identifier(text: &str) -> bool {
 fn nonce<'a>(object: &Object<'a>, name: &str) -> Result<Option<&'a str>, Refused> {
     match object.text(name)? {
         Some(nonce) if !(NONCE_LENGTH.contains(&nonce.len()) && nonce.bytes().all(|byte| byte.is_ascii_graphic())) => {
-            Err(bad(format!("`{}` must be 1 to 128 printable ASCII characters without spaces", object.path_of(name))))
+            Err(bad(&format!("`{}` must be 1 to 128 printable ASCII characters without spaces", object.path_of(name))))
         }
         nonce => Ok(nonce),
     }
@@ -85,22 +85,23 @@ fn nonce<'a>(object: &Object<'a>, name: &str) -> Result<Option<&'a str>, Refused
 
 /// `authorization` and `signature` of `spec/session.md` §4: both or neither.
 fn authorization(payload: &Object<'_>) -> Result<Option<Authorization>, Refused> {
-    let (signed, signature) = match (payload.object("authorization")?, payload.text("signature")?) {
+    let (parts, signature) = match (payload.object("authorization")?, payload.text("signature")?) {
         (None, None) => return Ok(None),
-        (Some(signed), Some(signature)) => (signed, signature),
-        (Some(_), None) => return Err(bad(format!("`{}` is required", payload.path_of("signature")))),
-        (None, Some(_)) => return Err(bad(format!("`{}` is required", payload.path_of("authorization")))),
+        (Some(parts), Some(signature)) => (parts, signature),
+        (Some(_), None) => return Err(bad(&format!("`{}` is required", payload.path_of("signature")))),
+        (None, Some(_)) => return Err(bad(&format!("`{}` is required", payload.path_of("authorization")))),
     };
-    let required = |name: &str| bad(format!("`{}` is required", signed.path_of(name)));
-    let resource_hash = signed.text("resourceHash")?;
+    let required = |name: &str| bad(&format!("`{}` is required", parts.path_of(name)));
+    let resource_hash = parts.text("resourceHash")?;
     if resource_hash.is_some_and(|hash| !is_lower_hex(hash)) {
-        return Err(bad(format!("`{}` must be 64 lower-case hex digits", signed.path_of("resourceHash"))));
+        return Err(bad(&format!("`{}` must be 64 lower-case hex digits", parts.path_of("resourceHash"))));
     }
     Ok(Some(Authorization {
-        nonce: nonce(&signed, "nonce")?.ok_or_else(|| required("nonce"))?.to_owned(),
-        expires_at: signed.integer("expiresAt")?.ok_or_else(|| required("expiresAt"))?,
+        nonce: nonce(&parts, "nonce")?.ok_or_else(|| required("nonce"))?.to_owned(),
+        expires_at: parts.integer("expiresAt")?.ok_or_else(|| required("expiresAt"))?,
         resource_hash: resource_hash.map(str::to_owned),
-        signature: signed_bytes(signature).ok_or_else(|| Refused::new(PayReason::InvalidSessionSignature))?,
+        signature: signed::parse_signature(signature)
+            .ok_or_else(|| Refused::new(PayReason::InvalidSessionSignature))?,
     }))
 }
 
@@ -108,6 +109,6 @@ fn is_lower_hex(text: &str) -> bool {
     text.len() == HASH_LENGTH && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn bad(detail: String) -> Refused {
+fn bad(detail: &str) -> Refused {
     Refused::because(PayReason::BadRequest, format!("{detail}."))
 }

@@ -1,0 +1,273 @@
+//! Refusals and failures to statuses and bodies, one exhaustive match per surface; logged once, here.
+//!
+//! Business failures of payments answer 200 (`spec/x402.md` §1.2): official clients read the body, and some read
+//! nothing else at another status. Outside goes the stable word and a safe sentence; the cause goes to the log.
+
+use crate::{
+    domain::{
+        funding::Funding,
+        reason::{OpenReason, PayReason},
+    },
+    facilitator::{FacilitatorError, OpenError, OpenRefusal, PayError, PayRefusal, SessionAfter},
+    wire::{
+        facilitator::{AnswerExtensions, SettleAnswer, VerifyAnswer},
+        opening::RefusedOpening,
+        payment::Refused,
+        session::{SessionAfterPayment, SessionRefusal},
+    },
+};
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse as _, Response},
+};
+use std::error::Error;
+
+/// The status of a refused payment.
+pub const fn pay_status(reason: PayReason) -> StatusCode {
+    match reason {
+        PayReason::BadRequest => StatusCode::BAD_REQUEST,
+        PayReason::NonceConflict => StatusCode::CONFLICT,
+        PayReason::SellerSettleCapExceeded | PayReason::GlobalSettleCapExceeded => StatusCode::TOO_MANY_REQUESTS,
+        PayReason::SessionBusy => StatusCode::SERVICE_UNAVAILABLE,
+        PayReason::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+        PayReason::SchemeMismatch
+        | PayReason::NetworkMismatch
+        | PayReason::MissingSessionId
+        | PayReason::SessionNotFound
+        | PayReason::SessionNotOpen
+        | PayReason::SessionRevoked
+        | PayReason::SessionExpired
+        | PayReason::SessionNetworkMismatch
+        | PayReason::AssetMismatch
+        | PayReason::RecipientMismatch
+        | PayReason::AcceptedMismatch
+        | PayReason::AmountMismatch
+        | PayReason::InvalidAmount
+        | PayReason::PerCallLimitExceeded
+        | PayReason::CapExceeded
+        | PayReason::DuplicateSettlement
+        | PayReason::SessionSignatureRequired
+        | PayReason::InvalidSessionSignature
+        | PayReason::PaymentExpired
+        | PayReason::SettlementPending
+        | PayReason::SettlementExpired
+        | PayReason::SimulationFailed
+        | PayReason::OnchainTransferFailed
+        | PayReason::InsufficientFunds
+        | PayReason::FundingUnproven
+        | PayReason::TransactionTooLarge => StatusCode::OK,
+    }
+}
+
+/// The status of a refused session.
+pub const fn open_status(reason: OpenReason) -> StatusCode {
+    match reason {
+        OpenReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        OpenReason::NonceReused => StatusCode::CONFLICT,
+        OpenReason::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
+        OpenReason::SessionNotFound => StatusCode::NOT_FOUND,
+        OpenReason::SignatureRequired => StatusCode::FORBIDDEN,
+        OpenReason::SessionBusy
+        | OpenReason::ApprovePending
+        | OpenReason::CapUnverified
+        | OpenReason::InsufficientSponsorBalance => StatusCode::SERVICE_UNAVAILABLE,
+        OpenReason::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+        OpenReason::BadRequest
+        | OpenReason::MissingField
+        | OpenReason::NetworkMismatch
+        | OpenReason::AssetNotAllowed
+        | OpenReason::InvalidCap
+        | OpenReason::InvalidUser
+        | OpenReason::InvalidRecipient
+        | OpenReason::ExpirationInPast
+        | OpenReason::ExpirationTooFar
+        | OpenReason::InvalidAuthSignature
+        | OpenReason::AuthMessageNotJson
+        | OpenReason::AuthMessageMissingNonce
+        | OpenReason::FieldMismatch
+        | OpenReason::ApproveNotAllowed
+        | OpenReason::ApproveSubmitFailed
+        | OpenReason::DelegateMismatch
+        | OpenReason::CapMismatch
+        | OpenReason::SourceNotReady
+        | OpenReason::RecipientNotReady
+        | OpenReason::TransactionTooLarge => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// A payment that is not accepted, on its way to a body.
+#[derive(Debug)]
+pub(super) struct PayFailure {
+    status: StatusCode,
+    retry_after: Option<u64>,
+    refusal: Box<PayRefusal>,
+    network: String,
+}
+
+impl PayFailure {
+    /// A refusal by the edge.
+    pub(super) fn new(reason: PayReason, detail: &str, network: &str) -> Self {
+        let refusal = Box::new(PayRefusal { detail: detail.to_owned(), ..PayRefusal::new(reason) });
+        Self { status: pay_status(reason), retry_after: None, refusal, network: network.to_owned() }
+    }
+
+    /// The same at another status than the reason's own.
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// A body that is no payment; `served` is named where the body names no network.
+    pub(super) fn of_body(refused: &Refused, served: &str) -> Self {
+        tracing::info!(reason = refused.reason.word(), "payment not readable");
+        let network = if refused.network.is_empty() { served } else { &refused.network };
+        Self::new(refused.reason, &refused.detail, network)
+    }
+
+    /// A use case's answer.
+    pub(super) fn of_use_case(error: PayError, network: &str) -> Self {
+        let failed = |status, retry_after| {
+            let failure = Self::new(PayReason::InternalError, PayReason::InternalError.meaning(), network);
+            Self { status, retry_after, ..failure }
+        };
+        match error {
+            FacilitatorError::Refused(refusal) => {
+                let transaction = refusal.transaction.map(tracing::field::display);
+                tracing::info!(reason = refusal.reason.word(), transaction, "payment refused");
+                let network = network.to_owned();
+                Self { status: pay_status(refusal.reason), retry_after: None, refusal, network }
+            }
+            FacilitatorError::Unavailable { retry_after, source } => {
+                tracing::warn!(cause = causes(source.as_ref()), "payment: outcome not known");
+                failed(StatusCode::SERVICE_UNAVAILABLE, Some(retry_after))
+            }
+            FacilitatorError::Broken(source) => {
+                tracing::error!(cause = causes(source.as_ref()), "payment: our own fault");
+                failed(StatusCode::INTERNAL_SERVER_ERROR, None)
+            }
+        }
+    }
+
+    /// In the format of `/verify`.
+    pub(super) fn verify_answer(self) -> Response {
+        let body = VerifyAnswer {
+            is_valid: false,
+            invalid_reason: Some(self.refusal.reason.word().to_owned()),
+            invalid_message: Some(self.refusal.detail),
+            payer: self.refusal.payer.map(|key| key.to_string()),
+            extensions: self.refusal.session.map(|after| session_extension(&after, Funding::Unproven)),
+        };
+        with_retry(self.status, self.retry_after, Json(body).into_response())
+    }
+
+    /// In the format of `/settle`.
+    pub(super) fn settle_answer(self) -> Response {
+        let body = SettleAnswer {
+            success: false,
+            transaction: self.refusal.transaction.map(|signature| signature.to_string()).unwrap_or_default(),
+            network: self.network,
+            payer: self.refusal.payer.map(|key| key.to_string()),
+            amount: None,
+            error_reason: Some(self.refusal.reason.word().to_owned()),
+            error_message: Some(self.refusal.detail),
+            extensions: self.refusal.session.map(|after| session_extension(&after, Funding::Unproven)),
+        };
+        with_retry(self.status, self.retry_after, Json(body).into_response())
+    }
+}
+
+/// A session that is not opened or not shown, on its way to a body.
+#[derive(Debug)]
+pub(super) struct OpenFailure {
+    status: StatusCode,
+    retry_after: Option<u64>,
+    refusal: OpenRefusal,
+}
+
+impl OpenFailure {
+    /// A refusal by the edge.
+    pub(super) fn new(reason: OpenReason, detail: impl Into<String>) -> Self {
+        Self { status: open_status(reason), retry_after: None, refusal: OpenRefusal::because(reason, detail) }
+    }
+
+    /// The same at another status than the reason's own.
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// A body that asks for no session.
+    pub(super) fn of_body(refused: RefusedOpening) -> Self {
+        let RefusedOpening { reason, field, detail } = refused;
+        tracing::info!(reason = reason.word(), field, "opening not readable");
+        let refusal = OpenRefusal { field, ..OpenRefusal::because(reason, detail) };
+        Self { status: open_status(reason), retry_after: None, refusal }
+    }
+
+    /// A use case's answer.
+    pub(super) fn of_use_case(error: OpenError) -> Self {
+        let failed = |status, retry_after| {
+            let failure = Self::new(OpenReason::InternalError, OpenReason::InternalError.meaning());
+            Self { status, retry_after, ..failure }
+        };
+        match error {
+            FacilitatorError::Refused(refusal) => {
+                let session = refusal.session.map(crate::domain::session::SessionId::log_hash);
+                tracing::info!(reason = refusal.reason.word(), field = refusal.field, session, "session refused");
+                Self { status: open_status(refusal.reason), retry_after: None, refusal: *refusal }
+            }
+            FacilitatorError::Unavailable { retry_after, source } => {
+                tracing::warn!(cause = causes(source.as_ref()), "session: outcome not known");
+                failed(StatusCode::SERVICE_UNAVAILABLE, Some(retry_after))
+            }
+            FacilitatorError::Broken(source) => {
+                tracing::error!(cause = causes(source.as_ref()), "session: our own fault");
+                failed(StatusCode::INTERNAL_SERVER_ERROR, None)
+            }
+        }
+    }
+
+    /// `{error, message}`.
+    pub(super) fn answer(self) -> Response {
+        let body = SessionRefusal {
+            error: self.refusal.word(),
+            message: self.refusal.detail,
+            session_id: self.refusal.session.map(|id| id.to_string()),
+        };
+        with_retry(self.status, self.retry_after, Json(body).into_response())
+    }
+}
+
+/// `extensions.session` of an answer.
+pub(super) fn session_extension(after: &SessionAfter, funding: Funding) -> AnswerExtensions {
+    AnswerExtensions {
+        session: Some(SessionAfterPayment {
+            id: after.id.to_string(),
+            spent: after.spent.to_string(),
+            remaining: after.remaining.to_string(),
+            funding: Some(funding.word().to_owned()),
+        }),
+        ..AnswerExtensions::default()
+    }
+}
+
+/// Sets the status, and `Retry-After` wherever the caller is asked to come back.
+pub(super) fn with_retry(status: StatusCode, retry_after: Option<u64>, mut response: Response) -> Response {
+    *response.status_mut() = status;
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        let seconds = HeaderValue::from(retry_after.unwrap_or(1).max(1));
+        response.headers_mut().insert(RETRY_AFTER, seconds);
+    }
+    response
+}
+
+/// An error and everything beneath it, on one line.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    line
+}

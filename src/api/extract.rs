@@ -1,0 +1,41 @@
+//! Bodies with limits. The content type is not asked for: published clients and curl send what they like, and the
+//! decoders decide what a body is.
+
+use crate::{
+    api::{
+        App,
+        error::{OpenFailure, PayFailure},
+        surface::{self, Fault},
+    },
+    domain::payment::Payment,
+    wire::{
+        opening::{self, Opening},
+        payment,
+    },
+};
+use axum::{body::Bytes, extract::rejection::BytesRejection, http::StatusCode, response::IntoResponse as _};
+
+/// A body, or why there is none.
+pub(super) type Body = Result<Bytes, BytesRejection>;
+
+/// The payment of a `/verify` or `/settle` body.
+pub(super) fn payment(app: &App, body: Body) -> Result<Payment, PayFailure> {
+    let bytes = read(body).map_err(|fault| surface::pay_failure(fault, app.network.alias()))?;
+    let payment =
+        payment::payment(&bytes, &app.network).map_err(|refused| PayFailure::of_body(&refused, app.network.alias()))?;
+    tracing::Span::current().record("session", payment.session.log_hash());
+    Ok(payment)
+}
+
+/// The request of a `POST /sessions` body.
+pub(super) fn opening(body: Body) -> Result<Opening, OpenFailure> {
+    let bytes = read(body).map_err(surface::open_failure)?;
+    opening::opening(&bytes).map_err(OpenFailure::of_body)
+}
+
+fn read(body: Body) -> Result<Bytes, Fault> {
+    body.map_err(|rejection| match rejection.into_response().status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
+        _ => Fault::BrokenOff,
+    })
+}

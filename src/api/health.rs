@@ -1,0 +1,58 @@
+//! `GET /health`: alive. `GET /ready`: able to work, which asks the ledger, the chain and the fee payer's balance
+//!
+
+use crate::{api::App, facilitator::Supported};
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Serialize;
+
+/// The process answers. The members are those of the deployed service.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HealthAnswer {
+    ok: bool,
+    /// The spender's key, base58.
+    address: String,
+    network: String,
+    token_mint: String,
+    version: &'static str,
+}
+
+/// What `/health` says; nothing in it changes while the process lives.
+pub(super) fn answer(served: &Supported) -> HealthAnswer {
+    HealthAnswer {
+        ok: true,
+        address: served.spender.to_string(),
+        network: served.network.alias().to_owned(),
+        token_mint: served.asset.to_string(),
+        version: env!("CARGO_PKG_VERSION"),
+    }
+}
+
+/// Liveness.
+pub(super) async fn health(State(app): State<App>) -> Json<HealthAnswer> {
+    Json(app.health.as_ref().clone())
+}
+
+/// Every check by its name.
+#[derive(Debug, Serialize)]
+pub(super) struct ReadyAnswer {
+    ok: bool,
+    checks: Vec<CheckAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckAnswer {
+    name: &'static str,
+    ok: bool,
+    detail: String,
+}
+
+/// Readiness: 200 when every check passes, else 503.
+pub(super) async fn ready(State(app): State<App>) -> (StatusCode, Json<ReadyAnswer>) {
+    let readiness = app.facilitator.readiness().await;
+    let ok = readiness.is_ready();
+    let checks = readiness.checks.into_iter();
+    let checks = checks.map(|check| CheckAnswer { name: check.name, ok: check.ok, detail: check.detail }).collect();
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(ReadyAnswer { ok, checks }))
+}

@@ -1,0 +1,41 @@
+//! `POST /settle`.
+
+use crate::{
+    api::{App, error, error::PayFailure, extract, extract::Body},
+    facilitator::Receipt,
+    wire::facilitator::SettleAnswer,
+};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+
+/// Carries a payment out; runs every check of `/verify` by itself.
+pub(super) async fn settle(State(app): State<App>, body: Body) -> Response {
+    match ask(&app, body).await {
+        Ok(receipt) => Json(answer(receipt)).into_response(),
+        Err(failure) => failure.settle_answer(),
+    }
+}
+
+async fn ask(app: &App, body: Body) -> Result<Receipt, PayFailure> {
+    let payment = extract::payment(app, body)?;
+    let receipt = app.facilitator.settle(&payment).await;
+    receipt
+        .inspect(|receipt| tracing::info!(transaction = %receipt.transaction, "payment settled"))
+        .map_err(|error| PayFailure::of_use_case(error, &payment.network))
+}
+
+fn answer(receipt: Receipt) -> SettleAnswer {
+    SettleAnswer {
+        success: true,
+        transaction: receipt.transaction.to_string(),
+        payer: Some(receipt.payer.to_string()),
+        amount: Some(receipt.amount.to_string()),
+        error_reason: None,
+        error_message: None,
+        extensions: Some(error::session_extension(&receipt.session, receipt.funding)),
+        network: receipt.network,
+    }
+}

@@ -1,0 +1,71 @@
+//! `GET /supported`.
+
+use crate::{
+    api::App,
+    facilitator::Supported,
+    wire::{
+        PAYMENT_IDENTIFIER, SESSION_SCHEME,
+        facilitator::{SupportedAnswer, SupportedKind},
+        session::{ProgramAddresses, PublishedLimits, SessionTerms},
+        x402_v1, x402_v2,
+    },
+};
+use axum::{Json, extract::State};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// What is served and on which terms; the same for everybody, so it is built once.
+pub(super) async fn supported(State(app): State<App>) -> Json<SupportedAnswer> {
+    Json(app.supported.as_ref().clone())
+}
+
+/// Version 2 first, in each spelling, then version 1 (`spec/session.md` §1): published clients take the first kind
+/// they understand, and look networks up by their exact text.
+pub(super) fn answer(served: &Supported) -> SupportedAnswer {
+    let extra = serde_json::to_value(terms(served)).ok();
+    let asset = served.asset.to_string();
+    let kind = |version: u64, network: &str| SupportedKind {
+        x402_version: version,
+        scheme: SESSION_SCHEME.to_owned(),
+        network: network.to_owned(),
+        asset: Some(asset.clone()),
+        extra: extra.clone(),
+    };
+    let second = served.network.spellings().map(|network| kind(x402_v2::VERSION, network));
+    let first = served.network.spellings().chain(served.network.v1()).map(|network| kind(x402_v1::VERSION, network));
+    let mut keys = vec![served.spender.to_string(), served.fee_payer.to_string()];
+    keys.dedup();
+    SupportedAnswer {
+        kinds: second.chain(first).collect(),
+        extensions: vec![PAYMENT_IDENTIFIER.to_owned()],
+        signers: BTreeMap::from([("solana:*".to_owned(), keys)]),
+    }
+}
+
+fn terms(served: &Supported) -> SessionTerms {
+    SessionTerms {
+        facilitator_address: served.spender.to_string(),
+        spender: Some(served.spender.to_string()),
+        fee_payer: Some(served.fee_payer.to_string()),
+        sessions_endpoint: Some("/sessions".to_owned()),
+        asset: Some(served.asset.to_string()),
+        decimals: Some(served.decimals),
+        programs: Some(ProgramAddresses {
+            token: served.token_program.to_string(),
+            lightning: served.lightning_program.to_string(),
+        }),
+        encryption_key: Some(served.encryption_key.clone()),
+        limits: Some(PublishedLimits {
+            max_per_call: served.max_per_call.to_string(),
+            max_session_seconds: served.max_session_seconds,
+            max_grant_lamports: served.max_grant,
+        }),
+        others: policy(),
+    }
+}
+
+/// What a caller can rely on beside the limits: payments are answered one by one, when their transfer is confirmed.
+fn policy() -> Map<String, Value> {
+    let policy = [("commitment", json!("confirmed")), ("settlement", json!("per-call"))];
+    policy.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

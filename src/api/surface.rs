@@ -1,0 +1,138 @@
+//! What the edge itself says no to, in the words of each surface: bodies that cannot be read, overload, a missed
+//! deadline, a panic, a wrong method or path.
+
+use crate::{
+    api::error::{OpenFailure, PayFailure},
+    domain::reason::{OpenReason, PayReason},
+};
+use axum::{
+    BoxError, Json,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use std::sync::Arc;
+use tower::{load_shed::error::Overloaded, timeout::error::Elapsed};
+
+/// Which format a route's refusals have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Surface {
+    /// `isValid`.
+    Verify,
+    /// `success`, `transaction`, `network`.
+    Settle,
+    /// `error` and `message`, words of [`OpenReason`].
+    Sessions,
+    /// `error` and `message`.
+    Plain,
+}
+
+/// A surface, and the network to name where a request's own spelling is not known.
+#[derive(Clone, Debug)]
+pub(super) struct Edge {
+    pub(super) surface: Surface,
+    pub(super) network: Arc<str>,
+}
+
+/// What goes wrong before a use case is asked, or instead of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The body is larger than it may be.
+    TooLarge,
+    /// The body broke off.
+    BrokenOff,
+    /// Too many requests at once.
+    Overloaded,
+    /// No answer within the deadline.
+    TimedOut,
+    /// A bug.
+    Panicked,
+    /// The path exists, the method does not.
+    WrongMethod,
+    /// The path does not exist.
+    NoSuchRoute,
+}
+
+impl Fault {
+    /// What a layer around the routes failed with.
+    pub(super) fn of_layer(error: &BoxError) -> Self {
+        if error.is::<Elapsed>() {
+            Self::TimedOut
+        } else if error.is::<Overloaded>() {
+            Self::Overloaded
+        } else {
+            // Routes themselves cannot fail: their error type has no values.
+            Self::Panicked
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BrokenOff => StatusCode::BAD_REQUEST,
+            Self::Overloaded | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoSuchRoute => StatusCode::NOT_FOUND,
+        }
+    }
+
+    const fn reasons(self) -> (PayReason, OpenReason) {
+        match self {
+            Self::TooLarge => (PayReason::BadRequest, OpenReason::BodyTooLarge),
+            Self::BrokenOff | Self::WrongMethod | Self::NoSuchRoute => (PayReason::BadRequest, OpenReason::BadRequest),
+            Self::Overloaded | Self::TimedOut | Self::Panicked => (PayReason::InternalError, OpenReason::InternalError),
+        }
+    }
+
+    /// The word where no reason exists.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::WrongMethod => "method_not_allowed",
+            Self::NoSuchRoute => "not_found",
+            other => other.reasons().1.word(),
+        }
+    }
+
+    const fn meaning(self) -> &'static str {
+        match self {
+            Self::TooLarge => "The body is larger than this route reads.",
+            Self::BrokenOff => "The body ended early.",
+            Self::Overloaded => "Too many requests at once; repeat in a moment.",
+            Self::TimedOut => "No answer in time. What was accepted stays accepted: repeat with the same nonce.",
+            Self::Panicked => "Our fault. What was accepted stays accepted: repeat with the same nonce.",
+            Self::WrongMethod => "This path is served with the methods of the Allow header.",
+            Self::NoSuchRoute => "No such route; see docs/openapi.json.",
+        }
+    }
+}
+
+impl Edge {
+    /// The fault in this surface's format.
+    pub(super) fn answer(&self, fault: Fault) -> Response {
+        match fault {
+            Fault::Overloaded => tracing::warn!("request shed: too many at once"),
+            Fault::TimedOut => tracing::error!("request dropped at its deadline"),
+            Fault::Panicked => tracing::error!("a request panicked"),
+            Fault::TooLarge | Fault::BrokenOff | Fault::WrongMethod | Fault::NoSuchRoute => {}
+        }
+        match self.surface {
+            Surface::Verify => pay_failure(fault, &self.network).verify_answer(),
+            Surface::Settle => pay_failure(fault, &self.network).settle_answer(),
+            Surface::Sessions => open_failure(fault).answer(),
+            Surface::Plain => {
+                let body = serde_json::json!({"error": fault.word(), "message": fault.meaning()});
+                super::error::with_retry(fault.status(), None, Json(body).into_response())
+            }
+        }
+    }
+}
+
+/// A fault on `/verify` or `/settle`.
+pub(super) fn pay_failure(fault: Fault, network: &str) -> PayFailure {
+    PayFailure::new(fault.reasons().0, fault.meaning(), network).with_status(fault.status())
+}
+
+/// A fault on `/sessions`.
+pub(super) fn open_failure(fault: Fault) -> OpenFailure {
+    OpenFailure::new(fault.reasons().1, fault.meaning()).with_status(fault.status())
+}

@@ -1,0 +1,125 @@
+//! The guard around every route: whatever happens inside, the answer is its surface's own JSON.
+
+use super::*;
+use axum::{
+    body::{Body, to_bytes},
+    http::{Request, StatusCode},
+};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tower::ServiceExt as _;
+
+const SURFACES: [Surface; 4] = [Surface::Verify, Surface::Settle, Surface::Sessions, Surface::Plain];
+
+fn edge(surface: Surface) -> Edge {
+    Edge { surface, network: "solana:devnet".into() }
+}
+
+fn serving(service: MethodRouter, surface: Surface, concurrent: usize, deadline: Duration) -> Router {
+    let concurrency = GlobalConcurrencyLimitLayer::new(concurrent);
+    Router::new().route("/x", guarded(service, &edge(surface), &concurrency, deadline))
+}
+
+async fn ask(router: &Router, method: &str) -> (StatusCode, axum::http::HeaderMap, Value) {
+    let request = Request::builder().method(method).uri("/x").body(Body::empty()).expect("a request");
+    let response = router.clone().oneshot(request).await.expect("routers do not fail");
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, 1 << 20).await.expect("a body");
+    (parts.status, parts.headers, serde_json::from_slice(&bytes).expect("every answer is JSON"))
+}
+
+/// What each surface must carry on every failure, so that official clients read a typed refusal.
+#[track_caller]
+fn is_typed(surface: Surface, body: &Value, pay: &str, open: &str) {
+    match surface {
+        Surface::Verify => {
+            assert_eq!((&body["isValid"], &body["invalidReason"]), (&json!(false), &json!(pay)), "{body}");
+        }
+        Surface::Settle => {
+            let members = (&body["success"], &body["errorReason"], &body["transaction"], &body["network"]);
+            assert_eq!(members, (&json!(false), &json!(pay), &json!(""), &json!("solana:devnet")), "{body}");
+        }
+        Surface::Sessions | Surface::Plain => {
+            assert_eq!(body["error"], open, "{body}");
+            assert!(body["message"].is_string(), "{body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_panic_answers_typed_json() {
+    async fn bug() {
+        panic!("a bug")
+    }
+    for surface in SURFACES {
+        let router = serving(get(bug), surface, 8, Duration::from_secs(5));
+        let (status, _, body) = ask(&router, "GET").await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        is_typed(surface, &body, "internal_error", "internal_error");
+    }
+}
+
+#[tokio::test]
+async fn a_missed_deadline_answers_typed_json_and_asks_to_come_back() {
+    for surface in SURFACES {
+        let router = serving(get(std::future::pending::<()>), surface, 8, Duration::from_millis(5));
+        let (status, headers, body) = ask(&router, "GET").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(headers["retry-after"], "1");
+        is_typed(surface, &body, "internal_error", "internal_error");
+    }
+}
+
+#[tokio::test]
+async fn too_many_at_once_are_shed_and_room_comes_back() {
+    for surface in SURFACES {
+        let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let route = get({
+            let (entered, leave) = (Arc::clone(&entered), Arc::clone(&leave));
+            move || async move {
+                entered.notify_one();
+                leave.notified().await;
+                axum::Json(json!("done"))
+            }
+        });
+        let router = serving(route, surface, 1, Duration::from_secs(30));
+        let first = tokio::spawn({
+            let router = router.clone();
+            async move { ask(&router, "GET").await }
+        });
+        entered.notified().await;
+        let (status, headers, body) = ask(&router, "GET").await;
+        assert_eq!((status, headers["retry-after"].as_bytes()), (StatusCode::SERVICE_UNAVAILABLE, &b"1"[..]));
+        is_typed(surface, &body, "internal_error", "internal_error");
+        leave.notify_one();
+        assert_eq!(first.await.expect("joins").0, StatusCode::OK);
+        leave.notify_one();
+        assert_eq!(ask(&router, "GET").await.0, StatusCode::OK, "the permit came back");
+    }
+}
+
+#[tokio::test]
+async fn another_method_answers_typed_json_and_names_the_right_one() {
+    for surface in SURFACES {
+        let router = serving(post(|| async {}), surface, 8, Duration::from_secs(5));
+        for method in ["GET", "PUT", "DELETE", "PATCH"] {
+            let (status, headers, body) = ask(&router, method).await;
+            assert_eq!((status, headers["allow"].as_bytes()), (StatusCode::METHOD_NOT_ALLOWED, &b"POST"[..]));
+            let word = if surface == Surface::Plain { "method_not_allowed" } else { "bad_request" };
+            is_typed(surface, &body, "bad_request", word);
+        }
+    }
+}
+
+#[test]
+fn every_reason_that_asks_to_come_back_says_when() {
+    use crate::domain::reason::{OpenReason, PayReason};
+    let statuses = PayReason::ALL.iter().map(|&reason| (reason.retry(), pay_status(reason)));
+    let statuses = statuses.chain(OpenReason::ALL.iter().map(|&reason| (reason.retry(), open_status(reason))));
+    for (retry, status) in statuses {
+        let answer = error::with_retry(status, None, axum::response::Response::default());
+        let backpressure = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers().contains_key("retry-after"), backpressure);
+        assert!(retry || !backpressure, "only what may be repeated asks to be repeated");
+    }
+}

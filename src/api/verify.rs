@@ -1,0 +1,36 @@
+//! `POST /verify`.
+
+use crate::{
+    api::{App, error, error::PayFailure, extract, extract::Body},
+    facilitator::Verified,
+    wire::facilitator::VerifyAnswer,
+};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+
+/// Whether `/settle` would accept the payment now; leaves no trace.
+pub(super) async fn verify(State(app): State<App>, body: Body) -> Response {
+    match ask(&app, body).await {
+        Ok(verified) => Json(answer(&verified)).into_response(),
+        Err(failure) => failure.verify_answer(),
+    }
+}
+
+async fn ask(app: &App, body: Body) -> Result<Verified, PayFailure> {
+    let payment = extract::payment(app, body)?;
+    let verified = app.facilitator.verify(&payment).await;
+    verified.map_err(|error| PayFailure::of_use_case(error, &payment.network))
+}
+
+fn answer(verified: &Verified) -> VerifyAnswer {
+    VerifyAnswer {
+        is_valid: true,
+        invalid_reason: None,
+        invalid_message: None,
+        payer: Some(verified.payer.to_string()),
+        extensions: Some(error::session_extension(&verified.session, verified.funding)),
+    }
+}
