@@ -1,9 +1,17 @@
 //! Solana, as far as the facilitator sees it: read, simulate, send what is recorded, and tell honestly what can be
 //! known about it.
 
+mod confirm;
+pub mod endpoint;
 pub mod fees;
 pub mod inspect;
 pub mod keys;
+pub mod policy;
+mod poll;
+mod push;
+pub mod refresher;
+pub mod rpc;
+pub mod sightings;
 pub mod transaction;
 
 use crate::{
@@ -74,7 +82,7 @@ pub struct Simulation {
 }
 
 /// How sure a caller wants to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Commitment {
     /// A supermajority voted for it; callers are answered.
     Confirmed,

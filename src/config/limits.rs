@@ -1,6 +1,6 @@
 //! `[limits]`: what is refused before any work is done.
 
-use super::{asset, reader::Reader, schema::Key, value::Origin};
+use super::{asset, reader::Reader, schema::Key};
 use crate::domain::amount::Amount;
 use std::time::Duration;
 
@@ -73,7 +73,10 @@ impl LimitsConfig {
         let sessions_per_hour = reader.whole(&SESSIONS_PER_HOUR, 1..=10_000_000_u32);
         let max_grant_lamports = reader.whole(&MAX_GRANT_LAMPORTS, 0..=MOST_GRANT_LAMPORTS);
         let unverified_exposure = asset::read_amount(reader, &UNVERIFIED_EXPOSURE, decimals);
-        let unproven_exposure = read_unproven_exposure(reader, decimals, max_per_call);
+        let unproven_exposure = asset::read_amount(reader, &UNPROVEN_EXPOSURE, decimals);
+        if unproven_exposure == Some(Amount::ZERO) {
+            reader.fault(&UNPROVEN_EXPOSURE, "zero lets no transfer carry anything", "write an amount above zero");
+        }
         let max_session_seconds = reader.whole(&MAX_SESSION_SECONDS, 60..=31_536_000_u64);
         let concurrent_requests = reader.whole(&CONCURRENT_REQUESTS, 1..=100_000_usize);
         let request_timeout = reader.whole(&REQUEST_TIMEOUT_SECONDS, 1..=600_u64).map(Duration::from_secs);
@@ -92,21 +95,4 @@ impl LimitsConfig {
             low_balance_lamports: low_balance_lamports?,
         })
     }
-}
-
-/// Below the largest payment it would leave payments that could never settle: refused where somebody set it so, raised
-/// where only the default is.
-fn read_unproven_exposure(
-    reader: &mut Reader<'_>,
-    decimals: Option<u8>,
-    max_per_call: Option<Amount>,
-) -> Option<Amount> {
-    let exposure = asset::read_amount(reader, &UNPROVEN_EXPOSURE, decimals)?;
-    let largest = max_per_call?;
-    if exposure >= largest || reader.origin(&UNPROVEN_EXPOSURE) == Some(Origin::Default) {
-        return Some(exposure.max(largest));
-    }
-    let problem = "it is below limits.max_per_call, so a payment between the two could never settle";
-    reader.fault(&UNPROVEN_EXPOSURE, problem, "raise it to limits.max_per_call or more");
-    None
 }

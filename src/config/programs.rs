@@ -5,8 +5,18 @@ use solana_pubkey::Pubkey;
 
 const INCO_TOKEN: Key = Key::text("programs", "inco_token").of_network();
 const INCO_LIGHTNING: Key = Key::text("programs", "inco_lightning").of_network();
+const DELEGATION: Key = Key::text("programs", "delegation");
 
-pub(super) const KEYS: &[Key] = &[INCO_TOKEN, INCO_LIGHTNING];
+pub(super) const KEYS: &[Key] = &[INCO_TOKEN, INCO_LIGHTNING, DELEGATION];
+
+/// What the token program does with the amount a user approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delegation {
+    /// Compares the delegate only.
+    Public,
+    /// Also lowers the delegated amount as it is spent.
+    Documented,
+}
 
 /// The addresses of the two programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +25,8 @@ pub struct ProgramsConfig {
     pub inco_token: Pubkey,
     /// Inco Lightning.
     pub inco_lightning: Pubkey,
+    /// What the token program does with an approved amount.
+    pub delegation: Delegation,
 }
 
 impl ProgramsConfig {
@@ -25,6 +37,8 @@ impl ProgramsConfig {
         if inco_token.is_some() && inco_token == inco_lightning {
             reader.fault(&INCO_LIGHTNING, "it is the same as programs.inco_token", "these are two programs: set both");
         }
-        Some(Self { inco_token: inco_token?, inco_lightning: inco_lightning? })
+        let words = [("public", Delegation::Public), ("documented", Delegation::Documented)];
+        let delegation = reader.word(&DELEGATION, &words);
+        Some(Self { inco_token: inco_token?, inco_lightning: inco_lightning?, delegation: delegation? })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 const SETTLE_INSTRUCTION: Key = Key::text("settlement", "settle_instruction");
 const DECRYPT_ALLOWANCE: Key = Key::text("settlement", "decrypt_allowance");
-const DELEGATION: Key = Key::text("settlement", "delegation");
+const PROBE: Key = Key::switch("settlement", "probe");
 pub(super) const ANSWER_DEADLINE_SECONDS: Key = Key::integer("settlement", "answer_deadline_seconds");
 const COMPUTE_UNIT_MARGIN_PERCENT: Key = Key::integer("settlement", "compute_unit_margin_percent");
 const PRIORITY_FEE_CAP: Key = Key::integer("settlement", "priority_fee_cap_micro_lamports");
@@ -16,8 +16,8 @@ const CAP_CHECK_DEADLINE_SECONDS: Key = Key::integer("settlement", "cap_check_de
 
 pub(super) const KEYS: &[Key] = &[
     SETTLE_INSTRUCTION,
+    PROBE,
     DECRYPT_ALLOWANCE,
-    DELEGATION,
     ANSWER_DEADLINE_SECONDS,
     COMPUTE_UNIT_MARGIN_PERCENT,
     PRIORITY_FEE_CAP,
@@ -45,15 +45,6 @@ pub enum DecryptAllowance {
     Never,
 }
 
-/// What the token program does with the delegated amount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delegation {
-    /// It compares the delegate's identity only, as the public source does.
-    Public,
-    /// It compares the delegated amount and lowers it with each transfer, as the published documents say.
-    Documented,
-}
-
 /// What is asked of the approved amount before a session opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CapCheckPolicy {
@@ -70,10 +61,10 @@ pub enum CapCheckPolicy {
 pub struct SettlementConfig {
     /// Which instruction moves the money.
     pub settle_instruction: SettleInstruction,
+    /// Whether the program is asked at start if that instruction does what is relied on.
+    pub probe: bool,
     /// When decrypt allowances are granted.
     pub decrypt_allowance: DecryptAllowance,
-    /// What the token program does with the delegated amount.
-    pub delegation: Delegation,
     /// How long a caller waits for a payment to land, at most.
     pub answer_deadline: Duration,
     /// What is added to the measured compute units, in per cent.
@@ -100,9 +91,8 @@ impl SettlementConfig {
                 ("transfer", SettleInstruction::Transfer),
             ],
         );
+        let probe = reader.switch(&PROBE);
         let decrypt_allowance = read_decrypt_allowance(reader);
-        let words = [("public", Delegation::Public), ("documented", Delegation::Documented)];
-        let delegation = reader.word(&DELEGATION, &words);
         let answer_deadline = reader.whole(&ANSWER_DEADLINE_SECONDS, 1..=300_u64).map(Duration::from_secs);
         let compute_unit_margin_percent = reader.whole(&COMPUTE_UNIT_MARGIN_PERCENT, 0..=300_u32);
         let priority_fee_cap_micro_lamports = reader.whole(&PRIORITY_FEE_CAP, 0..=100_000_000_u64);
@@ -119,8 +109,8 @@ impl SettlementConfig {
         let cap_check_deadline = reader.whole(&CAP_CHECK_DEADLINE_SECONDS, 1..=60_u64).map(Duration::from_secs);
         Some(Self {
             settle_instruction: settle_instruction?,
+            probe: probe?,
             decrypt_allowance: decrypt_allowance?,
-            delegation: delegation?,
             answer_deadline: answer_deadline?,
             compute_unit_margin_percent: compute_unit_margin_percent?,
             priority_fee_cap_micro_lamports: priority_fee_cap_micro_lamports?,

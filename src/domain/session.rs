@@ -21,6 +21,16 @@ impl SessionId {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 
+    /// The id that was written as these 16 bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Its 16 bytes, as the ledger writes them.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
     /// A short hash for logs: ids are bearer secrets for sessions without a session key (`spec/security.md` §1.4).
     pub fn log_hash(self) -> String {
         use sha2::Digest as _;

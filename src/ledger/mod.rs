@@ -5,6 +5,21 @@
 //! settlement is live; terminal states never change; and [`Recorded`] values come only from here, so sending a
 //! transaction before its bytes are durable does not compile.
 
+mod import;
+mod lock;
+mod migrate;
+mod open;
+mod readers;
+mod rows;
+mod sqlite;
+mod verbs;
+mod writer;
+
+pub use import::{ImportReport, ImportTerms, Skipped};
+pub use open::{LedgerOptions, OpenError};
+pub use sqlite::SqliteLedger;
+pub use writer::WriterCounts;
+
 use crate::domain::{
     amount::Amount,
     clock::UnixSeconds,

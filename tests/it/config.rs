@@ -321,13 +321,3 @@ fn an_empty_directory_name_does_not_matter() {
     let environment = Environment::of(Path::new(""), [("FACILITATOR_KEYPAIR", key_json(1).as_str())]);
     assert!(Layers::gather(environment, &set(&[("ledger.path", "sotto.db")])).config().is_ok());
 }
-
-#[test]
-fn every_payment_that_is_accepted_can_settle() {
-    let directory = directory();
-    let exposure = |variables: &[(&str, &str)]| load(&directory, variables).0.limits.unproven_exposure.get();
-    assert_eq!(exposure(&[("MAX_PER_CALL", "5.00")]), 5_000_000, "the default follows");
-    assert_eq!(exposure(&[("MAX_PER_CALL", "0.10")]), 1_000_000);
-    let told = faults(&layers(&directory, &[("SOTTO_LIMITS__UNPROVEN_EXPOSURE", "0.50")]));
-    assert_eq!(keys_of(&told), ["limits.unproven_exposure"], "{told}");
-}

@@ -8,6 +8,8 @@ mod covalidator;
 mod errors_doc;
 mod idl;
 mod inspect;
+#[cfg(feature = "server")]
+mod ledger;
 mod localnet;
 mod openapi;
 mod programs;

@@ -1,0 +1,58 @@
+//! The poller: one task asks about every transaction that is waited for, many in one request.
+
+use crate::chain::{
+    ChainError,
+    endpoint::chain_error,
+    sightings::{Seen, Sightings},
+};
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client_api::request::MAX_GET_SIGNATURE_STATUSES_QUERY_ITEMS;
+use solana_signature::Signature;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// The pause after a failed request that names none itself.
+const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
+
+/// Polls whenever something is due; never ends.
+pub(super) async fn poll(client: &RpcClient, sightings: &Sightings) {
+    loop {
+        let Some(due) = sightings.next_due() else {
+            sightings.changed.notified().await;
+            continue;
+        };
+        if due > Instant::now() {
+            tokio::select! {
+                () = sleep_until(due) => {}
+                () = sightings.changed.notified() => continue,
+            }
+        }
+        let signatures = sightings.take_due(MAX_GET_SIGNATURE_STATUSES_QUERY_ITEMS);
+        if let Err(error) = ask(client, sightings, &signatures).await {
+            tracing::warn!(%error, "the status of transactions cannot be read");
+            sleep(pause_after(&error)).await;
+        }
+    }
+}
+
+async fn ask(client: &RpcClient, sightings: &Sightings, signatures: &[Signature]) -> Result<(), ChainError> {
+    if signatures.is_empty() {
+        return Ok(());
+    }
+    let answer = client.get_signature_statuses(signatures).await;
+    let answer = answer.map_err(|error| chain_error("asking for signature statuses", error))?;
+    if answer.value.len() != signatures.len() {
+        return Err(ChainError::Inconsistent("another number of signature statuses than asked for".into()));
+    }
+    for (signature, status) in signatures.iter().zip(&answer.value) {
+        sightings.answered(signature, answer.context.slot, status.as_ref().map(Seen::from).as_ref());
+    }
+    Ok(())
+}
+
+fn pause_after(error: &ChainError) -> Duration {
+    match error {
+        ChainError::Unavailable { retry_after: Some(after), .. } => *after,
+        ChainError::Unavailable { .. } | ChainError::Refused(_) | ChainError::Inconsistent(_) => PAUSE_AFTER_FAULT,
+    }
+}

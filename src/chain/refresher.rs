@@ -1,0 +1,170 @@
+//! A live blockhash, always at hand: a background task asks for a new one while anybody uses them.
+//!
+//! Promises: a blockhash handed out was told by the endpoint within [`RefreshPolicy::stale_after`], and the chain's
+//! height has moved within [`RefreshPolicy::stalled_after`]: a node that stands still would let us sign on dead hashes.
+
+use crate::chain::{ChainError, LiveBlockhash, endpoint::chain_error};
+use solana_commitment_config::CommitmentConfig;
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
+
+/// How many blocks a blockhash lives.
+const LIFE: u64 = 150;
+
+/// When blockhashes are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshPolicy {
+    /// Time between two refreshes while blockhashes are in use.
+    pub every: Duration,
+    /// An older one is not handed out any more.
+    pub stale_after: Duration,
+    /// A chain whose height has not moved for so long is taken to stand still.
+    pub stalled_after: Duration,
+    /// Without a user for so long, refreshing pauses.
+    pub idle_after: Duration,
+}
+
+impl Default for RefreshPolicy {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_secs(2),
+            stale_after: Duration::from_secs(10),
+            stalled_after: Duration::from_secs(30),
+            idle_after: Duration::from_mins(1),
+        }
+    }
+}
+
+/// The latest blockhash.
+pub(super) struct Blockhashes {
+    client: Arc<RpcClient>,
+    policy: RefreshPolicy,
+    known: Mutex<Known>,
+    /// One request at a time: whoever waits for it takes the answer of the one before if that is new enough.
+    asking: tokio::sync::Mutex<()>,
+    wanted: Notify,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    latest: Option<Told>,
+    used: Instant,
+}
+
+#[derive(Clone, Copy)]
+struct Told {
+    hash: LiveBlockhash,
+    /// When it was asked for: it is at least as new as that.
+    asked: Instant,
+    /// When the height last moved.
+    moved: Instant,
+}
+
+impl Blockhashes {
+    pub(super) fn new(client: Arc<RpcClient>, policy: RefreshPolicy) -> Self {
+        let known = Mutex::new(Known { latest: None, used: Instant::now() });
+        Self { client, policy, known, asking: tokio::sync::Mutex::new(()), wanted: Notify::new() }
+    }
+
+    /// A blockhash that is fresh enough to build on.
+    pub(super) async fn latest(&self) -> Result<LiveBlockhash, ChainError> {
+        self.use_now();
+        let told = match self.fresh() {
+            Some(told) => told,
+            None => self.ask(Instant::now()).await?,
+        };
+        if told.moved.elapsed() > self.policy.stalled_after {
+            return Err(ChainError::Unavailable { what: "its slots do not move", source: None, retry_after: None });
+        }
+        Ok(told.hash)
+    }
+
+    /// The chain's block height as far as is known from a recent blockhash; a hint, it may be a few blocks behind.
+    pub(super) async fn height(&self) -> Result<u64, ChainError> {
+        Ok(self.latest().await?.last_valid_block_height.saturating_sub(LIFE))
+    }
+
+    fn use_now(&self) {
+        let idle = {
+            let mut known = self.lock();
+            let idle = known.used.elapsed() > self.policy.idle_after;
+            known.used = Instant::now();
+            idle
+        };
+        if idle {
+            self.wanted.notify_one();
+        }
+    }
+
+    fn fresh(&self) -> Option<Told> {
+        self.lock().latest.filter(|told| told.asked.elapsed() < self.policy.stale_after)
+    }
+
+    /// Asks, unless somebody else did since `moment`.
+    async fn ask(&self, moment: Instant) -> Result<Told, ChainError> {
+        let _turn = self.asking.lock().await;
+        if let Some(told) = self.fresh().filter(|told| told.asked >= moment) {
+            return Ok(told);
+        }
+        let asked = Instant::now();
+        let answer = self.client.get_latest_blockhash_with_commitment_and_context(CommitmentConfig::confirmed()).await;
+        let answer = answer.map_err(|error| chain_error("asking for a blockhash", error))?;
+        let (hash, last_valid_block_height) = answer.value;
+        let new = LiveBlockhash { hash, last_valid_block_height, slot: answer.context.slot };
+        let mut known = self.lock();
+        let told = self.merge(known.latest, new, asked);
+        known.latest = Some(told);
+        Ok(told)
+    }
+
+    /// A node that lags behind the one asked before does not take back what is known, unless that has grown stale.
+    fn merge(&self, before: Option<Told>, new: LiveBlockhash, asked: Instant) -> Told {
+        let height = |told: &Told| told.hash.last_valid_block_height;
+        match before {
+            Some(told)
+                if height(&told) > new.last_valid_block_height && told.asked.elapsed() < self.policy.stale_after =>
+            {
+                told
+            }
+            Some(told) if height(&told) == new.last_valid_block_height => Told { hash: new, asked, moved: told.moved },
+            Some(_) | None => Told { hash: new, asked, moved: asked },
+        }
+    }
+
+    /// Refreshes while blockhashes are used; never ends.
+    pub(super) async fn refresh(&self) {
+        loop {
+            let used = self.lock().used;
+            if used.elapsed() > self.policy.idle_after {
+                self.wanted.notified().await;
+                continue;
+            }
+            let pause = match self.ask(Instant::now()).await {
+                Ok(_) => self.policy.every,
+                Err(error) => {
+                    tracing::warn!(%error, "no fresh blockhash");
+                    self.pause_after(&error)
+                }
+            };
+            sleep(pause).await;
+        }
+    }
+
+    fn pause_after(&self, error: &ChainError) -> Duration {
+        match error {
+            ChainError::Unavailable { retry_after: Some(after), .. } => self.policy.every.max(*after),
+            ChainError::Unavailable { .. } | ChainError::Refused(_) | ChainError::Inconsistent(_) => self.policy.every,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,293 @@
+//! Who waits for which transaction, and what was last seen of it.
+//!
+//! Two sources write here, the websocket and the poller; waiting requests only read, and wake when something changes.
+//! Whatever nobody waits for any more is forgotten.
+
+use crate::chain::Commitment;
+use solana_signature::Signature;
+use solana_transaction_status_client_types::{TransactionConfirmationStatus, TransactionStatus};
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::Instant,
+};
+
+/// A transaction, and how sure its waiters want to be of it.
+pub(super) type Wanted = (Signature, Commitment);
+
+/// How sure a sighting is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    /// One node has executed it; a fork may still drop it.
+    Processed,
+    /// A supermajority voted for it.
+    Confirmed,
+    /// It cannot be taken back.
+    Finalized,
+}
+
+impl From<Commitment> for Level {
+    fn from(commitment: Commitment) -> Self {
+        match commitment {
+            Commitment::Confirmed => Self::Confirmed,
+            Commitment::Finalized => Self::Finalized,
+        }
+    }
+}
+
+/// A transaction as it was seen on chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The slot it landed in; of a pushed notice the slot it was told at, which may be a few later.
+    pub(super) slot: u64,
+    pub(super) level: Level,
+    /// The chain's words when it landed with an error.
+    pub(super) error: Option<String>,
+}
+
+impl From<&TransactionStatus> for Seen {
+    fn from(status: &TransactionStatus) -> Self {
+        let level = match status.confirmation_status() {
+            TransactionConfirmationStatus::Processed => Level::Processed,
+            TransactionConfirmationStatus::Confirmed => Level::Confirmed,
+            TransactionConfirmationStatus::Finalized => Level::Finalized,
+        };
+        Self { slot: status.slot, level, error: status.err.as_ref().map(ToString::to_string) }
+    }
+}
+
+/// What is known of a transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sighting {
+    /// How often a node answered the question; 0: nothing is known at all.
+    pub(super) answers: u64,
+    /// What was seen last; `None` when the last answer was that there is no such transaction.
+    pub(super) seen: Option<Seen>,
+}
+
+struct Entry {
+    told: watch::Sender<Sighting>,
+    due: Instant,
+    pause: Duration,
+}
+
+/// How often the poller asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollPolicy {
+    /// The pause before the second question about a transaction; the pauses grow from here.
+    pub first: Duration,
+    /// The longest pause.
+    pub most: Duration,
+    /// With a working websocket, how long a pushed notice is waited for before the first question.
+    pub after_push: Duration,
+}
+
+impl Default for PollPolicy {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(400),
+            most: Duration::from_secs(1),
+            after_push: Duration::from_millis(1_500),
+        }
+    }
+}
+
+/// The register of waiters.
+pub(super) struct Sightings {
+    entries: Mutex<HashMap<Wanted, Entry>>,
+    policy: PollPolicy,
+    /// Whether notices are being pushed.
+    pushed: AtomicBool,
+    subscriptions: mpsc::Sender<Wanted>,
+    /// Wakes the poller when something became due earlier than it knew.
+    pub(super) changed: Notify,
+}
+
+impl Sightings {
+    /// `subscriptions` takes what is to be subscribed to; when it is full or closed, polling does alone.
+    pub(super) fn new(policy: PollPolicy, subscriptions: mpsc::Sender<Wanted>) -> Self {
+        let (entries, pushed, changed) = (Mutex::default(), AtomicBool::new(false), Notify::new());
+        Self { entries, policy, pushed, subscriptions, changed }
+    }
+
+    /// Joins the waiters for a transaction. `patience` shorter than a pushed notice is waited for asks at once.
+    pub(super) fn watch(&self, wanted: Wanted, patience: Duration) -> watch::Receiver<Sighting> {
+        let now = Instant::now();
+        let pushed = self.pushed.load(Ordering::Relaxed) && patience > self.policy.after_push;
+        let due = if pushed { now + self.policy.after_push } else { now };
+        let mut entries = self.lock();
+        if let Some(entry) = entries.get_mut(&wanted).filter(|entry| !entry.told.is_closed()) {
+            entry.due = entry.due.min(due);
+            let receiver = entry.told.subscribe();
+            drop(entries);
+            self.changed.notify_one();
+            return receiver;
+        }
+        let (told, receiver) = watch::channel(Sighting::default());
+        entries.insert(wanted, Entry { told, due, pause: self.policy.first });
+        drop(entries);
+        // Full or closed: the poller finds it.
+        _ = self.subscriptions.try_send(wanted);
+        self.changed.notify_one();
+        receiver
+    }
+
+    /// Everything that is waited for.
+    pub(super) fn wanted(&self) -> Vec<Wanted> {
+        let mut entries = self.lock();
+        entries.retain(|_, entry| !entry.told.is_closed());
+        entries.keys().copied().collect()
+    }
+
+    /// Ends when nobody waits for `wanted` any more.
+    pub(super) async fn abandoned(&self, wanted: &Wanted) {
+        let told = self.lock().get(wanted).map(|entry| entry.told.clone());
+        if let Some(told) = told {
+            told.closed().await;
+        }
+    }
+
+    /// Tells whether notices are being pushed; when they stop, everybody is asked about at once.
+    pub(super) fn set_pushed(&self, pushed: bool) {
+        if self.pushed.swap(pushed, Ordering::Relaxed) && !pushed {
+            let now = Instant::now();
+            for entry in self.lock().values_mut() {
+                entry.due = now;
+            }
+            self.changed.notify_one();
+        }
+    }
+
+    /// When the next question is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let mut entries = self.lock();
+        entries.retain(|_, entry| !entry.told.is_closed());
+        entries.values().map(|entry| entry.due).min()
+    }
+
+    /// At most `most` signatures whose question is due; together with those that soon will be, to share the request.
+    /// Each is due again after its growing pause.
+    pub(super) fn take_due(&self, most: usize) -> Vec<Signature> {
+        let now = Instant::now();
+        let mut signatures = Vec::new();
+        for ((signature, _), entry) in self.lock().iter_mut() {
+            if signatures.len() == most {
+                break;
+            }
+            if entry.due <= now + self.policy.first / 4 {
+                entry.due = now + entry.pause;
+                entry.pause = (entry.pause + entry.pause / 4).min(self.policy.most);
+                signatures.push(*signature);
+            }
+        }
+        signatures
+    }
+
+    /// A node answered about `signature`, at its slot `at`.
+    pub(super) fn answered(&self, signature: &Signature, at: u64, seen: Option<&Seen>) {
+        self.tell(signature, |sighting| {
+            sighting.answers += 1;
+            match (&mut sighting.seen, seen) {
+                // A node that lags behind the one that saw it has nothing to say.
+                (Some(known), None) if known.slot >= at => {}
+                (Some(known), Some(new)) if known.level > new.level && known.slot == new.slot => {}
+                (known, new) => *known = new.cloned(),
+            }
+        });
+    }
+
+    /// A notice was pushed.
+    pub(super) fn noticed(&self, wanted: &Wanted, slot: u64, error: Option<&str>) {
+        let level = wanted.1.into();
+        self.tell(&wanted.0, |sighting| {
+            if sighting.seen.as_ref().is_none_or(|seen| seen.level < level) {
+                sighting.seen = Some(Seen { slot, level, error: error.map(str::to_owned) });
+            }
+        });
+    }
+
+    fn tell(&self, signature: &Signature, change: impl Fn(&mut Sighting)) {
+        let entries = self.lock();
+        for commitment in [Commitment::Confirmed, Commitment::Finalized] {
+            if let Some(entry) = entries.get(&(*signature, commitment)) {
+                entry.told.send_modify(&change);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Wanted, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sightings() -> Sightings {
+        Sightings::new(PollPolicy::default(), mpsc::channel(1).0)
+    }
+
+    fn wanted(byte: u8) -> Wanted {
+        (Signature::from([byte; 64]), Commitment::Confirmed)
+    }
+
+    fn seen(slot: u64, level: Level) -> Seen {
+        Seen { slot, level, error: None }
+    }
+
+    #[tokio::test]
+    async fn a_lagging_node_does_not_take_back_what_was_seen_but_a_later_one_does() {
+        let sightings = sightings();
+        let waiter = sightings.watch(wanted(1), Duration::ZERO);
+        sightings.noticed(&wanted(1), 10, None);
+        sightings.answered(&wanted(1).0, 9, None);
+        assert_eq!(waiter.borrow().seen, Some(seen(10, Level::Confirmed)));
+        sightings.answered(&wanted(1).0, 10, Some(&seen(10, Level::Processed)));
+        assert_eq!(waiter.borrow().seen, Some(seen(10, Level::Confirmed)));
+        sightings.answered(&wanted(1).0, 11, None);
+        assert_eq!(waiter.borrow().clone(), Sighting { answers: 3, seen: None });
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_forgotten() {
+        let sightings = sightings();
+        let waiter = sightings.watch(wanted(1), Duration::ZERO);
+        assert!(sightings.next_due().is_some());
+        drop(waiter);
+        sightings.abandoned(&wanted(1)).await;
+        assert!(sightings.next_due().is_none());
+        assert!(sightings.wanted().is_empty());
+    }
+
+    #[tokio::test]
+    async fn questions_share_requests_up_to_a_limit_and_are_due_again_later() {
+        let sightings = sightings();
+        let waiters: Vec<_> = (0..5).map(|byte| sightings.watch(wanted(byte), Duration::ZERO)).collect();
+        let first = sightings.take_due(3);
+        let second = sightings.take_due(3);
+        assert_eq!((first.len(), second.len()), (3, 2));
+        assert!(sightings.take_due(3).is_empty());
+        assert!(sightings.next_due().unwrap() > Instant::now());
+        drop(waiters);
+    }
+
+    #[tokio::test]
+    async fn with_pushed_notices_a_patient_waiter_asks_later_and_at_once_when_they_stop() {
+        let sightings = sightings();
+        sightings.set_pushed(true);
+        let _patient = sightings.watch(wanted(1), Duration::from_secs(20));
+        assert!(sightings.take_due(9).is_empty());
+        let _hasty = sightings.watch(wanted(2), Duration::ZERO);
+        assert_eq!(sightings.take_due(9), [wanted(2).0]);
+        sightings.set_pushed(false);
+        assert_eq!(sightings.take_due(9).len(), 2);
+    }
+}

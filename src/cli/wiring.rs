@@ -1,0 +1,217 @@
+//! The wiring: validated configuration in, running service out. The one place that knows every part by name.
+
+use crate::{
+    api::{self, ApiSettings},
+    chain::{
+        ChainError,
+        keys::{LocalSigner, Signer},
+        policy::{FeePolicy, check_cluster},
+        rpc::{ChainSettings, SolanaChain},
+        transaction::SettleInstruction,
+    },
+    config::{self, Config, CorsOrigins, DecryptAllowance, KeyPair},
+    covalidator::http::{HttpCovalidator, SetupError},
+    domain::{
+        chance::{Chance, OsChance},
+        clock::{Clock, SystemClock},
+        network::Network,
+        payment::PaymentLimits,
+    },
+    facilitator::{
+        AllowancePolicy, CapCheckPolicy, Facilitator, Keys, Ports, ProbeError, ProbeVerdict, Settings,
+    },
+    ledger::{ImportTerms, LedgerError, LedgerOptions, OpenError, SqliteLedger},
+    programs::{
+        Programs,
+        ciphertext::{CiphertextError, EncryptionKey},
+    },
+};
+use std::{sync::Arc, time::Duration};
+
+/// The longest one request to the Covalidator takes; its patience is the caller's.
+const COVALIDATOR_REQUEST: Duration = Duration::from_secs(5);
+/// Below this the fee payer cannot open a session and settle a few payments: 0.01 SOL.
+const LOW_BALANCE: u64 = 10_000_000;
+/// The largest compute-unit limit a user's approve may ask us to pay for.
+const MAX_APPROVE_UNITS: u32 = 400_000;
+/// Drain deadline of an opening (`spec/session.md` §2).
+const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why the service does not start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WiringError {
+    /// The RPC did not answer or serves another cluster.
+    #[error("the Solana RPC cannot be used; check network.rpc_urls")]
+    Chain(#[from] ChainError),
+    /// The RPC serves another network than the configured one.
+    #[error(transparent)]
+    Network(#[from] config::WrongNetwork),
+    /// The ledger cannot be opened.
+    #[error("the ledger cannot be opened; check ledger.path")]
+    Ledger(#[from] OpenError),
+    /// The ledger failed while unfinished work was looked up.
+    #[error("the ledger failed")]
+    Recovery(#[from] LedgerError),
+    /// The Covalidator's client cannot be set up.
+    #[error("the Covalidator cannot be used; check covalidator.endpoint")]
+    Covalidator(#[from] SetupError),
+    /// The encryption key is no secp256k1 point.
+    #[error("covalidator.encryption_key is not an uncompressed secp256k1 public key in hex")]
+    EncryptionKey(#[from] CiphertextError),
+    /// The deployed program does not do what a settlement relies on.
+    #[error("{0}; set settlement.settle_instruction = \"transfer\"")]
+    Unusable(&'static str),
+    /// The deployed program wants decrypt allowances, and the configuration never buys them.
+    #[error("the token program settles only with decrypt allowances; set settlement.decrypt_allowance = \"every\"")]
+    NeedsAllowances,
+}
+
+/// A running service.
+pub(super) struct Service {
+    pub(super) facilitator: Arc<Facilitator>,
+    pub(super) ledger: Arc<SqliteLedger>,
+    pub(super) chain: Arc<SolanaChain>,
+    pub(super) network: Network,
+    pub(super) router: axum::Router,
+}
+
+/// Connects, checks the cluster, opens the ledger, picks up unfinished work and builds the router. Serves nothing yet.
+pub(super) async fn assemble(config: &Config) -> Result<Service, WiringError> {
+    let chance: Arc<dyn Chance> = Arc::new(OsChance);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let chain = Arc::new(connect(config)?);
+    let genesis = crate::chain::Chain::genesis_hash(&*chain).await?;
+    let network = config.network.name.resolve(&genesis)?;
+    check_cluster(&*chain, &network).await?;
+    let keys = keys(config);
+    let ledger = Arc::new(open_ledger(config, &network, &keys, &*clock).await?);
+    let endpoint = config.covalidator.endpoint.expose();
+    let covalidator = HttpCovalidator::new(endpoint, config.covalidator.attestation_key, COVALIDATOR_REQUEST)?;
+    let ports = Ports {
+        ledger: Arc::<SqliteLedger>::clone(&ledger),
+        chain: Arc::<SolanaChain>::clone(&chain),
+        covalidator: Arc::new(covalidator),
+        clock,
+        chance: Arc::clone(&chance),
+    };
+    let facilitator = Facilitator::new(ports, keys, settings(config, network.clone())?);
+    facilitator.recover().await?;
+    let router = api::router(Arc::clone(&facilitator), &api_settings(config, chance));
+    Ok(Service { facilitator, ledger, chain, network, router })
+}
+
+/// Asks the deployed program what a settlement relies on, and refuses to go on when it would be unsafe. An outage is
+/// told and does not stop the service: the sessions it already serves do not depend on the answer.
+pub(super) async fn heed_probe(service: &Service, config: &Config) -> Result<(), WiringError> {
+    let settlement = &config.settlement;
+    if !settlement.probe || settlement.settle_instruction == config::SettleInstruction::Transfer {
+        return Ok(());
+    }
+    let verdict = match service.facilitator.probe().await {
+        Ok(report) => report.verdict(),
+        Err(error @ (ProbeError::NotPrepared(_) | ProbeError::Port(_))) => {
+            tracing::warn!(%error, "the token program could not be probed");
+            return Ok(());
+        }
+    };
+    match verdict {
+        ProbeVerdict::Unusable(why) => return Err(WiringError::Unusable(why)),
+        ProbeVerdict::NeedsAllowances if config.settlement.decrypt_allowance == DecryptAllowance::Never => {
+            return Err(WiringError::NeedsAllowances);
+        }
+        ProbeVerdict::Usable | ProbeVerdict::NeedsAllowances => service.facilitator.heed(verdict),
+    }
+    Ok(())
+}
+
+/// The chain's client alone, for commands that need no ledger.
+pub(super) fn connect(config: &Config) -> Result<SolanaChain, ChainError> {
+    let rpc = config.network.rpc_urls.first().map(|url| url.expose().to_owned()).unwrap_or_default();
+    let websocket = Some(config.network.ws_url.expose().to_owned());
+    let fees = FeePolicy { most: config.settlement.priority_fee_cap_micro_lamports, ..FeePolicy::default() };
+    SolanaChain::start(ChainSettings { fees, ..ChainSettings::new(rpc, websocket) })
+}
+
+fn keys(config: &Config) -> Keys {
+    let spender = signer(&config.keys.spender);
+    let fee_payer = config.keys.fee_payer.as_ref().map_or_else(|| Arc::clone(&spender), signer);
+    Keys { spender, fee_payer }
+}
+
+fn signer(pair: &KeyPair) -> Arc<dyn Signer> {
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    seed.copy_from_slice(&pair.expose()[..32]);
+    Arc::new(LocalSigner::from_seed(&seed))
+}
+
+async fn open_ledger(
+    config: &Config,
+    network: &Network,
+    keys: &Keys,
+    clock: &dyn Clock,
+) -> Result<SqliteLedger, OpenError> {
+    let import = ImportTerms { spender: keys.spender.pubkey(), network: network.clone(), now: clock.now() };
+    let options = LedgerOptions { import: Some(import), ..LedgerOptions::default() };
+    let ledger = SqliteLedger::open(&config.ledger.path, &options).await?;
+    if let Some(report) = ledger.imported() {
+        tracing::info!(imported = report.imported, skipped = report.skipped.len(), "imported the deployed service's sessions");
+    }
+    Ok(ledger)
+}
+
+fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextError> {
+    let (limits, settlement) = (&config.limits, &config.settlement);
+    Ok(Settings {
+        network,
+        programs: Programs { token: config.programs.inco_token, lightning: config.programs.inco_lightning },
+        asset: config.asset.mint,
+        decimals: config.asset.decimals,
+        encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)?,
+        payments: PaymentLimits {
+            max_per_call: limits.max_per_call,
+            unverified_exposure: limits.unverified_exposure,
+        },
+        unproven_exposure: limits.unproven_exposure,
+        delegation_lowers: config.programs.delegation == config::Delegation::Documented,
+        max_session_seconds: limits.max_session_seconds,
+        max_grant: limits.max_grant_lamports,
+        sessions_per_user_per_hour: limits.sessions_per_user_per_hour.into(),
+        sessions_per_hour: limits.sessions_per_hour.into(),
+        create_recipient: settlement.create_recipient,
+        sponsor_account_creation: settlement.sponsor_account_creation,
+        cap_check: match settlement.cap_check {
+            config::CapCheckPolicy::Required => CapCheckPolicy::Required,
+            config::CapCheckPolicy::BestEffort => CapCheckPolicy::BestEffort,
+            config::CapCheckPolicy::Off => CapCheckPolicy::Off,
+        },
+        cap_check_deadline: settlement.cap_check_deadline,
+        drain_deadline: DRAIN_DEADLINE,
+        answer_deadline: settlement.answer_deadline,
+        decrypt_allowance: match settlement.decrypt_allowance {
+            DecryptAllowance::Every => AllowancePolicy::Every,
+            DecryptAllowance::Never => AllowancePolicy::Never,
+        },
+        settle_instruction: match settlement.settle_instruction {
+            config::SettleInstruction::TransferWithAuthorization => SettleInstruction::TransferWithAuthorization,
+            config::SettleInstruction::Transfer => SettleInstruction::Transfer,
+        },
+        compute_unit_margin: settlement.compute_unit_margin_percent,
+        max_priority_fee: settlement.priority_fee_cap_micro_lamports,
+        max_approve_units: MAX_APPROVE_UNITS,
+        low_balance: LOW_BALANCE,
+    })
+}
+
+fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSettings {
+    let origins = match &config.server.cors_origins {
+        CorsOrigins::Any => None,
+        CorsOrigins::Only(origins) => Some(origins.iter().filter_map(|origin| origin.parse().ok()).collect()),
+    };
+    ApiSettings {
+        max_body: config.limits.body_bytes,
+        max_concurrent: config.limits.concurrent_requests,
+        deadline: config.limits.request_timeout,
+        origins,
+        ..ApiSettings::new(chance)
+    }
+}

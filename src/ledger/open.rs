@@ -1,0 +1,135 @@
+//! Opening a ledger on SQLite: lock, look, migrate, import, connect. At start only, so it blocks its thread.
+
+use crate::ledger::{
+    LedgerError,
+    import::{self, ImportReport, ImportTerms},
+    lock::{self, LedgerLock},
+    migrate::{self, Found},
+    readers::Readers,
+    writer::Writer,
+};
+use rusqlite::{Connection, OpenFlags};
+use sqlx::migrate::MigrateError;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// How many read-only connections answer questions: two, so that an audit does not hold up the others.
+const READERS: usize = 2;
+/// How long a statement waits for an outside tool that looks into the file.
+const BUSY: Duration = Duration::from_secs(5);
+/// Prepared statements kept per connection; there are about sixty.
+const STATEMENTS: usize = 128;
+
+/// What an operator chooses.
+#[derive(Clone, Debug)]
+pub struct LedgerOptions {
+    /// How many verbs, and how many questions, may wait; one more is [`LedgerError::Busy`]. 4,096 are a seventh of a
+    /// second of work on a fast disk.
+    pub queue: usize,
+    /// What to import a deployed service's sessions by; without it such a file is refused.
+    pub import: Option<ImportTerms>,
+}
+
+impl Default for LedgerOptions {
+    fn default() -> Self {
+        Self { queue: 4_096, import: None }
+    }
+}
+
+/// Why a ledger cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the ledger {} is in use by another process", path.display())]
+    InUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A later version of this program wrote it.
+    #[error("the ledger's schema has version {version}, which this program does not know: use the newer program")]
+    SchemaFromTheFuture {
+        /// The first version unknown to us.
+        version: i64,
+    },
+    /// A migration differs from the one that was run.
+    #[error("the ledger's schema version {version} is not the one this program would have made")]
+    SchemaChanged {
+        /// The version that differs.
+        version: i64,
+    },
+    /// The file belongs to another program.
+    #[error("the file holds tables that are not a ledger")]
+    Foreign,
+    /// The file is the deployed service's and nobody told how to import it.
+    #[error("the file holds the deployed service's sessions; name the network and spender to import them")]
+    Deployed,
+    /// The file system refused.
+    #[error("the ledger's files cannot be used")]
+    Files(#[from] io::Error),
+    /// SQLite refused.
+    #[error("the ledger's database cannot be opened")]
+    Database(#[from] rusqlite::Error),
+    /// A migration failed; it was undone.
+    #[error("the ledger's schema cannot be brought up to date")]
+    Migration(#[source] MigrateError),
+    /// The import failed; it was undone.
+    #[error("the deployed service's sessions cannot be imported")]
+    Import(#[source] LedgerError),
+}
+
+/// The parts of an open ledger. Fields are dropped in this order: the readers let go of the file before the writer
+/// closes it and frees the lock.
+pub(super) struct Parts {
+    pub(super) readers: Readers,
+    pub(super) writer: Writer,
+    pub(super) imported: Option<ImportReport>,
+}
+
+pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, OpenError> {
+    let lock = LedgerLock::take(path)?.ok_or_else(|| OpenError::InUse { path: path.to_owned() })?;
+    drop(lock::private(path)?);
+    set_deployed_aside(path, options)?;
+    migrate::migrate(path).await?;
+
+    let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // FULL syncs the log at every commit: what is answered is on disk. Triggers also guard rows that REPLACE removes.
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
+         PRAGMA wal_autocheckpoint = 1000;",
+    )?;
+    let imported = match &options.import {
+        Some(terms) => import::import_deployed(&mut conn, terms).map_err(OpenError::Import)?,
+        None if import::is_set_aside(&conn)? => return Err(OpenError::Deployed),
+        None => None,
+    };
+    let questions =
+        (0..READERS).map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)).collect::<rusqlite::Result<_>>()?;
+    Ok(Parts {
+        readers: Readers::start(questions, options.queue)?,
+        writer: Writer::start(conn, Some(lock), options.queue)?,
+        imported,
+    })
+}
+
+/// Looks at the file and, when it is the deployed service's, gives its table another name.
+fn set_deployed_aside(path: &Path, options: &LedgerOptions) -> Result<(), OpenError> {
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    match migrate::inspect(&conn)? {
+        Found::Nothing | Found::Ledger => Ok(()),
+        Found::Deployed | Found::SetAside if options.import.is_none() => Err(OpenError::Deployed),
+        Found::Deployed => Ok(import::set_aside(&conn)?),
+        Found::SetAside => Ok(()),
+        Found::Foreign => Err(OpenError::Foreign),
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    // Each connection belongs to one thread, so SQLite's own mutexes are left out.
+    let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(conn)
+}

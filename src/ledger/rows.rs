@@ -1,0 +1,352 @@
+//! Rows as a database holds them, and the total conversions from and to domain values.
+//!
+//! Promises: a row that is not exactly what the domain allows is [`LedgerError::Inconsistent`] with its table, column
+//! and row number (never a value: rows are confidential), so a damaged database is noticed where it is read. Both
+//! engines fill these structs, so the rules stand here once.
+
+use crate::{
+    domain::{
+        amount::Amount,
+        hold::{ContentHash, Hold, HoldId, HoldState},
+        intent::Intent,
+        reason::{OpenReason, PayReason},
+        session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
+        settlement::{AbsenceProof, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State},
+    },
+    ledger::LedgerError,
+};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use uuid::Uuid;
+
+/// Where a value was read, for the error's text.
+#[derive(Clone, Copy)]
+struct Place {
+    table: &'static str,
+    row: i64,
+}
+
+impl Place {
+    fn wrong(self, column: &str) -> LedgerError {
+        LedgerError::Inconsistent(format!("{}.{column} of row {} is not what it must be", self.table, self.row))
+    }
+
+    fn bytes<const N: usize>(self, column: &str, value: &[u8]) -> Result<[u8; N], LedgerError> {
+        value.try_into().map_err(|_| self.wrong(column))
+    }
+
+    fn key(self, column: &str, value: &[u8]) -> Result<Pubkey, LedgerError> {
+        self.bytes(column, value).map(Pubkey::new_from_array)
+    }
+
+    fn signature(self, column: &str, value: &[u8]) -> Result<Signature, LedgerError> {
+        self.bytes(column, value).map(|bytes: [u8; 64]| Signature::from(bytes))
+    }
+
+    fn maybe_signature(self, column: &str, value: Option<&Vec<u8>>) -> Result<Option<Signature>, LedgerError> {
+        value.map(|bytes| self.signature(column, bytes)).transpose()
+    }
+
+    fn uuid(self, column: &str, value: &[u8]) -> Result<Uuid, LedgerError> {
+        self.bytes(column, value).map(Uuid::from_bytes)
+    }
+
+    fn amount(self, column: &str, value: i64) -> Result<Amount, LedgerError> {
+        Amount::try_from(value).map_err(|_| self.wrong(column))
+    }
+
+    fn count(self, column: &str, value: i64) -> Result<u64, LedgerError> {
+        u64::try_from(value).map_err(|_| self.wrong(column))
+    }
+
+    fn number(self, column: &str, value: i64) -> Result<u32, LedgerError> {
+        u32::try_from(value).map_err(|_| self.wrong(column))
+    }
+
+    fn flag(self, column: &str, value: i64) -> Result<bool, LedgerError> {
+        match value {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.wrong(column)),
+        }
+    }
+
+    fn session(self, column: &str, value: &[u8]) -> Result<SessionId, LedgerError> {
+        self.bytes(column, value).map(SessionId::from_bytes)
+    }
+}
+
+/// A count, slot, height or time as a column. Refuses what does not fit, which no honest value fails to do.
+pub(super) fn column(name: &str, value: u64) -> Result<i64, LedgerError> {
+    i64::try_from(value).map_err(|_| LedgerError::Inconsistent(format!("a value for {name} does not fit its column")))
+}
+
+/// A row of `sessions`.
+pub(super) struct SessionRow {
+    pub(super) seq: i64,
+    pub(super) id: Vec<u8>,
+    pub(super) user: Vec<u8>,
+    pub(super) asset: Vec<u8>,
+    pub(super) recipient: Vec<u8>,
+    pub(super) spender: Vec<u8>,
+    pub(super) session_key: Option<Vec<u8>>,
+    pub(super) nonce: String,
+    pub(super) cap: i64,
+    pub(super) expires_at: i64,
+    pub(super) spelling: String,
+    pub(super) network: String,
+    pub(super) intent: Vec<u8>,
+    pub(super) intent_signature: Vec<u8>,
+    pub(super) settle_signature: Option<Vec<u8>>,
+    pub(super) state: String,
+    pub(super) rejected: Option<String>,
+    pub(super) cap_verified: i64,
+    pub(super) captured: i64,
+    pub(super) held: i64,
+    pub(super) approve: Option<Vec<u8>>,
+    pub(super) created_at: i64,
+}
+
+impl SessionRow {
+    /// The session this row is.
+    pub(super) fn into_session(self) -> Result<Session, LedgerError> {
+        let at = Place { table: "sessions", row: self.seq };
+        let intent = Intent {
+            asset: at.key("asset", &self.asset)?,
+            cap: at.amount("cap", self.cap)?,
+            expires_at: at.count("expires_at", self.expires_at)?,
+            network: self.spelling,
+            nonce: self.nonce,
+            recipient: at.key("recipient", &self.recipient)?,
+            spender: at.key("spender", &self.spender)?,
+            user: at.key("user", &self.user)?,
+            session_key: self.session_key.map(|key| at.key("session_key", &key)).transpose()?,
+        };
+        let signed = SignedIntent {
+            bytes: self.intent,
+            signature: at.bytes("intent_signature", &self.intent_signature)?,
+            settle_signature: self.settle_signature.map(|bytes| at.bytes("settle_signature", &bytes)).transpose()?,
+        };
+        Ok(Session {
+            id: at.session("id", &self.id)?,
+            intent,
+            signed,
+            network: self.network,
+            state: session_state(&self.state, self.rejected.as_deref()).ok_or_else(|| at.wrong("state"))?,
+            cap_check: if at.flag("cap_verified", self.cap_verified)? {
+                CapCheck::Verified
+            } else {
+                CapCheck::Unverified
+            },
+            captured: at.amount("captured", self.captured)?,
+            held: at.amount("held", self.held)?,
+            approve: at.maybe_signature("approve", self.approve.as_ref())?,
+            created_at: at.count("created_at", self.created_at)?,
+        })
+    }
+}
+
+/// The state that is written as this word, with the reason that only a rejected session has.
+fn session_state(word: &str, rejected: Option<&str>) -> Option<SessionState> {
+    if let Some(reason) = rejected {
+        let state = SessionState::Rejected(OpenReason::from_word(reason)?);
+        return (word == state.word()).then_some(state);
+    }
+    [
+        SessionState::Opening,
+        SessionState::Open,
+        SessionState::Expired,
+        SessionState::Closing,
+        SessionState::Closed,
+        SessionState::Superseded,
+        SessionState::Revoked,
+    ]
+    .into_iter()
+    .find(|state| state.word() == word)
+}
+
+/// A row of `holds`, with the signature of its settlement's live attempt beside it.
+pub(super) struct HoldRow {
+    pub(super) seq: i64,
+    pub(super) id: Vec<u8>,
+    pub(super) session: Vec<u8>,
+    pub(super) nonce: Option<String>,
+    pub(super) content: Vec<u8>,
+    pub(super) amount: i64,
+    pub(super) spent_after: i64,
+    pub(super) remaining_after: i64,
+    pub(super) state: String,
+    pub(super) settlement: Option<Vec<u8>>,
+    pub(super) reason: Option<String>,
+    pub(super) signature: Option<Vec<u8>>,
+    pub(super) live_signature: Option<Vec<u8>>,
+    pub(super) told: i64,
+    pub(super) accepted_at: i64,
+}
+
+impl HoldRow {
+    /// The hold this row is.
+    pub(super) fn into_hold(self) -> Result<Hold, LedgerError> {
+        let at = Place { table: "holds", row: self.seq };
+        Ok(Hold {
+            id: HoldId(at.uuid("id", &self.id)?),
+            session: at.session("session", &self.session)?,
+            content: ContentHash(at.bytes("content", &self.content)?),
+            amount: at.amount("amount", self.amount)?,
+            spent_after: at.amount("spent_after", self.spent_after)?,
+            remaining_after: at.amount("remaining_after", self.remaining_after)?,
+            state: self.state(at)?,
+            told: at.flag("told", self.told)?,
+            accepted_at: at.count("accepted_at", self.accepted_at)?,
+            nonce: self.nonce,
+        })
+    }
+
+    fn state(&self, at: Place) -> Result<HoldState, LedgerError> {
+        let settlement = || {
+            let bytes = self.settlement.as_deref().ok_or_else(|| at.wrong("settlement"))?;
+            at.uuid("settlement", bytes).map(SettlementId)
+        };
+        let live = at.maybe_signature("signature", self.live_signature.as_ref())?;
+        match self.state.as_str() {
+            "waiting" => Ok(HoldState::Waiting),
+            "planned" => Ok(HoldState::Planned { settlement: settlement()?, signature: live }),
+            "captured" => Ok(HoldState::Captured {
+                settlement: settlement()?,
+                signature: live.ok_or_else(|| at.wrong("settlement"))?,
+            }),
+            "released" => Ok(HoldState::Released {
+                reason: self.reason.as_deref().and_then(PayReason::from_word).ok_or_else(|| at.wrong("reason"))?,
+                signature: at.maybe_signature("signature", self.signature.as_ref())?,
+            }),
+            _ => Err(at.wrong("state")),
+        }
+    }
+}
+
+/// A row of `settlements`.
+pub(super) struct SettlementRow {
+    pub(super) seq: i64,
+    pub(super) id: Vec<u8>,
+    pub(super) purpose: String,
+    pub(super) session: Option<Vec<u8>>,
+    pub(super) amount: i64,
+    pub(super) state: String,
+    pub(super) sequence: i64,
+    pub(super) attempts: i64,
+    pub(super) signature: Option<Vec<u8>>,
+}
+
+impl SettlementRow {
+    /// The settlement this row is.
+    pub(super) fn into_settlement(self) -> Result<Settlement, LedgerError> {
+        let at = Place { table: "settlements", row: self.seq };
+        Ok(Settlement {
+            id: SettlementId(at.uuid("id", &self.id)?),
+            purpose: Purpose::ALL
+                .into_iter()
+                .find(|purpose| purpose.word() == self.purpose)
+                .ok_or_else(|| at.wrong("purpose"))?,
+            session: self.session.map(|id| at.session("session", &id)).transpose()?,
+            amount: at.amount("amount", self.amount)?,
+            state: [State::Reserved, State::InFlight, State::Landed, State::Settled, State::Released]
+                .into_iter()
+                .find(|state| state.word() == self.state)
+                .ok_or_else(|| at.wrong("state"))?,
+            sequence: at.number("sequence", self.sequence)?,
+            attempts: at.number("attempts", self.attempts)?,
+            signature: at.maybe_signature("signature", self.signature.as_ref())?,
+        })
+    }
+}
+
+/// A row of `attempts`.
+pub(super) struct AttemptRow {
+    pub(super) signature: Vec<u8>,
+    pub(super) settlement: Vec<u8>,
+    pub(super) number: i64,
+    pub(super) wire: Vec<u8>,
+    pub(super) last_valid_block_height: i64,
+    pub(super) signed_at_slot: i64,
+    pub(super) fee: i64,
+    pub(super) rent: i64,
+    pub(super) lamports_granted: i64,
+}
+
+impl AttemptRow {
+    /// The attempt this row is.
+    pub(super) fn into_attempt(self) -> Result<Attempt, LedgerError> {
+        // The table has no row number; the attempt's own number is the next best pointer.
+        let at = Place { table: "attempts", row: self.number };
+        Ok(Attempt {
+            settlement: SettlementId(at.uuid("settlement", &self.settlement)?),
+            number: at.number("number", self.number)?,
+            signature: at.signature("signature", &self.signature)?,
+            wire: self.wire,
+            last_valid_block_height: at.count("last_valid_block_height", self.last_valid_block_height)?,
+            signed_at_slot: at.count("signed_at_slot", self.signed_at_slot)?,
+            cost: Cost {
+                fee: at.count("fee", self.fee)?,
+                rent: at.count("rent", self.rent)?,
+                grant: at.count("lamports_granted", self.lamports_granted)?,
+            },
+        })
+    }
+}
+
+/// A row of `settlement_events` without its key.
+#[derive(Default)]
+pub(super) struct EventRow {
+    pub(super) sequence: i64,
+    pub(super) event: String,
+    pub(super) signature: Option<Vec<u8>>,
+    pub(super) slot: Option<i64>,
+    pub(super) reason: Option<String>,
+    pub(super) finalised_height: Option<i64>,
+    pub(super) first_available_block: Option<i64>,
+}
+
+impl EventRow {
+    /// The row that says this event.
+    pub(super) fn of(sequence: u32, event: &Event) -> Result<Self, LedgerError> {
+        let row = Self { sequence: sequence.into(), event: event.word().to_owned(), ..Self::default() };
+        Ok(match event {
+            Event::Reserved | Event::Finalised | Event::TakenBack => row,
+            Event::Signed { signature } => Self { signature: Some(signature.as_ref().to_vec()), ..row },
+            Event::Landed { slot } => Self { slot: Some(column("slot", *slot)?), ..row },
+            Event::Refused { slot, reason } => {
+                Self { slot: Some(column("slot", *slot)?), reason: Some(reason.word().to_owned()), ..row }
+            }
+            Event::Absent(proof) => Self {
+                finalised_height: Some(column("finalised_height", proof.finalised_height)?),
+                first_available_block: Some(column("first_available_block", proof.first_available_block)?),
+                ..row
+            },
+            Event::Abandoned { reason } => Self { reason: Some(reason.word().to_owned()), ..row },
+        })
+    }
+
+    /// The event this row says.
+    pub(super) fn into_event(self) -> Result<Event, LedgerError> {
+        let at = Place { table: "settlement_events", row: self.sequence };
+        let number = |column: &str, value: Option<i64>| at.count(column, value.ok_or_else(|| at.wrong(column))?);
+        let reason = || self.reason.as_deref().and_then(PayReason::from_word).ok_or_else(|| at.wrong("reason"));
+        match self.event.as_str() {
+            "reserved" => Ok(Event::Reserved),
+            "signed" => {
+                let bytes = self.signature.as_ref().ok_or_else(|| at.wrong("signature"))?;
+                Ok(Event::Signed { signature: at.signature("signature", bytes)? })
+            }
+            "landed" => Ok(Event::Landed { slot: number("slot", self.slot)? }),
+            "finalised" => Ok(Event::Finalised),
+            "taken_back" => Ok(Event::TakenBack),
+            "refused" => Ok(Event::Refused { slot: number("slot", self.slot)?, reason: reason()? }),
+            "absent" => Ok(Event::Absent(AbsenceProof {
+                finalised_height: number("finalised_height", self.finalised_height)?,
+                first_available_block: number("first_available_block", self.first_available_block)?,
+            })),
+            "abandoned" => Ok(Event::Abandoned { reason: reason()? }),
+            _ => Err(at.wrong("event")),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The ledger on SQLite, the embedded default: verbs on the one writer, questions on the readers.
+
+use crate::{
+    domain::{
+        amount::Amount,
+        clock::UnixSeconds,
+        hold::{Hold, HoldId, NewHold},
+        reason::{OpenReason, PayReason},
+        session::{CapCheck, Session, SessionId},
+        settlement::{Attempt, Event, Purpose, Settlement, SettlementId},
+    },
+    ledger::{
+        Deadline, Held, Ledger, LedgerError, Opened, Recorded, Totals, Work,
+        import::ImportReport,
+        open::{self, LedgerOptions, OpenError, Parts},
+        verbs::{audit, holds, queries, select, sessions, settlements},
+        writer::WriterCounts,
+    },
+};
+use async_trait::async_trait;
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use std::path::Path;
+
+/// An open ledger. One process has it open at a time; dropping it waits for what is queued and closes the file.
+pub struct SqliteLedger(Parts);
+
+impl SqliteLedger {
+    /// Opens or creates the ledger at `path`, in a directory that exists.
+    pub async fn open(path: &Path, options: &LedgerOptions) -> Result<Self, OpenError> {
+        open::open(path, options).await.map(Self)
+    }
+
+    /// What was imported from the deployed service's file at this opening.
+    pub fn imported(&self) -> Option<&ImportReport> {
+        self.0.imported.as_ref()
+    }
+
+    /// How many transactions carried how many verbs since the opening.
+    pub fn counts(&self) -> WriterCounts {
+        self.0.writer.counts()
+    }
+}
+
+impl std::fmt::Debug for SqliteLedger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteLedger").field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn open_session(&self, session: &Session) -> Result<Opened, LedgerError> {
+        let session = session.clone();
+        self.0.writer.run(move |conn| sessions::open(conn, &session)).await
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, LedgerError> {
+        self.0.readers.run(move |conn| select::session(conn, id)).await
+    }
+
+    async fn find_session(&self, user: &Pubkey, nonce: &str) -> Result<Option<Session>, LedgerError> {
+        let (user, nonce) = (*user, nonce.to_owned());
+        self.0.readers.run(move |conn| sessions::find(conn, &user, &nonce)).await
+    }
+
+    async fn unverified_sessions(&self) -> Result<Vec<Session>, LedgerError> {
+        self.0.readers.run(queries::unverified_sessions).await
+    }
+
+    async fn live_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<Vec<Session>, LedgerError> {
+        let (user, asset) = (*user, *asset);
+        self.0.readers.run(move |conn| queries::live_sessions(conn, &user, &asset)).await
+    }
+
+    async fn opening_sessions(&self) -> Result<Vec<Session>, LedgerError> {
+        self.0.readers.run(queries::opening_sessions).await
+    }
+
+    async fn mark_open(
+        &self,
+        id: SessionId,
+        check: CapCheck,
+        approve: Signature,
+        superseded: &[SessionId],
+    ) -> Result<Session, LedgerError> {
+        let superseded = superseded.to_vec();
+        self.0.writer.run(move |conn| sessions::mark_open(conn, id, check, approve, &superseded)).await
+    }
+
+    async fn reject_session(&self, id: SessionId, reason: OpenReason) -> Result<(), LedgerError> {
+        self.0.writer.run(move |conn| sessions::reject(conn, id, reason)).await
+    }
+
+    async fn revoke_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<u64, LedgerError> {
+        let (user, asset) = (*user, *asset);
+        self.0.writer.run(move |conn| sessions::revoke(conn, &user, &asset)).await
+    }
+
+    async fn expire_sessions(&self, now: UnixSeconds) -> Result<u64, LedgerError> {
+        self.0.writer.run(move |conn| sessions::expire(conn, now)).await
+    }
+
+    async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError> {
+        let hold = hold.clone();
+        self.0.writer.run(move |conn| holds::hold(conn, &hold)).await
+    }
+
+    async fn find_hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
+        self.0.readers.run(move |conn| select::hold(conn, id)).await
+    }
+
+    async fn find_payment(&self, session: SessionId, nonce: &str) -> Result<Option<Hold>, LedgerError> {
+        let nonce = nonce.to_owned();
+        self.0.readers.run(move |conn| holds::find_payment(conn, session, &nonce)).await
+    }
+
+    async fn claim_success(&self, id: HoldId) -> Result<bool, LedgerError> {
+        self.0.writer.run(move |conn| holds::claim_success(conn, id)).await
+    }
+
+    async fn end_wait(&self, id: HoldId, reason: PayReason) -> Result<Deadline, LedgerError> {
+        self.0.writer.run(move |conn| holds::end_wait(conn, id, reason)).await
+    }
+
+    async fn plan_settlement(
+        &self,
+        id: SettlementId,
+        session: SessionId,
+        most: Amount,
+        now: UnixSeconds,
+    ) -> Result<Option<Settlement>, LedgerError> {
+        self.0.writer.run(move |conn| settlements::plan(conn, id, session, most, now)).await
+    }
+
+    async fn plan_other(
+        &self,
+        id: SettlementId,
+        purpose: Purpose,
+        session: Option<SessionId>,
+        now: UnixSeconds,
+    ) -> Result<Settlement, LedgerError> {
+        self.0.writer.run(move |conn| settlements::plan_other(conn, id, purpose, session, now)).await
+    }
+
+    async fn record_signed(
+        &self,
+        settlement: &Settlement,
+        attempt: Attempt,
+        now: UnixSeconds,
+    ) -> Result<(Settlement, Recorded<Attempt>), LedgerError> {
+        let settlement = settlement.clone();
+        self.0.writer.run(move |conn| settlements::record_signed(conn, &settlement, &attempt, now)).await
+    }
+
+    async fn record(
+        &self,
+        settlement: &Settlement,
+        event: Event,
+        waiting: &[HoldId],
+        now: UnixSeconds,
+    ) -> Result<Settlement, LedgerError> {
+        let (settlement, waiting) = (settlement.clone(), waiting.to_vec());
+        self.0.writer.run(move |conn| settlements::record(conn, &settlement, &event, &waiting, now)).await
+    }
+
+    async fn load_work(&self, id: SettlementId) -> Result<Work, LedgerError> {
+        self.0.readers.run(move |conn| queries::load_work(conn, id)).await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Work>, LedgerError> {
+        self.0.readers.run(queries::unfinished).await
+    }
+
+    async fn waiting_sessions(&self) -> Result<Vec<SessionId>, LedgerError> {
+        self.0.readers.run(queries::waiting_sessions).await
+    }
+
+    async fn release_abandoned(&self, before: UnixSeconds, reason: PayReason) -> Result<u64, LedgerError> {
+        self.0.writer.run(move |conn| holds::release_abandoned(conn, before, reason)).await
+    }
+
+    async fn holds_of(&self, id: SettlementId) -> Result<Vec<Hold>, LedgerError> {
+        self.0.readers.run(move |conn| queries::holds_of(conn, id)).await
+    }
+
+    async fn approve_of(&self, session: SessionId) -> Result<Option<Work>, LedgerError> {
+        self.0.readers.run(move |conn| queries::approve_of(conn, session)).await
+    }
+
+    async fn open_holds(&self, session: SessionId) -> Result<u64, LedgerError> {
+        self.0.readers.run(move |conn| queries::open_holds(conn, session)).await
+    }
+
+    async fn totals(&self, session: Option<SessionId>) -> Result<Totals, LedgerError> {
+        self.0.readers.run(move |conn| queries::totals(conn, session)).await
+    }
+
+    async fn opened_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<(u64, u64), LedgerError> {
+        let user = *user;
+        self.0.readers.run(move |conn| queries::opened_since(conn, &user, since)).await
+    }
+
+    async fn ping(&self) -> Result<(), LedgerError> {
+        // Both kinds of connection have to answer; a transaction that wrote nothing touches no disk.
+        self.0.writer.run(queries::ping).await?;
+        self.0.readers.run(queries::ping).await
+    }
+
+    async fn audit(&self) -> Result<(), LedgerError> {
+        self.0.readers.run(audit::audit).await
+    }
+}

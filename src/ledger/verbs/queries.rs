@@ -1,0 +1,170 @@
+//! Questions. Those that put several statements together ask them of one snapshot.
+
+use super::{Outcome, missing, select};
+use crate::{
+    domain::{
+        amount::Amount,
+        clock::UnixSeconds,
+        hold::Hold,
+        session::{Session, SessionId},
+        settlement::{Settlement, SettlementId},
+    },
+    ledger::{LedgerError, Recorded, Totals, Work, rows::column},
+};
+use rusqlite::{Connection, Params, params};
+use solana_pubkey::Pubkey;
+
+/// Runs `questions` on one snapshot of the database, so that no commit falls between them.
+pub(in crate::ledger) fn snapshot<T>(
+    conn: &Connection,
+    questions: impl FnOnce(&Connection) -> Outcome<T>,
+) -> Outcome<T> {
+    // Dropping it ends a transaction that wrote nothing.
+    let transaction = conn.unchecked_transaction()?;
+    questions(&transaction)
+}
+
+/// The live sessions of a user and asset, oldest first.
+pub(in crate::ledger) fn live_sessions(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<Vec<Session>> {
+    select::sessions(
+        conn,
+        "WHERE user = ?1 AND asset = ?2 AND state IN ('opening', 'open') ORDER BY seq",
+        [user.to_bytes(), asset.to_bytes()],
+    )
+}
+
+/// Sessions in state `opening`, oldest first.
+pub(in crate::ledger) fn opening_sessions(conn: &Connection) -> Outcome<Vec<Session>> {
+    select::sessions(conn, "WHERE state = 'opening' ORDER BY seq", [])
+}
+
+/// Open sessions whose cap is not verified, oldest first.
+pub(in crate::ledger) fn unverified_sessions(conn: &Connection) -> Outcome<Vec<Session>> {
+    select::sessions(conn, "WHERE state = 'open' AND cap_verified = 0 ORDER BY seq", [])
+}
+
+/// The settlement and its live attempt.
+pub(in crate::ledger) fn load_work(conn: &Connection, id: SettlementId) -> Outcome<Work> {
+    snapshot(conn, |conn| {
+        let settlement = select::settlement(conn, id)?.ok_or_else(|| missing("settlement"))?;
+        work(conn, settlement)
+    })
+}
+
+fn work(conn: &Connection, settlement: Settlement) -> Outcome<Work> {
+    let attempt = select::live_attempt(conn, settlement.id)?.map(Recorded);
+    Ok(Work { settlement, attempt })
+}
+
+/// Every settlement that is not finished, oldest first.
+pub(in crate::ledger) fn unfinished(conn: &Connection) -> Outcome<Vec<Work>> {
+    snapshot(conn, |conn| {
+        select::settlements(conn, "WHERE state NOT IN ('settled', 'released') ORDER BY seq", [])?
+            .into_iter()
+            .map(|settlement| work(conn, settlement))
+            .collect()
+    })
+}
+
+/// The settlement that carries a session's approve: the last one, when an earlier one came to nothing.
+pub(in crate::ledger) fn approve_of(conn: &Connection, session: SessionId) -> Outcome<Option<Work>> {
+    snapshot(conn, |conn| {
+        select::settlements(
+            conn,
+            "WHERE session = ?1 AND purpose = 'approve' ORDER BY seq DESC LIMIT 1",
+            [session.to_bytes()],
+        )?
+        .pop()
+        .map(|settlement| work(conn, settlement))
+        .transpose()
+    })
+}
+
+/// Sessions that have waiting holds, oldest hold first.
+pub(in crate::ledger) fn waiting_sessions(conn: &Connection) -> Outcome<Vec<SessionId>> {
+    let mut statement =
+        conn.prepare_cached("SELECT session FROM holds WHERE state = 'waiting' GROUP BY session ORDER BY min(seq)")?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(SessionId::from_bytes(row.get(0)?));
+    }
+    Ok(found)
+}
+
+/// The holds of a settlement, oldest first, released ones included.
+pub(in crate::ledger) fn holds_of(conn: &Connection, id: SettlementId) -> Outcome<Vec<Hold>> {
+    select::holds(conn, "WHERE h.settlement = ?1 ORDER BY h.seq", [select::settlement_key(id)])
+}
+
+/// How many holds of a session wait or are planned.
+pub(in crate::ledger) fn open_holds(conn: &Connection, session: SessionId) -> Outcome<u64> {
+    // Planned holds are found by the session's unfinished settlements: an index over all holds is not worth its pages.
+    count(
+        conn,
+        "SELECT (SELECT count(*) FROM holds WHERE session = ?1 AND state = 'waiting') + (SELECT count(*) FROM settlements s \
+         JOIN holds h ON h.settlement = s.id WHERE s.session = ?1 AND s.purpose = 'capture' \
+         AND s.state IN ('reserved', 'in_flight') AND h.state = 'planned')",
+        [session.to_bytes()],
+    )
+}
+
+/// How many sessions this user, and all users, opened since `since`.
+pub(in crate::ledger) fn opened_since(conn: &Connection, user: &Pubkey, since: UnixSeconds) -> Outcome<(u64, u64)> {
+    let since = column("since", since)?;
+    snapshot(conn, |conn| {
+        let by_user = "SELECT count(*) FROM sessions WHERE user = ?1 AND created_at >= ?2";
+        let by_all = "SELECT count(*) FROM sessions WHERE created_at >= ?1";
+        Ok((count(conn, by_user, params![user.to_bytes(), since])?, count(conn, by_all, [since])?))
+    })
+}
+
+/// What a session, or all sessions, moved through holds of ours, and what that cost.
+pub(in crate::ledger) fn totals(conn: &Connection, session: Option<SessionId>) -> Outcome<Totals> {
+    let id = session.map(SessionId::to_bytes);
+    snapshot(conn, |conn| {
+        Ok(Totals {
+            captured: sum(conn, "captured - captured_before", id)?,
+            held: sum(conn, "held", id)?,
+            transfers: count(
+                conn,
+                "SELECT count(*) FROM settlements WHERE purpose = 'capture' AND state IN ('landed', 'settled') \
+                 AND (?1 IS NULL OR session = ?1)",
+                [id],
+            )?,
+            fees: lamports(conn, "fee", id)?,
+            rent: lamports(conn, "rent", id)?,
+            grants: lamports(conn, "lamports_granted", id)?,
+        })
+    })
+}
+
+fn lamports(conn: &Connection, column: &'static str, session: Option<[u8; 16]>) -> Outcome<u64> {
+    let sql = format!("SELECT coalesce(sum({column}), 0) FROM sponsored_lamports WHERE ?1 IS NULL OR session = ?1");
+    count(conn, &sql, [session])
+}
+
+/// Adds up an amount over sessions in two halves, because `SUM` fails above 63 bits; more than an [`Amount`] holds is
+/// refused here.
+fn sum(conn: &Connection, expression: &'static str, session: Option<[u8; 16]>) -> Outcome<Amount> {
+    let sql = format!(
+        "SELECT coalesce(sum(({expression}) >> 32), 0), coalesce(sum(({expression}) & 4294967295), 0) FROM sessions \
+         WHERE ?1 IS NULL OR id = ?1"
+    );
+    let (high, low): (i64, i64) =
+        conn.prepare_cached(&sql)?.query_row([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let total = (i128::from(high) << 32) + i128::from(low);
+    let amount = u64::try_from(total).ok().and_then(Amount::new);
+    amount.ok_or_else(|| LedgerError::Inconsistent("the sum over sessions does not fit an amount".to_owned()).into())
+}
+
+fn count(conn: &Connection, sql: &str, params: impl Params) -> Outcome<u64> {
+    let counted: i64 = select::value(conn, sql, params)?.unwrap_or_default();
+    Ok(u64::try_from(counted).map_err(|_| LedgerError::Inconsistent("a count is negative".to_owned()))?)
+}
+
+/// Whether the database answers.
+pub(in crate::ledger) fn ping(conn: &Connection) -> Outcome<()> {
+    select::value::<i64>(conn, "SELECT count(*) FROM (SELECT 1 FROM sessions LIMIT 1)", [])?;
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! Batching, isolation, back-pressure and crashes of the writer.

@@ -1,0 +1,121 @@
+//! Questions over many rows.
+
+use crate::ledger::build::{
+    CAP, NOW, abandoned, absent, amount, held, hold_id, in_flight, landed, opened, payment, planned, recorded, refused,
+    session_id, session_with, settlement_id, signature, signed,
+};
+use sotto::{
+    domain::{
+        amount::Amount,
+        reason::PayReason,
+        session::CapCheck,
+        settlement::{Event, Purpose},
+    },
+    ledger::{Ledger, LedgerError, Totals},
+};
+
+pub async fn unfinished_work_is_told_oldest_first_with_what_may_be_sent(ledger: &dyn Ledger) {
+    assert_eq!(ledger.unfinished().await.ok(), Some(vec![]));
+    let session = opened(ledger, 1).await;
+    for number in 1..=5 {
+        held(ledger, &payment(session.id, number, 10)).await;
+        let settlement = planned(ledger, session.id, 10 - number).await;
+        let settlement = match number {
+            1 => continue,
+            _ => signed(ledger, &settlement, number).await.0,
+        };
+        match number {
+            2 => {}
+            3 => drop(recorded(ledger, &settlement, landed()).await),
+            4 => drop(recorded(ledger, &recorded(ledger, &settlement, landed()).await, Event::Finalised).await),
+            _ => drop(recorded(ledger, &recorded(ledger, &settlement, absent()).await, abandoned()).await),
+        }
+    }
+    let work = ledger.unfinished().await.expect("reads");
+    let told: Vec<_> = work.iter().map(|w| (w.settlement.id, w.attempt.as_ref().map(|a| a.get().signature))).collect();
+    let expected =
+        [(settlement_id(9), None), (settlement_id(8), Some(signature(2))), (settlement_id(7), Some(signature(3)))];
+    assert_eq!(told, expected);
+}
+
+pub async fn sessions_with_waiting_holds_are_told_oldest_first(ledger: &dyn Ledger) {
+    let (one, two, three) = (opened(ledger, 1).await, opened(ledger, 2).await, opened(ledger, 3).await);
+    opened(ledger, 4).await;
+    held(ledger, &payment(two.id, 1, 1)).await;
+    held(ledger, &payment(one.id, 2, 1)).await;
+    held(ledger, &payment(two.id, 3, 1)).await;
+    held(ledger, &payment(three.id, 4, 1)).await;
+    assert_eq!(ledger.waiting_sessions().await.ok(), Some(vec![two.id, one.id, three.id]));
+    ledger.plan_settlement(settlement_id(1), two.id, amount(1), NOW).await.expect("plans");
+    ledger.end_wait(hold_id(4), PayReason::SettlementExpired).await.expect("releases");
+    assert_eq!(ledger.waiting_sessions().await.ok(), Some(vec![one.id, two.id]));
+}
+
+pub async fn open_holds_are_those_whose_fate_is_open(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    let open = async || ledger.open_holds(session.id).await.expect("counts");
+    assert_eq!(open().await, 0);
+    held(ledger, &payment(session.id, 1, 1)).await;
+    held(ledger, &payment(session.id, 2, 1)).await;
+    assert_eq!(open().await, 2);
+    let settlement = in_flight(ledger, session.id, 1).await;
+    held(ledger, &payment(session.id, 3, 1)).await;
+    assert_eq!(open().await, 3, "planned and waiting");
+    let settlement = recorded(ledger, &settlement, landed()).await;
+    assert_eq!(open().await, 1);
+    let settlement = recorded(ledger, &settlement, Event::TakenBack).await;
+    assert_eq!(open().await, 3, "a fork opens them again");
+    recorded(ledger, &settlement, refused()).await;
+    assert_eq!(open().await, 1);
+    assert_eq!(ledger.open_holds(session_id(9)).await.ok(), Some(0));
+}
+
+pub async fn totals_tell_what_moved_and_what_it_cost(ledger: &dyn Ledger) {
+    assert_eq!(ledger.totals(None).await.ok(), Some(Totals::default()));
+    let (one, two) = (opened(ledger, 1).await, opened(ledger, 2).await);
+    held(ledger, &payment(one.id, 1, 10)).await;
+    recorded(ledger, &in_flight(ledger, one.id, 1).await, landed()).await;
+    held(ledger, &payment(one.id, 2, 20)).await;
+    recorded(ledger, &in_flight(ledger, one.id, 2).await, refused()).await;
+    held(ledger, &payment(one.id, 3, 30)).await;
+    held(ledger, &payment(two.id, 4, 40)).await;
+    let settlement = recorded(ledger, &in_flight(ledger, two.id, 4).await, landed()).await;
+    recorded(ledger, &settlement, Event::Finalised).await;
+    let approve = ledger.plan_other(settlement_id(5), Purpose::Approve, Some(two.id), NOW).await.expect("plans");
+    recorded(ledger, &signed(ledger, &approve, 5).await.0, landed()).await;
+
+    let totals = |captured, held, transfers, fees: u64, others: u64| Totals {
+        captured: amount(captured),
+        held: amount(held),
+        transfers,
+        fees: fees * 10_000,
+        rent: others * 2_000_000,
+        grants: others * 7,
+    };
+    assert_eq!(ledger.totals(Some(one.id)).await.ok(), Some(totals(10, 30, 1, 2, 1)));
+    assert_eq!(ledger.totals(Some(two.id)).await.ok(), Some(totals(40, 0, 1, 2, 2)));
+    assert_eq!(ledger.totals(None).await.ok(), Some(totals(50, 30, 2, 4, 3)));
+    assert_eq!(ledger.totals(Some(session_id(9))).await.ok(), Some(Totals::default()));
+}
+
+pub async fn sums_larger_than_an_amount_are_refused(ledger: &dyn Ledger) {
+    for number in [1, 2] {
+        let rich = session_with(number, |s| s.intent.cap = Amount::MAX);
+        ledger.open_session(&rich).await.expect("opens");
+        ledger.mark_open(rich.id, CapCheck::Verified, signature(number), &[]).await.expect("opens");
+        let all = payment(rich.id, number, Amount::MAX.get());
+        assert_eq!(held(ledger, &all).await.remaining_after, Amount::ZERO);
+        let one_more = ledger.hold(&payment(rich.id, number + 10, 1)).await;
+        let refused = sotto::ledger::Held::Refused(PayReason::CapExceeded);
+        assert_eq!(one_more.ok(), Some(refused), "no sum overflows");
+    }
+    assert_eq!(ledger.totals(Some(session_id(1))).await.ok().map(|t| t.held), Some(Amount::MAX));
+    assert!(matches!(ledger.totals(None).await, Err(LedgerError::Inconsistent(_))));
+    recorded(ledger, &in_flight(ledger, session_id(1), 1).await, landed()).await;
+    assert_eq!(ledger.totals(None).await.ok().map(|t| (t.captured, t.held)), Some((Amount::MAX, Amount::MAX)));
+    assert!(CAP < Amount::MAX.get());
+}
+
+pub async fn the_ledger_answers_a_ping(ledger: &dyn Ledger) {
+    assert!(ledger.ping().await.is_ok());
+}

@@ -1,0 +1,90 @@
+//! The contract, once per engine. Every case ends with an audit.
+
+use super::{build, cases};
+
+macro_rules! contract {
+    ($engine:ident, $fixture:path, $($group:ident { $($case:ident,)* })*) => {
+        mod $engine { $($(
+            #[tokio::test]
+            async fn $case() {
+                let fixture = $fixture().await;
+                super::cases::$group::$case(fixture.ledger.as_ref()).await;
+                fixture.ledger.audit().await.expect("the ledger is consistent afterwards");
+            }
+        )*)* }
+    };
+}
+
+macro_rules! on {
+    ($engine:ident, $fixture:path) => {
+        contract! { $engine, $fixture,
+            sessions {
+                a_session_comes_back_as_it_was_written,
+                a_bare_session_comes_back_as_it_was_written,
+                a_repeated_opening_finds_its_session,
+                a_nonce_opens_one_session_per_user,
+                a_session_is_opened_fresh,
+                an_unbelievable_time_is_refused,
+                opening_supersedes_only_what_lives,
+                a_verified_cap_is_never_forgotten,
+                an_ended_session_is_not_opened_again,
+                only_an_unsure_session_is_rejected,
+                revoking_ends_the_live_sessions_of_one_user_and_asset,
+                sessions_expire_when_they_stop_accepting,
+                live_and_opening_sessions_are_told_oldest_first,
+                openings_are_counted_by_time_and_user,
+                a_session_that_is_not_there_is_an_inconsistency,
+            }
+            holds {
+                a_hold_comes_back_as_it_was_written,
+                each_hold_tells_what_was_spent_right_after_it,
+                a_repeat_is_told_its_own_hold_even_when_nothing_more_is_accepted,
+                a_nonce_names_one_content,
+                the_same_nonce_in_another_session_is_another_payment,
+                without_a_nonce_every_request_is_a_payment,
+                a_pending_answer_is_taken_over_once,
+                a_payment_with_a_nonce_is_never_taken_over,
+                a_told_payment_is_never_taken_over,
+                the_cap_is_kept_to_the_unit,
+                an_unverified_cap_bounds_what_is_spent,
+                only_an_open_session_accepts,
+                nothing_is_held_for_nothing,
+                an_uncovered_hold_is_released_at_its_deadline,
+                a_covered_hold_is_pending_at_its_deadline,
+                a_decided_hold_is_told_at_its_deadline,
+                success_is_claimed_once,
+                abandoned_holds_are_released_by_age,
+            }
+            settlements {
+                a_plan_takes_the_oldest_that_fit_and_at_least_one,
+                nothing_waiting_is_no_plan,
+                a_payment_lands_and_is_settled,
+                a_refused_transfer_gives_everything_back_but_the_fee,
+                an_abandoned_settlement_gives_everything_back,
+                an_absent_attempt_is_followed_by_another,
+                a_fork_takes_a_landing_back_and_it_lands_again,
+                a_landing_that_is_gone_for_good_cost_nothing,
+                a_landing_that_becomes_an_error_costs_its_fee,
+                of_two_drivers_one_loses,
+                events_that_cannot_follow_are_refused,
+                a_finished_settlement_takes_no_event,
+                an_attempt_is_the_next_of_its_settlement,
+                one_signature_names_one_attempt,
+                other_purposes_carry_no_holds,
+                a_session_has_one_approve_that_may_have_an_effect,
+                only_waiting_callers_of_the_settlement_are_told,
+                a_settlement_that_is_not_there_is_an_inconsistency,
+            }
+            queries {
+                unfinished_work_is_told_oldest_first_with_what_may_be_sent,
+                sessions_with_waiting_holds_are_told_oldest_first,
+                open_holds_are_those_whose_fate_is_open,
+                totals_tell_what_moved_and_what_it_cost,
+                sums_larger_than_an_amount_are_refused,
+                the_ledger_answers_a_ping,
+            }
+        }
+    };
+}
+
+on!(sqlite, super::build::sqlite);
