@@ -8,5 +8,6 @@ mod chain;
 mod covalidator;
 mod faucet;
 mod lightning;
+mod network;
 mod transfer;
 mod vault;
