@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod keygen;
 mod output;
+mod wiring;
 
 use crate::config::{Environment, Flags, Layers, Warning};
 use clap::{Args, Parser, Subcommand};

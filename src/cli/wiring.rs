@@ -5,21 +5,20 @@ use crate::{
     chain::{
         ChainError,
         keys::{LocalSigner, Signer},
-        policy::{FeePolicy, check_cluster},
+        policy::FeePolicy,
         rpc::{ChainSettings, SolanaChain},
         transaction::SettleInstruction,
     },
-    config::{self, Config, CorsOrigins, DecryptAllowance, KeyPair},
-    covalidator::http::{HttpCovalidator, SetupError},
+    config::{self, Config, CorsOrigins, DecryptAllowance},
+    covalidator::{HttpCovalidator, SetupError},
     domain::{
         chance::{Chance, OsChance},
         clock::{Clock, SystemClock},
+        key_pair::KeyPair,
         network::Network,
         payment::PaymentLimits,
     },
-    facilitator::{
-        AllowancePolicy, CapCheckPolicy, Facilitator, Keys, Ports, ProbeError, ProbeVerdict, Settings,
-    },
+    facilitator::{AllowancePolicy, CapCheckPolicy, Facilitator, Keys, Ports, ProbeError, ProbeVerdict, Settings},
     ledger::{ImportTerms, LedgerError, LedgerOptions, OpenError, SqliteLedger},
     programs::{
         Programs,
@@ -30,8 +29,6 @@ use std::{sync::Arc, time::Duration};
 
 /// The longest one request to the Covalidator takes; its patience is the caller's.
 const COVALIDATOR_REQUEST: Duration = Duration::from_secs(5);
-/// Below this the fee payer cannot open a session and settle a few payments: 0.01 SOL.
-const LOW_BALANCE: u64 = 10_000_000;
 /// The largest compute-unit limit a user's approve may ask us to pay for.
 const MAX_APPROVE_UNITS: u32 = 400_000;
 /// Drain deadline of an opening (`spec/session.md` §2).
@@ -82,7 +79,6 @@ pub(super) async fn assemble(config: &Config) -> Result<Service, WiringError> {
     let chain = Arc::new(connect(config)?);
     let genesis = crate::chain::Chain::genesis_hash(&*chain).await?;
     let network = config.network.name.resolve(&genesis)?;
-    check_cluster(&*chain, &network).await?;
     let keys = keys(config);
     let ledger = Arc::new(open_ledger(config, &network, &keys, &*clock).await?);
     let endpoint = config.covalidator.endpoint.expose();
@@ -154,7 +150,11 @@ async fn open_ledger(
     let options = LedgerOptions { import: Some(import), ..LedgerOptions::default() };
     let ledger = SqliteLedger::open(&config.ledger.path, &options).await?;
     if let Some(report) = ledger.imported() {
-        tracing::info!(imported = report.imported, skipped = report.skipped.len(), "imported the deployed service's sessions");
+        tracing::info!(
+            imported = report.imported,
+            skipped = report.skipped.len(),
+            "imported the deployed service's sessions"
+        );
     }
     Ok(ledger)
 }
@@ -167,10 +167,7 @@ fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextErr
         asset: config.asset.mint,
         decimals: config.asset.decimals,
         encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)?,
-        payments: PaymentLimits {
-            max_per_call: limits.max_per_call,
-            unverified_exposure: limits.unverified_exposure,
-        },
+        payments: PaymentLimits { max_per_call: limits.max_per_call, unverified_exposure: limits.unverified_exposure },
         unproven_exposure: limits.unproven_exposure,
         delegation_lowers: config.programs.delegation == config::Delegation::Documented,
         max_session_seconds: limits.max_session_seconds,
@@ -198,7 +195,7 @@ fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextErr
         compute_unit_margin: settlement.compute_unit_margin_percent,
         max_priority_fee: settlement.priority_fee_cap_micro_lamports,
         max_approve_units: MAX_APPROVE_UNITS,
-        low_balance: LOW_BALANCE,
+        low_balance: limits.low_balance_lamports,
     })
 }
 
