@@ -42,6 +42,9 @@ pub(super) struct Run {
     pub(super) after: Vec<Option<AccountSharedData>>,
 }
 
+/// How a transaction ended, and its logs, fee and calls.
+type Outcome = (Result<(), TransactionError>, TransactionMetadata);
+
 /// One state, with notes on how it was in recent slots.
 pub(super) struct Bank {
     svm: LiteSVM,
@@ -132,11 +135,7 @@ impl Bank {
         let (keys, loaded) = self.keys(tx)?;
         let before: Vec<_> = keys.iter().map(|key| self.newest(key)).collect();
         let (result, scratch) = self.run_guarded(tx);
-        let (outcome, meta) = match result {
-            Some(Ok(meta)) => (Ok(()), meta),
-            Some(Err(failed)) => (Err(failed.err), failed.meta),
-            None => self.charge_for_panic(tx, &keys),
-        };
+        let (outcome, meta) = result.unwrap_or_else(|| self.charge_for_panic(tx, &keys));
         let after: Vec<_> = keys.iter().map(|key| self.newest(key)).collect();
         for ((key, before), after) in keys.iter().zip(&before).zip(&after) {
             if before != after {
@@ -156,46 +155,52 @@ impl Bank {
         let (keys, loaded) = self.keys(tx)?;
         let before: Vec<_> = keys.iter().map(|key| self.account(key, at)).collect();
         let newest: Vec<_> = keys.iter().map(|key| self.newest(key)).collect();
-        let differs = |index: &usize| newest[*index] != before[*index];
-        let older: Vec<usize> = (0..keys.len()).filter(differs).collect();
-        older.iter().for_each(|&index| self.overwrite(keys[index], before[index].clone()));
+        self.exchange(&keys, &newest, &before);
         let (svm, stand_ins) = (&self.svm, &self.stand_ins);
-        // The scratch is dropped: a simulation makes no plaintext visible.
-        let result = catch_unwind(AssertUnwindSafe(|| stand_ins.run(|| svm.simulate_transaction(tx.clone())).0));
-        older.iter().for_each(|&index| self.overwrite(keys[index], newest[index].clone()));
-        let mut after = before.clone();
-        let (outcome, meta) = match result {
-            Ok(Ok(simulated)) => {
-                let post: HashMap<_, _> = simulated.post_accounts.into_iter().collect();
-                for (key, account) in keys.iter().zip(&mut after) {
-                    // Accounts that were only read are not told again.
-                    if let Some(left) = post.get(key) {
-                        *account = Some(left.clone()).filter(|left| left.lamports() > 0);
-                    }
-                }
-                (Ok(()), simulated.meta)
-            }
-            Ok(Err(failed)) => (Err(failed.err), failed.meta),
-            Err(_) => (Err(panicked()), TransactionMetadata::default()),
+        let simulation = || match svm.simulate_transaction(tx.clone()) {
+            Ok(simulated) => (Ok(()), simulated.meta, simulated.post_accounts),
+            Err(failed) => (Err(failed.err), failed.meta, vec![]),
         };
+        // The scratch is dropped: a simulation makes no plaintext visible.
+        let (outcome, meta, post) = catch_unwind(AssertUnwindSafe(|| stand_ins.run(simulation).0))
+            .unwrap_or_else(|_| (Err(panicked()), TransactionMetadata::default(), vec![]));
+        self.exchange(&keys, &before, &newest);
+        let mut after = before.clone();
+        let post: HashMap<_, _> = post.into_iter().collect();
+        for (key, account) in keys.iter().zip(&mut after) {
+            // Accounts that were only read are not told again.
+            if let Some(left) = post.get(key) {
+                *account = Some(left.clone()).filter(|left| left.lamports() > 0);
+            }
+        }
         Ok(Run { outcome, meta, keys, loaded, before, after })
     }
 
-    fn run_guarded(&mut self, tx: &VersionedTransaction) -> (Option<litesvm::types::TransactionResult>, Scratch) {
+    /// Replaces the accounts that differ between two states, `from` being the present one.
+    fn exchange(&mut self, keys: &[Pubkey], from: &[Option<AccountSharedData>], to: &[Option<AccountSharedData>]) {
+        for ((key, from), to) in keys.iter().zip(from).zip(to) {
+            if from != to {
+                self.overwrite(*key, to.clone());
+            }
+        }
+    }
+
+    /// Executes; the outcome is `None` when a program panicked.
+    fn run_guarded(&mut self, tx: &VersionedTransaction) -> (Option<Outcome>, Scratch) {
         let (svm, stand_ins) = (&mut self.svm, &self.stand_ins);
+        let execution = || match svm.send_transaction(tx.clone()) {
+            Ok(meta) => (Ok(()), meta),
+            Err(failed) => (Err(failed.err), failed.meta),
+        };
         // Safe to go on after a panic because LiteSVM writes accounts only after the last instruction returned.
-        match catch_unwind(AssertUnwindSafe(|| stand_ins.run(|| svm.send_transaction(tx.clone())))) {
-            Ok((result, scratch)) => (Some(result), scratch),
+        match catch_unwind(AssertUnwindSafe(|| stand_ins.run(execution))) {
+            Ok((outcome, scratch)) => (Some(outcome), scratch),
             Err(_) => (None, Scratch::default()),
         }
     }
 
     /// A program that panics is a failed program: the transaction lands with its fee and nothing else.
-    fn charge_for_panic(
-        &mut self,
-        tx: &VersionedTransaction,
-        keys: &[Pubkey],
-    ) -> (Result<(), TransactionError>, TransactionMetadata) {
+    fn charge_for_panic(&mut self, tx: &VersionedTransaction, keys: &[Pubkey]) -> Outcome {
         let fee = SIGNATURE_FEE * u64::from(tx.message.header().num_required_signatures);
         let payer = keys.first().and_then(|key| self.newest(key).map(|account| (*key, account)));
         let Some((key, mut account)) = payer.filter(|(_, account)| account.lamports() >= fee) else {

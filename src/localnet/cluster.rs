@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use solana_account::AccountSharedData;
+use solana_account::{AccountSharedData, ReadableAccount};
 use solana_commitment_config::CommitmentLevel;
 use solana_hash::Hash;
 use solana_pubkey::Pubkey;
@@ -214,8 +214,7 @@ fn changed_accounts(run: &Run) -> Arc<[(Pubkey, Option<AccountSharedData>)]> {
 }
 
 fn lamports(accounts: &[Option<AccountSharedData>]) -> Vec<u64> {
-    use solana_account::ReadableAccount as _;
-    accounts.iter().map(|account| account.as_ref().map_or(0, |account| account.lamports())).collect()
+    accounts.iter().map(|account| account.as_ref().map_or(0, ReadableAccount::lamports)).collect()
 }
 
 /// The instructions that programs called, by the instruction of the transaction that led to them.

@@ -75,6 +75,13 @@ pub struct TooManyRequests {
     pub method: Option<String>,
 }
 
+/// A request is refused with HTTP 429.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// Seconds of the `Retry-After` header, if it has one.
+    pub(super) retry_after: Option<u64>,
+}
+
 /// The plan in force. One per network.
 pub struct Faults {
     plan: Mutex<FaultPlan>,
@@ -137,8 +144,8 @@ impl Faults {
         self.strikes(|plan| &mut plan.error_after_take)
     }
 
-    /// Whether a request of these methods is refused, and with which `Retry-After`.
-    pub(super) fn refuses<'a>(&self, mut methods: impl Iterator<Item = &'a str>) -> Option<Option<u64>> {
+    /// Whether a request of these methods is refused.
+    pub(super) fn refuses<'a>(&self, mut methods: impl Iterator<Item = &'a str>) -> Option<Refusal> {
         let mut plan = self.lock();
         let limit = plan.too_many_requests.as_mut()?;
         let meant = limit.method.as_deref().is_none_or(|only| methods.any(|method| method == only));
@@ -146,7 +153,7 @@ impl Faults {
             return None;
         }
         limit.next -= 1;
-        Some(limit.retry_after)
+        Some(Refusal { retry_after: limit.retry_after })
     }
 
     pub(super) fn late_by(&self, signature: &Signature) -> u64 {
@@ -227,7 +234,7 @@ mod tests {
         let limit = TooManyRequests { next: 1, retry_after: Some(3), method: Some("getSlot".to_owned()) };
         faults.change(|plan| plan.too_many_requests = Some(limit));
         assert_eq!(faults.refuses(["getHealth"].into_iter()), None);
-        assert_eq!(faults.refuses(["getHealth", "getSlot"].into_iter()), Some(Some(3)));
+        assert_eq!(faults.refuses(["getHealth", "getSlot"].into_iter()), Some(Refusal { retry_after: Some(3) }));
         assert_eq!(faults.refuses(["getSlot"].into_iter()), None, "one only");
     }
 

@@ -100,37 +100,37 @@ pub(super) struct Notice {
 /// The archive. Nothing is ever removed from it: networks are short-lived.
 #[derive(Default)]
 pub(super) struct History {
-    by_signature: HashMap<Signature, Arc<Landed>>,
-    by_address: HashMap<Pubkey, Vec<Arc<Landed>>>,
-    by_slot: BTreeMap<u64, Vec<Arc<Landed>>>,
+    signatures: HashMap<Signature, Arc<Landed>>,
+    addresses: HashMap<Pubkey, Vec<Arc<Landed>>>,
+    slots: BTreeMap<u64, Vec<Arc<Landed>>>,
 }
 
 impl History {
     pub(super) fn push(&mut self, landed: &Arc<Landed>) {
-        self.by_signature.insert(landed.signature, landed.clone());
-        self.by_slot.entry(landed.slot).or_default().push(landed.clone());
+        self.signatures.insert(landed.signature, landed.clone());
+        self.slots.entry(landed.slot).or_default().push(landed.clone());
         for key in &landed.keys {
-            self.by_address.entry(*key).or_default().push(landed.clone());
+            self.addresses.entry(*key).or_default().push(landed.clone());
         }
     }
 
     /// How many transactions landed.
     pub(super) fn len(&self) -> usize {
-        self.by_signature.len()
+        self.signatures.len()
     }
 
     /// The transaction of that signature.
     pub(super) fn find(&self, signature: &Signature) -> Option<&Arc<Landed>> {
-        self.by_signature.get(signature)
+        self.signatures.get(signature)
     }
 
     /// Transactions that name an address, newest first.
     pub(super) fn of_address(&self, address: &Pubkey) -> impl Iterator<Item = &Arc<Landed>> {
-        self.by_address.get(address).into_iter().flat_map(|all| all.iter().rev())
+        self.addresses.get(address).into_iter().flat_map(|all| all.iter().rev())
     }
 
     /// Transactions of a slot, in their order.
     pub(super) fn of_slot(&self, slot: u64) -> &[Arc<Landed>] {
-        self.by_slot.get(&slot).map_or(&[], Vec::as_slice)
+        self.slots.get(&slot).map_or(&[], Vec::as_slice)
     }
 }

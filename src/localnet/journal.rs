@@ -62,8 +62,8 @@ impl Journal {
 mod tests {
     use super::*;
 
-    fn account(lamports: u64) -> Option<AccountSharedData> {
-        Some(AccountSharedData::new(lamports, 0, &Pubkey::default()))
+    fn account(lamports: u64) -> AccountSharedData {
+        AccountSharedData::new(lamports, 0, &Pubkey::default())
     }
 
     #[test]
@@ -72,11 +72,11 @@ mod tests {
         let mut journal = Journal::new(32);
         journal.begin(1);
         journal.note(key, None);
-        journal.note(key, account(5));
+        journal.note(key, Some(account(5)));
         journal.begin(2);
-        journal.note(key, account(7));
+        journal.note(key, Some(account(7)));
         assert_eq!(journal.was(&key, 0), Some(&None));
-        assert_eq!(journal.was(&key, 1), Some(&account(7)));
+        assert_eq!(journal.was(&key, 1), Some(&Some(account(7))));
         assert_eq!(journal.was(&key, 2), None, "unchanged since: the machine's own state is right");
         assert_eq!(journal.changed_since(0), HashMap::from([(key, None)]));
     }

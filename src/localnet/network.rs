@@ -167,7 +167,9 @@ impl Network {
         let slot = cluster.slot();
         let root = cluster.slot_at(CommitmentLevel::Finalized);
         self.tell(Event::Slot(SlotInfo { slot, parent: slot - 1, root }));
-        reached.into_iter().for_each(|reached| self.tell(Event::Reached(reached)));
+        for reached in reached {
+            self.tell(Event::Reached(reached));
+        }
         for tx in std::mem::take(&mut *lock(&self.0.waiting)) {
             // Too late for some of them, and nobody is told, as with any send.
             let _ = self.land(&mut cluster, tx);
@@ -208,7 +210,9 @@ impl Network {
     fn land(&self, cluster: &mut Cluster, tx: VersionedTransaction) -> Result<(), TransactionError> {
         let late = tx.signatures.first().map_or(0, |signature| self.0.faults.late_by(signature));
         let reached = cluster.land(tx, late)?;
-        reached.into_iter().for_each(|reached| self.tell(Event::Reached(reached)));
+        for reached in reached {
+            self.tell(Event::Reached(reached));
+        }
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! SPL Token amounts of accounts, as the RPC tells them. IncoToken accounts are not SPL accounts and have none.
+//! SPL Token amounts of accounts, as the RPC tells them. `IncoToken` accounts are not SPL accounts and have none.
 
 use solana_account::{AccountSharedData, ReadableAccount};
 use solana_account_decoder::{

@@ -62,9 +62,9 @@ fn refuse(network: &Network, request: &Value) -> Option<Response> {
     };
     methods().for_each(|method| network.count_request(method));
     methods().next()?;
-    let retry_after = network.faults().refuses(methods())?;
+    let refused = network.faults().refuses(methods())?;
     let mut refusal = (StatusCode::TOO_MANY_REQUESTS, "Too many requests").into_response();
-    if let Some(seconds) = retry_after {
+    if let Some(seconds) = refused.retry_after {
         refusal.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     Some(refusal)

@@ -55,7 +55,7 @@ pub(super) fn simulate(network: &Network, mut params: Params) -> Result<Value, R
     }
     let simulated = cluster.simulate(&tx, level(config.commitment));
     let accounts = match config.accounts {
-        Some(wanted) => Some(accounts_after(&cluster, &tx, wanted, &simulated, slot)?),
+        Some(wanted) => Some(accounts_after(&cluster, &tx, &wanted, &simulated, slot)?),
         None => None,
     };
     let mut result = simulation_result(&cluster, simulated, config.inner_instructions);
@@ -68,7 +68,7 @@ pub(super) fn simulate(network: &Network, mut params: Params) -> Result<Value, R
 fn accounts_after(
     cluster: &Cluster,
     tx: &VersionedTransaction,
-    wanted: RpcSimulateTransactionAccountsConfig,
+    wanted: &RpcSimulateTransactionAccountsConfig,
     simulated: &Result<Run, TransactionError>,
     slot: u64,
 ) -> Result<Vec<Option<UiAccount>>, RpcError> {

@@ -160,14 +160,13 @@ impl Subscriptions {
                 let mut pushes = self.confirmations(network, reached);
                 for (id, topic) in &self.topics {
                     match topic {
-                        Topic::Slot => {}
                         Topic::Account { key, shape, level } if *level == reached.level => {
                             pushes.extend(account_change(network, *id, reached, key, *shape));
                         }
                         Topic::Logs { mentions, level } if *level == reached.level => {
                             pushes.extend(logs(*id, reached, mentions));
                         }
-                        Topic::Account { .. } | Topic::Logs { .. } => {}
+                        Topic::Slot | Topic::Account { .. } | Topic::Logs { .. } => {}
                     }
                 }
                 pushes
@@ -201,7 +200,7 @@ fn confirmation(id: u64, slot: u64, landed: &Landed) -> Push {
 /// The account as the last of these transactions left it; one that is gone is told as empty.
 fn account_change(network: &Network, id: u64, reached: &Reached, key: &Pubkey, shape: Shape) -> Option<Push> {
     let changes = reached.notices.iter().flat_map(|notice| notice.changed.iter());
-    let (_, account) = changes.filter(|(changed, _)| changed == key).last()?;
+    let (_, account) = changes.rev().find(|(changed, _)| changed == key)?;
     let account = shape.encode(&network.cluster(), key, &account.clone().unwrap_or_default()).ok()?;
     Some(Push::new("accountNotification", id, reached.slot, &to_json(account).ok()?))
 }

@@ -1,1 +1,159 @@
+//! Faults on demand, felt by the real client.
 
+use std::time::{Duration, Instant};
+
+use super::world::{PATIENCE, SOL, World};
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use solana_commitment_config::CommitmentConfig;
+use solana_pubkey::Pubkey;
+use solana_pubsub_client::nonblocking::pubsub_client::PubsubClient;
+use solana_rpc_client_api::config::RpcSignatureSubscribeConfig;
+use sotto::localnet::{ALL, FaultPlan, Odds, TooManyRequests};
+
+const RECEIVER: Pubkey = Pubkey::new_from_array([5; 32]);
+
+#[tokio::test]
+async fn latency_holds_back_the_answer_and_not_the_effect() {
+    let world = World::new().await;
+    let payer = world.wallet(1, 3 * SOL);
+    let tx = world.transfer(&payer, &RECEIVER, SOL).await;
+    world.net.faults().change(|plan| {
+        plan.latency.insert("sendTransaction".to_owned(), 60_000);
+        plan.latency.insert(ALL.to_owned(), 30);
+    });
+    let start = Instant::now();
+    world.rpc.get_slot().await.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(30));
+    let socket = PubsubClient::new(world.net.ws_url()).await.unwrap();
+    let config = RpcSignatureSubscribeConfig {
+        commitment: Some(CommitmentConfig::processed()),
+        enable_received_notification: None,
+    };
+    let (mut told, _) = socket.signature_subscribe(&tx.signatures[0], Some(config)).await.unwrap();
+    tokio::select! {
+        answer = world.rpc.send_transaction(&tx) => panic!("answered too early: {answer:?}"),
+        push = tokio::time::timeout(PATIENCE, told.next()) => assert!(push.unwrap().is_some()),
+    }
+    assert_eq!(world.net.network().balance(&RECEIVER), SOL);
+}
+
+#[tokio::test]
+async fn a_dropped_send_is_answered_and_never_lands() {
+    let world = World::new().await;
+    let payer = world.wallet(1, 3 * SOL);
+    let tx = world.transfer(&payer, &RECEIVER, SOL).await;
+    world.net.faults().change(|plan| plan.drop_sends = Odds::next(1));
+    assert_eq!(world.rpc.send_transaction(&tx).await.unwrap(), tx.signatures[0]);
+    world.net.tick();
+    assert_eq!(world.rpc.get_signature_statuses_with_history(&tx.signatures).await.unwrap().value, [None]);
+    world.rpc.send_transaction(&tx).await.expect("the same bytes, sent again");
+    assert_eq!(world.net.network().balance(&RECEIVER), SOL);
+}
+
+#[tokio::test]
+async fn an_error_after_the_take_is_no_proof_of_absence() {
+    let world = World::new().await;
+    let payer = world.wallet(1, 3 * SOL);
+    let tx = world.transfer(&payer, &RECEIVER, SOL).await;
+    world.net.faults().change(|plan| plan.error_after_take = Odds::next(1));
+    let error = world.rpc.send_transaction(&tx).await.unwrap_err();
+    assert!(error.to_string().contains("-32603"), "{error}");
+    assert_eq!(world.net.network().balance(&RECEIVER), SOL);
+}
+
+#[tokio::test]
+async fn too_many_requests_is_http_429_with_retry_after() {
+    let world = World::new().await;
+    let limit = TooManyRequests { next: 1, retry_after: Some(7), method: None };
+    world.net.faults().change(|plan| plan.too_many_requests = Some(limit));
+    let ask = json!({ "jsonrpc": "2.0", "id": 1, "method": "getSlot" }).to_string();
+    let response = world.request(&ask).send().await.unwrap();
+    assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["retry-after"], "7");
+    assert_eq!(world.request(&ask).send().await.unwrap().status(), 200);
+
+    let limit = TooManyRequests { next: 2, retry_after: Some(0), method: Some("getSlot".to_owned()) };
+    world.net.faults().change(|plan| plan.too_many_requests = Some(limit));
+    world.net.network().reset_request_counts();
+    world.rpc.get_health().await.expect("other methods pass");
+    world.rpc.get_slot().await.expect("this client tries again by itself");
+    assert_eq!(world.net.network().request_counts()["getSlot"], 3, "refused ones were requests too");
+}
+
+#[tokio::test]
+async fn a_frozen_node_takes_sends_and_lands_them_when_it_goes_on() {
+    let world = World::new().await;
+    let payer = world.wallet(1, 3 * SOL);
+    let tx = world.transfer(&payer, &RECEIVER, SOL).await;
+    world.net.faults().change(|plan| plan.frozen = true);
+    let slot = world.net.network().slot();
+    world.rpc.send_transaction(&tx).await.unwrap();
+    world.net.tick_slots(5);
+    assert_eq!(world.net.network().slot(), slot);
+    assert_eq!(world.net.network().balance(&RECEIVER), 0);
+    world.net.faults().clear();
+    world.net.tick();
+    assert_eq!(world.net.network().slot(), slot + 1);
+    assert_eq!(world.net.network().balance(&RECEIVER), SOL);
+}
+
+#[tokio::test]
+async fn an_unhealthy_node_says_so_and_refuses_preflight() {
+    let world = World::new().await;
+    let payer = world.wallet(1, 3 * SOL);
+    let tx = world.transfer(&payer, &RECEIVER, SOL).await;
+    world.net.faults().change(|plan| plan.unhealthy = true);
+    assert!(world.rpc.get_health().await.unwrap_err().to_string().contains("-32005"));
+    assert!(world.rpc.send_transaction(&tx).await.unwrap_err().to_string().contains("-32005"));
+    assert_eq!(world.net.network().balance(&RECEIVER), 0);
+}
+
+#[tokio::test]
+async fn the_admin_methods_set_and_tell_the_plan_and_move_time() {
+    let world = World::new().await;
+    let plan = json!({ "dropSends": { "next": 2 }, "latency": { "getSlot": 5 }, "frozen": false });
+    let answer = world.call("localnet_setFaults", json!([plan])).await;
+    assert_eq!(answer["result"]["dropSends"]["next"], 2);
+    assert_eq!(world.net.faults().plan().latency["getSlot"], 5);
+    let refused = world.call("localnet_setFaults", json!([{ "dropSend": 1 }])).await;
+    assert_eq!(refused["error"]["code"], -32602);
+    assert_eq!(world.net.faults().plan().drop_sends.next, 2, "a refused plan changes nothing");
+    assert_eq!(world.call("localnet_tick", json!([4])).await["result"], 5);
+    assert_eq!(world.call("localnet_tick", json!([])).await["result"], 6);
+    world.call("localnet_setFaults", json!([])).await;
+    assert_eq!(world.net.faults().plan(), FaultPlan::default());
+    assert_eq!(world.call("localnet_faults", json!([])).await["result"]["frozen"], false);
+    assert_eq!(world.call("localnet_nothing", json!([])).await["error"]["code"], -32601);
+    assert_eq!(world.call("localnet_requestCounts", json!([])).await["result"], json!({}), "admin is not counted");
+}
+
+#[tokio::test]
+async fn chance_faults_repeat_themselves_for_equal_seeds() {
+    let struck = async |seed| {
+        let world = World::with(|config| config.seed = Some(seed)).await;
+        let payer = world.wallet(1, 9 * SOL);
+        world.net.faults().change(|plan| plan.error_after_take = Odds { next: 0, per_mille: 500 });
+        let mut struck = Vec::new();
+        for n in 0..16 {
+            let tx = world.transfer(&payer, &RECEIVER, SOL / 4 + n).await;
+            struck.push(world.rpc.send_transaction(&tx).await.is_err());
+        }
+        struck
+    };
+    let first = struck(1).await;
+    assert_eq!(first, struck(1).await);
+    assert_ne!(first, struck(2).await);
+    assert!(first.contains(&true) && first.contains(&false));
+}
+
+#[tokio::test]
+async fn a_seed_repeats_the_genesis_hash_and_none_makes_each_network_new() {
+    let genesis = async |seed| World::with(|config| config.seed = seed).await.net.genesis_hash();
+    assert_eq!(genesis(Some(3)).await, genesis(Some(3)).await);
+    assert_ne!(genesis(None).await, genesis(None).await);
+    let world = World::new().await;
+    assert_eq!(world.rpc.get_genesis_hash().await.unwrap().to_string(), world.net.genesis_hash());
+    let told: Value = world.call("getGenesisHash", json!([])).await;
+    assert_eq!(told["result"], world.net.genesis_hash());
+}
