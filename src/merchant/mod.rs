@@ -1,1 +1,23 @@
-//! (in progress)
+//! The resource server's middleware: ask for a payment, settle it, serve.
+//!
+//! Promises: nothing is served unpaid (in the default flow a payment is settled before the handler runs), the price is
+//! always the route's own offer and never the payer's copy of it, what the facilitator answers is believed only
+//! where it agrees with what was asked, and the handler never sees a payment header.
+//!
+//! - [`price`]: what a route costs, and the requirements made of it.
+//! - [`gate`]: the protocol decision, pure: ask, or settle this.
+//! - [`facilitator`]: `/verify`, `/settle` and `/supported` over HTTP.
+//! - [`layer`]: [`Paywall`], a tower layer for axum and anything else that speaks `http`.
+//!
+//! Replays: the facilitator answers `success:true` once per payment (`spec/session.md` §3), and this middleware does
+//! not ask for `extra.idempotent`, so a header that is sent twice is served once.
+
+pub mod facilitator;
+pub mod gate;
+pub mod layer;
+pub mod price;
+
+pub use facilitator::{FacilitatorClient, FacilitatorFault};
+pub use gate::Gate;
+pub use layer::{Authorized, Flow, Paywall, Receipt};
+pub use price::{Offer, Price};

@@ -1,0 +1,210 @@
+//! The facilitator as a merchant sees it: `/verify`, `/settle` and `/supported` over HTTP.
+//!
+//! Promises that no call outlives its deadline, that no answer fills the memory, that redirects are not followed (a
+//! payment goes where the operator said), and that a `success:true` that does not agree with what was asked is not
+//! believed. Errors name neither URLs nor amounts.
+
+use crate::{
+    domain::reason::PayReason,
+    merchant::gate::Payable,
+    wire::{
+        agreement,
+        facilitator::{PaymentRequest, SettleAnswer, SupportedAnswer, VerifyAnswer},
+        json,
+    },
+};
+use reqwest::{StatusCode, Url, header, redirect};
+use serde::de::DeserializeOwned;
+use std::{fmt, time::Duration};
+
+/// The longest answer that is read, in bytes; a real one has less than one thousand.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// What the network may take beyond the time the facilitator was given.
+const NETWORK_ALLOWANCE: Duration = Duration::from_secs(10);
+
+/// Why a client cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Not an absolute `http` or `https` URL.
+    #[error("the facilitator's URL is not an http or https URL")]
+    Url,
+    /// TLS is not available.
+    #[error("the HTTP client cannot be set up")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Why the facilitator gave no usable answer. Nothing is known of the payment then, except with [`Self::Busy`].
+#[derive(Debug, thiserror::Error)]
+pub enum FacilitatorFault {
+    /// No answer: refused connection, broken connection, deadline.
+    #[error("the facilitator did not answer")]
+    Unreachable(#[source] reqwest::Error),
+    /// It asks to be left alone (429 or 503); nothing was paid.
+    #[error("the facilitator is busy")]
+    Busy {
+        /// For how long, in seconds, when it says.
+        retry_after: Option<u64>,
+    },
+    /// Longer than we read.
+    #[error("the facilitator's answer is too long")]
+    TooLong,
+    /// Not the documented JSON.
+    #[error("the facilitator's answer is malformed (HTTP {status})")]
+    Malformed {
+        /// The HTTP status it came with.
+        status: u16,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It claims success for something else than was asked.
+    #[error("the facilitator's answer contradicts the request: {0}")]
+    Contradiction(&'static str),
+}
+
+/// A client of one facilitator.
+#[derive(Clone)]
+pub struct FacilitatorClient {
+    http: reqwest::Client,
+    base: Url,
+}
+
+impl fmt::Debug for FacilitatorClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL may hold a key.
+        f.debug_struct("FacilitatorClient").finish_non_exhaustive()
+    }
+}
+
+impl FacilitatorClient {
+    /// A client of the facilitator at `url`, as in `https://facilitator.example.com`.
+    pub fn new(url: &str) -> Result<Self, SetupError> {
+        let mut base = Url::parse(url).map_err(|_| SetupError::Url)?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(SetupError::Url);
+        }
+        // Without the slash `join` would drop the last part of the path.
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let http = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(NETWORK_ALLOWANCE)
+            .timeout(NETWORK_ALLOWANCE)
+            .user_agent(concat!("sotto/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| SetupError::Client(error.without_url()))?;
+        Ok(Self { http, base })
+    }
+
+    /// What the facilitator serves.
+    pub async fn supported(&self) -> Result<SupportedAnswer, FacilitatorFault> {
+        let request = self.http.get(self.route("supported"));
+        self.answer(request).await?.read()
+    }
+
+    /// Whether the payment would be settled now. Moves nothing and reserves nothing.
+    pub async fn verify(&self, payable: &Payable) -> Result<VerifyAnswer, FacilitatorFault> {
+        let answer = self.post("verify", &payable.request, NETWORK_ALLOWANCE).await?;
+        let verified: VerifyAnswer = answer.read()?;
+        if !verified.is_valid && answer.is_backpressure() {
+            return Err(FacilitatorFault::Busy { retry_after: answer.retry_after });
+        }
+        Ok(verified)
+    }
+
+    /// Settles the payment; `success` of the answer decides.
+    ///
+    /// `settlement_pending` is followed by the same request once more, which takes the payment over and never starts
+    /// a second (`spec/session.md` §3). So is a lost answer, but only for a payment with a nonce: without one every
+    /// request is a new payment.
+    pub async fn settle(&self, payable: &Payable) -> Result<SettleAnswer, FacilitatorFault> {
+        let first = self.settle_once(payable).await;
+        let again = match &first {
+            Ok(answer) => is_pending(answer),
+            Err(FacilitatorFault::Unreachable(_)) => payable.has_nonce,
+            Err(_) => false,
+        };
+        if again { self.settle_once(payable).await } else { first }
+    }
+
+    async fn settle_once(&self, payable: &Payable) -> Result<SettleAnswer, FacilitatorFault> {
+        let patience = Duration::from_secs(payable.timeout_seconds).saturating_add(NETWORK_ALLOWANCE);
+        let answer = self.post("settle", &payable.request, patience).await?;
+        let settled: SettleAnswer = answer.read()?;
+        if settled.success {
+            check_success(&settled, payable)?;
+        } else if answer.is_backpressure() && !is_pending(&settled) {
+            return Err(FacilitatorFault::Busy { retry_after: answer.retry_after });
+        }
+        Ok(settled)
+    }
+
+    fn route(&self, name: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{name}", self.base.path()));
+        url
+    }
+
+    async fn post(&self, route: &str, body: &PaymentRequest, patience: Duration) -> Result<Answer, FacilitatorFault> {
+        self.answer(self.http.post(self.route(route)).json(body).timeout(patience)).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, FacilitatorFault> {
+        let unreachable = |error: reqwest::Error| FacilitatorFault::Unreachable(error.without_url());
+        let mut response = request.send().await.map_err(unreachable)?;
+        let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(FacilitatorFault::TooLong);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status: response.status(), retry_after, body })
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    retry_after: Option<u64>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn is_backpressure(&self) -> bool {
+        matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+    }
+
+    /// The body in the route's own form: failures have it too, whatever their status (`spec/x402.md` §1.2).
+    fn read<T: DeserializeOwned>(&self) -> Result<T, FacilitatorFault> {
+        let read = json::read(&self.body)
+            .map_err(|error| Box::new(error) as Box<dyn std::error::Error + Send + Sync>)
+            .and_then(|value| serde_json::from_value(value).map_err(Into::into));
+        match read {
+            Ok(answer) => Ok(answer),
+            Err(_) if self.is_backpressure() => Err(FacilitatorFault::Busy { retry_after: self.retry_after }),
+            Err(source) => Err(FacilitatorFault::Malformed { status: self.status.as_u16(), source }),
+        }
+    }
+}
+
+fn is_pending(answer: &SettleAnswer) -> bool {
+    !answer.success && answer.error_reason.as_deref() == Some(PayReason::SettlementPending.word())
+}
+
+/// A success must be about the network and the amount that were asked for, and name what moved the money.
+fn check_success(answer: &SettleAnswer, payable: &Payable) -> Result<(), FacilitatorFault> {
+    if !agreement::same_network(&answer.network, &payable.network, None) {
+        return Err(FacilitatorFault::Contradiction("it names another network"));
+    }
+    if answer.amount.as_ref().is_some_and(|amount| *amount != payable.amount.to_string()) {
+        return Err(FacilitatorFault::Contradiction("it names another amount"));
+    }
+    // Deferred settlement answers without a transaction, and only to who asked for it.
+    let deferred = payable.request.payment_requirements.pointer("/extra/settlement").is_some_and(|how| how == "deferred");
+    if answer.transaction.is_empty() && !deferred {
+        return Err(FacilitatorFault::Contradiction("it names no transaction"));
+    }
+    Ok(())
+}

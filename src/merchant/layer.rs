@@ -1,0 +1,300 @@
+//! The paywall as a tower layer: for axum, `.layer(Paywall::new(facilitator, Gate::new(offer)))` on a route.
+//!
+//! The default flow settles before it serves. A handler that only should run after payment, and whose work is not
+//! worth paying for when it fails, may use [`Flow::Authorization`] instead; its price is said there.
+
+use crate::{
+    merchant::{
+        facilitator::{FacilitatorClient, FacilitatorFault},
+        gate::{Decision, Gate, Payable, Refusal},
+    },
+    wire::{
+        facilitator::{SettleAnswer, VerifyAnswer},
+        header as x402,
+        session::SessionAfterPayment,
+    },
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
+    header::{ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_TYPE, HOST, RETRY_AFTER},
+};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower::{Layer, Service};
+
+const PAYMENT_REQUIRED: HeaderName = HeaderName::from_static(x402::PAYMENT_REQUIRED);
+const PAYMENT_SIGNATURE: HeaderName = HeaderName::from_static(x402::PAYMENT_SIGNATURE);
+const X_PAYMENT: HeaderName = HeaderName::from_static(x402::X_PAYMENT);
+const PAYMENT_RESPONSE: HeaderName = HeaderName::from_static(x402::PAYMENT_RESPONSE);
+const X_PAYMENT_RESPONSE: HeaderName = HeaderName::from_static(x402::X_PAYMENT_RESPONSE);
+/// What a browser's script may read.
+const EXPOSED: HeaderValue = HeaderValue::from_static("PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE");
+
+/// When money moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flow {
+    /// Settle, then run the handler: nothing is served unpaid, and a handler that fails was paid for.
+    #[default]
+    Upfront,
+    /// Verify, run the handler, settle, hand out its answer: an answer of 400 or above is free. Verifying reserves
+    /// nothing, so a payer may make the handler run without getting its answer; use it where running is cheap.
+    Authorization,
+}
+
+/// What a handler finds in the request's extensions when it was paid for upfront.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receipt {
+    /// The wallet that paid, base58, when the facilitator tells it.
+    pub payer: Option<String>,
+    /// The transaction that moved the money, base58.
+    pub transaction: String,
+    /// What was paid, in base units.
+    pub amount: String,
+    /// The network as the offer spells it.
+    pub network: String,
+    /// The payer's session right after this payment.
+    pub session: Option<SessionAfterPayment>,
+}
+
+/// What a handler finds in the request's extensions in [`Flow::Authorization`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorized {
+    /// The wallet that will pay, base58, when the facilitator tells it.
+    pub payer: Option<String>,
+}
+
+/// A paid route.
+#[derive(Clone, Debug)]
+pub struct Paywall(Arc<Terms>);
+
+#[derive(Debug)]
+struct Terms {
+    facilitator: FacilitatorClient,
+    gate: Gate,
+    flow: Flow,
+}
+
+impl Paywall {
+    /// Settles with `facilitator` what `gate` asks for, before serving.
+    pub fn new(facilitator: FacilitatorClient, gate: Gate) -> Self {
+        Self::with_flow(facilitator, gate, Flow::default())
+    }
+
+    /// The same with a choice of when money moves.
+    pub fn with_flow(facilitator: FacilitatorClient, gate: Gate, flow: Flow) -> Self {
+        Self(Arc::new(Terms { facilitator, gate, flow }))
+    }
+}
+
+impl<S> Layer<S> for Paywall {
+    type Service = Paid<S>;
+
+    fn layer(&self, inner: S) -> Paid<S> {
+        Paid { inner, terms: Arc::clone(&self.0) }
+    }
+}
+
+/// A service behind a [`Paywall`].
+#[derive(Clone, Debug)]
+pub struct Paid<S> {
+    inner: S,
+    terms: Arc<Terms>,
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+impl<S, B, R> Service<Request<B>> for Paid<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    B: Send + 'static,
+    R: From<String> + Send + 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = BoxFuture<Result<Response<R>, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The instance that was polled ready is the one to call; the fresh clone waits for its own turn.
+        let fresh = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, fresh);
+        let terms = Arc::clone(&self.terms);
+        Box::pin(async move {
+            let mut response = terms.serve(inner, request).await?;
+            response.headers_mut().append(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            Ok(response)
+        })
+    }
+}
+
+impl Terms {
+    async fn serve<S, B, R>(&self, inner: S, mut request: Request<B>) -> Result<Response<R>, S::Error>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        R: From<String>,
+    {
+        let url = self.url(&request);
+        let payment = take_payment(request.headers_mut());
+        let decision = match &payment {
+            Ok(text) => self.gate.decide(text.as_deref(), &url),
+            Err(AmbiguousHeader) => Decision::Ask(Refusal::AmbiguousHeader),
+        };
+        let payable = match decision {
+            Decision::Ask(refusal) => return Ok(self.ask(&url, &refusal.to_string())),
+            Decision::Settle(payable) => payable,
+        };
+        match self.flow {
+            Flow::Upfront => self.settle_then_serve(inner, request, &payable, &url).await,
+            Flow::Authorization => self.serve_then_settle(inner, request, &payable, &url).await,
+        }
+    }
+
+    async fn settle_then_serve<S, B, R>(
+        &self,
+        mut inner: S,
+        mut request: Request<B>,
+        payable: &Payable,
+        url: &str,
+    ) -> Result<Response<R>, S::Error>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        R: From<String>,
+    {
+        let answer = match self.facilitator.settle(payable).await {
+            Ok(answer) if answer.success => answer,
+            Ok(refused) => return Ok(self.unsettled(url, &refused)),
+            Err(fault) => return Ok(unavailable(&fault)),
+        };
+        request.extensions_mut().insert(receipt(&answer, payable));
+        let mut response = inner.call(request).await?;
+        attach(response.headers_mut(), &answer);
+        Ok(response)
+    }
+
+    async fn serve_then_settle<S, B, R>(
+        &self,
+        mut inner: S,
+        mut request: Request<B>,
+        payable: &Payable,
+        url: &str,
+    ) -> Result<Response<R>, S::Error>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        R: From<String>,
+    {
+        let payer = match self.facilitator.verify(payable).await {
+            Ok(VerifyAnswer { is_valid: true, payer, .. }) => payer,
+            Ok(refused) => return Ok(self.ask(url, refused.invalid_reason.as_deref().unwrap_or("payment refused"))),
+            Err(fault) => return Ok(unavailable(&fault)),
+        };
+        request.extensions_mut().insert(Authorized { payer });
+        let mut response = inner.call(request).await?;
+        if response.status().is_client_error() || response.status().is_server_error() {
+            return Ok(response);
+        }
+        match self.facilitator.settle(payable).await {
+            Ok(answer) if answer.success => attach(response.headers_mut(), &answer),
+            Ok(refused) => return Ok(self.unsettled(url, &refused)),
+            Err(fault) => return Ok(unavailable(&fault)),
+        }
+        Ok(response)
+    }
+
+    fn url<B>(&self, request: &Request<B>) -> String {
+        let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+        self.gate.resource_url(host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str)), path)
+    }
+
+    /// 402 with the challenge in both versions.
+    fn ask<R: From<String>>(&self, url: &str, error: &str) -> Response<R> {
+        let asked = self.gate.ask(url, error);
+        let mut response = json(StatusCode::PAYMENT_REQUIRED, asked.body);
+        if let Some(value) = asked.header.and_then(|text| HeaderValue::try_from(text).ok()) {
+            response.headers_mut().insert(PAYMENT_REQUIRED, value);
+        }
+        response
+    }
+
+    /// 402 with the facilitator's no (`spec/x402.md` §1.2), so that a payer can tell it from a fresh challenge.
+    fn unsettled<R: From<String>>(&self, url: &str, refused: &SettleAnswer) -> Response<R> {
+        let error = refused.error_reason.as_deref().unwrap_or("payment refused");
+        let mut response = json(StatusCode::PAYMENT_REQUIRED, self.gate.ask(url, error).body);
+        attach(response.headers_mut(), refused);
+        response
+    }
+}
+
+/// More than one payment header of a name, or one that is not text.
+struct AmbiguousHeader;
+
+/// Takes the payment out of a request, so that no handler sees it; version 2's header goes before version 1's.
+fn take_payment(headers: &mut HeaderMap) -> Result<Option<String>, AmbiguousHeader> {
+    let mut take = |name: &HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        let text = match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => value.to_str().map(|text| Some(text.to_owned())).map_err(|_| AmbiguousHeader),
+            (Some(_), Some(_)) => Err(AmbiguousHeader),
+        };
+        headers.remove(name);
+        text
+    };
+    let (new, old) = (take(&PAYMENT_SIGNATURE), take(&X_PAYMENT));
+    Ok(new?.or(old?))
+}
+
+fn receipt(answer: &SettleAnswer, payable: &Payable) -> Receipt {
+    Receipt {
+        payer: answer.payer.clone(),
+        transaction: answer.transaction.clone(),
+        amount: payable.amount.to_string(),
+        network: payable.network.clone(),
+        session: answer.extensions.as_ref().and_then(|extensions| extensions.session.clone()),
+    }
+}
+
+/// Hands the facilitator's answer to the payer, under both versions' names.
+fn attach(headers: &mut HeaderMap, answer: &SettleAnswer) {
+    // An answer that is too long for a header (a facilitator's own extensions) goes without them: the payment counts.
+    let brief = || x402::encode(&SettleAnswer { extensions: None, ..answer.clone() });
+    let text = x402::encode(answer).or_else(|_| brief());
+    if let Some(value) = text.ok().and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(PAYMENT_RESPONSE, value.clone());
+        headers.insert(X_PAYMENT_RESPONSE, value);
+    }
+}
+
+/// The facilitator cannot be asked, so nobody can pay: our side's fault, never a 402.
+fn unavailable<R: From<String>>(fault: &FacilitatorFault) -> Response<R> {
+    tracing::warn!(error = fault as &dyn std::error::Error, "a payment could not be settled");
+    let (status, error) = match fault {
+        FacilitatorFault::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "facilitator_busy"),
+        FacilitatorFault::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, "facilitator_unavailable"),
+        FacilitatorFault::TooLong | FacilitatorFault::Malformed { .. } | FacilitatorFault::Contradiction(_) => {
+            (StatusCode::BAD_GATEWAY, "facilitator_answer_unusable")
+        }
+    };
+    let mut response = json(status, serde_json::json!({"error": error, "message": fault.to_string()}).to_string());
+    if let FacilitatorFault::Busy { retry_after } = fault {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
+    }
+    response
+}
+
+fn json<R: From<String>>(status: StatusCode, body: String) -> Response<R> {
+    let mut response = Response::new(R::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

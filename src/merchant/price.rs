@@ -1,0 +1,172 @@
+//! What a route costs, and the requirements that are made of it.
+
+use crate::{
+    domain::amount::{Amount, AmountError},
+    wire::{SESSION_SCHEME, x402_v1, x402_v2},
+};
+use serde_json::{Map, Value};
+use solana_pubkey::Pubkey;
+
+/// How long a merchant waits for a settlement unless he says otherwise, in seconds.
+pub const DEFAULT_TIMEOUT_SECONDS: u64 = 60;
+
+/// A price: a positive amount of base units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price(Amount);
+
+impl Price {
+    /// A price in base units; zero is refused, because a payment of nothing proves nothing.
+    pub fn base_units(amount: Amount) -> Result<Self, AmountError> {
+        if amount == Amount::ZERO { Err(AmountError::Zero) } else { Ok(Self(amount)) }
+    }
+
+    /// A price as people write it, of an asset with `decimals` places: `0.29` with six is 290000 base units.
+    pub fn decimal(text: &str, decimals: u8) -> Result<Self, AmountError> {
+        Amount::parse_decimal(text, decimals).and_then(Self::base_units)
+    }
+
+    /// In base units.
+    pub const fn amount(self) -> Amount {
+        self.0
+    }
+}
+
+/// One way to pay for a route.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    network: String,
+    asset: Pubkey,
+    pay_to: Pubkey,
+    price: Price,
+    timeout_seconds: u64,
+    description: String,
+    mime_type: String,
+    extra: Map<String, Value>,
+}
+
+impl Offer {
+    /// An offer to be paid in `asset` (a mint) to the wallet `pay_to`; `network` is told to payers as it is spelled here.
+    pub fn new(network: impl Into<String>, asset: Pubkey, pay_to: Pubkey, price: Price) -> Self {
+        Self {
+            network: network.into(),
+            asset,
+            pay_to,
+            price,
+            timeout_seconds: DEFAULT_TIMEOUT_SECONDS,
+            description: String::new(),
+            mime_type: String::new(),
+            extra: Map::new(),
+        }
+    }
+
+    /// Says what is sold and in which form, as in `application/json`.
+    #[must_use]
+    pub fn described(mut self, description: impl Into<String>, mime_type: impl Into<String>) -> Self {
+        (self.description, self.mime_type) = (description.into(), mime_type.into());
+        self
+    }
+
+    /// Waits at most this many seconds for a settlement; zero, which facilitators refuse, becomes one.
+    #[must_use]
+    pub fn within(mut self, seconds: u64) -> Self {
+        self.timeout_seconds = seconds.max(1);
+        self
+    }
+
+    /// Adds a member to `extra`, such as the facilitator's address.
+    #[must_use]
+    pub fn with_extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(name.into(), value.into());
+        self
+    }
+
+    /// The network as payers are told it.
+    pub fn network(&self) -> &str {
+        &self.network
+    }
+
+    /// What is asked for, in base units.
+    pub fn amount(&self) -> Amount {
+        self.price.amount()
+    }
+
+    /// The longest wait for a settlement, in seconds.
+    pub fn timeout_seconds(&self) -> u64 {
+        self.timeout_seconds
+    }
+
+    /// The offer in x402 version 2.
+    pub fn requirements(&self) -> x402_v2::Requirements {
+        x402_v2::Requirements {
+            scheme: SESSION_SCHEME.to_owned(),
+            network: self.network.clone(),
+            amount: self.price.amount().to_string(),
+            asset: self.asset.to_string(),
+            pay_to: self.pay_to.to_string(),
+            max_timeout_seconds: self.timeout_seconds,
+            extra: self.extra(),
+            others: Map::new(),
+        }
+    }
+
+    /// The offer in x402 version 1, for the resource at `url`.
+    pub fn requirements_v1(&self, url: &str) -> x402_v1::Requirements {
+        let amount = self.price.amount().to_string();
+        x402_v1::Requirements {
+            scheme: SESSION_SCHEME.to_owned(),
+            network: self.network.clone(),
+            // The published session client reads `amount` and nothing else (`spec/session.md` §3).
+            amount: Some(amount.clone()),
+            max_amount_required: amount,
+            resource: url.to_owned(),
+            description: self.description.clone(),
+            mime_type: self.mime_type.clone(),
+            pay_to: self.pay_to.to_string(),
+            max_timeout_seconds: self.timeout_seconds,
+            asset: self.asset.to_string(),
+            output_schema: None,
+            extra: self.extra(),
+            others: Map::new(),
+        }
+    }
+
+    /// What is sold at `url`.
+    pub(super) fn resource(&self, url: &str) -> x402_v2::Resource {
+        let told = |text: &String| (!text.is_empty()).then(|| text.clone());
+        x402_v2::Resource {
+            url: Some(url.to_owned()),
+            description: told(&self.description),
+            mime_type: told(&self.mime_type),
+        }
+    }
+
+    fn extra(&self) -> Option<Map<String, Value>> {
+        (!self.extra.is_empty()).then(|| self.extra.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_decimal_arithmetic_and_never_nothing() {
+        assert_eq!(Price::decimal("0.29", 2).map(|p| p.amount().get()), Ok(29));
+        assert_eq!(Price::decimal("1", 6).map(|p| p.amount().get()), Ok(1_000_000));
+        assert_eq!(Price::decimal("0.000", 6), Err(AmountError::Zero));
+        assert_eq!(Price::decimal("0.0000001", 6), Err(AmountError::TooPrecise));
+        assert!(Price::decimal("-1", 6).is_err() && Price::decimal("1e3", 6).is_err());
+        assert_eq!(Price::base_units(Amount::ZERO), Err(AmountError::Zero));
+    }
+
+    #[test]
+    fn version_one_states_the_amount_in_both_words() {
+        let price = Price::decimal("0.5", 6).unwrap();
+        let offer = Offer::new("solana:devnet", Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]), price);
+        let json = serde_json::to_value(offer.requirements_v1("http://shop/x")).unwrap();
+        assert_eq!(json["amount"], "500000");
+        assert_eq!(json["maxAmountRequired"], "500000");
+        assert_eq!(json["resource"], "http://shop/x");
+        assert!(json.get("extra").is_none());
+    }
+}
