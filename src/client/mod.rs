@@ -1,1 +1,34 @@
-//! (in progress)
+//! The payer's SDK: open a confidential session with one signature, pay per call without a prompt, read balances.
+//!
+//! Promises: nobody but the pinned facilitator is ever delegated to, nothing is signed that this module did not
+//! build, a payment goes only to the session's recipient, only to allowed origins and never above the stated maximum
+//! and every request is paid at most once.
+//!
+//! - [`signer`]: who signs: a wallet behind [`PayerSigner`], or a [`LocalKey`].
+//! - [`terms`]: what the facilitator's `/supported` must say, held against what the payer pinned.
+//! - [`session`]: [`SessionClient`]: open, show, resume. [`saved`]: [`OpenSession`] and its JSON.
+//! - [`pay`]: the decision to pay a challenge, and the payment itself; pure. [`fetch`]: [`Payer`] over HTTP.
+//! - [`balance`]: confidential balances through the Covalidator.
+//! - [`rpc`]: the small part of Solana that a payer needs: read and simulate, never send.
+
+mod approve;
+pub mod balance;
+mod facilitator;
+pub mod fetch;
+pub mod pay;
+pub mod rpc;
+pub mod saved;
+pub mod session;
+pub mod signer;
+pub mod terms;
+
+pub use approve::{ApproveError, Grant};
+pub use balance::{Balance, BalanceReader};
+pub use facilitator::FacilitatorError;
+pub use fetch::{Fetched, PayError, Payer};
+pub use pay::{PayRefusal, Payment};
+pub use rpc::{PayerRpc, RpcError, SolanaRpc};
+pub use saved::{OpenSession, SavedError};
+pub use session::{OpenError, OpenOptions, Opening, SessionClient, SessionKeyChoice};
+pub use signer::{LocalKey, PayerSigner, SigningError};
+pub use terms::{FacilitatorPin, Settings, TermsError, Trust};

@@ -33,13 +33,13 @@ pub enum SetupError {
     Client(#[source] reqwest::Error),
 }
 
-/// Why the facilitator gave no usable answer. Nothing is known of the payment then, except with [`Self::Busy`].
+/// Why the facilitator gave no usable answer. Nothing is known of the payment then: the payer repeats the same header.
 #[derive(Debug, thiserror::Error)]
 pub enum FacilitatorFault {
     /// No answer: refused connection, broken connection, deadline.
     #[error("the facilitator did not answer")]
     Unreachable(#[source] reqwest::Error),
-    /// It asks to be left alone (429 or 503); nothing was paid.
+    /// It asks to be left alone (429), or cannot know the outcome now (503).
     #[error("the facilitator is busy")]
     Busy {
         /// For how long, in seconds, when it says.
@@ -153,7 +153,8 @@ impl FacilitatorClient {
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, FacilitatorFault> {
         let unreachable = |error: reqwest::Error| FacilitatorFault::Unreachable(error.without_url());
         let mut response = request.send().await.map_err(unreachable)?;
-        let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after =
+            response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
@@ -202,7 +203,8 @@ fn check_success(answer: &SettleAnswer, payable: &Payable) -> Result<(), Facilit
         return Err(FacilitatorFault::Contradiction("it names another amount"));
     }
     // Deferred settlement answers without a transaction, and only to who asked for it.
-    let deferred = payable.request.payment_requirements.pointer("/extra/settlement").is_some_and(|how| how == "deferred");
+    let deferred =
+        payable.request.payment_requirements.pointer("/extra/settlement").is_some_and(|how| how == "deferred");
     if answer.transaction.is_empty() && !deferred {
         return Err(FacilitatorFault::Contradiction("it names no transaction"));
     }

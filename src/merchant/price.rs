@@ -162,7 +162,8 @@ mod tests {
     #[test]
     fn version_one_states_the_amount_in_both_words() {
         let price = Price::decimal("0.5", 6).unwrap();
-        let offer = Offer::new("solana:devnet", Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]), price);
+        let offer =
+            Offer::new("solana:devnet", Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]), price);
         let json = serde_json::to_value(offer.requirements_v1("http://shop/x")).unwrap();
         assert_eq!(json["amount"], "500000");
         assert_eq!(json["maxAmountRequired"], "500000");

@@ -1,0 +1,191 @@
+//! The approve transaction, exactly as `spec/session.md` §2 has it: grant, create, approve; nothing else.
+//!
+//! The decrypt allowance belongs to a handle that does not exist yet. It is learnt by simulating the transaction
+//! without the allowance, and checked by simulating it again with it.
+
+use crate::{
+    client::rpc::{Account, PayerRpc, RpcError},
+    programs::{
+        Programs,
+        inco_token::{AccountState, Allowance, DecodeError, IncoAccount, IncoMint},
+    },
+};
+use solana_hash::Hash;
+use solana_instruction::Instruction;
+use solana_message::{VersionedMessage, legacy};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use solana_system_interface::instruction as system;
+use solana_transaction::versioned::VersionedTransaction;
+
+/// The grant of the template: rent for a decrypt allowance, and enough beside it to stay exempt from rent.
+pub(super) const GRANT_LAMPORTS: u64 = 2_000_000;
+
+/// Whether the facilitator is asked for SOL: the user pays the rent of the approve's decrypt allowance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grant {
+    /// Only when the user's own SOL does not suffice, as a simulation tells.
+    #[default]
+    WhenNeeded,
+    /// Always, as the published client does.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Why no approve transaction could be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ApproveError {
+    /// The chain could not be asked.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// The asset's mint is not there, or is no mint of the token program.
+    #[error("the asset is not a mint of the token program")]
+    Mint,
+    /// The user's token account is frozen, or another program's, or another wallet's.
+    #[error("the user's token account cannot be used: {0}")]
+    Source(&'static str),
+    /// An account's bytes are not what they should be.
+    #[error("the user's token account is unreadable")]
+    Unreadable(#[source] DecodeError),
+    /// The transaction would fail.
+    #[error("the approve transaction would fail: {0}")]
+    WouldFail(String),
+    /// The chain moved between two simulations, or does not do what the template says.
+    #[error("the simulated approve does not leave what it should: {0}")]
+    Unexpected(&'static str),
+}
+
+/// What an approve is made for.
+pub(super) struct Approve<'a> {
+    pub(super) programs: Programs,
+    pub(super) fee_payer: Pubkey,
+    pub(super) spender: Pubkey,
+    pub(super) user: Pubkey,
+    pub(super) mint: Pubkey,
+    /// The encrypted amount.
+    pub(super) ciphertext: &'a [u8],
+    pub(super) grant: Grant,
+    /// The most that the facilitator grants, in lamports, when it is told.
+    pub(super) max_grant: Option<u64>,
+}
+
+/// The mint's decimals and whether the user's account has to be created.
+struct Ground {
+    decimals: u8,
+    creates: bool,
+}
+
+impl Approve<'_> {
+    /// The transaction, with all signatures missing.
+    pub(super) async fn prepare(&self, rpc: &dyn PayerRpc) -> Result<VersionedTransaction, ApproveError> {
+        let ground = self.ground(rpc).await?;
+        let blockhash = rpc.latest_blockhash().await?;
+        let granted = self.max_grant.map_or(GRANT_LAMPORTS, |most| most.min(GRANT_LAMPORTS));
+        let first = (self.grant == Grant::Always).then_some(granted);
+        match self.complete(rpc, &ground, first, blockhash).await {
+            // What fails for want of SOL succeeds with the grant; what fails otherwise fails again.
+            Err(ApproveError::WouldFail(why)) if self.grant == Grant::WhenNeeded && granted > 0 => {
+                match self.complete(rpc, &ground, Some(granted), blockhash).await {
+                    Err(ApproveError::WouldFail(_)) => Err(ApproveError::WouldFail(why)),
+                    other => other,
+                }
+            }
+            other => other,
+        }
+    }
+
+    fn source(&self) -> Pubkey {
+        self.programs.token_account(&self.user, &self.mint)
+    }
+
+    async fn ground(&self, rpc: &dyn PayerRpc) -> Result<Ground, ApproveError> {
+        let told = rpc.accounts(&[self.mint, self.source()]).await?;
+        let [mint, source] = <[_; 2]>::try_from(told).map_err(|_| RpcError::Impossible { what: "accounts" })?;
+        let mint = mint.filter(|account| account.owner == self.programs.token).ok_or(ApproveError::Mint)?;
+        let mint = IncoMint::decode(&mint.bytes).map_err(|_| ApproveError::Mint)?;
+        if let Some(source) = &source {
+            self.check_source(source)?;
+        }
+        Ok(Ground { decimals: mint.decimals, creates: source.is_none() })
+    }
+
+    /// Creation is never sent for an account that exists: on a frozen one it would reset the balance
+    /// (`spec/inco.md` §4).
+    fn check_source(&self, account: &Account) -> Result<(), ApproveError> {
+        if account.owner != self.programs.token {
+            return Err(ApproveError::Source("it belongs to another program"));
+        }
+        let source = IncoAccount::decode(&account.bytes).map_err(ApproveError::Unreadable)?;
+        if source.owner != self.user || source.mint != self.mint {
+            return Err(ApproveError::Source("it belongs to another wallet or mint"));
+        }
+        match source.state {
+            AccountState::Initialised => Ok(()),
+            AccountState::Uninitialised => Err(ApproveError::Source("it is not initialised")),
+            AccountState::Frozen => Err(ApproveError::Source("it is frozen")),
+        }
+    }
+
+    async fn complete(
+        &self,
+        rpc: &dyn PayerRpc,
+        ground: &Ground,
+        grant: Option<u64>,
+        blockhash: Hash,
+    ) -> Result<VersionedTransaction, ApproveError> {
+        let handle = self.approved(rpc, &self.build(ground, grant, None, blockhash)).await?;
+        let allowance = self.programs.decrypt_allowance(handle, &self.spender);
+        let transaction = self.build(ground, grant, Some(allowance), blockhash);
+        if self.approved(rpc, &transaction).await? != handle {
+            return Err(ApproveError::Unexpected("another handle than before"));
+        }
+        Ok(transaction)
+    }
+
+    /// The handle of the delegated amount that a transaction leaves.
+    async fn approved(&self, rpc: &dyn PayerRpc, transaction: &VersionedTransaction) -> Result<u128, ApproveError> {
+        let simulated = rpc.simulate(transaction, &[self.source()]).await?;
+        if let Some(error) = simulated.error {
+            return Err(ApproveError::WouldFail(error));
+        }
+        let account = simulated.accounts.into_iter().flatten().next();
+        let account = account.ok_or(ApproveError::Unexpected("no token account"))?;
+        let source = IncoAccount::decode(&account.bytes).map_err(ApproveError::Unreadable)?;
+        if source.delegate != Some(self.spender) {
+            return Err(ApproveError::Unexpected("the spender is not the delegate"));
+        }
+        if source.delegated_amount == 0 {
+            return Err(ApproveError::Unexpected("no approved amount"));
+        }
+        Ok(source.delegated_amount)
+    }
+
+    fn build(
+        &self,
+        ground: &Ground,
+        grant: Option<u64>,
+        allowance: Option<Pubkey>,
+        blockhash: Hash,
+    ) -> VersionedTransaction {
+        let instructions = self.instructions(ground, grant, allowance);
+        let message = legacy::Message::new_with_blockhash(&instructions, Some(&self.fee_payer), &blockhash);
+        let signatures = vec![Signature::default(); usize::from(message.header.num_required_signatures)];
+        VersionedTransaction { signatures, message: VersionedMessage::Legacy(message) }
+    }
+
+    fn instructions(&self, ground: &Ground, grant: Option<u64>, allowance: Option<Pubkey>) -> Vec<Instruction> {
+        let granted = grant.map(|lamports| system::transfer(&self.fee_payer, &self.user, lamports));
+        let create = || self.programs.create_idempotent(&self.fee_payer, &self.user, &self.mint);
+        let approve = self.programs.approve_checked(
+            &self.source(),
+            &self.mint,
+            &self.spender,
+            &self.user,
+            self.ciphertext,
+            ground.decimals,
+            allowance.map(|account| Allowance { account, holder: self.spender }),
+        );
+        granted.into_iter().chain(ground.creates.then(create)).chain([approve]).collect()
+    }
+}

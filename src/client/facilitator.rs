@@ -1,0 +1,162 @@
+//! The facilitator as a payer sees it: `/supported`, `POST /sessions`, `GET /sessions/{id}`.
+//!
+//! Every call has a deadline, no answer fills the memory, and redirects are not followed: what a payer signs goes
+//! where he said and nowhere else.
+
+use crate::{
+    domain::{clock::UnixSeconds, session::SessionId},
+    wire::{
+        facilitator::SupportedAnswer,
+        json,
+        session::{OpenSessionBody, SessionRefusal, SessionView},
+    },
+};
+use reqwest::{RequestBuilder, StatusCode, Url, header, redirect};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// One call, connection and body included; the facilitator itself answers within 30 seconds.
+const DEADLINE: Duration = Duration::from_secs(45);
+/// A signed read's time and signature, as the facilitator's API names them.
+const READ_AT: &str = "session-read-at";
+const READ_SIGNATURE: &str = "session-read-signature";
+
+/// Why a facilitator gave no usable answer. Names no URL: it may hold a key.
+#[derive(Debug, thiserror::Error)]
+pub enum FacilitatorError {
+    /// Not an absolute `http` or `https` URL.
+    #[error("the facilitator's URL is not an http or https URL")]
+    Url,
+    /// No answer: refused connection, broken connection, deadline, no TLS.
+    #[error("the facilitator did not answer")]
+    Unreachable(#[source] reqwest::Error),
+    /// Not the documented JSON, or more of it than we read.
+    #[error("the facilitator's answer is malformed (HTTP {status})")]
+    Malformed {
+        /// The HTTP status it came with.
+        status: u16,
+        /// What is wrong with it.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
+
+/// What came back for a session.
+#[derive(Debug)]
+pub(super) enum SessionAnswer {
+    /// The session.
+    Session(Box<SessionView>),
+    /// A refusal, and what its status says about coming back.
+    Refused(Refused),
+}
+
+/// A facilitator's no.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) body: SessionRefusal,
+    /// 429, 502, 503 or 504: the same request may succeed later.
+    pub(super) may_pass: bool,
+    /// How long the facilitator wants to be left alone.
+    pub(super) retry_after: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct FacilitatorHttp {
+    http: reqwest::Client,
+    base: Url,
+}
+
+impl FacilitatorHttp {
+    pub(super) fn new(url: &str) -> Result<Self, FacilitatorError> {
+        let base = Url::parse(url).map_err(|_| FacilitatorError::Url)?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(FacilitatorError::Url);
+        }
+        let http = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .timeout(DEADLINE)
+            .user_agent(concat!("sotto/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(unreachable)?;
+        Ok(Self { http, base })
+    }
+
+    pub(super) async fn supported(&self) -> Result<SupportedAnswer, FacilitatorError> {
+        read(&send(self.http.get(self.at("/supported"))).await?)
+    }
+
+    pub(super) async fn open(&self, path: &str, body: &OpenSessionBody) -> Result<SessionAnswer, FacilitatorError> {
+        session_answer(&send(self.http.post(self.at(path)).json(body)).await?)
+    }
+
+    /// Shows a session; amounts only to a signed request, where the facilitator wants one.
+    pub(super) async fn session(
+        &self,
+        id: SessionId,
+        signed: Option<(UnixSeconds, [u8; 64])>,
+    ) -> Result<SessionAnswer, FacilitatorError> {
+        let mut request = self.http.get(self.at(&format!("/sessions/{id}")));
+        if let Some((at, signature)) = signed {
+            let signature = bs58::encode(signature).into_string();
+            request = request.header(READ_AT, at).header(READ_SIGNATURE, signature);
+        }
+        session_answer(&send(request).await?)
+    }
+
+    /// A path below the base, whether or not the base ends with a slash.
+    fn at(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    body: Vec<u8>,
+}
+
+fn unreachable(error: reqwest::Error) -> FacilitatorError {
+    FacilitatorError::Unreachable(error.without_url())
+}
+
+async fn send(request: RequestBuilder) -> Result<Answer, FacilitatorError> {
+    let mut response = request.send().await.map_err(unreachable)?;
+    let status = response.status();
+    let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(FacilitatorError::Malformed { status: status.as_u16(), source: None });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs), body })
+}
+
+fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, FacilitatorError> {
+    let malformed = |source| FacilitatorError::Malformed { status: answer.status.as_u16(), source: Some(source) };
+    let value = json::read(&answer.body).map_err(|error| malformed(Box::new(error)))?;
+    serde_json::from_value(value).map_err(|error| malformed(Box::new(error)))
+}
+
+fn session_answer(answer: &Answer) -> Result<SessionAnswer, FacilitatorError> {
+    if answer.status.is_success() {
+        return read(answer).map(Box::new).map(SessionAnswer::Session);
+    }
+    let may_pass = matches!(answer.status.as_u16(), 429 | 502 | 503 | 504);
+    let body = match read(answer) {
+        Ok(body) => body,
+        // A proxy between us answers in its own words while the facilitator restarts.
+        Err(_) if may_pass => SessionRefusal {
+            error: format!("http_{}", answer.status.as_u16()),
+            message: "The facilitator is not ready to answer.".to_owned(),
+            session_id: None,
+        },
+        Err(error) => return Err(error),
+    };
+    Ok(SessionAnswer::Refused(Refused { body, may_pass, retry_after: answer.retry_after }))
+}

@@ -1,0 +1,431 @@
+//! Opening a session, showing one, and coming back to one.
+//!
+//! The wallet is asked once: for the approve transaction, the intent, and the short message that stands for the intent
+//! on chain. What it signs is built here from the payer's own settings; what the facilitator answers is believed only
+//! where it repeats what was asked for.
+
+use crate::{
+    client::{
+        approve::{Approve, ApproveError, Grant},
+        facilitator::{FacilitatorError, FacilitatorHttp, Refused, SessionAnswer},
+        rpc::PayerRpc,
+        saved::{Authority, OpenSession},
+        signer::{LocalKey, PayerSigner, SigningError},
+        terms::{self, FacilitatorPin, Settings, Terms, TermsError},
+    },
+    domain::{
+        amount::Amount,
+        chance::{self, Chance},
+        clock::{Clock, UnixSeconds},
+        intent::{INTENT_NONCE_LENGTH, Intent, IntentHash},
+        session::SessionId,
+        signed,
+    },
+    programs::ciphertext,
+    wire::session::{OpenSessionBody, SessionRefusal, SessionView},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// The pause before the first repeat; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause that the facilitator does not ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// The most bytes a transaction may have on the wire.
+const MAX_TRANSACTION_BYTES: usize = 1_232;
+
+/// What a session is opened for.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// The wallet to be paid.
+    pub recipient: Pubkey,
+    /// The most that may be captured, in base units; positive.
+    pub cap: Amount,
+    /// How long payments are accepted.
+    pub lifetime: Duration,
+    /// Whether bare possession of the session id pays.
+    pub session_key: SessionKeyChoice,
+    /// Signs the short message, so that neither intent nor cap appear on chain.
+    pub short_authorization: bool,
+    /// The intent's nonce; a random one unless given.
+    pub nonce: Option<String>,
+    /// Whether the facilitator is asked for SOL.
+    pub grant: Grant,
+    /// What to approve on chain, in base units, when other sessions of the same asset are to stay open: the token
+    /// account has one delegate slot, and this approve replaces the last. At least the cap, which it is unless given.
+    pub approve_total: Option<Amount>,
+    /// The origins that may be paid from the session, as in `https://api.example.com`.
+    pub origins: Vec<String>,
+    /// How long to wait for the session to open.
+    pub patience: Duration,
+}
+
+impl OpenOptions {
+    /// A session with a generated session key, for one recipient; no origin may be paid yet.
+    pub fn new(recipient: Pubkey, cap: Amount, lifetime: Duration) -> Self {
+        Self {
+            recipient,
+            cap,
+            lifetime,
+            session_key: SessionKeyChoice::Generate,
+            short_authorization: true,
+            nonce: None,
+            grant: Grant::default(),
+            approve_total: None,
+            origins: Vec::new(),
+            patience: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What must sign the session's payments.
+#[derive(Clone, Debug, Default)]
+pub enum SessionKeyChoice {
+    /// A new key.
+    #[default]
+    Generate,
+    /// This key.
+    Given(LocalKey),
+    /// Nothing: whoever sees the session id can pay with it. For facilitators that know no session keys.
+    None,
+}
+
+/// Why no session was opened or shown.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The options contradict each other.
+    #[error("a session cannot be opened like this: {0}")]
+    Options(&'static str),
+    /// The facilitator gave no usable answer.
+    #[error(transparent)]
+    Facilitator(#[from] FacilitatorError),
+    /// The facilitator's terms are not the payer's.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// No approve transaction.
+    #[error(transparent)]
+    Approve(#[from] ApproveError),
+    /// Not signed.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    /// The wallet returned something else than the transaction with its signature.
+    #[error("the wallet did not sign the transaction as it was built: {0}")]
+    Wallet(&'static str),
+    /// The facilitator said no.
+    #[error("the facilitator refused: {} ({})", .0.message, .0.error)]
+    Refused(SessionRefusal),
+    /// What came back is not the session that was asked for.
+    #[error("the facilitator's session differs from what was asked for: {0}")]
+    OtherSession(&'static str),
+    /// Patience ended. The approve may still land: [`SessionClient::finish`] goes on with the same opening.
+    #[error("the session has not opened yet")]
+    Unfinished {
+        /// To go on with.
+        opening: Box<Opening>,
+        /// The last answer.
+        #[source]
+        last: Box<OpenError>,
+    },
+}
+
+/// A signed opening on its way: everything that has to be repeated until the facilitator says yes or no.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    body: OpenSessionBody,
+    sessions_path: String,
+    intent: Intent,
+    hash: IntentHash,
+    session_key: Option<LocalKey>,
+    origins: Vec<String>,
+}
+
+/// Opens sessions at one facilitator.
+pub struct SessionClient {
+    settings: Settings,
+    http: FacilitatorHttp,
+    rpc: Arc<dyn PayerRpc>,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+}
+
+impl SessionClient {
+    /// A client with these settings; `rpc` is used to read and simulate.
+    pub fn new(
+        settings: Settings,
+        rpc: Arc<dyn PayerRpc>,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+    ) -> Result<Self, FacilitatorError> {
+        let http = FacilitatorHttp::new(&settings.facilitator)?;
+        Ok(Self { settings, http, rpc, clock, chance })
+    }
+
+    /// Opens a session: asks the wallet once, and waits until the facilitator has said yes or no.
+    pub async fn open(&self, wallet: &dyn PayerSigner, options: &OpenOptions) -> Result<OpenSession, OpenError> {
+        let opening = self.prepare(wallet, options).await?;
+        self.finish(opening, options.patience).await
+    }
+
+    /// Everything before `POST /sessions`: terms, simulation, the wallet's signatures.
+    pub async fn prepare(&self, wallet: &dyn PayerSigner, options: &OpenOptions) -> Result<Opening, OpenError> {
+        let user = wallet.pubkey();
+        check_options(&user, options)?;
+        let terms = terms::agree(&self.http.supported().await?, &self.settings)?;
+        check_terms(&user, options, &terms)?;
+        let approve = self.approve(&user, options, &terms).await?;
+        let approve = wallet_signed(wallet.sign_transaction(approve).await?, &user, &terms.facilitator)?;
+        let session_key = match &options.session_key {
+            SessionKeyChoice::Generate => Some(LocalKey::generate(self.chance.as_ref())),
+            SessionKeyChoice::Given(key) => Some(key.clone()),
+            SessionKeyChoice::None => None,
+        };
+        let intent = self.intent(user, options, &terms, session_key.as_ref().map(LocalKey::pubkey));
+        self.sign(wallet, options, terms, intent, session_key, &approve).await
+    }
+
+    async fn sign(
+        &self,
+        wallet: &dyn PayerSigner,
+        options: &OpenOptions,
+        terms: Terms,
+        intent: Intent,
+        session_key: Option<LocalKey>,
+        approve: &[u8],
+    ) -> Result<Opening, OpenError> {
+        let bytes = intent.to_bytes();
+        let hash = IntentHash::of(&bytes);
+        let auth_signature = wallet.sign_message(&bytes).await?;
+        let settle_message = options.short_authorization.then(|| hash.settle_message());
+        let settle_signature = match &settle_message {
+            Some(message) => Some(STANDARD.encode(wallet.sign_message(message.as_bytes()).await?)),
+            None => None,
+        };
+        let body = OpenSessionBody {
+            user: intent.user.to_string(),
+            asset: intent.asset.to_string(),
+            recipient: intent.recipient.to_string(),
+            cap: intent.cap.to_string(),
+            expiration_unix: intent.expires_at,
+            network: intent.network.clone(),
+            approve_tx_base64: Some(STANDARD.encode(approve)),
+            approve_tx_signature: None,
+            auth_message: STANDARD.encode(&bytes),
+            auth_signature: STANDARD.encode(auth_signature),
+            settle_message,
+            settle_signature,
+        };
+        let origins = options.origins.clone();
+        Ok(Opening { body, sessions_path: terms.sessions_path, intent, hash, session_key, origins })
+    }
+
+    async fn approve(
+        &self,
+        user: &Pubkey,
+        options: &OpenOptions,
+        terms: &Terms,
+    ) -> Result<VersionedTransaction, ApproveError> {
+        let total = u128::from(options.approve_total.unwrap_or(options.cap).get());
+        let ciphertext = ciphertext::encrypt(&self.settings.encryption_key, total, self.chance.as_ref());
+        let approve = Approve {
+            programs: self.settings.programs,
+            fee_payer: terms.facilitator.fee_payer,
+            spender: terms.facilitator.spender,
+            user: *user,
+            mint: self.settings.asset,
+            ciphertext: &ciphertext,
+            grant: options.grant,
+            max_grant: terms.max_grant_lamports,
+        };
+        approve.prepare(self.rpc.as_ref()).await
+    }
+
+    fn intent(&self, user: Pubkey, options: &OpenOptions, terms: &Terms, session_key: Option<Pubkey>) -> Intent {
+        let random = || hex::encode(chance::draw::<16>(self.chance.as_ref()));
+        Intent {
+            asset: self.settings.asset,
+            cap: options.cap,
+            expires_at: self.clock.now().saturating_add(options.lifetime.as_secs()),
+            network: terms.network.clone(),
+            nonce: options.nonce.clone().unwrap_or_else(random),
+            recipient: options.recipient,
+            spender: terms.facilitator.spender,
+            user,
+            session_key,
+        }
+    }
+
+    /// Repeats `POST /sessions` until the facilitator has said yes or no, or `patience` ends. The same opening always
+    /// meets the same session, so repeating is safe.
+    pub async fn finish(&self, opening: Opening, patience: Duration) -> Result<OpenSession, OpenError> {
+        let started = Instant::now();
+        let mut backoff = FIRST_PAUSE;
+        loop {
+            let (last, pause) = match self.http.open(&opening.sessions_path, &opening.body).await {
+                Ok(SessionAnswer::Session(view)) => return self.opened(opening, &view),
+                Ok(SessionAnswer::Refused(Refused { body, may_pass: true, retry_after })) => {
+                    (OpenError::Refused(body), retry_after.unwrap_or_default().max(backoff))
+                }
+                Ok(SessionAnswer::Refused(Refused { body, .. })) => return Err(OpenError::Refused(body)),
+                Err(error @ FacilitatorError::Unreachable(_)) => (error.into(), backoff),
+                Err(error) => return Err(error.into()),
+            };
+            if started.elapsed().saturating_add(pause) >= patience {
+                return Err(OpenError::Unfinished { opening: Box::new(opening), last: Box::new(last) });
+            }
+            tokio::time::sleep(pause).await;
+            backoff = backoff.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn opened(&self, opening: Opening, view: &SessionView) -> Result<OpenSession, OpenError> {
+        let Opening { intent, hash, session_key, origins, .. } = opening;
+        if view.state.as_deref().is_some_and(|state| state != "open") {
+            return Err(OpenError::OtherSession("it is not open"));
+        }
+        if view.cap.as_ref().is_some_and(|cap| *cap != intent.cap.to_string()) {
+            return Err(OpenError::OtherSession("its cap"));
+        }
+        let session = OpenSession {
+            id: view.session_id.parse().map_err(|_| OpenError::OtherSession("its id is no session id"))?,
+            facilitator: self.settings.facilitator.clone(),
+            user: intent.user,
+            spender: intent.spender,
+            asset: intent.asset,
+            recipient: intent.recipient,
+            cap: Some(intent.cap),
+            expires_at: intent.expires_at,
+            networks: self.networks(&intent.network),
+            origins,
+            authority: session_key.map(|key| Authority { intent: hash, key }),
+        };
+        same_session(&session, view)?;
+        Ok(session)
+    }
+
+    /// What the facilitator says of a session now. The session key signs the question, so amounts are told.
+    pub async fn show(&self, session: &OpenSession) -> Result<SessionView, OpenError> {
+        let signed = session.authority.as_ref().map(|authority| {
+            let at = self.clock.now();
+            (at, authority.key.sign(signed::read_message(&session.id.to_string(), at).as_bytes()))
+        });
+        let view = self.view(session.id, signed).await?;
+        same_session(session, &view)?;
+        Ok(view)
+    }
+
+    /// Comes back to a session without a session key by its id alone. One with a session key needs its saved form.
+    pub async fn resume(&self, id: SessionId, origins: Vec<String>) -> Result<OpenSession, OpenError> {
+        let view = self.view(id, None).await?;
+        if view.session_key.is_some() {
+            return Err(OpenError::OtherSession("it has a session key, which only its saved form holds"));
+        }
+        let key = |text: &str| signed::parse_key(text).ok_or(OpenError::OtherSession("a member is no address"));
+        let session = OpenSession {
+            id,
+            facilitator: self.settings.facilitator.clone(),
+            user: key(&view.user)?,
+            spender: key(&view.spender)?,
+            asset: self.settings.asset,
+            recipient: key(&view.recipient)?,
+            cap: None,
+            expires_at: view.expiration_unix,
+            networks: self.networks(self.settings.network.canonical()),
+            origins,
+            authority: None,
+        };
+        if let terms::Trust::Pinned(pin) = self.settings.trust
+            && pin.spender != session.spender
+        {
+            return Err(OpenError::OtherSession("its spender is not the pinned one"));
+        }
+        same_session(&session, &view)?;
+        Ok(session)
+    }
+
+    async fn view(&self, id: SessionId, signed: Option<(UnixSeconds, [u8; 64])>) -> Result<SessionView, OpenError> {
+        match self.http.session(id, signed).await? {
+            SessionAnswer::Session(view) => Ok(*view),
+            SessionAnswer::Refused(refused) => Err(OpenError::Refused(refused.body)),
+        }
+    }
+
+    /// Every spelling of the network, `first` in front.
+    fn networks(&self, first: &str) -> Vec<String> {
+        let network = &self.settings.network;
+        let others = network.spellings().chain(network.v1()).filter(|spelling| *spelling != first);
+        std::iter::once(first).chain(others).map(str::to_owned).collect()
+    }
+}
+
+fn check_options(user: &Pubkey, options: &OpenOptions) -> Result<(), OpenError> {
+    let unless = |fine: bool, why| if fine { Ok(()) } else { Err(OpenError::Options(why)) };
+    unless(options.recipient != *user, "the recipient is the payer")?;
+    unless(options.cap > Amount::ZERO, "the cap is zero")?;
+    unless(options.lifetime.as_secs() > 0, "the lifetime is less than a second")?;
+    unless(options.approve_total.is_none_or(|total| total >= options.cap), "less is approved than the cap")?;
+    unless(
+        options.nonce.as_ref().is_none_or(|nonce| {
+            INTENT_NONCE_LENGTH.contains(&nonce.len()) && nonce.bytes().all(|byte| byte.is_ascii_graphic())
+        }),
+        "the nonce is not 16 to 64 printable ASCII characters",
+    )
+}
+
+fn check_terms(user: &Pubkey, options: &OpenOptions, terms: &Terms) -> Result<(), OpenError> {
+    let FacilitatorPin { spender, fee_payer } = terms.facilitator;
+    // With the user as fee payer the approve would be complete without the facilitator, at the user's expense.
+    if [spender, fee_payer].contains(user) {
+        return Err(OpenError::Options("the facilitator's address is the payer's"));
+    }
+    if terms.max_session_seconds.is_some_and(|most| options.lifetime.as_secs() > most) {
+        return Err(OpenError::Options("the lifetime is longer than the facilitator allows"));
+    }
+    Ok(())
+}
+
+/// The wire bytes of the transaction that came back from the wallet: signed by the user, and by nobody else.
+fn wallet_signed(
+    transaction: VersionedTransaction,
+    user: &Pubkey,
+    facilitator: &FacilitatorPin,
+) -> Result<Vec<u8>, OpenError> {
+    let keys = transaction.message.static_account_keys();
+    let [theirs, ours] = transaction.signatures.as_slice() else {
+        return Err(OpenError::Wallet("it has other signers"));
+    };
+    if keys.first() != Some(&facilitator.fee_payer) || keys.get(1) != Some(user) {
+        return Err(OpenError::Wallet("it has other signers"));
+    }
+    if *theirs != Signature::default() {
+        return Err(OpenError::Wallet("the facilitator's place is filled"));
+    }
+    if !signed::verify(user, &transaction.message.serialize(), &(*ours).into()) {
+        return Err(OpenError::Wallet("the signature is not the wallet's"));
+    }
+    let bytes = wincode::serialize(&transaction).map_err(|_| OpenError::Wallet("it cannot be written"))?;
+    if bytes.len() > MAX_TRANSACTION_BYTES { Err(OpenError::Wallet("it is too large")) } else { Ok(bytes) }
+}
+
+/// The session that a facilitator shows must be the one that the payer means.
+fn same_session(session: &OpenSession, view: &SessionView) -> Result<(), OpenError> {
+    let session_key = session.authority.as_ref().map(|authority| authority.key.pubkey().to_string());
+    let checks = [
+        ("its id", view.session_id == session.id.to_string()),
+        ("its user", view.user == session.user.to_string()),
+        ("its spender", view.spender == session.spender.to_string()),
+        ("its asset", view.asset == session.asset.to_string()),
+        ("its recipient", view.recipient == session.recipient.to_string()),
+        ("its expiration", view.expiration_unix == session.expires_at),
+        ("its network", session.is_on(&view.network)),
+        // The deployed service does not tell the session key.
+        ("its session key", view.session_key.is_none() || view.session_key == session_key),
+    ];
+    match checks.into_iter().find(|(_, same)| !same) {
+        Some((what, _)) => Err(OpenError::OtherSession(what)),
+        None => Ok(()),
+    }
+}
