@@ -8,6 +8,7 @@ mod covalidator;
 mod errors_doc;
 mod idl;
 mod inspect;
+mod journey;
 #[cfg(feature = "server")]
 mod ledger;
 mod localnet;
@@ -15,5 +16,6 @@ mod openapi;
 mod programs;
 #[cfg(feature = "localnet")]
 mod standins;
+mod support;
 mod transaction;
 mod wire;

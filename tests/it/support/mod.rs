@@ -1,0 +1,328 @@
+//! A whole world in one process: local network, Covalidator stand-in, ledger, facilitator and its HTTP API on loopback.
+//!
+//! A test ends with [`World::finish`], which asserts what must hold after every scenario: the ledger's audit, nothing
+//! unfinished, and every session's captures equal to what moved on chain. A world that is dropped without it fails.
+
+mod actors;
+mod opening;
+
+pub use actors::Wallet;
+pub use opening::Opening;
+
+use serde_json::Value;
+use solana_pubkey::Pubkey;
+use sotto::{
+    api::{self, ApiSettings},
+    chain::{
+        keys::LocalSigner,
+        rpc::{ChainSettings, SolanaChain},
+        transaction::SettleInstruction,
+    },
+    covalidator::{Covalidator as _, HttpCovalidator, WalletSigner},
+    domain::{
+        amount::Amount,
+        chance::{Chance, SeededChance, draw},
+        clock::{Clock, SystemClock},
+        network::Network,
+        payment::PaymentLimits,
+    },
+    facilitator::{AllowancePolicy, CapCheckPolicy, Facilitator, Keys, Ports, Settings},
+    ledger::{Ledger, LedgerOptions, SqliteLedger},
+    localnet::{
+        Localnet, LocalnetConfig, Slots,
+        covalidator::LocalCovalidator,
+        faucet::{DEMO_DECIMALS, Faucet, FaucetConfig},
+        standins::{Delegation, Rules, StandInConfig, Switches},
+    },
+    programs::{Programs, inco_token::IncoAccount},
+};
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::task::JoinHandle;
+
+/// Slots are short so that tests are; everything else is the default.
+const SLOT: Duration = Duration::from_millis(25);
+/// Finality comes soon, but after confirmation.
+const FINALIZED_AFTER: u64 = 6;
+/// What the facilitator's key starts with, in lamports.
+const SPONSOR: u64 = 100_000_000_000;
+
+/// Every world draws other keys, and the same ones in every run.
+static WORLDS: AtomicU64 = AtomicU64::new(1);
+
+/// What differs between worlds.
+pub struct Options {
+    pub delegation: Delegation,
+    pub settings: Box<dyn Fn(&mut Settings) + Send + Sync>,
+    pub separate_fee_payer: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { delegation: Delegation::Public, settings: Box::new(|_| {}), separate_fee_payer: false }
+    }
+}
+
+impl Options {
+    /// A world whose settings are changed by `change`.
+    pub fn settings(change: impl Fn(&mut Settings) + Send + Sync + 'static) -> Self {
+        Self { settings: Box::new(change), ..Self::default() }
+    }
+}
+
+pub struct World {
+    pub net: Localnet,
+    pub covalidator: LocalCovalidator,
+    pub faucet: Faucet,
+    pub network: Network,
+    pub programs: Programs,
+    pub chance: Arc<dyn Chance>,
+    pub http: reqwest::Client,
+    options: Options,
+    spender: [u8; 32],
+    fee_payer: [u8; 32],
+    directory: tempfile::TempDir,
+    running: Option<Running>,
+    finished: bool,
+}
+
+/// A facilitator process, as far as a test needs one.
+pub struct Running {
+    pub facilitator: Arc<Facilitator>,
+    pub ledger: Arc<SqliteLedger>,
+    pub chain: Arc<SolanaChain>,
+    pub url: String,
+    server: JoinHandle<()>,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    pub async fn with(options: Options) -> Self {
+        let chance: Arc<dyn Chance> = Arc::new(SeededChance::new(WORLDS.fetch_add(1, Ordering::SeqCst)));
+        let rules = Rules { delegation: options.delegation, ..Rules::default() };
+        let net = Localnet::start(LocalnetConfig {
+            slots: Slots::Every(SLOT),
+            finalized_after: FINALIZED_AFTER,
+            stand_ins: StandInConfig { switches: Arc::new(Switches::new(rules)), ..StandInConfig::default() },
+            ..LocalnetConfig::default()
+        })
+        .await
+        .unwrap();
+        let stand_ins = net.network().stand_ins().clone();
+        let address = (Ipv4Addr::LOCALHOST, 0).into();
+        let chain = Arc::new(net.network().clone());
+        let covalidator = LocalCovalidator::start(address, stand_ins.clone(), chain.clone()).await.unwrap();
+        let faucet = FaucetConfig {
+            programs: Programs::default(),
+            encryption_key: stand_ins.encryption_key(),
+            mint: draw(&*chance),
+            authority: draw(&*chance),
+            chance: Arc::clone(&chance),
+        };
+        let faucet = Faucet::open(chain, faucet).unwrap();
+        let (spender, fee_payer) = (draw(&*chance), draw(&*chance));
+        let network = Network::local(&net.genesis_hash(), &["solana:devnet".to_owned()]);
+        let mut world = Self {
+            net,
+            covalidator,
+            faucet,
+            network,
+            programs: Programs::default(),
+            chance,
+            http: reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap(),
+            spender,
+            fee_payer: if options.separate_fee_payer { fee_payer } else { spender },
+            options,
+            directory: tempfile::tempdir().unwrap(),
+            running: None,
+            finished: false,
+        };
+        for key in [world.spender(), world.fee_payer()] {
+            world.net.network().airdrop(&key, SPONSOR).unwrap();
+        }
+        world.confirmed().await;
+        world.boot().await;
+        world
+    }
+
+    /// Waits until everything that has been executed is confirmed: reads and simulations see confirmed state.
+    pub async fn confirmed(&self) {
+        let until = self.net.network().slot() + 2;
+        while self.net.network().slot() < until {
+            tokio::time::sleep(SLOT / 4).await;
+        }
+    }
+
+    pub fn spender(&self) -> Pubkey {
+        Wallet::from_seed(self.spender).key()
+    }
+
+    pub fn fee_payer(&self) -> Pubkey {
+        Wallet::from_seed(self.fee_payer).key()
+    }
+
+    pub fn running(&self) -> &Running {
+        self.running.as_ref().unwrap()
+    }
+
+    pub fn facilitator(&self) -> &Arc<Facilitator> {
+        &self.running().facilitator
+    }
+
+    pub fn ledger(&self) -> &SqliteLedger {
+        &self.running().ledger
+    }
+
+    pub fn settings(&self) -> Settings {
+        let stand_ins = self.net.network().stand_ins();
+        let mut settings = Settings {
+            network: self.network.clone(),
+            programs: self.programs,
+            asset: self.faucet.mint(),
+            decimals: DEMO_DECIMALS,
+            encryption_key: stand_ins.encryption_key(),
+            payments: PaymentLimits {
+                max_per_call: Amount::new(1_000_000).unwrap(),
+                unverified_exposure: Amount::new(1_000_000).unwrap(),
+            },
+            unproven_exposure: Amount::new(5_000_000).unwrap(),
+            delegation_lowers: self.options.delegation == Delegation::Documented,
+            max_session_seconds: 86_400,
+            max_grant: 2_000_000,
+            sessions_per_user_per_hour: 20,
+            sessions_per_hour: 500,
+            create_recipient: true,
+            sponsor_account_creation: false,
+            cap_check: CapCheckPolicy::BestEffort,
+            cap_check_deadline: Duration::from_secs(2),
+            drain_deadline: Duration::from_secs(10),
+            answer_deadline: Duration::from_secs(20),
+            decrypt_allowance: AllowancePolicy::Every,
+            settle_instruction: SettleInstruction::TransferWithAuthorization,
+            compute_unit_margin: 20,
+            max_priority_fee: 0,
+            max_approve_units: 400_000,
+            low_balance: 10_000_000,
+        };
+        (self.options.settings)(&mut settings);
+        settings
+    }
+
+    /// Starts the facilitator on the world's ledger, as a process would.
+    pub async fn boot(&mut self) {
+        let ledger = self.directory.path().join("sotto.db");
+        let ledger = Arc::new(SqliteLedger::open(&ledger, &LedgerOptions::default()).await.unwrap());
+        let settings = ChainSettings::new(self.net.rpc_url(), Some(self.net.ws_url()));
+        let chain = Arc::new(SolanaChain::start(settings).unwrap());
+        let attestation_key = self.net.network().stand_ins().attestation_key();
+        let covalidator =
+            HttpCovalidator::new(&self.covalidator.url(), attestation_key, Duration::from_secs(5)).unwrap();
+        let ports = Ports {
+            ledger: ledger.clone(),
+            chain: chain.clone(),
+            covalidator: Arc::new(covalidator),
+            clock: Arc::new(SystemClock),
+            chance: Arc::clone(&self.chance),
+        };
+        let keys = Keys {
+            spender: Arc::new(LocalSigner::from_seed(&self.spender)),
+            fee_payer: Arc::new(LocalSigner::from_seed(&self.fee_payer)),
+        };
+        let facilitator = Facilitator::new(ports, keys, self.settings());
+        facilitator.recover().await.unwrap();
+        let router = api::router(facilitator.clone(), &ApiSettings::new(Arc::clone(&self.chance)));
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        self.running = Some(Running { facilitator, ledger, chain, url, server });
+    }
+
+    /// Ends the facilitator wherever it stands: requests are cut off, tasks are dropped at whatever they await.
+    pub async fn kill(&mut self) {
+        let Running { facilitator, ledger, chain, server, .. } = self.running.take().unwrap();
+        server.abort();
+        let _ = server.await;
+        facilitator.stop().await;
+        chain.shutdown().await;
+        drop((facilitator, chain));
+        // Connections that were cut off let go of the ledger as they end.
+        while Arc::strong_count(&ledger) > 1 {
+            tokio::task::yield_now().await;
+        }
+        drop(ledger);
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.post_text(path, body.to_string()).await
+    }
+
+    pub async fn post_text(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
+        let url = format!("{}{path}", self.running().url);
+        let request = self.http.post(url).header("content-type", "application/json").body(body);
+        read(request.send().await.unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        read(self.http.get(format!("{}{path}", self.running().url)).send().await.unwrap()).await
+    }
+
+    /// What the wallet's balance decrypts to, as its owner.
+    pub async fn balance(&self, wallet: &Wallet) -> u64 {
+        let account = self.token_account(&wallet.key()).unwrap();
+        let attestation_key = self.net.network().stand_ins().attestation_key();
+        let client = HttpCovalidator::new(&self.covalidator.url(), attestation_key, Duration::from_secs(5)).unwrap();
+        let signer = WalletSigner::from_secret(&wallet.seed());
+        let value = client.decrypt(account.amount, &signer, Duration::from_secs(5)).await.unwrap();
+        u64::try_from(value.plaintext).unwrap()
+    }
+
+    pub fn token_account(&self, wallet: &Pubkey) -> Option<IncoAccount> {
+        let address = self.programs.token_account(wallet, &self.faucet.mint());
+        let account = self.net.network().account(&address)?;
+        IncoAccount::decode(&account.data).ok()
+    }
+
+    pub fn now(&self) -> u64 {
+        SystemClock.now()
+    }
+
+    /// Waits until nothing is unfinished and asserts what must hold after every scenario.
+    pub async fn finish(mut self) {
+        self.finished = true;
+        let ledger = self.running().ledger.clone();
+        let settled = async {
+            while !ledger.unfinished().await.unwrap().is_empty() {
+                // Finality is a matter of slots; there is no event for "everything is final".
+                tokio::time::sleep(SLOT).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(30), settled).await.is_err() {
+            panic!("unfinished: {:#?}", ledger.unfinished().await.unwrap());
+        }
+        ledger.audit().await.unwrap();
+        drop(ledger);
+        self.kill().await;
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        assert!(self.finished || std::thread::panicking(), "a test ends with World::finish");
+    }
+}
+
+async fn read(response: reqwest::Response) -> (u16, Value) {
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    // Every answer of the API is typed JSON, whatever went wrong.
+    (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {status} {text}")))
+}
