@@ -94,7 +94,7 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
     set_deployed_aside(path, options)?;
     migrate::migrate(path).await?;
 
-    let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut conn = connect(path)?;
     // FULL syncs the log at every commit: what is answered is on disk. Triggers also guard rows that REPLACE removes.
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
@@ -105,8 +105,7 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
         None if import::is_set_aside(&conn)? => return Err(OpenError::Deployed),
         None => None,
     };
-    let questions =
-        (0..READERS).map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)).collect::<rusqlite::Result<_>>()?;
+    let questions = (0..READERS).map(|_| reader(path)).collect::<rusqlite::Result<_>>()?;
     Ok(Parts {
         readers: Readers::start(questions, options.queue)?,
         writer: Writer::start(conn, Some(lock), options.queue)?,
@@ -116,7 +115,7 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
 
 /// Looks at the file and, when it is the deployed service's, gives its table another name.
 fn set_deployed_aside(path: &Path, options: &LedgerOptions) -> Result<(), OpenError> {
-    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let conn = connect(path)?;
     match migrate::inspect(&conn)? {
         Found::Nothing | Found::Ledger => Ok(()),
         Found::Deployed | Found::SetAside if options.import.is_none() => Err(OpenError::Deployed),
@@ -126,9 +125,18 @@ fn set_deployed_aside(path: &Path, options: &LedgerOptions) -> Result<(), OpenEr
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
-    // Each connection belongs to one thread, so SQLite's own mutexes are left out.
-    let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+/// A connection that refuses to write. Not one opened read-only: SQLite leaves CHECK constraints out of those, and the
+/// audit's integrity check would not see them broken.
+fn reader(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = connect(path)?;
+    conn.pragma_update(None, "query_only", true)?;
+    Ok(conn)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    // Each connection belongs to one thread, so SQLite's own mutexes are left out. The file was made beforehand.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(conn)

@@ -1,4 +1,4 @@
-//! Readers: a few threads with read-only connections, so that questions never wait for commits (WAL).
+//! Readers: a few threads with connections that refuse to write, so that questions never wait for commits (WAL).
 //!
 //! A question asked after a verb was answered sees what that verb wrote.
 

@@ -46,7 +46,7 @@ struct NotCompleted(#[source] Arc<rusqlite::Error>);
 /// The thread is gone: it was dropped or a verb panicked.
 #[derive(Debug, thiserror::Error)]
 #[error("the ledger's thread has ended")]
-pub(super) struct ThreadEnded;
+struct ThreadEnded;
 
 /// How one run of a verb ended.
 pub(super) enum Ran {
@@ -102,14 +102,30 @@ pub(super) async fn ask<T: Send + 'static>(
     queue: Option<&mpsc::Sender<Box<dyn Job>>>,
     work: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
 ) -> Result<T, LedgerError> {
-    let ended = || LedgerError::Unavailable(Box::new(ThreadEnded));
+    answer(submit(queue, work)?).await
+}
+
+/// Queues a verb, or refuses it when the queue is full or its thread has ended.
+fn submit<T: Send + 'static>(
+    queue: Option<&mpsc::Sender<Box<dyn Job>>>,
+    work: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
+) -> Result<oneshot::Receiver<Result<T, LedgerError>>, LedgerError> {
     let (caller, answer) = oneshot::channel();
     let verb: Box<dyn Job> = Box::new(Verb { work, result: None, caller });
     queue.ok_or_else(ended)?.try_send(verb).map_err(|error| match error {
         mpsc::error::TrySendError::Full(_) => LedgerError::Busy,
         mpsc::error::TrySendError::Closed(_) => ended(),
     })?;
+    Ok(answer)
+}
+
+/// Waits for the answer to a queued verb. Without one the thread ended under it, and the outcome is unknown.
+async fn answer<T>(answer: oneshot::Receiver<Result<T, LedgerError>>) -> Result<T, LedgerError> {
     answer.await.unwrap_or_else(|_| Err(ended()))
+}
+
+fn ended() -> LedgerError {
+    LedgerError::Unavailable(Box::new(ThreadEnded))
 }
 
 /// The writer's queue and thread. Dropping it commits what is queued, closes the database and frees the lock.

@@ -3,3 +3,7 @@
 mod build;
 mod cases;
 mod contract;
+mod import;
+mod model;
+mod races;
+mod sqlite;

@@ -1,1 +1,205 @@
-//! Table tests: every state and event pair.
+//! Table tests: every state and event, every state and observation.
+
+use super::*;
+
+const REASON: PayReason = PayReason::SettlementExpired;
+const PROOF: AbsenceProof = AbsenceProof { finalised_height: 9, first_available_block: 1 };
+
+fn states() -> Vec<Option<State>> {
+    vec![
+        None,
+        Some(State::Reserved),
+        Some(State::InFlight),
+        Some(State::Landed),
+        Some(State::Settled),
+        Some(State::Released),
+    ]
+}
+
+fn events() -> Vec<Event> {
+    vec![
+        Event::Reserved,
+        Event::Signed { signature: Signature::default() },
+        Event::Landed { slot: 1 },
+        Event::Finalised,
+        Event::TakenBack,
+        Event::Refused { slot: 1, reason: REASON },
+        Event::Absent(PROOF),
+        Event::Abandoned { reason: REASON },
+    ]
+}
+
+/// The table of the module's picture, row by row: what a state becomes by each event, in the order of [`events`].
+const TABLE: [(Option<&str>, [Option<&str>; 8]); 6] = [
+    (None, [Some("reserved"), None, None, None, None, None, None, None]),
+    (Some("reserved"), [None, Some("in_flight"), None, None, None, None, None, Some("released")]),
+    (Some("in_flight"), [None, None, Some("landed"), None, None, Some("released"), Some("reserved"), None]),
+    (Some("landed"), [None, None, None, Some("settled"), Some("in_flight"), None, None, None]),
+    (Some("settled"), [None; 8]),
+    (Some("released"), [None; 8]),
+];
+
+#[test]
+fn every_event_does_to_every_state_what_the_table_says() {
+    for (state, (word, row)) in states().into_iter().zip(TABLE) {
+        assert_eq!(state.as_ref().map(State::word), word, "the table has its rows in order");
+        for (event, expected) in events().iter().zip(row) {
+            let after = apply(state.clone(), event);
+            assert_eq!(after.as_ref().ok().map(State::word), expected, "{state:?} and {}", event.word());
+            if let Err(illegal) = after {
+                assert_eq!(illegal, IllegalEvent { state: state.clone(), event: event.word() });
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_follows_a_terminal_state_and_something_follows_every_other() {
+    for state in states() {
+        let follows = events().iter().any(|event| apply(state.clone(), event).is_ok());
+        assert_eq!(follows, !state.as_ref().is_some_and(State::is_terminal), "{state:?}");
+    }
+}
+
+#[test]
+fn a_refusal_to_apply_names_state_and_event() {
+    let told = apply(Some(State::Settled), &Event::TakenBack).map_err(|error| error.to_string());
+    assert_eq!(told, Err("a settlement that is settled cannot take the event taken_back".to_owned()));
+    let told = apply(None, &Event::Finalised).map_err(|error| error.to_string());
+    assert_eq!(told, Err("a settlement that is new cannot take the event finalised".to_owned()));
+}
+
+#[test]
+fn words_are_unique() {
+    let words = |words: Vec<&'static str>| words.iter().collect::<std::collections::BTreeSet<_>>().len();
+    assert_eq!(words(events().iter().map(Event::word).collect()), 8);
+    assert_eq!(words(states().iter().flatten().map(State::word).collect()), 5);
+    assert_eq!(words(Purpose::ALL.iter().map(|purpose| purpose.word()).collect()), 4);
+}
+
+#[test]
+fn a_log_is_replayed_to_its_last_state() {
+    let signed = |number| Event::Signed { signature: Signature::from([number; 64]) };
+    let log = [
+        Event::Reserved,
+        signed(1),
+        Event::Absent(PROOF),
+        signed(2),
+        Event::Landed { slot: 5 },
+        Event::TakenBack,
+        Event::Landed { slot: 6 },
+        Event::Finalised,
+    ];
+    let expected = ["reserved", "in_flight", "reserved", "in_flight", "landed", "in_flight", "landed", "settled"];
+    for (length, word) in (1..).zip(expected) {
+        let state = replay(&log[..length]).expect("every prefix of a log is a log");
+        assert_eq!(state.as_ref().map(State::word), Some(word));
+    }
+    assert_eq!(replay(&[]), Ok(None));
+    assert!(replay(&log[1..]).is_err(), "a log without its beginning");
+    let with_a_hole: Vec<_> = log.iter().enumerate().filter(|(i, _)| *i != 3).map(|(_, event)| event).collect();
+    assert!(replay(with_a_hole).is_err());
+}
+
+fn observations() -> Vec<Observation> {
+    let failed = |finalised| Observation::Failed { slot: 3, finalised, error: "custom program error".to_owned() };
+    vec![
+        Observation::JustSigned,
+        Observation::NotAsked,
+        Observation::Pending,
+        Observation::Unknown,
+        Observation::Landed { slot: 3, finalised: false },
+        Observation::Landed { slot: 3, finalised: true },
+        failed(false),
+        failed(true),
+        Observation::Absent(PROOF),
+    ]
+}
+
+fn settlement(state: State, purpose: Purpose, attempts: u32) -> Settlement {
+    Settlement {
+        id: SettlementId::from_random_bytes([1; 16]),
+        purpose,
+        session: None,
+        amount: Amount::ZERO,
+        state,
+        sequence: 1,
+        attempts,
+        signature: None,
+    }
+}
+
+/// What is done next in a state that has an attempt, for each of [`observations`]: send, look, or record that word.
+const NEXT: [(State, [&str; 9]); 4] = [
+    (State::InFlight, ["send", "look", "send", "look", "landed", "landed", "look", "refused", "absent"]),
+    (State::Landed, ["look", "look", "look", "look", "look", "finalised", "look", "taken_back", "taken_back"]),
+    (State::Settled, ["done"; 9]),
+    (State::Released, ["done"; 9]),
+];
+
+fn word(step: &Step) -> &'static str {
+    match step {
+        Step::Sign => "sign",
+        Step::Send => "send",
+        Step::LookUp => "look",
+        Step::Record(event) => event.word(),
+        Step::Done => "done",
+    }
+}
+
+#[test]
+fn the_next_step_of_a_signed_settlement_follows_from_what_was_seen_alone() {
+    for (state, row) in NEXT {
+        for (seen, expected) in observations().iter().zip(row) {
+            for purpose in Purpose::ALL {
+                for (attempts, wanted) in [(1, true), (1, false), (2, true), (2, false)] {
+                    let step = next_step(&settlement(state.clone(), purpose, attempts), seen, wanted, REASON);
+                    assert_eq!(word(&step), expected, "{state:?} {seen:?} {purpose:?} {attempts} {wanted}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unsigned_settlement_is_signed_while_it_is_wanted_and_may_be() {
+    for seen in observations() {
+        for purpose in Purpose::ALL {
+            for attempts in [0, 1, 2] {
+                let next = |wanted| next_step(&settlement(State::Reserved, purpose, attempts), &seen, wanted, REASON);
+                let again = matches!(purpose, Purpose::Capture | Purpose::CreateRecipient);
+                let abandoned = Step::Record(Event::Abandoned { reason: REASON });
+                assert_eq!(next(true), if attempts == 0 || again { Step::Sign } else { abandoned.clone() });
+                assert_eq!(next(false), abandoned);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_recorded_tells_what_was_seen() {
+    let in_flight = settlement(State::InFlight, Purpose::Capture, 1);
+    let record = |seen| next_step(&in_flight, &seen, true, REASON);
+    let landed = Observation::Landed { slot: 77, finalised: true };
+    assert_eq!(record(landed), Step::Record(Event::Landed { slot: 77 }));
+    let failed = Observation::Failed { slot: 78, finalised: true, error: String::new() };
+    let refused = Event::Refused { slot: 78, reason: PayReason::OnchainTransferFailed };
+    assert_eq!(record(failed), Step::Record(refused));
+    assert_eq!(record(Observation::Absent(PROOF)), Step::Record(Event::Absent(PROOF)));
+}
+
+#[test]
+fn every_recorded_step_is_one_that_can_be_applied() {
+    for state in states().into_iter().flatten() {
+        for seen in observations() {
+            for (attempts, wanted) in [(0, true), (0, false), (1, true), (1, false)] {
+                for purpose in Purpose::ALL {
+                    let step = next_step(&settlement(state.clone(), purpose, attempts), &seen, wanted, REASON);
+                    if let Step::Record(event) = step {
+                        assert!(apply(Some(state.clone()), &event).is_ok(), "{state:?} {seen:?}");
+                    }
+                }
+            }
+        }
+    }
+}
