@@ -87,6 +87,11 @@ impl LocalCovalidator {
 
     /// Stops it and waits until its port is free.
     pub async fn shutdown(mut self) {
+        self.stop().await;
+    }
+
+    /// As [`LocalCovalidator::shutdown`], for an owner that is itself dropped afterwards.
+    pub(super) async fn stop(&mut self) {
         self.stop.cancel();
         if tokio::time::timeout(STOP_PATIENCE, &mut self.server).await.is_err() {
             self.server.abort();

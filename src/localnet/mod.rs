@@ -4,11 +4,13 @@
 //! It speaks a validator's JSON-RPC and websocket, so everything else reaches it as it would reach devnet. The layers,
 //! from the inside out: `bank` runs transactions and remembers recent states, `cluster` knows slots, commitments and
 //! what landed, [`Network`] shares it under one lock and tells of events, `rpc` and `ws` put it on the wire, and
-//! [`Localnet`] owns the tasks.
+//! [`Localnet`] owns the tasks. The stand-ins for Inco's programs ([`standins`]) run inside the machine; those for the
+//! Covalidator ([`covalidator`]) and the demo token's [`faucet`] stand beside it.
 
 mod bank;
 mod blockhashes;
 mod cluster;
+mod config;
 pub mod covalidator;
 pub mod faucet;
 mod faults;
@@ -22,20 +24,20 @@ pub mod standins;
 mod token_balances;
 mod ws;
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use solana_pubkey::Pubkey;
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{
-    chance::{Chance, OsChance, SeededChance},
-    clock::{Clock, SystemClock},
+use self::{
+    covalidator::LocalCovalidator,
+    faucet::{Faucet, FaucetConfig},
+    rpc::{Desk, Front},
 };
+use crate::domain::chance::{Chance, OsChance, SeededChance, draw};
 
+pub use config::{LocalnetConfig, LocalnetError, Slots};
 pub use faults::{ALL, FaultPlan, Faults, Odds, TooManyRequests};
 pub use local_chain::LocalChain;
 pub use network::Network;
@@ -43,76 +45,11 @@ pub use network::Network;
 /// How long a stop waits for open connections.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
-/// When slots begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slots {
-    /// By themselves, one each time this has passed.
-    Every(Duration),
-    /// Only when [`Localnet::tick`] or the admin method `localnet_tick` asks for one.
-    ByHand,
-}
-
-/// What a local network is made of.
-#[derive(Clone)]
-pub struct LocalnetConfig {
-    /// Where JSON-RPC listens; the websocket serves there and one port above. Port 0 picks a free pair.
-    pub rpc_addr: SocketAddr,
-    /// When slots begin.
-    pub slots: Slots,
-    /// Slots until a transaction is confirmed.
-    pub confirmed_after: u64,
-    /// Slots until a transaction is finalised.
-    pub finalized_after: u64,
-    /// Makes genesis hash, faucet key and faults repeat themselves; without one, each network is new.
-    pub seed: Option<u64>,
-    /// The stand-ins for Inco's programs.
-    pub stand_ins: standins::StandInConfig,
-    /// What the clock sysvar follows.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl Default for LocalnetConfig {
-    fn default() -> Self {
-        Self {
-            rpc_addr: (Ipv4Addr::LOCALHOST, 0).into(),
-            slots: Slots::Every(Duration::from_millis(400)),
-            confirmed_after: 1,
-            finalized_after: 32,
-            seed: None,
-            stand_ins: standins::StandInConfig::default(),
-            clock: Arc::new(SystemClock),
-        }
-    }
-}
-
-/// Why a local network does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum LocalnetError {
-    /// The ports are taken or may not be used.
-    #[error("the local network cannot listen on {addr} and the port above it")]
-    Listen {
-        /// The RPC address asked for.
-        addr: SocketAddr,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The stand-ins' keys are no keys.
-    #[error("the stand-ins cannot be made")]
-    StandIns(#[source] crate::programs::ciphertext::CiphertextError),
-    /// Finalised transactions would not be confirmed yet.
-    #[error("the local network finalises after {finalized} slots but confirms only after {confirmed}")]
-    Depths {
-        /// Slots until confirmed.
-        confirmed: u64,
-        /// Slots until finalised.
-        finalized: u64,
-    },
-}
-
 /// A running local network. It stops when this is dropped; [`Localnet::shutdown`] also waits for it.
 pub struct Localnet {
     network: Network,
+    faucet: Arc<Faucet>,
+    covalidator: LocalCovalidator,
     addr: SocketAddr,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -125,17 +62,22 @@ impl Localnet {
         if depths.finalized < depths.confirmed {
             return Err(LocalnetError::Depths { confirmed: depths.confirmed, finalized: depths.finalized });
         }
-        let chance: Box<dyn Chance> = match config.seed {
-            Some(seed) => Box::new(SeededChance::new(seed)),
-            None => Box::new(OsChance),
+        let chance: Arc<dyn Chance> = match config.seed {
+            Some(seed) => Arc::new(SeededChance::new(seed)),
+            None => Arc::new(OsChance),
         };
         let stand_ins = standins::StandIns::new(config.stand_ins).map_err(LocalnetError::StandIns)?;
         let listeners = serve::listen(config.rpc_addr)
             .await
             .map_err(|source| LocalnetError::Listen { addr: config.rpc_addr, source })?;
-        let network = Network::new(stand_ins, depths, config.clock, &*chance);
+        let network = Network::new(stand_ins.clone(), depths, config.clock, &*chance);
+        let covalidator = LocalCovalidator::start(config.covalidator_addr, stand_ins, Arc::new(network.clone()))
+            .await
+            .map_err(|source| LocalnetError::Covalidator { addr: config.covalidator_addr, source })?;
+        let faucet = Arc::new(open_faucet(&network, chance).map_err(LocalnetError::Faucet)?);
         let stop = CancellationToken::new();
-        let mut tasks = serve::spawn(listeners.both, &network, &stop);
+        let desk = Desk::new(&network, faucet.clone(), &covalidator);
+        let mut tasks = serve::spawn(listeners.both, Front { network: network.clone(), desk: Arc::new(desk) }, &stop);
         if let Slots::Every(period) = config.slots {
             let ticks = tick_every(network.clone(), period);
             let stopped = stop.clone();
@@ -143,10 +85,12 @@ impl Localnet {
         }
         tracing::info!(
             rpc = %listeners.addr,
+            covalidator = covalidator.url(),
             genesis = %network.genesis_hash(),
+            mint = %faucet.mint(),
             "an embedded local network is up, with stand-ins for IncoToken, Inco Lightning and the Covalidator"
         );
-        Ok(Self { network, addr: listeners.addr, stop, tasks })
+        Ok(Self { network, faucet, covalidator, addr: listeners.addr, stop, tasks })
     }
 
     /// `http://` URL of the JSON-RPC.
@@ -164,6 +108,26 @@ impl Localnet {
     /// The genesis hash in base58.
     pub fn genesis_hash(&self) -> String {
         self.network.genesis_hash().to_string()
+    }
+
+    /// URL of the Covalidator stand-in's decrypt endpoint.
+    pub fn covalidator_url(&self) -> String {
+        self.covalidator.url()
+    }
+
+    /// The Covalidator's stand-in.
+    pub fn covalidator(&self) -> &LocalCovalidator {
+        &self.covalidator
+    }
+
+    /// The demo token's mint.
+    pub fn mint(&self) -> Pubkey {
+        self.faucet.mint()
+    }
+
+    /// The demo token's faucet.
+    pub fn faucet(&self) -> &Faucet {
+        &self.faucet
     }
 
     /// The network itself, for test code.
@@ -194,6 +158,7 @@ impl Localnet {
                 task.abort();
             }
         }
+        self.covalidator.stop().await;
     }
 }
 
@@ -201,6 +166,18 @@ impl Drop for Localnet {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+fn open_faucet(network: &Network, chance: Arc<dyn Chance>) -> Result<Faucet, faucet::FaucetError> {
+    let stand_ins = network.stand_ins();
+    let config = FaucetConfig {
+        programs: stand_ins.config().programs,
+        encryption_key: stand_ins.encryption_key(),
+        mint: draw(&*chance),
+        authority: draw(&*chance),
+        chance,
+    };
+    Faucet::open(Arc::new(network.clone()), config)
 }
 
 async fn tick_every(network: Network, period: Duration) {

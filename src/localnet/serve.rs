@@ -13,8 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::{
-    network::Network,
-    rpc,
+    rpc::{self, Front},
     ws::{self, Endpoint},
 };
 
@@ -51,14 +50,14 @@ async fn pair(addr: SocketAddr) -> io::Result<Listeners> {
 }
 
 /// Serves both ports until `stop`.
-pub(super) fn spawn(listeners: [TcpListener; 2], network: &Network, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
-    let endpoint = Endpoint { network: network.clone(), stop: stop.clone() };
+pub(super) fn spawn(listeners: [TcpListener; 2], front: Front, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
+    let endpoint = Endpoint { network: front.network.clone(), stop: stop.clone() };
     let websocket = Router::new().route("/", get(ws::serve)).with_state(endpoint);
     let rpc = Router::new()
         .route("/", post(rpc::serve))
         .route("/health", get(async || "ok"))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(network.clone());
+        .with_state(front);
     let [lower, upper] = listeners;
     let serve = |listener: TcpListener, router: Router| {
         let stopped = stop.clone().cancelled_owned();

@@ -1,9 +1,10 @@
 //! The embedded local network, asked by the clients that everybody uses: `solana-rpc-client` and
-//! `solana-pubsub-client`; `@solana/web3.js` follows in `node`.
+//! `solana-pubsub-client`; `@solana/web3.js` in `node`.
 
 mod accounts;
 mod faults;
 mod history;
+mod node;
 mod protocol;
 mod pushes;
 mod transactions;

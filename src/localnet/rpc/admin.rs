@@ -1,30 +1,74 @@
 //! Methods that no validator has: they steer the network and tell what was asked of it. Faults do not touch them.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{
+    Front,
     error::RpcError,
     params::{self, Params},
 };
-use crate::localnet::{faults::FaultPlan, network::Network};
+use crate::localnet::{
+    covalidator::{CovalidatorFaults, CovalidatorPlan, LocalCovalidator},
+    faucet::Faucet,
+    faults::FaultPlan,
+    network::Network,
+};
 
 /// What all of them begin with.
 pub(super) const PREFIX: &str = "localnet_";
 /// Slots that one request may ask for.
 const MAX_TICKS: u64 = 10_000;
 
+/// What admin methods reach besides the network.
+pub(in crate::localnet) struct Desk {
+    faucet: Arc<Faucet>,
+    covalidator_faults: Arc<CovalidatorFaults>,
+    description: Value,
+}
+
+impl Desk {
+    /// The desk of a network with its faucet and Covalidator stand-in.
+    pub(in crate::localnet) fn new(network: &Network, faucet: Arc<Faucet>, covalidator: &LocalCovalidator) -> Self {
+        let stand_ins = network.stand_ins();
+        let programs = stand_ins.config().programs;
+        let description = json!({
+            "standIns": true,
+            "genesisHash": network.genesis_hash().to_string(),
+            "tokenProgram": programs.token.to_string(),
+            "lightningProgram": programs.lightning.to_string(),
+            "mint": faucet.mint().to_string(),
+            "covalidatorUrl": covalidator.url(),
+            "attestationKey": stand_ins.attestation_key().to_string(),
+            "encryptionKey": stand_ins.encryption_key().to_hex(),
+        });
+        Self { faucet, covalidator_faults: covalidator.faults().clone(), description }
+    }
+}
+
 /// Answers an admin method.
 ///
 /// | method | parameters | answer |
 /// |---|---|---|
+/// | `localnet_describe` | | addresses, keys and URLs of the stand-ins |
+/// | `localnet_fund` | wallet, base units of the demo token | the signature that minted them |
 /// | `localnet_tick` | number of slots (default 1) | the slot then |
 /// | `localnet_setFaults` | a [`FaultPlan`]; none clears | the plan in force |
 /// | `localnet_faults` | | the plan in force, with what is left of its counts |
+/// | `localnet_setCovalidatorFaults` | a [`CovalidatorPlan`]; none clears | the plan in force |
 /// | `localnet_disconnectWebsockets` | | null |
 /// | `localnet_requestCounts` | | requests by method |
 /// | `localnet_resetRequestCounts` | | null |
-pub(super) fn call(network: &Network, method: &str, mut params: Params) -> Result<Value, RpcError> {
+pub(super) fn call(front: &Front, method: &str, mut params: Params) -> Result<Value, RpcError> {
+    let Front { network, desk } = front;
     match method.strip_prefix(PREFIX) {
+        Some("describe") => Ok(desk.description.clone()),
+        Some("fund") => {
+            let (wallet, units) = (params.pubkey(0)?, params.required(1)?);
+            let signature = desk.faucet.fund(&wallet, units);
+            signature.map(|signature| json!(signature.to_string())).map_err(|fault| RpcError::params(fault.to_string()))
+        }
         Some("tick") => {
             let slots = params.optional::<Option<u64>>(0)?.unwrap_or(1);
             if slots > MAX_TICKS {
@@ -38,6 +82,10 @@ pub(super) fn call(network: &Network, method: &str, mut params: Params) -> Resul
             params::json(network.faults().plan())
         }
         Some("faults") => params::json(network.faults().plan()),
+        Some("setCovalidatorFaults") => {
+            desk.covalidator_faults.set(params.optional::<CovalidatorPlan>(0)?);
+            params::json(desk.covalidator_faults.get())
+        }
         Some("disconnectWebsockets") => {
             network.faults().disconnect_websockets();
             Ok(Value::Null)

@@ -8,6 +8,8 @@ mod history;
 mod params;
 mod transactions;
 
+use std::sync::Arc;
+
 use axum::{
     body::Bytes,
     extract::State,
@@ -17,13 +19,21 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 pub(super) use accounts::Shape;
+pub(super) use admin::Desk;
 pub(super) use error::RpcError;
 pub(super) use params::{Params, json as to_json, level, pubkey, signature};
 
 use super::network::Network;
 
+/// What the RPC serves: the network, and the desk that its admin methods turn to.
+#[derive(Clone)]
+pub(super) struct Front {
+    pub(super) network: Network,
+    pub(super) desk: Arc<Desk>,
+}
+
 /// Serves `POST /`: one request or a batch.
-pub(super) async fn serve(State(network): State<Network>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn serve(State(front): State<Front>, headers: HeaderMap, body: Bytes) -> Response {
     let json_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !json_type.is_some_and(|value| value.starts_with("application/json")) {
         let words = "Supplied content type is not allowed. Content-Type: application/json is required";
@@ -32,7 +42,7 @@ pub(super) async fn serve(State(network): State<Network>, headers: HeaderMap, bo
     let Ok(request) = serde_json::from_slice::<Value>(&body) else {
         return answered(&response(Value::Null, Err(RpcError::parse())));
     };
-    if let Some(refusal) = refuse(&network, &request) {
+    if let Some(refusal) = refuse(&front.network, &request) {
         return refusal;
     }
     let answer = match request {
@@ -40,11 +50,11 @@ pub(super) async fn serve(State(network): State<Network>, headers: HeaderMap, bo
         Value::Array(batch) => {
             let mut answers = Vec::with_capacity(batch.len());
             for request in batch {
-                answers.extend(answer(&network, request).await);
+                answers.extend(answer(&front, request).await);
             }
             (!answers.is_empty()).then_some(Value::Array(answers))
         }
-        request => answer(&network, request).await,
+        request => answer(&front, request).await,
     };
     answer.map_or_else(|| StatusCode::OK.into_response(), |answer| answered(&answer))
 }
@@ -71,14 +81,14 @@ fn refuse(network: &Network, request: &Value) -> Option<Response> {
 }
 
 /// The answer to one request; none to a notification.
-async fn answer(network: &Network, request: Value) -> Option<Value> {
+async fn answer(front: &Front, request: Value) -> Option<Value> {
     let Request { id, method, params } = match Request::read(request) {
         Ok(request) => request,
         Err(id) => return Some(response(id, Err(RpcError::invalid_request()))),
     };
-    let result = Params::new(params).and_then(|params| call(network, &method, params));
+    let result = Params::new(params).and_then(|params| call(front, &method, params));
     if !method.starts_with(admin::PREFIX)
-        && let Some(latency) = network.faults().latency(&method)
+        && let Some(latency) = front.network.faults().latency(&method)
     {
         tokio::time::sleep(latency).await;
     }
@@ -120,7 +130,8 @@ pub(super) fn response(id: Value, result: Result<Value, RpcError>) -> Value {
     Value::Object(members)
 }
 
-fn call(network: &Network, method: &str, params: Params) -> Result<Value, RpcError> {
+fn call(front: &Front, method: &str, params: Params) -> Result<Value, RpcError> {
+    let network = &front.network;
     match method {
         "getHealth" => chain::health(network),
         "getVersion" => Ok(chain::version()),
@@ -144,6 +155,6 @@ fn call(network: &Network, method: &str, params: Params) -> Result<Value, RpcErr
         "getSignatureStatuses" => history::signature_statuses(network, params),
         "getTransaction" => history::transaction(network, params),
         "getSignaturesForAddress" => history::signatures_for_address(network, params),
-        _ => admin::call(network, method, params),
+        _ => admin::call(front, method, params),
     }
 }

@@ -9,7 +9,10 @@ use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 use solana_pubsub_client::nonblocking::pubsub_client::PubsubClient;
 use solana_rpc_client_api::config::RpcSignatureSubscribeConfig;
-use sotto::localnet::{ALL, FaultPlan, Odds, TooManyRequests};
+use sotto::{
+    localnet::{ALL, FaultPlan, Odds, TooManyRequests},
+    programs::{Programs, inco_token::IncoAccount},
+};
 
 const RECEIVER: Pubkey = Pubkey::new_from_array([5; 32]);
 
@@ -156,4 +159,25 @@ async fn a_seed_repeats_the_genesis_hash_and_none_makes_each_network_new() {
     assert_eq!(world.rpc.get_genesis_hash().await.unwrap().to_string(), world.net.genesis_hash());
     let told: Value = world.call("getGenesisHash", json!([])).await;
     assert_eq!(told["result"], world.net.genesis_hash());
+}
+
+#[tokio::test]
+async fn the_admin_methods_describe_the_stand_ins_and_hand_out_demo_tokens() {
+    let world = World::new().await;
+    let told = world.call("localnet_describe", json!([])).await["result"].clone();
+    assert_eq!(told["standIns"], true);
+    assert_eq!(told["mint"], world.net.mint().to_string());
+    assert_eq!(told["covalidatorUrl"], world.net.covalidator_url());
+    assert_eq!(told["genesisHash"], world.net.genesis_hash());
+    let funded = world.call("localnet_fund", json!([RECEIVER.to_string(), 700])).await;
+    assert!(funded["result"].is_string(), "{funded}");
+    let account = Programs::default().token_account(&RECEIVER, &world.net.mint());
+    let stored = world.net.network().account(&account).expect("the faucet made it");
+    let handle = IncoAccount::decode(&stored.data).unwrap().amount;
+    let landed = world.net.network().stand_ins().vault().look_up(handle).expect("it landed");
+    assert_eq!(landed.plaintext, Some(700));
+
+    let plan = world.call("localnet_setCovalidatorFaults", json!([{ "lagSlots": 9 }])).await;
+    assert_eq!(plan["result"]["lagSlots"], 9);
+    assert_eq!(world.net.covalidator().faults().get().lag_slots, 9);
 }

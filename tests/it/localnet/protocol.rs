@@ -132,3 +132,10 @@ async fn a_network_that_finalises_before_it_confirms_does_not_start() {
     let config = LocalnetConfig { confirmed_after: 5, finalized_after: 4, ..LocalnetConfig::default() };
     assert!(matches!(Localnet::start(config).await, Err(LocalnetError::Depths { confirmed: 5, finalized: 4 })));
 }
+
+#[tokio::test]
+async fn the_covalidators_stand_in_is_for_this_machine_only() {
+    let covalidator_addr = ([192, 0, 2, 1], 0).into();
+    let config = LocalnetConfig { covalidator_addr, ..LocalnetConfig::default() };
+    assert!(matches!(Localnet::start(config).await, Err(LocalnetError::Covalidator { .. })));
+}

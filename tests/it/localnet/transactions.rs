@@ -296,3 +296,26 @@ async fn slots_tick_by_themselves_and_the_client_confirms() {
     world.rpc.send_and_confirm_transaction(&tx).await.unwrap();
     assert_eq!(world.rpc.get_balance(&RECEIVER).await.unwrap(), SOL);
 }
+
+#[tokio::test]
+async fn a_panic_inside_the_machine_fails_its_transaction_and_nothing_else() {
+    let world = World::new().await;
+    let payer = world.wallet(1, 3 * SOL);
+    // An executable whose loader does not exist: LiteSVM unwraps that loader.
+    let (program, loader) = (Pubkey::new_from_array([42; 32]), Pubkey::new_from_array([43; 32]));
+    let account = solana_account::Account { lamports: SOL, owner: loader, executable: true, ..Default::default() };
+    world.net.network().put_account(program, account);
+    world.net.tick();
+    let hash = world.rpc.get_latest_blockhash().await.unwrap();
+    let tx = signed(&payer, &[Instruction { program_id: program, accounts: vec![], data: vec![] }], hash);
+    let failed = TransactionError::InstructionError(0, InstructionError::ProgramFailedToComplete);
+    let error = world.rpc.send_transaction(&tx).await.unwrap_err();
+    assert_eq!(error.get_transaction_error(), Some(failed.clone()));
+    let skip = RpcSendTransactionConfig { skip_preflight: true, ..Default::default() };
+    world.rpc.send_transaction_with_config(&tx, skip).await.unwrap();
+    let status = world.rpc.get_signature_statuses(&tx.signatures).await.unwrap().value.remove(0).unwrap();
+    assert_eq!(status.err, Some(failed));
+    assert_eq!(world.net.network().balance(&payer.pubkey()), 3 * SOL - 5_000, "the fee and nothing else");
+    let next = world.transfer(&payer, &RECEIVER, SOL).await;
+    world.rpc.send_transaction(&next).await.expect("the network goes on");
+}

@@ -1,0 +1,95 @@
+//! What a local network is made of, and why it may not start.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{faucet::FaucetError, standins};
+use crate::{
+    domain::clock::{Clock, SystemClock},
+    programs::ciphertext::CiphertextError,
+};
+
+/// When slots begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slots {
+    /// By themselves, one each time this has passed.
+    Every(Duration),
+    /// Only when [`Localnet::tick`] or the admin method `localnet_tick` asks for one.
+    ByHand,
+}
+
+/// What a local network is made of.
+#[derive(Clone)]
+pub struct LocalnetConfig {
+    /// Where JSON-RPC listens; the websocket serves there and one port above. Port 0 picks a free pair.
+    pub rpc_addr: SocketAddr,
+    /// When slots begin.
+    pub slots: Slots,
+    /// Slots until a transaction is confirmed.
+    pub confirmed_after: u64,
+    /// Slots until a transaction is finalised.
+    pub finalized_after: u64,
+    /// Makes genesis hash, faucet key and faults repeat themselves; without one, each network is new.
+    pub seed: Option<u64>,
+    /// The stand-ins for Inco's programs.
+    pub stand_ins: standins::StandInConfig,
+    /// Where the Covalidator's stand-in listens; loopback only. Port 0 picks a free one.
+    pub covalidator_addr: SocketAddr,
+    /// What the clock sysvar follows.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for LocalnetConfig {
+    fn default() -> Self {
+        Self {
+            rpc_addr: (Ipv4Addr::LOCALHOST, 0).into(),
+            slots: Slots::Every(Duration::from_millis(400)),
+            confirmed_after: 1,
+            finalized_after: 32,
+            seed: None,
+            stand_ins: standins::StandInConfig::default(),
+            covalidator_addr: (Ipv4Addr::LOCALHOST, 0).into(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// Why a local network does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalnetError {
+    /// The ports are taken or may not be used.
+    #[error("the local network cannot listen on {addr} and the port above it")]
+    Listen {
+        /// The RPC address asked for.
+        addr: SocketAddr,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The stand-ins' keys are no keys.
+    #[error("the stand-ins cannot be made")]
+    StandIns(#[source] CiphertextError),
+    /// The Covalidator's stand-in cannot listen.
+    #[error("the Covalidator's stand-in cannot listen on {addr}")]
+    Covalidator {
+        /// The address asked for.
+        addr: SocketAddr,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The demo token cannot be made.
+    #[error("the faucet cannot make the demo token")]
+    Faucet(#[source] FaucetError),
+    /// Finalised transactions would not be confirmed yet.
+    #[error("the local network finalises after {finalized} slots but confirms only after {confirmed}")]
+    Depths {
+        /// Slots until confirmed.
+        confirmed: u64,
+        /// Slots until finalised.
+        finalized: u64,
+    },
+}
