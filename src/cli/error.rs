@@ -1,7 +1,9 @@
 //! Why a command did not do what it was asked for.
 
 use super::keygen::KeygenError;
-use crate::config::Faults;
+#[cfg(feature = "localnet")]
+use super::local_network::LocalNetworkError;
+use crate::{config::Faults, telemetry::TelemetryError};
 
 /// Why a command failed; its exit code is 1.
 #[derive(Debug, thiserror::Error)]
@@ -15,9 +17,16 @@ pub(super) enum CliError {
     /// No key was made.
     #[error(transparent)]
     Keygen(#[from] KeygenError),
-    /// The result could not be written.
-    #[error("the result cannot be written")]
-    Output(#[from] std::io::Error),
+    /// Logs could not be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The local network did not start.
+    #[cfg(feature = "localnet")]
+    #[error(transparent)]
+    LocalNetwork(#[from] LocalNetworkError),
+    /// The operating system refused: standard output, threads, signals.
+    #[error("the operating system refused")]
+    System(#[from] std::io::Error),
     /// The result could not be put into JSON.
     #[error("the result cannot be written as JSON")]
     Json(#[from] serde_json::Error),

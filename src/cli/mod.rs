@@ -7,10 +7,18 @@
 mod config;
 mod error;
 mod keygen;
+#[cfg(feature = "localnet")]
+mod local_network;
+#[cfg(feature = "localnet")]
+mod localnet;
 mod output;
+mod stop;
 mod wiring;
 
-use crate::config::{Environment, Flags, Layers, Warning};
+use crate::{
+    config::{Environment, Flags, Layers, LogFormat, TelemetryConfig, Warning},
+    telemetry,
+};
 use clap::{Args, Parser, Subcommand};
 use error::CliError;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -40,6 +48,8 @@ struct Global {
 enum Command {
     Config(config::Config),
     Keygen(keygen::Keygen),
+    #[cfg(feature = "localnet")]
+    Localnet(localnet::LocalnetCommand),
 }
 
 /// Parses `args`, runs the command and tells how it went.
@@ -66,6 +76,8 @@ impl Command {
         match self {
             Self::Config(command) => command.run(global),
             Self::Keygen(command) => command.run(),
+            #[cfg(feature = "localnet")]
+            Self::Localnet(command) => command.run(global),
         }
     }
 }
@@ -77,6 +89,28 @@ impl Global {
         let flags = Flags { file: self.config.clone(), values: set.chain(own).collect() };
         Layers::gather(Environment::of_process(), &flags)
     }
+}
+
+impl Global {
+    /// Sets up the logs for a command that needs nothing else of the configuration.
+    fn start_logs(&self) -> Result<(), CliError> {
+        let (telemetry, warnings) = self.layers(Vec::new()).extract(TelemetryConfig::read)?;
+        warn(&warnings);
+        start_logs(&telemetry)
+    }
+}
+
+fn start_logs(config: &TelemetryConfig) -> Result<(), CliError> {
+    let format = match config.log_format {
+        LogFormat::Text => telemetry::Format::Text,
+        LogFormat::Json => telemetry::Format::Json,
+    };
+    Ok(telemetry::start(format, &config.log_filter)?)
+}
+
+/// The runtime of a command that waits for the network.
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
 /// Tells warnings before anything else happens.

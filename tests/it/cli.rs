@@ -118,3 +118,75 @@ fn the_table_shows_every_key_with_its_origin() {
     let port = text.lines().find(|line| line.contains("server.port")).expect("a line");
     assert!(port.contains("8080") && port.contains("flag --set"), "{port}");
 }
+
+/// A command that runs until it is told to stop, and the object it printed first.
+struct Running(std::process::Child, Value);
+
+impl Running {
+    fn start(directory: &Path, args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sotto"))
+            .args(args)
+            .current_dir(directory)
+            .env_clear()
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("the binary runs");
+        let stdout = child.stdout.take().expect("a pipe");
+        let first = serde_json::Deserializer::from_reader(stdout).into_iter().next().expect("an object").expect("JSON");
+        Self(child, first)
+    }
+
+    /// Asks it to stop as a service manager does.
+    fn stop(mut self) -> Option<i32> {
+        let asked = Command::new("kill").arg(self.0.id().to_string()).status().expect("kill runs");
+        assert!(asked.success());
+        self.0.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // For a test that failed half-way; after `stop` there is nothing left to end.
+        drop(self.0.kill());
+    }
+}
+
+#[test]
+fn a_local_network_tells_what_a_facilitator_needs_and_stops_when_asked() {
+    let (_outer, here) = directory();
+    assert!(sotto(&here, &["keygen"]).status.success());
+    let wallet = "7crFMbJN7hxVhUPNcRRxTGr9nD3TnvpZ8pNZepA19wuB";
+    let args = ["localnet", "--port", "0", "--covalidator-port", "0", "--seed", "7", "--fund", wallet, "--json"];
+    let running = Running::start(&here, &args);
+    let told = running.1.as_object().expect("an object").clone();
+    let mut check = vec!["config".to_owned(), "check".to_owned(), "--json".to_owned()];
+    for (key, value) in &told {
+        check.extend(["--set".to_owned(), format!("{key}={}", value.as_str().expect("a text"))]);
+    }
+    let checked = sotto(&here, &check.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(checked.status.success(), "{}", stdout(&checked));
+
+    let rpc = told["network.rpc_urls"].as_str().expect("a URL");
+    let request = serde_json::json!({
+        "jsonrpc": "2.0", "id": 1, "method": "getBalance", "params": [wallet, { "commitment": "processed" }],
+    });
+    let balance = rpc_call(rpc, &request.to_string());
+    assert_eq!(balance["result"]["value"], 10_000_000_000_u64);
+    assert_eq!(running.stop(), Some(0));
+
+    let again = Running::start(&here, &args);
+    for key in ["asset.mint", "covalidator.attestation_key", "covalidator.encryption_key", "network.genesis_hash"] {
+        assert_eq!(again.1[key], told[key], "{key} repeats itself with a seed");
+    }
+    assert_eq!(again.stop(), Some(0));
+}
+
+fn rpc_call(url: &str, body: &str) -> Value {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(5)).build().expect("a client");
+        let request = client.post(url).header("content-type", "application/json").body(body.to_owned());
+        request.send().await.expect("an answer").json().await.expect("JSON")
+    })
+}

@@ -1,0 +1,119 @@
+//! `sotto localnet`: the embedded network as a process of its own.
+
+use super::{
+    Global,
+    error::CliError,
+    local_network::{LocalNetwork, LocalTerms},
+    output::{json, say, table},
+    runtime,
+};
+use crate::{
+    config,
+    domain::{amount::Amount, signed::parse_key},
+    localnet::{faucet::DEMO_DECIMALS, standins::Delegation},
+};
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
+use solana_pubkey::Pubkey;
+use std::time::Duration;
+
+/// Run an embedded Solana network with stand-ins for Inco's programs, until ctrl-c
+///
+/// A real SVM in this process behind standard JSON-RPC and websocket, with stand-ins for Inco's token program, Inco
+/// Lightning and the Covalidator. It listens on loopback only and forgets everything when it stops. What works here says something
+/// about the software that talks to it, and nothing about Inco's own programs.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  sotto localnet                           JSON-RPC on 8899, websocket on 8900, Covalidator on 8901\n  \
+                        sotto localnet --fund WALLET             with 10 SOL and 1000 demo tokens for WALLET\n  \
+                        sotto localnet --seed 1 --port 0 --json  repeatable addresses, free ports, for programs"
+)]
+pub(super) struct LocalnetCommand {
+    /// The JSON-RPC's port; the websocket is there too and on the next one; 0 picks a free pair
+    #[arg(long, default_value_t = 8899)]
+    port: u16,
+    /// The port of the Covalidator's stand-in; 0 picks a free one
+    #[arg(long, default_value_t = 8901)]
+    covalidator_port: u16,
+    /// What a delegate may move
+    #[arg(long, value_enum, default_value_t = DelegationArg::Public)]
+    delegation: DelegationArg,
+    /// How long a slot takes, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    slot_ms: u64,
+    /// Make every key and address repeat itself
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Give a wallet 10 SOL and demo tokens (1000 unless an amount is named); may be repeated
+    #[arg(long, value_name = "WALLET[=TOKENS]", value_parser = parse_gift)]
+    fund: Vec<(Pubkey, Amount)>,
+    /// Print the addresses as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a delegate may move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DelegationArg {
+    /// Anything: only the delegate's identity is compared, as the public source does
+    Public,
+    /// At most the delegated amount, which is lowered, as the published documents say
+    Documented,
+}
+
+impl From<DelegationArg> for Delegation {
+    fn from(arg: DelegationArg) -> Self {
+        match arg {
+            DelegationArg::Public => Self::Public,
+            DelegationArg::Documented => Self::Documented,
+        }
+    }
+}
+
+impl LocalnetCommand {
+    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
+        global.start_logs()?;
+        runtime()?.block_on(self.serve())
+    }
+
+    async fn serve(self) -> Result<(), CliError> {
+        let network = LocalNetwork::start(LocalTerms {
+            rpc_port: self.port,
+            covalidator_port: self.covalidator_port,
+            delegation: self.delegation.into(),
+            slot: Duration::from_millis(self.slot_ms),
+            seed: self.seed,
+        })
+        .await?;
+        for (wallet, tokens) in &self.fund {
+            network.fund(wallet, tokens.get())?;
+        }
+        self.tell(&network)?;
+        super::stop::asked_to_stop().await?;
+        network.stop().await;
+        Ok(())
+    }
+
+    fn tell(&self, network: &LocalNetwork) -> Result<(), CliError> {
+        let settings = network.settings();
+        if self.json {
+            let settings = settings.into_iter().map(|(key, value)| (key.to_owned(), Value::from(value)));
+            return json(&Value::Object(settings.collect::<Map<_, _>>()));
+        }
+        say("A local network with stand-ins for Inco's programs is up; ctrl-c stops it.\n")?;
+        table(["key", "value"], settings.iter().map(|(key, value)| [(*key).to_owned(), value.clone()]))?;
+        say("\nTo point `sotto serve` at it, set:\n")?;
+        let variable = |path: &str| config::keys().find(|key| key.path() == path).map(config::Key::variable);
+        for (key, value) in &settings {
+            say(format_args!("export {}='{value}'", variable(key).unwrap_or_default()))?;
+        }
+        Ok(())
+    }
+}
+
+fn parse_gift(text: &str) -> Result<(Pubkey, Amount), String> {
+    let (wallet, tokens) = text.split_once('=').unwrap_or((text, "1000"));
+    let wallet = parse_key(wallet).ok_or_else(|| format!("{wallet:?} is not a public key"))?;
+    let tokens = Amount::parse_decimal(tokens, DEMO_DECIMALS).map_err(|error| error.to_string())?;
+    Ok((wallet, tokens))
+}
