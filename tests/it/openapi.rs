@@ -165,7 +165,7 @@ fn every_reference_leads_somewhere() {
             }
             Value::Array(items) => {
                 for item in items {
-                    walk(document, item)
+                    walk(document, item);
                 }
             }
             _ => {}
