@@ -42,7 +42,10 @@ impl Observer<'_> {
     /// proves nothing: what is told then is what was last seen.
     pub(super) async fn observe(&self, attempt: &Attempt, want: Commitment, patience: Duration) -> Observation {
         let begun = Instant::now();
-        let mut sightings = self.sightings.watch((attempt.signature, want), patience);
+        // No notice will be pushed of what can no longer land.
+        let dead = self.blockhashes.known_height().is_some_and(|height| height > attempt.last_valid_block_height);
+        let ask_after = if dead { Duration::ZERO } else { patience };
+        let mut sightings = self.sightings.watch((attempt.signature, want), ask_after);
         loop {
             let sighting = sightings.borrow_and_update().clone();
             if let Some(observation) = reached(sighting.seen.as_ref(), want.into()) {

@@ -91,6 +91,11 @@ impl Blockhashes {
         Ok(self.latest().await?.last_valid_block_height.saturating_sub(LIFE))
     }
 
+    /// [`Blockhashes::height`] without asking; `None` when nothing recent is known.
+    pub(super) fn known_height(&self) -> Option<u64> {
+        self.fresh().map(|told| told.hash.last_valid_block_height.saturating_sub(LIFE))
+    }
+
     fn use_now(&self) {
         let idle = {
             let mut known = self.lock();

@@ -4,6 +4,8 @@
 #[cfg(all(feature = "server", feature = "localnet"))]
 mod api;
 mod architecture;
+#[cfg(all(feature = "server", feature = "localnet"))]
+mod chain;
 mod cli;
 mod config;
 mod covalidator;

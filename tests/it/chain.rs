@@ -1,0 +1,7 @@
+//! The chain port against the embedded network and everything that can go wrong on the way.
+
+mod confirm;
+mod hostile;
+mod proxy;
+mod reads;
+mod scene;

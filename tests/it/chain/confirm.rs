@@ -1,0 +1,324 @@
+//! What is known of an attempt under every fault of the way to the chain.
+
+use super::{
+    proxy::{Proxy, Reply},
+    scene::{PATIENCE, SHORT, SOL, Scene, by_hand, landed, settings},
+};
+use serde_json::{Value, json};
+use solana_pubkey::Pubkey;
+use solana_system_interface::instruction::transfer;
+use sotto::{
+    chain::{Chain, ChainError, Commitment, keys::Signer, refresher::RefreshPolicy, rpc::ChainSettings},
+    domain::settlement::Observation,
+    localnet::{ALL, LocalnetConfig, Odds, Slots, TooManyRequests},
+};
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sent_transaction_lands_and_becomes_final() {
+    let scene = Scene::new().await;
+    let attempt = scene.sent().await;
+    scene.net.tick_slots(2);
+    let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+    assert!(landed(&seen, false), "{seen:?}");
+    let seen = scene.observe(&attempt, Commitment::Finalized, SHORT).await;
+    assert!(landed(&seen, false), "what is known is told, not more: {seen:?}");
+    scene.net.tick_slots(40);
+    let seen = scene.observe(&attempt, Commitment::Finalized, PATIENCE).await;
+    assert!(landed(&seen, true), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_websocket_polling_does_alone() {
+    let scene = Scene::polling().await;
+    let attempt = scene.sent().await;
+    let (seen, ()) = tokio::join!(scene.observe(&attempt, Commitment::Confirmed, PATIENCE), async {
+        scene.net.tick_slots(2);
+    });
+    assert!(landed(&seen, false), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_steady_state_a_settlement_costs_one_request_and_a_pushed_notice() {
+    // Confirmed late enough that the subscription is there first.
+    let slots = Slots::Every(Duration::from_millis(50));
+    let config = LocalnetConfig { slots, confirmed_after: 20, finalized_after: 30, ..LocalnetConfig::default() };
+    let scene = Scene::start(config, |net| settings(net.rpc_url(), Some(net.ws_url()))).await;
+    // The first one connects the websocket and is polled for meanwhile.
+    let first = scene.sent().await;
+    assert!(landed(&scene.observe(&first, Commitment::Finalized, PATIENCE).await, true));
+    let attempt = scene.attempt_of(SOL).await;
+    scene.net.network().reset_request_counts();
+    scene.chain.send(&attempt).await.unwrap();
+    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, false));
+    assert_eq!((scene.requests("sendTransaction"), scene.requests("getSignatureStatuses")), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_send_is_pending_and_the_same_bytes_land_later() {
+    let scene = Scene::new().await;
+    scene.net.faults().change(|plan| plan.drop_sends = Odds::next(1));
+    let attempt = scene.sent().await;
+    scene.net.tick_slots(3);
+    assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Pending);
+    scene.chain.send(&attempt).await.unwrap();
+    scene.net.tick_slots(2);
+    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, false));
+    scene.chain.send(&attempt).await.unwrap();
+    scene.net.tick_slots(2);
+    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, false));
+    let sent_once = scene.payer.pubkey();
+    assert_eq!(scene.net.network().balance(&sent_once), 100 * SOL - SOL - 5_000, "identical bytes land once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_after_the_transaction_was_taken_is_no_refusal() {
+    let scene = Scene::new().await;
+    scene.net.faults().change(|plan| plan.error_after_take = Odds::next(1));
+    let attempt = scene.attempt_of(SOL).await;
+    let error = scene.chain.send(&attempt).await.unwrap_err();
+    assert!(matches!(error, ChainError::Unavailable { .. }), "{error:?}");
+    scene.net.tick_slots(2);
+    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_confirmation_is_waited_for_and_never_taken_for_a_failure() {
+    let scene = Scene::new().await;
+    scene.net.faults().change(|plan| _ = plan.late_confirmation.insert(ALL.to_owned(), 20));
+    let attempt = scene.sent().await;
+    scene.net.tick_slots(5);
+    assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Pending);
+    let (seen, ()) = tokio::join!(scene.observe(&attempt, Commitment::Confirmed, PATIENCE), async {
+        scene.net.tick_slots(30);
+    });
+    assert!(landed(&seen, false), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_fails_on_chain_is_told_with_its_error() {
+    let scene = Scene::new().await;
+    let payer = scene.payer.pubkey();
+    let attempt = scene.attempt(&[transfer(&payer, &Pubkey::new_from_array([9; 32]), 10_000 * SOL)]).await;
+    scene.chain.send(&attempt).await.unwrap();
+    scene.net.tick_slots(2);
+    let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+    let Observation::Failed { finalised: false, error, .. } = seen else { panic!("{seen:?}") };
+    assert!(error.contains("custom program error"), "{error}");
+    scene.net.tick_slots(40);
+    let seen = scene.observe(&attempt, Commitment::Finalized, PATIENCE).await;
+    assert!(matches!(seen, Observation::Failed { finalised: true, .. }), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_requests_are_told_at_once_with_the_time_to_wait() {
+    let scene = Scene::new().await;
+    let attempt = scene.attempt_of(SOL).await;
+    let method = Some("sendTransaction".to_owned());
+    let limit = TooManyRequests { next: 1, retry_after: Some(7), method };
+    scene.net.faults().change(|plan| plan.too_many_requests = Some(limit));
+    let begun = Instant::now();
+    let error = scene.chain.send(&attempt).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(2), "the RPC client's own sender would sleep");
+    let ChainError::Unavailable { retry_after, .. } = error else { panic!("{error:?}") };
+    assert_eq!(retry_after, Some(Duration::from_secs(7)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polling_survives_a_rate_limit() {
+    let scene = Scene::polling().await;
+    let method = Some("getSignatureStatuses".to_owned());
+    let limit = TooManyRequests { next: 2, retry_after: None, method };
+    scene.net.faults().change(|plan| plan.too_many_requests = Some(limit));
+    let attempt = scene.sent().await;
+    scene.net.tick_slots(2);
+    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_cut_while_waiting_is_made_up_for_by_polling() {
+    let scene = Scene::new().await;
+    let warm = scene.sent().await;
+    scene.net.tick_slots(2);
+    scene.observe(&warm, Commitment::Confirmed, PATIENCE).await;
+
+    let attempt = scene.sent().await;
+    let begun = Instant::now();
+    let (seen, ()) = tokio::join!(scene.observe(&attempt, Commitment::Confirmed, PATIENCE), async {
+        tokio::time::sleep(SHORT).await;
+        scene.net.faults().change(|plan| plan.websockets_down = true);
+        scene.net.tick_slots(2);
+    });
+    assert!(landed(&seen, false), "{seen:?}");
+    assert!(begun.elapsed() < Duration::from_secs(6), "polling begins when the notices stop, not at its usual time");
+
+    scene.net.faults().clear();
+    let attempt = scene.sent().await;
+    scene.net.tick_slots(2);
+    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_its_life_and_not_in_the_history_it_is_absent_with_proof() {
+    let scene = Scene::new().await;
+    let attempt = scene.attempt_of(SOL).await;
+    let last_valid = attempt.get().last_valid_block_height;
+    scene.net.tick_slots(152);
+    let seen = scene.observe(&attempt, Commitment::Confirmed, SHORT).await;
+    assert_eq!(seen, Observation::Unknown, "its last block is not final yet: neither pending nor absent");
+    scene.net.tick_slots(40);
+    let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+    let Observation::Absent(proof) = seen else { panic!("{seen:?}") };
+    assert!(proof.finalised_height > last_valid);
+    assert!(proof.first_available_block <= attempt.get().signed_at_slot);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_waits_is_told_of_the_expiry_when_it_happens() {
+    let scene = Scene::new().await;
+    let attempt = scene.attempt_of(SOL).await;
+    let (seen, ()) = tokio::join!(scene.observe(&attempt, Commitment::Confirmed, PATIENCE), async {
+        tokio::time::sleep(SHORT).await;
+        scene.expire();
+    });
+    assert!(matches!(seen, Observation::Absent(_)), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_landed_transaction_is_found_long_after_nodes_forgot_its_status() {
+    let scene = Scene::new().await;
+    let attempt = scene.sent().await;
+    scene.net.tick_slots(600);
+    let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+    assert!(landed(&seen, true), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stands_still_proves_nothing() {
+    let scene = Scene::start(by_hand(), |net| ChainSettings {
+        refresh: RefreshPolicy {
+            every: Duration::from_millis(30),
+            stalled_after: Duration::from_secs(1),
+            ..RefreshPolicy::default()
+        },
+        ..settings(net.rpc_url(), Some(net.ws_url()))
+    })
+    .await;
+    let attempt = scene.attempt_of(SOL).await;
+    scene.net.faults().change(|plan| plan.frozen = true);
+    scene.chain.send(&attempt).await.unwrap();
+    scene.net.tick_slots(300);
+    assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Pending);
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown);
+    let error = scene.chain.latest_blockhash().await.unwrap_err();
+    assert!(matches!(error, ChainError::Unavailable { .. }), "nothing is signed on a dead hash: {error:?}");
+    scene.net.faults().clear();
+    scene.net.tick_slots(3);
+    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, false));
+}
+
+/// A scene whose chain sees the network through a proxy.
+async fn through_a_proxy() -> (Scene, Proxy) {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let scene = Scene::start(by_hand(), |net| {
+        let upstream = net.rpc_url();
+        let proxy = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(Proxy::start(upstream)));
+        let url = proxy.url.clone();
+        sender.send(proxy).unwrap();
+        settings(url, None)
+    })
+    .await;
+    (scene, receiver.recv().unwrap())
+}
+
+/// No such transaction, as of the slot that the truth names.
+fn nothing(truth: &Value) -> Reply {
+    Reply::Result(json!({ "context": truth["context"], "value": [null] }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_a_gap_in_its_history_proves_nothing() {
+    let (scene, proxy) = through_a_proxy().await;
+    let attempt = scene.sent().await;
+    scene.expire();
+    let first = attempt.get().signed_at_slot + 1;
+    proxy.change(move |method, truth| match method {
+        "getSignatureStatuses" => Some(nothing(truth)),
+        "getFirstAvailableBlock" => Some(Reply::Result(json!(first))),
+        _ => None,
+    });
+    assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown);
+    proxy.change(|_, _| None);
+    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, true), "it had landed all along");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lagging_node_behind_the_same_address_proves_nothing() {
+    let (scene, proxy) = through_a_proxy().await;
+    let attempt = scene.sent().await;
+    let slot = scene.net.network().slot();
+    scene.expire();
+    proxy.change(move |method, _| {
+        (method == "getSignatureStatuses")
+            .then(|| Reply::Result(json!({ "context": { "slot": slot }, "value": [null] })))
+    });
+    assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_cannot_be_searched_proves_nothing() {
+    let (scene, proxy) = through_a_proxy().await;
+    let attempt = scene.attempt_of(SOL).await;
+    scene.expire();
+    for failing in ["getEpochInfo", "getFirstAvailableBlock"] {
+        proxy.change(move |method, _| (method == failing).then(|| Reply::Result(Value::Null)));
+        assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown, "{failing}");
+    }
+    proxy.change(|_, _| None);
+    assert!(matches!(scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, Observation::Absent(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_says_nothing_is_unknown_never_absent() {
+    let (scene, proxy) = through_a_proxy().await;
+    let attempt = scene.sent().await;
+    scene.expire();
+    proxy.change(|_, _| Some(Reply::Silence));
+    let begun = Instant::now();
+    assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown);
+    assert!(begun.elapsed() < Duration::from_secs(6), "it has a deadline");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_fork_took_back_is_absent_once_it_cannot_land_again() {
+    let (scene, proxy) = through_a_proxy().await;
+    let attempt = scene.sent().await;
+    scene.net.tick_slots(2);
+    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, false));
+    proxy.change(|method, truth| (method == "getSignatureStatuses").then(|| nothing(truth)));
+    scene.net.tick_slots(2);
+    assert_eq!(scene.observe(&attempt, Commitment::Finalized, SHORT).await, Observation::Pending);
+    scene.expire();
+    assert!(matches!(scene.observe(&attempt, Commitment::Finalized, PATIENCE).await, Observation::Absent(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_waiters_share_their_questions() {
+    let scene = Scene::polling().await;
+    let mut attempts = Vec::new();
+    for _ in 0..60 {
+        attempts.push(scene.sent().await);
+    }
+    scene.net.network().reset_request_counts();
+    let begun = Instant::now();
+    let waits = attempts.iter().map(|attempt| scene.observe(attempt, Commitment::Confirmed, PATIENCE));
+    let (seen, ()) = tokio::join!(futures_util::future::join_all(waits), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        scene.net.tick_slots(2);
+    });
+    assert!(seen.iter().all(|seen| landed(seen, false)));
+    // One request a round, not one a waiter; the first round may be split while the waiters arrive.
+    let rounds = u64::try_from(begun.elapsed().as_millis()).unwrap() / 20 + 10;
+    assert!(scene.requests("getSignatureStatuses") <= rounds, "{:?}", scene.net.network().request_counts());
+}

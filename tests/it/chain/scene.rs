@@ -1,0 +1,127 @@
+//! A local network, a ledger that records, and the chain port between them.
+
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+use solana_system_interface::instruction::transfer;
+use sotto::{
+    chain::{
+        Chain, Commitment,
+        keys::{LocalSigner, Signer},
+        refresher::RefreshPolicy,
+        rpc::{ChainSettings, SolanaChain},
+        sightings::PollPolicy,
+        transaction::UnsignedTransaction,
+    },
+    domain::settlement::{Attempt, Cost, Observation, Purpose, SettlementId},
+    ledger::{Ledger, LedgerOptions, Recorded, SqliteLedger},
+    localnet::{Localnet, LocalnetConfig, Slots},
+};
+use std::{
+    sync::atomic::{AtomicU8, Ordering},
+    time::Duration,
+};
+
+/// Longer than anything here takes; only a failing test waits for it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// Long enough for an answer, short enough to be waited for.
+pub(super) const SHORT: Duration = Duration::from_millis(150);
+/// One SOL.
+pub(super) const SOL: u64 = 1_000_000_000;
+
+pub(super) struct Scene {
+    pub(super) net: Localnet,
+    pub(super) chain: SolanaChain,
+    pub(super) payer: LocalSigner,
+    ledger: SqliteLedger,
+    _folder: tempfile::TempDir,
+    attempts: AtomicU8,
+}
+
+/// A network whose slots move by hand.
+pub(super) fn by_hand() -> LocalnetConfig {
+    LocalnetConfig { slots: Slots::ByHand, seed: Some(7), ..LocalnetConfig::default() }
+}
+
+/// Settings as tests want them: quick polling, and a blockhash as old as half a second.
+pub(super) fn settings(rpc_url: String, ws_url: Option<String>) -> ChainSettings {
+    let millis = Duration::from_millis;
+    ChainSettings {
+        timeout: Duration::from_secs(2),
+        poll: PollPolicy { first: millis(20), most: millis(40), after_push: Duration::from_secs(8) },
+        refresh: RefreshPolicy { every: millis(30), stale_after: millis(500), ..RefreshPolicy::default() },
+        ..ChainSettings::new(rpc_url, ws_url)
+    }
+}
+
+impl Scene {
+    /// Slots move by hand; notices are pushed.
+    pub(super) async fn new() -> Self {
+        Self::start(by_hand(), |net| settings(net.rpc_url(), Some(net.ws_url()))).await
+    }
+
+    /// Slots move by hand; there is no websocket.
+    pub(super) async fn polling() -> Self {
+        Self::start(by_hand(), |net| settings(net.rpc_url(), None)).await
+    }
+
+    pub(super) async fn start(config: LocalnetConfig, settings: impl FnOnce(&Localnet) -> ChainSettings) -> Self {
+        let net = Localnet::start(config).await.unwrap();
+        let chain = SolanaChain::start(settings(&net)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = SqliteLedger::open(&folder.path().join("ledger.db"), &LedgerOptions::default()).await.unwrap();
+        let payer = LocalSigner::from_seed(&[6; 32]);
+        net.network().airdrop(&payer.pubkey(), 100 * SOL).unwrap();
+        net.tick_slots(2);
+        Self { net, chain, payer, ledger, _folder: folder, attempts: AtomicU8::new(0) }
+    }
+
+    /// A recorded transfer of `lamports`, never the same twice; nothing is sent.
+    pub(super) async fn attempt_of(&self, lamports: u64) -> Recorded<Attempt> {
+        let number = self.attempts.fetch_add(1, Ordering::SeqCst);
+        self.attempt(&[transfer(&self.payer.pubkey(), &Pubkey::new_from_array([100 + number; 32]), lamports)]).await
+    }
+
+    pub(super) async fn attempt(&self, instructions: &[Instruction]) -> Recorded<Attempt> {
+        let blockhash = self.chain.latest_blockhash().await.unwrap();
+        let payer = self.payer.pubkey();
+        let unsigned = UnsignedTransaction::new(&payer, instructions, blockhash.hash).unwrap();
+        let cost = Cost { fee: unsigned.fee(), ..Cost::default() };
+        let signed = unsigned.sign(&[&self.payer]).unwrap();
+        let id = SettlementId::from_random_bytes(signed.wire[1..17].try_into().unwrap());
+        let settlement = self.ledger.plan_other(id, Purpose::Probe, None, 1_000).await.unwrap();
+        let attempt = Attempt {
+            settlement: id,
+            number: 1,
+            signature: signed.signature,
+            wire: signed.wire,
+            last_valid_block_height: blockhash.last_valid_block_height,
+            signed_at_slot: blockhash.slot,
+            cost,
+        };
+        self.ledger.record_signed(&settlement, attempt, 1_000).await.unwrap().1
+    }
+
+    /// An attempt that is sent and whose send was answered well.
+    pub(super) async fn sent(&self) -> Recorded<Attempt> {
+        let attempt = self.attempt_of(SOL).await;
+        self.chain.send(&attempt).await.unwrap();
+        attempt
+    }
+
+    pub(super) async fn observe(&self, attempt: &Recorded<Attempt>, want: Commitment, wait: Duration) -> Observation {
+        self.chain.observe(attempt, want, wait).await.unwrap()
+    }
+
+    /// Moves slots on until nothing signed so far can land any more, and that is final.
+    pub(super) fn expire(&self) {
+        self.net.tick_slots(151 + 40);
+    }
+
+    pub(super) fn requests(&self, method: &str) -> u64 {
+        self.net.network().request_counts().get(method).copied().unwrap_or(0)
+    }
+}
+
+pub(super) fn landed(observation: &Observation, finally: bool) -> bool {
+    matches!(observation, Observation::Landed { finalised, .. } if *finalised == finally)
+}
