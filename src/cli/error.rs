@@ -3,7 +3,9 @@
 use super::keygen::KeygenError;
 #[cfg(feature = "localnet")]
 use super::local_network::LocalNetworkError;
+use super::wiring::WiringError;
 use crate::{config::Faults, telemetry::TelemetryError};
+use std::net::SocketAddr;
 
 /// Why a command failed; its exit code is 1.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,18 @@ pub(super) enum CliError {
     #[cfg(feature = "localnet")]
     #[error(transparent)]
     LocalNetwork(#[from] LocalNetworkError),
+    /// The service did not start.
+    #[error(transparent)]
+    Wiring(#[from] WiringError),
+    /// The address to listen on is taken or not ours.
+    #[error("cannot listen on {address}; check server.bind and server.port")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// The operating system refused: standard output, threads, signals.
     #[error("the operating system refused")]
     System(#[from] std::io::Error),

@@ -12,6 +12,7 @@ mod local_network;
 #[cfg(feature = "localnet")]
 mod localnet;
 mod output;
+mod serve;
 mod stop;
 mod wiring;
 
@@ -50,6 +51,7 @@ enum Command {
     Keygen(keygen::Keygen),
     #[cfg(feature = "localnet")]
     Localnet(localnet::LocalnetCommand),
+    Serve(serve::Serve),
 }
 
 /// Parses `args`, runs the command and tells how it went.
@@ -78,6 +80,7 @@ impl Command {
             Self::Keygen(command) => command.run(),
             #[cfg(feature = "localnet")]
             Self::Localnet(command) => command.run(global),
+            Self::Serve(command) => command.run(global),
         }
     }
 }

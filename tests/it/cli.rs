@@ -182,6 +182,43 @@ fn a_local_network_tells_what_a_facilitator_needs_and_stops_when_asked() {
     assert_eq!(again.stop(), Some(0));
 }
 
+#[test]
+fn the_service_runs_on_the_local_network_and_stops_when_asked() {
+    let (_outer, here) = directory();
+    let spender = json(&sotto(&here, &["keygen", "--json"]))["publicKey"].as_str().expect("a key").to_owned();
+    let free = ["--port", "0", "--covalidator-port", "0", "--slot-ms", "20", "--json"];
+    let network = Running::start(&here, &[&["localnet", "--fund", &format!("{spender}=0")], &free[..]].concat());
+    let settings: Vec<_> = network.1.as_object().expect("an object").iter().map(setting).collect();
+    std::fs::write(here.join(".env"), settings.join("\n")).expect("a file");
+
+    let service = Running::start(&here, &["serve", "--port", "0", "--bind", "127.0.0.1", "--json"]);
+    assert_eq!(service.1["spender"], *spender);
+    let base = format!("http://{}", service.1["address"].as_str().expect("an address"));
+    let health = http_get(&format!("{base}/health"));
+    assert_eq!((&health["ok"], &health["address"]), (&true.into(), &spender.clone().into()));
+    let kind = http_get(&format!("{base}/supported"))["kinds"][0].clone();
+    assert_eq!((&kind["scheme"], &kind["x402Version"]), (&"session".into(), &2.into()));
+
+    let second = sotto(&here, &["serve", "--port", "0", "--bind", "127.0.0.1"]);
+    assert_eq!(second.status.code(), Some(1), "two processes on one ledger");
+    assert!(stderr(&second).contains("ledger"), "{}", stderr(&second));
+    assert_eq!(service.stop(), Some(0));
+    assert!(here.join("sotto.db").is_file());
+    assert_eq!(network.stop(), Some(0));
+}
+
+/// A line of a `.env` file, from what `sotto localnet --json` printed.
+fn setting((key, value): (&String, &Value)) -> String {
+    let key = sotto::config::keys().find(|known| known.path() == *key).expect("a known key");
+    format!("{}='{}'", key.variable(), value.as_str().expect("a text"))
+}
+
+fn http_get(url: &str) -> Value {
+    let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(5)).build().expect("a client");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async { client.get(url).send().await.expect("an answer").json().await.expect("JSON") })
+}
+
 fn rpc_call(url: &str, body: &str) -> Value {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {

@@ -1,0 +1,125 @@
+//! `sotto serve`: the facilitator, until it is asked to stop.
+
+use super::{
+    Global,
+    error::CliError,
+    output::{json, say},
+    runtime, start_logs,
+    stop::asked_to_stop,
+    warn,
+    wiring::{self, Service},
+};
+use crate::config::Config;
+use clap::Args;
+use serde_json::json;
+use std::{net::SocketAddr, time::Duration};
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Serve the facilitator's HTTP API, until ctrl-c or SIGTERM
+///
+/// Starts only when the whole configuration is valid, the RPC serves the configured network, and no other process uses
+/// the ledger; then it first picks up what an earlier process left unfinished. Asked to stop, it takes no new requests,
+/// answers those it has, and leaves with everything recorded.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  sotto serve                                     with ./sotto.toml, .env and the environment\n  \
+                        sotto --config /etc/sotto.toml serve --port 8080\n  \
+                        SOLANA_RPC_URL=https://rpc.example sotto serve  any key of `sotto config show`"
+)]
+pub(super) struct Serve {
+    /// The port to listen on (server.port)
+    #[arg(long)]
+    port: Option<u16>,
+    /// The address to listen on (server.bind)
+    #[arg(long, value_name = "IP")]
+    bind: Option<String>,
+    /// The RPC endpoint (network.rpc_urls)
+    #[arg(long, value_name = "URL")]
+    rpc_url: Option<String>,
+    /// The ledger's file (ledger.path)
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<String>,
+    /// Print where it listens as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Serve {
+    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
+        let (config, warnings) = global.layers(self.settings()).config()?;
+        warn(&warnings);
+        start_logs(&config.telemetry)?;
+        runtime()?.block_on(self.serve(&config))
+    }
+
+    fn settings(&self) -> Vec<(String, String, String)> {
+        let port = self.port.map(|port| port.to_string());
+        let flags = [
+            ("--port", "server.port", &port),
+            ("--bind", "server.bind", &self.bind),
+            ("--rpc-url", "network.rpc_urls", &self.rpc_url),
+            ("--ledger", "ledger.path", &self.ledger),
+        ];
+        let set = |(flag, key, value): (&str, &str, &Option<String>)| {
+            value.as_ref().map(|value| (flag.to_owned(), key.to_owned(), value.clone()))
+        };
+        flags.into_iter().filter_map(set).collect()
+    }
+
+    async fn serve(&self, config: &Config) -> Result<(), CliError> {
+        // Bound before anything else, so that a port in use is told before unfinished work is picked up.
+        let wanted = config.server.address;
+        let listener =
+            TcpListener::bind(wanted).await.map_err(|source| CliError::Listen { address: wanted, source })?;
+        let address = listener.local_addr()?;
+        let service = wiring::assemble(config).await?;
+        wiring::heed_probe(&service, config).await?;
+        tell_readiness(&service).await;
+        self.tell(address, config, &service)?;
+        let served = serve_until_stopped(listener, service.router.clone(), config.limits.request_timeout).await;
+        service.facilitator.stop().await;
+        service.chain.shutdown().await;
+        tracing::info!("stopped");
+        served
+    }
+
+    fn tell(&self, address: SocketAddr, config: &Config, service: &Service) -> Result<(), CliError> {
+        let spender = config.keys.spender.public().to_string();
+        let network = service.network.alias();
+        tracing::info!(%address, network, spender, "serving");
+        if self.json {
+            return json(&json!({ "address": address.to_string(), "network": network, "spender": spender }));
+        }
+        say(format_args!("listening on http://{address}\n  spender  {spender}\n  network  {network}"))
+    }
+}
+
+/// What is not as it should be stops nothing: it may be put right while the service runs, and `GET /ready` tells it too.
+async fn tell_readiness(service: &Service) {
+    for check in service.facilitator.readiness().await.checks.iter().filter(|check| !check.ok) {
+        tracing::warn!(check = check.name, detail = check.detail, "not ready");
+    }
+}
+
+/// Serves until somebody asks to stop, then gives the requests under way up to `patience`.
+pub(super) async fn serve_until_stopped(
+    listener: TcpListener,
+    router: axum::Router,
+    patience: Duration,
+) -> Result<(), CliError> {
+    let stop = CancellationToken::new();
+    let stopped = stop.clone().cancelled_owned();
+    let serving = async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await };
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        ended = &mut serving => return Ok(ended?),
+        asked = asked_to_stop() => asked?,
+    }
+    stop.cancel();
+    // What is still under way then is recorded, and the next process finishes it.
+    if timeout(patience, serving).await.is_err() {
+        tracing::warn!("stopped with requests under way");
+    }
+    Ok(())
+}
