@@ -9,18 +9,15 @@ mod chain;
 mod cli;
 mod config;
 mod covalidator;
-#[cfg(feature = "server")]
+mod crash;
 mod errors_doc;
 mod idl;
 mod inspect;
 mod journey;
-#[cfg(feature = "server")]
 mod ledger;
 mod localnet;
-#[cfg(feature = "server")]
 mod openapi;
 mod programs;
-#[cfg(feature = "localnet")]
 mod standins;
 mod support;
 mod transaction;

@@ -7,13 +7,14 @@ mod actors;
 mod opening;
 
 pub use actors::Wallet;
-pub use opening::Opening;
+pub use opening::{Opening, wire};
 
 use serde_json::Value;
 use solana_pubkey::Pubkey;
 use sotto::{
     api::{self, ApiSettings},
     chain::{
+        Chain,
         keys::LocalSigner,
         rpc::{ChainSettings, SolanaChain},
         transaction::SettleInstruction,
@@ -217,18 +218,25 @@ impl World {
         settings
     }
 
-    /// Starts the facilitator on the world's ledger, as a process would.
-    pub async fn boot(&mut self) {
-        let ledger = self.directory.path().join("sotto.db");
-        let ledger = Arc::new(SqliteLedger::open(&ledger, &LedgerOptions::default()).await.unwrap());
+    /// The ledger of this name in the world's directory.
+    pub async fn open_ledger(&self, name: &str) -> Arc<SqliteLedger> {
+        let path = self.directory.path().join(name);
+        Arc::new(SqliteLedger::open(&path, &LedgerOptions::default()).await.unwrap())
+    }
+
+    pub fn connect(&self) -> Arc<SolanaChain> {
         let settings = ChainSettings::new(self.net.rpc_url(), Some(self.net.ws_url()));
-        let chain = Arc::new(SolanaChain::start(settings).unwrap());
+        Arc::new(SolanaChain::start(settings).unwrap())
+    }
+
+    /// A facilitator over any ledger and chain; nothing is recovered yet.
+    pub fn facilitator_over(&self, ledger: Arc<dyn Ledger>, chain: Arc<dyn Chain>) -> Arc<Facilitator> {
         let attestation_key = self.net.network().stand_ins().attestation_key();
         let covalidator =
             HttpCovalidator::new(&self.covalidator.url(), attestation_key, Duration::from_secs(5)).unwrap();
         let ports = Ports {
-            ledger: ledger.clone(),
-            chain: chain.clone(),
+            ledger,
+            chain,
             covalidator: Arc::new(covalidator),
             clock: Arc::new(SystemClock),
             chance: Arc::clone(&self.chance),
@@ -237,7 +245,13 @@ impl World {
             spender: Arc::new(LocalSigner::from_seed(&self.spender)),
             fee_payer: Arc::new(LocalSigner::from_seed(&self.fee_payer)),
         };
-        let facilitator = Facilitator::new(ports, keys, self.settings());
+        Facilitator::new(ports, keys, self.settings())
+    }
+
+    /// Starts the facilitator on the world's ledger, as a process would.
+    pub async fn boot(&mut self) {
+        let (ledger, chain) = (self.open_ledger("sotto.db").await, self.connect());
+        let facilitator = self.facilitator_over(ledger.clone(), chain.clone());
         facilitator.recover().await.unwrap();
         let router = api::router(facilitator.clone(), &ApiSettings::new(Arc::clone(&self.chance)));
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

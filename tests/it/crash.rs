@@ -1,0 +1,177 @@
+//! The crash loop: the process dies at every call it makes to its ledger and its chain, before and after the call's
+//! effect; the next process starts on the same ledger, and the books agree with the chain.
+//!
+//! No crash point is picked by hand: the loop first counts the calls of an undisturbed run and then dies at each.
+
+mod mortal;
+
+use crate::support::{Wallet, World, wire};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use mortal::{Fate, MortalChain, MortalLedger};
+use sotto::{
+    domain::{amount::Amount, payment::Payment, session::SessionState, session::SignedIntent},
+    facilitator::{ApproveSource, Facilitator, OpenRequest},
+    ledger::{Ledger, SqliteLedger},
+};
+use std::{sync::Arc, time::Duration};
+
+/// How many crash points are tried at the same time.
+const TOGETHER: usize = 16;
+const PRICE: u64 = 700;
+
+/// What one life of the scenario works with.
+struct Scene {
+    payer: Wallet,
+    merchant: Wallet,
+    request: OpenRequest,
+}
+
+impl Scene {
+    async fn set(world: &World, name: &str) -> Self {
+        let (payer, merchant) = (world.wallet(1_000_000).await, world.wallet(0).await);
+        let mut opening = world.opening(&payer, &merchant.key(), 10_000);
+        opening.intent.nonce = format!("{name:0>16}");
+        let instructions = world.approve_instructions(&opening).await;
+        let approve = world.sign_as_user(&payer, &instructions).await;
+        let bytes = opening.intent.to_bytes();
+        let request = OpenRequest {
+            user: payer.key(),
+            asset: opening.intent.asset,
+            recipient: merchant.key(),
+            cap: opening.intent.cap,
+            expires_at: opening.intent.expires_at,
+            network: opening.intent.network.clone(),
+            approve: ApproveSource::Transaction(BASE64_STANDARD.encode(wire(&approve))),
+            intent: SignedIntent { signature: payer.sign(&bytes), bytes, settle_signature: None },
+        };
+        Self { payer, merchant, request }
+    }
+
+    fn payment(&self, session: sotto::domain::session::SessionId, nonce: &str) -> Payment {
+        Payment {
+            session,
+            amount: Amount::new(PRICE).unwrap(),
+            network: self.request.network.clone(),
+            asset: self.request.asset,
+            pay_to: self.merchant.key(),
+            nonce: Some(nonce.to_owned()),
+            resource: None,
+            authorization: None,
+            idempotent: false,
+            max_timeout_seconds: None,
+        }
+    }
+}
+
+/// Opens a session and pays three times, twice at once. Gives how many payments said success.
+async fn live(facilitator: &Arc<Facilitator>, scene: &Scene) -> u64 {
+    let Ok(session) = facilitator.open_session(scene.request.clone()).await else { return 0 };
+    let [a, b, c] = ["a", "b", "c"].map(|nonce| scene.payment(session.id, nonce));
+    let mut successes = u64::from(facilitator.settle(&a).await.is_ok());
+    let (b, c) = tokio::join!(facilitator.settle(&b), facilitator.settle(&c));
+    successes += u64::from(b.is_ok()) + u64::from(c.is_ok());
+    successes
+}
+
+fn process(world: &World, ledger: &Arc<SqliteLedger>, fate: &Arc<Fate>) -> Arc<Facilitator> {
+    let chain = MortalChain { inner: world.connect(), fate: Arc::clone(fate) };
+    let ledger = MortalLedger { inner: ledger.clone(), fate: Arc::clone(fate) };
+    world.facilitator_over(Arc::new(ledger), Arc::new(chain))
+}
+
+/// One process dies where it is told, another takes over; then the books are read.
+async fn die_and_recover(world: &World, last: u64, after_effect: bool) {
+    let name = format!("{last}-{after_effect}");
+    let scene = Scene::set(world, &name).await;
+    let ledger = world.open_ledger(&name).await;
+    let fate = Fate::at(last, after_effect);
+    let first = process(world, &ledger, &fate);
+    let told = tokio::select! {
+        told = live(&first, &scene) => told,
+        () = fate.dead.cancelled() => 0,
+    };
+    first.stop().await;
+    drop(first);
+
+    let second = process(world, &ledger, &Fate::immortal());
+    second.recover().await.unwrap();
+    wait_until_settled(&ledger, &name).await;
+    // The payer comes again with the same opening and the same nonces, as a client does that never got its answers.
+    let again = live(&second, &scene).await;
+    wait_until_settled(&ledger, &name).await;
+    second.stop().await;
+    check_books(world, &ledger, &scene, &name, told + again).await;
+}
+
+async fn wait_until_settled(ledger: &SqliteLedger, name: &str) {
+    let settled = async {
+        while !ledger.unfinished().await.unwrap().is_empty() || !ledger.opening_sessions().await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), settled).await;
+    assert!(waited.is_ok(), "{name}: unfinished for ever: {:#?}", ledger.unfinished().await);
+}
+
+async fn check_books(world: &World, ledger: &SqliteLedger, scene: &Scene, name: &str, successes: u64) {
+    ledger.audit().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let totals = ledger.totals(None).await.unwrap();
+    let received = world.balance(&scene.merchant).await;
+    assert_eq!(totals.held, Amount::ZERO, "{name}: nothing is held for ever");
+    assert_eq!(totals.captured.get(), received, "{name}: the books agree with the chain");
+    assert_eq!(world.balance(&scene.payer).await, 1_000_000 - received, "{name}: nothing is lost");
+    assert!(received <= 3 * PRICE && received % PRICE == 0, "{name}: no payment is made twice: {received}");
+    assert!(successes * PRICE <= received, "{name}: success is said at most once for what moved");
+    if let Some(session) = ledger.find_session(&scene.payer.key(), &format!("{name:0>16}")).await.unwrap() {
+        let state = session.state;
+        assert!(matches!(state, SessionState::Open | SessionState::Rejected(_)), "{name}: {state:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_dies_at_any_call_loses_and_repeats_nothing() {
+    let world = Arc::new(World::start().await);
+    let fate = Fate::immortal();
+    let ledger = world.open_ledger("undisturbed").await;
+    let scene = Scene::set(&world, "undisturbed").await;
+    let undisturbed = process(&world, &ledger, &fate);
+    assert_eq!(live(&undisturbed, &scene).await, 3);
+    let calls = fate.calls();
+    wait_until_settled(&ledger, "undisturbed").await;
+    undisturbed.stop().await;
+    check_books(&world, &ledger, &scene, "undisturbed", 3).await;
+
+    let mut points = (0..calls).flat_map(|last| [(last, false), (last, true)]);
+    loop {
+        let batch: Vec<_> = points.by_ref().take(TOGETHER).collect();
+        if batch.is_empty() {
+            break;
+        }
+        let lives = batch.into_iter().map(|(last, after)| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { die_and_recover(&world, last, after).await })
+        });
+        for life in lives.collect::<Vec<_>>() {
+            life.await.unwrap();
+        }
+    }
+    Arc::into_inner(world).unwrap().finish().await;
+}
+
+/// Refusals carry no trace of a crash: a killed process never says no to what it might have done.
+#[tokio::test]
+async fn a_repeat_after_a_crash_is_told_what_was_recorded() {
+    let mut world = World::start().await;
+    let (payer, merchant) = (world.wallet(1_000_000).await, world.wallet(0).await);
+    let session = world.open(&payer, &merchant.key(), 10_000).await;
+    let body = world.payment(&session, &merchant.key(), PRICE, Some("one-and-the-same-nonce"));
+    let (_, first) = world.post("/settle", &body).await;
+    assert_eq!(first["success"], true, "{first:#}");
+    world.kill().await;
+    world.boot().await;
+    let (status, second) = world.post("/settle", &body).await;
+    assert_eq!((status, &second["errorReason"]), (200, &serde_json::json!("duplicate_settlement")));
+    assert_eq!(second["transaction"], first["transaction"]);
+    assert_eq!(world.balance(&merchant).await, PRICE);
+    world.finish().await;
+}

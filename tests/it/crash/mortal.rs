@@ -1,0 +1,273 @@
+//! A ledger and a chain that die with their process: at one chosen call, before or after its effect, and for ever.
+
+use async_trait::async_trait;
+use solana_hash::Hash;
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use sotto::{
+    chain::{Chain, ChainAccount, ChainError, Commitment, LiveBlockhash, Simulation},
+    domain::{
+        amount::Amount,
+        clock::UnixSeconds,
+        hold::{Hold, HoldId, NewHold},
+        reason::{OpenReason, PayReason},
+        session::{CapCheck, Session, SessionId},
+        settlement::{Attempt, Event, Observation, Purpose, Settlement, SettlementId},
+    },
+    ledger::{Deadline, Held, Ledger, LedgerError, Opened, Recorded, Totals, Work},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// When a process dies.
+pub struct Fate {
+    /// The call that is its last; calls count from zero over both ports.
+    last: u64,
+    /// Whether that call still has its effect.
+    after_effect: bool,
+    calls: AtomicU64,
+    pub dead: CancellationToken,
+}
+
+impl Fate {
+    pub fn at(last: u64, after_effect: bool) -> Arc<Self> {
+        Arc::new(Self { last, after_effect, calls: AtomicU64::new(0), dead: CancellationToken::new() })
+    }
+
+    pub fn immortal() -> Arc<Self> {
+        Self::at(u64::MAX, false)
+    }
+
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Runs one call of the process, or stops it there.
+    async fn step<T>(&self, name: &str, call: impl Future<Output = T>) -> T {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        let dies = number >= self.last;
+        if !dies || (number == self.last && self.after_effect) {
+            let result = call.await;
+            if !dies {
+                return result;
+            }
+        }
+        tracing::debug!(number, name, "the process dies");
+        self.dead.cancel();
+        // A dead process answers nobody.
+        std::future::pending().await
+    }
+}
+
+pub struct MortalLedger {
+    pub inner: Arc<dyn Ledger>,
+    pub fate: Arc<Fate>,
+}
+
+#[async_trait]
+impl Ledger for MortalLedger {
+    async fn open_session(&self, session: &Session) -> Result<Opened, LedgerError> {
+        self.fate.step("open_session", self.inner.open_session(session)).await
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, LedgerError> {
+        self.fate.step("session", self.inner.session(id)).await
+    }
+
+    async fn find_session(&self, user: &Pubkey, nonce: &str) -> Result<Option<Session>, LedgerError> {
+        self.fate.step("find_session", self.inner.find_session(user, nonce)).await
+    }
+
+    async fn unverified_sessions(&self) -> Result<Vec<Session>, LedgerError> {
+        self.fate.step("unverified_sessions", self.inner.unverified_sessions()).await
+    }
+
+    async fn live_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<Vec<Session>, LedgerError> {
+        self.fate.step("live_sessions", self.inner.live_sessions(user, asset)).await
+    }
+
+    async fn opening_sessions(&self) -> Result<Vec<Session>, LedgerError> {
+        self.fate.step("opening_sessions", self.inner.opening_sessions()).await
+    }
+
+    async fn mark_open(
+        &self,
+        id: SessionId,
+        check: CapCheck,
+        approve: Signature,
+        superseded: &[SessionId],
+    ) -> Result<Session, LedgerError> {
+        self.fate.step("mark_open", self.inner.mark_open(id, check, approve, superseded)).await
+    }
+
+    async fn reject_session(&self, id: SessionId, reason: OpenReason) -> Result<(), LedgerError> {
+        self.fate.step("reject_session", self.inner.reject_session(id, reason)).await
+    }
+
+    async fn revoke_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<u64, LedgerError> {
+        self.fate.step("revoke_sessions", self.inner.revoke_sessions(user, asset)).await
+    }
+
+    async fn expire_sessions(&self, now: UnixSeconds) -> Result<u64, LedgerError> {
+        self.fate.step("expire_sessions", self.inner.expire_sessions(now)).await
+    }
+
+    async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError> {
+        self.fate.step("hold", self.inner.hold(hold)).await
+    }
+
+    async fn find_hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
+        self.fate.step("find_hold", self.inner.find_hold(id)).await
+    }
+
+    async fn find_payment(&self, session: SessionId, nonce: &str) -> Result<Option<Hold>, LedgerError> {
+        self.fate.step("find_payment", self.inner.find_payment(session, nonce)).await
+    }
+
+    async fn claim_success(&self, id: HoldId) -> Result<bool, LedgerError> {
+        self.fate.step("claim_success", self.inner.claim_success(id)).await
+    }
+
+    async fn end_wait(&self, id: HoldId, reason: PayReason) -> Result<Deadline, LedgerError> {
+        self.fate.step("end_wait", self.inner.end_wait(id, reason)).await
+    }
+
+    async fn plan_settlement(
+        &self,
+        id: SettlementId,
+        session: SessionId,
+        most: Amount,
+        now: UnixSeconds,
+    ) -> Result<Option<Settlement>, LedgerError> {
+        self.fate.step("plan_settlement", self.inner.plan_settlement(id, session, most, now)).await
+    }
+
+    async fn plan_other(
+        &self,
+        id: SettlementId,
+        purpose: Purpose,
+        session: Option<SessionId>,
+        now: UnixSeconds,
+    ) -> Result<Settlement, LedgerError> {
+        self.fate.step("plan_other", self.inner.plan_other(id, purpose, session, now)).await
+    }
+
+    async fn record_signed(
+        &self,
+        settlement: &Settlement,
+        attempt: Attempt,
+        now: UnixSeconds,
+    ) -> Result<(Settlement, Recorded<Attempt>), LedgerError> {
+        self.fate.step("record_signed", self.inner.record_signed(settlement, attempt, now)).await
+    }
+
+    async fn record(
+        &self,
+        settlement: &Settlement,
+        event: Event,
+        waiting: &[HoldId],
+        now: UnixSeconds,
+    ) -> Result<Settlement, LedgerError> {
+        self.fate.step("record", self.inner.record(settlement, event, waiting, now)).await
+    }
+
+    async fn load_work(&self, id: SettlementId) -> Result<Work, LedgerError> {
+        self.fate.step("load_work", self.inner.load_work(id)).await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Work>, LedgerError> {
+        self.fate.step("unfinished", self.inner.unfinished()).await
+    }
+
+    async fn waiting_sessions(&self) -> Result<Vec<SessionId>, LedgerError> {
+        self.fate.step("waiting_sessions", self.inner.waiting_sessions()).await
+    }
+
+    async fn release_abandoned(&self, before: UnixSeconds, reason: PayReason) -> Result<u64, LedgerError> {
+        self.fate.step("release_abandoned", self.inner.release_abandoned(before, reason)).await
+    }
+
+    async fn holds_of(&self, id: SettlementId) -> Result<Vec<Hold>, LedgerError> {
+        self.fate.step("holds_of", self.inner.holds_of(id)).await
+    }
+
+    async fn approve_of(&self, session: SessionId) -> Result<Option<Work>, LedgerError> {
+        self.fate.step("approve_of", self.inner.approve_of(session)).await
+    }
+
+    async fn open_holds(&self, session: SessionId) -> Result<u64, LedgerError> {
+        self.fate.step("open_holds", self.inner.open_holds(session)).await
+    }
+
+    async fn totals(&self, session: Option<SessionId>) -> Result<Totals, LedgerError> {
+        self.fate.step("totals", self.inner.totals(session)).await
+    }
+
+    async fn opened_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<(u64, u64), LedgerError> {
+        self.fate.step("opened_since", self.inner.opened_since(user, since)).await
+    }
+
+    async fn ping(&self) -> Result<(), LedgerError> {
+        self.fate.step("ping", self.inner.ping()).await
+    }
+
+    async fn audit(&self) -> Result<(), LedgerError> {
+        self.fate.step("audit", self.inner.audit()).await
+    }
+}
+
+pub struct MortalChain {
+    pub inner: Arc<dyn Chain>,
+    pub fate: Arc<Fate>,
+}
+
+#[async_trait]
+impl Chain for MortalChain {
+    async fn genesis_hash(&self) -> Result<String, ChainError> {
+        self.fate.step("genesis_hash", self.inner.genesis_hash()).await
+    }
+
+    async fn latest_blockhash(&self) -> Result<LiveBlockhash, ChainError> {
+        self.fate.step("latest_blockhash", self.inner.latest_blockhash()).await
+    }
+
+    async fn blockhash_life(&self, hash: &Hash) -> Result<Option<LiveBlockhash>, ChainError> {
+        self.fate.step("blockhash_life", self.inner.blockhash_life(hash)).await
+    }
+
+    async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError> {
+        self.fate.step("accounts", self.inner.accounts(keys)).await
+    }
+
+    async fn rent(&self, bytes: usize) -> Result<u64, ChainError> {
+        self.fate.step("rent", self.inner.rent(bytes)).await
+    }
+
+    async fn priority_fee(&self, writable: &[Pubkey]) -> Result<u64, ChainError> {
+        self.fate.step("priority_fee", self.inner.priority_fee(writable)).await
+    }
+
+    async fn simulate(&self, tx: &VersionedTransaction, watched: &[Pubkey]) -> Result<Simulation, ChainError> {
+        self.fate.step("simulate", self.inner.simulate(tx, watched)).await
+    }
+
+    async fn send(&self, attempt: &Recorded<Attempt>) -> Result<(), ChainError> {
+        self.fate.step("send", self.inner.send(attempt)).await
+    }
+
+    async fn observe(
+        &self,
+        attempt: &Recorded<Attempt>,
+        want: Commitment,
+        patience: Duration,
+    ) -> Result<Observation, ChainError> {
+        self.fate.step("observe", self.inner.observe(attempt, want, patience)).await
+    }
+}
