@@ -6,7 +6,7 @@
 //!
 //! - [`signer`]: who signs: a wallet behind [`PayerSigner`], or a [`LocalKey`].
 //! - [`terms`]: what the facilitator's `/supported` must say, held against what the payer pinned.
-//! - [`session`]: [`SessionClient`]: open, show, resume. [`saved`]: [`OpenSession`] and its JSON.
+//! - [`opening`]: what a session is opened for. [`session`]: [`SessionClient`]: open, show, resume. [`saved`]: [`OpenSession`] and its JSON.
 //! - [`pay`]: the decision to pay a challenge, and the payment itself; pure. [`fetch`]: [`Payer`] over HTTP.
 //! - [`balance`]: confidential balances through the Covalidator.
 //! - [`rpc`]: the small part of Solana that a payer needs: read and simulate, never send.
@@ -15,6 +15,7 @@ mod approve;
 pub mod balance;
 mod facilitator;
 pub mod fetch;
+pub mod opening;
 pub mod pay;
 pub mod rpc;
 pub mod saved;
@@ -26,9 +27,10 @@ pub use approve::{ApproveError, Grant};
 pub use balance::{Balance, BalanceReader};
 pub use facilitator::FacilitatorError;
 pub use fetch::{Fetched, PayError, Payer};
+pub use opening::{OpenOptions, SessionKeyChoice};
 pub use pay::{PayRefusal, Payment};
 pub use rpc::{PayerRpc, RpcError, SolanaRpc};
-pub use saved::{OpenSession, SavedError};
-pub use session::{OpenError, OpenOptions, Opening, SessionClient, SessionKeyChoice};
+pub use saved::{Authority, OpenSession, SavedError};
+pub use session::{OpenError, Opening, SessionClient};
 pub use signer::{LocalKey, PayerSigner, SigningError};
 pub use terms::{FacilitatorPin, Settings, TermsError, Trust};

@@ -18,6 +18,7 @@ mod ledger;
 mod localnet;
 mod openapi;
 mod programs;
+mod sdk;
 mod standins;
 mod support;
 mod transaction;

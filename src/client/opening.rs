@@ -1,0 +1,123 @@
+//! What a session is opened for, and what must hold before and after the wallet is asked.
+
+use crate::{
+    client::{
+        approve::Grant,
+        session::OpenError,
+        signer::LocalKey,
+        terms::{FacilitatorPin, Terms},
+    },
+    domain::{amount::Amount, intent::INTENT_NONCE_LENGTH, signed},
+};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use std::time::Duration;
+
+/// The most bytes a transaction may have on the wire.
+const MAX_TRANSACTION_BYTES: usize = 1_232;
+
+/// What a session is opened for.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// The wallet to be paid.
+    pub recipient: Pubkey,
+    /// The most that may be captured, in base units; positive.
+    pub cap: Amount,
+    /// How long payments are accepted.
+    pub lifetime: Duration,
+    /// Whether bare possession of the session id pays.
+    pub session_key: SessionKeyChoice,
+    /// Signs the short message, so that neither intent nor cap appear on chain.
+    pub short_authorization: bool,
+    /// The intent's nonce; a random one unless given.
+    pub nonce: Option<String>,
+    /// Whether the facilitator is asked for SOL.
+    pub grant: Grant,
+    /// What to approve on chain, in base units, when other sessions of the same asset are to stay open: the token
+    /// account has one delegate slot, and this approve replaces the last. At least the cap, which it is unless given.
+    pub approve_total: Option<Amount>,
+    /// The origins that may be paid from the session, as in `https://api.example.com`.
+    pub origins: Vec<String>,
+    /// How long to wait for the session to open.
+    pub patience: Duration,
+}
+
+impl OpenOptions {
+    /// A session with a generated session key, for one recipient; no origin may be paid yet.
+    pub fn new(recipient: Pubkey, cap: Amount, lifetime: Duration) -> Self {
+        Self {
+            recipient,
+            cap,
+            lifetime,
+            session_key: SessionKeyChoice::Generate,
+            short_authorization: true,
+            nonce: None,
+            grant: Grant::default(),
+            approve_total: None,
+            origins: Vec::new(),
+            patience: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What must sign the session's payments.
+#[derive(Clone, Debug, Default)]
+pub enum SessionKeyChoice {
+    /// A new key.
+    #[default]
+    Generate,
+    /// This key.
+    Given(LocalKey),
+    /// Nothing: whoever sees the session id can pay with it. For facilitators that know no session keys.
+    None,
+}
+
+pub(super) fn check_options(user: &Pubkey, options: &OpenOptions) -> Result<(), OpenError> {
+    let unless = |fine: bool, why| if fine { Ok(()) } else { Err(OpenError::Options(why)) };
+    unless(options.recipient != *user, "the recipient is the payer")?;
+    unless(options.cap > Amount::ZERO, "the cap is zero")?;
+    unless(options.lifetime.as_secs() > 0, "the lifetime is less than a second")?;
+    unless(options.approve_total.is_none_or(|total| total >= options.cap), "less is approved than the cap")?;
+    unless(
+        options.nonce.as_ref().is_none_or(|nonce| {
+            INTENT_NONCE_LENGTH.contains(&nonce.len()) && nonce.bytes().all(|byte| byte.is_ascii_graphic())
+        }),
+        "the nonce is not 16 to 64 printable ASCII characters",
+    )
+}
+
+pub(super) fn check_terms(user: &Pubkey, options: &OpenOptions, terms: &Terms) -> Result<(), OpenError> {
+    let FacilitatorPin { spender, fee_payer } = terms.facilitator;
+    // With the user as fee payer the approve would be complete without the facilitator, at the user's expense.
+    if [spender, fee_payer].contains(user) {
+        return Err(OpenError::Options("the facilitator's address is the payer's"));
+    }
+    if terms.max_session_seconds.is_some_and(|most| options.lifetime.as_secs() > most) {
+        return Err(OpenError::Options("the lifetime is longer than the facilitator allows"));
+    }
+    Ok(())
+}
+
+/// The wire bytes of the transaction that came back from the wallet: signed by the user, and by nobody else.
+pub(super) fn wallet_signed(
+    transaction: VersionedTransaction,
+    user: &Pubkey,
+    facilitator: &FacilitatorPin,
+) -> Result<Vec<u8>, OpenError> {
+    let keys = transaction.message.static_account_keys();
+    let [theirs, ours] = transaction.signatures.as_slice() else {
+        return Err(OpenError::Wallet("it has other signers"));
+    };
+    if keys.first() != Some(&facilitator.fee_payer) || keys.get(1) != Some(user) {
+        return Err(OpenError::Wallet("it has other signers"));
+    }
+    if *theirs != Signature::default() {
+        return Err(OpenError::Wallet("the facilitator's place is filled"));
+    }
+    if !signed::verify(user, &transaction.message.serialize(), &(*ours).into()) {
+        return Err(OpenError::Wallet("the signature is not the wallet's"));
+    }
+    let bytes = wincode::serialize(&transaction).map_err(|_| OpenError::Wallet("it cannot be written"))?;
+    if bytes.len() > MAX_TRANSACTION_BYTES { Err(OpenError::Wallet("it is too large")) } else { Ok(bytes) }
+}
