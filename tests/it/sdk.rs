@@ -1,6 +1,7 @@
-//! The payer's SDK and the merchant's layer against servers that answer as they should not.
+//! The payer's SDK and the merchant's layer: against servers that answer as they should not, and all together.
 
 mod fetch;
+mod journey;
 mod opening;
 mod paywall;
 mod stand_in;

@@ -33,20 +33,39 @@ pub(super) fn json(status: u16, body: &Value) -> Answer {
 
 impl StandIn {
     pub(super) async fn answering(answers: Vec<Answer>) -> Self {
+        Self::start(answers, None).await
+    }
+
+    /// One that gives each of its answers once, and then those of the server at `base`.
+    pub(super) async fn forwarding(answers: Vec<Answer>, base: String, http: reqwest::Client) -> Self {
+        Self::start(answers, Some((base, http))).await
+    }
+
+    async fn start(answers: Vec<Answer>, behind: Option<(String, reqwest::Client)>) -> Self {
         let script = Arc::new(Mutex::new(VecDeque::from(answers)));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&asked);
         let router = Router::new().fallback(move |request: Request| {
-            let (script, log) = (Arc::clone(&script), Arc::clone(&log));
+            let (script, log, behind) = (Arc::clone(&script), Arc::clone(&log), behind.clone());
             async move {
                 let (parts, body) = request.into_parts();
                 let bytes = axum::body::to_bytes(body, 1 << 20).await.unwrap();
                 let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
                 let path = parts.uri.path().to_owned();
-                log.lock().unwrap().push(Asked { path, headers: parts.headers, body });
-                let mut script = script.lock().unwrap();
-                let answer = if script.len() > 1 { script.pop_front() } else { script.front().cloned() };
-                let (status, headers, body) = answer.expect("a script");
+                log.lock().unwrap().push(Asked { path: path.clone(), headers: parts.headers, body });
+                let scripted = {
+                    let mut script = script.lock().unwrap();
+                    if script.len() > 1 || behind.is_some() { script.pop_front() } else { script.front().cloned() }
+                };
+                let (status, headers, body) = match (scripted, behind) {
+                    (Some(answer), _) => answer,
+                    (None, Some((base, http))) => {
+                        let request = http.request(parts.method, format!("{base}{path}")).body(bytes);
+                        let answer = request.header("content-type", "application/json").send().await.unwrap();
+                        (answer.status().as_u16(), vec![], answer.text().await.unwrap())
+                    }
+                    (None, None) => panic!("a script has answers"),
+                };
                 let mut response = Response::builder().status(status);
                 for (name, value) in headers {
                     response = response.header(name, value);
