@@ -56,7 +56,7 @@ impl OpenOptions {
             grant: Grant::default(),
             approve_total: None,
             origins: Vec::new(),
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
         }
     }
 }
@@ -101,7 +101,7 @@ pub(super) fn check_terms(user: &Pubkey, options: &OpenOptions, terms: &Terms) -
 
 /// The wire bytes of the transaction that came back from the wallet: signed by the user, and by nobody else.
 pub(super) fn wallet_signed(
-    transaction: VersionedTransaction,
+    transaction: &VersionedTransaction,
     user: &Pubkey,
     facilitator: &FacilitatorPin,
 ) -> Result<Vec<u8>, OpenError> {
@@ -118,6 +118,6 @@ pub(super) fn wallet_signed(
     if !signed::verify(user, &transaction.message.serialize(), &(*ours).into()) {
         return Err(OpenError::Wallet("the signature is not the wallet's"));
     }
-    let bytes = wincode::serialize(&transaction).map_err(|_| OpenError::Wallet("it cannot be written"))?;
+    let bytes = wincode::serialize(transaction).map_err(|_| OpenError::Wallet("it cannot be written"))?;
     if bytes.len() > MAX_TRANSACTION_BYTES { Err(OpenError::Wallet("it is too large")) } else { Ok(bytes) }
 }

@@ -118,7 +118,7 @@ impl SessionClient {
         let terms = terms::agree(&self.http.supported().await?, &self.settings)?;
         check_terms(&user, options, &terms)?;
         let approve = self.approve(&user, options, &terms).await?;
-        let approve = wallet_signed(wallet.sign_transaction(approve).await?, &user, &terms.facilitator)?;
+        let approve = wallet_signed(&wallet.sign_transaction(approve).await?, &user, &terms.facilitator)?;
         let session_key = match &options.session_key {
             SessionKeyChoice::Generate => Some(LocalKey::generate(self.chance.as_ref())),
             SessionKeyChoice::Given(key) => Some(key.clone()),

@@ -49,15 +49,17 @@ pub enum KeyError {
 }
 
 /// An Ed25519 key in this process: a payer's wallet, or a session key. Cleared from memory on drop, never printed.
+///
+/// Boxed, so that moving it leaves no copy of the secret behind.
 #[derive(Clone)]
-pub struct LocalKey(SigningKey);
+pub struct LocalKey(Box<SigningKey>);
 
 impl LocalKey {
     /// A key from 32 secret bytes, or from the 64 bytes of a Solana keypair, whose halves must belong together.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let (secret, public) = bytes.split_at_checked(32).ok_or(KeyError::Length(bytes.len()))?;
         let secret = <&[u8; 32]>::try_from(secret).map_err(|_| KeyError::Length(bytes.len()))?;
-        let key = SigningKey::from_bytes(secret);
+        let key = Box::new(SigningKey::from_bytes(secret));
         match public.len() {
             0 => Ok(Self(key)),
             32 if public == key.verifying_key().as_bytes() => Ok(Self(key)),
@@ -69,7 +71,7 @@ impl LocalKey {
     /// A new key.
     pub fn generate(chance: &dyn Chance) -> Self {
         let secret = Zeroizing::new(chance::draw::<32>(chance));
-        Self(SigningKey::from_bytes(&secret))
+        Self(Box::new(SigningKey::from_bytes(&secret)))
     }
 
     /// The address.

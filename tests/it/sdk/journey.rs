@@ -49,14 +49,14 @@ fn client(world: &World) -> SessionClient {
 }
 
 fn options(recipient: &Pubkey, shop: &Shop) -> OpenOptions {
-    let mut options = OpenOptions::new(*recipient, amount(1_000_000), Duration::from_secs(600));
+    let mut options = OpenOptions::new(*recipient, amount(1_000_000), Duration::from_mins(10));
     options.origins = vec![shop.url.clone()];
     options
 }
 
 fn payer(world: &World, session: &OpenSession) -> Payer {
     let clock = Arc::new(SystemClock);
-    Payer::new(session.clone(), amount(PRICE), Duration::from_secs(60), clock, Arc::clone(&world.chance)).unwrap()
+    Payer::new(session.clone(), amount(PRICE), Duration::from_mins(1), clock, Arc::clone(&world.chance)).unwrap()
 }
 
 /// A merchant with one paid route.

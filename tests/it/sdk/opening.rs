@@ -48,7 +48,7 @@ fn supported(spender: u8) -> Value {
 }
 
 fn options() -> OpenOptions {
-    OpenOptions::new(key(4), Amount::new(1_000).unwrap(), Duration::from_secs(60))
+    OpenOptions::new(key(4), Amount::new(1_000).unwrap(), Duration::from_mins(1))
 }
 
 async fn open(answers: Vec<Answer>, options: OpenOptions) -> (OpenError, usize) {
