@@ -321,3 +321,33 @@ fn an_empty_directory_name_does_not_matter() {
     let environment = Environment::of(Path::new(""), [("FACILITATOR_KEYPAIR", key_json(1).as_str())]);
     assert!(Layers::gather(environment, &set(&[("ledger.path", "sotto.db")])).config().is_ok());
 }
+
+#[test]
+fn what_is_shipped_beside_the_binary_names_real_keys() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let known = |name: &str| config::keys().any(|key| key.path() == name || key.variable() == name);
+    let sections: Vec<_> = config::keys().map(|key| key.section).collect();
+    let mut named = 0;
+    for file in ["deploy/Dockerfile", "deploy/compose.yaml", "deploy/sotto.service", "deploy/RUNBOOK.md"] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')) {
+            let word = word.trim_matches('.');
+            let is_key = word.split_once('.').is_some_and(|(section, _)| sections.contains(&section));
+            if is_key || (word.starts_with("SOTTO_") && word.contains("__")) {
+                assert!(known(word), "{file} names {word}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 10, "only {named} names found");
+}
+
+#[test]
+fn every_decision_is_in_the_index() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/adr");
+    let index = std::fs::read_to_string(directory.join("README.md")).unwrap();
+    for entry in std::fs::read_dir(&directory).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "README.md" || index.contains(&format!("({name})")), "{name} is not in the index");
+    }
+}
