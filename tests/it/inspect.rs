@@ -1,5 +1,6 @@
 //! What is co-signed, and everything that is not (`spec/security.md`: and the additional attacks).
 
+mod additions;
 mod attacks;
 mod mutations;
 mod wallets;

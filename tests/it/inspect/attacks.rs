@@ -1,8 +1,7 @@
 //! Each known way to make a co-signer sign what it should not, by name.
 
-use super::{GRANT, LIGHTHOUSE, Scene, encode, wallets::assertion};
+use super::{GRANT, Scene, encode};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_message::{VersionedMessage, v0::MessageAddressTableLookup};
 use solana_pubkey::Pubkey;
@@ -16,15 +15,15 @@ use sotto::{
     programs::inco_token::{Allowance, Transfer},
 };
 
-fn key(byte: u8) -> Pubkey {
+pub(super) fn key(byte: u8) -> Pubkey {
     LocalSigner::from_seed(&[byte; 32]).pubkey()
 }
 
-fn is_foreign(refusal: &ApproveRefusal) -> bool {
+pub(super) fn is_foreign(refusal: &ApproveRefusal) -> bool {
     matches!(refusal, ApproveRefusal::ForeignInstruction { .. })
 }
 
-fn is_out_of_place(refusal: &ApproveRefusal) -> bool {
+pub(super) fn is_out_of_place(refusal: &ApproveRefusal) -> bool {
     use ApproveRefusal::{Differs, OutOfOrder, TooMany};
     is_foreign(refusal) || matches!(refusal, Differs { .. } | OutOfOrder { .. } | TooMany { .. })
 }
@@ -348,72 +347,9 @@ fn an_account_listed_twice_is_refused() {
 }
 
 #[test]
-fn compute_budgets_are_bounded_single_and_of_the_two_known_kinds() {
-    use ComputeBudgetInstruction as Budget;
-    let scene = Scene::new();
-    for (once, what) in [
-        (Budget::set_compute_unit_limit(1), "compute-unit limit"),
-        (Budget::set_compute_unit_price(1), "compute-unit price"),
-    ] {
-        let mut instructions = vec![once.clone()];
-        instructions.extend(scene.instructions.clone());
-        assert!(scene.inspect(&instructions).is_ok());
-        instructions.push(once);
-        assert_eq!(scene.inspect(&instructions).unwrap_err(), ApproveRefusal::TooMany { index: 4, what });
-    }
-    for dear in [Budget::set_compute_unit_limit(400_001), Budget::set_compute_unit_price(50_001)] {
-        scene.refuses_anywhere(&dear, |refusal| *refusal == ApproveRefusal::ComputeBudget);
-    }
-    for other in [Budget::request_heap_frame(1024), Budget::set_loaded_accounts_data_size_limit(1024)] {
-        scene.refuses_anywhere(&other, is_foreign);
-    }
-    let mut longer = Budget::set_compute_unit_limit(1);
-    longer.data.push(0);
-    scene.refuses_anywhere(&longer, is_foreign);
-    let mut with_account = Budget::set_compute_unit_limit(1);
-    with_account.accounts.push(AccountMeta::new_readonly(scene.mint, false));
-    scene.refuses_anywhere(&with_account, is_out_of_place);
-}
-
-#[test]
 fn a_durable_nonce_would_keep_our_signature_alive_and_is_refused() {
     let scene = Scene::new();
     let nonce = system::advance_nonce_account(&key(40), &scene.user.pubkey());
     scene.refuses_anywhere(&nonce, is_out_of_place);
     assert!(is_foreign(&scene.inspect_with(0, nonce).unwrap_err()));
-}
-
-#[test]
-fn lighthouse_may_not_name_our_keys() {
-    let scene = Scene::with_payer(6);
-    for ours in scene.ours.clone() {
-        scene.refuses_anywhere(&assertion(ours), |r| matches!(r, ApproveRefusal::LighthouseNamesUs { .. }));
-    }
-}
-
-#[test]
-fn lighthouse_may_only_assert() {
-    let scene = Scene::new();
-    for data in [vec![], vec![0, 1, 2], vec![1, 0, 0], vec![18], vec![255]] {
-        let instruction = Instruction { data, ..assertion(scene.source()) };
-        scene.refuses_anywhere(&instruction, |r| matches!(r, ApproveRefusal::LighthouseWrites { .. }));
-    }
-}
-
-#[test]
-fn lighthouse_raises_nobodys_rights_and_there_are_three_at_most() {
-    let scene = Scene::new();
-    let stranger = key(40);
-    let writable = Instruction { accounts: vec![AccountMeta::new(stranger, false)], ..assertion(stranger) };
-    assert_eq!(scene.inspect_with(3, writable).unwrap_err(), ApproveRefusal::AccountRights(stranger));
-    let mint = Instruction { accounts: vec![AccountMeta::new(scene.mint, false)], ..assertion(stranger) };
-    assert_eq!(scene.inspect_with(3, mint).unwrap_err(), ApproveRefusal::AccountRights(scene.mint));
-    let signing = Instruction { accounts: vec![AccountMeta::new_readonly(stranger, true)], ..assertion(stranger) };
-    assert_eq!(scene.inspect_with(3, signing).unwrap_err(), ApproveRefusal::Signers);
-    let mut four = scene.instructions.clone();
-    four.extend(vec![assertion(stranger); 4]);
-    assert_eq!(scene.inspect(&four).unwrap_err(), ApproveRefusal::TooMany { index: 6, what: "Lighthouse" });
-    let look_alike = Instruction { program_id: key(42), ..assertion(stranger) };
-    assert!(is_foreign(&scene.inspect_with(3, look_alike).unwrap_err()));
-    assert_eq!(LIGHTHOUSE, assertion(stranger).program_id);
 }
