@@ -43,6 +43,9 @@ use tower_http::{
 
 /// How long a browser may remember that it was allowed to call.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(24);
+/// How many liveness questions are answered at once. They have their own room: whoever restarts a process that is only
+/// busy makes it worse.
+const MAX_CONCURRENT_PROBES: usize = 64;
 
 /// What an operator decides about the edge.
 #[derive(Clone)]
@@ -113,10 +116,12 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
     };
     let spelling: Arc<str> = app.network.alias().into();
     let edge = |surface| Edge { surface, network: Arc::clone(&spelling) };
-    let concurrency = GlobalConcurrencyLimitLayer::new(settings.max_concurrent);
+    let work = GlobalConcurrencyLimitLayer::new(settings.max_concurrent);
+    let probes = GlobalConcurrencyLimitLayer::new(MAX_CONCURRENT_PROBES);
     let mut router = Router::new();
     for Route { path, surface, service, .. } in routes() {
-        router = router.route(path, guarded(service, &edge(surface), &concurrency, settings.deadline));
+        let concurrency = if path == "/health" { &probes } else { &work };
+        router = router.route(path, guarded(service, &edge(surface), concurrency, settings.deadline));
     }
     let unknown = edge(Surface::Plain);
     router

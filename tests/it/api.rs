@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bench;
+mod logs;
 mod paying;
 mod sessions;
 
@@ -96,6 +97,19 @@ async fn unknown_paths_and_methods_are_typed_json() {
         let answer = bench.ask(wrong, path, &[], Body::empty()).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert!(answer.headers.contains_key("allow"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_busy_facilitator_sheds_work_and_is_still_alive() {
+    let bench = ApiBench::with(|edge| edge.max_concurrent = 0).await;
+    assert_eq!(bench.get("/health").await.status, StatusCode::OK);
+    for (method, path) in
+        [("GET", "/ready"), ("GET", "/supported"), ("POST", "/sessions"), ("POST", "/verify"), ("POST", "/settle")]
+    {
+        let answer = bench.ask(method, path, &[], Body::from("{}")).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(answer.headers["retry-after"], "1", "{path}");
     }
 }
 
