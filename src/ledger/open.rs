@@ -16,7 +16,10 @@ use std::{
     time::Duration,
 };
 
-/// How many read-only connections answer questions: two, so that an audit does not hold up the others.
+#[cfg(test)]
+mod tests;
+
+/// How many connections answer questions: two, so that an audit does not hold up the others.
 const READERS: usize = 2;
 /// How long a statement waits for an outside tool that looks into the file.
 const BUSY: Duration = Duration::from_secs(5);
@@ -117,10 +120,9 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
 fn set_deployed_aside(path: &Path, options: &LedgerOptions) -> Result<(), OpenError> {
     let conn = connect(path)?;
     match migrate::inspect(&conn)? {
-        Found::Nothing | Found::Ledger => Ok(()),
         Found::Deployed | Found::SetAside if options.import.is_none() => Err(OpenError::Deployed),
         Found::Deployed => Ok(import::set_aside(&conn)?),
-        Found::SetAside => Ok(()),
+        Found::Nothing | Found::Ledger | Found::SetAside => Ok(()),
         Found::Foreign => Err(OpenError::Foreign),
     }
 }

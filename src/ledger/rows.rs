@@ -4,6 +4,12 @@
 //! and row number (never a value: rows are confidential), so a damaged database is noticed where it is read. Both
 //! engines fill these structs, so the rules stand here once.
 
+mod journal;
+#[cfg(test)]
+mod tests;
+
+pub(super) use journal::{AttemptRow, EventRow, SettlementRow};
+
 use crate::{
     domain::{
         amount::Amount,
@@ -11,7 +17,7 @@ use crate::{
         intent::Intent,
         reason::{OpenReason, PayReason},
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
-        settlement::{AbsenceProof, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State},
+        settlement::SettlementId,
     },
     ledger::LedgerError,
 };
@@ -220,133 +226,6 @@ impl HoldRow {
                 signature: at.maybe_signature("signature", self.signature.as_ref())?,
             }),
             _ => Err(at.wrong("state")),
-        }
-    }
-}
-
-/// A row of `settlements`.
-pub(super) struct SettlementRow {
-    pub(super) seq: i64,
-    pub(super) id: Vec<u8>,
-    pub(super) purpose: String,
-    pub(super) session: Option<Vec<u8>>,
-    pub(super) amount: i64,
-    pub(super) state: String,
-    pub(super) sequence: i64,
-    pub(super) attempts: i64,
-    pub(super) signature: Option<Vec<u8>>,
-}
-
-impl SettlementRow {
-    /// The settlement this row is.
-    pub(super) fn into_settlement(self) -> Result<Settlement, LedgerError> {
-        let at = Place { table: "settlements", row: self.seq };
-        Ok(Settlement {
-            id: SettlementId(at.uuid("id", &self.id)?),
-            purpose: Purpose::ALL
-                .into_iter()
-                .find(|purpose| purpose.word() == self.purpose)
-                .ok_or_else(|| at.wrong("purpose"))?,
-            session: self.session.map(|id| at.session("session", &id)).transpose()?,
-            amount: at.amount("amount", self.amount)?,
-            state: [State::Reserved, State::InFlight, State::Landed, State::Settled, State::Released]
-                .into_iter()
-                .find(|state| state.word() == self.state)
-                .ok_or_else(|| at.wrong("state"))?,
-            sequence: at.number("sequence", self.sequence)?,
-            attempts: at.number("attempts", self.attempts)?,
-            signature: at.maybe_signature("signature", self.signature.as_ref())?,
-        })
-    }
-}
-
-/// A row of `attempts`.
-pub(super) struct AttemptRow {
-    pub(super) signature: Vec<u8>,
-    pub(super) settlement: Vec<u8>,
-    pub(super) number: i64,
-    pub(super) wire: Vec<u8>,
-    pub(super) last_valid_block_height: i64,
-    pub(super) signed_at_slot: i64,
-    pub(super) fee: i64,
-    pub(super) rent: i64,
-    pub(super) lamports_granted: i64,
-}
-
-impl AttemptRow {
-    /// The attempt this row is.
-    pub(super) fn into_attempt(self) -> Result<Attempt, LedgerError> {
-        // The table has no row number; the attempt's own number is the next best pointer.
-        let at = Place { table: "attempts", row: self.number };
-        Ok(Attempt {
-            settlement: SettlementId(at.uuid("settlement", &self.settlement)?),
-            number: at.number("number", self.number)?,
-            signature: at.signature("signature", &self.signature)?,
-            wire: self.wire,
-            last_valid_block_height: at.count("last_valid_block_height", self.last_valid_block_height)?,
-            signed_at_slot: at.count("signed_at_slot", self.signed_at_slot)?,
-            cost: Cost {
-                fee: at.count("fee", self.fee)?,
-                rent: at.count("rent", self.rent)?,
-                grant: at.count("lamports_granted", self.lamports_granted)?,
-            },
-        })
-    }
-}
-
-/// A row of `settlement_events` without its key.
-#[derive(Default)]
-pub(super) struct EventRow {
-    pub(super) sequence: i64,
-    pub(super) event: String,
-    pub(super) signature: Option<Vec<u8>>,
-    pub(super) slot: Option<i64>,
-    pub(super) reason: Option<String>,
-    pub(super) finalised_height: Option<i64>,
-    pub(super) first_available_block: Option<i64>,
-}
-
-impl EventRow {
-    /// The row that says this event.
-    pub(super) fn of(sequence: u32, event: &Event) -> Result<Self, LedgerError> {
-        let row = Self { sequence: sequence.into(), event: event.word().to_owned(), ..Self::default() };
-        Ok(match event {
-            Event::Reserved | Event::Finalised | Event::TakenBack => row,
-            Event::Signed { signature } => Self { signature: Some(signature.as_ref().to_vec()), ..row },
-            Event::Landed { slot } => Self { slot: Some(column("slot", *slot)?), ..row },
-            Event::Refused { slot, reason } => {
-                Self { slot: Some(column("slot", *slot)?), reason: Some(reason.word().to_owned()), ..row }
-            }
-            Event::Absent(proof) => Self {
-                finalised_height: Some(column("finalised_height", proof.finalised_height)?),
-                first_available_block: Some(column("first_available_block", proof.first_available_block)?),
-                ..row
-            },
-            Event::Abandoned { reason } => Self { reason: Some(reason.word().to_owned()), ..row },
-        })
-    }
-
-    /// The event this row says.
-    pub(super) fn into_event(self) -> Result<Event, LedgerError> {
-        let at = Place { table: "settlement_events", row: self.sequence };
-        let number = |column: &str, value: Option<i64>| at.count(column, value.ok_or_else(|| at.wrong(column))?);
-        let reason = || self.reason.as_deref().and_then(PayReason::from_word).ok_or_else(|| at.wrong("reason"));
-        match self.event.as_str() {
-            "reserved" => Ok(Event::Reserved),
-            "signed" => {
-                let bytes = self.signature.as_ref().ok_or_else(|| at.wrong("signature"))?;
-                Ok(Event::Signed { signature: at.signature("signature", bytes)? })
-            }
-            "landed" => Ok(Event::Landed { slot: number("slot", self.slot)? }),
-            "finalised" => Ok(Event::Finalised),
-            "taken_back" => Ok(Event::TakenBack),
-            "refused" => Ok(Event::Refused { slot: number("slot", self.slot)?, reason: reason()? }),
-            "absent" => Ok(Event::Absent(AbsenceProof {
-                finalised_height: number("finalised_height", self.finalised_height)?,
-                first_available_block: number("first_available_block", self.first_available_block)?,
-            })),
-            "abandoned" => Ok(Event::Abandoned { reason: reason()? }),
-            _ => Err(at.wrong("event")),
         }
     }
 }

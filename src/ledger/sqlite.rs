@@ -13,7 +13,7 @@ use crate::{
         Deadline, Held, Ledger, LedgerError, Opened, Recorded, Totals, Work,
         import::ImportReport,
         open::{self, LedgerOptions, OpenError, Parts},
-        verbs::{audit, holds, queries, select, sessions, settlements},
+        verbs::{audit, holds, journal, queries, select, sessions, settlements},
         writer::WriterCounts,
     },
 };
@@ -150,7 +150,7 @@ impl Ledger for SqliteLedger {
         now: UnixSeconds,
     ) -> Result<(Settlement, Recorded<Attempt>), LedgerError> {
         let settlement = settlement.clone();
-        self.0.writer.run(move |conn| settlements::record_signed(conn, &settlement, &attempt, now)).await
+        self.0.writer.run(move |conn| journal::record_signed(conn, &settlement, &attempt, now)).await
     }
 
     async fn record(
@@ -161,7 +161,7 @@ impl Ledger for SqliteLedger {
         now: UnixSeconds,
     ) -> Result<Settlement, LedgerError> {
         let (settlement, waiting) = (settlement.clone(), waiting.to_vec());
-        self.0.writer.run(move |conn| settlements::record(conn, &settlement, &event, &waiting, now)).await
+        self.0.writer.run(move |conn| journal::record(conn, &settlement, &event, &waiting, now)).await
     }
 
     async fn load_work(&self, id: SettlementId) -> Result<Work, LedgerError> {

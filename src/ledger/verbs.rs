@@ -5,6 +5,7 @@
 
 pub(super) mod audit;
 pub(super) mod holds;
+pub(super) mod journal;
 pub(super) mod queries;
 pub(super) mod select;
 pub(super) mod sessions;

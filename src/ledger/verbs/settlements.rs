@@ -1,22 +1,17 @@
-//! Planning settlements, and appending to their logs everything that happens to them.
+//! Planning settlements: which holds the next transfer carries, and what else is to be broadcast.
 
-use super::{Outcome, holds, missing, select};
+use super::{Outcome, journal, select};
 use crate::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
-        hold::{Hold, HoldId},
-        reason::PayReason,
+        hold::Hold,
         session::SessionId,
-        settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId, State, apply},
+        settlement::{Event, Purpose, Settlement, SettlementId, apply},
     },
-    ledger::{
-        LedgerError, Recorded,
-        rows::{EventRow, column},
-    },
+    ledger::{LedgerError, rows::column},
 };
 use rusqlite::{Connection, params};
-use solana_signature::Signature;
 
 /// Covers the oldest waiting holds of a session, up to `most` base units and at least one, with a new settlement.
 pub(in crate::ledger) fn plan(
@@ -86,7 +81,7 @@ fn insert(
     amount: Amount,
     now: UnixSeconds,
 ) -> Outcome<Settlement> {
-    let state = apply(None, &Event::Reserved).map_err(illegal)?;
+    let state = apply(None, &Event::Reserved).map_err(|error| journal::illegal(&error))?;
     let settlement = Settlement { id, purpose, session, amount, state, sequence: 1, attempts: 0, signature: None };
     conn.prepare_cached(
         "INSERT INTO settlements (id, purpose, session, amount, state, sequence, attempts, created_at) \
@@ -101,212 +96,6 @@ fn insert(
         settlement.sequence,
         column("created_at", now)?,
     ])?;
-    append(conn, &settlement, &Event::Reserved, now)?;
+    journal::append(conn, &settlement, &Event::Reserved, now)?;
     Ok(settlement)
-}
-
-/// Records a signed attempt; only the value this returns can be sent.
-///
-/// Refuses an attempt of another settlement or out of its turn.
-pub(in crate::ledger) fn record_signed(
-    conn: &Connection,
-    seen: &Settlement,
-    attempt: &Attempt,
-    now: UnixSeconds,
-) -> Outcome<(Settlement, Recorded<Attempt>)> {
-    let event = Event::Signed { signature: attempt.signature };
-    let after = advance(conn, seen, &event, now)?;
-    if attempt.settlement != after.id || attempt.number != after.attempts {
-        return Err(LedgerError::Inconsistent("an attempt is not the next one of its settlement".to_owned()).into());
-    }
-    conn.prepare_cached(
-        "INSERT INTO attempts (signature, settlement, number, wire, last_valid_block_height, signed_at_slot, fee, rent, \
-         lamports_granted, live, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10)",
-    )?
-    .execute(params![
-        attempt.signature.as_ref(),
-        select::settlement_key(after.id),
-        attempt.number,
-        attempt.wire,
-        column("last_valid_block_height", attempt.last_valid_block_height)?,
-        column("signed_at_slot", attempt.signed_at_slot)?,
-        column("fee", attempt.cost.fee)?,
-        column("rent", attempt.cost.rent)?,
-        column("lamports_granted", attempt.cost.grant)?,
-        column("at", now)?,
-    ])?;
-    Ok((after, Recorded(attempt.clone())))
-}
-
-/// Appends an event and does what follows from it.
-///
-/// Refuses `Signed`, which is recorded together with its attempt, and whatever [`apply`] refuses.
-pub(in crate::ledger) fn record(
-    conn: &Connection,
-    seen: &Settlement,
-    event: &Event,
-    waiting: &[HoldId],
-    now: UnixSeconds,
-) -> Outcome<Settlement> {
-    if let Event::Signed { .. } = event {
-        return Err(LedgerError::Inconsistent("a signature is recorded together with its attempt".to_owned()).into());
-    }
-    let after = advance(conn, seen, event, now)?;
-    match event {
-        Event::Landed { .. } => {
-            let attempt = live(conn, &after)?;
-            book(conn, &after, &attempt.signature, attempt.cost, now)?;
-            capture(conn, &after)?;
-            tell(conn, &after, waiting)?;
-        }
-        Event::TakenBack => uncapture(conn, &after)?,
-        Event::Refused { reason, .. } => {
-            let attempt = live(conn, &after)?;
-            let fee_only = Cost { fee: attempt.cost.fee, ..Cost::default() };
-            book(conn, &after, &attempt.signature, fee_only, now)?;
-            bury(conn, &attempt.signature)?;
-            release(conn, &after, *reason, Some(&attempt.signature))?;
-        }
-        Event::Absent(_) => {
-            let attempt = live(conn, &after)?;
-            unbook(conn, &attempt.signature)?;
-            bury(conn, &attempt.signature)?;
-        }
-        Event::Abandoned { reason } => release(conn, &after, *reason, None)?,
-        // `Finalised` only makes what landed final; the other two never pass `advance` here.
-        Event::Finalised | Event::Reserved | Event::Signed { .. } => {}
-    }
-    Ok(after)
-}
-
-/// Moves the projection and appends the event, or tells that another driver did so first.
-fn advance(conn: &Connection, seen: &Settlement, event: &Event, now: UnixSeconds) -> Outcome<Settlement> {
-    let before = select::settlement(conn, seen.id)?.ok_or_else(|| missing("settlement"))?;
-    if before.sequence != seen.sequence {
-        return Err(LedgerError::LostRace.into());
-    }
-    let overflow = || LedgerError::Inconsistent("a settlement has too many events".to_owned());
-    let state = apply(Some(before.state.clone()), event).map_err(illegal)?;
-    let mut after = Settlement { state, sequence: before.sequence.checked_add(1).ok_or_else(overflow)?, ..before };
-    if let Event::Signed { signature } = event {
-        after.attempts = after.attempts.checked_add(1).ok_or_else(overflow)?;
-        after.signature = Some(*signature);
-    }
-    conn.prepare_cached(
-        "UPDATE settlements SET state = ?2, sequence = ?3, attempts = ?4, signature = ?5 WHERE id = ?1",
-    )?
-    .execute(params![
-        select::settlement_key(after.id),
-        after.state.word(),
-        after.sequence,
-        after.attempts,
-        after.signature.as_ref().map(AsRef::<[u8]>::as_ref),
-    ])?;
-    append(conn, &after, event, now)?;
-    Ok(after)
-}
-
-fn append(conn: &Connection, after: &Settlement, event: &Event, now: UnixSeconds) -> Outcome<()> {
-    let row = EventRow::of(after.sequence, event)?;
-    conn.prepare_cached(
-        "INSERT INTO settlement_events (settlement, sequence, event, signature, slot, reason, finalised_height, \
-         first_available_block, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?
-    .execute(params![
-        select::settlement_key(after.id),
-        row.sequence,
-        row.event,
-        row.signature,
-        row.slot,
-        row.reason,
-        row.finalised_height,
-        row.first_available_block,
-        column("at", now)?,
-    ])?;
-    Ok(())
-}
-
-fn illegal(error: crate::domain::settlement::IllegalEvent) -> LedgerError {
-    LedgerError::Inconsistent(error.to_string())
-}
-
-fn live(conn: &Connection, settlement: &Settlement) -> Outcome<Attempt> {
-    select::live_attempt(conn, settlement.id)?.ok_or_else(|| missing("live attempt"))
-}
-
-/// Proof says that this attempt had no effect and never will.
-fn bury(conn: &Connection, signature: &Signature) -> Outcome<()> {
-    conn.prepare_cached("UPDATE attempts SET live = 0 WHERE signature = ?1")?.execute([signature.as_ref()])?;
-    Ok(())
-}
-
-/// Books what a transaction spent. One that lands again after a fork, or lands with an error after it, is one
-/// transaction: the booking says what it spent in the end.
-fn book(conn: &Connection, of: &Settlement, signature: &Signature, cost: Cost, now: UnixSeconds) -> Outcome<()> {
-    conn.prepare_cached(
-        "INSERT INTO sponsored_lamports (signature, settlement, session, purpose, fee, rent, lamports_granted, at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (signature) DO UPDATE \
-         SET fee = excluded.fee, rent = excluded.rent, lamports_granted = excluded.lamports_granted",
-    )?
-    .execute(params![
-        signature.as_ref(),
-        select::settlement_key(of.id),
-        of.session.map(SessionId::to_bytes),
-        of.purpose.word(),
-        column("fee", cost.fee)?,
-        column("rent", cost.rent)?,
-        column("lamports_granted", cost.grant)?,
-        column("at", now)?,
-    ])?;
-    Ok(())
-}
-
-/// A transaction that a fork took back for good spent nothing.
-fn unbook(conn: &Connection, signature: &Signature) -> Outcome<()> {
-    conn.prepare_cached("UPDATE sponsored_lamports SET fee = 0, rent = 0, lamports_granted = 0 WHERE signature = ?1")?
-        .execute([signature.as_ref()])?;
-    Ok(())
-}
-
-/// The session whose holds this settlement carries; none for purposes that carry none.
-fn payer_of(settlement: &Settlement) -> Option<SessionId> {
-    if settlement.purpose == Purpose::Capture { settlement.session } else { None }
-}
-
-fn capture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
-    let Some(session) = payer_of(settlement) else { return Ok(()) };
-    conn.prepare_cached("UPDATE holds SET state = 'captured' WHERE settlement = ?1 AND state = 'planned'")?
-        .execute([select::settlement_key(settlement.id)])?;
-    conn.prepare_cached("UPDATE sessions SET captured = captured + ?2, held = held - ?2 WHERE id = ?1")?
-        .execute(params![session.to_bytes(), i64::from(settlement.amount)])?;
-    Ok(())
-}
-
-/// A fork took the transfer back: its holds are held again, and what was told stays told.
-fn uncapture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
-    let Some(session) = payer_of(settlement) else { return Ok(()) };
-    conn.prepare_cached("UPDATE holds SET state = 'planned' WHERE settlement = ?1 AND state = 'captured'")?
-        .execute([select::settlement_key(settlement.id)])?;
-    conn.prepare_cached("UPDATE sessions SET captured = captured - ?2, held = held + ?2 WHERE id = ?1")?
-        .execute(params![session.to_bytes(), i64::from(settlement.amount)])?;
-    Ok(())
-}
-
-fn release(conn: &Connection, settlement: &Settlement, reason: PayReason, failed: Option<&Signature>) -> Outcome<()> {
-    let Some(session) = payer_of(settlement) else { return Ok(()) };
-    conn.prepare_cached(
-        "UPDATE holds SET state = 'released', reason = ?2, signature = ?3 WHERE settlement = ?1 AND state = 'planned'",
-    )?
-    .execute(params![select::settlement_key(settlement.id), reason.word(), failed.map(AsRef::<[u8]>::as_ref),])?;
-    holds::move_held(conn, session, settlement.amount, Amount::ZERO)
-}
-
-/// The callers who wait for these holds are about to be answered `success:true`.
-fn tell(conn: &Connection, settlement: &Settlement, waiting: &[HoldId]) -> Outcome<()> {
-    debug_assert_eq!(settlement.state, State::Landed);
-    for hold in waiting {
-        conn.prepare_cached("UPDATE holds SET told = 1 WHERE id = ?1 AND settlement = ?2 AND state = 'captured'")?
-            .execute([select::hold_key(*hold), select::settlement_key(settlement.id)])?;
-    }
-    Ok(())
 }

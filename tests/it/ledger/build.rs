@@ -15,26 +15,26 @@ use sotto::{
 };
 
 /// The time at which tests happen.
-pub const NOW: u64 = 1_000;
+pub(crate) const NOW: u64 = 1_000;
 /// The cap of every session.
-pub const CAP: u64 = 1_000;
+pub(crate) const CAP: u64 = 1_000;
 /// When every session ends.
-pub const END: u64 = 5_000;
+pub(crate) const END: u64 = 5_000;
 
 /// A ledger on a fresh database, and whatever keeps that database alive.
-pub struct Fixture {
-    pub ledger: Box<dyn Ledger>,
+pub(crate) struct Fixture {
+    pub(crate) ledger: Box<dyn Ledger>,
     _database: Box<dyn std::any::Any>,
 }
 
 /// A fixture on SQLite.
-pub async fn sqlite() -> Fixture {
+pub(crate) async fn sqlite() -> Fixture {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let ledger = SqliteLedger::open(&dir.path().join("ledger.db"), &LedgerOptions::default()).await.expect("opens");
     Fixture { ledger: Box::new(ledger), _database: Box::new(dir) }
 }
 
-pub fn amount(units: u64) -> Amount {
+pub(crate) fn amount(units: u64) -> Amount {
     Amount::new(units).expect("fits")
 }
 
@@ -44,37 +44,37 @@ fn bytes(kind: u8, number: u32) -> [u8; 16] {
     bytes
 }
 
-pub fn session_id(number: u32) -> SessionId {
+pub(crate) fn session_id(number: u32) -> SessionId {
     SessionId::from_random_bytes(bytes(1, number))
 }
 
-pub fn hold_id(number: u32) -> HoldId {
+pub(crate) fn hold_id(number: u32) -> HoldId {
     HoldId::from_random_bytes(bytes(2, number))
 }
 
-pub fn settlement_id(number: u32) -> SettlementId {
+pub(crate) fn settlement_id(number: u32) -> SettlementId {
     SettlementId::from_random_bytes(bytes(3, number))
 }
 
-pub fn key(kind: u8, number: u32) -> Pubkey {
+pub(crate) fn key(kind: u8, number: u32) -> Pubkey {
     let mut key = [kind; 32];
     key[28..].copy_from_slice(&number.to_be_bytes());
     Pubkey::new_from_array(key)
 }
 
-pub fn signature(number: u32) -> Signature {
+pub(crate) fn signature(number: u32) -> Signature {
     let mut signature = [9; 64];
     signature[60..].copy_from_slice(&number.to_be_bytes());
     Signature::from(signature)
 }
 
 /// A session of its own user, as it is before it is opened.
-pub fn session(number: u32) -> Session {
+pub(crate) fn session(number: u32) -> Session {
     session_with(number, |_| ())
 }
 
 /// A session that differs from the usual one.
-pub fn session_with(number: u32, change: impl FnOnce(&mut Session)) -> Session {
+pub(crate) fn session_with(number: u32, change: impl FnOnce(&mut Session)) -> Session {
     let intent = Intent {
         asset: key(20, 0),
         cap: amount(CAP),
@@ -104,14 +104,14 @@ pub fn session_with(number: u32, change: impl FnOnce(&mut Session)) -> Session {
 }
 
 /// Writes a session and opens it with a verified cap.
-pub async fn opened(ledger: &dyn Ledger, number: u32) -> Session {
+pub(crate) async fn opened(ledger: &dyn Ledger, number: u32) -> Session {
     let session = session(number);
     assert!(matches!(ledger.open_session(&session).await, Ok(Opened::New(_))));
     ledger.mark_open(session.id, CapCheck::Verified, signature(number), &[]).await.expect("opens")
 }
 
 /// A payment with a nonce and content of its own.
-pub fn payment(session: SessionId, number: u32, units: u64) -> NewHold {
+pub(crate) fn payment(session: SessionId, number: u32, units: u64) -> NewHold {
     NewHold {
         id: hold_id(number),
         session,
@@ -123,19 +123,19 @@ pub fn payment(session: SessionId, number: u32, units: u64) -> NewHold {
     }
 }
 
-pub fn content(number: u32) -> ContentHash {
+pub(crate) fn content(number: u32) -> ContentHash {
     ContentHash(key(24, number).to_bytes())
 }
 
 /// Accepts a payment that must be new.
-pub async fn held(ledger: &dyn Ledger, new: &NewHold) -> Hold {
+pub(crate) async fn held(ledger: &dyn Ledger, new: &NewHold) -> Hold {
     match ledger.hold(new).await {
         Ok(Held::New(hold)) => hold,
         other => panic!("not held: {other:?}"),
     }
 }
 
-pub fn attempt(settlement: &Settlement, number: u32) -> Attempt {
+pub(crate) fn attempt(settlement: &Settlement, number: u32) -> Attempt {
     Attempt {
         settlement: settlement.id,
         number: settlement.attempts + 1,
@@ -147,37 +147,41 @@ pub fn attempt(settlement: &Settlement, number: u32) -> Attempt {
     }
 }
 
-pub async fn planned(ledger: &dyn Ledger, session: SessionId, number: u32) -> Settlement {
+pub(crate) async fn planned(ledger: &dyn Ledger, session: SessionId, number: u32) -> Settlement {
     let planned = ledger.plan_settlement(settlement_id(number), session, Amount::MAX, NOW).await;
     planned.expect("plans").expect("something waits")
 }
 
-pub async fn signed(ledger: &dyn Ledger, settlement: &Settlement, number: u32) -> (Settlement, Recorded<Attempt>) {
+pub(crate) async fn signed(
+    ledger: &dyn Ledger,
+    settlement: &Settlement,
+    number: u32,
+) -> (Settlement, Recorded<Attempt>) {
     ledger.record_signed(settlement, attempt(settlement, number), NOW).await.expect("records")
 }
 
 /// Plans everything that waits and signs it; settlement and signature get this number.
-pub async fn in_flight(ledger: &dyn Ledger, session: SessionId, number: u32) -> Settlement {
+pub(crate) async fn in_flight(ledger: &dyn Ledger, session: SessionId, number: u32) -> Settlement {
     let settlement = planned(ledger, session, number).await;
     signed(ledger, &settlement, number).await.0
 }
 
-pub async fn recorded(ledger: &dyn Ledger, settlement: &Settlement, event: Event) -> Settlement {
+pub(crate) async fn recorded(ledger: &dyn Ledger, settlement: &Settlement, event: Event) -> Settlement {
     ledger.record(settlement, event, &[], NOW).await.expect("records")
 }
 
-pub fn landed() -> Event {
+pub(crate) fn landed() -> Event {
     Event::Landed { slot: 210 }
 }
 
-pub fn refused() -> Event {
+pub(crate) fn refused() -> Event {
     Event::Refused { slot: 211, reason: PayReason::OnchainTransferFailed }
 }
 
-pub fn absent() -> Event {
+pub(crate) fn absent() -> Event {
     Event::Absent(AbsenceProof { finalised_height: 301, first_available_block: 100 })
 }
 
-pub fn abandoned() -> Event {
+pub(crate) fn abandoned() -> Event {
     Event::Abandoned { reason: PayReason::SettlementExpired }
 }

@@ -1,6 +1,6 @@
 //! What every engine must do. Each case gets an empty ledger.
 
-pub mod holds;
-pub mod queries;
-pub mod sessions;
-pub mod settlements;
+pub(crate) mod holds;
+pub(crate) mod queries;
+pub(crate) mod sessions;
+pub(crate) mod settlements;

@@ -111,7 +111,7 @@ impl Model {
             now: NOW,
         };
         let answer = ledger.hold(&new).await.expect("answers");
-        let index_of = |hold: &sotto::domain::hold::Hold| (0_u32..).position(|n| hold_id(n) == hold.id);
+        let index_of = |hold: &sotto::domain::hold::Hold| (0..id).position(|n| hold_id(n) == hold.id);
         let earlier = self.holds.iter().position(|h| match wanted.nonce {
             Some(nonce) => h.session == wanted.session && h.nonce == Some(nonce),
             None => {
@@ -140,14 +140,13 @@ impl Model {
         } else {
             None
         };
-        match refusal {
-            Some(reason) => assert_eq!(answer, Held::Refused(reason)),
-            None => {
-                let Held::New(hold) = answer else { panic!("{answer:?} is not new") };
-                assert_eq!(hold.spent_after.get(), spent + wanted.units);
-                self.holds.push(wanted);
-            }
+        if let Some(reason) = refusal {
+            assert_eq!(answer, Held::Refused(reason));
+            return;
         }
+        let Held::New(hold) = answer else { panic!("{answer:?} is not new") };
+        assert_eq!(hold.spent_after.get(), spent + wanted.units);
+        self.holds.push(wanted);
     }
 
     async fn plan(&mut self, ledger: &dyn Ledger, session: u32, most: u64) {

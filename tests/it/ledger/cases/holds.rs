@@ -18,7 +18,7 @@ async fn find(ledger: &dyn Ledger, number: u32) -> Hold {
     ledger.find_hold(hold_id(number)).await.expect("reads").expect("is there")
 }
 
-pub async fn a_hold_comes_back_as_it_was_written(ledger: &dyn Ledger) {
+pub(crate) async fn a_hold_comes_back_as_it_was_written(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     let new = NewHold { now: 777, ..payment(session.id, 1, 30) };
     let mut expected = Hold {
@@ -57,7 +57,7 @@ pub async fn a_hold_comes_back_as_it_was_written(ledger: &dyn Ledger) {
     assert_eq!(find(ledger, 2).await, hold);
 }
 
-pub async fn each_hold_tells_what_was_spent_right_after_it(ledger: &dyn Ledger) {
+pub(crate) async fn each_hold_tells_what_was_spent_right_after_it(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 100)).await;
     recorded(ledger, &in_flight(ledger, session.id, 1).await, landed()).await;
@@ -68,7 +68,7 @@ pub async fn each_hold_tells_what_was_spent_right_after_it(ledger: &dyn Ledger) 
     assert_eq!((third.spent_after, third.remaining_after), (amount(101), amount(CAP - 101)));
 }
 
-pub async fn a_repeat_is_told_its_own_hold_even_when_nothing_more_is_accepted(ledger: &dyn Ledger) {
+pub(crate) async fn a_repeat_is_told_its_own_hold_even_when_nothing_more_is_accepted(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     let first = held(ledger, &payment(session.id, 1, CAP)).await;
     let repeat = NewHold { id: hold_id(9), ..payment(session.id, 1, CAP) };
@@ -82,7 +82,7 @@ pub async fn a_repeat_is_told_its_own_hold_even_when_nothing_more_is_accepted(le
     assert_eq!(ledger.find_hold(hold_id(9)).await.ok(), Some(None));
 }
 
-pub async fn a_nonce_names_one_content(ledger: &dyn Ledger) {
+pub(crate) async fn a_nonce_names_one_content(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let other = NewHold { id: hold_id(2), content: content(2), ..payment(session.id, 1, 10) };
@@ -90,13 +90,13 @@ pub async fn a_nonce_names_one_content(ledger: &dyn Ledger) {
     assert_eq!(ledger.session(session.id).await.ok().flatten().map(|s| s.held), Some(amount(10)));
 }
 
-pub async fn the_same_nonce_in_another_session_is_another_payment(ledger: &dyn Ledger) {
+pub(crate) async fn the_same_nonce_in_another_session_is_another_payment(ledger: &dyn Ledger) {
     let (one, two) = (opened(ledger, 1).await, opened(ledger, 2).await);
     held(ledger, &payment(one.id, 1, 10)).await;
     held(ledger, &NewHold { id: hold_id(2), ..payment(two.id, 1, 10) }).await;
 }
 
-pub async fn without_a_nonce_every_request_is_a_payment(ledger: &dyn Ledger) {
+pub(crate) async fn without_a_nonce_every_request_is_a_payment(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     for number in 1..=3 {
         let same = NewHold { nonce: None, content: content(1), ..payment(session.id, number, 10) };
@@ -110,7 +110,7 @@ fn nameless(session: sotto::domain::session::SessionId, number: u32) -> NewHold 
     NewHold { nonce: None, content: content(1), ..payment(session, number, 10) }
 }
 
-pub async fn a_pending_answer_is_taken_over_once(ledger: &dyn Ledger) {
+pub(crate) async fn a_pending_answer_is_taken_over_once(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     let older = held(ledger, &nameless(session.id, 1)).await;
     held(ledger, &nameless(session.id, 2)).await;
@@ -139,7 +139,7 @@ pub async fn a_pending_answer_is_taken_over_once(ledger: &dyn Ledger) {
     assert_eq!(taken(9).await, None);
 }
 
-pub async fn a_payment_with_a_nonce_is_never_taken_over(ledger: &dyn Ledger) {
+pub(crate) async fn a_payment_with_a_nonce_is_never_taken_over(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &NewHold { nonce: Some("mine".to_owned()), ..nameless(session.id, 1) }).await;
     in_flight(ledger, session.id, 1).await;
@@ -147,7 +147,7 @@ pub async fn a_payment_with_a_nonce_is_never_taken_over(ledger: &dyn Ledger) {
     held(ledger, &nameless(session.id, 2)).await;
 }
 
-pub async fn a_told_payment_is_never_taken_over(ledger: &dyn Ledger) {
+pub(crate) async fn a_told_payment_is_never_taken_over(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &nameless(session.id, 1)).await;
     let settlement = in_flight(ledger, session.id, 1).await;
@@ -157,7 +157,7 @@ pub async fn a_told_payment_is_never_taken_over(ledger: &dyn Ledger) {
     held(ledger, &nameless(session.id, 2)).await;
 }
 
-pub async fn the_cap_is_kept_to_the_unit(ledger: &dyn Ledger) {
+pub(crate) async fn the_cap_is_kept_to_the_unit(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, CAP - 1)).await;
     let refused = Some(Held::Refused(PayReason::CapExceeded));
@@ -171,7 +171,7 @@ pub async fn the_cap_is_kept_to_the_unit(ledger: &dyn Ledger) {
     held(ledger, &payment(session.id, 3, 1)).await;
 }
 
-pub async fn an_unverified_cap_bounds_what_is_spent(ledger: &dyn Ledger) {
+pub(crate) async fn an_unverified_cap_bounds_what_is_spent(ledger: &dyn Ledger) {
     let unsure = session(1);
     ledger.open_session(&unsure).await.expect("opens");
     ledger.mark_open(unsure.id, CapCheck::Unverified, signature(1), &[]).await.expect("opens");
@@ -182,7 +182,7 @@ pub async fn an_unverified_cap_bounds_what_is_spent(ledger: &dyn Ledger) {
     held(ledger, &payment(unsure.id, 2, CAP - 50)).await;
 }
 
-pub async fn only_an_open_session_accepts(ledger: &dyn Ledger) {
+pub(crate) async fn only_an_open_session_accepts(ledger: &dyn Ledger) {
     let nobody = ledger.hold(&payment(session_id(9), 1, 1)).await.ok();
     assert_eq!(nobody, Some(Held::Refused(PayReason::SessionNotFound)));
     let opening = session(1);
@@ -193,13 +193,13 @@ pub async fn only_an_open_session_accepts(ledger: &dyn Ledger) {
     assert_eq!(ledger.hold(&payment(opening.id, 1, 1)).await.ok(), refused);
 }
 
-pub async fn nothing_is_held_for_nothing(ledger: &dyn Ledger) {
+pub(crate) async fn nothing_is_held_for_nothing(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     assert_eq!(ledger.hold(&payment(session.id, 1, 0)).await.ok(), Some(Held::Refused(PayReason::InvalidAmount)));
     assert_eq!(ledger.find_hold(hold_id(1)).await.ok(), Some(None));
 }
 
-pub async fn an_uncovered_hold_is_released_at_its_deadline(ledger: &dyn Ledger) {
+pub(crate) async fn an_uncovered_hold_is_released_at_its_deadline(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let ended = ledger.end_wait(hold_id(1), PayReason::SettlementExpired).await;
@@ -215,7 +215,7 @@ pub async fn an_uncovered_hold_is_released_at_its_deadline(ledger: &dyn Ledger) 
     assert!(matches!(nobody, Err(LedgerError::Inconsistent(_))));
 }
 
-pub async fn a_covered_hold_is_pending_at_its_deadline(ledger: &dyn Ledger) {
+pub(crate) async fn a_covered_hold_is_pending_at_its_deadline(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     in_flight(ledger, session.id, 1).await;
@@ -224,7 +224,7 @@ pub async fn a_covered_hold_is_pending_at_its_deadline(ledger: &dyn Ledger) {
     assert_eq!(ledger.session(session.id).await.ok().flatten().map(|s| s.held), Some(amount(10)));
 }
 
-pub async fn a_decided_hold_is_told_at_its_deadline(ledger: &dyn Ledger) {
+pub(crate) async fn a_decided_hold_is_told_at_its_deadline(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     recorded(ledger, &in_flight(ledger, session.id, 1).await, landed()).await;
@@ -236,7 +236,7 @@ pub async fn a_decided_hold_is_told_at_its_deadline(ledger: &dyn Ledger) {
     }
 }
 
-pub async fn success_is_claimed_once(ledger: &dyn Ledger) {
+pub(crate) async fn success_is_claimed_once(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     assert_eq!(ledger.claim_success(hold_id(1)).await.ok(), Some(false), "waiting is no success");
@@ -251,7 +251,7 @@ pub async fn success_is_claimed_once(ledger: &dyn Ledger) {
     assert_eq!(ledger.claim_success(hold_id(3)).await.ok(), Some(false));
 }
 
-pub async fn abandoned_holds_are_released_by_age(ledger: &dyn Ledger) {
+pub(crate) async fn abandoned_holds_are_released_by_age(ledger: &dyn Ledger) {
     let (one, two) = (opened(ledger, 1).await, opened(ledger, 2).await);
     held(ledger, &NewHold { now: 10, ..payment(one.id, 1, 1) }).await;
     planned(ledger, one.id, 1).await;

@@ -11,10 +11,10 @@ use sotto::{
     ledger::{Held, Ledger, LedgerError, Opened},
 };
 
-pub async fn a_session_comes_back_as_it_was_written(ledger: &dyn Ledger) {
+pub(crate) async fn a_session_comes_back_as_it_was_written(ledger: &dyn Ledger) {
     let mut written = session_with(1, |s| {
         s.intent.session_key = Some(key(40, 4));
-        s.intent.network = "solana-devnet".to_owned();
+        "solana-devnet".clone_into(&mut s.intent.network);
         s.signed.signature = [41; 64];
         s.signed.settle_signature = Some([42; 64]);
         s.created_at = 77;
@@ -34,7 +34,7 @@ pub async fn a_session_comes_back_as_it_was_written(ledger: &dyn Ledger) {
     assert_eq!(found.ok(), Some(Some(written)));
 }
 
-pub async fn a_bare_session_comes_back_as_it_was_written(ledger: &dyn Ledger) {
+pub(crate) async fn a_bare_session_comes_back_as_it_was_written(ledger: &dyn Ledger) {
     let written = session(1);
     ledger.open_session(&written).await.expect("opens");
     assert_eq!(ledger.session(written.id).await.ok(), Some(Some(written.clone())));
@@ -43,7 +43,7 @@ pub async fn a_bare_session_comes_back_as_it_was_written(ledger: &dyn Ledger) {
     assert_eq!(ledger.find_session(&key(1, 1), &written.intent.nonce).await.ok(), Some(None));
 }
 
-pub async fn a_repeated_opening_finds_its_session(ledger: &dyn Ledger) {
+pub(crate) async fn a_repeated_opening_finds_its_session(ledger: &dyn Ledger) {
     let first = opened(ledger, 1).await;
     // A repeat comes with a fresh id and a later time: it is known by what was signed.
     let again = session_with(1, |s| {
@@ -54,7 +54,7 @@ pub async fn a_repeated_opening_finds_its_session(ledger: &dyn Ledger) {
     assert_eq!(ledger.session(session_id(2)).await.ok(), Some(None));
 }
 
-pub async fn a_nonce_opens_one_session_per_user(ledger: &dyn Ledger) {
+pub(crate) async fn a_nonce_opens_one_session_per_user(ledger: &dyn Ledger) {
     let first = opened(ledger, 1).await;
     let other_cap = session_with(1, |s| {
         s.id = session_id(2);
@@ -63,14 +63,14 @@ pub async fn a_nonce_opens_one_session_per_user(ledger: &dyn Ledger) {
     assert_eq!(ledger.open_session(&other_cap).await.ok(), Some(Opened::NonceReused));
     let other_signature = session_with(1, |s| s.signed.signature = [8; 64]);
     assert_eq!(ledger.open_session(&other_signature).await.ok(), Some(Opened::NonceReused));
-    let other_user = session_with(2, |s| s.intent.nonce = first.intent.nonce.clone());
+    let other_user = session_with(2, |s| s.intent.nonce.clone_from(&first.intent.nonce));
     assert!(matches!(ledger.open_session(&other_user).await, Ok(Opened::New(_))));
     // An ended session keeps its nonce.
     ledger.revoke_sessions(first.user(), &first.intent.asset).await.expect("revokes");
     assert_eq!(ledger.open_session(&other_cap).await.ok(), Some(Opened::NonceReused));
 }
 
-pub async fn a_session_is_opened_fresh(ledger: &dyn Ledger) {
+pub(crate) async fn a_session_is_opened_fresh(ledger: &dyn Ledger) {
     for stale in [
         session_with(1, |s| s.state = SessionState::Open),
         session_with(1, |s| s.captured = amount(1)),
@@ -81,14 +81,14 @@ pub async fn a_session_is_opened_fresh(ledger: &dyn Ledger) {
     assert_eq!(ledger.session(session_id(1)).await.ok(), Some(None));
 }
 
-pub async fn an_unbelievable_time_is_refused(ledger: &dyn Ledger) {
+pub(crate) async fn an_unbelievable_time_is_refused(ledger: &dyn Ledger) {
     let endless = session_with(1, |s| s.intent.expires_at = u64::MAX);
     assert!(matches!(ledger.open_session(&endless).await, Err(LedgerError::Inconsistent(_))));
     let last = session_with(1, |s| s.intent.expires_at = i64::MAX.unsigned_abs());
     assert!(matches!(ledger.open_session(&last).await, Ok(Opened::New(_))));
 }
 
-pub async fn opening_supersedes_only_what_lives(ledger: &dyn Ledger) {
+pub(crate) async fn opening_supersedes_only_what_lives(ledger: &dyn Ledger) {
     let (old, ended) = (opened(ledger, 1).await, opened(ledger, 2).await);
     ledger.revoke_sessions(ended.user(), &ended.intent.asset).await.expect("revokes");
     let (waiting, bystander) = (session(3), opened(ledger, 4).await);
@@ -104,14 +104,20 @@ pub async fn opening_supersedes_only_what_lives(ledger: &dyn Ledger) {
     for id in [old.id, ended.id, waiting.id, bystander.id, new.id] {
         states.push(ledger.session(id).await.expect("reads").expect("is there").state);
     }
-    use SessionState::{Open, Revoked, Superseded};
-    assert_eq!(states, [Superseded, Revoked, Superseded, Open, Open]);
+    let expected = [
+        SessionState::Superseded,
+        SessionState::Revoked,
+        SessionState::Superseded,
+        SessionState::Open,
+        SessionState::Open,
+    ];
+    assert_eq!(states, expected);
     // What was accepted before stays held.
     assert_eq!(ledger.open_holds(old.id).await.ok(), Some(1));
     assert_eq!(ledger.session(old.id).await.expect("reads").expect("is there").held, amount(10));
 }
 
-pub async fn a_verified_cap_is_never_forgotten(ledger: &dyn Ledger) {
+pub(crate) async fn a_verified_cap_is_never_forgotten(ledger: &dyn Ledger) {
     let new = session(1);
     ledger.open_session(&new).await.expect("opens");
     let open = ledger.mark_open(new.id, CapCheck::Unverified, signature(1), &[]).await.expect("opens");
@@ -127,14 +133,14 @@ pub async fn a_verified_cap_is_never_forgotten(ledger: &dyn Ledger) {
     assert_eq!(ledger.unverified_sessions().await.ok(), Some(vec![]));
 }
 
-pub async fn an_ended_session_is_not_opened_again(ledger: &dyn Ledger) {
+pub(crate) async fn an_ended_session_is_not_opened_again(ledger: &dyn Ledger) {
     let revoked = opened(ledger, 1).await;
     ledger.revoke_sessions(revoked.user(), &revoked.intent.asset).await.expect("revokes");
     let marked = ledger.mark_open(revoked.id, CapCheck::Verified, signature(7), &[]).await.expect("answers");
     assert_eq!((marked.state, marked.approve), (SessionState::Revoked, Some(signature(1))));
 }
 
-pub async fn only_an_unsure_session_is_rejected(ledger: &dyn Ledger) {
+pub(crate) async fn only_an_unsure_session_is_rejected(ledger: &dyn Ledger) {
     let (opening, unverified, verified) = (session(1), session(2), opened(ledger, 3).await);
     ledger.open_session(&opening).await.expect("opens");
     ledger.open_session(&unverified).await.expect("opens");
@@ -152,7 +158,7 @@ pub async fn only_an_unsure_session_is_rejected(ledger: &dyn Ledger) {
     assert_eq!(ledger.open_holds(unverified.id).await.ok(), Some(1), "what it holds is still settled");
 }
 
-pub async fn revoking_ends_the_live_sessions_of_one_user_and_asset(ledger: &dyn Ledger) {
+pub(crate) async fn revoking_ends_the_live_sessions_of_one_user_and_asset(ledger: &dyn Ledger) {
     let first = opened(ledger, 1).await;
     let same = |number: u32| session_with(number, |s| s.intent.user = *first.user());
     let second = same(2);
@@ -174,7 +180,7 @@ pub async fn revoking_ends_the_live_sessions_of_one_user_and_asset(ledger: &dyn 
     assert_eq!(ledger.hold(&payment(first.id, 1, 1)).await.ok(), Some(Held::Refused(PayReason::SessionRevoked)));
 }
 
-pub async fn sessions_expire_when_they_stop_accepting(ledger: &dyn Ledger) {
+pub(crate) async fn sessions_expire_when_they_stop_accepting(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     let opening = self::session(2);
     ledger.open_session(&opening).await.expect("opens");
@@ -187,7 +193,7 @@ pub async fn sessions_expire_when_they_stop_accepting(ledger: &dyn Ledger) {
     assert_eq!(ledger.session(opening.id).await.ok().flatten().map(|s| s.state), Some(SessionState::Opening));
 }
 
-pub async fn live_and_opening_sessions_are_told_oldest_first(ledger: &dyn Ledger) {
+pub(crate) async fn live_and_opening_sessions_are_told_oldest_first(ledger: &dyn Ledger) {
     let first = opened(ledger, 9).await;
     let of_user = |number: u32| session_with(number, |s| s.intent.user = *first.user());
     let (second, ended, third) = (of_user(3), of_user(7), of_user(1));
@@ -203,7 +209,7 @@ pub async fn live_and_opening_sessions_are_told_oldest_first(ledger: &dyn Ledger
     assert_eq!(opening.iter().map(|s| s.id).collect::<Vec<_>>(), [second.id, third.id]);
 }
 
-pub async fn openings_are_counted_by_time_and_user(ledger: &dyn Ledger) {
+pub(crate) async fn openings_are_counted_by_time_and_user(ledger: &dyn Ledger) {
     let first = session_with(1, |s| s.created_at = 100);
     let second = session_with(2, |s| {
         s.created_at = 200;
@@ -220,7 +226,7 @@ pub async fn openings_are_counted_by_time_and_user(ledger: &dyn Ledger) {
     assert_eq!(ledger.opened_since(&key(1, 1), 0).await.ok(), Some((0, 3)));
 }
 
-pub async fn a_session_that_is_not_there_is_an_inconsistency(ledger: &dyn Ledger) {
+pub(crate) async fn a_session_that_is_not_there_is_an_inconsistency(ledger: &dyn Ledger) {
     let nobody = session_id(1);
     assert!(matches!(
         ledger.mark_open(nobody, CapCheck::Verified, signature(1), &[]).await,

@@ -30,15 +30,15 @@ async fn state_of(ledger: &dyn Ledger, number: u32) -> HoldState {
     ledger.find_hold(hold_id(number)).await.expect("reads").expect("is there").state
 }
 
-fn is_lost(result: Result<impl Sized, LedgerError>) -> bool {
-    matches!(result, Err(LedgerError::LostRace))
+fn is_lost<T>(result: Result<T, LedgerError>) -> bool {
+    matches!(result.err(), Some(LedgerError::LostRace))
 }
 
-fn is_inconsistent(result: Result<impl Sized, LedgerError>) -> bool {
-    matches!(result, Err(LedgerError::Inconsistent(_)))
+fn is_inconsistent<T>(result: Result<T, LedgerError>) -> bool {
+    matches!(result.err(), Some(LedgerError::Inconsistent(_)))
 }
 
-pub async fn a_plan_takes_the_oldest_that_fit_and_at_least_one(ledger: &dyn Ledger) {
+pub(crate) async fn a_plan_takes_the_oldest_that_fit_and_at_least_one(ledger: &dyn Ledger) {
     let (session, other) = (opened(ledger, 1).await, opened(ledger, 2).await);
     for (number, units) in [(1, 100), (2, 10), (3, 50), (4, 1)] {
         held(ledger, &payment(session.id, number, units)).await;
@@ -69,7 +69,7 @@ pub async fn a_plan_takes_the_oldest_that_fit_and_at_least_one(ledger: &dyn Ledg
     assert_eq!(state_of(ledger, 5).await, HoldState::Waiting, "other sessions are not touched");
 }
 
-pub async fn nothing_waiting_is_no_plan(ledger: &dyn Ledger) {
+pub(crate) async fn nothing_waiting_is_no_plan(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     let plan = async || ledger.plan_settlement(settlement_id(1), session.id, Amount::MAX, NOW).await.ok();
     assert_eq!(plan().await, Some(None));
@@ -78,7 +78,7 @@ pub async fn nothing_waiting_is_no_plan(ledger: &dyn Ledger) {
     assert_eq!(plan().await, Some(None), "what is covered is not covered again");
 }
 
-pub async fn a_payment_lands_and_is_settled(ledger: &dyn Ledger) {
+pub(crate) async fn a_payment_lands_and_is_settled(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     held(ledger, &payment(session.id, 2, 20)).await;
@@ -104,7 +104,7 @@ pub async fn a_payment_lands_and_is_settled(ledger: &dyn Ledger) {
     assert_eq!(work.attempt.map(|attempt| attempt.get().clone()), Some(sent));
 }
 
-pub async fn a_refused_transfer_gives_everything_back_but_the_fee(ledger: &dyn Ledger) {
+pub(crate) async fn a_refused_transfer_gives_everything_back_but_the_fee(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, CAP)).await;
     let settlement = recorded(ledger, &in_flight(ledger, session.id, 1).await, refused()).await;
@@ -118,7 +118,7 @@ pub async fn a_refused_transfer_gives_everything_back_but_the_fee(ledger: &dyn L
     held(ledger, &payment(session.id, 2, CAP)).await;
 }
 
-pub async fn an_abandoned_settlement_gives_everything_back(ledger: &dyn Ledger) {
+pub(crate) async fn an_abandoned_settlement_gives_everything_back(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let settlement = recorded(ledger, &planned(ledger, session.id, 1).await, abandoned()).await;
@@ -129,7 +129,7 @@ pub async fn an_abandoned_settlement_gives_everything_back(ledger: &dyn Ledger) 
     assert_eq!(spent(ledger).await, (0, 0, 0));
 }
 
-pub async fn an_absent_attempt_is_followed_by_another(ledger: &dyn Ledger) {
+pub(crate) async fn an_absent_attempt_is_followed_by_another(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let settlement = recorded(ledger, &in_flight(ledger, session.id, 1).await, absent()).await;
@@ -147,7 +147,7 @@ pub async fn an_absent_attempt_is_followed_by_another(ledger: &dyn Ledger) {
     assert_eq!(spent(ledger).await.0, 10_000, "only what landed cost anything");
 }
 
-pub async fn a_fork_takes_a_landing_back_and_it_lands_again(ledger: &dyn Ledger) {
+pub(crate) async fn a_fork_takes_a_landing_back_and_it_lands_again(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let settlement = in_flight(ledger, session.id, 1).await;
@@ -165,7 +165,7 @@ pub async fn a_fork_takes_a_landing_back_and_it_lands_again(ledger: &dyn Ledger)
     assert_eq!(ledger.claim_success(hold_id(1)).await.ok(), Some(false), "told once");
 }
 
-pub async fn a_landing_that_is_gone_for_good_cost_nothing(ledger: &dyn Ledger) {
+pub(crate) async fn a_landing_that_is_gone_for_good_cost_nothing(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let settlement = recorded(ledger, &in_flight(ledger, session.id, 1).await, landed()).await;
@@ -178,7 +178,7 @@ pub async fn a_landing_that_is_gone_for_good_cost_nothing(ledger: &dyn Ledger) {
     assert_eq!(money(ledger, session.id).await, (10, 0));
 }
 
-pub async fn a_landing_that_becomes_an_error_costs_its_fee(ledger: &dyn Ledger) {
+pub(crate) async fn a_landing_that_becomes_an_error_costs_its_fee(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let settlement = in_flight(ledger, session.id, 1).await;
@@ -189,7 +189,7 @@ pub async fn a_landing_that_becomes_an_error_costs_its_fee(ledger: &dyn Ledger) 
     assert_eq!(money(ledger, session.id).await, (0, 0));
 }
 
-pub async fn of_two_drivers_one_loses(ledger: &dyn Ledger) {
+pub(crate) async fn of_two_drivers_one_loses(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let seen = planned(ledger, session.id, 1).await;
@@ -206,7 +206,7 @@ pub async fn of_two_drivers_one_loses(ledger: &dyn Ledger) {
     assert!(one.is_ok() != two.is_ok() && (is_lost(one) || is_lost(two)));
 }
 
-pub async fn events_that_cannot_follow_are_refused(ledger: &dyn Ledger) {
+pub(crate) async fn events_that_cannot_follow_are_refused(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let reserved = planned(ledger, session.id, 1).await;
@@ -219,7 +219,7 @@ pub async fn events_that_cannot_follow_are_refused(ledger: &dyn Ledger) {
     assert_eq!(money(ledger, session.id).await, (0, 10));
 }
 
-pub async fn a_finished_settlement_takes_no_event(ledger: &dyn Ledger) {
+pub(crate) async fn a_finished_settlement_takes_no_event(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let landed = recorded(ledger, &in_flight(ledger, session.id, 1).await, self::landed()).await;
@@ -236,7 +236,7 @@ pub async fn a_finished_settlement_takes_no_event(ledger: &dyn Ledger) {
     assert_eq!(money(ledger, session.id).await, (10, 0));
 }
 
-pub async fn an_attempt_is_the_next_of_its_settlement(ledger: &dyn Ledger) {
+pub(crate) async fn an_attempt_is_the_next_of_its_settlement(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let settlement = planned(ledger, session.id, 1).await;
@@ -254,7 +254,7 @@ pub async fn an_attempt_is_the_next_of_its_settlement(ledger: &dyn Ledger) {
     signed(ledger, &settlement, 1).await;
 }
 
-pub async fn one_signature_names_one_attempt(ledger: &dyn Ledger) {
+pub(crate) async fn one_signature_names_one_attempt(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     in_flight(ledger, session.id, 1).await;
@@ -264,7 +264,7 @@ pub async fn one_signature_names_one_attempt(ledger: &dyn Ledger) {
     signed(ledger, &second, 2).await;
 }
 
-pub async fn other_purposes_carry_no_holds(ledger: &dyn Ledger) {
+pub(crate) async fn other_purposes_carry_no_holds(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let create = ledger.plan_other(settlement_id(1), Purpose::CreateRecipient, Some(session.id), NOW).await;
@@ -286,7 +286,7 @@ pub async fn other_purposes_carry_no_holds(ledger: &dyn Ledger) {
     assert!(is_inconsistent(ledger.load_work(settlement_id(3)).await), "nothing was left behind");
 }
 
-pub async fn a_session_has_one_approve_that_may_have_an_effect(ledger: &dyn Ledger) {
+pub(crate) async fn a_session_has_one_approve_that_may_have_an_effect(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     let plan = async |number| ledger.plan_other(settlement_id(number), Purpose::Approve, Some(session.id), NOW).await;
     let id_of = async || -> Option<SettlementId> {
@@ -310,7 +310,7 @@ pub async fn a_session_has_one_approve_that_may_have_an_effect(ledger: &dyn Ledg
     assert_eq!(work.attempt.map(|attempt| attempt.get().signature), Some(signature(2)));
 }
 
-pub async fn only_waiting_callers_of_the_settlement_are_told(ledger: &dyn Ledger) {
+pub(crate) async fn only_waiting_callers_of_the_settlement_are_told(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     for number in [1, 2] {
         held(ledger, &payment(session.id, number, 10)).await;
@@ -328,7 +328,7 @@ pub async fn only_waiting_callers_of_the_settlement_are_told(ledger: &dyn Ledger
     assert_eq!(ledger.claim_success(hold_id(2)).await.ok(), Some(true));
 }
 
-pub async fn a_settlement_that_is_not_there_is_an_inconsistency(ledger: &dyn Ledger) {
+pub(crate) async fn a_settlement_that_is_not_there_is_an_inconsistency(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
     let mut nobody = planned(ledger, session.id, 1).await;

@@ -1,0 +1,137 @@
+//! Rows of the settlements' journal: settlements, their attempts, their events.
+
+use super::{Place, column};
+use crate::{
+    domain::{
+        reason::PayReason,
+        settlement::{AbsenceProof, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State},
+    },
+    ledger::LedgerError,
+};
+
+/// A row of `settlements`.
+pub(in crate::ledger) struct SettlementRow {
+    pub(in crate::ledger) seq: i64,
+    pub(in crate::ledger) id: Vec<u8>,
+    pub(in crate::ledger) purpose: String,
+    pub(in crate::ledger) session: Option<Vec<u8>>,
+    pub(in crate::ledger) amount: i64,
+    pub(in crate::ledger) state: String,
+    pub(in crate::ledger) sequence: i64,
+    pub(in crate::ledger) attempts: i64,
+    pub(in crate::ledger) signature: Option<Vec<u8>>,
+}
+
+impl SettlementRow {
+    /// The settlement this row is.
+    pub(in crate::ledger) fn into_settlement(self) -> Result<Settlement, LedgerError> {
+        let at = Place { table: "settlements", row: self.seq };
+        Ok(Settlement {
+            id: SettlementId(at.uuid("id", &self.id)?),
+            purpose: Purpose::ALL
+                .into_iter()
+                .find(|purpose| purpose.word() == self.purpose)
+                .ok_or_else(|| at.wrong("purpose"))?,
+            session: self.session.map(|id| at.session("session", &id)).transpose()?,
+            amount: at.amount("amount", self.amount)?,
+            state: [State::Reserved, State::InFlight, State::Landed, State::Settled, State::Released]
+                .into_iter()
+                .find(|state| state.word() == self.state)
+                .ok_or_else(|| at.wrong("state"))?,
+            sequence: at.number("sequence", self.sequence)?,
+            attempts: at.number("attempts", self.attempts)?,
+            signature: at.maybe_signature("signature", self.signature.as_ref())?,
+        })
+    }
+}
+
+/// A row of `attempts`.
+pub(in crate::ledger) struct AttemptRow {
+    pub(in crate::ledger) signature: Vec<u8>,
+    pub(in crate::ledger) settlement: Vec<u8>,
+    pub(in crate::ledger) number: i64,
+    pub(in crate::ledger) wire: Vec<u8>,
+    pub(in crate::ledger) last_valid_block_height: i64,
+    pub(in crate::ledger) signed_at_slot: i64,
+    pub(in crate::ledger) fee: i64,
+    pub(in crate::ledger) rent: i64,
+    pub(in crate::ledger) lamports_granted: i64,
+}
+
+impl AttemptRow {
+    /// The attempt this row is.
+    pub(in crate::ledger) fn into_attempt(self) -> Result<Attempt, LedgerError> {
+        // The table has no row number; the attempt's own number is the next best pointer.
+        let at = Place { table: "attempts", row: self.number };
+        Ok(Attempt {
+            settlement: SettlementId(at.uuid("settlement", &self.settlement)?),
+            number: at.number("number", self.number)?,
+            signature: at.signature("signature", &self.signature)?,
+            wire: self.wire,
+            last_valid_block_height: at.count("last_valid_block_height", self.last_valid_block_height)?,
+            signed_at_slot: at.count("signed_at_slot", self.signed_at_slot)?,
+            cost: Cost {
+                fee: at.count("fee", self.fee)?,
+                rent: at.count("rent", self.rent)?,
+                grant: at.count("lamports_granted", self.lamports_granted)?,
+            },
+        })
+    }
+}
+
+/// A row of `settlement_events` without its key.
+#[derive(Default)]
+pub(in crate::ledger) struct EventRow {
+    pub(in crate::ledger) sequence: i64,
+    pub(in crate::ledger) event: String,
+    pub(in crate::ledger) signature: Option<Vec<u8>>,
+    pub(in crate::ledger) slot: Option<i64>,
+    pub(in crate::ledger) reason: Option<String>,
+    pub(in crate::ledger) finalised_height: Option<i64>,
+    pub(in crate::ledger) first_available_block: Option<i64>,
+}
+
+impl EventRow {
+    /// The row that says this event.
+    pub(in crate::ledger) fn of(sequence: u32, event: &Event) -> Result<Self, LedgerError> {
+        let row = Self { sequence: sequence.into(), event: event.word().to_owned(), ..Self::default() };
+        Ok(match event {
+            Event::Reserved | Event::Finalised | Event::TakenBack => row,
+            Event::Signed { signature } => Self { signature: Some(signature.as_ref().to_vec()), ..row },
+            Event::Landed { slot } => Self { slot: Some(column("slot", *slot)?), ..row },
+            Event::Refused { slot, reason } => {
+                Self { slot: Some(column("slot", *slot)?), reason: Some(reason.word().to_owned()), ..row }
+            }
+            Event::Absent(proof) => Self {
+                finalised_height: Some(column("finalised_height", proof.finalised_height)?),
+                first_available_block: Some(column("first_available_block", proof.first_available_block)?),
+                ..row
+            },
+            Event::Abandoned { reason } => Self { reason: Some(reason.word().to_owned()), ..row },
+        })
+    }
+
+    /// The event this row says.
+    pub(in crate::ledger) fn into_event(self) -> Result<Event, LedgerError> {
+        let at = Place { table: "settlement_events", row: self.sequence };
+        let number = |column: &str, value: Option<i64>| at.count(column, value.ok_or_else(|| at.wrong(column))?);
+        let reason = || self.reason.as_deref().and_then(PayReason::from_word).ok_or_else(|| at.wrong("reason"));
+        match self.event.as_str() {
+            "reserved" => Ok(Event::Reserved),
+            "signed" => {
+                let bytes = self.signature.as_ref().ok_or_else(|| at.wrong("signature"))?;
+                Ok(Event::Signed { signature: at.signature("signature", bytes)? })
+            }
+            "landed" => Ok(Event::Landed { slot: number("slot", self.slot)? }),
+            "finalised" => Ok(Event::Finalised),
+            "taken_back" => Ok(Event::TakenBack),
+            "refused" => Ok(Event::Refused { slot: number("slot", self.slot)?, reason: reason()? }),
+            "absent" => Ok(Event::Absent(AbsenceProof {
+                finalised_height: number("finalised_height", self.finalised_height)?,
+                first_available_block: number("first_available_block", self.first_available_block)?,
+            })),
+            "abandoned" => Ok(Event::Abandoned { reason: reason()? }),
+            _ => Err(at.wrong("event")),
+        }
+    }
+}
