@@ -31,6 +31,8 @@ use std::{sync::Arc, time::Duration};
 const COVALIDATOR_REQUEST: Duration = Duration::from_secs(5);
 /// The largest compute-unit limit a user's approve may ask us to pay for.
 const MAX_APPROVE_UNITS: u32 = 400_000;
+/// How often the background looks for what was left behind.
+const ROUND: Duration = Duration::from_secs(5);
 /// Drain deadline of an opening (`spec/session.md` §2).
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -194,6 +196,7 @@ fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextErr
         },
         compute_unit_margin: settlement.compute_unit_margin_percent,
         max_priority_fee: settlement.priority_fee_cap_micro_lamports,
+        round: ROUND,
         max_approve_units: MAX_APPROVE_UNITS,
         low_balance: limits.low_balance_lamports,
     })

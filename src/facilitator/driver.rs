@@ -13,10 +13,7 @@ use crate::{
     facilitator::{Facilitator, signing::SignFailure, waiters::Outcome},
     ledger::{LedgerError, Recorded, Work},
 };
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 /// How long one look at the chain waits for news before the same bytes are sent again.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -68,7 +65,7 @@ impl Facilitator {
     /// Drives a settlement and returns it as it then stands. Only one task of this process drives a settlement; a
     /// second call returns at once with what it was given.
     pub(super) async fn drive(self: &Arc<Self>, work: Work, until: Until) -> Settlement {
-        let Some(claim) = Claim::take(self, work.settlement.id) else { return work.settlement };
+        let Some(claim) = self.driving.claim(work.settlement.id) else { return work.settlement };
         let mut drive = Drive::new(work);
         loop {
             let reached = drive.settlement.state.is_terminal()
@@ -236,11 +233,6 @@ impl Facilitator {
         }
     }
 
-    /// Whether a task of this process drives the settlement right now.
-    pub(super) fn is_driving(&self, id: SettlementId) -> bool {
-        self.driving.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
-    }
-
     /// Takes a landed settlement to its end in the background.
     fn watch_finality(self: &Arc<Self>, id: SettlementId) {
         let this = Arc::clone(self);
@@ -249,24 +241,5 @@ impl Facilitator {
                 this.drive(work, Until::Terminal).await;
             }
         });
-    }
-}
-
-/// The right to drive a settlement in this process, given back on drop.
-struct Claim {
-    facilitator: Arc<Facilitator>,
-    id: SettlementId,
-}
-
-impl Claim {
-    fn take(facilitator: &Arc<Facilitator>, id: SettlementId) -> Option<Self> {
-        let mut driving = facilitator.driving.lock().unwrap_or_else(PoisonError::into_inner);
-        driving.insert(id).then(|| Self { facilitator: Arc::clone(facilitator), id })
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.facilitator.driving.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }

@@ -8,6 +8,7 @@
 pub mod error;
 pub mod settings;
 
+mod claims;
 mod driver;
 mod gates;
 mod lanes;
@@ -29,6 +30,8 @@ use crate::{
     domain::{
         chance::{Chance, draw},
         clock::Clock,
+        session::SessionId,
+        settlement::SettlementId,
     },
     ledger::Ledger,
 };
@@ -39,12 +42,9 @@ pub use sessions::{ApproveSource, OpenRequest, ReadRequest};
 pub use settings::{AllowancePolicy, CapCheckPolicy, Settings};
 pub use settle::Receipt;
 use solana_pubkey::Pubkey;
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU32},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32},
 };
 pub use supported::Supported;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -88,7 +88,9 @@ pub struct Facilitator {
     gates: gates::Gates,
     waiters: waiters::Waiters,
     /// Settlements a task of this process drives right now.
-    driving: Mutex<HashSet<crate::domain::settlement::SettlementId>>,
+    driving: claims::Claims<SettlementId>,
+    /// Openings a task of this process finishes right now.
+    finishing: claims::Claims<SessionId>,
     /// Compute units of the last measured transfer; zero before the first.
     measured_units: AtomicU32,
     /// The probe found that settlements work only with decrypt allowances.
@@ -111,7 +113,8 @@ impl Facilitator {
             lanes: lanes::Lanes::default(),
             gates: gates::Gates::default(),
             waiters: waiters::Waiters::default(),
-            driving: Mutex::default(),
+            driving: claims::Claims::default(),
+            finishing: claims::Claims::default(),
             measured_units: AtomicU32::new(0),
             needs_allowances: AtomicBool::new(false),
             tasks: TaskTracker::new(),

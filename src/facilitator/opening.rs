@@ -262,11 +262,19 @@ impl Facilitator {
         Ok(())
     }
 
-    /// Takes an opening from wherever it stands to its end. The one path for requests and for recovery.
+    /// Takes an opening from wherever it stands to its end. The one path for requests, for recovery and for openings
+    /// that an outage or a slow Covalidator left behind. One task at a time finishes an opening; a second one is told
+    /// that it is pending.
     pub(super) async fn finish_opening(self: &Arc<Self>, id: SessionId) -> Result<Session, OpenError> {
+        let Some(_claim) = self.finishing.claim(id) else {
+            return Err(OpenRefusal::new(OpenReason::ApprovePending).about(id).into());
+        };
         if let Some(work) = self.ledger.approve_of(id).await? {
             let settlement = self.drive(work, Until::Landed).await;
-            if !matches!(settlement.state, State::Landed | State::Settled) {
+            if matches!(settlement.state, State::Reserved | State::InFlight) {
+                return Err(OpenRefusal::new(OpenReason::ApprovePending).about(id).into());
+            }
+            if settlement.state == State::Released {
                 return self.reject(id, OpenRefusal::new(OpenReason::ApproveSubmitFailed)).await;
             }
             return self.prove_opening(id, settlement.signature).await;

@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         reason::PayReason,
-        session::CapCheck,
+        session::{CapCheck, Session},
         settlement::{Purpose, State},
     },
     facilitator::{CapCheckPolicy, Facilitator, driver::Until},
@@ -11,9 +11,6 @@ use crate::{
     programs::inco_token::IncoAccount,
 };
 use std::{sync::Arc, time::Duration};
-
-/// How often the background looks for expired sessions, unverified caps and forgotten work.
-const ROUND: Duration = Duration::from_secs(5);
 
 impl Facilitator {
     /// Picks up what was unfinished, once, before requests are served; what takes time goes on in the background.
@@ -38,13 +35,7 @@ impl Facilitator {
             }
         }
         for session in openings {
-            let this = Arc::clone(self);
-            self.spawn(async move {
-                let _gate = this.gates.opening(session.user(), &session.intent.asset).await;
-                if this.finish_opening(session.id).await.is_err() {
-                    tracing::info!(session = session.id.log_hash(), "an interrupted opening did not open");
-                }
-            });
+            self.resume_opening(session);
         }
         let this = Arc::clone(self);
         self.spawn(async move { this.rounds().await });
@@ -68,8 +59,19 @@ impl Facilitator {
         });
     }
 
+    /// Takes one interrupted opening to its end in the background, behind its user's gate.
+    fn resume_opening(self: &Arc<Self>, session: Session) {
+        let this = Arc::clone(self);
+        self.spawn(async move {
+            let _gate = this.gates.opening(session.user(), &session.intent.asset).await;
+            if this.finish_opening(session.id).await.is_err() {
+                tracing::info!(session = session.id.log_hash(), "an interrupted opening has not opened");
+            }
+        });
+    }
+
     async fn rounds(self: &Arc<Self>) {
-        let mut ticks = tokio::time::interval(ROUND);
+        let mut ticks = tokio::time::interval(self.settings.round);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
@@ -87,8 +89,14 @@ impl Facilitator {
         }
         for work in self.ledger.unfinished().await? {
             let opening = work.settlement.purpose == Purpose::Approve && work.settlement.state != State::Landed;
-            if !opening && !self.is_driving(work.settlement.id) {
+            if !opening && !self.driving.is_claimed(work.settlement.id) {
                 self.resume(work);
+            }
+        }
+        // An outage while an opening was proved, or a Covalidator that lagged, leaves it for the next round.
+        for session in self.ledger.opening_sessions().await? {
+            if !self.finishing.is_claimed(session.id) {
+                self.resume_opening(session);
             }
         }
         if self.settings.cap_check == CapCheckPolicy::BestEffort {

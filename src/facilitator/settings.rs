@@ -76,6 +76,8 @@ pub struct Settings {
     pub compute_unit_margin: u32,
     /// The most paid per compute unit, in micro-lamports.
     pub max_priority_fee: u64,
+    /// How often the background looks for expired sessions, unverified caps and work that an outage left behind.
+    pub round: Duration,
     /// The largest compute-unit limit an approve may set.
     pub max_approve_units: u32,
     /// The fee payer's balance below which `ready` says no, in lamports.

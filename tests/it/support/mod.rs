@@ -211,6 +211,7 @@ impl World {
             settle_instruction: SettleInstruction::TransferWithAuthorization,
             compute_unit_margin: 20,
             max_priority_fee: 0,
+            round: Duration::from_millis(200),
             max_approve_units: 400_000,
             low_balance: 10_000_000,
         };

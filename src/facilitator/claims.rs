@@ -1,0 +1,43 @@
+//! Who works on what in this process, so that no two tasks do the same work at once.
+//!
+//! Only a convenience: the ledger decides races between processes, and between tasks that do not ask here.
+
+use std::{
+    collections::HashSet,
+    hash::Hash,
+    sync::{Mutex, PoisonError},
+};
+
+/// Ids that some task works on.
+pub(super) struct Claims<K>(Mutex<HashSet<K>>);
+
+impl<K> Default for Claims<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// The right to work on one id, given back on drop.
+pub(super) struct Claim<'a, K: Copy + Eq + Hash> {
+    claims: &'a Claims<K>,
+    id: K,
+}
+
+impl<K: Copy + Eq + Hash> Claims<K> {
+    /// The right to work on `id`, unless somebody has it.
+    pub(super) fn claim(&self, id: K) -> Option<Claim<'_, K>> {
+        let mut claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        claimed.insert(id).then_some(Claim { claims: self, id })
+    }
+
+    /// Whether somebody works on `id`.
+    pub(super) fn is_claimed(&self, id: K) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    }
+}
+
+impl<K: Copy + Eq + Hash> Drop for Claim<'_, K> {
+    fn drop(&mut self) {
+        self.claims.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
