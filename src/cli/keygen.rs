@@ -69,7 +69,8 @@ impl Keygen {
     }
 }
 
-fn new_pair(chance: &dyn Chance) -> KeyPair {
+/// A new pair.
+pub(super) fn new_pair(chance: &dyn Chance) -> KeyPair {
     let mut secret = Zeroizing::new([0; 32]);
     chance.fill(&mut *secret);
     KeyPair::from_secret(&secret)
@@ -77,7 +78,7 @@ fn new_pair(chance: &dyn Chance) -> KeyPair {
 
 /// Writes the pair. The file is never readable by others and never half written, not even for a moment: it is filled
 /// under another name first, and linking (unlike renaming) refuses to replace what somebody put there meanwhile.
-fn write_pair(pair: &KeyPair, path: &Path, force: bool) -> Result<(), KeygenError> {
+pub(super) fn write_pair(pair: &KeyPair, path: &Path, force: bool) -> Result<(), KeygenError> {
     let failed = |source| KeygenError::Write { path: path.to_owned(), source };
     let text = Zeroizing::new(serde_json::to_string(&pair.expose()[..])?);
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {

@@ -8,14 +8,12 @@ use crate::{
     },
     localnet::{
         Localnet, LocalnetConfig, LocalnetError, Slots,
-        covalidator::LocalCovalidator,
-        faucet::{DEMO_DECIMALS, Faucet, FaucetConfig, FaucetError},
+        faucet::{DEMO_DECIMALS, FaucetError},
         standins::{Delegation, Rules, StandInConfig, Switches},
     },
 };
 use solana_pubkey::Pubkey;
 use std::{
-    io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -42,19 +40,10 @@ pub(super) struct LocalTerms {
 /// Why a local network does not start, or does not give.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LocalNetworkError {
-    /// The SVM or its servers.
+    /// The SVM, the stand-ins or their servers.
     #[error(transparent)]
     Localnet(#[from] LocalnetError),
-    /// The Covalidator's stand-in.
-    #[error("the Covalidator's stand-in cannot listen on port {port}")]
-    Covalidator {
-        /// The port asked for.
-        port: u16,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
-    /// The demo token or its faucet.
+    /// The demo token's faucet.
     #[error(transparent)]
     Faucet(#[from] FaucetError),
     /// SOL was not given.
@@ -65,17 +54,15 @@ pub(super) enum LocalNetworkError {
 /// A running local network. It stops when dropped; [`LocalNetwork::stop`] also waits until its ports are free.
 pub(super) struct LocalNetwork {
     localnet: Localnet,
-    covalidator: LocalCovalidator,
-    faucet: Faucet,
     delegation: Delegation,
 }
 
 impl LocalNetwork {
     /// Starts everything, on loopback only.
     pub(super) async fn start(terms: LocalTerms) -> Result<Self, LocalNetworkError> {
-        let chance: Arc<dyn Chance> = match terms.seed {
-            Some(seed) => Arc::new(SeededChance::new(seed)),
-            None => Arc::new(OsChance),
+        let chance: Box<dyn Chance> = match terms.seed {
+            Some(seed) => Box::new(SeededChance::new(seed)),
+            None => Box::new(OsChance),
         };
         let rules = Rules { delegation: terms.delegation, ..Rules::default() };
         let stand_ins = StandInConfig {
@@ -87,6 +74,7 @@ impl LocalNetwork {
         };
         let localnet = Localnet::start(LocalnetConfig {
             rpc_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, terms.rpc_port)),
+            covalidator_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, terms.covalidator_port)),
             slots: Slots::Every(terms.slot),
             seed: terms.seed,
             stand_ins,
@@ -94,20 +82,7 @@ impl LocalNetwork {
             ..LocalnetConfig::default()
         })
         .await?;
-        let network = localnet.network();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, terms.covalidator_port));
-        let covalidator = LocalCovalidator::start(address, network.stand_ins().clone(), Arc::new(network.clone()))
-            .await
-            .map_err(|source| LocalNetworkError::Covalidator { port: terms.covalidator_port, source })?;
-        let faucet = FaucetConfig {
-            programs: network.stand_ins().config().programs,
-            encryption_key: network.stand_ins().encryption_key(),
-            mint: draw(&*chance),
-            authority: draw(&*chance),
-            chance,
-        };
-        let faucet = Faucet::open(Arc::new(network.clone()), faucet)?;
-        Ok(Self { localnet, covalidator, faucet, delegation: terms.delegation })
+        Ok(Self { localnet, delegation: terms.delegation })
     }
 
     /// The configuration of a facilitator on this network: key and value.
@@ -128,26 +103,49 @@ impl LocalNetwork {
             ("programs.inco_token", programs.token.to_string()),
             ("programs.inco_lightning", programs.lightning.to_string()),
             ("programs.delegation", delegation.to_owned()),
-            ("asset.mint", self.faucet.mint().to_string()),
+            ("asset.mint", self.localnet.mint().to_string()),
             ("asset.decimals", DEMO_DECIMALS.to_string()),
-            ("covalidator.endpoint", self.covalidator.url()),
+            ("covalidator.endpoint", self.localnet.covalidator_url()),
             ("covalidator.attestation_key", stand_ins.attestation_key().to_string()),
             ("covalidator.encryption_key", stand_ins.encryption_key().to_hex()),
         ]
     }
 
+    /// The genesis hash, which names the network.
+    pub(super) fn genesis_hash(&self) -> String {
+        self.localnet.genesis_hash()
+    }
+
+    /// `http://` URL of the JSON-RPC.
+    pub(super) fn rpc_url(&self) -> String {
+        self.localnet.rpc_url()
+    }
+
     /// Gives `wallet` SOL for fees and `units` base units of the demo token.
     pub(super) fn fund(&self, wallet: &Pubkey, units: u64) -> Result<(), LocalNetworkError> {
+        self.give_sol(wallet)?;
+        if units > 0 { self.give_tokens(wallet, units) } else { Ok(()) }
+    }
+
+    /// Gives `wallet` SOL for fees.
+    pub(super) fn give_sol(&self, wallet: &Pubkey) -> Result<(), LocalNetworkError> {
         self.localnet.network().airdrop(wallet, GIFT_LAMPORTS).map_err(LocalNetworkError::Airdrop)?;
-        if units > 0 {
-            self.faucet.fund(wallet, units)?;
-        }
         Ok(())
+    }
+
+    /// Gives `wallet` a token account, if it has none, and `units` base units of the demo token; zero is an amount too.
+    pub(super) fn give_tokens(&self, wallet: &Pubkey, units: u64) -> Result<(), LocalNetworkError> {
+        self.localnet.faucet().fund(wallet, units)?;
+        Ok(())
+    }
+
+    /// Waits until everything given so far is confirmed: clients and facilitator read confirmed state.
+    pub(super) async fn until_confirmed(&self) {
+        self.localnet.network().until_confirmed().await;
     }
 
     /// Stops the servers and waits for them.
     pub(super) async fn stop(self) {
-        self.covalidator.shutdown().await;
         self.localnet.shutdown().await;
     }
 }

@@ -61,6 +61,16 @@ pub(super) enum DelegationArg {
     Documented,
 }
 
+impl DelegationArg {
+    /// As it is written on the command line.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Documented => "documented",
+        }
+    }
+}
+
 impl From<DelegationArg> for Delegation {
     fn from(arg: DelegationArg) -> Self {
         match arg {

@@ -36,6 +36,12 @@ pub(super) fn table<const N: usize>(
     say(table)
 }
 
+/// Tells people what happens while standard output is for programs.
+pub(super) fn note(text: &impl Display) {
+    // Nobody can be told that nobody can be told.
+    drop(writeln!(stderr().lock(), "{text}"));
+}
+
 /// Tells something odd that stops nothing.
 pub(super) fn warn(warning: &impl Display) {
     // Nobody can be told that nobody can be told.

@@ -181,6 +181,16 @@ impl Network {
         (0..n).for_each(|_| self.tick());
     }
 
+    /// Waits until everything that has landed so far is confirmed, which is what most clients read.
+    pub async fn until_confirmed(&self) {
+        let mut events = self.events();
+        let landed = self.slot();
+        while self.cluster().slot_at(CommitmentLevel::Confirmed) < landed {
+            // Too slow for some events is no harm: the cluster is looked at again after the next one.
+            let _ = events.recv().await;
+        }
+    }
+
     /// Requests served so far, by method; websocket subscriptions count, admin methods and pushes do not.
     pub fn request_counts(&self) -> BTreeMap<String, u64> {
         lock(&self.0.requests).clone()

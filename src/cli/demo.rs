@@ -1,0 +1,154 @@
+//! `sotto demo`: confidential payments from the first to the last step in one process, and whether they add up.
+
+mod empty;
+mod figures;
+mod scene;
+mod story;
+
+use super::{
+    Global,
+    error::CliError,
+    keygen::new_pair,
+    local_network::LocalTerms,
+    localnet::DelegationArg,
+    output::json,
+    runtime,
+    sandbox::{self, Sandbox, SandboxTerms},
+};
+use crate::{
+    client::{LocalKey, Payer},
+    domain::{
+        amount::{Amount, AmountError},
+        chance::OsChance,
+    },
+    localnet::faucet::DEMO_DECIMALS,
+    merchant::Price,
+};
+use clap::Args;
+use figures::{Figures, Standing};
+pub(super) use scene::DemoError;
+use scene::Scene;
+use std::time::Duration;
+use story::Story;
+use tokio::time::Instant;
+
+/// What a call costs, in tokens.
+const PRICE: &str = "0.01";
+/// What the payer starts with, and the least that his session's cap is, in tokens.
+const PURSE: &str = "100";
+const LEAST_CAP: &str = "1";
+
+/// Watch confidential payments from the first to the last step, and whether they add up
+///
+/// Starts a local network with stand-ins for Inco's programs, a facilitator and a merchant in this process, on free
+/// ports of this machine only. A payer who has tokens and no SOL opens a session with one signature and pays for each
+/// call; then both sides decrypt their balances. The exit code is 0 only if every figure adds up.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  sotto demo                                        20 payments, a table, the sums\n  \
+                  sotto demo --payments 3 --delegation documented   where the delegated amount is lowered\n  \
+                  sotto demo --json                                 one object for programs")]
+pub(super) struct Demo {
+    /// How many calls are paid for
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=9_000))]
+    payments: u32,
+    /// What a delegate may move
+    #[arg(long, value_enum, default_value_t = DelegationArg::Public)]
+    delegation: DelegationArg,
+    /// How long a slot takes, in milliseconds; 400 is what Solana aims at
+    #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    slot_ms: u64,
+    /// Print one JSON object; what happens is told on standard error
+    #[arg(long)]
+    json: bool,
+}
+
+impl Demo {
+    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
+        sandbox::start_logs(global, "warn")?;
+        runtime()?.block_on(self.demonstrate(global))
+    }
+
+    async fn demonstrate(&self, global: &Global) -> Result<(), CliError> {
+        // Removed when this ends, with the ledger in it.
+        let state = tempfile::tempdir()?;
+        let merchant = LocalKey::generate(&OsChance);
+        let terms = SandboxTerms {
+            network: LocalTerms {
+                rpc_port: 0,
+                covalidator_port: 0,
+                delegation: self.delegation.into(),
+                slot: Duration::from_millis(self.slot_ms),
+                seed: None,
+            },
+            facilitator_port: 0,
+            merchant_port: 0,
+            state: state.path().to_owned(),
+            spender: new_pair(&OsChance),
+            merchant: merchant.pubkey(),
+            price: Price::decimal(PRICE, DEMO_DECIMALS).map_err(DemoError::from)?,
+        };
+        let price = terms.price.amount();
+        let sandbox = Sandbox::start(terms, global).await?;
+        let played = self.play(Scene::set(&sandbox, merchant, price)?).await;
+        sandbox.stop().await;
+        let figures = played?;
+        if self.json {
+            json(&figures.to_json())?;
+        }
+        figures.check().map_err(|contradictions| DemoError::DoesNotAddUp(contradictions).into())
+    }
+
+    async fn play(&self, scene: Scene<'_>) -> Result<Figures, CliError> {
+        let story = Story::new(self.json);
+        let payer = LocalKey::generate(&OsChance);
+        scene.give(&payer, tokens(PURSE)?.max(self.cap(&scene)?)).await?;
+        story.people(&scene, &payer)?;
+        let before = scene.standing(&payer).await?;
+        let started = Instant::now();
+        let paying = scene.open(&payer, self.cap(&scene)?).await?;
+        let opened = scene.standing(&payer).await?;
+        story.opened(started.elapsed(), self.cap(&scene)?, &opened)?;
+        let calls = self.calls(&scene, &payer, &paying, &story).await?;
+        let after = scene.standing(&payer).await?;
+        let mut figures = Figures::new(self.delegation, scene.price, calls, [before, opened, after]);
+        story.sums(&figures)?;
+        figures.empty = Some(empty::play(&scene).await?);
+        figures.audit = scene.audit().await?;
+        story.end(&figures)?;
+        Ok(figures)
+    }
+
+    async fn calls(
+        &self,
+        scene: &Scene<'_>,
+        wallet: &LocalKey,
+        payer: &Payer,
+        story: &Story,
+    ) -> Result<Vec<scene::Call>, CliError> {
+        let mut calls = Vec::new();
+        story.calls_begin()?;
+        for _ in 0..self.payments {
+            let call = scene.call(wallet, payer).await?;
+            calls.push(call);
+            story.call(&calls)?;
+        }
+        Ok(calls)
+    }
+
+    /// Enough for all calls.
+    fn cap(&self, scene: &Scene<'_>) -> Result<Amount, DemoError> {
+        let needed = Amount::new(scene.price.get() * u64::from(self.payments));
+        Ok(needed.unwrap_or(Amount::MAX).max(tokens(LEAST_CAP)?))
+    }
+}
+
+fn tokens(text: &str) -> Result<Amount, AmountError> {
+    Amount::parse_decimal(text, DEMO_DECIMALS)
+}
+
+impl Standing {
+    /// The lamports that the ledger booked since `earlier`.
+    fn booked_since(&self, earlier: &Self) -> u64 {
+        self.booked().saturating_sub(earlier.booked())
+    }
+}

@@ -1,0 +1,38 @@
+//! The payer whose account is empty: what is known of him, and what his payment moves.
+
+use super::scene::Scene;
+use crate::{cli::error::CliError, client::LocalKey, domain::{amount::Amount, chance::OsChance}};
+
+/// What became of him.
+pub(super) struct EmptyPayer {
+    /// What the answer says of his balance.
+    pub(super) funding: Option<String>,
+    /// The transaction that settled his call.
+    pub(super) signature: String,
+    /// Transfers that landed for him.
+    pub(super) landed: u64,
+    /// What the ledger captured, in base units.
+    pub(super) captured: u64,
+    /// What left his account and what reached the merchant, in base units.
+    pub(super) moved: [i128; 2],
+}
+
+/// He opens a session and pays for one call.
+pub(super) async fn play(scene: &Scene<'_>) -> Result<EmptyPayer, CliError> {
+    let wallet = LocalKey::generate(&OsChance);
+    scene.give(&wallet, Amount::ZERO).await?;
+    let before = scene.standing(&wallet).await?;
+    let payer = scene.open(&wallet, scene.price).await?;
+    let call = scene.call(&wallet, &payer).await?;
+    let after = scene.standing(&wallet).await?;
+    Ok(EmptyPayer {
+        funding: call.funding,
+        signature: call.signature,
+        landed: after.totals.transfers - before.totals.transfers,
+        captured: after.totals.captured.get() - before.totals.captured.get(),
+        moved: [
+            i128::from(before.payer) - i128::from(after.payer),
+            i128::from(after.merchant) - i128::from(before.merchant),
+        ],
+    })
+}

@@ -1,0 +1,228 @@
+//! The stage: what the demo's people do and see, each through what people really have: the SDKs, the chain's RPC, the
+//! Covalidator, and for the operator the ledger.
+
+use super::figures::Standing;
+use crate::{
+    cli::sandbox::Sandbox,
+    client::{
+        Balance, BalanceReader, FacilitatorError, FacilitatorPin, LocalKey, OpenError, OpenOptions, PayError, Payer,
+        PayerRpc, RpcError, SessionClient, Settings, SolanaRpc, Trust, balance::BalanceError,
+    },
+    covalidator::{HttpCovalidator, SetupError},
+    domain::{
+        amount::{Amount, AmountError},
+        chance::OsChance,
+        clock::SystemClock,
+    },
+    ledger::{Ledger as _, LedgerError},
+    programs::{
+        Programs,
+        ciphertext::{CiphertextError, EncryptionKey},
+        inco_token::{DecodeError, IncoAccount},
+    },
+};
+use reqwest::{StatusCode, Url};
+use solana_pubkey::Pubkey;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// The longest that one call, one question or one decryption takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the session is open.
+const LIFETIME: Duration = Duration::from_secs(3_600);
+
+/// Why the demo did not come to its end, or did not add up.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum DemoError {
+    /// The session did not open.
+    #[error("the session did not open")]
+    Open(#[from] Box<OpenError>),
+    /// A call was not paid.
+    #[error("a call was not paid")]
+    Pay(#[from] Box<PayError>),
+    /// A call was answered oddly.
+    #[error("the merchant answered {status}, {what}")]
+    Unserved {
+        /// The HTTP status.
+        status: StatusCode,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// A balance could not be read.
+    #[error("a balance cannot be read")]
+    Balance(#[from] BalanceError),
+    /// A balance could not be decrypted.
+    #[error("the {0} cannot be decrypted")]
+    Sealed(&'static str),
+    /// The chain could not be asked.
+    #[error("the local network did not answer")]
+    Rpc(#[from] RpcError),
+    /// A token account's bytes.
+    #[error("a token account is unreadable")]
+    Account(#[from] DecodeError),
+    /// The ledger.
+    #[error("the ledger did not answer")]
+    Ledger(#[from] LedgerError),
+    /// A client could not be set up.
+    #[error("the facilitator's client cannot be set up")]
+    Facilitator(#[from] FacilitatorError),
+    /// The Covalidator's client could not be set up.
+    #[error("the Covalidator's client cannot be set up")]
+    Covalidator(#[from] SetupError),
+    /// The encryption key.
+    #[error("the local network's encryption key is no key")]
+    EncryptionKey(#[from] CiphertextError),
+    /// An amount.
+    #[error("an amount is out of range")]
+    Amount(#[from] AmountError),
+    /// The merchant's URL.
+    #[error("the merchant's address is no URL")]
+    Url,
+    /// Everything happened, and the figures contradict each other.
+    #[error("the figures do not add up:\n  {}", .0.join("\n  "))]
+    DoesNotAddUp(Vec<String>),
+}
+
+/// One paid call.
+pub(super) struct Call {
+    pub(super) amount: Amount,
+    /// The transaction that settled it.
+    pub(super) signature: String,
+    /// From the first request, answered 402, to the end of the paid answer.
+    pub(super) latency: Duration,
+    /// The payer's balance handle before and after.
+    pub(super) handles: [u128; 2],
+    /// What the facilitator knows of the payer's balance.
+    pub(super) funding: Option<String>,
+}
+
+/// A sandbox with its people.
+pub(super) struct Scene<'a> {
+    sandbox: &'a Sandbox,
+    pub(super) merchant: LocalKey,
+    pub(super) price: Amount,
+    rpc: Arc<dyn PayerRpc>,
+    balances: BalanceReader,
+    sessions: SessionClient,
+    route: Url,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn set(sandbox: &'a Sandbox, merchant: LocalKey, price: Amount) -> Result<Self, DemoError> {
+        let config = &sandbox.config;
+        let rpc: Arc<dyn PayerRpc> = Arc::new(SolanaRpc::new(sandbox.network.rpc_url(), PATIENCE));
+        let programs = Programs { token: config.programs.inco_token, lightning: config.programs.inco_lightning };
+        let endpoint = config.covalidator.endpoint.expose();
+        let covalidator = HttpCovalidator::new(endpoint, config.covalidator.attestation_key, PATIENCE)?;
+        let settings = Settings {
+            facilitator: sandbox.facilitator.clone(),
+            trust: Trust::Pinned(FacilitatorPin::one_key(config.keys.spender.public())),
+            network: sandbox.service.network.clone(),
+            asset: config.asset.mint,
+            programs,
+            encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)?,
+        };
+        Ok(Self {
+            sandbox,
+            merchant,
+            price,
+            balances: BalanceReader::new(Arc::clone(&rpc), Arc::new(covalidator), programs),
+            sessions: SessionClient::new(settings, Arc::clone(&rpc), Arc::new(SystemClock), Arc::new(OsChance))?,
+            rpc,
+            route: Url::parse(&sandbox.paid_route()).map_err(|_| DemoError::Url)?,
+        })
+    }
+
+    /// The paid route.
+    pub(super) fn route(&self) -> &Url {
+        &self.route
+    }
+
+    /// The facilitator's key.
+    pub(super) fn spender(&self) -> Pubkey {
+        self.sandbox.config.keys.spender.public()
+    }
+
+    /// Gives `wallet` tokens and no SOL.
+    pub(super) async fn give(&self, wallet: &LocalKey, units: Amount) -> Result<(), crate::cli::error::CliError> {
+        self.sandbox.network.give_tokens(&wallet.pubkey(), units.get())?;
+        self.sandbox.network.until_confirmed().await;
+        Ok(())
+    }
+
+    /// Opens a session with the merchant as its recipient.
+    pub(super) async fn open(&self, wallet: &LocalKey, cap: Amount) -> Result<Payer, DemoError> {
+        let mut options = OpenOptions::new(self.merchant.pubkey(), cap, LIFETIME);
+        options.origins = vec![self.sandbox.merchant.clone()];
+        let session = self.sessions.open(wallet, &options).await.map_err(Box::new)?;
+        let payer = Payer::new(session, self.price, PATIENCE, Arc::new(SystemClock), Arc::new(OsChance));
+        Ok(payer.map_err(Box::new)?)
+    }
+
+    /// Asks for the paid route, pays, and is served.
+    pub(super) async fn call(&self, wallet: &LocalKey, payer: &Payer) -> Result<Call, DemoError> {
+        let before = self.handle(&wallet.pubkey()).await?;
+        let started = Instant::now();
+        let fetched = payer.get(self.route.clone()).await.map_err(Box::new)?;
+        let status = fetched.response.status();
+        let served = fetched.response.bytes().await.is_ok_and(|body| !body.is_empty());
+        let latency = started.elapsed();
+        let unserved = |what| DemoError::Unserved { status, what };
+        if !status.is_success() || !served {
+            return Err(unserved("and served nothing"));
+        }
+        let payment = fetched.payment.ok_or_else(|| unserved("and asked for no payment"))?;
+        let receipt = fetched.receipt.ok_or_else(|| unserved("without a receipt"))?;
+        let session = receipt.extensions.and_then(|extensions| extensions.session);
+        Ok(Call {
+            amount: payment.amount,
+            signature: receipt.transaction,
+            latency,
+            handles: [before, self.handle(&wallet.pubkey()).await?],
+            funding: session.and_then(|session| session.funding),
+        })
+    }
+
+    /// Where everything stands: decrypted balances, the fee payer's lamports, the ledger's sums.
+    pub(super) async fn standing(&self, payer: &LocalKey) -> Result<Standing, DemoError> {
+        let (payer, merchant) = tokio::try_join!(
+            self.balance(payer, "payer's balance"),
+            self.balance(&self.merchant, "merchant's balance")
+        )?;
+        let accounts = self.rpc.accounts(&[self.spender()]).await?;
+        let lamports = accounts.into_iter().flatten().next().map_or(0, |account| account.lamports);
+        let totals = self.sandbox.service.ledger.totals(None).await?;
+        Ok(Standing { payer, merchant, lamports, totals })
+    }
+
+    /// What the ledger says of itself, `None` when it finds nothing wrong.
+    pub(super) async fn audit(&self) -> Result<Option<String>, DemoError> {
+        match self.sandbox.service.ledger.audit().await {
+            Ok(()) => Ok(None),
+            Err(LedgerError::Inconsistent(found)) => Ok(Some(found)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A balance as its owner decrypts it, in base units.
+    async fn balance(&self, wallet: &LocalKey, what: &'static str) -> Result<u64, DemoError> {
+        match self.balances.read(wallet, &self.sandbox.config.asset.mint, PATIENCE).await? {
+            Balance::NoAccount | Balance::Empty => Ok(0),
+            Balance::Value(holding) => {
+                u64::try_from(holding.attested.plaintext).map_err(|_| DemoError::Sealed(what))
+            }
+            Balance::NoDecryptAllowance { .. } | Balance::CovalidatorBehind { .. } => Err(DemoError::Sealed(what)),
+        }
+    }
+
+    /// The handle of a wallet's balance, zero without an account.
+    async fn handle(&self, wallet: &Pubkey) -> Result<u128, DemoError> {
+        let config = &self.sandbox.config;
+        let programs = Programs { token: config.programs.inco_token, lightning: config.programs.inco_lightning };
+        let accounts = self.rpc.accounts(&[programs.token_account(wallet, &config.asset.mint)]).await?;
+        match accounts.into_iter().flatten().next() {
+            Some(account) => Ok(IncoAccount::decode(&account.bytes)?.amount),
+            None => Ok(0),
+        }
+    }
+}

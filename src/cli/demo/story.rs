@@ -1,0 +1,157 @@
+//! The demo in words and tables, as it happens: on standard output, or with `--json` on standard error.
+
+use super::{
+    figures::{Figures, Standing, milliseconds},
+    scene::{Call, Scene},
+};
+use crate::{
+    cli::{
+        error::CliError,
+        output::{note, say},
+    },
+    client::LocalKey,
+    domain::amount::Amount,
+    localnet::faucet::DEMO_DECIMALS,
+};
+use std::{fmt::Display, time::Duration};
+
+/// Where it is told.
+pub(super) struct Story {
+    aside: bool,
+}
+
+impl Story {
+    /// `aside`: on standard error, because standard output is for programs.
+    pub(super) fn new(aside: bool) -> Self {
+        Self { aside }
+    }
+
+    fn tell(&self, text: impl Display) -> Result<(), CliError> {
+        if self.aside {
+            note(&text);
+            return Ok(());
+        }
+        say(text)
+    }
+
+    pub(super) fn people(&self, scene: &Scene<'_>, payer: &LocalKey) -> Result<(), CliError> {
+        self.tell(format_args!(
+            "A Solana network with stand-ins for Inco's programs, a facilitator and a merchant run in this process.\n\n  \
+             facilitator  {}  spends for payers, pays all fees\n  \
+             merchant     {}  sells {} for {} a call\n  \
+             payer        {}  has tokens and no SOL\n",
+            scene.spender(),
+            scene.merchant.pubkey(),
+            scene.route(),
+            decimal(scene.price.get()),
+            payer.pubkey(),
+        ))
+    }
+
+    pub(super) fn opened(&self, took: Duration, cap: Amount, standing: &Standing) -> Result<(), CliError> {
+        self.tell(format_args!(
+            "The payer opened a session in {:.0} ms: the wallet was asked once, and the facilitator may now move at most\n\
+             {} of his tokens, to this merchant only. His balance is encrypted; only he can decrypt it: {}.\n",
+            milliseconds(took),
+            decimal(cap.get()),
+            decimal(standing.payer),
+        ))
+    }
+
+    pub(super) fn calls_begin(&self) -> Result<(), CliError> {
+        self.tell("call  amount  signature             latency    payer's balance handle")
+    }
+
+    /// Tells the last of `calls`.
+    pub(super) fn call(&self, calls: &[Call]) -> Result<(), CliError> {
+        let Some(call) = calls.last() else { return Ok(()) };
+        self.tell(format_args!(
+            "{:>4}  {:<6}  {:.18}…  {:>7.1} ms  {} -> {}",
+            calls.len(),
+            decimal(call.amount.get()),
+            call.signature,
+            milliseconds(call.latency),
+            short(call.handles[0]),
+            short(call.handles[1]),
+        ))
+    }
+
+    pub(super) fn sums(&self, figures: &Figures) -> Result<(), CliError> {
+        let [before, opened, after] = &figures.standings;
+        self.tell(format_args!(
+            "\n{} of {} transfers landed; the median call took {:.1} ms, settlement on chain included.\n\n\
+             decrypted    {:>12} {:>12} {:>12}\n\
+             payer        {:>12} {:>12} {:>12}\n\
+             merchant     {:>12} {:>12} {:>12}\n\
+             paid         {:>38}\n\
+             captured     {:>38}\n",
+            figures.landed(),
+            figures.calls.len(),
+            milliseconds(figures.median()),
+            "before",
+            "after",
+            "change",
+            decimal(before.payer),
+            decimal(after.payer),
+            signed(-figures.payer_loss()),
+            decimal(before.merchant),
+            decimal(after.merchant),
+            signed(figures.merchant_growth()),
+            decimal(figures.amount_paid()),
+            decimal(figures.captured()),
+        ))?;
+        let row = |what: &str, from: &Standing, to: &Standing| {
+            let [fees, rent, grants] = [
+                to.totals.fees - from.totals.fees,
+                to.totals.rent - from.totals.rent,
+                to.totals.grants - from.totals.grants,
+            ];
+            format!("{what:<12} {fees:>12} {rent:>12} {grants:>12} {:>12}", fees + rent + grants)
+        };
+        self.tell(format_args!(
+            "lamports     {:>12} {:>12} {:>12} {:>12}\n{}\n{}\n{}\n\
+             The fee payer's account has {} lamports less; a payment cost {}, the opening {}.\n",
+            "fees",
+            "rent",
+            "grants",
+            "together",
+            row("opening", before, opened),
+            row("payments", opened, after),
+            row("together", before, after),
+            figures.lamports_gone(),
+            figures.lamports_per_call(),
+            opened.booked_since(before),
+        ))
+    }
+
+    pub(super) fn end(&self, figures: &Figures) -> Result<(), CliError> {
+        if let Some(empty) = &figures.empty {
+            self.tell(format_args!(
+                "A second payer, whose account is empty, opened a session and paid for one call. The answer said success\n\
+                 and funding = {}. His transfer landed ({:.18}…) and moved {} of {}.\n\
+                 That is how a confidential token works: nobody but its owner sees that an account is empty, and a transfer\n\
+                 that is not covered moves zero instead of failing. So without a proof of funds \"settled\" is not yet \"paid\";\n\
+                 limits.unproven_exposure bounds what one such transfer can lose, and funding proofs come next.\n",
+                empty.funding.as_deref().unwrap_or("unknown"),
+                empty.signature,
+                signed(empty.moved[1]).trim_start_matches('+'),
+                decimal(figures.price.get()),
+            ))?;
+        }
+        if figures.check().is_ok() { self.tell("Every figure adds up.") } else { Ok(()) }
+    }
+}
+
+/// The beginning of a handle, enough to tell two apart.
+fn short(handle: u128) -> String {
+    if handle == 0 { "none".to_owned() } else { format!("{:.8}…", format!("{handle:032x}")) }
+}
+
+fn decimal(units: u64) -> String {
+    Amount::new(units).map_or_else(|| units.to_string(), |amount| amount.to_decimal(DEMO_DECIMALS))
+}
+
+fn signed(units: i128) -> String {
+    let sign = if units < 0 { "-" } else { "+" };
+    u64::try_from(units.unsigned_abs()).map_or_else(|_| units.to_string(), |units| format!("{sign}{}", decimal(units)))
+}

@@ -1,0 +1,181 @@
+//! A whole world in one process, on loopback: local network, facilitator, and a merchant with a paid route. `dev` and
+//! `demo` are this and nothing else, so whatever works there is the real service and the real SDKs over real HTTP.
+//!
+//! The configuration is made here: of the user's own, only what is said on the command line counts (`--config`,
+//! `--set`). A `.env` with a real key, or a limit in `./sotto.toml`, belongs to a service and not to a sandbox.
+
+use super::{
+    Global,
+    error::CliError,
+    local_network::{LocalNetwork, LocalTerms},
+    shop,
+    wiring::{self, Service},
+};
+use crate::{
+    config::{Config, Environment, Flags, Layers, TelemetryConfig},
+    domain::key_pair::KeyPair,
+    merchant::{FacilitatorClient, Gate, Offer, Paywall, Price},
+};
+use solana_pubkey::Pubkey;
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+/// How long a stop waits for requests under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// The variable that carries the sandbox's spender into its configuration.
+const SPENDER: &str = "SANDBOX_SPENDER";
+
+/// What a sandbox is made of.
+pub(super) struct SandboxTerms {
+    /// The network.
+    pub(super) network: LocalTerms,
+    /// The facilitator's port; 0 picks a free one.
+    pub(super) facilitator_port: u16,
+    /// The merchant's port; 0 picks a free one.
+    pub(super) merchant_port: u16,
+    /// An absolute directory that is there; the ledger goes into it.
+    pub(super) state: PathBuf,
+    /// The facilitator's key: spender and fee payer.
+    pub(super) spender: KeyPair,
+    /// The wallet that the merchant is paid to.
+    pub(super) merchant: Pubkey,
+    /// What a call of the paid route costs.
+    pub(super) price: Price,
+}
+
+/// A running sandbox.
+pub(super) struct Sandbox {
+    pub(super) network: LocalNetwork,
+    pub(super) config: Config,
+    pub(super) service: Service,
+    /// The facilitator's URL.
+    pub(super) facilitator: String,
+    /// The merchant's origin.
+    pub(super) merchant: String,
+    /// The file of the ledger.
+    pub(super) ledger: PathBuf,
+    stop: CancellationToken,
+    servers: Vec<JoinHandle<io::Result<()>>>,
+}
+
+impl Sandbox {
+    /// Starts everything and gives the facilitator its SOL.
+    pub(super) async fn start(terms: SandboxTerms, global: &Global) -> Result<Self, CliError> {
+        // Bound first, so that a port in use is told before anything is made.
+        let facilitator = listen(terms.facilitator_port).await?;
+        let merchant = listen(terms.merchant_port).await?;
+        let network = LocalNetwork::start(terms.network).await?;
+        network.give_sol(&terms.spender.public())?;
+        network.until_confirmed().await;
+        let ledger = terms.state.join(format!("ledger-{:.8}.db", network.genesis_hash()));
+        let config = configure(&network, &terms, &ledger, global)?;
+        let service = wiring::assemble(&config).await?;
+        let stop = CancellationToken::new();
+        let mut sandbox = Self {
+            network,
+            config,
+            service,
+            facilitator: url(&facilitator)?,
+            merchant: url(&merchant)?,
+            ledger,
+            stop,
+            servers: Vec::new(),
+        };
+        let shop = sandbox.shop(&terms)?;
+        let api = sandbox.service.router.clone();
+        sandbox.serve(facilitator, api);
+        sandbox.serve(merchant, shop);
+        Ok(sandbox)
+    }
+
+    /// The paid route's URL.
+    pub(super) fn paid_route(&self) -> String {
+        format!("{}{}", self.merchant, shop::ROUTE)
+    }
+
+    fn shop(&self, terms: &SandboxTerms) -> Result<axum::Router, CliError> {
+        let mint = self.config.asset.mint;
+        let offer = Offer::new(self.service.network.alias(), mint, terms.merchant, terms.price)
+            .described("The weather, a call", "application/json");
+        let gate = Gate::new(offer).public_base(&self.merchant);
+        Ok(shop::router(Paywall::new(FacilitatorClient::new(&self.facilitator)?, gate)))
+    }
+
+    fn serve(&mut self, listener: TcpListener, router: axum::Router) {
+        let stopped = self.stop.clone().cancelled_owned();
+        let server = async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await };
+        self.servers.push(tokio::spawn(server));
+    }
+
+    /// Answers the requests under way, then stops everything. What is unfinished is in the ledger.
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        for mut server in self.servers {
+            if timeout(STOP_PATIENCE, &mut server).await.is_err() {
+                server.abort();
+            }
+        }
+        self.service.facilitator.stop().await;
+        self.service.chain.shutdown().await;
+        drop(self.service);
+        self.network.stop().await;
+    }
+}
+
+async fn listen(port: u16) -> Result<TcpListener, CliError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address).await.map_err(|source| CliError::Listen { address, source })
+}
+
+fn url(listener: &TcpListener) -> io::Result<String> {
+    Ok(format!("http://{}", listener.local_addr()?))
+}
+
+fn configure(
+    network: &LocalNetwork,
+    terms: &SandboxTerms,
+    ledger: &Path,
+    global: &Global,
+) -> Result<Config, CliError> {
+    let own = [
+        ("keys.spender", format!("env:{SPENDER}")),
+        ("ledger.path", ledger.display().to_string()),
+        ("server.bind", Ipv4Addr::LOCALHOST.to_string()),
+        ("server.port", terms.facilitator_port.to_string()),
+    ];
+    let pair = Zeroizing::new(serde_json::to_string(&terms.spender.expose()[..])?);
+    let own = network.settings().into_iter().chain(own);
+    let layers = layers(global, [(SPENDER, pair.as_str())], Vec::new(), own)?;
+    Ok(layers.config()?.0)
+}
+
+/// Sets up the logs; `filter` is what is told unless `--set telemetry.log_filter` says otherwise.
+pub(super) fn start_logs(global: &Global, filter: &str) -> Result<(), CliError> {
+    let defaults = vec![("telemetry.log_filter", filter.to_owned())];
+    let (telemetry, _) = layers(global, [], defaults, [])?.extract(TelemetryConfig::read)?;
+    super::start_logs(&telemetry)
+}
+
+/// `defaults` below what the command line says, `own` above it, and nothing of the surroundings.
+fn layers<'a>(
+    global: &Global,
+    variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    defaults: Vec<(&'static str, String)>,
+    own: impl IntoIterator<Item = (&'static str, String)>,
+) -> Result<Layers, CliError> {
+    let sandbox = |(key, value): (&str, String)| ("the sandbox".to_owned(), key.to_owned(), value);
+    let set = global.set.iter().map(|(key, value)| ("--set".to_owned(), key.clone(), value.clone()));
+    let flags = Flags {
+        file: global.config.as_ref().map(std::path::absolute).transpose()?,
+        values: defaults.into_iter().map(sandbox).chain(set).chain(own.into_iter().map(sandbox)).collect(),
+    };
+    // A directory that is not there has no `.env`, and neither has its parent.
+    Ok(Layers::gather(Environment::of(Path::new("not/there"), variables), &flags))
+}
