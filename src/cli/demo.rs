@@ -17,15 +17,12 @@ use super::{
 };
 use crate::{
     client::{LocalKey, Payer},
-    domain::{
-        amount::{Amount, AmountError},
-        chance::OsChance,
-    },
+    domain::{amount::Amount, chance::OsChance},
     localnet::faucet::DEMO_DECIMALS,
     merchant::Price,
 };
 use clap::Args;
-use figures::{Figures, Standing};
+use figures::Figures;
 pub(super) use scene::DemoError;
 use scene::Scene;
 use std::time::Duration;
@@ -44,9 +41,11 @@ const LEAST_CAP: &str = "1";
 /// ports of this machine only. A payer who has tokens and no SOL opens a session with one signature and pays for each
 /// call; then both sides decrypt their balances. The exit code is 0 only if every figure adds up.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  sotto demo                                        20 payments, a table, the sums\n  \
+#[command(
+    after_help = "Examples:\n  sotto demo                                        20 payments, a table, the sums\n  \
                   sotto demo --payments 3 --delegation documented   where the delegated amount is lowered\n  \
-                  sotto demo --json                                 one object for programs")]
+                  sotto demo --json                                 one object for programs"
+)]
 pub(super) struct Demo {
     /// How many calls are paid for
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=9_000))]
@@ -106,11 +105,11 @@ impl Demo {
         let before = scene.standing(&payer).await?;
         let started = Instant::now();
         let paying = scene.open(&payer, self.cap(&scene)?).await?;
-        let opened = scene.standing(&payer).await?;
-        story.opened(started.elapsed(), self.cap(&scene)?, &opened)?;
+        let opened = scene.totals().await?;
+        story.opened(started.elapsed(), self.cap(&scene)?, before.payer)?;
         let calls = self.calls(&scene, &payer, &paying, &story).await?;
         let after = scene.standing(&payer).await?;
-        let mut figures = Figures::new(self.delegation, scene.price, calls, [before, opened, after]);
+        let mut figures = Figures::new(self.delegation, scene.price, calls, [before, after], opened);
         story.sums(&figures)?;
         figures.empty = Some(empty::play(&scene).await?);
         figures.audit = scene.audit().await?;
@@ -142,13 +141,6 @@ impl Demo {
     }
 }
 
-fn tokens(text: &str) -> Result<Amount, AmountError> {
-    Amount::parse_decimal(text, DEMO_DECIMALS)
-}
-
-impl Standing {
-    /// The lamports that the ledger booked since `earlier`.
-    fn booked_since(&self, earlier: &Self) -> u64 {
-        self.booked().saturating_sub(earlier.booked())
-    }
+fn tokens(text: &str) -> Result<Amount, DemoError> {
+    Ok(Amount::parse_decimal(text, DEMO_DECIMALS)?)
 }

@@ -4,6 +4,8 @@ use super::keygen::KeygenError;
 #[cfg(feature = "localnet")]
 use super::local_network::LocalNetworkError;
 use super::wiring::WiringError;
+#[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+use super::{demo::DemoError, dev::DevError};
 use crate::{config::Faults, telemetry::TelemetryError};
 use std::net::SocketAddr;
 
@@ -26,6 +28,18 @@ pub(super) enum CliError {
     #[cfg(feature = "localnet")]
     #[error(transparent)]
     LocalNetwork(#[from] LocalNetworkError),
+    /// The demo did not come to its end, or did not add up.
+    #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// The sandbox's state directory cannot be used.
+    #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+    #[error(transparent)]
+    Dev(#[from] DevError),
+    /// The sandbox's merchant cannot reach its facilitator.
+    #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+    #[error("the merchant cannot be set up")]
+    Merchant(#[from] crate::merchant::facilitator::SetupError),
     /// The service did not start.
     #[error(transparent)]
     Wiring(#[from] WiringError),

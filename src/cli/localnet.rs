@@ -5,7 +5,7 @@ use super::{
     error::CliError,
     local_network::{LocalNetwork, LocalTerms},
     output::{json, say, table},
-    runtime,
+    runtime, settings_file,
 };
 use crate::{
     config,
@@ -15,7 +15,7 @@ use crate::{
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use solana_pubkey::Pubkey;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// Run an embedded Solana network with stand-ins for Inco's programs, until ctrl-c
 ///
@@ -26,6 +26,7 @@ use std::time::Duration;
 #[command(
     after_help = "Examples:\n  sotto localnet                           JSON-RPC on 8899, websocket on 8900, Covalidator on 8901\n  \
                         sotto localnet --fund WALLET             with 10 SOL and 1000 demo tokens for WALLET\n  \
+                        sotto localnet --write net.toml          then `sotto --config net.toml serve` in another terminal\n  \
                         sotto localnet --seed 1 --port 0 --json  repeatable addresses, free ports, for programs"
 )]
 pub(super) struct LocalnetCommand {
@@ -47,6 +48,9 @@ pub(super) struct LocalnetCommand {
     /// Give a wallet 10 SOL and demo tokens (1000 unless an amount is named); may be repeated
     #[arg(long, value_name = "WALLET[=TOKENS]", value_parser = parse_gift)]
     fund: Vec<(Pubkey, Amount)>,
+    /// Write what other commands need to know into a configuration file, for `sotto --config FILE ...`
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
     /// Print the addresses as one JSON object
     #[arg(long)]
     json: bool,
@@ -97,6 +101,10 @@ impl LocalnetCommand {
         .await?;
         for (wallet, tokens) in &self.fund {
             network.fund(wallet, tokens.get())?;
+        }
+        network.until_confirmed().await;
+        if let Some(path) = &self.write {
+            settings_file::write(path, &network.settings())?;
         }
         self.tell(&network)?;
         super::stop::asked_to_stop().await?;

@@ -5,6 +5,10 @@
 //! exit code is 0 when it worked, 1 when it did not, 2 when it was called wrongly.
 
 mod config;
+#[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+mod demo;
+#[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+mod dev;
 mod error;
 mod keygen;
 #[cfg(feature = "localnet")]
@@ -12,7 +16,13 @@ mod local_network;
 #[cfg(feature = "localnet")]
 mod localnet;
 mod output;
+#[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+mod sandbox;
 mod serve;
+#[cfg(feature = "localnet")]
+mod settings_file;
+#[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+mod shop;
 mod stop;
 mod wiring;
 
@@ -48,6 +58,10 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Config(config::Config),
+    #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+    Demo(demo::Demo),
+    #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+    Dev(dev::Dev),
     Keygen(keygen::Keygen),
     #[cfg(feature = "localnet")]
     Localnet(localnet::LocalnetCommand),
@@ -77,6 +91,10 @@ impl Command {
     fn run(self, global: &Global) -> Result<(), CliError> {
         match self {
             Self::Config(command) => command.run(global),
+            #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+            Self::Demo(command) => command.run(global),
+            #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+            Self::Dev(command) => command.run(global),
             Self::Keygen(command) => command.run(),
             #[cfg(feature = "localnet")]
             Self::Localnet(command) => command.run(global),

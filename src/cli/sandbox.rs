@@ -138,12 +138,7 @@ fn url(listener: &TcpListener) -> io::Result<String> {
     Ok(format!("http://{}", listener.local_addr()?))
 }
 
-fn configure(
-    network: &LocalNetwork,
-    terms: &SandboxTerms,
-    ledger: &Path,
-    global: &Global,
-) -> Result<Config, CliError> {
+fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global: &Global) -> Result<Config, CliError> {
     let own = [
         ("keys.spender", format!("env:{SPENDER}")),
         ("ledger.path", ledger.display().to_string()),

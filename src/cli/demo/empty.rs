@@ -1,7 +1,11 @@
 //! The payer whose account is empty: what is known of him, and what his payment moves.
 
 use super::scene::Scene;
-use crate::{cli::error::CliError, client::LocalKey, domain::{amount::Amount, chance::OsChance}};
+use crate::{
+    cli::error::CliError,
+    client::LocalKey,
+    domain::{amount::Amount, chance::OsChance},
+};
 
 /// What became of him.
 pub(super) struct EmptyPayer {

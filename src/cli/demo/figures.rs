@@ -18,11 +18,9 @@ pub(super) struct Standing {
     pub(super) totals: Totals,
 }
 
-impl Standing {
-    /// The lamports that the ledger booked.
-    pub(super) fn booked(&self) -> u64 {
-        self.totals.fees + self.totals.rent + self.totals.grants
-    }
+/// The lamports that the ledger booked between two moments.
+pub(super) fn booked(earlier: &Totals, later: &Totals) -> [u64; 3] {
+    [later.fees - earlier.fees, later.rent - earlier.rent, later.grants - earlier.grants]
 }
 
 /// Everything a demo measured.
@@ -30,8 +28,10 @@ pub(super) struct Figures {
     pub(super) delegation: DelegationArg,
     pub(super) price: Amount,
     pub(super) calls: Vec<Call>,
-    /// Before the session, with the session open, and after the last call.
-    pub(super) standings: [Standing; 3],
+    /// Before the session and after the last call.
+    pub(super) standings: [Standing; 2],
+    /// The ledger's sums when the session was open.
+    pub(super) opened: Totals,
     pub(super) empty: Option<EmptyPayer>,
     /// What the ledger's audit found.
     pub(super) audit: Option<String>,
@@ -42,9 +42,10 @@ impl Figures {
         delegation: DelegationArg,
         price: Amount,
         calls: Vec<Call>,
-        standings: [Standing; 3],
+        standings: [Standing; 2],
+        opened: Totals,
     ) -> Self {
-        Self { delegation, price, calls, standings, empty: None, audit: None }
+        Self { delegation, price, calls, standings, opened, empty: None, audit: None }
     }
 
     /// The sum of what the payer's client paid, in base units.
@@ -54,44 +55,49 @@ impl Figures {
 
     /// Transfers that landed.
     pub(super) fn landed(&self) -> u64 {
-        let [before, _, after] = &self.standings;
+        let [before, after] = &self.standings;
         after.totals.transfers - before.totals.transfers
     }
 
     /// What the ledger captured, in base units.
     pub(super) fn captured(&self) -> u64 {
-        let [before, _, after] = &self.standings;
+        let [before, after] = &self.standings;
         after.totals.captured.get() - before.totals.captured.get()
     }
 
     /// What the payer has less, as he decrypts it, in base units.
     pub(super) fn payer_loss(&self) -> i128 {
-        let [before, _, after] = &self.standings;
+        let [before, after] = &self.standings;
         i128::from(before.payer) - i128::from(after.payer)
     }
 
     /// What the merchant has more, as he decrypts it, in base units.
     pub(super) fn merchant_growth(&self) -> i128 {
-        let [before, _, after] = &self.standings;
+        let [before, after] = &self.standings;
         i128::from(after.merchant) - i128::from(before.merchant)
     }
 
     /// What the ledger booked for everything: opening and payments, in lamports.
     pub(super) fn lamports_total(&self) -> u64 {
-        let [before, _, after] = &self.standings;
-        after.booked_since(before)
+        let [before, after] = &self.standings;
+        booked(&before.totals, &after.totals).iter().sum()
     }
 
     /// What the fee payer's account really has less, in lamports.
     pub(super) fn lamports_gone(&self) -> i128 {
-        let [before, _, after] = &self.standings;
+        let [before, after] = &self.standings;
         i128::from(before.lamports) - i128::from(after.lamports)
+    }
+
+    /// What opening the session cost, the merchant's new account included, in lamports.
+    pub(super) fn lamports_opening(&self) -> u64 {
+        booked(&self.standings[0].totals, &self.opened).iter().sum()
     }
 
     /// What a payment costs beside the opening, in lamports.
     pub(super) fn lamports_per_call(&self) -> u64 {
-        let [_, opened, after] = &self.standings;
-        after.booked_since(opened) / u64::try_from(self.calls.len()).unwrap_or(u64::MAX).max(1)
+        let sum: u64 = booked(&self.opened, &self.standings[1].totals).iter().sum();
+        sum / u64::try_from(self.calls.len()).unwrap_or(u64::MAX).max(1)
     }
 
     /// The middle latency, of two the mean.
@@ -115,7 +121,7 @@ impl Figures {
             ("base units captured in the ledger, of those paid", i128::from(self.captured()), paid),
             ("base units that the payer lost, of those paid", self.payer_loss(), paid),
             ("base units that the merchant gained, of those paid", self.merchant_growth(), paid),
-            ("base units still held", i128::from(self.standings[2].totals.held.get()), 0),
+            ("base units still held", i128::from(self.standings[1].totals.held.get()), 0),
             ("lamports gone, of those booked", self.lamports_gone(), i128::from(self.lamports_total())),
         ];
         if let Some(empty) = &self.empty {
@@ -140,7 +146,8 @@ impl Figures {
 
     /// The same for programs: base units, lamports and milliseconds.
     pub(super) fn to_json(&self) -> Value {
-        let [before, opened, after] = &self.standings;
+        let [before, after] = &self.standings;
+        let [fees, rent, grants] = booked(&before.totals, &after.totals);
         let empty = self.empty.as_ref().map(|empty| {
             json!({
                 "funding": empty.funding,
@@ -162,11 +169,11 @@ impl Figures {
             "payer_balance": [before.payer, after.payer],
             "merchant_balance": [before.merchant, after.merchant],
             "lamports_total": self.lamports_total(),
-            "lamports_opening": opened.booked_since(before),
+            "lamports_opening": self.lamports_opening(),
             "lamports_per_call": self.lamports_per_call(),
-            "lamports_fees": after.totals.fees - before.totals.fees,
-            "lamports_rent": after.totals.rent - before.totals.rent,
-            "lamports_grants": after.totals.grants - before.totals.grants,
+            "lamports_fees": fees,
+            "lamports_rent": rent,
+            "lamports_grants": grants,
             "fee_payer_balance_change": self.lamports_gone(),
             "latency_ms_median": milliseconds(self.median()),
             "calls": self.calls.iter().map(|call| json!({
@@ -203,9 +210,10 @@ mod tests {
             handles: [1, 2],
             funding: None,
         };
-        let standings = [standing(100, 0, 1_000, 0), standing(100, 0, 900, 0), standing(70, 30, 600, 3)];
+        let standings = [standing(100, 0, 1_000, 0), standing(70, 30, 600, 3)];
+        let opened = Totals { fees: 100, ..Totals::default() };
         let price = Amount::new(10).unwrap();
-        Figures::new(DelegationArg::Public, price, vec![call(5), call(9), call(1)], standings)
+        Figures::new(DelegationArg::Public, price, vec![call(5), call(9), call(1)], standings, opened)
     }
 
     #[test]
@@ -219,12 +227,12 @@ mod tests {
     #[test]
     fn every_figure_that_is_off_is_named() {
         let off: [(&str, fn(&mut Figures)); 7] = [
-            ("landed", |f| f.standings[2].totals.transfers += 1),
-            ("captured", |f| f.standings[2].totals.captured = Amount::new(29).unwrap()),
-            ("payer lost", |f| f.standings[2].payer += 1),
-            ("merchant gained", |f| f.standings[2].merchant -= 30),
-            ("held", |f| f.standings[2].totals.held = Amount::new(1).unwrap()),
-            ("lamports gone", |f| f.standings[2].lamports -= 1),
+            ("landed", |f| f.standings[1].totals.transfers += 1),
+            ("captured", |f| f.standings[1].totals.captured = Amount::new(29).unwrap()),
+            ("payer lost", |f| f.standings[1].payer += 1),
+            ("merchant gained", |f| f.standings[1].merchant -= 30),
+            ("held", |f| f.standings[1].totals.held = Amount::new(1).unwrap()),
+            ("lamports gone", |f| f.standings[1].lamports -= 1),
             ("audit", |f| f.audit = Some("row 1".to_owned())),
         ];
         for (named, bend) in off {

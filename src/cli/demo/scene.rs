@@ -14,7 +14,7 @@ use crate::{
         chance::OsChance,
         clock::SystemClock,
     },
-    ledger::{Ledger as _, LedgerError},
+    ledger::{Ledger as _, LedgerError, Totals},
     programs::{
         Programs,
         ciphertext::{CiphertextError, EncryptionKey},
@@ -191,8 +191,12 @@ impl<'a> Scene<'a> {
         )?;
         let accounts = self.rpc.accounts(&[self.spender()]).await?;
         let lamports = accounts.into_iter().flatten().next().map_or(0, |account| account.lamports);
-        let totals = self.sandbox.service.ledger.totals(None).await?;
-        Ok(Standing { payer, merchant, lamports, totals })
+        Ok(Standing { payer, merchant, lamports, totals: self.totals().await? })
+    }
+
+    /// The ledger's sums over all sessions.
+    pub(super) async fn totals(&self) -> Result<Totals, DemoError> {
+        Ok(self.sandbox.service.ledger.totals(None).await?)
     }
 
     /// What the ledger says of itself, `None` when it finds nothing wrong.
@@ -208,9 +212,7 @@ impl<'a> Scene<'a> {
     async fn balance(&self, wallet: &LocalKey, what: &'static str) -> Result<u64, DemoError> {
         match self.balances.read(wallet, &self.sandbox.config.asset.mint, PATIENCE).await? {
             Balance::NoAccount | Balance::Empty => Ok(0),
-            Balance::Value(holding) => {
-                u64::try_from(holding.attested.plaintext).map_err(|_| DemoError::Sealed(what))
-            }
+            Balance::Value(holding) => u64::try_from(holding.attested.plaintext).map_err(|_| DemoError::Sealed(what)),
             Balance::NoDecryptAllowance { .. } | Balance::CovalidatorBehind { .. } => Err(DemoError::Sealed(what)),
         }
     }

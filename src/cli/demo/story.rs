@@ -1,7 +1,7 @@
 //! The demo in words and tables, as it happens: on standard output, or with `--json` on standard error.
 
 use super::{
-    figures::{Figures, Standing, milliseconds},
+    figures::{Figures, booked, milliseconds},
     scene::{Call, Scene},
 };
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     },
     client::LocalKey,
     domain::amount::Amount,
+    ledger::Totals,
     localnet::faucet::DEMO_DECIMALS,
 };
 use std::{fmt::Display, time::Duration};
@@ -48,13 +49,13 @@ impl Story {
         ))
     }
 
-    pub(super) fn opened(&self, took: Duration, cap: Amount, standing: &Standing) -> Result<(), CliError> {
+    pub(super) fn opened(&self, took: Duration, cap: Amount, balance: u64) -> Result<(), CliError> {
         self.tell(format_args!(
             "The payer opened a session in {:.0} ms: the wallet was asked once, and the facilitator may now move at most\n\
              {} of his tokens, to this merchant only. His balance is encrypted; only he can decrypt it: {}.\n",
             milliseconds(took),
             decimal(cap.get()),
-            decimal(standing.payer),
+            decimal(balance),
         ))
     }
 
@@ -77,7 +78,7 @@ impl Story {
     }
 
     pub(super) fn sums(&self, figures: &Figures) -> Result<(), CliError> {
-        let [before, opened, after] = &figures.standings;
+        let [before, after] = &figures.standings;
         self.tell(format_args!(
             "\n{} of {} transfers landed; the median call took {:.1} ms, settlement on chain included.\n\n\
              decrypted    {:>12} {:>12} {:>12}\n\
@@ -100,12 +101,8 @@ impl Story {
             decimal(figures.amount_paid()),
             decimal(figures.captured()),
         ))?;
-        let row = |what: &str, from: &Standing, to: &Standing| {
-            let [fees, rent, grants] = [
-                to.totals.fees - from.totals.fees,
-                to.totals.rent - from.totals.rent,
-                to.totals.grants - from.totals.grants,
-            ];
+        let row = |what: &str, from: &Totals, to: &Totals| {
+            let [fees, rent, grants] = booked(from, to);
             format!("{what:<12} {fees:>12} {rent:>12} {grants:>12} {:>12}", fees + rent + grants)
         };
         self.tell(format_args!(
@@ -115,12 +112,12 @@ impl Story {
             "rent",
             "grants",
             "together",
-            row("opening", before, opened),
-            row("payments", opened, after),
-            row("together", before, after),
+            row("opening", &before.totals, &figures.opened),
+            row("payments", &figures.opened, &after.totals),
+            row("together", &before.totals, &after.totals),
             figures.lamports_gone(),
             figures.lamports_per_call(),
-            opened.booked_since(before),
+            figures.lamports_opening(),
         ))
     }
 

@@ -1,0 +1,215 @@
+//! `sotto dev`: everything a developer needs, on this machine, until ctrl-c.
+
+use super::{
+    Global,
+    error::CliError,
+    keygen::{new_pair, write_pair},
+    local_network::LocalTerms,
+    localnet::DelegationArg,
+    output::{json, say},
+    runtime,
+    sandbox::{self, Sandbox, SandboxTerms},
+    settings_file,
+    stop::asked_to_stop,
+};
+use crate::{
+    domain::{amount::AmountError, chance::OsChance, key_pair::KeyPair, key_pair::KeyPairError},
+    localnet::faucet::DEMO_DECIMALS,
+    merchant::Price,
+};
+use clap::Args;
+use serde_json::json;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// What the payer is given, in base units: 1000 tokens.
+const PURSE: u64 = 1_000_000_000;
+/// What a call of the paid route costs, in tokens.
+const PRICE: &str = "0.01";
+
+/// Run a network, a facilitator, and a merchant with a paid route on this machine, until ctrl-c
+///
+/// The network is new at every start, with stand-ins for Inco's programs, and so is the ledger, which belongs to it. The
+/// keys in the state directory are kept. Nothing listens beyond this machine. To see a facilitator restart on a network
+/// that goes on, run `sotto localnet` and `sotto serve` in two terminals.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  sotto dev                               facilitator on 4021, merchant on 4022\n  \
+                  sotto dev --port 5000 --state /tmp/dev  elsewhere\n  \
+                  curl -i http://127.0.0.1:4022/weather   answers 402, with what to pay"
+)]
+pub(super) struct Dev {
+    /// The facilitator's port; 0 picks a free one
+    #[arg(long, default_value_t = 4021)]
+    port: u16,
+    /// The merchant's port; 0 picks a free one
+    #[arg(long, default_value_t = 4022)]
+    merchant_port: u16,
+    /// The JSON-RPC's port; the websocket is on the next one; 0 picks a free pair
+    #[arg(long, default_value_t = 8899)]
+    rpc_port: u16,
+    /// The port of the Covalidator's stand-in; 0 picks a free one
+    #[arg(long, default_value_t = 8901)]
+    covalidator_port: u16,
+    /// Where keys, ledger and the configuration for other commands are kept
+    #[arg(long, value_name = "DIR", default_value = "./.sotto-dev")]
+    state: PathBuf,
+    /// What a delegate may move
+    #[arg(long, value_enum, default_value_t = DelegationArg::Public)]
+    delegation: DelegationArg,
+    /// How long a slot takes, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    slot_ms: u64,
+    /// Print addresses and URLs as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why the state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DevError {
+    /// It or a file in it.
+    #[error("{} cannot be used", path.display())]
+    State {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A key file.
+    #[error("{} holds no key; remove it to get a new one", path.display())]
+    Key {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: KeyPairError,
+    },
+    /// The price.
+    #[error("the price is no amount")]
+    Price(#[from] AmountError),
+}
+
+/// The people of the sandbox, whose keys outlive it.
+struct People {
+    facilitator: KeyPair,
+    merchant: KeyPair,
+    payer: KeyPair,
+}
+
+impl Dev {
+    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
+        sandbox::start_logs(global, "info")?;
+        runtime()?.block_on(self.serve(global))
+    }
+
+    async fn serve(&self, global: &Global) -> Result<(), CliError> {
+        let state = std::path::absolute(&self.state)?;
+        fs::create_dir_all(&state).map_err(|source| DevError::State { path: state.clone(), source })?;
+        let pair = |name| load_or_make(&state.join(name));
+        let people = People {
+            facilitator: pair("facilitator.json")?,
+            merchant: pair("merchant.json")?,
+            payer: pair("payer.json")?,
+        };
+        let terms = SandboxTerms {
+            network: LocalTerms {
+                rpc_port: self.rpc_port,
+                covalidator_port: self.covalidator_port,
+                delegation: self.delegation.into(),
+                slot: Duration::from_millis(self.slot_ms),
+                seed: None,
+            },
+            facilitator_port: self.port,
+            merchant_port: self.merchant_port,
+            state: state.clone(),
+            spender: people.facilitator.clone(),
+            merchant: people.merchant.public(),
+            price: Price::decimal(PRICE, DEMO_DECIMALS).map_err(DevError::from)?,
+        };
+        let sandbox = Sandbox::start(terms, global).await?;
+        sandbox.network.give_tokens(&people.payer.public(), PURSE)?;
+        sandbox.network.until_confirmed().await;
+        let file = state.join("sotto.toml");
+        settings_file::write(&file, &self.settings(&sandbox, &state))
+            .map_err(|source| DevError::State { path: file.clone(), source })?;
+        self.tell(&sandbox, &people, &file)?;
+        asked_to_stop().await?;
+        sandbox.stop().await;
+        Ok(())
+    }
+
+    /// What other commands need to know of this sandbox.
+    fn settings(&self, sandbox: &Sandbox, state: &Path) -> Vec<(&'static str, String)> {
+        let address = sandbox.facilitator.rsplit_once(':').map_or("", |(_, port)| port);
+        let mut settings = sandbox.network.settings();
+        settings.extend([
+            ("keys.spender", format!("file:{}", state.join("facilitator.json").display())),
+            ("ledger.path", sandbox.ledger.display().to_string()),
+            ("server.bind", "127.0.0.1".to_owned()),
+            ("server.port", address.to_owned()),
+        ]);
+        settings
+    }
+
+    fn tell(&self, sandbox: &Sandbox, people: &People, file: &Path) -> Result<(), CliError> {
+        let (route, config) = (sandbox.paid_route(), file.display());
+        let state = file.parent().unwrap_or(file).display();
+        if self.json {
+            return json(&json!({
+                "facilitator": sandbox.facilitator,
+                "merchant": sandbox.merchant,
+                "paidRoute": route,
+                "rpc": sandbox.network.rpc_url(),
+                "spender": people.facilitator.public().to_string(),
+                "recipient": people.merchant.public().to_string(),
+                "payer": people.payer.public().to_string(),
+                "payerKey": format!("{state}/payer.json"),
+                "mint": sandbox.config.asset.mint.to_string(),
+                "config": config.to_string(),
+            }));
+        }
+        say(format_args!(
+            "A network with stand-ins for Inco's programs, a facilitator and a merchant are up; ctrl-c stops them.\n\n  \
+             facilitator  {}   spender {}\n  \
+             merchant     {}   paid to {}\n  \
+             payer        1000 tokens and no SOL, {}\n  \
+             Solana RPC   {}\n  \
+             keys         {state}/\n  \
+             config       {config}\n\n\
+             What the merchant answers to somebody who does not pay:\n\n  \
+             curl -i {route}\n\n\
+             Open a session (one signature), pay for a call, and see what is left:\n\n  \
+             sotto --config {config} session open --facilitator {} --key {state}/payer.json \\\n    \
+             --recipient {} --cap 1 --origin {} --out {state}/session.json\n  \
+             sotto --config {config} session pay {state}/session.json {route}\n  \
+             sotto --config {config} balance --key {state}/payer.json\n",
+            sandbox.facilitator,
+            people.facilitator.public(),
+            sandbox.merchant,
+            people.merchant.public(),
+            people.payer.public(),
+            sandbox.network.rpc_url(),
+            sandbox.facilitator,
+            people.merchant.public(),
+            sandbox.merchant,
+        ))
+    }
+}
+
+/// The key in the file, which is made if there is none.
+fn load_or_make(path: &Path) -> Result<KeyPair, CliError> {
+    match fs::read_to_string(path).map(zeroize::Zeroizing::new) {
+        Ok(text) => Ok(KeyPair::parse(&text).map_err(|source| DevError::Key { path: path.to_owned(), source })?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let pair = new_pair(&OsChance);
+            write_pair(&pair, path, false)?;
+            Ok(pair)
+        }
+        Err(source) => Err(DevError::State { path: path.to_owned(), source }.into()),
+    }
+}
