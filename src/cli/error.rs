@@ -18,6 +18,9 @@ pub(super) enum CliError {
     /// The configuration is wrong, and the result has already told how.
     #[error("the configuration is not valid")]
     NotValid,
+    /// The doctor found something, and the result has already told what.
+    #[error("something is not as it should be")]
+    Unwell,
     /// No key was made.
     #[error(transparent)]
     Keygen(#[from] KeygenError),

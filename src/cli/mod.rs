@@ -9,6 +9,7 @@ mod config;
 mod demo;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 mod dev;
+mod doctor;
 mod error;
 mod keygen;
 #[cfg(feature = "localnet")]
@@ -62,6 +63,7 @@ enum Command {
     Demo(demo::Demo),
     #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
     Dev(dev::Dev),
+    Doctor(doctor::Doctor),
     Keygen(keygen::Keygen),
     #[cfg(feature = "localnet")]
     Localnet(localnet::LocalnetCommand),
@@ -95,6 +97,7 @@ impl Command {
             Self::Demo(command) => command.run(global),
             #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
             Self::Dev(command) => command.run(global),
+            Self::Doctor(command) => command.run(global),
             Self::Keygen(command) => command.run(),
             #[cfg(feature = "localnet")]
             Self::Localnet(command) => command.run(global),

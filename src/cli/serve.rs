@@ -34,7 +34,7 @@ pub(super) struct Serve {
     /// The address to listen on (server.bind)
     #[arg(long, value_name = "IP")]
     bind: Option<String>,
-    /// The RPC endpoint (network.rpc_urls)
+    /// The RPC endpoint (`network.rpc_urls`)
     #[arg(long, value_name = "URL")]
     rpc_url: Option<String>,
     /// The ledger's file (ledger.path)

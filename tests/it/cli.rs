@@ -199,11 +199,26 @@ fn the_service_runs_on_the_local_network_and_stops_when_asked() {
     let kind = http_get(&format!("{base}/supported"))["kinds"][0].clone();
     assert_eq!((&kind["scheme"], &kind["x402Version"]), (&"session".into(), &2.into()));
 
+    let seen = sotto(&here, &["doctor", "--json"]);
+    assert!(seen.status.success(), "{}", stdout(&seen));
+    assert!(stdout(&seen).contains("a service is running"), "{}", stdout(&seen));
     let second = sotto(&here, &["serve", "--port", "0", "--bind", "127.0.0.1"]);
     assert_eq!(second.status.code(), Some(1), "two processes on one ledger");
     assert!(stderr(&second).contains("ledger"), "{}", stderr(&second));
     assert_eq!(service.stop(), Some(0));
     assert!(here.join("sotto.db").is_file());
+
+    let probed = sotto(&here, &["doctor", "--probe"]);
+    assert!(probed.status.success(), "{}{}", stdout(&probed), stderr(&probed));
+    for words in ["every log agrees", "moves money: yes", "refuses strangers: yes", "can be used"] {
+        assert!(stdout(&probed).contains(words), "{words} in {}", stdout(&probed));
+    }
+    let wrong = ["--set", "asset.decimals=2", "--set", "covalidator.endpoint=http://127.0.0.1:9/x", "doctor", "--json"];
+    let seen = sotto(&here, &wrong);
+    assert_eq!(seen.status.code(), Some(1));
+    let findings = json(&seen)["findings"].as_array().expect("a list").clone();
+    let wrong: Vec<_> = findings.iter().filter(|f| f["ok"] == false).map(|f| f["subject"].clone()).collect();
+    assert_eq!(wrong, ["mint", "Covalidator"], "{findings:?}");
     assert_eq!(network.stop(), Some(0));
 }
 

@@ -1,0 +1,159 @@
+//! The questions, each by itself, so that one failure hides no other.
+
+use crate::{
+    chain::Chain,
+    cli::wiring,
+    config::Config,
+    covalidator::{Covalidator as _, CovalidatorError, HttpCovalidator, WalletSigner},
+    ledger::{Ledger as _, LedgerOptions, OpenError, SqliteLedger},
+    programs::inco_token::IncoMint,
+};
+use serde::Serialize;
+use std::{error::Error, time::Duration};
+
+/// How long the Covalidator may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A handle to ask about: nobody has a decrypt allowance for it, and to be told so is the healthy answer.
+const SOME_HANDLE: u128 = 1;
+
+/// What was found about one subject.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Finding {
+    /// What was looked at.
+    pub(super) subject: &'static str,
+    /// Whether it is as it should be.
+    pub(super) ok: bool,
+    /// What was seen and, when it is wrong, what to do.
+    pub(super) detail: String,
+}
+
+impl Finding {
+    pub(super) fn well(subject: &'static str, detail: impl Into<String>) -> Self {
+        Self { subject, ok: true, detail: detail.into() }
+    }
+
+    pub(super) fn wrong(subject: &'static str, detail: impl Into<String>) -> Self {
+        Self { subject, ok: false, detail: detail.into() }
+    }
+
+    /// An error with its causes.
+    pub(super) fn failed(subject: &'static str, error: &dyn Error) -> Self {
+        let mut detail = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            detail.push_str(": ");
+            detail.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        Self::wrong(subject, detail)
+    }
+}
+
+/// Asks everything the configuration names.
+pub(super) async fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = match wiring::connect(config) {
+        Ok(chain) => {
+            let mut findings = vec![network(&chain, config).await];
+            findings.extend(accounts(&chain, config).await);
+            chain.shutdown().await;
+            findings
+        }
+        Err(error) => vec![Finding::failed("rpc", &error)],
+    };
+    findings.push(covalidator(config).await);
+    findings.push(ledger(config).await);
+    findings
+}
+
+async fn network(chain: &impl Chain, config: &Config) -> Finding {
+    let rpc = &config.network.rpc_urls[0];
+    match chain.genesis_hash().await.map(|hash| config.network.name.resolve(&hash)) {
+        Ok(Ok(network)) => Finding::well("rpc", format!("{rpc} serves {} ({})", network.alias(), network.canonical())),
+        Ok(Err(error)) => Finding::failed("rpc", &error),
+        Err(error) => Finding::failed("rpc", &error),
+    }
+}
+
+async fn accounts(chain: &impl Chain, config: &Config) -> Vec<Finding> {
+    let fee_payer = config.keys.fee_payer.as_ref().unwrap_or(&config.keys.spender).public();
+    let programs = &config.programs;
+    let keys = [fee_payer, programs.inco_token, programs.inco_lightning, config.asset.mint];
+    let accounts = match chain.accounts(&keys).await {
+        Ok(accounts) => accounts,
+        Err(error) => return vec![Finding::failed("accounts", &error)],
+    };
+    let [payer, token, lightning, mint] = accounts.as_slice() else {
+        return vec![Finding::wrong("accounts", "the RPC answered another number of accounts than asked for")];
+    };
+    let lamports = payer.as_ref().map_or(0, |account| account.lamports);
+    let low = config.limits.low_balance_lamports;
+    let balance = if lamports < low {
+        Finding::wrong("fee payer", format!("{fee_payer} has {lamports} lamports, below {low}; send it SOL"))
+    } else {
+        Finding::well("fee payer", format!("{fee_payer} has {lamports} lamports"))
+    };
+    let program = |subject, key, found: bool| {
+        if found {
+            Finding::well(subject, format!("{key} is there"))
+        } else {
+            Finding::wrong(subject, format!("there is no account {key}; correct [programs]"))
+        }
+    };
+    let mint = mint.as_ref().map(|account| (account.owner == programs.inco_token, IncoMint::decode(&account.data)));
+    let (key, decimals) = (config.asset.mint, config.asset.decimals);
+    let mint = match mint {
+        None => Finding::wrong("mint", format!("there is no account {key}; correct asset.mint")),
+        Some((true, Ok(mint))) if mint.decimals == decimals => {
+            Finding::well("mint", format!("{key} has {decimals} decimals"))
+        }
+        Some((true, Ok(mint))) => {
+            let detail = format!("{key} has {} decimals, not {decimals}; correct asset.decimals", mint.decimals);
+            Finding::wrong("mint", detail)
+        }
+        Some(_) => Finding::wrong("mint", format!("{key} is not a mint of the IncoToken program; correct asset.mint")),
+    };
+    vec![
+        balance,
+        program("IncoToken", programs.inco_token, token.is_some()),
+        program("Inco Lightning", programs.inco_lightning, lightning.is_some()),
+        mint,
+    ]
+}
+
+async fn covalidator(config: &Config) -> Finding {
+    let (subject, endpoint) = ("Covalidator", &config.covalidator.endpoint);
+    let client = match HttpCovalidator::new(endpoint.expose(), config.covalidator.attestation_key, PATIENCE) {
+        Ok(client) => client,
+        Err(error) => return Finding::failed(subject, &error),
+    };
+    let signer = WalletSigner::from_secret(&config.keys.spender.secret());
+    match client.decrypt(SOME_HANDLE, &signer, PATIENCE).await {
+        Ok(_) | Err(CovalidatorError::NotAllowed { .. } | CovalidatorError::Behind) => {
+            Finding::well(subject, format!("{endpoint} answers"))
+        }
+        Err(error @ (CovalidatorError::Unavailable(_) | CovalidatorError::Untrustworthy(_))) => {
+            Finding::failed(subject, &error)
+        }
+    }
+}
+
+async fn ledger(config: &Config) -> Finding {
+    let (subject, path) = ("ledger", &config.ledger.path);
+    if !path.exists() {
+        return Finding::well(subject, format!("{} will be created", path.display()));
+    }
+    match SqliteLedger::open(path, &LedgerOptions::default()).await {
+        Ok(ledger) => match ledger.audit().await {
+            Ok(()) => Finding::well(subject, format!("{}: every log agrees with its sums", path.display())),
+            Err(error) => Finding::failed(subject, &error),
+        },
+        Err(OpenError::InUse { .. }) => {
+            Finding::well(subject, format!("{} is in use: a service is running; stop it for an audit", path.display()))
+        }
+        Err(OpenError::Deployed) => {
+            let detail = format!("{} is the inco-facilitator's; `serve` imports its live sessions", path.display());
+            Finding::well(subject, detail)
+        }
+        Err(error) => Finding::failed(subject, &error),
+    }
+}
