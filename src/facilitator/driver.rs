@@ -152,6 +152,9 @@ impl Facilitator {
             drive.settlement.state == State::Landed || matches!(drive.seen, Observation::Failed { .. });
         let (want, patience) = if waits_for_finality {
             (Commitment::Finalized, FINAL_PATIENCE)
+        } else if matches!(drive.seen, Observation::NotAsked) {
+            // The first look asks where it stands and waits for nothing: the bytes may never have been sent.
+            (Commitment::Confirmed, Duration::ZERO)
         } else {
             (Commitment::Confirmed, PATIENCE)
         };
