@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod covalidator;
 mod crash;
+mod demo;
 mod errors_doc;
 mod idl;
 mod inspect;

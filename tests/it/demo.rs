@@ -1,0 +1,67 @@
+//! `sotto demo` as a newcomer runs it: one command, and the figures on standard output.
+
+use serde_json::Value;
+use std::process::{Command, Output};
+
+fn demo(args: &[&str]) -> Output {
+    let directory = tempfile::tempdir().unwrap();
+    // What would spoil a service here must not spoil a demo.
+    std::fs::write(directory.path().join(".env"), "MAX_PER_CALL=0.000001\nFACILITATOR_KEYPAIR=broken\n").unwrap();
+    Command::new(env!("CARGO_BIN_EXE_sotto"))
+        .args([&["demo", "--slot-ms", "40"], args].concat())
+        .current_dir(directory.path())
+        .env_clear()
+        .output()
+        .unwrap()
+}
+
+fn adds_up(delegation: &str) {
+    let output = demo(&["--payments", "3", "--delegation", delegation, "--json"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("funding = unproven") && told.ends_with("Every figure adds up.\n"), "{told}");
+    let mut objects = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
+    let figures = objects.next().unwrap().unwrap();
+    assert!(objects.next().is_none(), "one object and nothing else");
+
+    let number = |name: &str| figures[name].as_i64().unwrap_or_else(|| panic!("{name}: {figures:#}"));
+    assert_eq!(figures["delegation"], delegation);
+    assert_eq!((number("payments"), number("landed"), number("amount_paid")), (3, 3, 30_000));
+    assert_eq!((number("payer_loss"), number("merchant_growth"), number("captured")), (30_000, 30_000, 30_000));
+    assert_eq!(number("lamports_total"), number("fee_payer_balance_change"));
+    let parts = ["lamports_fees", "lamports_rent", "lamports_grants"].map(number);
+    assert_eq!(parts.iter().sum::<i64>(), number("lamports_total"));
+    assert_eq!(number("lamports_opening") + 3 * number("lamports_per_call"), number("lamports_total"));
+    assert!(number("lamports_per_call") > 10_000, "two signatures at least");
+    assert!(figures["latency_ms_median"].as_f64().unwrap() > 0.0);
+
+    let calls = figures["calls"].as_array().unwrap();
+    let handles: Vec<_> = calls.iter().map(|call| call["payer_handle"].as_array().unwrap().clone()).collect();
+    assert!(handles.windows(2).all(|two| two[0][1] == two[1][0] && two[0][0] != two[0][1]), "{handles:?}");
+    let mut signatures: Vec<_> = calls.iter().map(|call| call["signature"].as_str().unwrap()).collect();
+    signatures.sort_unstable();
+    signatures.dedup();
+    assert_eq!(signatures.len(), 3, "each call has its own transfer");
+
+    let empty = &figures["empty_payer"];
+    assert_eq!((&empty["funding"], &empty["landed"]), (&Value::from("unproven"), &Value::from(1)));
+    assert_eq!((&empty["payer_loss"], &empty["merchant_growth"]), (&Value::from(0), &Value::from(0)));
+}
+
+#[test]
+fn the_demo_adds_up_where_only_the_delegate_is_compared() {
+    adds_up("public");
+}
+
+#[test]
+fn the_demo_adds_up_where_the_delegated_amount_is_lowered() {
+    adds_up("documented");
+}
+
+#[test]
+fn a_demo_that_cannot_pay_says_so_and_fails() {
+    let output = demo(&["--set", "limits.max_per_call=0.009", "--payments", "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("per_call_limit_exceeded"), "{told}");
+}
