@@ -27,7 +27,8 @@ impl<K: Copy + Eq + Hash> Claims<K> {
     /// The right to work on `id`, unless somebody has it.
     pub(super) fn claim(&self, id: K) -> Option<Claim<'_, K>> {
         let mut claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        claimed.insert(id).then_some(Claim { claims: self, id })
+        // Lazily: a claim made and dropped here would give back what somebody else holds.
+        claimed.insert(id).then(|| Claim { claims: self, id })
     }
 
     /// Whether somebody works on `id`.
@@ -39,5 +40,20 @@ impl<K: Copy + Eq + Hash> Claims<K> {
 impl<K: Copy + Eq + Hash> Drop for Claim<'_, K> {
     fn drop(&mut self) {
         self.claims.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_claim_is_refused_and_leaves_the_first_alone() {
+        let claims = Claims::default();
+        let first = claims.claim(1);
+        assert!(claims.claim(1).is_none());
+        assert!(claims.is_claimed(1));
+        drop(first);
+        assert!(claims.claim(1).is_some());
     }
 }
