@@ -3,6 +3,8 @@
 use super::keygen::KeygenError;
 #[cfg(feature = "localnet")]
 use super::local_network::LocalNetworkError;
+#[cfg(feature = "client")]
+use super::payer::PayerError;
 use super::wiring::WiringError;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 use super::{demo::DemoError, dev::DevError};
@@ -55,6 +57,14 @@ pub(super) enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// An amount on the command line.
+    #[cfg(feature = "client")]
+    #[error("an amount is written in whole tokens, as in 0.25")]
+    Amount(#[from] crate::domain::amount::AmountError),
+    /// A payer's command: no session, no payment, no balance.
+    #[cfg(feature = "client")]
+    #[error(transparent)]
+    Payer(#[from] PayerError),
     /// The operating system refused: standard output, threads, signals.
     #[error("the operating system refused")]
     System(#[from] std::io::Error),

@@ -4,6 +4,8 @@
 //! tables for people or with `--json` as one object for programs; logs, warnings and errors go to standard error. The
 //! exit code is 0 when it worked, 1 when it did not, 2 when it was called wrongly.
 
+#[cfg(feature = "client")]
+mod balance;
 mod config;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 mod demo;
@@ -17,9 +19,15 @@ mod local_network;
 #[cfg(feature = "localnet")]
 mod localnet;
 mod output;
+#[cfg(feature = "client")]
+mod pay;
+#[cfg(feature = "client")]
+mod payer;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 mod sandbox;
 mod serve;
+#[cfg(feature = "client")]
+mod session;
 #[cfg(feature = "localnet")]
 mod settings_file;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
@@ -58,6 +66,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "client")]
+    Balance(balance::Balance),
     Config(config::Config),
     #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
     Demo(demo::Demo),
@@ -68,6 +78,9 @@ enum Command {
     #[cfg(feature = "localnet")]
     Localnet(localnet::LocalnetCommand),
     Serve(serve::Serve),
+    #[cfg(feature = "client")]
+    #[command(subcommand)]
+    Session(session::Session),
 }
 
 /// Parses `args`, runs the command and tells how it went.
@@ -92,6 +105,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 impl Command {
     fn run(self, global: &Global) -> Result<(), CliError> {
         match self {
+            #[cfg(feature = "client")]
+            Self::Balance(command) => command.run(global),
             Self::Config(command) => command.run(global),
             #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
             Self::Demo(command) => command.run(global),
@@ -102,6 +117,8 @@ impl Command {
             #[cfg(feature = "localnet")]
             Self::Localnet(command) => command.run(global),
             Self::Serve(command) => command.run(global),
+            #[cfg(feature = "client")]
+            Self::Session(command) => command.run(global),
         }
     }
 }
@@ -117,6 +134,7 @@ impl Global {
 
 impl Global {
     /// Sets up the logs for a command that needs nothing else of the configuration.
+    #[cfg(any(feature = "client", feature = "localnet"))]
     fn start_logs(&self) -> Result<(), CliError> {
         let (telemetry, warnings) = self.layers(Vec::new()).extract(TelemetryConfig::read)?;
         warn(&warnings);

@@ -37,6 +37,7 @@ pub(super) fn table<const N: usize>(
 }
 
 /// Tells people what happens while standard output is for programs.
+#[cfg(feature = "client")]
 pub(super) fn note(text: &impl Display) {
     // Nobody can be told that nobody can be told.
     drop(writeln!(stderr().lock(), "{text}"));

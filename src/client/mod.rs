@@ -31,6 +31,6 @@ pub use opening::{OpenOptions, SessionKeyChoice};
 pub use pay::{PayRefusal, Payment};
 pub use rpc::{PayerRpc, RpcError, SolanaRpc};
 pub use saved::{Authority, OpenSession, SavedError};
-pub use session::{OpenError, Opening, SessionClient};
+pub use session::{OpenError, Opening, SessionClient, show};
 pub use signer::{LocalKey, PayerSigner, SigningError};
 pub use terms::{FacilitatorPin, Settings, TermsError, Trust};

@@ -88,6 +88,11 @@ impl SolanaRpc {
         Self { node, deadline }
     }
 
+    /// The genesis hash in base58, to check that this is the right network.
+    pub async fn genesis_hash(&self) -> Result<String, RpcError> {
+        Ok(self.ask("genesis hash", self.node.get_genesis_hash()).await?.to_string())
+    }
+
     async fn ask<T>(
         &self,
         what: &'static str,

@@ -249,18 +249,12 @@ impl SessionClient {
 
     /// What the facilitator says of a session now. The session key signs the question, so amounts are told.
     pub async fn show(&self, session: &OpenSession) -> Result<SessionView, OpenError> {
-        let signed = session.authority.as_ref().map(|authority| {
-            let at = self.clock.now();
-            (at, authority.key.sign(signed::read_message(&session.id.to_string(), at).as_bytes()))
-        });
-        let view = self.view(session.id, signed).await?;
-        same_session(session, &view)?;
-        Ok(view)
+        shown(&self.http, session, self.clock.now()).await
     }
 
     /// Comes back to a session without a session key by its id alone. One with a session key needs its saved form.
     pub async fn resume(&self, id: SessionId, origins: Vec<String>) -> Result<OpenSession, OpenError> {
-        let view = self.view(id, None).await?;
+        let view = view(&self.http, id, None).await?;
         if view.session_key.is_some() {
             return Err(OpenError::OtherSession("it has a session key, which only its saved form holds"));
         }
@@ -287,18 +281,37 @@ impl SessionClient {
         Ok(session)
     }
 
-    async fn view(&self, id: SessionId, signed: Option<(UnixSeconds, [u8; 64])>) -> Result<SessionView, OpenError> {
-        match self.http.session(id, signed).await? {
-            SessionAnswer::Session(view) => Ok(*view),
-            SessionAnswer::Refused(refused) => Err(OpenError::Refused(refused.body)),
-        }
-    }
-
     /// Every spelling of the network, `first` in front.
     fn networks(&self, first: &str) -> Vec<String> {
         let network = &self.settings.network;
         let others = network.spellings().chain(network.v1()).filter(|spelling| *spelling != first);
         std::iter::once(first).chain(others).map(str::to_owned).collect()
+    }
+}
+
+/// What its own facilitator says of a saved session; needs no settings.
+pub async fn show(session: &OpenSession, clock: &dyn Clock) -> Result<SessionView, OpenError> {
+    shown(&FacilitatorHttp::new(&session.facilitator)?, session, clock.now()).await
+}
+
+async fn shown(http: &FacilitatorHttp, session: &OpenSession, now: UnixSeconds) -> Result<SessionView, OpenError> {
+    let signed = session
+        .authority
+        .as_ref()
+        .map(|authority| (now, authority.key.sign(signed::read_message(&session.id.to_string(), now).as_bytes())));
+    let view = view(http, session.id, signed).await?;
+    same_session(session, &view)?;
+    Ok(view)
+}
+
+async fn view(
+    http: &FacilitatorHttp,
+    id: SessionId,
+    signed: Option<(UnixSeconds, [u8; 64])>,
+) -> Result<SessionView, OpenError> {
+    match http.session(id, signed).await? {
+        SessionAnswer::Session(view) => Ok(*view),
+        SessionAnswer::Refused(refused) => Err(OpenError::Refused(refused.body)),
     }
 }
 

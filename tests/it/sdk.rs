@@ -1,5 +1,6 @@
 //! The payer's SDK and the merchant's layer: against servers that answer as they should not, and all together.
 
+mod command_line;
 mod fetch;
 mod journey;
 mod opening;

@@ -60,13 +60,13 @@ fn payer(world: &World, session: &OpenSession) -> Payer {
 }
 
 /// A merchant with one paid route.
-struct Shop {
-    url: String,
+pub(super) struct Shop {
+    pub(super) url: String,
     server: JoinHandle<()>,
 }
 
 impl Shop {
-    async fn start(world: &World, recipient: &Pubkey) -> Self {
+    pub(super) async fn start(world: &World, recipient: &Pubkey) -> Self {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let price = Price::base_units(amount(PRICE)).unwrap();
@@ -80,7 +80,7 @@ impl Shop {
         Self { url, server }
     }
 
-    fn weather(&self) -> Url {
+    pub(super) fn weather(&self) -> Url {
         Url::parse(&format!("{}/weather", self.url)).unwrap()
     }
 }

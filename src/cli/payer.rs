@@ -1,0 +1,248 @@
+//! What the payer's commands share: the sections of the configuration that a payer needs, his wallet, and the file in
+//! which a session is kept.
+
+use super::{
+    Global,
+    keygen::{create_private_directory, create_private_file},
+    warn,
+};
+use crate::{
+    client::{
+        BalanceReader, FacilitatorError, LocalKey, OpenError, OpenSession, PayError, RpcError, SavedError, Settings,
+        SolanaRpc, Trust, balance::BalanceError,
+    },
+    config::{AssetConfig, CovalidatorConfig, NetworkConfig, ProgramsConfig, TelemetryConfig, WrongNetwork},
+    covalidator::{HttpCovalidator, SetupError},
+    domain::{
+        amount::Amount,
+        key_pair::{KeyPair, KeyPairError},
+        network::Network,
+    },
+    programs::{
+        Programs,
+        ciphertext::{CiphertextError, EncryptionKey},
+    },
+};
+use solana_pubkey::Pubkey;
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use zeroize::Zeroizing;
+
+/// Where `session open` keeps the session unless told otherwise.
+pub(super) const SESSION_FILE: &str = ".keys/session.json";
+/// Where the payer's wallet is unless told otherwise.
+pub(super) const WALLET_FILE: &str = ".keys/payer.json";
+/// The deadline of one question to the RPC or the Covalidator.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why a payer's command did nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PayerError {
+    /// A file cannot be read or written.
+    #[error("{} cannot be {what}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried, as in "read".
+        what: &'static str,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A file to be written is there.
+    #[error("{} is there already; choose another file with --save, or add --force to lose the session in it", .0.display())]
+    Exists(PathBuf),
+    /// The wallet's file holds no key pair.
+    #[error("{} holds no key pair; `sotto keygen {}` makes one", path.display(), path.display())]
+    Wallet {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: KeyPairError,
+    },
+    /// The session's file holds no session.
+    #[error("{} holds no session; `sotto session open` makes one", path.display())]
+    Saved {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: SavedError,
+    },
+    /// The session is of another asset than the configuration, so its decimals are not known.
+    #[error("the session's asset is {0}, and asset.mint is another one; set asset.mint and asset.decimals")]
+    OtherAsset(Pubkey),
+    /// The RPC.
+    #[error("the Solana RPC cannot be used; check network.rpc_urls")]
+    Rpc(#[from] RpcError),
+    /// The RPC serves another network.
+    #[error(transparent)]
+    Network(#[from] WrongNetwork),
+    /// The Covalidator's encryption key.
+    #[error("covalidator.encryption_key is not an uncompressed secp256k1 public key in hex")]
+    EncryptionKey(#[from] CiphertextError),
+    /// The Covalidator's endpoint.
+    #[error("the Covalidator cannot be used; check covalidator.endpoint")]
+    Covalidator(#[from] SetupError),
+    /// The facilitator's URL.
+    #[error("the facilitator cannot be used; check --facilitator")]
+    Facilitator(#[from] FacilitatorError),
+    /// No session.
+    #[error("no session was opened or shown")]
+    Open(#[from] OpenError),
+    /// No payment.
+    #[error("the request was not answered or not paid")]
+    Pay(#[from] PayError),
+    /// Answered, with another status than a success.
+    #[error("the merchant answered HTTP {0}")]
+    NotServed(u16),
+    /// No balance.
+    #[error("the balance cannot be read")]
+    Balance(#[from] BalanceError),
+}
+
+/// The sections that a payer needs: everything but the facilitator's own keys and policy.
+pub(super) struct PayerConfig {
+    pub(super) network: NetworkConfig,
+    pub(super) programs: ProgramsConfig,
+    pub(super) asset: AssetConfig,
+    pub(super) covalidator: CovalidatorConfig,
+}
+
+impl PayerConfig {
+    /// Reads the sections and starts the logs.
+    pub(super) fn read(global: &Global) -> Result<Self, super::CliError> {
+        let layers = global.layers(Vec::new());
+        let ((config, telemetry), warnings) = layers.extract(|reader| {
+            let (network, programs) = (NetworkConfig::read(reader), ProgramsConfig::read(reader));
+            let (asset, covalidator) = (AssetConfig::read(reader), CovalidatorConfig::read(reader));
+            let telemetry = TelemetryConfig::read(reader);
+            let config = Self { network: network?, programs: programs?, asset: asset?, covalidator: covalidator? };
+            Some((config, telemetry?))
+        })?;
+        warn(&warnings);
+        super::start_logs(&telemetry)?;
+        Ok(config)
+    }
+
+    /// The asset alone, for a command that only prints amounts.
+    pub(super) fn read_asset(global: &Global) -> Result<Option<AssetConfig>, super::CliError> {
+        let (asset, _) = global.layers(Vec::new()).extract(|reader| Some(AssetConfig::read(reader)))?;
+        Ok(asset)
+    }
+
+    pub(super) fn programs(&self) -> Programs {
+        Programs { token: self.programs.inco_token, lightning: self.programs.inco_lightning }
+    }
+
+    /// The first RPC endpoint, after it has proved to serve the configured network.
+    pub(super) async fn connect(&self) -> Result<(Arc<SolanaRpc>, Network), PayerError> {
+        let url = self.network.rpc_urls.first().map(|url| url.expose().to_owned()).unwrap_or_default();
+        let rpc = Arc::new(SolanaRpc::new(url, DEADLINE));
+        let network = self.network.name.resolve(&rpc.genesis_hash().await?)?;
+        Ok((rpc, network))
+    }
+
+    pub(super) fn settings(
+        &self,
+        facilitator: String,
+        trust: Trust,
+        network: Network,
+    ) -> Result<Settings, CiphertextError> {
+        Ok(Settings {
+            facilitator,
+            trust,
+            network,
+            asset: self.asset.mint,
+            programs: self.programs(),
+            encryption_key: EncryptionKey::from_hex(&self.covalidator.encryption_key)?,
+        })
+    }
+
+    pub(super) fn balances(&self, rpc: Arc<SolanaRpc>) -> Result<BalanceReader, PayerError> {
+        let (endpoint, key) = (self.covalidator.endpoint.expose(), self.covalidator.attestation_key);
+        let covalidator = HttpCovalidator::new(endpoint, key, DEADLINE)?;
+        Ok(BalanceReader::new(rpc, Arc::new(covalidator), self.programs()))
+    }
+
+    /// Whole tokens in base units, for a session whose asset is the configured one.
+    pub(super) fn base_units(&self, session: &OpenSession, tokens: &str) -> Result<Amount, super::CliError> {
+        if session.asset != self.asset.mint {
+            return Err(PayerError::OtherAsset(session.asset).into());
+        }
+        tokens_of(tokens, self.asset.decimals)
+    }
+}
+
+/// Whole tokens in base units.
+pub(super) fn tokens_of(text: &str, decimals: u8) -> Result<Amount, super::CliError> {
+    Ok(Amount::parse_decimal(text, decimals)?)
+}
+
+pub(super) fn read_wallet(path: &Path) -> Result<LocalKey, PayerError> {
+    let text = Zeroizing::new(read(path)?);
+    let pair = KeyPair::parse(&text).map_err(|source| PayerError::Wallet { path: path.to_owned(), source })?;
+    LocalKey::from_bytes(pair.expose())
+        .map_err(|_| PayerError::Wallet { path: path.to_owned(), source: KeyPairError::HalvesDiffer })
+}
+
+pub(super) fn read_session(path: &Path) -> Result<OpenSession, PayerError> {
+    let text = Zeroizing::new(read(path)?);
+    OpenSession::from_json(&text).map_err(|source| PayerError::Saved { path: path.to_owned(), source })
+}
+
+fn read(path: &Path) -> Result<String, PayerError> {
+    fs::read_to_string(path).map_err(|source| PayerError::File { path: path.to_owned(), what: "read", source })
+}
+
+/// A place for a session's file, taken before the session is opened: a session whose key cannot be kept is lost. The
+/// file appears under its name only when it is whole, and nobody but its owner can ever read it.
+pub(super) struct SessionFile {
+    path: PathBuf,
+    draft: PathBuf,
+    file: File,
+}
+
+impl SessionFile {
+    pub(super) fn reserve(path: &Path, force: bool) -> Result<Self, PayerError> {
+        if path.exists() && !force {
+            return Err(PayerError::Exists(path.to_owned()));
+        }
+        let failed = |source| PayerError::File { path: path.to_owned(), what: "written", source };
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            create_private_directory(directory).map_err(failed)?;
+        }
+        let mut draft = path.as_os_str().to_owned();
+        draft.push(".new");
+        let draft = PathBuf::from(draft);
+        let file = create_private_file(&draft).map_err(|source| PayerError::File {
+            path: draft.clone(),
+            what: "created",
+            source,
+        })?;
+        Ok(Self { path: path.to_owned(), draft, file })
+    }
+
+    pub(super) fn write(mut self, session: &OpenSession) -> Result<(), PayerError> {
+        let path = self.path.clone();
+        let text = session.to_json().map_err(|source| PayerError::Saved { path: path.clone(), source })?;
+        self.file
+            .write_all(text.as_bytes())
+            .and_then(|()| self.file.sync_all())
+            .and_then(|()| fs::rename(&self.draft, &self.path))
+            .map_err(|source| PayerError::File { path, what: "written", source })
+    }
+}
+
+impl Drop for SessionFile {
+    fn drop(&mut self) {
+        // After the rename it is gone already.
+        drop(fs::remove_file(&self.draft));
+    }
+}

@@ -1,0 +1,203 @@
+//! `sotto session open|show|pay`: a payer's session from the command line.
+
+use super::{
+    Global,
+    error::CliError,
+    output::{json, say, table},
+    pay::Pay,
+    payer::{self, PayerConfig, PayerError, SESSION_FILE, SessionFile, WALLET_FILE},
+    runtime,
+};
+use crate::{
+    client::{FacilitatorPin, Grant, OpenOptions, OpenSession, SessionClient, SessionKeyChoice, Trust, show},
+    domain::{amount::Amount, chance::OsChance, clock::SystemClock, signed::parse_key},
+    wire::session::SessionView,
+};
+use clap::{ArgGroup, Args, Subcommand};
+use serde_json::json;
+use solana_pubkey::Pubkey;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+/// Open a session as a payer, look at it, pay from it
+#[derive(Debug, Subcommand)]
+pub(super) enum Session {
+    Open(Open),
+    Show(Show),
+    Pay(Pay),
+}
+
+/// Open a session: the wallet signs once, and payments need no further signature of it
+///
+/// Approves an encrypted amount to the facilitator and keeps the session with its session key in a file that only you
+/// can read. Nobody but the facilitator that you name is ever delegated to.
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("trust").required(true),
+    after_help = "Example:\n  sotto session open --facilitator http://127.0.0.1:4021 --facilitator-address ADDRESS \\\n    \
+                  --to MERCHANT --cap 5 --origin http://127.0.0.1:4402"
+)]
+pub(super) struct Open {
+    /// The facilitator's URL
+    #[arg(long, value_name = "URL")]
+    facilitator: String,
+    /// The facilitator's address (the spender); one that names another is refused
+    #[arg(long, value_name = "ADDRESS", value_parser = address, group = "trust")]
+    facilitator_address: Option<Pubkey>,
+    /// The facilitator's fee payer, when it is not the spender
+    #[arg(long, value_name = "ADDRESS", value_parser = address, requires = "facilitator_address")]
+    fee_payer: Option<Pubkey>,
+    /// Delegate to whatever address the facilitator's URL answers with; for development only
+    #[arg(long, group = "trust")]
+    trust_on_first_use: bool,
+    /// The payer's key pair
+    #[arg(long, value_name = "FILE", default_value = WALLET_FILE)]
+    wallet: PathBuf,
+    /// The wallet to be paid; the session pays nobody else
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    to: Pubkey,
+    /// The most that may be spent, in whole tokens
+    #[arg(long, value_name = "TOKENS")]
+    cap: String,
+    /// How long payments are accepted, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    lifetime: u64,
+    /// What to approve on chain so that other sessions of this asset stay open, in whole tokens
+    #[arg(long, value_name = "TOKENS")]
+    approve_total: Option<String>,
+    /// A merchant's origin that may be paid, as in https://api.example.com; may be repeated
+    #[arg(long, value_name = "URL")]
+    origin: Vec<String>,
+    /// Make no session key: whoever learns the session's id can then pay with it
+    #[arg(long)]
+    no_session_key: bool,
+    /// Ask the facilitator for SOL even when the wallet has enough
+    #[arg(long)]
+    ask_grant: bool,
+    /// How long to wait for the session to open, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    patience: u64,
+    /// The file to keep the session in
+    #[arg(long, value_name = "FILE", default_value = SESSION_FILE)]
+    save: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    force: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Tell where a session stands and what is left of it
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The session's file
+    #[arg(default_value = SESSION_FILE)]
+    session: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Session {
+    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
+        match self {
+            Self::Open(command) => command.run(global),
+            Self::Show(command) => command.run(global),
+            Self::Pay(command) => command.run(global),
+        }
+    }
+}
+
+impl Open {
+    fn run(self, global: &Global) -> Result<(), CliError> {
+        let config = PayerConfig::read(global)?;
+        let options = self.options(config.asset.decimals)?;
+        let wallet = payer::read_wallet(&self.wallet)?;
+        let file = SessionFile::reserve(&self.save, self.force)?;
+        let session = runtime()?.block_on(async {
+            let (rpc, network) = config.connect().await?;
+            let settings = config.settings(self.facilitator.clone(), self.trust(), network)?;
+            let client = SessionClient::new(settings, rpc, Arc::new(SystemClock), Arc::new(OsChance))?;
+            Ok::<_, PayerError>(client.open(&wallet, &options).await?)
+        })?;
+        file.write(&session)?;
+        self.tell(&session, config.asset.decimals)
+    }
+
+    fn trust(&self) -> Trust {
+        match self.facilitator_address {
+            Some(spender) => Trust::Pinned(FacilitatorPin { spender, fee_payer: self.fee_payer.unwrap_or(spender) }),
+            None => Trust::OnFirstUse,
+        }
+    }
+
+    fn options(&self, decimals: u8) -> Result<OpenOptions, CliError> {
+        let tokens = |text: &String| payer::tokens_of(text, decimals);
+        Ok(OpenOptions {
+            session_key: if self.no_session_key { SessionKeyChoice::None } else { SessionKeyChoice::Generate },
+            grant: if self.ask_grant { Grant::Always } else { Grant::WhenNeeded },
+            approve_total: self.approve_total.as_ref().map(tokens).transpose()?,
+            origins: self.origin.clone(),
+            patience: Duration::from_secs(self.patience),
+            ..OpenOptions::new(self.to, tokens(&self.cap)?, Duration::from_secs(self.lifetime))
+        })
+    }
+
+    fn tell(&self, session: &OpenSession, decimals: u8) -> Result<(), CliError> {
+        let (id, cap) = (session.id.to_string(), session.cap.map(|cap| cap.to_decimal(decimals)));
+        let path = self.save.display().to_string();
+        if self.json {
+            return json(&json!({
+                "sessionId": id,
+                "user": session.user.to_string(),
+                "recipient": session.recipient.to_string(),
+                "spender": session.spender.to_string(),
+                "cap": cap,
+                "expirationUnix": session.expires_at,
+                "file": path,
+            }));
+        }
+        say(format_args!("session  {id}\ncap      {}\nkept in  {path}", cap.unwrap_or_default()))
+    }
+}
+
+impl Show {
+    fn run(self, global: &Global) -> Result<(), CliError> {
+        global.start_logs()?;
+        let session = payer::read_session(&self.session)?;
+        let view = runtime()?.block_on(show(&session, &SystemClock)).map_err(PayerError::from)?;
+        if self.json {
+            return json(&view);
+        }
+        let decimals = PayerConfig::read_asset(global)?.filter(|asset| asset.mint == session.asset);
+        tell(&view, decimals.map(|asset| asset.decimals))
+    }
+}
+
+/// Amounts in whole tokens where the decimals are known, else in base units.
+fn tell(view: &SessionView, decimals: Option<u8>) -> Result<(), CliError> {
+    let amount = |units: &Option<String>| match units {
+        None => "not told".to_owned(),
+        Some(text) => match (Amount::parse(text), decimals) {
+            (Ok(units), Some(decimals)) => units.to_decimal(decimals),
+            _ => format!("{text} base units"),
+        },
+    };
+    let plain = |text: &Option<String>| text.clone().unwrap_or_else(|| "not told".to_owned());
+    let rows = [
+        ("session", view.session_id.clone()),
+        ("state", plain(&view.state)),
+        ("recipient", view.recipient.clone()),
+        ("cap", amount(&view.cap)),
+        ("captured", amount(&view.captured)),
+        ("held", amount(&view.held)),
+        ("remaining", amount(&view.remaining)),
+        ("expires", format!("{} (Unix seconds)", view.expiration_unix)),
+        ("funding", plain(&view.funding)),
+    ];
+    table(["what", "value"], rows.map(|(what, value)| [what.to_owned(), value]))
+}
+
+pub(super) fn address(text: &str) -> Result<Pubkey, String> {
+    parse_key(text).ok_or_else(|| "it is not a public key in base58".to_owned())
+}

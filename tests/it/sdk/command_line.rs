@@ -1,0 +1,131 @@
+//! The payer's commands from another process, against a whole world.
+
+use super::journey::Shop;
+use crate::support::{Wallet, World};
+use ed25519_dalek::SigningKey;
+use serde_json::Value;
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+/// A directory with a payer's wallet in it, and the environment that points at a world.
+struct Desk {
+    directory: tempfile::TempDir,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Desk {
+    fn of(world: &World, wallet: &Wallet) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path().join(".keys");
+        std::fs::create_dir(&keys).unwrap();
+        let pair = SigningKey::from_bytes(&wallet.seed()).to_keypair_bytes();
+        std::fs::write(keys.join("payer.json"), serde_json::to_string(&pair[..]).unwrap()).unwrap();
+        let stand_ins = world.net.network().stand_ins();
+        let variables = vec![
+            ("SOTTO_NETWORK__NAME", "solana:localnet".to_owned()),
+            ("SOTTO_NETWORK__RPC_URLS", world.net.rpc_url()),
+            ("SOTTO_NETWORK__SPELLINGS", "solana:devnet".to_owned()),
+            ("SOTTO_PROGRAMS__INCO_TOKEN", world.programs.token.to_string()),
+            ("SOTTO_PROGRAMS__INCO_LIGHTNING", world.programs.lightning.to_string()),
+            ("SOTTO_ASSET__MINT", world.faucet.mint().to_string()),
+            ("SOTTO_COVALIDATOR__ENDPOINT", world.covalidator.url()),
+            ("SOTTO_COVALIDATOR__ATTESTATION_KEY", stand_ins.attestation_key().to_string()),
+            ("SOTTO_COVALIDATOR__ENCRYPTION_KEY", stand_ins.encryption_key().to_hex()),
+        ];
+        Self { directory, variables }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    async fn sotto(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sotto"));
+        command.args(args).current_dir(self.path()).env_clear().envs(self.variables.iter().cloned());
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    async fn json(&self, args: &[&str]) -> Value {
+        let output = self.sotto(args).await;
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    async fn failing(&self, args: &[&str]) -> String {
+        let output = self.sotto(args).await;
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
+        assert!(output.stdout.is_empty(), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payer_opens_pays_and_reads_his_balance_from_the_command_line() {
+    let world = World::start().await;
+    let (payer, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
+    let shop = Shop::start(&world, &merchant.key()).await;
+    let desk = Desk::of(&world, &payer);
+    let (facilitator, spender) = (world.running().url.clone(), world.spender().to_string());
+    let to = merchant.key().to_string();
+    let open = ["session", "open", "--facilitator", &facilitator, "--to", &to, "--cap", "0.5", "--origin", &shop.url];
+    let pinned = [&open[..], &["--facilitator-address", &spender, "--json"]].concat();
+    let opened = desk.json(&pinned).await;
+    assert_eq!((&opened["cap"], &opened["spender"]), (&Value::from("0.5"), &Value::from(spender.as_str())));
+    only_its_owner_reads(&desk.path().join(".keys/session.json"));
+    assert!(desk.failing(&pinned).await.contains("is there already"), "a session is not overwritten");
+
+    let weather = shop.weather().to_string();
+    let paid = desk.json(&["session", "pay", &weather, "--max-price", "0.01", "--json"]).await;
+    assert_eq!((&paid["status"], &paid["paid"]), (&Value::from(200), &Value::from("0.01")));
+    assert_eq!(paid["receipt"]["success"], true);
+    let plain = desk.sotto(&["session", "pay", &weather, "--max-price", "0.01"]).await;
+    assert!(String::from_utf8_lossy(&plain.stdout).starts_with("sunny for "));
+    assert!(String::from_utf8_lossy(&plain.stderr).contains("paid 0.01, transaction "));
+
+    let shown = desk.json(&["session", "show", "--json"]).await;
+    assert_eq!((&shown["state"], &shown["spent"]), (&Value::from("open"), &Value::from("20000")));
+    let table = desk.sotto(&["session", "show"]).await;
+    assert!(String::from_utf8_lossy(&table.stdout).contains("0.48"), "what remains, in whole tokens");
+    let balance = desk.json(&["balance", "--json", "--instruction"]).await;
+    assert_eq!(balance["balances"][0]["amount"], "4.98");
+    assert!(balance["balances"][0]["instruction"]["bytes"].is_string());
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_pays_no_stranger_and_trusts_none() {
+    let world = World::start().await;
+    let (payer, merchant, stranger) = (world.wallet(5_000_000).await, world.wallet(0).await, world.stranger());
+    let shop = Shop::start(&world, &merchant.key()).await;
+    let desk = Desk::of(&world, &payer);
+    let (facilitator, to) = (world.running().url.clone(), merchant.key().to_string());
+    let open = ["session", "open", "--facilitator", &facilitator, "--to", &to, "--cap", "0.5"];
+    let unpinned = desk.sotto(&open).await;
+    assert_eq!(unpinned.status.code(), Some(2), "whom to trust has to be said");
+    let other = stranger.key().to_string();
+    let refused = desk.failing(&[&open[..], &["--facilitator-address", &other]].concat()).await;
+    assert!(refused.contains("is pinned"), "{refused}");
+    assert!(!desk.path().join(".keys/session.json").exists() && !desk.path().join(".keys/session.json.new").exists());
+
+    desk.json(&[&open[..], &["--trust-on-first-use", "--json"]].concat()).await;
+    let weather = shop.weather().to_string();
+    let pay = ["session", "pay", &weather, "--max-price"];
+    let refused = desk.failing(&[&pay[..], &["0.01"]].concat()).await;
+    assert!(refused.contains("may not be used at"), "{refused}");
+    let refused = desk.failing(&[&pay[..], &["0.009", "--allow-origin"]].concat()).await;
+    assert!(refused.contains("above the payer's maximum"), "{refused}");
+    let paid = desk.json(&[&pay[..], &["0.01", "--allow-origin", "--json"]].concat()).await;
+    assert_eq!(paid["paid"], "0.01");
+    world.finish().await;
+}
+
+#[cfg(unix)]
+fn only_its_owner_reads(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[cfg(not(unix))]
+fn only_its_owner_reads(_path: &Path) {}
