@@ -17,8 +17,8 @@ use std::{ops::ControlFlow, path::PathBuf, time::Duration};
 
 /// Decrypt the balances of your wallet
 ///
-/// Signs the request with the wallet, asks the Covalidator, and checks its attestation against
-/// covalidator.attestation_key. Nothing is sent to the chain.
+/// Signs the request with the wallet, asks the Covalidator, and checks its attestation against the configured key.
+/// Nothing is sent to the chain.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  sotto balance                          of asset.mint\n  \
                   sotto balance --mint MINT --mint MINT  of several tokens\n  \

@@ -31,6 +31,7 @@ pub(super) enum Session {
 /// Approves an encrypted amount to the facilitator and keeps the session with its session key in a file that only you
 /// can read. Nobody but the facilitator that you name is ever delegated to.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[command(
     group = ArgGroup::new("trust").required(true),
     after_help = "Example:\n  sotto session open --facilitator http://127.0.0.1:4021 --facilitator-address ADDRESS \\\n    \
@@ -64,7 +65,7 @@ pub(super) struct Open {
     /// What to approve on chain so that other sessions of this asset stay open, in whole tokens
     #[arg(long, value_name = "TOKENS")]
     approve_total: Option<String>,
-    /// A merchant's origin that may be paid, as in https://api.example.com; may be repeated
+    /// A merchant's origin (scheme, host and port) that may be paid; may be repeated
     #[arg(long, value_name = "URL")]
     origin: Vec<String>,
     /// Make no session key: whoever learns the session's id can then pay with it
