@@ -26,7 +26,7 @@ use std::{ops::ControlFlow, path::PathBuf, time::Duration};
 pub(super) struct Balance {
     /// The wallet's key pair
     #[arg(long, value_name = "FILE", default_value = WALLET_FILE)]
-    wallet: PathBuf,
+    key: PathBuf,
     /// A token's mint, instead of asset.mint; may be repeated
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     mint: Vec<Pubkey>,
@@ -47,7 +47,7 @@ pub(super) struct Balance {
 impl Balance {
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
         let config = PayerConfig::read(global)?;
-        let wallet = payer::read_wallet(&self.wallet)?;
+        let wallet = payer::read_wallet(&self.key)?;
         let mints = if self.mint.is_empty() { vec![config.asset.mint] } else { self.mint.clone() };
         let runtime = runtime()?;
         if self.watch {

@@ -184,9 +184,9 @@ impl Dev {
              What the merchant answers to somebody who does not pay:\n\n  \
              curl -i {route}\n\n\
              Open a session (one signature), pay for a call, and see what is left:\n\n  \
-             sotto --config {config} session open --facilitator {} --key {state}/payer.json \\\n    \
-             --recipient {} --cap 1 --origin {} --out {state}/session.json\n  \
-             sotto --config {config} session pay {state}/session.json {route}\n  \
+             sotto --config {config} session open --facilitator {} --facilitator-address {} \\\n    \
+             --key {state}/payer.json --recipient {} --cap 1 --origin {} --out {state}/session.json\n  \
+             sotto --config {config} session pay {route} --session {state}/session.json --max-price {PRICE}\n  \
              sotto --config {config} balance --key {state}/payer.json\n",
             sandbox.facilitator,
             people.facilitator.public(),
@@ -195,6 +195,7 @@ impl Dev {
             people.payer.public(),
             sandbox.network.rpc_url(),
             sandbox.facilitator,
+            people.facilitator.public(),
             people.merchant.public(),
             sandbox.merchant,
         ))

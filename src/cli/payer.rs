@@ -55,7 +55,7 @@ pub(super) enum PayerError {
         source: io::Error,
     },
     /// A file to be written is there.
-    #[error("{} is there already; choose another file with --save, or add --force to lose the session in it", .0.display())]
+    #[error("{} is there already; choose another file with --out, or add --force to lose the session in it", .0.display())]
     Exists(PathBuf),
     /// The wallet's file holds no key pair.
     #[error("{} holds no key pair; `sotto keygen {}` makes one", path.display(), path.display())]

@@ -35,7 +35,7 @@ pub(super) enum Session {
 #[command(
     group = ArgGroup::new("trust").required(true),
     after_help = "Example:\n  sotto session open --facilitator http://127.0.0.1:4021 --facilitator-address ADDRESS \\\n    \
-                  --to MERCHANT --cap 5 --origin http://127.0.0.1:4402"
+                  --recipient MERCHANT --cap 5 --origin http://127.0.0.1:4402"
 )]
 pub(super) struct Open {
     /// The facilitator's URL
@@ -52,10 +52,10 @@ pub(super) struct Open {
     trust_on_first_use: bool,
     /// The payer's key pair
     #[arg(long, value_name = "FILE", default_value = WALLET_FILE)]
-    wallet: PathBuf,
+    key: PathBuf,
     /// The wallet to be paid; the session pays nobody else
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    to: Pubkey,
+    recipient: Pubkey,
     /// The most that may be spent, in whole tokens
     #[arg(long, value_name = "TOKENS")]
     cap: String,
@@ -79,7 +79,7 @@ pub(super) struct Open {
     patience: u64,
     /// The file to keep the session in
     #[arg(long, value_name = "FILE", default_value = SESSION_FILE)]
-    save: PathBuf,
+    out: PathBuf,
     /// Replace the file if it is there
     #[arg(long)]
     force: bool,
@@ -113,8 +113,8 @@ impl Open {
     fn run(self, global: &Global) -> Result<(), CliError> {
         let config = PayerConfig::read(global)?;
         let options = self.options(config.asset.decimals)?;
-        let wallet = payer::read_wallet(&self.wallet)?;
-        let file = SessionFile::reserve(&self.save, self.force)?;
+        let wallet = payer::read_wallet(&self.key)?;
+        let file = SessionFile::reserve(&self.out, self.force)?;
         let session = runtime()?.block_on(async {
             let (rpc, network) = config.connect().await?;
             let settings = config.settings(self.facilitator.clone(), self.trust(), network)?;
@@ -140,13 +140,13 @@ impl Open {
             approve_total: self.approve_total.as_ref().map(tokens).transpose()?,
             origins: self.origin.clone(),
             patience: Duration::from_secs(self.patience),
-            ..OpenOptions::new(self.to, tokens(&self.cap)?, Duration::from_secs(self.lifetime))
+            ..OpenOptions::new(self.recipient, tokens(&self.cap)?, Duration::from_secs(self.lifetime))
         })
     }
 
     fn tell(&self, session: &OpenSession, decimals: u8) -> Result<(), CliError> {
         let (id, cap) = (session.id.to_string(), session.cap.map(|cap| cap.to_decimal(decimals)));
-        let path = self.save.display().to_string();
+        let path = self.out.display().to_string();
         if self.json {
             return json(&json!({
                 "sessionId": id,

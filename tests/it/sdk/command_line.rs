@@ -69,7 +69,8 @@ async fn a_payer_opens_pays_and_reads_his_balance_from_the_command_line() {
     let desk = Desk::of(&world, &payer);
     let (facilitator, spender) = (world.running().url.clone(), world.spender().to_string());
     let to = merchant.key().to_string();
-    let open = ["session", "open", "--facilitator", &facilitator, "--to", &to, "--cap", "0.5", "--origin", &shop.url];
+    let open =
+        ["session", "open", "--facilitator", &facilitator, "--recipient", &to, "--cap", "0.5", "--origin", &shop.url];
     let pinned = [&open[..], &["--facilitator-address", &spender, "--json"]].concat();
     let opened = desk.json(&pinned).await;
     assert_eq!((&opened["cap"], &opened["spender"]), (&Value::from("0.5"), &Value::from(spender.as_str())));
@@ -101,7 +102,7 @@ async fn the_command_line_pays_no_stranger_and_trusts_none() {
     let shop = Shop::start(&world, &merchant.key()).await;
     let desk = Desk::of(&world, &payer);
     let (facilitator, to) = (world.running().url.clone(), merchant.key().to_string());
-    let open = ["session", "open", "--facilitator", &facilitator, "--to", &to, "--cap", "0.5"];
+    let open = ["session", "open", "--facilitator", &facilitator, "--recipient", &to, "--cap", "0.5"];
     let unpinned = desk.sotto(&open).await;
     assert_eq!(unpinned.status.code(), Some(2), "whom to trust has to be said");
     let other = stranger.key().to_string();
