@@ -109,7 +109,7 @@ async fn wait_until_settled(ledger: &SqliteLedger, name: &str) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(60), settled).await;
+    let waited = tokio::time::timeout(Duration::from_mins(1), settled).await;
     assert!(waited.is_ok(), "{name}: unfinished for ever: {:#?}", ledger.unfinished().await);
 }
 

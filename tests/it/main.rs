@@ -1,5 +1,6 @@
 //! Integration tests: one binary, one module per part.
 #![expect(clippy::unwrap_used, reason = "tests may panic, and clippy only sees test functions, not what they share")]
+#![expect(unreachable_pub, reason = "a test binary exports nothing; pub is what modules offer each other")]
 
 #[cfg(all(feature = "server", feature = "localnet"))]
 mod api;

@@ -139,7 +139,7 @@ impl World {
             network,
             programs: Programs::default(),
             chance,
-            http: reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap(),
+            http: reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap(),
             spender,
             fee_payer: if options.separate_fee_payer { fee_payer } else { spender },
             options,
@@ -306,6 +306,7 @@ impl World {
         IncoAccount::decode(&account.data).ok()
     }
 
+    #[expect(clippy::unused_self, reason = "the time of this world")]
     pub fn now(&self) -> u64 {
         SystemClock.now()
     }
@@ -320,9 +321,8 @@ impl World {
                 tokio::time::sleep(SLOT).await;
             }
         };
-        if tokio::time::timeout(Duration::from_secs(30), settled).await.is_err() {
-            panic!("unfinished: {:#?}", ledger.unfinished().await.unwrap());
-        }
+        let in_time = tokio::time::timeout(Duration::from_secs(30), settled).await.is_ok();
+        assert!(in_time, "unfinished: {:#?}", ledger.unfinished().await.unwrap());
         ledger.audit().await.unwrap();
         drop(ledger);
         self.kill().await;

@@ -105,6 +105,7 @@ impl World {
     }
 
     /// The same around another transaction.
+    #[expect(clippy::unused_self, reason = "beside its siblings")]
     pub fn opening_body_with(&self, opening: &Opening, approve: &VersionedTransaction) -> Value {
         let intent = &opening.intent;
         let message = intent.to_bytes();
