@@ -137,9 +137,7 @@ fn keys(config: &Config) -> Keys {
 }
 
 fn signer(pair: &KeyPair) -> Arc<dyn Signer> {
-    let mut seed = zeroize::Zeroizing::new([0; 32]);
-    seed.copy_from_slice(&pair.expose()[..32]);
-    Arc::new(LocalSigner::from_seed(&seed))
+    Arc::new(LocalSigner::from(pair))
 }
 
 async fn open_ledger(

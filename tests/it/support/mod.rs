@@ -7,7 +7,7 @@ mod actors;
 mod opening;
 
 pub use actors::Wallet;
-pub use opening::{Opening, wire};
+pub use opening::wire;
 
 use serde_json::Value;
 use solana_pubkey::Pubkey;
