@@ -74,6 +74,7 @@ impl Balance {
 
     /// Until ctrl-c, or until nobody reads any more.
     async fn watch(&self, config: &PayerConfig, wallet: &LocalKey, mint: &Pubkey) -> Result<(), CliError> {
+        let stop = super::stop::Stop::listen()?;
         let (rpc, _) = config.connect().await?;
         let reader = config.balances(rpc)?;
         let mut told = Ok(());
@@ -83,7 +84,7 @@ impl Balance {
         });
         let watched = tokio::select! {
             watched = watching => Some(watched),
-            asked = super::stop::asked_to_stop() => { asked?; None }
+            asked = stop.asked() => { asked?; None }
         };
         watched.transpose().map_err(PayerError::from)?;
         told

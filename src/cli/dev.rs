@@ -10,7 +10,7 @@ use super::{
     runtime,
     sandbox::{self, Sandbox, SandboxTerms},
     settings_file,
-    stop::asked_to_stop,
+    stop::Stop,
 };
 use crate::{
     domain::{amount::AmountError, chance::OsChance, key_pair::KeyPair, key_pair::KeyPairError},
@@ -137,8 +137,9 @@ impl Dev {
         let file = state.join("sotto.toml");
         settings_file::write(&file, &self.settings(&sandbox, &state))
             .map_err(|source| DevError::State { path: file.clone(), source })?;
+        let stop = Stop::listen()?;
         self.tell(&sandbox, &people, &file)?;
-        asked_to_stop().await?;
+        stop.asked().await?;
         sandbox.stop().await;
         Ok(())
     }

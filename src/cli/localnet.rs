@@ -106,8 +106,9 @@ impl LocalnetCommand {
         if let Some(path) = &self.write {
             settings_file::write(path, &network.settings())?;
         }
+        let stop = super::stop::Stop::listen()?;
         self.tell(&network)?;
-        super::stop::asked_to_stop().await?;
+        stop.asked().await?;
         network.stop().await;
         Ok(())
     }

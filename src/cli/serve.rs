@@ -5,7 +5,7 @@ use super::{
     error::CliError,
     output::{json, say},
     runtime, start_logs,
-    stop::asked_to_stop,
+    stop::Stop,
     warn,
     wiring::{self, Service},
 };
@@ -76,8 +76,9 @@ impl Serve {
         let service = wiring::assemble(config).await?;
         wiring::heed_probe(&service, config).await?;
         tell_readiness(&service).await;
+        let stop = Stop::listen()?;
         self.tell(address, config, &service)?;
-        let served = serve_until_stopped(listener, service.router.clone(), config.limits.request_timeout).await;
+        let served = serve_until_stopped(listener, service.router.clone(), stop, config.limits.request_timeout).await;
         service.facilitator.stop().await;
         service.chain.shutdown().await;
         tracing::info!("stopped");
@@ -106,17 +107,18 @@ async fn tell_readiness(service: &Service) {
 pub(super) async fn serve_until_stopped(
     listener: TcpListener,
     router: axum::Router,
+    stop: Stop,
     patience: Duration,
 ) -> Result<(), CliError> {
-    let stop = CancellationToken::new();
-    let stopped = stop.clone().cancelled_owned();
+    let stopping = CancellationToken::new();
+    let stopped = stopping.clone().cancelled_owned();
     let serving = async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await };
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         ended = &mut serving => return Ok(ended?),
-        asked = asked_to_stop() => asked?,
+        asked = stop.asked() => asked?,
     }
-    stop.cancel();
+    stopping.cancel();
     // What is still under way then is recorded, and the next process finishes it.
     if timeout(patience, serving).await.is_err() {
         tracing::warn!("stopped with requests under way");
