@@ -15,7 +15,7 @@ pub(super) fn router(paywall: Paywall) -> Router {
 /// Runs only when the payment has landed; the receipt says which transaction moved the money.
 async fn weather(Extension(receipt): Extension<Receipt>) -> Json<Value> {
     Json(json!({
-        "weather": "light clouds, and nobody sees what you paid for it",
+        "weather": "light clouds; the chain does not show what this call cost",
         "paidBy": receipt.payer,
         "transaction": receipt.transaction,
     }))
