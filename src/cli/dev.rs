@@ -3,7 +3,7 @@
 use super::{
     Global,
     error::CliError,
-    keygen::{new_pair, write_pair},
+    keygen::{create_private_directory, new_pair, write_pair},
     local_network::LocalTerms,
     localnet::DelegationArg,
     output::{json, say},
@@ -109,7 +109,7 @@ impl Dev {
 
     async fn serve(&self, global: &Global) -> Result<(), CliError> {
         let state = std::path::absolute(&self.state)?;
-        fs::create_dir_all(&state).map_err(|source| DevError::State { path: state.clone(), source })?;
+        create_private_directory(&state).map_err(|source| DevError::State { path: state.clone(), source })?;
         let pair = |name| load_or_make(&state.join(name));
         let people = People {
             facilitator: pair("facilitator.json")?,
@@ -135,26 +135,13 @@ impl Dev {
         sandbox.network.give_tokens(&people.payer.public(), PURSE)?;
         sandbox.network.until_confirmed().await;
         let file = state.join("sotto.toml");
-        settings_file::write(&file, &self.settings(&sandbox, &state))
+        settings_file::write(&file, &settings(&sandbox, &state))
             .map_err(|source| DevError::State { path: file.clone(), source })?;
         let stop = Stop::listen()?;
         self.tell(&sandbox, &people, &file)?;
         stop.asked().await?;
         sandbox.stop().await;
         Ok(())
-    }
-
-    /// What other commands need to know of this sandbox.
-    fn settings(&self, sandbox: &Sandbox, state: &Path) -> Vec<(&'static str, String)> {
-        let address = sandbox.facilitator.rsplit_once(':').map_or("", |(_, port)| port);
-        let mut settings = sandbox.network.settings();
-        settings.extend([
-            ("keys.spender", format!("file:{}", state.join("facilitator.json").display())),
-            ("ledger.path", sandbox.ledger.display().to_string()),
-            ("server.bind", "127.0.0.1".to_owned()),
-            ("server.port", address.to_owned()),
-        ]);
-        settings
     }
 
     fn tell(&self, sandbox: &Sandbox, people: &People, file: &Path) -> Result<(), CliError> {
@@ -201,6 +188,19 @@ impl Dev {
             sandbox.merchant,
         ))
     }
+}
+
+/// What other commands need to know of this sandbox.
+fn settings(sandbox: &Sandbox, state: &Path) -> Vec<(&'static str, String)> {
+    let address = sandbox.facilitator.rsplit_once(':').map_or("", |(_, port)| port);
+    let mut settings = sandbox.network.settings();
+    settings.extend([
+        ("keys.spender", format!("file:{}", state.join("facilitator.json").display())),
+        ("ledger.path", sandbox.ledger.display().to_string()),
+        ("server.bind", "127.0.0.1".to_owned()),
+        ("server.port", address.to_owned()),
+    ]);
+    settings
 }
 
 /// The key in the file, which is made if there is none.

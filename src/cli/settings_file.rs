@@ -16,14 +16,14 @@ fn text(settings: &[(&str, String)]) -> String {
         let Some((_, value)) = settings.iter().find(|(path, _)| *path == key.path()) else { continue };
         if key.section != section {
             section = key.section;
-            text.push_str(&format!("\n[{section}]\n"));
+            text.extend(["\n[", section, "]\n"]);
         }
         let value = match key.kind {
             Kind::Integer | Kind::Switch => value.clone(),
             // A list of one text may be written as that text.
             Kind::Text | Kind::List => toml::Value::from(value.as_str()).to_string(),
         };
-        text.push_str(&format!("{} = {value}\n", key.name));
+        text.extend([key.name, " = ", &value, "\n"]);
     }
     text
 }

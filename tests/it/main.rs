@@ -19,6 +19,7 @@ mod journey;
 mod ledger;
 mod localnet;
 mod openapi;
+mod processes;
 mod programs;
 mod sdk;
 mod standins;

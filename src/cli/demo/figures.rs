@@ -224,9 +224,11 @@ mod tests {
         assert_eq!(figures.median(), Duration::from_millis(5));
     }
 
+    type Bend = fn(&mut Figures);
+
     #[test]
     fn every_figure_that_is_off_is_named() {
-        let off: [(&str, fn(&mut Figures)); 7] = [
+        let off: [(&str, Bend); 7] = [
             ("landed", |f| f.standings[1].totals.transfers += 1),
             ("captured", |f| f.standings[1].totals.captured = Amount::new(29).unwrap()),
             ("payer lost", |f| f.standings[1].payer += 1),

@@ -27,9 +27,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// The longest that one call, one question or one decryption takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long the session is open.
-const LIFETIME: Duration = Duration::from_secs(3_600);
+const LIFETIME: Duration = Duration::from_hours(1);
 
 /// Why the demo did not come to its end, or did not add up.
 #[derive(Debug, thiserror::Error)]

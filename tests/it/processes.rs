@@ -1,0 +1,241 @@
+//! The main job across real processes: a network, a facilitator that is killed in the middle of a payment, and a payer
+//! and a merchant that outlive it.
+
+use axum::{Router, routing::get};
+use reqwest::{Request, Url};
+use serde_json::{Value, json};
+use sotto::{
+    client::{Fetched, OpenSession, PayError, Payer, Payment},
+    domain::{amount::Amount, chance::OsChance, clock::SystemClock},
+    merchant::{FacilitatorClient, Gate, Offer, Paywall, Price},
+};
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+const PRICE: u64 = 10_000;
+
+/// A directory in which people run `sotto`.
+struct Desk {
+    _outer: tempfile::TempDir,
+    path: PathBuf,
+}
+
+/// A running `sotto`, and the object it printed first. Killed when dropped.
+struct Process(Child, Value);
+
+impl Desk {
+    fn new() -> Self {
+        let outer = tempfile::tempdir().unwrap();
+        // One deeper, because `../.env` is read.
+        let path = outer.path().join("work");
+        std::fs::create_dir(&path).unwrap();
+        Self { _outer: outer, path }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sotto"));
+        command.args(args).current_dir(&self.path).env_clear();
+        command
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.command(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Makes a key; gives its address.
+    fn key(&self, file: &str) -> String {
+        text(&self.json(&["keygen", file, "--json"]), "publicKey")
+    }
+
+    fn start(&self, args: &[&str]) -> Process {
+        let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let first = serde_json::Deserializer::from_reader(stdout).into_iter().next();
+        let first = first.unwrap_or_else(|| panic!("{args:?} printed nothing")).unwrap();
+        Process(child, first)
+    }
+
+    fn balance(&self, key: &str) -> Value {
+        self.json(&["--config", "net.toml", "balance", "--key", key, "--json"])["balances"][0]["amount"].clone()
+    }
+}
+
+impl Process {
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn text(object: &Value, name: &str) -> String {
+    object[name].as_str().unwrap_or_else(|| panic!("{name}: {object:#}")).to_owned()
+}
+
+/// The local network's RPC.
+struct Node {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Node {
+    async fn call(&self, method: &str, params: Value) -> Value {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let answer: Value = self.http.post(&self.url).json(&body).send().await.unwrap().json().await.unwrap();
+        assert!(answer.get("error").is_none(), "{method}: {answer:#}");
+        answer["result"].clone()
+    }
+
+    async fn sends(&self) -> u64 {
+        self.call("localnet_requestCounts", json!([])).await["sendTransaction"].as_u64().unwrap_or(0)
+    }
+
+    /// Waits until the node was sent more than `before`; another process sends, so there is only looking.
+    async fn until_more_than(&self, before: u64) {
+        let sent = async {
+            while self.sends().await <= before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), sent).await.expect("a transaction is sent");
+    }
+}
+
+/// A merchant in this process; gives its paid route.
+async fn merchant(facilitator: &str, mint: &str, to: &str) -> Url {
+    let price = Price::base_units(Amount::new(PRICE).unwrap()).unwrap();
+    let offer = Offer::new("solana:localnet", mint.parse().unwrap(), to.parse().unwrap(), price);
+    let paywall = Paywall::new(FacilitatorClient::new(facilitator).unwrap(), Gate::new(offer));
+    let router = Router::new().route("/weather", get(|| async { "sunny" })).layer(paywall);
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/weather", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url.parse().unwrap()
+}
+
+fn payer(session: &Path) -> Payer {
+    let session = OpenSession::from_json(&std::fs::read_to_string(session).unwrap()).unwrap();
+    let most = Amount::new(PRICE).unwrap();
+    Payer::new(session, most, Duration::from_mins(1), Arc::new(SystemClock), Arc::new(OsChance)).unwrap()
+}
+
+/// Pays a call, and kills the facilitator once the payment's transaction is sent. The merchant cannot tell what became
+/// of it, so nothing is served.
+async fn pay_and_kill(node: &Node, payer: &Payer, route: &Url, facilitator: &mut Process) -> Payment {
+    let before = node.sends().await;
+    let (fetched, ()) = tokio::join!(payer.get(route.clone()), async {
+        node.until_more_than(before).await;
+        facilitator.kill();
+    });
+    let Fetched { response, payment, .. } = fetched.unwrap();
+    assert_eq!(response.status(), 503, "the facilitator is gone");
+    payment.expect("a payment was sent")
+}
+
+async fn served(payer: &Payer, route: &Url, payment: &Payment) -> String {
+    let fetched = payer.repeat(Request::new(reqwest::Method::GET, route.clone()), payment.clone()).await.unwrap();
+    assert_eq!(fetched.response.status(), 200);
+    fetched.receipt.unwrap().transaction
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_facilitator_goes_on_where_it_stopped() {
+    let desk = Desk::new();
+    let (spender, to) = (desk.key(".keys/facilitator.json"), desk.key("merchant.json"));
+    let wallet = desk.key("payer.json");
+    let fund = format!("{spender}=0");
+    let network = desk.start(&[
+        "localnet",
+        "--port",
+        "0",
+        "--covalidator-port",
+        "0",
+        "--slot-ms",
+        "40",
+        "--fund",
+        &fund,
+        "--write",
+        "net.toml",
+        "--json",
+    ]);
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+    let node = Node { http, url: text(&network.1, "network.rpc_urls") };
+    node.call("localnet_fund", json!([wallet, 1_000_000])).await;
+
+    let serve = ["--config", "net.toml", "serve", "--bind", "127.0.0.1", "--json", "--port"];
+    let mut facilitator = desk.start(&[&serve[..], &["0"]].concat());
+    let address = text(&facilitator.1, "address");
+    let port = address.rsplit(':').next().unwrap().to_owned();
+    let url = format!("http://{address}");
+    let route = merchant(&url, &text(&network.1, "asset.mint"), &to).await;
+    let origin = route.origin().ascii_serialization();
+    desk.json(&[
+        "--config",
+        "net.toml",
+        "session",
+        "open",
+        "--facilitator",
+        &url,
+        "--facilitator-address",
+        &spender,
+        "--key",
+        "payer.json",
+        "--recipient",
+        &to,
+        "--cap",
+        "0.5",
+        "--origin",
+        &origin,
+        "--out",
+        "session.json",
+        "--json",
+    ]);
+    let pay =
+        ["--config", "net.toml", "session", "pay", route.as_str(), "--session", "session.json", "--max-price", "0.01"];
+    let paid = desk.json(&[&pay[..], &["--json"]].concat());
+    assert_eq!((&paid["status"], &paid["receipt"]["success"]), (&json!(200), &json!(true)));
+
+    // Killed with the transfer on its way; it lands while nobody looks.
+    let payer = payer(&desk.path.join("session.json"));
+    node.call("localnet_setFaults", json!([{ "missingConfirmation": ["*"] }])).await;
+    let landed = pay_and_kill(&node, &payer, &route, &mut facilitator).await;
+    node.call("localnet_setFaults", json!([])).await;
+    drop(facilitator);
+    let mut facilitator = desk.start(&[&serve[..], &[&port]].concat());
+    let first = served(&payer, &route, &landed).await;
+    assert_ne!(first, text(&paid["receipt"], "transaction"));
+
+    // Killed with a transfer that the node took and lost: the same bytes are sent again.
+    node.call("localnet_setFaults", json!([{ "dropSends": { "next": 1 } }])).await;
+    let lost = pay_and_kill(&node, &payer, &route, &mut facilitator).await;
+    drop(facilitator);
+    let facilitator = desk.start(&[&serve[..], &[&port]].concat());
+    served(&payer, &route, &lost).await;
+
+    // The nonces survived too: neither payment is made or served again.
+    for (payment, transaction) in [(&landed, Some(&first)), (&lost, None)] {
+        let again = Request::new(reqwest::Method::GET, route.clone());
+        let Err(PayError::NotSettled { answer, .. }) = payer.repeat(again, payment.clone()).await else {
+            panic!("a payment was served twice");
+        };
+        assert_eq!(answer.error_reason.as_deref(), Some("duplicate_settlement"));
+        assert!(transaction.is_none_or(|transaction| answer.transaction == *transaction));
+    }
+    let shown = desk.json(&["--config", "net.toml", "session", "show", "session.json", "--json"]);
+    assert_eq!((&shown["state"], &shown["captured"], &shown["held"]), (&json!("open"), &json!("30000"), &json!("0")));
+    assert_eq!((desk.balance("payer.json"), desk.balance("merchant.json")), (json!("0.97"), json!("0.03")));
+    drop((facilitator, network));
+}
