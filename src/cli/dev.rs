@@ -173,7 +173,7 @@ impl Dev {
              curl -i {route}\n\n\
              Open a session (one signature), pay for a call, and see what is left:\n\n  \
              sotto --config {config} session open --facilitator {} --facilitator-address {} \\\n    \
-             --key {state}/payer.json --recipient {} --cap 1 --origin {} --out {state}/session.json\n  \
+             --key {state}/payer.json --recipient {} --cap 1 --origin {} --out {state}/session.json --force\n  \
              sotto --config {config} session pay {route} --session {state}/session.json --max-price {PRICE}\n  \
              sotto --config {config} balance --key {state}/payer.json\n",
             sandbox.facilitator,

@@ -46,7 +46,7 @@ mod tests {
         let flags = Flags { file: Some(file), ..Flags::default() };
         let layers = Layers::gather(Environment::of(directory.path(), []), &flags);
         let (network, _) = layers.extract(NetworkConfig::read).unwrap();
-        assert_eq!(network.rpc_urls[0].expose(), "http://127.0.0.1:8899");
+        assert_eq!(network.rpc_urls[0].expose(), "http://127.0.0.1:8899/");
         assert!(text(&settings).contains("decimals = 9\n"));
     }
 }
