@@ -239,3 +239,45 @@ async fn a_killed_facilitator_goes_on_where_it_stopped() {
     assert_eq!((desk.balance("payer.json"), desk.balance("merchant.json")), (json!("0.97"), json!("0.03")));
     drop((facilitator, network));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_developers_sandbox_serves_other_processes_and_keeps_its_keys() {
+    let desk = Desk::new();
+    let free = ["--port", "0", "--merchant-port", "0", "--rpc-port", "0", "--covalidator-port", "0", "--slot-ms", "40"];
+    let dev = [&["dev", "--json"], &free[..]].concat();
+    let sandbox = desk.start(&dev);
+    let told = |name| text(&sandbox.1, name);
+    let route: Url = told("paidRoute").parse().unwrap();
+    assert_eq!(route.host_str(), Some("127.0.0.1"));
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+    let asked = http.get(route.clone()).send().await.unwrap();
+    assert_eq!(asked.status(), 402);
+    assert!(asked.headers().contains_key("payment-required"));
+    let (config, origin) = (told("config"), route.origin().ascii_serialization());
+    let sotto = |args: &[&str]| desk.json(&[&["--config", &config], args, &["--json"]].concat());
+    sotto(&[
+        "session",
+        "open",
+        "--facilitator",
+        &told("facilitator"),
+        "--facilitator-address",
+        &told("spender"),
+        "--key",
+        &told("payerKey"),
+        "--recipient",
+        &told("recipient"),
+        "--cap",
+        "1",
+        "--origin",
+        &origin,
+    ]);
+    assert_eq!(sotto(&["session", "pay", route.as_str(), "--max-price", "0.01"])["paid"], "0.01");
+    assert_eq!(sotto(&["balance", "--key", &told("payerKey")])["balances"][0]["amount"], "999.99");
+    let before = sandbox.1.clone();
+    drop(sandbox);
+    let again = desk.start(&dev);
+    for key in ["spender", "recipient", "payer"] {
+        assert_eq!(again.1[key], before[key], "{key} is kept");
+    }
+    assert_ne!(again.1["mint"], before["mint"], "the network is new");
+}
