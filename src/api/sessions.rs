@@ -16,7 +16,10 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
@@ -61,11 +64,11 @@ pub(super) struct ReadQuery {
 /// Shows a session; its amounts only to whom the facilitator lets know them.
 pub(super) async fn show(
     State(app): State<App>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     query: Result<Query<ReadQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
-    match look(&app, &id, query, &headers).await {
+    match look(&app, id, query, &headers).await {
         Ok((session, amounts)) => Json(view(&session, amounts)).into_response(),
         Err(failure) => failure.answer(),
     }
@@ -73,13 +76,13 @@ pub(super) async fn show(
 
 async fn look(
     app: &App,
-    id: &str,
+    id: Result<Path<String>, PathRejection>,
     query: Result<Query<ReadQuery>, QueryRejection>,
     headers: &HeaderMap,
 ) -> Result<(Session, bool), OpenFailure> {
     // What is not an id is nobody's session: the same answer as for an unknown one.
-    let id: SessionId =
-        id.parse().map_err(|_| OpenFailure::new(OpenReason::SessionNotFound, OpenReason::SessionNotFound.meaning()))?;
+    let id = id.ok().and_then(|Path(text)| text.parse::<SessionId>().ok());
+    let id = id.ok_or_else(|| OpenFailure::new(OpenReason::SessionNotFound, OpenReason::SessionNotFound.meaning()))?;
     tracing::Span::current().record("session", id.log_hash());
     let read = read_request(query, headers)?;
     app.facilitator.session(id, read).await.map_err(OpenFailure::of_use_case)

@@ -43,6 +43,32 @@ impl<K: Copy + Eq + Hash> Drop for Claim<'_, K> {
     }
 }
 
+/// Ids that something is to be remembered of while this process lives.
+pub(super) struct Marks<K>(Mutex<HashSet<K>>);
+
+impl<K> Default for Marks<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Copy + Eq + Hash> Marks<K> {
+    /// Marks `id`.
+    pub(super) fn remember(&self, id: K) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    }
+
+    /// Takes the mark off `id`.
+    pub(super) fn forget(&self, id: K) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// Whether `id` is marked.
+    pub(super) fn contains(&self, id: K) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -198,6 +198,15 @@ impl Facilitator {
             drive.attempt = None;
         }
         drive.seen = Observation::NotAsked;
+        if drive.settlement.purpose == Purpose::Capture
+            && let Some(session) = drive.settlement.session
+        {
+            match event {
+                Event::Landed { .. } => self.distrusted.forget(session),
+                Event::Refused { .. } => self.look_into_refusal(session).await,
+                _ => {}
+            }
+        }
         self.tell_callers(&drive.settlement, &event, &holds, &counted);
         Ok(())
     }

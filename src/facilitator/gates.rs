@@ -42,6 +42,8 @@ impl<K: Eq + Hash + Clone> Keyed<K> {
 pub(super) struct Gates {
     accounts: Keyed<Pubkey>,
     openings: Keyed<(Pubkey, Pubkey)>,
+    /// Held from counting the sessions that were opened lately to writing one more.
+    pub(super) quota: tokio::sync::Mutex<()>,
 }
 
 /// Both token accounts of a transfer, held.
@@ -71,5 +73,10 @@ impl Gates {
     /// Waits for payments of this user and asset that are being accepted, and keeps new ones out.
     pub(super) async fn opening(&self, user: &Pubkey, asset: &Pubkey) -> OwnedRwLockWriteGuard<()> {
         self.openings.lock_of(&(*user, *asset)).write_owned().await
+    }
+
+    /// The same, unless somebody is inside.
+    pub(super) fn try_opening(&self, user: &Pubkey, asset: &Pubkey) -> Option<OwnedRwLockWriteGuard<()>> {
+        self.openings.lock_of(&(*user, *asset)).try_write_owned().ok()
     }
 }

@@ -9,6 +9,7 @@ pub mod error;
 pub mod settings;
 
 mod claims;
+mod delegation;
 mod driver;
 mod gates;
 mod lanes;
@@ -86,11 +87,13 @@ pub struct Facilitator {
     settings: Settings,
     lanes: lanes::Lanes,
     gates: gates::Gates,
-    waiters: waiters::Waiters,
+    waiters: Arc<waiters::Waiters>,
     /// Settlements a task of this process drives right now.
     driving: claims::Claims<SettlementId>,
     /// Openings a task of this process finishes right now.
     finishing: claims::Claims<SessionId>,
+    /// Sessions whose last transfer landed with an error: the next one is simulated first.
+    distrusted: claims::Marks<SessionId>,
     /// Compute units of the last measured transfer; zero before the first.
     measured_units: AtomicU32,
     /// The probe found that settlements work only with decrypt allowances.
@@ -112,9 +115,10 @@ impl Facilitator {
             settings,
             lanes: lanes::Lanes::default(),
             gates: gates::Gates::default(),
-            waiters: waiters::Waiters::default(),
+            waiters: Arc::default(),
             driving: claims::Claims::default(),
             finishing: claims::Claims::default(),
+            distrusted: claims::Marks::default(),
             measured_units: AtomicU32::new(0),
             needs_allowances: AtomicBool::new(false),
             tasks: TaskTracker::new(),

@@ -41,7 +41,7 @@ impl Facilitator {
         if let Some(approve) = &judged.approve {
             self.simulate_approve(&judged.session, approve, accounts.source_exists).await?;
         }
-        let session = match self.ledger.open_session(&judged.session).await? {
+        let session = match self.write_within_quota(&judged.session).await? {
             Opened::New(session) => session,
             Opened::Existing(known) => return self.answer_repeat(&judged.session, known).await,
             Opened::NonceReused => return Err(OpenRefusal::new(OpenReason::NonceReused).into()),
@@ -64,10 +64,29 @@ impl Facilitator {
         }
     }
 
+    /// Writes the row, unless the quota is used up by now: openings that came together have all passed the first count,
+    /// which none of them had changed yet.
+    async fn write_within_quota(&self, session: &Session) -> Result<Opened, OpenError> {
+        let _turn = self.gates.quota.lock().await;
+        if let Some(known) = self.ledger.find_session(session.user(), &session.intent.nonce).await? {
+            return Ok(Opened::Existing(known));
+        }
+        self.check_quota(session.user()).await?;
+        Ok(self.ledger.open_session(session).await?)
+    }
+
     /// The same request again: the same session, or where it stands.
+    ///
+    /// Not once a settlement has published the intent and its signature: the id is a bearer secret where there is no
+    /// session key, and then everything that a repeated request consists of is on chain for everybody to read. Who has
+    /// paid knows the id.
     pub(super) async fn answer_repeat(self: &Arc<Self>, asked: &Session, known: Session) -> Result<Session, OpenError> {
         if opening_content(asked) != opening_content(&known) {
             return Err(OpenRefusal::new(OpenReason::NonceReused).into());
+        }
+        if known.signed.settle_signature.is_none() && self.ledger.was_settled_from(known.id).await? {
+            let detail = "the intent was used and is public by now: read the session by its id";
+            return Err(OpenRefusal::because(OpenReason::NonceReused, detail).into());
         }
         match known.state {
             SessionState::Rejected(reason) => Err(OpenRefusal::new(reason).about(known.id).into()),

@@ -2,15 +2,16 @@
 
 use crate::{
     domain::{
-        reason::PayReason,
-        session::{CapCheck, Session},
+        amount::Amount,
+        reason::{OpenReason, PayReason},
+        session::{CapCheck, Session, SessionState},
         settlement::{Purpose, State},
     },
     facilitator::{CapCheckPolicy, Facilitator, driver::Until},
     ledger::{LedgerError, Work},
     programs::inco_token::IncoAccount,
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 impl Facilitator {
     /// Picks up what was unfinished, once, before requests are served; what takes time goes on in the background.
@@ -34,11 +35,15 @@ impl Facilitator {
                 self.resume(work);
             }
         }
-        for session in openings {
+        for session in &openings {
             self.resume_opening(session);
         }
         let this = Arc::clone(self);
         self.spawn(async move { this.rounds().await });
+        if self.settings.cap_check == CapCheckPolicy::BestEffort {
+            let this = Arc::clone(self);
+            self.spawn(async move { this.cap_rounds().await });
+        }
         Ok(())
     }
 
@@ -60,12 +65,18 @@ impl Facilitator {
     }
 
     /// Takes one interrupted opening to its end in the background, behind its user's gate.
-    fn resume_opening(self: &Arc<Self>, session: Session) {
-        let this = Arc::clone(self);
+    ///
+    /// The gate is taken here and not in the task, so that after a start no payment is accepted before the opening is
+    /// proved. Whoever holds it already works at this user's openings; the next round looks again.
+    fn resume_opening(self: &Arc<Self>, session: &Session) {
+        let Some(gate) = self.gates.try_opening(session.user(), &session.intent.asset) else { return };
+        let (this, id) = (Arc::clone(self), session.id);
         self.spawn(async move {
-            let _gate = this.gates.opening(session.user(), &session.intent.asset).await;
-            if this.finish_opening(session.id).await.is_err() {
-                tracing::info!(session = session.id.log_hash(), "an interrupted opening has not opened");
+            let _gate = gate;
+            // It may have ended before the gate was ours.
+            let now = this.ledger.session(id).await.ok().flatten();
+            if now.is_some_and(|now| now.state == SessionState::Opening) && this.finish_opening(id).await.is_err() {
+                tracing::info!(session = id.log_hash(), "an interrupted opening has not opened");
             }
         });
     }
@@ -95,38 +106,52 @@ impl Facilitator {
         }
         // An outage while an opening was proved, or a Covalidator that lagged, leaves it for the next round.
         for session in self.ledger.opening_sessions().await? {
-            if !self.finishing.is_claimed(session.id) {
-                self.resume_opening(session);
-            }
-        }
-        if self.settings.cap_check == CapCheckPolicy::BestEffort {
-            self.check_caps_again().await?;
+            self.resume_opening(&session);
         }
         Ok(())
     }
 
-    /// Sessions that opened without a verified cap are asked about until it is known.
+    /// Asks about unverified caps again and again. Apart from the other rounds, because a Covalidator that is away takes
+    /// its time with each of them.
+    async fn cap_rounds(self: &Arc<Self>) {
+        let mut ticks = tokio::time::interval(self.settings.round);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.check_caps_again().await {
+                tracing::warn!(%error, "unverified caps cannot be looked at; the next round tries again");
+            }
+        }
+    }
+
     async fn check_caps_again(self: &Arc<Self>) -> Result<(), LedgerError> {
         for session in self.ledger.unverified_sessions().await? {
-            let source = self.token_account(session.user());
-            let Ok(accounts) = self.chain.accounts(&[source]).await else { continue };
-            let account = accounts.into_iter().next().flatten().and_then(|a| IncoAccount::decode(&a.data).ok());
-            let Some(account) = account.filter(|account| account.delegate == Some(self.keys.spender.pubkey())) else {
+            let Some(account) = self.account_at_rest(&session).await? else { continue };
+            let Ok(approved) = self.decrypt_delegated(&account, self.settings.cap_check_deadline).await else {
                 continue;
             };
-            let Ok(approved) = self.decrypt_delegated(&account, Duration::ZERO).await else { continue };
-            let fit = self.fit_others(&session, Some(approved)).await?;
+            // More than it needs is no lie by now: the approve may have covered sessions that have ended since.
+            let covers = self.fit_others(&session, Some(approved)).await?.covers;
             match session.approve {
-                Some(signature) if fit.matches => {
-                    self.ledger.mark_open(session.id, CapCheck::Verified, signature, &fit.superseded).await?;
+                Some(signature) if covers => {
+                    self.ledger.mark_open(session.id, CapCheck::Verified, signature, &[]).await?;
                 }
-                Some(_) => {
-                    let reason = crate::domain::reason::OpenReason::CapMismatch;
-                    self.ledger.reject_session(session.id, reason).await?;
-                }
+                Some(_) => self.ledger.reject_session(session.id, OpenReason::CapMismatch).await?,
                 None => {}
             }
         }
         Ok(())
+    }
+
+    /// The session's source account as it stands after exactly what the session has captured; `None` while a transfer
+    /// is on its way (it lowers the delegated amount where the program does that), or when we are not the delegate.
+    async fn account_at_rest(&self, session: &Session) -> Result<Option<IncoAccount>, LedgerError> {
+        let source = self.token_account(session.user());
+        let Ok(accounts) = self.chain.accounts(&[source]).await else { return Ok(None) };
+        let account = accounts.into_iter().next().flatten().and_then(|a| IncoAccount::decode(&a.data).ok());
+        let after = self.ledger.session(session.id).await?;
+        let rests = after.is_some_and(|after| after.held == Amount::ZERO && after.captured == session.captured)
+            && session.held == Amount::ZERO;
+        Ok(account.filter(|account| rests && account.delegate == Some(self.keys.spender.pubkey())))
     }
 }

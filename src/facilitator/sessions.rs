@@ -156,7 +156,9 @@ impl Facilitator {
         if request.asset != self.settings.asset {
             return Err(OpenRefusal::new(OpenReason::AssetNotAllowed));
         }
-        if request.recipient == request.user {
+        // What is paid to a key that signs for everybody stands in an account that the same key can empty.
+        let ours = [self.keys.spender.pubkey(), self.keys.fee_payer.pubkey()];
+        if request.recipient == request.user || ours.contains(&request.recipient) {
             return Err(OpenRefusal::new(OpenReason::InvalidRecipient));
         }
         if request.cap == Amount::ZERO {
@@ -196,7 +198,7 @@ impl Facilitator {
         inspected.map(Some).map_err(|refusal| OpenRefusal::because(OpenReason::ApproveNotAllowed, refusal.to_string()))
     }
 
-    async fn check_quota(&self, user: &Pubkey) -> Result<(), OpenError> {
+    pub(super) async fn check_quota(&self, user: &Pubkey) -> Result<(), OpenError> {
         let since = self.clock.now().saturating_sub(3_600);
         let (own, all) = self.ledger.opened_since(user, since).await?;
         if own >= self.settings.sessions_per_user_per_hour || all >= self.settings.sessions_per_hour {

@@ -43,7 +43,7 @@ pub(super) enum SignFailure {
 }
 
 impl SignFailure {
-    fn refused(reason: PayReason, detail: impl Into<String>) -> Self {
+    pub(super) fn refused(reason: PayReason, detail: impl Into<String>) -> Self {
         Self::Refused { reason, detail: detail.into() }
     }
 }
@@ -111,7 +111,8 @@ impl Facilitator {
         };
         let mut rent = 0;
         let buys = self.settings.decrypt_allowance == AllowancePolicy::Every;
-        if buys || self.measured_units.load(Ordering::Relaxed) == 0 {
+        let asks = self.measured_units.load(Ordering::Relaxed) == 0 || self.distrusted.contains(session.id);
+        if buys || asks {
             let allowances = self.measure(&capture, session, blockhash).await?;
             if buys {
                 capture.transfer.allowances = Some(allowances);
@@ -196,28 +197,6 @@ impl Facilitator {
             Ok::<_, SignFailure>(Allowance { account, holder: *holder })
         };
         Ok([allowance(session.user())?, allowance(&session.intent.recipient)?])
-    }
-
-    /// A transfer that cannot work: when it is because the delegation is gone, the sessions that lived on it are
-    /// marked, so that the next payer learns it before asking.
-    async fn explain_failure(&self, session: &Session, error: String) -> SignFailure {
-        let source = self.token_account(session.user());
-        let account = match self.chain.accounts(&[source]).await {
-            Ok(accounts) => accounts.into_iter().next().flatten(),
-            Err(error) => return error.into(),
-        };
-        let decoded = account.and_then(|account| IncoAccount::decode(&account.data).ok());
-        let spender = self.keys.spender.pubkey();
-        if decoded.is_some_and(|account| account.delegate == Some(spender)) {
-            return SignFailure::refused(PayReason::SimulationFailed, error);
-        }
-        match self.ledger.revoke_sessions(session.user(), &session.intent.asset).await {
-            Ok(revoked) => {
-                tracing::info!(session = session.id.log_hash(), revoked, "the delegation is gone");
-                SignFailure::refused(PayReason::SessionRevoked, error)
-            }
-            Err(error) => error.into(),
-        }
     }
 
     /// Compute budget: measured units with a margin, and a capped fee per unit.

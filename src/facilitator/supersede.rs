@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Fit {
     /// Whether the approved amount is what the intent (and the sessions it also has to cover) says.
     pub(super) matches: bool,
+    /// Whether it is at least what this session still needs.
+    pub(super) covers: bool,
     /// The sessions it no longer covers.
     pub(super) superseded: Vec<SessionId>,
 }
@@ -29,7 +31,8 @@ impl Facilitator {
             .into_iter()
             .filter(|other| other.id != new.id && other.state == SessionState::Open)
             .collect();
-        let fit = fit(new.intent.cap, approved, &others, self.settings.delegation_lowers);
+        let lowers = self.settings.delegation_lowers;
+        let fit = fit(need(new, lowers), approved, &others, lowers);
         // Without a check nobody will ever know the amount, so it cannot be said not to match.
         let unchecked = self.settings.cap_check == CapCheckPolicy::Off;
         Ok(Fit { matches: fit.matches || unchecked, ..fit })
@@ -41,14 +44,14 @@ fn need(session: &Session, lowers: bool) -> Amount {
     if lowers { session.intent.cap.checked_sub(session.captured).unwrap_or_default() } else { session.intent.cap }
 }
 
-/// `others` oldest first. An approve covers the new cap and, if its client approved the sum, the others as well; the
-/// oldest go first when it does not. An unknown amount covers the new session only.
-fn fit(cap: Amount, approved: Option<Amount>, others: &[Session], lowers: bool) -> Fit {
+/// `others` oldest first. An approve covers what the session needs and, if its client approved the sum, the others as
+/// well; the oldest go first when it does not. An unknown amount covers the new session only.
+fn fit(needed: Amount, approved: Option<Amount>, others: &[Session], lowers: bool) -> Fit {
     let Some(approved) = approved else {
-        return Fit { matches: true, superseded: others.iter().map(|s| s.id).collect() };
+        return Fit { matches: true, covers: true, superseded: others.iter().map(|s| s.id).collect() };
     };
-    let Some(mut room) = approved.checked_sub(cap) else {
-        return Fit { matches: false, superseded: Vec::new() };
+    let Some(mut room) = approved.checked_sub(needed) else {
+        return Fit { matches: false, covers: false, superseded: Vec::new() };
     };
     // Alone, the approve has to be exactly the cap; beside others it may be anything that also covers some of them.
     let matches = room == Amount::ZERO || !others.is_empty();
@@ -65,7 +68,7 @@ fn fit(cap: Amount, approved: Option<Amount>, others: &[Session], lowers: bool) 
         }
     }
     superseded.reverse();
-    Fit { matches, superseded }
+    Fit { matches, covers: true, superseded }
 }
 
 #[cfg(test)]
@@ -110,7 +113,7 @@ mod tests {
     fn an_approve_of_exactly_the_cap_leaves_older_sessions_behind() {
         let old = session(1, 100, 0);
         let fit = fit(amount(50), Some(amount(50)), std::slice::from_ref(&old), false);
-        assert_eq!(fit, Fit { matches: true, superseded: vec![old.id] });
+        assert_eq!(fit, Fit { matches: true, covers: true, superseded: vec![old.id] });
     }
 
     #[test]
@@ -129,8 +132,10 @@ mod tests {
 
     #[test]
     fn a_wrong_amount_does_not_match() {
-        assert!(!fit(amount(50), Some(amount(49)), &[], false).matches);
-        assert!(!fit(amount(50), Some(amount(51)), &[], false).matches);
+        let (short, long) =
+            (fit(amount(50), Some(amount(49)), &[], false), fit(amount(50), Some(amount(51)), &[], false));
+        assert!(!short.matches && !short.covers);
+        assert!(!long.matches && long.covers);
         assert!(fit(amount(50), Some(amount(50)), &[], false).matches);
     }
 

@@ -8,7 +8,7 @@ use crate::domain::{hold::HoldId, reason::PayReason};
 use solana_signature::Signature;
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::oneshot;
 
@@ -43,11 +43,19 @@ pub(super) struct Waiters {
     holds: Mutex<(u64, HashMap<HoldId, Entry>)>,
 }
 
-/// A registered caller.
+/// A registered caller. Dropping it leaves, so that requests that are cut off anywhere leave nothing behind.
 pub(super) struct Ticket {
+    waiters: Arc<Waiters>,
     hold: HoldId,
     number: u64,
     pub(super) outcome: oneshot::Receiver<Outcome>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // One that was counted stays until it is told; what it is told then is lost with its connection.
+        self.waiters.leave(self);
+    }
 }
 
 impl Waiters {
@@ -57,13 +65,13 @@ impl Waiters {
     }
 
     /// Registers a caller. Do it before the hold is written (or re-read), so that no outcome is missed.
-    pub(super) fn register(&self, hold: HoldId) -> Ticket {
+    pub(super) fn register(self: &Arc<Self>, hold: HoldId) -> Ticket {
         let (tell, outcome) = oneshot::channel();
         let mut guard = self.lock();
         guard.0 += 1;
         let number = guard.0;
         guard.1.entry(hold).or_default().callers.push((number, tell));
-        Ticket { hold, number, outcome }
+        Ticket { waiters: Arc::clone(self), hold, number, outcome }
     }
 
     /// A caller wants to leave. False when it has been counted and must stay for its outcome.
@@ -140,7 +148,7 @@ mod tests {
 
     #[test]
     fn one_of_many_callers_says_success() {
-        let waiters = Waiters::default();
+        let waiters = Arc::new(Waiters::default());
         let tickets: Vec<_> = (0..3).map(|_| waiters.register(hold(1))).collect();
         assert_eq!(waiters.count(&[hold(1), hold(2)]), vec![hold(1)]);
         let outcome = Outcome::Captured { signature: Signature::default(), yours: true };
@@ -155,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_counted_caller_stays_until_told_or_uncounted() {
-        let waiters = Waiters::default();
+        let waiters = Arc::new(Waiters::default());
         let ticket = waiters.register(hold(1));
         assert_eq!(waiters.count(&[hold(1)]).len(), 1);
         assert!(!waiters.leave(&ticket));
@@ -165,8 +173,19 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_cut_off_leaves_nothing_behind() {
+        let waiters = Arc::new(Waiters::default());
+        let (first, second) = (waiters.register(hold(1)), waiters.register(hold(1)));
+        drop(first);
+        assert!(waiters.any(&[hold(1)]));
+        drop(second);
+        drop(waiters.register(hold(2)));
+        assert!(waiters.lock().1.is_empty());
+    }
+
+    #[test]
     fn a_caller_who_hung_up_is_not_counted() {
-        let waiters = Waiters::default();
+        let waiters = Arc::new(Waiters::default());
         drop(waiters.register(hold(1)));
         assert!(waiters.count(&[hold(1)]).is_empty());
     }

@@ -137,7 +137,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Open sessions whose approved amount is not verified yet, oldest first: what the cap check asks about again.
     async fn unverified_sessions(&self) -> Result<Vec<Session>, LedgerError>;
 
-    /// The live (`opening` or `open`) sessions of a user and asset, oldest first.
+    /// The live (`opening` or `open`) sessions of a user and asset, and those that have ended and still hold something:
+    /// everything that may yet move money of that account. Oldest first.
     async fn live_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<Vec<Session>, LedgerError>;
 
     /// Sessions in state `opening`, oldest first: what recovery has to finish.
@@ -239,6 +240,10 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Holds of a session whose fate is open: waiting or planned.
     async fn open_holds(&self, session: SessionId) -> Result<u64, LedgerError>;
+
+    /// Whether a transfer of this session was ever signed: from then on what it carries may be on chain for everybody to
+    /// read, whether it landed or not.
+    async fn was_settled_from(&self, session: SessionId) -> Result<bool, LedgerError>;
 
     /// What a session cost and moved; of all sessions for `None`.
     async fn totals(&self, session: Option<SessionId>) -> Result<Totals, LedgerError>;

@@ -192,6 +192,10 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| queries::open_holds(conn, session)).await
     }
 
+    async fn was_settled_from(&self, session: SessionId) -> Result<bool, LedgerError> {
+        self.0.readers.run(move |conn| queries::was_settled_from(conn, session)).await
+    }
+
     async fn totals(&self, session: Option<SessionId>) -> Result<Totals, LedgerError> {
         self.0.readers.run(move |conn| queries::totals(conn, session)).await
     }

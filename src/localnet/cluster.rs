@@ -115,7 +115,8 @@ impl Cluster {
         if !self.blockhashes.is_live(tx.message.recent_blockhash(), at) {
             return Some(TransactionError::BlockhashNotFound);
         }
-        let known = tx.signatures.first().and_then(|signature| self.history.find(signature));
+        // As on the real network it is the message that lands once: a simulation without signatures is told so too.
+        let known = self.history.find_message(&tx.message);
         known.filter(|landed| landed.slot <= at).map(|_| TransactionError::AlreadyProcessed)
     }
 

@@ -5,8 +5,9 @@ use std::{
     sync::Arc,
 };
 
+use sha2::{Digest as _, Sha256};
 use solana_account::AccountSharedData;
-use solana_message::compiled_instruction::CompiledInstruction;
+use solana_message::{VersionedMessage, compiled_instruction::CompiledInstruction};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
@@ -101,6 +102,8 @@ pub(super) struct Notice {
 #[derive(Default)]
 pub(super) struct History {
     signatures: HashMap<Signature, Arc<Landed>>,
+    /// By SHA-256 of the message: a message lands once, whatever its signature slots hold.
+    messages: HashMap<[u8; 32], Arc<Landed>>,
     addresses: HashMap<Pubkey, Vec<Arc<Landed>>>,
     slots: BTreeMap<u64, Vec<Arc<Landed>>>,
 }
@@ -108,6 +111,7 @@ pub(super) struct History {
 impl History {
     pub(super) fn push(&mut self, landed: &Arc<Landed>) {
         self.signatures.insert(landed.signature, landed.clone());
+        self.messages.insert(digest(&landed.tx.message), landed.clone());
         self.slots.entry(landed.slot).or_default().push(landed.clone());
         for key in &landed.keys {
             self.addresses.entry(*key).or_default().push(landed.clone());
@@ -124,6 +128,11 @@ impl History {
         self.signatures.get(signature)
     }
 
+    /// The transaction of that message.
+    pub(super) fn find_message(&self, message: &VersionedMessage) -> Option<&Arc<Landed>> {
+        self.messages.get(&digest(message))
+    }
+
     /// Transactions that name an address, newest first.
     pub(super) fn of_address(&self, address: &Pubkey) -> impl Iterator<Item = &Arc<Landed>> {
         self.addresses.get(address).into_iter().flat_map(|all| all.iter().rev())
@@ -133,4 +142,8 @@ impl History {
     pub(super) fn of_slot(&self, slot: u64) -> &[Arc<Landed>] {
         self.slots.get(&slot).map_or(&[], Vec::as_slice)
     }
+}
+
+fn digest(message: &VersionedMessage) -> [u8; 32] {
+    Sha256::digest(message.serialize()).into()
 }

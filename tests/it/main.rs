@@ -6,6 +6,8 @@
 mod api;
 mod architecture;
 #[cfg(all(feature = "server", feature = "localnet"))]
+mod attacks;
+#[cfg(all(feature = "server", feature = "localnet"))]
 mod chain;
 mod cli;
 mod config;

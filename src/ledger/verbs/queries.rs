@@ -24,11 +24,12 @@ pub(in crate::ledger) fn snapshot<T>(
     questions(&transaction)
 }
 
-/// The live sessions of a user and asset, oldest first.
+/// The live sessions of a user and asset, and those that have ended and still hold something, oldest first.
 pub(in crate::ledger) fn live_sessions(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<Vec<Session>> {
     select::sessions(
         conn,
-        "WHERE user = ?1 AND asset = ?2 AND state IN ('opening', 'open') ORDER BY seq",
+        // Found by the user, whose sessions are few: the unique nonces index them.
+        "WHERE user = ?1 AND asset = ?2 AND (state IN ('opening', 'open') OR held > 0) ORDER BY seq",
         [user.to_bytes(), asset.to_bytes()],
     )
 }
@@ -107,6 +108,16 @@ pub(in crate::ledger) fn open_holds(conn: &Connection, session: SessionId) -> Ou
          AND s.state IN ('reserved', 'in_flight') AND h.state = 'planned')",
         [session.to_bytes()],
     )
+}
+
+/// Whether a transfer of a session was ever signed.
+pub(in crate::ledger) fn was_settled_from(conn: &Connection, session: SessionId) -> Outcome<bool> {
+    let signed = select::value::<i64>(
+        conn,
+        "SELECT 1 FROM settlements WHERE session = ?1 AND purpose = 'capture' AND attempts > 0 LIMIT 1",
+        [session.to_bytes()],
+    )?;
+    Ok(signed.is_some())
 }
 
 /// How many sessions this user, and all users, opened since `since`.

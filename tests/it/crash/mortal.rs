@@ -206,6 +206,10 @@ impl Ledger for MortalLedger {
         self.fate.step("open_holds", self.inner.open_holds(session)).await
     }
 
+    async fn was_settled_from(&self, session: SessionId) -> Result<bool, LedgerError> {
+        self.fate.step("was_settled_from", self.inner.was_settled_from(session)).await
+    }
+
     async fn totals(&self, session: Option<SessionId>) -> Result<Totals, LedgerError> {
         self.fate.step("totals", self.inner.totals(session)).await
     }

@@ -7,7 +7,7 @@ mod actors;
 mod opening;
 
 pub use actors::Wallet;
-pub use opening::wire;
+pub use opening::{Opening, wire};
 
 use serde_json::Value;
 use solana_pubkey::Pubkey;

@@ -1,0 +1,50 @@
+//! When the chain refuses a transfer: is the delegation gone?
+//!
+//! A payer can revoke, freeze and close between any two of our looks. What fails in a simulation costs nothing; what
+//! fails on chain costs a fee, so a session is believed only once.
+
+use crate::{
+    domain::{
+        reason::PayReason,
+        session::{Session, SessionId},
+    },
+    facilitator::{Facilitator, signing::SignFailure},
+    programs::inco_token::IncoAccount,
+};
+
+impl Facilitator {
+    /// A transfer that cannot work: when it is because the delegation is gone, the sessions that lived on it are
+    /// marked, so that the next payer learns it before asking.
+    pub(super) async fn explain_failure(&self, session: &Session, error: String) -> SignFailure {
+        match self.revoke_if_delegation_is_gone(session).await {
+            Ok(true) => SignFailure::refused(PayReason::SessionRevoked, error),
+            Ok(false) => SignFailure::refused(PayReason::SimulationFailed, error),
+            Err(failure) => failure,
+        }
+    }
+
+    /// A transfer landed with an error and cost a fee. The next one of this session is simulated first, whatever the
+    /// settings say, and sessions whose delegation is gone are marked, so that nobody burns our fees one by one.
+    pub(super) async fn look_into_refusal(&self, session: SessionId) {
+        self.distrusted.remember(session);
+        let Ok(Some(session)) = self.ledger.session(session).await else { return };
+        if self.revoke_if_delegation_is_gone(&session).await.is_err() {
+            tracing::info!(
+                session = session.id.log_hash(),
+                "whether the delegation is gone is seen at the next payment"
+            );
+        }
+    }
+
+    async fn revoke_if_delegation_is_gone(&self, session: &Session) -> Result<bool, SignFailure> {
+        let accounts = self.chain.accounts(&[self.token_account(session.user())]).await?;
+        let account = accounts.into_iter().next().flatten().and_then(|a| IncoAccount::decode(&a.data).ok());
+        let spender = self.keys.spender.pubkey();
+        if account.is_some_and(|account| account.delegate == Some(spender)) {
+            return Ok(false);
+        }
+        let revoked = self.ledger.revoke_sessions(session.user(), &session.intent.asset).await?;
+        tracing::info!(session = session.id.log_hash(), revoked, "the delegation is gone");
+        Ok(true)
+    }
+}

@@ -1,0 +1,223 @@
+//! Attacks over real HTTP against a whole world: one test or more for each defect of `spec/security.md` §2 that touches
+//! these routes, named after it, and what else a thief would try. Each fails when the guard it names is removed.
+//!
+//! Tests of the same names that need no world stand beside what they test: in `inspect/attacks`,
+//! in `wire`, R-09 and R-12 in `src/merchant/gate/tests.rs`, R-12 in `src/client/pay/tests.rs`,
+//! R-29 in `config`, R-34 in `src/client/terms/tests.rs`.
+
+mod bad_bodies;
+mod bad_transactions;
+mod openings;
+mod payments;
+mod quotas;
+mod replays;
+mod session_keys;
+mod sharing;
+mod surfaces;
+mod survival;
+mod thieves;
+
+use crate::support::{Options, Wallet, World};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use solana_instruction::Instruction;
+use solana_message::{VersionedMessage, legacy};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use sotto::ledger::{Ledger as _, Totals};
+
+/// What the payer of a shop starts with.
+const PURSE: u64 = 50_000_000;
+
+/// A world with one payer, one merchant and one open session between them.
+struct Shop {
+    world: World,
+    payer: Wallet,
+    merchant: Wallet,
+    session: String,
+}
+
+impl Shop {
+    async fn open(options: Options, cap: u64) -> Self {
+        let world = World::with(options).await;
+        let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
+        let session = world.open(&payer, &merchant.key(), cap).await;
+        Self { world, payer, merchant, session }
+    }
+
+    fn payment(&self, amount: u64, nonce: Option<&str>) -> Value {
+        self.world.payment(&self.session, &self.merchant.key(), amount, nonce)
+    }
+
+    /// The same payment by a caller who waits a second only.
+    fn hasty_payment(&self, amount: u64, nonce: Option<&str>) -> Value {
+        let mut body = self.payment(amount, nonce);
+        for side in ["/paymentRequirements", "/paymentPayload/accepted"] {
+            body.pointer_mut(side).unwrap()["maxTimeoutSeconds"] = json!(1);
+        }
+        body
+    }
+
+    async fn settle(&self, amount: u64, nonce: Option<&str>) -> (u16, Value) {
+        self.world.post("/settle", &self.payment(amount, nonce)).await
+    }
+
+    async fn pays(&self, amount: u64, nonce: Option<&str>) -> Value {
+        let (status, answer) = self.settle(amount, nonce).await;
+        assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer:#}");
+        answer
+    }
+
+    async fn is_refused(&self, amount: u64, nonce: Option<&str>, reason: &str) {
+        is_refused_everywhere(&self.world, &self.payment(amount, nonce), reason).await;
+    }
+
+    /// Ends the scenario: what moved on chain is what the ledger captured, and the payer lost just that.
+    async fn closes(self) {
+        self.moved_what_it_captured().await;
+        self.world.finish().await;
+    }
+
+    async fn moved_what_it_captured(&self) {
+        quiet(&self.world).await;
+        let captured = self.world.ledger().totals(None).await.unwrap().captured.get();
+        assert_eq!(units(&self.world, &self.merchant), captured, "the merchant has what was captured");
+        assert_eq!(PURSE - units(&self.world, &self.payer), captured, "the payer lost what was captured");
+    }
+}
+
+/// The real balance, as nobody on a real network could read it.
+fn units(world: &World, wallet: &Wallet) -> u64 {
+    let handle = world.token_account(&wallet.key()).unwrap().amount;
+    let landed = world.net.network().stand_ins().vault().look_up(handle);
+    landed.map_or(0, |landed| u64::try_from(landed.plaintext.unwrap()).unwrap())
+}
+
+/// Waits until nothing is unfinished.
+async fn quiet(world: &World) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !world.ledger().unfinished().await.unwrap().is_empty() {
+        assert!(std::time::Instant::now() < until, "{:#?}", world.ledger().unfinished().await.unwrap());
+        world.confirmed().await;
+    }
+}
+
+/// Everything an attack must leave as it was.
+#[derive(Debug, PartialEq)]
+struct Trace {
+    fee_payer: u64,
+    spender: u64,
+    totals: Totals,
+    sessions: u64,
+}
+
+impl Trace {
+    async fn of(world: &World) -> Self {
+        let (_, sessions) = world.ledger().opened_since(&Pubkey::default(), 0).await.unwrap();
+        Self {
+            fee_payer: world.net.network().balance(&world.fee_payer()),
+            spender: world.net.network().balance(&world.spender()),
+            totals: world.ledger().totals(None).await.unwrap(),
+            sessions,
+        }
+    }
+}
+
+/// `/verify` and `/settle` both say no with this reason, in their own words (R-06: settle trusts no earlier verify).
+async fn is_refused_everywhere(world: &World, body: &Value, reason: &str) {
+    let (_, verified) = world.post("/verify", body).await;
+    assert_eq!((&verified["isValid"], &verified["invalidReason"]), (&json!(false), &json!(reason)), "{verified:#}");
+    let (_, settled) = world.post("/settle", body).await;
+    assert_eq!((&settled["success"], &settled["errorReason"]), (&json!(false), &json!(reason)), "{settled:#}");
+}
+
+/// An opening is refused with this word.
+async fn is_not_opened(world: &World, body: &Value, status: u16, error: &str) -> Value {
+    let (seen, answer) = world.post("/sessions", body).await;
+    assert_eq!((seen, answer["error"].as_str()), (status, Some(error)), "{answer:#}");
+    answer
+}
+
+/// Sets the same member on both sides, so that only what it means can be wrong.
+fn on_both_sides(body: &mut Value, member: &str, value: &Value) {
+    for side in ["/paymentRequirements", "/paymentPayload/accepted"] {
+        body.pointer_mut(side).unwrap()[member] = value.clone();
+    }
+}
+
+/// A session's public view.
+async fn view(world: &World, session: &str) -> Value {
+    let (status, view) = world.get(&format!("/sessions/{session}")).await;
+    assert_eq!(status, 200, "{view:#}");
+    view
+}
+
+/// Sends a request whose connection the test can cut: it has a client, and so a connection, of its own.
+fn sends(world: &World, path: &str, body: &Value) -> tokio::task::JoinHandle<reqwest::Result<reqwest::Response>> {
+    let client = reqwest::Client::builder().timeout(std::time::Duration::from_mins(1)).build().unwrap();
+    tokio::spawn(client.post(format!("{}{path}", world.running().url)).json(body).send())
+}
+
+/// Waits until a session is in this state.
+async fn becomes(world: &World, session: &str, state: &str) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let seen = view(world, session).await;
+        if seen["state"] == state {
+            return;
+        }
+        assert!(std::time::Instant::now() < until, "not {state}: {seen:#}");
+        world.confirmed().await;
+    }
+}
+
+/// Lands a transaction that `wallet` signs and pays for, past the facilitator.
+fn lands_by_itself(world: &World, wallet: &Wallet, instructions: &[Instruction]) -> Signature {
+    let network = world.net.network();
+    let message = legacy::Message::new_with_blockhash(instructions, Some(&wallet.key()), &network.latest_blockhash());
+    let signature = Signature::from(wallet.sign(&message.serialize()));
+    let transaction = VersionedTransaction { signatures: vec![signature], message: VersionedMessage::Legacy(message) };
+    network.send(transaction).unwrap()
+}
+
+/// Gives a wallet SOL of its own.
+async fn with_sol(world: &World, wallet: &Wallet) {
+    world.net.network().airdrop(&wallet.key(), 1_000_000_000).unwrap();
+    world.confirmed().await;
+}
+
+/// A JSON-RPC call to the chain, as anybody can make it.
+async fn rpc(world: &World, method: &str, params: Value) -> Value {
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let answer = world.http.post(world.net.rpc_url()).json(&request).send().await.unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    assert!(answer["error"].is_null(), "{answer:#}");
+    answer["result"].clone()
+}
+
+/// Everything that landed without an error and touched this address, newest first: signature and transaction.
+async fn landed(world: &World, address: &Pubkey) -> Vec<(String, VersionedTransaction)> {
+    let at = json!({ "commitment": "confirmed" });
+    let history = rpc(world, "getSignaturesForAddress", json!([address.to_string(), at])).await;
+    let mut found = Vec::new();
+    for entry in history.as_array().unwrap().iter().filter(|entry| entry["err"].is_null()) {
+        let signature = entry["signature"].as_str().unwrap().to_owned();
+        let config = json!({ "commitment": "confirmed", "encoding": "base64", "maxSupportedTransactionVersion": 0 });
+        let transaction = rpc(world, "getTransaction", json!([signature, config])).await;
+        let bytes = BASE64_STANDARD.decode(transaction["transaction"][0].as_str().unwrap()).unwrap();
+        found.push((signature, wincode::deserialize(&bytes).unwrap()));
+    }
+    found
+}
+
+/// The transfers among what landed at a wallet's token account.
+async fn transfers(world: &World, wallet: &Wallet) -> Vec<(String, VersionedTransaction)> {
+    let account = world.programs.token_account(&wallet.key(), &world.faucet.mint());
+    let transfer = sotto::programs::discriminator("transfer_with_authorization");
+    let mut found = landed(world, &account).await;
+    found.retain(|(_, transaction)| {
+        transaction.message.instructions().iter().any(|instruction| instruction.data.starts_with(&transfer))
+    });
+    found
+}

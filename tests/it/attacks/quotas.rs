@@ -1,0 +1,120 @@
+//! Making us pay: grants, rents, fees.
+
+use super::{Trace, is_not_opened};
+use crate::support::{Options, World};
+use sotto::ledger::Ledger as _;
+
+fn two_an_hour(settings: &mut sotto::facilitator::Settings) {
+    settings.sessions_per_user_per_hour = 2;
+}
+
+/// Guard: `check_quota`.
+#[tokio::test]
+async fn r18_a_user_gets_so_many_grants_an_hour_and_no_more() {
+    let world = World::with(Options::settings(two_an_hour)).await;
+    let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    world.open(&payer, &merchant.key(), 10).await;
+    world.open(&payer, &merchant.key(), 20).await;
+    let before = Trace::of(&world).await;
+    let third = world.opening_body(&world.opening(&payer, &merchant.key(), 30)).await;
+    is_not_opened(&world, &third, 429, "quota_exceeded").await;
+    assert_eq!(Trace::of(&world).await, before);
+    world.finish().await;
+}
+
+/// Guard: the quota is counted again where the row is written, so that openings that come together do not all pass a
+/// count that none of them has changed yet.
+#[tokio::test]
+async fn r18_openings_that_come_together_share_one_quota() {
+    let world = World::with(Options::settings(|settings| settings.sessions_per_user_per_hour = 1)).await;
+    let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    let mut bodies = Vec::new();
+    for cap in 1..=3 {
+        bodies.push(world.opening_body(&world.opening(&payer, &merchant.key(), cap)).await);
+    }
+    let answers = futures_util::future::join_all(bodies.iter().map(|body| world.post("/sessions", body))).await;
+    let opened = answers.iter().filter(|(status, _)| *status == 201).count();
+    let refused = answers.iter().filter(|(_, answer)| answer["error"] == "quota_exceeded").count();
+    assert_eq!((opened, refused), (1, 2), "{answers:#?}");
+    assert_eq!(world.ledger().totals(None).await.unwrap().grants, 2_000_000);
+    world.finish().await;
+}
+
+/// Guard: the global count of `check_quota`, under the same lock.
+#[tokio::test]
+async fn r18_many_users_together_share_the_global_quota() {
+    let world = World::with(Options::settings(|settings| settings.sessions_per_hour = 2)).await;
+    let merchant = world.wallet(0).await;
+    let mut bodies = Vec::new();
+    for _ in 0..4 {
+        let payer = world.wallet(100).await;
+        bodies.push(world.opening_body(&world.opening(&payer, &merchant.key(), 10)).await);
+    }
+    let answers = futures_util::future::join_all(bodies.iter().map(|body| world.post("/sessions", body))).await;
+    let opened = answers.iter().filter(|(status, _)| *status == 201).count();
+    assert_eq!(opened, 2, "{answers:#?}");
+    world.finish().await;
+}
+
+/// Guard: `max_grant` in the template.
+#[tokio::test]
+async fn r18_a_grant_above_the_bound_is_not_signed() {
+    let world = World::start().await;
+    let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    let before = Trace::of(&world).await;
+    for grant in [2_000_001, 50_000_000_000] {
+        let mut opening = world.opening(&payer, &merchant.key(), 10);
+        opening.grant = grant;
+        is_not_opened(&world, &world.opening_body(&opening).await, 400, "approve_not_allowed").await;
+    }
+    assert_eq!(Trace::of(&world).await, before);
+    world.finish().await;
+}
+
+/// Guard: `sponsor_account_creation` in `read_accounts`.
+#[tokio::test]
+async fn r18_a_users_own_account_is_not_created_at_our_cost() {
+    let world = World::start().await;
+    let (pauper, merchant) = (world.stranger(), world.wallet(0).await);
+    let before = Trace::of(&world).await;
+    let opening = world.opening(&pauper, &merchant.key(), 10);
+    is_not_opened(&world, &world.opening_body(&opening).await, 400, "source_not_ready").await;
+    assert_eq!(Trace::of(&world).await, before);
+    assert!(world.token_account(&pauper.key()).is_none());
+    world.finish().await;
+}
+
+/// Guard: `create_recipient`, and that a recipient is created only after the approve was proved.
+#[tokio::test]
+async fn r18_a_recipients_account_is_created_once_and_only_where_the_operator_pays_for_it() {
+    let world = World::start().await;
+    let (payer, merchant) = (world.wallet(100).await, world.stranger());
+    let mut bent = world.opening(&payer, &merchant.key(), 10);
+    bent.approved = 9;
+    is_not_opened(&world, &world.opening_body(&bent).await, 400, "cap_mismatch").await;
+    assert!(world.token_account(&merchant.key()).is_none(), "a rejected opening creates nothing");
+    world.open(&payer, &merchant.key(), 10).await;
+    let rent = world.ledger().totals(None).await.unwrap().rent;
+    assert!(rent > 0 && world.token_account(&merchant.key()).is_some());
+    world.open(&payer, &merchant.key(), 20).await;
+    assert_eq!(world.ledger().totals(None).await.unwrap().rent, rent, "the second session finds it there");
+    world.finish().await;
+
+    let world = World::with(Options::settings(|settings| settings.create_recipient = false)).await;
+    let (payer, merchant) = (world.wallet(100).await, world.stranger());
+    let before = Trace::of(&world).await;
+    let body = world.opening_body(&world.opening(&payer, &merchant.key(), 10)).await;
+    is_not_opened(&world, &body, 400, "recipient_not_ready").await;
+    assert_eq!(Trace::of(&world).await, before);
+    world.finish().await;
+}
+
+/// Guard: the balance check of `read_accounts`.
+#[tokio::test]
+async fn a_poor_fee_payer_opens_nothing_and_says_so() {
+    let world = World::with(Options::settings(|settings| settings.low_balance = u64::MAX)).await;
+    let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    let body = world.opening_body(&world.opening(&payer, &merchant.key(), 10)).await;
+    is_not_opened(&world, &body, 503, "insufficient_sponsor_balance").await;
+    world.finish().await;
+}

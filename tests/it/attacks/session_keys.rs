@@ -1,0 +1,122 @@
+//! With a session key the session's id is no secret any more.
+
+use super::{PURSE, Shop, Trace, is_refused_everywhere, on_both_sides, units};
+use crate::support::{Wallet, World};
+use serde_json::{Value, json};
+use sotto::domain::{
+    amount::Amount,
+    intent::IntentHash,
+    signed::{payment_message, resource_hash},
+};
+
+type Bend = Box<dyn Fn(&mut Value)>;
+
+/// A payment as a session key signs it.
+struct Signed<'a> {
+    shop: &'a Shop,
+    key: Wallet,
+    intent: IntentHash,
+}
+
+impl Signed<'_> {
+    fn body(&self, amount: u64, nonce: &str, expires_at: u64, resource: Option<&str>) -> Value {
+        let mut body = self.shop.payment(amount, Some(nonce));
+        let text = payment_message(
+            &self.intent,
+            self.shop.session.parse().unwrap(),
+            Amount::new(amount).unwrap(),
+            &self.shop.merchant.key(),
+            nonce,
+            expires_at,
+            resource,
+        );
+        let mut authorization = json!({ "nonce": nonce, "expiresAt": expires_at });
+        if let Some(url) = resource {
+            authorization["resourceHash"] = json!(resource_hash(url));
+        }
+        body["paymentPayload"]["payload"]["authorization"] = authorization;
+        let signature = bs58::encode(self.key.sign(text.as_bytes())).into_string();
+        body["paymentPayload"]["payload"]["signature"] = json!(signature);
+        body
+    }
+}
+
+/// Guard: `domain::payment::check_authorization`.
+#[tokio::test]
+async fn r12_with_a_session_key_the_bare_id_pays_nothing_and_a_signature_pays_one_thing() {
+    let world = World::start().await;
+    let (payer, merchant, key) = (world.wallet(PURSE).await, world.wallet(0).await, world.stranger());
+    let mut opening = world.opening(&payer, &merchant.key(), 1_000);
+    opening.intent.session_key = Some(key.key());
+    opening.settle_message = true;
+    let (status, answer) = world.post("/sessions", &world.opening_body(&opening).await).await;
+    assert_eq!(status, 201, "{answer:#}");
+    let session = answer["sessionId"].as_str().unwrap().to_owned();
+    let shop = Shop { world, payer, merchant, session };
+    let (world, later) = (&shop.world, shop.world.now() + 600);
+    let signed = Signed { shop: &shop, key, intent: IntentHash::of(&opening.intent.to_bytes()) };
+    let url = "https://api.example/weather";
+    let before = Trace::of(world).await;
+
+    shop.is_refused(10, None, "session_signature_required").await;
+    shop.is_refused(10, Some("nonce-0000-0000-0000"), "session_signature_required").await;
+    let payload = "/paymentPayload/payload";
+    let bends: [(&str, Bend); 6] = [
+        (
+            "amount",
+            Box::new(|body| {
+                on_both_sides(body, "amount", &json!("11"));
+                body["paymentPayload"]["payload"]["amount"] = json!("11");
+            }),
+        ),
+        (
+            "nonce",
+            Box::new(|body| {
+                body["paymentPayload"]["payload"]["nonce"] = json!("another-nonce-0000");
+                body["paymentPayload"]["payload"]["authorization"]["nonce"] = json!("another-nonce-0000");
+            }),
+        ),
+        ("resource", Box::new(|body| body["paymentPayload"]["resource"]["url"] = json!("https://evil.example/"))),
+        ("no resource", Box::new(|body| drop(body["paymentPayload"].as_object_mut().unwrap().remove("resource")))),
+        (
+            "expiry",
+            Box::new(|body| {
+                let expires_at = &mut body["paymentPayload"]["payload"]["authorization"]["expiresAt"];
+                *expires_at = json!(expires_at.as_u64().unwrap() + 1);
+            }),
+        ),
+        (
+            "unbound",
+            Box::new(|body| {
+                let authorization = &mut body["paymentPayload"]["payload"]["authorization"];
+                authorization.as_object_mut().unwrap().remove("resourceHash");
+            }),
+        ),
+    ];
+    for (what, bend) in bends {
+        let mut body = signed.body(10, "nonce-0000-0000-0001", later, Some(url));
+        bend(&mut body);
+        let (_, answer) = world.post("/settle", &body).await;
+        assert_eq!(answer["errorReason"], "invalid_session_signature", "{what}: {answer:#}");
+        is_refused_everywhere(world, &body, "invalid_session_signature").await;
+    }
+    // Beside the signed nonce no other one counts, or one signature would pay twice.
+    let mut two_nonces = signed.body(10, "nonce-0000-0000-0001", later, Some(url));
+    two_nonces.pointer_mut(payload).unwrap()["nonce"] = json!("nonce-0000-0000-0002");
+    is_refused_everywhere(world, &two_nonces, "bad_request").await;
+    // The user's own key is not the session key.
+    let by_user =
+        Signed { key: shop.payer.clone(), ..Signed { shop: &shop, key: shop.payer.clone(), intent: signed.intent } };
+    let body = by_user.body(10, "nonce-0000-0000-0001", later, Some(url));
+    is_refused_everywhere(world, &body, "invalid_session_signature").await;
+    let stale = signed.body(10, "nonce-0000-0000-0003", world.now() - 1, None);
+    is_refused_everywhere(world, &stale, "payment_expired").await;
+    assert_eq!(Trace::of(world).await, before);
+
+    let good = signed.body(10, "nonce-0000-0000-0001", later, Some(url));
+    let (_, paid) = world.post("/settle", &good).await;
+    assert_eq!(paid["success"], json!(true), "{paid:#}");
+    is_refused_everywhere(world, &good, "duplicate_settlement").await;
+    assert_eq!(units(world, &shop.merchant), 10);
+    shop.closes().await;
+}

@@ -1,0 +1,220 @@
+//! What is lost, late, repeated or cut off in the middle: nothing is charged twice and nothing is lost.
+
+use super::{PURSE, Shop, becomes, is_refused_everywhere, quiet, sends, transfers, units};
+use crate::support::{Options, World};
+use serde_json::{Value, json};
+use sotto::{
+    domain::settlement::State,
+    facilitator::AllowancePolicy,
+    ledger::{Ledger as _, Totals},
+    localnet::{ALL, FaultPlan, Odds},
+};
+use std::collections::BTreeMap;
+
+fn late(slots: u64) -> FaultPlan {
+    FaultPlan { late_confirmation: BTreeMap::from([(ALL.to_owned(), slots)]), ..FaultPlan::default() }
+}
+
+/// Guards: `end_wait` keeps what is planned; a repeat meets its own hold.
+#[tokio::test]
+async fn r14_a_confirmation_later_than_the_callers_deadline_is_pending_and_then_told_once() {
+    let shop = Shop::open(Options::default(), 1_000_000).await;
+    shop.world.net.faults().set(late(80));
+    let (status, pending) = shop.world.post("/settle", &shop.hasty_payment(1_000, Some("late-nonce-000001"))).await;
+    assert_eq!((status, &pending["errorReason"]), (200, &json!("settlement_pending")), "{pending:#}");
+    assert!(pending["transaction"].as_str().unwrap().len() > 60, "it names the transaction: {pending:#}");
+    assert_eq!(shop.world.ledger().totals(None).await.unwrap().held.get(), 1_000, "the hold is kept");
+    shop.world.net.faults().clear();
+    let answer = shop.pays(1_000, Some("late-nonce-000001")).await;
+    assert_eq!(answer["transaction"], pending["transaction"]);
+    shop.is_refused(1_000, Some("late-nonce-000001"), "duplicate_settlement").await;
+    assert_eq!(transfers(&shop.world, &shop.payer).await.len(), 1);
+    shop.closes().await;
+}
+
+/// Guard: `Step::Send` again while the blockhash lives: the same bytes land once.
+#[tokio::test]
+async fn r14_a_lost_send_is_sent_again_and_lands_once() {
+    let shop = Shop::open(Options::default(), 1_000_000).await;
+    shop.world.net.faults().set(FaultPlan { drop_sends: Odds::next(1), ..FaultPlan::default() });
+    shop.pays(1_000, None).await;
+    assert_eq!(transfers(&shop.world, &shop.payer).await.len(), 1);
+    shop.closes().await;
+}
+
+/// Guard: `step` ignores what a send answers and looks.
+#[tokio::test]
+async fn r16_an_error_after_the_network_took_it_starts_no_second_transfer() {
+    let shop = Shop::open(Options::default(), 1_000_000).await;
+    shop.world.net.faults().set(FaultPlan { error_after_take: Odds::next(1), ..FaultPlan::default() });
+    shop.pays(1_000, None).await;
+    assert_eq!(units(&shop.world, &shop.merchant), 1_000);
+    assert_eq!(transfers(&shop.world, &shop.payer).await.len(), 1);
+    shop.closes().await;
+}
+
+/// Guard: `Absent` needs a proof; only after it another transaction carries the same holds.
+#[tokio::test]
+async fn r16_what_never_lands_is_carried_by_one_other_transaction() {
+    let shop = Shop::open(Options::default(), 1_000_000).await;
+    // Until its blockhash has died, 150 slots of 25 ms.
+    shop.world.net.faults().set(FaultPlan { drop_sends: Odds::next(2), ..FaultPlan::default() });
+    let answer = shop.pays(1_000, None).await;
+    let found = transfers(&shop.world, &shop.payer).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(answer["transaction"], found[0].0.as_str());
+    assert_eq!(shop.world.ledger().totals(None).await.unwrap().transfers, 1);
+    shop.closes().await;
+}
+
+/// Sends a payment and cuts the connection once `reached` is true of the ledger and the chain.
+async fn cut_off(shop: &Shop, body: &Value, reached: impl AsyncFn(&Shop) -> bool) {
+    let request = sends(&shop.world, "/settle", body);
+    while !reached(shop).await {
+        assert!(!request.is_finished(), "it was answered before the kill");
+        tokio::task::yield_now().await;
+    }
+    request.abort();
+    let _ = request.await;
+}
+
+async fn is(shop: &Shop, state: State) -> bool {
+    let unfinished = shop.world.ledger().unfinished().await.unwrap();
+    unfinished.iter().any(|work| work.settlement.state == state && work.settlement.amount.get() == 1_000)
+}
+
+/// Kills the process where `plan` holds a payment up, starts it again, and repeats the payment.
+async fn survives(plan: FaultPlan, at: impl AsyncFn(&Shop) -> bool, expected: &str, landed: usize) {
+    let mut shop = Shop::open(Options::default(), 1_000_000).await;
+    let body = shop.payment(1_000, Some("killed-nonce-0001"));
+    shop.world.net.faults().set(plan);
+    cut_off(&shop, &body, at).await;
+    shop.world.kill().await;
+    shop.world.net.faults().clear();
+    shop.world.boot().await;
+    // A repeat that came before recovery was done would be waited for, and paid.
+    quiet(&shop.world).await;
+    let (_, answer) = shop.world.post("/settle", &body).await;
+    let said = if answer["success"] == json!(true) { "success" } else { answer["errorReason"].as_str().unwrap() };
+    assert_eq!(said, expected, "{answer:#}");
+    let (_, again) = shop.world.post("/settle", &body).await;
+    assert_eq!(again["success"], json!(false), "{again:#}");
+    assert_eq!(transfers(&shop.world, &shop.payer).await.len(), landed);
+    // The session is none the worse: the rest of the cap is there.
+    shop.pays(999_000, None).await;
+    shop.closes().await;
+}
+
+/// Guard: `recover`. Planned and never signed: given back.
+#[tokio::test]
+async fn r15_killed_before_anything_was_signed() {
+    let plan =
+        FaultPlan { latency: BTreeMap::from([("simulateTransaction".to_owned(), 2_000)]), ..FaultPlan::default() };
+    survives(plan, async |shop| is(shop, State::Reserved).await, "settlement_expired", 0).await;
+}
+
+/// Guard: `record_signed` before `send`, and `recover`. Signed, and the send was lost: sent again.
+#[tokio::test]
+async fn r15_killed_after_a_send_that_was_lost() {
+    let plan = FaultPlan { drop_sends: Odds::next(100), ..FaultPlan::default() };
+    survives(plan, async |shop| is(shop, State::InFlight).await, "success", 1).await;
+}
+
+/// Guard: `recover` looks before it acts. Landed, and nobody was told.
+#[tokio::test]
+async fn r15_killed_after_landing_and_before_the_ledger_knew() {
+    let landed = async |shop: &Shop| units(&shop.world, &shop.merchant) == 1_000 && is(shop, State::InFlight).await;
+    survives(late(60), landed, "success", 1).await;
+}
+
+/// Guard: `opening_sessions` in `recover`.
+#[tokio::test]
+async fn r15_an_opening_that_was_cut_off_opens_by_itself() {
+    let mut world = World::start().await;
+    let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
+    let body = world.opening_body(&world.opening(&payer, &merchant.key(), 1_000)).await;
+    world.net.faults().set(FaultPlan { drop_sends: Odds::next(100), ..FaultPlan::default() });
+    let request = sends(&world, "/sessions", &body);
+    while !world.ledger().unfinished().await.unwrap().iter().any(|work| work.settlement.state == State::InFlight) {
+        tokio::task::yield_now().await;
+    }
+    request.abort();
+    let _ = request.await;
+    world.kill().await;
+    world.net.faults().clear();
+    world.boot().await;
+    let session = world.ledger().live_sessions(&payer.key(), &world.faucet.mint()).await.unwrap()[0].id.to_string();
+    becomes(&world, &session, "open").await;
+    let (status, answer) = world.post("/sessions", &body).await;
+    assert_eq!((status, answer["sessionId"].as_str()), (201, Some(session.as_str())));
+    assert_eq!(world.ledger().totals(None).await.unwrap().grants, 2_000_000, "granted once");
+    world.finish().await;
+}
+
+/// Guard: `round` finishes openings that nobody works at. The caller hung up, the chain was away for a moment: the
+/// session opens or ends, without a restart.
+#[tokio::test]
+async fn r15_an_opening_whose_caller_hung_up_opens_by_itself() {
+    let world = World::start().await;
+    let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
+    let body = world.opening_body(&world.opening(&payer, &merchant.key(), 1_000)).await;
+    let latency = BTreeMap::from([("getMultipleAccounts".to_owned(), 300), ("getEpochInfo".to_owned(), 700)]);
+    world.net.faults().set(FaultPlan { latency, ..FaultPlan::default() });
+    let request = sends(&world, "/sessions", &body);
+    while world.ledger().opening_sessions().await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // The row is written, the signature is not: here the caller goes.
+    request.abort();
+    let _ = request.await;
+    world.net.faults().clear();
+    let session = world.ledger().opening_sessions().await.unwrap()[0].id.to_string();
+    becomes(&world, &session, "rejected").await;
+    world.finish().await;
+}
+
+/// Guards: the confirmation by websocket, the shared blockhash. R-32: no polling with history search.
+#[tokio::test]
+async fn r32_a_settlement_asks_little_of_the_chain() {
+    for (policy, simulations) in [(AllowancePolicy::Every, 5), (AllowancePolicy::Never, 0)] {
+        let options = Options::settings(move |settings| settings.decrypt_allowance = policy);
+        let shop = Shop::open(options, 1_000_000).await;
+        shop.pays(1_000, None).await;
+        quiet(&shop.world).await;
+        let network = shop.world.net.network();
+        network.reset_request_counts();
+        for _ in 0..5 {
+            shop.pays(1_000, None).await;
+        }
+        let counts = network.request_counts();
+        let asked = |method: &str| counts.get(method).copied().unwrap_or(0);
+        assert_eq!((asked("sendTransaction"), asked("simulateTransaction")), (5, simulations), "{counts:?}");
+        assert_eq!((asked("getTransaction"), asked("getSignaturesForAddress"), asked("getAccountInfo")), (0, 0, 0));
+        assert!(asked("getLatestBlockhash") <= 3 && asked("getSignatureStatuses") <= 5, "{counts:?}");
+        let subscriptions: u64 =
+            counts.iter().filter(|(method, _)| method.contains("ubscribe")).map(|(_, count)| count).sum();
+        let all: u64 = counts.values().sum();
+        assert!(all - subscriptions <= 5 + simulations + 8, "{counts:?}");
+        shop.closes().await;
+    }
+}
+
+/// Guard: holds gather while a transfer is on its way; each is carried by one transaction only.
+#[tokio::test]
+async fn r16_every_capture_is_carried_by_exactly_one_landed_transaction() {
+    let shop = Shop::open(Options::default(), 1_000_000).await;
+    shop.world.net.faults().set(FaultPlan {
+        error_after_take: Odds { next: 0, per_mille: 300 },
+        drop_sends: Odds { next: 0, per_mille: 200 },
+        ..FaultPlan::default()
+    });
+    let answers = futures_util::future::join_all((0..15).map(|_| shop.settle(1_000, None))).await;
+    assert!(answers.iter().all(|(_, answer)| answer["success"] == json!(true)), "{answers:#?}");
+    shop.world.net.faults().clear();
+    quiet(&shop.world).await;
+    let Totals { captured, transfers: booked, .. } = shop.world.ledger().totals(None).await.unwrap();
+    assert_eq!(captured.get(), 15_000);
+    assert_eq!(transfers(&shop.world, &shop.payer).await.len() as u64, booked);
+    is_refused_everywhere(&shop.world, &shop.payment(985_001, None), "cap_exceeded").await;
+    shop.closes().await;
+}
