@@ -93,6 +93,23 @@ async fn r09_the_payer_does_not_choose_the_price() {
     shop.closes().await;
 }
 
+/// Guard: `wire::json::read`: of two readers of a member that is given twice, one would read the other price.
+#[tokio::test]
+async fn r09_a_price_that_is_stated_twice_is_no_price() {
+    let shop = Shop::open(Options::default(), 10_000_000).await;
+    let before = Trace::of(&shop.world).await;
+    let text = shop.payment(10, None).to_string();
+    let twice = text.replacen(r#""amount":"10""#, r#""amount":"1","amount":"10""#, 1);
+    assert_ne!(twice, text);
+    for route in ["/verify", "/settle"] {
+        let (status, answer) = shop.world.post_text(route, twice.clone()).await;
+        assert_eq!(status, 400, "{answer:#}");
+        assert!(answer["invalidReason"] == "bad_request" || answer["errorReason"] == "bad_request", "{answer:#}");
+    }
+    assert_eq!(Trace::of(&shop.world).await, before);
+    shop.closes().await;
+}
+
 /// Guards: the ledger's unique nonce, the waiters' one success, `claim_success`.
 #[tokio::test]
 async fn r13_one_nonce_is_one_charge_and_one_success_however_often_it_is_sent() {
