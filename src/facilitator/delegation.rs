@@ -40,7 +40,8 @@ impl Facilitator {
         let accounts = self.chain.accounts(&[self.token_account(session.user())]).await?;
         let account = accounts.into_iter().next().flatten().and_then(|a| IncoAccount::decode(&a.data).ok());
         let spender = self.keys.spender.pubkey();
-        if account.is_some_and(|account| account.delegate == Some(spender)) {
+        // An account that is missing or unreadable says nothing about who its delegate is.
+        if account.is_none_or(|account| account.delegate == Some(spender)) {
             return Ok(false);
         }
         let revoked = self.ledger.revoke_sessions(session.user(), &session.intent.asset).await?;

@@ -6,7 +6,7 @@
 use crate::{
     chain::Commitment,
     domain::{
-        hold::{Hold, HoldId},
+        hold::{Hold, HoldId, HoldState},
         reason::PayReason,
         settlement::{Attempt, Event, Observation, Purpose, Settlement, SettlementId, State, Step, next_step},
     },
@@ -40,6 +40,8 @@ struct Drive {
     /// What callers are told if it is given up before it was ever sent.
     give_up: PayReason,
     refused: bool,
+    /// Whether the settlement was read anew, so that its callers may not have been told what was written.
+    reloaded: bool,
     rest: Duration,
 }
 
@@ -51,6 +53,7 @@ impl Drive {
             seen: Observation::NotAsked,
             give_up: PayReason::SettlementExpired,
             refused: false,
+            reloaded: false,
             rest: SHORTEST_REST,
         }
     }
@@ -77,6 +80,9 @@ impl Facilitator {
                 self.recover_from(&mut drive, error).await;
             }
         }
+        if drive.reloaded {
+            self.tell_what_was_written(drive.settlement.id).await;
+        }
         // Given back first: the background task claims it anew.
         drop(claim);
         if !drive.settlement.state.is_terminal() {
@@ -95,6 +101,23 @@ impl Facilitator {
             drive.settlement = work.settlement;
             drive.attempt = work.attempt;
             drive.seen = Observation::NotAsked;
+            drive.reloaded = true;
+        }
+    }
+
+    /// A write whose answer was lost may have happened: callers who still wait are told what the ledger says.
+    async fn tell_what_was_written(&self, id: SettlementId) {
+        let Ok(holds) = self.ledger.holds_of(id).await else { return };
+        for hold in holds {
+            match hold.state {
+                HoldState::Captured { signature, .. } => {
+                    self.waiters.tell(hold.id, Outcome::Captured { signature, yours: false }, false);
+                }
+                HoldState::Released { reason, signature } => {
+                    self.waiters.tell(hold.id, Outcome::Released { reason, signature }, false);
+                }
+                HoldState::Waiting | HoldState::Planned { .. } => {}
+            }
         }
     }
 
@@ -208,6 +231,8 @@ impl Facilitator {
             }
         }
         self.tell_callers(&drive.settlement, &event, &holds, &counted);
+        // An opening may wait for this user's lanes to drain, whoever drove them.
+        self.lanes.progress.notify_waiters();
         Ok(())
     }
 
@@ -229,7 +254,8 @@ impl Facilitator {
         }
     }
 
-    /// Whether a further attempt is wanted: for a capture, when somebody waits for one of its holds.
+    /// Whether a further attempt is wanted: for a capture, when somebody waits for one of its holds, or was told that it
+    /// is settled before a fork took it back: a success that was said is a promise.
     async fn is_wanted(&self, settlement: &Settlement) -> Result<bool, LedgerError> {
         if settlement.state != State::Reserved {
             return Ok(true);
@@ -238,7 +264,7 @@ impl Facilitator {
             Purpose::Capture => {
                 let holds = self.ledger.holds_of(settlement.id).await?;
                 let ids: Vec<HoldId> = holds.iter().map(|hold| hold.id).collect();
-                Ok(self.waiters.any(&ids))
+                Ok(holds.iter().any(|hold| hold.told) || self.waiters.any(&ids))
             }
             Purpose::CreateRecipient | Purpose::Probe => Ok(settlement.attempts < 3),
             Purpose::Approve => Ok(false),

@@ -90,6 +90,8 @@ pub struct Facilitator {
     waiters: Arc<waiters::Waiters>,
     /// Settlements a task of this process drives right now.
     driving: claims::Claims<SettlementId>,
+    /// Settlements a task of this process stands in line to drive.
+    resuming: claims::Claims<SettlementId>,
     /// Openings a task of this process finishes right now.
     finishing: claims::Claims<SessionId>,
     /// Sessions whose last transfer landed with an error: the next one is simulated first.
@@ -117,6 +119,7 @@ impl Facilitator {
             gates: gates::Gates::default(),
             waiters: Arc::default(),
             driving: claims::Claims::default(),
+            resuming: claims::Claims::default(),
             finishing: claims::Claims::default(),
             distrusted: claims::Marks::default(),
             measured_units: AtomicU32::new(0),

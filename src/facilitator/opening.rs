@@ -186,9 +186,12 @@ impl Facilitator {
         let settlement = self.drive(Work { settlement, attempt: None }, Until::Landed).await;
         match settlement.state {
             State::Landed | State::Settled => Ok(()),
-            State::Reserved | State::InFlight | State::Released => {
-                Err(OpenRefusal::new(OpenReason::RecipientNotReady).into())
-            }
+            // Somebody else drives it: the next round finds the account there.
+            State::Reserved | State::InFlight => Err(OpenError::Unavailable {
+                retry_after: 1,
+                source: "the recipient's account is being created".into(),
+            }),
+            State::Released => Err(OpenRefusal::new(OpenReason::RecipientNotReady).into()),
         }
     }
 
@@ -317,6 +320,9 @@ impl Facilitator {
         let Some(signature) = signature else {
             return Err(OpenError::Broken("a landed approve has no signature".into()));
         };
+        if session.intent.expires_at <= self.clock.now() {
+            return self.reject(id, OpenRefusal::new(OpenReason::ExpirationInPast)).await;
+        }
         let account = self.chain.accounts(&[self.token_account(session.user())]).await?.into_iter().next().flatten();
         let account = match self.usable(account.as_ref(), session.user(), OpenReason::SourceNotReady) {
             Ok(account) => account.filter(|account| account.delegate == Some(self.keys.spender.pubkey())),

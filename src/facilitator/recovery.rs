@@ -51,6 +51,8 @@ impl Facilitator {
     fn resume(self: &Arc<Self>, work: Work) {
         let this = Arc::clone(self);
         self.spawn(async move {
+            // One task at a time stands in line for a settlement, however many rounds see it unfinished.
+            let Some(_queued) = this.resuming.claim(work.settlement.id) else { return };
             let landed = work.settlement.state == State::Landed;
             let session = match work.settlement.session {
                 Some(id) if !landed => this.ledger.session(id).await.ok().flatten(),
@@ -100,7 +102,8 @@ impl Facilitator {
         }
         for work in self.ledger.unfinished().await? {
             let opening = work.settlement.purpose == Purpose::Approve && work.settlement.state != State::Landed;
-            if !opening && !self.driving.is_claimed(work.settlement.id) {
+            if !opening && !self.driving.is_claimed(work.settlement.id) && !self.resuming.is_claimed(work.settlement.id)
+            {
                 self.resume(work);
             }
         }

@@ -54,10 +54,12 @@ impl Facilitator {
             if reason == PayReason::PaymentExpired
                 && let Some(hold) = self.find_repeat(payment, &session).await?
             {
-                return answer.repeat(hold).await;
+                let deadline = tokio::time::Instant::now() + answer.deadline();
+                return answer.repeat(hold, deadline).await;
             }
             return Err(answer.refuse(reason));
         }
+        let deadline = tokio::time::Instant::now() + answer.deadline();
         let new = NewHold {
             id: HoldId::from_random_bytes(self.random_id()),
             session: session.id,
@@ -67,9 +69,8 @@ impl Facilitator {
             unverified_exposure: self.settings.payments.unverified_exposure,
             now: self.clock.now(),
         };
-        let deadline = tokio::time::Instant::now() + answer.deadline();
         let ticket = self.waiters.register(new.id);
-        match self.hold_when_allowed(&new, &session, deadline).await {
+        match self.hold_when_allowed(new, &session, deadline).await {
             Ok(Held::New(hold)) => {
                 self.wake_lane(session.id);
                 answer.wait(hold, ticket, deadline).await
@@ -77,7 +78,7 @@ impl Facilitator {
             other => {
                 self.waiters.leave(&ticket);
                 match other? {
-                    Held::New(hold) | Held::Repeat(hold) => answer.repeat(hold).await,
+                    Held::New(hold) | Held::Repeat(hold) => answer.repeat(hold, deadline).await,
                     Held::NonceConflict => Err(answer.refuse(PayReason::NonceConflict)),
                     Held::Refused(reason) => Err(answer.refuse(reason)),
                 }
@@ -107,7 +108,7 @@ impl Facilitator {
     /// Writes the hold, once no opening of the same user is under way.
     async fn hold_when_allowed(
         &self,
-        new: &NewHold,
+        new: NewHold,
         session: &Session,
         deadline: tokio::time::Instant,
     ) -> Result<Held, PayError> {
@@ -115,7 +116,8 @@ impl Facilitator {
         let Ok(_open) = tokio::time::timeout_at(deadline, gate).await else {
             return Ok(Held::Refused(PayReason::SessionBusy));
         };
-        Ok(self.ledger.hold(new).await?)
+        // The wait may have been long: the session is judged as of now.
+        Ok(self.ledger.hold(&NewHold { now: self.clock.now(), ..new }).await?)
     }
 }
 
@@ -148,7 +150,11 @@ impl Answer<'_> {
         };
         match outcome {
             Some(Outcome::Captured { signature, yours: true }) => Ok(self.receipt(&hold, signature)),
-            Some(Outcome::Captured { signature, yours: false }) => self.told_before(&hold, signature),
+            // Counted too late or beside somebody else: the ledger knows whether the success was said.
+            Some(Outcome::Captured { yours: false, .. }) => {
+                let hold = self.facilitator.ledger.find_hold(hold.id).await?.unwrap_or(hold);
+                self.decided(&hold).await
+            }
             Some(Outcome::Released { reason, signature }) => Err(self.released(reason, signature)),
             None => self.end_wait(&hold).await,
         }
@@ -164,8 +170,7 @@ impl Answer<'_> {
     }
 
     /// The same payment again: waits when its outcome is open, else tells what was recorded.
-    async fn repeat(&self, hold: Hold) -> Result<Receipt, PayError> {
-        let deadline = tokio::time::Instant::now() + self.deadline();
+    async fn repeat(&self, hold: Hold, deadline: tokio::time::Instant) -> Result<Receipt, PayError> {
         let ticket = self.facilitator.waiters.register(hold.id);
         // Read again after registering: an outcome between the two would be missed otherwise.
         let hold = self.facilitator.ledger.find_hold(hold.id).await?.unwrap_or(hold);

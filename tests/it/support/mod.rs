@@ -175,10 +175,6 @@ impl World {
         self.running.as_ref().unwrap()
     }
 
-    pub fn facilitator(&self) -> &Arc<Facilitator> {
-        &self.running().facilitator
-    }
-
     pub fn ledger(&self) -> &SqliteLedger {
         &self.running().ledger
     }
