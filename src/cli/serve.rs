@@ -81,7 +81,8 @@ impl Serve {
         let served = serve_until_stopped(listener, service.router.clone(), stop, config.limits.request_timeout).await;
         service.facilitator.stop().await;
         service.chain.shutdown().await;
-        tracing::info!("stopped");
+        let counts = service.ledger.counts();
+        tracing::info!(commits = counts.commits, verbs = counts.verbs, "stopped");
         served
     }
 

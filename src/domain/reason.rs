@@ -69,7 +69,7 @@ reasons! {
         InvalidSessionSignature = "invalid_session_signature", false, "The payload's signature is not the session key's over this payment.";
         PaymentExpired = "payment_expired", false, "The payload's own authorisation has expired.";
         SettlementPending = "settlement_pending", true, "The transfer is signed or sent, and its outcome is not known yet; repeat the same request.";
-        SettlementExpired = "settlement_expired", true, "Nothing was sent before the deadline; nothing is charged.";
+        SettlementExpired = "settlement_expired", false, "Nothing was sent before the deadline; nothing is charged. Pay again under a new nonce.";
         SimulationFailed = "simulation_failed", false, "The chain refuses the transfer; nothing was sent and nothing is charged.";
         OnchainTransferFailed = "onchain_transfer_failed", false, "The transfer landed with an error; nothing is charged.";
         InsufficientFunds = "insufficient_funds", false, "The payer's balance is known to be too short.";
