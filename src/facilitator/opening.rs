@@ -299,22 +299,26 @@ impl Facilitator {
             if settlement.state == State::Released {
                 return self.reject(id, OpenRefusal::new(OpenReason::ApproveSubmitFailed)).await;
             }
-            return self.prove_opening(id, settlement.signature).await;
+            return self.prove_opening(id, settlement.signature, settlement.state == State::Settled).await;
         }
         let session = self.ledger.session(id).await?.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound))?;
         if let Some(signature) = session.approve {
             // The approve was on chain before the request.
-            return self.prove_opening(id, Some(signature)).await;
+            return self.prove_opening(id, Some(signature), true).await;
         }
         // Killed between the row and the signature: nothing was ever sent.
         self.reject(id, OpenRefusal::new(OpenReason::ApproveSubmitFailed)).await
     }
 
     /// Reads the account back, compares the approved amount with the cap, and opens.
+    ///
+    /// Until the approve is final an account that does not show it proves nothing: the node that answers may be behind
+    /// the one that told of the landing. The next round looks again.
     async fn prove_opening(
         self: &Arc<Self>,
         id: SessionId,
         signature: Option<solana_signature::Signature>,
+        is_final: bool,
     ) -> Result<Session, OpenError> {
         let session = self.ledger.session(id).await?.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound))?;
         let Some(signature) = signature else {
@@ -326,10 +330,13 @@ impl Facilitator {
         let account = self.chain.accounts(&[self.token_account(session.user())]).await?.into_iter().next().flatten();
         let account = match self.usable(account.as_ref(), session.user(), OpenReason::SourceNotReady) {
             Ok(account) => account.filter(|account| account.delegate == Some(self.keys.spender.pubkey())),
-            Err(refusal) => return self.reject(id, refusal).await,
+            Err(refusal) if is_final => return self.reject(id, refusal).await,
+            Err(_) => None,
         };
         let Some(account) = account else {
-            return self.reject(id, OpenRefusal::new(OpenReason::DelegateMismatch)).await;
+            let reason = if is_final { OpenReason::DelegateMismatch } else { OpenReason::ApprovePending };
+            let refusal = OpenRefusal::new(reason);
+            return if is_final { self.reject(id, refusal).await } else { Err(refusal.about(id).into()) };
         };
         let approved = match self.approved_amount(&account).await {
             Ok(approved) => approved,
