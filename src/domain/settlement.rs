@@ -3,7 +3,8 @@
 //! ```text
 //!         planned               signed bytes recorded          confirmed, ok          finalised
 //!    new ─────────▶ Reserved ──────────────────────▶ InFlight ─────────────▶ Landed ─────────▶ Settled
-//!                    │    ▲── absent, with proof ─────┘   │  ▲─── a fork took it back ──┘
+//!                    │    ▲── absent, with proof ─────┤   │  ▲─── a fork took it back ──┘
+//!                    │    └── failed for its allowance┘   │
 //!        given up    │                                    │ landed with an error
 //!                    └───────────▶ Released ◀─────────────┘
 //! ```
@@ -48,11 +49,13 @@ pub enum Purpose {
     CreateRecipient,
     /// Prepares the operator's own probe accounts.
     Probe,
+    /// A transfer of zero that buys a decrypt allowance for a balance at rest.
+    Refresh,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 4] = [Self::Capture, Self::Approve, Self::CreateRecipient, Self::Probe];
+    pub const ALL: [Self; 5] = [Self::Capture, Self::Approve, Self::CreateRecipient, Self::Probe, Self::Refresh];
 
     /// The word in the ledger.
     pub const fn word(self) -> &'static str {
@@ -61,6 +64,7 @@ impl Purpose {
             Self::Approve => "approve",
             Self::CreateRecipient => "create_recipient",
             Self::Probe => "probe",
+            Self::Refresh => "refresh",
         }
     }
 
@@ -68,7 +72,7 @@ impl Purpose {
     pub const fn may_sign_again(self) -> bool {
         match self {
             Self::Capture | Self::CreateRecipient => true,
-            Self::Approve | Self::Probe => false,
+            Self::Approve | Self::Probe | Self::Refresh => false,
         }
     }
 }
@@ -143,6 +147,12 @@ pub enum Event {
         /// What callers are told.
         reason: PayReason,
     },
+    /// The live attempt landed with an error that says nothing against the transfer itself (somebody changed a handle
+    /// that a decrypt allowance named): its fee is spent, nothing moved, and the transfer is signed anew.
+    Failed {
+        /// The slot it landed in.
+        slot: u64,
+    },
     /// The live attempt never landed and never will.
     Absent(AbsenceProof),
     /// Nothing is live and nothing more will be tried.
@@ -162,6 +172,7 @@ impl Event {
             Self::Finalised => "finalised",
             Self::TakenBack => "taken_back",
             Self::Refused { .. } => "refused",
+            Self::Failed { .. } => "failed",
             Self::Absent(_) => "absent",
             Self::Abandoned { .. } => "abandoned",
         }
@@ -187,6 +198,7 @@ pub fn apply(state: Option<State>, event: &Event) -> Result<State, IllegalEvent>
         (Some(State::Reserved), Event::Abandoned { .. }) => Ok(State::Released),
         (Some(State::InFlight), Event::Landed { .. }) => Ok(State::Landed),
         (Some(State::InFlight), Event::Refused { .. }) => Ok(State::Released),
+        (Some(State::InFlight), Event::Failed { .. }) => Ok(State::Reserved),
         (Some(State::InFlight), Event::Absent(_)) => Ok(State::Reserved),
         (Some(State::Landed), Event::Finalised) => Ok(State::Settled),
         (Some(State::Landed), Event::TakenBack) => Ok(State::InFlight),
@@ -216,6 +228,8 @@ pub struct Attempt {
     pub signed_at_slot: u64,
     /// What it costs us when it lands, in lamports: fee, and rent and grants paid in it.
     pub cost: Cost,
+    /// Whether it buys decrypt allowances, which name handles in advance and fail when somebody changes them first.
+    pub bears_allowances: bool,
 }
 
 /// Lamports that a transaction of ours spends.

@@ -267,7 +267,7 @@ impl Facilitator {
                 Ok(holds.iter().any(|hold| hold.told) || self.waiters.any(&ids))
             }
             Purpose::CreateRecipient | Purpose::Probe => Ok(settlement.attempts < 3),
-            Purpose::Approve => Ok(false),
+            Purpose::Approve | Purpose::Refresh => Ok(false),
         }
     }
 

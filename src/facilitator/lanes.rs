@@ -91,8 +91,8 @@ impl Facilitator {
         let Some(session) = self.ledger.session(id).await? else { return Ok(false) };
         let _held = self.hold_accounts(&session).await;
         let settlement = SettlementId::from_random_bytes(self.random_id());
-        let most = self.settings.unproven_exposure;
-        let Some(settlement) = self.ledger.plan_settlement(settlement, id, most, self.clock.now()).await? else {
+        let limit = self.carry_limit(&session);
+        let Some(settlement) = self.ledger.plan_settlement(settlement, id, limit.most, self.clock.now()).await? else {
             return Ok(false);
         };
         self.drive(Work { settlement, attempt: None }, Until::Landed).await;

@@ -11,6 +11,7 @@ pub mod settings;
 mod claims;
 mod delegation;
 mod driver;
+mod funding;
 mod gates;
 mod lanes;
 mod opening;

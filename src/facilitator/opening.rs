@@ -279,6 +279,7 @@ impl Facilitator {
             last_valid_block_height: life.last_valid_block_height,
             signed_at_slot: life.slot,
             cost,
+            bears_allowances: false,
         };
         self.ledger.record_signed(&settlement, attempt, now).await?;
         Ok(())

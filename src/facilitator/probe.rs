@@ -203,6 +203,7 @@ impl Facilitator {
             last_valid_block_height: blockhash.last_valid_block_height,
             signed_at_slot: blockhash.slot,
             cost,
+            bears_allowances: false,
         };
         let (settlement, attempt) = self.ledger.record_signed(&settlement, attempt, now).await?;
         let settlement = self.drive(Work { settlement, attempt: Some(attempt) }, Until::Landed).await;

@@ -92,7 +92,7 @@ impl Facilitator {
             Purpose::Capture => self.sign_capture(settlement, &session).await,
             Purpose::CreateRecipient => self.sign_creation(settlement, &session).await,
             // Their bytes are made where they are planned and cannot be made again.
-            Purpose::Approve | Purpose::Probe => {
+            Purpose::Approve | Purpose::Probe | Purpose::Refresh => {
                 Err(SignFailure::refused(PayReason::InternalError, "this transaction cannot be signed anew"))
             }
         }
@@ -270,5 +270,6 @@ fn attempt(settlement: &Settlement, signed: SignedTransaction, blockhash: LiveBl
         last_valid_block_height: blockhash.last_valid_block_height,
         signed_at_slot: blockhash.slot,
         cost,
+        bears_allowances: false,
     }
 }

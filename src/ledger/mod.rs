@@ -209,7 +209,7 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> Result<(Settlement, Recorded<Attempt>), LedgerError>;
 
     /// Appends an event and everything that follows from it, in one transaction: `Landed` captures the holds, books
-    /// the cost and marks the holds in `waiting` as told; `TakenBack` undoes that; `Refused` books the fee and, like
+    /// the cost and marks the holds in `waiting` as told; `TakenBack` undoes that; `Failed` books the fee and keeps the holds; `Refused` books the fee and, like
     /// `Abandoned`, returns the holds one by one: released with the event's reason (which is what every settlement
     /// does to per-call holds).
     async fn record(

@@ -24,19 +24,23 @@ fn events() -> Vec<Event> {
         Event::Finalised,
         Event::TakenBack,
         Event::Refused { slot: 1, reason: REASON },
+        Event::Failed { slot: 1 },
         Event::Absent(PROOF),
         Event::Abandoned { reason: REASON },
     ]
 }
 
 /// The table of the module's picture, row by row: what a state becomes by each event, in the order of [`events`].
-const TABLE: [(Option<&str>, [Option<&str>; 8]); 6] = [
-    (None, [Some("reserved"), None, None, None, None, None, None, None]),
-    (Some("reserved"), [None, Some("in_flight"), None, None, None, None, None, Some("released")]),
-    (Some("in_flight"), [None, None, Some("landed"), None, None, Some("released"), Some("reserved"), None]),
-    (Some("landed"), [None, None, None, Some("settled"), Some("in_flight"), None, None, None]),
-    (Some("settled"), [None; 8]),
-    (Some("released"), [None; 8]),
+const TABLE: [(Option<&str>, [Option<&str>; 9]); 6] = [
+    (None, [Some("reserved"), None, None, None, None, None, None, None, None]),
+    (Some("reserved"), [None, Some("in_flight"), None, None, None, None, None, None, Some("released")]),
+    (
+        Some("in_flight"),
+        [None, None, Some("landed"), None, None, Some("released"), Some("reserved"), Some("reserved"), None],
+    ),
+    (Some("landed"), [None, None, None, Some("settled"), Some("in_flight"), None, None, None, None]),
+    (Some("settled"), [None; 9]),
+    (Some("released"), [None; 9]),
 ];
 
 #[test]
@@ -72,9 +76,9 @@ fn a_refusal_to_apply_names_state_and_event() {
 #[test]
 fn words_are_unique() {
     let words = |words: Vec<&'static str>| words.iter().collect::<std::collections::BTreeSet<_>>().len();
-    assert_eq!(words(events().iter().map(Event::word).collect()), 8);
+    assert_eq!(words(events().iter().map(Event::word).collect()), 9);
     assert_eq!(words(states().iter().flatten().map(State::word).collect()), 5);
-    assert_eq!(words(Purpose::ALL.iter().map(|purpose| purpose.word()).collect()), 4);
+    assert_eq!(words(Purpose::ALL.iter().map(|purpose| purpose.word()).collect()), 5);
 }
 
 #[test]

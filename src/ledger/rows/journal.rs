@@ -56,6 +56,7 @@ pub(in crate::ledger) struct AttemptRow {
     pub(in crate::ledger) fee: i64,
     pub(in crate::ledger) rent: i64,
     pub(in crate::ledger) lamports_granted: i64,
+    pub(in crate::ledger) bears_allowances: bool,
 }
 
 impl AttemptRow {
@@ -75,6 +76,7 @@ impl AttemptRow {
                 rent: at.count("rent", self.rent)?,
                 grant: at.count("lamports_granted", self.lamports_granted)?,
             },
+            bears_allowances: self.bears_allowances,
         })
     }
 }
@@ -98,7 +100,7 @@ impl EventRow {
         Ok(match event {
             Event::Reserved | Event::Finalised | Event::TakenBack => row,
             Event::Signed { signature } => Self { signature: Some(signature.as_ref().to_vec()), ..row },
-            Event::Landed { slot } => Self { slot: Some(column("slot", *slot)?), ..row },
+            Event::Landed { slot } | Event::Failed { slot } => Self { slot: Some(column("slot", *slot)?), ..row },
             Event::Refused { slot, reason } => {
                 Self { slot: Some(column("slot", *slot)?), reason: Some(reason.word().to_owned()), ..row }
             }
@@ -126,6 +128,7 @@ impl EventRow {
             "finalised" => Ok(Event::Finalised),
             "taken_back" => Ok(Event::TakenBack),
             "refused" => Ok(Event::Refused { slot: number("slot", self.slot)?, reason: reason()? }),
+            "failed" => Ok(Event::Failed { slot: number("slot", self.slot)? }),
             "absent" => Ok(Event::Absent(AbsenceProof {
                 finalised_height: number("finalised_height", self.finalised_height)?,
                 first_available_block: number("first_available_block", self.first_available_block)?,

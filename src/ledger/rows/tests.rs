@@ -75,6 +75,7 @@ fn attempt() -> AttemptRow {
         fee: 6,
         rent: 7,
         lamports_granted: 8,
+        bears_allowances: false,
     }
 }
 
@@ -175,13 +176,14 @@ fn a_damaged_settlement_or_attempt_is_named_by_column() {
 #[test]
 fn a_damaged_event_is_named_by_column() {
     type Damage = fn(&mut EventRow);
-    let cases: [(&str, Damage, &str); 9] = [
+    let cases: [(&str, Damage, &str); 10] = [
         ("unheard of", |_| (), "event"),
         ("signed", |row| row.signature = None, "signature"),
         ("signed", |row| row.signature = Some(vec![1]), "signature"),
         ("landed", |row| row.slot = None, "slot"),
         ("landed", |row| row.slot = Some(-1), "slot"),
         ("refused", |row| row.reason = None, "reason"),
+        ("failed", |row| row.slot = None, "slot"),
         ("abandoned", |row| row.reason = Some("unheard of".to_owned()), "reason"),
         ("absent", |row| row.finalised_height = None, "finalised_height"),
         ("absent", |row| row.first_available_block = Some(-1), "first_available_block"),
@@ -204,6 +206,7 @@ fn every_event_is_read_as_it_was_written() {
         Event::Finalised,
         Event::TakenBack,
         Event::Refused { slot: 15, reason: PayReason::OnchainTransferFailed },
+        Event::Failed { slot: 16 },
         Event::Absent(proof),
         Event::Abandoned { reason: PayReason::SimulationFailed },
     ] {

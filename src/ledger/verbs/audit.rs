@@ -176,6 +176,10 @@ impl Replay {
                 last.live = false;
                 self.end = Some((*reason, Some(last.signature)));
             }
+            (Event::Failed { .. }, Some(last)) => {
+                last.booked = Booked::FeeOnly;
+                last.live = false;
+            }
             (Event::Absent(_), Some(last)) => {
                 last.live = false;
                 if last.booked != Booked::Never {

@@ -34,7 +34,7 @@ pub(in crate::ledger) fn record_signed(
     }
     conn.prepare_cached(
         "INSERT INTO attempts (signature, settlement, number, wire, last_valid_block_height, signed_at_slot, fee, rent, \
-         lamports_granted, live, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10)",
+         lamports_granted, live, at, bears_allowances) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11)",
     )?
     .execute(params![
         attempt.signature.as_ref(),
@@ -47,6 +47,7 @@ pub(in crate::ledger) fn record_signed(
         column("rent", attempt.cost.rent)?,
         column("lamports_granted", attempt.cost.grant)?,
         column("at", now)?,
+        attempt.bears_allowances,
     ])?;
     Ok((after, Recorded(attempt.clone())))
 }
@@ -74,11 +75,11 @@ pub(in crate::ledger) fn record(
         }
         Event::TakenBack => uncapture(conn, &after)?,
         Event::Refused { reason, .. } => {
-            let attempt = live(conn, &after)?;
-            let fee_only = Cost { fee: attempt.cost.fee, ..Cost::default() };
-            book(conn, &after, &attempt.signature, fee_only, now)?;
-            bury(conn, &attempt.signature)?;
-            release(conn, &after, *reason, Some(&attempt.signature))?;
+            let signature = bury_failed(conn, &after, now)?;
+            release(conn, &after, *reason, Some(&signature))?;
+        }
+        Event::Failed { .. } => {
+            bury_failed(conn, &after, now)?;
         }
         Event::Absent(_) => {
             let attempt = live(conn, &after)?;
@@ -153,6 +154,15 @@ fn live(conn: &Connection, settlement: &Settlement) -> Outcome<Attempt> {
 fn bury(conn: &Connection, signature: &Signature) -> Outcome<()> {
     conn.prepare_cached("UPDATE attempts SET live = 0 WHERE signature = ?1")?.execute([signature.as_ref()])?;
     Ok(())
+}
+
+/// The live attempt landed with an error: its fee is spent, and it has no other effect.
+fn bury_failed(conn: &Connection, settlement: &Settlement, now: UnixSeconds) -> Outcome<Signature> {
+    let attempt = live(conn, settlement)?;
+    let fee_only = Cost { fee: attempt.cost.fee, ..Cost::default() };
+    book(conn, settlement, &attempt.signature, fee_only, now)?;
+    bury(conn, &attempt.signature)?;
+    Ok(attempt.signature)
 }
 
 /// Books what a transaction spent. One that lands again after a fork, or lands with an error after it, is one

@@ -23,7 +23,7 @@ const SETTLEMENT: &str =
     "SELECT seq, id, purpose, session, amount, state, sequence, attempts, signature FROM settlements";
 
 const ATTEMPT: &str = "SELECT signature, settlement, number, wire, last_valid_block_height, signed_at_slot, fee, rent, \
-    lamports_granted FROM attempts";
+    lamports_granted, bears_allowances FROM attempts";
 
 const EVENT: &str = "SELECT sequence, event, signature, slot, reason, finalised_height, first_available_block \
     FROM settlement_events WHERE settlement = ?1 ORDER BY sequence";
@@ -184,6 +184,7 @@ fn attempt_row(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         fee: row.get(6)?,
         rent: row.get(7)?,
         lamports_granted: row.get(8)?,
+        bears_allowances: row.get(9)?,
     })
 }
 

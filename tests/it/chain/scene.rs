@@ -97,6 +97,7 @@ impl Scene {
             last_valid_block_height: blockhash.last_valid_block_height,
             signed_at_slot: blockhash.slot,
             cost,
+            bears_allowances: false,
         };
         self.ledger.record_signed(&settlement, attempt, 1_000).await.unwrap().1
     }

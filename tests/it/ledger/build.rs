@@ -144,6 +144,7 @@ pub(crate) fn attempt(settlement: &Settlement, number: u32) -> Attempt {
         last_valid_block_height: 300,
         signed_at_slot: 200,
         cost: Cost { fee: 10_000, rent: 2_000_000, grant: 7 },
+        bears_allowances: false,
     }
 }
 
@@ -176,6 +177,10 @@ pub(crate) fn landed() -> Event {
 
 pub(crate) fn refused() -> Event {
     Event::Refused { slot: 211, reason: PayReason::OnchainTransferFailed }
+}
+
+pub(crate) fn failed() -> Event {
+    Event::Failed { slot: 212 }
 }
 
 pub(crate) fn absent() -> Event {

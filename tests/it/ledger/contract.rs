@@ -62,6 +62,7 @@ macro_rules! on {
                 a_refused_transfer_gives_everything_back_but_the_fee,
                 an_abandoned_settlement_gives_everything_back,
                 an_absent_attempt_is_followed_by_another,
+                a_failed_attempt_costs_its_fee_and_is_followed_by_another,
                 a_fork_takes_a_landing_back_and_it_lands_again,
                 a_landing_that_is_gone_for_good_cost_nothing,
                 a_landing_that_becomes_an_error_costs_its_fee,

@@ -1,7 +1,7 @@
 //! Random verbs in random order against a small model: after each of them the ledger is consistent and agrees.
 
 use super::build::{
-    Fixture, NOW, abandoned, absent, amount, attempt, content, hold_id, landed, refused, session, session_id,
+    Fixture, NOW, abandoned, absent, amount, attempt, content, failed, hold_id, landed, refused, session, session_id,
     settlement_id, signature,
 };
 use proptest::{collection::vec, prelude::*};
@@ -37,7 +37,7 @@ fn tries() -> impl Strategy<Value = Try> {
         2 => any::<usize>().prop_map(Try::Claim),
         4 => (session.clone(), 0..300_u64).prop_map(|(session, most)| Try::Plan { session, most }),
         4 => any::<usize>().prop_map(Try::Sign),
-        9 => (any::<usize>(), 0..6_u8, any::<usize>())
+        9 => (any::<usize>(), 0..7_u8, any::<usize>())
             .prop_map(|(settlement, event, tell)| Try::Record { settlement, event, tell }),
         1 => session.prop_map(Try::Revoke),
         1 => Just(Try::ReleaseAbandoned),
@@ -250,7 +250,8 @@ impl Model {
             }
             Try::Record { settlement, event, tell } => {
                 if let Some(index) = Self::choose(&self.settlements, settlement) {
-                    let events = [landed(), Event::Finalised, Event::TakenBack, refused(), absent(), abandoned()];
+                    let events =
+                        [landed(), Event::Finalised, Event::TakenBack, refused(), absent(), abandoned(), failed()];
                     let tell = Self::choose(&self.holds, tell);
                     self.record(ledger, index, &events[usize::from(event)], tell).await;
                 }

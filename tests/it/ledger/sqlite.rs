@@ -352,3 +352,47 @@ async fn ids_and_bytes_of_every_table_survive_the_file() {
 fn planned_view(settlement: &sotto::domain::settlement::Settlement) -> sotto::domain::settlement::Settlement {
     sotto::domain::settlement::Settlement { attempts: settlement.attempts - 1, ..settlement.clone() }
 }
+
+/// The columns of a table, as SQL names them.
+fn columns(conn: &Connection, schema: &str, table: &str) -> String {
+    let mut asked = conn.prepare(&format!("SELECT name FROM pragma_table_info('{table}', '{schema}')")).expect("asks");
+    let names: Vec<String> = asked.query_map([], |row| row.get(0)).expect("reads").map(Result::unwrap).collect();
+    names.join(", ")
+}
+
+/// Makes a ledger of the first schema out of what `from` holds.
+async fn first_schema(from: &File) -> File {
+    let old = File::new();
+    let first = tempfile::tempdir().expect("a directory");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite/0001_ledger.sql");
+    std::fs::copy(source, first.path().join("0001_ledger.sql")).expect("copies");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&old.path).create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("connects");
+    let migrator = sqlx::migrate::Migrator::new(first.path()).await.expect("reads");
+    migrator.run(&pool).await.expect("migrates");
+    pool.close().await;
+    let conn = old.raw();
+    let path = from.path.to_str().expect("a path");
+    conn.execute("ATTACH ?1 AS later", [path]).expect("attaches");
+    for table in ["sessions", "settlements", "settlement_events", "attempts", "holds", "sponsored_lamports"] {
+        let columns = columns(&conn, "main", table);
+        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM later.{table}");
+        conn.execute(&copy, []).expect("copies");
+    }
+    old
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_first_schema_keeps_everything_when_it_is_brought_up() {
+    let file = File::new();
+    let ledger = file.open().await;
+    populate(&ledger).await;
+    let totals = ledger.totals(None).await.expect("adds up");
+    let unfinished = ledger.unfinished().await.expect("reads");
+    drop(ledger);
+    let old = first_schema(&file).await;
+    let ledger = old.open().await;
+    ledger.audit().await.expect("consistent");
+    assert_eq!(ledger.totals(None).await.ok(), Some(totals));
+    assert_eq!(ledger.unfinished().await.ok(), Some(unfinished));
+}

@@ -1,8 +1,8 @@
 //! Planning settlements and recording what becomes of them.
 
 use crate::ledger::build::{
-    CAP, NOW, abandoned, absent, amount, attempt, held, hold_id, in_flight, landed, opened, payment, planned, recorded,
-    refused, settlement_id, signature, signed,
+    CAP, NOW, abandoned, absent, amount, attempt, failed, held, hold_id, in_flight, landed, opened, payment, planned,
+    recorded, refused, settlement_id, signature, signed,
 };
 use sotto::{
     domain::{
@@ -145,6 +145,20 @@ pub(crate) async fn an_absent_attempt_is_followed_by_another(ledger: &dyn Ledger
     let captured = HoldState::Captured { settlement: settlement.id, signature: signature(2) };
     assert_eq!(state_of(ledger, 1).await, captured);
     assert_eq!(spent(ledger).await.0, 10_000, "only what landed cost anything");
+}
+
+pub(crate) async fn a_failed_attempt_costs_its_fee_and_is_followed_by_another(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    held(ledger, &payment(session.id, 1, 10)).await;
+    let settlement = recorded(ledger, &in_flight(ledger, session.id, 1).await, failed()).await;
+    assert_eq!((settlement.state.clone(), settlement.attempts), (State::Reserved, 1));
+    assert_eq!(ledger.load_work(settlement.id).await.ok().map(|work| work.attempt), Some(None));
+    assert_eq!(money(ledger, session.id).await, (0, 10), "still held");
+    assert_eq!(spent(ledger).await, (10_000, 0, 0), "a failed transaction costs its fee");
+    let (settlement, _) = signed(ledger, &settlement, 2).await;
+    recorded(ledger, &settlement, landed()).await;
+    assert_eq!(money(ledger, session.id).await, (10, 0));
+    assert_eq!(spent(ledger).await.0, 20_000);
 }
 
 pub(crate) async fn a_fork_takes_a_landing_back_and_it_lands_again(ledger: &dyn Ledger) {
