@@ -124,6 +124,15 @@ impl Bank {
         self.overwrite(key, Some(account));
     }
 
+    /// Puts every account back to what it was before `slot` began, and forgets the plaintexts made since.
+    pub(super) fn take_back(&mut self, slot: u64) {
+        for (key, before) in self.journal.changed_since(slot.saturating_sub(1)) {
+            self.overwrite(key, before);
+        }
+        self.journal.take_back(slot);
+        self.stand_ins.take_back(slot);
+    }
+
     /// The decimals of an SPL mint in the newest state.
     pub(super) fn decimals(&self, mint: &Pubkey) -> Option<u8> {
         mint_decimals(&self.newest(mint)?)

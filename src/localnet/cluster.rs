@@ -2,7 +2,8 @@
 //!
 //! A transaction lands in the slot in which it is sent, in the order in which sends arrive. A slot is confirmed and
 //! finalised a fixed number of slots later; reads and simulations at a commitment see the state of that slot, as they
-//! do on a validator.
+//! do on a validator. A fork takes the newest blocks back, with everything that landed in them; their slots stay empty.
+//! Finalised blocks are never taken back.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,7 +18,7 @@ use solana_transaction_status_client_types::{InnerInstruction, InnerInstructions
 
 use super::{
     bank::{Bank, Run},
-    blockhashes::Blockhashes,
+    blocks::Blocks,
     history::{History, Landed, Notice},
     standins::StandIns,
     token_balances::token_balances,
@@ -31,7 +32,7 @@ pub(super) struct Depths {
 }
 
 impl Depths {
-    fn of(self, level: CommitmentLevel) -> u64 {
+    pub(super) fn of(self, level: CommitmentLevel) -> u64 {
         match level {
             CommitmentLevel::Processed => 0,
             CommitmentLevel::Confirmed => self.confirmed,
@@ -49,27 +50,70 @@ pub(super) struct Reached {
     pub(super) notices: Arc<[Notice]>,
 }
 
+/// How much of its past a cluster keeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Memory {
+    /// Slots that an endpoint may lag behind.
+    pub(super) most_lag: u64,
+    /// Landed transactions, as far as nobody needs older ones.
+    pub(super) transactions: usize,
+}
+
+/// Slots whose transactions are never pruned: their statuses are told without a search, and a message whose blockhash
+/// is alive must not land again.
+pub(super) const UNPRUNED_SLOTS: u64 = 300;
+
+/// Why nothing was taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForkError {
+    /// A fork of no slots is none.
+    #[error("a fork takes back at least one slot")]
+    Nothing,
+    /// What is finalised stays.
+    #[error("slot {finalized} is finalised, and nothing up to it is ever taken back")]
+    Finalized {
+        /// The newest finalised slot.
+        finalized: u64,
+    },
+    /// No such transaction has landed.
+    #[error("no such transaction has landed")]
+    Unknown,
+}
+
+/// What a fork took back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenBack {
+    /// The first slot that was taken back.
+    pub from: u64,
+    /// The last one, which was the current slot.
+    pub to: u64,
+    /// The transactions that had landed in them, in the order of landing.
+    pub transactions: Vec<VersionedTransaction>,
+}
+
 /// The state of the network. Everything in it happens under one lock.
 pub(super) struct Cluster {
     pub(super) bank: Bank,
-    pub(super) blockhashes: Blockhashes,
+    pub(super) blocks: Blocks,
     pub(super) history: History,
+    pub(super) depths: Depths,
+    pub(super) memory: Memory,
     slot: u64,
-    depths: Depths,
     unconfirmed: BTreeMap<u64, Vec<Notice>>,
     unfinalized: BTreeMap<u64, Vec<Notice>>,
 }
 
 impl Cluster {
     /// A network in slot 1; slot 0 is the genesis, in which nothing lands.
-    pub(super) fn new(stand_ins: StandIns, genesis: Hash, depths: Depths, unix_timestamp: i64) -> Self {
-        let depth = depths.finalized.max(depths.confirmed);
+    pub(super) fn new(stand_ins: StandIns, genesis: Hash, depths: Depths, memory: Memory, unix_timestamp: i64) -> Self {
+        let depth = depths.finalized.max(depths.confirmed).saturating_add(memory.most_lag);
         let mut cluster = Self {
             bank: Bank::new(stand_ins, genesis, depth),
-            blockhashes: Blockhashes::new(genesis, depth),
+            blocks: Blocks::new(genesis, depth),
             history: History::default(),
-            slot: 0,
             depths,
+            memory,
+            slot: 0,
             unconfirmed: BTreeMap::new(),
             unfinalized: BTreeMap::new(),
         };
@@ -82,17 +126,43 @@ impl Cluster {
         self.slot
     }
 
-    /// The newest slot of a commitment. Slot 0 has every commitment from the start.
-    pub(super) fn slot_at(&self, level: CommitmentLevel) -> u64 {
-        self.slot.saturating_sub(self.depths.of(level))
+    /// The newest block of a commitment as it was known in slot `now`. Slot 0 has every commitment from the start.
+    pub(super) fn slot_at(&self, level: CommitmentLevel, now: u64) -> u64 {
+        self.blocks.at(now.saturating_sub(self.depths.of(level))).slot
     }
 
     /// The next slot begins; gives what thereby became confirmed and finalised.
     pub(super) fn advance(&mut self, unix_timestamp: i64) -> Vec<Reached> {
         self.slot += 1;
-        let hash = self.bank.begin_slot(self.slot, unix_timestamp, &self.blockhashes.newest_first());
-        self.blockhashes.push(hash);
+        let hash = self.bank.begin_slot(self.slot, unix_timestamp, &self.blocks.newest_first());
+        self.blocks.push(self.slot, hash);
+        self.history.prune(self.memory.transactions, self.slot.saturating_sub(UNPRUNED_SLOTS));
         self.due()
+    }
+
+    /// Takes back the newest `count` blocks. The next slot has to begin right after.
+    ///
+    /// # Errors
+    /// When there is nothing to take back, or some of it is finalised. Nothing has changed then.
+    pub(super) fn fork(&mut self, count: u64) -> Result<TakenBack, ForkError> {
+        let finalized = self.slot_at(CommitmentLevel::Finalized, self.slot);
+        let back = count.checked_sub(1).ok_or(ForkError::Nothing)?;
+        let from = self.blocks.slot_before(back).filter(|from| *from > finalized);
+        let from = from.ok_or(ForkError::Finalized { finalized })?;
+        self.bank.take_back(from);
+        self.blocks.take_back(from);
+        let taken = self.history.take_back(from);
+        for waiting in [&mut self.unconfirmed, &mut self.unfinalized] {
+            waiting.values_mut().for_each(|notices| notices.retain(|notice| notice.landed.slot < from));
+        }
+        let transactions = taken.iter().map(|landed| landed.tx.clone()).collect();
+        Ok(TakenBack { from, to: self.slot, transactions })
+    }
+
+    /// How many blocks a fork has to take back so that a landed transaction goes with them.
+    pub(super) fn blocks_since(&self, signature: &Signature) -> Option<u64> {
+        let landed = self.history.find(signature)?;
+        Some(self.blocks.newest().height.saturating_sub(self.blocks.at(landed.slot).height).saturating_add(1))
     }
 
     fn due(&mut self) -> Vec<Reached> {
@@ -106,13 +176,13 @@ impl Cluster {
         [(CommitmentLevel::Confirmed, confirmed), (CommitmentLevel::Finalized, finalized)]
             .into_iter()
             .filter(|(_, notices)| !notices.is_empty())
-            .map(|(level, notices)| Reached { level, slot: self.slot_at(level), notices: notices.into() })
+            .map(|(level, notices)| Reached { level, slot: self.slot_at(level, slot), notices: notices.into() })
             .collect()
     }
 
     /// Why a transaction could not even be tried at the end of slot `at`.
     fn obstacle(&self, tx: &VersionedTransaction, at: u64) -> Option<TransactionError> {
-        if !self.blockhashes.is_live(tx.message.recent_blockhash(), at) {
+        if !self.blocks.is_live(tx.message.recent_blockhash(), at) {
             return Some(TransactionError::BlockhashNotFound);
         }
         // As on the real network it is the message that lands once: a simulation without signatures is told so too.
@@ -120,13 +190,8 @@ impl Cluster {
         known.filter(|landed| landed.slot <= at).map(|_| TransactionError::AlreadyProcessed)
     }
 
-    /// What a transaction would do on the state of a commitment.
-    pub(super) fn simulate(
-        &mut self,
-        tx: &VersionedTransaction,
-        level: CommitmentLevel,
-    ) -> Result<Run, TransactionError> {
-        let at = self.slot_at(level);
+    /// What a transaction would do on the state at the end of slot `at`.
+    pub(super) fn simulate(&mut self, tx: &VersionedTransaction, at: u64) -> Result<Run, TransactionError> {
         match self.obstacle(tx, at) {
             Some(error) => Err(error),
             None => self.bank.simulate(tx, at),
@@ -184,26 +249,6 @@ impl Cluster {
             return_data: Some(run.meta.return_data.clone()).filter(|returned| !returned.data.is_empty()),
             compute_units_consumed: Some(run.meta.compute_units_consumed),
             cost_units: None,
-        }
-    }
-
-    /// How sure the cluster is of a landed transaction.
-    pub(super) fn level_of(&self, landed: &Landed) -> CommitmentLevel {
-        if self.slot >= landed.finalized_in {
-            CommitmentLevel::Finalized
-        } else if self.slot >= landed.confirmed_in {
-            CommitmentLevel::Confirmed
-        } else {
-            CommitmentLevel::Processed
-        }
-    }
-
-    /// Whether a landed transaction has at least this commitment.
-    pub(super) fn has_reached(&self, landed: &Landed, level: CommitmentLevel) -> bool {
-        match level {
-            CommitmentLevel::Processed => true,
-            CommitmentLevel::Confirmed => self.slot >= landed.confirmed_in,
-            CommitmentLevel::Finalized => self.slot >= landed.finalized_in,
         }
     }
 }

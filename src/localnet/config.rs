@@ -32,6 +32,11 @@ pub struct LocalnetConfig {
     pub confirmed_after: u64,
     /// Slots until a transaction is finalised.
     pub finalized_after: u64,
+    /// Slots that an endpoint may be made to lag behind; the network keeps its past for that long.
+    pub most_lag: u64,
+    /// Landed transactions that are kept; older ones are pruned once 300 slots have passed, and
+    /// `getFirstAvailableBlock` moves.
+    pub most_history: usize,
     /// Makes genesis hash, faucet key and faults repeat themselves; without one, each network is new.
     pub seed: Option<u64>,
     /// The stand-ins for Inco's programs.
@@ -49,6 +54,8 @@ impl Default for LocalnetConfig {
             slots: Slots::Every(Duration::from_millis(400)),
             confirmed_after: 1,
             finalized_after: 32,
+            most_lag: 64,
+            most_history: 50_000,
             seed: None,
             stand_ins: standins::StandInConfig::default(),
             covalidator_addr: (Ipv4Addr::LOCALHOST, 0).into(),

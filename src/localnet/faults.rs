@@ -1,6 +1,7 @@
 //! Faults on demand: what the network does wrong, for tests of those who must live with it.
 //!
-//! A plan says what goes wrong; it is set as a whole, by test code or by the admin method `localnet_setFaults`. Chances
+//! A plan says what goes wrong at one endpoint; it is set as a whole, by test code or by the admin method
+//! `localnet_setFaults` of that endpoint. What concerns the network itself is in the plan of its first endpoint. Chances
 //! are drawn from the network's seed, so a run repeats itself.
 
 use std::{
@@ -32,12 +33,19 @@ pub struct FaultPlan {
     /// Requests that are refused with HTTP 429 before anything is looked at.
     pub too_many_requests: Option<TooManyRequests>,
     /// Extra slots until a transaction is reported as confirmed and finalised, by signature or [`ALL`]. Decided when
-    /// it lands; accounts are not affected.
+    /// it lands; accounts are not affected. Of the network: only the first endpoint's plan counts.
     pub late_confirmation: BTreeMap<String, u64>,
     /// Transactions (or [`ALL`]) whose status is told by nobody while this lasts: no status, no push.
     pub missing_confirmation: Vec<String>,
     /// The node stands still: slots do not move, sends are taken and wait. It goes on where it stopped.
+    /// Of the network: only the first endpoint's plan counts.
     pub frozen: bool,
+    /// The endpoint is this many slots behind in everything it says: slots, blockhashes, accounts, statuses, history,
+    /// simulations, pushes. What it is sent reaches the network at once. At most the configured `most_lag`.
+    pub lag: u64,
+    /// The endpoint has no block before this one: `getFirstAvailableBlock` says so, and every transaction that landed
+    /// earlier is unknown to it, as after a restart from a snapshot or behind a pruned ledger. Accounts are unaffected.
+    pub first_block: u64,
     /// The node says that it is behind: `getHealth` and every preflight are refused with -32005.
     pub unhealthy: bool,
     /// Websockets are cut, and new ones refused with HTTP 503.
@@ -82,7 +90,7 @@ pub(super) struct Refusal {
     pub(super) retry_after: Option<u64>,
 }
 
-/// The plan in force. One per network.
+/// The plan in force. One per endpoint.
 pub struct Faults {
     plan: Mutex<FaultPlan>,
     chance: SeededChance,
@@ -113,6 +121,16 @@ impl Faults {
         if down {
             self.disconnect_websockets();
         }
+    }
+
+    /// From now on this many slots behind; 0 catches up.
+    pub fn lag_behind(&self, slots: u64) {
+        self.change(|plan| plan.lag = slots);
+    }
+
+    /// From now on without any block before this one; 0 has them all.
+    pub fn forget_before(&self, slot: u64) {
+        self.change(|plan| plan.first_block = slot);
     }
 
     /// Nothing goes wrong any more.
@@ -175,6 +193,14 @@ impl Faults {
 
     pub(super) fn is_frozen(&self) -> bool {
         self.lock().frozen
+    }
+
+    pub(super) fn lag(&self) -> u64 {
+        self.lock().lag
+    }
+
+    pub(super) fn first_block(&self) -> u64 {
+        self.lock().first_block
     }
 
     pub(super) fn is_unhealthy(&self) -> bool {

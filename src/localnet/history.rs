@@ -1,7 +1,7 @@
 //! Every transaction that landed, found by signature, by address and by slot.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -38,6 +38,17 @@ pub(super) struct Landed {
 }
 
 impl Landed {
+    /// Where it stands in the order of landing.
+    pub(super) fn place(&self) -> (u64, u32) {
+        (self.slot, self.index)
+    }
+
+    /// The accounts it names, each once: a lookup table may name one that is named already.
+    fn distinct_keys(&self) -> impl Iterator<Item = &Pubkey> {
+        let first = |(index, key): &(usize, &Pubkey)| !self.keys.iter().take(*index).any(|earlier| earlier == *key);
+        self.keys.iter().enumerate().filter(first).map(|(_, key)| key)
+    }
+
     /// The program error it landed with, if any.
     pub(super) fn error(&self) -> Option<TransactionError> {
         self.meta.status.clone().err()
@@ -98,29 +109,39 @@ pub(super) struct Notice {
     pub(super) changed: Arc<[(Pubkey, Option<AccountSharedData>)]>,
 }
 
-/// The archive. Nothing is ever removed from it: networks are short-lived.
+/// The archive. What is older than all that is kept has been pruned, slot by slot.
 #[derive(Default)]
 pub(super) struct History {
     signatures: HashMap<Signature, Arc<Landed>>,
     /// By SHA-256 of the message: a message lands once, whatever its signature slots hold.
     messages: HashMap<[u8; 32], Arc<Landed>>,
-    addresses: HashMap<Pubkey, Vec<Arc<Landed>>>,
+    addresses: HashMap<Pubkey, VecDeque<Arc<Landed>>>,
     slots: BTreeMap<u64, Vec<Arc<Landed>>>,
+    /// The first slot of which everything is kept.
+    first_slot: u64,
+    /// Transactions that have been pruned.
+    pruned: usize,
 }
 
 impl History {
+    /// Files what landed now: nothing that is kept landed after it.
     pub(super) fn push(&mut self, landed: &Arc<Landed>) {
         self.signatures.insert(landed.signature, landed.clone());
         self.messages.insert(digest(&landed.tx.message), landed.clone());
         self.slots.entry(landed.slot).or_default().push(landed.clone());
-        for key in &landed.keys {
-            self.addresses.entry(*key).or_default().push(landed.clone());
+        for key in landed.distinct_keys() {
+            self.addresses.entry(*key).or_default().push_back(landed.clone());
         }
     }
 
-    /// How many transactions landed.
+    /// How many transactions ever landed.
     pub(super) fn len(&self) -> usize {
-        self.signatures.len()
+        self.signatures.len() + self.pruned
+    }
+
+    /// The first slot of which everything is kept.
+    pub(super) fn first_slot(&self) -> u64 {
+        self.first_slot
     }
 
     /// The transaction of that signature.
@@ -133,14 +154,55 @@ impl History {
         self.messages.get(&digest(message))
     }
 
-    /// Transactions that name an address, newest first.
-    pub(super) fn of_address(&self, address: &Pubkey) -> impl Iterator<Item = &Arc<Landed>> {
-        self.addresses.get(address).into_iter().flat_map(|all| all.iter().rev())
+    /// Transactions that name an address, newest first; only those older than `before` when it is given, which need
+    /// not name the address.
+    pub(super) fn of_address(&self, address: &Pubkey, before: Option<&Landed>) -> impl Iterator<Item = &Arc<Landed>> {
+        let all = self.addresses.get(address);
+        let older = all.map_or(0, |all| match before {
+            Some(before) => all.partition_point(|landed| landed.place() < before.place()),
+            None => all.len(),
+        });
+        all.into_iter().flat_map(move |all| all.range(..older).rev())
     }
 
     /// Transactions of a slot, in their order.
     pub(super) fn of_slot(&self, slot: u64) -> &[Arc<Landed>] {
         self.slots.get(&slot).map_or(&[], Vec::as_slice)
+    }
+
+    /// Forgets what landed in `slot` or later, and gives it, in the order of landing.
+    pub(super) fn take_back(&mut self, slot: u64) -> Vec<Arc<Landed>> {
+        let taken: Vec<_> = self.slots.split_off(&slot).into_values().flatten().collect();
+        for landed in taken.iter().rev() {
+            self.forget(landed, VecDeque::pop_back);
+        }
+        taken
+    }
+
+    /// Forgets the oldest slots until at most `most` transactions are kept, but nothing of slot `from` or later.
+    pub(super) fn prune(&mut self, most: usize, from: u64) {
+        while self.signatures.len() > most {
+            let Some(oldest) = self.slots.first_entry().filter(|oldest| *oldest.key() < from) else { return };
+            self.first_slot = oldest.key() + 1;
+            for landed in oldest.remove() {
+                self.pruned += 1;
+                self.forget(&landed, VecDeque::pop_front);
+            }
+        }
+    }
+
+    /// Takes a landed transaction, the oldest or newest of all, off every list; `pop` takes it off its end.
+    fn forget(&mut self, landed: &Landed, pop: impl Fn(&mut VecDeque<Arc<Landed>>) -> Option<Arc<Landed>>) {
+        self.signatures.remove(&landed.signature);
+        self.messages.remove(&digest(&landed.tx.message));
+        for key in landed.distinct_keys() {
+            if let Some(listed) = self.addresses.get_mut(key) {
+                pop(listed);
+                if listed.is_empty() {
+                    self.addresses.remove(key);
+                }
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The machine holds one state, the newest. Reads at `confirmed` and `finalized` need older ones, so the journal keeps,
 //! for every slot of the recent past, the account as it was before that slot first touched it. The same notes are what
-//! a fork would put back.
+//! a fork puts back.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -51,6 +51,11 @@ impl Journal {
             changed.entry(*key).or_insert_with(|| before.clone());
         }
         changed
+    }
+
+    /// Forgets the notes of `slot` and later, whose changes have been put back.
+    pub(super) fn take_back(&mut self, slot: u64) {
+        self.slots.retain(|(noted, _)| *noted < slot);
     }
 
     fn since(&self, at: u64) -> impl Iterator<Item = &Before> {

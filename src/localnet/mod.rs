@@ -6,25 +6,52 @@
 //! what landed, [`Network`] shares it under one lock and tells of events, `rpc` and `ws` put it on the wire, and
 //! [`Localnet`] owns the tasks. The stand-ins for Inco's programs ([`standins`]) run inside the machine; those for the
 //! Covalidator ([`covalidator`]) and the demo token's [`faucet`] stand beside it.
+//!
+//! # What goes wrong on demand
+//! A test holds a [`Localnet`]; a program in another process says the same over JSON-RPC with the `localnet_` methods
+//! (`rpc/admin.rs` lists them). Chances are drawn from [`LocalnetConfig::seed`].
+//!
+//! | what | test code | over JSON-RPC |
+//! |---|---|---|
+//! | latency, drops, errors after the take, 429, late or missing confirmation, frozen, unhealthy, no websockets | `net.faults().change(\|plan\| plan.drop_sends = Odds::next(1))` | `localnet_setFaults` |
+//! | websockets cut once | `net.faults().disconnect_websockets()` | `localnet_disconnectWebsockets` |
+//! | a fork takes back the last 3 slots; the slot of a transaction and all later ones | `net.network().fork(3)`; `.fork_away(&signature)` | `localnet_fork`, `localnet_forkAway` |
+//! | a fork whose transactions land again 2 slots later | `net.network().fork_and_replay(3, 2)` | `localnet_fork` `[3, 2]` |
+//! | a second endpoint, 10 slots late | `let other = net.open_endpoint(None).await?; other.faults().lag_behind(10)` | `localnet_setFaults` at its port |
+//! | an endpoint without its older history | `other.faults().forget_before(slot)` | the same, `firstBlock` |
+//! | a stranger lands between somebody's simulation and his landing | `net.network().ambush(account, tx)` | |
+//!
+//! Faults belong to the endpoint they are set at: one can lag, refuse or forget while another answers truly. Only a
+//! frozen network and late confirmation are of the network itself and count at its first endpoint.
 
 mod bank;
-mod blockhashes;
+mod blocks;
 mod cluster;
 mod config;
 pub mod covalidator;
 pub mod faucet;
 mod faults;
+mod forks;
 mod history;
 mod journal;
 mod local_chain;
 mod network;
+mod node;
 mod rpc;
 mod serve;
 pub mod standins;
 mod token_balances;
+mod view;
 mod ws;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use solana_pubkey::Pubkey;
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
@@ -37,10 +64,12 @@ use self::{
 };
 use crate::domain::chance::{Chance, OsChance, SeededChance, draw};
 
+pub use cluster::{ForkError, TakenBack};
 pub use config::{LocalnetConfig, LocalnetError, Slots};
 pub use faults::{ALL, FaultPlan, Faults, Odds, TooManyRequests};
 pub use local_chain::LocalChain;
 pub use network::Network;
+pub use node::Endpoint;
 
 /// How long a stop waits for open connections.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
@@ -51,8 +80,11 @@ pub struct Localnet {
     faucet: Arc<Faucet>,
     covalidator: LocalCovalidator,
     addr: SocketAddr,
+    desk: Arc<Desk>,
     stop: CancellationToken,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Endpoints opened besides the first one.
+    others: AtomicU64,
 }
 
 impl Localnet {
@@ -70,14 +102,15 @@ impl Localnet {
         let listeners = serve::listen(config.rpc_addr)
             .await
             .map_err(|source| LocalnetError::Listen { addr: config.rpc_addr, source })?;
-        let network = Network::new(stand_ins.clone(), depths, config.clock, &*chance);
+        let memory = cluster::Memory { most_lag: config.most_lag, transactions: config.most_history };
+        let network = Network::new(stand_ins.clone(), depths, memory, config.clock, &*chance);
         let covalidator = LocalCovalidator::start(config.covalidator_addr, stand_ins, Arc::new(network.clone()))
             .await
             .map_err(|source| LocalnetError::Covalidator { addr: config.covalidator_addr, source })?;
         let faucet = Arc::new(open_faucet(&network, chance).map_err(LocalnetError::Faucet)?);
         let stop = CancellationToken::new();
-        let desk = Desk::new(&network, faucet.clone(), &covalidator);
-        let mut tasks = serve::spawn(listeners.both, Front { network: network.clone(), desk: Arc::new(desk) }, &stop);
+        let desk = Arc::new(Desk::new(&network, faucet.clone(), &covalidator));
+        let mut tasks = serve::spawn(listeners.both, Front { network: network.clone(), desk: desk.clone() }, &stop);
         if let Slots::Every(period) = config.slots {
             let ticks = tick_every(network.clone(), period);
             let stopped = stop.clone();
@@ -90,19 +123,31 @@ impl Localnet {
             mint = %faucet.mint(),
             "an embedded local network is up, with stand-ins for IncoToken, Inco Lightning and the Covalidator"
         );
-        Ok(Self { network, faucet, covalidator, addr: listeners.addr, stop, tasks })
+        let (addr, tasks, others) = (listeners.addr, Mutex::new(tasks), AtomicU64::new(0));
+        Ok(Self { network, faucet, covalidator, addr, desk, stop, tasks, others })
+    }
+
+    /// Opens another endpoint of this network, which sees the same chain and has faults of its own. `addr` is where its
+    /// JSON-RPC listens, with the websocket there and one port above; without one a free pair on loopback is picked.
+    pub async fn open_endpoint(&self, addr: Option<SocketAddr>) -> Result<Endpoint, LocalnetError> {
+        let addr = addr.unwrap_or_else(|| SocketAddr::new(self.addr.ip(), 0));
+        let listeners = serve::listen(addr).await.map_err(|source| LocalnetError::Listen { addr, source })?;
+        let number = self.others.fetch_add(1, Ordering::Relaxed) + 1;
+        let network = self.network.another(number);
+        let front = Front { network: network.clone(), desk: self.desk.clone() };
+        let served = serve::spawn(listeners.both, front, &self.stop);
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(served);
+        Ok(Endpoint { network, addr: listeners.addr })
     }
 
     /// `http://` URL of the JSON-RPC.
     pub fn rpc_url(&self) -> String {
-        format!("http://{}", self.addr)
+        node::rpc_url(self.addr)
     }
 
     /// `ws://` URL of the websocket, on the port that clients derive from the RPC's.
     pub fn ws_url(&self) -> String {
-        let mut addr = self.addr;
-        addr.set_port(addr.port().saturating_add(1));
-        format!("ws://{addr}")
+        node::ws_url(self.addr)
     }
 
     /// The genesis hash in base58.
@@ -135,7 +180,7 @@ impl Localnet {
         &self.network
     }
 
-    /// What is to go wrong.
+    /// What is to go wrong at the first endpoint and with the network itself.
     pub fn faults(&self) -> &Faults {
         self.network.faults()
     }
@@ -153,7 +198,8 @@ impl Localnet {
     /// Stops the servers and waits until their ports are free.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
-        for mut task in std::mem::take(&mut self.tasks) {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for mut task in tasks {
             if tokio::time::timeout(STOP_PATIENCE, &mut task).await.is_err() {
                 task.abort();
             }

@@ -1,4 +1,7 @@
-//! The network as its servers and tests hold it: one lock, one stream of events, the faults and the faucet's key.
+//! The network as its servers and tests hold it: one lock, one stream of events, and the faucet's key.
+//!
+//! A handle belongs to an endpoint, the network's first one unless it came from another [`super::Endpoint`]: faults and
+//! request counts are the endpoint's, everything else is the network's.
 
 use std::{
     collections::BTreeMap,
@@ -20,9 +23,12 @@ use solana_transaction_error::TransactionError;
 use tokio::sync::broadcast;
 
 use super::{
-    cluster::{Cluster, Depths, Reached},
+    cluster::{Cluster, Depths, Memory, Reached},
     faults::Faults,
+    forks::{Ambush, Replay},
+    node::Node,
     standins::StandIns,
+    view::View,
 };
 use crate::domain::{chance::Chance, chance::draw, clock::Clock};
 
@@ -38,18 +44,31 @@ pub(super) enum Event {
     Reached(Reached),
 }
 
+/// An event and the slot in which it happened.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) slot: u64,
+    pub(super) event: Event,
+}
+
 /// A running network without its servers. Clones are the same network.
 #[derive(Clone)]
-pub struct Network(Arc<Shared>);
+pub struct Network {
+    shared: Arc<Shared>,
+    node: Arc<Node>,
+}
 
 struct Shared {
     cluster: Mutex<Cluster>,
     /// Transactions taken while the node was frozen, in order.
     waiting: Mutex<Vec<VersionedTransaction>>,
+    ambushes: Mutex<Vec<Ambush>>,
+    replays: Mutex<Vec<Replay>>,
     airdrops: Mutex<u64>,
-    requests: Mutex<BTreeMap<String, u64>>,
-    events: broadcast::Sender<Event>,
-    faults: Faults,
+    events: broadcast::Sender<Told>,
+    /// The first endpoint, whose plan decides what goes wrong with the network itself.
+    first: Arc<Node>,
+    seed: u64,
     genesis: Hash,
     faucet: Keypair,
     stand_ins: StandIns,
@@ -57,28 +76,50 @@ struct Shared {
 }
 
 impl Network {
-    pub(super) fn new(stand_ins: StandIns, depths: Depths, clock: Arc<dyn Clock>, chance: &dyn Chance) -> Self {
+    pub(super) fn new(
+        stand_ins: StandIns,
+        depths: Depths,
+        memory: Memory,
+        clock: Arc<dyn Clock>,
+        chance: &dyn Chance,
+    ) -> Self {
         let genesis = Hash::new_from_array(draw(chance));
         let faucet = Keypair::new_from_array(draw(chance));
-        let mut cluster = Cluster::new(stand_ins.clone(), genesis, depths, seconds(&*clock));
+        let mut cluster = Cluster::new(stand_ins.clone(), genesis, depths, memory, seconds(&*clock));
         cluster.bank.put(faucet.pubkey(), AccountSharedData::new(FAUCET_LAMPORTS, 0, &Pubkey::default()));
-        Self(Arc::new(Shared {
+        let seed = u64::from_le_bytes(draw(chance));
+        let first = Arc::new(Node::new(seed));
+        let shared = Shared {
             cluster: Mutex::new(cluster),
             waiting: Mutex::default(),
+            ambushes: Mutex::default(),
+            replays: Mutex::default(),
             airdrops: Mutex::default(),
-            requests: Mutex::default(),
             events: broadcast::Sender::new(EVENT_BACKLOG),
-            faults: Faults::new(u64::from_le_bytes(draw(chance))),
+            first: first.clone(),
+            seed,
             genesis,
             faucet,
             stand_ins,
             clock,
-        }))
+        };
+        Self { shared: Arc::new(shared), node: first }
+    }
+
+    /// The handle of the `number`th further endpoint.
+    pub(super) fn another(&self, number: u64) -> Self {
+        let node = Node::new(self.shared.seed.wrapping_add(number));
+        Self { shared: self.shared.clone(), node: Arc::new(node) }
+    }
+
+    /// Whether this is a handle of the first endpoint.
+    pub(super) fn is_first(&self) -> bool {
+        Arc::ptr_eq(&self.node, &self.shared.first)
     }
 
     /// The genesis hash, which names the network.
     pub fn genesis_hash(&self) -> Hash {
-        self.0.genesis
+        self.shared.genesis
     }
 
     /// The current slot.
@@ -104,18 +145,17 @@ impl Network {
 
     /// The newest blockhash.
     pub fn latest_blockhash(&self) -> Hash {
-        let cluster = self.cluster();
-        cluster.blockhashes.of_slot(cluster.slot()).0
+        self.cluster().blocks.newest().hash
     }
 
-    /// What is to go wrong.
+    /// What is to go wrong at this endpoint; at the first one also with the network.
     pub fn faults(&self) -> &Faults {
-        &self.0.faults
+        &self.node.faults
     }
 
     /// The stand-ins for Inco's programs.
     pub fn stand_ins(&self) -> &StandIns {
-        &self.0.stand_ins
+        &self.shared.stand_ins
     }
 
     /// Takes a transaction as a leader would: it lands in the current slot, or nothing is ever heard of it.
@@ -127,8 +167,8 @@ impl Network {
         if tx.verify_with_results().contains(&false) {
             return Err(TransactionError::SignatureFailure);
         }
-        if self.0.faults.is_frozen() {
-            lock(&self.0.waiting).push(tx);
+        if self.shared.first.faults.is_frozen() {
+            lock(&self.shared.waiting).push(tx);
             return Ok(signature);
         }
         self.land(&mut self.cluster(), tx)?;
@@ -141,38 +181,45 @@ impl Network {
     /// When the transfer cannot land, such as an amount below the rent-exempt minimum of a new account.
     pub fn airdrop(&self, to: &Pubkey, lamports: u64) -> Result<Signature, TransactionError> {
         let count = {
-            let mut airdrops = lock(&self.0.airdrops);
+            let mut airdrops = lock(&self.shared.airdrops);
             *airdrops += 1;
             *airdrops
         };
-        let faucet = self.0.faucet.pubkey();
+        let faucet = self.shared.faucet.pubkey();
         // The second transfer makes equal airdrops within one slot different transactions.
         let transfers = [transfer(&faucet, to, lamports), transfer(&faucet, &faucet, count)];
         let message = Message::new_with_blockhash(&transfers, Some(&faucet), &self.latest_blockhash());
-        let tx = VersionedTransaction::try_new(VersionedMessage::Legacy(message), &[&self.0.faucet])
+        let tx = VersionedTransaction::try_new(VersionedMessage::Legacy(message), &[&self.shared.faucet])
             .map_err(|_| TransactionError::SignatureFailure)?;
         let mut cluster = self.cluster();
-        cluster.simulate(&tx, CommitmentLevel::Processed)?.outcome?;
+        let at = cluster.slot();
+        cluster.simulate(&tx, at)?.outcome?;
         drop(cluster);
         self.send(tx)
     }
 
     /// Begins the next slot. A frozen node stays where it is.
     pub fn tick(&self) {
-        if self.0.faults.is_frozen() {
+        if self.shared.first.faults.is_frozen() {
             return;
         }
-        let mut cluster = self.cluster();
-        let reached = cluster.advance(seconds(&*self.0.clock));
+        self.begin_slot(&mut self.cluster());
+    }
+
+    /// The next slot begins, with what waited for it.
+    pub(super) fn begin_slot(&self, cluster: &mut Cluster) {
+        let parent = cluster.blocks.newest().slot;
+        let reached = cluster.advance(seconds(&*self.shared.clock));
         let slot = cluster.slot();
-        let root = cluster.slot_at(CommitmentLevel::Finalized);
-        self.tell(Event::Slot(SlotInfo { slot, parent: slot - 1, root }));
+        let root = cluster.slot_at(CommitmentLevel::Finalized, slot);
+        self.tell(slot, Event::Slot(SlotInfo { slot, parent, root }));
         for reached in reached {
-            self.tell(Event::Reached(reached));
+            self.tell(slot, Event::Reached(reached));
         }
-        for tx in std::mem::take(&mut *lock(&self.0.waiting)) {
+        let replayed = self.replays_due(slot);
+        for tx in replayed.into_iter().chain(std::mem::take(&mut *lock(&self.shared.waiting))) {
             // Too late for some of them, and nobody is told, as with any send.
-            let _ = self.land(&mut cluster, tx);
+            let _ = self.land(cluster, tx);
         }
     }
 
@@ -185,51 +232,82 @@ impl Network {
     pub async fn until_confirmed(&self) {
         let mut events = self.events();
         let landed = self.slot();
-        while self.cluster().slot_at(CommitmentLevel::Confirmed) < landed {
+        while self.confirmed_slot() < landed {
             // Too slow for some events is no harm: the cluster is looked at again after the next one.
             let _ = events.recv().await;
         }
     }
 
-    /// Requests served so far, by method; websocket subscriptions count, admin methods and pushes do not.
-    pub fn request_counts(&self) -> BTreeMap<String, u64> {
-        lock(&self.0.requests).clone()
+    fn confirmed_slot(&self) -> u64 {
+        let cluster = self.cluster();
+        cluster.slot_at(CommitmentLevel::Confirmed, cluster.slot())
     }
 
-    /// Starts counting requests anew.
+    /// Requests that this endpoint has served so far, by method; websocket subscriptions count, admin methods and pushes
+    /// do not.
+    pub fn request_counts(&self) -> BTreeMap<String, u64> {
+        self.node.request_counts()
+    }
+
+    /// Starts counting this endpoint's requests anew.
     pub fn reset_request_counts(&self) {
-        lock(&self.0.requests).clear();
+        self.node.reset_request_counts();
     }
 
     pub(super) fn count_request(&self, method: &str) {
-        let mut requests = lock(&self.0.requests);
-        match requests.get_mut(method) {
-            Some(count) => *count += 1,
-            None => drop(requests.insert(method.to_owned(), 1)),
-        }
+        self.node.count_request(method);
     }
 
+    /// The network's own state.
     pub(super) fn cluster(&self) -> MutexGuard<'_, Cluster> {
-        lock(&self.0.cluster)
+        lock(&self.shared.cluster)
     }
 
-    pub(super) fn events(&self) -> broadcast::Receiver<Event> {
-        self.0.events.subscribe()
+    /// The state as this endpoint sees it.
+    pub(super) fn view(&self) -> View<'_> {
+        let faults = self.faults();
+        let (lag, first_block) = (faults.lag(), faults.first_block());
+        View::new(self.cluster(), lag, first_block)
+    }
+
+    /// Slots that an endpoint can lag behind.
+    pub(super) fn most_lag(&self) -> u64 {
+        self.cluster().memory.most_lag
+    }
+
+    pub(super) fn events(&self) -> broadcast::Receiver<Told> {
+        self.shared.events.subscribe()
+    }
+
+    pub(super) fn ambushes(&self) -> MutexGuard<'_, Vec<Ambush>> {
+        lock(&self.shared.ambushes)
+    }
+
+    pub(super) fn replays(&self) -> MutexGuard<'_, Vec<Replay>> {
+        lock(&self.shared.replays)
     }
 
     fn land(&self, cluster: &mut Cluster, tx: VersionedTransaction) -> Result<(), TransactionError> {
-        let late = tx.signatures.first().map_or(0, |signature| self.0.faults.late_by(signature));
+        for stranger in self.ambushes_of(&tx) {
+            // One that cannot land never does; whoever laid it can look at the history.
+            let _ = self.land_one(cluster, stranger);
+        }
+        self.land_one(cluster, tx)
+    }
+
+    fn land_one(&self, cluster: &mut Cluster, tx: VersionedTransaction) -> Result<(), TransactionError> {
+        let late = tx.signatures.first().map_or(0, |signature| self.shared.first.faults.late_by(signature));
         let reached = cluster.land(tx, late)?;
         for reached in reached {
-            self.tell(Event::Reached(reached));
+            self.tell(cluster.slot(), Event::Reached(reached));
         }
         Ok(())
     }
 
     /// Events are told while the cluster is locked, so that everybody hears them in their order.
-    fn tell(&self, event: Event) {
+    fn tell(&self, slot: u64, event: Event) {
         // An error means that nobody listens.
-        let _ = self.0.events.send(event);
+        let _ = self.shared.events.send(Told { slot, event });
     }
 }
 

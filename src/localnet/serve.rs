@@ -14,7 +14,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::{
     rpc::{self, Front},
-    ws::{self, Endpoint},
+    ws::{self, Socketry},
 };
 
 /// Bytes of the largest request body, as of a validator.
@@ -51,8 +51,8 @@ async fn pair(addr: SocketAddr) -> io::Result<Listeners> {
 
 /// Serves both ports until `stop`.
 pub(super) fn spawn(listeners: [TcpListener; 2], front: Front, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
-    let endpoint = Endpoint { network: front.network.clone(), stop: stop.clone() };
-    let websocket = Router::new().route("/", get(ws::serve)).with_state(endpoint);
+    let socketry = Socketry { network: front.network.clone(), stop: stop.clone() };
+    let websocket = Router::new().route("/", get(ws::serve)).with_state(socketry);
     let rpc = Router::new()
         .route("/", post(rpc::serve))
         .route("/health", get(async || "ok"))

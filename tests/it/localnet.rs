@@ -2,7 +2,9 @@
 //! `solana-pubsub-client`; `@solana/web3.js` in `node`.
 
 mod accounts;
+mod endpoints;
 mod faults;
+mod forks;
 mod history;
 mod node;
 mod protocol;

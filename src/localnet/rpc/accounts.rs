@@ -17,9 +17,9 @@ use solana_rpc_client_api::{
 
 use super::{
     error::RpcError,
-    params::{Params, json, json_at, pubkey, view},
+    params::{Params, json, json_at, pubkey, seen_at},
 };
-use crate::localnet::{cluster::Cluster, network::Network, token_balances::token_account};
+use crate::localnet::{network::Network, token_balances::token_account, view::View};
 
 /// Accounts that one request may ask for.
 const MAX_ACCOUNTS: usize = 100;
@@ -31,17 +31,17 @@ const MAX_BASE58_BYTES: usize = 128;
 pub(super) fn balance(network: &Network, mut params: Params) -> Result<Value, RpcError> {
     let key = params.pubkey(0)?;
     let config: RpcContextConfig = params.optional(1)?;
-    let cluster = network.cluster();
-    let slot = view(&cluster, config.commitment, config.min_context_slot)?;
-    json_at(slot, cluster.bank.account(&key, slot).map_or(0, |account| account.lamports()))
+    let view = network.view();
+    let slot = seen_at(&view, config.commitment, config.min_context_slot)?;
+    json_at(slot, view.account(&key, slot).map_or(0, |account| account.lamports()))
 }
 
 pub(super) fn account(network: &Network, mut params: Params) -> Result<Value, RpcError> {
     let key = params.pubkey(0)?;
     let config: RpcAccountInfoConfig = params.optional(1)?;
-    let cluster = network.cluster();
-    let slot = view(&cluster, config.commitment, config.min_context_slot)?;
-    json_at(slot, Shape::of(&config).find(&cluster, &key, slot)?)
+    let view = network.view();
+    let slot = seen_at(&view, config.commitment, config.min_context_slot)?;
+    json_at(slot, Shape::of(&config).find(&view, &key, slot)?)
 }
 
 pub(super) fn accounts(network: &Network, mut params: Params) -> Result<Value, RpcError> {
@@ -52,10 +52,10 @@ pub(super) fn accounts(network: &Network, mut params: Params) -> Result<Value, R
     let keys = keys.iter().map(|text| pubkey(text)).collect::<Result<Vec<_>, _>>()?;
     let mut config: RpcAccountInfoConfig = params.optional(1)?;
     config.encoding = config.encoding.or(Some(UiAccountEncoding::Base64));
-    let cluster = network.cluster();
-    let slot = view(&cluster, config.commitment, config.min_context_slot)?;
+    let view = network.view();
+    let slot = seen_at(&view, config.commitment, config.min_context_slot)?;
     let shape = Shape::of(&config);
-    json_at(slot, keys.iter().map(|key| shape.find(&cluster, key, slot)).collect::<Result<Vec<_>, _>>()?)
+    json_at(slot, keys.iter().map(|key| shape.find(&view, key, slot)).collect::<Result<Vec<_>, _>>()?)
 }
 
 pub(super) fn program_accounts(network: &Network, mut params: Params) -> Result<Value, RpcError> {
@@ -69,12 +69,12 @@ pub(super) fn program_accounts(network: &Network, mut params: Params) -> Result<
         filter.verify().map_err(|fault| RpcError::params(format!("Invalid param: {fault:?}")))?;
     }
     let shape = Shape::of(&config.account_config);
-    let cluster = network.cluster();
-    let slot = view(&cluster, config.account_config.commitment, config.account_config.min_context_slot)?;
+    let view = network.view();
+    let slot = seen_at(&view, config.account_config.commitment, config.account_config.min_context_slot)?;
     let mut found = Vec::new();
-    for (key, account) in cluster.bank.owned_by(&program, slot) {
+    for (key, account) in view.owned_by(&program, slot) {
         if filters.iter().all(|filter| matches(filter, &account)) {
-            found.push(RpcKeyedAccount { pubkey: key.to_string(), account: shape.encode(&cluster, &key, &account)? });
+            found.push(RpcKeyedAccount { pubkey: key.to_string(), account: shape.encode(&view, &key, &account)? });
         }
     }
     if config.with_context == Some(true) { json_at(slot, found) } else { json(found) }
@@ -91,11 +91,11 @@ fn matches(filter: &RpcFilterType, account: &AccountSharedData) -> bool {
 pub(super) fn token_account_balance(network: &Network, mut params: Params) -> Result<Value, RpcError> {
     let key = params.pubkey(0)?;
     let commitment: Option<CommitmentConfig> = params.optional(1)?;
-    let cluster = network.cluster();
-    let slot = view(&cluster, commitment, None)?;
-    let account = cluster.bank.account(&key, slot);
+    let view = network.view();
+    let slot = seen_at(&view, commitment, None)?;
+    let account = view.account(&key, slot);
     let account = account.ok_or_else(|| RpcError::params("Invalid param: could not find account"))?;
-    let token = token_account(&account, |mint| cluster.bank.decimals(mint))
+    let token = token_account(&account, |mint| view.decimals(mint))
         .ok_or_else(|| RpcError::params("Invalid param: not a Token account"))?;
     json_at(slot, token.token_amount)
 }
@@ -116,14 +116,14 @@ impl Shape {
         Self { encoding, slice: None }
     }
 
-    fn find(self, cluster: &Cluster, key: &Pubkey, slot: u64) -> Result<Option<UiAccount>, RpcError> {
-        cluster.bank.account(key, slot).map(|account| self.encode(cluster, key, &account)).transpose()
+    fn find(self, view: &View<'_>, key: &Pubkey, slot: u64) -> Result<Option<UiAccount>, RpcError> {
+        view.account(key, slot).map(|account| self.encode(view, key, &account)).transpose()
     }
 
     /// An account in the asked-for encoding.
     pub(in crate::localnet) fn encode(
         self,
-        cluster: &Cluster,
+        view: &View<'_>,
         key: &Pubkey,
         account: &AccountSharedData,
     ) -> Result<UiAccount, RpcError> {
@@ -136,7 +136,7 @@ impl Shape {
         }
         let decimals = || {
             let mint = get_token_account_mint(account.data())?;
-            let decimals = cluster.bank.decimals(&mint)?;
+            let decimals = view.decimals(&mint)?;
             let additional = SplTokenAdditionalDataV2::with_decimals(decimals);
             Some(AccountAdditionalDataV3 { spl_token_additional_data: Some(additional) })
         };

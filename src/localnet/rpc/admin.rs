@@ -1,4 +1,5 @@
-//! Methods that no validator has: they steer the network and tell what was asked of it. Faults do not touch them.
+//! Methods that no validator has: they steer the network and tell what was asked of it. Faults do not touch them. Every
+//! endpoint answers them; faults and request counts are those of the endpoint that is asked.
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use super::{
     params::{self, Params},
 };
 use crate::localnet::{
+    cluster::{ForkError, TakenBack},
     covalidator::{CovalidatorFaults, CovalidatorPlan, LocalCovalidator},
     faucet::Faucet,
     faults::FaultPlan,
@@ -54,6 +56,8 @@ impl Desk {
 /// | `localnet_describe` | | addresses, keys and URLs of the stand-ins |
 /// | `localnet_fund` | wallet, base units of the demo token | the signature that minted them |
 /// | `localnet_tick` | number of slots (default 1) | the slot then |
+/// | `localnet_fork` | number of slots; after how many more they are replayed, null for never | `from`, `to`, `signatures` |
+/// | `localnet_forkAway` | a signature, whose slot is taken back with all later ones | the same |
 /// | `localnet_setFaults` | a [`FaultPlan`]; none clears | the plan in force |
 /// | `localnet_faults` | | the plan in force, with what is left of its counts |
 /// | `localnet_setCovalidatorFaults` | a [`CovalidatorPlan`]; none clears | the plan in force |
@@ -77,8 +81,18 @@ pub(super) fn call(front: &Front, method: &str, mut params: Params) -> Result<Va
             network.tick_slots(slots);
             Ok(json!(network.slot()))
         }
+        Some("fork") => {
+            let (slots, replayed_after) = (params.required(0)?, params.optional::<Option<u64>>(1)?);
+            forked(match replayed_after {
+                Some(later) => network.fork_and_replay(slots, later),
+                None => network.fork(slots),
+            })
+        }
+        Some("forkAway") => forked(network.fork_away(&params::signature(&params.required::<String>(0)?)?)),
         Some("setFaults") => {
-            network.faults().set(params.optional::<FaultPlan>(0)?);
+            let plan = params.optional::<FaultPlan>(0)?;
+            check(network, &plan)?;
+            network.faults().set(plan);
             params::json(network.faults().plan())
         }
         Some("faults") => params::json(network.faults().plan()),
@@ -97,4 +111,25 @@ pub(super) fn call(front: &Front, method: &str, mut params: Params) -> Result<Va
         }
         _ => Err(RpcError::unknown_method()),
     }
+}
+
+fn forked(outcome: Result<TakenBack, ForkError>) -> Result<Value, RpcError> {
+    let taken = outcome.map_err(|fault| RpcError::params(format!("Invalid params: {fault}.")))?;
+    let signatures = taken.transactions.iter().filter_map(|tx| tx.signatures.first());
+    let signatures: Vec<_> = signatures.map(ToString::to_string).collect();
+    Ok(json!({ "from": taken.from, "to": taken.to, "signatures": signatures }))
+}
+
+/// Refuses a plan that would not do what it says.
+fn check(network: &Network, plan: &FaultPlan) -> Result<(), RpcError> {
+    let most = network.most_lag();
+    if plan.lag > most {
+        return Err(RpcError::params(format!("Invalid params: an endpoint lags at most {most} slots.")));
+    }
+    if !network.is_first() && (plan.frozen || !plan.late_confirmation.is_empty()) {
+        let words =
+            "Invalid params: `frozen` and `lateConfirmation` belong to the network: set them at its first endpoint.";
+        return Err(RpcError::params(words));
+    }
+    Ok(())
 }

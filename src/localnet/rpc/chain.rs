@@ -13,14 +13,12 @@ use solana_transaction::versioned::VersionedTransaction;
 
 use super::{
     error::RpcError,
-    params::{Params, json_at, level, pubkey, view},
+    params::{Params, json_at, level, pubkey, seen_at},
 };
-use crate::localnet::{bank::SLOTS_PER_EPOCH, blockhashes::MAX_AGE, history::Landed, network::Network};
+use crate::localnet::{bank::SLOTS_PER_EPOCH, history::Landed, network::Network};
 
 /// What `getVersion` says, so that nobody takes this for a validator.
 pub(super) const VERSION: &str = "4.2.2+localnet";
-/// The first block that can be asked for: nothing is ever pruned.
-const FIRST_BLOCK: u64 = 0;
 /// How many slots back priority fees are told.
 const FEE_SLOTS: u64 = 150;
 /// Addresses that one question for priority fees may name.
@@ -36,36 +34,45 @@ pub(super) fn version() -> Value {
     json!({ "solana-core": VERSION })
 }
 
-pub(super) fn first_block() -> Value {
-    json!(FIRST_BLOCK)
+/// The first block that this endpoint has.
+pub(super) fn first_block(network: &Network) -> Value {
+    json!(network.view().first_block())
 }
 
-/// Slot and block height are one number: every slot has a block.
 pub(super) fn slot(network: &Network, mut params: Params) -> Result<Value, RpcError> {
     let config: RpcContextConfig = params.optional(0)?;
-    Ok(json!(view(&network.cluster(), config.commitment, config.min_context_slot)?))
+    Ok(json!(seen_at(&network.view(), config.commitment, config.min_context_slot)?))
+}
+
+/// The number of blocks below the newest one of a commitment: slots that a fork emptied do not count.
+pub(super) fn block_height(network: &Network, mut params: Params) -> Result<Value, RpcError> {
+    let config: RpcContextConfig = params.optional(0)?;
+    let view = network.view();
+    let slot = seen_at(&view, config.commitment, config.min_context_slot)?;
+    Ok(json!(view.block(slot).height))
 }
 
 pub(super) fn epoch(network: &Network, mut params: Params) -> Result<Value, RpcError> {
     let config: RpcEpochConfig = params.optional(0)?;
-    let cluster = network.cluster();
-    let slot = view(&cluster, config.commitment, config.min_context_slot)?;
+    let view = network.view();
+    let slot = seen_at(&view, config.commitment, config.min_context_slot)?;
     Ok(json!({
         "absoluteSlot": slot,
-        "blockHeight": slot,
+        "blockHeight": view.block(slot).height,
         "epoch": slot / SLOTS_PER_EPOCH,
         "slotIndex": slot % SLOTS_PER_EPOCH,
         "slotsInEpoch": SLOTS_PER_EPOCH,
-        "transactionCount": cluster.history.len(),
+        "transactionCount": view.transaction_count(),
     }))
 }
 
 pub(super) fn latest_blockhash(network: &Network, mut params: Params) -> Result<Value, RpcError> {
     let config: RpcContextConfig = params.optional(0)?;
-    let cluster = network.cluster();
-    let slot = view(&cluster, config.commitment, config.min_context_slot)?;
-    let (hash, of) = cluster.blockhashes.of_slot(slot);
-    json_at(slot, RpcBlockhash { blockhash: hash.to_string(), last_valid_block_height: of + MAX_AGE })
+    let view = network.view();
+    let slot = seen_at(&view, config.commitment, config.min_context_slot)?;
+    let block = view.block(slot);
+    let last_valid_block_height = block.last_valid_height();
+    json_at(slot, RpcBlockhash { blockhash: block.hash.to_string(), last_valid_block_height })
 }
 
 pub(super) fn is_blockhash_valid(network: &Network, mut params: Params) -> Result<Value, RpcError> {
@@ -74,9 +81,9 @@ pub(super) fn is_blockhash_valid(network: &Network, mut params: Params) -> Resul
         RpcError::params(format!("{fault:?}"))
     })?;
     let config: RpcContextConfig = params.optional(1)?;
-    let cluster = network.cluster();
-    let slot = view(&cluster, config.commitment, config.min_context_slot)?;
-    json_at(slot, cluster.blockhashes.is_live(&hash, slot))
+    let view = network.view();
+    let slot = seen_at(&view, config.commitment, config.min_context_slot)?;
+    json_at(slot, view.is_live(&hash, slot))
 }
 
 /// The fee as the virtual machine charges it; null when the blockhash is dead.
@@ -89,14 +96,14 @@ pub(super) fn fee_for_message(network: &Network, mut params: Params) -> Result<V
     })?;
     message.sanitize().map_err(|fault| RpcError::params(format!("invalid transaction message: {fault}")))?;
     let config: RpcContextConfig = params.optional(1)?;
-    let mut cluster = network.cluster();
-    let slot = view(&cluster, config.commitment, config.min_context_slot)?;
-    if !cluster.blockhashes.is_live(message.recent_blockhash(), slot) {
+    let mut view = network.view();
+    let slot = seen_at(&view, config.commitment, config.min_context_slot)?;
+    if !view.is_live(message.recent_blockhash(), slot) {
         return json_at(slot, Value::Null);
     }
     let signatures = vec![Signature::default(); usize::from(message.header().num_required_signatures)];
     let tx = VersionedTransaction { signatures, message };
-    match cluster.simulate(&tx, level(config.commitment)) {
+    match view.simulate(&tx, level(config.commitment)) {
         Ok(run) => json_at(slot, run.meta.fee),
         Err(fault) => Err(RpcError::params(format!("invalid transaction message: {fault}"))),
     }
@@ -109,11 +116,11 @@ pub(super) fn prioritization_fees(network: &Network, mut params: Params) -> Resu
         return Err(RpcError::params(format!("Too many inputs provided; max {MAX_FEE_ADDRESSES}")));
     }
     let addresses = addresses.iter().map(|text| pubkey(text)).collect::<Result<Vec<_>, _>>()?;
-    let cluster = network.cluster();
-    let newest = cluster.slot();
+    let view = network.view();
+    let newest = view.slot();
     let meant = |landed: &&std::sync::Arc<Landed>| addresses.iter().all(|address| landed.writes(address));
     let fees = (newest.saturating_sub(FEE_SLOTS - 1)..=newest).map(|slot| {
-        let prices = cluster.history.of_slot(slot).iter().filter(meant).map(|landed| landed.unit_price());
+        let prices = view.of_slot(slot).filter(meant).map(|landed| landed.unit_price());
         RpcPrioritizationFee { slot, prioritization_fee: prices.min().unwrap_or(0) }
     });
     super::params::json(fees.collect::<Vec<_>>())
@@ -124,5 +131,5 @@ pub(super) fn rent(network: &Network, mut params: Params) -> Result<Value, RpcEr
     if bytes > MAX_ACCOUNT_BYTES {
         return Err(RpcError::params(format!("Invalid params: an account holds at most {MAX_ACCOUNT_BYTES} bytes.")));
     }
-    Ok(json!(network.cluster().bank.rent(bytes)))
+    Ok(json!(network.view().rent(bytes)))
 }

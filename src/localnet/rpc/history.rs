@@ -17,16 +17,14 @@ use solana_transaction_status_client_types::{
 
 use super::{
     error::RpcError,
-    params::{Params, json, json_at, level, signature, view},
+    params::{Params, json, json_at, level, seen_at, signature},
 };
-use crate::localnet::{cluster::Cluster, history::Landed, network::Network};
+use crate::localnet::{history::Landed, network::Network, view::View};
 
 /// Signatures that one request may ask for.
 const MAX_STATUSES: usize = 256;
 /// Signatures that one page of an address's history may hold.
 const MAX_SIGNATURES: usize = 1_000;
-/// Slots that a status is remembered without a search through history.
-const STATUS_CACHE_SLOTS: u64 = 300;
 /// The stack height of an instruction of the transaction itself.
 const TOP_LEVEL: u32 = 1;
 
@@ -38,21 +36,19 @@ pub(super) fn signature_statuses(network: &Network, mut params: Params) -> Resul
     let signatures = signatures.iter().map(|text| signature(text)).collect::<Result<Vec<_>, _>>()?;
     let config: Option<RpcSignatureStatusConfig> = params.optional(1)?;
     let search = config.is_some_and(|config| config.search_transaction_history);
-    let cluster = network.cluster();
+    let view = network.view();
     let status = |signature: &Signature| {
-        let landed = cluster.history.find(signature)?;
-        let remembered = search || cluster.slot() - landed.slot <= STATUS_CACHE_SLOTS;
-        (remembered && !network.faults().hides(signature)).then(|| status(&cluster, landed))
+        let landed = if search { view.find(signature) } else { view.find_recent(signature) }?;
+        (!network.faults().hides(signature)).then(|| status(&view, landed))
     };
-    json_at(cluster.slot(), signatures.iter().map(status).collect::<Vec<_>>())
+    json_at(view.slot(), signatures.iter().map(status).collect::<Vec<_>>())
 }
 
-fn status(cluster: &Cluster, landed: &Landed) -> TransactionStatus {
-    let (confirmations, confirmation) = match cluster.level_of(landed) {
+fn status(view: &View<'_>, landed: &Landed) -> TransactionStatus {
+    let (confirmations, confirmation) = match view.level_of(landed) {
         CommitmentLevel::Processed => (Some(0), TransactionConfirmationStatus::Processed),
         CommitmentLevel::Confirmed => {
-            let slots = (cluster.slot() - landed.confirmed_in).saturating_add(1);
-            (usize::try_from(slots).ok(), TransactionConfirmationStatus::Confirmed)
+            (usize::try_from(view.slots_confirmed(landed)).ok(), TransactionConfirmationStatus::Confirmed)
         }
         CommitmentLevel::Finalized => (None, TransactionConfirmationStatus::Finalized),
     };
@@ -75,30 +71,31 @@ pub(super) fn signatures_for_address(network: &Network, mut params: Params) -> R
     let before = config.before.as_deref().map(signature).transpose()?;
     let until = config.until.as_deref().map(signature).transpose()?;
     let least = at_least_confirmed(config.commitment)?;
-    let cluster = network.cluster();
-    view(&cluster, config.commitment, config.min_context_slot)?;
-    let mut found = Vec::new();
-    let mut started = before.is_none();
-    for landed in cluster.history.of_address(&address) {
-        if until == Some(landed.signature) || found.len() == limit {
-            break;
-        }
-        if started && cluster.has_reached(landed, least) {
-            found.push(listed(&cluster, landed));
-        }
-        started |= before == Some(landed.signature);
-    }
-    json(found)
+    let view = network.view();
+    seen_at(&view, config.commitment, config.min_context_slot)?;
+    let before = match before.map(|before| view.find(&before)) {
+        // As of a validator: a page before something unknown is empty, one until something unknown has no end.
+        Some(None) => return json([(); 0]),
+        Some(Some(before)) => Some(&**before),
+        None => None,
+    };
+    let until = until.and_then(|until| view.find(&until)).map(|until| until.place());
+    let page = view
+        .of_address(&address, before)
+        .take_while(|landed| until.is_none_or(|until| landed.place() > until))
+        .filter(|landed| view.has_reached(landed, least))
+        .take(limit);
+    json(page.map(|landed| listed(&view, landed)).collect::<Vec<_>>())
 }
 
-fn listed(cluster: &Cluster, landed: &Landed) -> RpcConfirmedTransactionStatusWithSignature {
+fn listed(view: &View<'_>, landed: &Landed) -> RpcConfirmedTransactionStatusWithSignature {
     RpcConfirmedTransactionStatusWithSignature {
         signature: landed.signature.to_string(),
         slot: landed.slot,
         err: landed.error().map(Into::into),
         memo: landed.memo(),
         block_time: Some(landed.block_time),
-        confirmation_status: status(cluster, landed).confirmation_status,
+        confirmation_status: status(view, landed).confirmation_status,
         transaction_index: Some(landed.index),
     }
 }
@@ -110,8 +107,8 @@ pub(super) fn transaction(network: &Network, mut params: Params) -> Result<Value
         None => RpcTransactionConfig::default(),
     };
     let least = at_least_confirmed(config.commitment)?;
-    let cluster = network.cluster();
-    let landed = cluster.history.find(&signature).filter(|landed| cluster.has_reached(landed, least));
+    let view = network.view();
+    let landed = view.find(&signature).filter(|landed| view.has_reached(landed, least));
     let Some(landed) = landed else { return Ok(Value::Null) };
     let version = told_version(&landed.tx, config.max_supported_transaction_version)?;
     json(EncodedConfirmedTransactionWithStatusMeta {

@@ -10,7 +10,7 @@ use solana_rpc_client_api::response::{Response, RpcResponseContext};
 use solana_signature::Signature;
 
 use super::error::RpcError;
-use crate::localnet::cluster::Cluster;
+use crate::localnet::view::View;
 
 /// The parameters of one call.
 pub(in crate::localnet) struct Params(Vec<Value>);
@@ -67,12 +67,12 @@ pub(in crate::localnet) fn level(commitment: Option<CommitmentConfig>) -> Commit
 }
 
 /// The slot that a read at a commitment sees.
-pub(super) fn view(
-    cluster: &Cluster,
+pub(super) fn seen_at(
+    view: &View<'_>,
     commitment: Option<CommitmentConfig>,
     min_context_slot: Option<u64>,
 ) -> Result<u64, RpcError> {
-    let slot = cluster.slot_at(level(commitment));
+    let slot = view.slot_at(level(commitment));
     match min_context_slot {
         Some(least) if slot < least => Err(RpcError::min_context_slot(slot)),
         _ => Ok(slot),

@@ -20,9 +20,9 @@ use solana_transaction_status_client_types::{
 use super::{
     accounts::Shape,
     error::RpcError,
-    params::{Params, json_at, level, pubkey, view},
+    params::{Params, json_at, level, pubkey, seen_at},
 };
-use crate::localnet::{bank::Run, blockhashes::MAX_AGE, cluster::Cluster, network::Network};
+use crate::localnet::{bank::Run, network::Network, view::View};
 
 /// Bytes of the largest transaction that a leader takes.
 const MAX_TRANSACTION_BYTES: usize = 1_232;
@@ -45,20 +45,21 @@ pub(super) fn simulate(network: &Network, mut params: Params) -> Result<Value, R
     if config.sig_verify && tx.verify_with_results().contains(&false) {
         return Err(RpcError::bad_signature());
     }
-    let mut cluster = network.cluster();
-    let slot = view(&cluster, config.commitment, config.min_context_slot)?;
+    let mut view = network.view();
+    let slot = seen_at(&view, config.commitment, config.min_context_slot)?;
     let mut replacement = None;
     if config.replace_recent_blockhash {
-        let (hash, of) = cluster.blockhashes.of_slot(slot);
-        tx.message.set_recent_blockhash(hash);
-        replacement = Some(RpcBlockhash { blockhash: hash.to_string(), last_valid_block_height: of + MAX_AGE });
+        let block = view.block(slot);
+        tx.message.set_recent_blockhash(block.hash);
+        let last_valid_block_height = block.last_valid_height();
+        replacement = Some(RpcBlockhash { blockhash: block.hash.to_string(), last_valid_block_height });
     }
-    let simulated = cluster.simulate(&tx, level(config.commitment));
+    let simulated = view.simulate(&tx, level(config.commitment));
     let accounts = match config.accounts {
-        Some(wanted) => Some(accounts_after(&cluster, &tx, &wanted, &simulated, slot)?),
+        Some(wanted) => Some(accounts_after(&view, &tx, &wanted, &simulated, slot)?),
         None => None,
     };
-    let mut result = simulation_result(&cluster, simulated, config.inner_instructions);
+    let mut result = simulation_result(&view, simulated, config.inner_instructions);
     result.accounts = accounts;
     result.replacement_blockhash = replacement;
     json_at(slot, result)
@@ -66,7 +67,7 @@ pub(super) fn simulate(network: &Network, mut params: Params) -> Result<Value, R
 
 /// The asked-for accounts as the transaction would leave them; nothing but nulls when it would fail.
 fn accounts_after(
-    cluster: &Cluster,
+    view: &View<'_>,
     tx: &VersionedTransaction,
     wanted: &RpcSimulateTransactionAccountsConfig,
     simulated: &Result<Run, TransactionError>,
@@ -87,15 +88,15 @@ fn accounts_after(
         let key = pubkey(text)?;
         let account = match run.keys.iter().position(|named| *named == key) {
             Some(index) => run.after.get(index).cloned().flatten(),
-            None => cluster.bank.account(&key, slot),
+            None => view.account(&key, slot),
         };
-        account.map(|account| Shape::whole(encoding).encode(cluster, &key, &account)).transpose()
+        account.map(|account| Shape::whole(encoding).encode(view, &key, &account)).transpose()
     };
     wanted.addresses.iter().map(after).collect()
 }
 
 fn simulation_result(
-    cluster: &Cluster,
+    view: &View<'_>,
     simulated: Result<Run, TransactionError>,
     with_inner_instructions: bool,
 ) -> RpcSimulateTransactionResult {
@@ -120,7 +121,7 @@ fn simulation_result(
         Err(fault) => return RpcSimulateTransactionResult { err: Some(fault.into()), ..result },
     };
     let loaded = UiLoadedAddresses::from(&run.loaded);
-    let meta = UiTransactionStatusMeta::from(cluster.status_meta(&run));
+    let meta = UiTransactionStatusMeta::from(view.status_meta(&run));
     result.err = meta.err;
     result.logs = meta.log_messages.into();
     result.units_consumed = meta.compute_units_consumed.into();
@@ -162,12 +163,12 @@ fn preflight(network: &Network, tx: &VersionedTransaction, config: &RpcSendTrans
         return Err(RpcError::unhealthy());
     }
     let level = config.preflight_commitment.unwrap_or(CommitmentLevel::Finalized);
-    let mut cluster = network.cluster();
-    let slot = cluster.slot_at(level);
+    let mut view = network.view();
+    let slot = view.slot_at(level);
     if let Some(least) = config.min_context_slot.filter(|least| slot < *least) {
         return Err(RpcError::min_context_slot(least));
     }
-    let simulated = cluster.simulate(tx, level);
+    let simulated = view.simulate(tx, level);
     let fault = match &simulated {
         Ok(run) => match &run.outcome {
             Ok(()) => return Ok(()),
@@ -175,7 +176,7 @@ fn preflight(network: &Network, tx: &VersionedTransaction, config: &RpcSendTrans
         },
         Err(fault) => fault.clone(),
     };
-    let result = simulation_result(&cluster, simulated, false);
+    let result = simulation_result(&view, simulated, false);
     Err(RpcError::preflight(format!("Transaction simulation failed: {fault}"), &result))
 }
 

@@ -5,7 +5,7 @@
 
 mod subscriptions;
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use axum::{
     extract::{
@@ -21,20 +21,20 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    network::{Event, Network},
+    network::{Network, Told},
     rpc::{Params, Request, RpcError, response},
 };
 use subscriptions::{Push, Subscriptions};
 
 /// What the websocket routes need.
 #[derive(Clone)]
-pub(super) struct Endpoint {
+pub(super) struct Socketry {
     pub(super) network: Network,
     pub(super) stop: CancellationToken,
 }
 
 /// Serves `GET /`: the upgrade to a websocket.
-pub(super) async fn serve(State(endpoint): State<Endpoint>, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn serve(State(endpoint): State<Socketry>, upgrade: WebSocketUpgrade) -> Response {
     if endpoint.network.faults().websockets_are_down() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
@@ -44,13 +44,13 @@ pub(super) async fn serve(State(endpoint): State<Endpoint>, upgrade: WebSocketUp
 /// A message and when it may go out.
 type Outgoing = (Option<Instant>, String);
 
-async fn converse(socket: WebSocket, Endpoint { network, stop }: Endpoint) {
+async fn converse(socket: WebSocket, Socketry { network, stop }: Socketry) {
     let (sink, mut incoming) = socket.split();
     let mut cuts = network.faults().cuts();
     let mut events = network.events();
     let (outgoing, queue) = mpsc::unbounded_channel();
     let writer = tokio::spawn(write(sink, queue));
-    let mut session = Session { subscriptions: Subscriptions::default(), network, outgoing };
+    let mut session = Session { subscriptions: Subscriptions::default(), unheard: VecDeque::new(), network, outgoing };
     loop {
         tokio::select! {
             message = incoming.next() => match message {
@@ -59,7 +59,7 @@ async fn converse(socket: WebSocket, Endpoint { network, stop }: Endpoint) {
                 Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
             },
             event = events.recv() => match event {
-                Ok(event) => session.pass_on(&event),
+                Ok(told) => session.pass_on(told),
                 Err(_) => break,
             },
             _ = cuts.changed() => break,
@@ -82,6 +82,8 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Unbound
 
 struct Session {
     subscriptions: Subscriptions,
+    /// Events that an endpoint which lags has not come to yet.
+    unheard: VecDeque<Told>,
     network: Network,
     outgoing: mpsc::UnboundedSender<Outgoing>,
 }
@@ -109,9 +111,19 @@ impl Session {
         }
     }
 
-    fn pass_on(&mut self, event: &Event) {
-        for push in self.subscriptions.hear(&self.network, event) {
+    /// Pushes what the endpoint has come to by the slot of this event.
+    fn pass_on(&mut self, told: Told) {
+        let lag = self.network.faults().lag();
+        let seen = told.slot.saturating_sub(lag);
+        self.unheard.push_back(told);
+        let missed = if lag > 0 { self.subscriptions.catch_up(&self.network) } else { Vec::new() };
+        for push in missed {
             self.push(&push);
+        }
+        while let Some(told) = self.unheard.pop_front_if(|told| told.slot <= seen) {
+            for push in self.subscriptions.hear(&self.network, &told.event) {
+                self.push(&push);
+            }
         }
     }
 

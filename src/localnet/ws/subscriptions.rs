@@ -99,10 +99,10 @@ impl Subscriptions {
         let config: RpcSignatureSubscribeConfig = params.optional(1)?;
         let level = level(config.commitment);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let cluster = network.cluster();
-        let reached = cluster.history.find(&signature).filter(|landed| cluster.has_reached(landed, level));
+        let view = network.view();
+        let reached = view.find(&signature).filter(|landed| view.has_reached(landed, level));
         if let Some(landed) = reached.filter(|_| !network.faults().hides(&signature)) {
-            return Ok((json!(id), Some(confirmation(id, cluster.slot_at(level), landed))));
+            return Ok((json!(id), Some(confirmation(id, view.slot_at(level), landed))));
         }
         // From here on it is an event, and those of the time since the look are still in our queue.
         self.signatures.insert(id, (signature, level));
@@ -174,6 +174,25 @@ impl Subscriptions {
         }
     }
 
+    /// What an endpoint that lags comes to know of signatures, although it happened before this websocket was there.
+    pub(super) fn catch_up(&mut self, network: &Network) -> Vec<Push> {
+        if self.signatures.is_empty() {
+            return Vec::new();
+        }
+        let view = network.view();
+        let known = |(id, (signature, level)): (&u64, &(Signature, CommitmentLevel))| {
+            let landed = view.find(signature).filter(|landed| view.has_reached(landed, *level))?;
+            let told = !network.faults().hides(signature);
+            told.then(|| confirmation(*id, view.slot_at(*level), landed))
+        };
+        let pushes: Vec<_> = self.signatures.iter().filter_map(known).collect();
+        drop(view);
+        for push in &pushes {
+            self.forget_signature(push.subscription);
+        }
+        pushes
+    }
+
     fn confirmations(&mut self, network: &Network, reached: &Reached) -> Vec<Push> {
         let mut pushes = Vec::new();
         for Notice { landed, .. } in &*reached.notices {
@@ -201,7 +220,7 @@ fn confirmation(id: u64, slot: u64, landed: &Landed) -> Push {
 fn account_change(network: &Network, id: u64, reached: &Reached, key: &Pubkey, shape: Shape) -> Option<Push> {
     let changes = reached.notices.iter().flat_map(|notice| notice.changed.iter());
     let (_, account) = changes.rev().find(|(changed, _)| changed == key)?;
-    let account = shape.encode(&network.cluster(), key, &account.clone().unwrap_or_default()).ok()?;
+    let account = shape.encode(&network.view(), key, &account.clone().unwrap_or_default()).ok()?;
     Some(Push::new("accountNotification", id, reached.slot, &to_json(account).ok()?))
 }
 

@@ -2,6 +2,12 @@
 //!
 //! A test ends with [`World::finish`], which asserts what must hold after every scenario: the ledger's audit, nothing
 //! unfinished, and every session's captures equal to what moved on chain. A world that is dropped without it fails.
+//!
+//! What goes wrong with the chain is the local network's to play, and `src/localnet/mod.rs` has the table: faults of the
+//! endpoint that the facilitator speaks to (`world.net.faults().change(..)`), forks (`world.net.network().fork(3)`,
+//! `.fork_away(&signature)`, `.fork_and_replay(3, 2)`), a second endpoint that lags or forgets
+//! (`world.net.open_endpoint(None)`, then `.faults().lag_behind(10)` or `.forget_before(slot)`), and somebody else's
+//! transaction that lands between our simulation and our landing (`world.net.network().ambush(account, tx)`).
 
 mod actors;
 mod opening;
