@@ -17,6 +17,7 @@ test:
 # The figures of docs/BENCHMARKS.md
 bench:
     cargo bench --locked --bench micro
+    cargo bench --locked --bench load
 
 # Format
 fmt:

@@ -1,0 +1,115 @@
+//! Ledgers with a past: sessions and settled payments written through the ledger's own verbs before a server starts,
+//! because a million payments over a chain of 400 ms slots would take longer than anybody waits.
+
+use crate::{Outcome, stage::Stage};
+use futures_util::{StreamExt as _, stream};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use sotto::{
+    domain::{
+        amount::Amount,
+        chance::{OsChance, draw},
+        clock::{Clock as _, SystemClock},
+        hold::{ContentHash, HoldId, NewHold},
+        intent::Intent,
+        session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
+        settlement::{Attempt, Cost, Event, SettlementId},
+    },
+    ledger::{Ledger, LedgerError, LedgerOptions, SqliteLedger},
+};
+use std::path::Path;
+
+/// Verbs under way at once: enough to fill every commit.
+const AT_ONCE: usize = 512;
+/// The cap of a seeded session, in base units.
+const CAP: u64 = 1_000_000_000_000;
+
+/// Opens a ledger whose verbs are not measured.
+pub async fn open(path: &Path) -> Outcome<SqliteLedger> {
+    Ok(SqliteLedger::open(path, &LedgerOptions::default()).await?)
+}
+
+/// Writes `count` open sessions that pay `recipient`; gives their ids.
+pub async fn sessions(ledger: &dyn Ledger, stage: &Stage, recipient: Pubkey, count: usize) -> Outcome<Vec<SessionId>> {
+    let (mint, network) = (stage.mint()?, stage.network()?);
+    let now = SystemClock.now();
+    let writing = (0..count).map(|_| {
+        let intent = Intent {
+            asset: mint,
+            cap: Amount::new(CAP).unwrap_or_default(),
+            expires_at: now + 86_400,
+            network: "solana:devnet".to_owned(),
+            nonce: hex::encode(draw::<16>(&OsChance)),
+            recipient,
+            spender: stage.spender,
+            user: Pubkey::new_from_array(draw(&OsChance)),
+            session_key: None,
+        };
+        let session = Session {
+            id: SessionId::from_random_bytes(draw(&OsChance)),
+            signed: SignedIntent { bytes: intent.to_bytes(), signature: draw(&OsChance), settle_signature: None },
+            intent,
+            network: network.canonical().to_owned(),
+            state: SessionState::Opening,
+            cap_check: CapCheck::Unverified,
+            captured: Amount::ZERO,
+            held: Amount::ZERO,
+            approve: None,
+            created_at: now,
+        };
+        async move {
+            ledger.open_session(&session).await?;
+            let approve = Signature::from(draw::<64>(&OsChance));
+            ledger.mark_open(session.id, CapCheck::Verified, approve, &[]).await?;
+            Ok::<_, LedgerError>(session.id)
+        }
+    });
+    let written: Vec<_> = stream::iter(writing).buffer_unordered(AT_ONCE).collect().await;
+    Ok(written.into_iter().collect::<Result<_, _>>()?)
+}
+
+/// Gives every session `each` payments of one base unit that were captured and settled long ago.
+pub async fn past_payments(ledger: &dyn Ledger, sessions: &[SessionId], each: usize) -> Outcome<()> {
+    let now = SystemClock.now();
+    let writing = sessions.iter().flat_map(|session| std::iter::repeat_n(*session, each)).map(|session| async move {
+        let new = NewHold {
+            id: HoldId::from_random_bytes(draw(&OsChance)),
+            session,
+            nonce: Some(hex::encode(draw::<16>(&OsChance))),
+            content: ContentHash(draw(&OsChance)),
+            amount: Amount::new(1).unwrap_or_default(),
+            unverified_exposure: Amount::ZERO,
+            now,
+        };
+        ledger.hold(&new).await.map(drop)
+    });
+    all(stream::iter(writing).buffer_unordered(AT_ONCE)).await?;
+    let settling = sessions.iter().map(|session| settle(ledger, *session, now));
+    all(stream::iter(settling).buffer_unordered(AT_ONCE)).await
+}
+
+async fn all(mut writing: impl futures_util::Stream<Item = Result<(), LedgerError>> + Unpin) -> Outcome<()> {
+    while let Some(written) = writing.next().await {
+        written?;
+    }
+    Ok(())
+}
+
+/// Everything that waits in a session, carried by one transfer that is final.
+async fn settle(ledger: &dyn Ledger, session: SessionId, now: u64) -> Result<(), LedgerError> {
+    let id = SettlementId::from_random_bytes(draw(&OsChance));
+    let Some(planned) = ledger.plan_settlement(id, session, Amount::MAX, now).await? else { return Ok(()) };
+    let attempt = Attempt {
+        settlement: id,
+        number: 1,
+        signature: Signature::from(draw::<64>(&OsChance)),
+        wire: vec![0; 700],
+        last_valid_block_height: 1,
+        signed_at_slot: 1,
+        cost: Cost { fee: 10_000, rent: 0, grant: 0 },
+        bears_allowances: false,
+    };
+    let (signed, _) = ledger.record_signed(&planned, attempt, now).await?;
+    let landed = ledger.record(&signed, Event::Landed { slot: 1 }, &[], now).await?;
+    ledger.record(&landed, Event::Finalised, &[], now).await.map(drop)
+}

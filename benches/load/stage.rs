@@ -1,0 +1,208 @@
+//! A local network and facilitators on it, each in a process of its own, and what one asks of them.
+
+use crate::{Outcome, process::Process};
+use serde_json::{Value, json};
+use solana_pubkey::Pubkey;
+use sotto::{
+    client::{Balance, BalanceReader, FacilitatorPin, LocalKey, Settings, SolanaRpc, Trust},
+    covalidator::HttpCovalidator,
+    domain::{chance::OsChance, network::Network, signed},
+    programs::{Programs, ciphertext::EncryptionKey},
+};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
+
+/// How long a question to the network or a facilitator may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// SOL of the facilitator, so that it never runs dry, in lamports.
+const PURSE: u64 = 1_000_000_000_000;
+
+/// Limits that would throttle a benchmark instead of being measured by it. Durability, checks and signatures stay.
+const UNTHROTTLED: [(&str, &str); 8] = [
+    ("limits.concurrent_requests", "4096"),
+    ("limits.max_per_call", "1000000"),
+    ("limits.sessions_per_user_per_hour", "1000000"),
+    ("limits.sessions_per_hour", "10000000"),
+    ("limits.unverified_exposure", "1000000"),
+    ("limits.unproven_exposure", "1000000"),
+    ("limits.low_balance_lamports", "0"),
+    ("limits.max_session_seconds", "31536000"),
+];
+
+/// The network, the facilitator's key and a directory on a real disk.
+pub struct Stage {
+    directory: tempfile::TempDir,
+    network: Process,
+    http: reqwest::Client,
+    pub rpc: String,
+    pub spender: Pubkey,
+    /// Lamports that the facilitator was given.
+    pub purse: u64,
+    /// One round to the network, in milliseconds.
+    pub latency: u64,
+    pub slot: Duration,
+}
+
+/// A running facilitator.
+pub struct Server {
+    pub process: Process,
+    pub address: SocketAddr,
+    pub ledger: PathBuf,
+}
+
+impl Stage {
+    /// Starts a network of 400 ms slots whose answers take `latency` milliseconds.
+    pub async fn raise(latency: u64) -> Outcome<Self> {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let desk = directory.path().join("desk");
+        fs::create_dir(&desk)?;
+        let slot = Duration::from_millis(400);
+        let key = sotto(&desk).args(["keygen", ".keys/facilitator.json", "--json"]).output()?;
+        let key: Value = serde_json::from_slice(&key.stdout)?;
+        let spender = key["publicKey"].as_str().and_then(signed::parse_key).ok_or("no key was made")?;
+        let mut command = sotto(&desk);
+        command.args(["localnet", "--port", "0", "--covalidator-port", "0", "--json", "--write", "net.toml"]);
+        command.args(["--slot-ms", &slot.as_millis().to_string(), "--set", "telemetry.log_filter=warn"]);
+        let network = Process::start(command, fs::File::create(desk.join("network.log"))?)?;
+        let rpc = network.text("network.rpc_urls")?;
+        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let stage = Self { directory, network, http, rpc, spender, purse: PURSE, latency, slot };
+        stage.ask("requestAirdrop", json!([spender.to_string(), PURSE])).await?;
+        stage.ask("localnet_setFaults", json!([{ "latency": { "*": latency } }])).await?;
+        Ok(stage)
+    }
+
+    fn desk(&self) -> PathBuf {
+        self.directory.path().join("desk")
+    }
+
+    /// A path for a file of this benchmark.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.desk().join(name)
+    }
+
+    /// Where files may be put.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Starts a facilitator on a ledger of this name, with these settings above the unthrottled ones.
+    pub fn serve(&self, ledger: &str, settings: &[(&str, &str)]) -> Outcome<Server> {
+        let mut command = sotto(&self.desk());
+        command.args(["--config", "net.toml"]);
+        for (key, value) in UNTHROTTLED.iter().chain(settings) {
+            command.args(["--set", &format!("{key}={value}")]);
+        }
+        command.args(["serve", "--bind", "127.0.0.1", "--port", "0", "--json", "--ledger", ledger]);
+        // A file, as under a service manager: what a line of the log costs belongs to the server's price.
+        let process = Process::start(command, fs::File::create(self.file(&format!("{ledger}.log")))?)?;
+        let address = process.text("address")?.parse()?;
+        Ok(Server { process, address, ledger: self.file(ledger) })
+    }
+
+    /// Asks the network; its own methods are answered at once.
+    pub async fn ask(&self, method: &str, params: Value) -> Outcome<Value> {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let answer: Value = self.http.post(&self.rpc).json(&body).send().await?.json().await?;
+        match answer.get("error") {
+            Some(error) => Err(format!("{method}: {error}").into()),
+            None => Ok(answer["result"].clone()),
+        }
+    }
+
+    pub async fn slot_now(&self) -> Outcome<u64> {
+        let slot = self.ask("getSlot", json!([{ "commitment": "processed" }])).await?;
+        Ok(slot.as_u64().ok_or("no slot")?)
+    }
+
+    /// Lamports of the facilitator, finalised or not.
+    pub async fn lamports(&self) -> Outcome<u64> {
+        let params = json!([self.spender.to_string(), { "commitment": "confirmed" }]);
+        let balance = self.ask("getBalance", params).await?;
+        Ok(balance["value"].as_u64().ok_or("no balance")?)
+    }
+
+    /// Requests of validators' methods that the network answered since they were last forgotten.
+    pub async fn requests(&self) -> Outcome<Vec<(String, u64)>> {
+        let counts = self.ask("localnet_requestCounts", json!([])).await?;
+        let counts = counts.as_object().ok_or("no counts")?;
+        let own = counts.iter().filter_map(|(method, count)| Some((method.clone(), count.as_u64()?)));
+        Ok(own.filter(|(_, count)| *count > 0).collect())
+    }
+
+    pub async fn forget_requests(&self) -> Outcome<()> {
+        self.ask("localnet_resetRequestCounts", json!([])).await.map(drop)
+    }
+
+    /// Gives a wallet SOL for fees and base units of the demo token.
+    pub async fn fund(&self, wallet: &Pubkey, units: u64) -> Outcome<()> {
+        self.ask("requestAirdrop", json!([wallet.to_string(), 1_000_000_000_u64])).await?;
+        self.ask("localnet_fund", json!([wallet.to_string(), units])).await.map(drop)
+    }
+
+    pub fn mint(&self) -> Outcome<Pubkey> {
+        self.key("asset.mint")
+    }
+
+    pub fn network(&self) -> Outcome<Network> {
+        Ok(Network::local(&self.network.text("network.genesis_hash")?, &["solana:devnet".to_owned()]))
+    }
+
+    fn key(&self, name: &str) -> Outcome<Pubkey> {
+        Ok(signed::parse_key(&self.network.text(name)?).ok_or_else(|| format!("{name} is no key"))?)
+    }
+
+    fn programs(&self) -> Outcome<Programs> {
+        Ok(Programs { token: self.key("programs.inco_token")?, lightning: self.key("programs.inco_lightning")? })
+    }
+
+    /// What a payer has to know of a facilitator on this network.
+    pub fn payer_settings(&self, server: &Server) -> Outcome<Settings> {
+        Ok(Settings {
+            facilitator: format!("http://{}", server.address),
+            trust: Trust::Pinned(FacilitatorPin::one_key(self.spender)),
+            network: self.network()?,
+            asset: self.mint()?,
+            programs: self.programs()?,
+            encryption_key: EncryptionKey::from_hex(&self.network.text("covalidator.encryption_key")?)?,
+        })
+    }
+
+    /// The network as a payer reads it.
+    pub fn payer_rpc(&self) -> Arc<SolanaRpc> {
+        Arc::new(SolanaRpc::new(self.rpc.clone(), PATIENCE))
+    }
+
+    /// What a wallet really has, decrypted: the chain's word against the books. A gift of zero lets the wallet decrypt
+    /// whatever balance it was left with.
+    pub async fn balance(&self, wallet: &LocalKey) -> Outcome<u64> {
+        self.ask("localnet_fund", json!([wallet.pubkey().to_string(), 0])).await?;
+        // Balances are read as of a confirmed slot.
+        tokio::time::sleep(self.slot * 3).await;
+        let key = self.key("covalidator.attestation_key")?;
+        let covalidator = HttpCovalidator::new(&self.network.text("covalidator.endpoint")?, key, PATIENCE)?;
+        let reader = BalanceReader::new(self.payer_rpc(), Arc::new(covalidator), self.programs()?);
+        match reader.read(wallet, &self.mint()?, PATIENCE).await? {
+            Balance::Value(holding) => Ok(u64::try_from(holding.attested.plaintext)?),
+            Balance::NoAccount | Balance::Empty => Ok(0),
+            other => Err(format!("the merchant's balance cannot be read: {other:?}").into()),
+        }
+    }
+}
+
+/// A new wallet.
+pub fn wallet() -> LocalKey {
+    LocalKey::generate(&OsChance)
+}
+
+fn sotto(desk: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sotto"));
+    command.current_dir(desk).env_clear();
+    command
+}
