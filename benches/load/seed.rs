@@ -79,6 +79,7 @@ pub async fn past_payments(ledger: &dyn Ledger, sessions: &[SessionId], each: us
             content: ContentHash(draw(&OsChance)),
             amount: Amount::new(1).unwrap_or_default(),
             unverified_exposure: Amount::ZERO,
+            deferred: None,
             now,
         };
         ledger.hold(&new).await.map(drop)

@@ -244,6 +244,8 @@ pub(super) fn session_extension(after: &SessionAfter, funding: Funding) -> Answe
             id: after.id.to_string(),
             spent: after.spent.to_string(),
             remaining: after.remaining.to_string(),
+            payment: after.payment.map(|payment| payment.id.to_string()),
+            settlement: after.payment.map(|payment| payment.standing.word().to_owned()),
             funding: Some(funding.word().to_owned()),
         }),
         ..AnswerExtensions::default()

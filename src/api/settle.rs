@@ -23,14 +23,17 @@ async fn ask(app: &App, body: Body) -> Result<Receipt, PayFailure> {
     let payment = extract::payment(app, body)?;
     let receipt = app.facilitator.settle(&payment).await;
     receipt
-        .inspect(|receipt| tracing::info!(transaction = %receipt.transaction, "payment settled"))
+        .inspect(|receipt| match receipt.transaction {
+            Some(transaction) => tracing::info!(%transaction, "payment settled"),
+            None => tracing::info!("payment held"),
+        })
         .map_err(|error| PayFailure::of_use_case(error, &payment.network))
 }
 
 fn answer(receipt: Receipt) -> SettleAnswer {
     SettleAnswer {
         success: true,
-        transaction: receipt.transaction.to_string(),
+        transaction: receipt.transaction.map(|signature| signature.to_string()).unwrap_or_default(),
         payer: Some(receipt.payer.to_string()),
         amount: Some(receipt.amount.to_string()),
         error_reason: None,

@@ -79,7 +79,7 @@ impl Serve {
         let stop = Stop::listen()?;
         self.tell(address, config, &service)?;
         let served = serve_until_stopped(listener, service.router.clone(), stop, config.limits.request_timeout).await;
-        service.facilitator.stop().await;
+        service.facilitator.leave().await;
         service.chain.shutdown().await;
         let counts = service.ledger.counts();
         tracing::info!(commits = counts.commits, verbs = counts.verbs, "stopped");

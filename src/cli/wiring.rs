@@ -14,11 +14,14 @@ use crate::{
     domain::{
         chance::{Chance, OsChance},
         clock::{Clock, SystemClock},
+        hold::Exposure,
         key_pair::KeyPair,
         network::Network,
         payment::PaymentLimits,
     },
-    facilitator::{AllowancePolicy, CapCheckPolicy, Facilitator, Keys, Ports, ProbeError, ProbeVerdict, Settings},
+    facilitator::{
+        AllowancePolicy, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, Ports, ProbeError, ProbeVerdict, Settings,
+    },
     ledger::{ImportTerms, LedgerError, LedgerOptions, OpenError, SqliteLedger},
     programs::{
         Programs,
@@ -184,6 +187,7 @@ fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextErr
         cap_check_deadline: settlement.cap_check_deadline,
         drain_deadline: DRAIN_DEADLINE,
         answer_deadline: settlement.answer_deadline,
+        deferred: deferred_policy(&config.deferred),
         decrypt_allowance: match settlement.decrypt_allowance {
             DecryptAllowance::Every => AllowancePolicy::Every,
             DecryptAllowance::Never => AllowancePolicy::Never,
@@ -198,6 +202,18 @@ fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextErr
         max_approve_units: MAX_APPROVE_UNITS,
         low_balance: limits.low_balance_lamports,
     })
+}
+
+fn deferred_policy(config: &config::DeferredConfig) -> DeferredPolicy {
+    DeferredPolicy {
+        amount: config.amount,
+        count: config.count,
+        age_seconds: config.age_seconds,
+        exposure: Exposure { per_session: config.session_exposure, per_merchant: config.merchant_exposure },
+        give_up_returns: config.give_up_attempts,
+        give_up_seconds: config.give_up_seconds,
+        leave_within: config.leave_within,
+    }
 }
 
 fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSettings {

@@ -16,6 +16,7 @@
 
 mod asset;
 mod covalidator;
+mod deferred;
 mod deployed;
 mod environment;
 mod fault;
@@ -37,6 +38,7 @@ mod value;
 pub use self::{
     asset::AssetConfig,
     covalidator::CovalidatorConfig,
+    deferred::DeferredConfig,
     environment::Environment,
     fault::{Fault, Faults, Warning},
     keys::KeysConfig,
@@ -72,6 +74,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How payments reach the chain.
     pub settlement: SettlementConfig,
+    /// Payments that are settled later.
+    pub deferred: DeferredConfig,
     /// Where money is remembered.
     pub ledger: LedgerConfig,
     /// Where the API listens.
@@ -90,6 +94,7 @@ impl Config {
         let covalidator = CovalidatorConfig::read(reader);
         let limits = LimitsConfig::read(reader);
         let settlement = SettlementConfig::read(reader);
+        let deferred = DeferredConfig::read(reader);
         let ledger = LedgerConfig::read(reader);
         let server = ServerConfig::read(reader);
         let telemetry = TelemetryConfig::read(reader);
@@ -104,6 +109,7 @@ impl Config {
             covalidator: covalidator?,
             limits: limits?,
             settlement: settlement?,
+            deferred: deferred?,
             ledger: ledger?,
             server: server?,
             telemetry: telemetry?,

@@ -3,7 +3,7 @@
 //! Every section file declares its own keys; this module only joins them. A key that is not here is refused wherever
 //! it is written, so a misspelt limit can never silently mean "no limit".
 
-use super::{asset, covalidator, keys, ledger, limits, network, programs, server, settlement, telemetry};
+use super::{asset, covalidator, deferred, keys, ledger, limits, network, programs, server, settlement, telemetry};
 
 /// What kind of value a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Key {
 }
 
 /// The sections in the order they are read, documented and shown.
-const SECTIONS: [&[Key]; 10] = [
+const SECTIONS: [&[Key]; 11] = [
     network::KEYS,
     programs::KEYS,
     asset::KEYS,
@@ -112,6 +112,7 @@ const SECTIONS: [&[Key]; 10] = [
     covalidator::KEYS,
     limits::KEYS,
     settlement::KEYS,
+    deferred::KEYS,
     ledger::KEYS,
     server::KEYS,
     telemetry::KEYS,

@@ -24,6 +24,21 @@ impl fmt::Display for HoldId {
     }
 }
 
+impl std::str::FromStr for HoldId {
+    type Err = NotAHoldId;
+
+    /// Reads the hyphenated lower-case form only, so that an id has one spelling.
+    fn from_str(text: &str) -> Result<Self, NotAHoldId> {
+        let id = Uuid::try_parse(text).map_err(|_| NotAHoldId)?;
+        if id.hyphenated().to_string() == text { Ok(Self(id)) } else { Err(NotAHoldId) }
+    }
+}
+
+/// The text is not a payment's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a payment's id")]
+pub struct NotAHoldId;
+
 /// SHA-256 over everything that makes a payment this payment (`spec/session.md` §3, Content).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ContentHash(pub [u8; 32]);
@@ -56,6 +71,34 @@ pub enum HoldState {
     },
 }
 
+/// Where a payment stands, in the words that its payer and merchant are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Accepted and durable; a transfer will carry it later.
+    Held,
+    /// A transfer that carries it is planned, signed or sent; its outcome is not known.
+    Pending,
+    /// A transfer has carried it.
+    Captured,
+    /// Given back before anything was promised: nothing was charged.
+    Released,
+    /// It was promised and no transfer could carry it: the merchant is not paid for it, and that is booked.
+    Lost,
+}
+
+impl Standing {
+    /// The word on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Pending => "pending",
+            Self::Captured => "captured",
+            Self::Released => "released",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 /// An accepted payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
@@ -75,10 +118,64 @@ pub struct Hold {
     pub remaining_after: Amount,
     /// What has become of it.
     pub state: HoldState,
-    /// Whether `success:true` has been handed to a caller: it is handed out once.
+    /// Whether `success:true` has been handed to a caller: it is handed out once. From then on the payment is a promise:
+    /// a settlement that comes to nothing does not release it.
     pub told: bool,
+    /// Whether it was answered as held, before any transfer; then it is told from the start.
+    pub deferred: bool,
+    /// How many settlements came to nothing under it.
+    pub returns: u32,
     /// When it was accepted.
     pub accepted_at: UnixSeconds,
+}
+
+impl Hold {
+    /// Where it stands, in the words that its payer and merchant are told.
+    pub const fn standing(&self) -> Standing {
+        match self.state {
+            HoldState::Waiting => Standing::Held,
+            HoldState::Planned { .. } => Standing::Pending,
+            HoldState::Captured { .. } => Standing::Captured,
+            HoldState::Released { .. } if self.told => Standing::Lost,
+            HoldState::Released { .. } => Standing::Released,
+        }
+    }
+
+    /// The transaction that carried it or may still carry it, or the one that landed with an error.
+    pub const fn transaction(&self) -> Option<Signature> {
+        match self.state {
+            HoldState::Waiting => None,
+            HoldState::Captured { signature, .. } => Some(signature),
+            HoldState::Planned { signature, .. } | HoldState::Released { signature, .. } => signature,
+        }
+    }
+}
+
+/// The longest rest of a promised payment between two settlements, in seconds.
+const LONGEST_REST: u64 = 300;
+
+/// How long a promised payment rests after its `returns`-th settlement came to nothing, in seconds: doubled each time, up
+/// to five minutes.
+pub fn rest_after(returns: u32) -> u64 {
+    1_u64.checked_shl(returns.saturating_sub(1)).map_or(LONGEST_REST, |rest| rest.clamp(1, LONGEST_REST))
+}
+
+/// How much may be held by promise at once, in base units. What would pass it is settled per call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exposure {
+    /// For one session.
+    pub per_session: Amount,
+    /// For one merchant and asset, all sessions together.
+    pub per_merchant: Amount,
+}
+
+/// When a promise is given up: only after a settlement of it came to nothing, and then by either limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GiveUp {
+    /// After this many settlements that came to nothing.
+    pub returns: u32,
+    /// When it was accepted before this moment, Unix seconds.
+    pub accepted_before: UnixSeconds,
 }
 
 /// A payment that asks to be held.
@@ -96,6 +193,28 @@ pub struct NewHold {
     pub amount: Amount,
     /// The most a session with an unverified cap may spend in all.
     pub unverified_exposure: Amount,
+    /// The caller is content with a hold; within these limits it is answered as held. `None` asks for a settlement.
+    pub deferred: Option<Exposure>,
     /// When it is asked.
     pub now: UnixSeconds,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rests_double_and_end_at_five_minutes() {
+        let rests: Vec<u64> = (0..11).map(rest_after).collect();
+        assert_eq!(rests, [1, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        assert_eq!(rest_after(u32::MAX), LONGEST_REST);
+    }
+
+    #[test]
+    fn a_payments_id_has_one_spelling() {
+        let id = HoldId::from_random_bytes([7; 16]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.to_string().to_uppercase().parse::<HoldId>(), Err(NotAHoldId));
+        assert_eq!(id.0.simple().to_string().parse::<HoldId>(), Err(NotAHoldId));
+    }
 }

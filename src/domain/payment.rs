@@ -41,6 +41,8 @@ pub struct Payment {
     pub authorization: Option<Authorization>,
     /// The merchant deduplicates by itself and wants the recorded answer byte for byte.
     pub idempotent: bool,
+    /// The merchant is content with a durable hold that is settled later.
+    pub deferred: bool,
     /// The longest the caller waits, in seconds.
     pub max_timeout_seconds: Option<u64>,
 }

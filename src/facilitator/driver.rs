@@ -10,7 +10,7 @@ use crate::{
         reason::PayReason,
         settlement::{Attempt, Event, Observation, Purpose, Settlement, SettlementId, State, Step, next_step},
     },
-    facilitator::{Facilitator, signing::SignFailure, waiters::Outcome},
+    facilitator::{Facilitator, events::SessionEvent, signing::SignFailure, waiters::Outcome},
     ledger::{LedgerError, Recorded, Work},
 };
 use std::{sync::Arc, time::Duration};
@@ -146,6 +146,9 @@ impl Facilitator {
             Ok(attempt) => {
                 let (settlement, attempt) =
                     self.ledger.record_signed(&drive.settlement, attempt, self.clock.now()).await?;
+                if let Some(session) = settlement.session {
+                    self.events.publish(session, SessionEvent::Recorded);
+                }
                 drive.settlement = settlement;
                 drive.attempt = Some(attempt);
                 drive.seen = Observation::JustSigned;
@@ -231,13 +234,21 @@ impl Facilitator {
             }
         }
         self.tell_callers(&drive.settlement, &event, &holds, &counted);
+        if let Some(session) = drive.settlement.session {
+            self.events.publish(session, SessionEvent::Recorded);
+            if drive.settlement.state == State::Released && holds.iter().any(|hold| hold.told) {
+                self.promises_came_back(session).await;
+            }
+        }
         // An opening may wait for this user's lanes to drain, whoever drove them.
         self.lanes.progress.notify_waiters();
         Ok(())
     }
 
     fn tell_callers(&self, settlement: &Settlement, event: &Event, holds: &[Hold], counted: &[HoldId]) {
-        for hold in holds {
+        let gave_back = settlement.state == State::Released;
+        // What was promised is not released: it waits again.
+        for hold in holds.iter().filter(|hold| !(gave_back && hold.told)) {
             match (event, settlement.signature) {
                 (Event::Landed { .. }, Some(signature)) => {
                     let booked = counted.contains(&hold.id) && !hold.told;

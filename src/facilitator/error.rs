@@ -6,6 +6,7 @@ use crate::{
     covalidator::CovalidatorError,
     domain::{
         amount::Amount,
+        hold::{Hold, HoldId, Standing},
         reason::{OpenReason, PayReason},
         session::SessionId,
     },
@@ -54,6 +55,29 @@ pub struct SessionAfter {
     pub spent: Amount,
     /// What may still be held.
     pub remaining: Amount,
+    /// The payment itself, when it was held.
+    pub payment: Option<PaymentAfter>,
+}
+
+impl SessionAfter {
+    /// The session right after this payment, which stands as its answer tells.
+    pub(super) const fn of(hold: &Hold, standing: Standing) -> Self {
+        Self {
+            id: hold.session,
+            spent: hold.spent_after,
+            remaining: hold.remaining_after,
+            payment: Some(PaymentAfter { id: hold.id, standing }),
+        }
+    }
+}
+
+/// A payment as its answer tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaymentAfter {
+    /// The id under which it can be asked for later.
+    pub id: HoldId,
+    /// Where it stood when it was answered.
+    pub standing: Standing,
 }
 
 /// Why a session is refused.

@@ -95,6 +95,7 @@ impl Facilitator {
         let Some(settlement) = self.ledger.plan_settlement(settlement, id, limit.most, self.clock.now()).await? else {
             return Ok(false);
         };
+        self.deferred.planned(id, &self.settings.deferred);
         self.drive(Work { settlement, attempt: None }, Until::Landed).await;
         self.lanes.progress.notify_waiters();
         Ok(true)

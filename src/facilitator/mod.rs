@@ -9,8 +9,10 @@ pub mod error;
 pub mod settings;
 
 mod claims;
+mod deferred;
 mod delegation;
 mod driver;
+pub mod events;
 mod funding;
 mod gates;
 mod lanes;
@@ -37,11 +39,11 @@ use crate::{
     },
     ledger::Ledger,
 };
-pub use error::{FacilitatorError, OpenError, OpenRefusal, PayError, PayRefusal, SessionAfter};
+pub use error::{FacilitatorError, OpenError, OpenRefusal, PayError, PayRefusal, PaymentAfter, SessionAfter};
 pub use probe::{ProbeError, ProbeReport, ProbeVerdict};
 pub use readiness::{Check, Readiness};
 pub use sessions::{ApproveSource, OpenRequest, ReadRequest};
-pub use settings::{AllowancePolicy, CapCheckPolicy, Settings};
+pub use settings::{AllowancePolicy, CapCheckPolicy, DeferredPolicy, Settings};
 pub use settle::Receipt;
 use solana_pubkey::Pubkey;
 use std::sync::{
@@ -87,6 +89,8 @@ pub struct Facilitator {
     keys: Keys,
     settings: Settings,
     lanes: lanes::Lanes,
+    deferred: deferred::Deferred,
+    events: Arc<events::Events>,
     gates: gates::Gates,
     waiters: Arc<waiters::Waiters>,
     /// Settlements a task of this process drives right now.
@@ -117,6 +121,8 @@ impl Facilitator {
             keys,
             settings,
             lanes: lanes::Lanes::default(),
+            deferred: deferred::Deferred::default(),
+            events: Arc::default(),
             gates: gates::Gates::default(),
             waiters: Arc::default(),
             driving: claims::Claims::default(),
@@ -130,8 +136,8 @@ impl Facilitator {
         })
     }
 
-    /// Stops background work and waits until every task has come to a durable resting point. What is in flight is
-    /// found again by [`Facilitator::recover`].
+    /// Stops background work at once and waits until every task has come to a durable resting point. What is in flight
+    /// is found again by [`Facilitator::recover`]. [`Facilitator::leave`] settles what is promised first.
     pub async fn stop(&self) {
         self.stop.cancel();
         self.tasks.close();

@@ -7,7 +7,7 @@ use crate::{
         session::{CapCheck, Session, SessionState},
         settlement::{Purpose, State},
     },
-    facilitator::{CapCheckPolicy, Facilitator, driver::Until},
+    facilitator::{CapCheckPolicy, Facilitator, driver::Until, events::SessionEvent},
     ledger::{LedgerError, Work},
     programs::inco_token::IncoAccount,
 };
@@ -16,15 +16,17 @@ use std::sync::Arc;
 impl Facilitator {
     /// Picks up what was unfinished, once, before requests are served; what takes time goes on in the background.
     ///
-    /// Holds that no settlement covers were accepted from callers who are gone, so they are released; everything that
-    /// was planned is driven to its end.
+    /// Holds that no settlement covers were accepted from callers who are gone, so they are released, unless they were
+    /// promised; everything that was planned is driven to its end.
     pub async fn recover(self: &Arc<Self>) -> Result<(), LedgerError> {
         let now = self.clock.now();
         let released = self.ledger.release_abandoned(now.saturating_add(1), PayReason::SettlementExpired).await?;
+        let promised = self.restore_promises().await?;
         let unfinished = self.ledger.unfinished().await?;
         let openings = self.ledger.opening_sessions().await?;
         tracing::info!(
             released,
+            promised,
             settlements = unfinished.len(),
             openings = openings.len(),
             "picking up where it ended"
@@ -40,6 +42,8 @@ impl Facilitator {
         }
         let this = Arc::clone(self);
         self.spawn(async move { this.rounds().await });
+        let this = Arc::clone(self);
+        self.spawn(async move { this.promise_rounds().await });
         if self.settings.cap_check == CapCheckPolicy::BestEffort {
             let this = Arc::clone(self);
             self.spawn(async move { this.cap_rounds().await });
@@ -95,7 +99,10 @@ impl Facilitator {
     }
 
     async fn round(self: &Arc<Self>) -> Result<(), LedgerError> {
-        self.ledger.expire_sessions(self.clock.now()).await?;
+        for expired in self.ledger.expire_sessions(self.clock.now()).await? {
+            self.settle_promises(expired);
+            self.events.publish(expired, SessionEvent::Recorded);
+        }
         // A wake-up that was lost costs nothing but this look.
         for session in self.ledger.waiting_sessions().await? {
             self.wake_lane(session);

@@ -2,7 +2,7 @@
 
 use crate::{
     chain::transaction::SettleInstruction,
-    domain::{amount::Amount, network::Network, payment::PaymentLimits},
+    domain::{amount::Amount, hold::Exposure, network::Network, payment::PaymentLimits},
     programs::{Programs, ciphertext::EncryptionKey},
 };
 use solana_pubkey::Pubkey;
@@ -26,6 +26,41 @@ pub enum CapCheckPolicy {
     BestEffort,
     /// The Covalidator is never asked.
     Off,
+}
+
+/// When promised payments are settled, how much may be promised, and when a promise is given up
+/// (`spec/settlement.md` §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeferredPolicy {
+    /// Settle a session when this much waits by promise, in base units.
+    pub amount: Amount,
+    /// Settle a session when this many payments wait by promise.
+    pub count: u64,
+    /// Settle a session when its oldest promise is this old, in seconds.
+    pub age_seconds: u64,
+    /// How much may be promised at once; what would pass it is settled per call. Zero defers nothing.
+    pub exposure: Exposure,
+    /// Give a promise up after this many settlements that came to nothing.
+    pub give_up_returns: u32,
+    /// Give a promise up that is this old, in seconds, once a settlement of it came to nothing.
+    pub give_up_seconds: u64,
+    /// How long a leaving process settles what is promised.
+    pub leave_within: Duration,
+}
+
+impl Default for DeferredPolicy {
+    fn default() -> Self {
+        let units = |units| Amount::new(units).unwrap_or_default();
+        Self {
+            amount: units(1_000_000),
+            count: 500,
+            age_seconds: 60,
+            exposure: Exposure { per_session: units(5_000_000), per_merchant: units(100_000_000) },
+            give_up_returns: 24,
+            give_up_seconds: 86_400,
+            leave_within: Duration::from_secs(10),
+        }
+    }
 }
 
 /// Everything the use cases need to know that is not a port.
@@ -68,6 +103,8 @@ pub struct Settings {
     pub drain_deadline: Duration,
     /// The longest any caller waits for the chain.
     pub answer_deadline: Duration,
+    /// When promised payments are settled.
+    pub deferred: DeferredPolicy,
     /// When allowances are bought.
     pub decrypt_allowance: AllowancePolicy,
     /// Which instruction settles.

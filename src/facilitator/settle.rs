@@ -1,4 +1,4 @@
-//! `POST /settle`: hold first, then carry, then answer.
+//! `POST /settle`: hold first, then carry, then answer; or hold, answer, and carry later.
 //!
 //! The hold is durable before anything is sent, and it decides everything after: a repeat meets its own hold, a crash
 //! is found again by it, and an answer is only ever read from it.
@@ -7,13 +7,14 @@ use crate::{
     domain::{
         amount::Amount,
         funding::Funding,
-        hold::{Hold, HoldId, HoldState, NewHold},
+        hold::{Hold, HoldId, HoldState, NewHold, Standing},
         payment::{self, Payment},
         reason::PayReason,
         session::Session,
     },
     facilitator::{
         Facilitator, PayError, PayRefusal, SessionAfter,
+        events::SessionEvent,
         waiters::{Outcome, Ticket},
     },
     ledger::{Deadline, Held},
@@ -25,8 +26,8 @@ use std::{sync::Arc, time::Duration};
 /// A settled payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The transaction that carried it.
-    pub transaction: Signature,
+    /// The transaction that carried it; none for a payment that is held and settled later.
+    pub transaction: Option<Signature>,
     /// The session's user.
     pub payer: Pubkey,
     /// In base units.
@@ -40,7 +41,8 @@ pub struct Receipt {
 }
 
 impl Facilitator {
-    /// Settles a payment: answered when a transfer that covers it has landed.
+    /// Settles a payment: answered when a transfer that covers it has landed or, when the caller asked for it and the
+    /// limits of exposure allow it, as soon as it is durably held.
     ///
     /// Runs every check of [`Facilitator::verify`] by itself. Refuses with the reasons of `spec/session.md` §3; a
     /// refusal before the hold leaves no trace.
@@ -67,11 +69,19 @@ impl Facilitator {
             content: payment.content(&self.settings.network),
             amount: payment.amount,
             unverified_exposure: self.settings.payments.unverified_exposure,
+            deferred: payment.deferred.then_some(self.settings.deferred.exposure),
             now: self.clock.now(),
         };
         let ticket = self.waiters.register(new.id);
         match self.hold_when_allowed(new, &session, deadline).await {
+            Ok(Held::New(hold)) if hold.deferred => {
+                self.waiters.leave(&ticket);
+                self.promise(&hold);
+                self.events.publish(session.id, SessionEvent::Recorded);
+                Ok(answer.recorded(&hold))
+            }
             Ok(Held::New(hold)) => {
+                self.events.publish(session.id, SessionEvent::Recorded);
                 self.wake_lane(session.id);
                 answer.wait(hold, ticket, deadline).await
             }
@@ -149,7 +159,7 @@ impl Answer<'_> {
             Err(_) => (&mut ticket.outcome).await.ok(),
         };
         match outcome {
-            Some(Outcome::Captured { signature, yours: true }) => Ok(self.receipt(&hold, signature)),
+            Some(Outcome::Captured { signature, yours: true }) => Ok(self.receipt(&hold, Some(signature))),
             // Counted too late or beside somebody else: the ledger knows whether the success was said.
             Some(Outcome::Captured { yours: false, .. }) => {
                 let hold = self.facilitator.ledger.find_hold(hold.id).await?.unwrap_or(hold);
@@ -171,6 +181,9 @@ impl Answer<'_> {
 
     /// The same payment again: waits when its outcome is open, else tells what was recorded.
     async fn repeat(&self, hold: Hold, deadline: tokio::time::Instant) -> Result<Receipt, PayError> {
+        if hold.deferred {
+            return self.told_before(&hold);
+        }
         let ticket = self.facilitator.waiters.register(hold.id);
         // Read again after registering: an outcome between the two would be missed otherwise.
         let hold = self.facilitator.ledger.find_hold(hold.id).await?.unwrap_or(hold);
@@ -191,9 +204,9 @@ impl Answer<'_> {
         match &hold.state {
             HoldState::Captured { signature, .. } => {
                 if self.facilitator.ledger.claim_success(hold.id).await? {
-                    Ok(self.receipt(hold, *signature))
+                    Ok(self.receipt(hold, Some(*signature)))
                 } else {
-                    self.told_before(hold, *signature)
+                    self.told_before(hold)
                 }
             }
             HoldState::Released { reason, signature } => Err(self.released(*reason, *signature)),
@@ -201,46 +214,52 @@ impl Answer<'_> {
         }
     }
 
-    fn told_before(&self, hold: &Hold, signature: Signature) -> Result<Receipt, PayError> {
+    /// Success was said before: the same answer again to a merchant who deduplicates by himself, to the others how the
+    /// payment stands by now.
+    fn told_before(&self, hold: &Hold) -> Result<Receipt, PayError> {
         if self.payment.idempotent {
-            return Ok(self.receipt(hold, signature));
+            return Ok(self.recorded(hold));
         }
-        Err(PayRefusal {
-            transaction: Some(signature),
-            session: Some(self.after(hold)),
-            ..PayRefusal::new(PayReason::DuplicateSettlement).of(self.session.user())
-        }
-        .into())
+        let reason = match hold.state {
+            HoldState::Released { reason, .. } => reason,
+            HoldState::Waiting | HoldState::Planned { .. } | HoldState::Captured { .. } => {
+                PayReason::DuplicateSettlement
+            }
+        };
+        Err(self.refuse_held(hold, reason))
     }
 
     fn pending(&self, hold: &Hold) -> PayError {
-        let transaction = match &hold.state {
-            HoldState::Planned { signature, .. } => *signature,
-            HoldState::Waiting | HoldState::Captured { .. } | HoldState::Released { .. } => None,
-        };
+        self.refuse_held(hold, PayReason::SettlementPending)
+    }
+
+    /// A refusal that tells of the payment it is about.
+    fn refuse_held(&self, hold: &Hold, reason: PayReason) -> PayError {
         PayRefusal {
-            transaction,
-            session: Some(self.after(hold)),
-            ..PayRefusal::new(PayReason::SettlementPending).of(self.session.user())
+            transaction: hold.transaction(),
+            session: Some(SessionAfter::of(hold, hold.standing())),
+            ..PayRefusal::new(reason).of(self.session.user())
         }
         .into()
+    }
+
+    /// The answer that was recorded with the success: what was deferred was held, whatever has become of it since.
+    fn recorded(&self, hold: &Hold) -> Receipt {
+        self.receipt(hold, if hold.deferred { None } else { hold.transaction() })
     }
 
     fn released(&self, reason: PayReason, transaction: Option<Signature>) -> PayError {
         PayRefusal { transaction, ..PayRefusal::new(reason).of(self.session.user()) }.into()
     }
 
-    fn after(&self, hold: &Hold) -> SessionAfter {
-        SessionAfter { id: self.session.id, spent: hold.spent_after, remaining: hold.remaining_after }
-    }
-
-    fn receipt(&self, hold: &Hold, transaction: Signature) -> Receipt {
+    fn receipt(&self, hold: &Hold, transaction: Option<Signature>) -> Receipt {
+        let standing = if transaction.is_some() { Standing::Captured } else { Standing::Held };
         Receipt {
             transaction,
             payer: *self.session.user(),
             amount: hold.amount,
             network: self.payment.network.clone(),
-            session: self.after(hold),
+            session: SessionAfter::of(hold, standing),
             funding: Funding::Unproven,
         }
     }

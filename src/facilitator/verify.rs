@@ -45,19 +45,20 @@ impl Facilitator {
         let remaining = session.intent.cap.checked_sub(spent).unwrap_or_default();
         Ok(Verified {
             payer: *session.user(),
-            session: SessionAfter { id: session.id, spent, remaining },
+            session: SessionAfter { id: session.id, spent, remaining, payment: None },
             funding: Funding::Unproven,
         })
     }
 }
 
 fn verify_repeat(payment: &Payment, session: &Session, hold: &Hold) -> Result<Verified, PayError> {
-    let after = SessionAfter { id: session.id, spent: hold.spent_after, remaining: hold.remaining_after };
+    let after = SessionAfter::of(hold, hold.standing());
+    let duplicate = (PayReason::DuplicateSettlement, hold.transaction());
     let refusal = match &hold.state {
-        HoldState::Captured { signature, .. } if hold.told && !payment.idempotent => {
-            Some((PayReason::DuplicateSettlement, Some(*signature)))
-        }
+        _ if hold.deferred && payment.idempotent => None,
         HoldState::Released { reason, signature } => Some((*reason, *signature)),
+        HoldState::Captured { .. } if hold.told && !payment.idempotent => Some(duplicate),
+        HoldState::Waiting | HoldState::Planned { .. } if hold.deferred => Some(duplicate),
         HoldState::Waiting | HoldState::Planned { .. } | HoldState::Captured { .. } => None,
     };
     match refusal {

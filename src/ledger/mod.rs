@@ -23,7 +23,7 @@ pub use writer::WriterCounts;
 use crate::domain::{
     amount::Amount,
     clock::UnixSeconds,
-    hold::{ContentHash, Hold, HoldId, NewHold},
+    hold::{ContentHash, GiveUp, Hold, HoldId, NewHold},
     reason::{OpenReason, PayReason},
     session::{CapCheck, Session, SessionId},
     settlement::{Attempt, Event, Purpose, Settlement, SettlementId},
@@ -105,6 +105,23 @@ pub struct Work {
     pub attempt: Option<Recorded<Attempt>>,
 }
 
+/// What waits in one session by promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promised {
+    /// The session.
+    pub session: SessionId,
+    /// How many payments that no settlement has covered yet.
+    pub count: u64,
+    /// Their sum, in base units.
+    pub amount: Amount,
+    /// When the oldest of them was accepted.
+    pub oldest: Option<UnixSeconds>,
+    /// When the first of those whose settlement came to nothing may be planned again.
+    pub again_at: Option<UnixSeconds>,
+    /// Whether the session may accept more: what waits in one that has ended waits for nothing.
+    pub accepting: bool,
+}
+
 /// Sums for reports and tests, in base units and lamports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -112,6 +129,8 @@ pub struct Totals {
     pub captured: Amount,
     /// Sum of holds whose fate is open.
     pub held: Amount,
+    /// Sum of payments that were promised and never captured.
+    pub lost: Amount,
     /// Transfers that landed.
     pub transfers: u64,
     /// Lamports of fees spent.
@@ -160,13 +179,18 @@ pub trait Ledger: Send + Sync + 'static {
     /// All live sessions of this user and asset become `revoked`.
     async fn revoke_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<u64, LedgerError>;
 
-    /// Open sessions past their expiration become `expired`. Returns how many.
-    async fn expire_sessions(&self, now: UnixSeconds) -> Result<u64, LedgerError>;
+    /// Open sessions past their expiration become `expired`. Returns which, oldest first.
+    async fn expire_sessions(&self, now: UnixSeconds) -> Result<Vec<SessionId>, LedgerError>;
+
+    /// `open` becomes `closing`: it accepts nothing more. It becomes `closed` by itself in the verb that settles (or gives
+    /// up) the last of what it holds, at once when nothing is left. Other states are left alone.
+    async fn close_session(&self, id: SessionId) -> Result<Session, LedgerError>;
 
     /// Accepts a payment: looks the nonce up first, then state, expiry and cap, then writes the hold.
     ///
     /// Without a nonce, a hold of the same content that was last answered `settlement_pending` is taken over once,
-    /// the oldest first.
+    /// the oldest first. A deferred payment within the limits of exposure is promised and told with its row; one that
+    /// would pass a limit is held as if it were not deferred.
     async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError>;
 
     /// The hold with this id.
@@ -178,11 +202,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// Hands out `success:true` for a captured hold, once: true for the one caller who may say it.
     async fn claim_success(&self, id: HoldId) -> Result<bool, LedgerError>;
 
-    /// Ends a caller's wait: an uncovered hold is released with `reason`, a covered one is marked answered `pending`.
+    /// Ends a caller's wait: an uncovered hold is released with `reason`, a covered (or promised) one is marked answered
+    /// `pending`.
     async fn end_wait(&self, id: HoldId, reason: PayReason) -> Result<Deadline, LedgerError>;
 
     /// Plans one settlement over the waiting holds of a session, oldest first, up to `most` base units and always at
-    /// least one; `None` when nothing waits.
+    /// least one; `None` when nothing waits. A promised hold that rests after a settlement came to nothing is left out.
     async fn plan_settlement(
         &self,
         id: SettlementId,
@@ -209,9 +234,9 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> Result<(Settlement, Recorded<Attempt>), LedgerError>;
 
     /// Appends an event and everything that follows from it, in one transaction: `Landed` captures the holds, books
-    /// the cost and marks the holds in `waiting` as told; `TakenBack` undoes that; `Failed` books the fee and keeps the holds; `Refused` books the fee and, like
-    /// `Abandoned`, returns the holds one by one: released with the event's reason (which is what every settlement
-    /// does to per-call holds).
+    /// the cost and marks the holds in `waiting` as told; `TakenBack` undoes that; `Failed` books the fee and keeps the holds;
+    /// `Refused` books the fee and, like `Abandoned`, returns the holds one by one: what was told waits again and leaves a
+    /// trace, the rest is released with the event's reason.
     async fn record(
         &self,
         settlement: &Settlement,
@@ -226,11 +251,19 @@ pub trait Ledger: Send + Sync + 'static {
     /// Every settlement that is not in a terminal state, oldest first.
     async fn unfinished(&self) -> Result<Vec<Work>, LedgerError>;
 
-    /// Sessions that have holds no settlement covers, oldest hold first.
+    /// Sessions that have holds which no settlement covers and nobody was promised, oldest hold first.
     async fn waiting_sessions(&self) -> Result<Vec<SessionId>, LedgerError>;
 
     /// Releases every uncovered hold accepted before `before` with `reason`: at start nobody waits for them any more.
+    /// Promises are kept.
     async fn release_abandoned(&self, before: UnixSeconds, reason: PayReason) -> Result<u64, LedgerError>;
+
+    /// What waits by promise, by session, oldest first; of one session for `Some`.
+    async fn promised(&self, session: Option<SessionId>) -> Result<Vec<Promised>, LedgerError>;
+
+    /// Gives up the promises of a session that `when` says cannot be kept: released with the reason of their last
+    /// settlement, and booked as lost. Returns them.
+    async fn give_up(&self, session: SessionId, when: GiveUp) -> Result<Vec<Hold>, LedgerError>;
 
     /// The holds of a settlement.
     async fn holds_of(&self, id: SettlementId) -> Result<Vec<Hold>, LedgerError>;

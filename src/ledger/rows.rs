@@ -19,7 +19,7 @@ use crate::{
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
         settlement::SettlementId,
     },
-    ledger::LedgerError,
+    ledger::{LedgerError, Promised},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -85,6 +85,28 @@ impl Place {
 /// A count, slot, height or time as a column. Refuses what does not fit, which no honest value fails to do.
 pub(super) fn column(name: &str, value: u64) -> Result<i64, LedgerError> {
     i64::try_from(value).map_err(|_| LedgerError::Inconsistent(format!("a value for {name} does not fit its column")))
+}
+
+impl Promised {
+    /// What a group of rows of `holds` adds up to.
+    pub(super) fn read(
+        session: [u8; 16],
+        count: i64,
+        amount: i64,
+        oldest: Option<i64>,
+        again_at: Option<i64>,
+        accepting: bool,
+    ) -> Result<Self, LedgerError> {
+        let at = Place { table: "holds", row: 0 };
+        Ok(Self {
+            session: SessionId::from_bytes(session),
+            count: at.count("session", count)?,
+            amount: at.amount("amount", amount)?,
+            oldest: oldest.map(|value| at.count("accepted_at", value)).transpose()?,
+            again_at: again_at.map(|value| at.count("not_before", value)).transpose()?,
+            accepting,
+        })
+    }
 }
 
 /// A row of `sessions`.
@@ -188,6 +210,8 @@ pub(super) struct HoldRow {
     pub(super) live_signature: Option<Vec<u8>>,
     pub(super) told: i64,
     pub(super) accepted_at: i64,
+    pub(super) deferred: i64,
+    pub(super) returns: i64,
 }
 
 impl HoldRow {
@@ -203,6 +227,8 @@ impl HoldRow {
             remaining_after: at.amount("remaining_after", self.remaining_after)?,
             state: self.state(at)?,
             told: at.flag("told", self.told)?,
+            deferred: at.flag("deferred", self.deferred)?,
+            returns: at.number("returns", self.returns)?,
             accepted_at: at.count("accepted_at", self.accepted_at)?,
             nonce: self.nonce,
         })

@@ -4,16 +4,16 @@ use crate::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
-        hold::{Hold, HoldId, NewHold},
+        hold::{GiveUp, Hold, HoldId, NewHold},
         reason::{OpenReason, PayReason},
         session::{CapCheck, Session, SessionId},
         settlement::{Attempt, Event, Purpose, Settlement, SettlementId},
     },
     ledger::{
-        Deadline, Held, Ledger, LedgerError, Opened, Recorded, Totals, Work,
+        Deadline, Held, Ledger, LedgerError, Opened, Promised, Recorded, Totals, Work,
         import::ImportReport,
         open::{self, LedgerOptions, OpenError, Parts},
-        verbs::{audit, holds, journal, queries, select, sessions, settlements},
+        verbs::{audit, deferred, holds, journal, queries, select, sessions, settlements},
         writer::WriterCounts,
     },
 };
@@ -97,8 +97,12 @@ impl Ledger for SqliteLedger {
         self.0.writer.run(move |conn| sessions::revoke(conn, &user, &asset)).await
     }
 
-    async fn expire_sessions(&self, now: UnixSeconds) -> Result<u64, LedgerError> {
+    async fn expire_sessions(&self, now: UnixSeconds) -> Result<Vec<SessionId>, LedgerError> {
         self.0.writer.run(move |conn| sessions::expire(conn, now)).await
+    }
+
+    async fn close_session(&self, id: SessionId) -> Result<Session, LedgerError> {
+        self.0.writer.run(move |conn| sessions::close(conn, id)).await
     }
 
     async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError> {
@@ -178,6 +182,14 @@ impl Ledger for SqliteLedger {
 
     async fn release_abandoned(&self, before: UnixSeconds, reason: PayReason) -> Result<u64, LedgerError> {
         self.0.writer.run(move |conn| holds::release_abandoned(conn, before, reason)).await
+    }
+
+    async fn promised(&self, session: Option<SessionId>) -> Result<Vec<Promised>, LedgerError> {
+        self.0.readers.run(move |conn| deferred::promised(conn, session)).await
+    }
+
+    async fn give_up(&self, session: SessionId, when: GiveUp) -> Result<Vec<Hold>, LedgerError> {
+        self.0.writer.run(move |conn| deferred::give_up(conn, session, when)).await
     }
 
     async fn holds_of(&self, id: SettlementId) -> Result<Vec<Hold>, LedgerError> {

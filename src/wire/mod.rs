@@ -20,6 +20,10 @@ use serde_json::Value;
 
 /// The scheme's name on the wire.
 pub const SESSION_SCHEME: &str = "session";
+/// `extra.settlement` of a merchant who is content with a durable hold that is settled later.
+pub const DEFERRED: &str = "deferred";
+/// `extra.settlement` of a merchant who waits for a transfer: the default.
+pub const PER_CALL: &str = "per-call";
 /// x402's extension for idempotency keys.
 pub const PAYMENT_IDENTIFIER: &str = "payment-identifier";
 

@@ -10,7 +10,7 @@ mod identity;
 use crate::{
     domain::{amount::Amount, network::Network, payment::Payment, reason::PayReason, session::SessionId, signed},
     wire::{
-        SESSION_SCHEME, agreement, check_version,
+        DEFERRED, PER_CALL, SESSION_SCHEME, agreement, check_version,
         json::{self, Object},
     },
 };
@@ -78,6 +78,7 @@ fn decode(json: &Value, served: &Network) -> Result<Payment, Refused> {
         resource: sides.resource()?,
         authorization,
         idempotent: terms.idempotent,
+        deferred: terms.deferred,
         max_timeout_seconds: terms.max_timeout_seconds,
     })
 }
@@ -95,8 +96,10 @@ struct Sides<'a> {
 }
 
 /// What the merchant adds to the price.
+#[derive(Default)]
 struct Terms {
     idempotent: bool,
+    deferred: bool,
     max_timeout_seconds: Option<u64>,
 }
 
@@ -192,13 +195,22 @@ impl<'a> Sides<'a> {
             return Err(Refused::because(PayReason::BadRequest, detail));
         }
         let Some(extra) = self.required.object("extra")? else {
-            return Ok(Terms { idempotent: false, max_timeout_seconds });
+            return Ok(Terms { max_timeout_seconds, ..Terms::default() });
         };
         // Funding proofs do not exist yet, so a merchant who insists on one is told no rather than served less.
         if extra.text("funding")? == Some("required") {
             return Err(Refused::new(PayReason::FundingUnproven));
         }
-        Ok(Terms { idempotent: extra.flag("idempotent")?.unwrap_or(false), max_timeout_seconds })
+        let deferred = match extra.text("settlement")? {
+            None | Some(PER_CALL) => false,
+            Some(DEFERRED) => true,
+            // Served less than was asked for would be a surprise later, so an unknown word is refused.
+            Some(_) => {
+                let detail = format!("`{}` must be `{PER_CALL}` or `{DEFERRED}`.", extra.path_of("settlement"));
+                return Err(Refused::because(PayReason::BadRequest, detail));
+            }
+        };
+        Ok(Terms { idempotent: extra.flag("idempotent")?.unwrap_or(false), deferred, max_timeout_seconds })
     }
 }
 

@@ -148,6 +148,13 @@ pub struct SessionAfterPayment {
     pub spent: String,
     /// What may still be paid, in base units.
     pub remaining: String,
+    /// The payment's id: `GET /sessions/{id}/payments/{payment}` tells what has become of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<String>,
+    /// Where the payment stood when this was answered: `captured` (a transfer carried it), `held` (a transfer will) or
+    /// `pending` (one may); to a repeat also `released` or `lost`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settlement: Option<String>,
     /// What is known of the payer's balance: `unproven` until funding proofs exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub funding: Option<String>,

@@ -58,6 +58,7 @@ impl Scene {
             resource: None,
             authorization: None,
             idempotent: false,
+            deferred: false,
             max_timeout_seconds: None,
         }
     }

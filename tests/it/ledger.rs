@@ -5,5 +5,6 @@ mod cases;
 mod contract;
 mod import;
 mod model;
+mod promises;
 mod races;
 mod sqlite;

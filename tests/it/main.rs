@@ -13,6 +13,8 @@ mod cli;
 mod config;
 mod covalidator;
 mod crash;
+#[cfg(all(feature = "server", feature = "localnet"))]
+mod deferred;
 mod demo;
 mod errors_doc;
 mod idl;

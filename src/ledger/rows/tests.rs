@@ -47,6 +47,8 @@ fn hold() -> HoldRow {
         live_signature: Some(vec![5; 64]),
         told: 1,
         accepted_at: 7,
+        deferred: 0,
+        returns: 0,
     }
 }
 

@@ -23,24 +23,59 @@ pub(in crate::ledger) fn audit(conn: &Connection) -> Outcome<()> {
         for_each(conn, "settlements", |row| settlement(conn, row))?;
         let sums = sums_of_holds(conn)?;
         for_each(conn, "sessions", |row| session(conn, row, &sums))?;
-        CONTRADICTIONS.iter().try_for_each(|(text, sql)| {
+        CONTRADICTIONS.iter().try_for_each(|(table, text, sql)| {
             let found = select::value::<i64>(conn, sql, [])?;
-            found.map_or(Ok(()), |row| Err(contradiction("holds", row, text)))
+            found.map_or(Ok(()), |row| Err(contradiction(table, row, text)))
         })
     })
 }
 
 /// Questions whose every answer is a contradiction.
-const CONTRADICTIONS: [(&str, &str); 3] = [
-    ("told, but no settlement ever covered it", "SELECT seq FROM holds WHERE told = 1 AND settlement IS NULL LIMIT 1"),
+const CONTRADICTIONS: [(&str, &str, &str); 8] = [
     (
+        "holds",
+        "told, but neither promised nor ever covered by a settlement",
+        "SELECT seq FROM holds WHERE told = 1 AND settlement IS NULL AND deferred = 0 AND returns = 0 LIMIT 1",
+    ),
+    (
+        "holds",
         "its spent and remaining do not add up to the cap",
         "SELECT h.seq FROM holds h JOIN sessions s ON s.id = h.session \
          WHERE h.spent_after > s.cap OR h.remaining_after <> s.cap - h.spent_after LIMIT 1",
     ),
     (
+        "holds",
         "covered by a settlement of another session",
         "SELECT h.seq FROM holds h JOIN settlements s ON s.id = h.settlement WHERE s.session IS NOT h.session LIMIT 1",
+    ),
+    (
+        "holds",
+        "its returns are not those that are on record",
+        "SELECT h.seq FROM holds h WHERE h.returns <> (SELECT count(*) FROM hold_returns r WHERE r.hold = h.id) LIMIT 1",
+    ),
+    (
+        "holds",
+        "it came back from a settlement that was not its own, or was never promised",
+        "SELECT h.seq FROM hold_returns r JOIN holds h ON h.id = r.hold JOIN settlements s ON s.id = r.settlement \
+         WHERE h.told = 0 OR s.session IS NOT h.session OR s.state <> 'released' OR h.settlement IS s.id LIMIT 1",
+    ),
+    (
+        "sessions",
+        "its merchant's exposure is not what deferred holds add up to",
+        "SELECT min(s.seq) FROM sessions s LEFT JOIN merchant_exposure m USING (recipient, asset) \
+         GROUP BY s.recipient, s.asset HAVING coalesce(max(m.deferred_held), 0) <> sum(s.deferred_held) LIMIT 1",
+    ),
+    (
+        "session_events",
+        "it tells of a settlement or payment of another session",
+        "SELECT e.seq FROM session_events e LEFT JOIN settlements s ON s.id = e.settlement \
+         LEFT JOIN holds h ON h.id = e.hold WHERE (e.settlement IS NOT NULL AND s.session IS NOT e.session) \
+         OR (e.hold IS NOT NULL AND h.session IS NOT e.session) LIMIT 1",
+    ),
+    (
+        "sessions",
+        "it is closed and still holds something",
+        "SELECT seq FROM sessions WHERE state = 'closed' AND held > 0 LIMIT 1",
     ),
 ];
 
@@ -76,19 +111,24 @@ fn for_each(conn: &Connection, table: &'static str, mut look: impl FnMut(i64) ->
 struct Sums {
     held: i128,
     captured: i128,
+    deferred: i128,
+    lost: i128,
 }
 
 fn sums_of_holds(conn: &Connection) -> Outcome<HashMap<SessionId, Sums>> {
     let mut sums: HashMap<SessionId, Sums> = HashMap::new();
-    let mut statement = conn.prepare_cached("SELECT session, state, amount FROM holds")?;
+    let mut statement = conn.prepare_cached("SELECT session, state, amount, deferred, told FROM holds")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let of = sums.entry(SessionId::from_bytes(row.get(0)?)).or_default();
         let amount = i128::from(row.get::<_, i64>(2)?);
         match row.get_ref(1)?.as_str().unwrap_or_default() {
-            "waiting" | "planned" => of.held += amount,
+            "waiting" | "planned" => {
+                of.held += amount;
+                of.deferred += amount * i128::from(row.get::<_, i64>(3)?);
+            }
             "captured" => of.captured += amount,
-            _ => {}
+            _ => of.lost += amount * i128::from(row.get::<_, i64>(4)?),
         }
     }
     Ok(sums)
@@ -102,18 +142,24 @@ fn session(conn: &Connection, row: i64, sums: &HashMap<SessionId, Sums>) -> Outc
     if !signed_what_it_says(&session) {
         return Err(wrong("its columns are not what its signed intent says"));
     }
-    let before: i64 = select::value(conn, "SELECT captured_before FROM sessions WHERE seq = ?1", [row])?
-        .ok_or_else(|| wrong("it is gone"))?;
+    let (before, deferred, lost): (i64, i64, i64) = conn
+        .prepare_cached("SELECT captured_before, deferred_held, lost FROM sessions WHERE seq = ?1")?
+        .query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let of_holds = sums.get(&session.id).copied().unwrap_or_default();
     let of_row = Sums {
         held: i64::from(session.held).into(),
         captured: i128::from(i64::from(session.captured)) - i128::from(before),
+        deferred: deferred.into(),
+        lost: lost.into(),
     };
     if of_holds.held != of_row.held {
         return Err(wrong("it does not hold what its open holds add up to"));
     }
     if of_holds.captured != of_row.captured {
         return Err(wrong("it has not captured what its captured holds add up to"));
+    }
+    if of_holds != of_row {
+        return Err(wrong("what it promised or lost is not what its holds add up to"));
     }
     Ok(())
 }
@@ -209,7 +255,8 @@ fn settlement(conn: &Connection, row: i64) -> Outcome<()> {
     }
     attempts(conn, &settlement, &replay, &wrong)?;
     let holds = select::holds(conn, "WHERE h.settlement = ?1", [select::settlement_key(settlement.id)])?;
-    covered(&settlement, &replay, &holds).map_err(wrong)
+    let returned = returned(conn, &settlement, &replay, &wrong)?;
+    covered(&settlement, &replay, &holds, returned).map_err(wrong)
 }
 
 fn attempts(
@@ -265,13 +312,38 @@ fn booking(conn: &Connection, settlement: &Settlement, attempt: &Attempt) -> Out
     Ok(booked.optional()?)
 }
 
+/// The sum of promised holds that a settlement gave back, for the reason that ended it.
+fn returned(
+    conn: &Connection,
+    settlement: &Settlement,
+    replay: &Replay,
+    wrong: &dyn Fn(&'static str) -> super::VerbError,
+) -> Outcome<i128> {
+    let mut statement = conn.prepare_cached(
+        "SELECT h.amount, r.reason, r.signature FROM hold_returns r JOIN holds h ON h.id = r.hold WHERE r.settlement = ?1",
+    )?;
+    let mut rows = statement.query([select::settlement_key(settlement.id)])?;
+    let mut sum = 0;
+    while let Some(row) = rows.next()? {
+        let (reason, signature): (String, Option<Vec<u8>>) = (row.get(1)?, row.get(2)?);
+        let ended = replay.end.as_ref().is_some_and(|(word, failed)| {
+            word.word() == reason && failed.as_ref().map(AsRef::as_ref) == signature.as_deref()
+        });
+        if !ended {
+            return Err(wrong("it gave holds back for another reason than its log ended with"));
+        }
+        sum += i128::from(row.get::<_, i64>(0)?);
+    }
+    Ok(sum)
+}
+
 /// Whether a settlement's holds are what its state makes of them.
-fn covered(settlement: &Settlement, replay: &Replay, holds: &[Hold]) -> Result<(), &'static str> {
+fn covered(settlement: &Settlement, replay: &Replay, holds: &[Hold], returned: i128) -> Result<(), &'static str> {
     if settlement.purpose != Purpose::Capture {
         return if holds.is_empty() { Ok(()) } else { Err("it covers holds but is not a capture") };
     }
     let sum: i128 = holds.iter().map(|hold| i128::from(i64::from(hold.amount))).sum();
-    if sum != i128::from(i64::from(settlement.amount)) {
+    if sum + returned != i128::from(i64::from(settlement.amount)) {
         return Err("its amount is not the sum of its holds");
     }
     for hold in holds {
@@ -284,7 +356,7 @@ fn covered(settlement: &Settlement, replay: &Replay, holds: &[Hold]) -> Result<(
         if !fits {
             return Err("one of its holds is not in the state that the settlement's implies");
         }
-        if hold.told && !replay.landed_once {
+        if hold.told && !replay.landed_once && !hold.deferred && hold.returns == 0 {
             return Err("success was told for one of its holds, and it never landed");
         }
     }

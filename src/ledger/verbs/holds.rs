@@ -1,6 +1,6 @@
 //! Accepting payments, answering them once, and ending the wait for them.
 
-use super::{Outcome, missing, select};
+use super::{Outcome, deferred, missing, select, sessions};
 use crate::{
     domain::{
         amount::Amount,
@@ -67,9 +67,18 @@ fn write(conn: &Connection, new: &NewHold, session: &Session) -> Outcome<Hold> {
     let overflow = || LedgerError::Inconsistent("a hold within the cap does not fit the cap".to_owned());
     let spent_after = session.spent().checked_add(new.amount).ok_or_else(overflow)?;
     let remaining_after = session.intent.cap.checked_sub(spent_after).ok_or_else(overflow)?;
+    let promised = match new.deferred {
+        Some(limits) => deferred::promise(conn, session, new.amount, limits)?,
+        None => false,
+    };
+    if !promised {
+        move_held(conn, new.session, Amount::ZERO, new.amount)?;
+    }
+    // A promise is told with this row: whoever repeats it finds that it was.
     conn.prepare_cached(
         "INSERT INTO holds (id, session, nonce, content, amount, spent_after, remaining_after, state, told, \
-         pending_answered, taken_over, accepted_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', 0, 0, 0, ?8)",
+         pending_answered, taken_over, accepted_at, deferred) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', ?9, 0, 0, ?8, ?9)",
     )?
     .execute(params![
         select::hold_key(new.id),
@@ -80,8 +89,8 @@ fn write(conn: &Connection, new: &NewHold, session: &Session) -> Outcome<Hold> {
         i64::from(spent_after),
         i64::from(remaining_after),
         column("accepted_at", new.now)?,
+        promised,
     ])?;
-    move_held(conn, new.session, Amount::ZERO, new.amount)?;
     Ok(Hold {
         id: new.id,
         session: new.session,
@@ -91,7 +100,9 @@ fn write(conn: &Connection, new: &NewHold, session: &Session) -> Outcome<Hold> {
         spent_after,
         remaining_after,
         state: HoldState::Waiting,
-        told: false,
+        told: promised,
+        deferred: promised,
+        returns: 0,
         accepted_at: new.now,
     })
 }
@@ -114,15 +125,16 @@ pub(in crate::ledger) fn claim_success(conn: &Connection, id: HoldId) -> Outcome
     Ok(changed == 1)
 }
 
-/// Ends a caller's wait: uncovered is released, covered is marked as answered `settlement_pending`.
+/// Ends a caller's wait: uncovered is released unless it was promised, the others are marked as answered
+/// `settlement_pending`.
 pub(in crate::ledger) fn end_wait(conn: &Connection, id: HoldId, reason: PayReason) -> Outcome<Deadline> {
     let hold = select::hold(conn, id)?.ok_or_else(|| missing("hold"))?;
     match hold.state {
-        HoldState::Waiting => {
+        HoldState::Waiting if !hold.told => {
             release_waiting(conn, &hold, reason)?;
             Ok(Deadline::Released)
         }
-        HoldState::Planned { .. } => {
+        HoldState::Waiting | HoldState::Planned { .. } => {
             conn.prepare_cached("UPDATE holds SET pending_answered = 1 WHERE id = ?1")?
                 .execute([select::hold_key(id)])?;
             Ok(Deadline::Pending(hold))
@@ -131,11 +143,11 @@ pub(in crate::ledger) fn end_wait(conn: &Connection, id: HoldId, reason: PayReas
     }
 }
 
-/// Releases every uncovered hold accepted before `before`.
+/// Releases every uncovered hold accepted before `before` that was not promised.
 pub(in crate::ledger) fn release_abandoned(conn: &Connection, before: UnixSeconds, reason: PayReason) -> Outcome<u64> {
     let abandoned = select::holds(
         conn,
-        "WHERE h.state = 'waiting' AND h.accepted_at < ?1 ORDER BY h.seq",
+        "WHERE h.state = 'waiting' AND h.told = 0 AND h.accepted_at < ?1 ORDER BY h.seq",
         [column("before", before)?],
     )?;
     for hold in &abandoned {
@@ -148,5 +160,6 @@ pub(in crate::ledger) fn release_abandoned(conn: &Connection, before: UnixSecond
 fn release_waiting(conn: &Connection, hold: &Hold, reason: PayReason) -> Outcome<()> {
     conn.prepare_cached("UPDATE holds SET state = 'released', reason = ?2 WHERE id = ?1 AND state = 'waiting'")?
         .execute(params![select::hold_key(hold.id), reason.word()])?;
-    move_held(conn, hold.session, hold.amount, Amount::ZERO)
+    move_held(conn, hold.session, hold.amount, Amount::ZERO)?;
+    sessions::close_when_settled(conn, hold.session)
 }

@@ -1,6 +1,6 @@
 //! The journal: recording signed attempts, and appending events with everything that follows from them.
 
-use super::{Outcome, holds, missing, select};
+use super::{Outcome, deferred, holds, missing, select, sessions};
 use crate::{
     domain::{
         amount::Amount,
@@ -76,7 +76,7 @@ pub(in crate::ledger) fn record(
         Event::TakenBack => uncapture(conn, &after)?,
         Event::Refused { reason, .. } => {
             let signature = bury_failed(conn, &after, now)?;
-            release(conn, &after, *reason, Some(&signature))?;
+            release(conn, &after, *reason, Some(&signature), now)?;
         }
         Event::Failed { .. } => {
             bury_failed(conn, &after, now)?;
@@ -86,9 +86,12 @@ pub(in crate::ledger) fn record(
             unbook(conn, &attempt.signature)?;
             bury(conn, &attempt.signature)?;
         }
-        Event::Abandoned { reason } => release(conn, &after, *reason, None)?,
+        Event::Abandoned { reason } => release(conn, &after, *reason, None, now)?,
         // `Finalised` only makes what landed final; the other two never pass `advance` here.
         Event::Finalised | Event::Reserved | Event::Signed { .. } => {}
+    }
+    if let (true, Some(session)) = (after.state.is_terminal(), payer_of(&after)) {
+        sessions::close_when_settled(conn, session)?;
     }
     Ok(after)
 }
@@ -202,9 +205,12 @@ fn capture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
     let Some(session) = payer_of(settlement) else { return Ok(()) };
     conn.prepare_cached("UPDATE holds SET state = 'captured' WHERE settlement = ?1 AND state = 'planned'")?
         .execute([select::settlement_key(settlement.id)])?;
-    conn.prepare_cached("UPDATE sessions SET captured = captured + ?2, held = held - ?2 WHERE id = ?1")?
-        .execute(params![session.to_bytes(), i64::from(settlement.amount)])?;
-    Ok(())
+    let deferred = deferred::deferred_of(conn, settlement.id)?;
+    conn.prepare_cached(
+        "UPDATE sessions SET captured = captured + ?2, held = held - ?2, deferred_held = deferred_held - ?3 WHERE id = ?1",
+    )?
+    .execute(params![session.to_bytes(), i64::from(settlement.amount), deferred])?;
+    deferred::expose(conn, session, -deferred)
 }
 
 /// A fork took the transfer back: its holds are held again, and what was told stays told.
@@ -212,18 +218,32 @@ fn uncapture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
     let Some(session) = payer_of(settlement) else { return Ok(()) };
     conn.prepare_cached("UPDATE holds SET state = 'planned' WHERE settlement = ?1 AND state = 'captured'")?
         .execute([select::settlement_key(settlement.id)])?;
-    conn.prepare_cached("UPDATE sessions SET captured = captured - ?2, held = held + ?2 WHERE id = ?1")?
-        .execute(params![session.to_bytes(), i64::from(settlement.amount)])?;
-    Ok(())
+    let deferred = deferred::deferred_of(conn, settlement.id)?;
+    conn.prepare_cached(
+        "UPDATE sessions SET captured = captured - ?2, held = held + ?2, deferred_held = deferred_held + ?3 WHERE id = ?1",
+    )?
+    .execute(params![session.to_bytes(), i64::from(settlement.amount), deferred])?;
+    deferred::expose(conn, session, deferred)
 }
 
-fn release(conn: &Connection, settlement: &Settlement, reason: PayReason, failed: Option<&Signature>) -> Outcome<()> {
+/// Nothing moved: what was promised waits again, the rest is given back.
+fn release(
+    conn: &Connection,
+    settlement: &Settlement,
+    reason: PayReason,
+    failed: Option<&Signature>,
+    now: UnixSeconds,
+) -> Outcome<()> {
     let Some(session) = payer_of(settlement) else { return Ok(()) };
+    let promised = deferred::take_back(conn, settlement, reason, failed, now)?;
+    let released = settlement.amount.checked_sub(promised).ok_or_else(|| {
+        LedgerError::Inconsistent("a settlement's promised holds are more than it carries".to_owned())
+    })?;
     conn.prepare_cached(
         "UPDATE holds SET state = 'released', reason = ?2, signature = ?3 WHERE settlement = ?1 AND state = 'planned'",
     )?
     .execute(params![select::settlement_key(settlement.id), reason.word(), failed.map(AsRef::<[u8]>::as_ref),])?;
-    holds::move_held(conn, session, settlement.amount, Amount::ZERO)
+    holds::move_held(conn, session, released, Amount::ZERO)
 }
 
 /// The callers who wait for these holds are about to be answered `success:true`.

@@ -81,10 +81,11 @@ pub(in crate::ledger) fn approve_of(conn: &Connection, session: SessionId) -> Ou
     })
 }
 
-/// Sessions that have waiting holds, oldest hold first.
+/// Sessions that have waiting holds somebody asked to settle at once, oldest hold first.
 pub(in crate::ledger) fn waiting_sessions(conn: &Connection) -> Outcome<Vec<SessionId>> {
-    let mut statement =
-        conn.prepare_cached("SELECT session FROM holds WHERE state = 'waiting' GROUP BY session ORDER BY min(seq)")?;
+    let mut statement = conn.prepare_cached(
+        "SELECT session FROM holds WHERE state = 'waiting' AND told = 0 GROUP BY session ORDER BY min(seq)",
+    )?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -137,6 +138,7 @@ pub(in crate::ledger) fn totals(conn: &Connection, session: Option<SessionId>) -
         Ok(Totals {
             captured: sum(conn, "captured - captured_before", id)?,
             held: sum(conn, "held", id)?,
+            lost: sum(conn, "lost", id)?,
             transfers: count(
                 conn,
                 "SELECT count(*) FROM settlements WHERE purpose = 'capture' AND state IN ('landed', 'settled') \

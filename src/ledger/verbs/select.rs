@@ -16,7 +16,7 @@ const SESSION: &str = "SELECT seq, id, user, asset, recipient, spender, session_
     created_at FROM sessions";
 
 const HOLD: &str = "SELECT h.seq, h.id, h.session, h.nonce, h.content, h.amount, h.spent_after, h.remaining_after, \
-    h.state, h.settlement, h.reason, h.signature, a.signature, h.told, h.accepted_at \
+    h.state, h.settlement, h.reason, h.signature, a.signature, h.told, h.accepted_at, h.deferred, h.returns \
     FROM holds h LEFT JOIN attempts a ON a.settlement = h.settlement AND a.live = 1";
 
 const SETTLEMENT: &str =
@@ -156,6 +156,8 @@ fn hold_row(row: &Row<'_>) -> rusqlite::Result<HoldRow> {
         live_signature: row.get(12)?,
         told: row.get(13)?,
         accepted_at: row.get(14)?,
+        deferred: row.get(15)?,
+        returns: row.get(16)?,
     })
 }
 

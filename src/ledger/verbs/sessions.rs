@@ -132,10 +132,36 @@ pub(in crate::ledger) fn revoke(conn: &Connection, user: &Pubkey, asset: &Pubkey
     Ok(changed as u64)
 }
 
-/// Open sessions whose expiration is not after `now` become `expired`: the moment at which they stop accepting.
-pub(in crate::ledger) fn expire(conn: &Connection, now: UnixSeconds) -> Outcome<u64> {
-    let changed = conn
-        .prepare_cached("UPDATE sessions SET state = 'expired' WHERE state = 'open' AND expires_at <= ?1")?
-        .execute([column("now", now)?])?;
-    Ok(changed as u64)
+/// Open sessions whose expiration is not after `now` become `expired`: the moment at which they stop accepting. Tells
+/// which, oldest first.
+pub(in crate::ledger) fn expire(conn: &Connection, now: UnixSeconds) -> Outcome<Vec<SessionId>> {
+    let mut statement = conn.prepare_cached(
+        "UPDATE sessions SET state = 'expired' WHERE state = 'open' AND expires_at <= ?1 RETURNING seq, id",
+    )?;
+    let mut rows = statement.query([column("now", now)?])?;
+    let mut expired: Vec<(i64, SessionId)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        expired.push((row.get(0)?, SessionId::from_bytes(row.get(1)?)));
+    }
+    expired.sort_unstable_by_key(|(seq, _)| *seq);
+    Ok(expired.into_iter().map(|(_, id)| id).collect())
+}
+
+/// `open` becomes `closing`, and `closed` at once when nothing is left to settle; any other is left alone. Tells how it
+/// stands then.
+pub(in crate::ledger) fn close(conn: &Connection, id: SessionId) -> Outcome<Session> {
+    conn.prepare_cached("UPDATE sessions SET state = 'closing' WHERE id = ?1 AND state = 'open'")?
+        .execute([id.to_bytes()])?;
+    close_when_settled(conn, id)?;
+    select::session(conn, id)?.ok_or_else(|| missing("session"))
+}
+
+/// `closing` becomes `closed` once nothing is held and no transfer can be taken back any more.
+pub(super) fn close_when_settled(conn: &Connection, id: SessionId) -> Outcome<()> {
+    conn.prepare_cached(
+        "UPDATE sessions SET state = 'closed' WHERE id = ?1 AND state = 'closing' AND held = 0 AND NOT EXISTS \
+         (SELECT 1 FROM settlements WHERE session = ?1 AND purpose = 'capture' AND state NOT IN ('settled', 'released'))",
+    )?
+    .execute([id.to_bytes()])?;
+    Ok(())
 }

@@ -13,7 +13,8 @@ use crate::{
 };
 use rusqlite::{Connection, params};
 
-/// Covers the oldest waiting holds of a session, up to `most` base units and at least one, with a new settlement.
+/// Covers the oldest waiting holds of a session that do not rest, up to `most` base units and at least one, with a new
+/// settlement.
 pub(in crate::ledger) fn plan(
     conn: &Connection,
     id: SettlementId,
@@ -21,8 +22,11 @@ pub(in crate::ledger) fn plan(
     most: Amount,
     now: UnixSeconds,
 ) -> Outcome<Option<Settlement>> {
-    let waiting =
-        select::holds(conn, "WHERE h.session = ?1 AND h.state = 'waiting' ORDER BY h.seq", [session.to_bytes()])?;
+    let waiting = select::holds(
+        conn,
+        "WHERE h.session = ?1 AND h.state = 'waiting' AND h.not_before <= ?2 ORDER BY h.seq",
+        params![session.to_bytes(), column("now", now)?],
+    )?;
     let (amount, covered) = oldest_within(&waiting, most);
     if covered.is_empty() {
         return Ok(None);

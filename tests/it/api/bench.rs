@@ -31,7 +31,7 @@ use sotto::{
         network::Network,
         payment::PaymentLimits,
     },
-    facilitator::{AllowancePolicy, CapCheckPolicy, Facilitator, Keys, Ports, Settings},
+    facilitator::{AllowancePolicy, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, Ports, Settings},
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
         Localnet, LocalnetConfig, Slots,
@@ -132,6 +132,7 @@ impl ApiBench {
             cap_check_deadline: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(10),
             answer_deadline: Duration::from_secs(30),
+            deferred: DeferredPolicy::default(),
             decrypt_allowance: AllowancePolicy::Never,
             settle_instruction: SettleInstruction::TransferWithAuthorization,
             compute_unit_margin: 20,

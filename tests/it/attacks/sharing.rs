@@ -107,7 +107,7 @@ async fn r04_an_opening_waits_for_transfers_of_sessions_that_have_ended() {
     let (_, pending) = shop.world.post("/settle", &shop.hasty_payment(30_000, None)).await;
     assert_eq!(pending["errorReason"], "settlement_pending", "{pending:#}");
     shop.world.net.faults().clear();
-    assert_eq!(shop.world.ledger().expire_sessions(shop.world.now() + 10_000).await.unwrap(), 1);
+    assert_eq!(shop.world.ledger().expire_sessions(shop.world.now() + 10_000).await.unwrap().len(), 1);
     let opening = shop.world.opening(&shop.payer, &shop.merchant.key(), 50_000);
     let body = shop.world.opening_body(&opening).await;
     is_not_opened(&shop.world, &body, 503, "session_busy").await;

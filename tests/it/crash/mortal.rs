@@ -10,12 +10,12 @@ use sotto::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
-        hold::{Hold, HoldId, NewHold},
+        hold::{GiveUp, Hold, HoldId, NewHold},
         reason::{OpenReason, PayReason},
         session::{CapCheck, Session, SessionId},
         settlement::{Attempt, Event, Observation, Purpose, Settlement, SettlementId},
     },
-    ledger::{Deadline, Held, Ledger, LedgerError, Opened, Recorded, Totals, Work},
+    ledger::{Deadline, Held, Ledger, LedgerError, Opened, Promised, Recorded, Totals, Work},
 };
 use std::{
     sync::{
@@ -115,8 +115,20 @@ impl Ledger for MortalLedger {
         self.fate.step("revoke_sessions", self.inner.revoke_sessions(user, asset)).await
     }
 
-    async fn expire_sessions(&self, now: UnixSeconds) -> Result<u64, LedgerError> {
+    async fn expire_sessions(&self, now: UnixSeconds) -> Result<Vec<SessionId>, LedgerError> {
         self.fate.step("expire_sessions", self.inner.expire_sessions(now)).await
+    }
+
+    async fn close_session(&self, id: SessionId) -> Result<Session, LedgerError> {
+        self.fate.step("close_session", self.inner.close_session(id)).await
+    }
+
+    async fn promised(&self, session: Option<SessionId>) -> Result<Vec<Promised>, LedgerError> {
+        self.fate.step("promised", self.inner.promised(session)).await
+    }
+
+    async fn give_up(&self, session: SessionId, when: GiveUp) -> Result<Vec<Hold>, LedgerError> {
+        self.fate.step("give_up", self.inner.give_up(session, when)).await
     }
 
     async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError> {

@@ -119,6 +119,7 @@ pub(crate) fn payment(session: SessionId, number: u32, units: u64) -> NewHold {
         content: content(number),
         amount: amount(units),
         unverified_exposure: amount(50),
+        deferred: None,
         now: NOW,
     }
 }

@@ -1,5 +1,6 @@
 //! What every engine must do. Each case gets an empty ledger.
 
+pub(crate) mod deferred;
 pub(crate) mod holds;
 pub(crate) mod queries;
 pub(crate) mod sessions;

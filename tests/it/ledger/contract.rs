@@ -55,6 +55,18 @@ macro_rules! on {
                 success_is_claimed_once,
                 abandoned_holds_are_released_by_age,
             }
+            deferred {
+                a_promise_is_told_with_its_row,
+                a_promise_is_not_released_by_any_wait,
+                a_settlement_that_comes_to_nothing_keeps_its_promises,
+                a_told_payment_that_a_fork_undid_is_a_promise_too,
+                what_waits_by_promise_is_told_by_session,
+                a_session_promises_up_to_its_limit,
+                a_merchants_sessions_share_his_limit,
+                a_promise_is_given_up_by_attempts_or_age_and_its_loss_is_booked,
+                a_closing_session_closes_when_the_last_is_final,
+                a_session_closes_at_once_when_nothing_is_left,
+            }
             settlements {
                 a_plan_takes_the_oldest_that_fit_and_at_least_one,
                 nothing_waiting_is_no_plan,

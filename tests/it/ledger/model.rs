@@ -7,7 +7,8 @@ use super::build::{
 use proptest::{collection::vec, prelude::*};
 use sotto::{
     domain::{
-        hold::{HoldState, NewHold},
+        amount::Amount,
+        hold::{Exposure, GiveUp, HoldState, NewHold, rest_after},
         reason::PayReason,
         session::{CapCheck, SessionState},
         settlement::{Event, State, apply},
@@ -18,28 +19,34 @@ use sotto::{
 /// What is tried. Numbers choose among what is there, so that most tries meet something.
 #[derive(Clone, Copy, Debug)]
 enum Try {
-    Hold { session: u32, nonce: Option<u8>, content: u8, units: u64 },
+    Hold { session: u32, nonce: Option<u8>, content: u8, units: u64, deferred: bool },
     EndWait(usize),
     Claim(usize),
     Plan { session: u32, most: u64 },
     Sign(usize),
     Record { settlement: usize, event: u8, tell: usize },
     Revoke(u32),
+    Wait(u64),
+    GiveUp { session: u32, returns: u32 },
+    Close(u32),
     ReleaseAbandoned,
 }
 
 fn tries() -> impl Strategy<Value = Try> {
     let session = 0..2_u32;
     prop_oneof![
-        6 => (session.clone(), proptest::option::of(0..6_u8), 0..2_u8, 0..120_u64)
-            .prop_map(|(session, nonce, content, units)| Try::Hold { session, nonce, content, units }),
+        6 => (session.clone(), proptest::option::of(0..6_u8), 0..2_u8, 0..120_u64, any::<bool>())
+            .prop_map(|(session, nonce, content, units, deferred)| Try::Hold { session, nonce, content, units, deferred }),
         2 => any::<usize>().prop_map(Try::EndWait),
         2 => any::<usize>().prop_map(Try::Claim),
         4 => (session.clone(), 0..300_u64).prop_map(|(session, most)| Try::Plan { session, most }),
         4 => any::<usize>().prop_map(Try::Sign),
         9 => (any::<usize>(), 0..7_u8, any::<usize>())
             .prop_map(|(settlement, event, tell)| Try::Record { settlement, event, tell }),
-        1 => session.prop_map(Try::Revoke),
+        1 => session.clone().prop_map(Try::Revoke),
+        2 => (0..4_u64).prop_map(Try::Wait),
+        1 => (session.clone(), 1..4_u32).prop_map(|(session, returns)| Try::GiveUp { session, returns }),
+        1 => session.prop_map(Try::Close),
         1 => Just(Try::ReleaseAbandoned),
     ]
 }
@@ -62,6 +69,9 @@ struct MHold {
     settlement: Option<usize>,
     told: bool,
     pending: bool,
+    deferred: bool,
+    returns: u32,
+    not_before: u64,
 }
 
 struct MSettlement {
@@ -72,13 +82,17 @@ struct MSettlement {
 }
 
 const CAP: u64 = 400;
+const LIMITS: Exposure =
+    Exposure { per_session: Amount::new(150).expect("fits"), per_merchant: Amount::new(200).expect("fits") };
 
 #[derive(Default)]
 struct Model {
     revoked: [bool; 2],
+    closed: [bool; 2],
     holds: Vec<MHold>,
     settlements: Vec<MSettlement>,
     signatures: u32,
+    now: u64,
 }
 
 impl Model {
@@ -88,6 +102,12 @@ impl Model {
 
     fn held(&self, session: u32) -> u64 {
         self.sum(session, &[Fate::Waiting, Fate::Planned])
+    }
+
+    /// What is held by promise, in one session or in both.
+    fn exposed(&self, session: Option<u32>) -> u64 {
+        let of = self.holds.iter().filter(|h| h.deferred && session.is_none_or(|session| session == h.session));
+        of.filter(|h| matches!(h.fate, Fate::Waiting | Fate::Planned)).map(|h| h.units).sum()
     }
 
     fn captured(&self, session: u32) -> u64 {
@@ -108,6 +128,7 @@ impl Model {
             content: content(wanted.content.into()),
             amount: amount(wanted.units),
             unverified_exposure: amount(0),
+            deferred: wanted.deferred.then_some(LIMITS),
             now: NOW,
         };
         let answer = ledger.hold(&new).await.expect("answers");
@@ -135,6 +156,8 @@ impl Model {
             Some(PayReason::InvalidAmount)
         } else if self.revoked[wanted.session as usize] {
             Some(PayReason::SessionRevoked)
+        } else if self.closed[wanted.session as usize] {
+            Some(PayReason::SessionNotOpen)
         } else if spent + wanted.units > CAP {
             Some(PayReason::CapExceeded)
         } else {
@@ -146,15 +169,22 @@ impl Model {
         }
         let Held::New(hold) = answer else { panic!("{answer:?} is not new") };
         assert_eq!(hold.spent_after.get(), spent + wanted.units);
-        self.holds.push(wanted);
+        // Both sessions pay one merchant.
+        let exposed = |of: Option<u32>| self.exposed(of) + wanted.units;
+        let promised = wanted.deferred
+            && exposed(Some(wanted.session)) <= LIMITS.per_session.get()
+            && exposed(None) <= LIMITS.per_merchant.get();
+        assert_eq!((hold.deferred, hold.told), (promised, promised));
+        self.holds.push(MHold { told: promised, deferred: promised, ..wanted });
     }
 
     async fn plan(&mut self, ledger: &dyn Ledger, session: u32, most: u64) {
         let number = u32::try_from(self.settlements.len()).expect("small");
-        let planned = ledger.plan_settlement(settlement_id(number), session_id(session), amount(most), NOW).await;
+        let planned = ledger.plan_settlement(settlement_id(number), session_id(session), amount(most), self.now).await;
         let planned = planned.expect("answers");
-        let mut sum = 0;
-        for hold in self.holds.iter_mut().filter(|h| h.session == session && h.fate == Fate::Waiting) {
+        let (mut sum, now) = (0, self.now);
+        let waiting = |h: &&mut MHold| h.session == session && h.fate == Fate::Waiting && h.not_before <= now;
+        for hold in self.holds.iter_mut().filter(waiting) {
             if sum > 0 && sum + hold.units > most {
                 break;
             }
@@ -187,7 +217,7 @@ impl Model {
         let id = settlement_id(u32::try_from(index).expect("small"));
         let seen = ledger.load_work(id).await.expect("reads").settlement;
         let told: Vec<_> = tell.map(|hold| hold_id(u32::try_from(hold).expect("small"))).into_iter().collect();
-        let answer = ledger.record(&seen, event.clone(), &told, NOW).await;
+        let answer = ledger.record(&seen, event.clone(), &told, self.now).await;
         let Ok(state) = apply(Some(self.settlements[index].state.clone()), event) else {
             assert!(matches!(answer, Err(LedgerError::Inconsistent(_))));
             return;
@@ -201,6 +231,12 @@ impl Model {
             _ => return,
         };
         for (number, hold) in self.holds.iter_mut().enumerate().filter(|(_, h)| h.settlement == Some(index)) {
+            if fate == Fate::Released && hold.told {
+                // Said once is promised: it waits again, after a rest.
+                (hold.fate, hold.settlement, hold.returns) = (Fate::Waiting, None, hold.returns + 1);
+                hold.not_before = self.now + rest_after(hold.returns);
+                continue;
+            }
             hold.fate = fate;
             hold.told |= fate == Fate::Captured && tell == Some(number);
         }
@@ -211,11 +247,11 @@ impl Model {
         let answer = ledger.end_wait(id, PayReason::SettlementExpired).await.expect("answers");
         let hold = &mut self.holds[index];
         match hold.fate {
-            Fate::Waiting => {
+            Fate::Waiting if !hold.told => {
                 assert_eq!(answer, Deadline::Released);
                 hold.fate = Fate::Released;
             }
-            Fate::Planned => {
+            Fate::Waiting | Fate::Planned => {
                 assert!(matches!(answer, Deadline::Pending(_)));
                 hold.pending = true;
             }
@@ -225,10 +261,27 @@ impl Model {
 
     async fn act(&mut self, ledger: &dyn Ledger, what: Try) {
         match what {
-            Try::Hold { session, nonce, content, units } => {
+            Try::Hold { session, nonce, content, units, deferred } => {
                 let (fate, settlement, told, pending) = (Fate::Waiting, None, false, false);
-                self.hold(ledger, MHold { session, nonce, content, units, fate, settlement, told, pending }).await;
+                let (returns, not_before) = (0, 0);
+                let wanted = MHold {
+                    session,
+                    nonce,
+                    content,
+                    units,
+                    fate,
+                    settlement,
+                    told,
+                    pending,
+                    deferred,
+                    returns,
+                    not_before,
+                };
+                self.hold(ledger, wanted).await;
             }
+            Try::Wait(seconds) => self.now += seconds,
+            Try::GiveUp { session, returns } => self.give_up(ledger, session, returns).await,
+            Try::Close(number) => self.close(ledger, number).await,
             Try::Plan { session, most } => self.plan(ledger, session, most).await,
             Try::EndWait(number) => {
                 if let Some(index) = Self::choose(&self.holds, number) {
@@ -259,15 +312,37 @@ impl Model {
             Try::Revoke(number) => {
                 let of = session(number);
                 let revoked = ledger.revoke_sessions(of.user(), &of.intent.asset).await.expect("answers");
-                assert_eq!(revoked == 1, !std::mem::replace(&mut self.revoked[number as usize], true));
+                // A session that was closed has ended another way.
+                let live = !self.revoked[number as usize] && !self.closed[number as usize];
+                assert_eq!(revoked == 1, live);
+                self.revoked[number as usize] |= live;
             }
             Try::ReleaseAbandoned => {
                 let reason = PayReason::SettlementExpired;
                 let released = ledger.release_abandoned(NOW + 1, reason).await.expect("answers");
-                let waiting = self.holds.iter_mut().filter(|hold| hold.fate == Fate::Waiting);
+                let waiting = self.holds.iter_mut().filter(|hold| hold.fate == Fate::Waiting && !hold.told);
                 assert_eq!(released, waiting.map(|hold| hold.fate = Fate::Released).count() as u64);
             }
         }
+    }
+
+    async fn give_up(&mut self, ledger: &dyn Ledger, session: u32, returns: u32) {
+        let when = GiveUp { returns, accepted_before: 0 };
+        let lost = ledger.give_up(session_id(session), when).await.expect("answers");
+        let hopeless =
+            |h: &&mut MHold| h.session == session && h.fate == Fate::Waiting && h.told && h.returns >= returns;
+        let given_up = self.holds.iter_mut().filter(hopeless).map(|hold| hold.fate = Fate::Released).count();
+        assert_eq!(lost.len(), given_up);
+    }
+
+    async fn close(&mut self, ledger: &dyn Ledger, number: u32) {
+        ledger.close_session(session_id(number)).await.expect("answers");
+        self.closed[number as usize] |= !self.revoked[number as usize];
+    }
+
+    /// Whether everything of a session is settled for good.
+    fn is_settled(&self, session: u32) -> bool {
+        self.held(session) == 0 && self.settlements.iter().all(|s| s.session != session || s.state.is_terminal())
     }
 
     /// Whether the ledger tells of every session and hold what the model does.
@@ -277,8 +352,13 @@ impl Model {
             let session = ledger.session(session_id(number)).await.expect("reads").expect("is there");
             assert_eq!((session.held.get(), session.captured.get()), (self.held(number), self.captured(number)));
             assert!(session.spent() <= session.intent.cap);
-            let ended = self.revoked[number as usize];
-            assert_eq!(session.state, if ended { SessionState::Revoked } else { SessionState::Open });
+            let expected = match (self.revoked[number as usize], self.closed[number as usize]) {
+                (true, _) => SessionState::Revoked,
+                (false, true) if self.is_settled(number) => SessionState::Closed,
+                (false, true) => SessionState::Closing,
+                (false, false) => SessionState::Open,
+            };
+            assert_eq!(session.state, expected);
             let open = self.holds.iter().filter(|h| h.session == number);
             let open = open.filter(|h| matches!(h.fate, Fate::Waiting | Fate::Planned)).count();
             assert_eq!(ledger.open_holds(session.id).await.ok(), Some(open as u64));
@@ -294,7 +374,9 @@ impl Model {
             assert_eq!((fate, hold.told), (expected.fate, expected.told), "hold {number}");
         }
         let landed = self.settlements.iter().filter(|s| matches!(s.state, State::Landed | State::Settled)).count();
-        assert_eq!(ledger.totals(None).await.ok().map(|totals| totals.transfers), Some(landed as u64));
+        let totals = ledger.totals(None).await.expect("adds up");
+        let lost = self.holds.iter().filter(|h| h.told && h.fate == Fate::Released).map(|h| h.units).sum::<u64>();
+        assert_eq!((totals.transfers, totals.lost.get()), (landed as u64, lost));
         let unfinished = self.settlements.iter().filter(|s| !s.state.is_terminal()).count();
         assert_eq!(ledger.unfinished().await.ok().map(|work| work.len()), Some(unfinished));
         assert!(self.settlements.iter().all(|s| s.session < 2 && (s.attempts > 0 || s.state != State::Landed)));
@@ -304,11 +386,14 @@ impl Model {
 async fn run(fixture: Fixture, tries: Vec<Try>) {
     let ledger = fixture.ledger.as_ref();
     for number in 0..2 {
-        let new = super::build::session_with(number, |s| s.intent.cap = amount(CAP));
+        let new = super::build::session_with(number, |s| {
+            s.intent.cap = amount(CAP);
+            s.intent.recipient = session(0).intent.recipient;
+        });
         ledger.open_session(&new).await.expect("opens");
         ledger.mark_open(new.id, CapCheck::Verified, signature(1_000_000 + number), &[]).await.expect("opens");
     }
-    let mut model = Model::default();
+    let mut model = Model { now: NOW, ..Model::default() };
     for what in tries {
         model.act(ledger, what).await;
         model.agree(ledger).await;

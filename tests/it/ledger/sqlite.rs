@@ -204,7 +204,7 @@ async fn an_audit_names_what_was_tampered_with() {
     let damages = [
         ("UPDATE settlements SET state = 'landed' WHERE seq = 1", "settlements, row 1: it is not the projection"),
         ("UPDATE settlements SET sequence = 9 WHERE seq = 3", "settlements, row 3: it is not the projection"),
-        ("DELETE FROM settlement_events WHERE sequence = 2", "settlements, row 1: its log"),
+        ("DELETE FROM settlement_events WHERE sequence = 1", "settlements, row 1: its log"),
         ("UPDATE settlement_events SET event = 'finalised' WHERE sequence = 1", "settlements, row 1: its log"),
         ("UPDATE attempts SET live = 0 WHERE number = 2", "settlements, row 3: its live attempt is not"),
         ("UPDATE attempts SET number = 7 WHERE number = 2", "settlements, row 3: its attempts are not"),

@@ -33,7 +33,7 @@ use sotto::{
         network::Network,
         payment::PaymentLimits,
     },
-    facilitator::{AllowancePolicy, CapCheckPolicy, Facilitator, Keys, Ports, Settings},
+    facilitator::{AllowancePolicy, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, Ports, Settings},
     ledger::{Ledger, LedgerOptions, SqliteLedger},
     localnet::{
         Localnet, LocalnetConfig, Slots,
@@ -209,6 +209,7 @@ impl World {
             cap_check_deadline: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(10),
             answer_deadline: Duration::from_secs(20),
+            deferred: DeferredPolicy::default(),
             decrypt_allowance: AllowancePolicy::Every,
             settle_instruction: SettleInstruction::TransferWithAuthorization,
             compute_unit_margin: 20,

@@ -31,6 +31,8 @@ pub(crate) async fn a_hold_comes_back_as_it_was_written(ledger: &dyn Ledger) {
         remaining_after: amount(CAP - 30),
         state: HoldState::Waiting,
         told: false,
+        deferred: false,
+        returns: 0,
         accepted_at: 777,
     };
     assert_eq!(held(ledger, &new).await, expected);

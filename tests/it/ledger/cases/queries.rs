@@ -91,6 +91,7 @@ pub(crate) async fn totals_tell_what_moved_and_what_it_cost(ledger: &dyn Ledger)
     let totals = |captured, held, transfers, fees: u64, others: u64| Totals {
         captured: amount(captured),
         held: amount(held),
+        lost: amount(0),
         transfers,
         fees: fees * 10_000,
         rent: others * 2_000_000,

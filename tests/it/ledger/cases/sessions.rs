@@ -184,11 +184,11 @@ pub(crate) async fn sessions_expire_when_they_stop_accepting(ledger: &dyn Ledger
     let session = opened(ledger, 1).await;
     let opening = self::session(2);
     ledger.open_session(&opening).await.expect("opens");
-    assert_eq!(ledger.expire_sessions(END - 1).await.ok(), Some(0));
+    assert_eq!(ledger.expire_sessions(END - 1).await.ok(), Some(vec![]));
     let late = sotto::domain::hold::NewHold { now: END, ..payment(session.id, 1, 1) };
     assert_eq!(ledger.hold(&late).await.ok(), Some(Held::Refused(PayReason::SessionExpired)));
-    assert_eq!(ledger.expire_sessions(END).await.ok(), Some(1));
-    assert_eq!(ledger.expire_sessions(END).await.ok(), Some(0));
+    assert_eq!(ledger.expire_sessions(END).await.ok(), Some(vec![session.id]));
+    assert_eq!(ledger.expire_sessions(END).await.ok(), Some(vec![]));
     assert_eq!(ledger.session(session.id).await.ok().flatten().map(|s| s.state), Some(SessionState::Expired));
     assert_eq!(ledger.session(opening.id).await.ok().flatten().map(|s| s.state), Some(SessionState::Opening));
 }

@@ -1,0 +1,198 @@
+//! Promised payments: when they are settled, and when a promise is given up (`spec/settlement.md` §4).
+//!
+//! A deferred payment is answered when its hold is durable. Its session's lane is woken by a trigger: enough money, enough
+//! payments, the age of the oldest, the session's close or expiry, trouble with the payer's balance, or our own leaving.
+//! A settlement that came to nothing gives its promises back to rest, and they are tried again until the policy gives up;
+//! then the loss is booked and told, never hidden.
+
+mod tally;
+
+use crate::{
+    domain::{
+        hold::{GiveUp, Hold},
+        session::{Session, SessionId},
+        settlement::State,
+    },
+    facilitator::{Facilitator, events::SessionEvent, settings::DeferredPolicy},
+    ledger::LedgerError,
+};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tally::{Due, Tallies};
+use tokio::{sync::Notify, time::Instant};
+
+/// How often a leaving process looks whether everything has landed, beside being told.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What waits by promise in this process.
+#[derive(Default)]
+pub(super) struct Deferred {
+    tallies: Mutex<Tallies>,
+    /// Told when something may be due earlier than before.
+    changed: Notify,
+}
+
+impl Deferred {
+    fn lock(&self) -> MutexGuard<'_, Tallies> {
+        // Nothing panics while holding it; a poisoned tally is still a tally.
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything of this session that waits is covered by a settlement now.
+    pub(super) fn planned(&self, session: SessionId, policy: &DeferredPolicy) -> bool {
+        self.lock().planned(session, policy)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Tallies) -> T) -> T {
+        let (result, sooner) = {
+            let mut tallies = self.lock();
+            let before = tallies.next_due();
+            let result = change(&mut tallies);
+            let after = tallies.next_due();
+            (result, after.is_some() && (before.is_none() || after < before))
+        };
+        if sooner {
+            self.changed.notify_one();
+        }
+        result
+    }
+}
+
+impl Facilitator {
+    /// Counts a promised payment in, and wakes its lane when it reaches a trigger.
+    pub(super) fn promise(self: &Arc<Self>, hold: &Hold) {
+        let policy = &self.settings.deferred;
+        let reached = self.deferred.change(|t| t.accept(hold.session, hold.amount, hold.accepted_at, policy));
+        if reached {
+            self.settle_promises(hold.session);
+        }
+    }
+
+    /// Settles what is promised in a session and does not rest, now. Does nothing when nothing is.
+    pub(super) fn settle_promises(self: &Arc<Self>, session: SessionId) {
+        if self.deferred.planned(session, &self.settings.deferred) {
+            self.wake_lane(session);
+        }
+    }
+
+    /// Settles what is promised in every session of this one's user and asset: his balance is in trouble, and what was
+    /// promised first should meet what is left of it.
+    pub(super) async fn settle_promises_of_user(self: &Arc<Self>, session: &Session) -> Result<(), LedgerError> {
+        for other in self.ledger.live_sessions(session.user(), &session.intent.asset).await? {
+            self.settle_promises(other.id);
+        }
+        Ok(())
+    }
+
+    /// A settlement came to nothing: what it gave back to its session rests and is tried again.
+    pub(super) async fn promises_came_back(self: &Arc<Self>, session: SessionId) {
+        let again_at = match self.ledger.promised(Some(session)).await {
+            Ok(promised) => promised.first().and_then(|promised| promised.again_at),
+            // Unknown; the next look finds out.
+            Err(_) => Some(self.clock.now()),
+        };
+        if let Some(at) = again_at {
+            self.deferred.change(|t| t.came_back(session, at, &self.settings.deferred));
+        }
+        let trouble = match self.ledger.session(session).await {
+            Ok(Some(session)) => self.settle_promises_of_user(&session).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = trouble {
+            tracing::warn!(%error, "what else is promised on a balance in trouble waits for its own trigger");
+        }
+    }
+
+    /// Takes over what an earlier process promised; what no longer waits for more is settled at once.
+    pub(super) async fn restore_promises(self: &Arc<Self>) -> Result<u64, LedgerError> {
+        let mut count = 0;
+        for promised in self.ledger.promised(None).await? {
+            count += promised.count;
+            self.deferred.change(|t| t.restore(&promised, &self.settings.deferred));
+            if !promised.accepting {
+                self.settle_promises(promised.session);
+            }
+        }
+        Ok(count)
+    }
+
+    /// One timer for the age of all promises and for the rest of those that came back.
+    pub(super) async fn promise_rounds(self: &Arc<Self>) {
+        loop {
+            let now = self.clock.now();
+            let due = self.deferred.lock().take_due(now, &self.settings.deferred);
+            for due in due {
+                self.keep_or_give_up(due).await;
+            }
+            let next = self.deferred.lock().next_due();
+            // A clock that is set differently is noticed within a round.
+            let longest = self.settings.round;
+            let wait = next.map_or(longest, |at| Duration::from_secs(at.saturating_sub(now)).min(longest));
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.deferred.changed.notified() => {}
+            }
+        }
+    }
+
+    async fn keep_or_give_up(self: &Arc<Self>, due: Due) {
+        if due.again {
+            let policy = &self.settings.deferred;
+            let when = GiveUp {
+                returns: policy.give_up_returns,
+                accepted_before: self.clock.now().saturating_sub(policy.give_up_seconds),
+            };
+            match self.ledger.give_up(due.session, when).await {
+                Ok(lost) => self.tell_loss(due.session, &lost),
+                Err(error) => tracing::warn!(%error, "whether a promise is to be given up is seen at its next try"),
+            }
+        }
+        self.wake_lane(due.session);
+    }
+
+    fn tell_loss(&self, session: SessionId, lost: &[Hold]) {
+        for hold in lost {
+            tracing::error!(session = session.log_hash(), payment = %hold.id, "a promised payment is lost");
+        }
+        if !lost.is_empty() {
+            self.events.publish(session, SessionEvent::Recorded);
+        }
+    }
+
+    /// Leaves: settles what is promised, for at most the configured time, and stops. What has not landed by then is
+    /// durable and is taken over by the next start.
+    pub async fn leave(self: &Arc<Self>) {
+        let deadline = Instant::now() + self.settings.deferred.leave_within;
+        let waiting = self.deferred.lock().waiting();
+        for session in waiting {
+            self.settle_promises(session);
+        }
+        if tokio::time::timeout_at(deadline, self.promises_land()).await.is_err() {
+            tracing::info!("what is promised and has not landed is settled after the next start");
+        }
+        self.stop().await;
+    }
+
+    /// Waits until no promise that can be tried now is waiting or on its way.
+    async fn promises_land(&self) {
+        loop {
+            let progress = self.lanes.progress.notified();
+            if self.has_landed_promises().await.unwrap_or(false) {
+                return;
+            }
+            tokio::select! {
+                () = progress => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    async fn has_landed_promises(&self) -> Result<bool, LedgerError> {
+        let waits = self.ledger.promised(None).await?.iter().any(|promised| promised.count > 0);
+        let flies = |state: &State| matches!(state, State::Reserved | State::InFlight);
+        Ok(!waits && !self.ledger.unfinished().await?.iter().any(|work| flies(&work.settlement.state)))
+    }
+}

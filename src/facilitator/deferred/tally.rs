@@ -1,0 +1,206 @@
+//! What waits by promise, by session, in memory: enough to know when somebody has to settle it.
+//!
+//! The ledger is the truth and [`Tallies`] is rebuilt from it at start. Promises that rest after a settlement came to
+//! nothing are known by the moment they may be planned again and count towards no other trigger.
+
+use crate::{
+    domain::{amount::Amount, clock::UnixSeconds, session::SessionId},
+    facilitator::settings::DeferredPolicy,
+    ledger::Promised,
+};
+use std::collections::{BTreeSet, HashMap};
+
+/// What waits in one session.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    count: u64,
+    amount: Amount,
+    /// When the oldest of them was accepted.
+    oldest: Option<UnixSeconds>,
+    /// When the first that rests may be planned again.
+    again_at: Option<UnixSeconds>,
+    /// The moment under which the session stands in the order of time.
+    due: Option<UnixSeconds>,
+}
+
+impl Tally {
+    fn is_empty(&self) -> bool {
+        self.oldest.is_none() && self.again_at.is_none()
+    }
+}
+
+/// A session whose promises are to be settled now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) session: SessionId,
+    /// Whether promises that a settlement gave back are among them.
+    pub(super) again: bool,
+}
+
+/// All sessions with promises.
+#[derive(Default)]
+pub(super) struct Tallies {
+    sessions: HashMap<SessionId, Tally>,
+    by_time: BTreeSet<(UnixSeconds, SessionId)>,
+}
+
+impl Tallies {
+    /// Counts a promise in. True when it reaches a trigger of amount or count.
+    pub(super) fn accept(
+        &mut self,
+        session: SessionId,
+        amount: Amount,
+        at: UnixSeconds,
+        policy: &DeferredPolicy,
+    ) -> bool {
+        let tally = self.sessions.entry(session).or_default();
+        tally.count += 1;
+        tally.amount = tally.amount.checked_add(amount).unwrap_or(Amount::MAX);
+        tally.oldest = Some(tally.oldest.map_or(at, |oldest| oldest.min(at)));
+        let reached = tally.count >= policy.count || tally.amount >= policy.amount;
+        self.arrange(session, policy);
+        reached
+    }
+
+    /// Takes over what the ledger says at start.
+    pub(super) fn restore(&mut self, promised: &Promised, policy: &DeferredPolicy) {
+        let Promised { session, count, amount, oldest, again_at, .. } = *promised;
+        self.sessions.insert(session, Tally { count, amount, oldest, again_at, due: None });
+        self.arrange(session, policy);
+    }
+
+    /// Promises of this session came back and may be planned again at `at`.
+    pub(super) fn came_back(&mut self, session: SessionId, at: UnixSeconds, policy: &DeferredPolicy) {
+        let tally = self.sessions.entry(session).or_default();
+        tally.again_at = Some(tally.again_at.map_or(at, |earlier| earlier.min(at)));
+        self.arrange(session, policy);
+    }
+
+    /// Everything of this session that does not rest is covered by a settlement, or is about to be. True when there was
+    /// something.
+    pub(super) fn planned(&mut self, session: SessionId, policy: &DeferredPolicy) -> bool {
+        let Some(tally) = self.sessions.get_mut(&session) else { return false };
+        let waited = tally.oldest.take().is_some();
+        (tally.count, tally.amount) = (0, Amount::ZERO);
+        self.arrange(session, policy);
+        waited
+    }
+
+    /// The sessions whose time has come, in its order; they are settled by whoever gets them.
+    pub(super) fn take_due(&mut self, now: UnixSeconds, policy: &DeferredPolicy) -> Vec<Due> {
+        let mut taken = Vec::new();
+        while let Some(&(due, session)) = self.by_time.first()
+            && due <= now
+        {
+            let mut again = false;
+            if let Some(tally) = self.sessions.get_mut(&session)
+                && tally.again_at.is_some_and(|at| at <= now)
+            {
+                tally.again_at = None;
+                again = true;
+            }
+            self.planned(session, policy);
+            taken.push(Due { session, again });
+        }
+        taken
+    }
+
+    /// The next moment at which something is due.
+    pub(super) fn next_due(&self) -> Option<UnixSeconds> {
+        self.by_time.first().map(|(due, _)| *due)
+    }
+
+    /// Every session with promises that do not rest.
+    pub(super) fn waiting(&self) -> Vec<SessionId> {
+        self.sessions.iter().filter(|(_, tally)| tally.oldest.is_some()).map(|(id, _)| *id).collect()
+    }
+
+    /// Puts a session where it belongs in the order of time, and forgets it when nothing waits.
+    fn arrange(&mut self, session: SessionId, policy: &DeferredPolicy) {
+        let Some(tally) = self.sessions.get_mut(&session) else { return };
+        if let Some(before) = tally.due.take() {
+            self.by_time.remove(&(before, session));
+        }
+        let by_age = tally.oldest.map(|oldest| oldest.saturating_add(policy.age_seconds));
+        let due = [by_age, tally.again_at].into_iter().flatten().min();
+        if let Some(due) = due {
+            tally.due = Some(due);
+            self.by_time.insert((due, session));
+        }
+        if tally.is_empty() {
+            self.sessions.remove(&session);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(n: u8) -> SessionId {
+        SessionId::from_random_bytes([n; 16])
+    }
+
+    fn units(units: u64) -> Amount {
+        Amount::new(units).unwrap_or_default()
+    }
+
+    fn policy() -> DeferredPolicy {
+        DeferredPolicy { amount: units(100), count: 3, age_seconds: 60, ..DeferredPolicy::default() }
+    }
+
+    #[test]
+    fn the_amount_or_the_count_of_one_session_is_a_trigger() {
+        let (mut tallies, policy) = (Tallies::default(), policy());
+        assert!(!tallies.accept(session(1), units(60), 1_000, &policy));
+        assert!(!tallies.accept(session(2), units(60), 1_000, &policy), "another session's are not added");
+        assert!(tallies.accept(session(1), units(40), 1_000, &policy), "by amount");
+        assert!(tallies.planned(session(1), &policy));
+        for expected in [false, false, true] {
+            assert_eq!(tallies.accept(session(1), units(1), 1_000, &policy), expected, "by count, from zero");
+        }
+    }
+
+    #[test]
+    fn the_oldest_promise_is_due_at_its_age() {
+        let (mut tallies, policy) = (Tallies::default(), policy());
+        tallies.accept(session(1), units(1), 1_000, &policy);
+        tallies.accept(session(1), units(1), 1_050, &policy);
+        tallies.accept(session(2), units(1), 1_020, &policy);
+        assert_eq!(tallies.next_due(), Some(1_060));
+        assert_eq!(tallies.take_due(1_059, &policy), []);
+        assert_eq!(tallies.take_due(1_060, &policy), [Due { session: session(1), again: false }]);
+        assert_eq!(tallies.take_due(2_000, &policy), [Due { session: session(2), again: false }]);
+        assert_eq!(tallies.next_due(), None);
+        assert!(tallies.sessions.is_empty(), "nothing is left behind");
+    }
+
+    #[test]
+    fn what_came_back_rests_and_is_no_other_trigger() {
+        let (mut tallies, policy) = (Tallies::default(), policy());
+        tallies.came_back(session(1), 1_010, &policy);
+        assert!(!tallies.planned(session(1), &policy), "a settlement made meanwhile does not cover it");
+        assert!(!tallies.accept(session(1), units(99), 1_000, &policy));
+        assert_eq!(tallies.waiting(), [session(1)]);
+        assert_eq!(tallies.take_due(1_010, &policy), [Due { session: session(1), again: true }]);
+        assert!(tallies.waiting().is_empty(), "what is fresh goes along");
+    }
+
+    #[test]
+    fn a_start_takes_over_what_the_ledger_says() {
+        let (mut tallies, policy) = (Tallies::default(), policy());
+        let promised = Promised {
+            session: session(1),
+            count: 2,
+            amount: units(50),
+            oldest: Some(900),
+            again_at: Some(5_000),
+            accepting: true,
+        };
+        tallies.restore(&promised, &policy);
+        assert_eq!(tallies.next_due(), Some(960));
+        assert!(tallies.accept(session(1), units(1), 940, &policy), "two and one are three");
+        tallies.planned(session(1), &policy);
+        assert_eq!(tallies.next_due(), Some(5_000));
+    }
+}

@@ -1,0 +1,120 @@
+//! Deferred payments over real HTTP and a real chain: answered when held, settled by a trigger, never lost in silence.
+
+mod promises;
+
+use crate::support::{Options, Wallet, World};
+use serde_json::{Value, json};
+use sotto::{
+    domain::amount::Amount,
+    facilitator::{DeferredPolicy, Settings},
+    ledger::{Ledger as _, Totals},
+    programs::inco_token::{AccountState, IncoAccount},
+};
+use std::time::Duration;
+
+/// What the payer starts with.
+const PURSE: u64 = 50_000_000;
+const PRICE: u64 = 700;
+
+/// A world with one payer, one merchant and one open session between them.
+struct Tab {
+    world: World,
+    payer: Wallet,
+    merchant: Wallet,
+    session: String,
+}
+
+/// No trigger comes by itself unless a test changes that.
+fn patient(change: impl Fn(&mut DeferredPolicy) + Send + Sync + 'static) -> Options {
+    patient_with(move |settings| change(&mut settings.deferred))
+}
+
+fn patient_with(change: impl Fn(&mut Settings) + Send + Sync + 'static) -> Options {
+    Options::settings(move |settings| {
+        settings.deferred = DeferredPolicy {
+            amount: Amount::MAX,
+            count: u64::MAX,
+            age_seconds: 100_000,
+            leave_within: Duration::from_secs(20),
+            ..DeferredPolicy::default()
+        };
+        change(settings);
+    })
+}
+
+impl Tab {
+    async fn open(options: Options) -> Self {
+        let world = World::with(options).await;
+        let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
+        let session = world.open(&payer, &merchant.key(), 10_000_000).await;
+        Self { world, payer, merchant, session }
+    }
+
+    /// The body of a payment that the merchant is content to have held.
+    fn payment(&self, amount: u64, nonce: Option<&str>) -> Value {
+        let mut body = self.world.payment(&self.session, &self.merchant.key(), amount, nonce);
+        body["paymentRequirements"]["extra"] = json!({ "settlement": "deferred" });
+        body
+    }
+
+    async fn settle(&self, amount: u64, nonce: &str) -> Value {
+        let (status, answer) = self.world.post("/settle", &self.payment(amount, Some(nonce))).await;
+        assert_eq!(status, 200, "{answer:#}");
+        answer
+    }
+
+    /// Pays and is answered that the payment is held.
+    async fn holds(&self, amount: u64, nonce: &str) -> Value {
+        let answer = self.settle(amount, nonce).await;
+        assert_eq!((&answer["success"], &answer["transaction"]), (&json!(true), &json!("")), "{answer:#}");
+        assert_eq!(answer["extensions"]["session"]["settlement"], "held", "{answer:#}");
+        answer
+    }
+
+    /// Freezes the payer's token account (or thaws it), as its mint's authority could at any moment.
+    async fn freezes(&self, frozen: bool) {
+        let mint = self.world.faucet.mint();
+        let address = self.world.programs.token_account(&self.payer.key(), &mint);
+        let network = self.world.net.network();
+        let mut account = network.account(&address).unwrap();
+        let mut token = IncoAccount::decode(&account.data).unwrap();
+        token.state = if frozen { AccountState::Frozen } else { AccountState::Initialised };
+        account.data = token.encode();
+        network.put_account(address, account);
+        self.world.confirmed().await;
+    }
+
+    async fn totals(&self) -> Totals {
+        self.world.ledger().totals(None).await.unwrap()
+    }
+
+    /// Waits until nothing is held, or until what is `held` is left.
+    async fn settles_down_to(&self, held: u64) -> Totals {
+        let settled = async {
+            loop {
+                let totals = self.totals().await;
+                if totals.held.get() == held {
+                    return totals;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let settled = tokio::time::timeout(Duration::from_secs(30), settled).await;
+        settled.unwrap_or_else(|_| panic!("nothing settles it"))
+    }
+
+    /// Nothing is on its way and nothing has been for a while.
+    async fn rests(&self, held: u64) {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let totals = self.totals().await;
+        assert_eq!((totals.held.get(), totals.transfers), (held, 0), "no trigger has come");
+    }
+
+    /// Ends the scenario: what moved on chain is what the ledger captured.
+    async fn closes(self) {
+        let captured = self.totals().await.captured.get();
+        assert_eq!(self.world.balance(&self.merchant).await, captured);
+        assert_eq!(self.world.balance(&self.payer).await, PURSE - captured);
+        self.world.finish().await;
+    }
+}

@@ -1,0 +1,152 @@
+//! What a caller is told, and what becomes of a promise.
+
+use super::{PRICE, Tab, patient};
+use crate::support::Options;
+use serde_json::{Value, json};
+use sotto::{domain::amount::Amount, ledger::Ledger as _};
+
+fn duplicate(answer: &Value) -> bool {
+    answer["success"] == json!(false) && answer["errorReason"] == json!("duplicate_settlement")
+}
+
+#[tokio::test]
+async fn a_deferred_payment_is_answered_when_it_is_held_and_settled_with_others() {
+    let tab = Tab::open(patient(|policy| policy.count = 5)).await;
+    for call in 0..4 {
+        let answer = tab.holds(PRICE, &format!("call-{call}")).await;
+        let after = &answer["extensions"]["session"];
+        assert_eq!(after["spent"], ((call + 1) * PRICE).to_string(), "{answer:#}");
+        assert_eq!(after["payment"].as_str().map(str::len), Some(36), "{answer:#}");
+    }
+    tab.rests(4 * PRICE).await;
+    tab.holds(PRICE, "call-4").await;
+    let totals = tab.settles_down_to(0).await;
+    assert_eq!((totals.captured.get(), totals.transfers), (5 * PRICE, 1), "one transfer carries all five");
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn a_repeated_promise_is_told_once() {
+    let mut tab = Tab::open(patient(|_| ())).await;
+    let first = tab.holds(PRICE, "the-same-nonce-000").await;
+    let again = tab.settle(PRICE, "the-same-nonce-000").await;
+    assert!(duplicate(&again), "{again:#}");
+    assert_eq!(again["extensions"]["session"]["settlement"], "held", "{again:#}");
+    // A merchant who deduplicates by himself gets the recorded answer, also after it was settled.
+    let mut body = tab.payment(PRICE, Some("the-same-nonce-000"));
+    body["paymentRequirements"]["extra"]["idempotent"] = json!(true);
+    assert_eq!(tab.world.post("/settle", &body).await.1, first);
+    let (_, valid) = tab.world.post("/verify", &body).await;
+    assert_eq!(valid["isValid"], true, "{valid:#}");
+    let (_, verified) = tab.world.post("/verify", &tab.payment(PRICE, Some("the-same-nonce-000"))).await;
+    assert_eq!(verified["invalidReason"], "duplicate_settlement", "{verified:#}");
+    tab.world.running().facilitator.leave().await;
+    assert_eq!(tab.totals().await.captured.get(), PRICE);
+    tab.world.kill().await;
+    tab.world.boot().await;
+    assert_eq!(tab.world.post("/settle", &body).await.1, first, "byte for byte");
+    let late = tab.settle(PRICE, "the-same-nonce-000").await;
+    assert!(duplicate(&late), "{late:#}");
+    assert_eq!(late["extensions"]["session"]["settlement"], "captured", "{late:#}");
+    assert!(!late["transaction"].as_str().unwrap().is_empty(), "{late:#}");
+    assert_eq!(tab.totals().await.transfers, 1);
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn without_a_nonce_every_deferred_request_is_a_payment() {
+    let tab = Tab::open(patient(|policy| policy.count = 3)).await;
+    for _ in 0..3 {
+        let (_, answer) = tab.world.post("/settle", &tab.payment(PRICE, None)).await;
+        assert_eq!(answer["success"], true, "{answer:#}");
+    }
+    assert_eq!(tab.settles_down_to(0).await.captured.get(), 3 * PRICE);
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn beyond_the_limit_a_payment_is_settled_per_call() {
+    let tab = Tab::open(patient(|policy| {
+        policy.exposure.per_session = Amount::new(2 * PRICE).unwrap();
+    }))
+    .await;
+    tab.holds(PRICE, "one").await;
+    tab.holds(PRICE, "two").await;
+    let third = tab.settle(PRICE, "three").await;
+    assert_eq!(third["success"], true, "{third:#}");
+    assert_eq!(third["extensions"]["session"]["settlement"], "captured", "{third:#}");
+    assert!(!third["transaction"].as_str().unwrap().is_empty(), "{third:#}");
+    // The transfer that was needed anyway has carried what waited.
+    let totals = tab.settles_down_to(0).await;
+    assert_eq!((totals.captured.get(), totals.transfers), (3 * PRICE, 1));
+    tab.holds(PRICE, "four").await;
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn an_unknown_kind_of_settlement_is_refused() {
+    let tab = Tab::open(Options::default()).await;
+    let mut body = tab.payment(PRICE, Some("whatever"));
+    body["paymentRequirements"]["extra"]["settlement"] = json!("someday");
+    let (status, answer) = tab.world.post("/settle", &body).await;
+    assert_eq!((status, &answer["errorReason"]), (400, &json!("bad_request")), "{answer:#}");
+    body["paymentRequirements"]["extra"]["settlement"] = json!("per-call");
+    let (_, answer) = tab.world.post("/settle", &body).await;
+    assert_eq!(answer["extensions"]["session"]["settlement"], "captured", "{answer:#}");
+    tab.closes().await;
+}
+
+/// Promised before the process died: never released at start, settled by the next process.
+#[tokio::test]
+async fn what_was_promised_is_settled_by_the_next_process() {
+    let mut tab = Tab::open(patient(|policy| policy.count = 3)).await;
+    tab.holds(PRICE, "before-1").await;
+    tab.holds(PRICE, "before-2").await;
+    tab.world.kill().await;
+    tab.world.boot().await;
+    assert_eq!(tab.totals().await.held.get(), 2 * PRICE);
+    tab.holds(PRICE, "after-1").await;
+    let totals = tab.settles_down_to(0).await;
+    assert_eq!((totals.captured.get(), totals.transfers), (3 * PRICE, 1), "the count goes on where it stood");
+    tab.closes().await;
+}
+
+/// A balance that cannot pay at first: the promise is tried again and kept.
+#[tokio::test]
+async fn a_promise_whose_settlement_failed_is_tried_again() {
+    let tab = Tab::open(patient(|policy| policy.count = 1)).await;
+    tab.freezes(true).await;
+    tab.holds(PRICE, "frozen-at-first").await;
+    let came_back = async {
+        loop {
+            let promised = tab.world.ledger().promised(None).await.unwrap();
+            if promised.iter().any(|promised| promised.again_at.is_some()) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), came_back).await.unwrap();
+    assert_eq!(tab.totals().await.held.get(), PRICE, "still promised");
+    tab.freezes(false).await;
+    assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE);
+    assert_eq!(tab.totals().await.lost, Amount::ZERO);
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn a_promise_that_cannot_be_kept_is_booked_as_lost_and_told() {
+    let tab = Tab::open(patient(|policy| {
+        policy.count = 1;
+        policy.give_up_returns = 2;
+    }))
+    .await;
+    tab.freezes(true).await;
+    tab.holds(PRICE, "frozen-for-ever").await;
+    let totals = tab.settles_down_to(0).await;
+    assert_eq!((totals.lost.get(), totals.captured), (PRICE, Amount::ZERO));
+    let told = tab.settle(PRICE, "frozen-for-ever").await;
+    assert_eq!(told["success"], false, "{told:#}");
+    assert_eq!(told["extensions"]["session"]["settlement"], "lost", "{told:#}");
+    tab.world.finish().await;
+}
