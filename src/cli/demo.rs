@@ -78,6 +78,8 @@ impl Demo {
                 delegation: self.delegation.into(),
                 slot: Duration::from_millis(self.slot_ms),
                 seed: None,
+                state: None,
+                second_port: None,
             },
             facilitator_port: 0,
             merchant_port: 0,

@@ -32,13 +32,15 @@ const PRICE: &str = "0.01";
 
 /// Run a network, a facilitator, and a merchant with a paid route on this machine, until ctrl-c
 ///
-/// The network is new at every start, with stand-ins for Inco's programs, and so is the ledger, which belongs to it. The
-/// keys in the state directory are kept. Nothing listens beyond this machine. To see a facilitator restart on a network
-/// that goes on, run `sotto localnet` and `sotto serve` in two terminals.
+/// The network has stand-ins for Inco's programs. It, the ledger and the keys are kept in the state directory, so that
+/// the next start goes on where this one stopped: sessions, balances and all; `--fresh` begins a new network with a new
+/// ledger. Nothing listens beyond this machine. To see a facilitator restart on a network that goes on, run
+/// `sotto localnet` and `sotto serve` in two terminals.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sotto dev                               facilitator on 4021, merchant on 4022\n  \
                   sotto dev --port 5000 --state /tmp/dev  elsewhere\n  \
+                  sotto dev --fresh                       on a new network, with the same keys\n  \
                   curl -i http://127.0.0.1:4022/weather   answers 402, with what to pay"
 )]
 pub(super) struct Dev {
@@ -54,9 +56,12 @@ pub(super) struct Dev {
     /// The port of the Covalidator's stand-in; 0 picks a free one
     #[arg(long, default_value_t = 8901)]
     covalidator_port: u16,
-    /// Where keys, ledger and the configuration for other commands are kept
+    /// Where keys, network, ledger and the configuration for other commands are kept
     #[arg(long, value_name = "DIR", default_value = "./.sotto-dev")]
     state: PathBuf,
+    /// Begin a new network with a new ledger; the keys are kept
+    #[arg(long)]
+    fresh: bool,
     /// What a delegate may move
     #[arg(long, value_enum, default_value_t = DelegationArg::Public)]
     delegation: DelegationArg,
@@ -116,6 +121,10 @@ impl Dev {
             merchant: pair("merchant.json")?,
             payer: pair("payer.json")?,
         };
+        let network = state.join("network.json");
+        if self.fresh {
+            remove(&network)?;
+        }
         let terms = SandboxTerms {
             network: LocalTerms {
                 rpc_port: self.rpc_port,
@@ -123,6 +132,8 @@ impl Dev {
                 delegation: self.delegation.into(),
                 slot: Duration::from_millis(self.slot_ms),
                 seed: None,
+                state: Some(network),
+                second_port: None,
             },
             facilitator_port: self.port,
             merchant_port: self.merchant_port,
@@ -132,11 +143,14 @@ impl Dev {
             price: Price::decimal(PRICE, DEMO_DECIMALS).map_err(DevError::from)?,
         };
         let sandbox = Sandbox::start(terms, global).await?;
-        sandbox.network.give_tokens(&people.payer.public(), PURSE)?;
+        if sandbox.network.is_new() {
+            sandbox.network.give_tokens(&people.payer.public(), PURSE)?;
+        }
         sandbox.network.until_confirmed().await;
         let file = state.join("sotto.toml");
         settings_file::write(&file, &settings(&sandbox, &state))
             .map_err(|source| DevError::State { path: file.clone(), source })?;
+        sandbox.network.save()?;
         let stop = Stop::listen()?;
         self.tell(&sandbox, &people, &file)?;
         stop.asked().await?;
@@ -147,6 +161,7 @@ impl Dev {
     fn tell(&self, sandbox: &Sandbox, people: &People, file: &Path) -> Result<(), CliError> {
         let (route, config) = (sandbox.paid_route(), file.display());
         let state = file.parent().unwrap_or(file).display();
+        let purse = if sandbox.network.is_new() { "1000 tokens and no SOL" } else { "what it had" };
         if self.json {
             return json(&json!({
                 "facilitator": sandbox.facilitator,
@@ -165,7 +180,7 @@ impl Dev {
             "A network with stand-ins for Inco's programs, a facilitator and a merchant are up; ctrl-c stops them.\n\n  \
              facilitator  {}   spender {}\n  \
              merchant     {}   paid to {}\n  \
-             payer        1000 tokens and no SOL, {}\n  \
+             payer        {purse}, {}\n  \
              Solana RPC   {}\n  \
              keys         {state}/\n  \
              config       {config}\n\n\
@@ -201,6 +216,16 @@ fn settings(sandbox: &Sandbox, state: &Path) -> Vec<(&'static str, String)> {
         ("server.port", address.to_owned()),
     ]);
     settings
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<(), DevError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(DevError::State { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The key in the file, which is made if there is none.

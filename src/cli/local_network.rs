@@ -7,7 +7,7 @@ use crate::{
         clock::SystemClock,
     },
     localnet::{
-        Localnet, LocalnetConfig, LocalnetError, Slots,
+        Endpoint, Localnet, LocalnetConfig, LocalnetError, Slots,
         faucet::{DEMO_DECIMALS, FaucetError},
         standins::{Delegation, Rules, StandInConfig, Switches},
     },
@@ -15,6 +15,7 @@ use crate::{
 use solana_pubkey::Pubkey;
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -23,7 +24,7 @@ use std::{
 const GIFT_LAMPORTS: u64 = 10_000_000_000;
 
 /// What a local network is made of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LocalTerms {
     /// The port of the JSON-RPC, with the websocket on the next one; 0 picks a free pair.
     pub(super) rpc_port: u16,
@@ -35,6 +36,10 @@ pub(super) struct LocalTerms {
     pub(super) slot: Duration,
     /// Makes every key and address repeat itself; never secret then.
     pub(super) seed: Option<u64>,
+    /// A file that the network is read from, if it is there, and kept in.
+    pub(super) state: Option<PathBuf>,
+    /// The port of a second endpoint, with its websocket on the next one; 0 picks a free pair.
+    pub(super) second_port: Option<u16>,
 }
 
 /// Why a local network does not start, or does not give.
@@ -54,6 +59,7 @@ pub(super) enum LocalNetworkError {
 /// A running local network. It stops when dropped; [`LocalNetwork::stop`] also waits until its ports are free.
 pub(super) struct LocalNetwork {
     localnet: Localnet,
+    second: Option<Endpoint>,
     delegation: Delegation,
 }
 
@@ -77,12 +83,17 @@ impl LocalNetwork {
             covalidator_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, terms.covalidator_port)),
             slots: Slots::Every(terms.slot),
             seed: terms.seed,
+            state: terms.state,
             stand_ins,
             clock: Arc::new(SystemClock),
             ..LocalnetConfig::default()
         })
         .await?;
-        Ok(Self { localnet, delegation: terms.delegation })
+        let second = match terms.second_port {
+            Some(port) => Some(localnet.open_endpoint(Some((Ipv4Addr::LOCALHOST, port).into())).await?),
+            None => None,
+        };
+        Ok(Self { localnet, second, delegation: terms.delegation })
     }
 
     /// The configuration of a facilitator on this network: key and value.
@@ -119,6 +130,21 @@ impl LocalNetwork {
     /// `http://` URL of the JSON-RPC.
     pub(super) fn rpc_url(&self) -> String {
         self.localnet.rpc_url()
+    }
+
+    /// `http://` URL of the second endpoint's JSON-RPC, if there is one.
+    pub(super) fn second_url(&self) -> Option<String> {
+        self.second.as_ref().map(Endpoint::rpc_url)
+    }
+
+    /// Whether the network began with this start.
+    pub(super) fn is_new(&self) -> bool {
+        self.localnet.is_new()
+    }
+
+    /// Writes the network's state, if it is kept.
+    pub(super) fn save(&self) -> Result<(), LocalNetworkError> {
+        Ok(self.localnet.save().map_err(LocalnetError::from)?)
     }
 
     /// Gives `wallet` SOL for fees and `units` base units of the demo token.

@@ -20,14 +20,17 @@ use std::{path::PathBuf, time::Duration};
 /// Run an embedded Solana network with stand-ins for Inco's programs, until ctrl-c
 ///
 /// A real SVM in this process behind standard JSON-RPC and websocket, with stand-ins for Inco's token program, Inco
-/// Lightning and the Covalidator. It listens on loopback only and forgets everything when it stops. What works here says something
-/// about the software that talks to it, and nothing about Inco's own programs.
+/// Lightning and the Covalidator. It listens on loopback only and forgets everything when it stops, unless it is given a
+/// file to keep it in. What works here says something about the software that talks to it, and nothing about Inco's own
+/// programs.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sotto localnet                           JSON-RPC on 8899, websocket on 8900, Covalidator on 8901\n  \
                         sotto localnet --fund WALLET             with 10 SOL and 1000 demo tokens for WALLET\n  \
                         sotto localnet --write net.toml          then `sotto --config net.toml serve` in another terminal\n  \
-                        sotto localnet --seed 1 --port 0 --json  repeatable addresses, free ports, for programs"
+                        sotto localnet --seed 1 --port 0 --json  repeatable addresses, free ports, for programs\n  \
+                        sotto localnet --state net.json          goes on where it stopped, if it has run before\n  \
+                        sotto localnet --second-port 8909        a second endpoint, which can be made to lag"
 )]
 pub(super) struct LocalnetCommand {
     /// The JSON-RPC's port; the websocket is there too and on the next one; 0 picks a free pair
@@ -48,6 +51,12 @@ pub(super) struct LocalnetCommand {
     /// Give a wallet 10 SOL and demo tokens (1000 unless an amount is named); may be repeated
     #[arg(long, value_name = "WALLET[=TOKENS]", value_parser = parse_gift)]
     fund: Vec<(Pubkey, Amount)>,
+    /// Keep the network in a file, and go on from there at the next start; who can read it can mint
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Open a second endpoint on this port and the next one, for failover; 0 picks a free pair
+    #[arg(long, value_name = "PORT")]
+    second_port: Option<u16>,
     /// Write what other commands need to know into a configuration file, for `sotto --config FILE ...`
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -97,6 +106,8 @@ impl LocalnetCommand {
             delegation: self.delegation.into(),
             slot: Duration::from_millis(self.slot_ms),
             seed: self.seed,
+            state: self.state.clone(),
+            second_port: self.second_port,
         })
         .await?;
         for (wallet, tokens) in &self.fund {
@@ -106,9 +117,11 @@ impl LocalnetCommand {
         if let Some(path) = &self.write {
             settings_file::write(path, &network.settings())?;
         }
+        network.save()?;
         let stop = super::stop::Stop::listen()?;
         self.tell(&network)?;
         stop.asked().await?;
+        network.save()?;
         network.stop().await;
         Ok(())
     }
@@ -117,10 +130,14 @@ impl LocalnetCommand {
         let settings = network.settings();
         if self.json {
             let settings = settings.into_iter().map(|(key, value)| (key.to_owned(), Value::from(value)));
-            return json(&Value::Object(settings.collect::<Map<_, _>>()));
+            let second = network.second_url().map(|url| ("secondRpc".to_owned(), Value::from(url)));
+            return json(&Value::Object(settings.chain(second).collect::<Map<_, _>>()));
         }
         say("A local network with stand-ins for Inco's programs is up; ctrl-c stops it.\n")?;
         table(["key", "value"], settings.iter().map(|(key, value)| [(*key).to_owned(), value.clone()]))?;
+        if let Some(url) = network.second_url() {
+            say(format_args!("\nThe second endpoint is {url}"))?;
+        }
         say("\nTo point `sotto serve` at it, set:\n")?;
         let variable = |path: &str| config::keys().find(|key| key.path() == path).map(config::Key::variable);
         for (key, value) in &settings {

@@ -71,7 +71,7 @@ impl Sandbox {
         // Bound first, so that a port in use is told before anything is made.
         let facilitator = listen(terms.facilitator_port).await?;
         let merchant = listen(terms.merchant_port).await?;
-        let network = LocalNetwork::start(terms.network).await?;
+        let network = LocalNetwork::start(terms.network.clone()).await?;
         network.give_sol(&terms.spender.public())?;
         network.until_confirmed().await;
         let ledger = terms.state.join(format!("ledger-{:.8}.db", network.genesis_hash()));

@@ -20,7 +20,7 @@ use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 
 use super::{
-    journal::Journal,
+    journal::{Before, Journal},
     standins::{Scratch, StandIns},
     token_balances::mint_decimals,
 };
@@ -45,11 +45,18 @@ pub(super) struct Run {
 /// How a transaction ended, and its logs, fee and calls.
 type Outcome = (Result<(), TransactionError>, TransactionMetadata);
 
+/// Accounts by their addresses.
+pub(super) type Accounts = Vec<(Pubkey, AccountSharedData)>;
+/// What accounts were before each recent slot, oldest first.
+pub(super) type Notes = Vec<(u64, Before)>;
+
 /// One state, with notes on how it was in recent slots.
 pub(super) struct Bank {
     svm: LiteSVM,
     stand_ins: StandIns,
     journal: Journal,
+    /// The accounts that every machine starts with.
+    fresh: HashMap<Pubkey, AccountSharedData>,
 }
 
 impl Bank {
@@ -64,7 +71,31 @@ impl Bank {
         svm.set_transaction_history(0);
         svm.set_latest_blockhash(genesis);
         stand_ins.install(&mut svm);
-        Self { svm, stand_ins, journal: Journal::new(depth) }
+        let fresh = svm.accounts_db().inner.iter().map(|(key, account)| (*key, account.clone())).collect();
+        Self { svm, stand_ins, journal: Journal::new(depth), fresh }
+    }
+
+    /// A machine as it was: the accounts that differ from a new one's, the blockhash of its newest block, and its notes.
+    pub(super) fn restored(stand_ins: StandIns, newest: Hash, accounts: Accounts, notes: Notes, depth: u64) -> Self {
+        let mut bank = Self::new(stand_ins, newest, depth);
+        for (key, account) in accounts {
+            bank.overwrite(key, Some(account));
+        }
+        bank.journal = Journal::restored(notes, depth);
+        bank
+    }
+
+    /// The accounts that differ from a new machine's, without the sysvars, which follow the slots.
+    pub(super) fn accounts(&self) -> Accounts {
+        let own = |(key, account): &(&Pubkey, &AccountSharedData)| {
+            *account.owner() != solana_sdk_ids::sysvar::ID && self.fresh.get(*key) != Some(*account)
+        };
+        self.svm.accounts_db().inner.iter().filter(own).map(|(key, account)| (*key, account.clone())).collect()
+    }
+
+    /// What accounts were before each recent slot.
+    pub(super) fn notes(&self) -> Notes {
+        self.journal.kept()
     }
 
     /// Moves to the next slot and gives its blockhash.

@@ -36,16 +36,14 @@ pub(super) struct Blocks {
 impl Blocks {
     /// Starts with the block of slot 0. Windows can be asked for as seen from up to `depth` slots ago.
     pub(super) fn new(genesis: Hash, depth: u64) -> Self {
-        Self::restored([(0, genesis)], 0, depth)
+        Self::restored([Block { slot: 0, hash: genesis, height: 0 }], depth)
     }
 
-    /// Starts with these blocks, oldest first; `height` is that of the first.
-    pub(super) fn restored(blocks: impl IntoIterator<Item = (u64, Hash)>, height: u64, depth: u64) -> Self {
+    /// Starts with these blocks, oldest first.
+    pub(super) fn restored(blocks: impl IntoIterator<Item = Block>, depth: u64) -> Self {
         let keep = usize::try_from(MAX_AGE.saturating_add(depth).saturating_add(1)).unwrap_or(usize::MAX);
         let mut restored = Self { recent: VecDeque::new(), heights: HashMap::new(), keep };
-        for ((slot, hash), height) in blocks.into_iter().zip(height..) {
-            restored.add(Block { slot, hash, height });
-        }
+        blocks.into_iter().for_each(|block| restored.add(block));
         restored
     }
 
@@ -100,6 +98,11 @@ impl Blocks {
     /// The newest hashes with their slots, newest first, as the slot hashes sysvar lists them.
     pub(super) fn newest_first(&self) -> Vec<(u64, Hash)> {
         self.recent.iter().rev().map(|block| (block.slot, block.hash)).collect()
+    }
+
+    /// The blocks kept, oldest first.
+    pub(super) fn kept(&self) -> Vec<Block> {
+        self.recent.iter().copied().collect()
     }
 }
 

@@ -32,6 +32,11 @@ pub(super) struct Depths {
 }
 
 impl Depths {
+    /// Slots of the past that somebody may look at.
+    pub(super) fn kept(self, memory: Memory) -> u64 {
+        self.finalized.max(self.confirmed).saturating_add(memory.most_lag)
+    }
+
     pub(super) fn of(self, level: CommitmentLevel) -> u64 {
         match level {
             CommitmentLevel::Processed => 0,
@@ -98,15 +103,15 @@ pub(super) struct Cluster {
     pub(super) history: History,
     pub(super) depths: Depths,
     pub(super) memory: Memory,
-    slot: u64,
-    unconfirmed: BTreeMap<u64, Vec<Notice>>,
-    unfinalized: BTreeMap<u64, Vec<Notice>>,
+    pub(super) slot: u64,
+    pub(super) unconfirmed: BTreeMap<u64, Vec<Notice>>,
+    pub(super) unfinalized: BTreeMap<u64, Vec<Notice>>,
 }
 
 impl Cluster {
     /// A network in slot 1; slot 0 is the genesis, in which nothing lands.
     pub(super) fn new(stand_ins: StandIns, genesis: Hash, depths: Depths, memory: Memory, unix_timestamp: i64) -> Self {
-        let depth = depths.finalized.max(depths.confirmed).saturating_add(memory.most_lag);
+        let depth = depths.kept(memory);
         let mut cluster = Self {
             bank: Bank::new(stand_ins, genesis, depth),
             blocks: Blocks::new(genesis, depth),

@@ -2,11 +2,12 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
-use super::{faucet::FaucetError, standins};
+use super::{faucet::FaucetError, standins, state::StateError};
 use crate::{
     domain::clock::{Clock, SystemClock},
     programs::ciphertext::CiphertextError,
@@ -39,6 +40,9 @@ pub struct LocalnetConfig {
     pub most_history: usize,
     /// Makes genesis hash, faucet key and faults repeat themselves; without one, each network is new.
     pub seed: Option<u64>,
+    /// A file that the network is read from, if it is there, and kept in. Its keys win over those of `seed` and
+    /// `stand_ins`.
+    pub state: Option<PathBuf>,
     /// The stand-ins for Inco's programs.
     pub stand_ins: standins::StandInConfig,
     /// Where the Covalidator's stand-in listens; loopback only. Port 0 picks a free one.
@@ -57,6 +61,7 @@ impl Default for LocalnetConfig {
             most_lag: 64,
             most_history: 50_000,
             seed: None,
+            state: None,
             stand_ins: standins::StandInConfig::default(),
             covalidator_addr: (Ipv4Addr::LOCALHOST, 0).into(),
             clock: Arc::new(SystemClock),
@@ -88,6 +93,9 @@ pub enum LocalnetError {
         #[source]
         source: std::io::Error,
     },
+    /// The state file.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The demo token cannot be made.
     #[error("the faucet cannot make the demo token")]
     Faucet(#[source] FaucetError),

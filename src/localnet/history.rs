@@ -204,6 +204,23 @@ impl History {
             }
         }
     }
+
+    /// Everything that is kept, in the order of landing.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Landed>> {
+        self.slots.values().flatten()
+    }
+
+    /// Transactions that have been pruned.
+    pub(super) fn pruned(&self) -> usize {
+        self.pruned
+    }
+
+    /// An archive as it was: what is kept, in the order of landing, and where that begins.
+    pub(super) fn restored(kept: &[Arc<Landed>], first_slot: u64, pruned: usize) -> Self {
+        let mut history = Self { first_slot, pruned, ..Self::default() };
+        kept.iter().for_each(|landed| history.push(landed));
+        history
+    }
 }
 
 fn digest(message: &VersionedMessage) -> [u8; 32] {

@@ -9,7 +9,8 @@ use std::collections::{HashMap, VecDeque};
 use solana_account::AccountSharedData;
 use solana_pubkey::Pubkey;
 
-type Before = HashMap<Pubkey, Option<AccountSharedData>>;
+/// Accounts as they were before a slot first changed them; `None` for one that did not exist.
+pub(super) type Before = HashMap<Pubkey, Option<AccountSharedData>>;
 
 /// First-touch notes of the last `keep` slots.
 pub(super) struct Journal {
@@ -51,6 +52,16 @@ impl Journal {
             changed.entry(*key).or_insert_with(|| before.clone());
         }
         changed
+    }
+
+    /// The notes of every slot kept, oldest first.
+    pub(super) fn kept(&self) -> Vec<(u64, Before)> {
+        self.slots.iter().cloned().collect()
+    }
+
+    /// A journal with these notes, oldest first.
+    pub(super) fn restored(slots: Vec<(u64, Before)>, keep: u64) -> Self {
+        Self { slots: slots.into(), ..Self::new(keep) }
     }
 
     /// Forgets the notes of `slot` and later, whose changes have been put back.

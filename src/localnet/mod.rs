@@ -40,6 +40,7 @@ mod node;
 mod rpc;
 mod serve;
 pub mod standins;
+mod state;
 mod token_balances;
 mod view;
 mod ws;
@@ -62,7 +63,7 @@ use self::{
     faucet::{Faucet, FaucetConfig},
     rpc::{Desk, Front},
 };
-use crate::domain::chance::{Chance, OsChance, SeededChance, draw};
+use crate::domain::chance::{Chance, OsChance, SeededChance};
 
 pub use cluster::{ForkError, TakenBack};
 pub use config::{LocalnetConfig, LocalnetError, Slots};
@@ -70,6 +71,7 @@ pub use faults::{ALL, FaultPlan, Faults, Odds, TooManyRequests};
 pub use local_chain::LocalChain;
 pub use network::Network;
 pub use node::Endpoint;
+pub use state::StateError;
 
 /// How long a stop waits for open connections.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
@@ -81,6 +83,8 @@ pub struct Localnet {
     covalidator: LocalCovalidator,
     addr: SocketAddr,
     desk: Arc<Desk>,
+    keeper: Option<state::Keeper>,
+    is_new: bool,
     stop: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// Endpoints opened besides the first one.
@@ -98,16 +102,31 @@ impl Localnet {
             Some(seed) => Arc::new(SeededChance::new(seed)),
             None => Arc::new(OsChance),
         };
-        let stand_ins = standins::StandIns::new(config.stand_ins).map_err(LocalnetError::StandIns)?;
+        let restored = config.state.as_deref().map(state::read).transpose()?.flatten();
+        let is_new = restored.is_none();
+        let identity = match &restored {
+            Some(restored) => restored.identity.clone(),
+            None => state::Identity::new(&*chance, &config.stand_ins),
+        };
+        let stand_ins = standins::StandInConfig {
+            decryption_key: identity.decryption_key,
+            attestation_key: identity.attestation_key,
+            seed: identity.randomness,
+            ..config.stand_ins
+        };
+        let stand_ins = standins::StandIns::new(stand_ins).map_err(LocalnetError::StandIns)?;
         let listeners = serve::listen(config.rpc_addr)
             .await
             .map_err(|source| LocalnetError::Listen { addr: config.rpc_addr, source })?;
         let memory = cluster::Memory { most_lag: config.most_lag, transactions: config.most_history };
-        let network = Network::new(stand_ins.clone(), depths, memory, config.clock, &*chance);
+        let network = match restored {
+            Some(restored) => Network::restored(stand_ins.clone(), depths, memory, config.clock, restored),
+            None => Network::new(stand_ins.clone(), depths, memory, config.clock, &identity),
+        };
         let covalidator = LocalCovalidator::start(config.covalidator_addr, stand_ins, Arc::new(network.clone()))
             .await
             .map_err(|source| LocalnetError::Covalidator { addr: config.covalidator_addr, source })?;
-        let faucet = Arc::new(open_faucet(&network, chance).map_err(LocalnetError::Faucet)?);
+        let faucet = Arc::new(open_faucet(&network, &identity, chance).map_err(LocalnetError::Faucet)?);
         let stop = CancellationToken::new();
         let desk = Arc::new(Desk::new(&network, faucet.clone(), &covalidator));
         let mut tasks = serve::spawn(listeners.both, Front { network: network.clone(), desk: desk.clone() }, &stop);
@@ -115,6 +134,16 @@ impl Localnet {
             let ticks = tick_every(network.clone(), period);
             let stopped = stop.clone();
             tasks.push(tokio::spawn(async move { stopped.run_until_cancelled(ticks).await.unwrap_or(()) }));
+        }
+        let keeper = config.state.map(|path| {
+            let turn = Arc::default();
+            state::Keeper { path, identity, network: network.clone(), turn }
+        });
+        if let Some(keeper) = keeper.clone() {
+            // At once, so that a file that cannot be written is told now.
+            keeper.save()?;
+            let stopped = stop.clone();
+            tasks.push(tokio::spawn(async move { stopped.run_until_cancelled(keeper.keep()).await.unwrap_or(()) }));
         }
         tracing::info!(
             rpc = %listeners.addr,
@@ -124,7 +153,7 @@ impl Localnet {
             "an embedded local network is up, with stand-ins for IncoToken, Inco Lightning and the Covalidator"
         );
         let (addr, tasks, others) = (listeners.addr, Mutex::new(tasks), AtomicU64::new(0));
-        Ok(Self { network, faucet, covalidator, addr, desk, stop, tasks, others })
+        Ok(Self { network, faucet, covalidator, addr, desk, keeper, is_new, stop, tasks, others })
     }
 
     /// Opens another endpoint of this network, which sees the same chain and has faults of its own. `addr` is where its
@@ -180,6 +209,16 @@ impl Localnet {
         &self.network
     }
 
+    /// Whether the network began with this start, and was not read from a state file.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Writes the network's state into its file, if it has one.
+    pub fn save(&self) -> Result<(), StateError> {
+        self.keeper.as_ref().map_or(Ok(()), state::Keeper::save)
+    }
+
     /// What is to go wrong at the first endpoint and with the network itself.
     pub fn faults(&self) -> &Faults {
         self.network.faults()
@@ -195,7 +234,7 @@ impl Localnet {
         self.network.tick_slots(n);
     }
 
-    /// Stops the servers and waits until their ports are free.
+    /// Stops the servers, waits until their ports are free, and writes the state file, if there is one.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
@@ -205,6 +244,9 @@ impl Localnet {
             }
         }
         self.covalidator.stop().await;
+        if let Err(fault) = self.save() {
+            tracing::error!(%fault, "the network's state is lost from the last time it was written");
+        }
     }
 }
 
@@ -214,13 +256,17 @@ impl Drop for Localnet {
     }
 }
 
-fn open_faucet(network: &Network, chance: Arc<dyn Chance>) -> Result<Faucet, faucet::FaucetError> {
+fn open_faucet(
+    network: &Network,
+    identity: &state::Identity,
+    chance: Arc<dyn Chance>,
+) -> Result<Faucet, faucet::FaucetError> {
     let stand_ins = network.stand_ins();
     let config = FaucetConfig {
         programs: stand_ins.config().programs,
         encryption_key: stand_ins.encryption_key(),
-        mint: draw(&*chance),
-        authority: draw(&*chance),
+        mint: identity.mint,
+        authority: identity.authority,
         chance,
     };
     Faucet::open(Arc::new(network.clone()), config)

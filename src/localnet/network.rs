@@ -28,9 +28,10 @@ use super::{
     forks::{Ambush, Replay},
     node::Node,
     standins::StandIns,
+    state::{Identity, Image, Restored},
     view::View,
 };
-use crate::domain::{chance::Chance, chance::draw, clock::Clock};
+use crate::domain::clock::Clock;
 
 /// Lamports the faucet starts with: half a billion SOL.
 const FAUCET_LAMPORTS: u64 = 500_000_000_000_000_000;
@@ -76,30 +77,52 @@ struct Shared {
 }
 
 impl Network {
+    /// A new network.
     pub(super) fn new(
         stand_ins: StandIns,
         depths: Depths,
         memory: Memory,
         clock: Arc<dyn Clock>,
-        chance: &dyn Chance,
+        identity: &Identity,
     ) -> Self {
-        let genesis = Hash::new_from_array(draw(chance));
-        let faucet = Keypair::new_from_array(draw(chance));
-        let mut cluster = Cluster::new(stand_ins.clone(), genesis, depths, memory, seconds(&*clock));
-        cluster.bank.put(faucet.pubkey(), AccountSharedData::new(FAUCET_LAMPORTS, 0, &Pubkey::default()));
-        let seed = u64::from_le_bytes(draw(chance));
+        let mut cluster = Cluster::new(stand_ins.clone(), identity.genesis(), depths, memory, seconds(&*clock));
+        let faucet = Keypair::new_from_array(identity.faucet).pubkey();
+        cluster.bank.put(faucet, AccountSharedData::new(FAUCET_LAMPORTS, 0, &Pubkey::default()));
+        Self::around(cluster, stand_ins, clock, identity, 0)
+    }
+
+    /// A network as it was.
+    pub(super) fn restored(
+        stand_ins: StandIns,
+        depths: Depths,
+        memory: Memory,
+        clock: Arc<dyn Clock>,
+        restored: Restored,
+    ) -> Self {
+        let cluster = restored.image.cluster(&stand_ins, depths, memory, seconds(&*clock));
+        Self::around(cluster, stand_ins, clock, &restored.identity, restored.airdrops)
+    }
+
+    fn around(
+        cluster: Cluster,
+        stand_ins: StandIns,
+        clock: Arc<dyn Clock>,
+        identity: &Identity,
+        airdrops: u64,
+    ) -> Self {
+        let seed = identity.faults_seed;
         let first = Arc::new(Node::new(seed));
         let shared = Shared {
             cluster: Mutex::new(cluster),
             waiting: Mutex::default(),
             ambushes: Mutex::default(),
             replays: Mutex::default(),
-            airdrops: Mutex::default(),
+            airdrops: Mutex::new(airdrops),
             events: broadcast::Sender::new(EVENT_BACKLOG),
             first: first.clone(),
             seed,
-            genesis,
-            faucet,
+            genesis: identity.genesis(),
+            faucet: Keypair::new_from_array(identity.faucet),
             stand_ins,
             clock,
         };
@@ -268,6 +291,17 @@ impl Network {
         let faults = self.faults();
         let (lag, first_block) = (faults.lag(), faults.first_block());
         View::new(self.cluster(), lag, first_block)
+    }
+
+    /// Everything the network is, and how many airdrops it has made.
+    pub(super) fn image(&self) -> (Image, u64) {
+        let airdrops = *lock(&self.shared.airdrops);
+        (Image::of(&self.cluster(), &self.shared.stand_ins), airdrops)
+    }
+
+    /// How many transactions have landed.
+    pub(super) fn landed(&self) -> usize {
+        self.cluster().history.len()
     }
 
     /// Slots that an endpoint can lag behind.

@@ -9,5 +9,6 @@ mod history;
 mod node;
 mod protocol;
 mod pushes;
+mod state;
 mod transactions;
 mod world;

@@ -74,6 +74,15 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Asks it to stop, as ctrl-c does, and waits for it.
+    fn stop(mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         drop(self.0.kill());
@@ -241,12 +250,13 @@ async fn a_killed_facilitator_goes_on_where_it_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_developers_sandbox_serves_other_processes_and_keeps_its_keys() {
+async fn the_developers_sandbox_serves_other_processes_and_goes_on_where_it_stopped() {
     let desk = Desk::new();
     let free = ["--port", "0", "--merchant-port", "0", "--rpc-port", "0", "--covalidator-port", "0", "--slot-ms", "40"];
     let dev = [&["dev", "--json"], &free[..]].concat();
     let sandbox = desk.start(&dev);
-    let told = |name| text(&sandbox.1, name);
+    let before = sandbox.1.clone();
+    let told = |name| text(&before, name);
     let route: Url = told("paidRoute").parse().unwrap();
     assert_eq!(route.host_str(), Some("127.0.0.1"));
     let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
@@ -273,11 +283,14 @@ async fn the_developers_sandbox_serves_other_processes_and_keeps_its_keys() {
     ]);
     assert_eq!(sotto(&["session", "pay", route.as_str(), "--max-price", "0.01"])["paid"], "0.01");
     assert_eq!(sotto(&["balance", "--key", &told("payerKey")])["balances"][0]["amount"], "999.99");
-    let before = sandbox.1.clone();
-    drop(sandbox);
+    sandbox.stop();
     let again = desk.start(&dev);
-    for key in ["spender", "recipient", "payer"] {
+    for key in ["spender", "recipient", "payer", "mint", "config"] {
         assert_eq!(again.1[key], before[key], "{key} is kept");
     }
-    assert_ne!(again.1["mint"], before["mint"], "the network is new");
+    assert_eq!(sotto(&["balance", "--key", &told("payerKey")])["balances"][0]["amount"], "999.99", "and what is left");
+    again.stop();
+    let fresh = desk.start(&[&dev[..], &["--fresh"]].concat());
+    assert_eq!(fresh.1["payer"], before["payer"]);
+    assert_ne!(fresh.1["mint"], before["mint"], "a new network was asked for");
 }
