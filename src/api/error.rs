@@ -28,8 +28,10 @@ pub const fn pay_status(reason: PayReason) -> StatusCode {
     match reason {
         PayReason::BadRequest => StatusCode::BAD_REQUEST,
         PayReason::NonceConflict => StatusCode::CONFLICT,
-        PayReason::SellerSettleCapExceeded | PayReason::GlobalSettleCapExceeded => StatusCode::TOO_MANY_REQUESTS,
-        PayReason::SessionBusy => StatusCode::SERVICE_UNAVAILABLE,
+        PayReason::SellerSettleCapExceeded | PayReason::GlobalSettleCapExceeded | PayReason::PayerSettleCapExceeded => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        PayReason::SessionBusy | PayReason::InsufficientSponsorBalance => StatusCode::SERVICE_UNAVAILABLE,
         PayReason::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         PayReason::SchemeMismatch
         | PayReason::NetworkMismatch
@@ -135,7 +137,7 @@ impl PayFailure {
                 let transaction = refusal.transaction.map(tracing::field::display);
                 tracing::info!(reason = refusal.reason.word(), transaction, "payment refused");
                 let network = network.to_owned();
-                Self { status: pay_status(refusal.reason), retry_after: None, refusal, network }
+                Self { status: pay_status(refusal.reason), retry_after: refusal.retry_after, refusal, network }
             }
             FacilitatorError::Unavailable { retry_after, source } => {
                 tracing::warn!(cause = causes(source.as_ref()), "payment: outcome not known");
@@ -213,7 +215,7 @@ impl OpenFailure {
             FacilitatorError::Refused(refusal) => {
                 let session = refusal.session.map(crate::domain::session::SessionId::log_hash);
                 tracing::info!(reason = refusal.reason.word(), field = refusal.field, session, "session refused");
-                Self { status: open_status(refusal.reason), retry_after: None, refusal: *refusal }
+                Self { status: open_status(refusal.reason), retry_after: refusal.retry_after, refusal: *refusal }
             }
             FacilitatorError::Unavailable { retry_after, source } => {
                 tracing::warn!(cause = causes(source.as_ref()), "session: outcome not known");

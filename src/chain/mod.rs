@@ -12,6 +12,7 @@ mod push;
 pub mod refresher;
 pub mod rpc;
 pub mod sightings;
+mod spent;
 pub mod transaction;
 
 use crate::{
@@ -116,6 +117,10 @@ pub trait Chain: Send + Sync + 'static {
 
     /// Sends recorded bytes. `Ok` means that an endpoint took them, nothing more; any error means "look".
     async fn send(&self, attempt: &Recorded<Attempt>) -> Result<(), ChainError>;
+
+    /// By how many lamports a landed attempt lowered its fee payer's balance: fee, rent and grants together. None when the
+    /// endpoint does not know it (yet, or any more).
+    async fn lamports_spent(&self, attempt: &Recorded<Attempt>) -> Result<Option<u64>, ChainError>;
 
     /// Tells what is known of an attempt, waiting up to `patience` for it to reach `want` (by a pushed notice, with
     /// polling as fallback). Never waits past the answer; [`Observation::Unknown`] when nothing can be known.

@@ -278,6 +278,10 @@ impl Chain for SolanaChain {
         }
     }
 
+    async fn lamports_spent(&self, attempt: &Recorded<Attempt>) -> Result<Option<u64>, ChainError> {
+        crate::chain::spent::lamports_spent(&self.client, attempt.get()).await
+    }
+
     async fn observe(
         &self,
         attempt: &Recorded<Attempt>,

@@ -135,8 +135,10 @@ pub(super) fn connect(config: &Config) -> Result<SolanaChain, ChainError> {
 
 fn keys(config: &Config) -> Keys {
     let spender = signer(&config.keys.spender);
-    let fee_payer = config.keys.fee_payer.as_ref().map_or_else(|| Arc::clone(&spender), signer);
-    Keys { spender, fee_payer }
+    let mut payers = config.keys.fee_payers.iter().map(signer);
+    let fee_payer = payers.next().unwrap_or_else(|| Arc::clone(&spender));
+    let further_fee_payers = payers.collect();
+    Keys { spender, fee_payer, further_fee_payers }
 }
 
 fn signer(pair: &KeyPair) -> Arc<dyn Signer> {
@@ -175,8 +177,9 @@ fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextErr
         delegation_lowers: config.programs.delegation == config::Delegation::Documented,
         max_session_seconds: limits.max_session_seconds,
         max_grant: limits.max_grant_lamports,
-        sessions_per_user_per_hour: limits.sessions_per_user_per_hour.into(),
-        sessions_per_hour: limits.sessions_per_hour.into(),
+        sessions_per_user_per_hour: quota(limits.sessions_per_user_per_hour),
+        sessions_per_merchant_per_hour: quota(limits.sessions_per_merchant_per_hour),
+        sessions_per_hour: quota(limits.sessions_per_hour),
         create_recipient: settlement.create_recipient,
         sponsor_account_creation: settlement.sponsor_account_creation,
         cap_check: match settlement.cap_check {
@@ -201,6 +204,7 @@ fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextErr
         round: ROUND,
         max_approve_units: MAX_APPROVE_UNITS,
         low_balance: limits.low_balance_lamports,
+        budgets: config.budgets.limits.clone(),
     })
 }
 
@@ -214,6 +218,11 @@ fn deferred_policy(config: &config::DeferredConfig) -> DeferredPolicy {
         give_up_seconds: config.give_up_seconds,
         leave_within: config.leave_within,
     }
+}
+
+/// A quota, of which 0 means none.
+fn quota(sessions: u32) -> u64 {
+    if sessions == 0 { u64::MAX } else { sessions.into() }
 }
 
 fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSettings {

@@ -7,37 +7,54 @@ use super::{
     secret::{SecretError, SecretReference},
 };
 use crate::domain::key_pair::{KeyPair, KeyPairError};
+use solana_pubkey::Pubkey;
 use std::path::Path;
 
 const SPENDER: Key = Key::text("keys", "spender").reference();
-const FEE_PAYER: Key = Key::text("keys", "fee_payer").reference();
+const FEE_PAYERS: Key = Key::list("keys", "fee_payer").reference();
 
-pub(super) const KEYS: &[Key] = &[SPENDER, FEE_PAYER];
+pub(super) const KEYS: &[Key] = &[SPENDER, FEE_PAYERS];
 
 /// The keys.
 #[derive(Clone, Debug)]
 pub struct KeysConfig {
     /// The delegate of every session.
     pub spender: KeyPair,
-    /// Who pays fees and rent; the spender when none is configured.
-    pub fee_payer: Option<KeyPair>,
+    /// Who pays fees and rent, the announced one first; the spender when none is configured.
+    pub fee_payers: Vec<KeyPair>,
 }
 
 impl KeysConfig {
     /// Reads the section and fetches the keys.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let spender = read_pair(reader, &SPENDER);
-        if reader.optional_text(&FEE_PAYER).is_none() {
-            return Some(Self { spender: spender?, fee_payer: None });
-        }
-        let fee_payer = read_pair(reader, &FEE_PAYER);
-        Some(Self { spender: spender?, fee_payer: Some(fee_payer?) })
+        let spender = reader.text(&SPENDER).and_then(|text| read_pair(reader, &SPENDER, text));
+        let references = reader.optional_list(&FEE_PAYERS).unwrap_or_default();
+        let fee_payers: Vec<_> = references.iter().map(|text| read_pair(reader, &FEE_PAYERS, text)).collect();
+        let fee_payers = fee_payers.into_iter().collect::<Option<Vec<_>>>()?;
+        let spender = spender?;
+        warn_of_doubles(reader, &spender, &fee_payers);
+        Some(Self { spender, fee_payers })
+    }
+
+    /// The announced fee payer: the first one, or the spender.
+    pub fn announced_fee_payer(&self) -> Pubkey {
+        self.fee_payers.first().unwrap_or(&self.spender).public()
     }
 }
 
-fn read_pair(reader: &mut Reader<'_>, key: &Key) -> Option<KeyPair> {
+/// What a pool is for is lost where one key stands twice, or where the spender is in it.
+fn warn_of_doubles(reader: &mut Reader<'_>, spender: &KeyPair, fee_payers: &[KeyPair]) {
+    let keys: Vec<Pubkey> = fee_payers.iter().map(KeyPair::public).collect();
+    if keys.contains(&spender.public()) {
+        reader.warn(&FEE_PAYERS, "the spender is a fee payer too: a leak of the hot key costs its SOL as well");
+    }
+    if keys.iter().enumerate().any(|(index, key)| keys[..index].contains(key)) {
+        reader.warn(&FEE_PAYERS, "a key stands twice; it is used once");
+    }
+}
+
+fn read_pair(reader: &mut Reader<'_>, key: &Key, text: &str) -> Option<KeyPair> {
     let environment = reader.environment();
-    let text = reader.text(key)?;
     match fetch(text, environment) {
         Ok((pair, readable_by_others)) => {
             if let Some(path) = readable_by_others {

@@ -7,11 +7,17 @@ use std::time::Duration;
 const MAX_PER_CALL: Key = Key::text("limits", "max_per_call");
 const BODY_BYTES: Key = Key::integer("limits", "body_bytes");
 const SESSIONS_PER_USER_PER_HOUR: Key = Key::integer("limits", "sessions_per_user_per_hour");
+const SESSIONS_PER_MERCHANT_PER_HOUR: Key = Key::integer("limits", "sessions_per_merchant_per_hour");
 const SESSIONS_PER_HOUR: Key = Key::integer("limits", "sessions_per_hour");
 const MAX_GRANT_LAMPORTS: Key = Key::integer("limits", "max_grant_lamports");
 const UNVERIFIED_EXPOSURE: Key = Key::text("limits", "unverified_exposure");
 const UNPROVEN_EXPOSURE: Key = Key::text("limits", "unproven_exposure");
 const MAX_SESSION_SECONDS: Key = Key::integer("limits", "max_session_seconds");
+const SESSIONS_PER_IP_PER_HOUR: Key = Key::integer("limits", "sessions_per_ip_per_hour");
+const REQUESTS_PER_IP_PER_SECOND: Key = Key::integer("limits", "requests_per_ip_per_second");
+const REQUEST_BURST_PER_IP: Key = Key::integer("limits", "request_burst_per_ip");
+const CONNECTIONS: Key = Key::integer("limits", "connections");
+const HEADER_TIMEOUT_SECONDS: Key = Key::integer("limits", "header_timeout_seconds");
 const CONCURRENT_REQUESTS: Key = Key::integer("limits", "concurrent_requests");
 const REQUEST_TIMEOUT_SECONDS: Key = Key::integer("limits", "request_timeout_seconds");
 const LOW_BALANCE_LAMPORTS: Key = Key::integer("limits", "low_balance_lamports");
@@ -20,11 +26,17 @@ pub(super) const KEYS: &[Key] = &[
     MAX_PER_CALL,
     BODY_BYTES,
     SESSIONS_PER_USER_PER_HOUR,
+    SESSIONS_PER_MERCHANT_PER_HOUR,
+    SESSIONS_PER_IP_PER_HOUR,
     SESSIONS_PER_HOUR,
     MAX_GRANT_LAMPORTS,
     UNVERIFIED_EXPOSURE,
     UNPROVEN_EXPOSURE,
     MAX_SESSION_SECONDS,
+    REQUESTS_PER_IP_PER_SECOND,
+    REQUEST_BURST_PER_IP,
+    CONNECTIONS,
+    HEADER_TIMEOUT_SECONDS,
     CONCURRENT_REQUESTS,
     REQUEST_TIMEOUT_SECONDS,
     LOW_BALANCE_LAMPORTS,
@@ -40,8 +52,12 @@ pub struct LimitsConfig {
     pub max_per_call: Amount,
     /// The largest request body.
     pub body_bytes: usize,
-    /// Sessions one user may open in an hour.
+    /// Sessions one user may open in an hour; 0 for no limit, as in the next three.
     pub sessions_per_user_per_hour: u32,
+    /// Sessions that may be opened with one merchant in an hour.
+    pub sessions_per_merchant_per_hour: u32,
+    /// Sessions that may be opened from one address in an hour.
+    pub sessions_per_ip_per_hour: u32,
     /// Sessions all users together may open in an hour.
     pub sessions_per_hour: u32,
     /// The largest grant of an approve transaction that is co-signed, in lamports.
@@ -52,11 +68,19 @@ pub struct LimitsConfig {
     pub unproven_exposure: Amount,
     /// The longest life of a session.
     pub max_session_seconds: u64,
+    /// Requests answered to one address in a second, over time; 0 for no limit.
+    pub requests_per_ip_per_second: u32,
+    /// Requests answered to one address at once.
+    pub request_burst_per_ip: u32,
+    /// Connections held at the same time; 0 for no limit.
+    pub connections: usize,
+    /// How long a connection may take to send a request's headers; none for ever.
+    pub header_timeout: Option<Duration>,
     /// Requests served at the same time.
     pub concurrent_requests: usize,
     /// How long one request may take.
     pub request_timeout: Duration,
-    /// The fee payer's balance below which the service is not ready, in lamports.
+    /// The balance below which a fee payer gets no new work and the service is not ready, in lamports.
     pub low_balance_lamports: u64,
 }
 
@@ -69,8 +93,10 @@ impl LimitsConfig {
             reader.fault(&MAX_PER_CALL, "zero refuses every payment", "write an amount above zero");
         }
         let body_bytes = reader.whole(&BODY_BYTES, 4_096..=2_097_152_usize);
-        let sessions_per_user_per_hour = reader.whole(&SESSIONS_PER_USER_PER_HOUR, 1..=1_000_000_u32);
-        let sessions_per_hour = reader.whole(&SESSIONS_PER_HOUR, 1..=10_000_000_u32);
+        let sessions_per_user_per_hour = reader.whole(&SESSIONS_PER_USER_PER_HOUR, 0..=1_000_000_u32);
+        let sessions_per_merchant_per_hour = reader.whole(&SESSIONS_PER_MERCHANT_PER_HOUR, 0..=10_000_000_u32);
+        let sessions_per_ip_per_hour = reader.whole(&SESSIONS_PER_IP_PER_HOUR, 0..=10_000_000_u32);
+        let sessions_per_hour = reader.whole(&SESSIONS_PER_HOUR, 0..=10_000_000_u32);
         let max_grant_lamports = reader.whole(&MAX_GRANT_LAMPORTS, 0..=MOST_GRANT_LAMPORTS);
         let unverified_exposure = asset::read_amount(reader, &UNVERIFIED_EXPOSURE, decimals);
         let unproven_exposure = asset::read_amount(reader, &UNPROVEN_EXPOSURE, decimals);
@@ -78,6 +104,10 @@ impl LimitsConfig {
             reader.fault(&UNPROVEN_EXPOSURE, "zero lets no transfer carry anything", "write an amount above zero");
         }
         let max_session_seconds = reader.whole(&MAX_SESSION_SECONDS, 60..=31_536_000_u64);
+        let requests_per_ip_per_second = reader.whole(&REQUESTS_PER_IP_PER_SECOND, 0..=1_000_000_u32);
+        let request_burst_per_ip = reader.whole(&REQUEST_BURST_PER_IP, 1..=1_000_000_u32);
+        let connections = reader.whole(&CONNECTIONS, 0..=1_000_000_usize);
+        let header_timeout = reader.whole(&HEADER_TIMEOUT_SECONDS, 0..=600_u64);
         let concurrent_requests = reader.whole(&CONCURRENT_REQUESTS, 1..=100_000_usize);
         let request_timeout = reader.whole(&REQUEST_TIMEOUT_SECONDS, 1..=600_u64).map(Duration::from_secs);
         let low_balance_lamports = reader.whole(&LOW_BALANCE_LAMPORTS, 0..=1_000_000_000_000_u64);
@@ -85,11 +115,17 @@ impl LimitsConfig {
             max_per_call: max_per_call?,
             body_bytes: body_bytes?,
             sessions_per_user_per_hour: sessions_per_user_per_hour?,
+            sessions_per_merchant_per_hour: sessions_per_merchant_per_hour?,
+            sessions_per_ip_per_hour: sessions_per_ip_per_hour?,
             sessions_per_hour: sessions_per_hour?,
             max_grant_lamports: max_grant_lamports?,
             unverified_exposure: unverified_exposure?,
             unproven_exposure: unproven_exposure?,
             max_session_seconds: max_session_seconds?,
+            requests_per_ip_per_second: requests_per_ip_per_second?,
+            request_burst_per_ip: request_burst_per_ip?,
+            connections: connections?,
+            header_timeout: Some(header_timeout?).filter(|seconds| *seconds > 0).map(Duration::from_secs),
             concurrent_requests: concurrent_requests?,
             request_timeout: request_timeout?,
             low_balance_lamports: low_balance_lamports?,

@@ -15,6 +15,7 @@
 //! The defaults are those of `solana:devnet`. For any other network its addresses and endpoints have to be set.
 
 mod asset;
+mod budgets;
 mod covalidator;
 mod deferred;
 mod deployed;
@@ -37,6 +38,7 @@ mod value;
 
 pub use self::{
     asset::AssetConfig,
+    budgets::BudgetsConfig,
     covalidator::CovalidatorConfig,
     deferred::DeferredConfig,
     environment::Environment,
@@ -72,6 +74,8 @@ pub struct Config {
     pub covalidator: CovalidatorConfig,
     /// What is refused before any work.
     pub limits: LimitsConfig,
+    /// What may be spent for strangers.
+    pub budgets: BudgetsConfig,
     /// How payments reach the chain.
     pub settlement: SettlementConfig,
     /// Payments that are settled later.
@@ -93,6 +97,7 @@ impl Config {
         let keys = KeysConfig::read(reader);
         let covalidator = CovalidatorConfig::read(reader);
         let limits = LimitsConfig::read(reader);
+        let budgets = BudgetsConfig::read(reader);
         let settlement = SettlementConfig::read(reader);
         let deferred = DeferredConfig::read(reader);
         let ledger = LedgerConfig::read(reader);
@@ -108,6 +113,7 @@ impl Config {
             keys: keys?,
             covalidator: covalidator?,
             limits: limits?,
+            budgets: budgets?,
             settlement: settlement?,
             deferred: deferred?,
             ledger: ledger?,

@@ -88,6 +88,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A list of texts that need not be set.
+    pub(super) fn optional_list(&self, key: &Key) -> Option<&'a [String]> {
+        match self.layers.entry(key).map(|entry| &entry.value) {
+            Some(Value::List(items)) => Some(items),
+            _ => None,
+        }
+    }
+
     /// A switch that must be set.
     pub(super) fn switch(&mut self, key: &Key) -> Option<bool> {
         match self.value(key)? {

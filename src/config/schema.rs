@@ -3,7 +3,9 @@
 //! Every section file declares its own keys; this module only joins them. A key that is not here is refused wherever
 //! it is written, so a misspelt limit can never silently mean "no limit".
 
-use super::{asset, covalidator, deferred, keys, ledger, limits, network, programs, server, settlement, telemetry};
+use super::{
+    asset, budgets, covalidator, deferred, keys, ledger, limits, network, programs, server, settlement, telemetry,
+};
 
 /// What kind of value a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,13 +106,14 @@ impl Key {
 }
 
 /// The sections in the order they are read, documented and shown.
-const SECTIONS: [&[Key]; 11] = [
+const SECTIONS: [&[Key]; 12] = [
     network::KEYS,
     programs::KEYS,
     asset::KEYS,
     keys::KEYS,
     covalidator::KEYS,
     limits::KEYS,
+    budgets::KEYS,
     settlement::KEYS,
     deferred::KEYS,
     ledger::KEYS,

@@ -1,19 +1,23 @@
 //! `[server]`: where the API listens and which browsers may call it.
 
 use super::{reader::Reader, schema::Key};
+use crate::domain::addresses::Addresses;
 use std::net::{IpAddr, SocketAddr};
 
 const BIND: Key = Key::text("server", "bind");
 const PORT: Key = Key::integer("server", "port");
+const TRUSTED_PROXIES: Key = Key::list("server", "trusted_proxies");
 const CORS_ORIGINS: Key = Key::list("server", "cors_origins");
 
-pub(super) const KEYS: &[Key] = &[BIND, PORT, CORS_ORIGINS];
+pub(super) const KEYS: &[Key] = &[BIND, PORT, TRUSTED_PROXIES, CORS_ORIGINS];
 
 /// The server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
     /// Where it listens; port 0 takes a free one.
     pub address: SocketAddr,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Addresses>,
     /// Which browsers may call.
     pub cors_origins: CorsOrigins,
 }
@@ -34,9 +38,30 @@ impl ServerConfig {
         let bind = reader
             .parsed(&BIND, remedy, |text| text.parse::<IpAddr>().map_err(|_| format!("{text:?} is not an IP address")));
         let port = reader.whole(&PORT, 0..=u16::MAX);
+        let trusted_proxies = read_trusted_proxies(reader);
         let cors_origins = read_cors_origins(reader);
-        Some(Self { address: SocketAddr::new(bind?, port?), cors_origins: cors_origins? })
+        Some(Self {
+            address: SocketAddr::new(bind?, port?),
+            trusted_proxies: trusted_proxies?,
+            cors_origins: cors_origins?,
+        })
     }
+}
+
+fn read_trusted_proxies(reader: &mut Reader<'_>) -> Option<Vec<Addresses>> {
+    let proxies = reader.list(&TRUSTED_PROXIES)?;
+    let mut found = Vec::new();
+    for text in proxies.iter().filter(|text| !text.is_empty()) {
+        match text.parse() {
+            Ok(addresses) => found.push(addresses),
+            Err(_) => {
+                let remedy = "write IP addresses or networks, such as \"127.0.0.1\" or \"10.0.0.0/8\"";
+                reader.fault(&TRUSTED_PROXIES, format!("{text:?} is neither an address nor a network"), remedy);
+                return None;
+            }
+        }
+    }
+    Some(found)
 }
 
 fn read_cors_origins(reader: &mut Reader<'_>) -> Option<CorsOrigins> {

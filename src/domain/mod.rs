@@ -4,7 +4,9 @@
 //! share one set of decisions and tests can walk all of them. Times are Unix seconds, amounts are base units of the
 //! session's asset, SOL is lamports.
 
+pub mod addresses;
 pub mod amount;
+pub mod budget;
 pub mod chance;
 pub mod clock;
 pub mod funding;

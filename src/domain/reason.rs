@@ -78,6 +78,8 @@ reasons! {
         SessionBusy = "session_busy", true, "Too much is waiting for this session; repeat later.";
         SellerSettleCapExceeded = "seller_settle_cap_exceeded", true, "This merchant's sponsoring limit is reached.";
         GlobalSettleCapExceeded = "global_settle_cap_exceeded", true, "This facilitator's sponsoring limit is reached.";
+        PayerSettleCapExceeded = "payer_settle_cap_exceeded", true, "This payer's sponsoring limit is reached.";
+        InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "No fee payer can pay for this now.";
         InternalError = "internal_error", true, "Our fault or an outage; what was accepted stays accepted, repeat with the same nonce.";
     }
 }

@@ -6,12 +6,13 @@
 use crate::{
     chain::Commitment,
     domain::{
+        budget::OverBudget,
         hold::{Hold, HoldId, HoldState},
         reason::PayReason,
         settlement::{Attempt, Event, Observation, Purpose, Settlement, SettlementId, State, Step, next_step},
     },
     facilitator::{Facilitator, events::SessionEvent, signing::SignFailure, waiters::Outcome},
-    ledger::{LedgerError, Recorded, Work},
+    ledger::{LedgerError, Recorded, Signed, Work},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -40,6 +41,8 @@ struct Drive {
     /// What callers are told if it is given up before it was ever sent.
     give_up: PayReason,
     refused: bool,
+    /// Whether the budget has refused it the allowances it wanted to buy.
+    goes_without: bool,
     /// Whether the settlement was read anew, so that its callers may not have been told what was written.
     reloaded: bool,
     rest: Duration,
@@ -53,6 +56,7 @@ impl Drive {
             seen: Observation::NotAsked,
             give_up: PayReason::SettlementExpired,
             refused: false,
+            goes_without: false,
             reloaded: false,
             rest: SHORTEST_REST,
         }
@@ -144,15 +148,19 @@ impl Facilitator {
     async fn step_sign(&self, drive: &mut Drive) -> Result<(), LedgerError> {
         match self.sign(&drive.settlement).await {
             Ok(attempt) => {
-                let (settlement, attempt) =
-                    self.ledger.record_signed(&drive.settlement, attempt, self.clock.now()).await?;
-                if let Some(session) = settlement.session {
-                    self.events.publish(session, SessionEvent::Recorded);
+                let buys = attempt.cost.rent > 0;
+                match self.ledger.record_signed(&drive.settlement, attempt, self.clock.now()).await? {
+                    Signed::Recorded { settlement, attempt } => {
+                        if let Some(session) = settlement.session {
+                            self.events.publish(session, SessionEvent::Recorded);
+                        }
+                        drive.settlement = settlement;
+                        drive.attempt = Some(attempt);
+                        drive.seen = Observation::JustSigned;
+                        drive.rest = SHORTEST_REST;
+                    }
+                    Signed::OverBudget(over) => self.step_over_budget(drive, buys, &over).await?,
                 }
-                drive.settlement = settlement;
-                drive.attempt = Some(attempt);
-                drive.seen = Observation::JustSigned;
-                drive.rest = SHORTEST_REST;
             }
             Err(SignFailure::Refused { reason, detail }) => {
                 tracing::info!(settlement = %drive.settlement.id, %reason, detail, "a settlement cannot be sent");
@@ -164,6 +172,17 @@ impl Facilitator {
                 tracing::warn!(settlement = %drive.settlement.id, error, "cannot prepare a settlement yet");
                 drive.rest().await;
             }
+        }
+        Ok(())
+    }
+
+    /// Nothing was recorded, so nothing can be sent: given up, or signed again without the allowances it cannot buy.
+    async fn step_over_budget(&self, drive: &mut Drive, buys: bool, over: &OverBudget) -> Result<(), LedgerError> {
+        let reason = self.heed_over_budget(&drive.settlement, buys && !drive.goes_without, over).await?;
+        drive.goes_without = true;
+        if let Some(reason) = reason {
+            drive.refused = true;
+            drive.give_up = reason;
         }
         Ok(())
     }

@@ -44,6 +44,8 @@ pub struct PayRefusal {
     pub transaction: Option<Signature>,
     /// The session as this payment left it, when the payment was held.
     pub session: Option<SessionAfter>,
+    /// Seconds after which it may be worth coming back, where that is known.
+    pub retry_after: Option<u64>,
 }
 
 /// A session right after one payment, under any concurrency.
@@ -91,12 +93,14 @@ pub struct OpenRefusal {
     pub detail: String,
     /// The session the answer is about, when its row exists.
     pub session: Option<SessionId>,
+    /// Seconds after which it may be worth coming back, where that is known.
+    pub retry_after: Option<u64>,
 }
 
 impl OpenRefusal {
     /// A refusal whose sentence is the reason's own meaning.
     pub fn new(reason: OpenReason) -> Self {
-        Self { reason, field: None, detail: reason.meaning().to_owned(), session: None }
+        Self { reason, field: None, detail: reason.meaning().to_owned(), session: None, retry_after: None }
     }
 
     /// The same with a more precise sentence.
@@ -111,6 +115,13 @@ impl OpenRefusal {
         self
     }
 
+    /// The same, to be repeated after so many seconds.
+    #[must_use]
+    pub fn again_in(mut self, seconds: Option<u64>) -> Self {
+        self.retry_after = seconds;
+        self
+    }
+
     /// The word on the wire.
     pub fn word(&self) -> String {
         format!("{}{}", self.reason.word(), self.field.unwrap_or_default())
@@ -120,7 +131,15 @@ impl OpenRefusal {
 impl PayRefusal {
     /// A refusal whose sentence is the reason's own meaning.
     pub fn new(reason: PayReason) -> Self {
-        Self { reason, detail: reason.meaning().to_owned(), payer: None, transaction: None, session: None }
+        let detail = reason.meaning().to_owned();
+        Self { reason, detail, payer: None, transaction: None, session: None, retry_after: None }
+    }
+
+    /// The same, to be repeated after so many seconds.
+    #[must_use]
+    pub fn again_in(mut self, seconds: Option<u64>) -> Self {
+        self.retry_after = seconds;
+        self
     }
 
     /// The same about a payer.

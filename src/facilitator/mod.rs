@@ -8,17 +8,20 @@
 pub mod error;
 pub mod settings;
 
+mod budget;
 mod claims;
 mod deferred;
 mod delegation;
 mod driver;
 pub mod events;
+mod fee_payers;
 mod funding;
 mod gates;
 mod lanes;
 mod opening;
 mod probe;
 mod readiness;
+mod recipient;
 mod recovery;
 mod sessions;
 mod settle;
@@ -69,14 +72,16 @@ pub struct Ports {
     pub chance: Arc<dyn Chance>,
 }
 
-/// The two kinds of key (`spec/security.md` §1.1): the spender is delegate of every session; the fee payer may be
-/// another key.
+/// The two kinds of key (`spec/security.md` §1.1): the spender is delegate of every session; fee payers may be other
+/// keys.
 #[derive(Clone)]
 pub struct Keys {
     /// The delegate key. Signs only transactions we built.
     pub spender: Arc<dyn Signer>,
-    /// Pays fees and co-signs approves that match the template.
+    /// The announced fee payer: co-signs approves that match the template, which clients compile with this key.
     pub fee_payer: Arc<dyn Signer>,
+    /// Keys that share the other fees with it.
+    pub further_fee_payers: Vec<Arc<dyn Signer>>,
 }
 
 /// The service.
@@ -88,6 +93,9 @@ pub struct Facilitator {
     chance: Arc<dyn Chance>,
     keys: Keys,
     settings: Settings,
+    /// Limits that were reached lately.
+    rests: budget::Rests,
+    fee_payers: fee_payers::FeePayers,
     lanes: lanes::Lanes,
     deferred: deferred::Deferred,
     events: Arc<events::Events>,
@@ -118,6 +126,8 @@ impl Facilitator {
             covalidator: ports.covalidator,
             clock: ports.clock,
             chance: ports.chance,
+            rests: budget::Rests::default(),
+            fee_payers: fee_payers::FeePayers::new(&keys, settings.low_balance),
             keys,
             settings,
             lanes: lanes::Lanes::default(),

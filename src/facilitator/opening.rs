@@ -12,12 +12,13 @@ use crate::{
         amount::Amount,
         reason::OpenReason,
         session::{CapCheck, Session, SessionId, SessionState},
-        settlement::{Attempt, Cost, Purpose, SettlementId, State},
+        settlement::{Attempt, Purpose, SettlementId, State},
     },
     facilitator::{
-        CapCheckPolicy, Facilitator, OpenError, OpenRefusal, SpenderRequests, driver::Until, sessions::Judged,
+        CapCheckPolicy, Facilitator, OpenError, OpenRefusal, SpenderRequests, budget::too_costly, driver::Until,
+        sessions::Judged,
     },
-    ledger::{Opened, Work, opening_content},
+    ledger::{Opened, Signed, opening_content},
     programs::inco_token::{AccountState, IncoAccount},
 };
 use solana_pubkey::Pubkey;
@@ -27,12 +28,15 @@ use tokio::sync::oneshot;
 /// What was there before the opening.
 struct Accounts {
     source_exists: bool,
+    recipient_exists: bool,
 }
 
 impl Facilitator {
     /// Reads, drains, records, signs, sends, proves. See the module.
     pub(super) async fn land_session(self: &Arc<Self>, judged: Judged) -> Result<Session, OpenError> {
         let accounts = self.read_accounts(&judged).await?;
+        let cost = self.opening_cost(&judged, !accounts.recipient_exists).await?;
+        self.check_opening_budget(&judged.session, cost).await?;
         let deadline = tokio::time::Instant::now() + self.settings.answer_deadline;
         let user = *judged.session.user();
         let gate = self.gates.opening(&user, &self.settings.asset);
@@ -47,7 +51,7 @@ impl Facilitator {
             Opened::NonceReused => return Err(OpenRefusal::new(OpenReason::NonceReused).into()),
         };
         if let Some(approve) = judged.approve {
-            self.record_approve(&session, approve, accounts.source_exists).await?;
+            self.record_approve(&session, approve).await?;
         }
         let (tell, told) = oneshot::channel();
         let this = Arc::clone(self);
@@ -71,7 +75,7 @@ impl Facilitator {
         if let Some(known) = self.ledger.find_session(session.user(), &session.intent.nonce).await? {
             return Ok(Opened::Existing(known));
         }
-        self.check_quota(session.user()).await?;
+        self.check_quota(session).await?;
         Ok(self.ledger.open_session(session).await?)
     }
 
@@ -136,11 +140,11 @@ impl Facilitator {
         if destination.is_none() && !self.settings.create_recipient {
             return Err(OpenRefusal::new(OpenReason::RecipientNotReady).into());
         }
-        Ok(Accounts { source_exists: source.is_some() })
+        Ok(Accounts { source_exists: source.is_some(), recipient_exists: destination.is_some() })
     }
 
     /// The token account of `owner`, decoded; `None` when it does not exist; refused when frozen, foreign or odd.
-    fn usable(
+    pub(super) fn usable(
         &self,
         account: Option<&ChainAccount>,
         owner: &Pubkey,
@@ -163,35 +167,6 @@ impl Facilitator {
             AccountState::Initialised => Ok(Some(decoded)),
             AccountState::Frozen => Err(OpenRefusal::because(reason, "the token account is frozen")),
             AccountState::Uninitialised => Err(OpenRefusal::because(reason, "the token account is not initialised")),
-        }
-    }
-
-    /// Makes sure that the recipient can be paid: creates a missing token account at our cost, journalled like
-    /// everything we send, and only after the approve was proved, so that nobody makes us create accounts for free.
-    async fn ensure_recipient(self: &Arc<Self>, session: &Session) -> Result<(), OpenError> {
-        let recipient = session.intent.recipient;
-        let account = self.token_account(&recipient);
-        // One creation per account at a time: whoever comes second finds it there.
-        let _held = self.gates.account(&account).await;
-        let known = self.chain.accounts(&[account]).await?.into_iter().next().flatten();
-        if self.usable(known.as_ref(), &recipient, OpenReason::RecipientNotReady)?.is_some() {
-            return Ok(());
-        }
-        if !self.settings.create_recipient {
-            return Err(OpenRefusal::new(OpenReason::RecipientNotReady).into());
-        }
-        let id = SettlementId::from_random_bytes(self.random_id());
-        let now = self.clock.now();
-        let settlement = self.ledger.plan_other(id, Purpose::CreateRecipient, Some(session.id), now).await?;
-        let settlement = self.drive(Work { settlement, attempt: None }, Until::Landed).await;
-        match settlement.state {
-            State::Landed | State::Settled => Ok(()),
-            // Somebody else drives it: the next round finds the account there.
-            State::Reserved | State::InFlight => Err(OpenError::Unavailable {
-                retry_after: 1,
-                source: "the recipient's account is being created".into(),
-            }),
-            State::Released => Err(OpenRefusal::new(OpenReason::RecipientNotReady).into()),
         }
     }
 
@@ -253,12 +228,7 @@ impl Facilitator {
     }
 
     /// Plans the approve and records its co-signed bytes; only then may anybody send them.
-    async fn record_approve(
-        &self,
-        session: &Session,
-        approve: InspectedApprove,
-        source_exists: bool,
-    ) -> Result<(), OpenError> {
+    async fn record_approve(&self, session: &Session, approve: InspectedApprove) -> Result<(), OpenError> {
         let life = self.chain.blockhash_life(approve.blockhash()).await?;
         let Some(life) = life else {
             self.ledger.reject_session(session.id, OpenReason::ApproveSubmitFailed).await?;
@@ -267,9 +237,7 @@ impl Facilitator {
         let now = self.clock.now();
         let id = SettlementId::from_random_bytes(self.random_id());
         let settlement = self.ledger.plan_other(id, Purpose::Approve, Some(session.id), now).await?;
-        let rent =
-            if approve.creates_account() && !source_exists { self.chain.rent(IncoAccount::SIZE).await? } else { 0 };
-        let cost = Cost { fee: approve.fee(), rent, grant: approve.grant() };
+        let cost = self.approve_cost(&approve).await?;
         let signed = approve.countersign(&*self.keys.fee_payer).map_err(|error| OpenError::Broken(Box::new(error)))?;
         let attempt = Attempt {
             settlement: id,
@@ -281,8 +249,17 @@ impl Facilitator {
             cost,
             bears_allowances: false,
         };
-        self.ledger.record_signed(&settlement, attempt, now).await?;
-        Ok(())
+        match self.ledger.record_signed(&settlement, attempt, now).await? {
+            Signed::Recorded { .. } => {
+                self.fee_payers.charge(&self.keys.fee_payer.pubkey(), cost.total());
+                Ok(())
+            }
+            // Openings that came together have all passed the first look at the budget.
+            Signed::OverBudget(over) => {
+                self.ledger.reject_session(session.id, OpenReason::QuotaExceeded).await?;
+                Err(too_costly(&over).about(session.id).into())
+            }
+        }
     }
 
     /// Takes an opening from wherever it stands to its end. The one path for requests, for recovery and for openings
@@ -293,7 +270,11 @@ impl Facilitator {
             return Err(OpenRefusal::new(OpenReason::ApprovePending).about(id).into());
         };
         if let Some(work) = self.ledger.approve_of(id).await? {
+            let sent = work.attempt.clone();
             let settlement = self.drive(work, Until::Landed).await;
+            if let (State::Landed, Some(sent)) = (&settlement.state, &sent) {
+                self.check_rent(sent).await?;
+            }
             if matches!(settlement.state, State::Reserved | State::InFlight) {
                 return Err(OpenRefusal::new(OpenReason::ApprovePending).about(id).into());
             }
@@ -349,6 +330,8 @@ impl Facilitator {
         }
         match self.ensure_recipient(&session).await {
             Ok(()) => {}
+            // For now: the opening goes on when the sponsor can pay again.
+            Err(OpenError::Refused(refusal)) if refusal.reason.retry() => return Err(refusal.about(id).into()),
             Err(OpenError::Refused(refusal)) => return self.reject(id, *refusal).await,
             Err(error) => return Err(error),
         }

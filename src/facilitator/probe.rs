@@ -205,7 +205,9 @@ impl Facilitator {
             cost,
             bears_allowances: false,
         };
-        let (settlement, attempt) = self.ledger.record_signed(&settlement, attempt, now).await?;
+        let Some((settlement, attempt)) = self.ledger.record_signed(&settlement, attempt, now).await?.recorded() else {
+            return Err(ProbeError::NotPrepared("the budget does not allow the probe's accounts".to_owned()));
+        };
         let settlement = self.drive(Work { settlement, attempt: Some(attempt) }, Until::Landed).await;
         match settlement.state {
             State::Landed | State::Settled => Ok(()),

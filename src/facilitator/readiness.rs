@@ -1,6 +1,6 @@
 //! `GET /ready`: whether this instance can do its work right now.
 
-use crate::facilitator::Facilitator;
+use crate::facilitator::{Facilitator, fee_payers::Balance};
 
 /// One thing that has to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,9 @@ impl Facilitator {
             Ok(_) => Check { name: "rpc", ok: true, detail: "answers".to_owned() },
             Err(error) => Check { name: "rpc", ok: false, detail: error.to_string() },
         };
-        Readiness { checks: vec![ledger, rpc, self.check_network().await, self.check_balance().await] }
+        let mut checks = vec![ledger, rpc, self.check_network().await];
+        checks.extend(self.check_balances().await);
+        Readiness { checks }
     }
 
     async fn check_network(&self) -> Check {
@@ -50,16 +52,28 @@ impl Facilitator {
         Check { name: "network", ok, detail }
     }
 
-    async fn check_balance(&self) -> Check {
-        let fee_payer = self.keys.fee_payer.pubkey();
-        let (ok, detail) = match self.chain.accounts(&[fee_payer]).await {
-            Ok(accounts) => {
-                let lamports = accounts.into_iter().flatten().next().map_or(0, |account| account.lamports);
-                let enough = lamports >= self.settings.low_balance;
-                (enough, if enough { "is funded".to_owned() } else { format!("send SOL to {fee_payer}") })
-            }
-            Err(error) => (false, error.to_string()),
+    /// The announced fee payer, without which no session opens; and the pool, when there is more than that one key:
+    /// payments settle as long as one of them is funded.
+    async fn check_balances(&self) -> Vec<Check> {
+        if let Err(error) = self.read_balances().await {
+            return vec![Check { name: "fee_payer", ok: false, detail: error.to_string() }];
+        }
+        let balances = self.fee_payers.balances();
+        let is_funded = |balance: &Balance| balance.is_funded != Some(false);
+        let told = |balance: &Balance| {
+            let key = balance.key;
+            if is_funded(balance) { format!("{key} is funded") } else { format!("send SOL to {key}") }
         };
-        Check { name: "fee_payer", ok, detail }
+        let mut checks = Vec::new();
+        if let Some(announced) = balances.first() {
+            let ok = is_funded(announced);
+            let detail = if ok { "is funded".to_owned() } else { told(announced) };
+            checks.push(Check { name: "fee_payer", ok, detail });
+        }
+        if balances.len() > 1 {
+            let detail = balances.iter().map(told).collect::<Vec<_>>().join("; ");
+            checks.push(Check { name: "fee_payers", ok: balances.iter().any(is_funded), detail });
+        }
+        checks
     }
 }

@@ -11,7 +11,10 @@ use crate::{
     ledger::{LedgerError, Work},
     programs::inco_token::IncoAccount,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// How long a start waits for the fee payers' balances; until they are read, every key counts as funded.
+const BALANCE_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Facilitator {
     /// Picks up what was unfinished, once, before requests are served; what takes time goes on in the background.
@@ -20,6 +23,10 @@ impl Facilitator {
     /// promised; everything that was planned is driven to its end.
     pub async fn recover(self: &Arc<Self>) -> Result<(), LedgerError> {
         let now = self.clock.now();
+        self.ledger.set_budgets(&self.settings.budgets).await?;
+        if !matches!(tokio::time::timeout(BALANCE_PATIENCE, self.read_balances()).await, Ok(Ok(()))) {
+            tracing::warn!("the fee payers' balances are not known yet");
+        }
         let released = self.ledger.release_abandoned(now.saturating_add(1), PayReason::SettlementExpired).await?;
         let promised = self.restore_promises().await?;
         let unfinished = self.ledger.unfinished().await?;
@@ -44,6 +51,8 @@ impl Facilitator {
         self.spawn(async move { this.rounds().await });
         let this = Arc::clone(self);
         self.spawn(async move { this.promise_rounds().await });
+        let this = Arc::clone(self);
+        self.spawn(async move { this.balance_rounds().await });
         if self.settings.cap_check == CapCheckPolicy::BestEffort {
             let this = Arc::clone(self);
             self.spawn(async move { this.cap_rounds().await });
@@ -114,6 +123,7 @@ impl Facilitator {
                 self.resume(work);
             }
         }
+        self.check_rents().await?;
         // An outage while an opening was proved, or a Covalidator that lagged, leaves it for the next round.
         for session in self.ledger.opening_sessions().await? {
             self.resume_opening(&session);

@@ -32,6 +32,9 @@ pub enum ApproveSource {
     Landed(Signature),
 }
 
+/// The time over which openings are counted, in seconds.
+const QUOTA_SECONDS: u64 = 3_600;
+
 /// A request to open a session, decoded but not judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenRequest {
@@ -85,7 +88,7 @@ impl Facilitator {
         self.check_terms(&request)?;
         let approve = self.inspect_approve(&request)?;
         self.check_size(&session)?;
-        self.check_quota(&request.user).await?;
+        self.check_quota(&session).await?;
         self.land_session(Judged { session, approve }).await
     }
 
@@ -157,8 +160,7 @@ impl Facilitator {
             return Err(OpenRefusal::new(OpenReason::AssetNotAllowed));
         }
         // What is paid to a key that signs for everybody stands in an account that the same key can empty.
-        let ours = [self.keys.spender.pubkey(), self.keys.fee_payer.pubkey()];
-        if request.recipient == request.user || ours.contains(&request.recipient) {
+        if request.recipient == request.user || self.fee_payers.all().contains(&request.recipient) {
             return Err(OpenRefusal::new(OpenReason::InvalidRecipient));
         }
         if request.cap == Amount::ZERO {
@@ -184,7 +186,7 @@ impl Facilitator {
         let template = ApproveTemplate {
             programs: self.settings.programs,
             fee_payer,
-            our_keys: &[spender, fee_payer],
+            our_keys: &self.fee_payers.all(),
             spender,
             user: request.user,
             mint: self.settings.asset,
@@ -198,13 +200,25 @@ impl Facilitator {
         inspected.map(Some).map_err(|refusal| OpenRefusal::because(OpenReason::ApproveNotAllowed, refusal.to_string()))
     }
 
-    pub(super) async fn check_quota(&self, user: &Pubkey) -> Result<(), OpenError> {
-        let since = self.clock.now().saturating_sub(3_600);
-        let (own, all) = self.ledger.opened_since(user, since).await?;
-        if own >= self.settings.sessions_per_user_per_hour || all >= self.settings.sessions_per_hour {
-            return Err(OpenRefusal::new(OpenReason::QuotaExceeded).into());
+    /// The opening quotas of the user, the merchant and everybody: `quota_exceeded`, and when to come back.
+    pub(super) async fn check_quota(&self, session: &Session) -> Result<(), OpenError> {
+        let now = self.clock.now();
+        let since = now.saturating_sub(QUOTA_SECONDS);
+        let opened = self.ledger.opened_since(session.user(), &session.intent.recipient, since).await?;
+        let settings = &self.settings;
+        let quotas = [
+            (opened.by_user, settings.sessions_per_user_per_hour),
+            (opened.for_recipient, settings.sessions_per_merchant_per_hour),
+            (opened.by_all, settings.sessions_per_hour),
+        ];
+        match quotas.iter().find(|(opened, quota)| opened.count >= *quota) {
+            Some((opened, _)) => {
+                let leaves =
+                    opened.first.map_or(QUOTA_SECONDS, |first| (first + QUOTA_SECONDS + 1).saturating_sub(now));
+                Err(OpenRefusal::new(OpenReason::QuotaExceeded).again_in(Some(leaves.max(1))).into())
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn new_session(&self, request: &OpenRequest, intent: Intent) -> Session {

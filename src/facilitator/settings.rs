@@ -2,7 +2,7 @@
 
 use crate::{
     chain::transaction::SettleInstruction,
-    domain::{amount::Amount, hold::Exposure, network::Network, payment::PaymentLimits},
+    domain::{amount::Amount, budget::Budgets, hold::Exposure, network::Network, payment::PaymentLimits},
     programs::{Programs, ciphertext::EncryptionKey},
 };
 use solana_pubkey::Pubkey;
@@ -89,6 +89,8 @@ pub struct Settings {
     pub max_grant: u64,
     /// Sessions one user may open in an hour.
     pub sessions_per_user_per_hour: u64,
+    /// Sessions that may be opened with one merchant in an hour.
+    pub sessions_per_merchant_per_hour: u64,
     /// Sessions all users together may open in an hour.
     pub sessions_per_hour: u64,
     /// Create a missing recipient account at our cost.
@@ -117,6 +119,8 @@ pub struct Settings {
     pub round: Duration,
     /// The largest compute-unit limit an approve may set.
     pub max_approve_units: u32,
-    /// The fee payer's balance below which `ready` says no, in lamports.
+    /// The balance below which a fee payer gets no new work and `ready` says no, in lamports.
     pub low_balance: u64,
+    /// What may be spent for whom, in lamports.
+    pub budgets: Budgets,
 }

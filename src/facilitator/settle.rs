@@ -62,6 +62,13 @@ impl Facilitator {
             return Err(answer.refuse(reason));
         }
         let deadline = tokio::time::Instant::now() + answer.deadline();
+        if let Err(refusal) = self.check_budget(&session) {
+            // What was accepted before has its own outcome, whatever may be spent now.
+            return match self.find_repeat(payment, &session).await? {
+                Some(hold) => answer.repeat(hold, deadline).await,
+                None => Err(refusal.into()),
+            };
+        }
         let new = NewHold {
             id: HoldId::from_random_bytes(self.random_id()),
             session: session.id,
@@ -249,7 +256,8 @@ impl Answer<'_> {
     }
 
     fn released(&self, reason: PayReason, transaction: Option<Signature>) -> PayError {
-        PayRefusal { transaction, ..PayRefusal::new(reason).of(self.session.user()) }.into()
+        let retry_after = self.facilitator.again_in(self.session, reason);
+        PayRefusal { transaction, retry_after, ..PayRefusal::new(reason).of(self.session.user()) }.into()
     }
 
     fn receipt(&self, hold: &Hold, transaction: Option<Signature>) -> Receipt {

@@ -101,8 +101,9 @@ impl Facilitator {
     async fn sign_capture(&self, settlement: &Settlement, session: &Session) -> Result<Attempt, SignFailure> {
         let blockhash = self.chain.latest_blockhash().await?;
         let (message, signature) = session.signed.authorization();
+        let payer = self.afford(session, |payer| self.largest_size(session, &payer.pubkey()).is_ok())?;
         let mut capture = Capture {
-            fee_payer: self.capture_fee_payer(session),
+            fee_payer: payer.pubkey(),
             message,
             signature,
             owner: *session.user(),
@@ -122,7 +123,8 @@ impl Facilitator {
         capture.compute = self.compute(&capture).await?;
         let unsigned = self.parts(&capture).build(blockhash.hash)?;
         let fee = unsigned.fee();
-        let signed = unsigned.sign(&[&*self.keys.spender, &*self.keys.fee_payer])?;
+        let signed = unsigned.sign(&[&*self.keys.spender, &*payer])?;
+        self.charge_capture(&payer.pubkey(), fee, rent)?;
         Ok(attempt(settlement, signed, blockhash, Cost { fee, rent, grant: 0 }))
     }
 
@@ -150,12 +152,6 @@ impl Facilitator {
             transfer: &capture.transfer,
             compute: capture.compute,
         }
-    }
-
-    /// The fee payer, or the spender where a second signature would make the largest settlement too large.
-    fn capture_fee_payer(&self, session: &Session) -> Pubkey {
-        let fee_payer = self.keys.fee_payer.pubkey();
-        if self.largest_size(session, &fee_payer).is_ok() { fee_payer } else { self.keys.spender.pubkey() }
     }
 
     fn largest_size(&self, session: &Session, fee_payer: &Pubkey) -> Result<usize, TransactionError> {
@@ -226,22 +222,26 @@ impl Facilitator {
         }
         let blockhash = self.chain.latest_blockhash().await?;
         let settings = &self.settings;
+        let payer = self.afford(session, |_| true)?;
         let unsigned = create_recipient(
             &settings.programs,
-            &self.keys.fee_payer.pubkey(),
+            &payer.pubkey(),
             &session.intent.recipient,
             &settings.asset,
             ComputeBudget { units: UNMEASURED_UNITS, price: 0 },
             blockhash.hash,
         )?;
         let cost = Cost { fee: unsigned.fee(), rent: self.chain.rent(IncoAccount::SIZE).await?, grant: 0 };
-        let signed = unsigned.sign(&[&*self.keys.fee_payer])?;
+        let signed = unsigned.sign(&[&*payer])?;
+        self.charge(&payer.pubkey(), cost.total())?;
         Ok(attempt(settlement, signed, blockhash, cost))
     }
 
     /// Refuses a session whose largest settlement could not be built: the whole cap, with decrypt allowances.
     pub(super) fn check_size(&self, session: &Session) -> Result<(), OpenRefusal> {
-        match self.largest_size(session, &self.capture_fee_payer(session)) {
+        // Where a second signature does not fit, the spender pays the fee.
+        let payers = [self.keys.fee_payer.pubkey(), self.keys.spender.pubkey()];
+        match self.largest_size(session, &payers[0]).or_else(|_| self.largest_size(session, &payers[1])) {
             Ok(_) => Ok(()),
             Err(error) => Err(OpenRefusal::because(
                 OpenReason::TransactionTooLarge,

@@ -5,6 +5,7 @@
 //! settlement is live; terminal states never change; and [`Recorded`] values come only from here, so sending a
 //! transaction before its bytes are durable does not compile.
 
+mod answers;
 mod import;
 mod lock;
 mod migrate;
@@ -15,6 +16,7 @@ mod sqlite;
 mod verbs;
 mod writer;
 
+pub use answers::{OpeningCount, Openings, Signed};
 pub use import::{ImportReport, ImportTerms, Skipped};
 pub use open::{LedgerOptions, OpenError};
 pub use sqlite::SqliteLedger;
@@ -22,11 +24,12 @@ pub use writer::WriterCounts;
 
 use crate::domain::{
     amount::Amount,
+    budget::{Budgets, Lane, OverBudget, Spending},
     clock::UnixSeconds,
     hold::{ContentHash, GiveUp, Hold, HoldId, NewHold},
     reason::{OpenReason, PayReason},
     session::{CapCheck, Session, SessionId},
-    settlement::{Attempt, Event, Purpose, Settlement, SettlementId},
+    settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId},
 };
 use async_trait::async_trait;
 use solana_pubkey::Pubkey;
@@ -225,18 +228,34 @@ pub trait Ledger: Send + Sync + 'static {
         now: UnixSeconds,
     ) -> Result<Settlement, LedgerError>;
 
-    /// Records a signed attempt (event `Signed`) and its cost as reserved; only now may it be sent.
+    /// Records a signed attempt (event `Signed`) and books its full cost as reserved, or tells which budget that would
+    /// pass and writes nothing. Checked and booked in one transaction, so no number of drivers passes a limit together.
     async fn record_signed(
         &self,
         settlement: &Settlement,
         attempt: Attempt,
         now: UnixSeconds,
-    ) -> Result<(Settlement, Recorded<Attempt>), LedgerError>;
+    ) -> Result<Signed, LedgerError>;
+
+    /// The limits from now on, for everybody who uses this ledger.
+    async fn set_budgets(&self, budgets: &Budgets) -> Result<(), LedgerError>;
+
+    /// Whether a transaction for this lane would pass a budget now; promises nothing, [`Ledger::record_signed`] decides.
+    async fn over_budget(&self, lane: &Lane, cost: Cost, now: UnixSeconds) -> Result<Option<OverBudget>, LedgerError>;
+
+    /// What was booked since `since`, by hour, purpose and merchant, oldest first.
+    async fn spending(&self, since: UnixSeconds) -> Result<Vec<Spending>, LedgerError>;
+
+    /// At most `most` landed attempts whose booked rent is an upper bound that nobody has compared with the chain yet.
+    async fn rents_to_check(&self, most: u64) -> Result<Vec<Recorded<Attempt>>, LedgerError>;
+
+    /// Books the rent that a landed attempt really spent, once; a booking that is not waiting for it is left alone.
+    async fn correct_rent(&self, signature: &Signature, rent: u64) -> Result<(), LedgerError>;
 
     /// Appends an event and everything that follows from it, in one transaction: `Landed` captures the holds, books
-    /// the cost and marks the holds in `waiting` as told; `TakenBack` undoes that; `Failed` books the fee and keeps the holds;
-    /// `Refused` books the fee and, like `Abandoned`, returns the holds one by one: what was told waits again and leaves a
-    /// trace, the rest is released with the event's reason.
+    /// the cost as spent and marks the holds in `waiting` as told; `TakenBack` undoes that; `Failed` books the fee alone
+    /// and keeps the holds; `Refused` books the fee alone and, like `Abandoned`, returns the holds one by one: what was
+    /// told waits again and leaves a trace, the rest is released with the event's reason; `Absent` books nothing.
     async fn record(
         &self,
         settlement: &Settlement,
@@ -281,8 +300,13 @@ pub trait Ledger: Send + Sync + 'static {
     /// What a session cost and moved; of all sessions for `None`.
     async fn totals(&self, session: Option<SessionId>) -> Result<Totals, LedgerError>;
 
-    /// How many sessions this user, and all users, opened since `since`: the opening quota.
-    async fn opened_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<(u64, u64), LedgerError>;
+    /// How many sessions were opened since `since`, by this user, with this merchant, and by all: the opening quotas.
+    async fn opened_since(
+        &self,
+        user: &Pubkey,
+        recipient: &Pubkey,
+        since: UnixSeconds,
+    ) -> Result<Openings, LedgerError>;
 
     /// A cheap write-free question that fails when the database does.
     async fn ping(&self) -> Result<(), LedgerError>;

@@ -87,6 +87,18 @@ pub(super) fn column(name: &str, value: u64) -> Result<i64, LedgerError> {
     i64::try_from(value).map_err(|_| LedgerError::Inconsistent(format!("a value for {name} does not fit its column")))
 }
 
+/// A count, slot, height or time out of a column of `sponsored_lamports` or a sum over it.
+pub(super) fn count(name: &str, value: i64) -> Result<u64, LedgerError> {
+    u64::try_from(value).map_err(|_| LedgerError::Inconsistent(format!("a value of {name} is negative")))
+}
+
+/// A key out of a column.
+pub(super) fn key(name: &str, value: &[u8]) -> Result<Pubkey, LedgerError> {
+    let bytes: [u8; 32] =
+        value.try_into().map_err(|_| LedgerError::Inconsistent(format!("a value of {name} is not a key")))?;
+    Ok(Pubkey::new_from_array(bytes))
+}
+
 impl Promised {
     /// What a group of rows of `holds` adds up to.
     pub(super) fn read(

@@ -3,17 +3,18 @@
 use crate::{
     domain::{
         amount::Amount,
+        budget::{Budgets, Lane, OverBudget, Spending},
         clock::UnixSeconds,
         hold::{GiveUp, Hold, HoldId, NewHold},
         reason::{OpenReason, PayReason},
         session::{CapCheck, Session, SessionId},
-        settlement::{Attempt, Event, Purpose, Settlement, SettlementId},
+        settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId},
     },
     ledger::{
-        Deadline, Held, Ledger, LedgerError, Opened, Promised, Recorded, Totals, Work,
+        Deadline, Held, Ledger, LedgerError, Opened, Openings, Promised, Recorded, Signed, Totals, Work,
         import::ImportReport,
         open::{self, LedgerOptions, OpenError, Parts},
-        verbs::{audit, deferred, holds, journal, queries, select, sessions, settlements},
+        verbs::{audit, bookings, budgets, deferred, holds, journal, queries, select, sessions, settlements},
         writer::WriterCounts,
     },
 };
@@ -152,9 +153,32 @@ impl Ledger for SqliteLedger {
         settlement: &Settlement,
         attempt: Attempt,
         now: UnixSeconds,
-    ) -> Result<(Settlement, Recorded<Attempt>), LedgerError> {
+    ) -> Result<Signed, LedgerError> {
         let settlement = settlement.clone();
         self.0.writer.run(move |conn| journal::record_signed(conn, &settlement, &attempt, now)).await
+    }
+
+    async fn set_budgets(&self, limits: &Budgets) -> Result<(), LedgerError> {
+        let limits = limits.clone();
+        self.0.writer.run(move |conn| budgets::set(conn, &limits)).await
+    }
+
+    async fn over_budget(&self, lane: &Lane, cost: Cost, now: UnixSeconds) -> Result<Option<OverBudget>, LedgerError> {
+        let lane = *lane;
+        self.0.readers.run(move |conn| budgets::judge_lane(conn, &lane, cost, now)).await
+    }
+
+    async fn spending(&self, since: UnixSeconds) -> Result<Vec<Spending>, LedgerError> {
+        self.0.readers.run(move |conn| bookings::spending(conn, since)).await
+    }
+
+    async fn rents_to_check(&self, most: u64) -> Result<Vec<Recorded<Attempt>>, LedgerError> {
+        self.0.readers.run(move |conn| bookings::rents_to_check(conn, most)).await
+    }
+
+    async fn correct_rent(&self, signature: &Signature, rent: u64) -> Result<(), LedgerError> {
+        let signature = *signature;
+        self.0.writer.run(move |conn| bookings::correct_rent(conn, &signature, rent)).await
     }
 
     async fn record(
@@ -212,9 +236,14 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| queries::totals(conn, session)).await
     }
 
-    async fn opened_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<(u64, u64), LedgerError> {
-        let user = *user;
-        self.0.readers.run(move |conn| queries::opened_since(conn, &user, since)).await
+    async fn opened_since(
+        &self,
+        user: &Pubkey,
+        recipient: &Pubkey,
+        since: UnixSeconds,
+    ) -> Result<Openings, LedgerError> {
+        let (user, recipient) = (*user, *recipient);
+        self.0.readers.run(move |conn| queries::opened_since(conn, &user, &recipient, since)).await
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {

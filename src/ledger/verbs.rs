@@ -4,6 +4,8 @@
 //! an error undoes all it did; it may be run twice, so it keeps nothing between runs.
 
 pub(super) mod audit;
+pub(super) mod bookings;
+pub(super) mod budgets;
 pub(super) mod deferred;
 pub(super) mod holds;
 pub(super) mod journal;

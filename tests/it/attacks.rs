@@ -114,7 +114,8 @@ struct Trace {
 
 impl Trace {
     async fn of(world: &World) -> Self {
-        let (_, sessions) = world.ledger().opened_since(&Pubkey::default(), 0).await.unwrap();
+        let nobody = Pubkey::default();
+        let sessions = world.ledger().opened_since(&nobody, &nobody, 0).await.unwrap().by_all.count;
         Self {
             fee_payer: world.net.network().balance(&world.fee_payer()),
             spender: world.net.network().balance(&world.spender()),

@@ -1,14 +1,16 @@
 //! The questions, each by itself, so that one failure hides no other.
 
 use crate::{
-    chain::Chain,
+    chain::{Chain, ChainAccount},
     cli::wiring,
     config::Config,
     covalidator::{Covalidator as _, CovalidatorError, HttpCovalidator, WalletSigner},
+    domain::key_pair::KeyPair,
     ledger::{Ledger as _, LedgerOptions, OpenError, SqliteLedger},
     programs::inco_token::IncoMint,
 };
 use serde::Serialize;
+use solana_pubkey::Pubkey;
 use std::{error::Error, time::Duration};
 
 /// How long the Covalidator may take.
@@ -54,6 +56,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = match wiring::connect(config) {
         Ok(chain) => {
             let mut findings = vec![network(&chain, config).await];
+            findings.extend(balances(&chain, config).await);
             findings.extend(accounts(&chain, config).await);
             chain.shutdown().await;
             findings
@@ -74,23 +77,44 @@ async fn network(chain: &impl Chain, config: &Config) -> Finding {
     }
 }
 
+/// Every key that pays, and whether the spender is kept apart from them.
+async fn balances(chain: &impl Chain, config: &Config) -> Vec<Finding> {
+    let spender = config.keys.spender.public();
+    let mut keys: Vec<Pubkey> = config.keys.fee_payers.iter().map(KeyPair::public).collect();
+    if keys.is_empty() {
+        keys.push(spender);
+    }
+    let accounts = match chain.accounts(&keys).await {
+        Ok(accounts) => accounts,
+        Err(error) => return vec![Finding::failed("fee payer", &error)],
+    };
+    let low = config.limits.low_balance_lamports;
+    let balance = |(key, account): (&Pubkey, Option<ChainAccount>)| {
+        let lamports = account.map_or(0, |account| account.lamports);
+        if lamports < low {
+            Finding::wrong("fee payer", format!("{key} has {lamports} lamports, below {low}; send it SOL"))
+        } else {
+            Finding::well("fee payer", format!("{key} has {lamports} lamports"))
+        }
+    };
+    let mut findings: Vec<Finding> = keys.iter().zip(accounts).map(balance).collect();
+    if keys.contains(&spender) {
+        let detail =
+            "warning: the spender pays fees too, so a leak of the hot key costs its SOL as well; set keys.fee_payer";
+        findings.push(Finding::well("keys", detail));
+    }
+    findings
+}
+
 async fn accounts(chain: &impl Chain, config: &Config) -> Vec<Finding> {
-    let fee_payer = config.keys.fee_payer.as_ref().unwrap_or(&config.keys.spender).public();
     let programs = &config.programs;
-    let keys = [fee_payer, programs.inco_token, programs.inco_lightning, config.asset.mint];
+    let keys = [programs.inco_token, programs.inco_lightning, config.asset.mint];
     let accounts = match chain.accounts(&keys).await {
         Ok(accounts) => accounts,
         Err(error) => return vec![Finding::failed("accounts", &error)],
     };
-    let [payer, token, lightning, mint] = accounts.as_slice() else {
+    let [token, lightning, mint] = accounts.as_slice() else {
         return vec![Finding::wrong("accounts", "the RPC answered another number of accounts than asked for")];
-    };
-    let lamports = payer.as_ref().map_or(0, |account| account.lamports);
-    let low = config.limits.low_balance_lamports;
-    let balance = if lamports < low {
-        Finding::wrong("fee payer", format!("{fee_payer} has {lamports} lamports, below {low}; send it SOL"))
-    } else {
-        Finding::well("fee payer", format!("{fee_payer} has {lamports} lamports"))
     };
     let program = |subject, key, found: bool| {
         if found {
@@ -113,7 +137,6 @@ async fn accounts(chain: &impl Chain, config: &Config) -> Vec<Finding> {
         Some(_) => Finding::wrong("mint", format!("{key} is not a mint of the IncoToken program; correct asset.mint")),
     };
     vec![
-        balance,
         program("IncoToken", programs.inco_token, token.is_some()),
         program("Inco Lightning", programs.inco_lightning, lightning.is_some()),
         mint,

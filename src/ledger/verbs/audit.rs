@@ -1,18 +1,23 @@
 //! The audit: replays every log and compares it with its projection, its attempts, its bookings and its holds, and
 //! every session's sums with its holds. Reads one snapshot; names the first contradiction by table and row.
 
-use super::{Outcome, queries::snapshot, select};
+use super::{
+    Outcome,
+    bookings::{self, Booking},
+    queries::snapshot,
+    select,
+};
 use crate::{
     domain::{
         hold::{Hold, HoldState},
         intent::Intent,
         reason::PayReason,
         session::{Session, SessionId},
-        settlement::{Attempt, Cost, Event, Purpose, Settlement, State, apply},
+        settlement::{Cost, Event, Purpose, Settlement, State, apply},
     },
-    ledger::{LedgerError, rows::column},
+    ledger::LedgerError,
 };
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 use solana_signature::Signature;
 use std::collections::HashMap;
 
@@ -26,7 +31,8 @@ pub(in crate::ledger) fn audit(conn: &Connection) -> Outcome<()> {
         CONTRADICTIONS.iter().try_for_each(|(table, text, sql)| {
             let found = select::value::<i64>(conn, sql, [])?;
             found.map_or(Ok(()), |row| Err(contradiction(table, row, text)))
-        })
+        })?;
+        bookings::audit(conn)
     })
 }
 
@@ -187,7 +193,7 @@ struct Replayed {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Booked {
-    Never,
+    Reserved,
     Nothing,
     FeeOnly,
     All,
@@ -209,7 +215,7 @@ impl Replay {
         let state = apply(self.state.take(), event).map_err(|_| "its log holds an event that cannot follow")?;
         self.state = Some(state);
         if let Event::Signed { signature } = event {
-            self.attempts.push(Replayed { signature: *signature, live: true, booked: Booked::Never });
+            self.attempts.push(Replayed { signature: *signature, live: true, booked: Booked::Reserved });
         }
         let last = self.attempts.last_mut();
         match (event, last) {
@@ -228,10 +234,9 @@ impl Replay {
             }
             (Event::Absent(_), Some(last)) => {
                 last.live = false;
-                if last.booked != Booked::Never {
-                    last.booked = Booked::Nothing;
-                }
+                last.booked = Booked::Nothing;
             }
+            (Event::TakenBack, Some(last)) => last.booked = Booked::Reserved,
             (Event::Abandoned { reason }, _) => self.end = Some((*reason, None)),
             _ => {}
         }
@@ -277,39 +282,17 @@ fn attempts(
         return Err(wrong("its live attempt is not the one that its log leaves alive"));
     }
     for (attempt, replayed) in recorded.iter().zip(&replay.attempts) {
-        if booking(conn, settlement, attempt)? != expected_booking(attempt.cost, replayed.booked)? {
+        let (booked, cost) = match replayed.booked {
+            Booked::Reserved => (Booking::Reserved, attempt.cost),
+            Booked::Nothing => (Booking::Void, Cost::default()),
+            Booked::FeeOnly => (Booking::Spent, Cost { fee: attempt.cost.fee, ..Cost::default() }),
+            Booked::All => (Booking::Spent, attempt.cost),
+        };
+        if !bookings::is_booked(conn, settlement, &attempt.signature, booked, cost)? {
             return Err(wrong("its bookings are not what its log says was spent"));
         }
     }
     Ok(())
-}
-
-fn expected_booking(cost: Cost, booked: Booked) -> Outcome<Option<[i64; 3]>> {
-    let spent = match booked {
-        Booked::Never => return Ok(None),
-        Booked::Nothing => Cost::default(),
-        Booked::FeeOnly => Cost { fee: cost.fee, ..Cost::default() },
-        Booked::All => cost,
-    };
-    Ok(Some([column("fee", spent.fee)?, column("rent", spent.rent)?, column("lamports_granted", spent.grant)?]))
-}
-
-/// What is booked for an attempt, under its own settlement, session and purpose.
-fn booking(conn: &Connection, settlement: &Settlement, attempt: &Attempt) -> Outcome<Option<[i64; 3]>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT fee, rent, lamports_granted FROM sponsored_lamports \
-         WHERE signature = ?1 AND settlement = ?2 AND session IS ?3 AND purpose = ?4",
-    )?;
-    let booked = statement.query_row(
-        rusqlite::params![
-            attempt.signature.as_ref(),
-            select::settlement_key(settlement.id),
-            settlement.session.map(SessionId::to_bytes),
-            settlement.purpose.word(),
-        ],
-        |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]),
-    );
-    Ok(booked.optional()?)
 }
 
 /// The sum of promised holds that a settlement gave back, for the reason that ended it.

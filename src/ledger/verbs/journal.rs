@@ -1,6 +1,10 @@
 //! The journal: recording signed attempts, and appending events with everything that follows from them.
 
-use super::{Outcome, deferred, holds, missing, select, sessions};
+use super::{
+    Outcome,
+    bookings::{self, Booking},
+    budgets, deferred, holds, missing, select, sessions,
+};
 use crate::{
     domain::{
         amount::Amount,
@@ -11,14 +15,14 @@ use crate::{
         settlement::{Attempt, Cost, Event, IllegalEvent, Purpose, Settlement, State, apply},
     },
     ledger::{
-        LedgerError, Recorded,
+        LedgerError, Recorded, Signed,
         rows::{EventRow, column},
     },
 };
 use rusqlite::{Connection, params};
 use solana_signature::Signature;
 
-/// Records a signed attempt; only the value this returns can be sent.
+/// Records a signed attempt and books its cost, when every budget allows it; only the value this returns can be sent.
 ///
 /// Refuses an attempt of another settlement or out of its turn.
 pub(in crate::ledger) fn record_signed(
@@ -26,9 +30,16 @@ pub(in crate::ledger) fn record_signed(
     seen: &Settlement,
     attempt: &Attempt,
     now: UnixSeconds,
-) -> Outcome<(Settlement, Recorded<Attempt>)> {
+) -> Outcome<Signed> {
     let event = Event::Signed { signature: attempt.signature };
-    let after = advance(conn, seen, &event, now)?;
+    let before = unmoved(conn, seen)?;
+    // What may not be signed at all is told before what it would cost.
+    apply(Some(before.state.clone()), &event).map_err(|error| illegal(&error))?;
+    let lane = bookings::lane(conn, before.session)?;
+    if let Some(over) = budgets::judge_settlement(conn, before.id, lane.as_ref(), attempt.cost, now)? {
+        return Ok(Signed::OverBudget(over));
+    }
+    let after = advance(conn, before, &event, now)?;
     if attempt.settlement != after.id || attempt.number != after.attempts {
         return Err(LedgerError::Inconsistent("an attempt is not the next one of its settlement".to_owned()).into());
     }
@@ -49,7 +60,8 @@ pub(in crate::ledger) fn record_signed(
         column("at", now)?,
         attempt.bears_allowances,
     ])?;
-    Ok((after, Recorded(attempt.clone())))
+    bookings::reserve(conn, &after, lane.as_ref(), attempt, now)?;
+    Ok(Signed::Recorded { settlement: after, attempt: Recorded(attempt.clone()) })
 }
 
 /// Appends an event and does what follows from it.
@@ -65,25 +77,29 @@ pub(in crate::ledger) fn record(
     if let Event::Signed { .. } = event {
         return Err(LedgerError::Inconsistent("a signature is recorded together with its attempt".to_owned()).into());
     }
-    let after = advance(conn, seen, event, now)?;
+    let after = advance(conn, unmoved(conn, seen)?, event, now)?;
     match event {
         Event::Landed { .. } => {
             let attempt = live(conn, &after)?;
-            book(conn, &after, &attempt.signature, attempt.cost, now)?;
+            bookings::book(conn, &attempt.signature, Booking::Spent, attempt.cost)?;
             capture(conn, &after)?;
             tell(conn, &after, waiting)?;
         }
-        Event::TakenBack => uncapture(conn, &after)?,
+        Event::TakenBack => {
+            let attempt = live(conn, &after)?;
+            bookings::book(conn, &attempt.signature, Booking::Reserved, attempt.cost)?;
+            uncapture(conn, &after)?;
+        }
         Event::Refused { reason, .. } => {
-            let signature = bury_failed(conn, &after, now)?;
+            let signature = bury_failed(conn, &after)?;
             release(conn, &after, *reason, Some(&signature), now)?;
         }
         Event::Failed { .. } => {
-            bury_failed(conn, &after, now)?;
+            bury_failed(conn, &after)?;
         }
         Event::Absent(_) => {
             let attempt = live(conn, &after)?;
-            unbook(conn, &attempt.signature)?;
+            bookings::book(conn, &attempt.signature, Booking::Void, Cost::default())?;
             bury(conn, &attempt.signature)?;
         }
         Event::Abandoned { reason } => release(conn, &after, *reason, None, now)?,
@@ -96,12 +112,14 @@ pub(in crate::ledger) fn record(
     Ok(after)
 }
 
-/// Moves the projection and appends the event, or tells that another driver did so first.
-fn advance(conn: &Connection, seen: &Settlement, event: &Event, now: UnixSeconds) -> Outcome<Settlement> {
-    let before = select::settlement(conn, seen.id)?.ok_or_else(|| missing("settlement"))?;
-    if before.sequence != seen.sequence {
-        return Err(LedgerError::LostRace.into());
-    }
+/// The settlement as it stands, or that another driver has moved it on since it was seen.
+fn unmoved(conn: &Connection, seen: &Settlement) -> Outcome<Settlement> {
+    let now = select::settlement(conn, seen.id)?.ok_or_else(|| missing("settlement"))?;
+    if now.sequence == seen.sequence { Ok(now) } else { Err(LedgerError::LostRace.into()) }
+}
+
+/// Moves the projection and appends the event.
+fn advance(conn: &Connection, before: Settlement, event: &Event, now: UnixSeconds) -> Outcome<Settlement> {
     let overflow = || LedgerError::Inconsistent("a settlement has too many events".to_owned());
     let state = apply(Some(before.state.clone()), event).map_err(|error| illegal(&error))?;
     let mut after = Settlement { state, sequence: before.sequence.checked_add(1).ok_or_else(overflow)?, ..before };
@@ -160,40 +178,12 @@ fn bury(conn: &Connection, signature: &Signature) -> Outcome<()> {
 }
 
 /// The live attempt landed with an error: its fee is spent, and it has no other effect.
-fn bury_failed(conn: &Connection, settlement: &Settlement, now: UnixSeconds) -> Outcome<Signature> {
+fn bury_failed(conn: &Connection, settlement: &Settlement) -> Outcome<Signature> {
     let attempt = live(conn, settlement)?;
     let fee_only = Cost { fee: attempt.cost.fee, ..Cost::default() };
-    book(conn, settlement, &attempt.signature, fee_only, now)?;
+    bookings::book(conn, &attempt.signature, Booking::Spent, fee_only)?;
     bury(conn, &attempt.signature)?;
     Ok(attempt.signature)
-}
-
-/// Books what a transaction spent. One that lands again after a fork, or lands with an error after it, is one
-/// transaction: the booking says what it spent in the end.
-fn book(conn: &Connection, of: &Settlement, signature: &Signature, cost: Cost, now: UnixSeconds) -> Outcome<()> {
-    conn.prepare_cached(
-        "INSERT INTO sponsored_lamports (signature, settlement, session, purpose, fee, rent, lamports_granted, at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (signature) DO UPDATE \
-         SET fee = excluded.fee, rent = excluded.rent, lamports_granted = excluded.lamports_granted",
-    )?
-    .execute(params![
-        signature.as_ref(),
-        select::settlement_key(of.id),
-        of.session.map(SessionId::to_bytes),
-        of.purpose.word(),
-        column("fee", cost.fee)?,
-        column("rent", cost.rent)?,
-        column("lamports_granted", cost.grant)?,
-        column("at", now)?,
-    ])?;
-    Ok(())
-}
-
-/// A transaction that a fork took back for good spent nothing.
-fn unbook(conn: &Connection, signature: &Signature) -> Outcome<()> {
-    conn.prepare_cached("UPDATE sponsored_lamports SET fee = 0, rent = 0, lamports_granted = 0 WHERE signature = ?1")?
-        .execute([signature.as_ref()])?;
-    Ok(())
 }
 
 /// The session whose holds this settlement carries; none for purposes that carry none.

@@ -9,7 +9,7 @@ use crate::{
         session::{Session, SessionId},
         settlement::{Settlement, SettlementId},
     },
-    ledger::{LedgerError, Recorded, Totals, Work, rows::column},
+    ledger::{LedgerError, OpeningCount, Openings, Recorded, Totals, Work, rows::column},
 };
 use rusqlite::{Connection, Params, params};
 use solana_pubkey::Pubkey;
@@ -121,14 +121,33 @@ pub(in crate::ledger) fn was_settled_from(conn: &Connection, session: SessionId)
     Ok(signed.is_some())
 }
 
-/// How many sessions this user, and all users, opened since `since`.
-pub(in crate::ledger) fn opened_since(conn: &Connection, user: &Pubkey, since: UnixSeconds) -> Outcome<(u64, u64)> {
+/// How many sessions were opened since `since`: by a user, with a merchant, and by all.
+pub(in crate::ledger) fn opened_since(
+    conn: &Connection,
+    user: &Pubkey,
+    recipient: &Pubkey,
+    since: UnixSeconds,
+) -> Outcome<Openings> {
     let since = column("since", since)?;
     snapshot(conn, |conn| {
-        let by_user = "SELECT count(*) FROM sessions WHERE user = ?1 AND created_at >= ?2";
-        let by_all = "SELECT count(*) FROM sessions WHERE created_at >= ?1";
-        Ok((count(conn, by_user, params![user.to_bytes(), since])?, count(conn, by_all, [since])?))
+        let of = |whose: &str, key: &Pubkey| {
+            opening(conn, &format!("WHERE {whose} = ?1 AND created_at >= ?2"), params![key.to_bytes(), since])
+        };
+        Ok(Openings {
+            by_user: of("user", user)?,
+            for_recipient: of("recipient", recipient)?,
+            by_all: opening(conn, "WHERE created_at >= ?1", [since])?,
+        })
     })
+}
+
+fn opening(conn: &Connection, rest: &str, params: impl Params) -> Outcome<OpeningCount> {
+    let sql = format!("SELECT count(*), min(created_at) FROM sessions {rest}");
+    let (count, first): (i64, Option<i64>) =
+        conn.prepare_cached(&sql)?.query_row(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let negative = |_| LedgerError::Inconsistent("a count or a time is negative".to_owned());
+    let first = first.map(u64::try_from).transpose().map_err(negative)?;
+    Ok(OpeningCount { count: u64::try_from(count).map_err(negative)?, first })
 }
 
 /// What a session, or all sessions, moved through holds of ours, and what that cost.
@@ -153,7 +172,9 @@ pub(in crate::ledger) fn totals(conn: &Connection, session: Option<SessionId>) -
 }
 
 fn lamports(conn: &Connection, column: &'static str, session: Option<[u8; 16]>) -> Outcome<u64> {
-    let sql = format!("SELECT coalesce(sum({column}), 0) FROM sponsored_lamports WHERE ?1 IS NULL OR session = ?1");
+    let sql = format!(
+        "SELECT coalesce(sum({column}), 0) FROM sponsored_lamports WHERE state = 'spent' AND (?1 IS NULL OR session = ?1)"
+    );
     count(conn, &sql, [session])
 }
 

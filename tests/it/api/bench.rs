@@ -25,6 +25,7 @@ use sotto::{
     covalidator::HttpCovalidator,
     domain::{
         amount::Amount,
+        budget::Budgets,
         chance::{Chance, OsChance},
         clock::{Clock, SystemClock},
         intent::Intent,
@@ -112,7 +113,8 @@ impl ApiBench {
             chance: Arc::clone(&chance),
         };
         let network = Network::local(&localnet.genesis_hash(), &["solana:devnet".to_owned()]);
-        let keys = Keys { spender: Arc::clone(&signer), fee_payer: Arc::clone(&signer) };
+        let keys =
+            Keys { spender: Arc::clone(&signer), fee_payer: Arc::clone(&signer), further_fee_payers: Vec::new() };
         let settings = Settings {
             network,
             programs,
@@ -125,6 +127,7 @@ impl ApiBench {
             max_session_seconds: 30 * 24 * 3_600,
             max_grant: 3_000_000,
             sessions_per_user_per_hour: 3,
+            sessions_per_merchant_per_hour: 100,
             sessions_per_hour: 100,
             create_recipient: true,
             sponsor_account_creation: false,
@@ -140,6 +143,7 @@ impl ApiBench {
             round: Duration::from_secs(1),
             max_approve_units: 400_000,
             low_balance: 10_000_000,
+            budgets: Budgets::default(),
         };
         let asset = settings.asset;
         let spender = signer.pubkey();

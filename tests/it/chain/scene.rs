@@ -99,7 +99,7 @@ impl Scene {
             cost,
             bears_allowances: false,
         };
-        self.ledger.record_signed(&settlement, attempt, 1_000).await.unwrap().1
+        self.ledger.record_signed(&settlement, attempt, 1_000).await.unwrap().recorded().unwrap().1
     }
 
     /// An attempt that is sent and whose send was answered well.

@@ -9,13 +9,14 @@ use sotto::{
     chain::{Chain, ChainAccount, ChainError, Commitment, LiveBlockhash, Simulation},
     domain::{
         amount::Amount,
+        budget::{Budgets, Lane, OverBudget, Spending},
         clock::UnixSeconds,
         hold::{GiveUp, Hold, HoldId, NewHold},
         reason::{OpenReason, PayReason},
         session::{CapCheck, Session, SessionId},
-        settlement::{Attempt, Event, Observation, Purpose, Settlement, SettlementId},
+        settlement::{Attempt, Cost, Event, Observation, Purpose, Settlement, SettlementId},
     },
-    ledger::{Deadline, Held, Ledger, LedgerError, Opened, Promised, Recorded, Totals, Work},
+    ledger::{Deadline, Held, Ledger, LedgerError, Opened, Openings, Promised, Recorded, Signed, Totals, Work},
 };
 use std::{
     sync::{
@@ -176,7 +177,7 @@ impl Ledger for MortalLedger {
         settlement: &Settlement,
         attempt: Attempt,
         now: UnixSeconds,
-    ) -> Result<(Settlement, Recorded<Attempt>), LedgerError> {
+    ) -> Result<Signed, LedgerError> {
         self.fate.step("record_signed", self.inner.record_signed(settlement, attempt, now)).await
     }
 
@@ -226,8 +227,33 @@ impl Ledger for MortalLedger {
         self.fate.step("totals", self.inner.totals(session)).await
     }
 
-    async fn opened_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<(u64, u64), LedgerError> {
-        self.fate.step("opened_since", self.inner.opened_since(user, since)).await
+    async fn opened_since(
+        &self,
+        user: &Pubkey,
+        recipient: &Pubkey,
+        since: UnixSeconds,
+    ) -> Result<Openings, LedgerError> {
+        self.fate.step("opened_since", self.inner.opened_since(user, recipient, since)).await
+    }
+
+    async fn set_budgets(&self, budgets: &Budgets) -> Result<(), LedgerError> {
+        self.fate.step("set_budgets", self.inner.set_budgets(budgets)).await
+    }
+
+    async fn over_budget(&self, lane: &Lane, cost: Cost, now: UnixSeconds) -> Result<Option<OverBudget>, LedgerError> {
+        self.fate.step("over_budget", self.inner.over_budget(lane, cost, now)).await
+    }
+
+    async fn spending(&self, since: UnixSeconds) -> Result<Vec<Spending>, LedgerError> {
+        self.fate.step("spending", self.inner.spending(since)).await
+    }
+
+    async fn rents_to_check(&self, most: u64) -> Result<Vec<Recorded<Attempt>>, LedgerError> {
+        self.fate.step("rents_to_check", self.inner.rents_to_check(most)).await
+    }
+
+    async fn correct_rent(&self, signature: &Signature, rent: u64) -> Result<(), LedgerError> {
+        self.fate.step("correct_rent", self.inner.correct_rent(signature, rent)).await
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {
@@ -276,6 +302,10 @@ impl Chain for MortalChain {
 
     async fn send(&self, attempt: &Recorded<Attempt>) -> Result<(), ChainError> {
         self.fate.step("send", self.inner.send(attempt)).await
+    }
+
+    async fn lamports_spent(&self, attempt: &Recorded<Attempt>) -> Result<Option<u64>, ChainError> {
+        self.fate.step("lamports_spent", self.inner.lamports_spent(attempt)).await
     }
 
     async fn observe(

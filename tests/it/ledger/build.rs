@@ -159,7 +159,8 @@ pub(crate) async fn signed(
     settlement: &Settlement,
     number: u32,
 ) -> (Settlement, Recorded<Attempt>) {
-    ledger.record_signed(settlement, attempt(settlement, number), NOW).await.expect("records")
+    let signed = ledger.record_signed(settlement, attempt(settlement, number), NOW).await.expect("records");
+    signed.recorded().expect("is within every budget")
 }
 
 /// Plans everything that waits and signs it; settlement and signature get this number.

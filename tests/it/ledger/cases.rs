@@ -1,5 +1,6 @@
 //! What every engine must do. Each case gets an empty ledger.
 
+pub(crate) mod budgets;
 pub(crate) mod deferred;
 pub(crate) mod holds;
 pub(crate) mod queries;

@@ -88,6 +88,17 @@ macro_rules! on {
                 only_waiting_callers_of_the_settlement_are_told,
                 a_settlement_that_is_not_there_is_an_inconsistency,
             }
+            budgets {
+                a_signed_attempt_counts_until_it_is_proved_dead,
+                what_a_budget_refuses_leaves_no_trace_and_may_be_signed_later,
+                drivers_that_sign_together_never_pass_a_limit_together,
+                each_scope_counts_its_own,
+                rent_and_grants_have_limits_of_their_own,
+                what_was_spent_counts_for_an_hour_and_no_longer,
+                a_landing_that_is_taken_back_counts_in_full_again,
+                a_rent_that_is_an_upper_bound_is_corrected_once,
+                spending_is_told_by_hour_purpose_and_merchant,
+            }
             queries {
                 unfinished_work_is_told_oldest_first_with_what_may_be_sent,
                 sessions_with_waiting_holds_are_told_oldest_first,

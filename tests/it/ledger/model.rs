@@ -8,6 +8,7 @@ use proptest::{collection::vec, prelude::*};
 use sotto::{
     domain::{
         amount::Amount,
+        budget::{Budgets, Part, Scope},
         hold::{Exposure, GiveUp, HoldState, NewHold, rest_after},
         reason::PayReason,
         session::{CapCheck, SessionState},
@@ -30,6 +31,7 @@ enum Try {
     GiveUp { session: u32, returns: u32 },
     Close(u32),
     ReleaseAbandoned,
+    Limit(u64),
 }
 
 fn tries() -> impl Strategy<Value = Try> {
@@ -48,6 +50,7 @@ fn tries() -> impl Strategy<Value = Try> {
         1 => (session.clone(), 1..4_u32).prop_map(|(session, returns)| Try::GiveUp { session, returns }),
         1 => session.prop_map(Try::Close),
         1 => Just(Try::ReleaseAbandoned),
+        1 => (0..4_u64).prop_map(Try::Limit),
     ]
 }
 
@@ -93,7 +96,14 @@ struct Model {
     settlements: Vec<MSettlement>,
     signatures: u32,
     now: u64,
+    /// Lamports that are booked, and the most that may be.
+    booked: u64,
+    limit: Option<u64>,
 }
+
+/// What each attempt costs, and what remains of it when it lands with an error.
+const COST: u64 = 10_000 + 2_000_000 + 7;
+const FEE: u64 = 10_000;
 
 impl Model {
     fn sum(&self, session: u32, fates: &[Fate]) -> u64 {
@@ -205,7 +215,12 @@ impl Model {
         let answer = ledger.record_signed(&seen, attempt(&seen, self.signatures), NOW).await;
         let of = &mut self.settlements[index];
         if of.state == State::Reserved {
-            answer.expect("may be signed");
+            let fits = self.limit.is_none_or(|limit| self.booked + COST <= limit);
+            assert_eq!(answer.expect("answers").recorded().is_some(), fits, "{} of {:?}", self.booked, self.limit);
+            if !fits {
+                return;
+            }
+            self.booked += COST;
             of.state = State::InFlight;
             of.attempts += 1;
         } else {
@@ -224,6 +239,11 @@ impl Model {
         };
         assert_eq!(answer.expect("can follow").state, state);
         self.settlements[index].state = state;
+        match event {
+            Event::Refused { .. } | Event::Failed { .. } => self.booked -= COST - FEE,
+            Event::Absent(_) => self.booked -= COST,
+            _ => {}
+        }
         let fate = match event {
             Event::Landed { .. } => Fate::Captured,
             Event::TakenBack => Fate::Planned,
@@ -316,6 +336,12 @@ impl Model {
                 let live = !self.revoked[number as usize] && !self.closed[number as usize];
                 assert_eq!(revoked == 1, live);
                 self.revoked[number as usize] |= live;
+            }
+            Try::Limit(attempts) => {
+                let limit = attempts * COST;
+                let budgets = Budgets::default().with(Scope::Hour, Part::Total, limit);
+                ledger.set_budgets(&budgets).await.expect("sets");
+                self.limit = Some(limit);
             }
             Try::ReleaseAbandoned => {
                 let reason = PayReason::SettlementExpired;

@@ -21,13 +21,14 @@ use sotto::{
     api::{self, ApiSettings},
     chain::{
         Chain,
-        keys::LocalSigner,
+        keys::{LocalSigner, Signer},
         rpc::{ChainSettings, SolanaChain},
         transaction::SettleInstruction,
     },
     covalidator::{Covalidator as _, HttpCovalidator, WalletSigner},
     domain::{
         amount::Amount,
+        budget::Budgets,
         chance::{Chance, SeededChance, draw},
         clock::{Clock, SystemClock},
         network::Network,
@@ -68,11 +69,18 @@ pub struct Options {
     pub delegation: Delegation,
     pub settings: Box<dyn Fn(&mut Settings) + Send + Sync>,
     pub separate_fee_payer: bool,
+    /// Seeds of further fee payers; the test funds them.
+    pub further_fee_payers: Vec<[u8; 32]>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { delegation: Delegation::Public, settings: Box::new(|_| {}), separate_fee_payer: false }
+        Self {
+            delegation: Delegation::Public,
+            settings: Box::new(|_| {}),
+            separate_fee_payer: false,
+            further_fee_payers: Vec::new(),
+        }
     }
 }
 
@@ -202,6 +210,7 @@ impl World {
             max_session_seconds: 86_400,
             max_grant: 2_000_000,
             sessions_per_user_per_hour: 20,
+            sessions_per_merchant_per_hour: 200,
             sessions_per_hour: 500,
             create_recipient: true,
             sponsor_account_creation: false,
@@ -217,6 +226,7 @@ impl World {
             round: Duration::from_millis(200),
             max_approve_units: 400_000,
             low_balance: 10_000_000,
+            budgets: Budgets::default(),
         };
         (self.options.settings)(&mut settings);
         settings
@@ -248,6 +258,7 @@ impl World {
         let keys = Keys {
             spender: Arc::new(LocalSigner::from_seed(&self.spender)),
             fee_payer: Arc::new(LocalSigner::from_seed(&self.fee_payer)),
+            further_fee_payers: self.options.further_fee_payers.iter().map(|seed| signer(seed)).collect(),
         };
         Facilitator::new(ports, keys, self.settings())
     }
@@ -336,6 +347,10 @@ impl Drop for World {
     fn drop(&mut self) {
         assert!(self.finished || std::thread::panicking(), "a test ends with World::finish");
     }
+}
+
+fn signer(seed: &[u8; 32]) -> Arc<dyn Signer> {
+    Arc::new(LocalSigner::from_seed(seed))
 }
 
 async fn read(response: reqwest::Response) -> (u16, Value) {

@@ -3,12 +3,13 @@
 use crate::ledger::build::{
     CAP, END, NOW, amount, held, key, opened, payment, session, session_id, session_with, signature,
 };
+use solana_pubkey::Pubkey;
 use sotto::{
     domain::{
         reason::{OpenReason, PayReason},
         session::{CapCheck, SessionState},
     },
-    ledger::{Held, Ledger, LedgerError, Opened},
+    ledger::{Held, Ledger, LedgerError, Opened, OpeningCount, Openings},
 };
 
 pub(crate) async fn a_session_comes_back_as_it_was_written(ledger: &dyn Ledger) {
@@ -220,10 +221,16 @@ pub(crate) async fn openings_are_counted_by_time_and_user(ledger: &dyn Ledger) {
         ledger.open_session(session).await.expect("opens");
     }
     ledger.reject_session(second.id, OpenReason::CapMismatch).await.expect("rejects");
-    assert_eq!(ledger.opened_since(first.user(), 100).await.ok(), Some((2, 3)));
-    assert_eq!(ledger.opened_since(first.user(), 101).await.ok(), Some((1, 2)));
-    assert_eq!(ledger.opened_since(first.user(), 201).await.ok(), Some((0, 0)));
-    assert_eq!(ledger.opened_since(&key(1, 1), 0).await.ok(), Some((0, 3)));
+    let (user, merchant) = (*first.user(), first.intent.recipient);
+    let counts = async |user: Pubkey, recipient: Pubkey, since| {
+        let Openings { by_user, for_recipient, by_all } =
+            ledger.opened_since(&user, &recipient, since).await.expect("counts");
+        [by_user, for_recipient, by_all].map(|opened: OpeningCount| (opened.count, opened.first))
+    };
+    assert_eq!(counts(user, merchant, 100).await, [(2, Some(100)), (1, Some(100)), (3, Some(100))]);
+    assert_eq!(counts(user, other.intent.recipient, 101).await, [(1, Some(200)), (1, Some(200)), (2, Some(200))]);
+    assert_eq!(counts(user, merchant, 201).await, [(0, None); 3]);
+    assert_eq!(counts(key(1, 1), key(1, 1), 0).await, [(0, None), (0, None), (3, Some(100))]);
 }
 
 pub(crate) async fn a_session_that_is_not_there_is_an_inconsistency(ledger: &dyn Ledger) {

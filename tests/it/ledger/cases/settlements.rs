@@ -84,7 +84,8 @@ pub(crate) async fn a_payment_lands_and_is_settled(ledger: &dyn Ledger) {
     held(ledger, &payment(session.id, 2, 20)).await;
     let settlement = planned(ledger, session.id, 1).await;
     let sent = attempt(&settlement, 7);
-    let (settlement, recorded_attempt) = ledger.record_signed(&settlement, sent.clone(), NOW).await.expect("records");
+    let (settlement, recorded_attempt) =
+        ledger.record_signed(&settlement, sent.clone(), NOW).await.expect("records").recorded().expect("unbounded");
     assert_eq!(recorded_attempt.get(), &sent);
     assert_eq!((settlement.sequence, settlement.attempts, settlement.signature), (2, 1, Some(signature(7))));
     let work = Work { settlement: settlement.clone(), attempt: Some(recorded_attempt) };

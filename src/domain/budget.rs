@@ -1,0 +1,299 @@
+//! What the operator lets be spent for strangers, and why one more transaction is not affordable.
+//!
+//! A transaction counts with its full cost from the moment it is signed; what is proved dead no longer counts. An hour is
+//! the last 60 to 65 minutes and a day the last 24 to 25 hours: sums are kept in pieces of five minutes and of an hour,
+//! and a piece counts as long as any of it is young enough, so that no 60 minutes ever hold more than the limit (ADR 0018).
+
+use crate::domain::{
+    clock::UnixSeconds,
+    reason::PayReason,
+    session::{Session, SessionId},
+    settlement::{Cost, Purpose},
+};
+use solana_pubkey::Pubkey;
+
+/// Whose spending a limit bounds, and over which time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// All attempts of one settlement.
+    Settlement,
+    /// Everything for one session, ever.
+    Session,
+    /// Everything for one user within an hour.
+    UserHour,
+    /// Everything for one user within a day.
+    UserDay,
+    /// Everything for one merchant within an hour.
+    MerchantHour,
+    /// Everything within an hour.
+    Hour,
+    /// Everything within a day.
+    Day,
+}
+
+impl Scope {
+    /// Every scope, the narrowest first: a refusal names the first that is passed.
+    pub const ALL: [Self; 7] =
+        [Self::Settlement, Self::Session, Self::UserHour, Self::UserDay, Self::MerchantHour, Self::Hour, Self::Day];
+
+    /// The word in the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Settlement => "settlement",
+            Self::Session => "session",
+            Self::UserHour => "user_hour",
+            Self::UserDay => "user_day",
+            Self::MerchantHour => "merchant_hour",
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+
+    /// The scope that has this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.word() == word)
+    }
+
+    /// How long spending counts and how fine its sums are, in seconds; none where it counts for ever.
+    pub const fn window(self) -> Option<Window> {
+        match self {
+            Self::Settlement | Self::Session => None,
+            Self::UserHour | Self::MerchantHour | Self::Hour => Some(Window { seconds: 3_600, piece: 300 }),
+            Self::UserDay | Self::Day => Some(Window { seconds: 86_400, piece: 3_600 }),
+        }
+    }
+
+    /// What a payer is told whose payment this limit stops.
+    pub const fn reason(self) -> PayReason {
+        match self {
+            Self::Settlement | Self::Session | Self::UserHour | Self::UserDay => PayReason::PayerSettleCapExceeded,
+            Self::MerchantHour => PayReason::SellerSettleCapExceeded,
+            Self::Hour | Self::Day => PayReason::GlobalSettleCapExceeded,
+        }
+    }
+}
+
+/// A sliding stretch of time, cut into pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// How long spending counts at least.
+    pub seconds: u64,
+    /// How long a piece is: spending counts up to this much longer.
+    pub piece: u64,
+}
+
+impl Window {
+    /// The start of the oldest piece that counts at `now`.
+    pub const fn oldest(self, now: UnixSeconds) -> UnixSeconds {
+        now.saturating_sub(self.seconds) / self.piece * self.piece
+    }
+
+    /// How many seconds after `now` the piece that starts at `start` no longer counts, at least one.
+    pub const fn leaves_in(self, start: UnixSeconds, now: UnixSeconds) -> u64 {
+        let end = start.saturating_add(self.piece).saturating_add(self.seconds);
+        let left = end.saturating_sub(now);
+        if left == 0 { 1 } else { left }
+    }
+}
+
+/// Which lamports a limit bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// All of them.
+    Total,
+    /// Fees.
+    Fee,
+    /// Rent for accounts that others own.
+    Rent,
+    /// Grants to users.
+    Grant,
+}
+
+impl Part {
+    /// Every part.
+    pub const ALL: [Self; 4] = [Self::Total, Self::Fee, Self::Rent, Self::Grant];
+
+    /// The word in the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::Fee => "fee",
+            Self::Rent => "rent",
+            Self::Grant => "grant",
+        }
+    }
+
+    /// The part that has this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.word() == word)
+    }
+
+    /// What of a cost this part is.
+    pub const fn of(self, cost: Cost) -> u64 {
+        match self {
+            Self::Total => cost.total(),
+            Self::Fee => cost.fee,
+            Self::Rent => cost.rent,
+            Self::Grant => cost.grant,
+        }
+    }
+}
+
+/// One limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Whose spending, over which time.
+    pub scope: Scope,
+    /// Which lamports.
+    pub part: Part,
+    /// The most of them.
+    pub lamports: u64,
+}
+
+/// All limits; without one nothing is bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Budgets(pub Vec<Limit>);
+
+impl Budgets {
+    /// The same with one limit more.
+    #[must_use]
+    pub fn with(mut self, scope: Scope, part: Part, lamports: u64) -> Self {
+        self.0.push(Limit { scope, part, lamports });
+        self
+    }
+}
+
+/// What was booked in one scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// The lamports.
+    pub cost: Cost,
+    /// The start of the oldest piece of the window that holds any of it.
+    pub since: Option<UnixSeconds>,
+}
+
+/// Why one more transaction is not affordable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverBudget {
+    /// The narrowest limit that it would pass.
+    pub scope: Scope,
+    /// Which lamports that limit bounds.
+    pub part: Part,
+    /// Whether the fee alone would pass no limit: the transaction may go without what it buys.
+    pub fee_fits: bool,
+    /// Seconds until some of what counts no longer does; none where waiting does not help.
+    pub retry_after: Option<u64>,
+}
+
+/// Whether `cost` may be added to what `used` tells of each scope.
+pub fn judge(budgets: &Budgets, cost: Cost, used: impl Fn(Scope) -> Used, now: UnixSeconds) -> Option<OverBudget> {
+    let passes = |limit: &Limit, cost: Cost| {
+        let more = limit.part.of(cost);
+        // What adds nothing to a part is not stopped by its limit.
+        more > 0 && limit.part.of(used(limit.scope).cost).saturating_add(more) > limit.lamports
+    };
+    let passed = budgets.0.iter().filter(|limit| passes(limit, cost)).min_by_key(|limit| (limit.scope, limit.part))?;
+    let fee = Cost { fee: cost.fee, ..Cost::default() };
+    let alone_fits = passed.part.of(cost) <= passed.lamports;
+    let retry_after = match (passed.scope.window(), used(passed.scope).since) {
+        (Some(window), Some(since)) if alone_fits => Some(window.leaves_in(since, now)),
+        _ => None,
+    };
+    Some(OverBudget {
+        scope: passed.scope,
+        part: passed.part,
+        fee_fits: !budgets.0.iter().any(|limit| passes(limit, fee)),
+        retry_after,
+    })
+}
+
+/// Whose money a transaction is signed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// The session.
+    pub session: SessionId,
+    /// Its user.
+    pub user: Pubkey,
+    /// The merchant.
+    pub recipient: Pubkey,
+}
+
+impl Lane {
+    /// A session's lane.
+    pub fn of(session: &Session) -> Self {
+        Self { session: session.id, user: *session.user(), recipient: session.intent.recipient }
+    }
+}
+
+/// What was booked within one hour for one purpose and merchant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// The hour's beginning.
+    pub hour: UnixSeconds,
+    /// What for.
+    pub purpose: Purpose,
+    /// The merchant; none where no session was served.
+    pub recipient: Option<Pubkey>,
+    /// Transactions that landed.
+    pub landed: u64,
+    /// What they spent.
+    pub spent: Cost,
+    /// What transactions with an open outcome may yet spend.
+    pub reserved: Cost,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COST: Cost = Cost { fee: 10, rent: 100, grant: 0 };
+
+    fn used(total: u64) -> impl Fn(Scope) -> Used {
+        move |_| Used { cost: Cost { fee: total, ..Cost::default() }, since: Some(600) }
+    }
+
+    #[test]
+    fn a_limit_is_kept_to_the_lamport() {
+        let budgets = Budgets::default().with(Scope::Hour, Part::Total, 150);
+        assert_eq!(judge(&budgets, COST, used(40), 900), None);
+        let over = judge(&budgets, COST, used(41), 900).expect("is passed");
+        assert_eq!((over.scope, over.part, over.fee_fits), (Scope::Hour, Part::Total, true));
+        assert!(!judge(&budgets, COST, used(141), 900).expect("is passed").fee_fits);
+    }
+
+    #[test]
+    fn the_narrowest_limit_is_named_and_a_part_that_costs_nothing_is_not_stopped() {
+        let budgets = Budgets::default()
+            .with(Scope::Day, Part::Total, 0)
+            .with(Scope::MerchantHour, Part::Total, 0)
+            .with(Scope::Settlement, Part::Grant, 0);
+        let over = judge(&budgets, COST, used(0), 900).expect("is passed");
+        assert_eq!(over.scope, Scope::MerchantHour);
+    }
+
+    #[test]
+    fn waiting_is_promised_only_where_it_helps() {
+        let hour = |limit| Budgets::default().with(Scope::Hour, Part::Total, limit);
+        let wait = |limit| judge(&hour(limit), COST, used(90), 1_000).expect("is passed").retry_after;
+        assert_eq!(wait(150), Some(600 + 300 + 3_600 - 1_000));
+        assert_eq!(wait(109), None, "it is above the limit by itself");
+        let ever = Budgets::default().with(Scope::Session, Part::Total, 150);
+        assert_eq!(judge(&ever, COST, used(90), 1_000).expect("is passed").retry_after, None);
+    }
+
+    #[test]
+    fn no_sixty_minutes_escape_the_window() {
+        let window = Scope::Hour.window().expect("an hour");
+        for now in 7_200..7_600 {
+            let oldest = window.oldest(now);
+            assert!(oldest <= now - 3_600, "what is an hour old still counts at {now}");
+            assert!(window.leaves_in(oldest, now) >= 1 && window.leaves_in(oldest, now) <= 301);
+        }
+    }
+
+    #[test]
+    fn words_lead_back() {
+        assert!(Scope::ALL.into_iter().all(|scope| Scope::from_word(scope.word()) == Some(scope)));
+        assert!(Part::ALL.into_iter().all(|part| Part::from_word(part.word()) == Some(part)));
+    }
+}
