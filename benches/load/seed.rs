@@ -110,7 +110,7 @@ async fn settle(ledger: &dyn Ledger, session: SessionId, now: u64) -> Result<(),
         cost: Cost { fee: 10_000, rent: 0, grant: 0 },
         bears_allowances: false,
     };
-    let (signed, _) = ledger.record_signed(&planned, attempt, now).await?;
+    let Some((signed, _)) = ledger.record_signed(&planned, attempt, now).await?.recorded() else { return Ok(()) };
     let landed = ledger.record(&signed, Event::Landed { slot: 1 }, &[], now).await?;
     ledger.record(&landed, Event::Finalised, &[], now).await.map(drop)
 }
