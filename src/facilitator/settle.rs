@@ -62,7 +62,10 @@ impl Facilitator {
             return Err(answer.refuse(reason));
         }
         let deadline = tokio::time::Instant::now() + answer.deadline();
-        if let Err(refusal) = self.check_budget(&session) {
+        // A deferred payment is a promise for later; one that waits would only be refused after its hold.
+        if !payment.deferred
+            && let Err(refusal) = self.check_budget(&session)
+        {
             // What was accepted before has its own outcome, whatever may be spent now.
             return match self.find_repeat(payment, &session).await? {
                 Some(hold) => answer.repeat(hold, deadline).await,
