@@ -71,10 +71,14 @@ pub struct Server {
 impl Stage {
     /// Starts a network of 400 ms slots whose answers take `latency` milliseconds.
     pub async fn raise(latency: u64) -> Outcome<Self> {
+        Self::raise_with(latency, Duration::from_millis(400)).await
+    }
+
+    /// The same with slots of any length.
+    pub async fn raise_with(latency: u64, slot: Duration) -> Outcome<Self> {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let desk = directory.path().join("desk");
         fs::create_dir(&desk)?;
-        let slot = Duration::from_millis(400);
         let key = sotto(&desk).args(["keygen", ".keys/facilitator.json", "--json"]).output()?;
         let key: Value = serde_json::from_slice(&key.stdout)?;
         let spender = key["publicKey"].as_str().and_then(signed::parse_key).ok_or("no key was made")?;
@@ -106,16 +110,22 @@ impl Stage {
 
     /// Starts a facilitator on a ledger of this name, with these settings above the unthrottled ones.
     pub fn serve(&self, ledger: &str, settings: &[(&str, &str)]) -> Outcome<Server> {
+        // A file, as under a service manager: what a line of the log costs belongs to the server's price.
+        let log = fs::File::create(self.file(&format!("{ledger}.log")))?;
+        let process = Process::start(self.serve_command(ledger, settings), log)?;
+        let address = process.text("address")?.parse()?;
+        Ok(Server { process, address, ledger: self.file(ledger) })
+    }
+
+    /// The command that starts such a facilitator.
+    pub fn serve_command(&self, ledger: &str, settings: &[(&str, &str)]) -> Command {
         let mut command = sotto(&self.desk());
         command.args(["--config", "net.toml"]);
         for (key, value) in UNTHROTTLED.iter().chain(settings) {
             command.args(["--set", &format!("{key}={value}")]);
         }
         command.args(["serve", "--bind", "127.0.0.1", "--port", "0", "--json", "--ledger", ledger]);
-        // A file, as under a service manager: what a line of the log costs belongs to the server's price.
-        let process = Process::start(command, fs::File::create(self.file(&format!("{ledger}.log")))?)?;
-        let address = process.text("address")?.parse()?;
-        Ok(Server { process, address, ledger: self.file(ledger) })
+        command
     }
 
     /// Asks the network; its own methods are answered at once.

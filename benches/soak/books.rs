@@ -1,0 +1,166 @@
+//! The proofs: what the payers were told, what the ledger says, and what the chain says, against each other.
+
+use crate::{
+    Outcome,
+    crowd::{Answer, MEANS, Payment, Town},
+    report::Report,
+    stage::{Server, Stage},
+};
+use rusqlite::{Connection, OpenFlags};
+use sotto::{
+    domain::hold::HoldState,
+    ledger::{Ledger as _, LedgerOptions, SqliteLedger},
+};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// How long the last life may take to settle everything.
+const PATIENCE: Duration = Duration::from_mins(3);
+const PAUSE: Duration = Duration::from_millis(200);
+/// Refusals that are told one by one; more of them say nothing new.
+const TOLD: usize = 20;
+
+/// Copies a ledger that no process has open, with its log of unmerged writes.
+pub fn copy_ledger(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to.parent().unwrap_or(Path::new(".")))?;
+    for suffix in ["", "-wal"] {
+        let beside = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+        drop(fs::remove_file(beside(to)));
+        match fs::copy(beside(from), beside(to)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    drop(fs::remove_file(format!("{}-shm", to.display())));
+    Ok(())
+}
+
+/// The ledger's own audit: every event log replayed against its projection, every sum against its parts.
+pub async fn audit(ledger: &Path) -> Outcome<()> {
+    Ok(SqliteLedger::open(ledger, &LedgerOptions::default()).await?.audit().await?)
+}
+
+/// Everything that has to agree in the end.
+pub struct Books<'a> {
+    stage: &'a Stage,
+    town: &'a Town,
+    payments: &'a [Payment],
+}
+
+impl<'a> Books<'a> {
+    pub fn new(stage: &'a Stage, town: &'a Town, payments: &'a [Payment]) -> Self {
+        Self { stage, town, payments }
+    }
+
+    /// Waits until no hold is open and no transaction unfinished.
+    pub async fn until_settled(&self, server: &Server) -> Outcome<()> {
+        let began = Instant::now();
+        loop {
+            let open = tokio::task::block_in_place(|| unfinished(&server.ledger))?;
+            if open == 0 {
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                // Not an error of the program: the books will say what is held.
+                eprintln!("soak: {open} things are still unfinished");
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Compares everything with everything; what contradicts goes into the report.
+    pub async fn close(&self, report: &mut Report) -> Outcome<()> {
+        let ledger = SqliteLedger::open(&self.stage.file(crate::LEDGER), &LedgerOptions::default()).await?;
+        if let Err(error) = ledger.audit().await {
+            report.broken.push(format!("the audit: {error}"));
+        }
+        let totals = ledger.totals(None).await?;
+        report.captured = totals.captured.get();
+        if totals.held.get() > 0 {
+            report.broken.push(format!("{} base units are held for ever", totals.held));
+        }
+        let unfinished = ledger.unfinished().await?.len();
+        if unfinished > 0 {
+            report.broken.push(format!("{unfinished} settlements are not finished"));
+        }
+        let (mut told, mut sum) = (Vec::new(), 0);
+        for payment in self.payments {
+            report.count(payment);
+            let session = self.town.payers.get(payment.payer).ok_or("no such payer")?.session;
+            let hold = ledger.find_payment(session, &payment.nonce).await?;
+            let captured = hold.as_ref().is_some_and(|hold| matches!(hold.state, HoldState::Captured { .. }));
+            sum += if captured { payment.amount } else { 0 };
+            told.extend(contradiction(payment, captured));
+        }
+        report.broken.extend(told.iter().take(TOLD).cloned());
+        if told.len() > TOLD {
+            report.broken.push(format!("and {} more payments", told.len() - TOLD));
+        }
+        if sum != totals.captured.get() {
+            report
+                .broken
+                .push(format!("{} is captured, {sum} of it for payments that were asked for", totals.captured));
+        }
+        self.against_chain(&ledger, report).await
+    }
+
+    /// What every wallet really has, decrypted, and what the sponsor really spent.
+    async fn against_chain(&self, ledger: &SqliteLedger, report: &mut Report) -> Outcome<()> {
+        let mut earned = vec![0; self.town.merchants.len()];
+        for (number, payer) in self.town.payers.iter().enumerate() {
+            let session = ledger.session(payer.session).await?.ok_or("a session is gone")?;
+            let captured = session.captured.get();
+            *earned.get_mut(payer.merchant).ok_or("no merchant")? += captured;
+            let lost = MEANS.checked_sub(self.stage.balance(&payer.wallet).await?).ok_or("a payer got richer")?;
+            if lost != captured {
+                report.broken.push(format!("payer {number} lost {lost}, and {captured} is captured from it"));
+            }
+        }
+        for (number, (merchant, earned)) in self.town.merchants.iter().zip(earned).enumerate() {
+            let got = self.stage.balance(merchant).await?;
+            if got != earned {
+                report.broken.push(format!("merchant {number} got {got}, and {earned} is captured for it"));
+            }
+        }
+        let spent = self.stage.purse.checked_sub(self.stage.lamports().await?).ok_or("the sponsor got richer")?;
+        let booked = booked(&self.stage.file(crate::LEDGER))?;
+        if spent != booked {
+            report.broken.push(format!("the sponsor spent {spent} lamports, and {booked} are booked"));
+        }
+        report.lamports = spent;
+        Ok(())
+    }
+}
+
+fn contradiction(payment: &Payment, captured: bool) -> Option<String> {
+    let Payment { nonce, amount, successes, answer, .. } = payment;
+    if *successes > 1 {
+        return Some(format!("{nonce}: success was said {successes} times"));
+    }
+    match answer {
+        Answer::Yes if !captured => Some(format!("{nonce}: {amount} was promised and never captured")),
+        Answer::No(reason) if captured => Some(format!("{nonce}: refused ({reason}), and {amount} was captured")),
+        Answer::Never => Some(format!("{nonce}: nobody ever gave an answer")),
+        Answer::Yes | Answer::No(_) => None,
+    }
+}
+
+/// Reads beside the process that writes.
+fn unfinished(ledger: &Path) -> Outcome<u64> {
+    let reader = Connection::open_with_flags(ledger, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    reader.busy_timeout(PAUSE)?;
+    let sql = "SELECT (SELECT count(*) FROM settlements WHERE state NOT IN ('settled', 'released')) \
+               + (SELECT count(*) FROM holds WHERE state IN ('waiting', 'planned'))";
+    Ok(u64::try_from(reader.query_row(sql, [], |row| row.get::<_, i64>(0))?)?)
+}
+
+/// Lamports that the ledger says were spent.
+fn booked(ledger: &Path) -> Outcome<u64> {
+    let reader = Connection::open_with_flags(ledger, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let sql = "SELECT coalesce(sum(fee + rent + lamports_granted), 0) FROM sponsored_lamports";
+    Ok(u64::try_from(reader.query_row(sql, [], |row| row.get::<_, i64>(0))?)?)
+}

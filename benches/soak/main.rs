@@ -1,0 +1,195 @@
+//! The soak: `cargo bench --bench soak -- --kills 500 [--faults] [--json]`.
+//!
+//! A real facilitator, on a ledger on disk, is SIGKILLed again and again at random moments while payers pay their
+//! merchants through it, some payments repeated under the same nonce, some answered before they are settled. Each life
+//! ends wherever the kill met it, at times before the process was even ready; the next one starts on the same ledger.
+//! With `--faults` the chain is no better: answers are slow, sends are lost, forks take slots back.
+//!
+//! What must hold, or the program fails: after every kill, the ledger's audit (which replays every event log against its
+//! projection); at the end, that nothing is lost, nothing happened twice, nothing is held for ever (`books.rs`).
+
+#![expect(unreachable_pub, reason = "a program of its own: nothing imports it")]
+
+mod books;
+mod crowd;
+mod dice;
+#[path = "../load/process.rs"]
+#[expect(dead_code, reason = "what the load benchmark alone asks of a process")]
+mod process;
+mod report;
+#[path = "../load/stage.rs"]
+#[expect(dead_code, reason = "what the load benchmark alone asks of a stage")]
+mod stage;
+mod weather;
+
+use books::Books;
+use clap::Parser;
+use crowd::{Crowd, Town};
+use dice::Dice;
+use report::Report;
+use sotto::domain::chance::{OsChance, draw};
+use stage::{Server, Stage};
+use std::{
+    fs,
+    process::{ExitCode, Stdio},
+    time::{Duration, Instant},
+};
+use tokio::task::block_in_place;
+
+/// What a step comes to.
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+const LEDGER: &str = "soak.db";
+/// Short, so that a life of the facilitator sees several.
+const SLOT: Duration = Duration::from_millis(100);
+/// What the network takes for an answer, in milliseconds.
+const LATENCY: u64 = 5;
+/// The longest life, from ready to killed, in milliseconds.
+const LONGEST_LIFE: u64 = 1_200;
+/// Of a hundred lives, so many end before the process is ready.
+const STILLBORN: u64 = 15;
+/// A facilitator that starts on an old ledger: promises go out soon, and callers are not kept for long.
+const SETTINGS: [(&str, &str); 4] = [
+    ("settlement.answer_deadline_seconds", "5"),
+    ("deferred.count", "20"),
+    ("deferred.age_seconds", "1"),
+    ("telemetry.log_filter", "warn"),
+];
+
+/// Kill a facilitator again and again, and prove that no payment is lost or made twice
+#[derive(Debug, Parser)]
+#[command(name = "soak")]
+struct Args {
+    /// How often it is killed
+    #[arg(long, default_value_t = 100)]
+    kills: u32,
+    /// Let the chain misbehave too: latency, lost sends, 429, cut websockets, forks
+    #[arg(long)]
+    faults: bool,
+    /// Payers, each with a session and three callers
+    #[arg(long, default_value_t = 6)]
+    payers: usize,
+    /// Merchants, among whom the payers are divided
+    #[arg(long, default_value_t = 2)]
+    merchants: usize,
+    /// Repeats the choices of an earlier run; how they meet the processes is never the same
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// What cargo adds
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let seed = args.seed.unwrap_or_else(|| u64::from_le_bytes(draw(&OsChance)));
+    eprintln!("soak: {} kills, seed {seed}", args.kills);
+    let ran = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(soak(&args, seed)));
+    match ran {
+        Ok(report) => {
+            println!("{}", if args.json { report.object().to_string() } else { report.table() });
+            if report.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("soak: it could not be carried through: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn soak(args: &Args, seed: u64) -> Outcome<Report> {
+    let started = Instant::now();
+    let mut dice = Dice::new(seed);
+    let stage = Stage::raise_with(LATENCY, SLOT).await?;
+    let server = block_in_place(|| stage.serve(LEDGER, &SETTINGS))?;
+    let town = Town::settle_in(&stage, &server, args.payers, args.merchants).await?;
+    let crowd = Crowd::gather(&stage, &town, server.address, &mut dice)?;
+    let weather = args.faults.then(|| weather::turn_bad(stage.rpc.clone(), dice.child()));
+    let mut report = Report::new(seed, args.faults);
+    let mut lives = Lives { stage: &stage, crowd: &crowd, audit: None, report: &mut report };
+    let server = lives.all(args.kills, server, &mut dice).await?;
+    if let Some(weather) = weather {
+        report.storms = weather.end(&stage).await?;
+    }
+    eprintln!("soak: the last life goes on until everything is settled ...");
+    let payments = crowd.go_home().await;
+    let books = Books::new(&stage, &town, &payments);
+    books.until_settled(&server).await?;
+    block_in_place(|| server.process.stop())?;
+    books.close(&mut report).await?;
+    report.took = started.elapsed();
+    Ok(report)
+}
+
+/// The facilitator's lives, one after the other.
+struct Lives<'a> {
+    stage: &'a Stage,
+    crowd: &'a Crowd,
+    audit: Option<tokio::task::JoinHandle<Outcome<()>>>,
+    report: &'a mut Report,
+}
+
+impl Lives<'_> {
+    /// Kills the facilitator so many times; gives the one that lives on.
+    async fn all(&mut self, kills: u32, first: Server, dice: &mut Dice) -> Outcome<Server> {
+        let mut server = first;
+        for number in 1..=kills {
+            tokio::time::sleep(Duration::from_millis(dice.below(LONGEST_LIFE))).await;
+            block_in_place(|| server.process.kill())?;
+            self.examine(number).await?;
+            while dice.below(100) < STILLBORN {
+                self.stillbirth(dice.below(150)).await?;
+            }
+            server = block_in_place(|| self.stage.serve(LEDGER, &SETTINGS))?;
+            self.crowd.moved_to(server.address);
+            self.report.kills += 1;
+            self.report.ready_after.push(server.process.ready_after);
+            if number % 10 == 0 {
+                eprintln!("soak: {number} of {kills} kills, {} answers", self.crowd.answers());
+            }
+        }
+        self.audited().await?;
+        Ok(server)
+    }
+
+    /// A life that ends before the process is ready.
+    async fn stillbirth(&mut self, after: u64) -> Outcome<()> {
+        let mut command = self.stage.serve_command(LEDGER, &SETTINGS);
+        let log = fs::File::create(self.stage.file("stillborn.log"))?;
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        child.kill()?;
+        block_in_place(|| child.wait())?;
+        self.report.stillborn += 1;
+        Ok(())
+    }
+
+    /// Audits the ledger as the kill left it: on a copy, so that the next life need not wait for it.
+    async fn examine(&mut self, number: u32) -> Outcome<()> {
+        self.audited().await?;
+        let copy = self.stage.file("copy").join(LEDGER);
+        books::copy_ledger(&self.stage.file(LEDGER), &copy)?;
+        self.audit = Some(tokio::spawn(async move {
+            books::audit(&copy).await.map_err(|error| format!("after kill {number}: {error}").into())
+        }));
+        Ok(())
+    }
+
+    async fn audited(&mut self) -> Outcome<()> {
+        if let Some(audit) = self.audit.take() {
+            match audit.await? {
+                Ok(()) => self.report.audits += 1,
+                Err(error) => self.report.broken.push(error.to_string()),
+            }
+        }
+        Ok(())
+    }
+}

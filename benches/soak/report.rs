@@ -1,0 +1,98 @@
+//! What came of it, for people and for programs.
+
+use crate::crowd::{Answer, Payment};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+#[derive(Default)]
+pub struct Report {
+    seed: u64,
+    faults: bool,
+    pub kills: u64,
+    pub stillborn: u64,
+    pub audits: u64,
+    pub storms: u64,
+    pub ready_after: Vec<Duration>,
+    payments: u64,
+    paid: u64,
+    refused: BTreeMap<String, u64>,
+    /// In base units.
+    pub captured: u64,
+    /// What the sponsor spent.
+    pub lamports: u64,
+    pub took: Duration,
+    /// What must not be; nothing, if all is well.
+    pub broken: Vec<String>,
+}
+
+impl Report {
+    pub fn new(seed: u64, faults: bool) -> Self {
+        Self { seed, faults, ..Self::default() }
+    }
+
+    /// Counts a payment by its answer.
+    pub fn count(&mut self, payment: &Payment) {
+        self.payments += 1;
+        match &payment.answer {
+            Answer::Yes => self.paid += 1,
+            Answer::No(reason) => *self.refused.entry(reason.clone()).or_default() += 1,
+            Answer::Never => {}
+        }
+    }
+
+    fn ready(&self) -> [u128; 2] {
+        let mut sorted = self.ready_after.clone();
+        sorted.sort_unstable();
+        [sorted.get(sorted.len() / 2), sorted.last()].map(|it| it.map_or(0, Duration::as_millis))
+    }
+
+    pub fn object(&self) -> Value {
+        let [median, longest] = self.ready();
+        json!({
+            "passed": self.broken.is_empty(),
+            "broken": self.broken,
+            "seed": self.seed,
+            "faults": self.faults,
+            "kills": self.kills,
+            "stillborn": self.stillborn,
+            "audits": self.audits,
+            "chainMoods": self.storms,
+            "payments": self.payments,
+            "paid": self.paid,
+            "refused": self.refused,
+            "capturedBaseUnits": self.captured,
+            "sponsoredLamports": self.lamports,
+            "readyAfterMilliseconds": { "median": median, "longest": longest },
+            "seconds": self.took.as_secs(),
+        })
+    }
+
+    pub fn table(&self) -> String {
+        let [median, longest] = self.ready();
+        let refused: u64 = self.refused.values().sum();
+        let rows = [
+            ("kills, and lives that ended before they were ready", format!("{}, {}", self.kills, self.stillborn)),
+            ("moods of the chain", if self.faults { self.storms.to_string() } else { "fair weather".to_owned() }),
+            ("ledgers audited right after a kill", self.audits.to_string()),
+            ("payments, of them paid, of them refused", format!("{}, {}, {refused}", self.payments, self.paid)),
+            ("refused for", format!("{:?}", self.refused)),
+            ("captured, in base units", self.captured.to_string()),
+            ("spent by the sponsor, in lamports", self.lamports.to_string()),
+            ("accepting again after, median and longest", format!("{median} ms, {longest} ms")),
+            ("seed", self.seed.to_string()),
+            ("took", format!("{} s", self.took.as_secs())),
+        ];
+        let mut text = String::new();
+        for (what, value) in rows {
+            // Writing to a text cannot fail.
+            let _ = writeln!(text, "{what:<52} {value}");
+        }
+        if self.broken.is_empty() {
+            text.push_str("\nNothing lost, nothing twice, nothing held: payers, ledger and chain agree.");
+        }
+        for broken in &self.broken {
+            let _ = writeln!(text, "BROKEN  {broken}");
+        }
+        text
+    }
+}
