@@ -67,7 +67,7 @@ pub const fn open_status(reason: OpenReason) -> StatusCode {
     match reason {
         OpenReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         OpenReason::NonceReused => StatusCode::CONFLICT,
-        OpenReason::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
+        OpenReason::QuotaExceeded | OpenReason::RefreshTooSoon => StatusCode::TOO_MANY_REQUESTS,
         OpenReason::SessionNotFound => StatusCode::NOT_FOUND,
         OpenReason::SignatureRequired => StatusCode::FORBIDDEN,
         OpenReason::SessionBusy

@@ -7,8 +7,9 @@ use crate::{
         error::{OpenFailure, PayFailure},
         surface::{self, Fault},
     },
-    domain::payment::Payment,
+    domain::{payment::Payment, reason::OpenReason},
     wire::{
+        json,
         opening::{self, Opening},
         payment,
     },
@@ -31,6 +32,17 @@ pub(super) fn payment(app: &App, body: Body) -> Result<Payment, PayFailure> {
 pub(super) fn opening(body: Body) -> Result<Opening, OpenFailure> {
     let bytes = read(body).map_err(surface::open_failure)?;
     opening::opening(&bytes).map_err(OpenFailure::of_body)
+}
+
+/// A body that may be left out; `None` when it is empty. Refuses what is not this JSON.
+pub(super) fn optional_json<T: serde::de::DeserializeOwned>(body: Body) -> Result<Option<T>, OpenFailure> {
+    let bytes = read(body).map_err(surface::open_failure)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let malformed = |_| OpenFailure::new(OpenReason::BadRequest, OpenReason::BadRequest.meaning());
+    let value = json::read(&bytes).map_err(|_| malformed(()))?;
+    serde_json::from_value(value).map(Some).map_err(|_| malformed(()))
 }
 
 fn read(body: Body) -> Result<Bytes, Fault> {

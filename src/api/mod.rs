@@ -87,7 +87,7 @@ struct Route {
 }
 
 /// The API, line by line.
-fn routes() -> [Route; 7] {
+fn routes() -> [Route; 8] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
@@ -95,6 +95,7 @@ fn routes() -> [Route; 7] {
         route("GET", "/supported", Surface::Plain, get(supported::supported)),
         route("POST", "/sessions", Surface::Sessions, post(sessions::open)),
         route("GET", "/sessions/{id}", Surface::Sessions, get(sessions::show)),
+        route("POST", "/sessions/{id}/allowances", Surface::Sessions, post(sessions::refresh)),
         route("POST", "/verify", Surface::Verify, post(verify::verify)),
         route("POST", "/settle", Surface::Settle, post(settle::settle)),
     ]

@@ -1,4 +1,4 @@
-//! `POST /sessions` and `GET /sessions/{id}`.
+//! `POST /sessions`, `GET /sessions/{id}`, `POST /sessions/{id}/allowances`.
 
 use crate::{
     api::{App, error::OpenFailure, extract, extract::Body},
@@ -8,10 +8,10 @@ use crate::{
         session::{CapCheck, Session, SessionId, SessionState},
         signed,
     },
-    facilitator::{ApproveSource, OpenRequest, ReadRequest},
+    facilitator::{ApproveSource, OpenRequest, ReadRequest, ReadableBalance, Reader},
     wire::{
         opening::{Approve, Opening},
-        session::SessionView,
+        session::{RefreshAnswer, RefreshBody, RefreshFor, SessionView},
     },
 };
 use axum::{
@@ -80,12 +80,52 @@ async fn look(
     query: Result<Query<ReadQuery>, QueryRejection>,
     headers: &HeaderMap,
 ) -> Result<(Session, bool), OpenFailure> {
-    // What is not an id is nobody's session: the same answer as for an unknown one.
+    let id = session_id(id)?;
+    let read = read_request(query, headers)?;
+    app.facilitator.session(id, read).await.map_err(OpenFailure::of_use_case)
+}
+
+/// Makes a balance readable for its owner, who signs the request like a read.
+pub(super) async fn refresh(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+    query: Result<Query<ReadQuery>, QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match make_readable(&app, id, query, &headers, body).await {
+        Ok(readable) => Json(RefreshAnswer {
+            account: readable.account.to_string(),
+            transaction: readable.transaction.map(|signature| signature.to_string()).unwrap_or_default(),
+        })
+        .into_response(),
+        Err(failure) => failure.answer(),
+    }
+}
+
+async fn make_readable(
+    app: &App,
+    id: Result<Path<String>, PathRejection>,
+    query: Result<Query<ReadQuery>, QueryRejection>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<ReadableBalance, OpenFailure> {
+    let id = session_id(id)?;
+    let read = read_request(query, headers)?;
+    let body = extract::optional_json::<RefreshBody>(body)?.unwrap_or_default();
+    let reader = match body.reader {
+        RefreshFor::User => Reader::User,
+        RefreshFor::Merchant => Reader::Merchant,
+    };
+    app.facilitator.make_readable(id, reader, read).await.map_err(OpenFailure::of_use_case)
+}
+
+/// What is not an id is nobody's session: the same answer as for an unknown one.
+fn session_id(id: Result<Path<String>, PathRejection>) -> Result<SessionId, OpenFailure> {
     let id = id.ok().and_then(|Path(text)| text.parse::<SessionId>().ok());
     let id = id.ok_or_else(|| OpenFailure::new(OpenReason::SessionNotFound, OpenReason::SessionNotFound.meaning()))?;
     tracing::Span::current().record("session", id.log_hash());
-    let read = read_request(query, headers)?;
-    app.facilitator.session(id, read).await.map_err(OpenFailure::of_use_case)
+    Ok(id)
 }
 
 /// The signed read, from the headers or else from the query.

@@ -4,11 +4,14 @@ use super::{
     Global,
     error::CliError,
     output::{json, say, table},
-    payer::{self, PayerConfig, PayerError, WALLET_FILE},
+    payer::{self, PayerConfig, PayerError, SESSION_FILE, WALLET_FILE},
     runtime,
     session::address,
 };
-use crate::client::{self, LocalKey};
+use crate::{
+    client::{self, LocalKey},
+    domain::{clock::SystemClock, session::SessionId},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use serde_json::{Value, json};
@@ -18,11 +21,13 @@ use std::{ops::ControlFlow, path::PathBuf, time::Duration};
 /// Decrypt the balances of your wallet
 ///
 /// Signs the request with the wallet, asks the Covalidator, and checks its attestation against the configured key.
-/// Nothing is sent to the chain.
+/// Nothing is sent to the chain by you: with --refresh the facilitator is asked to.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  sotto balance                          of asset.mint\n  \
                   sotto balance --mint MINT --mint MINT  of several tokens\n  \
-                  sotto balance --watch                  again whenever it changes, until ctrl-c")]
+                  sotto balance --watch                  again whenever it changes, until ctrl-c\n  \
+                  sotto balance --refresh                have it made readable if it is not\n  \
+                  sotto balance --key merchant.json --refresh --session-id ID --facilitator URL")]
 pub(super) struct Balance {
     /// The wallet's key pair
     #[arg(long, value_name = "FILE", default_value = WALLET_FILE)]
@@ -39,6 +44,18 @@ pub(super) struct Balance {
     /// Also print an Ed25519 instruction with which a program can check the attestation on chain
     #[arg(long, requires = "json")]
     instruction: bool,
+    /// Have the facilitator make the balance readable when it is not, in the name of a session of this wallet
+    #[arg(long, conflicts_with_all = ["watch", "mint"])]
+    refresh: bool,
+    /// The file of that session
+    #[arg(long, value_name = "FILE", default_value = SESSION_FILE)]
+    session: PathBuf,
+    /// The id of that session instead, as a merchant knows it
+    #[arg(long, value_name = "ID", requires = "refresh", requires = "facilitator")]
+    session_id: Option<SessionId>,
+    /// The facilitator that has the session with this id
+    #[arg(long, value_name = "URL", requires = "session_id")]
+    facilitator: Option<String>,
     /// Print one JSON object (with --watch one a change)
     #[arg(long)]
     json: bool,
@@ -65,11 +82,29 @@ impl Balance {
     ) -> Result<Vec<(Pubkey, client::Balance)>, PayerError> {
         let (rpc, _) = config.connect().await?;
         let reader = config.balances(rpc)?;
+        let patience = Duration::from_secs(self.patience);
         let mut balances = Vec::new();
         for mint in mints {
-            balances.push((*mint, reader.read(wallet, mint, Duration::from_secs(self.patience)).await?));
+            let mut balance = reader.read(wallet, mint, patience).await?;
+            if self.refresh && matches!(balance, client::Balance::NoDecryptAllowance { .. }) {
+                self.make_readable(wallet).await?;
+                balance = reader.read(wallet, mint, patience).await?;
+            }
+            balances.push((*mint, balance));
         }
         Ok(balances)
+    }
+
+    async fn make_readable(&self, wallet: &LocalKey) -> Result<(), PayerError> {
+        let (facilitator, session) = match (&self.facilitator, self.session_id) {
+            (Some(facilitator), Some(id)) => (facilitator.clone(), id),
+            _ => {
+                let session = payer::read_session(&self.session)?;
+                (session.facilitator, session.id)
+            }
+        };
+        client::make_readable(&facilitator, session, wallet, &SystemClock).await?;
+        Ok(())
     }
 
     /// Until ctrl-c, or until nobody reads any more.
@@ -149,7 +184,7 @@ fn row(mint: &Pubkey, balance: &client::Balance) -> [String; 3] {
         client::Balance::NoAccount => ("-".to_owned(), "no account of this token yet"),
         client::Balance::Empty => ("0".to_owned(), "the account has never held anything"),
         client::Balance::NoDecryptAllowance { .. } => {
-            ("?".to_owned(), "no decrypt allowance: mint or receive once, or ask for a refresh")
+            ("?".to_owned(), "no decrypt allowance: mint or receive once, or ask with --refresh")
         }
         client::Balance::CovalidatorBehind { .. } => ("?".to_owned(), "the Covalidator is behind the chain; try again"),
         client::Balance::Value(holding) => (holding.decimal(), if holding.frozen { "frozen" } else { "" }),

@@ -110,8 +110,10 @@ impl Demo {
         let opened = scene.totals().await?;
         story.opened(started.elapsed(), self.cap(&scene)?, before.payer)?;
         let calls = self.calls(&scene, &payer, &paying, &story).await?;
+        let paid = scene.totals().await?;
+        // Reading the balances has them made readable, which costs rent and is told apart.
         let after = scene.standing(&payer).await?;
-        let mut figures = Figures::new(self.delegation, scene.price, calls, [before, after], opened);
+        let mut figures = Figures::new(self.delegation, scene.price, calls, [before, after], [opened, paid]);
         story.sums(&figures)?;
         figures.empty = Some(empty::play(&scene).await?);
         figures.audit = scene.audit().await?;

@@ -147,7 +147,9 @@ fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global
     ];
     let pair = Zeroizing::new(serde_json::to_string(&terms.spender.expose()[..])?);
     let own = network.settings().into_iter().chain(own);
-    let layers = layers(global, [(SPENDER, pair.as_str())], Vec::new(), own)?;
+    // Rent costs nothing here, so everybody may have a balance made readable whenever he likes.
+    let defaults = vec![("allowances.request_interval_seconds", "0".to_owned())];
+    let layers = layers(global, [(SPENDER, pair.as_str())], defaults, own)?;
     Ok(layers.config()?.0)
 }
 

@@ -20,7 +20,8 @@ use crate::{
         payment::PaymentLimits,
     },
     facilitator::{
-        AllowancePolicy, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, Ports, ProbeError, ProbeVerdict, Settings,
+        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, LaneSettings, Ports,
+        ProbeError, ProbeVerdict, Settings,
     },
     ledger::{ImportTerms, LedgerError, LedgerOptions, OpenError, SqliteLedger},
     programs::{
@@ -192,8 +193,22 @@ fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextErr
         answer_deadline: settlement.answer_deadline,
         deferred: deferred_policy(&config.deferred),
         decrypt_allowance: match settlement.decrypt_allowance {
+            DecryptAllowance::Idle => AllowancePolicy::Idle,
             DecryptAllowance::Every => AllowancePolicy::Every,
             DecryptAllowance::Never => AllowancePolicy::Never,
+        },
+        allowances: AllowanceSettings {
+            idle_after: config.allowances.idle_after,
+            min_interval: config.allowances.min_interval,
+            max_age: config.allowances.max_age,
+            request_interval: config.allowances.request_interval,
+        },
+        lanes: LaneSettings {
+            in_flight: config.lanes.in_flight,
+            per_payer: config.lanes.in_flight_per_payer,
+            per_merchant: config.lanes.in_flight_per_merchant,
+            gather: config.lanes.gather,
+            overtake_after: config.lanes.overtake_after,
         },
         settle_instruction: match settlement.settle_instruction {
             config::SettleInstruction::TransferWithAuthorization => SettleInstruction::TransferWithAuthorization,

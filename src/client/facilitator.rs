@@ -8,7 +8,7 @@ use crate::{
     wire::{
         facilitator::SupportedAnswer,
         json,
-        session::{OpenSessionBody, SessionRefusal, SessionView},
+        session::{OpenSessionBody, RefreshAnswer, RefreshBody, RefreshFor, SessionRefusal, SessionView},
     },
 };
 use reqwest::{RequestBuilder, StatusCode, Url, header, redirect};
@@ -48,6 +48,15 @@ pub enum FacilitatorError {
 pub(super) enum SessionAnswer {
     /// The session.
     Session(Box<SessionView>),
+    /// A refusal, and what its status says about coming back.
+    Refused(Refused),
+}
+
+/// What came back for a balance.
+#[derive(Debug)]
+pub(super) enum RefreshReply {
+    /// It is readable.
+    Readable(RefreshAnswer),
     /// A refusal, and what its status says about coming back.
     Refused(Refused),
 }
@@ -105,6 +114,26 @@ impl FacilitatorHttp {
         session_answer(&send(request).await?)
     }
 
+    /// Asks for a balance to be made readable; signed like a read.
+    pub(super) async fn refresh(
+        &self,
+        id: SessionId,
+        reader: RefreshFor,
+        (at, signature): (UnixSeconds, [u8; 64]),
+    ) -> Result<RefreshReply, FacilitatorError> {
+        let request = self
+            .http
+            .post(self.at(&format!("/sessions/{id}/allowances")))
+            .header(READ_AT, at)
+            .header(READ_SIGNATURE, bs58::encode(signature).into_string())
+            .json(&RefreshBody { reader });
+        let answer = send(request).await?;
+        if answer.status.is_success() {
+            return read(&answer).map(RefreshReply::Readable);
+        }
+        refused(&answer).map(RefreshReply::Refused)
+    }
+
     /// A path below the base, whether or not the base ends with a slash.
     fn at(&self, path: &str) -> Url {
         let mut url = self.base.clone();
@@ -147,6 +176,10 @@ fn session_answer(answer: &Answer) -> Result<SessionAnswer, FacilitatorError> {
     if answer.status.is_success() {
         return read(answer).map(Box::new).map(SessionAnswer::Session);
     }
+    refused(answer).map(SessionAnswer::Refused)
+}
+
+fn refused(answer: &Answer) -> Result<Refused, FacilitatorError> {
     let may_pass = matches!(answer.status.as_u16(), 429 | 502 | 503 | 504);
     let body = match read(answer) {
         Ok(body) => body,
@@ -158,5 +191,5 @@ fn session_answer(answer: &Answer) -> Result<SessionAnswer, FacilitatorError> {
         },
         Err(error) => return Err(error),
     };
-    Ok(SessionAnswer::Refused(Refused { body, may_pass, retry_after: answer.retry_after }))
+    Ok(Refused { body, may_pass, retry_after: answer.retry_after })
 }

@@ -8,7 +8,7 @@
 //! - [`terms`]: what the facilitator's `/supported` must say, held against what the payer pinned.
 //! - [`opening`]: what a session is opened for. [`session`]: [`SessionClient`]: open, show, resume. [`saved`]: [`OpenSession`] and its JSON.
 //! - [`pay`]: the decision to pay a challenge, and the payment itself; pure. [`fetch`]: [`Payer`] over HTTP.
-//! - [`balance`]: confidential balances through the Covalidator.
+//! - [`balance`]: confidential balances through the Covalidator; [`make_readable`] when the facilitator has to be asked.
 //! - [`rpc`]: the small part of Solana that a payer needs: read and simulate, never send.
 
 mod approve;
@@ -17,6 +17,7 @@ mod facilitator;
 pub mod fetch;
 pub mod opening;
 pub mod pay;
+mod refresh;
 pub mod rpc;
 pub mod saved;
 pub mod session;
@@ -29,6 +30,7 @@ pub use facilitator::FacilitatorError;
 pub use fetch::{Fetched, PayError, Payer};
 pub use opening::{OpenOptions, SessionKeyChoice};
 pub use pay::{PayRefusal, Payment};
+pub use refresh::make_readable;
 pub use rpc::{PayerRpc, RpcError, SolanaRpc};
 pub use saved::{Authority, OpenSession, SavedError};
 pub use session::{OpenError, Opening, SessionClient, show};

@@ -304,7 +304,7 @@ async fn shown(http: &FacilitatorHttp, session: &OpenSession, now: UnixSeconds) 
     Ok(view)
 }
 
-async fn view(
+pub(super) async fn view(
     http: &FacilitatorHttp,
     id: SessionId,
     signed: Option<(UnixSeconds, [u8; 64])>,

@@ -22,6 +22,7 @@ mod deployed;
 mod environment;
 mod fault;
 mod keys;
+mod lanes;
 mod layers;
 mod ledger;
 mod limits;
@@ -44,6 +45,7 @@ pub use self::{
     environment::Environment,
     fault::{Fault, Faults, Warning},
     keys::KeysConfig,
+    lanes::{AllowancesConfig, LanesConfig},
     layers::{DEFAULTS, Flags, Layers},
     ledger::LedgerConfig,
     limits::LimitsConfig,
@@ -80,6 +82,10 @@ pub struct Config {
     pub settlement: SettlementConfig,
     /// Payments that are settled later.
     pub deferred: DeferredConfig,
+    /// How transfers share the way to the chain.
+    pub lanes: LanesConfig,
+    /// When balances are made readable.
+    pub allowances: AllowancesConfig,
     /// Where money is remembered.
     pub ledger: LedgerConfig,
     /// Where the API listens.
@@ -100,6 +106,8 @@ impl Config {
         let budgets = BudgetsConfig::read(reader);
         let settlement = SettlementConfig::read(reader);
         let deferred = DeferredConfig::read(reader);
+        let lanes = LanesConfig::read(reader);
+        let allowances = AllowancesConfig::read(reader);
         let ledger = LedgerConfig::read(reader);
         let server = ServerConfig::read(reader);
         let telemetry = TelemetryConfig::read(reader);
@@ -116,6 +124,8 @@ impl Config {
             budgets: budgets?,
             settlement: settlement?,
             deferred: deferred?,
+            lanes: lanes?,
+            allowances: allowances?,
             ledger: ledger?,
             server: server?,
             telemetry: telemetry?,

@@ -4,7 +4,8 @@
 //! it is written, so a misspelt limit can never silently mean "no limit".
 
 use super::{
-    asset, budgets, covalidator, deferred, keys, ledger, limits, network, programs, server, settlement, telemetry,
+    asset, budgets, covalidator, deferred, keys, lanes, ledger, limits, network, programs, server, settlement,
+    telemetry,
 };
 
 /// What kind of value a key takes.
@@ -106,7 +107,7 @@ impl Key {
 }
 
 /// The sections in the order they are read, documented and shown.
-const SECTIONS: [&[Key]; 12] = [
+const SECTIONS: [&[Key]; 13] = [
     network::KEYS,
     programs::KEYS,
     asset::KEYS,
@@ -116,6 +117,7 @@ const SECTIONS: [&[Key]; 12] = [
     budgets::KEYS,
     settlement::KEYS,
     deferred::KEYS,
+    lanes::KEYS,
     ledger::KEYS,
     server::KEYS,
     telemetry::KEYS,

@@ -39,6 +39,8 @@ pub enum SettleInstruction {
 /// When a settlement grants both sides the right to decrypt their new balances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecryptAllowance {
+    /// For accounts at rest, and once in a while for those that never are.
+    Idle,
     /// In every settlement.
     Every,
     /// In none.
@@ -92,7 +94,10 @@ impl SettlementConfig {
             ],
         );
         let probe = reader.switch(&PROBE);
-        let decrypt_allowance = read_decrypt_allowance(reader);
+        let decrypt_allowance = reader.word(
+            &DECRYPT_ALLOWANCE,
+            &[("idle", DecryptAllowance::Idle), ("every", DecryptAllowance::Every), ("never", DecryptAllowance::Never)],
+        );
         let answer_deadline = reader.whole(&ANSWER_DEADLINE_SECONDS, 1..=300_u64).map(Duration::from_secs);
         let compute_unit_margin_percent = reader.whole(&COMPUTE_UNIT_MARGIN_PERCENT, 0..=300_u32);
         let priority_fee_cap_micro_lamports = reader.whole(&PRIORITY_FEE_CAP, 0..=100_000_000_u64);
@@ -120,14 +125,4 @@ impl SettlementConfig {
             cap_check_deadline: cap_check_deadline?,
         })
     }
-}
-
-fn read_decrypt_allowance(reader: &mut Reader<'_>) -> Option<DecryptAllowance> {
-    if reader.optional_text(&DECRYPT_ALLOWANCE) == Some("idle") {
-        let problem = "\"idle\" is not available in this version";
-        let remedy = "write \"every\" (balances stay readable) or \"never\" (cheapest; balances are read on request)";
-        reader.fault(&DECRYPT_ALLOWANCE, problem, remedy);
-        return None;
-    }
-    reader.word(&DECRYPT_ALLOWANCE, &[("every", DecryptAllowance::Every), ("never", DecryptAllowance::Never)])
 }

@@ -113,6 +113,7 @@ reasons! {
         RecipientNotReady = "recipient_not_ready", false, "The recipient has no usable token account for this asset.";
         SessionBusy = "session_busy", true, "Payments of the user's other sessions are still settling; repeat.";
         QuotaExceeded = "quota_exceeded", true, "Too many sessions were opened lately; repeat later.";
+        RefreshTooSoon = "refresh_too_soon", true, "This wallet's balance was made readable lately at our cost; repeat later.";
         InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "The fee payer cannot pay for this now.";
         TransactionTooLarge = "transaction_too_large", false, "A settlement of this session would not fit 1,232 bytes; send a settleMessage.";
         SessionNotFound = "session_not_found", false, "No session has this id.";

@@ -317,11 +317,21 @@ pub enum Step {
     Done,
 }
 
+/// How many attempts may fail for their decrypt allowances before the settlement is refused: each costs a fee, and where
+/// the program takes no transfer without allowances a stranger could have us pay for ever.
+pub const MOST_EXCUSED: u32 = 3;
+
 /// Decides the next step from the state and what was seen; pure, so that live work and recovery cannot differ.
 ///
 /// `wanted` tells whether a further attempt is still wanted (somebody waits, or a promise was made); without it an
-/// unsigned settlement is given up with `give_up`.
-pub fn next_step(settlement: &Settlement, seen: &Observation, wanted: bool, give_up: PayReason) -> Step {
+/// unsigned settlement is given up with `give_up`. `bears_allowances` is that of the live attempt.
+pub fn next_step(
+    settlement: &Settlement,
+    seen: &Observation,
+    wanted: bool,
+    give_up: PayReason,
+    bears_allowances: bool,
+) -> Step {
     match settlement.state {
         State::Settled | State::Released => Step::Done,
         State::Reserved => {
@@ -337,6 +347,13 @@ pub fn next_step(settlement: &Settlement, seen: &Observation, wanted: bool, give
             // holds stay held.
             Observation::NotAsked | Observation::Unknown | Observation::Failed { finalised: false, .. } => Step::LookUp,
             Observation::Landed { slot, .. } => Step::Record(Event::Landed { slot: *slot }),
+            // It was simulated a moment before it was sent, so somebody has changed a handle since, or more than that:
+            // signed anew, it is simulated again.
+            Observation::Failed { slot, finalised: true, .. }
+                if bears_allowances && settlement.attempts < MOST_EXCUSED =>
+            {
+                Step::Record(Event::Failed { slot: *slot })
+            }
             Observation::Failed { slot, finalised: true, .. } => {
                 Step::Record(Event::Refused { slot: *slot, reason: PayReason::OnchainTransferFailed })
             }

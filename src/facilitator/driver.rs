@@ -11,7 +11,7 @@ use crate::{
         reason::PayReason,
         settlement::{Attempt, Event, Observation, Purpose, Settlement, SettlementId, State, Step, next_step},
     },
-    facilitator::{Facilitator, events::SessionEvent, signing::SignFailure, waiters::Outcome},
+    facilitator::{Facilitator, events::SessionEvent, gates::AccountsHeld, signing::SignFailure, waiters::Outcome},
     ledger::{LedgerError, Recorded, Signed, Work},
 };
 use std::{sync::Arc, time::Duration};
@@ -46,10 +46,12 @@ struct Drive {
     /// Whether the settlement was read anew, so that its callers may not have been told what was written.
     reloaded: bool,
     rest: Duration,
+    /// The token accounts of the transfer; held alone, an attempt may name their handles.
+    held: Option<AccountsHeld>,
 }
 
 impl Drive {
-    fn new(work: Work) -> Self {
+    fn new(work: Work, held: Option<AccountsHeld>) -> Self {
         Self {
             settlement: work.settlement,
             attempt: work.attempt,
@@ -59,7 +61,13 @@ impl Drive {
             goes_without: false,
             reloaded: false,
             rest: SHORTEST_REST,
+            held,
         }
+    }
+
+    /// Whether the live attempt names handles in advance.
+    fn bears_allowances(&self) -> bool {
+        self.attempt.as_ref().is_some_and(|attempt| attempt.get().bears_allowances)
     }
 
     async fn rest(&mut self) {
@@ -72,8 +80,18 @@ impl Facilitator {
     /// Drives a settlement and returns it as it then stands. Only one task of this process drives a settlement; a
     /// second call returns at once with what it was given.
     pub(super) async fn drive(self: &Arc<Self>, work: Work, until: Until) -> Settlement {
+        self.drive_holding(work, until, None).await
+    }
+
+    /// The same for a transfer whose token accounts are held meanwhile.
+    pub(super) async fn drive_holding(
+        self: &Arc<Self>,
+        work: Work,
+        until: Until,
+        held: Option<AccountsHeld>,
+    ) -> Settlement {
         let Some(claim) = self.driving.claim(work.settlement.id) else { return work.settlement };
-        let mut drive = Drive::new(work);
+        let mut drive = Drive::new(work, held);
         loop {
             let reached = drive.settlement.state.is_terminal()
                 || (until == Until::Landed && drive.settlement.state == State::Landed);
@@ -127,7 +145,7 @@ impl Facilitator {
 
     async fn step(self: &Arc<Self>, drive: &mut Drive) -> Result<(), LedgerError> {
         let wanted = !drive.refused && self.is_wanted(&drive.settlement).await?;
-        match next_step(&drive.settlement, &drive.seen, wanted, drive.give_up) {
+        match next_step(&drive.settlement, &drive.seen, wanted, drive.give_up, drive.bears_allowances()) {
             Step::Done => {}
             Step::Sign => self.step_sign(drive).await?,
             Step::Send => {
@@ -146,9 +164,12 @@ impl Facilitator {
     }
 
     async fn step_sign(&self, drive: &mut Drive) -> Result<(), LedgerError> {
-        match self.sign(&drive.settlement).await {
+        let alone = !drive.goes_without && drive.held.as_ref().is_some_and(AccountsHeld::is_alone);
+        match self.sign(&drive.settlement, alone).await {
+            // Making it may have taken a while: what nobody waits for any more is not sent.
+            Ok(_) if !self.is_wanted(&drive.settlement).await? => {}
             Ok(attempt) => {
-                let buys = attempt.cost.rent > 0;
+                let buys = attempt.bears_allowances;
                 match self.ledger.record_signed(&drive.settlement, attempt, self.clock.now()).await? {
                     Signed::Recorded { settlement, attempt } => {
                         if let Some(session) = settlement.session {
@@ -205,6 +226,12 @@ impl Facilitator {
         };
         match self.chain.observe(attempt, want, patience).await {
             Ok(seen) => {
+                if matches!(seen, Observation::Failed { .. })
+                    && let Some(held) = &mut drive.held
+                {
+                    // Its handles are wrong for good; until it is final others need not stand in line behind it.
+                    held.share();
+                }
                 let idle = matches!(seen, Observation::Unknown);
                 drive.seen = seen;
                 if idle {
@@ -239,7 +266,8 @@ impl Facilitator {
             }
         };
         drive.settlement = settlement;
-        if matches!(event, Event::Absent(_)) {
+        let bought = drive.bears_allowances();
+        if matches!(event, Event::Absent(_) | Event::Failed { .. }) {
             drive.attempt = None;
         }
         drive.seen = Observation::NotAsked;
@@ -247,8 +275,13 @@ impl Facilitator {
             && let Some(session) = drive.settlement.session
         {
             match event {
-                Event::Landed { .. } => self.distrusted.forget(session),
-                Event::Refused { .. } => self.look_into_refusal(session).await,
+                Event::Landed { .. } => {
+                    self.distrusted.forget(session);
+                    if let Some(held) = &drive.held {
+                        self.unread.moved(session, held.accounts(), bought, tokio::time::Instant::now());
+                    }
+                }
+                Event::Refused { .. } | Event::Failed { .. } => self.look_into_refusal(session).await,
                 _ => {}
             }
         }

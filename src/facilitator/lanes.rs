@@ -1,115 +1,305 @@
 //! Which holds wait for which settlement.
 //!
-//! Each session with waiting holds has one lane: a task that takes everything that waits, carries it in one transfer,
-//! and looks again. While a transfer is prepared or in flight further holds gather, so callers that come together
-//! share one transaction. Lanes of different sessions meet only at the gates of their token accounts, which are first
-//! come first served.
+//! Each session with waiting holds has one lane: a task that takes everything that waits, has it carried in one
+//! transfer, and looks again. While a transfer is prepared or in flight further holds gather, so callers that come
+//! together share one transaction and its price. Lanes of different sessions meet at the windows
+//! ([`super::windows`]), where each stands in line with one transfer at a time, and at the gates of their token accounts
+//! ([`super::gates`]), which only decrypt allowances close.
+//!
+//! A lane looks once for each time it was woken, and again where one transfer could not carry all. Promised payments
+//! that come while it runs wake it only by their triggers ([`super::deferred`]): else a steady stream of them would keep
+//! it flying with a few at a time.
+//!
+//! *Gathering.* Callers who were answered by one landing come back within milliseconds. A lane whose holds came
+//! together, or that has more waiting, therefore rests a moment after a landing before it takes off again: without it,
+//! eight callers in a loop fall apart into transfers of one and of seven. A session with one caller never waits for it.
+//!
+//! *Overtaking.* Where [`super::funding::CarryLimit`] allows several transfers of a session in flight, the next one goes
+//! when the one before it has landed, or is late: gathering is cheaper than flying in parallel, but one lost transfer
+//! must not hold up a session. Nothing depends on the order of landing: each settlement has its own holds, and the
+//! ledger books each by itself.
 
 use crate::{
     domain::{
         session::{Session, SessionId},
         settlement::SettlementId,
     },
-    facilitator::{AllowancePolicy, Facilitator, driver::Until, gates::AccountsHeld},
+    facilitator::{AllowancePolicy, Facilitator, driver::Until, gates::AccountsHeld, resting::Buying},
     ledger::{LedgerError, Work},
 };
+use solana_pubkey::Pubkey;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 /// How long a lane rests after the ledger failed it.
 const REST_AFTER_FAULT: Duration = Duration::from_millis(500);
 
-/// Lanes that run, and whether one was woken since it last looked.
+/// One session's lane.
+#[derive(Default)]
+struct Lane {
+    /// How often it was woken since it last took what waits: about as many holds wait.
+    woken: AtomicUsize,
+    /// Transfers of this lane in flight.
+    flying: AtomicUsize,
+    /// Rings when it is woken and when a transfer has come to its end.
+    bell: Notify,
+}
+
+/// A transfer in the air. Dropped when it has landed or died, and whatever else becomes of its task.
+struct Flight(Arc<Lane>);
+
+impl Flight {
+    fn of(lane: &Arc<Lane>) -> Self {
+        lane.flying.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(lane))
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.flying.fetch_sub(1, Ordering::SeqCst);
+        self.0.bell.notify_one();
+    }
+}
+
+/// Lanes that run.
 #[derive(Default)]
 pub(super) struct Lanes {
-    running: Mutex<HashMap<SessionId, bool>>,
+    running: Mutex<HashMap<SessionId, Arc<Lane>>>,
     /// Told whenever a settlement ends: an opening waits for the user's lanes to drain.
     pub(super) progress: Notify,
 }
 
 impl Lanes {
-    /// True when the caller has to start the lane.
-    fn wake(&self, session: SessionId) -> bool {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        match running.get_mut(&session) {
-            Some(again) => {
-                *again = true;
-                false
-            }
-            None => running.insert(session, false).is_none(),
+    fn running(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Lane>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The new lane when the caller has to run it.
+    fn wake(&self, session: SessionId) -> Option<Arc<Lane>> {
+        let mut running = self.running();
+        let known = running.get(&session).cloned();
+        let lane = known.clone().unwrap_or_default();
+        lane.woken.fetch_add(1, Ordering::SeqCst);
+        lane.bell.notify_one();
+        if known.is_some() {
+            return None;
         }
+        running.insert(session, Arc::clone(&lane));
+        Some(lane)
     }
 
     /// True when the lane may end: nobody woke it since it last looked.
-    fn rest(&self, session: SessionId) -> bool {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        match running.get_mut(&session) {
-            Some(again) if *again => {
-                *again = false;
-                false
-            }
-            _ => {
-                running.remove(&session);
-                true
-            }
+    fn rest(&self, session: SessionId, lane: &Lane) -> bool {
+        let mut running = self.running();
+        let rests = lane.woken.load(Ordering::SeqCst) == 0;
+        if rests {
+            running.remove(&session);
+        }
+        rests
+    }
+
+    /// Ends a lane that did not come to its own end: the next wake-up starts another.
+    fn abandon(&self, session: SessionId, lane: &Arc<Lane>) {
+        let mut running = self.running();
+        if running.get(&session).is_some_and(|known| Arc::ptr_eq(known, lane)) {
+            running.remove(&session);
         }
     }
+}
+
+/// Takes the lane off the list when its task ends in whatever way, a panic included.
+struct Running {
+    facilitator: Arc<Facilitator>,
+    session: SessionId,
+    lane: Arc<Lane>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.facilitator.lanes.abandon(self.session, &self.lane);
+    }
+}
+
+/// What a lane did with what waits.
+enum TakeOff {
+    /// Nothing waits.
+    Nothing,
+    /// A transfer is on its way; about so many holds came together for it, so many may fly at once, and more may wait
+    /// than it could carry.
+    Flies { together: usize, window: usize, more: bool },
 }
 
 impl Facilitator {
     /// Makes sure that what waits in this session will be settled.
     pub(super) fn wake_lane(self: &Arc<Self>, session: SessionId) {
-        if self.lanes.wake(session) {
-            let this = Arc::clone(self);
-            self.spawn(async move { this.run_lane(session).await });
+        if let Some(lane) = self.lanes.wake(session) {
+            let running = Running { facilitator: Arc::clone(self), session, lane };
+            self.spawn(async move { running.run().await });
         }
     }
 
-    async fn run_lane(self: &Arc<Self>, session: SessionId) {
+    /// Takes what waits in one transfer and has it flown by a task of its own.
+    async fn take_off(self: &Arc<Self>, id: SessionId, lane: &Arc<Lane>) -> Result<TakeOff, LedgerError> {
+        let Some(session) = self.ledger.session(id).await? else {
+            lane.woken.store(0, Ordering::SeqCst);
+            return Ok(TakeOff::Nothing);
+        };
+        let [source, destination] = self.accounts_of(&session);
+        let work = self.unread.at_work([source, destination]);
+        let place = self.windows.enter(&source, &destination).await;
+        // After a landing a lane looks whether more waits; only for somebody who does, others are kept waiting.
+        let waits = lane.woken.load(Ordering::SeqCst) > 0;
+        let (held, buying) = self.hold_accounts(&session, waits).await;
+        // Counted before they are taken: one that comes in between is counted again and costs a look.
+        let together = lane.woken.swap(0, Ordering::SeqCst);
+        let limit = self.carry_limit(&session);
+        let settlement = SettlementId::from_random_bytes(self.random_id());
+        let Some(settlement) = self.ledger.plan_settlement(settlement, id, limit.most, self.clock.now()).await? else {
+            buying.map(Buying::forgo);
+            return Ok(TakeOff::Nothing);
+        };
+        self.deferred.planned(id, &self.settings.deferred);
+        // What was left behind did not fit: it is a single payment that does not fit into what is left.
+        let left = limit.most.checked_sub(settlement.amount).unwrap_or_default();
+        let more = left < self.settings.payments.max_per_call;
+        let (this, flight) = (Arc::clone(self), Flight::of(lane));
+        let held = held.with_place(place);
+        self.spawn(async move {
+            let _flight = flight;
+            this.drive_holding(Work { settlement, attempt: None }, Until::Landed, Some(held)).await;
+            drop((buying, work));
+            this.lanes.progress.notify_waiters();
+        });
+        Ok(TakeOff::Flies { together, window: limit.window, more })
+    }
+
+    /// Both token accounts of a session: the payer's and the merchant's.
+    pub(super) fn accounts_of(&self, session: &Session) -> [Pubkey; 2] {
+        [self.token_account(session.user()), self.token_account(&session.intent.recipient)]
+    }
+
+    /// Holds the accounts of a session's next transfer: alone when it is to buy decrypt allowances, else beside others.
+    /// `due` tells whether it may be one that is bought for accounts that never rest.
+    pub(super) async fn hold_accounts(&self, session: &Session, due: bool) -> (AccountsHeld, Option<Buying>) {
+        let accounts = self.accounts_of(session);
+        let (alone, buying) = match self.settings.decrypt_allowance {
+            _ if self.needs_allowances() => (true, None),
+            AllowancePolicy::Every => (true, None),
+            AllowancePolicy::Never => (false, None),
+            AllowancePolicy::Idle if !due => (false, None),
+            // On accounts that are never at rest one transfer in a while waits until both are still.
+            AllowancePolicy::Idle => {
+                let buying = self.unread.overdue(accounts, Instant::now());
+                (buying.is_some(), buying)
+            }
+        };
+        let [source, destination] = accounts;
+        (self.gates.accounts(source, destination, alone).await, buying)
+    }
+}
+
+impl Running {
+    /// Until nothing waits any more.
+    async fn run(self) {
+        let (this, lane) = (&self.facilitator, &self.lane);
         loop {
-            match self.carry_one(session).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    if self.lanes.rest(session) {
+            match this.take_off(self.session, lane).await {
+                Ok(TakeOff::Flies { together, window, more }) => {
+                    self.await_turn(window).await;
+                    if together > 1 || lane.woken.load(Ordering::SeqCst) > 0 {
+                        tokio::time::sleep(this.settings.lanes.gather).await;
+                    }
+                    // What came meanwhile and woke nobody is promised, and waits for its own trigger.
+                    if !more && self.rests() {
+                        return;
+                    }
+                }
+                Ok(TakeOff::Nothing) if lane.flying.load(Ordering::SeqCst) > 0 => lane.bell.notified().await,
+                Ok(TakeOff::Nothing) => {
+                    if self.rests() {
                         return;
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(session = session.log_hash(), %error, "a lane rests: the ledger failed");
+                    tracing::warn!(session = self.session.log_hash(), %error, "a lane rests: the ledger failed");
                     tokio::time::sleep(REST_AFTER_FAULT).await;
                 }
             }
         }
     }
 
-    /// Carries what waits in one transfer; false when nothing waited.
-    async fn carry_one(self: &Arc<Self>, id: SessionId) -> Result<bool, LedgerError> {
-        let Some(session) = self.ledger.session(id).await? else { return Ok(false) };
-        let _held = self.hold_accounts(&session).await;
-        let settlement = SettlementId::from_random_bytes(self.random_id());
-        let limit = self.carry_limit(&session);
-        let Some(settlement) = self.ledger.plan_settlement(settlement, id, limit.most, self.clock.now()).await? else {
-            return Ok(false);
-        };
-        self.deferred.planned(id, &self.settings.deferred);
-        self.drive(Work { settlement, attempt: None }, Until::Landed).await;
-        self.lanes.progress.notify_waiters();
-        Ok(true)
+    /// Whether this lane has come to its end: nothing of it flies, and nobody woke it since it last looked.
+    fn rests(&self) -> bool {
+        self.lane.flying.load(Ordering::SeqCst) == 0 && self.facilitator.lanes.rest(self.session, &self.lane)
     }
 
-    /// The gates a transfer of this session passes; none when no allowance names a handle in advance.
-    pub(super) async fn hold_accounts(&self, session: &Session) -> Option<AccountsHeld> {
-        match self.settings.decrypt_allowance {
-            AllowancePolicy::Never => None,
-            AllowancePolicy::Every => {
-                let (source, destination) =
-                    (self.token_account(session.user()), self.token_account(&session.intent.recipient));
-                Some(self.gates.accounts(&source, &destination).await)
+    /// Waits until the lane's transfers have landed, or until the last one is late, something waits, and another may
+    /// fly beside it.
+    async fn await_turn(&self, window: usize) {
+        let late = Instant::now() + self.facilitator.settings.lanes.overtake_after;
+        loop {
+            let flying = self.lane.flying.load(Ordering::SeqCst);
+            if flying == 0 {
+                return;
+            }
+            let room = flying < window;
+            if room && Instant::now() >= late && self.lane.woken.load(Ordering::SeqCst) > 0 {
+                return;
+            }
+            tokio::select! {
+                () = self.lane.bell.notified() => {}
+                () = tokio::time::sleep_until(late), if room && Instant::now() < late => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> SessionId {
+        SessionId::from_random_bytes([1; 16])
+    }
+
+    #[test]
+    fn a_lane_rests_only_when_nobody_woke_it_since_it_looked() {
+        let lanes = Lanes::default();
+        let lane = lanes.wake(session());
+        assert!(lane.is_some() && lanes.wake(session()).is_none(), "one lane for a session");
+        let lane = lane.unwrap_or_default();
+        assert_eq!(lane.woken.load(Ordering::SeqCst), 2);
+        assert!(!lanes.rest(session(), &lane));
+        lane.woken.store(0, Ordering::SeqCst);
+        assert!(lanes.rest(session(), &lane));
+        assert!(lanes.wake(session()).is_some());
+    }
+
+    #[test]
+    fn a_lane_whose_task_is_gone_does_not_keep_the_next_from_starting() {
+        let lanes = Lanes::default();
+        let lane = lanes.wake(session()).unwrap_or_default();
+        lanes.abandon(session(), &lane);
+        let next = lanes.wake(session());
+        assert!(next.is_some());
+        lanes.abandon(session(), &lane);
+        assert!(lanes.wake(session()).is_none(), "another one's lane is left alone");
+    }
+
+    #[test]
+    fn a_flight_ends_whatever_becomes_of_its_task() {
+        let lane = Arc::new(Lane::default());
+        let flight = Flight::of(&lane);
+        assert_eq!(lane.flying.load(Ordering::SeqCst), 1);
+        drop(flight);
+        assert_eq!(lane.flying.load(Ordering::SeqCst), 0);
     }
 }

@@ -8,6 +8,7 @@
 pub mod error;
 pub mod settings;
 
+mod allowances;
 mod budget;
 mod claims;
 mod deferred;
@@ -17,12 +18,16 @@ pub mod events;
 mod fee_payers;
 mod funding;
 mod gates;
+mod keyed;
 mod lanes;
+mod measuring;
 mod opening;
 mod probe;
 mod readiness;
 mod recipient;
 mod recovery;
+mod refresh;
+mod resting;
 mod sessions;
 mod settle;
 mod signing;
@@ -30,6 +35,7 @@ mod supersede;
 mod supported;
 mod verify;
 mod waiters;
+mod windows;
 
 use crate::{
     chain::{Chain, keys::Signer},
@@ -42,16 +48,17 @@ use crate::{
     },
     ledger::Ledger,
 };
+pub use allowances::{ReadableBalance, Reader};
 pub use error::{FacilitatorError, OpenError, OpenRefusal, PayError, PayRefusal, PaymentAfter, SessionAfter};
 pub use probe::{ProbeError, ProbeReport, ProbeVerdict};
 pub use readiness::{Check, Readiness};
 pub use sessions::{ApproveSource, OpenRequest, ReadRequest};
-pub use settings::{AllowancePolicy, CapCheckPolicy, DeferredPolicy, Settings};
+pub use settings::{AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, LaneSettings, Settings};
 pub use settle::Receipt;
 use solana_pubkey::Pubkey;
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU32},
+    atomic::{AtomicBool, Ordering},
 };
 pub use supported::Supported;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -99,7 +106,11 @@ pub struct Facilitator {
     lanes: lanes::Lanes,
     deferred: deferred::Deferred,
     events: Arc<events::Events>,
+    windows: windows::Windows,
     gates: gates::Gates,
+    unread: Arc<resting::Resting>,
+    /// Refreshes that were asked for.
+    requests: allowances::Requests,
     waiters: Arc<waiters::Waiters>,
     /// Settlements a task of this process drives right now.
     driving: claims::Claims<SettlementId>,
@@ -109,8 +120,8 @@ pub struct Facilitator {
     finishing: claims::Claims<SessionId>,
     /// Sessions whose last transfer landed with an error: the next one is simulated first.
     distrusted: claims::Marks<SessionId>,
-    /// Compute units of the last measured transfer; zero before the first.
-    measured_units: AtomicU32,
+    /// Compute units of the last measured transfers.
+    units: measuring::Units,
     /// The probe found that settlements work only with decrypt allowances.
     needs_allowances: AtomicBool,
     tasks: TaskTracker,
@@ -120,6 +131,7 @@ pub struct Facilitator {
 impl Facilitator {
     /// Puts the service together. Nothing runs until [`Facilitator::recover`] or a request.
     pub fn new(ports: Ports, keys: Keys, settings: Settings) -> Arc<Self> {
+        let rests = settings.decrypt_allowance == AllowancePolicy::Idle;
         Arc::new(Self {
             ledger: ports.ledger,
             chain: ports.chain,
@@ -129,17 +141,20 @@ impl Facilitator {
             rests: budget::Rests::default(),
             fee_payers: fee_payers::FeePayers::new(&keys, settings.low_balance),
             keys,
-            settings,
             lanes: lanes::Lanes::default(),
             deferred: deferred::Deferred::default(),
             events: Arc::default(),
+            windows: windows::Windows::new(&settings.lanes),
             gates: gates::Gates::default(),
+            unread: Arc::new(resting::Resting::new(rests.then_some(settings.allowances))),
+            requests: allowances::Requests::default(),
+            settings,
             waiters: Arc::default(),
             driving: claims::Claims::default(),
             resuming: claims::Claims::default(),
             finishing: claims::Claims::default(),
             distrusted: claims::Marks::default(),
-            measured_units: AtomicU32::new(0),
+            units: measuring::Units::default(),
             needs_allowances: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -173,6 +188,11 @@ impl Facilitator {
     /// Sixteen random bytes, for identifiers.
     fn random_id(&self) -> [u8; 16] {
         draw(&*self.chance)
+    }
+
+    /// Whether the token program settles only with decrypt allowances.
+    fn needs_allowances(&self) -> bool {
+        self.needs_allowances.load(Ordering::Relaxed)
     }
 
     /// The user's token account of the served asset.

@@ -7,7 +7,9 @@ use crate::{
         session::{CapCheck, Session, SessionState},
         settlement::{Purpose, State},
     },
-    facilitator::{CapCheckPolicy, Facilitator, driver::Until, events::SessionEvent},
+    facilitator::{
+        AllowancePolicy, CapCheckPolicy, Facilitator, driver::Until, events::SessionEvent, gates::AccountsHeld,
+    },
     ledger::{LedgerError, Work},
     programs::inco_token::IncoAccount,
 };
@@ -53,6 +55,11 @@ impl Facilitator {
         self.spawn(async move { this.promise_rounds().await });
         let this = Arc::clone(self);
         self.spawn(async move { this.balance_rounds().await });
+        if self.settings.decrypt_allowance == AllowancePolicy::Idle {
+            self.remember_rest().await?;
+            let this = Arc::clone(self);
+            self.spawn(async move { this.watch_rest().await });
+        }
         if self.settings.cap_check == CapCheckPolicy::BestEffort {
             let this = Arc::clone(self);
             self.spawn(async move { this.cap_rounds().await });
@@ -66,17 +73,28 @@ impl Facilitator {
         self.spawn(async move {
             // One task at a time stands in line for a settlement, however many rounds see it unfinished.
             let Some(_queued) = this.resuming.claim(work.settlement.id) else { return };
-            let landed = work.settlement.state == State::Landed;
-            let session = match work.settlement.session {
-                Some(id) if !landed => this.ledger.session(id).await.ok().flatten(),
-                _ => None,
-            };
-            let _held = match &session {
-                Some(session) if work.settlement.purpose == Purpose::Capture => this.hold_accounts(session).await,
-                _ => None,
-            };
-            this.drive(work, Until::Landed).await;
+            let held = this.hold_again(&work).await;
+            let _busy = held.as_ref().map(|held| this.unread.at_work(held.accounts()));
+            this.drive_holding(work, Until::Landed, held).await;
         });
+    }
+
+    /// The accounts and the place of a transfer that was planned before; of what has landed nothing is held any more.
+    async fn hold_again(&self, work: &Work) -> Option<AccountsHeld> {
+        let settlement = &work.settlement;
+        if settlement.purpose != Purpose::Capture || settlement.state == State::Landed {
+            return None;
+        }
+        let session = self.ledger.session(settlement.session?).await.ok().flatten()?;
+        let [source, destination] = self.accounts_of(&session);
+        let place = self.windows.enter(&source, &destination).await;
+        let named = work.attempt.as_ref().is_some_and(|attempt| attempt.get().bears_allowances);
+        let held = if named {
+            self.gates.accounts(source, destination, true).await
+        } else {
+            self.hold_accounts(&session, false).await.0
+        };
+        Some(held.with_place(place))
     }
 
     /// Takes one interrupted opening to its end in the background, behind its user's gate.

@@ -11,10 +11,66 @@ use std::time::Duration;
 /// When settlements buy decrypt allowances for both accounts' new handles (`spec/settlement.md` §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AllowancePolicy {
+    /// For accounts at rest, and once in a while for those that never are: calls cost a fee and no rent.
+    Idle,
     /// In every settlement: balances are readable at once, one transfer per token account at a time.
     Every,
     /// In none: no simulation, the cheapest; balances become readable by other means.
     Never,
+}
+
+/// How transfers share the way to the chain. See [`super::lanes`] and [`super::windows`] for why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneSettings {
+    /// Transfers in flight together, at most.
+    pub in_flight: usize,
+    /// The same from one payer's account.
+    pub per_payer: usize,
+    /// The same to one merchant's account.
+    pub per_merchant: usize,
+    /// How long a lane whose callers come together waits after a landing for them to come back.
+    pub gather: Duration,
+    /// When a transfer is so late that another of the same session may overtake it.
+    pub overtake_after: Duration,
+}
+
+impl Default for LaneSettings {
+    /// 512 in all, 16 of a payer, 256 to a merchant, 10 ms to gather, late after one second.
+    fn default() -> Self {
+        Self {
+            in_flight: 512,
+            per_payer: 16,
+            per_merchant: 256,
+            gather: Duration::from_millis(10),
+            overtake_after: Duration::from_secs(1),
+        }
+    }
+}
+
+/// When decrypt allowances are bought apart from payments, and how often at most. See [`super::resting`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllowanceSettings {
+    /// How long nothing may have waited for an account before it counts as being at rest.
+    pub idle_after: Duration,
+    /// The shortest time between two purchases for one account that nobody asked for.
+    pub min_interval: Duration,
+    /// How long a balance that never rests may stay unreadable.
+    pub max_age: Duration,
+    /// The shortest time between two purchases for one account on request.
+    pub request_interval: Duration,
+}
+
+impl Default for AllowanceSettings {
+    /// At rest after five minutes, bought once an hour, within a day for accounts that never rest, and every ten
+    /// minutes on request.
+    fn default() -> Self {
+        Self {
+            idle_after: Duration::from_mins(5),
+            min_interval: Duration::from_hours(1),
+            max_age: Duration::from_hours(24),
+            request_interval: Duration::from_mins(10),
+        }
+    }
 }
 
 /// What to do with the amount that was really approved (`spec/session.md` §2).
@@ -109,6 +165,10 @@ pub struct Settings {
     pub deferred: DeferredPolicy,
     /// When allowances are bought.
     pub decrypt_allowance: AllowancePolicy,
+    /// When they are bought apart from payments.
+    pub allowances: AllowanceSettings,
+    /// How transfers share the way to the chain.
+    pub lanes: LaneSettings,
     /// Which instruction settles.
     pub settle_instruction: SettleInstruction,
     /// Added to the measured compute units, in percent.

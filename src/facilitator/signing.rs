@@ -5,27 +5,25 @@
 use crate::{
     chain::{
         ChainError, LiveBlockhash,
-        fees::{ComputeBudget, MAX_UNITS},
-        transaction::{
-            Authorization, SettleInstruction, SettlementParts, SignedTransaction, TransactionError, create_recipient,
-            largest_settlement_size,
-        },
+        fees::ComputeBudget,
+        transaction::{SignedTransaction, TransactionError, create_recipient, largest_settlement_size},
     },
     domain::{
         reason::{OpenReason, PayReason},
         session::Session,
-        settlement::{Attempt, Cost, Purpose, Settlement},
+        settlement::{Attempt, Cost, Purpose, Settlement, SettlementId},
     },
-    facilitator::{AllowancePolicy, Facilitator, OpenRefusal},
+    facilitator::{
+        AllowancePolicy, Facilitator, OpenRefusal,
+        measuring::{Draft, UNMEASURED_UNITS, Unmeasured},
+    },
     ledger::LedgerError,
     programs::{
         ciphertext,
-        inco_token::{Allowance, IncoAccount, Transfer},
-        lightning::DECRYPT_ALLOWANCE_BYTES,
+        inco_token::{IncoAccount, Transfer},
     },
 };
 use solana_pubkey::Pubkey;
-use std::sync::atomic::Ordering;
 
 /// Why an attempt could not be made.
 pub(super) enum SignFailure {
@@ -73,14 +71,11 @@ impl From<TransactionError> for SignFailure {
     }
 }
 
-/// Compute units an allowance-bearing transfer may need beyond the measured plain one: two account creations.
-const ALLOWANCE_UNITS: u32 = 60_000;
-/// Compute units assumed before the first measurement.
-const UNMEASURED_UNITS: u32 = 300_000;
-
 impl Facilitator {
     /// Builds and signs the next attempt of a settlement.
-    pub(super) async fn sign(&self, settlement: &Settlement) -> Result<Attempt, SignFailure> {
+    ///
+    /// `alone` tells that nothing else of ours moves its token accounts meanwhile.
+    pub(super) async fn sign(&self, settlement: &Settlement, alone: bool) -> Result<Attempt, SignFailure> {
         let session = match settlement.session {
             Some(id) => self.ledger.session(id).await?,
             None => None,
@@ -89,7 +84,7 @@ impl Facilitator {
             return Err(SignFailure::refused(PayReason::InternalError, "the settlement's session is gone"));
         };
         match settlement.purpose {
-            Purpose::Capture => self.sign_capture(settlement, &session).await,
+            Purpose::Capture => self.sign_capture(settlement, &session, alone).await,
             Purpose::CreateRecipient => self.sign_creation(settlement, &session).await,
             // Their bytes are made where they are planned and cannot be made again.
             Purpose::Approve | Purpose::Probe | Purpose::Refresh => {
@@ -98,34 +93,46 @@ impl Facilitator {
         }
     }
 
-    async fn sign_capture(&self, settlement: &Settlement, session: &Session) -> Result<Attempt, SignFailure> {
+    /// Signs a capture. Only a first attempt buys decrypt allowances, and only while nothing else of ours moves the two
+    /// accounts (`alone`): one that failed with them goes on without, unless the program takes no transfer without.
+    async fn sign_capture(
+        &self,
+        settlement: &Settlement,
+        session: &Session,
+        alone: bool,
+    ) -> Result<Attempt, SignFailure> {
         let blockhash = self.chain.latest_blockhash().await?;
         let (message, signature) = session.signed.authorization();
         let payer = self.afford(session, |payer| self.largest_size(session, &payer.pubkey()).is_ok())?;
-        let mut capture = Capture {
+        let mut draft = Draft {
             fee_payer: payer.pubkey(),
+            instruction: self.settings.settle_instruction,
             message,
             signature,
-            owner: *session.user(),
+            owners: [*session.user(), session.intent.recipient],
             transfer: self.capture_transfer(settlement, session),
-            compute: ComputeBudget { units: UNMEASURED_UNITS, price: 0 },
         };
-        let mut rent = 0;
-        let buys = self.settings.decrypt_allowance == AllowancePolicy::Every;
-        let asks = self.measured_units.load(Ordering::Relaxed) == 0 || self.distrusted.contains(session.id);
-        if buys || asks {
-            let allowances = self.measure(&capture, session, blockhash).await?;
-            if buys {
-                capture.transfer.allowances = Some(allowances);
-                rent = self.chain.rent(DECRYPT_ALLOWANCE_BYTES).await?.saturating_mul(2);
-            }
+        // A budget that rests may still pay the fee: then the balances stay unreadable for now.
+        let may_buy =
+            self.settings.decrypt_allowance == AllowancePolicy::Every || self.resting(session, true).is_none();
+        let measured = if self.needs_allowances() || (alone && may_buy && settlement.attempts == 0) {
+            self.name_allowances(&mut draft, blockhash).await
+        } else if self.is_unmeasured(&draft) || self.distrusted.contains(session.id) {
+            self.measure(&draft, blockhash).await.map(|_| ())
+        } else {
+            Ok(())
+        };
+        match measured {
+            Ok(()) => {}
+            Err(Unmeasured::WouldFail(error)) => return Err(self.explain_failure(session, error).await),
+            Err(Unmeasured::Failed(failure)) => return Err(failure),
         }
-        capture.compute = self.compute(&capture).await?;
-        let unsigned = self.parts(&capture).build(blockhash.hash)?;
-        let fee = unsigned.fee();
+        let (unsigned, rent) = self.finish(&draft, blockhash).await?;
+        let cost = Cost { fee: unsigned.fee(), rent, grant: 0 };
         let signed = unsigned.sign(&[&*self.keys.spender, &*payer])?;
-        self.charge_capture(&payer.pubkey(), fee, rent)?;
-        Ok(attempt(settlement, signed, blockhash, Cost { fee, rent, grant: 0 }))
+        self.charge_capture(&payer.pubkey(), cost.fee, cost.rent)?;
+        let bears_allowances = draft.transfer.allowances.is_some();
+        Ok(Attempt { bears_allowances, ..attempt(settlement.id, settlement.attempts + 1, signed, blockhash, cost) })
     }
 
     fn capture_transfer(&self, settlement: &Settlement, session: &Session) -> Transfer {
@@ -139,79 +146,12 @@ impl Facilitator {
         }
     }
 
-    fn parts<'a>(&'a self, capture: &'a Capture) -> SettlementParts<'a> {
-        SettlementParts {
-            programs: &self.settings.programs,
-            fee_payer: capture.fee_payer,
-            instruction: self.settings.settle_instruction,
-            authorization: Authorization {
-                owner: capture.owner,
-                message: &capture.message,
-                signature: &capture.signature,
-            },
-            transfer: &capture.transfer,
-            compute: capture.compute,
-        }
-    }
-
     fn largest_size(&self, session: &Session, fee_payer: &Pubkey) -> Result<usize, TransactionError> {
         let spender = self.keys.spender.pubkey();
         let (message, _) = session.signed.authorization();
         let digits = session.intent.cap.to_string().len();
         let settings = &self.settings;
         largest_settlement_size(&settings.programs, &spender, fee_payer, settings.settle_instruction, &message, digits)
-    }
-
-    /// Simulates the transfer without allowances: tells whether it works, what it costs in compute units, and the
-    /// handles both accounts will have, from which the allowance accounts are derived.
-    async fn measure(
-        &self,
-        capture: &Capture,
-        session: &Session,
-        blockhash: LiveBlockhash,
-    ) -> Result<[Allowance; 2], SignFailure> {
-        let mut parts = self.parts(capture);
-        if self.needs_allowances.load(Ordering::Relaxed) {
-            // It cannot be simulated without the accounts that the simulation is to tell; the plain transfer does the
-            // same operations on the same inputs and so makes the same handles.
-            parts.instruction = SettleInstruction::Transfer;
-        }
-        let unsigned = parts.build(blockhash.hash)?;
-        let watched = [capture.transfer.source, capture.transfer.destination];
-        let simulation = self.chain.simulate(unsigned.transaction(), &watched).await?;
-        if let Some(error) = simulation.error {
-            return Err(self.explain_failure(session, error).await);
-        }
-        self.measured_units.store(u32::try_from(simulation.units).unwrap_or(u32::MAX), Ordering::Relaxed);
-        let mut accounts = simulation.accounts.into_iter();
-        let mut allowance = |holder: &Pubkey| {
-            let after = accounts.next().flatten().and_then(|account| IncoAccount::decode(&account.data).ok());
-            let after = after.ok_or_else(|| {
-                SignFailure::refused(PayReason::SimulationFailed, "a token account is missing or unreadable")
-            })?;
-            let account = self.settings.programs.decrypt_allowance(after.amount, holder);
-            Ok::<_, SignFailure>(Allowance { account, holder: *holder })
-        };
-        Ok([allowance(session.user())?, allowance(&session.intent.recipient)?])
-    }
-
-    /// Compute budget: measured units with a margin, and a capped fee per unit.
-    async fn compute(&self, capture: &Capture) -> Result<ComputeBudget, SignFailure> {
-        let measured = match self.measured_units.load(Ordering::Relaxed) {
-            0 => UNMEASURED_UNITS,
-            units => units,
-        };
-        let margin = measured.saturating_mul(self.settings.compute_unit_margin) / 100;
-        let allowances = if capture.transfer.allowances.is_some() { ALLOWANCE_UNITS } else { 0 };
-        let units = measured.saturating_add(margin).saturating_add(allowances).min(MAX_UNITS);
-        let price = match self.settings.max_priority_fee {
-            0 => 0,
-            most => {
-                let writable = [capture.transfer.source, capture.transfer.destination];
-                self.chain.priority_fee(&writable).await?.min(most)
-            }
-        };
-        Ok(ComputeBudget { units, price })
     }
 
     async fn sign_creation(&self, settlement: &Settlement, session: &Session) -> Result<Attempt, SignFailure> {
@@ -234,7 +174,7 @@ impl Facilitator {
         let cost = Cost { fee: unsigned.fee(), rent: self.chain.rent(IncoAccount::SIZE).await?, grant: 0 };
         let signed = unsigned.sign(&[&*payer])?;
         self.charge(&payer.pubkey(), cost.total())?;
-        Ok(attempt(settlement, signed, blockhash, cost))
+        Ok(attempt(settlement.id, settlement.attempts + 1, signed, blockhash, cost))
     }
 
     /// Refuses a session whose largest settlement could not be built: the whole cap, with decrypt allowances.
@@ -251,20 +191,17 @@ impl Facilitator {
     }
 }
 
-/// What one capture's transaction is made of, while it is being made.
-struct Capture {
-    fee_payer: Pubkey,
-    message: Vec<u8>,
-    signature: [u8; 64],
-    owner: Pubkey,
-    transfer: Transfer,
-    compute: ComputeBudget,
-}
-
-fn attempt(settlement: &Settlement, signed: SignedTransaction, blockhash: LiveBlockhash, cost: Cost) -> Attempt {
+/// An attempt without decrypt allowances.
+pub(super) fn attempt(
+    settlement: SettlementId,
+    number: u32,
+    signed: SignedTransaction,
+    blockhash: LiveBlockhash,
+    cost: Cost,
+) -> Attempt {
     Attempt {
-        settlement: settlement.id,
-        number: settlement.attempts + 1,
+        settlement,
+        number,
         signature: signed.signature,
         wire: signed.wire,
         last_valid_block_height: blockhash.last_valid_block_height,

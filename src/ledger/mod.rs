@@ -144,6 +144,18 @@ pub struct Totals {
     pub grants: u64,
 }
 
+/// What the ledger remembers of a session's accounts: when a transfer last moved them, and when rent was last paid for
+/// decrypt allowances in its name. Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastTransfer {
+    /// The session.
+    pub session: SessionId,
+    /// When a transfer of it last landed.
+    pub moved: UnixSeconds,
+    /// When decrypt allowances were last bought.
+    pub bought: Option<UnixSeconds>,
+}
+
 /// The verbs. See the module for what they all promise.
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
@@ -296,6 +308,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// Whether a transfer of this session was ever signed: from then on what it carries may be on chain for everybody to
     /// read, whether it landed or not.
     async fn was_settled_from(&self, session: SessionId) -> Result<bool, LedgerError>;
+
+    /// Sessions whose transfers landed since `since`, in no order.
+    async fn transfers_since(&self, since: UnixSeconds) -> Result<Vec<LastTransfer>, LedgerError>;
 
     /// What a session cost and moved; of all sessions for `None`.
     async fn totals(&self, session: Option<SessionId>) -> Result<Totals, LedgerError>;

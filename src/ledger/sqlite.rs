@@ -11,7 +11,7 @@ use crate::{
         settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId},
     },
     ledger::{
-        Deadline, Held, Ledger, LedgerError, Opened, Openings, Promised, Recorded, Signed, Totals, Work,
+        Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Recorded, Signed, Totals, Work,
         import::ImportReport,
         open::{self, LedgerOptions, OpenError, Parts},
         verbs::{audit, bookings, budgets, deferred, holds, journal, queries, select, sessions, settlements},
@@ -244,6 +244,10 @@ impl Ledger for SqliteLedger {
     ) -> Result<Openings, LedgerError> {
         let (user, recipient) = (*user, *recipient);
         self.0.readers.run(move |conn| queries::opened_since(conn, &user, &recipient, since)).await
+    }
+
+    async fn transfers_since(&self, since: UnixSeconds) -> Result<Vec<LastTransfer>, LedgerError> {
+        self.0.readers.run(move |conn| queries::transfers_since(conn, since)).await
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {

@@ -71,6 +71,35 @@ pub struct OpenSessionBody {
     pub settle_signature: Option<String>,
 }
 
+/// The body of `POST /sessions/{id}/allowances`; an empty one is about the payer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshBody {
+    /// Whose balance is to be readable.
+    #[serde(default, rename = "for")]
+    pub reader: RefreshFor,
+}
+
+/// One of a session's two wallets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefreshFor {
+    /// The one that pays.
+    #[default]
+    User,
+    /// The one that is paid.
+    Merchant,
+}
+
+/// A balance that its owner can decrypt: the answer of `POST /sessions/{id}/allowances`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshAnswer {
+    /// The token account, base58.
+    pub account: String,
+    /// The transaction that made it readable, base58; empty when it was.
+    pub transaction: String,
+}
+
 /// A session as `POST /sessions` (201) and `GET /sessions/{id}` (200) tell it: never the intent, never a signature of
 /// it. Amounts are absent when the reader may not know them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

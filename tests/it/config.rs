@@ -81,7 +81,7 @@ fn the_compiled_in_defaults_are_a_whole_devnet_configuration() {
     assert_eq!(config.limits.max_per_call.get(), 1_000_000);
     assert_eq!(config.limits.max_grant_lamports, 2_000_000);
     assert_eq!(config.settlement.settle_instruction, SettleInstruction::TransferWithAuthorization);
-    assert_eq!(config.settlement.decrypt_allowance, DecryptAllowance::Every);
+    assert_eq!(config.settlement.decrypt_allowance, DecryptAllowance::Idle);
     assert_eq!(config.settlement.cap_check, CapCheckPolicy::BestEffort);
     assert_eq!(config.server.address.to_string(), "0.0.0.0:4021");
     assert_eq!(config.server.cors_origins, CorsOrigins::Any);
@@ -148,7 +148,7 @@ fn all_faults_are_told_at_once_each_with_key_source_and_remedy() {
         &directory,
         "sotto.toml",
         "[server]\nprot = 1\nport = 70000\nbind = \"everywhere\"\n[weather]\nsun = 1\n\
-         [limits]\nmax_per_call = \"a lot\"\nbody_bytes = \"big\"\n[settlement]\ndecrypt_allowance = \"idle\"\n",
+         [limits]\nmax_per_call = \"a lot\"\nbody_bytes = \"big\"\n[settlement]\ndecrypt_allowance = \"often\"\n",
     );
     let variables = [
         ("TOKEN_MINT", "not-a-key"),

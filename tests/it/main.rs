@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic, and clippy only sees test functions, not what they share")]
 #![expect(unreachable_pub, reason = "a test binary exports nothing; pub is what modules offer each other")]
 
+mod allowances;
 #[cfg(all(feature = "server", feature = "localnet"))]
 mod api;
 mod architecture;
@@ -20,6 +21,7 @@ mod errors_doc;
 mod idl;
 mod inspect;
 mod journey;
+mod lanes;
 mod ledger;
 mod localnet;
 mod openapi;

@@ -63,7 +63,9 @@ impl Desk {
     }
 
     fn balance(&self, key: &str) -> Value {
-        self.json(&["--config", "net.toml", "balance", "--key", key, "--json"])["balances"][0]["amount"].clone()
+        let refresh = ["--refresh", "--session", "session.json"];
+        let asked = [&["--config", "net.toml", "balance", "--key", key][..], &refresh, &["--json"]].concat();
+        self.json(&asked)["balances"][0]["amount"].clone()
     }
 }
 
@@ -282,13 +284,17 @@ async fn the_developers_sandbox_serves_other_processes_and_goes_on_where_it_stop
         &origin,
     ]);
     assert_eq!(sotto(&["session", "pay", route.as_str(), "--max-price", "0.01"])["paid"], "0.01");
-    assert_eq!(sotto(&["balance", "--key", &told("payerKey")])["balances"][0]["amount"], "999.99");
+    assert_eq!(sotto(&["balance", "--refresh", "--key", &told("payerKey")])["balances"][0]["amount"], "999.99");
     sandbox.stop();
     let again = desk.start(&dev);
     for key in ["spender", "recipient", "payer", "mint", "config"] {
         assert_eq!(again.1[key], before[key], "{key} is kept");
     }
-    assert_eq!(sotto(&["balance", "--key", &told("payerKey")])["balances"][0]["amount"], "999.99", "and what is left");
+    assert_eq!(
+        sotto(&["balance", "--refresh", "--key", &told("payerKey")])["balances"][0]["amount"],
+        "999.99",
+        "and what is left"
+    );
     again.stop();
     let fresh = desk.start(&[&dev[..], &["--fresh"]].concat());
     assert_eq!(fresh.1["payer"], before["payer"]);

@@ -30,8 +30,9 @@ pub(super) struct Figures {
     pub(super) calls: Vec<Call>,
     /// Before the session and after the last call.
     pub(super) standings: [Standing; 2],
-    /// The ledger's sums when the session was open.
+    /// The ledger's sums when the session was open, and after the last call.
     pub(super) opened: Totals,
+    pub(super) paid: Totals,
     pub(super) empty: Option<EmptyPayer>,
     /// What the ledger's audit found.
     pub(super) audit: Option<String>,
@@ -43,9 +44,9 @@ impl Figures {
         price: Amount,
         calls: Vec<Call>,
         standings: [Standing; 2],
-        opened: Totals,
+        [opened, paid]: [Totals; 2],
     ) -> Self {
-        Self { delegation, price, calls, standings, opened, empty: None, audit: None }
+        Self { delegation, price, calls, standings, opened, paid, empty: None, audit: None }
     }
 
     /// The sum of what the payer's client paid, in base units.
@@ -96,8 +97,13 @@ impl Figures {
 
     /// What a payment costs beside the opening, in lamports.
     pub(super) fn lamports_per_call(&self) -> u64 {
-        let sum: u64 = booked(&self.opened, &self.standings[1].totals).iter().sum();
+        let sum: u64 = booked(&self.opened, &self.paid).iter().sum();
         sum / u64::try_from(self.calls.len()).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// What it cost to make both balances readable afterwards, in lamports.
+    pub(super) fn lamports_reading(&self) -> u64 {
+        booked(&self.paid, &self.standings[1].totals).iter().sum()
     }
 
     /// The middle latency, of two the mean.
@@ -171,6 +177,7 @@ impl Figures {
             "lamports_total": self.lamports_total(),
             "lamports_opening": self.lamports_opening(),
             "lamports_per_call": self.lamports_per_call(),
+            "lamports_reading": self.lamports_reading(),
             "lamports_fees": fees,
             "lamports_rent": rent,
             "lamports_grants": grants,
@@ -211,16 +218,16 @@ mod tests {
             funding: None,
         };
         let standings = [standing(100, 0, 1_000, 0), standing(70, 30, 600, 3)];
-        let opened = Totals { fees: 100, ..Totals::default() };
+        let sums = [100, 340].map(|fees| Totals { fees, ..Totals::default() });
         let price = Amount::new(10).unwrap();
-        Figures::new(DelegationArg::Public, price, vec![call(5), call(9), call(1)], standings, opened)
+        Figures::new(DelegationArg::Public, price, vec![call(5), call(9), call(1)], standings, sums)
     }
 
     #[test]
     fn honest_figures_add_up() {
         let figures = figures();
         assert_eq!(figures.check(), Ok(()));
-        assert_eq!((figures.lamports_total(), figures.lamports_per_call()), (400, 100));
+        assert_eq!((figures.lamports_total(), figures.lamports_per_call(), figures.lamports_reading()), (400, 80, 60));
         assert_eq!(figures.median(), Duration::from_millis(5));
     }
 

@@ -6,13 +6,14 @@ use crate::{
     cli::sandbox::Sandbox,
     client::{
         Balance, BalanceReader, FacilitatorError, FacilitatorPin, LocalKey, OpenError, OpenOptions, PayError, Payer,
-        PayerRpc, RpcError, SessionClient, Settings, SolanaRpc, Trust, balance::BalanceError,
+        PayerRpc, RpcError, SessionClient, Settings, SolanaRpc, Trust, balance::BalanceError, make_readable,
     },
     covalidator::{HttpCovalidator, SetupError},
     domain::{
         amount::{Amount, AmountError},
         chance::OsChance,
         clock::SystemClock,
+        session::SessionId,
     },
     ledger::{Ledger as _, LedgerError, Totals},
     programs::{
@@ -23,7 +24,10 @@ use crate::{
 };
 use reqwest::{StatusCode, Url};
 use solana_pubkey::Pubkey;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// The longest that one call, one question or one decryption takes.
@@ -104,6 +108,8 @@ pub(super) struct Scene<'a> {
     rpc: Arc<dyn PayerRpc>,
     balances: BalanceReader,
     sessions: SessionClient,
+    /// The session opened last, in whose name balances are made readable.
+    session: Mutex<Option<SessionId>>,
     route: Url,
 }
 
@@ -129,6 +135,7 @@ impl<'a> Scene<'a> {
             balances: BalanceReader::new(Arc::clone(&rpc), Arc::new(covalidator), programs),
             sessions: SessionClient::new(settings, Arc::clone(&rpc), Arc::new(SystemClock), Arc::new(OsChance))?,
             rpc,
+            session: Mutex::default(),
             route: Url::parse(&sandbox.paid_route()).map_err(|_| DemoError::Url)?,
         })
     }
@@ -155,6 +162,7 @@ impl<'a> Scene<'a> {
         let mut options = OpenOptions::new(self.merchant.pubkey(), cap, LIFETIME);
         options.origins = vec![self.sandbox.merchant.clone()];
         let session = self.sessions.open(wallet, &options).await.map_err(Box::new)?;
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.id);
         let payer = Payer::new(session, self.price, PATIENCE, Arc::new(SystemClock), Arc::new(OsChance));
         Ok(payer.map_err(Box::new)?)
     }
@@ -185,10 +193,8 @@ impl<'a> Scene<'a> {
 
     /// Where everything stands: decrypted balances, the fee payer's lamports, the ledger's sums.
     pub(super) async fn standing(&self, payer: &LocalKey) -> Result<Standing, DemoError> {
-        let (payer, merchant) = tokio::try_join!(
-            self.balance(payer, "payer's balance"),
-            self.balance(&self.merchant, "merchant's balance")
-        )?;
+        let payer = self.balance(payer, "payer's balance").await?;
+        let merchant = self.balance(&self.merchant, "merchant's balance").await?;
         let accounts = self.rpc.accounts(&[self.spender()]).await?;
         let lamports = accounts.into_iter().flatten().next().map_or(0, |account| account.lamports);
         Ok(Standing { payer, merchant, lamports, totals: self.totals().await? })
@@ -210,7 +216,14 @@ impl<'a> Scene<'a> {
 
     /// A balance as its owner decrypts it, in base units.
     async fn balance(&self, wallet: &LocalKey, what: &'static str) -> Result<u64, DemoError> {
-        match self.balances.read(wallet, &self.sandbox.config.asset.mint, PATIENCE).await? {
+        let mint = &self.sandbox.config.asset.mint;
+        let mut balance = self.balances.read(wallet, mint, PATIENCE).await?;
+        let session = *self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Balance::NoDecryptAllowance { .. }, Some(session)) = (&balance, session) {
+            make_readable(&self.sandbox.facilitator, session, wallet, &SystemClock).await.map_err(Box::new)?;
+            balance = self.balances.read(wallet, mint, PATIENCE).await?;
+        }
+        match balance {
             Balance::NoAccount | Balance::Empty => Ok(0),
             Balance::Value(holding) => u64::try_from(holding.attested.plaintext).map_err(|_| DemoError::Sealed(what)),
             Balance::NoDecryptAllowance { .. } | Balance::CovalidatorBehind { .. } => Err(DemoError::Sealed(what)),

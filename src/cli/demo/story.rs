@@ -106,18 +106,21 @@ impl Story {
             format!("{what:<12} {fees:>12} {rent:>12} {grants:>12} {:>12}", fees + rent + grants)
         };
         self.tell(format_args!(
-            "lamports     {:>12} {:>12} {:>12} {:>12}\n{}\n{}\n{}\n\
-             The fee payer's account has {} lamports less; a payment cost {}, the opening {}.\n",
+            "lamports     {:>12} {:>12} {:>12} {:>12}\n{}\n{}\n{}\n{}\n\
+             The fee payer's account has {} lamports less; a payment cost {}, the opening {}. Payments leave balances that\n\
+             their owners cannot decrypt at once; to have both made readable cost {}, once for all payments.\n",
             "fees",
             "rent",
             "grants",
             "together",
             row("opening", &before.totals, &figures.opened),
-            row("payments", &figures.opened, &after.totals),
+            row("payments", &figures.opened, &figures.paid),
+            row("reading", &figures.paid, &after.totals),
             row("together", &before.totals, &after.totals),
             figures.lamports_gone(),
             figures.lamports_per_call(),
             figures.lamports_opening(),
+            figures.lamports_reading(),
         ))
     }
 

@@ -157,7 +157,7 @@ fn the_next_step_of_a_signed_settlement_follows_from_what_was_seen_alone() {
         for (seen, expected) in observations().iter().zip(row) {
             for purpose in Purpose::ALL {
                 for (attempts, wanted) in [(1, true), (1, false), (2, true), (2, false)] {
-                    let step = next_step(&settlement(state.clone(), purpose, attempts), seen, wanted, REASON);
+                    let step = next_step(&settlement(state.clone(), purpose, attempts), seen, wanted, REASON, false);
                     assert_eq!(word(&step), expected, "{state:?} {seen:?} {purpose:?} {attempts} {wanted}");
                 }
             }
@@ -170,7 +170,8 @@ fn an_unsigned_settlement_is_signed_while_it_is_wanted_and_may_be() {
     for seen in observations() {
         for purpose in Purpose::ALL {
             for attempts in [0, 1, 2] {
-                let next = |wanted| next_step(&settlement(State::Reserved, purpose, attempts), &seen, wanted, REASON);
+                let next =
+                    |wanted| next_step(&settlement(State::Reserved, purpose, attempts), &seen, wanted, REASON, false);
                 let again = matches!(purpose, Purpose::Capture | Purpose::CreateRecipient);
                 let abandoned = Step::Record(Event::Abandoned { reason: REASON });
                 assert_eq!(next(true), if attempts == 0 || again { Step::Sign } else { abandoned.clone() });
@@ -181,9 +182,22 @@ fn an_unsigned_settlement_is_signed_while_it_is_wanted_and_may_be() {
 }
 
 #[test]
+fn an_attempt_that_failed_with_its_allowances_is_signed_anew_and_not_for_ever() {
+    let failed = |finalised| Observation::Failed { slot: 5, finalised, error: String::new() };
+    let next = |attempts, seen, bears| {
+        word(&next_step(&settlement(State::InFlight, Purpose::Capture, attempts), &seen, true, REASON, bears))
+    };
+    assert_eq!(next(1, failed(false), true), "look", "a fork may still let it land without an error");
+    assert_eq!(next(1, failed(true), true), "failed");
+    assert_eq!(next(1, failed(true), false), "refused");
+    assert_eq!(next(MOST_EXCUSED - 1, failed(true), true), "failed");
+    assert_eq!(next(MOST_EXCUSED, failed(true), true), "refused");
+}
+
+#[test]
 fn what_is_recorded_tells_what_was_seen() {
     let in_flight = settlement(State::InFlight, Purpose::Capture, 1);
-    let record = |seen| next_step(&in_flight, &seen, true, REASON);
+    let record = |seen| next_step(&in_flight, &seen, true, REASON, false);
     let landed = Observation::Landed { slot: 77, finalised: true };
     assert_eq!(record(landed), Step::Record(Event::Landed { slot: 77 }));
     let failed = Observation::Failed { slot: 78, finalised: true, error: String::new() };
@@ -198,7 +212,7 @@ fn every_recorded_step_is_one_that_can_be_applied() {
         for seen in observations() {
             for (attempts, wanted) in [(0, true), (0, false), (1, true), (1, false)] {
                 for purpose in Purpose::ALL {
-                    let step = next_step(&settlement(state.clone(), purpose, attempts), &seen, wanted, REASON);
+                    let step = next_step(&settlement(state.clone(), purpose, attempts), &seen, wanted, REASON, false);
                     if let Step::Record(event) = step {
                         assert!(apply(Some(state.clone()), &event).is_ok(), "{state:?} {seen:?}");
                     }

@@ -9,7 +9,7 @@ use crate::{
         session::{Session, SessionId},
         settlement::{Settlement, SettlementId},
     },
-    ledger::{LedgerError, OpeningCount, Openings, Recorded, Totals, Work, rows::column},
+    ledger::{LastTransfer, LedgerError, OpeningCount, Openings, Recorded, Totals, Work, rows::column},
 };
 use rusqlite::{Connection, Params, params};
 use solana_pubkey::Pubkey;
@@ -109,6 +109,27 @@ pub(in crate::ledger) fn open_holds(conn: &Connection, session: SessionId) -> Ou
          AND s.state IN ('reserved', 'in_flight') AND h.state = 'planned')",
         [session.to_bytes()],
     )
+}
+
+/// When each session's last transfer that landed was signed, and the last that bought allowances. Every one is booked, so
+/// the bookings' index by time is all it reads.
+pub(in crate::ledger) fn transfers_since(conn: &Connection, since: UnixSeconds) -> Outcome<Vec<LastTransfer>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT session, max(at) FILTER (WHERE purpose = 'capture') AS moved, max(at) FILTER (WHERE rent > 0) \
+         FROM sponsored_lamports WHERE at >= ?1 AND state = 'spent' AND purpose IN ('capture', 'refresh') AND session IS NOT NULL \
+         GROUP BY session HAVING moved IS NOT NULL",
+    )?;
+    let mut rows = statement.query([column("at", since)?])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let at = |seconds: i64| u64::try_from(seconds).unwrap_or_default();
+        found.push(LastTransfer {
+            session: SessionId::from_bytes(row.get(0)?),
+            moved: at(row.get(1)?),
+            bought: row.get::<_, Option<i64>>(2)?.map(at),
+        });
+    }
+    Ok(found)
 }
 
 /// Whether a transfer of a session was ever signed.

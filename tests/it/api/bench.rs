@@ -32,7 +32,10 @@ use sotto::{
         network::Network,
         payment::PaymentLimits,
     },
-    facilitator::{AllowancePolicy, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, Ports, Settings},
+    facilitator::{
+        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, LaneSettings, Ports,
+        Settings,
+    },
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
         Localnet, LocalnetConfig, Slots,
@@ -137,6 +140,8 @@ impl ApiBench {
             answer_deadline: Duration::from_secs(30),
             deferred: DeferredPolicy::default(),
             decrypt_allowance: AllowancePolicy::Never,
+            allowances: AllowanceSettings::default(),
+            lanes: LaneSettings::default(),
             settle_instruction: SettleInstruction::TransferWithAuthorization,
             compute_unit_margin: 20,
             max_priority_fee: 50_000,

@@ -52,7 +52,10 @@ async fn a_revoke_between_signing_and_landing_burns_one_fee_at_most() {
             };
             tokio::join!(payment, thaw).0
         };
-        assert_eq!(answer["errorReason"], "onchain_transfer_failed", "{policy:?}: {answer:#}");
+        // With allowances it might have been a stranger who came first, so it is looked at again before it is refused.
+        let every = policy == AllowancePolicy::Every;
+        let reason = if every { "session_revoked" } else { "onchain_transfer_failed" };
+        assert_eq!(answer["errorReason"], reason, "{policy:?}: {answer:#}");
         let once = Trace::of(&shop.world).await;
         assert_eq!(once.totals.captured, before.totals.captured);
         for _ in 0..3 {

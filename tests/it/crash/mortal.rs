@@ -16,7 +16,9 @@ use sotto::{
         session::{CapCheck, Session, SessionId},
         settlement::{Attempt, Cost, Event, Observation, Purpose, Settlement, SettlementId},
     },
-    ledger::{Deadline, Held, Ledger, LedgerError, Opened, Openings, Promised, Recorded, Signed, Totals, Work},
+    ledger::{
+        Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Recorded, Signed, Totals, Work,
+    },
 };
 use std::{
     sync::{
@@ -254,6 +256,10 @@ impl Ledger for MortalLedger {
 
     async fn correct_rent(&self, signature: &Signature, rent: u64) -> Result<(), LedgerError> {
         self.fate.step("correct_rent", self.inner.correct_rent(signature, rent)).await
+    }
+
+    async fn transfers_since(&self, since: UnixSeconds) -> Result<Vec<LastTransfer>, LedgerError> {
+        self.fate.step("transfers_since", self.inner.transfers_since(since)).await
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {

@@ -86,6 +86,7 @@ macro_rules! on {
                 other_purposes_carry_no_holds,
                 a_session_has_one_approve_that_may_have_an_effect,
                 only_waiting_callers_of_the_settlement_are_told,
+                what_moved_lately_is_told_with_what_was_bought,
                 a_settlement_that_is_not_there_is_an_inconsistency,
             }
             budgets {

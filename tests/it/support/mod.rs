@@ -34,7 +34,10 @@ use sotto::{
         network::Network,
         payment::PaymentLimits,
     },
-    facilitator::{AllowancePolicy, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, Ports, Settings},
+    facilitator::{
+        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, LaneSettings, Ports,
+        Settings,
+    },
     ledger::{Ledger, LedgerOptions, SqliteLedger},
     localnet::{
         Localnet, LocalnetConfig, Slots,
@@ -220,6 +223,8 @@ impl World {
             answer_deadline: Duration::from_secs(20),
             deferred: DeferredPolicy::default(),
             decrypt_allowance: AllowancePolicy::Every,
+            allowances: AllowanceSettings::default(),
+            lanes: LaneSettings::default(),
             settle_instruction: SettleInstruction::TransferWithAuthorization,
             compute_unit_margin: 20,
             max_priority_fee: 0,

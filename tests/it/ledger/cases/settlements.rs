@@ -12,7 +12,7 @@ use sotto::{
         session::SessionId,
         settlement::{Event, Purpose, Settlement, SettlementId, State},
     },
-    ledger::{Ledger, LedgerError, Totals, Work},
+    ledger::{LastTransfer, Ledger, LedgerError, Totals, Work},
 };
 
 /// Captured and held, as the session's row tells.
@@ -353,4 +353,40 @@ pub(crate) async fn a_settlement_that_is_not_there_is_an_inconsistency(ledger: &
     assert!(is_inconsistent(ledger.record(&nobody, abandoned(), &[], NOW).await));
     assert!(is_inconsistent(ledger.record_signed(&nobody, attempt(&nobody, 1), NOW).await));
     assert_eq!(ledger.holds_of(nobody.id).await.ok(), Some(vec![]));
+}
+
+pub(crate) async fn what_moved_lately_is_told_with_what_was_bought(ledger: &dyn Ledger) {
+    let (plain, buyer, quiet) = (opened(ledger, 1).await, opened(ledger, 2).await, opened(ledger, 3).await);
+    let lands = async |session, number, rent, at| {
+        held(ledger, &payment(session, number, 10)).await;
+        let settlement = planned(ledger, session, number).await;
+        let mut made = attempt(&settlement, number);
+        made.cost.rent = rent;
+        let (settlement, _) =
+            ledger.record_signed(&settlement, made, at).await.expect("records").recorded().expect("fits");
+        ledger.record(&settlement, landed(), &[], at).await.expect("records");
+    };
+    lands(plain.id, 1, 0, NOW).await;
+    lands(plain.id, 2, 0, NOW + 5).await;
+    lands(buyer.id, 3, 7, NOW + 6).await;
+    lands(buyer.id, 4, 0, NOW + 8).await;
+    let refresh = ledger.plan_other(settlement_id(5), Purpose::Refresh, Some(plain.id), NOW).await.expect("plans");
+    let (refresh, _) =
+        ledger.record_signed(&refresh, attempt(&refresh, 5), NOW + 9).await.expect("records").recorded().expect("fits");
+    ledger.record(&refresh, landed(), &[], NOW + 9).await.expect("records");
+    let refresh = ledger.plan_other(settlement_id(6), Purpose::Refresh, Some(quiet.id), NOW).await.expect("plans");
+    let (refresh, _) =
+        ledger.record_signed(&refresh, attempt(&refresh, 6), NOW + 9).await.expect("records").recorded().expect("fits");
+    ledger.record(&refresh, landed(), &[], NOW + 9).await.expect("records");
+
+    let told = async |since| {
+        let mut told = ledger.transfers_since(since).await.expect("reads");
+        told.sort_unstable_by_key(|last| last.session);
+        told
+    };
+    let last = |session, moved, bought| LastTransfer { session, moved, bought };
+    let plain_last = last(plain.id, NOW + 5, Some(NOW + 9));
+    assert_eq!(told(NOW).await, [plain_last, last(buyer.id, NOW + 8, Some(NOW + 6))], "refreshes move nothing");
+    assert_eq!(told(NOW + 7).await, [last(buyer.id, NOW + 8, None)]);
+    assert_eq!(told(NOW + 9).await, []);
 }

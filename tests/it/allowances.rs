@@ -1,0 +1,266 @@
+//! Decrypt allowances: bought for accounts at rest, in between for those that never are, and on request; and what
+//! becomes of a payment when a stranger moves an account first.
+
+use crate::{
+    openapi::check_answer,
+    support::{Options, Wallet, World},
+};
+use serde_json::{Value, json};
+use solana_message::{VersionedMessage, legacy};
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use sotto::{
+    domain::signed,
+    facilitator::{AllowancePolicy, AllowanceSettings},
+    ledger::{Ledger as _, Totals},
+    localnet::standins::Delegation,
+    programs::{ciphertext::encrypt, inco_token::Transfer},
+};
+use std::time::Duration;
+
+const PURSE: u64 = 1_000_000;
+const PRICE: u64 = 1_000;
+/// Rent of two decrypt allowances, in lamports.
+const TWO: u64 = 2 * 960_480;
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A world with one payer, one merchant and one open session between them.
+struct Shop {
+    world: World,
+    payer: Wallet,
+    merchant: Wallet,
+    session: String,
+    opened: Totals,
+}
+
+fn idle(allowances: AllowanceSettings) -> Options {
+    Options::settings(move |settings| {
+        settings.decrypt_allowance = AllowancePolicy::Idle;
+        settings.allowances = allowances;
+    })
+}
+
+/// Nothing is bought unless a test says so.
+fn never_at_rest() -> AllowanceSettings {
+    AllowanceSettings { idle_after: HOUR, min_interval: HOUR, max_age: HOUR, request_interval: HOUR }
+}
+
+impl Shop {
+    async fn open(options: Options) -> Self {
+        let world = World::with(options).await;
+        let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
+        let session = world.open(&payer, &merchant.key(), 100_000).await;
+        let opened = world.ledger().totals(None).await.unwrap();
+        Self { world, payer, merchant, session, opened }
+    }
+
+    async fn pays(&self) {
+        let body = self.world.payment(&self.session, &self.merchant.key(), PRICE, None);
+        let (status, answer) = self.world.post("/settle", &body).await;
+        assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer:#}");
+    }
+
+    /// Fees and rent spent since the session was opened, in lamports.
+    async fn spent(&self) -> (u64, u64) {
+        let now = self.world.ledger().totals(None).await.unwrap();
+        (now.fees - self.opened.fees, now.rent - self.opened.rent)
+    }
+
+    fn is_readable(&self, wallet: &Wallet) -> bool {
+        let handle = self.world.token_account(&wallet.key()).unwrap().amount;
+        let allowance = self.world.programs.decrypt_allowance(handle, &wallet.key());
+        self.world.net.network().account(&allowance).is_some()
+    }
+
+    async fn becomes_readable(&self, wallet: &Wallet) {
+        let readable = async {
+            while !self.is_readable(wallet) {
+                self.world.confirmed().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), readable).await.expect("the balance becomes readable");
+    }
+
+    /// A transfer of zero to the merchant by somebody we know nothing of lands right before the next transaction that
+    /// moves his account: after it was simulated.
+    async fn is_ambushed(&self) {
+        let world = &self.world;
+        let (stranger, network) = (world.wallet(5).await, world.net.network());
+        network.airdrop(&stranger.key(), 1_000_000_000).unwrap();
+        world.confirmed().await;
+        let (mint, key) = (world.faucet.mint(), network.stand_ins().encryption_key());
+        let destination = world.programs.token_account(&self.merchant.key(), &mint);
+        let transfer = world.programs.transfer(&Transfer {
+            source: world.programs.token_account(&stranger.key(), &mint),
+            destination,
+            authority: stranger.key(),
+            ciphertext: encrypt(&key, 0, &*world.chance),
+            allowances: None,
+        });
+        let blockhash = network.latest_blockhash();
+        let message = legacy::Message::new_with_blockhash(&[transfer], Some(&stranger.key()), &blockhash);
+        let signatures = vec![Signature::from(stranger.sign(&message.serialize()))];
+        network.ambush(destination, VersionedTransaction { signatures, message: VersionedMessage::Legacy(message) });
+    }
+
+    /// Asks for `who` ("user" or "merchant"), signed by `signer`.
+    async fn asks(&self, who: &str, signer: &Wallet) -> (u16, Value) {
+        let at = self.world.now();
+        let message = signed::read_message(&self.session, at);
+        let signature = bs58::encode(signer.sign(message.as_bytes())).into_string();
+        let path = format!("/sessions/{}/allowances?at={at}&signature={signature}", self.session);
+        let (status, answer) = self.world.post(&path, &json!({ "for": who })).await;
+        check_answer("/sessions/{id}/allowances", "POST", status, &answer);
+        (status, answer)
+    }
+
+    /// What moved on chain is what was captured.
+    async fn closes(self, calls: u64) {
+        let captured = self.world.ledger().totals(None).await.unwrap().captured.get();
+        assert_eq!(captured, calls * PRICE);
+        let vault = self.world.net.network().stand_ins().vault();
+        let units = |wallet: &Wallet| {
+            let handle = self.world.token_account(&wallet.key()).unwrap().amount;
+            vault.look_up(handle).map_or(0, |landed| u64::try_from(landed.plaintext.unwrap()).unwrap())
+        };
+        assert_eq!((units(&self.merchant), units(&self.payer)), (captured, PURSE - captured));
+        self.world.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn calls_cost_a_fee_and_balances_become_readable_once_they_rest() {
+    for delegation in [Delegation::Public, Delegation::Documented] {
+        let allowances = AllowanceSettings { idle_after: Duration::from_secs(1), ..never_at_rest() };
+        let shop = Shop::open(Options { delegation, ..idle(allowances) }).await;
+        for _ in 0..3 {
+            shop.pays().await;
+        }
+        assert_eq!(shop.spent().await, (30_000, 0), "{delegation:?}: a fee and no rent");
+        assert!(!shop.is_readable(&shop.payer) && !shop.is_readable(&shop.merchant));
+        shop.becomes_readable(&shop.merchant).await;
+        shop.becomes_readable(&shop.payer).await;
+        shop.world.confirmed().await;
+        assert_eq!(shop.world.balance(&shop.merchant).await, 3 * PRICE);
+        assert_eq!(shop.world.balance(&shop.payer).await, PURSE - 3 * PRICE);
+        assert_eq!(shop.spent().await, (35_000, TWO), "one transfer of zero for both");
+        shop.pays().await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(shop.spent().await, (45_000, TWO), "{delegation:?}: not again within the interval");
+        shop.closes(4).await;
+    }
+}
+
+#[tokio::test]
+async fn a_restart_does_not_forget_which_balances_are_unreadable() {
+    let allowances = AllowanceSettings { idle_after: Duration::from_secs(2), ..never_at_rest() };
+    let mut shop = Shop::open(idle(allowances)).await;
+    shop.pays().await;
+    shop.world.kill().await;
+    shop.world.boot().await;
+    shop.becomes_readable(&shop.merchant).await;
+    shop.becomes_readable(&shop.payer).await;
+    shop.closes(1).await;
+}
+
+#[tokio::test]
+async fn accounts_that_never_rest_have_one_payment_buy_the_right_to_read() {
+    let allowances = AllowanceSettings { max_age: Duration::from_millis(500), ..never_at_rest() };
+    let shop = Shop::open(idle(allowances)).await;
+    let mut calls = 0;
+    while shop.spent().await.1 == 0 && calls < 200 {
+        shop.pays().await;
+        calls += 1;
+    }
+    assert!(calls > 1 && shop.is_readable(&shop.payer) && shop.is_readable(&shop.merchant));
+    for _ in 0..5 {
+        shop.pays().await;
+    }
+    assert_eq!(shop.spent().await, ((calls + 5) * 10_000, TWO), "one of them, and not the others");
+    shop.closes(calls + 5).await;
+}
+
+#[tokio::test]
+async fn a_payment_whose_allowances_a_stranger_spoilt_is_made_without_them_once() {
+    let always = AllowanceSettings { max_age: Duration::ZERO, min_interval: Duration::ZERO, ..never_at_rest() };
+    for (policy, allowances) in [(AllowancePolicy::Every, never_at_rest()), (AllowancePolicy::Idle, always)] {
+        let options = Options::settings(move |settings| {
+            settings.decrypt_allowance = policy;
+            settings.allowances = allowances;
+        });
+        let shop = Shop::open(options).await;
+        shop.pays().await;
+        let before = shop.spent().await;
+        shop.is_ambushed().await;
+        shop.pays().await;
+        assert!(!shop.world.net.network().has_ambushes(), "{policy:?}: the stranger came first");
+        let after = shop.spent().await;
+        assert_eq!((after.0 - before.0, after.1 - before.1), (20_000, 0), "{policy:?}: the failed fee is booked");
+        shop.pays().await;
+        assert_eq!(shop.spent().await.1 - after.1, TWO, "{policy:?}: the next one buys again");
+        shop.closes(3).await;
+    }
+}
+
+#[tokio::test]
+async fn the_two_wallets_of_a_session_are_made_able_to_read_on_request() {
+    let shop = Shop::open(idle(never_at_rest())).await;
+    shop.pays().await;
+    let (status, answer) = shop.asks("user", &shop.payer).await;
+    assert_eq!(status, 200, "{answer:#}");
+    assert!(answer["transaction"].as_str().is_some_and(|signature| signature.len() > 80));
+    shop.world.confirmed().await;
+    assert_eq!(shop.world.balance(&shop.payer).await, PURSE - PRICE);
+    assert!(!shop.is_readable(&shop.merchant), "each for himself");
+    assert_eq!(shop.asks("merchant", &shop.merchant).await.0, 200);
+    shop.world.confirmed().await;
+    assert_eq!(shop.world.balance(&shop.merchant).await, PRICE);
+    let spent = shop.spent().await;
+    let (status, answer) = shop.asks("merchant", &shop.merchant).await;
+    assert_eq!((status, &answer["transaction"]), (200, &json!("")), "what is readable costs nothing");
+    assert_eq!(shop.spent().await, spent);
+
+    shop.pays().await;
+    for (who, wallet) in [("user", &shop.payer), ("merchant", &shop.merchant)] {
+        let (status, answer) = shop.asks(who, wallet).await;
+        assert_eq!((status, &answer["error"]), (429, &json!("refresh_too_soon")), "{who}: {answer:#}");
+    }
+    assert_eq!(shop.spent().await, (spent.0 + 10_000, spent.1), "nothing but the payment's fee");
+    shop.closes(2).await;
+}
+
+#[tokio::test]
+async fn nobody_else_has_a_balance_made_readable_at_our_cost() {
+    let shop = Shop::open(idle(never_at_rest())).await;
+    shop.pays().await;
+    let spent = shop.spent().await;
+    let stranger = shop.world.stranger();
+    for (who, signer) in
+        [("user", &stranger), ("user", &shop.merchant), ("merchant", &shop.payer), ("merchant", &stranger)]
+    {
+        let (status, answer) = shop.asks(who, signer).await;
+        assert_eq!((status, &answer["error"]), (403, &json!("signature_required")), "{who}: {answer:#}");
+    }
+    let path = format!("/sessions/{}/allowances", shop.session);
+    assert_eq!(shop.world.post(&path, &json!({})).await.0, 403, "unsigned");
+    assert_eq!(shop.world.post(&path, &json!({ "for": "everybody" })).await.0, 400);
+    let unknown = "/sessions/00000000-0000-4000-8000-000000000000/allowances";
+    assert_eq!(shop.world.post(unknown, &json!({})).await.0, 404);
+    assert_eq!(shop.spent().await, spent);
+    shop.closes(1).await;
+}
+
+#[tokio::test]
+async fn a_refresh_that_a_stranger_spoilt_costs_a_fee_and_is_given_up() {
+    let shop = Shop::open(idle(never_at_rest())).await;
+    shop.pays().await;
+    // The first need creates our own account, which is none of the merchant's.
+    assert_eq!(shop.asks("user", &shop.payer).await.0, 200);
+    let before = shop.spent().await;
+    shop.is_ambushed().await;
+    let (status, answer) = shop.asks("merchant", &shop.merchant).await;
+    assert_eq!(status, 503, "{answer:#}");
+    assert_eq!(shop.spent().await, (before.0 + 5_000, before.1));
+    assert!(!shop.is_readable(&shop.merchant));
+    shop.closes(1).await;
+}

@@ -1,0 +1,127 @@
+//! How transfers share the way to the chain: together where they can, one after the other where they must, and nobody
+//! last for ever.
+
+use crate::support::{Options, Wallet, World};
+use serde_json::json;
+use sotto::{
+    domain::settlement::State,
+    facilitator::{AllowancePolicy, LaneSettings, Settings},
+    ledger::Ledger as _,
+};
+use std::time::Duration;
+
+const PURSE: u64 = 50_000_000;
+
+fn plain(change: impl Fn(&mut Settings) + Send + Sync + 'static) -> Options {
+    Options::settings(move |settings| {
+        settings.decrypt_allowance = AllowancePolicy::Idle;
+        change(settings);
+    })
+}
+
+/// `number` payers with a session each at one merchant, all of whom have paid once.
+async fn payers(world: &World, number: usize) -> (Wallet, Vec<String>) {
+    let merchant = world.wallet(0).await;
+    let mut sessions = Vec::new();
+    for _ in 0..number {
+        let payer = world.wallet(PURSE).await;
+        sessions.push(world.open(&payer, &merchant.key(), 10_000_000).await);
+    }
+    for session in &sessions {
+        pays(world, session, &merchant).await;
+    }
+    (merchant, sessions)
+}
+
+async fn pays(world: &World, session: &str, merchant: &Wallet) {
+    let (status, answer) = world.post("/settle", &world.payment(session, &merchant.key(), 1_000, None)).await;
+    assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer:#}");
+}
+
+async fn in_flight(world: &World) -> usize {
+    let unfinished = world.ledger().unfinished().await.unwrap();
+    unfinished.iter().filter(|work| work.settlement.state == State::InFlight).count()
+}
+
+async fn transfers(world: &World) -> u64 {
+    world.ledger().totals(None).await.unwrap().transfers
+}
+
+#[tokio::test]
+async fn transfers_of_many_payers_to_one_merchant_are_in_flight_together() {
+    let world = World::with(plain(|_| {})).await;
+    let (merchant, sessions) = payers(&world, 6).await;
+    // A node that stands still takes transactions and executes none.
+    world.net.faults().change(|plan| plan.frozen = true);
+    let paying = futures_util::future::join_all(sessions.iter().map(|session| pays(&world, session, &merchant)));
+    let thaw = async {
+        while in_flight(&world).await < sessions.len() {
+            tokio::task::yield_now().await;
+        }
+        world.net.faults().clear();
+    };
+    tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(paying, thaw) }).await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn no_more_transfers_are_in_flight_than_the_window_of_their_merchant_holds() {
+    let lanes = LaneSettings { per_merchant: 2, ..LaneSettings::default() };
+    let world = World::with(plain(move |settings| settings.lanes = lanes)).await;
+    let (merchant, sessions) = payers(&world, 5).await;
+    let paying = futures_util::future::join_all(sessions.iter().map(|session| pays(&world, session, &merchant)));
+    let watching = async {
+        let mut most = 0;
+        while transfers(&world).await < 2 * sessions.len() as u64 {
+            most = most.max(in_flight(&world).await);
+        }
+        most
+    };
+    let (_, most) = tokio::join!(paying, watching);
+    assert_eq!(most, 2);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_session_with_one_hold_is_not_kept_waiting_by_one_with_five_hundred() {
+    let world = World::with(plain(|settings| {
+        settings.lanes.in_flight = 1;
+        // Five calls a transfer: a hundred transfers.
+        settings.unproven_exposure = sotto::domain::amount::Amount::new(5_000).unwrap();
+    }))
+    .await;
+    let (merchant, sessions) = payers(&world, 2).await;
+    let before = transfers(&world).await;
+    let crowd = futures_util::future::join_all((0..500).map(|_| pays(&world, &sessions[0], &merchant)));
+    let single = async {
+        while transfers(&world).await < before + 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let asked = transfers(&world).await;
+        pays(&world, &sessions[1], &merchant).await;
+        transfers(&world).await - asked
+    };
+    let (_, waited) = tokio::join!(crowd, single);
+    assert!(waited <= 4, "{waited} transfers landed before his");
+    let all = transfers(&world).await - before;
+    assert!((101..=140).contains(&all), "{all} transfers for the crowd");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn callers_who_come_together_share_transfers_again_and_again() {
+    let world = World::with(plain(|settings| settings.lanes.gather = Duration::from_millis(100))).await;
+    let (merchant, sessions) = payers(&world, 1).await;
+    let before = world.ledger().totals(None).await.unwrap();
+    let caller = async || {
+        for _ in 0..6 {
+            pays(&world, &sessions[0], &merchant).await;
+        }
+    };
+    futures_util::future::join_all((0..8).map(|_| caller())).await;
+    let after = world.ledger().totals(None).await.unwrap();
+    assert_eq!(after.captured.get() - before.captured.get(), 48_000);
+    assert!(after.fees - before.fees <= 48 * 2_500, "{} transfers for 48 calls", after.transfers - before.transfers);
+    assert_eq!(after.rent, before.rent);
+    world.finish().await;
+}
