@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const PURSE: u64 = 1_000_000_000_000;
 
 /// Limits that would throttle a benchmark instead of being measured by it. Durability, checks and signatures stay.
-const UNTHROTTLED: [(&str, &str); 20] = [
+const UNTHROTTLED: [(&str, &str); 21] = [
     ("limits.concurrent_requests", "4096"),
     ("limits.max_per_call", "1000000"),
     ("limits.sessions_per_user_per_hour", "1000000"),
@@ -36,6 +36,7 @@ const UNTHROTTLED: [(&str, &str); 20] = [
     ("limits.sessions_per_ip_per_hour", "0"),
     ("limits.requests_per_ip_per_second", "0"),
     ("limits.connections", "0"),
+    ("limits.connections_per_ip", "0"),
     ("budgets.settlement_lamports", "0"),
     ("budgets.user_hour_lamports", "0"),
     ("budgets.user_day_grant_lamports", "0"),

@@ -28,9 +28,10 @@ pub const fn pay_status(reason: PayReason) -> StatusCode {
     match reason {
         PayReason::BadRequest => StatusCode::BAD_REQUEST,
         PayReason::NonceConflict => StatusCode::CONFLICT,
-        PayReason::SellerSettleCapExceeded | PayReason::GlobalSettleCapExceeded | PayReason::PayerSettleCapExceeded => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
+        PayReason::SellerSettleCapExceeded
+        | PayReason::GlobalSettleCapExceeded
+        | PayReason::PayerSettleCapExceeded
+        | PayReason::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         PayReason::SessionBusy | PayReason::InsufficientSponsorBalance => StatusCode::SERVICE_UNAVAILABLE,
         PayReason::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         PayReason::SchemeMismatch
@@ -67,7 +68,9 @@ pub const fn open_status(reason: OpenReason) -> StatusCode {
     match reason {
         OpenReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         OpenReason::NonceReused => StatusCode::CONFLICT,
-        OpenReason::QuotaExceeded | OpenReason::RefreshTooSoon => StatusCode::TOO_MANY_REQUESTS,
+        OpenReason::QuotaExceeded | OpenReason::RefreshTooSoon | OpenReason::TooManyRequests => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         OpenReason::SessionNotFound => StatusCode::NOT_FOUND,
         OpenReason::SignatureRequired => StatusCode::FORBIDDEN,
         OpenReason::SessionBusy
@@ -117,6 +120,11 @@ impl PayFailure {
     /// The same at another status than the reason's own.
     pub(super) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
+    }
+
+    /// The same, and when to come back, in seconds.
+    pub(super) fn again_in(self, retry_after: Option<u64>) -> Self {
+        Self { retry_after, ..self }
     }
 
     /// A body that is no payment; `served` is named where the body names no network.
@@ -195,6 +203,11 @@ impl OpenFailure {
     /// The same at another status than the reason's own.
     pub(super) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
+    }
+
+    /// The same, and when to come back, in seconds.
+    pub(super) fn again_in(self, retry_after: Option<u64>) -> Self {
+        Self { retry_after, ..self }
     }
 
     /// A body that asks for no session.

@@ -8,7 +8,9 @@
 mod error;
 mod extract;
 mod health;
+mod rates;
 mod request;
+mod server;
 mod sessions;
 mod settle;
 mod supported;
@@ -18,10 +20,15 @@ mod tests;
 mod verify;
 
 pub use error::{open_status, pay_status};
+pub use rates::{Rate, RateSettings};
+pub use server::{ServerSettings, serve};
 pub use sessions::{READ_AT, READ_SIGNATURE};
 
 use crate::{
-    api::surface::{Edge, Fault, Surface},
+    api::{
+        rates::{Limited, Rates},
+        surface::{Edge, Fault, Surface},
+    },
     domain::chance::Chance,
     facilitator::Facilitator,
     wire::{facilitator::SupportedAnswer, header},
@@ -58,14 +65,26 @@ pub struct ApiSettings {
     pub deadline: Duration,
     /// The browsers' origins that may call; none means all (`spec/session.md` §1, CORS).
     pub origins: Option<Vec<HeaderValue>>,
+    /// How often one address may ask.
+    pub rates: RateSettings,
+    /// How long an answer of `/ready` is told to others who ask, so that probes cannot hammer what it asks.
+    pub ready_for: Duration,
     /// Where request ids come from.
     pub chance: Arc<dyn Chance>,
 }
 
 impl ApiSettings {
-    /// 64 KiB, 1,024 requests, 80 seconds (official clients give up after 90), all origins.
+    /// 64 KiB, 1,024 requests, 80 seconds (official clients give up after 90), all origins, no rates.
     pub fn new(chance: Arc<dyn Chance>) -> Self {
-        Self { max_body: 64 * 1024, max_concurrent: 1024, deadline: Duration::from_secs(80), origins: None, chance }
+        Self {
+            max_body: 64 * 1024,
+            max_concurrent: 1024,
+            deadline: Duration::from_secs(80),
+            origins: None,
+            rates: RateSettings::default(),
+            ready_for: Duration::ZERO,
+            chance,
+        }
     }
 }
 
@@ -75,6 +94,7 @@ struct App {
     facilitator: Arc<Facilitator>,
     supported: Arc<SupportedAnswer>,
     health: Arc<health::HealthAnswer>,
+    ready: Arc<health::ReadyCache>,
     network: Arc<crate::domain::network::Network>,
 }
 
@@ -112,6 +132,7 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
     let app = App {
         supported: Arc::new(supported::answer(&served)),
         health: Arc::new(health::answer(&served)),
+        ready: Arc::new(health::ReadyCache::new(settings.ready_for)),
         network: Arc::new(served.network),
         facilitator,
     };
@@ -119,10 +140,18 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
     let edge = |surface| Edge { surface, network: Arc::clone(&spelling) };
     let work = GlobalConcurrencyLimitLayer::new(settings.max_concurrent);
     let probes = GlobalConcurrencyLimitLayer::new(MAX_CONCURRENT_PROBES);
+    let rates = Arc::new(Rates::new(&settings.rates));
     let mut router = Router::new();
     for Route { path, surface, service, .. } in routes() {
         let concurrency = if path == "/health" { &probes } else { &work };
-        router = router.route(path, guarded(service, &edge(surface), concurrency, settings.deadline));
+        let mut route = guarded(service, &edge(surface), concurrency, settings.deadline);
+        let opens = path == "/sessions";
+        // Liveness is asked by whoever keeps the process alive, and costs nothing.
+        if path != "/health" && rates.apply(opens) {
+            let limited = Limited { rates: Arc::clone(&rates), edge: edge(surface), opens };
+            route = route.layer(middleware::from_fn_with_state(limited, rates::limited));
+        }
+        router = router.route(path, route);
     }
     let unknown = edge(Surface::Plain);
     router

@@ -33,8 +33,7 @@ pub(super) fn answer(served: &Supported) -> SupportedAnswer {
     };
     let second = served.network.spellings().map(|network| kind(x402_v2::VERSION, network));
     let first = served.network.spellings().chain(served.network.v1()).map(|network| kind(x402_v1::VERSION, network));
-    let mut keys = vec![served.spender.to_string(), served.fee_payer.to_string()];
-    keys.dedup();
+    let keys = served.signers.iter().map(ToString::to_string).collect();
     SupportedAnswer {
         kinds: second.chain(first).collect(),
         extensions: vec![PAYMENT_IDENTIFIER.to_owned()],

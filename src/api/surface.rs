@@ -40,6 +40,8 @@ pub(super) enum Fault {
     TooLarge,
     /// The body broke off.
     BrokenOff,
+    /// Too many requests from one address.
+    TooOften,
     /// Too many requests at once.
     Overloaded,
     /// No answer within the deadline.
@@ -69,6 +71,7 @@ impl Fault {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BrokenOff => StatusCode::BAD_REQUEST,
+            Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -80,6 +83,7 @@ impl Fault {
         match self {
             Self::TooLarge => (PayReason::BadRequest, OpenReason::BodyTooLarge),
             Self::BrokenOff | Self::WrongMethod | Self::NoSuchRoute => (PayReason::BadRequest, OpenReason::BadRequest),
+            Self::TooOften => (PayReason::TooManyRequests, OpenReason::TooManyRequests),
             Self::Overloaded | Self::TimedOut | Self::Panicked => (PayReason::InternalError, OpenReason::InternalError),
         }
     }
@@ -97,6 +101,7 @@ impl Fault {
         match self {
             Self::TooLarge => "The body is larger than this route reads.",
             Self::BrokenOff => "The body ended early.",
+            Self::TooOften => "Too many requests from this address; repeat after Retry-After.",
             Self::Overloaded => "Too many requests at once; repeat in a moment.",
             Self::TimedOut => "No answer in time. What was accepted stays accepted: repeat with the same nonce.",
             Self::Panicked => "Our fault. What was accepted stays accepted: repeat with the same nonce.",
@@ -109,19 +114,25 @@ impl Fault {
 impl Edge {
     /// The fault in this surface's format.
     pub(super) fn answer(&self, fault: Fault) -> Response {
+        self.answer_in(fault, None)
+    }
+
+    /// The same, and when to come back, in seconds.
+    pub(super) fn answer_in(&self, fault: Fault, retry_after: Option<u64>) -> Response {
         match fault {
+            Fault::TooOften => tracing::debug!("request refused: too many from one address"),
             Fault::Overloaded => tracing::warn!("request shed: too many at once"),
             Fault::TimedOut => tracing::error!("request dropped at its deadline"),
             Fault::Panicked => tracing::error!("a request panicked"),
             Fault::TooLarge | Fault::BrokenOff | Fault::WrongMethod | Fault::NoSuchRoute => {}
         }
         match self.surface {
-            Surface::Verify => pay_failure(fault, &self.network).verify_answer(),
-            Surface::Settle => pay_failure(fault, &self.network).settle_answer(),
-            Surface::Sessions => open_failure(fault).answer(),
+            Surface::Verify => pay_failure(fault, &self.network).again_in(retry_after).verify_answer(),
+            Surface::Settle => pay_failure(fault, &self.network).again_in(retry_after).settle_answer(),
+            Surface::Sessions => open_failure(fault).again_in(retry_after).answer(),
             Surface::Plain => {
                 let body = serde_json::json!({"error": fault.word(), "message": fault.meaning()});
-                super::error::with_retry(fault.status(), None, Json(body).into_response())
+                super::error::with_retry(fault.status(), retry_after, Json(body).into_response())
             }
         }
     }

@@ -9,7 +9,10 @@ use super::{
     warn,
     wiring::{self, Service},
 };
-use crate::config::Config;
+use crate::{
+    api::{self, ServerSettings},
+    config::Config,
+};
 use clap::Args;
 use serde_json::json;
 use std::{net::SocketAddr, time::Duration};
@@ -78,7 +81,14 @@ impl Serve {
         tell_readiness(&service).await;
         let stop = Stop::listen()?;
         self.tell(address, config, &service)?;
-        let served = serve_until_stopped(listener, service.router.clone(), stop, config.limits.request_timeout).await;
+        let served = serve_until_stopped(
+            listener,
+            service.router.clone(),
+            wiring::server_settings(config),
+            stop,
+            config.limits.request_timeout,
+        )
+        .await;
         service.facilitator.leave().await;
         service.chain.shutdown().await;
         let counts = service.ledger.counts();
@@ -105,18 +115,17 @@ async fn tell_readiness(service: &Service) {
 }
 
 /// Serves until somebody asks to stop, then gives the requests under way up to `patience`.
-pub(super) async fn serve_until_stopped(
+async fn serve_until_stopped(
     listener: TcpListener,
     router: axum::Router,
+    settings: ServerSettings,
     stop: Stop,
     patience: Duration,
 ) -> Result<(), CliError> {
     let stopping = CancellationToken::new();
-    let stopped = stopping.clone().cancelled_owned();
-    let serving = async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await };
-    let mut serving = std::pin::pin!(serving);
+    let mut serving = std::pin::pin!(api::serve(listener, router, settings, stopping.clone()));
     tokio::select! {
-        ended = &mut serving => return Ok(ended?),
+        () = &mut serving => return Ok(()),
         asked = stop.asked() => asked?,
     }
     stopping.cancel();

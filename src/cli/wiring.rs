@@ -1,7 +1,7 @@
 //! The wiring: validated configuration in, running service out. The one place that knows every part by name.
 
 use crate::{
-    api::{self, ApiSettings},
+    api::{self, ApiSettings, Rate, RateSettings, ServerSettings},
     chain::{
         ChainError,
         keys::{LocalSigner, Signer},
@@ -37,6 +37,8 @@ const COVALIDATOR_REQUEST: Duration = Duration::from_secs(5);
 const MAX_APPROVE_UNITS: u32 = 400_000;
 /// How often the background looks for what was left behind.
 const ROUND: Duration = Duration::from_secs(5);
+/// How long an answer of `/ready` is told again.
+const READY_FOR: Duration = Duration::from_secs(1);
 /// Drain deadline of an opening (`spec/session.md` §2).
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -240,6 +242,17 @@ fn quota(sessions: u32) -> u64 {
     if sessions == 0 { u64::MAX } else { sessions.into() }
 }
 
+/// How connections are treated.
+pub(super) fn server_settings(config: &Config) -> ServerSettings {
+    let some = |most: usize| Some(most).filter(|most| *most > 0);
+    ServerSettings {
+        connections: some(config.limits.connections),
+        connections_per_ip: some(config.limits.connections_per_ip),
+        header_timeout: config.limits.header_timeout,
+        trusted_proxies: config.server.trusted_proxies.clone(),
+    }
+}
+
 fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSettings {
     let origins = match &config.server.cors_origins {
         CorsOrigins::Any => None,
@@ -249,6 +262,13 @@ fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSettings {
         max_body: config.limits.body_bytes,
         max_concurrent: config.limits.concurrent_requests,
         deadline: config.limits.request_timeout,
+        rates: RateSettings {
+            requests: Rate::per(config.limits.requests_per_ip_per_second, Duration::from_secs(1))
+                .map(|rate| rate.bursting(config.limits.request_burst_per_ip)),
+            openings: Rate::per(config.limits.sessions_per_ip_per_hour, Duration::from_hours(1)),
+            trusted_proxies: config.server.trusted_proxies.clone(),
+        },
+        ready_for: READY_FOR,
         origins,
         ..ApiSettings::new(chance)
     }

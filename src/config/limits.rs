@@ -17,6 +17,7 @@ const SESSIONS_PER_IP_PER_HOUR: Key = Key::integer("limits", "sessions_per_ip_pe
 const REQUESTS_PER_IP_PER_SECOND: Key = Key::integer("limits", "requests_per_ip_per_second");
 const REQUEST_BURST_PER_IP: Key = Key::integer("limits", "request_burst_per_ip");
 const CONNECTIONS: Key = Key::integer("limits", "connections");
+const CONNECTIONS_PER_IP: Key = Key::integer("limits", "connections_per_ip");
 const HEADER_TIMEOUT_SECONDS: Key = Key::integer("limits", "header_timeout_seconds");
 const CONCURRENT_REQUESTS: Key = Key::integer("limits", "concurrent_requests");
 const REQUEST_TIMEOUT_SECONDS: Key = Key::integer("limits", "request_timeout_seconds");
@@ -36,6 +37,7 @@ pub(super) const KEYS: &[Key] = &[
     REQUESTS_PER_IP_PER_SECOND,
     REQUEST_BURST_PER_IP,
     CONNECTIONS,
+    CONNECTIONS_PER_IP,
     HEADER_TIMEOUT_SECONDS,
     CONCURRENT_REQUESTS,
     REQUEST_TIMEOUT_SECONDS,
@@ -74,6 +76,8 @@ pub struct LimitsConfig {
     pub request_burst_per_ip: u32,
     /// Connections held at the same time; 0 for no limit.
     pub connections: usize,
+    /// Connections of one address; 0 for no limit.
+    pub connections_per_ip: usize,
     /// How long a connection may take to send a request's headers; none for ever.
     pub header_timeout: Option<Duration>,
     /// Requests served at the same time.
@@ -107,6 +111,7 @@ impl LimitsConfig {
         let requests_per_ip_per_second = reader.whole(&REQUESTS_PER_IP_PER_SECOND, 0..=1_000_000_u32);
         let request_burst_per_ip = reader.whole(&REQUEST_BURST_PER_IP, 1..=1_000_000_u32);
         let connections = reader.whole(&CONNECTIONS, 0..=1_000_000_usize);
+        let connections_per_ip = reader.whole(&CONNECTIONS_PER_IP, 0..=1_000_000_usize);
         let header_timeout = reader.whole(&HEADER_TIMEOUT_SECONDS, 0..=600_u64);
         let concurrent_requests = reader.whole(&CONCURRENT_REQUESTS, 1..=100_000_usize);
         let request_timeout = reader.whole(&REQUEST_TIMEOUT_SECONDS, 1..=600_u64).map(Duration::from_secs);
@@ -125,6 +130,7 @@ impl LimitsConfig {
             requests_per_ip_per_second: requests_per_ip_per_second?,
             request_burst_per_ip: request_burst_per_ip?,
             connections: connections?,
+            connections_per_ip: connections_per_ip?,
             header_timeout: Some(header_timeout?).filter(|seconds| *seconds > 0).map(Duration::from_secs),
             concurrent_requests: concurrent_requests?,
             request_timeout: request_timeout?,

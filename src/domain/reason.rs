@@ -79,6 +79,7 @@ reasons! {
         SellerSettleCapExceeded = "seller_settle_cap_exceeded", true, "This merchant's sponsoring limit is reached.";
         GlobalSettleCapExceeded = "global_settle_cap_exceeded", true, "This facilitator's sponsoring limit is reached.";
         PayerSettleCapExceeded = "payer_settle_cap_exceeded", true, "This payer's sponsoring limit is reached.";
+        TooManyRequests = "too_many_requests", true, "Too many requests from this address; repeat after Retry-After.";
         InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "No fee payer can pay for this now.";
         InternalError = "internal_error", true, "Our fault or an outage; what was accepted stays accepted, repeat with the same nonce.";
     }
@@ -114,12 +115,23 @@ reasons! {
         SessionBusy = "session_busy", true, "Payments of the user's other sessions are still settling; repeat.";
         QuotaExceeded = "quota_exceeded", true, "Too many sessions were opened lately; repeat later.";
         RefreshTooSoon = "refresh_too_soon", true, "This wallet's balance was made readable lately at our cost; repeat later.";
+        TooManyRequests = "too_many_requests", true, "Too many requests from this address; repeat after Retry-After.";
         InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "The fee payer cannot pay for this now.";
         TransactionTooLarge = "transaction_too_large", false, "A settlement of this session would not fit 1,232 bytes; send a settleMessage.";
         SessionNotFound = "session_not_found", false, "No session has this id.";
         SignatureRequired = "signature_required", false, "The amounts of this session are told only to a signed request.";
         InternalError = "internal_error", true, "Our fault or an outage; repeat the same request.";
     }
+}
+
+impl PayReason {
+    /// The reasons that say something about our purse and nothing about the payment.
+    pub const OF_THE_SPONSOR: [Self; 4] = [
+        Self::SellerSettleCapExceeded,
+        Self::GlobalSettleCapExceeded,
+        Self::PayerSettleCapExceeded,
+        Self::InsufficientSponsorBalance,
+    ];
 }
 
 #[cfg(test)]

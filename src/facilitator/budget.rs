@@ -36,6 +36,8 @@ const REMEMBERED: usize = 1_024;
 const RENTS_PER_ROUND: u64 = 32;
 /// What a transfer may cost in fees, for the first look at a fee payer's balance: three signatures.
 const USUAL_FEE: u64 = 15_000;
+/// What two decrypt allowances cost in rent, roughly, for the first look at the spender's balance.
+const USUAL_RENT: u64 = 2_000_000;
 
 /// Whose limit: the scope and the session, user or merchant; nothing for limits of everybody.
 type Subject = (Scope, [u8; 32]);
@@ -142,6 +144,11 @@ impl Facilitator {
     /// A limit that stops transfers of this session for now: those that buy decrypt allowances, or all of them.
     pub(super) fn resting(&self, session: &Session, buys: bool) -> Option<Rest> {
         self.rests.of(&Lane::of(session)).into_iter().find(|rest| buys || !rest.fee_fits)
+    }
+
+    /// Whether budgets and the spender's purse let a transfer of this session buy decrypt allowances for now.
+    pub(super) fn may_buy_allowances(&self, session: &Session) -> bool {
+        self.resting(session, true).is_none() && self.fee_payers.can_pay(&self.keys.spender.pubkey(), USUAL_RENT)
     }
 
     /// A payment that would only be refused after its hold is refused before it, and leaves no trace.

@@ -20,6 +20,9 @@ const UNKNOWN: u64 = u64::MAX;
 /// What a key with an unknown balance is taken for until the first reading, in lamports to spend.
 const BENEFIT_OF_DOUBT: u64 = 1_000_000_000;
 
+/// How many rounds of the background pass between two readings: our own spending is known without asking.
+const ROUNDS_BETWEEN_READINGS: u32 = 5;
+
 /// A key and what it has.
 struct Purse {
     signer: Arc<dyn Signer>,
@@ -188,7 +191,7 @@ impl Facilitator {
 
     /// Reads balances again and again.
     pub(super) async fn balance_rounds(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(self.settings.round);
+        let mut ticks = tokio::time::interval(self.settings.round * ROUNDS_BETWEEN_READINGS);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

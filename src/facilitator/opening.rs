@@ -12,7 +12,7 @@ use crate::{
         amount::Amount,
         reason::OpenReason,
         session::{CapCheck, Session, SessionId, SessionState},
-        settlement::{Attempt, Purpose, SettlementId, State},
+        settlement::{Attempt, Event, Purpose, SettlementId, State},
     },
     facilitator::{
         CapCheckPolicy, Facilitator, OpenError, OpenRefusal, SpenderRequests, budget::too_costly, driver::Until,
@@ -256,6 +256,8 @@ impl Facilitator {
             }
             // Openings that came together have all passed the first look at the budget.
             Signed::OverBudget(over) => {
+                let given_up = Event::Abandoned { reason: over.scope.reason() };
+                self.ledger.record(&settlement, given_up, &[], now).await?;
                 self.ledger.reject_session(session.id, OpenReason::QuotaExceeded).await?;
                 Err(too_costly(&over).about(session.id).into())
             }

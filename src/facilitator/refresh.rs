@@ -87,7 +87,7 @@ impl Facilitator {
             Some(_) if !may() => return Ok(None),
             Some(_) => {}
         }
-        if self.resting(session, true).is_some() {
+        if !self.may_buy_allowances(session) {
             return Ok(Some(Refreshed::OverBudget));
         }
         let id = SettlementId::from_random_bytes(self.random_id());

@@ -113,8 +113,7 @@ impl Facilitator {
             transfer: self.capture_transfer(settlement, session),
         };
         // A budget that rests may still pay the fee: then the balances stay unreadable for now.
-        let may_buy =
-            self.settings.decrypt_allowance == AllowancePolicy::Every || self.resting(session, true).is_none();
+        let may_buy = self.settings.decrypt_allowance == AllowancePolicy::Every || self.may_buy_allowances(session);
         let measured = if self.needs_allowances() || (alone && may_buy && settlement.attempts == 0) {
             self.name_allowances(&mut draft, blockhash).await
         } else if self.is_unmeasured(&draft) || self.distrusted.contains(session.id) {

@@ -19,6 +19,8 @@ pub struct Supported {
     pub spender: Pubkey,
     /// The key that pays fees; approve transactions name it first.
     pub fee_payer: Pubkey,
+    /// Every key that signs: the spender, the announced fee payer, and those that share its work.
+    pub signers: Vec<Pubkey>,
     /// The token program.
     pub token_program: Pubkey,
     /// The Lightning program.
@@ -43,6 +45,7 @@ impl Facilitator {
             decimals: settings.decimals,
             spender: self.keys.spender.pubkey(),
             fee_payer: self.keys.fee_payer.pubkey(),
+            signers: self.signers(),
             token_program: settings.programs.token,
             lightning_program: settings.programs.lightning,
             encryption_key: settings.encryption_key.to_hex(),
@@ -50,5 +53,15 @@ impl Facilitator {
             max_session_seconds: settings.max_session_seconds,
             max_grant: settings.max_grant,
         }
+    }
+
+    fn signers(&self) -> Vec<Pubkey> {
+        let mut signers = vec![self.keys.spender.pubkey()];
+        for key in self.fee_payers.all() {
+            if !signers.contains(&key) {
+                signers.push(key);
+            }
+        }
+        signers
     }
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod bench;
 mod logs;
 mod paying;
+mod rates;
 mod sessions;
 
 use axum::{body::Body, http::StatusCode};

@@ -13,6 +13,7 @@ mod quotas;
 mod replays;
 mod session_keys;
 mod sharing;
+mod spending;
 mod surfaces;
 mod survival;
 mod thieves;

@@ -18,6 +18,8 @@ mod crash;
 mod deferred;
 mod demo;
 mod errors_doc;
+#[cfg(all(feature = "server", feature = "localnet"))]
+mod fee_payers;
 mod idl;
 mod inspect;
 mod journey;

@@ -112,11 +112,22 @@ pub(super) fn take_back(
 
 /// Gives promises up that no settlement could keep: released with the reason of the last one, and booked as lost.
 pub(in crate::ledger) fn give_up(conn: &Connection, session: SessionId, when: GiveUp) -> Outcome<Vec<Hold>> {
+    // An empty purse of ours says nothing against a promise: it waits until there is money again.
+    let [seller, global, payer, purse] = PayReason::OF_THE_SPONSOR.map(PayReason::word);
     let hopeless = select::holds(
         conn,
         "WHERE h.session = ?1 AND h.state = 'waiting' AND h.told = 1 AND h.returns > 0 \
-         AND (h.returns >= ?2 OR h.accepted_at < ?3) ORDER BY h.seq",
-        params![session.to_bytes(), when.returns, column("accepted_before", when.accepted_before)?],
+         AND (SELECT count(*) FROM hold_returns r WHERE r.hold = h.id AND r.reason NOT IN (?4, ?5, ?6, ?7)) \
+         >= CASE WHEN h.accepted_at < ?3 THEN 1 ELSE ?2 END ORDER BY h.seq",
+        params![
+            session.to_bytes(),
+            when.returns,
+            column("accepted_before", when.accepted_before)?,
+            seller,
+            global,
+            payer,
+            purse
+        ],
     )?;
     let mut lost = Vec::with_capacity(hopeless.len());
     for hold in hopeless {

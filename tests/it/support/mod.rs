@@ -18,7 +18,7 @@ pub use opening::{Opening, wire};
 use serde_json::Value;
 use solana_pubkey::Pubkey;
 use sotto::{
-    api::{self, ApiSettings},
+    api::{self, ApiSettings, ServerSettings},
     chain::{
         Chain,
         keys::{LocalSigner, Signer},
@@ -56,6 +56,7 @@ use std::{
     time::Duration,
 };
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// Slots are short so that tests are; everything else is the default.
 const SLOT: Duration = Duration::from_millis(25);
@@ -276,8 +277,18 @@ impl World {
         let router = api::router(facilitator.clone(), &ApiSettings::new(Arc::clone(&self.chance)));
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(async move {
+            // Cut off with the task: connections end after what they carry.
+            let _guard = stop.clone().drop_guard();
+            api::serve(listener, router, ServerSettings::default(), stop).await;
+        });
         self.running = Some(Running { facilitator, ledger, chain, url, server });
+    }
+
+    /// The next process is configured without them.
+    pub fn forget_further_fee_payers(&mut self) {
+        self.options.further_fee_payers.clear();
     }
 
     /// Ends the facilitator wherever it stands: requests are cut off, tasks are dropped at whatever they await.

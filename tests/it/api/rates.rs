@@ -1,0 +1,185 @@
+//! How often one address may ask, over real connections.
+
+use super::bench::ApiBench;
+use serde_json::{Value, json};
+use sotto::api::{self, Rate, RateSettings, ServerSettings};
+use std::{net::Ipv4Addr, time::Duration};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Longer than anything here takes, shorter than a person waits.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The bench behind a real server.
+struct Served {
+    _bench: ApiBench,
+    address: std::net::SocketAddr,
+    http: reqwest::Client,
+    _stop: DropGuard,
+}
+
+struct Answer {
+    status: u16,
+    retry_after: Option<u64>,
+    body: Value,
+}
+
+impl Served {
+    async fn start(rates: RateSettings, server: ServerSettings) -> Self {
+        let bench = ApiBench::with(|edge| edge.rates = rates).await;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        tokio::spawn(api::serve(listener, bench.router.clone(), server, stop.clone()));
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        Self { _bench: bench, address, http, _stop: stop.drop_guard() }
+    }
+
+    async fn ask(&self, method: &str, path: &str, forwarded_for: Option<&str>) -> Answer {
+        let url = format!("http://{}{path}", self.address);
+        let mut request = self.http.request(method.parse().unwrap(), url);
+        if method == "POST" {
+            request = request.header("content-type", "application/json").body("{}");
+        }
+        if let Some(forwarded) = forwarded_for {
+            request = request.header("x-forwarded-for", forwarded);
+        }
+        let response = request.send().await.unwrap();
+        let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap().parse().unwrap());
+        Answer { status: response.status().as_u16(), retry_after, body: response.json().await.unwrap() }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+}
+
+fn rare(burst: u32) -> Option<Rate> {
+    Rate::per(1, Duration::from_hours(1)).map(|rate| rate.bursting(burst))
+}
+
+/// Guard: the layer in `router`.
+#[tokio::test]
+async fn r27_who_asks_too_often_is_told_so_in_each_surface_s_own_words() {
+    let rates = RateSettings { requests: rare(2), ..RateSettings::default() };
+    let served = Served::start(rates, ServerSettings::default()).await;
+    for _ in 0..2 {
+        assert_eq!(served.ask("GET", "/supported", None).await.status, 200);
+    }
+    let answers = [
+        ("GET", "/supported", "error"),
+        ("GET", "/ready", "error"),
+        ("POST", "/sessions", "error"),
+        ("GET", "/sessions/00000000-0000-4000-8000-000000000000", "error"),
+        ("POST", "/verify", "invalidReason"),
+        ("POST", "/settle", "errorReason"),
+    ];
+    for (method, path, member) in answers {
+        let answer = served.ask(method, path, None).await;
+        assert_eq!((answer.status, &answer.body[member]), (429, &json!("too_many_requests")), "{method} {path}");
+        assert!(answer.retry_after.is_some_and(|seconds| (1_000..=3_600).contains(&seconds)), "{path}");
+    }
+    assert_eq!(served.ask("GET", "/health", None).await.status, 200, "whoever keeps it alive may always ask");
+}
+
+/// Guard: the bucket of openings.
+#[tokio::test]
+async fn r18_one_address_opens_so_many_sessions_and_no_more() {
+    let rates = RateSettings { openings: rare(2), ..RateSettings::default() };
+    let served = Served::start(rates, ServerSettings::default()).await;
+    for expected in [400, 400, 429, 429] {
+        let answer = served.ask("POST", "/sessions", None).await;
+        assert_eq!(answer.status, expected, "what is refused counts too: {}", answer.body);
+    }
+    assert_eq!(served.ask("GET", "/supported", None).await.status, 200, "other requests are not openings");
+    let path = "/sessions/00000000-0000-4000-8000-000000000000";
+    assert_eq!(served.ask("GET", path, None).await.status, 404);
+}
+
+/// Guard: `caller` in `api/rates.rs`.
+#[tokio::test]
+async fn a_stranger_cannot_borrow_addresses_and_a_trusted_proxy_lends_them() {
+    let rates = RateSettings { requests: rare(1), ..RateSettings::default() };
+    let alone = Served::start(rates.clone(), ServerSettings::default()).await;
+    assert_eq!(alone.ask("GET", "/supported", Some("9.9.9.1")).await.status, 200);
+    assert_eq!(alone.ask("GET", "/supported", Some("9.9.9.2")).await.status, 429);
+
+    let rates = RateSettings { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..rates };
+    let proxied = Served::start(rates, ServerSettings::default()).await;
+    assert_eq!(proxied.ask("GET", "/supported", Some("9.9.9.1")).await.status, 200);
+    assert_eq!(proxied.ask("GET", "/supported", Some("9.9.9.2")).await.status, 200);
+    assert_eq!(proxied.ask("GET", "/supported", Some("1.2.3.4, 9.9.9.1")).await.status, 429);
+}
+
+/// Guard: `header_read_timeout` in `api/server.rs`.
+#[tokio::test]
+async fn who_dawdles_over_headers_is_hung_up_on() {
+    let server = ServerSettings { header_timeout: Some(Duration::from_millis(200)), ..ServerSettings::default() };
+    let served = Served::start(RateSettings::default(), server).await;
+    let mut slow = served.connect().await;
+    slow.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nx-slow: ").await.unwrap();
+    let mut told = Vec::new();
+    let ended = tokio::time::timeout(PATIENCE, slow.read_to_end(&mut told)).await;
+    assert!(ended.is_ok(), "the connection was closed");
+    let mut silent = served.connect().await;
+    assert_eq!(tokio::time::timeout(PATIENCE, silent.read(&mut [0; 1])).await.unwrap().unwrap(), 0, "silence ends too");
+    assert_eq!(served.ask("GET", "/health", None).await.status, 200);
+}
+
+/// Guard: the slots in `api/server.rs`.
+#[tokio::test]
+async fn more_connections_than_there_are_places_wait_until_one_ends() {
+    let server = ServerSettings { connections: Some(1), ..ServerSettings::default() };
+    let served = Served::start(RateSettings::default(), server).await;
+    let mut first = served.connect().await;
+    first.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(first.read(&mut [0; 512]).await.unwrap() > 0, "it is served");
+    let mut second = served.connect().await;
+    second.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(300), second.read(&mut [0; 512])).await;
+    assert!(early.is_err(), "there is no place for it");
+    drop(first);
+    let served_now = tokio::time::timeout(PATIENCE, second.read(&mut [0; 512])).await;
+    assert!(served_now.unwrap().unwrap() > 0);
+    drop(second);
+}
+
+/// Guard: `Callers::admit`.
+#[tokio::test]
+async fn one_address_does_not_take_all_places() {
+    let server = ServerSettings { connections_per_ip: Some(1), ..ServerSettings::default() };
+    let served = Served::start(RateSettings::default(), server).await;
+    let mut first = served.connect().await;
+    first.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(first.read(&mut [0; 512]).await.unwrap() > 0);
+    let mut second = served.connect().await;
+    let told = tokio::time::timeout(PATIENCE, second.read(&mut [0; 1])).await.unwrap();
+    assert!(matches!(told, Ok(0) | Err(_)), "closed at once");
+    drop(first);
+    let again = async {
+        loop {
+            let mut third = served.connect().await;
+            let _ = third.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await;
+            if third.read(&mut [0; 512]).await.is_ok_and(|read| read > 0) {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.expect("the place was given back");
+}
+
+/// Guard: `ReadyCache`.
+#[tokio::test]
+async fn probes_share_one_answer_of_ready() {
+    let bench = ApiBench::with(|edge| edge.ready_for = Duration::from_hours(1)).await;
+    assert_eq!(bench.get("/ready").await.status, 200);
+    let network = bench.localnet.network();
+    network.reset_request_counts();
+    for _ in 0..20 {
+        assert_eq!(bench.get("/ready").await.status, 200);
+    }
+    assert_eq!(network.request_counts().get("getGenesisHash"), None, "{:?}", network.request_counts());
+}

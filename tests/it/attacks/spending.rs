@@ -1,0 +1,207 @@
+//! Burning our SOL: whatever is tried, the fee payer loses no more than the budgets allow, and every lamport is booked.
+
+use super::quiet;
+use crate::support::{Options, Wallet, World};
+use serde_json::{Value, json};
+use sotto::{
+    domain::{
+        budget::{Budgets, Part, Scope},
+        settlement::Cost,
+    },
+    facilitator::{AllowancePolicy, Settings},
+    ledger::Ledger as _,
+};
+
+/// An opening of the tests' client: two signatures, and the grant.
+const OPENING: u64 = 10_000 + 2_000_000;
+/// A transfer with the user's signature verified on chain.
+const TRANSFER: u64 = 10_000;
+
+fn bounded(scope: Scope, part: Part, lamports: u64) -> Options {
+    Options::settings(move |settings: &mut Settings| {
+        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.budgets = Budgets::default().with(scope, part, lamports);
+    })
+}
+
+struct Told {
+    status: u16,
+    retry_after: Option<u64>,
+    body: Value,
+}
+
+async fn ask(world: &World, path: &str, body: &Value) -> Told {
+    let url = format!("{}{path}", world.running().url);
+    let request = world.http.post(url).header("content-type", "application/json").body(body.to_string());
+    let response = request.send().await.unwrap();
+    let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap().parse().unwrap());
+    Told { status: response.status().as_u16(), retry_after, body: response.json().await.unwrap() }
+}
+
+fn purse(world: &World) -> u64 {
+    world.net.network().balance(&world.fee_payer())
+}
+
+/// What the ledger says was spent and may yet be.
+async fn booked(world: &World) -> (u64, u64) {
+    let rows = world.ledger().spending(0).await.unwrap();
+    let sum = |cost: fn(&sotto::domain::budget::Spending) -> Cost| rows.iter().map(|row| cost(row).total()).sum();
+    (sum(|row| row.spent), sum(|row| row.reserved))
+}
+
+async fn pay(world: &World, session: &str, merchant: &Wallet, nonce: &str) -> Told {
+    ask(world, "/settle", &world.payment(session, &merchant.key(), 1, Some(nonce))).await
+}
+
+/// Guards: `judge_settlement` in `record_signed`; without it all of these are paid for. R-02: each of these transfers
+/// moves zero, and costs us a fee all the same.
+#[tokio::test]
+async fn r17_a_penniless_attacker_burns_no_more_than_his_budget() {
+    let limit = OPENING + 3_000_000 + 3 * TRANSFER;
+    let world = World::with(bounded(Scope::UserHour, Part::Total, limit)).await;
+    let (pauper, merchant) = (world.wallet(0).await, world.wallet(0).await);
+    let before = purse(&world);
+    let session = world.open(&pauper, &merchant.key(), 10_000).await;
+    let (mut paid, mut refused) = (0, 0);
+    for number in 0..400 {
+        let told = pay(&world, &session, &merchant, &format!("nonce-of-a-penniless-one-{number}")).await;
+        if told.body["success"] == json!(true) {
+            paid += 1;
+            continue;
+        }
+        assert_eq!(
+            (told.status, &told.body["errorReason"]),
+            (429, &json!("payer_settle_cap_exceeded")),
+            "{}",
+            told.body
+        );
+        assert!(told.retry_after.is_some_and(|seconds| seconds > 3_000), "{:?}", told.retry_after);
+        refused += 1;
+        if refused == 5 {
+            break;
+        }
+    }
+    assert!(paid >= 3 && refused == 5, "{paid} {refused}");
+    quiet(&world).await;
+    let lost = before - purse(&world);
+    assert!(lost <= limit, "{lost} of {limit}");
+    assert_eq!(booked(&world).await, (lost, 0), "every lamport is booked, and nothing else");
+    let honest = world.wallet(100).await;
+    let session = world.open(&honest, &merchant.key(), 10).await;
+    assert_eq!(pay(&world, &session, &merchant, "an-honest-nonce-0001").await.body["success"], json!(true));
+    world.finish().await;
+}
+
+/// Guard: the scope of a merchant's limit.
+#[tokio::test]
+async fn r17_a_merchants_budget_stops_his_payers_and_nobody_elses() {
+    let world = World::with(bounded(Scope::MerchantHour, Part::Fee, 2 * 10_000 + 2 * TRANSFER)).await;
+    let (payer, busy, quiet_one) = (world.wallet(100).await, world.wallet(0).await, world.wallet(0).await);
+    let session = world.open(&payer, &busy.key(), 10).await;
+    let mut reasons = Vec::new();
+    for number in 0..5 {
+        let told = pay(&world, &session, &busy, &format!("nonce-to-a-busy-one-{number}")).await;
+        reasons.push(told.body["errorReason"].clone());
+    }
+    let stopped = json!("seller_settle_cap_exceeded");
+    assert_eq!(reasons.iter().filter(|reason| **reason == stopped).count(), 2, "{reasons:?}");
+    let other = world.wallet(100).await;
+    let session = world.open(&other, &quiet_one.key(), 10).await;
+    assert_eq!(pay(&world, &session, &quiet_one, "a-nonce-to-another-one").await.body["success"], json!(true));
+    quiet(&world).await;
+    world.finish().await;
+}
+
+/// Guard: `check_budget` before the hold: a nonce that was refused for the budget is not burnt.
+#[tokio::test]
+async fn r17_what_is_refused_for_a_resting_budget_leaves_no_trace() {
+    let mut world = World::with(bounded(Scope::Hour, Part::Fee, 10_000 + TRANSFER)).await;
+    let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    let session = world.open(&payer, &merchant.key(), 10).await;
+    assert_eq!(pay(&world, &session, &merchant, "the-one-that-still-fits").await.body["success"], json!(true));
+    let first = pay(&world, &session, &merchant, "the-one-that-finds-out-").await;
+    assert_eq!(first.body["errorReason"], json!("global_settle_cap_exceeded"));
+    let (second, again) =
+        (pay(&world, &session, &merchant, "the-one-that-comes-late").await, "the-one-that-still-fits");
+    assert_eq!((second.status, &second.body["errorReason"]), (429, &json!("global_settle_cap_exceeded")));
+    let repeat = pay(&world, &session, &merchant, again).await;
+    assert_eq!(repeat.body["errorReason"], json!("duplicate_settlement"), "a repeat is told its own outcome");
+    let id = session.parse().unwrap();
+    assert_eq!(world.ledger().find_payment(id, "the-one-that-comes-late").await.unwrap(), None);
+    // A restart forgets what rests, and the ledger does not forget what was spent.
+    world.kill().await;
+    world.boot().await;
+    let told = pay(&world, &session, &merchant, "the-one-after-a-restart").await;
+    assert_eq!(told.body["errorReason"], json!("global_settle_cap_exceeded"));
+    world.finish().await;
+}
+
+/// Guard: `check_opening_budget`, and `record_signed` where openings come together.
+#[tokio::test]
+async fn r18_sybils_share_the_budget_for_grants_whether_they_come_together_or_not() {
+    let limit = 2 * 2_000_000;
+    let world = World::with(bounded(Scope::Hour, Part::Grant, limit)).await;
+    let merchant = world.wallet(0).await;
+    let mut bodies = Vec::new();
+    for _ in 0..5 {
+        let sybil = world.wallet(0).await;
+        bodies.push(world.opening_body(&world.opening(&sybil, &merchant.key(), 10)).await);
+    }
+    let before = purse(&world);
+    let together = futures_util::future::join_all(bodies.iter().map(|body| ask(&world, "/sessions", body))).await;
+    let opened = together.iter().filter(|told| told.status == 201).count();
+    assert_eq!(opened, 2, "{:#?}", together.iter().map(|told| &told.body).collect::<Vec<_>>());
+    let late = world.wallet(0).await;
+    let late = world.opening_body(&world.opening(&late, &merchant.key(), 10)).await;
+    let told = ask(&world, "/sessions", &late).await;
+    assert_eq!((told.status, &told.body["error"]), (429, &json!("quota_exceeded")));
+    assert!(told.retry_after.is_some_and(|seconds| seconds > 3_000));
+    assert_eq!(told.body.get("sessionId"), None, "it left no trace");
+    quiet(&world).await;
+    let lost = before - purse(&world);
+    assert!(lost <= limit + 2 * 10_000, "{lost}");
+    assert_eq!(booked(&world).await, (lost, 0));
+    world.finish().await;
+}
+
+/// Guard: `ensure_recipient` asks before it plans, and `opening_cost` counts the recipient's account.
+#[tokio::test]
+async fn r18_a_recipients_account_is_not_created_past_the_budget_for_rent() {
+    let world = World::with(bounded(Scope::Hour, Part::Rent, 1_000_000)).await;
+    let (payer, stranger) = (world.wallet(100).await, world.stranger());
+    let mut opening = world.opening(&payer, &stranger.key(), 10);
+    opening.grant = 0;
+    let before = purse(&world);
+    let told = ask(&world, "/sessions", &world.opening_body(&opening).await).await;
+    assert_eq!((told.status, &told.body["error"]), (429, &json!("quota_exceeded")), "{}", told.body);
+    assert_eq!((purse(&world), world.token_account(&stranger.key()).is_some()), (before, false));
+    world.finish().await;
+}
+
+/// Guard: `is_upper_bound` and `check_rent`. The approve names the user's account as one to create, which costs us its
+/// rent only if he closes it first: booked in full until the landed transaction tells that it was there.
+#[tokio::test]
+async fn r18_the_rent_of_an_account_that_was_there_is_booked_as_what_it_was() {
+    let world = World::with(bounded(Scope::Hour, Part::Total, u64::from(u32::MAX))).await;
+    let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    let before = purse(&world);
+    world.open(&payer, &merchant.key(), 10).await;
+    assert_eq!(world.ledger().rents_to_check(10).await.unwrap(), [], "asked before the opening was answered");
+    let totals = world.ledger().totals(None).await.unwrap();
+    assert_eq!((totals.rent, totals.fees + totals.grants), (0, before - purse(&world)));
+    world.finish().await;
+}
+
+/// Guard: `heed_over_budget` refuses under `every`; the fee alone would have fitted.
+#[tokio::test]
+async fn r17_decrypt_allowances_have_a_budget_of_their_own() {
+    let world = World::with(Options::settings(|settings| {
+        settings.budgets = Budgets::default().with(Scope::MerchantHour, Part::Rent, 1_000_000);
+    }))
+    .await;
+    let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    let body = world.opening_body(&world.opening(&payer, &merchant.key(), 10)).await;
+    // The approve's own upper bound passes that budget too.
+    assert_eq!(ask(&world, "/sessions", &body).await.status, 429);
+    world.finish().await;
+}
