@@ -20,6 +20,7 @@ mod demo;
 mod errors_doc;
 #[cfg(all(feature = "server", feature = "localnet"))]
 mod fee_payers;
+mod faults;
 mod idl;
 mod inspect;
 mod journey;

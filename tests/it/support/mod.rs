@@ -7,10 +7,12 @@
 //! endpoint that the facilitator speaks to (`world.net.faults().change(..)`), forks (`world.net.network().fork(3)`,
 //! `.fork_away(&signature)`, `.fork_and_replay(3, 2)`), a second endpoint that lags or forgets
 //! (`world.net.open_endpoint(None)`, then `.faults().lag_behind(10)` or `.forget_before(slot)`), and somebody else's
-//! transaction that lands between our simulation and our landing (`world.net.network().ambush(account, tx)`).
+//! transaction that lands between our simulation and our landing (`world.net.network().ambush(account, tx)`). Strangers'
+//! transfers, an owner's debits, burns and revokes, and freezes are one-liners of `strangers`.
 
 mod actors;
 mod opening;
+mod strangers;
 
 pub use actors::Wallet;
 pub use opening::{Opening, wire};
@@ -73,6 +75,8 @@ pub struct Options {
     pub delegation: Delegation,
     pub settings: Box<dyn Fn(&mut Settings) + Send + Sync>,
     pub separate_fee_payer: bool,
+    /// Slots until a transaction is final; a fork can come until then.
+    pub finalized_after: u64,
     /// Seeds of further fee payers; the test funds them.
     pub further_fee_payers: Vec<[u8; 32]>,
 }
@@ -83,6 +87,7 @@ impl Default for Options {
             delegation: Delegation::Public,
             settings: Box::new(|_| {}),
             separate_fee_payer: false,
+            finalized_after: FINALIZED_AFTER,
             further_fee_payers: Vec::new(),
         }
     }
@@ -130,7 +135,7 @@ impl World {
         let rules = Rules { delegation: options.delegation, ..Rules::default() };
         let net = Localnet::start(LocalnetConfig {
             slots: Slots::Every(SLOT),
-            finalized_after: FINALIZED_AFTER,
+            finalized_after: options.finalized_after,
             stand_ins: StandInConfig { switches: Arc::new(Switches::new(rules)), ..StandInConfig::default() },
             ..LocalnetConfig::default()
         })

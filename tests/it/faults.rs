@@ -1,0 +1,110 @@
+//! Every chain fault of `spec/settlement.md` §7 by name: the real facilitator on the real local network, which
+//! misbehaves. However it ends, the books are what the balances are: nothing lost, nothing twice, nothing held for ever.
+
+mod confirmations;
+mod endpoints;
+mod forks;
+mod sends;
+mod strangers;
+
+use crate::support::{Options, Wallet, World};
+use serde_json::{Value, json};
+use sotto::{domain::amount::Amount, facilitator::AllowancePolicy, ledger::Ledger as _};
+use std::time::{Duration, Instant};
+
+/// What the payer starts with.
+const PURSE: u64 = 1_000_000;
+const PRICE: u64 = 700;
+/// Longer than a blockhash lives, 150 slots of 25 ms, and what follows takes.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Transfers are prepared without a simulation, as they are wherever decrypt allowances are not bought with each.
+fn without_allowances() -> Options {
+    Options::settings(|settings| settings.decrypt_allowance = AllowancePolicy::Never)
+}
+
+/// A payer with a session at a merchant, and what strangers added to their balances.
+struct Scene {
+    world: World,
+    payer: Wallet,
+    merchant: Wallet,
+    session: String,
+}
+
+impl Scene {
+    async fn set(options: Options) -> Self {
+        let world = World::with(options).await;
+        let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
+        let session = world.open(&payer, &merchant.key(), 100_000).await;
+        Self { world, payer, merchant, session }
+    }
+
+    fn payment(&self, nonce: &str) -> Value {
+        self.world.payment(&self.session, &self.merchant.key(), PRICE, Some(nonce))
+    }
+
+    async fn settle(&self, nonce: &str) -> Value {
+        self.world.post("/settle", &self.payment(nonce)).await.1
+    }
+
+    /// The same payment by a caller who waits a second only.
+    async fn settle_hastily(&self, nonce: &str) -> Value {
+        let mut body = self.payment(nonce);
+        for side in ["/paymentRequirements", "/paymentPayload/accepted"] {
+            body.pointer_mut(side).unwrap()["maxTimeoutSeconds"] = json!(1);
+        }
+        self.world.post("/settle", &body).await.1
+    }
+
+    /// Pays, and is told so.
+    async fn pays(&self, nonce: &str) -> Value {
+        let answer = self.settle(nonce).await;
+        assert_eq!(answer["success"], true, "{answer:#}");
+        answer
+    }
+
+    /// Lets this many slots pass.
+    async fn slots(&self, count: u64) {
+        let until = self.world.net.network().slot() + count;
+        while self.world.net.network().slot() < until {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until something is so.
+    async fn until(&self, what: &str, mut is: impl AsyncFnMut() -> bool) {
+        let began = Instant::now();
+        while !is().await {
+            assert!(began.elapsed() < PATIENCE, "{what}: {:#?}", self.world.ledger().unfinished().await.unwrap());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn quiet(&self) {
+        self.until("unfinished", async || self.world.ledger().unfinished().await.unwrap().is_empty()).await;
+    }
+
+    /// Attempts of the capture that is not finished.
+    async fn attempts(&self) -> u32 {
+        let unfinished = self.world.ledger().unfinished().await.unwrap();
+        unfinished.iter().map(|work| work.settlement.attempts).max().unwrap_or(0)
+    }
+
+    /// Ends the scene: so many payments are captured, and the balances say the same. `added` is what others gave the
+    /// payer and the merchant.
+    async fn closes_with(self, payments: u64, added: [i64; 2]) {
+        self.quiet().await;
+        let totals = self.world.ledger().totals(None).await.unwrap();
+        assert_eq!(totals.captured.get(), payments * PRICE, "captured");
+        assert_eq!(totals.held, Amount::ZERO, "nothing is held for ever");
+        let moved = i64::try_from(payments * PRICE).unwrap();
+        let [payer, merchant] = [&self.payer, &self.merchant].map(|wallet| self.world.units(wallet).cast_signed());
+        assert_eq!(payer, PURSE.cast_signed() - moved + added[0], "the payer lost just that");
+        assert_eq!(merchant, moved + added[1], "the merchant got just that");
+        self.world.finish().await;
+    }
+
+    async fn closes(self, payments: u64) {
+        self.closes_with(payments, [0, 0]).await;
+    }
+}

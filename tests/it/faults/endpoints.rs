@@ -1,0 +1,58 @@
+//! Nodes that are behind, or do not know what they should.
+
+use super::{PRICE, Scene, without_allowances};
+use crate::support::Options;
+use sotto::{
+    domain::settlement::State,
+    ledger::Ledger as _,
+    localnet::{ALL, FaultPlan},
+};
+
+#[tokio::test]
+async fn a_node_that_lags_delays_payments_and_loses_none() {
+    let scene = Scene::set(without_allowances()).await;
+    scene.pays("before").await;
+    scene.world.net.faults().lag_behind(20);
+    scene.pays("behind").await;
+    scene.world.net.faults().lag_behind(0);
+    scene.pays("after").await;
+    assert_eq!(scene.world.ledger().totals(None).await.unwrap().transfers, 3);
+    scene.closes(3).await;
+}
+
+/// A simulation on an old state may say no. Nothing is sent then, and nothing is charged.
+#[tokio::test]
+async fn a_simulation_at_a_node_that_lags_never_charges_for_a_refusal() {
+    let scene = Scene::set(Options::default()).await;
+    scene.pays("before").await;
+    scene.world.net.faults().lag_behind(20);
+    let behind = scene.settle("behind").await;
+    scene.world.net.faults().lag_behind(0);
+    let paid = u64::from(behind["success"] == true);
+    assert_eq!(scene.world.units(&scene.merchant), (1 + paid) * PRICE, "{behind:#}");
+    scene.pays("after").await;
+    scene.closes(2 + paid).await;
+}
+
+/// A transfer lands unseen, its blockhash dies, and the node was restarted from a snapshot meanwhile: it answers null
+/// for a transaction that landed. That proves nothing, so nothing is released and nothing is sent anew.
+#[tokio::test]
+async fn a_node_with_a_history_gap_proves_nothing() {
+    let scene = Scene::set(Options::default()).await;
+    scene.world.net.faults().change(|plan| plan.missing_confirmation = vec![ALL.to_owned()]);
+    let pending = scene.settle_hastily("gap").await;
+    assert_eq!(pending["errorReason"], "settlement_pending", "{pending:#}");
+    // From here on the node neither knows the transaction nor the block that it would be in.
+    let first_block = scene.world.net.network().slot();
+    scene.world.net.faults().set(FaultPlan { first_block, ..FaultPlan::default() });
+    scene.slots(200).await;
+    let unfinished = scene.world.ledger().unfinished().await.unwrap();
+    let capture = unfinished.iter().find(|work| work.settlement.amount.get() == PRICE).unwrap();
+    assert_eq!((&capture.settlement.state, capture.settlement.attempts), (&State::InFlight, 1));
+    assert_eq!(scene.world.ledger().totals(None).await.unwrap().held.get(), PRICE, "it stays held");
+    assert_eq!(scene.world.units(&scene.merchant), PRICE, "it had landed");
+    scene.world.net.faults().clear();
+    let answer = scene.pays("gap").await;
+    assert_eq!(answer["transaction"], pending["transaction"]);
+    scene.closes(1).await;
+}
