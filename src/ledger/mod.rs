@@ -12,6 +12,7 @@ mod migrate;
 mod open;
 mod readers;
 mod rows;
+mod snapshots;
 mod sqlite;
 mod verbs;
 mod writer;

@@ -5,7 +5,8 @@ use crate::ledger::{
     import::{self, ImportReport, ImportTerms},
     lock::{self, LedgerLock},
     migrate::{self, Found},
-    readers::Readers,
+    readers::{Points, Readers},
+    snapshots::Snapshots,
     writer::Writer,
 };
 use rusqlite::{Connection, OpenFlags};
@@ -13,6 +14,8 @@ use sqlx::migrate::MigrateError;
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
+    thread::available_parallelism,
     time::Duration,
 };
 
@@ -21,6 +24,8 @@ mod tests;
 
 /// How many connections answer questions: two, so that an audit does not hold up the others.
 const READERS: usize = 2;
+/// The most connections for questions on the caller's own thread: one for each core, up to this many.
+const MOST_POINTS: usize = 8;
 /// How long a statement waits for an outside tool that looks into the file.
 const BUSY: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection; there are about sixty.
@@ -87,6 +92,8 @@ pub enum OpenError {
 /// closes it and frees the lock.
 pub(super) struct Parts {
     pub(super) readers: Readers,
+    pub(super) points: Points,
+    pub(super) snapshots: Arc<Snapshots>,
     pub(super) writer: Writer,
     pub(super) imported: Option<ImportReport>,
 }
@@ -109,9 +116,14 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
         None => None,
     };
     let questions = (0..READERS).map(|_| reader(path)).collect::<rusqlite::Result<_>>()?;
+    let cores = available_parallelism().map_or(1, usize::from).min(MOST_POINTS);
+    let points = (0..cores).map(|_| reader(path)).collect::<rusqlite::Result<_>>()?;
+    let snapshots = Arc::<Snapshots>::default();
     Ok(Parts {
         readers: Readers::start(questions, options.queue)?,
-        writer: Writer::start(conn, Some(lock), options.queue)?,
+        points: Points::new(points),
+        writer: Writer::start(conn, Some(lock), options.queue, Arc::clone(&snapshots))?,
+        snapshots,
         imported,
     })
 }

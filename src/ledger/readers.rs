@@ -1,6 +1,9 @@
 //! Readers: a few threads with connections that refuse to write, so that questions never wait for commits (WAL).
 //!
 //! A question asked after a verb was answered sees what that verb wrote.
+//!
+//! [`Points`] are for questions that one index answers: they run on the caller's own thread, because waking another one
+//! and being woken by it costs several times what they do.
 
 use crate::ledger::{
     LedgerError,
@@ -9,7 +12,7 @@ use crate::ledger::{
 };
 use rusqlite::Connection;
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
 };
 use tokio::sync::mpsc;
@@ -18,6 +21,28 @@ use tokio::sync::mpsc;
 pub(super) struct Readers {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// Connections for questions of a few microseconds, asked on the thread that has them.
+pub(super) struct Points(Mutex<Vec<Connection>>);
+
+impl Points {
+    pub(super) fn new(connections: Vec<Connection>) -> Self {
+        Self(Mutex::new(connections))
+    }
+
+    /// Asks a question; none when every connection is in use, which is when there are more threads than connections.
+    pub(super) fn ask<T>(&self, question: impl FnOnce(&Connection) -> Outcome<T>) -> Option<Outcome<T>> {
+        let conn = self.lock().pop()?;
+        let answer = question(&conn);
+        self.lock().push(conn);
+        Some(answer)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+        // A connection is in the list or in use, whatever panicked.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 type Incoming = Arc<Mutex<mpsc::Receiver<Box<dyn Job>>>>;
@@ -42,7 +67,7 @@ impl Readers {
         &self,
         question: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        ask(self.queue.as_ref(), question).await
+        ask(self.queue.as_ref(), question, |_| None).await
     }
 }
 
@@ -59,7 +84,7 @@ impl Drop for Readers {
 fn serve(conn: &Connection, incoming: &Incoming) {
     while let Some(mut job) = next(incoming) {
         match job.run(conn) {
-            Ran::Kept | Ran::Undone => job.answer(),
+            Ran::Kept(_) | Ran::Undone => job.answer(),
             Ran::Failed(error) => job.fail(LedgerError::Unavailable(Box::new(error))),
         }
     }

@@ -21,7 +21,7 @@ use crate::{
 use async_trait::async_trait;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 /// An open ledger. One process has it open at a time; dropping it waits for what is queued and closes the file.
 pub struct SqliteLedger(Parts);
@@ -35,6 +35,19 @@ impl SqliteLedger {
     /// What was imported from the deployed service's file at this opening.
     pub fn imported(&self) -> Option<&ImportReport> {
         self.0.imported.as_ref()
+    }
+
+    /// A session as of the last commit, from memory where it is kept.
+    async fn snapshot(&self, id: SessionId) -> Result<Option<Arc<Session>>, LedgerError> {
+        if let Some(kept) = self.0.snapshots.find(id) {
+            return Ok(Some(kept));
+        }
+        let asked = self.0.points.ask(|conn| self.0.snapshots.read(|| select::numbered_session(conn, id)));
+        match asked {
+            Some(found) => Ok(found?),
+            // More callers than connections; the next one keeps it.
+            None => Ok(self.0.readers.run(move |conn| select::session(conn, id)).await?.map(Arc::new)),
+        }
     }
 
     /// How many transactions carried how many verbs since the opening.
@@ -57,7 +70,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, LedgerError> {
-        self.0.readers.run(move |conn| select::session(conn, id)).await
+        Ok(self.snapshot(id).await?.map(Arc::unwrap_or_clone))
     }
 
     async fn find_session(&self, user: &Pubkey, nonce: &str) -> Result<Option<Session>, LedgerError> {
@@ -108,7 +121,11 @@ impl Ledger for SqliteLedger {
 
     async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError> {
         let hold = hold.clone();
-        self.0.writer.run(move |conn| holds::hold(conn, &hold)).await
+        let spent = |held: &Held| match held {
+            Held::New(hold) => Some(hold.spent_after),
+            Held::Repeat(_) | Held::NonceConflict | Held::Refused(_) => None,
+        };
+        self.0.writer.run_hold(move |conn| holds::hold(conn, &hold), spent).await
     }
 
     async fn find_hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
@@ -116,6 +133,9 @@ impl Ledger for SqliteLedger {
     }
 
     async fn find_payment(&self, session: SessionId, nonce: &str) -> Result<Option<Hold>, LedgerError> {
+        if let Some(found) = self.0.points.ask(|conn| holds::find_payment(conn, session, nonce)) {
+            return Ok(found?);
+        }
         let nonce = nonce.to_owned();
         self.0.readers.run(move |conn| holds::find_payment(conn, session, &nonce)).await
     }
@@ -257,6 +277,16 @@ impl Ledger for SqliteLedger {
     }
 
     async fn audit(&self) -> Result<(), LedgerError> {
-        self.0.readers.run(audit::audit).await
+        self.0.readers.run(audit::audit).await?;
+        for kept in self.0.snapshots.all() {
+            let id = kept.id;
+            let row = self.0.readers.run(move |conn| select::session(conn, id)).await?;
+            // What is no longer kept as it was has been changed by a verb since.
+            if row.as_ref() != Some(&*kept) && self.0.snapshots.is_kept(&kept) {
+                let what = format!("the session {} in memory is not its row", id.log_hash());
+                return Err(LedgerError::Inconsistent(what));
+            }
+        }
+        Ok(())
     }
 }

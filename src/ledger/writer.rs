@@ -4,14 +4,18 @@
 //! this connection (WAL, `synchronous = FULL`) means on disk; verbs run in the order in which they were queued, each in
 //! its own savepoint, so one that fails undoes only itself; whatever queues up during one commit shares the next one.
 //! A full queue is [`LedgerError::Busy`] at once, and nothing was written. A caller who stops waiting changes nothing:
-//! his verb still commits.
+//! his verb still commits. What a commit changed is in the [`Snapshots`] before anybody is answered.
 //!
 //! Must be true: nobody else writes to the database (the lock of `ledger/open.rs`).
 
-use crate::ledger::{
-    LedgerError,
-    lock::LedgerLock,
-    verbs::{Outcome, VerbError},
+use crate::{
+    domain::amount::Amount,
+    ledger::{
+        LedgerError, OpenError,
+        lock::LedgerLock,
+        snapshots::{Change, Snapshots, Touched},
+        verbs::{Outcome, VerbError},
+    },
 };
 use rusqlite::Connection;
 use std::{
@@ -50,8 +54,9 @@ struct ThreadEnded;
 
 /// How one run of a verb ended.
 pub(super) enum Ran {
-    /// With a result; what it wrote is to be kept.
-    Kept,
+    /// With a result; what it wrote is to be kept. If all it did was to hold more of one session, what that session has
+    /// spent since.
+    Kept(Option<Amount>),
     /// With an error of its own; what it wrote is to be undone.
     Undone,
     /// The database failed under it.
@@ -70,6 +75,7 @@ pub(super) trait Job: Send {
 
 struct Verb<T, F> {
     work: F,
+    spent: fn(&T) -> Option<Amount>,
     result: Option<Result<T, LedgerError>>,
     caller: oneshot::Sender<Result<T, LedgerError>>,
 }
@@ -77,7 +83,10 @@ struct Verb<T, F> {
 impl<T: Send, F: FnMut(&Connection) -> Outcome<T> + Send> Job for Verb<T, F> {
     fn run(&mut self, conn: &Connection) -> Ran {
         let (result, ran) = match (self.work)(conn) {
-            Ok(value) => (Some(Ok(value)), Ran::Kept),
+            Ok(value) => {
+                let spent = (self.spent)(&value);
+                (Some(Ok(value)), Ran::Kept(spent))
+            }
             Err(VerbError::Verb(error)) => (Some(Err(error)), Ran::Undone),
             Err(VerbError::Database(error)) => (None, Ran::Failed(error)),
         };
@@ -97,21 +106,23 @@ impl<T: Send, F: FnMut(&Connection) -> Outcome<T> + Send> Job for Verb<T, F> {
     }
 }
 
-/// Queues a verb and waits for its answer.
+/// Queues a verb and waits for its answer; `spent` tells what [`Ran::Kept`] has to know.
 pub(super) async fn ask<T: Send + 'static>(
     queue: Option<&mpsc::Sender<Box<dyn Job>>>,
     work: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
+    spent: fn(&T) -> Option<Amount>,
 ) -> Result<T, LedgerError> {
-    answer(submit(queue, work)?).await
+    answer(submit(queue, work, spent)?).await
 }
 
 /// Queues a verb, or refuses it when the queue is full or its thread has ended.
 fn submit<T: Send + 'static>(
     queue: Option<&mpsc::Sender<Box<dyn Job>>>,
     work: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
+    spent: fn(&T) -> Option<Amount>,
 ) -> Result<oneshot::Receiver<Result<T, LedgerError>>, LedgerError> {
     let (caller, answer) = oneshot::channel();
-    let verb: Box<dyn Job> = Box::new(Verb { work, result: None, caller });
+    let verb: Box<dyn Job> = Box::new(Verb { work, spent, result: None, caller });
     queue.ok_or_else(ended)?.try_send(verb).map_err(|error| match error {
         mpsc::error::TrySendError::Full(_) => LedgerError::Busy,
         mpsc::error::TrySendError::Closed(_) => ended(),
@@ -143,13 +154,19 @@ struct Counts {
 
 impl Writer {
     /// Starts the thread on a connection that is ready to write. The lock is kept as long as the connection.
-    pub(super) fn start(conn: Connection, lock: Option<LedgerLock>, capacity: usize) -> std::io::Result<Self> {
+    pub(super) fn start(
+        conn: Connection,
+        lock: Option<LedgerLock>,
+        capacity: usize,
+        snapshots: Arc<Snapshots>,
+    ) -> Result<Self, OpenError> {
         let (queue, incoming) = mpsc::channel(capacity.max(1));
         let counts = Arc::new(Counts::default());
-        let shared = Arc::clone(&counts);
+        let touched = Touched::listen(&conn)?;
+        let desk = Desk { conn, touched, snapshots, counts: Arc::clone(&counts) };
         let thread = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || {
-            serve(&conn, incoming, &shared);
-            drop(conn);
+            desk.serve(incoming);
+            drop(desk);
             drop(lock);
         })?;
         Ok(Self { queue: Some(queue), thread: Some(thread), counts })
@@ -160,7 +177,16 @@ impl Writer {
         &self,
         work: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        ask(self.queue.as_ref(), work).await
+        ask(self.queue.as_ref(), work, |_| None).await
+    }
+
+    /// The same for a verb that, when `spent` says so, did nothing to `sessions` but hold more of one.
+    pub(super) async fn run_hold<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
+        spent: fn(&T) -> Option<Amount>,
+    ) -> Result<T, LedgerError> {
+        ask(self.queue.as_ref(), work, spent).await
     }
 
     /// What was done so far.
@@ -182,14 +208,6 @@ impl Drop for Writer {
     }
 }
 
-fn serve(conn: &Connection, mut incoming: mpsc::Receiver<Box<dyn Job>>, counts: &Counts) {
-    let mut batch = Vec::with_capacity(MOST_PER_COMMIT);
-    // Takes whatever is there without waiting for more: the next batch gathers while this one commits.
-    while incoming.blocking_recv_many(&mut batch, MOST_PER_COMMIT) > 0 {
-        complete(conn, std::mem::take(&mut batch), counts);
-    }
-}
-
 /// Where a batch failed.
 enum Failure {
     /// Before any verb ran.
@@ -200,54 +218,87 @@ enum Failure {
     Commit(rusqlite::Error),
 }
 
-/// Runs a batch in one transaction and answers its callers; when the database fails under one verb, runs them again
-/// one by one, so that only that verb's caller is told so.
-fn complete(conn: &Connection, mut batch: Vec<Box<dyn Job>>, counts: &Counts) {
-    match together(conn, &mut batch) {
-        Ok(()) => {
-            counts.commits.fetch_add(1, Ordering::Relaxed);
-            counts.verbs.fetch_add(batch.len() as u64, Ordering::Relaxed);
-            batch.into_iter().for_each(Job::answer);
+/// What the writer's thread works with.
+struct Desk {
+    conn: Connection,
+    touched: Touched,
+    snapshots: Arc<Snapshots>,
+    counts: Arc<Counts>,
+}
+
+impl Desk {
+    fn serve(&self, mut incoming: mpsc::Receiver<Box<dyn Job>>) {
+        let mut batch = Vec::with_capacity(MOST_PER_COMMIT);
+        // Takes whatever is there without waiting for more: the next batch gathers while this one commits.
+        while incoming.blocking_recv_many(&mut batch, MOST_PER_COMMIT) > 0 {
+            self.complete(std::mem::take(&mut batch));
         }
-        Err(Failure::Verb(_)) if batch.len() > 1 => {
-            for job in batch {
-                complete(conn, vec![job], counts);
+    }
+
+    /// Runs a batch in one transaction and answers its callers; when the database fails under one verb, runs them again
+    /// one by one, so that only that verb's caller is told so.
+    fn complete(&self, mut batch: Vec<Box<dyn Job>>) {
+        match self.together(&mut batch) {
+            Ok(()) => {
+                self.counts.commits.fetch_add(1, Ordering::Relaxed);
+                self.counts.verbs.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                batch.into_iter().for_each(Job::answer);
             }
-        }
-        Err(Failure::Begin(error) | Failure::Verb(error) | Failure::Commit(error)) => {
-            let cause = NotCompleted(Arc::new(error));
-            for job in batch {
-                job.fail(LedgerError::Unavailable(Box::new(cause.clone())));
+            Err(Failure::Verb(_)) if batch.len() > 1 => {
+                for job in batch {
+                    self.complete(vec![job]);
+                }
+            }
+            Err(Failure::Begin(error) | Failure::Verb(error) | Failure::Commit(error)) => {
+                let cause = NotCompleted(Arc::new(error));
+                for job in batch {
+                    job.fail(LedgerError::Unavailable(Box::new(cause.clone())));
+                }
             }
         }
     }
-}
 
-fn together(conn: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
-    // IMMEDIATE, because a transaction that becomes a writer later can fail in the middle.
-    statement(conn, "BEGIN IMMEDIATE").map_err(Failure::Begin)?;
-    for job in batch {
-        if let Err(error) = isolated(conn, job.as_mut()) {
-            roll_back(conn);
-            return Err(Failure::Verb(error));
+    fn together(&self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        let conn = &self.conn;
+        // IMMEDIATE, because a transaction that becomes a writer later can fail in the middle.
+        statement(conn, "BEGIN IMMEDIATE").map_err(Failure::Begin)?;
+        let mut changes = Vec::with_capacity(batch.len());
+        for job in batch {
+            match self.isolated(job.as_mut()) {
+                Ok(spent) => changes.extend(Change::all(&self.touched.take(), spent)),
+                Err(error) => {
+                    roll_back(conn);
+                    drop(self.touched.take());
+                    return Err(Failure::Verb(error));
+                }
+            }
+        }
+        match statement(conn, "COMMIT") {
+            Ok(()) => {
+                self.snapshots.apply(changes);
+                Ok(())
+            }
+            Err(error) => {
+                roll_back(conn);
+                self.snapshots.apply(changes.into_iter().map(Change::unknown));
+                Err(Failure::Commit(error))
+            }
         }
     }
-    statement(conn, "COMMIT").map_err(|error| {
-        roll_back(conn);
-        Failure::Commit(error)
-    })
-}
 
-/// Runs one verb in a savepoint.
-fn isolated(conn: &Connection, job: &mut dyn Job) -> rusqlite::Result<()> {
-    statement(conn, "SAVEPOINT verb")?;
-    match job.run(conn) {
-        Ran::Kept => statement(conn, "RELEASE verb"),
-        Ran::Undone => {
-            statement(conn, "ROLLBACK TO verb")?;
-            statement(conn, "RELEASE verb")
+    /// Runs one verb in a savepoint; gives what [`Ran::Kept`] tells.
+    fn isolated(&self, job: &mut dyn Job) -> rusqlite::Result<Option<Amount>> {
+        let conn = &self.conn;
+        statement(conn, "SAVEPOINT verb")?;
+        match job.run(conn) {
+            Ran::Kept(spent) => statement(conn, "RELEASE verb").map(|()| spent),
+            Ran::Undone => {
+                statement(conn, "ROLLBACK TO verb")?;
+                statement(conn, "RELEASE verb")?;
+                Ok(None)
+            }
+            Ran::Failed(error) => Err(error),
         }
-        Ran::Failed(error) => Err(error),
     }
 }
 

@@ -65,6 +65,15 @@ pub(in crate::ledger) fn session(conn: &Connection, id: SessionId) -> Outcome<Op
     Ok(sessions(conn, "WHERE id = ?1", [id.to_bytes()])?.pop())
 }
 
+/// The session with this id, and the number of its row.
+pub(in crate::ledger) fn numbered_session(conn: &Connection, id: SessionId) -> Outcome<Option<(i64, Session)>> {
+    let found = all(conn, SESSION, "WHERE id = ?1", [id.to_bytes()], |row| {
+        let row = session_row(row)?;
+        Ok((row.seq, row.into_session()?))
+    });
+    Ok(found?.pop())
+}
+
 /// The holds that `rest` selects; columns of the hold are `h.`.
 pub(in crate::ledger) fn holds(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<Hold>> {
     all(conn, HOLD, rest, params, |row| Ok(hold_row(row)?.into_hold()?))

@@ -4,7 +4,10 @@ use super::{NotCompleted, Outcome, Writer};
 use crate::ledger::LedgerError;
 use futures_util::future::join_all;
 use rusqlite::Connection;
-use std::{path::Path, sync::mpsc};
+use std::{
+    path::Path,
+    sync::{Arc, mpsc},
+};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -51,14 +54,18 @@ struct Held {
 impl Held {
     fn new(capacity: usize) -> Self {
         let (dir, conn) = database();
-        let writer = Writer::start(conn, None, capacity).expect("starts");
+        let writer = Writer::start(conn, None, capacity, Arc::default()).expect("starts");
         let (go, stop) = mpsc::channel::<()>();
         let (standing, stands) = mpsc::channel();
-        let first = super::submit(writer.queue.as_ref(), move |_| {
-            standing.send(()).expect("the test listens");
-            stop.recv().expect("the test lets go");
-            Ok(())
-        });
+        let first = super::submit(
+            writer.queue.as_ref(),
+            move |_| {
+                standing.send(()).expect("the test listens");
+                stop.recv().expect("the test lets go");
+                Ok(())
+            },
+            |()| None,
+        );
         stands.recv().expect("the verb runs");
         Self { writer, first: first.expect("is queued"), go, dir }
     }
@@ -67,7 +74,7 @@ impl Held {
         &self,
         verb: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<Answer<T>, LedgerError> {
-        super::submit(self.writer.queue.as_ref(), verb)
+        super::submit(self.writer.queue.as_ref(), verb, |_| None)
     }
 
     /// Queues a verb for each number while the thread stands, lets it go and gathers the answers.
@@ -95,7 +102,7 @@ async fn verbs_that_queue_up_during_a_commit_share_the_next_one() {
 #[tokio::test]
 async fn whoever_is_answered_is_committed() {
     let (dir, conn) = database();
-    let writer = Writer::start(conn, None, 8).expect("starts");
+    let writer = Writer::start(conn, None, 8, Arc::default()).expect("starts");
     for number in 0..20 {
         writer.run(move |conn| insert(conn, number)).await.expect("commits");
         assert_eq!(committed(&dir), (0..=number).collect::<Vec<_>>());
@@ -191,7 +198,7 @@ async fn what_is_queued_is_committed_before_the_writer_ends() {
 #[tokio::test]
 async fn a_verb_that_panics_ends_the_writer_and_everyone_is_told() {
     let (dir, conn) = database();
-    let writer = Writer::start(conn, None, 8).expect("starts");
+    let writer = Writer::start(conn, None, 8, Arc::default()).expect("starts");
     let broken = writer.run(|conn| -> Outcome<()> { panic!("a bug in a verb on {:?}", conn.path()) }).await;
     assert!(matches!(broken, Err(LedgerError::Unavailable(_))));
     assert!(matches!(writer.run(|conn| insert(conn, 1)).await, Err(LedgerError::Unavailable(_))));
