@@ -25,7 +25,13 @@ pub(super) async fn observed(State(chance): State<Arc<dyn Chance>>, request: Req
     let began = tokio::time::Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(parent: &span, status = response.status().as_u16(), milliseconds, "answered");
+    // A line for each request would cost a busy service more than the request (ADR 0017), and fill a disk at anybody's
+    // will; what went wrong on our side is told where it went wrong, too.
+    if response.status().is_server_error() {
+        tracing::info!(parent: &span, status = response.status().as_u16(), milliseconds, "answered");
+    } else {
+        tracing::debug!(parent: &span, status = response.status().as_u16(), milliseconds, "answered");
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

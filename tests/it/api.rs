@@ -1,6 +1,7 @@
 //! The API through its router, with everything real behind it. Every answer in here is also held against
 //! `docs/openapi.json` (see [`bench::ApiBench::ask`]).
 
+mod backpressure;
 mod bad_input;
 mod bench;
 mod logs;

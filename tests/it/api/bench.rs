@@ -62,7 +62,7 @@ pub(crate) struct ApiBench {
     pub(crate) asset: Pubkey,
     pub(crate) spender: Pubkey,
     programs: Programs,
-    _files: TempDir,
+    files: TempDir,
 }
 
 /// What came back.
@@ -81,8 +81,18 @@ impl ApiBench {
         Self::with(|_| {}).await
     }
 
+    /// The ledger's file, as another program sees it.
+    pub(crate) fn ledger_file(&self) -> std::path::PathBuf {
+        self.files.path().join("ledger.db")
+    }
+
     /// Starts with other settings of the edge.
     pub(crate) async fn with(change: impl FnOnce(&mut ApiSettings)) -> Self {
+        Self::with_queue(LedgerOptions::default().queue, change).await
+    }
+
+    /// Starts with room for so many verbs in the ledger's queue.
+    pub(crate) async fn with_queue(queue: usize, change: impl FnOnce(&mut ApiSettings)) -> Self {
         let slots = Slots::Every(Duration::from_millis(20));
         let localnet = Localnet::start(LocalnetConfig { slots, ..LocalnetConfig::default() }).await.unwrap();
         let programs = Programs::default();
@@ -103,7 +113,8 @@ impl ApiBench {
         localnet.tick_slots(2);
 
         let files = tempfile::tempdir().unwrap();
-        let ledger = SqliteLedger::open(&files.path().join("ledger.db"), &LedgerOptions::default()).await.unwrap();
+        let ledger =
+            SqliteLedger::open(&files.path().join("ledger.db"), &LedgerOptions { queue, import: None }).await.unwrap();
         let chain = SolanaChain::start(ChainSettings::new(localnet.rpc_url(), Some(localnet.ws_url()))).unwrap();
         let covalidator =
             HttpCovalidator::new("http://127.0.0.1:9", Pubkey::default(), Duration::from_secs(1)).unwrap();
@@ -157,7 +168,7 @@ impl ApiBench {
         let mut edge = ApiSettings::new(chance);
         change(&mut edge);
         let router = api::router(Arc::clone(&facilitator), &edge);
-        Self { router, facilitator, localnet, user, seller, asset, spender, programs, _files: files }
+        Self { router, facilitator, localnet, user, seller, asset, spender, programs, files }
     }
 
     /// Sends one request and checks the answer against the API document.
