@@ -129,7 +129,7 @@ impl PayFailure {
 
     /// A body that is no payment; `served` is named where the body names no network.
     pub(super) fn of_body(refused: &Refused, served: &str) -> Self {
-        tracing::info!(reason = refused.reason.word(), "payment not readable");
+        tracing::debug!(reason = refused.reason.word(), "payment not readable");
         let network = if refused.network.is_empty() { served } else { &refused.network };
         Self::new(refused.reason, &refused.detail, network)
     }
@@ -143,7 +143,7 @@ impl PayFailure {
         match error {
             FacilitatorError::Refused(refusal) => {
                 let transaction = refusal.transaction.map(tracing::field::display);
-                tracing::info!(reason = refusal.reason.word(), transaction, "payment refused");
+                tracing::debug!(reason = refusal.reason.word(), transaction, "payment refused");
                 let network = network.to_owned();
                 Self { status: pay_status(refusal.reason), retry_after: refusal.retry_after, refusal, network }
             }
@@ -213,7 +213,7 @@ impl OpenFailure {
     /// A body that asks for no session.
     pub(super) fn of_body(refused: RefusedOpening) -> Self {
         let RefusedOpening { reason, field, detail } = refused;
-        tracing::info!(reason = reason.word(), field, "opening not readable");
+        tracing::debug!(reason = reason.word(), field, "opening not readable");
         let refusal = OpenRefusal { field, ..OpenRefusal::because(reason, detail) };
         Self { status: open_status(reason), retry_after: None, refusal }
     }
@@ -227,7 +227,7 @@ impl OpenFailure {
         match error {
             FacilitatorError::Refused(refusal) => {
                 let session = refusal.session.map(crate::domain::session::SessionId::log_hash);
-                tracing::info!(reason = refusal.reason.word(), field = refusal.field, session, "session refused");
+                tracing::debug!(reason = refusal.reason.word(), field = refusal.field, session, "session refused");
                 Self { status: open_status(refusal.reason), retry_after: refusal.retry_after, refusal: *refusal }
             }
             FacilitatorError::Unavailable { retry_after, source } => {

@@ -25,7 +25,8 @@ async fn ask(app: &App, body: Body) -> Result<Receipt, PayFailure> {
     receipt
         .inspect(|receipt| match receipt.transaction {
             Some(transaction) => tracing::info!(%transaction, "payment settled"),
-            None => tracing::info!("payment held"),
+            // One a decision, not one a change on chain: there may be thousands in a second.
+            None => tracing::debug!("payment held"),
         })
         .map_err(|error| PayFailure::of_use_case(error, &payment.network))
 }

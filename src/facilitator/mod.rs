@@ -43,6 +43,7 @@ use crate::{
     domain::{
         chance::{Chance, draw},
         clock::Clock,
+        hold::HoldId,
         session::SessionId,
         settlement::SettlementId,
     },
@@ -58,7 +59,7 @@ pub use settle::Receipt;
 use solana_pubkey::Pubkey;
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 pub use supported::Supported;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -124,6 +125,8 @@ pub struct Facilitator {
     units: measuring::Units,
     /// The probe found that settlements work only with decrypt allowances.
     needs_allowances: AtomicBool,
+    /// Holds that this process made or tried to make.
+    holds_made: AtomicU32,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -156,6 +159,7 @@ impl Facilitator {
             distrusted: claims::Marks::default(),
             units: measuring::Units::default(),
             needs_allowances: AtomicBool::new(false),
+            holds_made: AtomicU32::new(0),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         })
@@ -193,6 +197,13 @@ impl Facilitator {
     /// Whether the token program settles only with decrypt allowances.
     fn needs_allowances(&self) -> bool {
         self.needs_allowances.load(Ordering::Relaxed)
+    }
+
+    /// The id of a hold that is about to be made.
+    fn next_hold_id(&self) -> HoldId {
+        // The order is of use and promises nothing, so it may wrap and need not be seen alike by everybody.
+        let count = self.holds_made.fetch_add(1, Ordering::Relaxed);
+        HoldId::in_order(self.clock.now(), count, draw(&*self.chance))
     }
 
     /// The user's token account of the served asset.

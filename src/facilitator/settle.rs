@@ -7,7 +7,7 @@ use crate::{
     domain::{
         amount::Amount,
         funding::Funding,
-        hold::{Hold, HoldId, HoldState, NewHold, Standing},
+        hold::{Hold, HoldState, NewHold, Standing},
         payment::{self, Payment},
         reason::PayReason,
         session::Session,
@@ -73,7 +73,7 @@ impl Facilitator {
             };
         }
         let new = NewHold {
-            id: HoldId::from_random_bytes(self.random_id()),
+            id: self.next_hold_id(),
             session: session.id,
             nonce: payment.nonce.clone(),
             content: payment.content(&self.settings.network),

@@ -67,7 +67,7 @@ impl Readers {
         &self,
         question: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        ask(self.queue.as_ref(), question, |_| None).await
+        ask(self.queue.as_ref(), question, None).await
     }
 }
 

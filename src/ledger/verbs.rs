@@ -9,6 +9,7 @@ pub(super) mod budgets;
 pub(super) mod deferred;
 pub(super) mod holds;
 pub(super) mod journal;
+mod plain_hold;
 pub(super) mod queries;
 pub(super) mod select;
 pub(super) mod sessions;

@@ -1,8 +1,9 @@
 //! The one writer: an operating-system thread that owns the only writing connection, and group commit.
 //!
 //! Promises: a verb's caller is answered only after the transaction that holds the verb's work is committed, which on
-//! this connection (WAL, `synchronous = FULL`) means on disk; verbs run in the order in which they were queued, each in
-//! its own savepoint, so one that fails undoes only itself; whatever queues up during one commit shares the next one.
+//! this connection (WAL, `synchronous = FULL`) means on disk; verbs run in the order in which they were queued, and one
+//! that fails undoes only itself (each has a savepoint, or, where failing half-way is out of the question, the batch is
+//! run again one by one if it happens all the same); whatever queues up during one commit shares the next one.
 //! A full queue is [`LedgerError::Busy`] at once, and nothing was written. A caller who stops waiting changes nothing:
 //! his verb still commits. What a commit changed is in the [`Snapshots`] before anybody is answered.
 //!
@@ -67,6 +68,9 @@ pub(super) enum Ran {
 pub(super) trait Job: Send {
     /// Does the work and keeps the result; may be called again after a rollback.
     fn run(&mut self, conn: &Connection) -> Ran;
+    /// Whether it fails before it has written anything, if it fails: it needs no savepoint, which costs a copy of every
+    /// page it touches.
+    fn is_plain(&self) -> bool;
     /// Tells the caller the result of the last run.
     fn answer(self: Box<Self>);
     /// Tells the caller that there is no result.
@@ -75,7 +79,8 @@ pub(super) trait Job: Send {
 
 struct Verb<T, F> {
     work: F,
-    spent: fn(&T) -> Option<Amount>,
+    /// Of a plain verb: what [`Ran::Kept`] has to know.
+    spent: Option<fn(&T) -> Option<Amount>>,
     result: Option<Result<T, LedgerError>>,
     caller: oneshot::Sender<Result<T, LedgerError>>,
 }
@@ -84,7 +89,7 @@ impl<T: Send, F: FnMut(&Connection) -> Outcome<T> + Send> Job for Verb<T, F> {
     fn run(&mut self, conn: &Connection) -> Ran {
         let (result, ran) = match (self.work)(conn) {
             Ok(value) => {
-                let spent = (self.spent)(&value);
+                let spent = self.spent.and_then(|spent| spent(&value));
                 (Some(Ok(value)), Ran::Kept(spent))
             }
             Err(VerbError::Verb(error)) => (Some(Err(error)), Ran::Undone),
@@ -92,6 +97,10 @@ impl<T: Send, F: FnMut(&Connection) -> Outcome<T> + Send> Job for Verb<T, F> {
         };
         self.result = result;
         ran
+    }
+
+    fn is_plain(&self) -> bool {
+        self.spent.is_some()
     }
 
     fn answer(self: Box<Self>) {
@@ -106,11 +115,11 @@ impl<T: Send, F: FnMut(&Connection) -> Outcome<T> + Send> Job for Verb<T, F> {
     }
 }
 
-/// Queues a verb and waits for its answer; `spent` tells what [`Ran::Kept`] has to know.
+/// Queues a verb and waits for its answer; `spent` makes it a plain one.
 pub(super) async fn ask<T: Send + 'static>(
     queue: Option<&mpsc::Sender<Box<dyn Job>>>,
     work: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
-    spent: fn(&T) -> Option<Amount>,
+    spent: Option<fn(&T) -> Option<Amount>>,
 ) -> Result<T, LedgerError> {
     answer(submit(queue, work, spent)?).await
 }
@@ -119,7 +128,7 @@ pub(super) async fn ask<T: Send + 'static>(
 fn submit<T: Send + 'static>(
     queue: Option<&mpsc::Sender<Box<dyn Job>>>,
     work: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
-    spent: fn(&T) -> Option<Amount>,
+    spent: Option<fn(&T) -> Option<Amount>>,
 ) -> Result<oneshot::Receiver<Result<T, LedgerError>>, LedgerError> {
     let (caller, answer) = oneshot::channel();
     let verb: Box<dyn Job> = Box::new(Verb { work, spent, result: None, caller });
@@ -177,16 +186,17 @@ impl Writer {
         &self,
         work: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        ask(self.queue.as_ref(), work, |_| None).await
+        ask(self.queue.as_ref(), work, None).await
     }
 
-    /// The same for a verb that, when `spent` says so, did nothing to `sessions` but hold more of one.
+    /// The same for a verb that fails before it has written anything, if it fails, and that, where `spent` says so, did
+    /// nothing to `sessions` but hold more of one.
     pub(super) async fn run_hold<T: Send + 'static>(
         &self,
         work: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
         spent: fn(&T) -> Option<Amount>,
     ) -> Result<T, LedgerError> {
-        ask(self.queue.as_ref(), work, spent).await
+        ask(self.queue.as_ref(), work, Some(spent)).await
     }
 
     /// What was done so far.
@@ -214,6 +224,8 @@ enum Failure {
     Begin(rusqlite::Error),
     /// Under one of the verbs; the transaction is rolled back.
     Verb(rusqlite::Error),
+    /// Under a plain verb of several, which nobody can undo alone; the transaction is rolled back.
+    Plain,
     /// At the end: whether it is on disk is not known.
     Commit(rusqlite::Error),
 }
@@ -244,11 +256,8 @@ impl Desk {
                 self.counts.verbs.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 batch.into_iter().for_each(Job::answer);
             }
-            Err(Failure::Verb(_)) if batch.len() > 1 => {
-                for job in batch {
-                    self.complete(vec![job]);
-                }
-            }
+            Err(Failure::Plain) => self.one_by_one(batch),
+            Err(Failure::Verb(_)) if batch.len() > 1 => self.one_by_one(batch),
             Err(Failure::Begin(error) | Failure::Verb(error) | Failure::Commit(error)) => {
                 let cause = NotCompleted(Arc::new(error));
                 for job in batch {
@@ -258,18 +267,26 @@ impl Desk {
         }
     }
 
+    fn one_by_one(&self, batch: Vec<Box<dyn Job>>) {
+        for job in batch {
+            self.complete(vec![job]);
+        }
+    }
+
     fn together(&self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         let conn = &self.conn;
         // IMMEDIATE, because a transaction that becomes a writer later can fail in the middle.
         statement(conn, "BEGIN IMMEDIATE").map_err(Failure::Begin)?;
         let mut changes = Vec::with_capacity(batch.len());
+        let several = batch.len() > 1;
         for job in batch {
-            match self.isolated(job.as_mut()) {
+            let ran = if several && job.is_plain() { self.plain(job.as_mut()) } else { self.isolated(job.as_mut()) };
+            match ran {
                 Ok(spent) => changes.extend(Change::all(&self.touched.take(), spent)),
-                Err(error) => {
+                Err(failure) => {
                     roll_back(conn);
                     drop(self.touched.take());
-                    return Err(Failure::Verb(error));
+                    return Err(failure);
                 }
             }
         }
@@ -287,17 +304,26 @@ impl Desk {
     }
 
     /// Runs one verb in a savepoint; gives what [`Ran::Kept`] tells.
-    fn isolated(&self, job: &mut dyn Job) -> rusqlite::Result<Option<Amount>> {
+    fn isolated(&self, job: &mut dyn Job) -> Result<Option<Amount>, Failure> {
         let conn = &self.conn;
-        statement(conn, "SAVEPOINT verb")?;
+        let control = |sql| statement(conn, sql).map_err(Failure::Verb);
+        control("SAVEPOINT verb")?;
         match job.run(conn) {
-            Ran::Kept(spent) => statement(conn, "RELEASE verb").map(|()| spent),
+            Ran::Kept(spent) => control("RELEASE verb").map(|()| spent),
             Ran::Undone => {
-                statement(conn, "ROLLBACK TO verb")?;
-                statement(conn, "RELEASE verb")?;
-                Ok(None)
+                control("ROLLBACK TO verb")?;
+                control("RELEASE verb").map(|()| None)
             }
-            Ran::Failed(error) => Err(error),
+            Ran::Failed(error) => Err(Failure::Verb(error)),
+        }
+    }
+
+    /// Runs one plain verb of several.
+    fn plain(&self, job: &mut dyn Job) -> Result<Option<Amount>, Failure> {
+        match job.run(&self.conn) {
+            Ran::Kept(spent) => Ok(spent),
+            Ran::Undone => Err(Failure::Plain),
+            Ran::Failed(error) => Err(Failure::Verb(error)),
         }
     }
 }

@@ -45,7 +45,8 @@ pub async fn r1(bench: &mut Bench) -> Outcome<()> {
     first.process.kill()?;
 
     let (began, slot) = (Instant::now(), stage.slot_now().await?);
-    let second = stage.serve("r1.db", &[])?;
+    // Everything is due at once then.
+    let second = stage.serve("r1.db", &[("deferred.age_seconds", "1")])?;
     let answer = answer_of(second.address, "/settle", terms.body(&town.sessions[0], "n-after-the-kill")).await?;
     let accepting = began.elapsed().as_secs_f64() * 1_000.0;
     bench.check(answer.starts_with(b"{\"success\":true"), || "a payment after the restart is refused".to_owned());

@@ -1,6 +1,6 @@
 //! Accepting payments, answering them once, and ending the wait for them.
 
-use super::{Outcome, deferred, missing, select, sessions};
+use super::{Outcome, deferred, missing, plain_hold, select, sessions};
 use crate::{
     domain::{
         amount::Amount,
@@ -16,6 +16,9 @@ use rusqlite::{Connection, params};
 /// Accepts a payment. What was accepted before is recognised first, so that a repeat is told its own outcome and never
 /// that the cap is passed or the session has ended since.
 pub(in crate::ledger) fn hold(conn: &Connection, new: &NewHold) -> Outcome<Held> {
+    if let Some(hold) = plain_hold::write(conn, new)? {
+        return Ok(Held::New(hold));
+    }
     let earlier = match &new.nonce {
         Some(nonce) => same_nonce(conn, new, nonce)?,
         None => take_over(conn, new)?,

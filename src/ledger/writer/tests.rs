@@ -64,7 +64,7 @@ impl Held {
                 stop.recv().expect("the test lets go");
                 Ok(())
             },
-            |()| None,
+            None,
         );
         stands.recv().expect("the verb runs");
         Self { writer, first: first.expect("is queued"), go, dir }
@@ -74,7 +74,7 @@ impl Held {
         &self,
         verb: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<Answer<T>, LedgerError> {
-        super::submit(self.writer.queue.as_ref(), verb, |_| None)
+        super::submit(self.writer.queue.as_ref(), verb, None)
     }
 
     /// Queues a verb for each number while the thread stands, lets it go and gathers the answers.
@@ -143,6 +143,28 @@ async fn a_database_error_is_told_only_to_its_own_caller() {
     assert!([0, 1, 3, 4].iter().all(|n| answers[*n].is_ok()));
     assert_eq!(committed(&dir), [0, 1, 3, 4], "each exactly once, although they ran twice");
     assert_eq!(writer.counts().commits, 5, "one by one");
+}
+
+#[tokio::test]
+async fn a_plain_verb_that_fails_half_way_after_all_undoes_only_itself() {
+    let held = Held::new(8);
+    let queued: Vec<_> = (0..5)
+        .map(|n| {
+            let verb = move |conn: &Connection| {
+                insert(conn, n)?;
+                // The constraint refuses it when half of it is written.
+                if n == 2 { insert(conn, 0) } else { Ok(n) }
+            };
+            super::submit(held.writer.queue.as_ref(), verb, Some(|_| None)).expect("is queued")
+        })
+        .collect();
+    held.go.send(()).expect("the verb waits");
+    super::answer(held.first).await.expect("commits");
+    let answers = join_all(queued.into_iter().map(super::answer)).await;
+    assert!(matches!(answers[2], Err(LedgerError::Inconsistent(_))));
+    assert!([0, 1, 3, 4].iter().all(|n| answers[*n].is_ok()));
+    assert_eq!(committed(&held.dir), [0, 1, 3, 4]);
+    assert_eq!(held.writer.counts().commits, 6, "one by one");
 }
 
 #[tokio::test]
