@@ -40,9 +40,9 @@ pub(super) fn optional_json<T: serde::de::DeserializeOwned>(body: Body) -> Resul
     if bytes.is_empty() {
         return Ok(None);
     }
-    let malformed = |_| OpenFailure::new(OpenReason::BadRequest, OpenReason::BadRequest.meaning());
-    let value = json::read(&bytes).map_err(|_| malformed(()))?;
-    serde_json::from_value(value).map(Some).map_err(|_| malformed(()))
+    let malformed = || OpenFailure::new(OpenReason::BadRequest, OpenReason::BadRequest.meaning());
+    let value = json::read(&bytes).map_err(|_| malformed())?;
+    serde_json::from_value(value).map(Some).map_err(|_| malformed())
 }
 
 fn read(body: Body) -> Result<Bytes, Fault> {

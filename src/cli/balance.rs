@@ -23,6 +23,7 @@ use std::{ops::ControlFlow, path::PathBuf, time::Duration};
 /// Signs the request with the wallet, asks the Covalidator, and checks its attestation against the configured key.
 /// Nothing is sent to the chain by you: with --refresh the facilitator is asked to.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(after_help = "Examples:\n  sotto balance                          of asset.mint\n  \
                   sotto balance --mint MINT --mint MINT  of several tokens\n  \
                   sotto balance --watch                  again whenever it changes, until ctrl-c\n  \
@@ -96,12 +97,11 @@ impl Balance {
     }
 
     async fn make_readable(&self, wallet: &LocalKey) -> Result<(), PayerError> {
-        let (facilitator, session) = match (&self.facilitator, self.session_id) {
-            (Some(facilitator), Some(id)) => (facilitator.clone(), id),
-            _ => {
-                let session = payer::read_session(&self.session)?;
-                (session.facilitator, session.id)
-            }
+        let (facilitator, session) = if let (Some(facilitator), Some(id)) = (&self.facilitator, self.session_id) {
+            (facilitator.clone(), id)
+        } else {
+            let session = payer::read_session(&self.session)?;
+            (session.facilitator, session.id)
         };
         client::make_readable(&facilitator, session, wallet, &SystemClock).await?;
         Ok(())

@@ -163,7 +163,9 @@ impl Facilitator {
         let limit = self.carry_limit(&session);
         let settlement = SettlementId::from_random_bytes(self.random_id());
         let Some(settlement) = self.ledger.plan_settlement(settlement, id, limit.most, self.clock.now()).await? else {
-            buying.map(Buying::forgo);
+            if let Some(buying) = buying {
+                buying.forgo();
+            }
             return Ok(TakeOff::Nothing);
         };
         self.deferred.planned(id, &self.settings.deferred);

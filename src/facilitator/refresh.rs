@@ -239,7 +239,9 @@ impl Facilitator {
             let _open = self.gates.paying(session.user(), &session.intent.asset).await;
             let pair = Pair { payer: *session.user(), payee: session.intent.recipient };
             if is_readable(self.buy(&session, pair, || true).await?) {
-                accounts.iter().for_each(|account| self.unread.is_readable(account));
+                for account in &accounts {
+                    self.unread.is_readable(account);
+                }
                 return Ok(());
             }
             // Somebody moved one of them first, or we are the payer's delegate no more.

@@ -5,12 +5,18 @@
 
 mod mortal;
 
-use crate::support::{Wallet, World, wire};
+use crate::support::{Options, Wallet, World, wire};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use mortal::{Fate, MortalChain, MortalLedger};
 use sotto::{
-    domain::{amount::Amount, payment::Payment, session::SessionState, session::SignedIntent},
-    facilitator::{ApproveSource, Facilitator, OpenRequest},
+    domain::{
+        amount::Amount,
+        clock::{Clock as _, SystemClock},
+        payment::Payment,
+        session::{SessionId, SessionState, SignedIntent},
+        signed,
+    },
+    facilitator::{AllowancePolicy, AllowanceSettings, ApproveSource, Facilitator, OpenRequest, ReadRequest, Reader},
     ledger::{Ledger, SqliteLedger},
 };
 use std::{sync::Arc, time::Duration};
@@ -24,10 +30,12 @@ struct Scene {
     payer: Wallet,
     merchant: Wallet,
     request: OpenRequest,
+    /// Whether both sides ask to be able to read their balances afterwards.
+    reads: bool,
 }
 
 impl Scene {
-    async fn set(world: &World, name: &str) -> Self {
+    async fn set(world: &World, name: &str, reads: bool) -> Self {
         let (payer, merchant) = (world.wallet(1_000_000).await, world.wallet(0).await);
         let mut opening = world.opening(&payer, &merchant.key(), 10_000);
         opening.intent.nonce = format!("{name:0>16}");
@@ -44,10 +52,10 @@ impl Scene {
             approve: ApproveSource::Transaction(BASE64_STANDARD.encode(wire(&approve))),
             intent: SignedIntent { signature: payer.sign(&bytes), bytes, settle_signature: None },
         };
-        Self { payer, merchant, request }
+        Self { payer, merchant, request, reads }
     }
 
-    fn payment(&self, session: sotto::domain::session::SessionId, nonce: &str) -> Payment {
+    fn payment(&self, session: SessionId, nonce: &str) -> Payment {
         Payment {
             session,
             amount: Amount::new(PRICE).unwrap(),
@@ -64,6 +72,22 @@ impl Scene {
     }
 }
 
+/// Both wallets have their balances made readable.
+async fn read(facilitator: &Arc<Facilitator>, scene: &Scene, session: SessionId, now: u64) {
+    for (reader, wallet) in [(Reader::User, &scene.payer), (Reader::Merchant, &scene.merchant)] {
+        let signature = wallet.sign(signed::read_message(&session.to_string(), now).as_bytes());
+        // What a killed predecessor left in flight may have come first.
+        let _ = facilitator.make_readable(session, reader, Some(ReadRequest { at: now, signature })).await;
+    }
+}
+
+/// The real balance, as nobody on a real network could read it.
+fn units(world: &World, wallet: &Wallet) -> u64 {
+    let handle = world.token_account(&wallet.key()).unwrap().amount;
+    let landed = world.net.network().stand_ins().vault().look_up(handle);
+    landed.map_or(0, |landed| u64::try_from(landed.plaintext.unwrap()).unwrap())
+}
+
 /// Opens a session and pays three times, twice at once. Gives how many payments said success.
 async fn live(facilitator: &Arc<Facilitator>, scene: &Scene) -> u64 {
     let Ok(session) = facilitator.open_session(scene.request.clone()).await else { return 0 };
@@ -71,6 +95,9 @@ async fn live(facilitator: &Arc<Facilitator>, scene: &Scene) -> u64 {
     let mut successes = u64::from(facilitator.settle(&a).await.is_ok());
     let (b, c) = tokio::join!(facilitator.settle(&b), facilitator.settle(&c));
     successes += u64::from(b.is_ok()) + u64::from(c.is_ok());
+    if scene.reads {
+        read(facilitator, scene, session.id, SystemClock.now()).await;
+    }
     successes
 }
 
@@ -81,9 +108,9 @@ fn process(world: &World, ledger: &Arc<SqliteLedger>, fate: &Arc<Fate>) -> Arc<F
 }
 
 /// One process dies where it is told, another takes over; then the books are read.
-async fn die_and_recover(world: &World, last: u64, after_effect: bool) {
+async fn die_and_recover(world: &World, last: u64, after_effect: bool, reads: bool) {
     let name = format!("{last}-{after_effect}");
-    let scene = Scene::set(world, &name).await;
+    let scene = Scene::set(world, &name, reads).await;
     let ledger = world.open_ledger(&name).await;
     let fate = Fate::at(last, after_effect);
     let first = process(world, &ledger, &fate);
@@ -117,10 +144,10 @@ async fn wait_until_settled(ledger: &SqliteLedger, name: &str) {
 async fn check_books(world: &World, ledger: &SqliteLedger, scene: &Scene, name: &str, successes: u64) {
     ledger.audit().await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let totals = ledger.totals(None).await.unwrap();
-    let received = world.balance(&scene.merchant).await;
+    let received = units(world, &scene.merchant);
     assert_eq!(totals.held, Amount::ZERO, "{name}: nothing is held for ever");
     assert_eq!(totals.captured.get(), received, "{name}: the books agree with the chain");
-    assert_eq!(world.balance(&scene.payer).await, 1_000_000 - received, "{name}: nothing is lost");
+    assert_eq!(units(world, &scene.payer), 1_000_000 - received, "{name}: nothing is lost");
     assert!(received <= 3 * PRICE && received % PRICE == 0, "{name}: no payment is made twice: {received}");
     assert!(successes * PRICE <= received, "{name}: success is said at most once for what moved");
     if let Some(session) = ledger.find_session(&scene.payer.key(), &format!("{name:0>16}")).await.unwrap() {
@@ -131,10 +158,30 @@ async fn check_books(world: &World, ledger: &SqliteLedger, scene: &Scene, name: 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_dies_at_any_call_loses_and_repeats_nothing() {
-    let world = Arc::new(World::start().await);
+    dies_everywhere(World::start().await, false).await;
+}
+
+/// Every payment after the first is one that buys for accounts that never rest; then both sides ask.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_holds_where_allowances_are_bought_now_and_then_and_on_request() {
+    let allowances = AllowanceSettings {
+        max_age: Duration::ZERO,
+        min_interval: Duration::ZERO,
+        request_interval: Duration::ZERO,
+        ..AllowanceSettings::default()
+    };
+    let options = Options::settings(move |settings| {
+        settings.decrypt_allowance = AllowancePolicy::Idle;
+        settings.allowances = allowances;
+    });
+    dies_everywhere(World::with(options).await, true).await;
+}
+
+async fn dies_everywhere(world: World, reads: bool) {
+    let world = Arc::new(world);
     let fate = Fate::immortal();
     let ledger = world.open_ledger("undisturbed").await;
-    let scene = Scene::set(&world, "undisturbed").await;
+    let scene = Scene::set(&world, "undisturbed", reads).await;
     let undisturbed = process(&world, &ledger, &fate);
     assert_eq!(live(&undisturbed, &scene).await, 3);
     let calls = fate.calls();
@@ -150,7 +197,7 @@ async fn a_process_that_dies_at_any_call_loses_and_repeats_nothing() {
         }
         let lives = batch.into_iter().map(|(last, after)| {
             let world = Arc::clone(&world);
-            tokio::spawn(async move { die_and_recover(&world, last, after).await })
+            tokio::spawn(async move { die_and_recover(&world, last, after, reads).await })
         });
         for life in lives.collect::<Vec<_>>() {
             life.await.unwrap();
