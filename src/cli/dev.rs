@@ -190,7 +190,7 @@ impl Dev {
              sotto --config {config} session open --facilitator {} --facilitator-address {} \\\n    \
              --key {state}/payer.json --recipient {} --cap 1 --origin {} --out {state}/session.json --force\n  \
              sotto --config {config} session pay {route} --session {state}/session.json --max-price {PRICE}\n  \
-             sotto --config {config} balance --key {state}/payer.json\n",
+             sotto --config {config} balance --refresh --session {state}/session.json --key {state}/payer.json\n",
             sandbox.facilitator,
             people.facilitator.public(),
             sandbox.merchant,

@@ -117,7 +117,7 @@ impl Facilitator {
                 false
             }
         };
-        let refreshed = self.refresh_one(session, wallet, may).await;
+        let refreshed = self.refresh_wallet(session, wallet, may).await;
         if taken && refreshed.is_err() {
             // Nothing was sent that is known of: asking again may help.
             self.requests.give_back(&account);

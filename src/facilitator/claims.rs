@@ -5,7 +5,7 @@
 use std::{
     collections::HashSet,
     hash::Hash,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Ids that some task works on.
@@ -34,6 +34,26 @@ impl<K: Copy + Eq + Hash> Claims<K> {
     /// Whether somebody works on `id`.
     pub(super) fn is_claimed(&self, id: K) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    }
+}
+
+/// The same for a task that outlives whoever starts it.
+pub(super) struct OwnedClaim<K: Copy + Eq + Hash> {
+    claims: Arc<Claims<K>>,
+    id: K,
+}
+
+impl<K: Copy + Eq + Hash> Claims<K> {
+    /// The right to work on `id` for a task of its own, unless somebody has it.
+    pub(super) fn claim_owned(self: &Arc<Self>, id: K) -> Option<OwnedClaim<K>> {
+        let mut claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        claimed.insert(id).then(|| OwnedClaim { claims: Arc::clone(self), id })
+    }
+}
+
+impl<K: Copy + Eq + Hash> Drop for OwnedClaim<K> {
+    fn drop(&mut self) {
+        self.claims.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 

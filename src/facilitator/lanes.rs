@@ -162,6 +162,8 @@ impl Facilitator {
         let together = lane.woken.swap(0, Ordering::SeqCst);
         let limit = self.carry_limit(&session);
         let settlement = SettlementId::from_random_bytes(self.random_id());
+        // From before it exists, so that no background round takes it for one that nobody drives.
+        let claim = self.resuming.claim_owned(settlement);
         let Some(settlement) = self.ledger.plan_settlement(settlement, id, limit.most, self.clock.now()).await? else {
             if let Some(buying) = buying {
                 buying.forgo();
@@ -177,7 +179,7 @@ impl Facilitator {
         self.spawn(async move {
             let _flight = flight;
             this.drive_holding(Work { settlement, attempt: None }, Until::Landed, Some(held)).await;
-            drop((buying, work));
+            drop((buying, work, claim));
             this.lanes.progress.notify_waiters();
         });
         Ok(TakeOff::Flies { together, window: limit.window, more })

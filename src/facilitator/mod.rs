@@ -115,8 +115,8 @@ pub struct Facilitator {
     waiters: Arc<waiters::Waiters>,
     /// Settlements a task of this process drives right now.
     driving: claims::Claims<SettlementId>,
-    /// Settlements a task of this process stands in line to drive.
-    resuming: claims::Claims<SettlementId>,
+    /// Settlements a task of this process drives, or stands in line to drive, or is about to plan.
+    resuming: Arc<claims::Claims<SettlementId>>,
     /// Openings a task of this process finishes right now.
     finishing: claims::Claims<SessionId>,
     /// Sessions whose last transfer landed with an error: the next one is simulated first.
@@ -154,7 +154,7 @@ impl Facilitator {
             settings,
             waiters: Arc::default(),
             driving: claims::Claims::default(),
-            resuming: claims::Claims::default(),
+            resuming: Arc::default(),
             finishing: claims::Claims::default(),
             distrusted: claims::Marks::default(),
             units: measuring::Units::default(),

@@ -6,8 +6,8 @@
 //! with its own purpose like everything we send, and what is missing is read from the chain before rent is spent.
 //!
 //! At rest ([`Facilitator::watch_rest`]) one transfer from payer to merchant, signed by us as the payer's delegate, makes
-//! both balances readable at the price of two allowances. Where only one of them rests, and on request, the source is the
-//! spender's own token account: made once, at the first need, and it never holds anything.
+//! both balances readable at the price of two allowances; on request it is the same where both are quiet. Else the source
+//! is the spender's own token account: made once, at the first need, and it never holds anything.
 
 use crate::{
     chain::{
@@ -59,26 +59,72 @@ const fn is_readable(found: Option<Refreshed>) -> bool {
 struct Pair {
     payer: Pubkey,
     payee: Pubkey,
+    /// Whose balance it is about; both when nobody is named.
+    reader: Option<Pubkey>,
 }
 
 impl Facilitator {
-    /// Makes one wallet's balance readable, from our own account. `may` is asked when something is really missing.
-    pub(super) async fn refresh_one(
+    /// Makes the balance of one of a session's wallets readable, and the other's with it where both are quiet: it costs the
+    /// same. `may` is asked when something is really missing; `None` when it said no.
+    pub(super) async fn refresh_wallet(
         self: &Arc<Self>,
         session: &Session,
         wallet: Pubkey,
-        may: impl FnOnce() -> bool + Send,
+        mut may: impl FnMut() -> bool + Send,
     ) -> Result<Option<Refreshed>, SignFailure> {
-        self.ensure_own_account().await?;
-        self.buy(session, Pair { payer: self.keys.spender.pubkey(), payee: wallet }, may).await
+        let accounts = self.accounts_of(session);
+        let mut said = None;
+        let mut may = || *said.get_or_insert_with(&mut may);
+        if self.may_move_zero(session) && self.unread.are_quiet(&accounts) {
+            let bought = self.refresh_both(session, Some(wallet), &mut may).await?;
+            if !matches!(bought, Some(Refreshed::Failed | Refreshed::NotReady)) {
+                return Ok(bought);
+            }
+        }
+        self.refresh_one(session, wallet, may).await
     }
 
-    /// Buys for the payee, and for the payer where he is not ourselves. `None` when `may` said no.
+    /// The payer's and the merchant's balance with one transfer between them; for `reader` alone it is asked whether
+    /// anything is missing, when one is named.
+    async fn refresh_both(
+        self: &Arc<Self>,
+        session: &Session,
+        reader: Option<Pubkey>,
+        may: impl FnMut() -> bool + Send,
+    ) -> Result<Option<Refreshed>, SignFailure> {
+        // An opening reads what was approved: where a transfer lowers that, even one of zero, it has to wait.
+        let _open = self.gates.paying(session.user(), &session.intent.asset).await;
+        let pair = Pair { payer: *session.user(), payee: session.intent.recipient, reader };
+        let bought = self.buy(session, pair, may).await?;
+        if is_readable(bought) && (reader.is_none() || !matches!(bought, Some(Refreshed::Readable))) {
+            for account in &self.accounts_of(session) {
+                self.unread.is_readable(account);
+            }
+        }
+        Ok(bought)
+    }
+
+    /// One wallet's balance, from our own account.
+    async fn refresh_one(
+        self: &Arc<Self>,
+        session: &Session,
+        wallet: Pubkey,
+        may: impl FnMut() -> bool + Send,
+    ) -> Result<Option<Refreshed>, SignFailure> {
+        self.ensure_own_account().await?;
+        let pair = Pair { payer: self.keys.spender.pubkey(), payee: wallet, reader: Some(wallet) };
+        let bought = self.buy(session, pair, may).await?;
+        if is_readable(bought) {
+            self.unread.is_readable(&self.token_account(&wallet));
+        }
+        Ok(bought)
+    }
+
     async fn buy(
         self: &Arc<Self>,
         session: &Session,
         pair: Pair,
-        may: impl FnOnce() -> bool + Send,
+        mut may: impl FnMut() -> bool + Send,
     ) -> Result<Option<Refreshed>, SignFailure> {
         let held = self.gates.accounts(self.token_account(&pair.payer), self.token_account(&pair.payee), true).await;
         match self.missing(&pair, &held).await? {
@@ -94,6 +140,8 @@ impl Facilitator {
         let Some(attempt) = self.sign_refresh(id, session, &pair, &held).await? else {
             return Ok(Some(Refreshed::Failed));
         };
+        // From before it exists, so that no background round takes it for one that nobody drives.
+        let _claim = self.resuming.claim(id);
         let now = self.clock.now();
         let settlement = self.ledger.plan_other(id, Purpose::Refresh, Some(session.id), now).await?;
         let work = match self.ledger.record_signed(&settlement, attempt, now).await? {
@@ -122,11 +170,10 @@ impl Facilitator {
             .filter(|account| account.state == AccountState::Initialised)
             .collect();
         let [source, destination] = decoded.as_slice() else { return Ok(None) };
-        let ours = self.keys.spender.pubkey();
         let wanted: Vec<Pubkey> = [(pair.payer, source), (pair.payee, destination)]
             .into_iter()
-            // Nobody reads our own account, and what has no handle has never held anything.
-            .filter(|(wallet, account)| *wallet != ours && account.amount != 0)
+            // What has no handle has never held anything.
+            .filter(|(wallet, account)| pair.reader.is_none_or(|reader| reader == *wallet) && account.amount != 0)
             .map(|(wallet, account)| self.settings.programs.decrypt_allowance(account.amount, &wallet))
             .collect();
         let found = self.chain.accounts(&wanted).await?;
@@ -193,6 +240,7 @@ impl Facilitator {
         let cost = Cost { fee: unsigned.fee(), rent: self.chain.rent(IncoAccount::SIZE).await?, grant: 0 };
         let signed = unsigned.sign(&[&*self.keys.fee_payer])?;
         let id = SettlementId::from_random_bytes(self.random_id());
+        let _claim = self.resuming.claim(id);
         let now = self.clock.now();
         let settlement = self.ledger.plan_other(id, Purpose::Probe, None, now).await?;
         let made = attempt(id, 1, signed, blockhash, cost);
@@ -235,28 +283,17 @@ impl Facilitator {
         if self.may_move_zero(&session)
             && let Some(_buying) = self.unread.claim_at_rest(&accounts, now)
         {
-            // An opening reads what was approved: where a transfer lowers that, even one of zero, it has to wait.
-            let _open = self.gates.paying(session.user(), &session.intent.asset).await;
-            let pair = Pair { payer: *session.user(), payee: session.intent.recipient };
-            if is_readable(self.buy(&session, pair, || true).await?) {
-                for account in &accounts {
-                    self.unread.is_readable(account);
-                }
-                return Ok(());
-            }
-            // Somebody moved one of them first, or we are the payer's delegate no more.
-            for (account, wallet) in accounts.iter().zip([pair.payer, pair.payee]) {
-                if is_readable(self.refresh_one(&session, wallet, || true).await?) {
-                    self.unread.is_readable(account);
+            if !is_readable(self.refresh_both(&session, None, || true).await?) {
+                // Somebody moved one of them first, or we are the payer's delegate no more.
+                for wallet in [*session.user(), session.intent.recipient] {
+                    self.refresh_one(&session, wallet, || true).await?;
                 }
             }
             return Ok(());
         }
         let Some(_buying) = self.unread.claim_at_rest(&[account], now) else { return Ok(()) };
         let wallet = if account == accounts[0] { *session.user() } else { session.intent.recipient };
-        if is_readable(self.refresh_one(&session, wallet, || true).await?) {
-            self.unread.is_readable(&account);
-        }
+        self.refresh_one(&session, wallet, || true).await?;
         Ok(())
     }
 

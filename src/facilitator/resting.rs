@@ -181,6 +181,12 @@ impl Resting {
         }
     }
 
+    /// Whether nothing of ours is known to wait for these accounts or to move them; never where that is not counted.
+    pub(super) fn are_quiet(&self, accounts: &[Pubkey]) -> bool {
+        let known = self.lock();
+        self.terms.is_some() && accounts.iter().all(|key| known.get(key).is_none_or(|account| account.busy == 0))
+    }
+
     /// The right to buy with the next transfer between two accounts that are never at rest: one of them has been
     /// unreadable for too long. Neither may have been bought for lately.
     pub(super) fn overdue(self: &Arc<Self>, accounts: [Pubkey; 2], now: Instant) -> Option<Buying> {

@@ -211,22 +211,24 @@ async fn the_two_wallets_of_a_session_are_made_able_to_read_on_request() {
     assert!(answer["transaction"].as_str().is_some_and(|signature| signature.len() > 80));
     shop.world.confirmed().await;
     assert_eq!(shop.world.balance(&shop.payer).await, PURSE - PRICE);
-    assert!(!shop.is_readable(&shop.merchant), "each for himself");
-    assert_eq!(shop.asks("merchant", &shop.merchant).await.0, 200);
-    shop.world.confirmed().await;
-    assert_eq!(shop.world.balance(&shop.merchant).await, PRICE);
-    let spent = shop.spent().await;
+    assert_eq!(shop.world.balance(&shop.merchant).await, PRICE, "both were quiet, and one transfer does for both");
+    assert_eq!(shop.spent().await, (15_000, TWO));
     let (status, answer) = shop.asks("merchant", &shop.merchant).await;
     assert_eq!((status, &answer["transaction"]), (200, &json!("")), "what is readable costs nothing");
-    assert_eq!(shop.spent().await, spent);
+    assert_eq!(shop.spent().await, (15_000, TWO));
 
     shop.pays().await;
-    for (who, wallet) in [("user", &shop.payer), ("merchant", &shop.merchant)] {
+    let too_soon = async |who, wallet| {
         let (status, answer) = shop.asks(who, wallet).await;
         assert_eq!((status, &answer["error"]), (429, &json!("refresh_too_soon")), "{who}: {answer:#}");
-    }
-    assert_eq!(shop.spent().await, (spent.0 + 10_000, spent.1), "nothing but the payment's fee");
-    shop.closes(2).await;
+    };
+    too_soon("user", &shop.payer).await;
+    assert_eq!(shop.asks("merchant", &shop.merchant).await.0, 200, "it was not the merchant who asked");
+    shop.pays().await;
+    too_soon("user", &shop.payer).await;
+    too_soon("merchant", &shop.merchant).await;
+    assert_eq!(shop.spent().await, (40_000, 2 * TWO), "three payments and two refreshes");
+    shop.closes(3).await;
 }
 
 #[tokio::test]
@@ -251,16 +253,31 @@ async fn nobody_else_has_a_balance_made_readable_at_our_cost() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_a_stranger_spoilt_costs_a_fee_and_is_given_up() {
+async fn a_refresh_that_a_stranger_spoilt_costs_a_fee_and_is_made_from_our_own_account() {
     let shop = Shop::open(idle(never_at_rest())).await;
     shop.pays().await;
-    // The first need creates our own account, which is none of the merchant's.
-    assert_eq!(shop.asks("user", &shop.payer).await.0, 200);
-    let before = shop.spent().await;
     shop.is_ambushed().await;
     let (status, answer) = shop.asks("merchant", &shop.merchant).await;
-    assert_eq!(status, 503, "{answer:#}");
-    assert_eq!(shop.spent().await, (before.0 + 5_000, before.1));
-    assert!(!shop.is_readable(&shop.merchant));
+    assert_eq!(status, 200, "{answer:#}");
+    assert!(!shop.world.net.network().has_ambushes());
+    assert!(shop.is_readable(&shop.merchant) && !shop.is_readable(&shop.payer));
+    let (fees, rent) = shop.spent().await;
+    assert_eq!(fees, 10_000 + 3 * 5_000, "the spoilt one, our own account, the refresh");
+    assert!((TWO + 2_000_000..TWO + 3_000_000).contains(&rent), "the two allowances and our own account: {rent}");
+    shop.closes(1).await;
+}
+
+#[tokio::test]
+async fn where_nothing_is_bought_on_idle_a_wallet_is_refreshed_from_our_own_account() {
+    let options = Options::settings(|settings| {
+        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.allowances = never_at_rest();
+    });
+    let shop = Shop::open(options).await;
+    shop.pays().await;
+    assert_eq!(shop.asks("user", &shop.payer).await.0, 200);
+    shop.world.confirmed().await;
+    assert_eq!(shop.world.balance(&shop.payer).await, PURSE - PRICE);
+    assert!(!shop.is_readable(&shop.merchant), "each for himself");
     shop.closes(1).await;
 }

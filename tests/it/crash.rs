@@ -148,7 +148,7 @@ async fn check_books(world: &World, ledger: &SqliteLedger, scene: &Scene, name: 
     assert_eq!(totals.held, Amount::ZERO, "{name}: nothing is held for ever");
     assert_eq!(totals.captured.get(), received, "{name}: the books agree with the chain");
     assert_eq!(units(world, &scene.payer), 1_000_000 - received, "{name}: nothing is lost");
-    assert!(received <= 3 * PRICE && received % PRICE == 0, "{name}: no payment is made twice: {received}");
+    assert!(received <= 3 * PRICE && received.is_multiple_of(PRICE), "{name}: no payment is made twice: {received}");
     assert!(successes * PRICE <= received, "{name}: success is said at most once for what moved");
     if let Some(session) = ledger.find_session(&scene.payer.key(), &format!("{name:0>16}")).await.unwrap() {
         let state = session.state;

@@ -18,9 +18,9 @@ mod crash;
 mod deferred;
 mod demo;
 mod errors_doc;
+mod faults;
 #[cfg(all(feature = "server", feature = "localnet"))]
 mod fee_payers;
-mod faults;
 mod idl;
 mod inspect;
 mod journey;
