@@ -71,8 +71,8 @@ pub const fn open_status(reason: OpenReason) -> StatusCode {
         OpenReason::QuotaExceeded | OpenReason::RefreshTooSoon | OpenReason::TooManyRequests => {
             StatusCode::TOO_MANY_REQUESTS
         }
-        OpenReason::SessionNotFound => StatusCode::NOT_FOUND,
-        OpenReason::SignatureRequired => StatusCode::FORBIDDEN,
+        OpenReason::SessionNotFound | OpenReason::PaymentNotFound => StatusCode::NOT_FOUND,
+        OpenReason::SignatureRequired | OpenReason::InvalidCloseSignature => StatusCode::FORBIDDEN,
         OpenReason::SessionBusy
         | OpenReason::ApprovePending
         | OpenReason::CapUnverified

@@ -12,6 +12,7 @@ use crate::{
         json,
         opening::{self, Opening},
         payment,
+        payments::{self, Closing},
     },
 };
 use axum::{body::Bytes, extract::rejection::BytesRejection, http::StatusCode, response::IntoResponse as _};
@@ -43,6 +44,12 @@ pub(super) fn optional_json<T: serde::de::DeserializeOwned>(body: Body) -> Resul
     let malformed = || OpenFailure::new(OpenReason::BadRequest, OpenReason::BadRequest.meaning());
     let value = json::read(&bytes).map_err(|_| malformed())?;
     serde_json::from_value(value).map(Some).map_err(|_| malformed())
+}
+
+/// The request of a `POST /sessions/{id}/close` body.
+pub(super) fn closing(body: Body) -> Result<Closing, OpenFailure> {
+    let bytes = read(body).map_err(surface::open_failure)?;
+    payments::closing(&bytes).map_err(OpenFailure::of_body)
 }
 
 fn read(body: Body) -> Result<Bytes, Fault> {

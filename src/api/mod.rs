@@ -6,8 +6,10 @@
 //! by their short hash, no bodies, no query.
 
 mod error;
+mod events;
 mod extract;
 mod health;
+mod payments;
 mod rates;
 mod request;
 mod server;
@@ -107,7 +109,7 @@ struct Route {
 }
 
 /// The API, line by line.
-fn routes() -> [Route; 8] {
+fn routes() -> [Route; 11] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
@@ -116,6 +118,9 @@ fn routes() -> [Route; 8] {
         route("POST", "/sessions", Surface::Sessions, post(sessions::open)),
         route("GET", "/sessions/{id}", Surface::Sessions, get(sessions::show)),
         route("POST", "/sessions/{id}/allowances", Surface::Sessions, post(sessions::refresh)),
+        route("POST", "/sessions/{id}/close", Surface::Sessions, post(payments::close)),
+        route("GET", "/sessions/{id}/payments/{payment}", Surface::Sessions, get(payments::show)),
+        route("GET", "/sessions/{id}/events", Surface::Sessions, get(events::listen)),
         route("POST", "/verify", Surface::Verify, post(verify::verify)),
         route("POST", "/settle", Surface::Settle, post(settle::settle)),
     ]
@@ -195,6 +200,7 @@ fn cors(settings: &ApiSettings) -> CorsLayer {
             HeaderName::from_static(header::X_PAYMENT),
             HeaderName::from_static(READ_AT),
             HeaderName::from_static(READ_SIGNATURE),
+            HeaderName::from_static(events::LAST_EVENT_ID),
         ])
         .expose_headers([names::RETRY_AFTER, HeaderName::from_static(request::REQUEST_ID)])
         .max_age(PREFLIGHT_AGE)

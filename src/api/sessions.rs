@@ -80,7 +80,7 @@ async fn look(
     query: Result<Query<ReadQuery>, QueryRejection>,
     headers: &HeaderMap,
 ) -> Result<(Session, bool), OpenFailure> {
-    let id = session_id(id)?;
+    let id = session_id(id.ok().map(|Path(text)| text))?;
     let read = read_request(query, headers)?;
     app.facilitator.session(id, read).await.map_err(OpenFailure::of_use_case)
 }
@@ -110,7 +110,7 @@ async fn make_readable(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<ReadableBalance, OpenFailure> {
-    let id = session_id(id)?;
+    let id = session_id(id.ok().map(|Path(text)| text))?;
     let read = read_request(query, headers)?;
     let body = extract::optional_json::<RefreshBody>(body)?.unwrap_or_default();
     let reader = match body.reader {
@@ -120,16 +120,16 @@ async fn make_readable(
     app.facilitator.make_readable(id, reader, read).await.map_err(OpenFailure::of_use_case)
 }
 
-/// What is not an id is nobody's session: the same answer as for an unknown one.
-fn session_id(id: Result<Path<String>, PathRejection>) -> Result<SessionId, OpenFailure> {
-    let id = id.ok().and_then(|Path(text)| text.parse::<SessionId>().ok());
+/// A session's id; what is not one is nobody's session: the same answer as for an unknown one.
+pub(super) fn session_id(text: Option<String>) -> Result<SessionId, OpenFailure> {
+    let id = text.and_then(|text| text.parse::<SessionId>().ok());
     let id = id.ok_or_else(|| OpenFailure::new(OpenReason::SessionNotFound, OpenReason::SessionNotFound.meaning()))?;
     tracing::Span::current().record("session", id.log_hash());
     Ok(id)
 }
 
 /// The signed read, from the headers or else from the query.
-fn read_request(
+pub(super) fn read_request(
     query: Result<Query<ReadQuery>, QueryRejection>,
     headers: &HeaderMap,
 ) -> Result<Option<ReadRequest>, OpenFailure> {
@@ -156,7 +156,7 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 /// A session as its reader may see it: never the intent, never a signature of it.
-fn view(session: &Session, amounts: bool) -> SessionView {
+pub(super) fn view(session: &Session, amounts: bool) -> SessionView {
     let told = |amount: crate::domain::amount::Amount| amounts.then(|| amount.to_string());
     let rejected = match session.state {
         SessionState::Rejected(reason) => Some(reason.word().to_owned()),

@@ -1,5 +1,6 @@
 //! `sotto demo`: confidential payments from the first to the last step in one process, and whether they add up.
 
+mod deferred;
 mod empty;
 mod figures;
 mod scene;
@@ -39,7 +40,7 @@ const LEAST_CAP: &str = "1";
 ///
 /// Starts a local network with stand-ins for Inco's programs, a facilitator and a merchant in this process, on free
 /// ports of this machine only. A payer who has tokens and no SOL opens a session with one signature and pays for each
-/// call; then both sides decrypt their balances. The exit code is 0 only if every figure adds up.
+/// call, settled one by one and then deferred; both sides decrypt their balances. The exit code is 0 only if every figure adds up.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sotto demo                                        20 payments, a table, the sums\n  \
@@ -115,6 +116,8 @@ impl Demo {
         let after = scene.standing(&payer).await?;
         let mut figures = Figures::new(self.delegation, scene.price, calls, [before, after], [opened, paid]);
         story.sums(&figures)?;
+        figures.deferred = Some(deferred::play(&scene, &payer, &paying, self.payments).await?);
+        story.deferred(&figures)?;
         figures.empty = Some(empty::play(&scene).await?);
         figures.audit = scene.audit().await?;
         story.end(&figures)?;
@@ -138,9 +141,9 @@ impl Demo {
         Ok(calls)
     }
 
-    /// Enough for all calls.
+    /// Enough for all calls, those that are settled one by one and those that are settled later.
     fn cap(&self, scene: &Scene<'_>) -> Result<Amount, DemoError> {
-        let needed = Amount::new(scene.price.get() * u64::from(self.payments));
+        let needed = Amount::new(2 * scene.price.get() * u64::from(self.payments));
         Ok(needed.unwrap_or(Amount::MAX).max(tokens(LEAST_CAP)?))
     }
 }

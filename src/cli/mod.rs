@@ -13,6 +13,8 @@ mod demo;
 mod dev;
 mod doctor;
 mod error;
+#[cfg(feature = "client")]
+mod follow;
 mod keygen;
 #[cfg(feature = "localnet")]
 mod local_network;

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     client::{Fetched, PayError, Payer},
     domain::{amount::Amount, chance::OsChance, clock::SystemClock},
+    wire::facilitator::SettleAnswer,
 };
 use clap::Args;
 use reqwest::{Body, Method, Request, Url};
@@ -54,7 +55,7 @@ struct Answer {
     status: u16,
     body: String,
     paid: Option<Amount>,
-    receipt: Option<crate::wire::facilitator::SettleAnswer>,
+    receipt: Option<SettleAnswer>,
 }
 
 impl Pay {
@@ -97,13 +98,24 @@ impl Pay {
             return json(&json!({ "status": status, "body": body, "paid": paid, "receipt": receipt }));
         }
         say(&answer.body)?;
-        let transaction = answer.receipt.as_ref().map_or("no receipt", |receipt| receipt.transaction.as_str());
+        let settled = match &answer.receipt {
+            None => "no receipt".to_owned(),
+            Some(receipt) if receipt.transaction.is_empty() => format!("held and settled later{}", payment_of(receipt)),
+            Some(receipt) => format!("transaction {}", receipt.transaction),
+        };
         match paid {
-            Some(paid) => note(&format_args!("paid {paid}, transaction {transaction}")),
+            Some(paid) => note(&format_args!("paid {paid}, {settled}")),
             None => note(&"nothing was paid"),
         }
         Ok(())
     }
+}
+
+/// Under which id a held payment can be asked for.
+fn payment_of(receipt: &SettleAnswer) -> String {
+    let session = receipt.extensions.as_ref().and_then(|extensions| extensions.session.as_ref());
+    let payment = session.and_then(|session| session.payment.as_ref());
+    payment.map(|payment| format!(", payment {payment}")).unwrap_or_default()
 }
 
 fn url(text: &str) -> Result<Url, String> {

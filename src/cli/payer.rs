@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     client::{
-        BalanceReader, FacilitatorError, LocalKey, OpenError, OpenSession, PayError, RpcError, SavedError, Settings,
-        SolanaRpc, Trust, balance::BalanceError,
+        BalanceReader, FacilitatorError, FollowError, LocalKey, OpenError, OpenSession, PayError, RpcError, SavedError,
+        Settings, SolanaRpc, Trust, balance::BalanceError,
     },
     config::{AssetConfig, CovalidatorConfig, NetworkConfig, ProgramsConfig, TelemetryConfig, WrongNetwork},
     covalidator::{HttpCovalidator, SetupError},
@@ -96,6 +96,9 @@ pub(super) enum PayerError {
     /// No session.
     #[error("no session was opened or shown")]
     Open(#[from] OpenError),
+    /// Nothing was told of a session or payment, or nothing was closed.
+    #[error("the facilitator told nothing")]
+    Follow(#[from] FollowError),
     /// No payment.
     #[error("the request was not answered or not paid")]
     Pay(#[from] PayError),

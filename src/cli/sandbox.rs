@@ -100,12 +100,20 @@ impl Sandbox {
         format!("{}{}", self.merchant, shop::ROUTE)
     }
 
+    /// The URL of the route that is paid later.
+    pub(super) fn deferred_route(&self) -> String {
+        format!("{}{}", self.merchant, shop::DEFERRED_ROUTE)
+    }
+
     fn shop(&self, terms: &SandboxTerms) -> Result<axum::Router, CliError> {
         let mint = self.config.asset.mint;
         let offer = Offer::new(self.service.network.alias(), mint, terms.merchant, terms.price)
             .described("The weather, a call", "application/json");
-        let gate = Gate::new(offer).public_base(&self.merchant);
-        Ok(shop::router(Paywall::new(FacilitatorClient::new(&self.facilitator)?, gate)))
+        let paywall = |offer: Offer| {
+            let gate = Gate::new(offer).public_base(&self.merchant);
+            Ok::<_, CliError>(Paywall::new(FacilitatorClient::new(&self.facilitator)?, gate))
+        };
+        Ok(shop::router(paywall(offer.clone())?, paywall(offer.deferred())?))
     }
 
     fn serve(&mut self, listener: TcpListener, router: axum::Router) {
@@ -117,12 +125,13 @@ impl Sandbox {
     /// Answers the requests under way, then stops everything. What is unfinished is in the ledger.
     pub(super) async fn stop(self) {
         self.stop.cancel();
+        self.service.facilitator.end_streams();
         for mut server in self.servers {
             if timeout(STOP_PATIENCE, &mut server).await.is_err() {
                 server.abort();
             }
         }
-        self.service.facilitator.stop().await;
+        self.service.facilitator.leave().await;
         self.service.chain.shutdown().await;
         drop(self.service);
         self.network.stop().await;

@@ -83,7 +83,7 @@ impl Serve {
         self.tell(address, config, &service)?;
         let served = serve_until_stopped(
             listener,
-            service.router.clone(),
+            &service,
             wiring::server_settings(config),
             stop,
             config.limits.request_timeout,
@@ -117,18 +117,21 @@ async fn tell_readiness(service: &Service) {
 /// Serves until somebody asks to stop, then gives the requests under way up to `patience`.
 async fn serve_until_stopped(
     listener: TcpListener,
-    router: axum::Router,
+    service: &Service,
     settings: ServerSettings,
     stop: Stop,
     patience: Duration,
 ) -> Result<(), CliError> {
     let stopping = CancellationToken::new();
+    let router = service.router.clone();
     let mut serving = std::pin::pin!(api::serve(listener, router, settings, stopping.clone()));
     tokio::select! {
         () = &mut serving => return Ok(()),
         asked = stop.asked() => asked?,
     }
     stopping.cancel();
+    // Streams have no end of their own.
+    service.facilitator.end_streams();
     // What is still under way then is recorded, and the next process finishes it.
     if timeout(patience, serving).await.is_err() {
         tracing::warn!("stopped with requests under way");

@@ -1,8 +1,9 @@
-//! `sotto session open|show|pay`: a payer's session from the command line.
+//! `sotto session open|show|pay|payments|events|close`: a payer's session from the command line.
 
 use super::{
     Global,
     error::CliError,
+    follow::{Close, Events, Payments},
     output::{json, say, table},
     pay::Pay,
     payer::{self, PayerConfig, PayerError, SESSION_FILE, SessionFile, WALLET_FILE},
@@ -18,12 +19,15 @@ use serde_json::json;
 use solana_pubkey::Pubkey;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-/// Open a session as a payer, look at it, pay from it
+/// Open a session as a payer, look at it, pay from it, follow it, close it
 #[derive(Debug, Subcommand)]
 pub(super) enum Session {
     Open(Open),
     Show(Show),
     Pay(Pay),
+    Payments(Payments),
+    Events(Events),
+    Close(Close),
 }
 
 /// Open a session: the wallet signs once, and payments need no further signature of it
@@ -105,6 +109,9 @@ impl Session {
             Self::Open(command) => command.run(global),
             Self::Show(command) => command.run(global),
             Self::Pay(command) => command.run(global),
+            Self::Payments(command) => command.run(global),
+            Self::Events(command) => command.run(global),
+            Self::Close(command) => command.run(global),
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, LaneSettings, Ports,
-        ProbeError, ProbeVerdict, Settings,
+        ProbeError, ProbeVerdict, ReadPolicy, Settings,
     },
     ledger::{ImportTerms, LedgerError, LedgerOptions, OpenError, SqliteLedger},
     programs::{
@@ -194,6 +194,7 @@ fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextErr
         drain_deadline: DRAIN_DEADLINE,
         answer_deadline: settlement.answer_deadline,
         deferred: deferred_policy(&config.deferred),
+        reads: ReadPolicy { signed: config.server.signed_reads, streams: config.server.event_streams },
         decrypt_allowance: match settlement.decrypt_allowance {
             DecryptAllowance::Idle => AllowancePolicy::Idle,
             DecryptAllowance::Every => AllowancePolicy::Every,

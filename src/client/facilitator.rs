@@ -1,4 +1,4 @@
-//! The facilitator as a payer sees it: `/supported`, `POST /sessions`, `GET /sessions/{id}`.
+//! The facilitator as a payer sees it: `/supported`, `/sessions` and the routes below it.
 //!
 //! Every call has a deadline, no answer fills the memory, and redirects are not followed: what a payer signs goes
 //! where he said and nowhere else.
@@ -8,10 +8,11 @@ use crate::{
     wire::{
         facilitator::SupportedAnswer,
         json,
+        payments::{CloseAnswer, CloseBody, PaymentView},
         session::{OpenSessionBody, RefreshAnswer, RefreshBody, RefreshFor, SessionRefusal, SessionView},
     },
 };
-use reqwest::{RequestBuilder, StatusCode, Url, header, redirect};
+use reqwest::{RequestBuilder, Response, StatusCode, Url, header, redirect};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -19,9 +20,15 @@ use std::time::Duration;
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// One call, connection and body included; the facilitator itself answers within 30 seconds.
 const DEADLINE: Duration = Duration::from_secs(45);
+/// A close waits until what is held is settled, at most as long as the facilitator's longest answer.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(310);
+/// A stream has no end of its own.
+const STREAM_DEADLINE: Duration = Duration::from_hours(24 * 365);
 /// A signed read's time and signature, as the facilitator's API names them.
 const READ_AT: &str = "session-read-at";
 const READ_SIGNATURE: &str = "session-read-signature";
+/// Where a stream goes on.
+const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Why a facilitator gave no usable answer. Names no URL: it may hold a key.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +49,12 @@ pub enum FacilitatorError {
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
 }
+
+/// When a read was signed, and its signature.
+pub(super) type Signed = (UnixSeconds, [u8; 64]);
+
+/// An answer, or a facilitator's no.
+pub(super) type Told<T> = Result<Result<T, SessionRefusal>, FacilitatorError>;
 
 /// What came back for a session.
 #[derive(Debug)]
@@ -106,12 +119,32 @@ impl FacilitatorHttp {
         id: SessionId,
         signed: Option<(UnixSeconds, [u8; 64])>,
     ) -> Result<SessionAnswer, FacilitatorError> {
-        let mut request = self.http.get(self.at(&format!("/sessions/{id}")));
-        if let Some((at, signature)) = signed {
-            let signature = bs58::encode(signature).into_string();
-            request = request.header(READ_AT, at).header(READ_SIGNATURE, signature);
+        let request = self.http.get(self.at(&format!("/sessions/{id}")));
+        session_answer(&send(signed_by(request, signed)).await?)
+    }
+
+    /// What became of a payment, by its id or nonce.
+    pub(super) async fn payment(&self, id: SessionId, name: &str, signed: Option<Signed>) -> Told<PaymentView> {
+        let mut url = self.at(&format!("/sessions/{id}/payments"));
+        // A nonce may hold anything printable; as a segment of its own it is escaped.
+        url.path_segments_mut().map_err(|()| FacilitatorError::Url)?.push(name);
+        told(&send(signed_by(self.http.get(url), signed)).await?)
+    }
+
+    /// Closes a session.
+    pub(super) async fn close(&self, id: SessionId, body: &CloseBody) -> Told<CloseAnswer> {
+        let request = self.http.post(self.at(&format!("/sessions/{id}/close"))).json(body);
+        told(&send(request.timeout(CLOSE_DEADLINE)).await?)
+    }
+
+    /// The stream of what happens to a session.
+    pub(super) async fn events(&self, id: SessionId, after: Option<&str>, signed: Option<Signed>) -> Told<Response> {
+        let mut request = signed_by(self.http.get(self.at(&format!("/sessions/{id}/events"))), signed);
+        if let Some(after) = after {
+            request = request.header(LAST_EVENT_ID, after);
         }
-        session_answer(&send(request).await?)
+        let response = request.timeout(STREAM_DEADLINE).send().await.map_err(unreachable)?;
+        if response.status().is_success() { Ok(Ok(response)) } else { Ok(Err(read(&collect(response).await?)?)) }
     }
 
     /// Asks for a balance to be made readable; signed like a read.
@@ -152,8 +185,20 @@ fn unreachable(error: reqwest::Error) -> FacilitatorError {
     FacilitatorError::Unreachable(error.without_url())
 }
 
+fn signed_by(request: RequestBuilder, signed: Option<Signed>) -> RequestBuilder {
+    match signed {
+        Some((at, signature)) => {
+            request.header(READ_AT, at).header(READ_SIGNATURE, bs58::encode(signature).into_string())
+        }
+        None => request,
+    }
+}
+
 async fn send(request: RequestBuilder) -> Result<Answer, FacilitatorError> {
-    let mut response = request.send().await.map_err(unreachable)?;
+    collect(request.send().await.map_err(unreachable)?).await
+}
+
+async fn collect(mut response: Response) -> Result<Answer, FacilitatorError> {
     let status = response.status();
     let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut body = Vec::new();
@@ -170,6 +215,10 @@ fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, FacilitatorError> {
     let malformed = |source| FacilitatorError::Malformed { status: answer.status.as_u16(), source: Some(source) };
     let value = json::read(&answer.body).map_err(|error| malformed(Box::new(error)))?;
     serde_json::from_value(value).map_err(|error| malformed(Box::new(error)))
+}
+
+fn told<T: DeserializeOwned>(answer: &Answer) -> Told<T> {
+    if answer.status.is_success() { read(answer).map(Ok) } else { read(answer).map(Err) }
 }
 
 fn session_answer(answer: &Answer) -> Result<SessionAnswer, FacilitatorError> {

@@ -8,6 +8,7 @@
 //! - [`terms`]: what the facilitator's `/supported` must say, held against what the payer pinned.
 //! - [`opening`]: what a session is opened for. [`session`]: [`SessionClient`]: open, show, resume. [`saved`]: [`OpenSession`] and its JSON.
 //! - [`pay`]: the decision to pay a challenge, and the payment itself; pure. [`fetch`]: [`Payer`] over HTTP.
+//! - [`follow`]: what became of a payment, what happens to a session, and its close.
 //! - [`balance`]: confidential balances through the Covalidator; [`make_readable`] when the facilitator has to be asked.
 //! - [`rpc`]: the small part of Solana that a payer needs: read and simulate, never send.
 
@@ -15,6 +16,7 @@ mod approve;
 pub mod balance;
 mod facilitator;
 pub mod fetch;
+pub mod follow;
 pub mod opening;
 pub mod pay;
 mod refresh;
@@ -28,6 +30,7 @@ pub use approve::{ApproveError, Grant};
 pub use balance::{Balance, BalanceReader};
 pub use facilitator::FacilitatorError;
 pub use fetch::{Fetched, PayError, Payer};
+pub use follow::{FollowError, Listener, News, close, listen, payment};
 pub use opening::{OpenOptions, SessionKeyChoice};
 pub use pay::{PayRefusal, Payment};
 pub use refresh::make_readable;

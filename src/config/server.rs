@@ -8,8 +8,10 @@ const BIND: Key = Key::text("server", "bind");
 const PORT: Key = Key::integer("server", "port");
 const TRUSTED_PROXIES: Key = Key::list("server", "trusted_proxies");
 const CORS_ORIGINS: Key = Key::list("server", "cors_origins");
+const SIGNED_READS: Key = Key::switch("server", "signed_reads");
+const EVENT_STREAMS: Key = Key::integer("server", "event_streams");
 
-pub(super) const KEYS: &[Key] = &[BIND, PORT, TRUSTED_PROXIES, CORS_ORIGINS];
+pub(super) const KEYS: &[Key] = &[BIND, PORT, TRUSTED_PROXIES, CORS_ORIGINS, SIGNED_READS, EVENT_STREAMS];
 
 /// The server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,10 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<Addresses>,
     /// Which browsers may call.
     pub cors_origins: CorsOrigins,
+    /// Whether what is not public is told only to signed requests, also where there is no session key.
+    pub signed_reads: bool,
+    /// How many streams of events are open at once.
+    pub event_streams: usize,
 }
 
 /// The origins whose browsers may call the API.
@@ -40,10 +46,14 @@ impl ServerConfig {
         let port = reader.whole(&PORT, 0..=u16::MAX);
         let trusted_proxies = read_trusted_proxies(reader);
         let cors_origins = read_cors_origins(reader);
+        let signed_reads = reader.switch(&SIGNED_READS);
+        let event_streams = reader.whole(&EVENT_STREAMS, 0..=100_000_usize);
         Some(Self {
             address: SocketAddr::new(bind?, port?),
             trusted_proxies: trusted_proxies?,
             cors_origins: cors_origins?,
+            signed_reads: signed_reads?,
+            event_streams: event_streams?,
         })
     }
 }

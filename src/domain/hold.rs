@@ -192,7 +192,7 @@ pub struct Exposure {
 /// When a promise is given up: only after a settlement of it came to nothing, and then by either limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GiveUp {
-    /// After this many settlements that came to nothing.
+    /// After this many settlements that came to nothing for a reason that does not pass by itself.
     pub returns: u32,
     /// When it was accepted before this moment, Unix seconds.
     pub accepted_before: UnixSeconds,

@@ -10,6 +10,7 @@ pub mod budget;
 pub mod chance;
 pub mod clock;
 pub mod funding;
+pub mod history;
 pub mod hold;
 pub mod intent;
 pub mod key_pair;

@@ -86,7 +86,7 @@ reasons! {
 }
 
 reasons! {
-    /// Why `POST /sessions` or `GET /sessions/{id}` refuses (`error`). Two words take a field's name as their end:
+    /// Why `/sessions` and the routes below it refuse (`error`). Two words take a field's name as their end:
     /// see [`OpenReason::MissingField`] and [`OpenReason::FieldMismatch`].
     OpenReason {
         BadRequest = "bad_request", false, "The body is not a JSON object of the documented members.";
@@ -119,7 +119,9 @@ reasons! {
         InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "The fee payer cannot pay for this now.";
         TransactionTooLarge = "transaction_too_large", false, "A settlement of this session would not fit 1,232 bytes; send a settleMessage.";
         SessionNotFound = "session_not_found", false, "No session has this id.";
-        SignatureRequired = "signature_required", false, "The amounts of this session are told only to a signed request.";
+        SignatureRequired = "signature_required", false, "The amounts, payments and events of this session are told only to a signed request.";
+        PaymentNotFound = "payment_not_found", false, "The session has no payment of this id or nonce.";
+        InvalidCloseSignature = "invalid_close_signature", false, "The close is not signed by the session key or the user.";
         InternalError = "internal_error", true, "Our fault or an outage; repeat the same request.";
     }
 }

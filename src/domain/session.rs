@@ -95,6 +95,13 @@ impl SessionState {
         }
     }
 
+    /// The state that is written as this word; a rejection has a reason beside its word, so it has none here.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let states =
+            [Self::Opening, Self::Open, Self::Expired, Self::Closing, Self::Closed, Self::Superseded, Self::Revoked];
+        states.into_iter().find(|state| state.word() == word)
+    }
+
     /// Whether the session can become or is open.
     pub const fn is_live(self) -> bool {
         matches!(self, Self::Opening | Self::Open)

@@ -58,6 +58,11 @@ pub fn read_message(subject: &str, at: UnixSeconds) -> String {
     format!("x402-session-read:1:{subject}:{at}")
 }
 
+/// The text a session key or user signs to close a session (`spec/session.md` §4).
+pub fn close_message(intent: &IntentHash, session: SessionId, nonce: &str) -> String {
+    format!("x402-session-close:1:{}:{session}:{nonce}", intent.hex())
+}
+
 /// How long a signed read is good for, in seconds, either side of its time.
 pub const READ_VALID_SECONDS: u64 = 300;
 

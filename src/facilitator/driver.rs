@@ -288,8 +288,8 @@ impl Facilitator {
         self.tell_callers(&drive.settlement, &event, &holds, &counted);
         if let Some(session) = drive.settlement.session {
             self.events.publish(session, SessionEvent::Recorded);
-            if drive.settlement.state == State::Released && holds.iter().any(|hold| hold.told) {
-                self.promises_came_back(session).await;
+            if drive.settlement.purpose == Purpose::Capture && drive.settlement.state == State::Released {
+                self.settlement_came_to_nothing(session, &event, &holds).await;
             }
         }
         // An opening may wait for this user's lanes to drain, whoever drove them.

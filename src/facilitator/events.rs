@@ -13,9 +13,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::sync::CancellationToken;
 
 /// How much news waits for one listener; one that lags further reads the log, which it would have done anyway.
 const WAITING_NEWS: usize = 64;
+/// How many from outside may listen to one session.
+const MOST_PER_SESSION: usize = 8;
 
 /// News about a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ type Channels = HashMap<SessionId, broadcast::Sender<SessionEvent>>;
 #[derive(Default)]
 pub(super) struct Events {
     channels: Mutex<Channels>,
+    /// This process leaves: nobody is told anything more.
+    ending: CancellationToken,
 }
 
 /// One listener. Dropping it stops listening.
@@ -55,22 +60,41 @@ impl Events {
         }
     }
 
-    fn subscribe(self: &Arc<Self>, session: SessionId) -> Subscription {
+    /// Listens to a session from now on.
+    pub(super) fn subscribe(self: &Arc<Self>, session: SessionId) -> Subscription {
+        self.join(&mut self.lock(), session)
+    }
+
+    /// The same for somebody outside; `None` when `most` listen already, or too many to this session.
+    pub(super) fn listen(self: &Arc<Self>, session: SessionId, most: usize) -> Option<Subscription> {
         let mut channels = self.lock();
+        let all: usize = channels.values().map(broadcast::Sender::receiver_count).sum();
+        let here = channels.get(&session).map_or(0, broadcast::Sender::receiver_count);
+        (all < most && here < MOST_PER_SESSION).then(|| self.join(&mut channels, session))
+    }
+
+    /// Sends every listener away, now and from now on.
+    pub(super) fn end(&self) {
+        self.ending.cancel();
+    }
+
+    fn join(self: &Arc<Self>, channels: &mut Channels, session: SessionId) -> Subscription {
         let channel = channels.entry(session).or_insert_with(|| broadcast::channel(WAITING_NEWS).0);
         Subscription { events: Arc::clone(self), session, news: Some(channel.subscribe()) }
     }
 }
 
 impl Subscription {
-    /// The next news; `None` when so much came that some was dropped: the log tells all of it.
+    /// The next news; `None` when this process leaves. Who lags is told to read the log, which tells all of it.
     pub async fn next(&mut self) -> Option<SessionEvent> {
-        match &mut self.news {
-            Some(news) => match news.recv().await {
+        let news = self.news.as_mut()?;
+        tokio::select! {
+            () = self.events.ending.cancelled() => None,
+            received = news.recv() => match received {
                 Ok(event) => Some(event),
-                Err(RecvError::Lagged(_) | RecvError::Closed) => None,
+                Err(RecvError::Lagged(_)) => Some(SessionEvent::Recorded),
+                Err(RecvError::Closed) => None,
             },
-            None => None,
         }
     }
 }
@@ -86,9 +110,10 @@ impl Drop for Subscription {
 }
 
 impl Facilitator {
-    /// Listens to a session from now on.
-    pub fn subscribe(&self, session: SessionId) -> Subscription {
-        self.events.subscribe(session)
+    /// Ends every stream of events, so that a server which takes no more requests can come to its end. Clients come back
+    /// to the next process with the id of their last event.
+    pub fn end_streams(&self) {
+        self.events.end();
     }
 }
 
@@ -117,8 +142,21 @@ mod tests {
         for _ in 0..=WAITING_NEWS {
             events.publish(session(1), SessionEvent::Recorded);
         }
-        assert_eq!(slow.next().await, None);
-        assert_eq!(slow.next().await, Some(SessionEvent::Recorded));
+        assert_eq!(slow.next().await, Some(SessionEvent::Recorded), "read the log");
+        events.end();
+        while slow.next().await.is_some() {}
+    }
+
+    #[test]
+    fn a_crowd_is_kept_out() {
+        let events = Arc::new(Events::default());
+        let inside: Vec<_> = (0..MOST_PER_SESSION).map(|_| events.listen(session(1), 100)).collect();
+        assert!(inside.iter().all(Option::is_some));
+        assert!(events.listen(session(1), 100).is_none(), "too many to one session");
+        assert!(events.listen(session(2), 100).is_some());
+        assert!(events.listen(session(2), MOST_PER_SESSION).is_none(), "too many to all");
+        drop(inside);
+        assert!(events.listen(session(1), 100).is_some());
     }
 
     #[test]

@@ -11,10 +11,11 @@ pub mod settings;
 mod allowances;
 mod budget;
 mod claims;
+mod close;
 mod deferred;
 mod delegation;
 mod driver;
-pub mod events;
+mod events;
 mod fee_payers;
 mod funding;
 mod gates;
@@ -24,6 +25,7 @@ mod measuring;
 mod opening;
 mod probe;
 mod readiness;
+mod reads;
 mod recipient;
 mod recovery;
 mod refresh;
@@ -50,11 +52,16 @@ use crate::{
     ledger::Ledger,
 };
 pub use allowances::{ReadableBalance, Reader};
+pub use close::{CloseRequest, Closed};
 pub use error::{FacilitatorError, OpenError, OpenRefusal, PayError, PayRefusal, PaymentAfter, SessionAfter};
+pub use events::SessionEvent;
 pub use probe::{ProbeError, ProbeReport, ProbeVerdict};
 pub use readiness::{Check, Readiness};
-pub use sessions::{ApproveSource, OpenRequest, ReadRequest};
-pub use settings::{AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, LaneSettings, Settings};
+pub use reads::{Listening, PaymentRecord, ReadRequest};
+pub use sessions::{ApproveSource, OpenRequest};
+pub use settings::{
+    AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, LaneSettings, ReadPolicy, Settings,
+};
 pub use settle::Receipt;
 use solana_pubkey::Pubkey;
 use std::sync::{
@@ -168,6 +175,7 @@ impl Facilitator {
     /// Stops background work at once and waits until every task has come to a durable resting point. What is in flight
     /// is found again by [`Facilitator::recover`]. [`Facilitator::leave`] settles what is promised first.
     pub async fn stop(&self) {
+        self.end_streams();
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;

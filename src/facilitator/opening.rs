@@ -184,7 +184,9 @@ impl Facilitator {
                     if waiting > 0 {
                         self.wake_lane(session.id);
                     }
-                    open += waiting;
+                    // What rests after a settlement came to nothing is not on its way: the new approve may even help it.
+                    let promised = self.ledger.promised(Some(session.id)).await?;
+                    open += waiting.saturating_sub(promised.iter().map(|promised| promised.resting).sum());
                 }
                 if open == 0 {
                     return Ok::<(), OpenError>(());

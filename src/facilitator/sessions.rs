@@ -56,15 +56,6 @@ pub struct OpenRequest {
     pub intent: SignedIntent,
 }
 
-/// A signed request to read what is not public.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadRequest {
-    /// When it was signed, Unix seconds.
-    pub at: UnixSeconds,
-    /// Over [`signed::read_message`], by the session key or the user.
-    pub signature: [u8; 64],
-}
-
 /// A request that has passed every check that costs nothing.
 pub(super) struct Judged {
     /// The session as it will be written, in state `opening`.
@@ -90,26 +81,6 @@ impl Facilitator {
         self.check_size(&session)?;
         self.check_quota(&session).await?;
         self.land_session(Judged { session, approve }).await
-    }
-
-    /// The session with this id, and whether its amounts may be told to this reader: with a session key only to a
-    /// request signed by it or by the user. Refuses with `session_not_found` and `signature_required`.
-    pub async fn session(&self, id: SessionId, read: Option<ReadRequest>) -> Result<(Session, bool), OpenError> {
-        let session = self.ledger.session(id).await?;
-        let session = session.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound))?;
-        let Some(read) = read else {
-            let public = session.intent.session_key.is_none();
-            return Ok((session, public));
-        };
-        let message = signed::read_message(&id.to_string(), read.at);
-        let signers = [session.intent.session_key, Some(session.intent.user)];
-        let fresh = self.clock.now().abs_diff(read.at) <= signed::READ_VALID_SECONDS;
-        let verified = signers.iter().flatten().any(|key| signed::verify(key, message.as_bytes(), &read.signature));
-        if fresh && verified {
-            Ok((session, true))
-        } else {
-            Err(OpenRefusal::new(OpenReason::SignatureRequired).into())
-        }
     }
 
     /// The intent is the user's, says what the body says, and names us.

@@ -119,6 +119,21 @@ impl Default for DeferredPolicy {
     }
 }
 
+/// Who may read what is not public, and how many may listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadPolicy {
+    /// Amounts, payments and events of every session only to signed requests, also where there is no session key.
+    pub signed: bool,
+    /// How many streams of events are open at once.
+    pub streams: usize,
+}
+
+impl Default for ReadPolicy {
+    fn default() -> Self {
+        Self { signed: false, streams: 256 }
+    }
+}
+
 /// Everything the use cases need to know that is not a port.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -163,6 +178,8 @@ pub struct Settings {
     pub answer_deadline: Duration,
     /// When promised payments are settled.
     pub deferred: DeferredPolicy,
+    /// Who may read what is not public.
+    pub reads: ReadPolicy,
     /// When allowances are bought.
     pub decrypt_allowance: AllowancePolicy,
     /// When they are bought apart from payments.

@@ -183,7 +183,10 @@ impl Answer<'_> {
     /// The deadline has come: unplanned is released and refused, planned is pending, decided is told.
     async fn end_wait(&self, hold: &Hold) -> Result<Receipt, PayError> {
         match self.facilitator.ledger.end_wait(hold.id, PayReason::SettlementExpired).await? {
-            Deadline::Released => Err(self.released(PayReason::SettlementExpired, None)),
+            Deadline::Released => {
+                self.facilitator.events.publish(hold.session, SessionEvent::Recorded);
+                Err(self.released(PayReason::SettlementExpired, None))
+            }
             Deadline::Pending(hold) => Err(self.pending(&hold)),
             Deadline::Decided(hold) => self.decided(&hold).await,
         }

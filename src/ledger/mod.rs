@@ -27,6 +27,7 @@ use crate::domain::{
     amount::Amount,
     budget::{Budgets, Lane, OverBudget, Spending},
     clock::UnixSeconds,
+    history::{History, PaymentTimes, Position},
     hold::{ContentHash, GiveUp, Hold, HoldId, NewHold},
     reason::{OpenReason, PayReason},
     session::{CapCheck, Session, SessionId},
@@ -120,7 +121,9 @@ pub struct Promised {
     pub amount: Amount,
     /// When the oldest of them was accepted.
     pub oldest: Option<UnixSeconds>,
-    /// When the first of those whose settlement came to nothing may be planned again.
+    /// How many rest because a settlement came to nothing.
+    pub resting: u64,
+    /// When the first of these may be planned again.
     pub again_at: Option<UnixSeconds>,
     /// Whether the session may accept more: what waits in one that has ended waits for nothing.
     pub accepting: bool,
@@ -299,6 +302,15 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// The holds of a settlement.
     async fn holds_of(&self, id: SettlementId) -> Result<Vec<Hold>, LedgerError>;
+
+    /// What happened to a session after a position, oldest first, at most `most` things.
+    async fn history(&self, session: SessionId, after: Position, most: usize) -> Result<History, LedgerError>;
+
+    /// The end of the order in which things happen, of all sessions.
+    async fn newest_position(&self) -> Result<Position, LedgerError>;
+
+    /// When a payment was captured, became final, or failed.
+    async fn payment_times(&self, payment: HoldId) -> Result<PaymentTimes, LedgerError>;
 
     /// The settlement that carries a session's approve, if one is recorded.
     async fn approve_of(&self, session: SessionId) -> Result<Option<Work>, LedgerError>;

@@ -106,7 +106,7 @@ impl Promised {
         count: i64,
         amount: i64,
         oldest: Option<i64>,
-        again_at: Option<i64>,
+        (resting, again_at): (i64, Option<i64>),
         accepting: bool,
     ) -> Result<Self, LedgerError> {
         let at = Place { table: "holds", row: 0 };
@@ -115,6 +115,7 @@ impl Promised {
             count: at.count("session", count)?,
             amount: at.amount("amount", amount)?,
             oldest: oldest.map(|value| at.count("accepted_at", value)).transpose()?,
+            resting: at.count("returns", resting)?,
             again_at: again_at.map(|value| at.count("not_before", value)).transpose()?,
             accepting,
         })
@@ -192,17 +193,7 @@ fn session_state(word: &str, rejected: Option<&str>) -> Option<SessionState> {
         let state = SessionState::Rejected(OpenReason::from_word(reason)?);
         return (word == state.word()).then_some(state);
     }
-    [
-        SessionState::Opening,
-        SessionState::Open,
-        SessionState::Expired,
-        SessionState::Closing,
-        SessionState::Closed,
-        SessionState::Superseded,
-        SessionState::Revoked,
-    ]
-    .into_iter()
-    .find(|state| state.word() == word)
+    SessionState::from_word(word)
 }
 
 /// A row of `holds`, with the signature of its settlement's live attempt beside it.

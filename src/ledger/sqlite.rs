@@ -5,6 +5,7 @@ use crate::{
         amount::Amount,
         budget::{Budgets, Lane, OverBudget, Spending},
         clock::UnixSeconds,
+        history::{History, PaymentTimes, Position},
         hold::{GiveUp, Hold, HoldId, NewHold},
         reason::{OpenReason, PayReason},
         session::{CapCheck, Session, SessionId},
@@ -14,7 +15,7 @@ use crate::{
         Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Recorded, Signed, Totals, Work,
         import::ImportReport,
         open::{self, LedgerOptions, OpenError, Parts},
-        verbs::{audit, bookings, budgets, deferred, holds, journal, queries, select, sessions, settlements},
+        verbs::{audit, bookings, budgets, deferred, history, holds, journal, queries, select, sessions, settlements},
         writer::WriterCounts,
     },
 };
@@ -238,6 +239,18 @@ impl Ledger for SqliteLedger {
 
     async fn holds_of(&self, id: SettlementId) -> Result<Vec<Hold>, LedgerError> {
         self.0.readers.run(move |conn| queries::holds_of(conn, id)).await
+    }
+
+    async fn history(&self, session: SessionId, after: Position, most: usize) -> Result<History, LedgerError> {
+        self.0.readers.run(move |conn| history::history(conn, session, after, most)).await
+    }
+
+    async fn newest_position(&self) -> Result<Position, LedgerError> {
+        self.0.readers.run(history::end).await
+    }
+
+    async fn payment_times(&self, payment: HoldId) -> Result<PaymentTimes, LedgerError> {
+        self.0.readers.run(move |conn| history::times(conn, payment)).await
     }
 
     async fn approve_of(&self, session: SessionId) -> Result<Option<Work>, LedgerError> {

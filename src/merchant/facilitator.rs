@@ -8,9 +8,10 @@ use crate::{
     domain::reason::PayReason,
     merchant::gate::Payable,
     wire::{
-        agreement,
+        DEFERRED, agreement,
         facilitator::{PaymentRequest, SettleAnswer, SupportedAnswer, VerifyAnswer},
         json,
+        payments::PaymentView,
     },
 };
 use reqwest::{StatusCode, Url, header, redirect};
@@ -128,6 +129,18 @@ impl FacilitatorClient {
         if again { self.settle_once(payable).await } else { first }
     }
 
+    /// What became of a payment of this session, by the id that its answer told: whether a held payment was captured, and
+    /// by which transaction. `None` when the facilitator knows no such payment.
+    pub async fn payment(&self, session: &str, payment: &str) -> Result<Option<PaymentView>, FacilitatorFault> {
+        let mut url = self.route("sessions");
+        match url.path_segments_mut() {
+            Ok(mut segments) => segments.extend([session, "payments", payment]),
+            Err(()) => return Ok(None),
+        };
+        let answer = self.answer(self.http.get(url)).await?;
+        if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { answer.read().map(Some) }
+    }
+
     async fn settle_once(&self, payable: &Payable) -> Result<SettleAnswer, FacilitatorFault> {
         let patience = Duration::from_secs(payable.timeout_seconds).saturating_add(NETWORK_ALLOWANCE);
         let answer = self.post("settle", &payable.request, patience).await?;
@@ -203,8 +216,7 @@ fn check_success(answer: &SettleAnswer, payable: &Payable) -> Result<(), Facilit
         return Err(FacilitatorFault::Contradiction("it names another amount"));
     }
     // Deferred settlement answers without a transaction, and only to who asked for it.
-    let deferred =
-        payable.request.payment_requirements.pointer("/extra/settlement").is_some_and(|how| how == "deferred");
+    let deferred = payable.request.payment_requirements.pointer("/extra/settlement").is_some_and(|how| how == DEFERRED);
     if answer.transaction.is_empty() && !deferred {
         return Err(FacilitatorFault::Contradiction("it names no transaction"));
     }

@@ -50,7 +50,7 @@ pub enum Flow {
 pub struct Receipt {
     /// The wallet that paid, base58, when the facilitator tells it.
     pub payer: Option<String>,
-    /// The transaction that moved the money, base58.
+    /// The transaction that moved the money, base58; empty for a payment that is held and settled later.
     pub transaction: String,
     /// What was paid, in base units.
     pub amount: String,
@@ -58,6 +58,18 @@ pub struct Receipt {
     pub network: String,
     /// The payer's session right after this payment.
     pub session: Option<SessionAfterPayment>,
+}
+
+impl Receipt {
+    /// Whether the money has not moved yet: the facilitator has promised to move it.
+    pub fn is_held(&self) -> bool {
+        self.transaction.is_empty()
+    }
+
+    /// The payment's id, with which [`FacilitatorClient::payment`] tells what became of it.
+    pub fn payment(&self) -> Option<&str> {
+        self.session.as_ref()?.payment.as_deref()
+    }
 }
 
 /// What a handler finds in the request's extensions in [`Flow::Authorization`].

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::amount::{Amount, AmountError},
-    wire::{SESSION_SCHEME, x402_v1, x402_v2},
+    wire::{DEFERRED, SESSION_SCHEME, x402_v1, x402_v2},
 };
 use serde_json::{Map, Value};
 use solana_pubkey::Pubkey;
@@ -71,6 +71,14 @@ impl Offer {
     pub fn within(mut self, seconds: u64) -> Self {
         self.timeout_seconds = seconds.max(1);
         self
+    }
+
+    /// Serves as soon as the payment is durably held, and lets the facilitator settle it later with others: answers come
+    /// in milliseconds and a transfer's cost is shared, but until it lands the merchant gives credit. Within the
+    /// facilitator's limits; beyond them payments are settled per call.
+    #[must_use]
+    pub fn deferred(self) -> Self {
+        self.with_extra("settlement", DEFERRED)
     }
 
     /// Adds a member to `extra`, such as the facilitator's address.
@@ -169,5 +177,13 @@ mod tests {
         assert_eq!(json["maxAmountRequired"], "500000");
         assert_eq!(json["resource"], "http://shop/x");
         assert!(json.get("extra").is_none());
+    }
+
+    #[test]
+    fn a_deferred_offer_says_so_in_both_versions() {
+        let price = Price::decimal("0.5", 6).unwrap();
+        let offer = Offer::new("solana:devnet", Pubkey::default(), Pubkey::default(), price).deferred();
+        let (new, old) = (offer.requirements().extra.unwrap(), offer.requirements_v1("http://shop/x").extra.unwrap());
+        assert_eq!((&new["settlement"], &old["settlement"]), (&Value::from("deferred"), &Value::from("deferred")));
     }
 }

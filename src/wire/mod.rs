@@ -12,6 +12,7 @@ pub mod header;
 pub mod json;
 pub mod opening;
 pub mod payment;
+pub mod payments;
 pub mod session;
 pub mod x402_v1;
 pub mod x402_v2;

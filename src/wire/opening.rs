@@ -64,11 +64,11 @@ impl RefusedOpening {
         Self { reason, field: None, detail: reason.meaning().to_owned() }
     }
 
-    fn because(reason: OpenReason, detail: impl Into<String>) -> Self {
+    pub(super) fn because(reason: OpenReason, detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), ..Self::new(reason) }
     }
 
-    fn missing(field: &'static str) -> Self {
+    pub(super) fn missing(field: &'static str) -> Self {
         Self { reason: OpenReason::MissingField, field: Some(field), detail: format!("`{field}` is required.") }
     }
 }

@@ -4,6 +4,7 @@
 //! No crash point is picked by hand: the loop first counts the calls of an undisturbed run and then dies at each.
 
 mod mortal;
+mod promises;
 
 use crate::support::{Options, Wallet, World, wire};
 use base64::{Engine as _, prelude::BASE64_STANDARD};

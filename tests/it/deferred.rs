@@ -1,6 +1,9 @@
 //! Deferred payments over real HTTP and a real chain: answered when held, settled by a trigger, never lost in silence.
 
+mod ending;
+mod listening;
 mod promises;
+mod triggers;
 
 use crate::support::{Options, Wallet, World};
 use serde_json::{Value, json};
@@ -73,12 +76,22 @@ impl Tab {
 
     /// Freezes the payer's token account (or thaws it), as its mint's authority could at any moment.
     async fn freezes(&self, frozen: bool) {
+        let state = if frozen { AccountState::Frozen } else { AccountState::Initialised };
+        self.bends(|account| account.state = state).await;
+    }
+
+    /// Takes the delegation back, as the payer can at any moment.
+    async fn revokes(&self) {
+        self.bends(|account| account.delegate = None).await;
+    }
+
+    async fn bends(&self, bend: impl FnOnce(&mut IncoAccount)) {
         let mint = self.world.faucet.mint();
         let address = self.world.programs.token_account(&self.payer.key(), &mint);
         let network = self.world.net.network();
         let mut account = network.account(&address).unwrap();
         let mut token = IncoAccount::decode(&account.data).unwrap();
-        token.state = if frozen { AccountState::Frozen } else { AccountState::Initialised };
+        bend(&mut token);
         account.data = token.encode();
         network.put_account(address, account);
         self.world.confirmed().await;
@@ -101,6 +114,16 @@ impl Tab {
         };
         let settled = tokio::time::timeout(Duration::from_secs(30), settled).await;
         settled.unwrap_or_else(|_| panic!("nothing settles it"))
+    }
+
+    /// Waits until a settlement has come to nothing and given a promise back.
+    async fn comes_back(&self) {
+        let came_back = async {
+            while !self.world.ledger().promised(None).await.unwrap().iter().any(|promised| promised.resting > 0) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), came_back).await.expect("a settlement fails");
     }
 
     /// Nothing is on its way and nothing has been for a while.

@@ -45,6 +45,19 @@ fn adds_up(delegation: &str) {
     signatures.dedup();
     assert_eq!(signatures.len(), 3, "each call has its own transfer");
 
+    let deferred = |name: &str| figures["deferred"][name].as_i64().unwrap_or_else(|| panic!("{name}: {figures:#}"));
+    assert_eq!(
+        (deferred("payments"), deferred("landed"), deferred("captured")),
+        (3, 1, 30_000),
+        "one transfer for all"
+    );
+    assert_eq!((deferred("payer_loss"), deferred("merchant_growth")), (30_000, 30_000));
+    assert!(
+        2 * deferred("lamports_per_call") < number("lamports_per_call"),
+        "a transfer shared is cheaper: {figures:#}"
+    );
+    assert_eq!(figures["deferred"]["state"], "closed");
+
     let empty = &figures["empty_payer"];
     assert_eq!((&empty["funding"], &empty["landed"]), (&Value::from("unproven"), &Value::from(1)));
     assert_eq!((&empty["payer_loss"], &empty["merchant_growth"]), (&Value::from(0), &Value::from(0)));

@@ -1,6 +1,6 @@
 //! The figures of a demo and whether they add up. Pure.
 
-use super::{empty::EmptyPayer, scene::Call};
+use super::{deferred::DeferredCalls, empty::EmptyPayer, scene::Call};
 use crate::{cli::localnet::DelegationArg, domain::amount::Amount, ledger::Totals};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub(super) struct Figures {
     /// The ledger's sums when the session was open, and after the last call.
     pub(super) opened: Totals,
     pub(super) paid: Totals,
+    /// The same calls again, settled later.
+    pub(super) deferred: Option<DeferredCalls>,
     pub(super) empty: Option<EmptyPayer>,
     /// What the ledger's audit found.
     pub(super) audit: Option<String>,
@@ -46,7 +48,7 @@ impl Figures {
         standings: [Standing; 2],
         [opened, paid]: [Totals; 2],
     ) -> Self {
-        Self { delegation, price, calls, standings, opened, paid, empty: None, audit: None }
+        Self { delegation, price, calls, standings, opened, paid, deferred: None, empty: None, audit: None }
     }
 
     /// The sum of what the payer's client paid, in base units.
@@ -130,6 +132,7 @@ impl Figures {
             ("base units still held", i128::from(self.standings[1].totals.held.get()), 0),
             ("lamports gone, of those booked", self.lamports_gone(), i128::from(self.lamports_total())),
         ];
+        checks.extend(self.deferred.iter().flat_map(DeferredCalls::checks));
         if let Some(empty) = &self.empty {
             let price = i128::from(self.price.get());
             checks.extend([
@@ -189,6 +192,7 @@ impl Figures {
                 "latency_ms": milliseconds(call.latency),
                 "payer_handle": call.handles.map(|handle| handle.to_string()),
             })).collect::<Vec<_>>(),
+            "deferred": self.deferred.as_ref().map(DeferredCalls::to_json),
             "empty_payer": empty,
         })
     }

@@ -5,8 +5,9 @@ use super::figures::Standing;
 use crate::{
     cli::sandbox::Sandbox,
     client::{
-        Balance, BalanceReader, FacilitatorError, FacilitatorPin, LocalKey, OpenError, OpenOptions, PayError, Payer,
-        PayerRpc, RpcError, SessionClient, Settings, SolanaRpc, Trust, balance::BalanceError, make_readable,
+        Balance, BalanceReader, FacilitatorError, FacilitatorPin, FollowError, LocalKey, OpenError, OpenOptions,
+        PayError, Payer, PayerRpc, RpcError, SessionClient, Settings, SolanaRpc, Trust, balance::BalanceError,
+        make_readable,
     },
     covalidator::{HttpCovalidator, SetupError},
     domain::{
@@ -44,6 +45,9 @@ pub(in crate::cli) enum DemoError {
     /// A call was not paid.
     #[error("a call was not paid")]
     Pay(#[from] Box<PayError>),
+    /// The session was not closed.
+    #[error("the session was not closed")]
+    Follow(#[from] FollowError),
     /// A call was answered oddly.
     #[error("the merchant answered {status}, {what}")]
     Unserved {
@@ -90,11 +94,11 @@ pub(in crate::cli) enum DemoError {
 /// One paid call.
 pub(super) struct Call {
     pub(super) amount: Amount,
-    /// The transaction that settled it.
+    /// The transaction that settled it; empty when it was held.
     pub(super) signature: String,
     /// From the first request, answered 402, to the end of the paid answer.
     pub(super) latency: Duration,
-    /// The payer's balance handle before and after.
+    /// The payer's balance handle before and after; zero when it was not looked at.
     pub(super) handles: [u128; 2],
     /// What the facilitator knows of the payer's balance.
     pub(super) funding: Option<String>,
@@ -111,6 +115,7 @@ pub(super) struct Scene<'a> {
     /// The session opened last, in whose name balances are made readable.
     session: Mutex<Option<SessionId>>,
     route: Url,
+    deferred_route: Url,
 }
 
 impl<'a> Scene<'a> {
@@ -137,6 +142,7 @@ impl<'a> Scene<'a> {
             rpc,
             session: Mutex::default(),
             route: Url::parse(&sandbox.paid_route()).map_err(|_| DemoError::Url)?,
+            deferred_route: Url::parse(&sandbox.deferred_route()).map_err(|_| DemoError::Url)?,
         })
     }
 
@@ -170,8 +176,18 @@ impl<'a> Scene<'a> {
     /// Asks for the paid route, pays, and is served.
     pub(super) async fn call(&self, wallet: &LocalKey, payer: &Payer) -> Result<Call, DemoError> {
         let before = self.handle(&wallet.pubkey()).await?;
+        let call = self.pay(payer, &self.route).await?;
+        Ok(Call { handles: [before, self.handle(&wallet.pubkey()).await?], ..call })
+    }
+
+    /// Asks for the route that is settled later, pays, and is served.
+    pub(super) async fn deferred_call(&self, payer: &Payer) -> Result<Call, DemoError> {
+        self.pay(payer, &self.deferred_route).await
+    }
+
+    async fn pay(&self, payer: &Payer, route: &Url) -> Result<Call, DemoError> {
         let started = Instant::now();
-        let fetched = payer.get(self.route.clone()).await.map_err(Box::new)?;
+        let fetched = payer.get(route.clone()).await.map_err(Box::new)?;
         let status = fetched.response.status();
         let served = fetched.response.bytes().await.is_ok_and(|body| !body.is_empty());
         let latency = started.elapsed();
@@ -186,7 +202,7 @@ impl<'a> Scene<'a> {
             amount: payment.amount,
             signature: receipt.transaction,
             latency,
-            handles: [before, self.handle(&wallet.pubkey()).await?],
+            handles: [0, 0],
             funding: session.and_then(|session| session.funding),
         })
     }

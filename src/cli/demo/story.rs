@@ -124,6 +124,23 @@ impl Story {
         ))
     }
 
+    pub(super) fn deferred(&self, figures: &Figures) -> Result<(), CliError> {
+        let Some(deferred) = &figures.deferred else { return Ok(()) };
+        self.tell(format_args!(
+            "The same {} calls again, deferred: answered when they were durably held, {:.1} ms in the middle. Then the payer\n\
+             closed his session: {} transfer(s) carried them all, and after {:.1} ms the totals were final.\n\n\
+             cost per call      lamports\n\
+             per-call       {:>12}\n\
+             deferred       {:>12}\n",
+            deferred.calls,
+            milliseconds(deferred.median),
+            deferred.transfers,
+            milliseconds(deferred.closing),
+            figures.lamports_per_call(),
+            deferred.lamports_per_call(),
+        ))
+    }
+
     pub(super) fn end(&self, figures: &Figures) -> Result<(), CliError> {
         if let Some(empty) = &figures.empty {
             self.tell(format_args!(

@@ -10,8 +10,9 @@ mod tally;
 use crate::{
     domain::{
         hold::{GiveUp, Hold},
+        reason::PayReason,
         session::{Session, SessionId},
-        settlement::State,
+        settlement::{Event, State},
     },
     facilitator::{Facilitator, events::SessionEvent, settings::DeferredPolicy},
     ledger::LedgerError,
@@ -86,15 +87,22 @@ impl Facilitator {
         Ok(())
     }
 
-    /// A settlement came to nothing: what it gave back to its session rests and is tried again.
-    pub(super) async fn promises_came_back(self: &Arc<Self>, session: SessionId) {
-        let again_at = match self.ledger.promised(Some(session)).await {
-            Ok(promised) => promised.first().and_then(|promised| promised.again_at),
-            // Unknown; the next look finds out.
-            Err(_) => Some(self.clock.now()),
-        };
-        if let Some(at) = again_at {
-            self.deferred.change(|t| t.came_back(session, at, &self.settings.deferred));
+    /// A settlement came to nothing: what it gave back to its session rests and is tried again, and when the chain refused
+    /// it, what else is promised on that balance is settled at once.
+    pub(super) async fn settlement_came_to_nothing(self: &Arc<Self>, session: SessionId, end: &Event, holds: &[Hold]) {
+        if holds.iter().any(|hold| hold.told) {
+            let again_at = match self.ledger.promised(Some(session)).await {
+                Ok(promised) => promised.first().and_then(|promised| promised.again_at),
+                // Unknown; the next look finds out.
+                Err(_) => Some(self.clock.now()),
+            };
+            if let Some(at) = again_at {
+                self.deferred.change(|t| t.came_back(session, at, &self.settings.deferred));
+            }
+        }
+        // That nobody waited any more says nothing about the balance.
+        if matches!(end, Event::Abandoned { reason: PayReason::SettlementExpired }) {
+            return;
         }
         let trouble = match self.ledger.session(session).await {
             Ok(Some(session)) => self.settle_promises_of_user(&session).await,
@@ -106,13 +114,13 @@ impl Facilitator {
         }
     }
 
-    /// Takes over what an earlier process promised; what no longer waits for more is settled at once.
+    /// Takes over what an earlier process promised; what waits for nothing more is settled at once.
     pub(super) async fn restore_promises(self: &Arc<Self>) -> Result<u64, LedgerError> {
         let mut count = 0;
         for promised in self.ledger.promised(None).await? {
             count += promised.count;
-            self.deferred.change(|t| t.restore(&promised, &self.settings.deferred));
-            if !promised.accepting {
+            let full = self.deferred.change(|t| t.restore(&promised, &self.settings.deferred));
+            if full || !promised.accepting {
                 self.settle_promises(promised.session);
             }
         }

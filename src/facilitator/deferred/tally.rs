@@ -24,6 +24,11 @@ struct Tally {
 }
 
 impl Tally {
+    /// Whether its amount or count is a trigger.
+    fn is_full(&self, policy: &DeferredPolicy) -> bool {
+        self.count >= policy.count || self.amount >= policy.amount
+    }
+
     fn is_empty(&self) -> bool {
         self.oldest.is_none() && self.again_at.is_none()
     }
@@ -57,16 +62,18 @@ impl Tallies {
         tally.count += 1;
         tally.amount = tally.amount.checked_add(amount).unwrap_or(Amount::MAX);
         tally.oldest = Some(tally.oldest.map_or(at, |oldest| oldest.min(at)));
-        let reached = tally.count >= policy.count || tally.amount >= policy.amount;
+        let reached = tally.is_full(policy);
         self.arrange(session, policy);
         reached
     }
 
-    /// Takes over what the ledger says at start.
-    pub(super) fn restore(&mut self, promised: &Promised, policy: &DeferredPolicy) {
+    /// Takes over what the ledger says at start. True when it has reached a trigger already.
+    pub(super) fn restore(&mut self, promised: &Promised, policy: &DeferredPolicy) -> bool {
         let Promised { session, count, amount, oldest, again_at, .. } = *promised;
-        self.sessions.insert(session, Tally { count, amount, oldest, again_at, due: None });
+        let tally = Tally { count, amount, oldest, again_at, due: None };
+        self.sessions.insert(session, tally);
         self.arrange(session, policy);
+        tally.is_full(policy)
     }
 
     /// Promises of this session came back and may be planned again at `at`.
@@ -194,9 +201,12 @@ mod tests {
             count: 2,
             amount: units(50),
             oldest: Some(900),
+            resting: 1,
             again_at: Some(5_000),
             accepting: true,
         };
+        assert!(!tallies.restore(&promised, &policy));
+        assert!(tallies.restore(&Promised { count: 3, ..promised }, &policy), "reached while nobody looked");
         tallies.restore(&promised, &policy);
         assert_eq!(tallies.next_due(), Some(960));
         assert!(tallies.accept(session(1), units(1), 940, &policy), "two and one are three");

@@ -110,7 +110,8 @@ pub(super) fn take_back(
     Ok(sum)
 }
 
-/// Gives promises up that no settlement could keep: released with the reason of the last one, and booked as lost.
+/// Gives promises up that no settlement could keep: released with the reason of the last one, and booked as lost. What
+/// passes by itself (a budget of ours that is used up, an outage) is no reason to.
 pub(in crate::ledger) fn give_up(conn: &Connection, session: SessionId, when: GiveUp) -> Outcome<Vec<Hold>> {
     // An empty purse of ours says nothing against a promise: it waits until there is money again.
     let [seller, global, payer, purse] = PayReason::OF_THE_SPONSOR.map(PayReason::word);
@@ -163,7 +164,8 @@ fn lose(conn: &Connection, hold: &Hold) -> Outcome<()> {
 pub(in crate::ledger) fn promised(conn: &Connection, session: Option<SessionId>) -> Outcome<Vec<Promised>> {
     let mut statement = conn.prepare_cached(
         "SELECT h.session, count(*) FILTER (WHERE returns = 0), coalesce(sum(amount) FILTER (WHERE returns = 0), 0), \
-         min(accepted_at) FILTER (WHERE returns = 0), min(not_before) FILTER (WHERE returns > 0), s.state = 'open' \
+         min(accepted_at) FILTER (WHERE returns = 0), count(*) FILTER (WHERE returns > 0), \
+         min(not_before) FILTER (WHERE returns > 0), s.state = 'open' \
          FROM holds h JOIN sessions s ON s.id = h.session \
          WHERE h.state = 'waiting' AND h.told = 1 AND (?1 IS NULL OR h.session = ?1) \
          GROUP BY h.session ORDER BY min(h.seq)",
@@ -171,8 +173,8 @@ pub(in crate::ledger) fn promised(conn: &Connection, session: Option<SessionId>)
     let mut rows = statement.query([session.map(SessionId::to_bytes)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let (oldest, again_at) = (row.get(3)?, row.get(4)?);
-        found.push(Promised::read(row.get(0)?, row.get(1)?, row.get(2)?, oldest, again_at, row.get(5)?)?);
+        let (oldest, resting, accepting) = (row.get(3)?, (row.get(4)?, row.get(5)?), row.get(6)?);
+        found.push(Promised::read(row.get(0)?, row.get(1)?, row.get(2)?, oldest, resting, accepting)?);
     }
     Ok(found)
 }

@@ -34,7 +34,7 @@ use sotto::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, LaneSettings, Ports,
-        Settings,
+        ReadPolicy, Settings,
     },
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
@@ -150,6 +150,7 @@ impl ApiBench {
             drain_deadline: Duration::from_secs(10),
             answer_deadline: Duration::from_secs(30),
             deferred: DeferredPolicy::default(),
+            reads: ReadPolicy::default(),
             decrypt_allowance: AllowancePolicy::Never,
             allowances: AllowanceSettings::default(),
             lanes: LaneSettings::default(),

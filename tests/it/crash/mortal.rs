@@ -11,6 +11,7 @@ use sotto::{
         amount::Amount,
         budget::{Budgets, Lane, OverBudget, Spending},
         clock::UnixSeconds,
+        history::{History, PaymentTimes, Position},
         hold::{GiveUp, Hold, HoldId, NewHold},
         reason::{OpenReason, PayReason},
         session::{CapCheck, Session, SessionId},
@@ -211,6 +212,18 @@ impl Ledger for MortalLedger {
 
     async fn holds_of(&self, id: SettlementId) -> Result<Vec<Hold>, LedgerError> {
         self.fate.step("holds_of", self.inner.holds_of(id)).await
+    }
+
+    async fn history(&self, session: SessionId, after: Position, most: usize) -> Result<History, LedgerError> {
+        self.fate.step("history", self.inner.history(session, after, most)).await
+    }
+
+    async fn newest_position(&self) -> Result<Position, LedgerError> {
+        self.fate.step("newest_position", self.inner.newest_position()).await
+    }
+
+    async fn payment_times(&self, payment: HoldId) -> Result<PaymentTimes, LedgerError> {
+        self.fate.step("payment_times", self.inner.payment_times(payment)).await
     }
 
     async fn approve_of(&self, session: SessionId) -> Result<Option<Work>, LedgerError> {

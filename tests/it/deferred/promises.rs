@@ -3,7 +3,7 @@
 use super::{PRICE, Tab, patient};
 use crate::support::Options;
 use serde_json::{Value, json};
-use sotto::{domain::amount::Amount, ledger::Ledger as _};
+use sotto::domain::amount::Amount;
 
 fn duplicate(answer: &Value) -> bool {
     answer["success"] == json!(false) && answer["errorReason"] == json!("duplicate_settlement")
@@ -117,16 +117,7 @@ async fn a_promise_whose_settlement_failed_is_tried_again() {
     let tab = Tab::open(patient(|policy| policy.count = 1)).await;
     tab.freezes(true).await;
     tab.holds(PRICE, "frozen-at-first").await;
-    let came_back = async {
-        loop {
-            let promised = tab.world.ledger().promised(None).await.unwrap();
-            if promised.iter().any(|promised| promised.again_at.is_some()) {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(20), came_back).await.unwrap();
+    tab.comes_back().await;
     assert_eq!(tab.totals().await.held.get(), PRICE, "still promised");
     tab.freezes(false).await;
     assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE);

@@ -2,6 +2,7 @@
 
 pub(crate) mod budgets;
 pub(crate) mod deferred;
+pub(crate) mod history;
 pub(crate) mod holds;
 pub(crate) mod queries;
 pub(crate) mod sessions;

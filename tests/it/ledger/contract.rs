@@ -64,8 +64,15 @@ macro_rules! on {
                 a_session_promises_up_to_its_limit,
                 a_merchants_sessions_share_his_limit,
                 a_promise_is_given_up_by_attempts_or_age_and_its_loss_is_booked,
+                a_promise_is_not_given_up_for_what_passes_by_itself,
                 a_closing_session_closes_when_the_last_is_final,
                 a_session_closes_at_once_when_nothing_is_left,
+            }
+            history {
+                everything_that_happens_is_told_in_its_order,
+                a_listener_reads_on_from_any_position,
+                the_end_is_after_everything,
+                a_payments_times_are_those_of_its_settlement,
             }
             settlements {
                 a_plan_takes_the_oldest_that_fit_and_at_least_one,

@@ -38,7 +38,7 @@ use sotto::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, LaneSettings, Ports,
-        Settings,
+        ReadPolicy, Settings,
     },
     ledger::{Ledger, LedgerOptions, SqliteLedger},
     localnet::{
@@ -228,6 +228,7 @@ impl World {
             drain_deadline: Duration::from_secs(10),
             answer_deadline: Duration::from_secs(20),
             deferred: DeferredPolicy::default(),
+            reads: ReadPolicy::default(),
             decrypt_allowance: AllowancePolicy::Every,
             allowances: AllowanceSettings::default(),
             lanes: LaneSettings::default(),

@@ -125,6 +125,7 @@ pub(crate) async fn what_waits_by_promise_is_told_by_session(ledger: &dyn Ledger
         count,
         amount: amount(units),
         oldest: Some(oldest),
+        resting: 0,
         again_at: None,
         accepting: true,
     };
@@ -132,8 +133,14 @@ pub(crate) async fn what_waits_by_promise_is_told_by_session(ledger: &dyn Ledger
     assert_eq!(ledger.promised(Some(one)).await.ok(), Some(vec![of(one, 2, 7, 10)]));
     let settlement = ledger.plan_settlement(settlement_id(1), one, amount(3), NOW).await.expect("plans");
     recorded(ledger, &settlement.expect("the oldest"), abandoned()).await;
-    let came_back =
-        Promised { count: 1, amount: amount(4), oldest: Some(30), again_at: Some(NOW + 1), ..of(one, 0, 0, 0) };
+    let came_back = Promised {
+        count: 1,
+        amount: amount(4),
+        oldest: Some(30),
+        resting: 1,
+        again_at: Some(NOW + 1),
+        ..of(one, 0, 0, 0)
+    };
     assert_eq!(ledger.promised(Some(one)).await.ok(), Some(vec![came_back]), "what rests counts for itself");
     ledger.close_session(one).await.expect("closes");
     assert_eq!(ledger.promised(Some(one)).await.ok(), Some(vec![Promised { accepting: false, ..came_back }]));
@@ -199,6 +206,23 @@ pub(crate) async fn a_promise_is_given_up_by_attempts_or_age_and_its_loss_is_boo
     assert_eq!(ledger.totals(None).await.ok().map(|totals| (totals.lost, totals.held)), Some((amount(35), amount(2))));
     let repeat = NewHold { id: hold_id(9), ..deferred(session.id, 1, 30) };
     assert!(matches!(ledger.hold(&repeat).await, Ok(Held::Repeat(hold)) if hold.standing() == Standing::Lost));
+}
+
+pub(crate) async fn a_promise_is_not_given_up_for_what_passes_by_itself(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    held(ledger, &NewHold { now: 10, ..deferred(session.id, 1, 30) }).await;
+    let used_up = Event::Abandoned { reason: PayReason::GlobalSettleCapExceeded };
+    recorded(ledger, &planned(ledger, session.id, 1).await, used_up).await;
+    let impatient = GiveUp { returns: 1, accepted_before: NOW };
+    assert_eq!(ledger.give_up(session.id, impatient).await.ok(), Some(vec![]), "a budget of ours is used up");
+    let again = ledger.plan_settlement(settlement_id(2), session.id, Amount::MAX, NOW + 1).await;
+    recorded(ledger, &again.expect("plans").expect("rested"), abandoned()).await;
+    assert_eq!(
+        ledger.give_up(session.id, GiveUp { returns: 2, ..NEVER }).await.ok(),
+        Some(vec![]),
+        "one of two counts"
+    );
+    assert_eq!(ledger.give_up(session.id, impatient).await.map(|lost| lost.len()).ok(), Some(1));
 }
 
 pub(crate) async fn a_closing_session_closes_when_the_last_is_final(ledger: &dyn Ledger) {

@@ -1,0 +1,84 @@
+//! `GET /sessions/{id}/payments/{nonce-or-id}` and `POST /sessions/{id}/close`.
+
+use super::sessions::{ReadQuery, read_request, session_id, view};
+use crate::{
+    api::{App, error::OpenFailure, extract, extract::Body},
+    domain::{hold::HoldState, reason::OpenReason},
+    facilitator::{CloseRequest, Closed, PaymentRecord},
+    wire::payments::{CloseAnswer, Closing, PaymentView},
+};
+use axum::{
+    Json,
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::HeaderMap,
+    response::{IntoResponse as _, Response},
+};
+
+/// What became of a payment.
+pub(super) async fn show(
+    State(app): State<App>,
+    names: Result<Path<(String, String)>, PathRejection>,
+    query: Result<Query<ReadQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
+    match look(&app, names, query, &headers).await {
+        Ok(record) => Json(payment_view(&record)).into_response(),
+        Err(failure) => failure.answer(),
+    }
+}
+
+async fn look(
+    app: &App,
+    names: Result<Path<(String, String)>, PathRejection>,
+    query: Result<Query<ReadQuery>, QueryRejection>,
+    headers: &HeaderMap,
+) -> Result<PaymentRecord, OpenFailure> {
+    let none = |reason: OpenReason| OpenFailure::new(reason, reason.meaning());
+    let Path((session, payment)) = names.map_err(|_| none(OpenReason::SessionNotFound))?;
+    let session = session_id(Some(session))?;
+    let read = read_request(query, headers)?;
+    app.facilitator.payment(session, &payment, read).await.map_err(OpenFailure::of_use_case)
+}
+
+fn payment_view(record: &PaymentRecord) -> PaymentView {
+    let PaymentRecord { hold, times, readable } = record;
+    let reason = match hold.state {
+        HoldState::Released { reason, .. } => Some(reason.word().to_owned()),
+        HoldState::Waiting | HoldState::Planned { .. } | HoldState::Captured { .. } => None,
+    };
+    PaymentView {
+        payment: hold.id.to_string(),
+        session_id: hold.session.to_string(),
+        state: hold.standing().word().to_owned(),
+        deferred: hold.deferred,
+        transaction: hold.transaction().map(|signature| signature.to_string()).unwrap_or_default(),
+        amount: readable.then(|| hold.amount.to_string()),
+        nonce: hold.nonce.clone().filter(|_| *readable),
+        reason,
+        returns: hold.returns,
+        accepted_at: hold.accepted_at,
+        captured_at: times.captured_at,
+        settled_at: times.settled_at,
+        failed_at: times.failed_at,
+    }
+}
+
+/// Closes a session; answers with amounts, because the request is signed.
+pub(super) async fn close(State(app): State<App>, id: Result<Path<String>, PathRejection>, body: Body) -> Response {
+    match ask(&app, id, body).await {
+        Ok(Closed { session, lost }) => {
+            Json(CloseAnswer { session: view(&session, true), lost: lost.to_string() }).into_response()
+        }
+        Err(failure) => failure.answer(),
+    }
+}
+
+async fn ask(app: &App, id: Result<Path<String>, PathRejection>, body: Body) -> Result<Closed, OpenFailure> {
+    let id = session_id(id.ok().map(|Path(text)| text))?;
+    let Closing { nonce, signature } = extract::closing(body)?;
+    let request = CloseRequest { nonce, signature };
+    app.facilitator.close_session(id, &request).await.map_err(OpenFailure::of_use_case)
+}

@@ -1,0 +1,137 @@
+//! What has happened to a session, in one order that never changes: what its listeners are told.
+
+use crate::domain::{
+    amount::Amount, clock::UnixSeconds, hold::HoldId, reason::PayReason, session::SessionState,
+    settlement::SettlementId,
+};
+use solana_signature::Signature;
+use std::{fmt, str::FromStr};
+
+/// A place in the order. Everything up to it has been told; it is told itself as the id of an event.
+///
+/// Two counters, because accepted payments and everything else are written to two tables: `3-17` is after the third of
+/// what happened and after the seventeenth payment, of all sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The last event of the log.
+    pub log: u64,
+    /// The last accepted payment.
+    pub holds: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.log, self.holds)
+    }
+}
+
+/// The text is not a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of an event")]
+pub struct NotAPosition;
+
+impl FromStr for Position {
+    type Err = NotAPosition;
+
+    /// Reads what `Display` writes, and nothing else.
+    fn from_str(text: &str) -> Result<Self, NotAPosition> {
+        let (log, holds) = text.split_once('-').ok_or(NotAPosition)?;
+        let number = |digits: &str| digits.parse().map_err(|_| NotAPosition);
+        let position = Self { log: number(log)?, holds: number(holds)? };
+        // One spelling: no signs, no leading zeros.
+        if position.to_string() == text { Ok(position) } else { Err(NotAPosition) }
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// A payment was accepted.
+    Accepted {
+        /// The payment.
+        payment: HoldId,
+        /// In base units.
+        amount: Amount,
+        /// Whether it was answered as held.
+        deferred: bool,
+        /// When.
+        at: UnixSeconds,
+    },
+    /// A settlement moved on.
+    Settlement {
+        /// The settlement.
+        id: SettlementId,
+        /// How.
+        progress: Progress,
+        /// Its transaction, once one was signed.
+        transaction: Option<Signature>,
+        /// The payments that it carries or carried.
+        payments: Vec<HoldId>,
+        /// Of them those that were promised and wait again, when it came to nothing.
+        kept: Vec<HoldId>,
+        /// When.
+        at: UnixSeconds,
+    },
+    /// An uncovered payment ended without any transfer: given back at its caller's deadline, or a promise given up.
+    Ended {
+        /// The payment.
+        payment: HoldId,
+        /// Whether it had been promised.
+        lost: bool,
+        /// Why.
+        reason: PayReason,
+        /// The last transaction that failed to carry it.
+        transaction: Option<Signature>,
+    },
+    /// The session's state changed.
+    State(SessionState),
+}
+
+/// How a settlement moved on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A transaction was signed and is sent.
+    Signed,
+    /// It landed: its payments are captured.
+    Landed,
+    /// It can no longer be taken back.
+    Final,
+    /// A fork took it back: its payments are pending again.
+    TakenBack,
+    /// It came to nothing.
+    Failed(PayReason),
+}
+
+/// What happened after a position, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// Each with its own position.
+    pub events: Vec<(Position, Happened)>,
+    /// Where to read on.
+    pub upto: Position,
+}
+
+/// A payment's own times, Unix seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PaymentTimes {
+    /// When the transfer that carried it landed.
+    pub captured_at: Option<UnixSeconds>,
+    /// When that could no longer be taken back.
+    pub settled_at: Option<UnixSeconds>,
+    /// When its settlement came to nothing.
+    pub failed_at: Option<UnixSeconds>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_has_one_spelling() {
+        let position = Position { log: 3, holds: 17 };
+        assert_eq!(position.to_string().parse(), Ok(position));
+        for text in ["", "3", "3-", "-17", "03-17", "3-17-1", "+3-17", "3 -17", "99999999999999999999-1"] {
+            assert_eq!(text.parse::<Position>(), Err(NotAPosition), "{text}");
+        }
+    }
+}

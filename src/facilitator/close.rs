@@ -1,0 +1,67 @@
+//! `POST /sessions/{id}/close`: accept nothing more, settle what is held, tell the final totals.
+
+use crate::{
+    domain::{
+        amount::Amount,
+        reason::OpenReason,
+        session::{Session, SessionId, SessionState},
+        signed,
+    },
+    facilitator::{Facilitator, OpenError, OpenRefusal, events::SessionEvent, reads::signed_by_either},
+};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// A signed request to close a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseRequest {
+    /// Of the caller's choice; it is signed.
+    pub nonce: String,
+    /// Over [`signed::close_message`], by the session key or the user.
+    pub signature: [u8; 64],
+}
+
+/// A session that accepts nothing more, as far as it is settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The session.
+    pub session: Session,
+    /// What was promised and never captured, in base units.
+    pub lost: Amount,
+}
+
+impl Facilitator {
+    /// Closes a session and settles what it holds: answered when everything is final or at the deadline, whichever comes
+    /// first; from `closing` it becomes `closed` by itself. Asked again it answers how it stands. A session that ended
+    /// another way is settled and told all the same.
+    ///
+    /// Refuses with `session_not_found`, `invalid_close_signature`, and `session_busy` while the session opens.
+    pub async fn close_session(self: &Arc<Self>, id: SessionId, request: &CloseRequest) -> Result<Closed, OpenError> {
+        let session = self.existing(id).await?;
+        let message = signed::close_message(&session.signed.hash(), id, &request.nonce);
+        if !signed_by_either(&session, message.as_bytes(), &request.signature) {
+            return Err(OpenRefusal::new(OpenReason::InvalidCloseSignature).into());
+        }
+        if session.state == SessionState::Opening {
+            return Err(OpenRefusal::because(OpenReason::SessionBusy, "The session is still opening; repeat.").into());
+        }
+        let deadline = Instant::now() + self.settings.answer_deadline;
+        let mut news = self.events.subscribe(id);
+        let mut session = self.ledger.close_session(id).await?;
+        self.events.publish(id, SessionEvent::Recorded);
+        self.settle_promises(id);
+        while !is_final(&session) {
+            if tokio::time::timeout_at(deadline, news.next()).await.is_err() {
+                break;
+            }
+            session = self.existing(id).await?;
+        }
+        let lost = self.ledger.totals(Some(id)).await?.lost;
+        Ok(Closed { session, lost })
+    }
+}
+
+/// Whether the session's totals can change no more, as far as its own row tells.
+fn is_final(session: &Session) -> bool {
+    session.held == Amount::ZERO && session.state != SessionState::Closing
+}

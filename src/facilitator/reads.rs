@@ -1,0 +1,138 @@
+//! Reading what is not for everybody: a session's amounts, its payments, what happens to it (`spec/session.md` §4).
+//!
+//! The id of a session without a session key is what pays from it, so whoever has it may read it too. With a session key,
+//! or when the operator says so, a read is signed by that key or by the user. A payment's own id is told only to who paid
+//! and who was paid, so it opens what became of that payment, but no amount.
+
+use crate::{
+    domain::{
+        clock::UnixSeconds,
+        history::{History, PaymentTimes, Position},
+        hold::{Hold, HoldId},
+        reason::OpenReason,
+        session::{Session, SessionId, SessionState},
+        signed,
+    },
+    facilitator::{Facilitator, OpenError, OpenRefusal, events::Subscription},
+    ledger::LedgerError,
+};
+
+/// A signed request to read what is not public.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadRequest {
+    /// When it was signed, Unix seconds.
+    pub at: UnixSeconds,
+    /// Over [`signed::read_message`], by the session key or the user.
+    pub signature: [u8; 64],
+}
+
+/// What became of a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentRecord {
+    /// The payment.
+    pub hold: Hold,
+    /// Its times.
+    pub times: PaymentTimes,
+    /// Whether this reader may know its amount and nonce.
+    pub readable: bool,
+}
+
+/// A listener of a session, and where it begins.
+pub struct Listening {
+    /// News from now on.
+    pub news: Subscription,
+    /// What was told before.
+    pub after: Position,
+    /// Whether the session had ended for good, so that nothing follows what is in the log.
+    pub ended: bool,
+}
+
+impl Facilitator {
+    /// The session with this id, and whether its amounts may be told to this reader: with a session key only to a
+    /// request signed by it or by the user. Refuses with `session_not_found` and `signature_required`.
+    pub async fn session(&self, id: SessionId, read: Option<ReadRequest>) -> Result<(Session, bool), OpenError> {
+        let session = self.existing(id).await?;
+        let readable = self.may_read(&session, read)?;
+        Ok((session, readable))
+    }
+
+    /// What became of a payment, by its id or its nonce; by its nonce only to who may read the session.
+    ///
+    /// Refuses with `session_not_found`, `signature_required` and `payment_not_found`.
+    pub async fn payment(
+        &self,
+        session: SessionId,
+        name: &str,
+        read: Option<ReadRequest>,
+    ) -> Result<PaymentRecord, OpenError> {
+        let (session, readable) = self.session(session, read).await?;
+        let by_id = match name.parse::<HoldId>() {
+            Ok(id) => self.ledger.find_hold(id).await?.filter(|hold| hold.session == session.id),
+            Err(_) => None,
+        };
+        let hold = match by_id {
+            Some(hold) => Some(hold),
+            // An id that is nobody's may be a nonce that looks like one.
+            None if readable => self.ledger.find_payment(session.id, name).await?,
+            None if name.parse::<HoldId>().is_ok() => None,
+            None => return Err(OpenRefusal::new(OpenReason::SignatureRequired).into()),
+        };
+        let hold = hold.ok_or_else(|| OpenRefusal::new(OpenReason::PaymentNotFound))?;
+        let times = self.ledger.payment_times(hold.id).await?;
+        Ok(PaymentRecord { hold, times, readable })
+    }
+
+    /// Begins to listen to a session, after `after` or from now on.
+    ///
+    /// Refuses with `session_not_found`, `signature_required`, and `quota_exceeded` when too many listen.
+    pub async fn listen(
+        &self,
+        id: SessionId,
+        read: Option<ReadRequest>,
+        after: Option<Position>,
+    ) -> Result<Listening, OpenError> {
+        let (session, readable) = self.session(id, read).await?;
+        if !readable {
+            return Err(OpenRefusal::new(OpenReason::SignatureRequired).into());
+        }
+        let news = self.events.listen(session.id, self.settings.reads.streams).ok_or_else(|| {
+            OpenRefusal::because(OpenReason::QuotaExceeded, "Too many listen; poll the session, or come back later.")
+        })?;
+        let after = match after {
+            Some(after) => after,
+            None => self.ledger.newest_position().await?,
+        };
+        let ended = matches!(session.state, SessionState::Closed | SessionState::Rejected(_));
+        Ok(Listening { news, after, ended })
+    }
+
+    /// What happened to a session after a position, at most `most` things. Whoever asks may read the session.
+    pub async fn history(&self, session: SessionId, after: Position, most: usize) -> Result<History, LedgerError> {
+        self.ledger.history(session, after, most).await
+    }
+
+    pub(super) async fn existing(&self, id: SessionId) -> Result<Session, OpenError> {
+        let session = self.ledger.session(id).await?;
+        session.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound).into())
+    }
+
+    /// Whether this reader may know everything; a signature that is not good is refused even where none is needed.
+    fn may_read(&self, session: &Session, read: Option<ReadRequest>) -> Result<bool, OpenRefusal> {
+        let Some(read) = read else {
+            return Ok(session.intent.session_key.is_none() && !self.settings.reads.signed);
+        };
+        let message = signed::read_message(&session.id.to_string(), read.at);
+        let fresh = self.clock.now().abs_diff(read.at) <= signed::READ_VALID_SECONDS;
+        if fresh && signed_by_either(session, message.as_bytes(), &read.signature) {
+            Ok(true)
+        } else {
+            Err(OpenRefusal::new(OpenReason::SignatureRequired))
+        }
+    }
+}
+
+/// Whether the session key or the user signed `message`.
+pub(super) fn signed_by_either(session: &Session, message: &[u8], signature: &[u8; 64]) -> bool {
+    let signers = [session.intent.session_key, Some(session.intent.user)];
+    signers.iter().flatten().any(|key| signed::verify(key, message, signature))
+}

@@ -1,0 +1,114 @@
+//! The crash loop for promises: a process dies at every call it makes while it promises, settles and leaves, before and
+//! after the call's effect. Whatever was promised is paid in the end, by the next process, once.
+
+use super::{PRICE, Scene, TOGETHER, mortal::Fate, process, wait_until_settled};
+use crate::support::{Options, World};
+use sotto::{
+    domain::{amount::Amount, payment::Payment, session::SessionId},
+    facilitator::{DeferredPolicy, Facilitator},
+    ledger::{Ledger, SqliteLedger},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// Two promises make a settlement.
+fn options() -> Options {
+    Options::settings(|settings| {
+        settings.deferred = DeferredPolicy { count: 2, age_seconds: 100_000, ..DeferredPolicy::default() };
+    })
+}
+
+fn deferred(scene: &Scene, session: SessionId, nonce: &str) -> Payment {
+    Payment { deferred: true, ..scene.payment(session, nonce) }
+}
+
+/// Promises four payments, pays one per call beside them, and leaves. Counts how many said success.
+async fn live(facilitator: &Arc<Facilitator>, scene: &Scene, session: SessionId, told: &AtomicU64) {
+    let count = |ok: bool| {
+        told.fetch_add(u64::from(ok), Ordering::SeqCst);
+    };
+    for nonce in ["a", "b", "c"] {
+        count(facilitator.settle(&deferred(scene, session, nonce)).await.is_ok());
+    }
+    count(facilitator.settle(&scene.payment(session, "d")).await.is_ok());
+    count(facilitator.settle(&deferred(scene, session, "e")).await.is_ok());
+    facilitator.leave().await;
+}
+
+async fn die_and_recover(world: &World, last: u64, after_effect: bool) -> u64 {
+    let name = format!("promises-{last}-{after_effect}");
+    let scene = Scene::set(world, &name, false).await;
+    let ledger = world.open_ledger(&name).await;
+    let opener = process(world, &ledger, &Fate::immortal());
+    let session = opener.open_session(scene.request.clone()).await.unwrap().id;
+    opener.stop().await;
+    drop(opener);
+
+    let fate = Fate::at(last, after_effect);
+    let told = AtomicU64::new(0);
+    let first = process(world, &ledger, &fate);
+    tokio::select! {
+        () = live(&first, &scene, session, &told) => {}
+        () = fate.dead.cancelled() => {}
+    }
+    first.stop().await;
+    drop(first);
+    let told = told.into_inner();
+    let promised = ledger.promised(None).await.unwrap().iter().map(|promised| promised.count).sum::<u64>();
+
+    let second = process(world, &ledger, &Fate::immortal());
+    second.recover().await.unwrap();
+    // It has nothing to promise itself and leaves again: what it found is settled first.
+    second.leave().await;
+    let third = process(world, &ledger, &Fate::immortal());
+    third.recover().await.unwrap();
+    let kept = async {
+        // What came back from a settlement that failed rests for a moment and is tried again.
+        while !ledger.promised(None).await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_mins(1), kept).await.is_ok(), "{name}: a promise waits for ever");
+    wait_until_settled(&ledger, &name).await;
+    third.stop().await;
+    check(world, &ledger, &scene, &name, told, promised).await;
+    fate.calls()
+}
+
+async fn check(world: &World, ledger: &SqliteLedger, scene: &Scene, name: &str, told: u64, promised: u64) {
+    ledger.audit().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let totals = ledger.totals(None).await.unwrap();
+    let received = world.balance(&scene.merchant).await;
+    assert_eq!((totals.held, totals.lost), (Amount::ZERO, Amount::ZERO), "{name}: every promise is kept");
+    assert_eq!(totals.captured.get(), received, "{name}: the books agree with the chain");
+    assert_eq!(world.balance(&scene.payer).await, 1_000_000 - received, "{name}: nothing is lost");
+    assert!(received <= 5 * PRICE && received % PRICE == 0, "{name}: no payment is made twice: {received}");
+    assert!(told * PRICE <= received, "{name}: {told} were told success and {received} came");
+    assert!(promised * PRICE <= received, "{name}: {promised} were promised and {received} came");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_dies_at_any_call_keeps_every_promise() {
+    let world = Arc::new(World::with(options()).await);
+    let calls = die_and_recover(&world, u64::MAX, false).await;
+    let mut points = (0..calls).flat_map(|last| [(last, false), (last, true)]);
+    loop {
+        let batch: Vec<_> = points.by_ref().take(TOGETHER).collect();
+        if batch.is_empty() {
+            break;
+        }
+        let lives = batch.into_iter().map(|(last, after)| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { die_and_recover(&world, last, after).await })
+        });
+        for life in lives.collect::<Vec<_>>() {
+            life.await.unwrap();
+        }
+    }
+    Arc::into_inner(world).unwrap().finish().await;
+}

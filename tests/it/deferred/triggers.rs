@@ -1,0 +1,133 @@
+//! What makes a facilitator settle what it has promised: each trigger alone, with all others out of reach.
+
+use super::{PRICE, Tab, patient, patient_with};
+use sotto::{domain::amount::Amount, ledger::Ledger as _};
+use std::time::Duration;
+
+#[tokio::test]
+async fn the_amount_is_a_trigger() {
+    let tab = Tab::open(patient(|policy| policy.amount = Amount::new(3 * PRICE).unwrap())).await;
+    tab.holds(PRICE, "one").await;
+    tab.holds(PRICE, "two").await;
+    tab.rests(2 * PRICE).await;
+    tab.holds(PRICE, "three").await;
+    assert_eq!(tab.settles_down_to(0).await.transfers, 1);
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn the_age_of_the_oldest_is_a_trigger() {
+    let tab = Tab::open(patient(|policy| policy.age_seconds = 2)).await;
+    tab.holds(PRICE, "one").await;
+    tab.holds(PRICE, "two").await;
+    tab.rests(2 * PRICE).await;
+    assert_eq!(tab.settles_down_to(0).await.transfers, 1);
+    // One timer serves them all, again and again.
+    tab.holds(PRICE, "three").await;
+    assert_eq!(tab.settles_down_to(0).await.transfers, 2);
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn the_age_counts_from_before_a_restart() {
+    let mut tab = Tab::open(patient(|policy| policy.age_seconds = 2)).await;
+    tab.holds(PRICE, "one").await;
+    tab.world.kill().await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    tab.world.boot().await;
+    assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE);
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_is_a_trigger() {
+    let mut tab = Tab::open(patient(|_| ())).await;
+    let mut opening = tab.world.opening(&tab.payer, &tab.merchant.key(), 10_000);
+    opening.intent.expires_at = tab.world.now() + 4;
+    let (status, session) = tab.world.post("/sessions", &tab.world.opening_body(&opening).await).await;
+    assert_eq!(status, 201, "{session:#}");
+    tab.session = session["sessionId"].as_str().unwrap().to_owned();
+    tab.holds(PRICE, "one").await;
+    tab.rests(PRICE).await;
+    assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE);
+    let (_, session) = tab.world.get(&format!("/sessions/{}", tab.session)).await;
+    assert_eq!(session["state"], "expired", "{session:#}");
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn leaving_is_a_trigger() {
+    let mut tab = Tab::open(patient(|_| ())).await;
+    tab.holds(PRICE, "one").await;
+    tab.rests(PRICE).await;
+    tab.world.running().facilitator.leave().await;
+    let totals = tab.totals().await;
+    assert_eq!((totals.held, totals.captured.get()), (Amount::ZERO, PRICE));
+    tab.world.kill().await;
+    tab.world.boot().await;
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn who_cannot_settle_leaves_in_time_and_the_next_process_settles() {
+    let mut tab = Tab::open(patient(|policy| policy.leave_within = Duration::from_millis(300))).await;
+    tab.holds(PRICE, "one").await;
+    tab.world.net.faults().change(|plan| plan.frozen = true);
+    let leaves = tab.world.running().facilitator.leave();
+    tokio::time::timeout(Duration::from_secs(10), leaves).await.expect("in time");
+    assert_eq!(tab.totals().await.held.get(), PRICE, "durable");
+    tab.world.kill().await;
+    tab.world.net.faults().clear();
+    tab.world.boot().await;
+    assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE);
+    tab.closes().await;
+}
+
+/// A transfer of the same balance that fails is bad news for everything else that is promised on it.
+#[tokio::test]
+async fn trouble_with_a_balance_is_a_trigger() {
+    let tab = Tab::open(patient_with(|settings| settings.answer_deadline = Duration::from_secs(10))).await;
+    let other = tab.world.wallet(0).await;
+    let mut opening = tab.world.opening(&tab.payer, &other.key(), 1_000_000);
+    // Approves the sum, so that the first session stays open.
+    opening.approved = 11_000_000;
+    let (status, second) = tab.world.post("/sessions", &tab.world.opening_body(&opening).await).await;
+    assert_eq!(status, 201, "{second:#}");
+    tab.holds(PRICE, "promised").await;
+    tab.rests(PRICE).await;
+    tab.freezes(true).await;
+    let second = second["sessionId"].as_str().unwrap();
+    let (_, refused) = tab.world.post("/settle", &tab.world.payment(second, &other.key(), 5, None)).await;
+    assert_eq!(refused["errorReason"], "simulation_failed", "{refused:#}");
+    tab.comes_back().await;
+    tab.freezes(false).await;
+    assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE, "and it is tried again");
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn opening_another_session_settles_what_is_promised_on_the_balance() {
+    let tab = Tab::open(patient(|_| ())).await;
+    tab.holds(PRICE, "promised").await;
+    let other = tab.world.wallet(0).await;
+    tab.world.open(&tab.payer, &other.key(), 1_000).await;
+    assert_eq!(tab.totals().await.captured.get(), PRICE);
+    tab.closes().await;
+}
+
+/// A promise that cannot be kept for now keeps nobody from opening a session that may save it.
+#[tokio::test]
+async fn a_resting_promise_keeps_nobody_from_opening() {
+    let tab = Tab::open(patient_with(|settings| settings.drain_deadline = Duration::from_secs(2))).await;
+    tab.holds(PRICE, "promised").await;
+    tab.revokes().await;
+    tab.world.running().facilitator.leave().await;
+    assert!(tab.world.ledger().promised(None).await.unwrap()[0].resting > 0);
+    let mut tab = tab;
+    tab.world.kill().await;
+    tab.world.boot().await;
+    let other = tab.world.wallet(0).await;
+    tab.world.open(&tab.payer, &other.key(), 1_000).await;
+    assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE, "with the new approve it can be kept");
+    tab.closes().await;
+}
