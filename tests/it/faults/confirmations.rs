@@ -7,7 +7,7 @@ use sotto::{ledger::Ledger as _, localnet::ALL};
 #[tokio::test]
 async fn a_slow_confirmation_is_waited_for() {
     let scene = Scene::set(Options::default()).await;
-    scene.world.net.faults().change(|plan| drop(plan.late_confirmation.insert(ALL.to_owned(), 40)));
+    scene.world.net.faults().change(|plan| plan.late_confirmation = [(ALL.to_owned(), 40)].into());
     scene.pays("slow").await;
     scene.world.net.faults().clear();
     assert_eq!(scene.world.ledger().totals(None).await.unwrap().transfers, 1);
@@ -42,7 +42,8 @@ async fn a_dropped_websocket_is_replaced_by_looking() {
 #[tokio::test]
 async fn a_websocket_that_drops_with_a_notice_under_way_loses_no_payment() {
     let scene = Scene::set(Options::default()).await;
-    scene.world.net.faults().change(|plan| drop(plan.latency.insert("signatureNotification".to_owned(), 60_000)));
+    let late = [("signatureNotification".to_owned(), 60_000)];
+    scene.world.net.faults().change(|plan| plan.latency = late.into());
     let (answer, ()) = tokio::join!(scene.settle("cut"), async {
         scene.until("in flight", async || scene.attempts().await == 1).await;
         scene.world.net.faults().disconnect_websockets();

@@ -1,6 +1,6 @@
 //! Other people's transactions between our simulation and our landing.
 
-use super::{PRICE, Scene, without_allowances};
+use super::{Scene, without_allowances};
 use crate::support::Options;
 use sotto::{facilitator::AllowancePolicy, ledger::Ledger as _};
 
