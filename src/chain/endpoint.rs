@@ -28,6 +28,8 @@ const LONGEST_MESSAGE: usize = 200;
 const INVALID_REQUEST: i64 = -32_600;
 const METHOD_NOT_FOUND: i64 = -32_601;
 const INVALID_PARAMS: i64 = -32_602;
+/// What providers answer for "too many requests".
+const TOO_MANY_REQUESTS: [i64; 2] = [429, -32_429];
 
 /// Why an endpoint gave no answer that could be read. Holds no URL.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,9 @@ pub enum EndpointFault {
     /// Not a JSON-RPC answer to this request.
     #[error("the answer is not JSON-RPC")]
     NotJsonRpc,
+    /// No answer within the time that this endpoint was given.
+    #[error("the answer did not come in time")]
+    TooSlow,
 }
 
 /// A JSON-RPC error that does not tell whether the request had an effect.
@@ -146,7 +151,10 @@ fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
 fn unavailable(what: &'static str, fault: EndpointFault) -> ChainError {
     let retry_after = match &fault {
         EndpointFault::Status { retry_after, .. } => *retry_after,
-        EndpointFault::Transport(_) | EndpointFault::TooLong { .. } | EndpointFault::NotJsonRpc => None,
+        EndpointFault::Transport(_)
+        | EndpointFault::TooLong { .. }
+        | EndpointFault::NotJsonRpc
+        | EndpointFault::TooSlow => None,
     };
     ChainError::Unavailable { what, source: Some(Box::new(fault)), retry_after }
 }
@@ -183,6 +191,36 @@ fn by_code(what: &'static str, code: i64, message: String) -> ChainError {
     }
 }
 
+/// The failure of an endpoint that has not reached the slot that was asked for.
+pub(super) fn behind(what: &'static str) -> ChainError {
+    let code = codes::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED;
+    let message = "no endpoint has reached the slot that was seen before".to_owned();
+    ChainError::Unavailable { what, source: Some(Box::new(RpcFault { code, message })), retry_after: None }
+}
+
+/// Whether an endpoint says that it is behind: it will not be for long, and it was not wrong.
+pub(super) fn is_behind(error: &ChainError) -> bool {
+    matches!(
+        source::<RpcFault>(error).map(|fault| fault.code),
+        Some(codes::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED | codes::JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY)
+    )
+}
+
+/// Whether an endpoint was asked too much. Some answer so with HTTP status 200 and a code of their own.
+pub(super) fn is_too_many_requests(error: &ChainError) -> bool {
+    match source::<EndpointFault>(error) {
+        Some(EndpointFault::Status { status, .. }) => *status == StatusCode::TOO_MANY_REQUESTS,
+        _ => source::<RpcFault>(error).is_some_and(|fault| TOO_MANY_REQUESTS.contains(&fault.code)),
+    }
+}
+
+fn source<E: std::error::Error + 'static>(error: &ChainError) -> Option<&E> {
+    match error {
+        ChainError::Unavailable { source: Some(source), .. } => source.downcast_ref(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +238,18 @@ mod tests {
         for code in [-32_603, -32_004, -32_005, -32_011, -32_014, -32_016, -32_429, 429, 0] {
             assert!(matches!(rpc(code), ChainError::Unavailable { .. }), "{code}");
         }
+    }
+
+    #[test]
+    fn an_endpoint_that_is_behind_or_asked_too_much_is_told_from_one_that_fails() {
+        for code in [-32_016, -32_005] {
+            assert!(is_behind(&rpc(code)) && !is_too_many_requests(&rpc(code)), "{code}");
+        }
+        for code in [429, -32_429] {
+            assert!(is_too_many_requests(&rpc(code)) && !is_behind(&rpc(code)), "{code}");
+        }
+        assert!(!is_behind(&rpc(-32_603)) && !is_too_many_requests(&rpc(-32_603)));
+        assert!(is_behind(&behind("asking")));
     }
 
     #[test]

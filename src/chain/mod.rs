@@ -1,19 +1,32 @@
 //! Solana, as far as the facilitator sees it: read, simulate, send what is recorded, and tell honestly what can be
 //! known about it.
 
+mod absence;
 mod confirm;
+mod counts;
 pub mod endpoint;
 pub mod fees;
+mod health;
 pub mod inspect;
 pub mod keys;
+mod node;
 pub mod policy;
 mod poll;
+mod pool;
 mod push;
+mod reads;
 pub mod refresher;
 pub mod rpc;
 pub mod sightings;
+mod socket;
 mod spent;
+mod statuses;
 pub mod transaction;
+
+pub use counts::ChainCounts;
+pub use health::{EndpointHealth, EndpointState};
+pub use node::EndpointUrls;
+pub use push::PushPolicy;
 
 use crate::{
     domain::settlement::{Attempt, Observation},
@@ -92,6 +105,9 @@ pub enum Commitment {
 }
 
 /// The chain behind deadlines, failover and retry policy.
+///
+/// Readings never go back in time: accounts and simulations are at least as new as the newest landing that this port
+/// has told of, whichever endpoint answers; what no endpoint can answer so far is [`ChainError::Unavailable`].
 #[async_trait]
 pub trait Chain: Send + Sync + 'static {
     /// The genesis hash in base58, to check that this is the right cluster.
@@ -112,7 +128,8 @@ pub trait Chain: Send + Sync + 'static {
     /// Recent priority fee per compute unit for transactions that write these accounts, in micro-lamports.
     async fn priority_fee(&self, writable: &[Pubkey]) -> Result<u64, ChainError>;
 
-    /// Runs a transaction without signatures at `confirmed` and tells `watched` accounts afterwards.
+    /// Runs a transaction without signatures at `confirmed` and tells `watched` accounts afterwards. That a node does
+    /// not know a blockhash which this port has seen alive is [`ChainError::Unavailable`], never the simulation's error.
     async fn simulate(&self, tx: &VersionedTransaction, watched: &[Pubkey]) -> Result<Simulation, ChainError>;
 
     /// Sends recorded bytes. `Ok` means that an endpoint took them, nothing more; any error means "look".
@@ -130,4 +147,13 @@ pub trait Chain: Send + Sync + 'static {
         want: Commitment,
         patience: Duration,
     ) -> Result<Observation, ChainError>;
+
+    /// Tells what is known of many attempts that have landed, in their order and without waiting: one request for 256.
+    ///
+    /// [`Observation::Pending`]: one whose blockhash is alive is not on the chain any more, by a node whose view is at
+    /// least as new as everything seen before. [`Observation::Unknown`]: ask again later.
+    async fn look_up(&self, attempts: &[Recorded<Attempt>]) -> Result<Vec<Observation>, ChainError>;
+
+    /// How every endpoint is, in the configured order; nothing is asked.
+    fn endpoints(&self) -> Vec<EndpointHealth>;
 }

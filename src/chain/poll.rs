@@ -2,10 +2,10 @@
 
 use crate::chain::{
     ChainError,
-    endpoint::chain_error,
+    pool::Pool,
     sightings::{Seen, Sightings},
+    statuses,
 };
-use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::request::MAX_GET_SIGNATURE_STATUSES_QUERY_ITEMS;
 use solana_signature::Signature;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 
 /// Polls whenever something is due; never ends.
-pub(super) async fn poll(client: &RpcClient, sightings: &Sightings) {
+pub(super) async fn poll(pool: &Pool, sightings: &Sightings) {
     loop {
         let Some(due) = sightings.next_due() else {
             sightings.changed.notified().await;
@@ -28,22 +28,19 @@ pub(super) async fn poll(client: &RpcClient, sightings: &Sightings) {
             }
         }
         let signatures = sightings.take_due(MAX_GET_SIGNATURE_STATUSES_QUERY_ITEMS);
-        if let Err(error) = ask(client, sightings, &signatures).await {
+        if let Err(error) = ask(pool, sightings, &signatures).await {
             tracing::warn!(%error, "the status of transactions cannot be read");
             sleep(pause_after(&error)).await;
         }
     }
 }
 
-async fn ask(client: &RpcClient, sightings: &Sightings, signatures: &[Signature]) -> Result<(), ChainError> {
+async fn ask(pool: &Pool, sightings: &Sightings, signatures: &[Signature]) -> Result<(), ChainError> {
     if signatures.is_empty() {
         return Ok(());
     }
-    let answer = client.get_signature_statuses(signatures).await;
-    let answer = answer.map_err(|error| chain_error("asking for signature statuses", error))?;
-    if answer.value.len() != signatures.len() {
-        return Err(ChainError::Inconsistent("another number of signature statuses than asked for".into()));
-    }
+    let answer = pool.ask(&statuses::question(signatures)).await;
+    let answer = statuses::checked(answer?, signatures)?;
     for (signature, status) in signatures.iter().zip(&answer.value) {
         sightings.answered(signature, answer.context.slot, status.as_ref().map(Seen::from).as_ref());
     }

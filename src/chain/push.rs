@@ -1,117 +1,162 @@
-//! Pushed notices: one websocket for all waiters, reconnected when it breaks. Polling covers whatever is missed here.
+//! Pushed notices: few websockets carry the subscriptions of all waiters. Polling covers whatever is missed here.
+//!
+//! Promises: a socket is open before anybody waits; one that is silent is found out by a heartbeat; when one is lost,
+//! whoever waited on it is asked about at once in one batch and subscribed again elsewhere, and asked about once more
+//! when the new subscriptions stand, so that nothing falls into the gap between the two.
 
 use crate::chain::{
-    Commitment,
+    counts::Counters,
+    node::Node,
+    pool::Pool,
     sightings::{Sightings, Wanted},
+    socket::{Carried, End, Socket},
 };
-use futures_util::StreamExt as _;
-use solana_commitment_config::CommitmentConfig;
-use solana_pubsub_client::nonblocking::pubsub_client::{PubsubClient, PubsubClientError};
-use solana_rpc_client_api::{
-    config::RpcSignatureSubscribeConfig,
-    response::{ProcessedSignatureResult, RpcSignatureResult},
-};
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
-    task::JoinSet,
-    time::{sleep, timeout},
+    task::{Id, JoinSet},
+    time::{Instant, sleep},
 };
 
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The pause before another look for a websocket when all of them are to be left alone.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Connects once somebody waits, and again when the connection broke and somebody still does; ends when `requests` is
-/// closed.
-pub(super) async fn push(
-    url: &str,
-    patience: Duration,
-    sightings: &Arc<Sightings>,
-    mut requests: mpsc::Receiver<Wanted>,
-) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        if sightings.wanted().is_empty() && requests.recv().await.is_none() {
-            return;
-        }
-        // The error is not told: it would show the URL, which may hold a key.
-        if let Ok(Ok(client)) = timeout(patience, PubsubClient::new(url)).await {
-            pause = FIRST_PAUSE;
-            sightings.set_pushed(true);
-            serve(Arc::new(client), sightings, &mut requests).await;
-            sightings.set_pushed(false);
-            tracing::debug!("the websocket for signature notices is gone");
-        } else {
-            tracing::warn!("no websocket for signature notices; polling goes on");
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+/// How notices are had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PushPolicy {
+    /// The most subscriptions that one websocket carries at a time.
+    pub per_socket: usize,
+    /// The most websockets. What they cannot carry is polled for.
+    pub sockets: usize,
+    /// A websocket that has said nothing for so long is asked whether it lives.
+    pub heartbeat: Duration,
+    /// How long connecting, subscribing and the answer to a heartbeat may take.
+    pub patience: Duration,
+}
+
+impl Default for PushPolicy {
+    fn default() -> Self {
+        Self { per_socket: 1_000, sockets: 4, heartbeat: Duration::from_secs(5), patience: Duration::from_secs(5) }
     }
 }
 
-/// How one subscription ended.
-enum End {
-    /// Its notice came, nobody waits any more, or the endpoint refuses this subscription.
-    Over,
-    /// The connection is gone.
-    Lost,
+/// The sockets' keeper.
+pub(super) struct Keeper {
+    pub(super) pool: Arc<Pool>,
+    pub(super) sightings: Arc<Sightings>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) policy: PushPolicy,
 }
 
-/// Subscribes for everybody who waits, until the connection breaks or `requests` is closed.
-async fn serve(client: Arc<PubsubClient>, sightings: &Arc<Sightings>, requests: &mut mpsc::Receiver<Wanted>) {
-    // Dropped with this function, which also ends the connection.
-    let mut subscriptions = JoinSet::new();
-    let spawn = |subscriptions: &mut JoinSet<End>, wanted| {
-        subscriptions.spawn(subscribe(Arc::clone(&client), Arc::clone(sightings), wanted));
-    };
-    // What is queued is among those who wait.
-    while requests.try_recv().is_ok() {}
-    for wanted in sightings.wanted() {
-        spawn(&mut subscriptions, wanted);
-    }
-    loop {
-        tokio::select! {
-            request = requests.recv() => match request {
-                Some(wanted) => spawn(&mut subscriptions, wanted),
-                None => return,
-            },
-            Some(end) = subscriptions.join_next() => match end {
-                Ok(End::Over) => {}
-                Ok(End::Lost) | Err(_) => return,
-            },
-        }
+/// A socket as its keeper sees it.
+struct Line {
+    node: Arc<Node>,
+    subscribe: mpsc::UnboundedSender<Wanted>,
+    carried: Carried,
+}
+
+/// The sockets that are open or being opened.
+#[derive(Default)]
+struct Lines {
+    tasks: JoinSet<End>,
+    open: HashMap<Id, Line>,
+}
+
+impl Lines {
+    /// The socket that carries least, unless all are full.
+    fn least(&self, most: usize) -> Option<&Line> {
+        let loads = self.open.values().map(|line| (line.carried.len(), line));
+        loads.filter(|(load, _)| *load < most).min_by_key(|(load, _)| *load).map(|(_, line)| line)
     }
 }
 
-async fn subscribe(client: Arc<PubsubClient>, sightings: Arc<Sightings>, wanted: Wanted) -> End {
-    let commitment = match wanted.1 {
-        Commitment::Confirmed => CommitmentConfig::confirmed(),
-        Commitment::Finalized => CommitmentConfig::finalized(),
-    };
-    let config =
-        RpcSignatureSubscribeConfig { commitment: Some(commitment), enable_received_notification: Some(false) };
-    let (mut notices, unsubscribe) = match client.signature_subscribe(&wanted.0, Some(config)).await {
-        Ok(subscription) => subscription,
-        Err(PubsubClientError::SubscribeFailed { .. } | PubsubClientError::RequestFailed { .. }) => return End::Over,
-        Err(_) => return End::Lost,
-    };
-    loop {
-        let notice = tokio::select! {
-            notice = notices.next() => notice,
-            () = sightings.abandoned(&wanted) => break,
-        };
-        match notice {
-            Some(notice) => {
-                if let RpcSignatureResult::ProcessedSignature(ProcessedSignatureResult { err }) = notice.value {
-                    sightings.noticed(&wanted, notice.context.slot, err.map(|error| error.to_string()).as_deref());
-                    break;
-                }
+impl Keeper {
+    /// Keeps at least one websocket open, and more while those are full; ends when `requests` is closed.
+    pub(super) async fn keep(&self, mut requests: mpsc::Receiver<Wanted>) {
+        let mut lines = Lines::default();
+        loop {
+            if lines.open.is_empty() {
+                // What is queued is among those who wait.
+                while requests.try_recv().is_ok() {}
+                self.open(&mut lines);
             }
-            None => return End::Lost,
+            tokio::select! {
+                request = requests.recv() => match request {
+                    Some(wanted) => self.place(wanted, &mut lines),
+                    None => return,
+                },
+                Some(ended) = lines.tasks.join_next_with_id() => match ended {
+                    Ok((id, end)) => self.lost(id, end, &mut lines),
+                    Err(error) => self.lost(error.id(), End::Lost, &mut lines),
+                },
+                () = sleep(self.pause()), if lines.open.is_empty() => {}
+            }
         }
     }
-    // The endpoint ends a signature's subscription with its notice; the client has to be told to forget it too.
-    drop(notices);
-    unsubscribe().await;
-    End::Over
+
+    /// Hands a subscription to the socket that carries least; opens another when all are full.
+    fn place(&self, wanted: Wanted, lines: &mut Lines) {
+        if lines.least(self.policy.per_socket).is_none() && lines.open.len() < self.policy.sockets {
+            self.open(lines);
+        }
+        // Nobody has room: the poller finds it.
+        if let Some(line) = lines.least(self.policy.per_socket) {
+            line.carried.add(wanted);
+            _ = line.subscribe.send(wanted);
+        }
+    }
+
+    /// Opens a socket to the best endpoint that may be tried now.
+    fn open(&self, lines: &mut Lines) {
+        let Some(node) = self.usable().into_iter().find(|node| node.socket_pause().is_none()) else { return };
+        let (subscribe, requests) = mpsc::unbounded_channel();
+        let carried = Carried::default();
+        let socket = Socket {
+            sightings: Arc::clone(&self.sightings),
+            counters: Arc::clone(&self.counters),
+            node: Arc::clone(&node),
+            carried: carried.clone(),
+            policy: self.policy,
+        };
+        if lines.open.is_empty() {
+            // Those who wait already: from before there was a socket, or from one that was lost.
+            for wanted in self.sightings.wanted() {
+                carried.add(wanted);
+                _ = subscribe.send(wanted);
+            }
+        }
+        let id = lines.tasks.spawn(async move { socket.run(requests).await }).id();
+        lines.open.insert(id, Line { node, subscribe, carried });
+    }
+
+    /// A socket is gone: its waiters are asked about at once, and subscribed for elsewhere.
+    fn lost(&self, id: Id, end: End, lines: &mut Lines) {
+        let Some(line) = lines.open.remove(&id) else { return };
+        line.node.socket_lost();
+        if end == End::NeverUp {
+            tracing::warn!(endpoint = line.node.place + 1, "no websocket for signature notices; polling goes on");
+        } else {
+            tracing::debug!(endpoint = line.node.place + 1, "a websocket for signature notices is gone");
+            self.sightings.ask_now();
+        }
+        if !lines.open.is_empty() {
+            for wanted in line.carried.take() {
+                self.place(wanted, lines);
+            }
+        }
+    }
+
+    /// Endpoints that push, the best first.
+    fn usable(&self) -> Vec<Arc<Node>> {
+        let mut nodes = self.pool.order();
+        nodes.retain(|node| node.websocket.is_some() && node.health.is_right(Instant::now()) != Some(false));
+        nodes
+    }
+
+    /// Until an endpoint's websocket may be tried again.
+    fn pause(&self) -> Duration {
+        let pauses = self.usable().into_iter().filter_map(|node| node.socket_pause());
+        pauses.min().unwrap_or(LONGEST_PAUSE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+    }
 }

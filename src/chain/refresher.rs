@@ -3,10 +3,17 @@
 //! Promises: a blockhash handed out was told by the endpoint within [`RefreshPolicy::stale_after`], and the chain's
 //! height has moved within [`RefreshPolicy::stalled_after`]: a node that stands still would let us sign on dead hashes.
 
-use crate::chain::{ChainError, LiveBlockhash, endpoint::chain_error};
+use crate::chain::{ChainError, LiveBlockhash, node::Question, pool::Pool};
+use lru::LruCache;
+use serde_json::json;
 use solana_commitment_config::CommitmentConfig;
-use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_hash::Hash;
+use solana_rpc_client_api::{
+    request::RpcRequest,
+    response::{Response, RpcBlockhash},
+};
 use std::{
+    num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -16,7 +23,9 @@ use tokio::{
 };
 
 /// How many blocks a blockhash lives.
-const LIFE: u64 = 150;
+pub(super) const LIFE: u64 = 150;
+/// How many blockhashes it is remembered of when they were alive.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(511);
 
 /// When blockhashes are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +53,11 @@ impl Default for RefreshPolicy {
 
 /// The latest blockhash.
 pub(super) struct Blockhashes {
-    client: Arc<RpcClient>,
+    pool: Arc<Pool>,
     policy: RefreshPolicy,
     known: Mutex<Known>,
+    /// The slot at which each was alive.
+    seen: Mutex<LruCache<Hash, u64>>,
     /// One request at a time: whoever waits for it takes the answer of the one before if that is new enough.
     asking: tokio::sync::Mutex<()>,
     wanted: Notify,
@@ -68,9 +79,27 @@ struct Told {
 }
 
 impl Blockhashes {
-    pub(super) fn new(client: Arc<RpcClient>, policy: RefreshPolicy) -> Self {
+    pub(super) fn new(pool: Arc<Pool>, policy: RefreshPolicy) -> Self {
         let known = Mutex::new(Known { latest: None, used: Instant::now() });
-        Self { client, policy, known, asking: tokio::sync::Mutex::new(()), wanted: Notify::new() }
+        let seen = Mutex::new(LruCache::new(REMEMBERED));
+        Self { pool, policy, known, seen, asking: tokio::sync::Mutex::new(()), wanted: Notify::new() }
+    }
+
+    /// A blockhash was alive at `slot`.
+    pub(super) fn saw(&self, hash: &Hash, slot: u64) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).put(*hash, slot);
+    }
+
+    /// A node that has reached its slot does not know this blockhash: its block may be gone with a fork. It is not handed
+    /// out again before it was told again.
+    pub(super) fn distrust(&self, hash: &Hash) {
+        let mut known = self.lock();
+        known.latest = known.latest.filter(|told| told.hash.hash != *hash);
+    }
+
+    /// The slot at which a blockhash was alive: a node that has not reached it may not know it yet.
+    pub(super) fn seen_at(&self, hash: &Hash) -> Option<u64> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).peek(hash).copied()
     }
 
     /// A blockhash that is fresh enough to build on.
@@ -119,10 +148,15 @@ impl Blockhashes {
             return Ok(told);
         }
         let asked = Instant::now();
-        let answer = self.client.get_latest_blockhash_with_commitment_and_context(CommitmentConfig::confirmed()).await;
-        let answer = answer.map_err(|error| chain_error("asking for a blockhash", error))?;
-        let (hash, last_valid_block_height) = answer.value;
+        let params = json!([CommitmentConfig::confirmed()]);
+        let question = Question::new("asking for a blockhash", RpcRequest::GetLatestBlockhash, params);
+        let answer: Response<RpcBlockhash> = self.pool.ask(&question).await?;
+        let RpcBlockhash { blockhash, last_valid_block_height } = answer.value;
+        let malformed = |_| ChainError::Inconsistent("a blockhash cannot be read".into());
+        let hash: Hash = blockhash.parse().map_err(malformed)?;
         let new = LiveBlockhash { hash, last_valid_block_height, slot: answer.context.slot };
+        self.pool.has_reached(new.slot);
+        self.saw(&hash, new.slot);
         let mut known = self.lock();
         let told = self.merge(known.latest, new, asked);
         known.latest = Some(told);

@@ -1,70 +1,73 @@
-//! [`Chain`] over a Solana RPC endpoint.
+//! [`Chain`] over one or more Solana RPC endpoints.
 
 use crate::{
     chain::{
-        Chain, ChainAccount, ChainError, Commitment, LiveBlockhash, Simulation,
+        Chain, ChainAccount, ChainCounts, ChainError, Commitment, EndpointHealth, EndpointUrls, LiveBlockhash,
+        PushPolicy, Simulation,
         confirm::Observer,
-        endpoint::{self, chain_error},
+        counts::Counters,
+        node::Question,
         policy::FeePolicy,
-        poll, push,
-        refresher::{Blockhashes, RefreshPolicy},
-        sightings::{PollPolicy, Sightings},
+        poll,
+        pool::Pool,
+        push::Keeper,
+        reads::{self, RecentFees},
+        refresher::{Blockhashes, LIFE, RefreshPolicy},
+        sightings::{PollPolicy, Sightings, Wanted},
+        spent,
+        statuses::Survey,
     },
-    domain::settlement::{Attempt, Observation},
+    domain::{
+        network::Network,
+        settlement::{Attempt, Observation},
+    },
     ledger::Recorded,
 };
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lru::LruCache;
 use serde_json::json;
-use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
 use solana_commitment_config::CommitmentConfig;
 use solana_hash::Hash;
 use solana_pubkey::Pubkey;
-use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::{
-    config::{
-        RpcAccountInfoConfig, RpcSendTransactionConfig, RpcSimulateTransactionAccountsConfig,
-        RpcSimulateTransactionConfig,
-    },
+    config::{RpcContextConfig, RpcSendTransactionConfig},
     request::{MAX_MULTIPLE_ACCOUNTS, RpcRequest},
     response::Response,
 };
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_status_client_types::UiTransactionEncoding;
 use std::{
-    fmt,
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{sync::mpsc, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How many subscriptions may wait for the websocket; further ones are polled for.
-const QUEUED_SUBSCRIPTIONS: usize = 1_024;
-/// How many account sets' fees and how many rents are remembered.
+/// How many subscriptions may wait for a websocket; further ones are polled for.
+const QUEUED_SUBSCRIPTIONS: usize = 4_096;
+/// How many rents are remembered.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
-/// How long a priority fee is good for.
-const FEE_LIFE: Duration = Duration::from_secs(10);
-/// How many blocks a blockhash lives.
-const BLOCKHASH_LIFE: u64 = 150;
-/// The most accounts that recent fees can be asked for.
-const MAX_FEE_ACCOUNTS: usize = 128;
+/// How often, and after which pauses, it is asked about a blockhash that a node does not know: it may be too young.
+const SECOND_LOOKS: [Duration; 3] =
+    [Duration::from_millis(150), Duration::from_millis(300), Duration::from_millis(450)];
 
 /// How the chain is reached.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ChainSettings {
-    /// The JSON-RPC endpoint; may hold a key, and is never shown.
-    pub rpc_url: String,
-    /// The websocket endpoint; without one, confirmation is polled for.
-    pub ws_url: Option<String>,
+    /// The endpoints, the preferred one first; at least one.
+    pub endpoints: Vec<EndpointUrls>,
+    /// Which cluster they have to serve; without it, the one that the first answer names.
+    pub expected: Option<Network>,
     /// The deadline of every request.
     pub timeout: Duration,
     /// The longest answer that is read, in bytes.
     pub most_bytes: usize,
     /// When statuses are polled.
     pub poll: PollPolicy,
+    /// How notices are had.
+    pub push: PushPolicy,
     /// When blockhashes are refreshed.
     pub refresh: RefreshPolicy,
     /// What is paid for priority.
@@ -72,68 +75,72 @@ pub struct ChainSettings {
 }
 
 impl ChainSettings {
-    /// The defaults for an endpoint: 10 seconds a request, 8 MiB an answer.
+    /// The defaults for one endpoint: 10 seconds a request, 8 MiB an answer.
     pub fn new(rpc_url: String, ws_url: Option<String>) -> Self {
+        Self::of(vec![EndpointUrls { rpc: rpc_url, websocket: ws_url }])
+    }
+
+    /// The defaults for several endpoints, the preferred one first.
+    pub fn of(endpoints: Vec<EndpointUrls>) -> Self {
         Self {
-            rpc_url,
-            ws_url,
+            endpoints,
+            expected: None,
             timeout: Duration::from_secs(10),
             most_bytes: 8 << 20,
             poll: PollPolicy::default(),
+            push: PushPolicy::default(),
             refresh: RefreshPolicy::default(),
             fees: FeePolicy::default(),
         }
     }
 }
 
-impl fmt::Debug for ChainSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChainSettings").field("websocket", &self.ws_url.is_some()).finish_non_exhaustive()
-    }
-}
-
-/// A Solana cluster behind one endpoint. Background tasks (blockhash, polling, websocket) end when it is dropped.
+/// A Solana cluster behind its endpoints. Background tasks (blockhash, polling, websockets, examination) end when it
+/// is dropped.
 pub struct SolanaChain {
-    client: Arc<RpcClient>,
+    pool: Arc<Pool>,
+    counters: Arc<Counters>,
     blockhashes: Arc<Blockhashes>,
     sightings: Arc<Sightings>,
-    fees: Mutex<LruCache<Vec<Pubkey>, (Instant, u64)>>,
+    fees: Arc<RecentFees>,
     rents: Mutex<LruCache<usize, u64>>,
-    policy: FeePolicy,
-    timeout: Duration,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl SolanaChain {
-    /// Starts the background tasks; must be called within a tokio runtime. Nothing is asked yet.
+    /// Starts the background tasks; must be called within a tokio runtime.
     pub fn start(settings: ChainSettings) -> Result<Self, ChainError> {
-        let ChainSettings { rpc_url, ws_url, timeout, most_bytes, poll, refresh, fees } = settings;
-        let client = Arc::new(endpoint::connect(rpc_url, timeout, most_bytes)?);
+        let ChainSettings { endpoints, expected, timeout, most_bytes, poll, push, refresh, fees } = settings;
+        let pushes = endpoints.iter().any(|urls| urls.websocket.is_some());
+        let counters = Arc::new(Counters::default());
+        let pool = Arc::new(Pool::new(endpoints, expected, timeout, most_bytes, &counters)?);
         let (subscriptions, requests) = mpsc::channel(QUEUED_SUBSCRIPTIONS);
         let chain = Self {
-            blockhashes: Arc::new(Blockhashes::new(Arc::clone(&client), refresh)),
+            blockhashes: Arc::new(Blockhashes::new(Arc::clone(&pool), refresh)),
             sightings: Arc::new(Sightings::new(poll, subscriptions)),
-            client,
-            fees: Mutex::new(LruCache::new(REMEMBERED)),
+            fees: Arc::new(RecentFees::new(Arc::clone(&pool), fees)),
+            pool,
+            counters,
             rents: Mutex::new(LruCache::new(REMEMBERED)),
-            policy: fees,
-            timeout,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        chain.spawn_tasks(ws_url, requests);
+        chain.spawn_tasks(pushes.then_some(push), requests);
         Ok(chain)
     }
 
-    fn spawn_tasks(&self, ws_url: Option<String>, requests: mpsc::Receiver<(solana_signature::Signature, Commitment)>) {
+    fn spawn_tasks(&self, push: Option<PushPolicy>, requests: mpsc::Receiver<Wanted>) {
         let blockhashes = Arc::clone(&self.blockhashes);
         self.spawn(async move { blockhashes.refresh().await });
-        let (client, sightings) = (Arc::clone(&self.client), Arc::clone(&self.sightings));
-        self.spawn(async move { poll::poll(&client, &sightings).await });
-        if let Some(url) = ws_url {
-            let (sightings, patience) = (Arc::clone(&self.sightings), self.timeout);
-            self.spawn(async move { push::push(&url, patience, &sightings, requests).await });
+        let (pool, sightings) = (Arc::clone(&self.pool), Arc::clone(&self.sightings));
+        self.spawn(async move { poll::poll(&pool, &sightings).await });
+        let pool = Arc::clone(&self.pool);
+        self.spawn(async move { pool.keep_examining().await });
+        if let Some(policy) = push {
+            let (pool, sightings) = (Arc::clone(&self.pool), Arc::clone(&self.sightings));
+            let keeper = Keeper { pool, sightings, counters: Arc::clone(&self.counters), policy };
+            self.spawn(async move { keeper.keep(requests).await });
         }
     }
 
@@ -149,20 +156,31 @@ impl SolanaChain {
         self.tasks.wait().await;
     }
 
+    /// What was asked and pushed since the start.
+    pub fn counts(&self) -> ChainCounts {
+        self.counters.read()
+    }
+
+    /// Asks every endpoint where it stands, and tells how each is.
+    pub async fn examine(&self) -> Vec<EndpointHealth> {
+        self.pool.examine().await;
+        self.pool.health()
+    }
+
     async fn accounts_chunk(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError> {
-        let config = RpcAccountInfoConfig {
-            encoding: Some(UiAccountEncoding::Base64),
+        reads::accounts(self.pool.ask(&reads::accounts_question(keys, self.pool.floor())).await?, keys)
+    }
+
+    /// The slot at which a blockhash is known to be alive, if a node says so.
+    async fn blockhash_alive_at(&self, hash: &Hash) -> Result<Option<u64>, ChainError> {
+        let config = RpcContextConfig {
             commitment: Some(CommitmentConfig::confirmed()),
-            ..RpcAccountInfoConfig::default()
+            min_context_slot: Some(self.pool.floor().max(self.blockhashes.seen_at(hash).unwrap_or(0))),
         };
-        let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
-        let answer: Result<Response<Vec<Option<UiAccount>>>, _> =
-            self.client.send(RpcRequest::GetMultipleAccounts, json!([names, config])).await;
-        let answer = answer.map_err(|error| chain_error("reading accounts", error))?;
-        if answer.value.len() != keys.len() {
-            return Err(ChainError::Inconsistent("another number of accounts than asked for".into()));
-        }
-        answer.value.iter().map(|account| account.as_ref().map(chain_account).transpose()).collect()
+        let what = "asking whether a blockhash is alive";
+        let question = Question::new(what, RpcRequest::IsBlockhashValid, json!([hash.to_string(), config]));
+        let valid: Response<bool> = self.pool.ask(&question).await?;
+        Ok(valid.value.then_some(valid.context.slot))
     }
 }
 
@@ -175,8 +193,7 @@ impl Drop for SolanaChain {
 #[async_trait]
 impl Chain for SolanaChain {
     async fn genesis_hash(&self) -> Result<String, ChainError> {
-        let answer = self.client.get_genesis_hash().await;
-        answer.map(|hash| hash.to_string()).map_err(|error| chain_error("asking for the genesis hash", error))
+        self.pool.genesis_hash().await
     }
 
     async fn latest_blockhash(&self) -> Result<LiveBlockhash, ChainError> {
@@ -184,20 +201,21 @@ impl Chain for SolanaChain {
     }
 
     async fn blockhash_life(&self, hash: &Hash) -> Result<Option<LiveBlockhash>, ChainError> {
-        let commitment = CommitmentConfig::confirmed();
-        let params = json!([hash.to_string(), commitment]);
-        let answer: Result<Response<bool>, _> = self.client.send(RpcRequest::IsBlockhashValid, params).await;
-        let valid = answer.map_err(|error| chain_error("asking whether a blockhash is alive", error))?;
-        if !valid.value {
-            return Ok(None);
+        let mut alive = self.blockhash_alive_at(hash).await?;
+        // A node that does not know it may be a moment behind the one it came from.
+        for pause in SECOND_LOOKS {
+            if alive.is_none() {
+                sleep(pause).await;
+                alive = self.blockhash_alive_at(hash).await?;
+            }
         }
-        let answer = self.client.get_epoch_info_with_commitment(commitment).await;
-        let now = answer.map_err(|error| chain_error("asking for the block height", error))?;
-        // Alive at the slot of the first answer, it is at most as young as that block. Should another, lagging node
-        // have given the height, each slot between the two answers can have added one block at most.
-        let slot = valid.context.slot;
-        let height = now.block_height.saturating_add(slot.saturating_sub(now.absolute_slot));
-        let last_valid_block_height = height.saturating_add(BLOCKHASH_LIFE);
+        let Some(slot) = alive else { return Ok(None) };
+        self.blockhashes.saw(hash, slot);
+        // Alive at that slot, it is at most as young as its block. Each slot since our own newest blockhash can have
+        // added one block at most.
+        let ours = self.blockhashes.latest().await?;
+        let height = ours.last_valid_block_height.saturating_sub(LIFE).saturating_add(slot.saturating_sub(ours.slot));
+        let last_valid_block_height = height.saturating_add(LIFE);
         Ok(Some(LiveBlockhash { hash: *hash, last_valid_block_height, slot }))
     }
 
@@ -214,48 +232,37 @@ impl Chain for SolanaChain {
         if let Some(rent) = self.rents.lock().unwrap_or_else(PoisonError::into_inner).get(&bytes) {
             return Ok(*rent);
         }
-        let answer = self.client.get_minimum_balance_for_rent_exemption(bytes).await;
-        let rent = answer.map_err(|error| chain_error("asking for the rent", error))?;
+        let request = RpcRequest::GetMinimumBalanceForRentExemption;
+        let rent = self.pool.ask(&Question::new("asking for the rent", request, json!([bytes]))).await?;
         self.rents.lock().unwrap_or_else(PoisonError::into_inner).put(bytes, rent);
         Ok(rent)
     }
 
     async fn priority_fee(&self, writable: &[Pubkey]) -> Result<u64, ChainError> {
-        let accounts = writable.get(..writable.len().min(MAX_FEE_ACCOUNTS)).unwrap_or_default().to_vec();
-        if let Some((asked, price)) = self.fees.lock().unwrap_or_else(PoisonError::into_inner).get(&accounts)
-            && asked.elapsed() < FEE_LIFE
-        {
-            return Ok(*price);
+        let (price, old) = self.fees.price(writable).await?;
+        if let Some(question) = old {
+            // The old price serves once more; the next one finds the new.
+            let fees = Arc::clone(&self.fees);
+            self.spawn(async move { fees.refresh(question).await });
         }
-        let answer = self.client.get_recent_prioritization_fees(&accounts).await;
-        let recent = answer.map_err(|error| chain_error("asking for recent fees", error))?;
-        let price = self.policy.price(recent.into_iter().map(|fee| fee.prioritization_fee).collect());
-        self.fees.lock().unwrap_or_else(PoisonError::into_inner).put(accounts, (Instant::now(), price));
         Ok(price)
     }
 
     async fn simulate(&self, tx: &VersionedTransaction, watched: &[Pubkey]) -> Result<Simulation, ChainError> {
-        let addresses = watched.iter().map(ToString::to_string).collect();
-        let accounts = RpcSimulateTransactionAccountsConfig { encoding: Some(UiAccountEncoding::Base64), addresses };
-        let config = RpcSimulateTransactionConfig {
-            commitment: Some(CommitmentConfig::confirmed()),
-            accounts: (!watched.is_empty()).then_some(accounts),
-            ..RpcSimulateTransactionConfig::default()
+        let hash = tx.message.recent_blockhash();
+        let known = self.blockhashes.seen_at(hash);
+        let question = reads::simulation_question(tx, watched, self.pool.floor().max(known.unwrap_or(0)))?;
+        // A blockhash that was alive and is not known here says something of the node, or of time, and nothing of the
+        // transaction.
+        let lags = |result: &reads::SimulationAnswer| {
+            let misses = known.is_some() && reads::misses_blockhash(result);
+            if misses {
+                self.blockhashes.distrust(hash);
+            }
+            misses
         };
-        let answer = self.client.simulate_transaction_with_config(tx, config).await;
-        let result = answer.map_err(|error| chain_error("simulating a transaction", error))?.value;
-        let error = result.err.map(|error| error.to_string());
-        let accounts = result.accounts.filter(|_| error.is_none()).unwrap_or_default();
-        if error.is_none() && accounts.len() != watched.len() {
-            return Err(ChainError::Inconsistent("another number of simulated accounts than asked for".into()));
-        }
-        let accounts = accounts.iter().map(|account| account.as_ref().map(chain_account).transpose());
-        Ok(Simulation {
-            error,
-            logs: result.logs.unwrap_or_default(),
-            units: result.units_consumed.unwrap_or(0),
-            accounts: accounts.collect::<Result<_, _>>()?,
-        })
+        let answer = self.pool.ask_for(&question, |answer| !lags(answer)).await?;
+        reads::simulation(answer, watched)
     }
 
     async fn send(&self, attempt: &Recorded<Attempt>) -> Result<(), ChainError> {
@@ -269,8 +276,8 @@ impl Chain for SolanaChain {
             ..RpcSendTransactionConfig::default()
         };
         let params = json!([STANDARD.encode(&attempt.wire), config]);
-        let answer: Result<String, _> = self.client.send(RpcRequest::SendTransaction, params).await;
-        let signature = answer.map_err(|error| chain_error("sending a transaction", error))?;
+        let question = Question::new("sending a transaction", RpcRequest::SendTransaction, params);
+        let signature = self.pool.send(&attempt.signature, &question).await?;
         if signature == attempt.signature.to_string() {
             Ok(())
         } else {
@@ -279,7 +286,7 @@ impl Chain for SolanaChain {
     }
 
     async fn lamports_spent(&self, attempt: &Recorded<Attempt>) -> Result<Option<u64>, ChainError> {
-        crate::chain::spent::lamports_spent(&self.client, attempt.get()).await
+        spent::lamports_spent(&self.pool, attempt.get()).await
     }
 
     async fn observe(
@@ -288,17 +295,16 @@ impl Chain for SolanaChain {
         want: Commitment,
         patience: Duration,
     ) -> Result<Observation, ChainError> {
-        let Self { client, blockhashes, sightings, timeout, .. } = self;
-        let observer = Observer { client, blockhashes, sightings, timeout: *timeout };
-        Ok(observer.observe(attempt.get(), want, patience).await)
+        let Self { pool, blockhashes, sightings, .. } = self;
+        Ok(Observer { pool, blockhashes, sightings }.observe(attempt.get(), want, patience).await)
     }
-}
 
-fn chain_account(account: &UiAccount) -> Result<ChainAccount, ChainError> {
-    let malformed = |what: &str| ChainError::Inconsistent(format!("an account's {what} cannot be read"));
-    Ok(ChainAccount {
-        lamports: account.lamports,
-        owner: account.owner.parse().map_err(|_| malformed("owner"))?,
-        data: account.data.decode().ok_or_else(|| malformed("bytes"))?,
-    })
+    async fn look_up(&self, attempts: &[Recorded<Attempt>]) -> Result<Vec<Observation>, ChainError> {
+        let attempts: Vec<&Attempt> = attempts.iter().map(Recorded::get).collect();
+        Survey { pool: &self.pool, blockhashes: &self.blockhashes }.look_up(&attempts).await
+    }
+
+    fn endpoints(&self) -> Vec<EndpointHealth> {
+        self.pool.health()
+    }
 }

@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -76,6 +76,8 @@ struct Entry {
     told: watch::Sender<Sighting>,
     due: Instant,
     pause: Duration,
+    /// Since when a websocket has promised a notice.
+    subscribed: Option<Instant>,
 }
 
 /// How often the poller asks.
@@ -99,12 +101,28 @@ impl Default for PollPolicy {
     }
 }
 
+/// So many landings in a row without their notices are no accident.
+const MOST_MISSED: u32 = 8;
+/// A notice that was promised so long ago should have come before polling found out.
+const NOTICE_IS_LATE: Duration = Duration::from_secs(1);
+
+/// A websocket that is up.
+pub(super) struct SocketUp<'a>(&'a Sightings);
+
+impl Drop for SocketUp<'_> {
+    fn drop(&mut self) {
+        self.0.sockets.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The register of waiters.
 pub(super) struct Sightings {
     entries: Mutex<HashMap<Wanted, Entry>>,
     policy: PollPolicy,
-    /// Whether notices are being pushed.
-    pushed: AtomicBool,
+    /// How many websockets are up.
+    sockets: AtomicUsize,
+    /// Landings in a row that polling found although a notice had been promised.
+    missed: AtomicU32,
     subscriptions: mpsc::Sender<Wanted>,
     /// Wakes the poller when something became due earlier than it knew.
     pub(super) changed: Notify,
@@ -113,14 +131,14 @@ pub(super) struct Sightings {
 impl Sightings {
     /// `subscriptions` takes what is to be subscribed to; when it is full or closed, polling does alone.
     pub(super) fn new(policy: PollPolicy, subscriptions: mpsc::Sender<Wanted>) -> Self {
-        let (entries, pushed, changed) = (Mutex::default(), AtomicBool::new(false), Notify::new());
-        Self { entries, policy, pushed, subscriptions, changed }
+        let (sockets, missed) = (AtomicUsize::new(0), AtomicU32::new(0));
+        Self { entries: Mutex::default(), policy, sockets, missed, subscriptions, changed: Notify::new() }
     }
 
     /// Joins the waiters for a transaction. `patience` shorter than a pushed notice is waited for asks at once.
     pub(super) fn watch(&self, wanted: Wanted, patience: Duration) -> watch::Receiver<Sighting> {
         let now = Instant::now();
-        let pushed = self.pushed.load(Ordering::Relaxed) && patience > self.policy.after_push;
+        let pushed = self.sockets.load(Ordering::Relaxed) > 0 && patience > self.policy.after_push;
         let due = if pushed { now + self.policy.after_push } else { now };
         let mut entries = self.lock();
         if let Some(entry) = entries.get_mut(&wanted).filter(|entry| !entry.told.is_closed()) {
@@ -131,7 +149,7 @@ impl Sightings {
             return receiver;
         }
         let (told, receiver) = watch::channel(Sighting::default());
-        entries.insert(wanted, Entry { told, due, pause: self.policy.first });
+        entries.insert(wanted, Entry { told, due, pause: self.policy.first, subscribed: None });
         drop(entries);
         // Full or closed: the poller finds it.
         _ = self.subscriptions.try_send(wanted);
@@ -154,15 +172,32 @@ impl Sightings {
         }
     }
 
-    /// Tells whether notices are being pushed; when they stop, everybody is asked about at once.
-    pub(super) fn set_pushed(&self, pushed: bool) {
-        if self.pushed.swap(pushed, Ordering::Relaxed) && !pushed {
-            let now = Instant::now();
-            for entry in self.lock().values_mut() {
-                entry.due = now;
-            }
-            self.changed.notify_one();
+    /// A websocket is up, until the guard is dropped.
+    pub(super) fn socket_up(&self) -> SocketUp<'_> {
+        self.sockets.fetch_add(1, Ordering::Relaxed);
+        self.missed.store(0, Ordering::Relaxed);
+        SocketUp(self)
+    }
+
+    /// Everybody who waits is asked about at once.
+    pub(super) fn ask_now(&self) {
+        let now = Instant::now();
+        for entry in self.lock().values_mut() {
+            entry.due = now;
         }
+        self.changed.notify_one();
+    }
+
+    /// An endpoint has promised a notice.
+    pub(super) fn subscribed(&self, wanted: &Wanted) {
+        if let Some(entry) = self.lock().get_mut(wanted) {
+            entry.subscribed = Some(Instant::now());
+        }
+    }
+
+    /// Whether the promised notices do not come: a websocket may look alive and push nothing.
+    pub(super) fn notices_are_missing(&self) -> bool {
+        self.missed.load(Ordering::Relaxed) >= MOST_MISSED
     }
 
     /// When the next question is due.
@@ -192,6 +227,7 @@ impl Sightings {
 
     /// A node answered about `signature`, at its slot `at`.
     pub(super) fn answered(&self, signature: &Signature, at: u64, seen: Option<&Seen>) {
+        self.count_missed(signature, seen);
         self.tell(signature, |sighting| {
             sighting.answers += 1;
             match (&mut sighting.seen, seen) {
@@ -203,8 +239,22 @@ impl Sightings {
         });
     }
 
+    fn count_missed(&self, signature: &Signature, seen: Option<&Seen>) {
+        let Some(seen) = seen else { return };
+        let entries = self.lock();
+        for commitment in [Commitment::Confirmed, Commitment::Finalized] {
+            let promised = entries.get(&(*signature, commitment)).is_some_and(|entry| {
+                entry.told.borrow().seen.is_none() && entry.subscribed.is_some_and(|at| at.elapsed() > NOTICE_IS_LATE)
+            });
+            if promised && seen.level >= commitment.into() {
+                self.missed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// A notice was pushed.
     pub(super) fn noticed(&self, wanted: &Wanted, slot: u64, error: Option<&str>) {
+        self.missed.store(0, Ordering::Relaxed);
         let level = wanted.1.into();
         self.tell(&wanted.0, |sighting| {
             if sighting.seen.as_ref().is_none_or(|seen| seen.level < level) {
@@ -282,12 +332,13 @@ mod tests {
     #[tokio::test]
     async fn with_pushed_notices_a_patient_waiter_asks_later_and_at_once_when_they_stop() {
         let sightings = sightings();
-        sightings.set_pushed(true);
+        let up = sightings.socket_up();
         let _patient = sightings.watch(wanted(1), Duration::from_secs(20));
         assert!(sightings.take_due(9).is_empty());
         let _hasty = sightings.watch(wanted(2), Duration::ZERO);
         assert_eq!(sightings.take_due(9), [wanted(2).0]);
-        sightings.set_pushed(false);
+        drop(up);
+        sightings.ask_now();
         assert_eq!(sightings.take_due(9).len(), 2);
     }
 }

@@ -107,7 +107,7 @@ impl LocalNetwork {
         vec![
             ("network.name", "solana:localnet".to_owned()),
             ("network.rpc_urls", self.localnet.rpc_url()),
-            ("network.ws_url", self.localnet.ws_url()),
+            ("network.ws_urls", self.localnet.ws_url()),
             ("network.genesis_hash", self.localnet.genesis_hash()),
             // The published client speaks to devnet and to nothing else.
             ("network.spellings", "solana:devnet".to_owned()),

@@ -3,7 +3,7 @@
 use crate::{
     api::{self, ApiSettings, Rate, RateSettings, ServerSettings},
     chain::{
-        ChainError,
+        ChainError, EndpointUrls,
         keys::{LocalSigner, Signer},
         policy::FeePolicy,
         rpc::{ChainSettings, SolanaChain},
@@ -39,6 +39,8 @@ const MAX_APPROVE_UNITS: u32 = 400_000;
 const ROUND: Duration = Duration::from_secs(5);
 /// How long an answer of `/ready` is told again.
 const READY_FOR: Duration = Duration::from_secs(1);
+/// 32 slots of 400 ms, and a little more.
+const FINALITY_AFTER: Duration = Duration::from_secs(13);
 /// Drain deadline of an opening (`spec/session.md` §2).
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -130,10 +132,15 @@ pub(super) async fn heed_probe(service: &Service, config: &Config) -> Result<(),
 
 /// The chain's client alone, for commands that need no ledger.
 pub(super) fn connect(config: &Config) -> Result<SolanaChain, ChainError> {
-    let rpc = config.network.rpc_urls.first().map(|url| url.expose().to_owned()).unwrap_or_default();
-    let websocket = Some(config.network.ws_url.expose().to_owned());
+    let network = &config.network;
+    let pairs = network.rpc_urls.iter().zip(&network.ws_urls);
+    let endpoints = pairs.map(|(rpc, websocket)| EndpointUrls {
+        rpc: rpc.expose().to_owned(),
+        websocket: Some(websocket.expose().to_owned()),
+    });
     let fees = FeePolicy { most: config.settlement.priority_fee_cap_micro_lamports, ..FeePolicy::default() };
-    SolanaChain::start(ChainSettings { fees, ..ChainSettings::new(rpc, websocket) })
+    let expected = network.name.expected();
+    SolanaChain::start(ChainSettings { fees, expected, ..ChainSettings::of(endpoints.collect()) })
 }
 
 fn keys(config: &Config) -> Keys {
@@ -219,6 +226,7 @@ fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextErr
         },
         compute_unit_margin: settlement.compute_unit_margin_percent,
         max_priority_fee: settlement.priority_fee_cap_micro_lamports,
+        finality_after: FINALITY_AFTER,
         round: ROUND,
         max_approve_units: MAX_APPROVE_UNITS,
         low_balance: limits.low_balance_lamports,

@@ -5,13 +5,13 @@ use crate::domain::network::Network;
 
 const NAME: Key = Key::text("network", "name");
 const RPC_URLS: Key = Key::list("network", "rpc_urls").endpoint().of_network();
-const WS_URL: Key = Key::text("network", "ws_url").endpoint();
+const WS_URLS: Key = Key::list("network", "ws_urls").endpoint();
 const GENESIS_HASH: Key = Key::text("network", "genesis_hash");
 const SPELLINGS: Key = Key::list("network", "spellings");
 
-pub(super) const KEYS: &[Key] = &[NAME, RPC_URLS, WS_URL, GENESIS_HASH, SPELLINGS];
+pub(super) const KEYS: &[Key] = &[NAME, RPC_URLS, WS_URLS, GENESIS_HASH, SPELLINGS];
 
-/// The most endpoints that are tried in turn.
+/// The most endpoints.
 const MOST_ENDPOINTS: usize = 8;
 
 /// The network and its endpoints.
@@ -19,10 +19,10 @@ const MOST_ENDPOINTS: usize = 8;
 pub struct NetworkConfig {
     /// Which network.
     pub name: NetworkName,
-    /// RPC endpoints in the order they are tried; at least one.
+    /// RPC endpoints, the preferred one first; at least one.
     pub rpc_urls: Vec<Endpoint>,
-    /// The websocket endpoint; by convention derived from the first RPC endpoint.
-    pub ws_url: Endpoint,
+    /// The websocket of each RPC endpoint, in the same order; by convention derived from it.
+    pub ws_urls: Vec<Endpoint>,
 }
 
 /// A network as far as it is known before the RPC is asked.
@@ -52,6 +52,16 @@ pub struct WrongNetwork {
 }
 
 impl NetworkName {
+    /// The network, as far as it is known before any RPC is asked: what each endpoint is held to.
+    pub fn expected(&self) -> Option<Network> {
+        match self {
+            Self::Public(network) => Some(network.clone()),
+            Self::Local { genesis_hash, spellings } => {
+                genesis_hash.as_ref().map(|hash| Network::local(hash, spellings))
+            }
+        }
+    }
+
     /// The network, now that the RPC's genesis hash is known; refuses one that does not fit.
     pub fn resolve(&self, genesis_hash: &str) -> Result<Network, WrongNetwork> {
         let wrong = |expected: &str| WrongNetwork { expected: expected.to_owned(), found: genesis_hash.to_owned() };
@@ -69,13 +79,8 @@ impl NetworkConfig {
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let name = read_name(reader);
         let rpc_urls = read_rpc_urls(reader);
-        let ws_url = match reader.optional_text(&WS_URL) {
-            None => rpc_urls.as_ref().and_then(|urls| urls.first()).and_then(Endpoint::websocket),
-            Some(_) => reader.parsed(&WS_URL, "write a ws:// or wss:// URL, or leave it out", |text| {
-                Endpoint::parse(text, &["ws", "wss"]).ok_or_else(|| "it is not a websocket URL".to_owned())
-            }),
-        };
-        Some(Self { name: name?, rpc_urls: rpc_urls?, ws_url: ws_url? })
+        let ws_urls = rpc_urls.as_deref().and_then(|rpc_urls| read_ws_urls(reader, rpc_urls));
+        Some(Self { name: name?, rpc_urls: rpc_urls?, ws_urls: ws_urls? })
     }
 }
 
@@ -128,6 +133,24 @@ fn read_rpc_urls(reader: &mut Reader<'_>) -> Option<Vec<Endpoint>> {
         reader.warn(&RPC_URLS, format!("{url} is reached without TLS over a public network; use https"));
     }
     Some(urls)
+}
+
+/// The websockets that are named, and for the others what their RPC endpoint's URL suggests.
+fn read_ws_urls(reader: &mut Reader<'_>, rpc_urls: &[Endpoint]) -> Option<Vec<Endpoint>> {
+    let texts = reader.optional_list(&WS_URLS).unwrap_or_default();
+    let named: Vec<_> = texts.iter().filter_map(|text| Endpoint::parse(text, &["ws", "wss"])).collect();
+    if named.len() != texts.len() || named.len() > rpc_urls.len() {
+        // Counted and not quoted, as above.
+        let problem = format!("{} of its {} entries are websocket URLs", named.len(), texts.len());
+        let remedy = format!("write at most {} ws:// or wss:// URLs, or leave it out", rpc_urls.len());
+        reader.fault(&WS_URLS, problem, remedy);
+        return None;
+    }
+    let derived = rpc_urls.iter().skip(named.len()).map(Endpoint::websocket).collect::<Option<Vec<_>>>();
+    if derived.is_none() {
+        reader.fault(&WS_URLS, "an RPC endpoint's URL suggests none", "write one ws:// or wss:// URL for each of them");
+    }
+    Some([named, derived?].concat())
 }
 
 /// Whether a host is this machine or a private network.

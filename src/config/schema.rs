@@ -128,8 +128,12 @@ pub fn all() -> impl Iterator<Item = &'static Key> {
     SECTIONS.into_iter().flatten()
 }
 
+/// What a key was called before: the old spelling still sets it.
+const FORMER: [(&str, &str); 1] = [("network.ws_url", "network.ws_urls")];
+
 /// The key called `path`.
 pub(super) fn find(path: &str) -> Option<&'static Key> {
+    let path = FORMER.iter().find(|(former, _)| *former == path).map_or(path, |(_, now)| *now);
     all().find(|key| key.path() == path)
 }
 

@@ -32,7 +32,7 @@ impl Layers {
     /// A key that follows another one where it is not set.
     fn derived_row(&self, key: &Key) -> Row {
         let derived = match key.path().as_str() {
-            "network.ws_url" => self.derived("network.rpc_urls", |text| {
+            "network.ws_urls" => self.derived("network.rpc_urls", |text| {
                 Some(Endpoint::parse(text, &["http", "https"])?.websocket()?.to_string())
             }),
             "keys.fee_payer" => self.derived("keys.spender", |text| Some(shown(Shown::Reference, text))),

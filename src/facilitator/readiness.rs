@@ -34,13 +34,20 @@ impl Facilitator {
             Ok(()) => Check { name: "ledger", ok: true, detail: "answers".to_owned() },
             Err(error) => Check { name: "ledger", ok: false, detail: error.to_string() },
         };
-        let rpc = match self.chain.latest_blockhash().await {
-            Ok(_) => Check { name: "rpc", ok: true, detail: "answers".to_owned() },
-            Err(error) => Check { name: "rpc", ok: false, detail: error.to_string() },
-        };
-        let mut checks = vec![ledger, rpc, self.check_network().await];
+        let mut checks = vec![ledger, self.check_rpc().await, self.check_network().await];
         checks.extend(self.check_balances().await);
         Readiness { checks }
+    }
+
+    /// Well when one endpoint answers; how each of several is, is told without its URL.
+    async fn check_rpc(&self) -> Check {
+        let (ok, told) = match self.chain.latest_blockhash().await {
+            Ok(_) => (true, "answers".to_owned()),
+            Err(error) => (false, error.to_string()),
+        };
+        let endpoints: Vec<String> = self.chain.endpoints().iter().map(ToString::to_string).collect();
+        let detail = if endpoints.len() > 1 { format!("{told}; {}", endpoints.join("; ")) } else { told };
+        Check { name: "rpc", ok, detail }
     }
 
     async fn check_network(&self) -> Check {

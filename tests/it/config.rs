@@ -67,7 +67,7 @@ fn the_compiled_in_defaults_are_a_whole_devnet_configuration() {
     let (config, _) = load(&directory(), &[]);
     assert_eq!(config.network.name, NetworkName::Public(Network::devnet()));
     assert_eq!(config.network.rpc_urls[0].expose(), "https://api.devnet.solana.com/");
-    assert_eq!(config.network.ws_url.expose(), "wss://api.devnet.solana.com/");
+    assert_eq!(config.network.ws_urls[0].expose(), "wss://api.devnet.solana.com/");
     assert_eq!(config.programs.inco_token.to_string(), "9Cir3JKBcQ1mzasrQNKWMiGVZvYu3dxvfkGeQ6mohWWi");
     assert_eq!(config.programs.inco_lightning.to_string(), "5sjEbPiqgZrYwR31ahR6Uk9wf5awoX61YGg7jExQSwaj");
     assert_eq!(config.asset.mint.to_string(), "7crFMbJN7hxVhUPNcRRxTGr9nD3TnvpZ8pNZepA19wuB");
@@ -216,7 +216,7 @@ fn another_network_needs_its_own_addresses() {
         Some((network?, programs?))
     };
     let ((network, _), warnings) = layers.extract(read).unwrap();
-    assert_eq!(network.ws_url.expose(), "ws://127.0.0.1:8900/");
+    assert_eq!(network.ws_urls[0].expose(), "ws://127.0.0.1:8900/");
     assert!(warnings.is_empty(), "{warnings:?}");
 }
 

@@ -1,7 +1,7 @@
 //! The questions, each by itself, so that one failure hides no other.
 
 use crate::{
-    chain::{Chain, ChainAccount},
+    chain::{Chain, ChainAccount, EndpointState, rpc::SolanaChain},
     cli::wiring,
     config::Config,
     covalidator::{Covalidator as _, CovalidatorError, HttpCovalidator, WalletSigner},
@@ -56,6 +56,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = match wiring::connect(config) {
         Ok(chain) => {
             let mut findings = vec![network(&chain, config).await];
+            findings.extend(endpoints(&chain, config).await);
             findings.extend(balances(&chain, config).await);
             findings.extend(accounts(&chain, config).await);
             chain.shutdown().await;
@@ -69,7 +70,10 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
 }
 
 async fn network(chain: &impl Chain, config: &Config) -> Finding {
-    let rpc = &config.network.rpc_urls[0];
+    let rpc = match config.network.rpc_urls.as_slice() {
+        [only] => only.to_string(),
+        several => format!("the first right one of {} endpoints", several.len()),
+    };
     match chain.genesis_hash().await.map(|hash| config.network.name.resolve(&hash)) {
         Ok(Ok(network)) => Finding::well("rpc", format!("{rpc} serves {} ({})", network.alias(), network.canonical())),
         Ok(Err(error)) => Finding::failed("rpc", &error),
@@ -104,6 +108,19 @@ async fn balances(chain: &impl Chain, config: &Config) -> Vec<Finding> {
         findings.push(Finding::well("keys", detail));
     }
     findings
+}
+
+/// Each of several endpoints: one that fails today is not there when the first one fails tomorrow.
+async fn endpoints(chain: &SolanaChain, config: &Config) -> Vec<Finding> {
+    if config.network.rpc_urls.len() == 1 {
+        return Vec::new();
+    }
+    let told = chain.examine().await.into_iter().map(|health| {
+        let well = health.state == EndpointState::Well;
+        let detail = if well { health.to_string() } else { format!("{health}; correct network.rpc_urls") };
+        if well { Finding::well("rpc endpoint", detail) } else { Finding::wrong("rpc endpoint", detail) }
+    });
+    told.collect()
 }
 
 async fn accounts(chain: &impl Chain, config: &Config) -> Vec<Finding> {

@@ -10,7 +10,7 @@ use solana_system_interface::instruction::transfer;
 use sotto::{
     chain::{Chain, ChainError, Commitment, keys::Signer, refresher::RefreshPolicy, rpc::ChainSettings},
     domain::settlement::Observation,
-    localnet::{ALL, LocalnetConfig, Odds, Slots, TooManyRequests},
+    localnet::{ALL, Odds, TooManyRequests},
 };
 use std::time::{Duration, Instant};
 
@@ -36,22 +36,6 @@ async fn without_a_websocket_polling_does_alone() {
         scene.net.tick_slots(2);
     });
     assert!(landed(&seen, false), "{seen:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn in_the_steady_state_a_settlement_costs_one_request_and_a_pushed_notice() {
-    // Confirmed late enough that the subscription is there first.
-    let slots = Slots::Every(Duration::from_millis(50));
-    let config = LocalnetConfig { slots, confirmed_after: 20, finalized_after: 30, ..LocalnetConfig::default() };
-    let scene = Scene::start(config, |net| settings(net.rpc_url(), Some(net.ws_url()))).await;
-    // The first one connects the websocket and is polled for meanwhile.
-    let first = scene.sent().await;
-    assert!(landed(&scene.observe(&first, Commitment::Finalized, PATIENCE).await, true));
-    let attempt = scene.attempt_of(SOL).await;
-    scene.net.network().reset_request_counts();
-    scene.chain.send(&attempt).await.unwrap();
-    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, false));
-    assert_eq!((scene.requests("sendTransaction"), scene.requests("getSignatureStatuses")), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use solana_pubkey::Pubkey;
 use solana_system_interface::instruction::transfer;
 use sotto::{
     chain::{
-        Chain, Commitment,
+        Chain, Commitment, EndpointUrls,
         keys::{LocalSigner, Signer},
         refresher::RefreshPolicy,
         rpc::{ChainSettings, SolanaChain},
@@ -14,10 +14,10 @@ use sotto::{
     },
     domain::settlement::{Attempt, Cost, Observation, Purpose, SettlementId},
     ledger::{Ledger, LedgerOptions, Recorded, SqliteLedger},
-    localnet::{Localnet, LocalnetConfig, Slots},
+    localnet::{Endpoint, Localnet, LocalnetConfig, Slots},
 };
 use std::{
-    sync::atomic::{AtomicU8, Ordering},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -34,7 +34,7 @@ pub(super) struct Scene {
     pub(super) payer: LocalSigner,
     ledger: SqliteLedger,
     _folder: tempfile::TempDir,
-    attempts: AtomicU8,
+    attempts: AtomicU32,
 }
 
 /// A network whose slots move by hand.
@@ -53,7 +53,36 @@ pub(super) fn settings(rpc_url: String, ws_url: Option<String>) -> ChainSettings
     }
 }
 
+/// The same for several endpoints, polling only.
+pub(super) fn several(rpc_urls: &[&str]) -> ChainSettings {
+    let endpoints = rpc_urls.iter().map(|url| EndpointUrls { rpc: (*url).to_owned(), websocket: None });
+    ChainSettings { endpoints: endpoints.collect(), ..settings(String::new(), None) }
+}
+
+fn receiver(number: u32) -> Pubkey {
+    let mut bytes = [100; 32];
+    bytes[..4].copy_from_slice(&number.to_le_bytes());
+    Pubkey::new_from_array(bytes)
+}
+
 impl Scene {
+    /// The same network behind a second endpoint, with faults of its own; slots move by hand, both push.
+    pub(super) async fn with_second() -> (Self, Endpoint) {
+        let (sender, opened) = std::sync::mpsc::channel();
+        let scene = Self::start(by_hand(), |net| {
+            let second = net.open_endpoint(None);
+            let second = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(second)).unwrap();
+            let endpoints = vec![
+                EndpointUrls { rpc: net.rpc_url(), websocket: Some(net.ws_url()) },
+                EndpointUrls { rpc: second.rpc_url(), websocket: Some(second.ws_url()) },
+            ];
+            sender.send(second).unwrap();
+            ChainSettings { endpoints, ..settings(String::new(), None) }
+        })
+        .await;
+        (scene, opened.recv().unwrap())
+    }
+
     /// Slots move by hand; notices are pushed.
     pub(super) async fn new() -> Self {
         Self::start(by_hand(), |net| settings(net.rpc_url(), Some(net.ws_url()))).await
@@ -72,13 +101,19 @@ impl Scene {
         let payer = LocalSigner::from_seed(&[6; 32]);
         net.network().airdrop(&payer.pubkey(), 100 * SOL).unwrap();
         net.tick_slots(2);
-        Self { net, chain, payer, ledger, _folder: folder, attempts: AtomicU8::new(0) }
+        Self { net, chain, payer, ledger, _folder: folder, attempts: AtomicU32::new(0) }
     }
 
     /// A recorded transfer of `lamports`, never the same twice; nothing is sent.
     pub(super) async fn attempt_of(&self, lamports: u64) -> Recorded<Attempt> {
         let number = self.attempts.fetch_add(1, Ordering::SeqCst);
-        self.attempt(&[transfer(&self.payer.pubkey(), &Pubkey::new_from_array([100 + number; 32]), lamports)]).await
+        self.attempt(&[transfer(&self.payer.pubkey(), &receiver(number), lamports)]).await
+    }
+
+    /// Whom the first of them pays.
+    #[expect(clippy::unused_self, reason = "the receiver of this scene")]
+    pub(super) fn paid(&self) -> Pubkey {
+        receiver(0)
     }
 
     pub(super) async fn attempt(&self, instructions: &[Instruction]) -> Recorded<Attempt> {

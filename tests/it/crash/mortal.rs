@@ -6,7 +6,7 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
-    chain::{Chain, ChainAccount, ChainError, Commitment, LiveBlockhash, Simulation},
+    chain::{Chain, ChainAccount, ChainError, Commitment, EndpointHealth, LiveBlockhash, Simulation},
     domain::{
         amount::Amount,
         budget::{Budgets, Lane, OverBudget, Spending},
@@ -37,16 +37,30 @@ pub struct Fate {
     /// Whether that call still has its effect.
     after_effect: bool,
     calls: AtomicU64,
+    /// Events that are still to be recorded without anybody being told so.
+    untold: AtomicU64,
     pub dead: CancellationToken,
 }
 
 impl Fate {
     pub fn at(last: u64, after_effect: bool) -> Arc<Self> {
-        Arc::new(Self { last, after_effect, calls: AtomicU64::new(0), dead: CancellationToken::new() })
+        let (calls, untold) = (AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { last, after_effect, calls, untold, dead: CancellationToken::new() })
     }
 
     pub fn immortal() -> Arc<Self> {
         Self::at(u64::MAX, false)
+    }
+
+    /// The next `landings` are recorded, and the answers lost.
+    pub fn lose_answers(&self, landings: u64) {
+        self.untold.store(landings, Ordering::SeqCst);
+    }
+
+    fn loses_answer(&self, event: &Event) -> bool {
+        let fewer = |left: u64| left.checked_sub(1);
+        matches!(event, Event::Landed { .. })
+            && self.untold.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok()
     }
 
     pub fn calls(&self) -> u64 {
@@ -191,7 +205,9 @@ impl Ledger for MortalLedger {
         waiting: &[HoldId],
         now: UnixSeconds,
     ) -> Result<Settlement, LedgerError> {
-        self.fate.step("record", self.inner.record(settlement, event, waiting, now)).await
+        let loses_answer = self.fate.loses_answer(&event);
+        let recorded = self.fate.step("record", self.inner.record(settlement, event, waiting, now)).await;
+        if loses_answer { Err(LedgerError::Unavailable("the answer was lost".into())) } else { recorded }
     }
 
     async fn load_work(&self, id: SettlementId) -> Result<Work, LedgerError> {
@@ -334,5 +350,12 @@ impl Chain for MortalChain {
         patience: Duration,
     ) -> Result<Observation, ChainError> {
         self.fate.step("observe", self.inner.observe(attempt, want, patience)).await
+    }
+    async fn look_up(&self, attempts: &[Recorded<Attempt>]) -> Result<Vec<Observation>, ChainError> {
+        self.fate.step("look_up", self.inner.look_up(attempts)).await
+    }
+
+    fn endpoints(&self) -> Vec<EndpointHealth> {
+        self.inner.endpoints()
     }
 }

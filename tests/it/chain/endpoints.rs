@@ -1,0 +1,235 @@
+//! Several endpoints: who is asked, who is left alone, and what a node that lags cannot undo.
+
+use super::{
+    proxy::{Proxy, Reply},
+    scene::{PATIENCE, SHORT, SOL, Scene, by_hand, landed, settings, several},
+};
+use axum::{body::Body, response::Response};
+use solana_pubkey::Pubkey;
+use solana_system_interface::instruction::transfer;
+use sotto::{
+    chain::{
+        Chain, ChainError, Commitment, EndpointState, keys::Signer, refresher::RefreshPolicy, rpc::SolanaChain,
+        transaction::UnsignedTransaction,
+    },
+    domain::{network::Network, settlement::Observation},
+    localnet::{Endpoint, Localnet, TooManyRequests},
+};
+use std::time::{Duration, Instant};
+
+fn asked(endpoint: &Endpoint) -> u64 {
+    endpoint.network().request_counts().values().sum()
+}
+
+fn broken() -> Reply {
+    Reply::Raw(Response::builder().status(500).body(Body::from("oops")).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_first_endpoint_fails_the_second_serves_and_the_first_is_preferred_again_later() {
+    let net = Localnet::start(by_hand()).await.unwrap();
+    let (first, second) = (Proxy::start(net.rpc_url()).await, net.open_endpoint(None).await.unwrap());
+    let chain = SolanaChain::start(several(&[&first.url, &second.rpc_url()])).unwrap();
+    let key = [Pubkey::default()];
+    chain.accounts(&key).await.unwrap();
+    assert_eq!(second.network().request_counts().get("getMultipleAccounts"), None);
+    first.change(|_, _| Some(broken()));
+    for _ in 0..3 {
+        chain.accounts(&key).await.unwrap();
+    }
+    assert_eq!(second.network().request_counts()["getMultipleAccounts"], 3);
+    assert_eq!(chain.endpoints()[0].state, EndpointState::Failing);
+    assert!(!format!("{:?} {}", chain.endpoints(), chain.endpoints()[0]).contains("127.0.0.1"), "no URL is told");
+
+    first.change(|_, _| None);
+    let healed = async {
+        while chain.examine().await[0].state != EndpointState::Well {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, healed).await.unwrap();
+    let before = second.network().request_counts()["getMultipleAccounts"];
+    chain.accounts(&key).await.unwrap();
+    assert_eq!(second.network().request_counts()["getMultipleAccounts"], before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_endpoint_leaves_the_other_its_share_of_the_time() {
+    let net = Localnet::start(by_hand()).await.unwrap();
+    let first = Proxy::start(net.rpc_url()).await;
+    first.change(|_, _| Some(Reply::Silence));
+    let chain = SolanaChain::start(several(&[&first.url, &net.rpc_url()])).unwrap();
+    let begun = Instant::now();
+    chain.accounts(&[Pubkey::default()]).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_asks_for_rest_rests_while_the_other_serves() {
+    let net = Localnet::start(by_hand()).await.unwrap();
+    let second = net.open_endpoint(None).await.unwrap();
+    let chain = SolanaChain::start(several(&[&net.rpc_url(), &second.rpc_url()])).unwrap();
+    chain.accounts(&[Pubkey::default()]).await.unwrap();
+    let limit = TooManyRequests { next: 1, retry_after: Some(3), method: None };
+    net.faults().change(|plan| plan.too_many_requests = Some(limit));
+    let begun = Instant::now();
+    while net.faults().plan().too_many_requests.is_some_and(|limit| limit.next > 0) {
+        chain.accounts(&[Pubkey::default()]).await.unwrap();
+    }
+    net.network().reset_request_counts();
+    while begun.elapsed() < Duration::from_secs(2) {
+        chain.accounts(&[Pubkey::default()]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(net.network().request_counts().is_empty(), "{:?}", net.network().request_counts());
+    assert_eq!(chain.endpoints()[0].state, EndpointState::Resting);
+    while begun.elapsed() < Duration::from_secs(6) && net.network().request_counts().is_empty() {
+        chain.accounts(&[Pubkey::default()]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!net.network().request_counts().is_empty(), "it is asked again after its rest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_endpoint_that_asks_for_a_long_rest_is_left_alone() {
+    let net = Localnet::start(by_hand()).await.unwrap();
+    let chain = SolanaChain::start(settings(net.rpc_url(), None)).unwrap();
+    chain.accounts(&[Pubkey::default()]).await.unwrap();
+    let limit = TooManyRequests { next: 1, retry_after: Some(60), method: Some("getMultipleAccounts".to_owned()) };
+    net.faults().change(|plan| plan.too_many_requests = Some(limit));
+    chain.accounts(&[Pubkey::default()]).await.unwrap_err();
+    net.network().reset_request_counts();
+    let begun = Instant::now();
+    let error = chain.accounts(&[Pubkey::default()]).await.unwrap_err();
+    let ChainError::Unavailable { retry_after: Some(rest), .. } = error else { panic!("{error:?}") };
+    assert!(rest > Duration::from_secs(50) && begun.elapsed() < Duration::from_secs(1), "{rest:?}");
+    assert_eq!(net.network().request_counts().get("getMultipleAccounts"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_of_another_cluster_is_never_used() {
+    let (net, other) = (Localnet::start(by_hand()).await.unwrap(), foreign().await);
+    let expected = Some(Network::local(&net.genesis_hash(), &[]));
+    let both = several(&[&other.rpc_url(), &net.rpc_url()]);
+    let chain = SolanaChain::start(sotto::chain::rpc::ChainSettings { expected, ..both }).unwrap();
+    assert_eq!(chain.genesis_hash().await.unwrap(), net.genesis_hash());
+    let payer = Pubkey::new_from_array([77; 32]);
+    other.network().airdrop(&payer, SOL).unwrap();
+    other.tick_slots(3);
+    assert_eq!(chain.accounts(&[payer]).await.unwrap(), [None]);
+    assert_eq!(chain.endpoints()[0].state, EndpointState::WrongCluster);
+    let methods: Vec<_> = other.network().request_counts().into_keys().collect();
+    assert_eq!(methods, ["getGenesisHash"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_pinned_cluster_the_first_answer_decides_and_nothing_fails_over_to_another() {
+    let (net, other) = (Localnet::start(by_hand()).await.unwrap(), foreign().await);
+    let first = Proxy::start(net.rpc_url()).await;
+    let chain = SolanaChain::start(several(&[&first.url, &other.rpc_url()])).unwrap();
+    chain.accounts(&[Pubkey::default()]).await.unwrap();
+    first.change(|_, _| Some(broken()));
+    chain.accounts(&[Pubkey::default()]).await.unwrap_err();
+    assert_eq!(other.network().request_counts().get("getMultipleAccounts"), None);
+}
+
+async fn foreign() -> Localnet {
+    let config = sotto::localnet::LocalnetConfig { seed: Some(8), ..by_hand() };
+    Localnet::start(config).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_send_goes_to_another_endpoint() {
+    let (scene, second) = Scene::with_second().await;
+    let attempt = scene.attempt_of(SOL).await;
+    for _ in 0..2 {
+        scene.chain.send(&attempt).await.unwrap();
+    }
+    assert_eq!(scene.requests("sendTransaction"), 1);
+    assert_eq!(second.network().request_counts()["sendTransaction"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_that_one_endpoint_refuses_to_take_now_goes_out_through_another() {
+    let (scene, second) = Scene::with_second().await;
+    let limit = TooManyRequests { next: 9, retry_after: Some(9), method: Some("sendTransaction".to_owned()) };
+    scene.net.faults().change(|plan| plan.too_many_requests = Some(limit));
+    let attempt = scene.sent().await;
+    assert_eq!(second.network().request_counts()["sendTransaction"], 1);
+    scene.net.tick_slots(2);
+    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_lags_is_asked_last() {
+    let (scene, second) = Scene::with_second().await;
+    scene.net.tick_slots(60);
+    scene.net.faults().lag_behind(40);
+    let told = scene.chain.examine().await;
+    assert_eq!((told[0].state, told[0].behind), (EndpointState::Behind, 40));
+    let before = asked(&second);
+    scene.chain.accounts(&[Pubkey::default()]).await.unwrap();
+    assert_eq!(asked(&second), before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_reading_is_older_than_a_landing_that_was_told() {
+    let (scene, second) = Scene::with_second().await;
+    scene.net.tick_slots(20);
+    second.faults().lag_behind(9);
+    let attempt = scene.sent().await;
+    scene.net.tick_slots(2);
+    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, false));
+    // From now on only the node that lags answers, and what it would say is that nothing was paid.
+    let payer = scene.payer.pubkey();
+    let limit = TooManyRequests { next: u32::MAX, retry_after: Some(60), method: None };
+    scene.net.faults().change(|plan| plan.too_many_requests = Some(limit));
+    let error = scene.chain.accounts(&[payer]).await.unwrap_err();
+    assert!(matches!(error, ChainError::Unavailable { .. }), "{error:?}");
+    scene.net.tick_slots(9);
+    let account = scene.chain.accounts(&[payer]).await.unwrap().remove(0).unwrap();
+    assert_eq!(account.lamports, 100 * SOL - SOL - 5_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blockhash_that_a_lagging_node_does_not_know_is_no_verdict_on_the_transaction() {
+    let (scene, second) = Scene::with_second().await;
+    scene.net.tick_slots(20);
+    second.faults().lag_behind(9);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let hash = scene.chain.latest_blockhash().await.unwrap().hash;
+    let limit = TooManyRequests { next: u32::MAX, retry_after: Some(60), method: None };
+    scene.net.faults().change(|plan| plan.too_many_requests = Some(limit));
+    let payer = scene.payer.pubkey();
+    let tx =
+        UnsignedTransaction::new(&payer, &[transfer(&payer, &Pubkey::new_from_array([9; 32]), SOL)], hash).unwrap();
+    let error = scene.chain.simulate(tx.transaction(), &[]).await.unwrap_err();
+    assert!(matches!(error, ChainError::Unavailable { .. }), "{error:?}");
+    scene.net.tick_slots(9);
+    assert_eq!(scene.chain.simulate(tx.transaction(), &[]).await.unwrap().error, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_height_of_one_node_and_a_history_of_another_prove_nothing_together() {
+    let (scene, second) = Scene::with_second().await;
+    let attempt = scene.attempt_of(SOL).await;
+    // The first is far enough and has forgotten; the second remembers and is not far enough.
+    scene.net.faults().forget_before(attempt.get().signed_at_slot + 5);
+    second.faults().lag_behind(60);
+    scene.expire();
+    assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown);
+    second.faults().lag_behind(0);
+    let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+    assert!(matches!(seen, Observation::Absent(_)), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blockhashes_come_from_whoever_answers() {
+    let net = Localnet::start(by_hand()).await.unwrap();
+    let first = Proxy::start(net.rpc_url()).await;
+    first.change(|method, _| (method == "getLatestBlockhash").then(broken));
+    let refresh = RefreshPolicy { every: Duration::from_millis(30), ..RefreshPolicy::default() };
+    let both = several(&[&first.url, &net.rpc_url()]);
+    let chain = SolanaChain::start(sotto::chain::rpc::ChainSettings { refresh, ..both }).unwrap();
+    chain.latest_blockhash().await.unwrap();
+}

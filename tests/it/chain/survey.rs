@@ -1,0 +1,85 @@
+//! Looking at many landed transactions at once.
+
+use super::scene::{PATIENCE, SOL, Scene, landed};
+use sotto::{
+    chain::{Chain, Commitment},
+    domain::settlement::Observation,
+};
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_hundred_transactions_are_looked_up_in_two_requests() {
+    let scene = Scene::polling().await;
+    let mut attempts = Vec::new();
+    for _ in 0..300 {
+        attempts.push(scene.attempt_of(1_000_000).await);
+    }
+    for attempt in &attempts {
+        scene.chain.send(attempt).await.unwrap();
+    }
+    scene.net.tick_slots(2);
+    scene.net.network().reset_request_counts();
+    let seen = scene.chain.look_up(&attempts).await.unwrap();
+    assert!(seen.len() == 300 && seen.iter().all(|seen| landed(seen, false)), "{:?}", seen.first());
+    assert_eq!(scene.requests("getSignatureStatuses"), 2);
+    assert_eq!(scene.chain.counts().finality, 2);
+    scene.net.tick_slots(40);
+    let seen = scene.chain.look_up(&attempts).await.unwrap();
+    assert!(seen.iter().all(|seen| landed(seen, true)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nodes_have_forgotten_is_found_in_their_history() {
+    let scene = Scene::polling().await;
+    let attempt = scene.sent().await;
+    scene.net.tick_slots(600);
+    assert!(landed(&scene.chain.look_up(&[attempt]).await.unwrap()[0], true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_fork_took_back_is_told_apart_from_what_a_lagging_node_does_not_know() {
+    let (scene, second) = Scene::with_second().await;
+    scene.net.tick_slots(20);
+    let attempt = scene.sent().await;
+    scene.net.tick_slots(2);
+    assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, false));
+    // Only a node that lags answers: it has nothing to say.
+    second.faults().lag_behind(9);
+    let limit = sotto::localnet::TooManyRequests { next: u32::MAX, retry_after: Some(60), method: None };
+    scene.net.faults().change(|plan| plan.too_many_requests = Some(limit));
+    let told = scene.chain.look_up(std::slice::from_ref(&attempt)).await;
+    assert!(!matches!(told.as_deref(), Ok([Observation::Pending | Observation::Absent(_)])), "{told:?}");
+    // The truth, without a fork and with one.
+    second.faults().lag_behind(0);
+    assert!(landed(&scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap()[0], false));
+    scene.net.network().fork_away(&attempt.get().signature).unwrap();
+    scene.net.tick_slots(3);
+    assert_eq!(scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap(), [Observation::Pending]);
+    // The same bytes land again.
+    scene.chain.send(&attempt).await.unwrap();
+    scene.net.tick_slots(2);
+    assert!(landed(&scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap()[0], false));
+    assert_eq!(scene.net.network().balance(&scene.paid()), SOL, "once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_fork_took_back_for_good_is_absent_with_proof() {
+    let scene = Scene::polling().await;
+    scene.net.tick_slots(20);
+    let attempt = scene.sent().await;
+    scene.net.tick_slots(2);
+    scene.net.network().fork_away(&attempt.get().signature).unwrap();
+    scene.net.tick_slots(155);
+    // The height is a hint that the refresher brings; until it has, the transaction may land for all we know.
+    let seen = loop {
+        let seen = scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap().remove(0);
+        if seen != Observation::Pending {
+            break seen;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(seen, Observation::Unknown, "it cannot land any more, and that is not final yet");
+    scene.expire();
+    let seen = scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap();
+    assert!(matches!(seen[0], Observation::Absent(_)), "{seen:?}");
+}
