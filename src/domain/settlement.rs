@@ -363,9 +363,10 @@ pub fn next_step(
             Observation::Landed { finalised: true, .. } => Step::Record(Event::Finalised),
             // An error now, or proof of absence, means a fork took the success back; the state after that decides.
             Observation::Failed { finalised: true, .. } | Observation::Absent(_) => Step::Record(Event::TakenBack),
+            // Not on the chain any more, and it can still land: the same bytes land once, so they are sent again.
+            Observation::Pending => Step::Send,
             Observation::JustSigned
             | Observation::NotAsked
-            | Observation::Pending
             | Observation::Unknown
             | Observation::Landed { finalised: false, .. }
             | Observation::Failed { finalised: false, .. } => Step::LookUp,

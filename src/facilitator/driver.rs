@@ -4,7 +4,6 @@
 //! are looked at and never acted upon, and that callers are told only what the ledger already knows.
 
 use crate::{
-    chain::Commitment,
     domain::{
         budget::OverBudget,
         hold::{Hold, HoldId, HoldState},
@@ -16,10 +15,6 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// How long one look at the chain waits for news before the same bytes are sent again.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long one look waits for finality.
-const FINAL_PATIENCE: Duration = Duration::from_secs(20);
 /// The rest after a port failed; doubled up to the longest.
 const SHORTEST_REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(5);
@@ -29,15 +24,15 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 pub(super) enum Until {
     /// Callers can be answered.
     Landed,
-    /// Nothing can change any more.
-    Terminal,
+    /// It is on the chain, as seen just now: what landed once may have been taken back by a fork.
+    LandedAgain,
 }
 
 /// What the driver holds of one settlement between two steps.
-struct Drive {
-    settlement: Settlement,
-    attempt: Option<Recorded<Attempt>>,
-    seen: Observation,
+pub(super) struct Drive {
+    pub(super) settlement: Settlement,
+    pub(super) attempt: Option<Recorded<Attempt>>,
+    pub(super) seen: Observation,
     /// What callers are told if it is given up before it was ever sent.
     give_up: PayReason,
     refused: bool,
@@ -45,14 +40,16 @@ struct Drive {
     goes_without: bool,
     /// Whether the settlement was read anew, so that its callers may not have been told what was written.
     reloaded: bool,
+    until: Until,
     rest: Duration,
     /// The token accounts of the transfer; held alone, an attempt may name their handles.
-    held: Option<AccountsHeld>,
+    pub(super) held: Option<AccountsHeld>,
 }
 
 impl Drive {
-    fn new(work: Work, held: Option<AccountsHeld>) -> Self {
+    pub(super) fn new(work: Work, until: Until, held: Option<AccountsHeld>) -> Self {
         Self {
+            until,
             settlement: work.settlement,
             attempt: work.attempt,
             seen: Observation::NotAsked,
@@ -70,9 +67,23 @@ impl Drive {
         self.attempt.as_ref().is_some_and(|attempt| attempt.get().bears_allowances)
     }
 
-    async fn rest(&mut self) {
+    /// Waits after something that did not go well, longer each time.
+    pub(super) async fn rest(&mut self) {
         tokio::time::sleep(self.rest).await;
         self.rest = (self.rest * 2).min(LONGEST_REST);
+    }
+
+    /// Something went well.
+    pub(super) const fn is_rested(&mut self) {
+        self.rest = SHORTEST_REST;
+    }
+
+    fn has_reached(&self) -> bool {
+        match (&self.settlement.state, self.until) {
+            (State::Settled | State::Released, _) | (State::Landed, Until::Landed) => true,
+            (State::Landed, Until::LandedAgain) => matches!(self.seen, Observation::Landed { .. }),
+            (State::Reserved | State::InFlight, _) => false,
+        }
     }
 }
 
@@ -91,13 +102,8 @@ impl Facilitator {
         held: Option<AccountsHeld>,
     ) -> Settlement {
         let Some(claim) = self.driving.claim(work.settlement.id) else { return work.settlement };
-        let mut drive = Drive::new(work, held);
-        loop {
-            let reached = drive.settlement.state.is_terminal()
-                || (until == Until::Landed && drive.settlement.state == State::Landed);
-            if reached {
-                break;
-            }
+        let mut drive = Drive::new(work, until, held);
+        while !drive.has_reached() {
             if let Err(error) = self.step(&mut drive).await {
                 self.recover_from(&mut drive, error).await;
             }
@@ -105,12 +111,13 @@ impl Facilitator {
         if drive.reloaded {
             self.tell_what_was_written(drive.settlement.id).await;
         }
-        // Given back first: the background task claims it anew.
+        // Given back first: the watch may have it driven anew.
         drop(claim);
-        if !drive.settlement.state.is_terminal() {
-            self.watch_finality(drive.settlement.id);
+        let Drive { settlement, attempt, .. } = drive;
+        if settlement.state == State::Landed {
+            self.watch_finality(Work { settlement: settlement.clone(), attempt });
         }
-        drive.settlement
+        settlement
     }
 
     /// Another writer may have moved the settlement on, or the ledger failed in an unknown state: look again.
@@ -148,15 +155,7 @@ impl Facilitator {
         match next_step(&drive.settlement, &drive.seen, wanted, drive.give_up, drive.bears_allowances()) {
             Step::Done => {}
             Step::Sign => self.step_sign(drive).await?,
-            Step::Send => {
-                if let Some(attempt) = &drive.attempt
-                    && let Err(error) = self.chain.send(attempt).await
-                {
-                    // Whatever the endpoint says, only looking tells whether the bytes will land.
-                    tracing::debug!(settlement = %drive.settlement.id, %error, "send was not acknowledged");
-                }
-                self.look(drive).await;
-            }
+            Step::Send => self.send_and_look(drive).await,
             Step::LookUp => self.look(drive).await,
             Step::Record(event) => self.step_record(drive, event).await?,
         }
@@ -208,47 +207,8 @@ impl Facilitator {
         Ok(())
     }
 
-    async fn look(&self, drive: &mut Drive) {
-        let Some(attempt) = &drive.attempt else {
-            drive.seen = Observation::Unknown;
-            return drive.rest().await;
-        };
-        // A failure counts once it is final; so does a landing that callers already know of.
-        let waits_for_finality =
-            drive.settlement.state == State::Landed || matches!(drive.seen, Observation::Failed { .. });
-        let (want, patience) = if waits_for_finality {
-            (Commitment::Finalized, FINAL_PATIENCE)
-        } else if matches!(drive.seen, Observation::NotAsked) {
-            // The first look asks where it stands and waits for nothing: the bytes may never have been sent.
-            (Commitment::Confirmed, Duration::ZERO)
-        } else {
-            (Commitment::Confirmed, PATIENCE)
-        };
-        match self.chain.observe(attempt, want, patience).await {
-            Ok(seen) => {
-                if matches!(seen, Observation::Failed { .. })
-                    && let Some(held) = &mut drive.held
-                {
-                    // Its handles are wrong for good; until it is final others need not stand in line behind it.
-                    held.share();
-                }
-                let idle = matches!(seen, Observation::Unknown);
-                drive.seen = seen;
-                if idle {
-                    drive.rest().await;
-                } else {
-                    drive.rest = SHORTEST_REST;
-                }
-            }
-            Err(error) => {
-                tracing::debug!(settlement = %drive.settlement.id, %error, "the chain does not answer");
-                drive.seen = Observation::Unknown;
-                drive.rest().await;
-            }
-        }
-    }
-
-    async fn step_record(self: &Arc<Self>, drive: &mut Drive, event: Event) -> Result<(), LedgerError> {
+    /// Writes an event with everything that follows from it, and tells those who wait for it.
+    pub(super) async fn step_record(self: &Arc<Self>, drive: &mut Drive, event: Event) -> Result<(), LedgerError> {
         let tells = matches!(event, Event::Landed { .. } | Event::Refused { .. } | Event::Abandoned { .. });
         let holds = if tells && drive.settlement.purpose == Purpose::Capture {
             self.ledger.holds_of(drive.settlement.id).await?
@@ -332,15 +292,5 @@ impl Facilitator {
             Purpose::CreateRecipient | Purpose::Probe => Ok(settlement.attempts < 3),
             Purpose::Approve | Purpose::Refresh => Ok(false),
         }
-    }
-
-    /// Takes a landed settlement to its end in the background.
-    fn watch_finality(self: &Arc<Self>, id: SettlementId) {
-        let this = Arc::clone(self);
-        self.spawn(async move {
-            if let Ok(work) = this.ledger.load_work(id).await {
-                this.drive(work, Until::Terminal).await;
-            }
-        });
     }
 }

@@ -17,10 +17,12 @@ mod delegation;
 mod driver;
 mod events;
 mod fee_payers;
+mod finality;
 mod funding;
 mod gates;
 mod keyed;
 mod lanes;
+mod looking;
 mod measuring;
 mod opening;
 mod probe;
@@ -36,6 +38,7 @@ mod signing;
 mod supersede;
 mod supported;
 mod verify;
+mod vetting;
 mod waiters;
 mod windows;
 
@@ -120,6 +123,8 @@ pub struct Facilitator {
     /// Refreshes that were asked for.
     requests: allowances::Requests,
     waiters: Arc<waiters::Waiters>,
+    /// What has landed and is not final yet.
+    finality: finality::Finality,
     /// Settlements a task of this process drives right now.
     driving: claims::Claims<SettlementId>,
     /// Settlements a task of this process drives, or stands in line to drive, or is about to plan.
@@ -160,6 +165,7 @@ impl Facilitator {
             requests: allowances::Requests::default(),
             settings,
             waiters: Arc::default(),
+            finality: finality::Finality::default(),
             driving: claims::Claims::default(),
             resuming: Arc::default(),
             finishing: claims::Claims::default(),

@@ -6,7 +6,7 @@
 //! [`Facilitator::finish_opening`].
 
 use crate::{
-    chain::{ChainAccount, inspect::InspectedApprove},
+    chain::{ChainAccount, LiveBlockhash, inspect::InspectedApprove},
     covalidator::CovalidatorError,
     domain::{
         amount::Amount,
@@ -25,33 +25,33 @@ use solana_pubkey::Pubkey;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
-/// What was there before the opening.
-struct Accounts {
-    source_exists: bool,
-    recipient_exists: bool,
-}
-
 impl Facilitator {
     /// Reads, drains, records, signs, sends, proves. See the module.
     pub(super) async fn land_session(self: &Arc<Self>, judged: Judged) -> Result<Session, OpenError> {
-        let accounts = self.read_accounts(&judged).await?;
-        let cost = self.opening_cost(&judged, !accounts.recipient_exists).await?;
+        let seen = self.vet(&judged).await?;
+        let cost = self.opening_cost(&judged, !seen.recipient_exists).await?;
         self.check_opening_budget(&judged.session, cost).await?;
         let deadline = tokio::time::Instant::now() + self.settings.answer_deadline;
         let user = *judged.session.user();
-        let gate = self.gates.opening(&user, &self.settings.asset);
-        let gate = tokio::time::timeout(self.settings.drain_deadline, gate).await.map_err(|_| busy())?;
-        self.drain(&user).await?;
-        if let Some(approve) = &judged.approve {
-            self.simulate_approve(&judged.session, approve, accounts.source_exists).await?;
-        }
+        let at_once = self.gates.try_opening(&user, &self.settings.asset);
+        let calm = at_once.is_some();
+        let gate = match at_once {
+            Some(gate) => gate,
+            None => {
+                let gate = self.gates.opening(&user, &self.settings.asset);
+                tokio::time::timeout(self.settings.drain_deadline, gate).await.map_err(|_| busy())?
+            }
+        };
+        let calm = self.drain(&user).await? && calm;
+        // What was seen before others of this user moved is looked at again.
+        let seen = if calm { seen } else { self.vet(&judged).await? };
         let session = match self.write_within_quota(&judged.session).await? {
             Opened::New(session) => session,
             Opened::Existing(known) => return self.answer_repeat(&judged.session, known).await,
             Opened::NonceReused => return Err(OpenRefusal::new(OpenReason::NonceReused).into()),
         };
-        if let Some(approve) = judged.approve {
-            self.record_approve(&session, approve).await?;
+        if let (Some(approve), Some(life)) = (judged.approve, seen.approve_life) {
+            self.record_approve(&session, approve, life).await?;
         }
         let (tell, told) = oneshot::channel();
         let this = Arc::clone(self);
@@ -113,7 +113,8 @@ impl Facilitator {
     }
 
     /// Reads both token accounts and refuses what must not be touched: frozen, foreign, missing without permission.
-    async fn read_accounts(&self, judged: &Judged) -> Result<Accounts, OpenError> {
+    /// Tells whether the recipient's account exists.
+    pub(super) async fn read_accounts(&self, judged: &Judged) -> Result<bool, OpenError> {
         let session = &judged.session;
         let (user, recipient) = (session.user(), &session.intent.recipient);
         let fee_payer = self.keys.fee_payer.pubkey();
@@ -140,7 +141,7 @@ impl Facilitator {
         if destination.is_none() && !self.settings.create_recipient {
             return Err(OpenRefusal::new(OpenReason::RecipientNotReady).into());
         }
-        Ok(Accounts { source_exists: source.is_some(), recipient_exists: destination.is_some() })
+        Ok(destination.is_some())
     }
 
     /// The token account of `owner`, decoded; `None` when it does not exist; refused when frozen, foreign or odd.
@@ -170,9 +171,11 @@ impl Facilitator {
         }
     }
 
-    /// Waits until nothing of the user's other sessions is on its way; new payments are kept out by the gate.
-    async fn drain(self: &Arc<Self>, user: &Pubkey) -> Result<(), OpenError> {
+    /// Waits until nothing of the user's other sessions is on its way; new payments are kept out by the gate. Tells
+    /// whether there was nothing to wait for.
+    async fn drain(self: &Arc<Self>, user: &Pubkey) -> Result<bool, OpenError> {
         let drained = async {
+            let mut calm = true;
             loop {
                 let progress = self.lanes.progress.notified();
                 tokio::pin!(progress);
@@ -189,53 +192,22 @@ impl Facilitator {
                     open += waiting.saturating_sub(promised.iter().map(|promised| promised.resting).sum());
                 }
                 if open == 0 {
-                    return Ok::<(), OpenError>(());
+                    return Ok::<bool, OpenError>(calm);
                 }
+                calm = false;
                 progress.await;
             }
         };
         tokio::time::timeout(self.settings.drain_deadline, drained).await.map_err(|_| busy())?
     }
 
-    /// Runs the approve before anything is signed: it must make us the delegate, and the allowance account it names
-    /// must be ours for the handle it makes.
-    async fn simulate_approve(
+    /// Plans the approve and records its co-signed bytes; only then may anybody send them.
+    async fn record_approve(
         &self,
         session: &Session,
-        approve: &InspectedApprove,
-        source_exists: bool,
+        approve: InspectedApprove,
+        life: LiveBlockhash,
     ) -> Result<(), OpenError> {
-        let Some(life) = self.chain.blockhash_life(approve.blockhash()).await? else {
-            let detail = "the transaction's blockhash has expired; build and sign it again";
-            return Err(OpenRefusal::because(OpenReason::ApproveSubmitFailed, detail).into());
-        };
-        tracing::debug!(session = session.id.log_hash(), life.last_valid_block_height, source_exists, "simulating");
-        let source = self.token_account(session.user());
-        let simulation = self.chain.simulate(approve.transaction(), &[source]).await?;
-        if let Some(error) = simulation.error {
-            return Err(OpenRefusal::because(OpenReason::ApproveSubmitFailed, error).into());
-        }
-        let after = simulation.accounts.into_iter().next().flatten();
-        let after = self.usable(after.as_ref(), session.user(), OpenReason::ApproveNotAllowed)?;
-        let spender = self.keys.spender.pubkey();
-        let Some(after) = after.filter(|account| account.delegate == Some(spender)) else {
-            return Err(OpenRefusal::new(OpenReason::DelegateMismatch).into());
-        };
-        let allowance = self.settings.programs.decrypt_allowance(after.delegated_amount, &spender);
-        if allowance != *approve.allowance() {
-            let detail = "the decrypt allowance account is not the facilitator's for the approved amount";
-            return Err(OpenRefusal::because(OpenReason::ApproveNotAllowed, detail).into());
-        }
-        Ok(())
-    }
-
-    /// Plans the approve and records its co-signed bytes; only then may anybody send them.
-    async fn record_approve(&self, session: &Session, approve: InspectedApprove) -> Result<(), OpenError> {
-        let life = self.chain.blockhash_life(approve.blockhash()).await?;
-        let Some(life) = life else {
-            self.ledger.reject_session(session.id, OpenReason::ApproveSubmitFailed).await?;
-            return Err(OpenRefusal::new(OpenReason::ApproveSubmitFailed).about(session.id).into());
-        };
         let now = self.clock.now();
         let id = SettlementId::from_random_bytes(self.random_id());
         let settlement = self.ledger.plan_other(id, Purpose::Approve, Some(session.id), now).await?;
@@ -313,7 +285,9 @@ impl Facilitator {
         if session.intent.expires_at <= self.clock.now() {
             return self.reject(id, OpenRefusal::new(OpenReason::ExpirationInPast)).await;
         }
-        let account = self.chain.accounts(&[self.token_account(session.user())]).await?.into_iter().next().flatten();
+        let keys = [self.token_account(session.user()), self.token_account(&session.intent.recipient)];
+        let mut accounts = self.chain.accounts(&keys).await?.into_iter();
+        let (account, recipient) = (accounts.next().flatten(), accounts.next().flatten());
         let account = match self.usable(account.as_ref(), session.user(), OpenReason::SourceNotReady) {
             Ok(account) => account.filter(|account| account.delegate == Some(self.keys.spender.pubkey())),
             Err(refusal) if is_final => return self.reject(id, refusal).await,
@@ -332,7 +306,7 @@ impl Facilitator {
         if !fit.matches {
             return self.reject(id, OpenRefusal::new(OpenReason::CapMismatch)).await;
         }
-        match self.ensure_recipient(&session).await {
+        match self.ensure_recipient(&session, recipient.as_ref()).await {
             Ok(()) => {}
             // For now: the opening goes on when the sponsor can pay again.
             Err(OpenError::Refused(refusal)) if refusal.reason.retry() => return Err(refusal.about(id).into()),

@@ -1,6 +1,7 @@
 //! Creating a recipient's missing token account, at our cost.
 
 use crate::{
+    chain::ChainAccount,
     domain::{
         budget::Lane,
         reason::OpenReason,
@@ -17,9 +18,17 @@ impl Facilitator {
     /// Makes sure that the recipient can be paid: creates a missing token account at our cost, journalled and budgeted
     /// like everything we send, and only after the approve was proved, so that nobody makes us create accounts for free.
     ///
-    /// Refuses with `recipient_not_ready`, and for now with `quota_exceeded` while a budget is used up.
-    pub(super) async fn ensure_recipient(self: &Arc<Self>, session: &Session) -> Result<(), OpenError> {
+    /// `seen` is the account as it was a moment ago: one that can be paid stays. Refuses with `recipient_not_ready`, and
+    /// for now with `quota_exceeded` while a budget is used up.
+    pub(super) async fn ensure_recipient(
+        self: &Arc<Self>,
+        session: &Session,
+        seen: Option<&ChainAccount>,
+    ) -> Result<(), OpenError> {
         let recipient = session.intent.recipient;
+        if self.usable(seen, &recipient, OpenReason::RecipientNotReady)?.is_some() {
+            return Ok(());
+        }
         let account = self.token_account(&recipient);
         // One creation per account at a time: whoever comes second finds it there.
         let _held = self.gates.account(&account).await;

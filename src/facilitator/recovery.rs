@@ -67,8 +67,11 @@ impl Facilitator {
         Ok(())
     }
 
-    /// Drives one settlement to its end in the background, behind the gates of its accounts.
-    fn resume(self: &Arc<Self>, work: Work) {
+    /// Drives one settlement to its end in the background, behind the gates of its accounts; what has landed is watched.
+    pub(super) fn resume(self: &Arc<Self>, work: Work) {
+        if work.settlement.state == State::Landed {
+            return self.watch_finality(work);
+        }
         let this = Arc::clone(self);
         self.spawn(async move {
             // One task at a time stands in line for a settlement, however many rounds see it unfinished.
@@ -79,10 +82,10 @@ impl Facilitator {
         });
     }
 
-    /// The accounts and the place of a transfer that was planned before; of what has landed nothing is held any more.
-    async fn hold_again(&self, work: &Work) -> Option<AccountsHeld> {
+    /// The accounts and the place of a transfer that was planned before.
+    pub(super) async fn hold_again(&self, work: &Work) -> Option<AccountsHeld> {
         let settlement = &work.settlement;
-        if settlement.purpose != Purpose::Capture || settlement.state == State::Landed {
+        if settlement.purpose != Purpose::Capture {
             return None;
         }
         let session = self.ledger.session(settlement.session?).await.ok().flatten()?;

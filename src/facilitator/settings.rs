@@ -192,6 +192,9 @@ pub struct Settings {
     pub compute_unit_margin: u32,
     /// The most paid per compute unit, in micro-lamports.
     pub max_priority_fee: u64,
+    /// How long after its landing a transaction is first asked whether it is final: what finality takes (32 slots). Then
+    /// four times in such a span.
+    pub finality_after: Duration,
     /// How often the background looks for expired sessions, unverified caps and work that an outage left behind.
     pub round: Duration,
     /// The largest compute-unit limit an approve may set.

@@ -21,6 +21,7 @@ mod errors_doc;
 mod faults;
 #[cfg(all(feature = "server", feature = "localnet"))]
 mod fee_payers;
+mod finality;
 mod idl;
 mod inspect;
 mod journey;

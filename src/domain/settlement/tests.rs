@@ -136,7 +136,7 @@ fn settlement(state: State, purpose: Purpose, attempts: u32) -> Settlement {
 /// What is done next in a state that has an attempt, for each of [`observations`]: send, look, or record that word.
 const NEXT: [(State, [&str; 9]); 4] = [
     (State::InFlight, ["send", "look", "send", "look", "landed", "landed", "look", "refused", "absent"]),
-    (State::Landed, ["look", "look", "look", "look", "look", "finalised", "look", "taken_back", "taken_back"]),
+    (State::Landed, ["look", "look", "send", "look", "look", "finalised", "look", "taken_back", "taken_back"]),
     (State::Settled, ["done"; 9]),
     (State::Released, ["done"; 9]),
 ];

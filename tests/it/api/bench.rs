@@ -157,6 +157,7 @@ impl ApiBench {
             settle_instruction: SettleInstruction::TransferWithAuthorization,
             compute_unit_margin: 20,
             max_priority_fee: 50_000,
+            finality_after: Duration::from_millis(200),
             round: Duration::from_secs(1),
             max_approve_units: 400_000,
             low_balance: 10_000_000,

@@ -173,7 +173,7 @@ async fn a_landed_transaction_is_found_long_after_nodes_forgot_its_status() {
     let scene = Scene::new().await;
     let attempt = scene.sent().await;
     scene.net.tick_slots(600);
-    let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+    let seen = scene.observe(&attempt, Commitment::Finalized, PATIENCE).await;
     assert!(landed(&seen, true), "{seen:?}");
 }
 

@@ -22,8 +22,9 @@ use sotto::{
     },
 };
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -39,13 +40,15 @@ pub struct Fate {
     calls: AtomicU64,
     /// Events that are still to be recorded without anybody being told so.
     untold: AtomicU64,
+    /// What accounts were when they were first read, while the node that is read stands still.
+    stuck: Mutex<Option<HashMap<Pubkey, Option<ChainAccount>>>>,
     pub dead: CancellationToken,
 }
 
 impl Fate {
     pub fn at(last: u64, after_effect: bool) -> Arc<Self> {
-        let (calls, untold) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { last, after_effect, calls, untold, dead: CancellationToken::new() })
+        let (calls, untold, stuck) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
+        Arc::new(Self { last, after_effect, calls, untold, stuck, dead: CancellationToken::new() })
     }
 
     pub fn immortal() -> Arc<Self> {
@@ -55,6 +58,21 @@ impl Fate {
     /// The next `landings` are recorded, and the answers lost.
     pub fn lose_answers(&self, landings: u64) {
         self.untold.store(landings, Ordering::SeqCst);
+    }
+
+    /// From now on accounts stay as they are when they are first read, or move again: one address that hides several
+    /// nodes, of which the one that is read stands still while everything else is true.
+    pub fn lag(&self, lags: bool) {
+        *self.stuck.lock().unwrap() = lags.then(HashMap::new);
+    }
+
+    fn as_they_were(&self, keys: &[Pubkey], mut accounts: Vec<Option<ChainAccount>>) -> Vec<Option<ChainAccount>> {
+        if let Some(stuck) = &mut *self.stuck.lock().unwrap() {
+            for (key, account) in keys.iter().zip(&mut accounts) {
+                *account = stuck.entry(*key).or_insert_with(|| account.clone()).clone();
+            }
+        }
+        accounts
     }
 
     fn loses_answer(&self, event: &Event) -> bool {
@@ -320,7 +338,8 @@ impl Chain for MortalChain {
     }
 
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError> {
-        self.fate.step("accounts", self.inner.accounts(keys)).await
+        let accounts = self.fate.step("accounts", self.inner.accounts(keys)).await?;
+        Ok(self.fate.as_they_were(keys, accounts))
     }
 
     async fn rent(&self, bytes: usize) -> Result<u64, ChainError> {

@@ -39,7 +39,8 @@ async fn a_payment_that_lands_again_on_the_new_fork_is_not_signed_anew() {
     let taken = network.fork_away(&signature).unwrap();
     let moved = taken.transactions.into_iter().find(|tx| tx.signatures[0] == signature).unwrap();
     scene.slots(3).await;
-    scene.world.lands(moved);
+    // Unless the same bytes were sent again before, which is as good.
+    _ = network.send(moved);
     scene.quiet().await;
     assert_eq!(scene.world.ledger().totals(None).await.unwrap().transfers, 1);
     let kept = scene.settle("moved").await;

@@ -87,8 +87,8 @@ impl Default for Options {
             delegation: Delegation::Public,
             settings: Box::new(|_| {}),
             separate_fee_payer: false,
-            finalized_after: FINALIZED_AFTER,
             further_fee_payers: Vec::new(),
+            finalized_after: FINALIZED_AFTER,
         }
     }
 }
@@ -235,6 +235,7 @@ impl World {
             settle_instruction: SettleInstruction::TransferWithAuthorization,
             compute_unit_margin: 20,
             max_priority_fee: 0,
+            finality_after: Duration::from_millis(200),
             round: Duration::from_millis(200),
             max_approve_units: 400_000,
             low_balance: 10_000_000,

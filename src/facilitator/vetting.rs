@@ -1,0 +1,78 @@
+//! What an opening looks at before anything of it is written: the accounts, and what the approve would do. Asked
+//! together, because none needs the answer of another.
+
+use crate::{
+    chain::{LiveBlockhash, Simulation, inspect::InspectedApprove},
+    domain::{reason::OpenReason, session::Session},
+    facilitator::{Facilitator, OpenError, OpenRefusal, sessions::Judged},
+};
+
+/// What was seen before the opening.
+pub(super) struct Vetted {
+    /// Whether the recipient has a token account.
+    pub(super) recipient_exists: bool,
+    /// Until when the approve can land; none when it is on chain already.
+    pub(super) approve_life: Option<LiveBlockhash>,
+}
+
+impl Facilitator {
+    /// Refuses what must not be touched and what would not work; leaves no trace.
+    pub(super) async fn vet(&self, judged: &Judged) -> Result<Vetted, OpenError> {
+        let approve = async {
+            match &judged.approve {
+                Some(approve) => self.simulate_approve(&judged.session, approve).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (recipient_exists, approve_life) = tokio::join!(self.read_accounts(judged), approve);
+        // The accounts first: what is wrong with them says more than a simulation that fails for it.
+        Ok(Vetted { recipient_exists: recipient_exists?, approve_life: approve_life? })
+    }
+
+    /// Runs the approve before anything is signed: it must make us the delegate, and the allowance account it names
+    /// must be ours for the handle it makes.
+    async fn simulate_approve(
+        &self,
+        session: &Session,
+        approve: &InspectedApprove,
+    ) -> Result<LiveBlockhash, OpenError> {
+        let source = self.token_account(session.user());
+        let simulate = || self.chain.simulate(approve.transaction(), std::slice::from_ref(&source));
+        let (life, simulation) = tokio::join!(self.chain.blockhash_life(approve.blockhash()), simulate());
+        let Some(life) = life? else {
+            let detail = "the transaction's blockhash has expired; build and sign it again";
+            return Err(OpenRefusal::because(OpenReason::ApproveSubmitFailed, detail).into());
+        };
+        // Asked at the same time, the node may not have known the blockhash yet: now that it is known to be alive, a
+        // node that does not know it is no answer.
+        let simulation = match simulation {
+            Ok(simulation) if simulation.error.is_none() => simulation,
+            Ok(_) | Err(_) => simulate().await?,
+        };
+        self.check_effect(session, approve, simulation)?;
+        Ok(life)
+    }
+
+    fn check_effect(
+        &self,
+        session: &Session,
+        approve: &InspectedApprove,
+        simulation: Simulation,
+    ) -> Result<(), OpenRefusal> {
+        if let Some(error) = simulation.error {
+            return Err(OpenRefusal::because(OpenReason::ApproveSubmitFailed, error));
+        }
+        let after = simulation.accounts.into_iter().next().flatten();
+        let after = self.usable(after.as_ref(), session.user(), OpenReason::ApproveNotAllowed)?;
+        let spender = self.keys.spender.pubkey();
+        let Some(after) = after.filter(|account| account.delegate == Some(spender)) else {
+            return Err(OpenRefusal::new(OpenReason::DelegateMismatch));
+        };
+        let allowance = self.settings.programs.decrypt_allowance(after.delegated_amount, &spender);
+        if allowance != *approve.allowance() {
+            let detail = "the decrypt allowance account is not the facilitator's for the approved amount";
+            return Err(OpenRefusal::because(OpenReason::ApproveNotAllowed, detail));
+        }
+        Ok(())
+    }
+}
