@@ -2,6 +2,9 @@
 
 #![expect(missing_docs, reason = "criterion_group! makes a public function without documentation")]
 
+#[path = "micro/ledger.rs"]
+mod ledger;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use criterion::{Criterion, criterion_group, criterion_main};
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -17,14 +20,14 @@ use sotto::{
         keys::{LocalSigner, Signer as _},
         transaction::{Authorization, SettleInstruction, SettlementParts},
     },
-    domain::{amount::Amount, chance::SeededChance, intent::Intent, signed},
+    domain::{amount::Amount, chance::SeededChance, intent::Intent, network::Network, signed},
     programs::{
         Programs,
         attestation::{attestation_digest, verify_attestation},
         ciphertext::{DecryptionKey, EncryptionKey, decrypt, encrypt},
         inco_token::{Allowance, Transfer},
     },
-    wire::header,
+    wire::{header, payment},
 };
 use std::hint::black_box;
 
@@ -134,6 +137,12 @@ fn headers(c: &mut Criterion) {
     c.bench_function("header: decode PAYMENT-SIGNATURE", |b| {
         b.iter(|| header::decode::<serde_json::Value>(black_box(&text)));
     });
+    let body = serde_json::json!({ "paymentPayload": payload, "paymentRequirements": payload["accepted"] }).to_string();
+    let served = Network::devnet();
+    assert!(payment::payment(body.as_bytes(), &served).is_ok(), "the benchmark decodes what is accepted");
+    c.bench_function("payment: decode a /settle body", |b| {
+        b.iter(|| payment::payment(black_box(body.as_bytes()), &served));
+    });
 }
 
 fn inspections(c: &mut Criterion) {
@@ -191,5 +200,5 @@ fn attestations(c: &mut Criterion) {
     });
 }
 
-criterion_group!(micro, intents, headers, inspections, settlements, ciphertexts, attestations);
+criterion_group!(micro, intents, headers, inspections, settlements, ciphertexts, attestations, ledger::verbs);
 criterion_main!(micro);

@@ -42,6 +42,9 @@ struct Args {
     /// How often each pair of runs alternates
     #[arg(long, default_value_t = 5)]
     runs: usize,
+    /// Seconds that each run of a rate fires
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
     /// Milliseconds that the network takes for each answer
     #[arg(long, default_value_t = 50)]
     latency: u64,
@@ -74,7 +77,7 @@ fn told(outcome: Outcome<()>) -> ExitCode {
 fn run(args: &Args) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let (quick, runs) = (args.quick, if args.quick { args.runs.min(3) } else { args.runs });
-    let measured = Duration::from_millis(if quick { 1_000 } else { 4_000 });
+    let measured = Duration::from_secs(if quick { 1 } else { args.seconds });
     let mut bench =
         Bench { quick, runs, measured, latency: args.latency, figures: Vec::new(), broken: Vec::new(), steady: None };
     for (name, case) in CASES {

@@ -12,10 +12,11 @@ use super::{
 use crate::{
     api::{self, ServerSettings},
     config::Config,
+    facilitator::Facilitator,
 };
 use clap::Args;
 use serde_json::json;
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -78,7 +79,8 @@ impl Serve {
         let address = listener.local_addr()?;
         let service = wiring::assemble(config).await?;
         wiring::heed_probe(&service, config).await?;
-        tell_readiness(&service).await;
+        // Beside the serving: it asks the chain, and nobody has to wait for what it tells.
+        let telling = tokio::spawn(tell_readiness(Arc::clone(&service.facilitator)));
         let stop = Stop::listen()?;
         self.tell(address, config, &service)?;
         let served = serve_until_stopped(
@@ -89,6 +91,7 @@ impl Serve {
             config.limits.request_timeout,
         )
         .await;
+        telling.abort();
         service.facilitator.leave().await;
         service.chain.shutdown().await;
         let counts = service.ledger.counts();
@@ -108,8 +111,8 @@ impl Serve {
 }
 
 /// What is not as it should be stops nothing: it may be put right while the service runs, and `GET /ready` tells it too.
-async fn tell_readiness(service: &Service) {
-    for check in service.facilitator.readiness().await.checks.iter().filter(|check| !check.ok) {
+async fn tell_readiness(facilitator: Arc<Facilitator>) {
+    for check in facilitator.readiness().await.checks.iter().filter(|check| !check.ok) {
         tracing::warn!(check = check.name, detail = check.detail, "not ready");
     }
 }
