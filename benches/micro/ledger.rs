@@ -90,7 +90,7 @@ fn session() -> Session {
 }
 
 /// Reads, holds and plans.
-pub fn verbs(c: &mut Criterion) {
+pub(crate) fn verbs(c: &mut Criterion) {
     let bench = Bench::new();
     let Bench { runtime, ledger, session, .. } = &bench;
     c.bench_function("ledger: read a session that is kept", |b| {

@@ -23,10 +23,13 @@ async fn ask(app: &App, body: Body) -> Result<Receipt, PayFailure> {
     let payment = extract::payment(app, body)?;
     let receipt = app.facilitator.settle(&payment).await;
     receipt
-        .inspect(|receipt| match receipt.transaction {
-            Some(transaction) => tracing::info!(%transaction, "payment settled"),
-            // One a decision, not one a change on chain: there may be thousands in a second.
-            None => tracing::debug!("payment held"),
+        .inspect(|receipt| {
+            if let Some(transaction) = receipt.transaction {
+                tracing::info!(%transaction, "payment settled");
+            } else {
+                // A decision, not a change on chain: there may be thousands in a second.
+                tracing::debug!("payment held");
+            }
         })
         .map_err(|error| PayFailure::of_use_case(error, &payment.network))
 }
