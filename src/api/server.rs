@@ -55,7 +55,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: ServerSettin
             (slot, accept(&listener).await)
         };
         let Some((slot, (stream, peer))) = stop.run_until_cancelled(next).await else { break };
-        let Some(place) = callers.admit(peer, &settings) else {
+        let Ok(place) = callers.admit(peer, &settings) else {
             // Dropped: the caller has too many already.
             tracing::debug!("a connection was closed: too many from one address");
             continue;
@@ -131,21 +131,24 @@ struct Place {
     caller: u128,
 }
 
+/// The caller has all the connections he may have.
+struct TooMany;
+
 impl Callers {
-    /// A place for one more of this caller; none when he has too many.
-    fn admit(self: &Arc<Self>, peer: IpAddr, settings: &ServerSettings) -> Option<Option<Place>> {
-        let Some(most) = settings.connections_per_ip else { return Some(None) };
+    /// A place for one more of this caller, where callers are counted.
+    fn admit(self: &Arc<Self>, peer: IpAddr, settings: &ServerSettings) -> Result<Option<Place>, TooMany> {
+        let Some(most) = settings.connections_per_ip else { return Ok(None) };
         if settings.trusted_proxies.iter().any(|proxies| proxies.contain(peer)) {
-            return Some(None);
+            return Ok(None);
         }
         let caller = caller_prefix(peer);
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counted.entry(caller).or_default();
         if *count >= most {
-            return None;
+            return Err(TooMany);
         }
         *count += 1;
-        Some(Some(Place { callers: Arc::clone(self), caller }))
+        Ok(Some(Place { callers: Arc::clone(self), caller }))
     }
 }
 

@@ -48,6 +48,9 @@ pub(super) enum CliError {
     /// The service did not start.
     #[error(transparent)]
     Wiring(#[from] WiringError),
+    /// The ledger cannot be read.
+    #[error("the ledger cannot be read; check ledger.path")]
+    Ledger(#[from] crate::ledger::OpenError),
     /// The address to listen on is taken or not ours.
     #[error("cannot listen on {address}; check server.bind and server.port")]
     Listen {

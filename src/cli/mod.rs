@@ -34,6 +34,7 @@ mod session;
 mod settings_file;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 mod shop;
+mod spending;
 mod stop;
 mod wiring;
 
@@ -83,6 +84,7 @@ enum Command {
     #[cfg(feature = "client")]
     #[command(subcommand)]
     Session(session::Session),
+    Spending(spending::Spending),
 }
 
 /// Parses `args`, runs the command and tells how it went.
@@ -121,6 +123,7 @@ impl Command {
             Self::Serve(command) => command.run(global),
             #[cfg(feature = "client")]
             Self::Session(command) => command.run(global),
+            Self::Spending(command) => command.run(global),
         }
     }
 }

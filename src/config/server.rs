@@ -62,14 +62,12 @@ fn read_trusted_proxies(reader: &mut Reader<'_>) -> Option<Vec<Addresses>> {
     let proxies = reader.list(&TRUSTED_PROXIES)?;
     let mut found = Vec::new();
     for text in proxies.iter().filter(|text| !text.is_empty()) {
-        match text.parse() {
-            Ok(addresses) => found.push(addresses),
-            Err(_) => {
-                let remedy = "write IP addresses or networks, such as \"127.0.0.1\" or \"10.0.0.0/8\"";
-                reader.fault(&TRUSTED_PROXIES, format!("{text:?} is neither an address nor a network"), remedy);
-                return None;
-            }
-        }
+        let Ok(addresses) = text.parse() else {
+            let remedy = "write IP addresses or networks, such as \"127.0.0.1\" or \"10.0.0.0/8\"";
+            reader.fault(&TRUSTED_PROXIES, format!("{text:?} is neither an address nor a network"), remedy);
+            return None;
+        };
+        found.push(addresses);
     }
     Some(found)
 }

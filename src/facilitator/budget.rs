@@ -92,9 +92,8 @@ impl Rests {
 /// Whose a limit is; none for a settlement's own, which nobody else meets.
 fn subject(scope: Scope, lane: Option<&Lane>) -> Option<Subject> {
     let key = match (scope, lane) {
-        (Scope::Settlement, _) => return None,
         (Scope::Hour | Scope::Day, _) => [0; 32],
-        (_, None) => return None,
+        (Scope::Settlement, _) | (_, None) => return None,
         (Scope::Session, Some(lane)) => {
             let mut key = [0; 32];
             key[..16].copy_from_slice(&lane.session.to_bytes());
@@ -152,11 +151,9 @@ impl Facilitator {
     }
 
     /// A payment that would only be refused after its hold is refused before it, and leaves no trace.
-    pub(super) fn check_budget(&self, session: &Session) -> Result<(), PayRefusal> {
-        match self.resting(session, self.settings.decrypt_allowance == AllowancePolicy::Every) {
-            Some(rest) => Err(PayRefusal::new(rest.reason).of(session.user()).again_in(rest.retry_after)),
-            None => Ok(()),
-        }
+    pub(super) fn unaffordable(&self, session: &Session) -> Option<PayRefusal> {
+        let rest = self.resting(session, self.settings.decrypt_allowance == AllowancePolicy::Every)?;
+        Some(PayRefusal::new(rest.reason).of(session.user()).again_in(rest.retry_after))
     }
 
     /// When a payment that was released for this reason may be made anew.

@@ -250,7 +250,12 @@ impl Facilitator {
         };
         let settlement = self.drive(work, Until::Landed).await;
         match settlement.state {
-            State::Landed | State::Settled => Ok(()),
+            State::Landed | State::Settled => {
+                if let Some(attempt) = self.ledger.load_work(id).await?.attempt {
+                    self.check_rent(&attempt).await?;
+                }
+                Ok(())
+            }
             State::Reserved | State::InFlight | State::Released => {
                 Err(SignFailure::Unavailable("the spender's token account is not there yet".to_owned()))
             }

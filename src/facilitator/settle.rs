@@ -64,7 +64,7 @@ impl Facilitator {
         let deadline = tokio::time::Instant::now() + answer.deadline();
         // A deferred payment is a promise for later; one that waits would only be refused after its hold.
         if !payment.deferred
-            && let Err(refusal) = self.check_budget(&session)
+            && let Some(refusal) = self.unaffordable(&session)
         {
             // What was accepted before has its own outcome, whatever may be spent now.
             return match self.find_repeat(payment, &session).await? {

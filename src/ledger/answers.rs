@@ -11,6 +11,7 @@ use crate::{
 
 /// What became of a signed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "the large one is what nearly every answer is")]
 pub enum Signed {
     /// It is durable and its full cost is booked; only now may it be sent.
     Recorded {

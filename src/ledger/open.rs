@@ -7,6 +7,7 @@ use crate::ledger::{
     migrate::{self, Found},
     readers::{Points, Readers},
     snapshots::Snapshots,
+    verbs::Outcome,
     writer::Writer,
 };
 use rusqlite::{Connection, OpenFlags};
@@ -83,6 +84,9 @@ pub enum OpenError {
     /// A migration failed; it was undone.
     #[error("the ledger's schema cannot be brought up to date")]
     Migration(#[source] MigrateError),
+    /// What was asked of it has no answer.
+    #[error("the ledger does not answer")]
+    Unanswered(#[source] LedgerError),
     /// The import failed; it was undone.
     #[error("the deployed service's sessions cannot be imported")]
     Import(#[source] LedgerError),
@@ -126,6 +130,18 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
         snapshots,
         imported,
     })
+}
+
+/// Asks one question of a ledger that another process may have open, and changes nothing: not its schema either.
+pub(super) fn look<T>(path: &Path, question: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T, OpenError> {
+    // Opening would make a file where there is none.
+    std::fs::metadata(path)?;
+    let conn = reader(path)?;
+    match migrate::inspect(&conn)? {
+        Found::Ledger => question(&conn).map_err(|error| OpenError::Unanswered(error.into())),
+        Found::Deployed | Found::SetAside => Err(OpenError::Deployed),
+        Found::Nothing | Found::Foreign => Err(OpenError::Foreign),
+    }
 }
 
 /// Looks at the file and, when it is the deployed service's, gives its table another name.

@@ -33,6 +33,11 @@ impl SqliteLedger {
         open::open(path, options).await.map(Self)
     }
 
+    /// What was booked since `since`, read beside whatever process has the ledger open.
+    pub fn look_at_spending(path: &Path, since: UnixSeconds) -> Result<Vec<Spending>, OpenError> {
+        open::look(path, |conn| bookings::spending(conn, since))
+    }
+
     /// What was imported from the deployed service's file at this opening.
     pub fn imported(&self) -> Option<&ImportReport> {
         self.0.imported.as_ref()

@@ -202,6 +202,11 @@ fn the_service_runs_on_the_local_network_and_stops_when_asked() {
     let seen = sotto(&here, &["doctor", "--json"]);
     assert!(seen.status.success(), "{}", stdout(&seen));
     assert!(stdout(&seen).contains("a service is running"), "{}", stdout(&seen));
+    let spent = json(&sotto(&here, &["spending", "--json"]));
+    assert_eq!(spent["byPurpose"][0]["purpose"], "probe", "read beside the running service: {spent:#}");
+    assert!(spent["all"]["rent"].as_u64().expect("lamports") > 0 && spent["byMerchant"][0]["merchant"] == "(none)");
+    let table = stdout(&sotto(&here, &["spending", "--hours", "1"]));
+    assert!(table.contains("probe") && table.contains("this hour"), "{table}");
     let second = sotto(&here, &["serve", "--port", "0", "--bind", "127.0.0.1"]);
     assert_eq!(second.status.code(), Some(1), "two processes on one ledger");
     assert!(stderr(&second).contains("ledger"), "{}", stderr(&second));
@@ -241,4 +246,12 @@ fn rpc_call(url: &str, body: &str) -> Value {
         let request = client.post(url).header("content-type", "application/json").body(body.to_owned());
         request.send().await.expect("an answer").json().await.expect("JSON")
     })
+}
+
+#[test]
+fn spending_makes_no_ledger_where_there_is_none() {
+    let (_outer, here) = directory();
+    let none = sotto(&here, &["spending", "--ledger", "nowhere.db"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(!here.join("nowhere.db").exists(), "looking makes no file");
 }

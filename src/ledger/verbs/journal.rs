@@ -39,7 +39,7 @@ pub(in crate::ledger) fn record_signed(
     if let Some(over) = budgets::judge_settlement(conn, before.id, lane.as_ref(), attempt.cost, now)? {
         return Ok(Signed::OverBudget(over));
     }
-    let after = advance(conn, before, &event, now)?;
+    let after = advance(conn, &before, &event, now)?;
     if attempt.settlement != after.id || attempt.number != after.attempts {
         return Err(LedgerError::Inconsistent("an attempt is not the next one of its settlement".to_owned()).into());
     }
@@ -77,7 +77,7 @@ pub(in crate::ledger) fn record(
     if let Event::Signed { .. } = event {
         return Err(LedgerError::Inconsistent("a signature is recorded together with its attempt".to_owned()).into());
     }
-    let after = advance(conn, unmoved(conn, seen)?, event, now)?;
+    let after = advance(conn, &unmoved(conn, seen)?, event, now)?;
     match event {
         Event::Landed { .. } => {
             let attempt = live(conn, &after)?;
@@ -119,10 +119,11 @@ fn unmoved(conn: &Connection, seen: &Settlement) -> Outcome<Settlement> {
 }
 
 /// Moves the projection and appends the event.
-fn advance(conn: &Connection, before: Settlement, event: &Event, now: UnixSeconds) -> Outcome<Settlement> {
+fn advance(conn: &Connection, before: &Settlement, event: &Event, now: UnixSeconds) -> Outcome<Settlement> {
     let overflow = || LedgerError::Inconsistent("a settlement has too many events".to_owned());
     let state = apply(Some(before.state.clone()), event).map_err(|error| illegal(&error))?;
-    let mut after = Settlement { state, sequence: before.sequence.checked_add(1).ok_or_else(overflow)?, ..before };
+    let mut after =
+        Settlement { state, sequence: before.sequence.checked_add(1).ok_or_else(overflow)?, ..before.clone() };
     if let Event::Signed { signature } = event {
         after.attempts = after.attempts.checked_add(1).ok_or_else(overflow)?;
         after.signature = Some(*signature);

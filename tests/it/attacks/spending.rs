@@ -112,7 +112,7 @@ async fn r17_a_merchants_budget_stops_his_payers_and_nobody_elses() {
     world.finish().await;
 }
 
-/// Guard: `check_budget` before the hold: a nonce that was refused for the budget is not burnt.
+/// Guard: `unaffordable` before the hold: a nonce that was refused for the budget is not burnt.
 #[tokio::test]
 async fn r17_what_is_refused_for_a_resting_budget_leaves_no_trace() {
     let mut world = World::with(bounded(Scope::Hour, Part::Fee, 10_000 + TRANSFER)).await;
