@@ -48,7 +48,7 @@ pub(super) fn accounts_question(keys: &[Pubkey], since: u64) -> Question {
 }
 
 /// The accounts, in the order of `keys`.
-pub(super) fn accounts(answer: AccountsAnswer, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError> {
+pub(super) fn accounts(answer: &AccountsAnswer, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError> {
     if answer.value.len() != keys.len() {
         return Err(ChainError::Inconsistent("another number of accounts than asked for".into()));
     }

@@ -168,7 +168,7 @@ impl SolanaChain {
     }
 
     async fn accounts_chunk(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError> {
-        reads::accounts(self.pool.ask(&reads::accounts_question(keys, self.pool.floor())).await?, keys)
+        reads::accounts(&self.pool.ask(&reads::accounts_question(keys, self.pool.floor())).await?, keys)
     }
 
     /// The slot at which a blockhash is known to be alive, if a node says so.

@@ -140,7 +140,7 @@ pub(super) fn connect(config: &Config) -> Result<SolanaChain, ChainError> {
     });
     let fees = FeePolicy { most: config.settlement.priority_fee_cap_micro_lamports, ..FeePolicy::default() };
     let expected = network.name.expected();
-    SolanaChain::start(ChainSettings { fees, expected, ..ChainSettings::of(endpoints.collect()) })
+    SolanaChain::start(ChainSettings { expected, fees, ..ChainSettings::of(endpoints.collect()) })
 }
 
 fn keys(config: &Config) -> Keys {

@@ -31,26 +31,26 @@ impl Facilitator {
         let seen = self.vet(&judged).await?;
         let cost = self.opening_cost(&judged, !seen.recipient_exists).await?;
         self.check_opening_budget(&judged.session, cost).await?;
+        let life = seen.approve_life?;
         let deadline = tokio::time::Instant::now() + self.settings.answer_deadline;
         let user = *judged.session.user();
         let at_once = self.gates.try_opening(&user, &self.settings.asset);
         let calm = at_once.is_some();
-        let gate = match at_once {
-            Some(gate) => gate,
-            None => {
-                let gate = self.gates.opening(&user, &self.settings.asset);
-                tokio::time::timeout(self.settings.drain_deadline, gate).await.map_err(|_| busy())?
-            }
+        let gate = if let Some(gate) = at_once {
+            gate
+        } else {
+            let gate = self.gates.opening(&user, &self.settings.asset);
+            tokio::time::timeout(self.settings.drain_deadline, gate).await.map_err(|_| busy())?
         };
         let calm = self.drain(&user).await? && calm;
         // What was seen before others of this user moved is looked at again.
-        let seen = if calm { seen } else { self.vet(&judged).await? };
+        let life = if calm { life } else { self.vet(&judged).await?.approve_life? };
         let session = match self.write_within_quota(&judged.session).await? {
             Opened::New(session) => session,
             Opened::Existing(known) => return self.answer_repeat(&judged.session, known).await,
             Opened::NonceReused => return Err(OpenRefusal::new(OpenReason::NonceReused).into()),
         };
-        if let (Some(approve), Some(life)) = (judged.approve, seen.approve_life) {
+        if let (Some(approve), Some(life)) = (judged.approve, life) {
             self.record_approve(&session, approve, life).await?;
         }
         let (tell, told) = oneshot::channel();

@@ -11,12 +11,12 @@ use crate::{
 pub(super) struct Vetted {
     /// Whether the recipient has a token account.
     pub(super) recipient_exists: bool,
-    /// Until when the approve can land; none when it is on chain already.
-    pub(super) approve_life: Option<LiveBlockhash>,
+    /// Until when the approve can land, or why it would not work; none when it is on chain already.
+    pub(super) approve_life: Result<Option<LiveBlockhash>, OpenError>,
 }
 
 impl Facilitator {
-    /// Refuses what must not be touched and what would not work; leaves no trace.
+    /// Refuses accounts that must not be touched, and tells what the approve would do; leaves no trace.
     pub(super) async fn vet(&self, judged: &Judged) -> Result<Vetted, OpenError> {
         let approve = async {
             match &judged.approve {
@@ -25,8 +25,9 @@ impl Facilitator {
             }
         };
         let (recipient_exists, approve_life) = tokio::join!(self.read_accounts(judged), approve);
-        // The accounts first: what is wrong with them says more than a simulation that fails for it.
-        Ok(Vetted { recipient_exists: recipient_exists?, approve_life: approve_life? })
+        // The accounts first: what is wrong with them, or what a budget says of them, says more than a simulation that
+        // fails for it.
+        Ok(Vetted { recipient_exists: recipient_exists?, approve_life })
     }
 
     /// Runs the approve before anything is signed: it must make us the delegate, and the allowance account it names
