@@ -20,7 +20,7 @@
 //! | (none) | `domain`, `wire`, `programs` |
 //! | `server` | `ledger`, `covalidator`, `chain`, `facilitator`, `api`, `config`, `telemetry`, `cli` |
 //! | `client` | `covalidator`, `client` |
-//! | `merchant` | `merchant` |
+//! | `merchant` | `covalidator`, `merchant` |
 //! | `localnet` | `localnet` |
 
 pub mod domain;
@@ -37,7 +37,7 @@ pub mod cli;
 pub mod client;
 #[cfg(feature = "server")]
 pub mod config;
-#[cfg(any(feature = "server", feature = "client"))]
+#[cfg(any(feature = "server", feature = "client", feature = "merchant"))]
 pub mod covalidator;
 #[cfg(feature = "server")]
 pub mod facilitator;

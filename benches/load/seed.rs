@@ -10,6 +10,7 @@ use sotto::{
         amount::Amount,
         chance::{OsChance, draw},
         clock::{Clock as _, SystemClock},
+        funding::FundingDemand,
         hold::{ContentHash, HoldId, NewHold},
         intent::Intent,
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
@@ -80,6 +81,7 @@ pub async fn past_payments(ledger: &dyn Ledger, sessions: &[SessionId], each: us
             amount: Amount::new(1).unwrap_or_default(),
             unverified_exposure: Amount::ZERO,
             deferred: None,
+            funding: FundingDemand { required: false, max_age: 60 },
             now,
         };
         ledger.hold(&new).await.map(drop)

@@ -4,10 +4,7 @@
 //! nothing else at another status. Outside goes the stable word and a safe sentence; the cause goes to the log.
 
 use crate::{
-    domain::{
-        funding::Funding,
-        reason::{OpenReason, PayReason},
-    },
+    domain::reason::{OpenReason, PayReason},
     facilitator::{FacilitatorError, OpenError, OpenRefusal, PayError, PayRefusal, SessionAfter},
     wire::{
         facilitator::{AnswerExtensions, SettleAnswer, VerifyAnswer},
@@ -59,6 +56,7 @@ pub const fn pay_status(reason: PayReason) -> StatusCode {
         | PayReason::OnchainTransferFailed
         | PayReason::InsufficientFunds
         | PayReason::FundingUnproven
+        | PayReason::SourceFrozen
         | PayReason::TransactionTooLarge => StatusCode::OK,
     }
 }
@@ -67,7 +65,7 @@ pub const fn pay_status(reason: PayReason) -> StatusCode {
 pub const fn open_status(reason: OpenReason) -> StatusCode {
     match reason {
         OpenReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        OpenReason::NonceReused => StatusCode::CONFLICT,
+        OpenReason::NonceReused | OpenReason::StaleFundingProof | OpenReason::SessionNotOpen => StatusCode::CONFLICT,
         OpenReason::QuotaExceeded | OpenReason::RefreshTooSoon | OpenReason::TooManyRequests => {
             StatusCode::TOO_MANY_REQUESTS
         }
@@ -95,6 +93,7 @@ pub const fn open_status(reason: OpenReason) -> StatusCode {
         | OpenReason::ApproveSubmitFailed
         | OpenReason::DelegateMismatch
         | OpenReason::CapMismatch
+        | OpenReason::InvalidFundingProof
         | OpenReason::SourceNotReady
         | OpenReason::RecipientNotReady
         | OpenReason::TransactionTooLarge => StatusCode::BAD_REQUEST,
@@ -165,7 +164,7 @@ impl PayFailure {
             invalid_reason: Some(self.refusal.reason.word().to_owned()),
             invalid_message: Some(self.refusal.detail),
             payer: self.refusal.payer.map(|key| key.to_string()),
-            extensions: self.refusal.session.map(|after| session_extension(&after, Funding::Unproven)),
+            extensions: self.refusal.session.map(|after| session_extension(&after)),
         };
         with_retry(self.status, self.retry_after, Json(body).into_response())
     }
@@ -180,7 +179,7 @@ impl PayFailure {
             amount: None,
             error_reason: Some(self.refusal.reason.word().to_owned()),
             error_message: Some(self.refusal.detail),
-            extensions: self.refusal.session.map(|after| session_extension(&after, Funding::Unproven)),
+            extensions: self.refusal.session.map(|after| session_extension(&after)),
         };
         with_retry(self.status, self.retry_after, Json(body).into_response())
     }
@@ -253,7 +252,7 @@ impl OpenFailure {
 }
 
 /// `extensions.session` of an answer.
-pub(super) fn session_extension(after: &SessionAfter, funding: Funding) -> AnswerExtensions {
+pub(super) fn session_extension(after: &SessionAfter) -> AnswerExtensions {
     AnswerExtensions {
         session: Some(SessionAfterPayment {
             id: after.id.to_string(),
@@ -261,7 +260,7 @@ pub(super) fn session_extension(after: &SessionAfter, funding: Funding) -> Answe
             remaining: after.remaining.to_string(),
             payment: after.payment.map(|payment| payment.id.to_string()),
             settlement: after.payment.map(|payment| payment.standing.word().to_owned()),
-            funding: Some(funding.word().to_owned()),
+            funding: Some(after.funding.word().to_owned()),
         }),
         ..AnswerExtensions::default()
     }

@@ -7,9 +7,9 @@ use crate::{
         error::{OpenFailure, PayFailure},
         surface::{self, Fault},
     },
-    domain::{payment::Payment, reason::OpenReason},
+    domain::{funding::FundingProof, payment::Payment, reason::OpenReason},
     wire::{
-        json,
+        funding, json,
         opening::{self, Opening},
         payment,
         payments::{self, Closing},
@@ -50,6 +50,12 @@ pub(super) fn optional_json<T: serde::de::DeserializeOwned>(body: Body) -> Resul
 pub(super) fn closing(body: Body) -> Result<Closing, OpenFailure> {
     let bytes = read(body).map_err(surface::open_failure)?;
     payments::closing(&bytes).map_err(OpenFailure::of_body)
+}
+
+/// The proof of a `POST /sessions/{id}/funding` body.
+pub(super) fn funding_proof(body: Body) -> Result<FundingProof, OpenFailure> {
+    let bytes = read(body).map_err(surface::open_failure)?;
+    funding::proof_body(&bytes).map_err(OpenFailure::of_body)
 }
 
 fn read(body: Body) -> Result<Bytes, Fault> {

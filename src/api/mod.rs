@@ -8,6 +8,7 @@
 mod error;
 mod events;
 mod extract;
+mod funding;
 mod health;
 mod payments;
 mod rates;
@@ -109,7 +110,7 @@ struct Route {
 }
 
 /// The API, line by line.
-fn routes() -> [Route; 11] {
+fn routes() -> [Route; 12] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
@@ -121,6 +122,7 @@ fn routes() -> [Route; 11] {
         route("POST", "/sessions/{id}/close", Surface::Sessions, post(payments::close)),
         route("GET", "/sessions/{id}/payments/{payment}", Surface::Sessions, get(payments::show)),
         route("GET", "/sessions/{id}/events", Surface::Sessions, get(events::listen)),
+        route("POST", "/sessions/{id}/funding", Surface::Sessions, post(funding::prove)),
         route("POST", "/verify", Surface::Verify, post(verify::verify)),
         route("POST", "/settle", Surface::Settle, post(settle::settle)),
     ]

@@ -4,7 +4,7 @@ use super::sessions::{ReadQuery, read_request, session_id, view};
 use crate::{
     api::{App, error::OpenFailure, extract, extract::Body},
     domain::{hold::HoldState, reason::OpenReason},
-    facilitator::{CloseRequest, Closed, PaymentRecord},
+    facilitator::{Backing, CloseRequest, Closed, PaymentRecord},
     wire::payments::{CloseAnswer, Closing, PaymentView},
 };
 use axum::{
@@ -69,16 +69,18 @@ fn payment_view(record: &PaymentRecord) -> PaymentView {
 /// Closes a session; answers with amounts, because the request is signed.
 pub(super) async fn close(State(app): State<App>, id: Result<Path<String>, PathRejection>, body: Body) -> Response {
     match ask(&app, id, body).await {
-        Ok(Closed { session, lost }) => {
-            Json(CloseAnswer { session: view(&session, true), lost: lost.to_string() }).into_response()
+        Ok((Closed { session, lost }, backing)) => {
+            Json(CloseAnswer { session: view(&session, true, backing), lost: lost.to_string() }).into_response()
         }
         Err(failure) => failure.answer(),
     }
 }
 
-async fn ask(app: &App, id: Result<Path<String>, PathRejection>, body: Body) -> Result<Closed, OpenFailure> {
+async fn ask(app: &App, id: Result<Path<String>, PathRejection>, body: Body) -> Result<(Closed, Backing), OpenFailure> {
     let id = session_id(id.ok().map(|Path(text)| text))?;
     let Closing { nonce, signature } = extract::closing(body)?;
     let request = CloseRequest { nonce, signature };
-    app.facilitator.close_session(id, &request).await.map_err(OpenFailure::of_use_case)
+    let closed = app.facilitator.close_session(id, &request).await.map_err(OpenFailure::of_use_case)?;
+    let backing = app.facilitator.backing(&closed.session).await.map_err(OpenFailure::of_use_case)?;
+    Ok((closed, backing))
 }

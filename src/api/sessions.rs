@@ -3,12 +3,11 @@
 use crate::{
     api::{App, error::OpenFailure, extract, extract::Body},
     domain::{
-        funding::Funding,
         reason::OpenReason,
         session::{CapCheck, Session, SessionId, SessionState},
         signed,
     },
-    facilitator::{ApproveSource, OpenRequest, ReadRequest, ReadableBalance, Reader},
+    facilitator::{ApproveSource, Backing, OpenRequest, ReadRequest, ReadableBalance, Reader},
     wire::{
         opening::{Approve, Opening},
         session::{RefreshAnswer, RefreshBody, RefreshFor, SessionView},
@@ -32,26 +31,27 @@ pub const READ_SIGNATURE: &str = "session-read-signature";
 /// Opens a session; 201 with amounts, because the request carries the user's signature over the cap.
 pub(super) async fn open(State(app): State<App>, body: Body) -> Response {
     match ask(&app, body).await {
-        Ok(session) => (StatusCode::CREATED, Json(view(&session, true))).into_response(),
+        Ok((session, backing)) => (StatusCode::CREATED, Json(view(&session, true, backing))).into_response(),
         Err(failure) => failure.answer(),
     }
 }
 
-async fn ask(app: &App, body: Body) -> Result<Session, OpenFailure> {
+async fn ask(app: &App, body: Body) -> Result<(Session, Backing), OpenFailure> {
     let request = request(extract::opening(body)?);
     let session = app.facilitator.open_session(request).await.map_err(OpenFailure::of_use_case)?;
     tracing::Span::current().record("session", session.id.log_hash());
     tracing::info!("session opened");
-    Ok(session)
+    let backing = app.facilitator.backing(&session).await.map_err(OpenFailure::of_use_case)?;
+    Ok((session, backing))
 }
 
 fn request(opening: Opening) -> OpenRequest {
-    let Opening { user, asset, recipient, cap, expires_at, network, approve, intent } = opening;
+    let Opening { user, asset, recipient, cap, expires_at, network, approve, intent, funding } = opening;
     let approve = match approve {
         Approve::Transaction(base64) => ApproveSource::Transaction(base64),
         Approve::Landed(signature) => ApproveSource::Landed(signature),
     };
-    OpenRequest { user, asset, recipient, cap, expires_at, network, approve, intent }
+    OpenRequest { user, asset, recipient, cap, expires_at, network, approve, intent, funding }
 }
 
 /// A signed read in the query, for links.
@@ -69,7 +69,7 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Response {
     match look(&app, id, query, &headers).await {
-        Ok((session, amounts)) => Json(view(&session, amounts)).into_response(),
+        Ok((session, amounts, backing)) => Json(view(&session, amounts, backing)).into_response(),
         Err(failure) => failure.answer(),
     }
 }
@@ -79,10 +79,12 @@ async fn look(
     id: Result<Path<String>, PathRejection>,
     query: Result<Query<ReadQuery>, QueryRejection>,
     headers: &HeaderMap,
-) -> Result<(Session, bool), OpenFailure> {
+) -> Result<(Session, bool, Backing), OpenFailure> {
     let id = session_id(id.ok().map(|Path(text)| text))?;
     let read = read_request(query, headers)?;
-    app.facilitator.session(id, read).await.map_err(OpenFailure::of_use_case)
+    let (session, amounts) = app.facilitator.session(id, read).await.map_err(OpenFailure::of_use_case)?;
+    let backing = app.facilitator.backing(&session).await.map_err(OpenFailure::of_use_case)?;
+    Ok((session, amounts, backing))
 }
 
 /// Makes a balance readable for its owner, who signs the request like a read.
@@ -156,7 +158,7 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 /// A session as its reader may see it: never the intent, never a signature of it.
-pub(super) fn view(session: &Session, amounts: bool) -> SessionView {
+pub(super) fn view(session: &Session, amounts: bool, backing: Backing) -> SessionView {
     let told = |amount: crate::domain::amount::Amount| amounts.then(|| amount.to_string());
     let rejected = match session.state {
         SessionState::Rejected(reason) => Some(reason.word().to_owned()),
@@ -185,8 +187,8 @@ pub(super) fn view(session: &Session, amounts: bool) -> SessionView {
         state: Some(session.state.word().to_owned()),
         rejected_reason: rejected,
         cap_verified: Some(session.cap_check == CapCheck::Verified),
-        // No session has a funding proof yet, and the enum has no other word.
-        funding: Some(Funding::default().word().to_owned()),
+        funding: Some(backing.funding.word().to_owned()),
+        frozen: backing.frozen.then_some(true),
         session_key: session.intent.session_key.map(|key| key.to_string()),
     }
 }

@@ -42,7 +42,7 @@ fn answer(receipt: Receipt) -> SettleAnswer {
         amount: Some(receipt.amount.to_string()),
         error_reason: None,
         error_message: None,
-        extensions: Some(error::session_extension(&receipt.session, receipt.funding)),
+        extensions: Some(error::session_extension(&receipt.session)),
         network: receipt.network,
     }
 }

@@ -31,6 +31,6 @@ fn answer(verified: &Verified) -> VerifyAnswer {
         invalid_reason: None,
         invalid_message: None,
         payer: Some(verified.payer.to_string()),
-        extensions: Some(error::session_extension(&verified.session, verified.funding)),
+        extensions: Some(error::session_extension(&verified.session)),
     }
 }

@@ -7,6 +7,7 @@ mod counts;
 pub mod endpoint;
 pub mod fees;
 mod health;
+pub mod history;
 pub mod inspect;
 pub mod keys;
 mod node;
@@ -29,12 +30,14 @@ pub use node::EndpointUrls;
 pub use push::PushPolicy;
 
 use crate::{
+    chain::history::{Listed, Page, SeenTransaction},
     domain::settlement::{Attempt, Observation},
     ledger::Recorded,
 };
 use async_trait::async_trait;
 use solana_hash::Hash;
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use std::time::Duration;
 
@@ -121,6 +124,20 @@ pub trait Chain: Send + Sync + 'static {
 
     /// Accounts at `confirmed`, in the order asked; `None` for one that does not exist. At most 100 keys.
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError>;
+
+    /// The same with the slot of the state they were read from, which is at least `at_least`: a node that lags behind it
+    /// does not answer. At most 100 keys.
+    async fn accounts_since(
+        &self,
+        keys: &[Pubkey],
+        at_least: u64,
+    ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError>;
+
+    /// One page of an account's history, newest first.
+    async fn history(&self, account: &Pubkey, page: Page) -> Result<Vec<Listed>, ChainError>;
+
+    /// What a confirmed transaction did; `None` when the endpoint does not (or not yet) tell of it.
+    async fn transaction(&self, signature: &Signature) -> Result<Option<SeenTransaction>, ChainError>;
 
     /// Rent-exempt minimum for an account of `bytes`, in lamports.
     async fn rent(&self, bytes: usize) -> Result<u64, ChainError>;

@@ -6,6 +6,7 @@ use crate::{
         PushPolicy, Simulation,
         confirm::Observer,
         counts::Counters,
+        history::{self, Listed, Page, SeenTransaction},
         node::Question,
         policy::FeePolicy,
         poll,
@@ -35,6 +36,7 @@ use solana_rpc_client_api::{
     request::{MAX_MULTIPLE_ACCOUNTS, RpcRequest},
     response::Response,
 };
+use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_status_client_types::UiTransactionEncoding;
 use std::{
@@ -225,6 +227,25 @@ impl Chain for SolanaChain {
             accounts.extend(self.accounts_chunk(chunk).await?);
         }
         Ok(accounts)
+    }
+
+    async fn accounts_since(
+        &self,
+        keys: &[Pubkey],
+        at_least: u64,
+    ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
+        let question = reads::accounts_question(keys, self.pool.floor().max(at_least));
+        let answer: reads::AccountsAnswer = self.pool.ask(&question).await?;
+        let slot = answer.context.slot;
+        Ok((slot, reads::accounts(&answer, keys)?))
+    }
+
+    async fn history(&self, account: &Pubkey, page: Page) -> Result<Vec<Listed>, ChainError> {
+        history::page(&self.pool, account, page).await
+    }
+
+    async fn transaction(&self, signature: &Signature) -> Result<Option<SeenTransaction>, ChainError> {
+        history::transaction(&self.pool, signature).await
     }
 
     async fn rent(&self, bytes: usize) -> Result<u64, ChainError> {

@@ -68,6 +68,10 @@ pub(super) enum CliError {
     #[cfg(feature = "client")]
     #[error(transparent)]
     Payer(#[from] PayerError),
+    /// The receipts are not proved.
+    #[cfg(all(feature = "client", feature = "merchant"))]
+    #[error(transparent)]
+    Receipts(#[from] super::receipts::ReceiptsError),
     /// The operating system refused: standard output, threads, signals.
     #[error("the operating system refused")]
     System(#[from] std::io::Error),

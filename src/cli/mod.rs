@@ -25,6 +25,8 @@ mod output;
 mod pay;
 #[cfg(feature = "client")]
 mod payer;
+#[cfg(all(feature = "client", feature = "merchant"))]
+mod receipts;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 mod sandbox;
 mod serve;
@@ -80,6 +82,8 @@ enum Command {
     Keygen(keygen::Keygen),
     #[cfg(feature = "localnet")]
     Localnet(localnet::LocalnetCommand),
+    #[cfg(all(feature = "client", feature = "merchant"))]
+    Receipts(receipts::Receipts),
     Serve(serve::Serve),
     #[cfg(feature = "client")]
     #[command(subcommand)]
@@ -120,6 +124,8 @@ impl Command {
             Self::Keygen(command) => command.run(),
             #[cfg(feature = "localnet")]
             Self::Localnet(command) => command.run(global),
+            #[cfg(all(feature = "client", feature = "merchant"))]
+            Self::Receipts(command) => command.run(global),
             Self::Serve(command) => command.run(global),
             #[cfg(feature = "client")]
             Self::Session(command) => command.run(global),

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     client::{
-        BalanceReader, FacilitatorError, FollowError, LocalKey, OpenError, OpenSession, PayError, RpcError, SavedError,
-        Settings, SolanaRpc, Trust, balance::BalanceError,
+        BalanceReader, FacilitatorError, FollowError, LocalKey, OpenError, OpenSession, PayError, ProveError, Prover,
+        RpcError, SavedError, Settings, SolanaRpc, Trust, balance::BalanceError,
     },
     config::{AssetConfig, CovalidatorConfig, NetworkConfig, ProgramsConfig, TelemetryConfig, WrongNetwork},
     covalidator::{HttpCovalidator, SetupError},
@@ -108,6 +108,9 @@ pub(super) enum PayerError {
     /// No balance.
     #[error("the balance cannot be read")]
     Balance(#[from] BalanceError),
+    /// No proof.
+    #[error("the balance is not proved")]
+    Prove(#[from] ProveError),
 }
 
 /// The sections that a payer needs: everything but the facilitator's own keys and policy.
@@ -169,9 +172,18 @@ impl PayerConfig {
     }
 
     pub(super) fn balances(&self, rpc: Arc<SolanaRpc>) -> Result<BalanceReader, PayerError> {
+        Ok(BalanceReader::new(rpc, Arc::new(self.covalidator_client()?), self.programs()))
+    }
+
+    /// The Covalidator, believed only with the configured key.
+    pub(super) fn covalidator_client(&self) -> Result<HttpCovalidator, PayerError> {
         let (endpoint, key) = (self.covalidator.endpoint.expose(), self.covalidator.attestation_key);
-        let covalidator = HttpCovalidator::new(endpoint, key, DEADLINE)?;
-        Ok(BalanceReader::new(rpc, Arc::new(covalidator), self.programs()))
+        Ok(HttpCovalidator::new(endpoint, key, DEADLINE)?)
+    }
+
+    /// What proves the wallet's balance to a facilitator.
+    pub(super) fn prover(&self, rpc: Arc<SolanaRpc>) -> Result<Prover, PayerError> {
+        Ok(Prover::new(self.balances(rpc)?, DEADLINE))
     }
 
     /// Whole tokens in base units, for a session whose asset is the configured one.

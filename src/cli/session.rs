@@ -1,4 +1,4 @@
-//! `sotto session open|show|pay|payments|events|close`: a payer's session from the command line.
+//! `sotto session open|show|prove|pay|payments|events|close`: a payer's session from the command line.
 
 use super::{
     Global,
@@ -24,6 +24,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 pub(super) enum Session {
     Open(Open),
     Show(Show),
+    #[command(visible_alias = "fund")]
+    Prove(Prove),
     Pay(Pay),
     Payments(Payments),
     Events(Events),
@@ -75,6 +77,9 @@ pub(super) struct Open {
     /// Make no session key: whoever learns the session's id can then pay with it
     #[arg(long)]
     no_session_key: bool,
+    /// Do not prove the wallet's balance; the facilitator learns it otherwise, and payments count as proven
+    #[arg(long)]
+    no_funding_proof: bool,
     /// Ask the facilitator for SOL even when the wallet has enough
     #[arg(long)]
     ask_grant: bool,
@@ -108,6 +113,7 @@ impl Session {
         match self {
             Self::Open(command) => command.run(global),
             Self::Show(command) => command.run(global),
+            Self::Prove(command) => command.run(global),
             Self::Pay(command) => command.run(global),
             Self::Payments(command) => command.run(global),
             Self::Events(command) => command.run(global),
@@ -122,14 +128,21 @@ impl Open {
         let options = self.options(config.asset.decimals)?;
         let wallet = payer::read_wallet(&self.key)?;
         let file = SessionFile::reserve(&self.out, self.force)?;
-        let session = runtime()?.block_on(async {
+        let (session, view) = runtime()?.block_on(async {
             let (rpc, network) = config.connect().await?;
+            let prover = (!self.no_funding_proof).then(|| config.prover(Arc::clone(&rpc))).transpose()?;
             let settings = config.settings(self.facilitator.clone(), self.trust(), network)?;
-            let client = SessionClient::new(settings, rpc, Arc::new(SystemClock), Arc::new(OsChance))?;
-            Ok::<_, PayerError>(client.open(&wallet, &options).await?)
+            let mut client = SessionClient::new(settings, rpc, Arc::new(SystemClock), Arc::new(OsChance))?;
+            if let Some(prover) = prover {
+                client = client.proving(prover);
+            }
+            let session = client.open(&wallet, &options).await?;
+            // The session is open whether or not it can be shown.
+            let view = client.show(&session).await.ok();
+            Ok::<_, PayerError>((session, view))
         })?;
         file.write(&session)?;
-        self.tell(&session, config.asset.decimals)
+        self.tell(&session, view.and_then(|view| view.funding), config.asset.decimals)
     }
 
     fn trust(&self) -> Trust {
@@ -151,7 +164,7 @@ impl Open {
         })
     }
 
-    fn tell(&self, session: &OpenSession, decimals: u8) -> Result<(), CliError> {
+    fn tell(&self, session: &OpenSession, funding: Option<String>, decimals: u8) -> Result<(), CliError> {
         let (id, cap) = (session.id.to_string(), session.cap.map(|cap| cap.to_decimal(decimals)));
         let path = self.out.display().to_string();
         if self.json {
@@ -162,10 +175,12 @@ impl Open {
                 "spender": session.spender.to_string(),
                 "cap": cap,
                 "expirationUnix": session.expires_at,
+                "funding": funding,
                 "file": path,
             }));
         }
-        say(format_args!("session  {id}\ncap      {}\nkept in  {path}", cap.unwrap_or_default()))
+        let (cap, funding) = (cap.unwrap_or_default(), funding.unwrap_or_else(|| "not told".to_owned()));
+        say(format_args!("session  {id}\ncap      {cap}\nfunding  {funding}\nkept in  {path}"))
     }
 }
 
@@ -179,6 +194,40 @@ impl Show {
         }
         let decimals = PayerConfig::read_asset(global)?.filter(|asset| asset.mint == session.asset);
         tell(&view, decimals.map(|asset| asset.decimals))
+    }
+}
+
+/// Prove the wallet's balance to the facilitator, so that the session counts as funded
+///
+/// Decrypts the balance with the wallet's own right and sends the Covalidator's attestation. The facilitator learns the
+/// balance by it. A debit by the wallet itself makes the proof void; prove again after it.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  sotto session prove .keys/session.json --key .keys/payer.json")]
+pub(super) struct Prove {
+    /// The session's file
+    #[arg(default_value = SESSION_FILE)]
+    session: PathBuf,
+    /// The payer's key pair
+    #[arg(long, value_name = "FILE", default_value = WALLET_FILE)]
+    key: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Prove {
+    fn run(self, global: &Global) -> Result<(), CliError> {
+        let config = PayerConfig::read(global)?;
+        let session = payer::read_session(&self.session)?;
+        let wallet = payer::read_wallet(&self.key)?;
+        let view = runtime()?.block_on(async {
+            let (rpc, _) = config.connect().await?;
+            Ok::<_, PayerError>(config.prover(rpc)?.prove(&session, &wallet).await?)
+        })?;
+        if self.json {
+            return json(&json!({ "sessionId": view.session_id, "funding": view.funding }));
+        }
+        say(format_args!("funding  {}", view.funding.as_deref().unwrap_or("not told")))
     }
 }
 

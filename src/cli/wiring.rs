@@ -20,8 +20,8 @@ use crate::{
         payment::PaymentLimits,
     },
     facilitator::{
-        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, LaneSettings, Ports,
-        ProbeError, ProbeVerdict, ReadPolicy, Settings,
+        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, FundingSettings, Keys,
+        LaneSettings, Ports, ProbeError, ProbeVerdict, ReadPolicy, Settings,
     },
     ledger::{ImportTerms, LedgerError, LedgerOptions, OpenError, SqliteLedger},
     programs::{
@@ -231,6 +231,12 @@ fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextErr
         max_approve_units: MAX_APPROVE_UNITS,
         low_balance: limits.low_balance_lamports,
         budgets: config.budgets.limits.clone(),
+        funding: FundingSettings {
+            policy: config.funding.policy,
+            max_age: config.funding.max_age_seconds,
+            interval: config.funding.monitor,
+            requests_per_round: config.funding.monitor_requests,
+        },
     })
 }
 

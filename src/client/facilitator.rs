@@ -7,6 +7,7 @@ use crate::{
     domain::{clock::UnixSeconds, session::SessionId},
     wire::{
         facilitator::SupportedAnswer,
+        funding::FundingBody,
         json,
         payments::{CloseAnswer, CloseBody, PaymentView},
         session::{OpenSessionBody, RefreshAnswer, RefreshBody, RefreshFor, SessionRefusal, SessionView},
@@ -165,6 +166,14 @@ impl FacilitatorHttp {
             return read(&answer).map(RefreshReply::Readable);
         }
         refused(&answer).map(RefreshReply::Refused)
+    }
+
+    pub(super) async fn prove_funding(
+        &self,
+        id: SessionId,
+        body: &FundingBody,
+    ) -> Result<SessionAnswer, FacilitatorError> {
+        session_answer(&send(self.http.post(self.at(&format!("/sessions/{id}/funding"))).json(body)).await?)
     }
 
     /// A path below the base, whether or not the base ends with a slash.

@@ -2,10 +2,12 @@
 
 use crate::{
     client::{
+        funding::{Prover, asks_for_proof},
         pay::{self, PayRefusal, Payment},
         saved::OpenSession,
+        signer::PayerSigner,
     },
-    domain::{amount::Amount, chance::Chance, clock::Clock},
+    domain::{amount::Amount, chance::Chance, clock::Clock, reason::PayReason},
     wire::{
         Challenge, WireError,
         facilitator::SettleAnswer,
@@ -15,10 +17,19 @@ use crate::{
     },
 };
 use reqwest::{Request, Response, StatusCode, Url, header::HeaderMap, header::HeaderValue, redirect};
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 /// The longest challenge that is read from a body, in bytes.
 const MAX_CHALLENGE_BYTES: usize = 64 * 1024;
+/// How long a proof that could not be made is not tried again.
+const PROOF_PAUSE_SECONDS: u64 = 30;
 
 /// Why a request was not answered, or not paid.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +114,10 @@ pub struct Payer {
     max_price: Amount,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
+    funding: Option<(Prover, Arc<dyn PayerSigner>)>,
+    /// Unix seconds before which no further proof is tried: one that cannot be made now is not worth asking for again
+    /// at every payment.
+    next_proof: AtomicU64,
 }
 
 impl fmt::Debug for Payer {
@@ -127,7 +142,30 @@ impl Payer {
             .user_agent(concat!("sotto/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| PayError::Http(error.without_url()))?;
-        Ok(Self { http, session, max_price, clock, chance })
+        Ok(Self { http, session, max_price, clock, chance, funding: None, next_proof: AtomicU64::new(0) })
+    }
+
+    /// The same, and `wallet` proves its balance whenever an answer says that it is unproven or short. A payment that
+    /// was refused for want of a proof is then made once more.
+    #[must_use]
+    pub fn proving(mut self, prover: Prover, wallet: Arc<dyn PayerSigner>) -> Self {
+        self.funding = Some((prover, wallet));
+        self
+    }
+
+    /// Proves the balance anew; true when the facilitator took the proof.
+    async fn prove(&self) -> bool {
+        let Some((prover, wallet)) = &self.funding else { return false };
+        let now = self.clock.now();
+        if now < self.next_proof.load(Ordering::Relaxed) {
+            return false;
+        }
+        let proved = prover.prove(&self.session, wallet.as_ref()).await;
+        if let Err(error) = &proved {
+            tracing::info!(%error, "the balance is not proved");
+            self.next_proof.store(now.saturating_add(PROOF_PAUSE_SECONDS), Ordering::Relaxed);
+        }
+        proved.is_ok()
     }
 
     /// The session paid from.
@@ -153,9 +191,26 @@ impl Payer {
         self.check_origin(&url)?;
         let challenge = challenge(response).await?;
         let resource = resource(url);
-        let (now, chance) = (self.clock.now(), self.chance.as_ref());
-        let payment = pay::pay(&self.session, &challenge, &resource, self.max_price, now, chance)?;
-        self.send_paid(again, payment).await
+        let pay = || {
+            let (now, chance) = (self.clock.now(), self.chance.as_ref());
+            pay::pay(&self.session, &challenge, &resource, self.max_price, now, chance)
+        };
+        let once_more = again.try_clone();
+        let first = self.send_paid(again, pay()?).await;
+        match first {
+            // Nothing was held, so the second payment is the only one.
+            Err(PayError::NotSettled { answer, payment }) if wants_proof(&answer) => match once_more {
+                Some(request) if self.prove().await => self.send_paid(request, pay()?).await,
+                _ => Err(PayError::NotSettled { answer, payment }),
+            },
+            Ok(fetched) => {
+                if fetched.receipt.as_ref().is_some_and(|receipt| asks_for_proof(level(receipt))) {
+                    self.prove().await;
+                }
+                Ok(fetched)
+            }
+            failed => failed,
+        }
     }
 
     /// Sends `request` with a payment that was sent before and whose outcome is not known. It is the same payment:
@@ -190,6 +245,17 @@ impl Payer {
         let allowed = |known: &String| Url::parse(known).is_ok_and(|known| known.origin() == url.origin());
         if self.session.origins.iter().any(allowed) { Ok(()) } else { Err(PayError::Origin { origin }) }
     }
+}
+
+/// What an answer says of the payer's balance.
+fn level(answer: &SettleAnswer) -> Option<&str> {
+    answer.extensions.as_ref()?.session.as_ref()?.funding.as_deref()
+}
+
+/// Whether a payment was refused, without a trace, because the balance is not proved to cover it.
+fn wants_proof(answer: &SettleAnswer) -> bool {
+    let reason = answer.error_reason.as_deref().and_then(PayReason::from_word);
+    matches!(reason, Some(PayReason::FundingUnproven | PayReason::InsufficientFunds))
 }
 
 fn http(error: reqwest::Error) -> PayError {

@@ -9,6 +9,7 @@
 //! - [`opening`]: what a session is opened for. [`session`]: [`SessionClient`]: open, show, resume. [`saved`]: [`OpenSession`] and its JSON.
 //! - [`pay`]: the decision to pay a challenge, and the payment itself; pure. [`fetch`]: [`Payer`] over HTTP.
 //! - [`follow`]: what became of a payment, what happens to a session, and its close.
+//! - [`funding`]: proofs of the balance, sent at the opening and whenever an answer asks for one.
 //! - [`balance`]: confidential balances through the Covalidator; [`make_readable`] when the facilitator has to be asked.
 //! - [`rpc`]: the small part of Solana that a payer needs: read and simulate, never send.
 
@@ -17,6 +18,7 @@ pub mod balance;
 mod facilitator;
 pub mod fetch;
 pub mod follow;
+pub mod funding;
 pub mod opening;
 pub mod pay;
 mod refresh;
@@ -31,6 +33,7 @@ pub use balance::{Balance, BalanceReader};
 pub use facilitator::FacilitatorError;
 pub use fetch::{Fetched, PayError, Payer};
 pub use follow::{FollowError, Listener, News, close, listen, payment};
+pub use funding::{ProveError, Prover};
 pub use opening::{OpenOptions, SessionKeyChoice};
 pub use pay::{PayRefusal, Payment};
 pub use refresh::make_readable;

@@ -8,6 +8,7 @@ use crate::{
     client::{
         approve::{Approve, ApproveError},
         facilitator::{FacilitatorError, FacilitatorHttp, Refused, SessionAnswer},
+        funding::Prover,
         opening::{OpenOptions, SessionKeyChoice, check_options, check_terms, wallet_signed},
         rpc::PayerRpc,
         saved::{Authority, OpenSession},
@@ -22,7 +23,10 @@ use crate::{
         signed,
     },
     programs::ciphertext,
-    wire::session::{OpenSessionBody, SessionRefusal, SessionView},
+    wire::{
+        funding::FundingProofBody,
+        session::{OpenSessionBody, SessionRefusal, SessionView},
+    },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use solana_pubkey::Pubkey;
@@ -91,6 +95,7 @@ pub struct SessionClient {
     rpc: Arc<dyn PayerRpc>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
+    prover: Option<Prover>,
 }
 
 impl SessionClient {
@@ -102,7 +107,20 @@ impl SessionClient {
         chance: Arc<dyn Chance>,
     ) -> Result<Self, FacilitatorError> {
         let http = FacilitatorHttp::new(&settings.facilitator)?;
-        Ok(Self { settings, http, rpc, clock, chance })
+        Ok(Self { settings, http, rpc, clock, chance, prover: None })
+    }
+
+    /// The same, and every opening carries a proof of the balance where there is one to prove.
+    #[must_use]
+    pub fn proving(mut self, prover: Prover) -> Self {
+        self.prover = Some(prover);
+        self
+    }
+
+    /// A proof for an opening. An opening without one is as good: it is asked for later where it is needed.
+    async fn funding_proof(&self, wallet: &dyn PayerSigner) -> Option<FundingProofBody> {
+        let proof = self.prover.as_ref()?.proof(wallet, &self.settings.asset).await;
+        proof.inspect_err(|error| tracing::info!(%error, "the session opens without a funding proof")).ok()
     }
 
     /// Opens a session: asks the wallet once, and waits until the facilitator has said yes or no.
@@ -158,6 +176,7 @@ impl SessionClient {
             auth_signature: STANDARD.encode(auth_signature),
             settle_message,
             settle_signature,
+            funding_proof: self.funding_proof(wallet).await,
         };
         let origins = options.origins.clone();
         Ok(Opening { body, sessions_path: terms.sessions_path, intent, hash, session_key, origins })

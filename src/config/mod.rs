@@ -21,6 +21,7 @@ mod deferred;
 mod deployed;
 mod environment;
 mod fault;
+mod funding;
 mod keys;
 mod lanes;
 mod layers;
@@ -44,6 +45,7 @@ pub use self::{
     deferred::DeferredConfig,
     environment::Environment,
     fault::{Fault, Faults, Warning},
+    funding::FundingConfig,
     keys::KeysConfig,
     lanes::{AllowancesConfig, LanesConfig},
     layers::{DEFAULTS, Flags, Layers},
@@ -86,6 +88,8 @@ pub struct Config {
     pub lanes: LanesConfig,
     /// When balances are made readable.
     pub allowances: AllowancesConfig,
+    /// What is asked of payers' balances.
+    pub funding: FundingConfig,
     /// Where money is remembered.
     pub ledger: LedgerConfig,
     /// Where the API listens.
@@ -108,6 +112,7 @@ impl Config {
         let deferred = DeferredConfig::read(reader);
         let lanes = LanesConfig::read(reader);
         let allowances = AllowancesConfig::read(reader);
+        let funding = FundingConfig::read(reader);
         let ledger = LedgerConfig::read(reader);
         let server = ServerConfig::read(reader);
         let telemetry = TelemetryConfig::read(reader);
@@ -126,6 +131,7 @@ impl Config {
             deferred: deferred?,
             lanes: lanes?,
             allowances: allowances?,
+            funding: funding?,
             ledger: ledger?,
             server: server?,
             telemetry: telemetry?,

@@ -4,7 +4,7 @@
 //! it is written, so a misspelt limit can never silently mean "no limit".
 
 use super::{
-    asset, budgets, covalidator, deferred, keys, lanes, ledger, limits, network, programs, server, settlement,
+    asset, budgets, covalidator, deferred, funding, keys, lanes, ledger, limits, network, programs, server, settlement,
     telemetry,
 };
 
@@ -107,7 +107,7 @@ impl Key {
 }
 
 /// The sections in the order they are read, documented and shown.
-const SECTIONS: [&[Key]; 13] = [
+const SECTIONS: [&[Key]; 14] = [
     network::KEYS,
     programs::KEYS,
     asset::KEYS,
@@ -118,6 +118,7 @@ const SECTIONS: [&[Key]; 13] = [
     settlement::KEYS,
     deferred::KEYS,
     lanes::KEYS,
+    funding::KEYS,
     ledger::KEYS,
     server::KEYS,
     telemetry::KEYS,

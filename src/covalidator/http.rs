@@ -103,6 +103,10 @@ impl fmt::Debug for HttpCovalidator {
 
 #[async_trait]
 impl Covalidator for HttpCovalidator {
+    fn attests(&self, handle: u128, plaintext: u128, signature: &[u8; 64]) -> bool {
+        verify_attestation(&self.attestation_key, handle, plaintext, signature)
+    }
+
     async fn decrypt(
         &self,
         handle: u128,

@@ -66,6 +66,9 @@ pub trait RequestSigner: Send + Sync {
 /// The decrypt service.
 #[async_trait]
 pub trait Covalidator: Send + Sync + 'static {
+    /// Whether the pinned attestation key vouches that `handle` decrypts to `plaintext`; asks nobody.
+    fn attests(&self, handle: u128, plaintext: u128, signature: &[u8; 64]) -> bool;
+
     /// Decrypts `handle` on behalf of `signer`, retrying while the Covalidator lags, until `patience` has passed.
     async fn decrypt(
         &self,

@@ -1,21 +1,307 @@
-//! What is known of a payer's balance.
+//! What is known of a payer's balance, and what a proof of it stays worth.
+//!
+//! A confidential transfer from a short balance succeeds and moves zero, so "settled" means "paid" only while a
+//! lower bound of the balance covers everything. The bound is an attested balance at one slot, minus everything that
+//! settlements of ours moved after that slot or that is still held. Others can only add to the account, unless its
+//! owner or its delegate signs: then the bound is lost until a new proof (`spec/settlement.md` §5).
 
-/// How sure we are that a session's payments move money (`spec/settlement.md` §5).
-///
-/// A confidential transfer from a short balance succeeds and moves zero, so until a funding proof exists the honest
-/// word is [`Funding::Unproven`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+use crate::domain::{amount::Amount, clock::UnixSeconds};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+
+/// How sure we are that a session's payments move money.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Funding {
-    /// Nothing attests the balance.
+    /// Everything held, in flight and captured since the proof fits the proved balance.
+    Proven,
+    /// Nothing that counts attests the balance.
     #[default]
     Unproven,
+    /// A proof counts, and it does not cover everything.
+    Short,
 }
 
 impl Funding {
-    /// The word in `extensions.session.funding`.
+    /// The word in `extensions.session.funding` and in the ledger.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Proven => "proven",
             Self::Unproven => "unproven",
+            Self::Short => "short",
         }
+    }
+
+    /// The level that has this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Proven, Self::Unproven, Self::Short].into_iter().find(|level| level.word() == word)
+    }
+}
+
+/// What an operator asks of payers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FundingPolicy {
+    /// No proof is taken and no history is watched.
+    Off,
+    /// The level is told; a merchant may demand proof per request.
+    #[default]
+    Advisory,
+    /// Every payment has to be proven.
+    Required,
+}
+
+/// What the hold verb asks of the payer's balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FundingDemand {
+    /// Whether an unproven or short balance is refused.
+    pub required: bool,
+    /// How long ago the account may have been looked at for its proof to count, in seconds.
+    pub max_age: u64,
+}
+
+/// A payer's own attested decryption of his balance, as he gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FundingProof {
+    /// The balance's handle.
+    pub handle: u128,
+    /// What it decrypts to, in base units.
+    pub plaintext: u128,
+    /// The attestation key's signature over both.
+    pub signature: [u8; 64],
+}
+
+/// Why a proof no longer counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Its owner signed a transaction on the account that is not ours.
+    OwnerSigned,
+    /// A delegate moved something, and it was not a settlement of ours.
+    ForeignDelegate,
+    /// Somebody else had the token program act on the account itself: freeze it, thaw it, start it anew.
+    ActedOn,
+    /// A fork took back what the proof was read from.
+    Fork,
+    /// The account's history is too long, or no longer there, to be examined.
+    Unreadable,
+}
+
+impl Lost {
+    const ALL: [Self; 5] = [Self::OwnerSigned, Self::ForeignDelegate, Self::ActedOn, Self::Fork, Self::Unreadable];
+
+    /// The word in the ledger and in events.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::OwnerSigned => "owner_signed",
+            Self::ForeignDelegate => "foreign_delegate",
+            Self::ActedOn => "acted_on",
+            Self::Fork => "fork",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// The reason that has this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lost| lost.word() == word)
+    }
+}
+
+/// A proof, once it is checked: the account held `handle` after `slot`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewBound {
+    /// The wallet.
+    pub user: Pubkey,
+    /// The mint.
+    pub asset: Pubkey,
+    /// The attested balance.
+    pub amount: Amount,
+    /// Its handle.
+    pub handle: u128,
+    /// The slot of the state in which the account held that handle. What landed up to and in it is in the balance.
+    pub slot: u64,
+    /// The newest signature of the account's history at that slot.
+    pub anchor: Option<Signature>,
+    /// When.
+    pub now: UnixSeconds,
+}
+
+/// A proved balance and what it is claimed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// The attested balance.
+    pub amount: Amount,
+    /// Its handle.
+    pub handle: u128,
+    /// The slot of the state it was read from.
+    pub slot: u64,
+    /// The newest signature of the account's history at that slot.
+    pub anchor: Option<Signature>,
+    /// When it was proved.
+    pub proved_at: UnixSeconds,
+    /// What all sessions of this user and asset hold, and what they captured in slots after `slot`.
+    pub claimed: Amount,
+    /// The history is examined up to and including this slot.
+    pub examined: u64,
+    /// Whether the anchor can no longer be taken back.
+    pub is_final: bool,
+    /// When the account was last looked at.
+    pub looked_at: UnixSeconds,
+    /// Why it no longer counts, and the slot that shows it.
+    pub lost: Option<(Lost, u64)>,
+}
+
+/// What is known of a payer's token account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The wallet.
+    pub user: Pubkey,
+    /// The mint.
+    pub asset: Pubkey,
+    /// Whether it was frozen at the last look: nothing can be paid from it until it is thawed.
+    pub frozen: bool,
+    /// The last proof.
+    pub bound: Option<Bound>,
+}
+
+impl Source {
+    /// An account of which nothing is known.
+    pub const fn unknown(user: Pubkey, asset: Pubkey) -> Self {
+        Self { user, asset, frozen: false, bound: None }
+    }
+
+    /// The proof, while it counts: not lost, on an account that is not frozen, looked at within `max_age` seconds.
+    pub fn counting(&self, now: UnixSeconds, max_age: u64) -> Option<&Bound> {
+        let counts = |bound: &&Bound| bound.lost.is_none() && now.saturating_sub(bound.looked_at) <= max_age;
+        self.bound.as_ref().filter(|_| !self.frozen).filter(counts)
+    }
+
+    /// The level once `more` is held too.
+    pub fn funding(&self, more: Amount, now: UnixSeconds, max_age: u64) -> Funding {
+        match self.counting(now, max_age) {
+            None => Funding::Unproven,
+            Some(bound) if bound.covers(more) => Funding::Proven,
+            Some(_) => Funding::Short,
+        }
+    }
+}
+
+impl Bound {
+    /// Whether everything claimed and `more` fit the proved balance.
+    pub fn covers(&self, more: Amount) -> bool {
+        self.claimed.checked_add(more).is_some_and(|all| all <= self.amount)
+    }
+}
+
+/// What the monitor saw of one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The wallet.
+    pub user: Pubkey,
+    /// The mint.
+    pub asset: Pubkey,
+    /// Whether it is frozen.
+    pub frozen: bool,
+    /// What the history told about the bound that was proved at this slot; none when it was not examined to its end.
+    pub examined: Option<Examined>,
+}
+
+/// What the history of an account told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// The slot of the proof it was examined for: it says nothing about another one.
+    pub of: u64,
+    /// Examined up to and including this slot.
+    pub up_to: u64,
+    /// Whether the anchor can no longer be taken back.
+    pub is_final: bool,
+    /// What makes the proof void, and its slot.
+    pub lost: Option<(Lost, u64)>,
+}
+
+/// One transaction in the history of a payer's account that did not fail and is not one of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Foreign {
+    /// Who signed it.
+    pub signers: Vec<Pubkey>,
+    /// Whether the token program was given the account as an instruction's subject (its first account), in whatever
+    /// depth: every debit, freeze and thaw does so, and no deposit.
+    pub acts_on_account: bool,
+}
+
+impl Foreign {
+    /// What it does to a proof of `owner`'s balance while `spender` is the delegate; none when it can only have added.
+    ///
+    /// The token program lets only the owner and the delegate move anything out, so a transaction that neither signed
+    /// can only have added. What acts on the account all the same is a freeze or a thaw (and a frozen account may be
+    /// started anew by anybody), or a program that admits others: nothing to rely on.
+    pub fn voids(&self, owner: &Pubkey, spender: &Pubkey) -> Option<Lost> {
+        if self.signers.contains(owner) {
+            Some(Lost::OwnerSigned)
+        } else if self.signers.contains(spender) {
+            Some(Lost::ForeignDelegate)
+        } else if self.acts_on_account {
+            Some(Lost::ActedOn)
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn amount(units: u64) -> Amount {
+        Amount::new(units).unwrap_or_default()
+    }
+
+    fn source(claimed: u64) -> Source {
+        let bound = Bound {
+            amount: amount(100),
+            handle: 7,
+            slot: 50,
+            anchor: None,
+            proved_at: 1_000,
+            claimed: amount(claimed),
+            examined: 50,
+            is_final: true,
+            looked_at: 1_000,
+            lost: None,
+        };
+        Source { bound: Some(bound), ..Source::unknown(Pubkey::default(), Pubkey::default()) }
+    }
+
+    #[test]
+    fn everything_together_must_fit_to_be_proven() {
+        assert_eq!(source(60).funding(amount(40), 1_000, 60), Funding::Proven);
+        assert_eq!(source(60).funding(amount(41), 1_000, 60), Funding::Short);
+        assert_eq!(source(100).funding(Amount::MAX, 1_000, 60), Funding::Short);
+        assert_eq!(Source::unknown(Pubkey::default(), Pubkey::default()).funding(amount(0), 0, 60), Funding::Unproven);
+    }
+
+    #[test]
+    fn a_proof_counts_while_somebody_looks_and_nothing_voids_it() {
+        assert_eq!(source(0).funding(amount(1), 1_060, 60), Funding::Proven);
+        assert_eq!(source(0).funding(amount(1), 1_061, 60), Funding::Unproven);
+        assert_eq!(Source { frozen: true, ..source(0) }.funding(amount(1), 1_000, 60), Funding::Unproven);
+        let bound = source(0).bound.map(|bound| Bound { lost: Some((Lost::OwnerSigned, 51)), ..bound });
+        assert_eq!(Source { bound, ..source(0) }.funding(amount(1), 1_000, 60), Funding::Unproven);
+    }
+
+    #[test]
+    fn strangers_can_only_add() {
+        let key = |n| Pubkey::new_from_array([n; 32]);
+        let (owner, spender, stranger) = (key(1), key(2), key(3));
+        let by = |signer| Foreign { signers: vec![signer], ..Foreign::default() };
+        assert_eq!(by(stranger).voids(&owner, &spender), None);
+        assert_eq!(by(owner).voids(&owner, &spender), Some(Lost::OwnerSigned));
+        assert_eq!(by(spender).voids(&owner, &spender), Some(Lost::ForeignDelegate));
+        let acting = Foreign { acts_on_account: true, ..by(stranger) };
+        assert_eq!(acting.voids(&owner, &spender), Some(Lost::ActedOn));
+    }
+
+    #[test]
+    fn words_lead_back() {
+        assert!(Lost::ALL.into_iter().all(|lost| Lost::from_word(lost.word()) == Some(lost)));
+        assert_eq!(Funding::from_word("short"), Some(Funding::Short));
+        assert_eq!(Funding::from_word("rich"), None);
     }
 }

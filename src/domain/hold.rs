@@ -1,7 +1,12 @@
 //! A hold: one accepted payment, durable before its caller is answered.
 
 use crate::domain::{
-    amount::Amount, clock::UnixSeconds, reason::PayReason, session::SessionId, settlement::SettlementId,
+    amount::Amount,
+    clock::UnixSeconds,
+    funding::{Funding, FundingDemand},
+    reason::PayReason,
+    session::SessionId,
+    settlement::SettlementId,
 };
 use solana_signature::Signature;
 use std::fmt;
@@ -147,6 +152,8 @@ pub struct Hold {
     pub returns: u32,
     /// When it was accepted.
     pub accepted_at: UnixSeconds,
+    /// What was known of the payer's balance then; a proof that is lost before it lands takes it back to unproven.
+    pub funding: Funding,
 }
 
 impl Hold {
@@ -215,6 +222,8 @@ pub struct NewHold {
     pub unverified_exposure: Amount,
     /// The caller is content with a hold; within these limits it is answered as held. `None` asks for a settlement.
     pub deferred: Option<Exposure>,
+    /// What is asked of the payer's balance.
+    pub funding: FundingDemand,
     /// When it is asked.
     pub now: UnixSeconds,
 }

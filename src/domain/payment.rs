@@ -43,6 +43,8 @@ pub struct Payment {
     pub idempotent: bool,
     /// The merchant is content with a durable hold that is settled later.
     pub deferred: bool,
+    /// The merchant takes only payments from a balance that is proved to cover them.
+    pub funding_required: bool,
     /// The longest the caller waits, in seconds.
     pub max_timeout_seconds: Option<u64>,
 }

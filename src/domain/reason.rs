@@ -72,8 +72,9 @@ reasons! {
         SettlementExpired = "settlement_expired", false, "Nothing was sent before the deadline; nothing is charged. Pay again under a new nonce.";
         SimulationFailed = "simulation_failed", false, "The chain refuses the transfer; nothing was sent and nothing is charged.";
         OnchainTransferFailed = "onchain_transfer_failed", false, "The transfer landed with an error; nothing is charged.";
-        InsufficientFunds = "insufficient_funds", false, "The payer's balance is known to be too short.";
-        FundingUnproven = "funding_unproven", false, "The merchant demands a funding proof and there is none.";
+        InsufficientFunds = "insufficient_funds", false, "The proved balance does not cover this payment and all that is held and captured since.";
+        FundingUnproven = "funding_unproven", false, "A funding proof is demanded and none counts; send one to POST /sessions/{id}/funding.";
+        SourceFrozen = "source_frozen", true, "The payer's token account is frozen; payments go on when it is thawed.";
         TransactionTooLarge = "transaction_too_large", false, "The transfer does not fit a transaction of 1,232 bytes.";
         SessionBusy = "session_busy", true, "Too much is waiting for this session; repeat later.";
         SellerSettleCapExceeded = "seller_settle_cap_exceeded", true, "This merchant's sponsoring limit is reached.";
@@ -118,6 +119,9 @@ reasons! {
         TooManyRequests = "too_many_requests", true, "Too many requests from this address; repeat after Retry-After.";
         InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "The fee payer cannot pay for this now.";
         TransactionTooLarge = "transaction_too_large", false, "A settlement of this session would not fit 1,232 bytes; send a settleMessage.";
+        InvalidFundingProof = "invalid_funding_proof", false, "The funding proof is malformed, or the Covalidator's key did not sign it.";
+        StaleFundingProof = "stale_funding_proof", false, "The account no longer holds the handle that was proved; decrypt the current one and prove that.";
+        SessionNotOpen = "session_not_open", false, "The session does not accept payments any more, so nothing is to be proved for it.";
         SessionNotFound = "session_not_found", false, "No session has this id.";
         SignatureRequired = "signature_required", false, "The amounts, payments and events of this session are told only to a signed request.";
         PaymentNotFound = "payment_not_found", false, "The session has no payment of this id or nonce.";

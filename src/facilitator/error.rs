@@ -6,6 +6,7 @@ use crate::{
     covalidator::CovalidatorError,
     domain::{
         amount::Amount,
+        funding::Funding,
         hold::{Hold, HoldId, Standing},
         reason::{OpenReason, PayReason},
         session::SessionId,
@@ -59,6 +60,8 @@ pub struct SessionAfter {
     pub remaining: Amount,
     /// The payment itself, when it was held.
     pub payment: Option<PaymentAfter>,
+    /// What was known of the payer's balance when the payment was held: whether "settled" is proved to mean "paid".
+    pub funding: Funding,
 }
 
 impl SessionAfter {
@@ -69,6 +72,7 @@ impl SessionAfter {
             spent: hold.spent_after,
             remaining: hold.remaining_after,
             payment: Some(PaymentAfter { id: hold.id, standing }),
+            funding: hold.funding,
         }
     }
 }

@@ -160,7 +160,7 @@ impl Facilitator {
         let (held, buying) = self.hold_accounts(&session, waits).await;
         // Counted before they are taken: one that comes in between is counted again and costs a look.
         let together = lane.woken.swap(0, Ordering::SeqCst);
-        let limit = self.carry_limit(&session);
+        let limit = self.carry_limit(&session).await?;
         let settlement = SettlementId::from_random_bytes(self.random_id());
         // From before it exists, so that no background round takes it for one that nobody drives.
         let claim = self.resuming.claim_owned(settlement);

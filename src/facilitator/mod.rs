@@ -9,6 +9,7 @@ pub mod error;
 pub mod settings;
 
 mod allowances;
+mod approved;
 mod budget;
 mod claims;
 mod close;
@@ -20,10 +21,12 @@ mod fee_payers;
 mod finality;
 mod funding;
 mod gates;
+mod history;
 mod keyed;
 mod lanes;
 mod looking;
 mod measuring;
+mod monitor;
 mod opening;
 mod probe;
 mod readiness;
@@ -40,6 +43,7 @@ mod supported;
 mod verify;
 mod vetting;
 mod waiters;
+mod watch;
 mod windows;
 
 use crate::{
@@ -58,6 +62,7 @@ pub use allowances::{ReadableBalance, Reader};
 pub use close::{CloseRequest, Closed};
 pub use error::{FacilitatorError, OpenError, OpenRefusal, PayError, PayRefusal, PaymentAfter, SessionAfter};
 pub use events::SessionEvent;
+pub use funding::{Backing, FundingSettings};
 pub use probe::{ProbeError, ProbeReport, ProbeVerdict};
 pub use readiness::{Check, Readiness};
 pub use reads::{Listening, PaymentRecord, ReadRequest};
@@ -131,6 +136,12 @@ pub struct Facilitator {
     resuming: Arc<claims::Claims<SettlementId>>,
     /// Openings a task of this process finishes right now.
     finishing: claims::Claims<SessionId>,
+    /// Users whose proof a task of this process reads right now.
+    proving: claims::Claims<Pubkey>,
+    /// Users whose delegation a task of this process reads a second time.
+    doubting: claims::Claims<Pubkey>,
+    /// What the monitor remembers.
+    watch: watch::Watch,
     /// Sessions whose last transfer landed with an error: the next one is simulated first.
     distrusted: claims::Marks<SessionId>,
     /// Compute units of the last measured transfers.
@@ -169,6 +180,9 @@ impl Facilitator {
             driving: claims::Claims::default(),
             resuming: Arc::default(),
             finishing: claims::Claims::default(),
+            proving: claims::Claims::default(),
+            doubting: claims::Claims::default(),
+            watch: watch::Watch::default(),
             distrusted: claims::Marks::default(),
             units: measuring::Units::default(),
             needs_allowances: AtomicBool::new(false),

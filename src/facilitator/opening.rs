@@ -7,22 +7,17 @@
 
 use crate::{
     chain::{ChainAccount, LiveBlockhash, inspect::InspectedApprove},
-    covalidator::CovalidatorError,
     domain::{
-        amount::Amount,
         reason::OpenReason,
         session::{CapCheck, Session, SessionId, SessionState},
         settlement::{Attempt, Event, Purpose, SettlementId, State},
     },
-    facilitator::{
-        CapCheckPolicy, Facilitator, OpenError, OpenRefusal, SpenderRequests, budget::too_costly, driver::Until,
-        sessions::Judged,
-    },
+    facilitator::{Facilitator, OpenError, OpenRefusal, budget::too_costly, driver::Until, sessions::Judged},
     ledger::{Opened, Signed, opening_content},
     programs::inco_token::{AccountState, IncoAccount},
 };
 use solana_pubkey::Pubkey;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 impl Facilitator {
@@ -283,10 +278,12 @@ impl Facilitator {
             return Err(OpenError::Broken("a landed approve has no signature".into()));
         };
         if session.intent.expires_at <= self.clock.now() {
-            return self.reject(id, OpenRefusal::new(OpenReason::ExpirationInPast)).await;
+            return self.reject_landed(&session, OpenRefusal::new(OpenReason::ExpirationInPast)).await;
         }
         let keys = [self.token_account(session.user()), self.token_account(&session.intent.recipient)];
-        let mut accounts = self.chain.accounts(&keys).await?.into_iter();
+        let (slot, accounts) = self.chain.accounts_since(&keys, self.watch.newest()).await?;
+        self.watch.saw(slot);
+        let mut accounts = accounts.into_iter();
         let (account, recipient) = (accounts.next().flatten(), accounts.next().flatten());
         let account = match self.usable(account.as_ref(), session.user(), OpenReason::SourceNotReady) {
             Ok(account) => account.filter(|account| account.delegate == Some(self.keys.spender.pubkey())),
@@ -298,58 +295,30 @@ impl Facilitator {
             let refusal = OpenRefusal::new(reason);
             return if is_final { self.reject(id, refusal).await } else { Err(refusal.about(id).into()) };
         };
+        // Under documented delegation the first transfer replaces this handle by one that we may not decrypt.
+        self.ledger.record_approval(id, account.delegated_amount).await?;
         let approved = match self.approved_amount(&account).await {
             Ok(approved) => approved,
             Err(refusal) => return Err(refusal.about(id).into()),
         };
         let fit = self.fit_others(&session, approved).await?;
         if !fit.matches {
-            return self.reject(id, OpenRefusal::new(OpenReason::CapMismatch)).await;
+            return self.reject_covering(&session, approved, OpenRefusal::new(OpenReason::CapMismatch)).await;
         }
         match self.ensure_recipient(&session, recipient.as_ref()).await {
             Ok(()) => {}
             // For now: the opening goes on when the sponsor can pay again.
             Err(OpenError::Refused(refusal)) if refusal.reason.retry() => return Err(refusal.about(id).into()),
-            Err(OpenError::Refused(refusal)) => return self.reject(id, *refusal).await,
+            Err(OpenError::Refused(refusal)) => return self.reject_covering(&session, approved, *refusal).await,
             Err(error) => return Err(error),
         }
         let check = if approved.is_some() { CapCheck::Verified } else { CapCheck::Unverified };
         Ok(self.ledger.mark_open(id, check, signature, &fit.superseded).await?)
     }
 
-    async fn reject(&self, id: SessionId, refusal: OpenRefusal) -> Result<Session, OpenError> {
+    pub(super) async fn reject(&self, id: SessionId, refusal: OpenRefusal) -> Result<Session, OpenError> {
         self.ledger.reject_session(id, refusal.reason).await?;
         Err(refusal.about(id).into())
-    }
-
-    /// What the Covalidator says was approved; `None` when policy lets the session open without knowing.
-    pub(super) async fn approved_amount(&self, account: &IncoAccount) -> Result<Option<Amount>, OpenRefusal> {
-        let patience = match self.settings.cap_check {
-            CapCheckPolicy::Off => return Ok(None),
-            CapCheckPolicy::Required | CapCheckPolicy::BestEffort => self.settings.cap_check_deadline,
-        };
-        match self.decrypt_delegated(account, patience).await {
-            Ok(amount) => Ok(Some(amount)),
-            Err(error) => {
-                tracing::warn!(%error, "the approved amount is not known yet");
-                match self.settings.cap_check {
-                    CapCheckPolicy::Required => Err(OpenRefusal::new(OpenReason::CapUnverified)),
-                    CapCheckPolicy::BestEffort | CapCheckPolicy::Off => Ok(None),
-                }
-            }
-        }
-    }
-
-    /// Decrypts the delegated amount: the one balance-like number the facilitator has a right to read.
-    pub(super) async fn decrypt_delegated(
-        &self,
-        account: &IncoAccount,
-        patience: Duration,
-    ) -> Result<Amount, CovalidatorError> {
-        let signer = SpenderRequests(Arc::clone(&self.keys.spender));
-        let value = self.covalidator.decrypt(account.delegated_amount, &signer, patience).await?;
-        // More than the ledger can count is more than any cap: as good as the largest amount.
-        Ok(u64::try_from(value.plaintext).ok().and_then(Amount::new).unwrap_or(Amount::MAX))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a killed process left behind is handed to the same driver that serves live requests.
 
 use crate::{
+    covalidator::CovalidatorError,
     domain::{
         amount::Amount,
         reason::{OpenReason, PayReason},
@@ -60,6 +61,8 @@ impl Facilitator {
             let this = Arc::clone(self);
             self.spawn(async move { this.watch_rest().await });
         }
+        let this = Arc::clone(self);
+        self.spawn(async move { this.watch_rounds().await });
         if self.settings.cap_check == CapCheckPolicy::BestEffort {
             let this = Arc::clone(self);
             self.spawn(async move { this.cap_rounds().await });
@@ -168,11 +171,7 @@ impl Facilitator {
     async fn check_caps_again(self: &Arc<Self>) -> Result<(), LedgerError> {
         for session in self.ledger.unverified_sessions().await? {
             let Some(account) = self.account_at_rest(&session).await? else { continue };
-            let Ok(approved) = self.decrypt_delegated(&account, self.settings.cap_check_deadline).await else {
-                continue;
-            };
-            // More than it needs is no lie by now: the approve may have covered sessions that have ended since.
-            let covers = self.fit_others(&session, Some(approved)).await?.covers;
+            let Some(covers) = self.is_covered(&session, &account).await? else { continue };
             match session.approve {
                 Some(signature) if covers => {
                     self.ledger.mark_open(session.id, CapCheck::Verified, signature, &[]).await?;
@@ -182,6 +181,25 @@ impl Facilitator {
             }
         }
         Ok(())
+    }
+
+    /// Whether what was approved covers the session; `None` when nobody can tell now.
+    ///
+    /// Under documented delegation each transfer makes a new handle of the delegated amount, and nobody grants us the right
+    /// to decrypt that one. The handle that the approve itself made stays readable: its amount is what all of the
+    /// session needs, captured or not.
+    async fn is_covered(&self, session: &Session, account: &IncoAccount) -> Result<Option<bool>, LedgerError> {
+        let patience = self.settings.cap_check_deadline;
+        match self.decrypt_delegated(account.delegated_amount, patience).await {
+            // More than it needs is no lie by now: the approve may have covered sessions that have ended since.
+            Ok(approved) => Ok(Some(self.fit_others(session, Some(approved)).await?.covers)),
+            Err(CovalidatorError::NotAllowed { .. }) => {
+                let Some(handle) = self.ledger.approval(session.id).await? else { return Ok(None) };
+                let approved = self.decrypt_delegated(handle, patience).await;
+                Ok(approved.ok().map(|approved| approved >= session.intent.cap))
+            }
+            Err(_) => Ok(None),
+        }
     }
 
     /// The session's source account as it stands after exactly what the session has captured; `None` while a transfer

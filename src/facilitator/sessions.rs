@@ -11,6 +11,7 @@ use crate::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
+        funding::FundingProof,
         intent::{Intent, IntentError},
         reason::OpenReason,
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
@@ -54,6 +55,8 @@ pub struct OpenRequest {
     pub approve: ApproveSource,
     /// The signed intent.
     pub intent: SignedIntent,
+    /// What the payer proves of his balance.
+    pub funding: Option<FundingProof>,
 }
 
 /// A request that has passed every check that costs nothing.
@@ -70,14 +73,30 @@ impl Facilitator {
     /// A repeated request with the same nonce and content answers with the same session. Refusals are the words of
     /// `spec/session.md` §2; until the approve is signed a refusal leaves no trace.
     pub async fn open_session(self: &Arc<Self>, request: OpenRequest) -> Result<Session, OpenError> {
-        let intent = self.check_intent(&request)?;
-        let session = self.new_session(&request, intent);
+        let session = self.open_unproved(&request).await?;
+        if let Some(proof) = request.funding
+            && session.state == SessionState::Open
+            && let Err(error) = self.accept_proof(session.user(), &proof).await
+        {
+            // The session is open all the same: a stranger's transfer between decrypting and opening must not keep
+            // anybody from opening. Its answer tells the level, and the payer proves again.
+            tracing::info!(session = session.id.log_hash(), ?error, "the opening's funding proof does not count");
+        }
+        Ok(session)
+    }
+
+    async fn open_unproved(self: &Arc<Self>, request: &OpenRequest) -> Result<Session, OpenError> {
+        let intent = self.check_intent(request)?;
+        if let Some(proof) = &request.funding {
+            self.check_proof(proof)?;
+        }
+        let session = self.new_session(request, intent);
         // A repeat is answered before its approve is judged: that transaction has landed or died long ago.
         if let Some(known) = self.ledger.find_session(&request.user, &session.intent.nonce).await? {
             return self.answer_repeat(&session, known).await;
         }
-        self.check_terms(&request)?;
-        let approve = self.inspect_approve(&request)?;
+        self.check_terms(request)?;
+        let approve = self.inspect_approve(request)?;
         self.check_size(&session)?;
         self.check_quota(&session).await?;
         self.land_session(Judged { session, approve }).await

@@ -3,6 +3,7 @@
 use crate::{
     chain::transaction::SettleInstruction,
     domain::{amount::Amount, budget::Budgets, hold::Exposure, network::Network, payment::PaymentLimits},
+    facilitator::funding::FundingSettings,
     programs::{Programs, ciphertext::EncryptionKey},
 };
 use solana_pubkey::Pubkey;
@@ -199,6 +200,8 @@ pub struct Settings {
     pub round: Duration,
     /// The largest compute-unit limit an approve may set.
     pub max_approve_units: u32,
+    /// Proofs of payers' balances, and how their accounts are watched.
+    pub funding: FundingSettings,
     /// The balance below which a fee payer gets no new work and `ready` says no, in lamports.
     pub low_balance: u64,
     /// What may be spent for whom, in lamports.

@@ -36,8 +36,6 @@ pub struct Receipt {
     pub network: String,
     /// The session right after this payment.
     pub session: SessionAfter,
-    /// What is known of the payer's balance: whether "settled" is proved to mean "paid".
-    pub funding: Funding,
 }
 
 impl Facilitator {
@@ -80,6 +78,7 @@ impl Facilitator {
             amount: payment.amount,
             unverified_exposure: self.settings.payments.unverified_exposure,
             deferred: payment.deferred.then_some(self.settings.deferred.exposure),
+            funding: self.demand(payment.funding_required),
             now: self.clock.now(),
         };
         let ticket = self.waiters.register(new.id);
@@ -127,7 +126,7 @@ impl Facilitator {
 
     /// Writes the hold, once no opening of the same user is under way.
     async fn hold_when_allowed(
-        &self,
+        self: &Arc<Self>,
         new: NewHold,
         session: &Session,
         deadline: tokio::time::Instant,
@@ -137,7 +136,13 @@ impl Facilitator {
             return Ok(Held::Refused(PayReason::SessionBusy));
         };
         // The wait may have been long: the session is judged as of now.
-        Ok(self.ledger.hold(&NewHold { now: self.clock.now(), ..new }).await?)
+        let new = NewHold { now: self.clock.now(), ..new };
+        let held = self.ledger.hold(&new).await?;
+        // A proof that nobody has looked after for a while may still stand.
+        if held == Held::Refused(PayReason::FundingUnproven) && self.look_if_old(session.user()).await? {
+            return Ok(self.ledger.hold(&NewHold { now: self.clock.now(), ..new }).await?);
+        }
+        Ok(held)
     }
 }
 
@@ -169,6 +174,11 @@ impl Answer<'_> {
             Err(_) => (&mut ticket.outcome).await.ok(),
         };
         match outcome {
+            Some(Outcome::Captured { signature, yours: true }) if hold.funding == Funding::Proven => {
+                // The proof may have been lost while the transfer was on its way.
+                let hold = self.facilitator.ledger.find_hold(hold.id).await.ok().flatten().unwrap_or(hold);
+                Ok(self.receipt(&hold, Some(signature)))
+            }
             Some(Outcome::Captured { signature, yours: true }) => Ok(self.receipt(&hold, Some(signature))),
             // Counted too late or beside somebody else: the ledger knows whether the success was said.
             Some(Outcome::Captured { yours: false, .. }) => {
@@ -274,7 +284,6 @@ impl Answer<'_> {
             amount: hold.amount,
             network: self.payment.network.clone(),
             session: SessionAfter::of(hold, standing),
-            funding: Funding::Unproven,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
         amount::Amount,
         session::{Session, SessionId, SessionState},
     },
-    facilitator::{CapCheckPolicy, Facilitator},
+    facilitator::{CapCheckPolicy, Facilitator, OpenError, OpenRefusal},
     ledger::LedgerError,
 };
 
@@ -22,15 +22,43 @@ pub(super) struct Fit {
 }
 
 impl Facilitator {
+    /// Rejects a session whose approve has landed. That approve backs the user's other sessions all the same, as far as
+    /// it goes, because the token account has one delegate slot: those it does not cover end with this one. They end
+    /// first, so that a crash in between leaves an opening that comes here again.
+    pub(super) async fn reject_covering(
+        &self,
+        session: &Session,
+        approved: Option<Amount>,
+        refusal: OpenRefusal,
+    ) -> Result<Session, OpenError> {
+        let others = self.others(session).await?;
+        let ended = fit(Amount::ZERO, approved, &others, self.settings.delegation_lowers).superseded;
+        if !ended.is_empty() {
+            tracing::info!(session = session.id.log_hash(), ended = ended.len(), "a rejected approve backs less");
+            self.ledger.supersede_sessions(&ended).await?;
+        }
+        self.reject(session.id, refusal).await
+    }
+
+    /// The same when the account was not read yet.
+    pub(super) async fn reject_landed(&self, session: &Session, refusal: OpenRefusal) -> Result<Session, OpenError> {
+        let account = self.chain.accounts(&[self.token_account(session.user())]).await?.into_iter().next().flatten();
+        let account = self.usable(account.as_ref(), session.user(), refusal.reason).ok().flatten();
+        let approved = match account.filter(|account| account.delegate == Some(self.keys.spender.pubkey())) {
+            Some(account) => self.approved_amount(&account).await.ok().flatten(),
+            None => None,
+        };
+        self.reject_covering(session, approved, refusal).await
+    }
+
+    async fn others(&self, session: &Session) -> Result<Vec<Session>, LedgerError> {
+        let live = self.ledger.live_sessions(session.user(), &session.intent.asset).await?;
+        Ok(live.into_iter().filter(|other| other.id != session.id && other.state == SessionState::Open).collect())
+    }
+
     /// Reads the user's other sessions and fits them to the approved amount.
     pub(super) async fn fit_others(&self, new: &Session, approved: Option<Amount>) -> Result<Fit, LedgerError> {
-        let others: Vec<Session> = self
-            .ledger
-            .live_sessions(new.user(), &new.intent.asset)
-            .await?
-            .into_iter()
-            .filter(|other| other.id != new.id && other.state == SessionState::Open)
-            .collect();
+        let others = self.others(new).await?;
         let lowers = self.settings.delegation_lowers;
         let fit = fit(need(new, lowers), approved, &others, lowers);
         // Without a check nobody will ever know the amount, so it cannot be said not to match.

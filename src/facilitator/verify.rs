@@ -19,8 +19,6 @@ pub struct Verified {
     pub payer: Pubkey,
     /// The session as this payment would leave it.
     pub session: SessionAfter,
-    /// What is known of the payer's balance.
-    pub funding: Funding,
 }
 
 impl Facilitator {
@@ -41,12 +39,24 @@ impl Facilitator {
             return verify_repeat(payment, &session, &hold);
         }
         terms.and_then(|()| session.may_hold(payment.amount, now, limits.unverified_exposure)).map_err(refuse)?;
+        let backing = self.backing_after(&session, payment.amount, now).await?;
+        if backing.frozen {
+            return Err(refuse(PayReason::SourceFrozen));
+        }
+        match backing.funding {
+            Funding::Unproven if self.demand(payment.funding_required).required => {
+                return Err(refuse(PayReason::FundingUnproven));
+            }
+            Funding::Short if self.demand(payment.funding_required).required => {
+                return Err(refuse(PayReason::InsufficientFunds));
+            }
+            Funding::Proven | Funding::Unproven | Funding::Short => {}
+        }
         let spent = session.spent().checked_add(payment.amount).unwrap_or(session.intent.cap);
         let remaining = session.intent.cap.checked_sub(spent).unwrap_or_default();
         Ok(Verified {
             payer: *session.user(),
-            session: SessionAfter { id: session.id, spent, remaining, payment: None },
-            funding: Funding::Unproven,
+            session: SessionAfter { id: session.id, spent, remaining, payment: None, funding: backing.funding },
         })
     }
 }
@@ -66,6 +76,6 @@ fn verify_repeat(payment: &Payment, session: &Session, hold: &Hold) -> Result<Ve
             let refusal = PayRefusal::new(reason).of(session.user());
             Err(PayRefusal { transaction, session: Some(after), ..refusal }.into())
         }
-        None => Ok(Verified { payer: *session.user(), session: after, funding: Funding::Unproven }),
+        None => Ok(Verified { payer: *session.user(), session: after }),
     }
 }

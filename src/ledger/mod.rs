@@ -27,6 +27,7 @@ use crate::domain::{
     amount::Amount,
     budget::{Budgets, Lane, OverBudget, Spending},
     clock::UnixSeconds,
+    funding::{Look, NewBound, Source},
     history::{History, PaymentTimes, Position},
     hold::{ContentHash, GiveUp, Hold, HoldId, NewHold},
     reason::{OpenReason, PayReason},
@@ -99,6 +100,15 @@ pub enum Deadline {
     Pending(Hold),
     /// It was decided in the meantime.
     Decided(Hold),
+}
+
+/// What became of a proof of a payer's balance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proved {
+    /// It counts (or the same one did already).
+    Counts(Source),
+    /// Something newer is known of the account: it was read from a node that lags.
+    Outdated,
 }
 
 /// A settlement with its live attempt, if one is recorded.
@@ -335,6 +345,33 @@ pub trait Ledger: Send + Sync + 'static {
         recipient: &Pubkey,
         since: UnixSeconds,
     ) -> Result<Openings, LedgerError>;
+
+    /// What is known of a payer's token account; `None` when nothing is.
+    async fn source(&self, user: &Pubkey, asset: &Pubkey) -> Result<Option<Source>, LedgerError>;
+
+    /// Writes a checked proof of a balance with what it is claimed for: everything held by all sessions of that user and
+    /// asset, and everything they captured in later slots. What is in flight is held, so each transfer is counted either
+    /// as claimed or as part of the balance, by the slot in which it turns out to have landed.
+    async fn prove_funding(&self, bound: &NewBound) -> Result<Proved, LedgerError>;
+
+    /// Every account with an open session, those that were looked at longest ago first.
+    async fn watched_sources(&self) -> Result<Vec<Source>, LedgerError>;
+
+    /// Writes what the monitor saw. A proof that is lost stays lost until a newer one, and payments that were accepted as
+    /// proven and have not landed are unproven from then on.
+    async fn record_looks(&self, looks: &[Look], now: UnixSeconds) -> Result<(), LedgerError>;
+
+    /// Which of these signatures name transactions of ours.
+    async fn ours(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError>;
+
+    /// Remembers the handle of the amount that a session's approve delegated; the first one stays.
+    async fn record_approval(&self, session: SessionId, handle: u128) -> Result<(), LedgerError>;
+
+    /// The handle of the amount that a session's approve delegated, if it was seen.
+    async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError>;
+
+    /// Those of `sessions` that are live become `superseded`.
+    async fn supersede_sessions(&self, sessions: &[SessionId]) -> Result<(), LedgerError>;
 
     /// A cheap write-free question that fails when the database does.
     async fn ping(&self) -> Result<(), LedgerError>;

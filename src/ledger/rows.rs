@@ -5,14 +5,17 @@
 //! engines fill these structs, so the rules stand here once.
 
 mod journal;
+mod source;
 #[cfg(test)]
 mod tests;
 
 pub(super) use journal::{AttemptRow, EventRow, SettlementRow};
+pub(super) use source::SourceRow;
 
 use crate::{
     domain::{
         amount::Amount,
+        funding::Funding,
         hold::{ContentHash, Hold, HoldId, HoldState},
         intent::Intent,
         reason::{OpenReason, PayReason},
@@ -215,6 +218,7 @@ pub(super) struct HoldRow {
     pub(super) accepted_at: i64,
     pub(super) deferred: i64,
     pub(super) returns: i64,
+    pub(super) funding: String,
 }
 
 impl HoldRow {
@@ -233,6 +237,7 @@ impl HoldRow {
             deferred: at.flag("deferred", self.deferred)?,
             returns: at.number("returns", self.returns)?,
             accepted_at: at.count("accepted_at", self.accepted_at)?,
+            funding: Funding::from_word(&self.funding).ok_or_else(|| at.wrong("funding"))?,
             nonce: self.nonce,
         })
     }

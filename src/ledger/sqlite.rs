@@ -5,6 +5,7 @@ use crate::{
         amount::Amount,
         budget::{Budgets, Lane, OverBudget, Spending},
         clock::UnixSeconds,
+        funding::{Look, NewBound, Source},
         history::{History, PaymentTimes, Position},
         hold::{GiveUp, Hold, HoldId, NewHold},
         reason::{OpenReason, PayReason},
@@ -12,10 +13,14 @@ use crate::{
         settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId},
     },
     ledger::{
-        Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Recorded, Signed, Totals, Work,
+        Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Proved, Recorded, Signed,
+        Totals, Work,
         import::ImportReport,
         open::{self, LedgerOptions, OpenError, Parts},
-        verbs::{audit, bookings, budgets, deferred, history, holds, journal, queries, select, sessions, settlements},
+        verbs::{
+            audit, bookings, budgets, deferred, funding, history, holds, journal, queries, select, sessions,
+            settlements,
+        },
         writer::WriterCounts,
     },
 };
@@ -286,6 +291,43 @@ impl Ledger for SqliteLedger {
 
     async fn transfers_since(&self, since: UnixSeconds) -> Result<Vec<LastTransfer>, LedgerError> {
         self.0.readers.run(move |conn| queries::transfers_since(conn, since)).await
+    }
+
+    async fn source(&self, user: &Pubkey, asset: &Pubkey) -> Result<Option<Source>, LedgerError> {
+        let (user, asset) = (*user, *asset);
+        self.0.readers.run(move |conn| funding::source(conn, &user, &asset)).await
+    }
+
+    async fn prove_funding(&self, bound: &NewBound) -> Result<Proved, LedgerError> {
+        let bound = *bound;
+        self.0.writer.run(move |conn| funding::prove(conn, &bound)).await
+    }
+
+    async fn watched_sources(&self) -> Result<Vec<Source>, LedgerError> {
+        self.0.readers.run(|conn| queries::snapshot(conn, funding::watched)).await
+    }
+
+    async fn record_looks(&self, looks: &[Look], now: UnixSeconds) -> Result<(), LedgerError> {
+        let looks = looks.to_vec();
+        self.0.writer.run(move |conn| funding::record_looks(conn, &looks, now)).await
+    }
+
+    async fn ours(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError> {
+        let signatures = signatures.to_vec();
+        self.0.readers.run(move |conn| funding::ours(conn, &signatures)).await
+    }
+
+    async fn record_approval(&self, session: SessionId, handle: u128) -> Result<(), LedgerError> {
+        self.0.writer.run(move |conn| funding::record_approval(conn, session, handle)).await
+    }
+
+    async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError> {
+        self.0.readers.run(move |conn| funding::approval(conn, session)).await
+    }
+
+    async fn supersede_sessions(&self, ended: &[SessionId]) -> Result<(), LedgerError> {
+        let ended = ended.to_vec();
+        self.0.writer.run(move |conn| sessions::supersede(conn, &ended)).await
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {

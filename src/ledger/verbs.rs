@@ -7,6 +7,7 @@ pub(super) mod audit;
 pub(super) mod bookings;
 pub(super) mod budgets;
 pub(super) mod deferred;
+pub(super) mod funding;
 pub(super) mod history;
 pub(super) mod holds;
 pub(super) mod journal;

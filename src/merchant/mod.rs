@@ -7,15 +7,18 @@
 //! - [`price`]: what a route costs, and the requirements made of it.
 //! - [`gate`]: the protocol decision, pure: ask, or settle this.
 //! - [`facilitator`]: `/verify`, `/settle` and `/supported` over HTTP.
+//! - [`receipts`]: proof that settlements moved money, by the merchant's own balance; [`chain`] is what it reads.
 //! - [`layer`]: [`Paywall`], a tower layer for axum and anything else that speaks `http`.
 //!
 //! Replays: the facilitator answers `success:true` once per payment (`spec/session.md` §3), and this middleware does
 //! not ask for `extra.idempotent`, so a header that is sent twice is served once.
 
+pub mod chain;
 pub mod facilitator;
 pub mod gate;
 pub mod layer;
 pub mod price;
+pub mod receipts;
 
 pub use facilitator::{FacilitatorClient, FacilitatorFault};
 pub use gate::Gate;

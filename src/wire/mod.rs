@@ -8,6 +8,7 @@
 
 pub mod agreement;
 pub mod facilitator;
+pub mod funding;
 pub mod header;
 pub mod json;
 pub mod opening;

@@ -6,12 +6,16 @@
 use crate::{
     domain::{
         amount::Amount,
+        funding::FundingProof,
         intent::{IntentHash, MAX_INTENT_BYTES},
         reason::OpenReason,
         session::SignedIntent,
         signed,
     },
-    wire::json::{self, Object},
+    wire::{
+        funding,
+        json::{self, Object},
+    },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use solana_pubkey::Pubkey;
@@ -36,6 +40,8 @@ pub struct Opening {
     pub approve: Approve,
     /// The intent and its signatures; nothing is verified yet.
     pub intent: SignedIntent,
+    /// What the payer proves of his balance; nothing is verified yet.
+    pub funding: Option<FundingProof>,
 }
 
 /// The approve that backs a session.
@@ -98,6 +104,7 @@ pub fn opening(body: &[u8]) -> Result<Opening, RefusedOpening> {
         network: text(&body, "network")?.to_owned(),
         approve: approve(&body)?,
         intent: intent(&body)?,
+        funding: funding::proof(&body)?,
     })
 }
 

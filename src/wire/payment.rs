@@ -79,6 +79,7 @@ fn decode(json: &Value, served: &Network) -> Result<Payment, Refused> {
         authorization,
         idempotent: terms.idempotent,
         deferred: terms.deferred,
+        funding_required: terms.funding_required,
         max_timeout_seconds: terms.max_timeout_seconds,
     })
 }
@@ -100,6 +101,7 @@ struct Sides<'a> {
 struct Terms {
     idempotent: bool,
     deferred: bool,
+    funding_required: bool,
     max_timeout_seconds: Option<u64>,
 }
 
@@ -197,10 +199,6 @@ impl<'a> Sides<'a> {
         let Some(extra) = self.required.object("extra")? else {
             return Ok(Terms { max_timeout_seconds, ..Terms::default() });
         };
-        // Funding proofs do not exist yet, so a merchant who insists on one is told no rather than served less.
-        if extra.text("funding")? == Some("required") {
-            return Err(Refused::new(PayReason::FundingUnproven));
-        }
         let deferred = match extra.text("settlement")? {
             None | Some(PER_CALL) => false,
             Some(DEFERRED) => true,
@@ -210,7 +208,12 @@ impl<'a> Sides<'a> {
                 return Err(Refused::because(PayReason::BadRequest, detail));
             }
         };
-        Ok(Terms { idempotent: extra.flag("idempotent")?.unwrap_or(false), deferred, max_timeout_seconds })
+        Ok(Terms {
+            idempotent: extra.flag("idempotent")?.unwrap_or(false),
+            deferred,
+            funding_required: extra.text("funding")? == Some("required"),
+            max_timeout_seconds,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `session` scheme's own bodies: the payload of a payment, `POST /sessions` and its answers, what `/supported`
 //! tells a payer, and `extensions.session` (`spec/session.md` §1-4).
 
+use crate::wire::funding::FundingProofBody;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -69,6 +70,9 @@ pub struct OpenSessionBody {
     /// The user's signature over `settle_message`, base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle_signature: Option<String>,
+    /// The user's attested balance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub funding_proof: Option<FundingProofBody>,
 }
 
 /// The body of `POST /sessions/{id}/allowances`; an empty one is about the payer.
@@ -146,9 +150,12 @@ pub struct SessionView {
     /// Whether the Covalidator attested that the approved amount is the cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap_verified: Option<bool>,
-    /// What is known of the payer's balance.
+    /// What is known of the payer's balance: `proven`, `unproven` or `short`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub funding: Option<String>,
+    /// Present and true while the payer's token account is frozen: payments go on when it is thawed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<bool>,
     /// The key that must sign every payment, base58.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_key: Option<String>,
@@ -184,7 +191,7 @@ pub struct SessionAfterPayment {
     /// `pending` (one may); to a repeat also `released` or `lost`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settlement: Option<String>,
-    /// What is known of the payer's balance: `unproven` until funding proofs exist.
+    /// What was known of the payer's balance when this payment was held: `proven`, `unproven` or `short`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub funding: Option<String>,
 }

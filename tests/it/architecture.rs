@@ -24,7 +24,11 @@ const LAYERS: [(&str, &[&str], &[&str]); 14] = [
     ),
     ("api", &["facilitator", "wire", "domain"], &["sqlx", "rusqlite", "solana_rpc_client"]),
     ("client", &["wire", "domain", "programs", "covalidator"], &["axum", "sqlx", "rusqlite", "clap"]),
-    ("merchant", &["wire", "domain"], &["axum", "sqlx", "rusqlite", "solana_rpc_client", "clap"]),
+    (
+        "merchant",
+        &["wire", "domain", "programs", "covalidator"],
+        &["axum", "sqlx", "rusqlite", "solana_rpc_client", "clap"],
+    ),
     ("localnet", &["domain", "programs"], &["sqlx", "rusqlite", "solana_rpc_client", "clap"]),
     ("config", &["domain"], &["axum", "sqlx", "rusqlite", "clap", "solana_rpc_client"]),
     ("telemetry", &["domain"], &["axum", "sqlx", "rusqlite", "clap", "solana_rpc_client"]),

@@ -7,9 +7,11 @@
 
 mod bad_bodies;
 mod bad_transactions;
+mod funding;
 mod openings;
 mod payments;
 mod quotas;
+mod receipts;
 mod replays;
 mod session_keys;
 mod sharing;

@@ -56,6 +56,7 @@ impl Scene {
             network: opening.intent.network.clone(),
             approve: ApproveSource::Transaction(BASE64_STANDARD.encode(wire(&approve))),
             intent: SignedIntent { signature: payer.sign(&bytes), bytes, settle_signature: None },
+            funding: None,
         };
         Self { payer, merchant, request, reads }
     }
@@ -72,6 +73,7 @@ impl Scene {
             authorization: None,
             idempotent: false,
             deferred: false,
+            funding_required: false,
             max_timeout_seconds: None,
         }
     }

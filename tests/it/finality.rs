@@ -200,6 +200,7 @@ async fn request(world: &World, opening: &Opening) -> OpenRequest {
         network: opening.intent.network.clone(),
         approve: ApproveSource::Transaction(BASE64_STANDARD.encode(wire(&approve))),
         intent: SignedIntent { signature: opening.payer.sign(&bytes), bytes, settle_signature: None },
+        funding: None,
     }
 }
 
@@ -215,6 +216,7 @@ fn payment(session: &Session, nonce: &str) -> Payment {
         authorization: None,
         idempotent: false,
         deferred: false,
+        funding_required: false,
         max_timeout_seconds: None,
     }
 }

@@ -331,9 +331,14 @@ fn a_deadline_is_a_positive_whole_number() {
 }
 
 #[test]
-fn a_demanded_funding_proof_is_refused_while_there_is_none() {
-    let demanded = with(version_1(), "/paymentRequirements/extra", json!({"funding": "required"}));
-    refused(&demanded, PayReason::FundingUnproven);
+fn a_merchant_may_demand_a_funding_proof() {
+    for (extra, demanded) in
+        [(json!({"funding": "required"}), true), (json!({"funding": "advisory"}), false), (json!({}), false)]
+    {
+        let body = with(version_1(), "/paymentRequirements/extra", extra);
+        assert_eq!(read(&body).expect("a payment").funding_required, demanded);
+    }
+    refused(&with(version_1(), "/paymentRequirements/extra", json!({"funding": 1})), PayReason::BadRequest);
 }
 
 #[test]

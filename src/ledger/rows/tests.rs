@@ -49,6 +49,7 @@ fn hold() -> HoldRow {
         accepted_at: 7,
         deferred: 0,
         returns: 0,
+        funding: "proven".to_owned(),
     }
 }
 

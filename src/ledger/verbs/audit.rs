@@ -4,6 +4,7 @@
 use super::{
     Outcome,
     bookings::{self, Booking},
+    funding,
     queries::snapshot,
     select,
 };
@@ -28,6 +29,7 @@ pub(in crate::ledger) fn audit(conn: &Connection) -> Outcome<()> {
         for_each(conn, "settlements", |row| settlement(conn, row))?;
         let sums = sums_of_holds(conn)?;
         for_each(conn, "sessions", |row| session(conn, row, &sums))?;
+        sources(conn)?;
         CONTRADICTIONS.iter().try_for_each(|(table, text, sql)| {
             let found = select::value::<i64>(conn, sql, [])?;
             found.map_or(Ok(()), |row| Err(contradiction(table, row, text)))
@@ -166,6 +168,21 @@ fn session(conn: &Connection, row: i64, sums: &HashMap<SessionId, Sums>) -> Outc
     }
     if of_holds != of_row {
         return Err(wrong("what it promised or lost is not what its holds add up to"));
+    }
+    Ok(())
+}
+
+/// Every proved balance is claimed for what its user's sessions hold and have captured since, and for nothing else.
+fn sources(conn: &Connection) -> Outcome<()> {
+    for (row, source) in (1..).zip(select::sources(conn, "", [])?) {
+        let Some(bound) = source.bound else { continue };
+        if funding::claimed_since(conn, &source.user, &source.asset, bound.slot)? != bound.claimed {
+            return Err(contradiction(
+                "sources",
+                row,
+                "it is not claimed for what its sessions hold and captured since",
+            ));
+        }
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Accepting payments, answering them once, and ending the wait for them.
 
-use super::{Outcome, deferred, missing, plain_hold, select, sessions};
+use super::{Outcome, deferred, funding, missing, plain_hold, select, sessions};
 use crate::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
+        funding::Funding,
         hold::{Hold, HoldId, HoldState, NewHold},
         reason::PayReason,
         session::{Session, SessionId},
@@ -33,7 +34,11 @@ pub(in crate::ledger) fn hold(conn: &Connection, new: &NewHold) -> Outcome<Held>
         return Ok(Held::Refused(PayReason::InvalidAmount));
     }
     match session.may_hold(new.amount, new.now, new.unverified_exposure) {
-        Ok(()) => write(conn, new, &session).map(Held::New),
+        Ok(()) => {}
+        Err(reason) => return Ok(Held::Refused(reason)),
+    }
+    match funding::admit(conn, new, &session)? {
+        Ok(funding) => write(conn, new, &session, funding).map(Held::New),
         Err(reason) => Ok(Held::Refused(reason)),
     }
 }
@@ -66,7 +71,7 @@ fn take_over(conn: &Connection, new: &NewHold) -> Outcome<Option<Held>> {
     Ok(Some(Held::Repeat(hold)))
 }
 
-fn write(conn: &Connection, new: &NewHold, session: &Session) -> Outcome<Hold> {
+fn write(conn: &Connection, new: &NewHold, session: &Session, funding: Funding) -> Outcome<Hold> {
     let overflow = || LedgerError::Inconsistent("a hold within the cap does not fit the cap".to_owned());
     let spent_after = session.spent().checked_add(new.amount).ok_or_else(overflow)?;
     let remaining_after = session.intent.cap.checked_sub(spent_after).ok_or_else(overflow)?;
@@ -80,8 +85,8 @@ fn write(conn: &Connection, new: &NewHold, session: &Session) -> Outcome<Hold> {
     // A promise is told with this row: whoever repeats it finds that it was.
     conn.prepare_cached(
         "INSERT INTO holds (id, session, nonce, content, amount, spent_after, remaining_after, state, told, \
-         pending_answered, taken_over, accepted_at, deferred) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', ?9, 0, 0, ?8, ?9)",
+         pending_answered, taken_over, accepted_at, deferred, funding) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', ?9, 0, 0, ?8, ?9, ?10)",
     )?
     .execute(params![
         select::hold_key(new.id),
@@ -93,6 +98,7 @@ fn write(conn: &Connection, new: &NewHold, session: &Session) -> Outcome<Hold> {
         i64::from(remaining_after),
         column("accepted_at", new.now)?,
         promised,
+        funding.word(),
     ])?;
     Ok(Hold {
         id: new.id,
@@ -107,6 +113,7 @@ fn write(conn: &Connection, new: &NewHold, session: &Session) -> Outcome<Hold> {
         deferred: promised,
         returns: 0,
         accepted_at: new.now,
+        funding,
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Outcome,
     bookings::{self, Booking},
-    budgets, deferred, holds, missing, select, sessions,
+    budgets, deferred, funding, holds, missing, select, sessions,
 };
 use crate::{
     domain::{
@@ -79,16 +79,18 @@ pub(in crate::ledger) fn record(
     }
     let after = advance(conn, &unmoved(conn, seen)?, event, now)?;
     match event {
-        Event::Landed { .. } => {
+        Event::Landed { slot } => {
             let attempt = live(conn, &after)?;
             bookings::book(conn, &attempt.signature, Booking::Spent, attempt.cost)?;
             capture(conn, &after)?;
+            funding::captured(conn, &after, *slot)?;
             tell(conn, &after, waiting)?;
         }
         Event::TakenBack => {
             let attempt = live(conn, &after)?;
             bookings::book(conn, &attempt.signature, Booking::Reserved, attempt.cost)?;
             uncapture(conn, &after)?;
+            funding::taken_back(conn, &after)?;
         }
         Event::Refused { reason, .. } => {
             let signature = bury_failed(conn, &after)?;

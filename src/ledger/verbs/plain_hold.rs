@@ -8,13 +8,15 @@ use super::{Outcome, select};
 use crate::{
     domain::{
         amount::Amount,
+        funding::Funding,
         hold::{Exposure, Hold, HoldState, NewHold},
     },
     ledger::{LedgerError, rows::column},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-/// What a hold has to know of its session: only of one that is open, in time, and has room for the amount.
+/// What a hold has to know of its session: only of one that is open, in time, has room for the amount, and of whose
+/// payer's account nothing is known.
 struct Room {
     row: i64,
     spent: i64,
@@ -29,6 +31,7 @@ const ROOM: &str = "SELECT seq, captured + held, cap - captured - held, deferred
     coalesce((SELECT m.deferred_held FROM merchant_exposure m \
         WHERE m.recipient = sessions.recipient AND m.asset = sessions.asset), 0) \
     FROM sessions WHERE id = ?1 AND state = 'open' AND expires_at > ?2 \
+    AND NOT EXISTS (SELECT 1 FROM sources s WHERE s.user = sessions.user AND s.asset = sessions.asset) \
     AND ?3 <= (CASE cap_verified WHEN 1 THEN cap ELSE min(cap, ?4) END) - captured - held";
 
 impl Room {
@@ -53,7 +56,8 @@ impl Room {
 
 /// Writes the hold; none, and nothing is written, when it is not that simple.
 pub(super) fn write(conn: &Connection, new: &NewHold) -> Outcome<Option<Hold>> {
-    if new.nonce.is_none() || new.amount == Amount::ZERO {
+    // Where something is known or asked of the payer's balance, it has to be weighed.
+    if new.nonce.is_none() || new.amount == Amount::ZERO || new.funding.required {
         return Ok(None);
     }
     let (amount, now) = (i64::from(new.amount), column("accepted_at", new.now)?);
@@ -101,6 +105,7 @@ pub(super) fn write(conn: &Connection, new: &NewHold) -> Outcome<Option<Hold>> {
         deferred: promised,
         returns: 0,
         accepted_at: new.now,
+        funding: Funding::Unproven,
     }))
 }
 

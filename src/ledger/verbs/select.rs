@@ -3,11 +3,12 @@
 use super::Outcome;
 use crate::{
     domain::{
+        funding::Source,
         hold::{Hold, HoldId},
         session::{Session, SessionId},
         settlement::{Attempt, Event, Settlement, SettlementId},
     },
-    ledger::rows::{AttemptRow, EventRow, HoldRow, SessionRow, SettlementRow},
+    ledger::rows::{AttemptRow, EventRow, HoldRow, SessionRow, SettlementRow, SourceRow},
 };
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
@@ -16,7 +17,7 @@ const SESSION: &str = "SELECT seq, id, user, asset, recipient, spender, session_
     created_at FROM sessions";
 
 const HOLD: &str = "SELECT h.seq, h.id, h.session, h.nonce, h.content, h.amount, h.spent_after, h.remaining_after, \
-    h.state, h.settlement, h.reason, h.signature, a.signature, h.told, h.accepted_at, h.deferred, h.returns \
+    h.state, h.settlement, h.reason, h.signature, a.signature, h.told, h.accepted_at, h.deferred, h.returns, h.funding \
     FROM holds h LEFT JOIN attempts a ON a.settlement = h.settlement AND a.live = 1";
 
 const SETTLEMENT: &str =
@@ -27,6 +28,9 @@ const ATTEMPT: &str = "SELECT signature, settlement, number, wire, last_valid_bl
 
 const EVENT: &str = "SELECT sequence, event, signature, slot, reason, finalised_height, first_available_block \
     FROM settlement_events WHERE settlement = ?1 ORDER BY sequence";
+
+const SOURCE: &str = "SELECT user, asset, frozen, bound, handle, slot, anchor, proved_at, claimed, examined, final, \
+    looked_at, lost, lost_slot FROM sources";
 
 /// Bytes of an id as they are bound.
 pub(in crate::ledger) fn hold_key(id: HoldId) -> [u8; 16] {
@@ -104,6 +108,11 @@ pub(in crate::ledger) fn live_attempt(conn: &Connection, id: SettlementId) -> Ou
     Ok(attempts(conn, "WHERE settlement = ?1 AND live = 1", [settlement_key(id)])?.pop())
 }
 
+/// The sources that `rest` selects.
+pub(in crate::ledger) fn sources(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<Source>> {
+    all(conn, SOURCE, rest, params, |row| Ok(source_row(row)?.into_source()?))
+}
+
 /// The whole log of a settlement with its numbers.
 pub(in crate::ledger) fn events(conn: &Connection, id: SettlementId) -> Outcome<Vec<(i64, Event)>> {
     all(conn, EVENT, "", [settlement_key(id)], |row| {
@@ -167,6 +176,7 @@ fn hold_row(row: &Row<'_>) -> rusqlite::Result<HoldRow> {
         accepted_at: row.get(14)?,
         deferred: row.get(15)?,
         returns: row.get(16)?,
+        funding: row.get(17)?,
     })
 }
 
@@ -196,6 +206,25 @@ fn attempt_row(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         rent: row.get(7)?,
         lamports_granted: row.get(8)?,
         bears_allowances: row.get(9)?,
+    })
+}
+
+fn source_row(row: &Row<'_>) -> rusqlite::Result<SourceRow> {
+    Ok(SourceRow {
+        user: row.get(0)?,
+        asset: row.get(1)?,
+        frozen: row.get(2)?,
+        bound: row.get(3)?,
+        handle: row.get(4)?,
+        slot: row.get(5)?,
+        anchor: row.get(6)?,
+        proved_at: row.get(7)?,
+        claimed: row.get(8)?,
+        examined: row.get(9)?,
+        is_final: row.get(10)?,
+        looked_at: row.get(11)?,
+        lost: row.get(12)?,
+        lost_slot: row.get(13)?,
     })
 }
 

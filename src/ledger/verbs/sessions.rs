@@ -95,12 +95,8 @@ pub(in crate::ledger) fn mark_open(
                 "UPDATE sessions SET state = 'open', cap_verified = ?2, approve = ?3 WHERE id = ?1 AND state = 'opening'",
             )?
             .execute(params![id.to_bytes(), verified, approve.as_ref()])?;
-            for other in superseded.iter().filter(|other| **other != id) {
-                conn.prepare_cached(
-                    "UPDATE sessions SET state = 'superseded' WHERE id = ?1 AND state IN ('opening', 'open')",
-                )?
-                .execute([other.to_bytes()])?;
-            }
+            let others: Vec<SessionId> = superseded.iter().copied().filter(|other| *other != id).collect();
+            supersede(conn, &others)?;
         }
         SessionState::Open if verified => {
             conn.prepare_cached("UPDATE sessions SET cap_verified = 1 WHERE id = ?1")?.execute([id.to_bytes()])?;
@@ -108,6 +104,16 @@ pub(in crate::ledger) fn mark_open(
         _ => return Ok(session),
     }
     select::session(conn, id)?.ok_or_else(|| missing("session"))
+}
+
+/// Those that are live become `superseded`.
+pub(in crate::ledger) fn supersede(conn: &Connection, ended: &[SessionId]) -> Outcome<()> {
+    let mut end =
+        conn.prepare_cached("UPDATE sessions SET state = 'superseded' WHERE id = ?1 AND state IN ('opening', 'open')")?;
+    for id in ended {
+        end.execute([id.to_bytes()])?;
+    }
+    Ok(())
 }
 
 /// `opening`, or `open` with an unverified cap, becomes `rejected`; any other is left alone.

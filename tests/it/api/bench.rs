@@ -33,8 +33,8 @@ use sotto::{
         payment::PaymentLimits,
     },
     facilitator::{
-        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, LaneSettings, Ports,
-        ReadPolicy, Settings,
+        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, FundingSettings, Keys,
+        LaneSettings, Ports, ReadPolicy, Settings,
     },
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
@@ -162,6 +162,7 @@ impl ApiBench {
             max_approve_units: 400_000,
             low_balance: 10_000_000,
             budgets: Budgets::default(),
+            funding: FundingSettings::default(),
         };
         let asset = settings.asset;
         let spender = signer.pubkey();

@@ -137,18 +137,10 @@ async fn a_session_that_paid_before_its_cap_was_known_is_verified_later() {
         assert_eq!(answer["capVerified"], json!(false));
         let shop = Shop { world, payer, merchant, session };
         shop.pays(30_000, None).await;
-        let asked = shop.world.covalidator.requests();
         shop.world.covalidator.faults().set(CovalidatorPlan::default());
-        match delegation {
-            Delegation::Public => is_verified(&shop).await,
-            // The transfer made a new delegated amount, which nobody may decrypt: it stays unverified, and open.
-            Delegation::Documented => {
-                while shop.world.covalidator.requests() < asked + 3 {
-                    shop.world.confirmed().await;
-                }
-                assert_eq!(view(&shop.world, &shop.session).await["capVerified"], json!(false));
-            }
-        }
+        // Under documented delegation the transfer made a new delegated amount, which nobody may decrypt; what the approve
+        // itself made stays readable.
+        is_verified(&shop).await;
         shop.pays(70_000, None).await;
         shop.closes().await;
     }

@@ -6,11 +6,15 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
-    chain::{Chain, ChainAccount, ChainError, Commitment, EndpointHealth, LiveBlockhash, Simulation},
+    chain::{
+        Chain, ChainAccount, ChainError, Commitment, EndpointHealth, LiveBlockhash, Simulation,
+        history::{Listed, Page, SeenTransaction},
+    },
     domain::{
         amount::Amount,
         budget::{Budgets, Lane, OverBudget, Spending},
         clock::UnixSeconds,
+        funding::{Look, NewBound, Source},
         history::{History, PaymentTimes, Position},
         hold::{GiveUp, Hold, HoldId, NewHold},
         reason::{OpenReason, PayReason},
@@ -18,7 +22,8 @@ use sotto::{
         settlement::{Attempt, Cost, Event, Observation, Purpose, Settlement, SettlementId},
     },
     ledger::{
-        Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Recorded, Signed, Totals, Work,
+        Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Proved, Recorded, Signed,
+        Totals, Work,
     },
 };
 use std::{
@@ -309,6 +314,38 @@ impl Ledger for MortalLedger {
         self.fate.step("transfers_since", self.inner.transfers_since(since)).await
     }
 
+    async fn source(&self, user: &Pubkey, asset: &Pubkey) -> Result<Option<Source>, LedgerError> {
+        self.fate.step("source", self.inner.source(user, asset)).await
+    }
+
+    async fn prove_funding(&self, bound: &NewBound) -> Result<Proved, LedgerError> {
+        self.fate.step("prove_funding", self.inner.prove_funding(bound)).await
+    }
+
+    async fn watched_sources(&self) -> Result<Vec<Source>, LedgerError> {
+        self.fate.step("watched_sources", self.inner.watched_sources()).await
+    }
+
+    async fn record_looks(&self, looks: &[Look], now: UnixSeconds) -> Result<(), LedgerError> {
+        self.fate.step("record_looks", self.inner.record_looks(looks, now)).await
+    }
+
+    async fn ours(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError> {
+        self.fate.step("ours", self.inner.ours(signatures)).await
+    }
+
+    async fn record_approval(&self, session: SessionId, handle: u128) -> Result<(), LedgerError> {
+        self.fate.step("record_approval", self.inner.record_approval(session, handle)).await
+    }
+
+    async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError> {
+        self.fate.step("approval", self.inner.approval(session)).await
+    }
+
+    async fn supersede_sessions(&self, sessions: &[SessionId]) -> Result<(), LedgerError> {
+        self.fate.step("supersede_sessions", self.inner.supersede_sessions(sessions)).await
+    }
+
     async fn ping(&self) -> Result<(), LedgerError> {
         self.fate.step("ping", self.inner.ping()).await
     }
@@ -340,6 +377,23 @@ impl Chain for MortalChain {
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError> {
         let accounts = self.fate.step("accounts", self.inner.accounts(keys)).await?;
         Ok(self.fate.as_they_were(keys, accounts))
+    }
+
+    async fn accounts_since(
+        &self,
+        keys: &[Pubkey],
+        at_least: u64,
+    ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
+        let (slot, accounts) = self.fate.step("accounts_since", self.inner.accounts_since(keys, at_least)).await?;
+        Ok((slot, self.fate.as_they_were(keys, accounts)))
+    }
+
+    async fn history(&self, account: &Pubkey, page: Page) -> Result<Vec<Listed>, ChainError> {
+        self.fate.step("history", self.inner.history(account, page)).await
+    }
+
+    async fn transaction(&self, signature: &Signature) -> Result<Option<SeenTransaction>, ChainError> {
+        self.fate.step("transaction", self.inner.transaction(signature)).await
     }
 
     async fn rent(&self, bytes: usize) -> Result<u64, ChainError> {

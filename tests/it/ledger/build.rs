@@ -5,6 +5,7 @@ use solana_signature::Signature;
 use sotto::{
     domain::{
         amount::Amount,
+        funding::FundingDemand,
         hold::{ContentHash, Hold, HoldId, NewHold},
         intent::Intent,
         reason::PayReason,
@@ -120,6 +121,7 @@ pub(crate) fn payment(session: SessionId, number: u32, units: u64) -> NewHold {
         amount: amount(units),
         unverified_exposure: amount(50),
         deferred: None,
+        funding: FundingDemand { required: false, max_age: 60 },
         now: NOW,
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod budgets;
 pub(crate) mod deferred;
+pub(crate) mod funding;
 pub(crate) mod history;
 pub(crate) mod holds;
 pub(crate) mod queries;

@@ -107,6 +107,23 @@ macro_rules! on {
                 a_rent_that_is_an_upper_bound_is_corrected_once,
                 spending_is_told_by_hour_purpose_and_merchant,
             }
+            funding {
+                a_proof_comes_back_as_it_was_written,
+                everything_a_user_holds_is_claimed_from_his_balance,
+                a_capture_after_the_proof_stays_claimed,
+                a_transfer_in_flight_counts_by_the_slot_it_lands_in,
+                what_landed_before_the_proof_was_written_counts_by_its_slot_too,
+                a_failed_or_absent_transfer_is_not_claimed,
+                a_fork_voids_the_proof_that_saw_what_it_takes_back,
+                a_demand_is_decided_with_the_hold,
+                a_void_proof_stays_void_until_a_newer_one,
+                a_look_tells_of_the_proof_it_was_made_for_only,
+                a_frozen_account_pays_nothing_until_it_is_thawed,
+                accounts_with_open_sessions_are_watched_the_longest_unseen_first,
+                signatures_of_ours_are_known,
+                the_handle_of_an_approve_is_remembered_once,
+                only_live_sessions_are_superseded,
+            }
             queries {
                 unfinished_work_is_told_oldest_first_with_what_may_be_sent,
                 sessions_with_waiting_holds_are_told_oldest_first,

@@ -9,6 +9,7 @@ use sotto::{
     domain::{
         amount::Amount,
         budget::{Budgets, Part, Scope},
+        funding::FundingDemand,
         hold::{Exposure, GiveUp, HoldState, NewHold, rest_after},
         reason::PayReason,
         session::{CapCheck, SessionState},
@@ -139,6 +140,7 @@ impl Model {
             amount: amount(wanted.units),
             unverified_exposure: amount(0),
             deferred: wanted.deferred.then_some(LIMITS),
+            funding: FundingDemand { required: false, max_age: 60 },
             now: NOW,
         };
         let answer = ledger.hold(&new).await.expect("answers");

@@ -37,8 +37,8 @@ use sotto::{
         payment::PaymentLimits,
     },
     facilitator::{
-        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, Keys, LaneSettings, Ports,
-        ReadPolicy, Settings,
+        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, FundingSettings, Keys,
+        LaneSettings, Ports, ReadPolicy, Settings,
     },
     ledger::{Ledger, LedgerOptions, SqliteLedger},
     localnet::{
@@ -240,6 +240,7 @@ impl World {
             max_approve_units: 400_000,
             low_balance: 10_000_000,
             budgets: Budgets::default(),
+            funding: FundingSettings::default(),
         };
         (self.options.settings)(&mut settings);
         settings

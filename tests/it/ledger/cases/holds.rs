@@ -7,6 +7,7 @@ use crate::ledger::build::{
 use sotto::{
     domain::{
         amount::Amount,
+        funding::Funding,
         hold::{Hold, HoldState, NewHold},
         reason::{OpenReason, PayReason},
         session::CapCheck,
@@ -34,6 +35,7 @@ pub(crate) async fn a_hold_comes_back_as_it_was_written(ledger: &dyn Ledger) {
         deferred: false,
         returns: 0,
         accepted_at: 777,
+        funding: Funding::Unproven,
     };
     assert_eq!(held(ledger, &new).await, expected);
     assert_eq!(find(ledger, 1).await, expected);

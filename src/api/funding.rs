@@ -1,0 +1,36 @@
+//! `POST /sessions/{id}/funding`.
+
+use crate::{
+    api::{
+        App,
+        error::OpenFailure,
+        extract::{self, Body},
+        sessions,
+    },
+    domain::session::Session,
+    facilitator::Backing,
+};
+use axum::{
+    Json,
+    extract::{Path, State, rejection::PathRejection},
+    response::{IntoResponse as _, Response},
+};
+
+/// Takes a payer's attested balance. Needs no signature of its own: the attestation is the Covalidator's, and a true
+/// balance hurts nobody. So the answer tells no amounts.
+pub(super) async fn prove(State(app): State<App>, id: Result<Path<String>, PathRejection>, body: Body) -> Response {
+    match ask(&app, id, body).await {
+        Ok((session, backing)) => Json(sessions::view(&session, false, backing)).into_response(),
+        Err(failure) => failure.answer(),
+    }
+}
+
+async fn ask(
+    app: &App,
+    id: Result<Path<String>, PathRejection>,
+    body: Body,
+) -> Result<(Session, Backing), OpenFailure> {
+    let id = sessions::session_id(id.ok().map(|Path(text)| text))?;
+    let proof = extract::funding_proof(body)?;
+    app.facilitator.prove_funding(id, &proof).await.map_err(OpenFailure::of_use_case)
+}

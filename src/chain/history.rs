@@ -1,0 +1,160 @@
+//! What happened to an account: its list of transactions, and what one of them did.
+
+use crate::chain::{ChainError, node::Question, pool::Pool};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::json;
+use solana_commitment_config::CommitmentConfig;
+use solana_message::compiled_instruction::CompiledInstruction;
+use solana_pubkey::Pubkey;
+use solana_rpc_client_api::{
+    config::{RpcSignaturesForAddressConfig, RpcTransactionConfig},
+    request::RpcRequest,
+    response::RpcConfirmedTransactionStatusWithSignature,
+};
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_status_client_types::{
+    EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction, TransactionBinaryEncoding,
+    TransactionConfirmationStatus, UiInstruction, UiTransactionEncoding, UiTransactionStatusMeta,
+    option_serializer::OptionSerializer,
+};
+
+/// The most entries of one page.
+pub const MAX_PAGE: usize = 1_000;
+
+/// Which part of an account's history is asked for, newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Only what came before this one.
+    pub before: Option<Signature>,
+    /// The most entries, at most [`MAX_PAGE`].
+    pub limit: usize,
+    /// Only from a node that knows this slot.
+    pub at_least: u64,
+}
+
+/// A transaction that named an account, at `confirmed` or surer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its signature.
+    pub signature: Signature,
+    /// The slot it landed in.
+    pub slot: u64,
+    /// Whether it landed with an error, and so changed nothing but its fee payer's balance.
+    pub failed: bool,
+    /// Whether it can no longer be taken back.
+    pub finalised: bool,
+}
+
+/// What one transaction did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenTransaction {
+    /// The slot it landed in.
+    pub slot: u64,
+    /// Whether it landed with an error.
+    pub failed: bool,
+    /// Who signed it, the fee payer first.
+    pub signers: Vec<Pubkey>,
+    /// Its instructions, and those that they called, in whatever depth.
+    pub instructions: Vec<SeenInstruction>,
+}
+
+/// One instruction of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenInstruction {
+    /// The program.
+    pub program: Pubkey,
+    /// The accounts it was given.
+    pub accounts: Vec<Pubkey>,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+pub(super) async fn page(pool: &Pool, account: &Pubkey, page: Page) -> Result<Vec<Listed>, ChainError> {
+    let config = RpcSignaturesForAddressConfig {
+        before: page.before.map(|signature| signature.to_string()),
+        until: None,
+        limit: Some(page.limit.clamp(1, MAX_PAGE)),
+        commitment: Some(CommitmentConfig::confirmed()),
+        min_context_slot: Some(page.at_least),
+    };
+    let params = json!([account.to_string(), config]);
+    let question = Question::new("reading an account's history", RpcRequest::GetSignaturesForAddress, params);
+    let told: Vec<RpcConfirmedTransactionStatusWithSignature> = pool.ask(&question).await?;
+    told.iter().map(listed).collect()
+}
+
+fn listed(told: &RpcConfirmedTransactionStatusWithSignature) -> Result<Listed, ChainError> {
+    let signature = told.signature.parse();
+    Ok(Listed {
+        signature: signature.map_err(|_| ChainError::Inconsistent("a history names no signature".to_owned()))?,
+        slot: told.slot,
+        failed: told.err.is_some(),
+        finalised: told.confirmation_status == Some(TransactionConfirmationStatus::Finalized),
+    })
+}
+
+pub(super) async fn transaction(pool: &Pool, signature: &Signature) -> Result<Option<SeenTransaction>, ChainError> {
+    let config = RpcTransactionConfig {
+        encoding: Some(UiTransactionEncoding::Base64),
+        commitment: Some(CommitmentConfig::confirmed()),
+        max_supported_transaction_version: Some(0),
+    };
+    let params = json!([signature.to_string(), config]);
+    let question = Question::new("reading a transaction", RpcRequest::GetTransaction, params);
+    let told: Option<EncodedConfirmedTransactionWithStatusMeta> = pool.ask(&question).await?;
+    told.map(|told| seen(&told).ok_or_else(|| ChainError::Inconsistent("a transaction cannot be read".to_owned())))
+        .transpose()
+}
+
+/// The transaction, unless anything of it is missing or malformed.
+fn seen(told: &EncodedConfirmedTransactionWithStatusMeta) -> Option<SeenTransaction> {
+    let EncodedTransaction::Binary(text, TransactionBinaryEncoding::Base64) = &told.transaction.transaction else {
+        return None;
+    };
+    let transaction: VersionedTransaction = wincode::deserialize(&STANDARD.decode(text).ok()?).ok()?;
+    let meta = told.transaction.meta.as_ref()?;
+    let keys = keys(&transaction, meta)?;
+    let signers = usize::from(transaction.message.header().num_required_signatures);
+    let mut instructions = Vec::new();
+    for instruction in transaction.message.instructions() {
+        instructions.push(resolve(instruction, &keys)?);
+    }
+    if let OptionSerializer::Some(inner) = &meta.inner_instructions {
+        for instruction in inner.iter().flat_map(|inner| &inner.instructions) {
+            let UiInstruction::Compiled(compiled) = instruction else { return None };
+            let instruction = CompiledInstruction {
+                program_id_index: compiled.program_id_index,
+                accounts: compiled.accounts.clone(),
+                data: bs58::decode(&compiled.data).into_vec().ok()?,
+            };
+            instructions.push(resolve(&instruction, &keys)?);
+        }
+    }
+    Some(SeenTransaction {
+        slot: told.slot,
+        failed: meta.err.is_some(),
+        signers: keys.get(..signers)?.to_vec(),
+        instructions,
+    })
+}
+
+/// All keys in the order in which instructions count them: the message's own, then those of lookup tables.
+fn keys(transaction: &VersionedTransaction, meta: &UiTransactionStatusMeta) -> Option<Vec<Pubkey>> {
+    let mut keys = transaction.message.static_account_keys().to_vec();
+    if let OptionSerializer::Some(loaded) = &meta.loaded_addresses {
+        for text in loaded.writable.iter().chain(&loaded.readonly) {
+            keys.push(text.parse().ok()?);
+        }
+    }
+    Some(keys)
+}
+
+fn resolve(instruction: &CompiledInstruction, keys: &[Pubkey]) -> Option<SeenInstruction> {
+    let key = |index: &u8| keys.get(usize::from(*index)).copied();
+    Some(SeenInstruction {
+        program: key(&instruction.program_id_index)?,
+        accounts: instruction.accounts.iter().map(key).collect::<Option<_>>()?,
+        bytes: instruction.data.clone(),
+    })
+}

@@ -1,0 +1,55 @@
+//! `[funding]`: what is asked of payers' balances, and how their accounts are watched.
+
+use super::{reader::Reader, schema::Key};
+use crate::domain::funding::FundingPolicy;
+use std::time::Duration;
+
+const POLICY: Key = Key::text("funding", "policy");
+const MAX_AGE_SECONDS: Key = Key::integer("funding", "max_age_seconds");
+const MONITOR_SECONDS: Key = Key::integer("funding", "monitor_seconds");
+const MONITOR_REQUESTS: Key = Key::integer("funding", "monitor_requests");
+
+pub(super) const KEYS: &[Key] = &[POLICY, MAX_AGE_SECONDS, MONITOR_SECONDS, MONITOR_REQUESTS];
+
+/// What is asked of payers' balances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FundingConfig {
+    /// Whether proofs are taken and demanded.
+    pub policy: FundingPolicy,
+    /// How long ago an account may have been looked at for its proof to count, in seconds.
+    pub max_age_seconds: u64,
+    /// How often accounts with open sessions are looked at.
+    pub monitor: Duration,
+    /// The most RPC requests of one round of looks.
+    pub monitor_requests: u32,
+}
+
+impl FundingConfig {
+    /// Reads the section.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let policy = reader.word(
+            &POLICY,
+            &[
+                ("off", FundingPolicy::Off),
+                ("advisory", FundingPolicy::Advisory),
+                ("required", FundingPolicy::Required),
+            ],
+        );
+        let max_age_seconds = reader.whole(&MAX_AGE_SECONDS, 1..=3_600_u64);
+        let monitor = reader.whole(&MONITOR_SECONDS, 1..=600_u64).map(Duration::from_secs);
+        let monitor_requests = reader.whole(&MONITOR_REQUESTS, 1..=100_000_u32);
+        if let (Some(age), Some(monitor)) = (max_age_seconds, monitor)
+            && age <= monitor.as_secs()
+        {
+            let problem = format!("{age} s is not above funding.monitor_seconds ({} s)", monitor.as_secs());
+            reader.fault(&MAX_AGE_SECONDS, problem, "raise it, or lower funding.monitor_seconds");
+            return None;
+        }
+        Some(Self {
+            policy: policy?,
+            max_age_seconds: max_age_seconds?,
+            monitor: monitor?,
+            monitor_requests: monitor_requests?,
+        })
+    }
+}
