@@ -106,7 +106,7 @@ pub enum Deadline {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proved {
     /// It counts (or the same one did already).
-    Counts(Source),
+    Counts(Box<Source>),
     /// Something newer is known of the account: it was read from a node that lags.
     Outdated,
 }

@@ -93,7 +93,7 @@ pub struct Span {
 /// What a span proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The balance grew by exactly what was told.
+    /// The balance grew by what was told, at least.
     Paid,
     /// It grew by less.
     Short {
@@ -134,9 +134,8 @@ impl Span {
         let grown = u128::try_from(growth).unwrap_or(0);
         match self.told() {
             Some(told) if told <= grown => Verdict::Paid,
-            Some(_) if grown == 0 => Verdict::Nothing,
+            _ if grown == 0 => Verdict::Nothing,
             Some(told) => Verdict::Short { missing: told - grown },
-            None if grown == 0 => Verdict::Nothing,
             None => Verdict::Grew,
         }
     }

@@ -51,7 +51,7 @@ pub(in crate::ledger) fn prove(conn: &Connection, new: &NewBound) -> Outcome<Pro
         && let Some(bound) = known.bound
     {
         if bound.lost.is_none() && bound.handle == new.handle && new.slot <= bound.slot {
-            return Ok(Proved::Counts(known));
+            return Ok(Proved::Counts(Box::new(known)));
         }
         let newest = bound.lost.map_or(bound.slot, |(_, slot)| slot.max(bound.slot));
         if new.slot <= newest {
@@ -76,7 +76,7 @@ pub(in crate::ledger) fn prove(conn: &Connection, new: &NewBound) -> Outcome<Pro
         column("proved_at", new.now)?,
         i64::from(claimed),
     ])?;
-    source(conn, &new.user, &new.asset)?.map(Proved::Counts).ok_or_else(|| missing("source"))
+    source(conn, &new.user, &new.asset)?.map(|source| Proved::Counts(Box::new(source))).ok_or_else(|| missing("source"))
 }
 
 /// What all sessions of a user and asset hold, and what they captured in slots after `slot`.

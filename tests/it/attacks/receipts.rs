@@ -8,7 +8,7 @@ use sotto::{
     domain::amount::Amount,
     merchant::{
         chain::JsonRpc,
-        receipts::{Question, ReceiptProof, Verdict, prove_receipts},
+        receipts::{Question, ReceiptProof, Span, Verdict, prove_receipts},
     },
     programs::{ciphertext::encrypt, inco_token::Transfer},
 };
@@ -53,7 +53,7 @@ async fn a_merchant_proves_what_he_received_to_the_unit() {
     let settled: usize = all.spans.iter().map(|span| span.settlements.len()).sum();
     assert_eq!(settled, 3, "{all:#?}");
     // The faucet opened his account with a gift of nothing, which may have been anything.
-    let judged: Vec<_> = all.spans.iter().map(|span| span.verdict()).filter(|v| *v != Verdict::Open).collect();
+    let judged: Vec<_> = all.spans.iter().map(Span::verdict).filter(|v| *v != Verdict::Open).collect();
     assert!(judged.len() >= 2 && judged.iter().all(|verdict| *verdict == Verdict::Paid), "{all:#?}");
     let newest = all.newest.unwrap();
     let next = pays(&shop, 40).await;

@@ -29,7 +29,7 @@ fn bound(session: &Session, units: u64, slot: u64) -> NewBound {
 
 async fn proves(ledger: &dyn Ledger, session: &Session, units: u64, slot: u64) -> Source {
     match ledger.prove_funding(&bound(session, units, slot)).await {
-        Ok(Proved::Counts(source)) => source,
+        Ok(Proved::Counts(source)) => *source,
         other => panic!("not proved: {other:?}"),
     }
 }
