@@ -69,7 +69,8 @@ impl Facilitator {
     /// Makes sure that a wallet of this session can decrypt its balance.
     ///
     /// Refuses with `session_not_found`, `signature_required` (the request is not signed by the wallet it is for, or is
-    /// too old), `refresh_too_soon`, `quota_exceeded` (a budget is used up), and `source_not_ready` or `recipient_not_ready` (no usable account).
+    /// too old), `refresh_too_soon`, `session_busy` (another refresh with
+    /// this merchant is under way), `quota_exceeded` (a budget is used up), and `source_not_ready` or `recipient_not_ready` (no usable account).
     pub async fn make_readable(
         self: &Arc<Self>,
         id: SessionId,
@@ -86,11 +87,17 @@ impl Facilitator {
             Reader::User => (*session.user(), OpenReason::SourceNotReady),
             Reader::Merchant => (session.intent.recipient, OpenReason::RecipientNotReady),
         };
+        // One at a time for a merchant's account: each takes it for itself, and payments stand in line behind it.
+        let Some(turn) = self.refreshing.claim_owned(self.token_account(&session.intent.recipient)) else {
+            return Err(OpenRefusal::new(OpenReason::SessionBusy).about(id).into());
+        };
         // Apart from the caller: one who hangs up does not leave half of it behind.
         let this = Arc::clone(self);
         let (tell, told) = tokio::sync::oneshot::channel();
         self.spawn(async move {
-            let _ = tell.send(this.refresh_on_request(&session, wallet).await);
+            let refreshed = this.refresh_on_request(&session, wallet).await;
+            drop(turn);
+            let _ = tell.send(refreshed);
         });
         let answer = tokio::time::timeout(self.settings.answer_deadline, told).await;
         let unavailable = |cause: &str| OpenError::Unavailable { retry_after: 2, source: cause.into() };

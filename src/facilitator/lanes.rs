@@ -164,13 +164,14 @@ impl Facilitator {
         let settlement = SettlementId::from_random_bytes(self.random_id());
         // From before it exists, so that no background round takes it for one that nobody drives.
         let claim = self.resuming.claim_owned(settlement);
+        // Before they are planned: a promise that comes in between is counted though it is covered, never the reverse.
+        self.deferred.planned(id, &self.settings.deferred);
         let Some(settlement) = self.ledger.plan_settlement(settlement, id, limit.most, self.clock.now()).await? else {
             if let Some(buying) = buying {
                 buying.forgo();
             }
             return Ok(TakeOff::Nothing);
         };
-        self.deferred.planned(id, &self.settings.deferred);
         // What was left behind did not fit: it is a single payment that does not fit into what is left.
         let left = limit.most.checked_sub(settlement.amount).unwrap_or_default();
         let more = left < self.settings.payments.max_per_call;

@@ -134,6 +134,8 @@ pub struct Facilitator {
     driving: claims::Claims<SettlementId>,
     /// Settlements a task of this process drives, or stands in line to drive, or is about to plan.
     resuming: Arc<claims::Claims<SettlementId>>,
+    /// Merchants' accounts that a request has refreshed right now.
+    refreshing: Arc<claims::Claims<Pubkey>>,
     /// Openings a task of this process finishes right now.
     finishing: claims::Claims<SessionId>,
     /// Users whose proof a task of this process reads right now.
@@ -179,6 +181,7 @@ impl Facilitator {
             finality: finality::Finality::default(),
             driving: claims::Claims::default(),
             resuming: Arc::default(),
+            refreshing: Arc::default(),
             finishing: claims::Claims::default(),
             proving: claims::Claims::default(),
             doubting: claims::Claims::default(),

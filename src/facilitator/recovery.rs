@@ -136,6 +136,7 @@ impl Facilitator {
             self.settle_promises(expired);
             self.events.publish(expired, SessionEvent::Recorded);
         }
+        self.keep_promises().await?;
         // A wake-up that was lost costs nothing but this look.
         for session in self.ledger.waiting_sessions().await? {
             self.wake_lane(session);

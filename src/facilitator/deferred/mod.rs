@@ -71,11 +71,27 @@ impl Facilitator {
         }
     }
 
-    /// Settles what is promised in a session and does not rest, now. Does nothing when nothing is.
+    /// Settles what is promised in a session and does not rest, now. Asks the ledger whatever is counted here: a caller
+    /// who hung up may have been promised something that nobody counted.
     pub(super) fn settle_promises(self: &Arc<Self>, session: SessionId) {
-        if self.deferred.planned(session, &self.settings.deferred) {
-            self.wake_lane(session);
+        self.deferred.planned(session, &self.settings.deferred);
+        self.wake_lane(session);
+    }
+
+    /// Settles every promise whose time has come by what the ledger says. The count in memory only knows sooner: it
+    /// misses what was accepted from a caller who hung up between the hold and the count.
+    pub(super) async fn keep_promises(self: &Arc<Self>) -> Result<(), LedgerError> {
+        let now = self.clock.now();
+        let age = self.settings.deferred.age_seconds;
+        for promised in self.ledger.promised(None).await? {
+            let old = promised.oldest.is_some_and(|oldest| oldest.saturating_add(age) <= now);
+            let again = promised.again_at.is_some_and(|at| at <= now);
+            let ended = !promised.accepting && promised.count > 0;
+            if old || again || ended {
+                self.keep_or_give_up(Due { session: promised.session, again }).await;
+            }
         }
+        Ok(())
     }
 
     /// Settles what is promised in every session of this one's user and asset: his balance is in trouble, and what was
