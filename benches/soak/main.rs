@@ -1,6 +1,6 @@
 //! The soak: `cargo bench --bench soak -- --kills 500 [--faults] [--json]`.
 //!
-//! A real facilitator, on a ledger on disk, is SIGKILLed again and again at random moments while payers pay their
+//! A real facilitator, on a ledger on disk, is killed (`SIGKILL`) again and again at random moments while payers pay their
 //! merchants through it, some payments repeated under the same nonce, some answered before they are settled. Each life
 //! ends wherever the kill met it, at times before the process was even ready; the next one starts on the same ledger.
 //! With `--faults` the chain is no better: answers are slow, sends are lost, forks take slots back.

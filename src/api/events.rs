@@ -142,8 +142,8 @@ fn event(name: &'static str, body: &EventBody) -> Option<Event> {
     Event::default().event(name).json_data(body).ok()
 }
 
-fn ids(payments: &[HoldId]) -> Option<Vec<String>> {
-    Some(payments.iter().map(ToString::to_string).collect())
+fn ids(payments: &[HoldId]) -> Vec<String> {
+    payments.iter().map(ToString::to_string).collect()
 }
 
 /// The event's name and body.
@@ -168,11 +168,11 @@ fn told(happened: Happened) -> (&'static str, EventBody) {
                 Progress::TakenBack => ("taken_back", None),
                 Progress::Failed(reason) => ("released", Some(reason.word().to_owned())),
             };
-            let kept = if kept.is_empty() { None } else { ids(&kept) };
+            let kept = if kept.is_empty() { None } else { Some(ids(&kept)) };
             let body = EventBody {
                 settlement: Some(id.to_string()),
                 transaction: transaction.map(|signature| signature.to_string()),
-                payments: ids(&payments),
+                payments: Some(ids(&payments)),
                 kept,
                 reason,
                 at: Some(at),
@@ -183,7 +183,7 @@ fn told(happened: Happened) -> (&'static str, EventBody) {
         Happened::Ended { payment, lost, reason, transaction } => (
             if lost { "lost" } else { "released" },
             EventBody {
-                payments: ids(&[payment]),
+                payments: Some(ids(&[payment])),
                 reason: Some(reason.word().to_owned()),
                 transaction: transaction.map(|signature| signature.to_string()),
                 ..nothing

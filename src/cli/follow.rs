@@ -21,8 +21,8 @@ use std::path::PathBuf;
 #[command(after_help = "Example:\n  sotto session payments 5a1f3a52-9b1e-4bb0-8f2e-0d3c1b7a9e11")]
 pub(super) struct Payments {
     /// Ids (`extensions.session.payment` of a receipt) or nonces
-    #[arg(required = true)]
-    payments: Vec<String>,
+    #[arg(required = true, value_name = "PAYMENTS")]
+    names: Vec<String>,
     /// The session's file
     #[arg(long, value_name = "FILE", default_value = SESSION_FILE)]
     session: PathBuf,
@@ -63,8 +63,8 @@ impl Payments {
         let session = payer::read_session(&self.session)?;
         let decimals = decimals(global, &session)?;
         let views = runtime()?.block_on(async {
-            let mut views = Vec::with_capacity(self.payments.len());
-            for name in &self.payments {
+            let mut views = Vec::with_capacity(self.names.len());
+            for name in &self.names {
                 views.push(payment(&session, name, &SystemClock).await?);
             }
             Ok::<_, FollowError>(views)

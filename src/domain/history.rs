@@ -113,6 +113,7 @@ pub struct History {
 
 /// A payment's own times, Unix seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "they are named as the answer names them")]
 pub struct PaymentTimes {
     /// When the transfer that carried it landed.
     pub captured_at: Option<UnixSeconds>,

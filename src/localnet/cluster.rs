@@ -158,7 +158,9 @@ impl Cluster {
         self.blocks.take_back(from);
         let taken = self.history.take_back(from);
         for waiting in [&mut self.unconfirmed, &mut self.unfinalized] {
-            waiting.values_mut().for_each(|notices| notices.retain(|notice| notice.landed.slot < from));
+            for notices in waiting.values_mut() {
+                notices.retain(|notice| notice.landed.slot < from);
+            }
         }
         let transactions = taken.iter().map(|landed| landed.tx.clone()).collect();
         Ok(TakenBack { from, to: self.slot, transactions })

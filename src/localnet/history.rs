@@ -218,7 +218,9 @@ impl History {
     /// An archive as it was: what is kept, in the order of landing, and where that begins.
     pub(super) fn restored(kept: &[Arc<Landed>], first_slot: u64, pruned: usize) -> Self {
         let mut history = Self { first_slot, pruned, ..Self::default() };
-        kept.iter().for_each(|landed| history.push(landed));
+        for landed in kept {
+            history.push(landed);
+        }
         history
     }
 }

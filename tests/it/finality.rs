@@ -77,7 +77,7 @@ impl Scene {
     }
 
     /// The books and the chain agree that so many payments were made.
-    async fn is_paid(self, payments: u64) {
+    async fn finds_paid(self, payments: u64) {
         until_settled(self.world.ledger()).await;
         let totals = self.world.ledger().totals(None).await.unwrap();
         let (received, paid) = (self.units(&self.merchant), 1_000_000 - self.units(&self.payer));
@@ -106,7 +106,7 @@ async fn what_has_landed_becomes_final_by_few_requests() {
     let after = scene.world.running().chain.counts();
     // Twelve transactions; asked about together.
     assert!((1..=5).contains(&(after.finality - before.finality)), "{before:?} {after:?}");
-    scene.is_paid(12).await;
+    scene.finds_paid(12).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +124,7 @@ async fn a_payment_that_a_fork_takes_back_is_sent_again_at_once_and_paid_once() 
     let expected = (&json!("duplicate_settlement"), &json!(signature.to_string()));
     assert_eq!((&told["errorReason"], &told["transaction"]), expected);
     scene.pay("b").await;
-    scene.is_paid(2).await;
+    scene.finds_paid(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +151,7 @@ async fn a_success_that_was_said_is_signed_anew_when_a_fork_took_it_back_for_goo
     let (_, told) = scene.world.post("/settle", &scene.payment("a")).await;
     assert_eq!(told["errorReason"], "duplicate_settlement", "{told:#}");
     assert_ne!(told["transaction"], signature.to_string(), "another transaction carries it now");
-    scene.is_paid(1).await;
+    scene.finds_paid(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +161,7 @@ async fn a_restart_in_the_middle_of_a_fork_pays_once() {
     scene.fork_away(&signature);
     scene.world.kill().await;
     scene.world.boot().await;
-    scene.is_paid(1).await;
+    scene.finds_paid(1).await;
 }
 
 async fn fork_under_load(policy: AllowancePolicy) {
@@ -174,7 +174,7 @@ async fn fork_under_load(policy: AllowancePolicy) {
             scene.world.net.network().fork(1 + round % 3).unwrap();
         });
     }
-    scene.is_paid(20).await;
+    scene.finds_paid(20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

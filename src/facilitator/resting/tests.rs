@@ -63,7 +63,7 @@ fn accounts_that_never_rest_are_bought_for_by_one_transfer_when_they_are_overdue
     let _other = resting.at_work([key(3), key(2)]);
     resting.moved(session(), [key(1), key(2)], false, now);
     resting.moved(session(), [key(3), key(2)], false, now);
-    now += AGE - IDLE;
+    now += AGE.saturating_sub(IDLE);
     assert!(resting.overdue([key(1), key(2)], now).is_none());
     now += IDLE;
     if let Some(unused) = resting.overdue([key(1), key(2)], now) {

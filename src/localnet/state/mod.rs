@@ -117,12 +117,15 @@ struct Saved {
     slot: u64,
     blocks: Vec<SavedBlock>,
     accounts: Vec<(Address, SavedAccount)>,
-    notes: Vec<(u64, Vec<(Address, Option<SavedAccount>)>)>,
+    notes: Vec<(u64, Vec<SavedNote>)>,
     first_slot: u64,
     pruned: usize,
     landed: Vec<SavedLanded>,
     plaintexts: VaultSnapshot,
 }
+
+/// What an account was before a slot; none when it did not exist.
+type SavedNote = (Address, Option<SavedAccount>);
 
 /// The form alone, so that another one is told as such.
 #[derive(Deserialize)]

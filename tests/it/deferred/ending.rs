@@ -10,7 +10,7 @@ use sotto::domain::{
 };
 
 impl Tab {
-    fn intent_hash(&self, intent: &Intent) -> IntentHash {
+    fn intent_hash(intent: &Intent) -> IntentHash {
         IntentHash::of(&intent.to_bytes())
     }
 
@@ -40,7 +40,7 @@ async fn keyed(options: Options) -> (Tab, Intent, Wallet) {
     opening.intent.session_key = Some(key.key());
     let (status, session) = tab.world.post("/sessions", &tab.world.opening_body(&opening).await).await;
     assert_eq!(status, 201, "{session:#}");
-    tab.session = session["sessionId"].as_str().unwrap().to_owned();
+    session["sessionId"].as_str().unwrap().clone_into(&mut tab.session);
     (tab, opening.intent, key)
 }
 
@@ -50,7 +50,7 @@ impl Tab {
         let mut body = self.payment(PRICE, Some(nonce));
         let (id, expires_at) = (self.session.parse().unwrap(), self.world.now() + 60);
         let amount = sotto::domain::amount::Amount::new(PRICE).unwrap();
-        let hash = self.intent_hash(intent);
+        let hash = Tab::intent_hash(intent);
         let message = signed::payment_message(&hash, id, amount, &self.merchant.key(), nonce, expires_at, None);
         let payload = &mut body["paymentPayload"]["payload"];
         payload["authorization"] = json!({ "nonce": nonce, "expiresAt": expires_at });
@@ -67,7 +67,7 @@ async fn a_closed_session_is_settled_and_tells_its_final_totals() {
         assert_eq!(answer["extensions"]["session"]["settlement"], "held", "{answer:#}");
     }
     tab.rests(2 * PRICE).await;
-    let hash = tab.intent_hash(&intent);
+    let hash = Tab::intent_hash(&intent);
     let (status, closed) = tab.close(&tab.close_body(&hash, "n-1", &key)).await;
     assert_eq!((status, &closed["state"]), (200, &json!("closed")), "{closed:#}");
     assert_eq!((&closed["captured"], &closed["held"], &closed["lost"]), (&json!("1400"), &json!("0"), &json!("0")));
@@ -82,7 +82,7 @@ async fn a_closed_session_is_settled_and_tells_its_final_totals() {
 #[tokio::test]
 async fn only_the_session_key_or_the_user_closes() {
     let (tab, intent, key) = keyed(Options::default()).await;
-    let hash = tab.intent_hash(&intent);
+    let hash = Tab::intent_hash(&intent);
     for stranger in [tab.merchant.clone(), tab.world.stranger()] {
         let (status, refused) = tab.close(&tab.close_body(&hash, "n-1", &stranger)).await;
         assert_eq!((status, &refused["error"]), (403, &json!("invalid_close_signature")), "{refused:#}");
@@ -111,7 +111,7 @@ async fn a_close_that_takes_long_is_answered_in_time_and_ends_by_itself() {
     let (_, held) = tab.world.post("/settle", &tab.signed_payment(&intent, &key, "one")).await;
     assert_eq!(held["success"], true, "{held:#}");
     tab.freezes(true).await;
-    let (status, closing) = tab.close(&tab.close_body(&tab.intent_hash(&intent), "n-1", &key)).await;
+    let (status, closing) = tab.close(&tab.close_body(&Tab::intent_hash(&intent), "n-1", &key)).await;
     assert_eq!((status, &closing["state"]), (200, &json!("closing")), "{closing:#}");
     assert_eq!(closing["held"], PRICE.to_string(), "{closing:#}");
     tab.freezes(false).await;
@@ -147,7 +147,7 @@ async fn what_became_of_a_payment_can_be_asked_later() {
     assert_eq!((status, &none["error"]), (404, &json!("payment_not_found")), "{none:#}");
     assert_eq!(tab.read(&path, &tab.merchant).await.0, 403, "a signature that is not good helps nobody");
 
-    let (_, closed) = tab.close(&tab.close_body(&tab.intent_hash(&intent), "n-1", &key)).await;
+    let (_, closed) = tab.close(&tab.close_body(&Tab::intent_hash(&intent), "n-1", &key)).await;
     assert_eq!(closed["state"], "closed", "{closed:#}");
     let (_, settled) = tab.read(&path, &key).await;
     assert_eq!(settled["state"], "captured", "{settled:#}");

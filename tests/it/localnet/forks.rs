@@ -38,7 +38,7 @@ async fn a_fork_takes_back_transactions_accounts_statuses_and_history() {
     let slot = world.net.network().slot();
     let taken = world.net.network().fork(2).unwrap();
     assert_eq!((taken.from, taken.to), (slot - 1, slot));
-    assert_eq!(taken.transactions, [late.clone()]);
+    assert_eq!(taken.transactions, std::slice::from_ref(&late));
     assert_eq!(world.net.network().slot(), slot + 1, "slots go on");
     assert_eq!(world.net.network().balance(&RECEIVER), SOL);
     assert_eq!(world.net.network().account(&payer.pubkey()), before);

@@ -19,6 +19,7 @@ use sotto::{
 /// Limits that nothing here reaches, unless a case says otherwise.
 const WIDE: (u64, u64) = (CAP, 10 * CAP);
 
+#[expect(clippy::unnecessary_wraps, reason = "as the hold asks for it")]
 fn within(per_session: u64, per_merchant: u64) -> Option<Exposure> {
     Some(Exposure { per_session: amount(per_session), per_merchant: amount(per_merchant) })
 }
