@@ -4,7 +4,7 @@ use super::{
     Global,
     error::CliError,
     output::{json, note, say, table},
-    payer::{self, PayerConfig, PayerError, SESSION_FILE},
+    payer::{self, PayerConfig, PayerError, SESSION_FILE, SessionChoice},
     runtime,
 };
 use crate::{
@@ -35,9 +35,8 @@ pub(super) struct Payments {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  sotto session events --after 0-0    everything from the beginning")]
 pub(super) struct Events {
-    /// The session's file
-    #[arg(default_value = SESSION_FILE)]
-    session: PathBuf,
+    #[command(flatten)]
+    session: SessionChoice,
     /// Begin after this event; 0-0 is the very beginning
     #[arg(long, value_name = "ID")]
     after: Option<String>,
@@ -49,9 +48,8 @@ pub(super) struct Events {
 /// Close a session: nothing more is accepted, what is held is settled, the final totals are told
 #[derive(Debug, Args)]
 pub(super) struct Close {
-    /// The session's file
-    #[arg(default_value = SESSION_FILE)]
-    session: PathBuf,
+    #[command(flatten)]
+    session: SessionChoice,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -100,7 +98,7 @@ fn row(view: &PaymentView, decimals: Option<u8>) -> [String; 6] {
 impl Events {
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
         global.start_logs()?;
-        let session = payer::read_session(&self.session)?;
+        let session = payer::read_session(self.session.path())?;
         let decimals = decimals(global, &session)?;
         runtime()?.block_on(async {
             let listener = listen(&session, self.after.as_deref(), &SystemClock).await;
@@ -142,7 +140,7 @@ fn line(news: &News, decimals: Option<u8>) -> String {
 impl Close {
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
         global.start_logs()?;
-        let session = payer::read_session(&self.session)?;
+        let session = payer::read_session(self.session.path())?;
         let decimals = decimals(global, &session)?;
         let closed = runtime()?.block_on(close(&session, &OsChance)).map_err(PayerError::from)?;
         if self.json {

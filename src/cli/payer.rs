@@ -23,6 +23,7 @@ use crate::{
         ciphertext::{CiphertextError, EncryptionKey},
     },
 };
+use clap::Args;
 use solana_pubkey::Pubkey;
 use std::{
     fs::{self, File},
@@ -37,6 +38,24 @@ use zeroize::Zeroizing;
 pub(super) const SESSION_FILE: &str = ".keys/session.json";
 /// Where the payer's wallet is unless told otherwise.
 pub(super) const WALLET_FILE: &str = ".keys/payer.json";
+/// Which session a command is about: the first argument or `--session`, which every command about a session takes.
+#[derive(Debug, Args)]
+pub(super) struct SessionChoice {
+    /// The session's file [default: .keys/session.json]
+    #[arg(value_name = "SESSION")]
+    file: Option<PathBuf>,
+    /// The session's file, said as the other commands do
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    session: Option<PathBuf>,
+}
+
+impl SessionChoice {
+    /// The file that was named, or where `session open` keeps a session.
+    pub(super) fn path(&self) -> &Path {
+        self.file.as_deref().or(self.session.as_deref()).unwrap_or_else(|| Path::new(SESSION_FILE))
+    }
+}
+
 /// The deadline of one question to the RPC or the Covalidator.
 const DEADLINE: Duration = Duration::from_secs(10);
 

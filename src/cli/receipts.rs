@@ -36,14 +36,14 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// A confidential transfer from an empty balance succeeds and moves zero. Only the receiver can see that: this decrypts
 /// your own balance before and after, and tells which settlements moved nothing or less than you were told.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  sotto receipts --wallet .keys/merchant.json --facilitator-address ADDRESS\n  \
-                  sotto receipts --wallet .keys/merchant.json --facilitator-address ADDRESS --since SIGNATURE \\\n    \
+#[command(after_help = "Examples:\n  sotto receipts --key .keys/merchant.json --facilitator-address ADDRESS\n  \
+                  sotto receipts --key .keys/merchant.json --facilitator-address ADDRESS --since SIGNATURE \\\n    \
                   --told receipts.jsonl --json\n\n\
                   A line of --told is one receipt of the middleware: {\"transaction\": \"...\", \"amount\": \"10000\"}.")]
 pub(super) struct Receipts {
     /// The key pair of the wallet that was paid
-    #[arg(long, value_name = "FILE")]
-    wallet: PathBuf,
+    #[arg(long, alias = "wallet", value_name = "FILE")]
+    key: PathBuf,
     /// The facilitator's address (the spender): its transfers are settlements
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     facilitator_address: Pubkey,
@@ -97,7 +97,7 @@ struct Told {
 impl Receipts {
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
         let config = PayerConfig::read(global)?;
-        let wallet = payer::read_wallet(&self.wallet)?;
+        let wallet = payer::read_wallet(&self.key)?;
         let told = self.told.as_deref().map(read_told).transpose()?;
         let reader = Reader(&wallet);
         let url = config.network.rpc_urls.first().map(|url| url.expose().to_owned()).unwrap_or_default();

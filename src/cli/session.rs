@@ -6,7 +6,7 @@ use super::{
     follow::{Close, Events, Payments},
     output::{json, say, table},
     pay::Pay,
-    payer::{self, PayerConfig, PayerError, SESSION_FILE, SessionFile, WALLET_FILE},
+    payer::{self, PayerConfig, PayerError, SESSION_FILE, SessionChoice, SessionFile, WALLET_FILE},
     runtime,
 };
 use crate::{
@@ -100,9 +100,8 @@ pub(super) struct Open {
 /// Tell where a session stands and what is left of it
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// The session's file
-    #[arg(default_value = SESSION_FILE)]
-    session: PathBuf,
+    #[command(flatten)]
+    session: SessionChoice,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -187,7 +186,7 @@ impl Open {
 impl Show {
     fn run(self, global: &Global) -> Result<(), CliError> {
         global.start_logs()?;
-        let session = payer::read_session(&self.session)?;
+        let session = payer::read_session(self.session.path())?;
         let view = runtime()?.block_on(show(&session, &SystemClock)).map_err(PayerError::from)?;
         if self.json {
             return json(&view);
@@ -202,11 +201,10 @@ impl Show {
 /// Decrypts the balance with the wallet's own right and sends the Covalidator's attestation. The facilitator learns the
 /// balance by it. A debit by the wallet itself makes the proof void; prove again after it.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  sotto session prove .keys/session.json --key .keys/payer.json")]
+#[command(after_help = "Example:\n  sotto session prove --session .keys/session.json --key .keys/payer.json")]
 pub(super) struct Prove {
-    /// The session's file
-    #[arg(default_value = SESSION_FILE)]
-    session: PathBuf,
+    #[command(flatten)]
+    session: SessionChoice,
     /// The payer's key pair
     #[arg(long, value_name = "FILE", default_value = WALLET_FILE)]
     key: PathBuf,
@@ -218,7 +216,7 @@ pub(super) struct Prove {
 impl Prove {
     fn run(self, global: &Global) -> Result<(), CliError> {
         let config = PayerConfig::read(global)?;
-        let session = payer::read_session(&self.session)?;
+        let session = payer::read_session(self.session.path())?;
         let wallet = payer::read_wallet(&self.key)?;
         let view = runtime()?.block_on(async {
             let (rpc, _) = config.connect().await?;

@@ -245,7 +245,7 @@ async fn a_killed_facilitator_goes_on_where_it_stopped() {
         assert_eq!(answer.error_reason.as_deref(), Some("duplicate_settlement"));
         assert!(transaction.is_none_or(|transaction| answer.transaction == *transaction));
     }
-    let shown = desk.json(&["--config", "net.toml", "session", "show", "session.json", "--json"]);
+    let shown = desk.json(&["--config", "net.toml", "session", "show", "--session", "session.json", "--json"]);
     assert_eq!((&shown["state"], &shown["captured"], &shown["held"]), (&json!("open"), &json!("30000"), &json!("0")));
     assert_eq!((desk.balance("payer.json"), desk.balance("merchant.json")), (json!("0.97"), json!("0.03")));
     drop((facilitator, network));
