@@ -104,6 +104,12 @@ impl Stage {
         self.desk().join(name)
     }
 
+    /// Leaves the directory where it is; gives its path.
+    pub fn keep(&mut self) -> &Path {
+        self.directory.disable_cleanup(true);
+        self.directory.path()
+    }
+
     /// Where files may be put.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -112,8 +118,10 @@ impl Stage {
     /// Starts a facilitator on a ledger of this name, with these settings above the unthrottled ones.
     pub fn serve(&self, ledger: &str, settings: &[(&str, &str)]) -> Outcome<Server> {
         // A file, as under a service manager: what a line of the log costs belongs to the server's price.
-        let log = fs::File::create(self.file(&format!("{ledger}.log")))?;
-        let process = Process::start(self.serve_command(ledger, settings), log)?;
+        let log = self.file(&format!("{ledger}.log"));
+        let file = fs::OpenOptions::new().create(true).append(true).open(&log)?;
+        let process = Process::start(self.serve_command(ledger, settings), file)
+            .map_err(|error| format!("{error}; its log:\n{}", fs::read_to_string(&log).unwrap_or_default()))?;
         let address = process.text("address")?.parse()?;
         Ok(Server { process, address, ledger: self.file(ledger) })
     }

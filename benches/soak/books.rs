@@ -3,6 +3,7 @@
 use crate::{
     Outcome,
     crowd::{Answer, MEANS, Payment, Town},
+    fates,
     report::Report,
     stage::{Server, Stage},
 };
@@ -105,6 +106,7 @@ impl<'a> Books<'a> {
                 .broken
                 .push(format!("{} is captured, {sum} of it for payments that were asked for", totals.captured));
         }
+        fates::compare(self.stage, report).await?;
         self.against_chain(&ledger, report).await
     }
 

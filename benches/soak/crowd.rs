@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use sotto::{
     client::{LocalKey, OpenOptions, SessionClient, SessionKeyChoice},
-    domain::{amount::Amount, chance::OsChance, clock::SystemClock, session::SessionId},
+    domain::{amount::Amount, chance::OsChance, clock::SystemClock, reason::PayReason, session::SessionId},
 };
 use std::{
     net::SocketAddr,
@@ -204,12 +204,8 @@ impl Caller {
         }
         match answer["errorReason"].as_str()? {
             "duplicate_settlement" => Some(Answer::Yes),
-            // The words that `docs/ERRORS.md` calls worth a repeat.
-            "settlement_pending"
-            | "session_busy"
-            | "seller_settle_cap_exceeded"
-            | "global_settle_cap_exceeded"
-            | "internal_error" => None,
+            // What `docs/ERRORS.md` calls worth a repeat.
+            other if PayReason::from_word(other).is_some_and(PayReason::retry) => None,
             other => Some(Answer::No(other.to_owned())),
         }
     }

@@ -13,6 +13,7 @@
 mod books;
 mod crowd;
 mod dice;
+mod fates;
 #[path = "../load/process.rs"]
 #[expect(dead_code, reason = "what the load benchmark alone asks of a process")]
 mod process;
@@ -49,12 +50,15 @@ const LONGEST_LIFE: u64 = 1_200;
 /// Of a hundred lives, so many end before the process is ready.
 const STILLBORN: u64 = 15;
 /// A facilitator that starts on an old ledger: promises go out soon, and callers are not kept for long.
-const SETTINGS: [(&str, &str); 4] = [
-    ("settlement.answer_deadline_seconds", "5"),
-    ("deferred.count", "20"),
-    ("deferred.age_seconds", "1"),
-    ("telemetry.log_filter", "warn"),
-];
+fn settings(args: &Args) -> [(&str, &str); 5] {
+    [
+        ("settlement.answer_deadline_seconds", "5"),
+        ("settlement.decrypt_allowance", &args.allowances),
+        ("deferred.count", "20"),
+        ("deferred.age_seconds", "1"),
+        ("telemetry.log_filter", "warn"),
+    ]
+}
 
 /// Kill a facilitator again and again, and prove that no payment is lost or made twice
 #[derive(Debug, Parser)]
@@ -66,6 +70,9 @@ struct Args {
     /// Let the chain misbehave too: latency, lost sends, 429, cut websockets, forks
     #[arg(long)]
     faults: bool,
+    /// When decrypt allowances are bought: idle, every, never (`settlement.decrypt_allowance`)
+    #[arg(long, default_value = "idle", value_parser = ["idle", "every", "never"])]
+    allowances: String,
     /// Payers, each with a session and three callers
     #[arg(long, default_value_t = 6)]
     payers: usize,
@@ -106,22 +113,31 @@ fn main() -> ExitCode {
 }
 
 async fn soak(args: &Args, seed: u64) -> Outcome<Report> {
+    let mut stage = Stage::raise_with(LATENCY, SLOT).await?;
+    let ran = live_and_die(args, seed, &stage).await;
+    if ran.as_ref().map_or(true, |report| !report.broken.is_empty()) {
+        eprintln!("soak: what is left of it is kept in {}", stage.keep().display());
+    }
+    ran
+}
+
+async fn live_and_die(args: &Args, seed: u64, stage: &Stage) -> Outcome<Report> {
     let started = Instant::now();
     let mut dice = Dice::new(seed);
-    let stage = Stage::raise_with(LATENCY, SLOT).await?;
-    let server = block_in_place(|| stage.serve(LEDGER, &SETTINGS))?;
-    let town = Town::settle_in(&stage, &server, args.payers, args.merchants).await?;
-    let crowd = Crowd::gather(&stage, &town, server.address, &mut dice)?;
+    let settings = settings(args);
+    let server = block_in_place(|| stage.serve(LEDGER, &settings))?;
+    let town = Town::settle_in(stage, &server, args.payers, args.merchants).await?;
+    let crowd = Crowd::gather(stage, &town, server.address, &mut dice)?;
     let weather = args.faults.then(|| weather::turn_bad(stage.rpc.clone(), dice.child()));
-    let mut report = Report::new(seed, args.faults);
-    let mut lives = Lives { stage: &stage, crowd: &crowd, audit: None, report: &mut report };
+    let mut report = Report::new(seed, args.faults, &args.allowances);
+    let mut lives = Lives { stage, settings: &settings, crowd: &crowd, audit: None, report: &mut report };
     let server = lives.all(args.kills, server, &mut dice).await?;
     if let Some(weather) = weather {
-        report.storms = weather.end(&stage).await?;
+        report.storms = weather.end(stage).await?;
     }
     eprintln!("soak: the last life goes on until everything is settled ...");
     let payments = crowd.go_home().await;
-    let books = Books::new(&stage, &town, &payments);
+    let books = Books::new(stage, &town, &payments);
     books.until_settled(&server).await?;
     block_in_place(|| server.process.stop())?;
     books.close(&mut report).await?;
@@ -132,6 +148,7 @@ async fn soak(args: &Args, seed: u64) -> Outcome<Report> {
 /// The facilitator's lives, one after the other.
 struct Lives<'a> {
     stage: &'a Stage,
+    settings: &'a [(&'a str, &'a str)],
     crowd: &'a Crowd,
     audit: Option<tokio::task::JoinHandle<Outcome<()>>>,
     report: &'a mut Report,
@@ -148,7 +165,7 @@ impl Lives<'_> {
             while dice.below(100) < STILLBORN {
                 self.stillbirth(dice.below(150)).await?;
             }
-            server = block_in_place(|| self.stage.serve(LEDGER, &SETTINGS))?;
+            server = block_in_place(|| self.stage.serve(LEDGER, self.settings))?;
             self.crowd.moved_to(server.address);
             self.report.kills += 1;
             self.report.ready_after.push(server.process.ready_after);
@@ -162,7 +179,7 @@ impl Lives<'_> {
 
     /// A life that ends before the process is ready.
     async fn stillbirth(&mut self, after: u64) -> Outcome<()> {
-        let mut command = self.stage.serve_command(LEDGER, &SETTINGS);
+        let mut command = self.stage.serve_command(LEDGER, self.settings);
         let log = fs::File::create(self.stage.file("stillborn.log"))?;
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         tokio::time::sleep(Duration::from_millis(after)).await;

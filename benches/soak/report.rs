@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 pub struct Report {
     seed: u64,
     faults: bool,
+    allowances: String,
     pub kills: u64,
     pub stillborn: u64,
     pub audits: u64,
@@ -20,14 +21,18 @@ pub struct Report {
     pub captured: u64,
     /// What the sponsor spent.
     pub lamports: u64,
+    /// Transactions that were signed, and of those the ones that landed without an error and with one.
+    pub signed: u64,
+    pub landed: u64,
+    pub failed: u64,
     pub took: Duration,
     /// What must not be; nothing, if all is well.
     pub broken: Vec<String>,
 }
 
 impl Report {
-    pub fn new(seed: u64, faults: bool) -> Self {
-        Self { seed, faults, ..Self::default() }
+    pub fn new(seed: u64, faults: bool, allowances: &str) -> Self {
+        Self { seed, faults, allowances: allowances.to_owned(), ..Self::default() }
     }
 
     /// Counts a payment by its answer.
@@ -53,6 +58,7 @@ impl Report {
             "broken": self.broken,
             "seed": self.seed,
             "faults": self.faults,
+            "allowances": self.allowances,
             "kills": self.kills,
             "stillborn": self.stillborn,
             "audits": self.audits,
@@ -62,6 +68,7 @@ impl Report {
             "refused": self.refused,
             "capturedBaseUnits": self.captured,
             "sponsoredLamports": self.lamports,
+            "transactions": { "signed": self.signed, "landed": self.landed, "failed": self.failed },
             "readyAfterMilliseconds": { "median": median, "longest": longest },
             "seconds": self.took.as_secs(),
         })
@@ -78,6 +85,11 @@ impl Report {
             ("refused for", format!("{:?}", self.refused)),
             ("captured, in base units", self.captured.to_string()),
             ("spent by the sponsor, in lamports", self.lamports.to_string()),
+            ("allowances", self.allowances.clone()),
+            (
+                "transactions signed, landed, landed with an error",
+                format!("{}, {}, {}", self.signed, self.landed, self.failed),
+            ),
             ("accepting again after, median and longest", format!("{median} ms, {longest} ms")),
             ("seed", self.seed.to_string()),
             ("took", format!("{} s", self.took.as_secs())),

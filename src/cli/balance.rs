@@ -109,7 +109,7 @@ impl Balance {
 
     /// Until ctrl-c, or until nobody reads any more.
     async fn watch(&self, config: &PayerConfig, wallet: &LocalKey, mint: &Pubkey) -> Result<(), CliError> {
-        let stop = super::stop::Stop::listen()?;
+        let mut stop = super::stop::Stop::listen()?;
         let (rpc, _) = config.connect().await?;
         let reader = config.balances(rpc)?;
         let mut told = Ok(());

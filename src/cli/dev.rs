@@ -151,7 +151,7 @@ impl Dev {
         settings_file::write(&file, &settings(&sandbox, &state))
             .map_err(|source| DevError::State { path: file.clone(), source })?;
         sandbox.network.save()?;
-        let stop = Stop::listen()?;
+        let mut stop = Stop::listen()?;
         self.tell(&sandbox, &people, &file)?;
         stop.asked().await?;
         sandbox.stop().await;

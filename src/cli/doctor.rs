@@ -6,6 +6,7 @@ use super::{
     Global,
     error::CliError,
     output::{json, table},
+    reach::Trouble,
     runtime, start_logs, warn, wiring,
 };
 use crate::{
@@ -67,7 +68,7 @@ impl Doctor {
 }
 
 async fn probe(config: &Config) -> Vec<Finding> {
-    let service = match wiring::assemble(config).await {
+    let service = match wiring::assemble(config, Trouble::IsTold).await {
         Ok(service) => service,
         Err(error) => return vec![Finding::failed("probe", &error)],
     };

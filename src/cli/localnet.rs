@@ -118,7 +118,7 @@ impl LocalnetCommand {
             settings_file::write(path, &network.settings())?;
         }
         network.save()?;
-        let stop = super::stop::Stop::listen()?;
+        let mut stop = super::stop::Stop::listen()?;
         self.tell(&network)?;
         stop.asked().await?;
         network.save()?;

@@ -8,6 +8,7 @@ use super::{
     Global,
     error::CliError,
     local_network::{LocalNetwork, LocalTerms},
+    reach::Trouble,
     shop,
     wiring::{self, Service},
 };
@@ -76,7 +77,7 @@ impl Sandbox {
         network.until_confirmed().await;
         let ledger = terms.state.join(format!("ledger-{:.8}.db", network.genesis_hash()));
         let config = configure(&network, &terms, &ledger, global)?;
-        let service = wiring::assemble(&config).await?;
+        let service = wiring::assemble(&config, Trouble::IsTold).await?;
         let stop = CancellationToken::new();
         let mut sandbox = Self {
             network,

@@ -4,10 +4,11 @@ use super::{
     Global,
     error::CliError,
     output::{json, say},
+    reach::Trouble,
     runtime, start_logs,
     stop::Stop,
     warn,
-    wiring::{self, Service},
+    wiring::{self, Service, WiringError},
 };
 use crate::{
     api::{self, ServerSettings},
@@ -23,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 /// Serve the facilitator's HTTP API, until ctrl-c or SIGTERM
 ///
 /// Starts only when the whole configuration is valid, the RPC serves the configured network, and no other process uses
-/// the ledger; then it first picks up what an earlier process left unfinished. Asked to stop, it takes no new requests,
-/// answers those it has, and leaves with everything recorded.
+/// the ledger; then it first picks up what an earlier process left unfinished. An RPC that does not answer is waited
+/// for. Asked to stop, it takes no new requests, answers those it has, and leaves with everything recorded.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sotto serve                                     with ./sotto.toml, .env and the environment\n  \
@@ -77,11 +78,14 @@ impl Serve {
         let listener =
             TcpListener::bind(wanted).await.map_err(|source| CliError::Listen { address: wanted, source })?;
         let address = listener.local_addr()?;
-        let service = wiring::assemble(config).await?;
-        wiring::heed_probe(&service, config).await?;
+        // Who waits for an RPC in trouble may be asked to stop meanwhile.
+        let mut stop = Stop::listen()?;
+        let service = tokio::select! {
+            service = begin(config) => service?,
+            asked = stop.asked() => return Ok(asked?),
+        };
         // Beside the serving: it asks the chain, and nobody has to wait for what it tells.
         let telling = tokio::spawn(tell_readiness(Arc::clone(&service.facilitator)));
-        let stop = Stop::listen()?;
         self.tell(address, config, &service)?;
         let served = serve_until_stopped(
             listener,
@@ -110,6 +114,13 @@ impl Serve {
     }
 }
 
+/// Everything that comes before the first request.
+async fn begin(config: &Config) -> Result<Service, WiringError> {
+    let service = wiring::assemble(config, Trouble::IsWaitedOut).await?;
+    wiring::heed_probe(&service, config).await?;
+    Ok(service)
+}
+
 /// What is not as it should be stops nothing: it may be put right while the service runs, and `GET /ready` tells it too.
 async fn tell_readiness(facilitator: Arc<Facilitator>) {
     for check in facilitator.readiness().await.checks.iter().filter(|check| !check.ok) {
@@ -122,7 +133,7 @@ async fn serve_until_stopped(
     listener: TcpListener,
     service: &Service,
     settings: ServerSettings,
-    stop: Stop,
+    mut stop: Stop,
     patience: Duration,
 ) -> Result<(), CliError> {
     let stopping = CancellationToken::new();

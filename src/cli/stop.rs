@@ -25,7 +25,7 @@ impl Stop {
     }
 
     /// Returns once somebody asks, or has asked.
-    pub(super) async fn asked(mut self) -> io::Result<()> {
+    pub(super) async fn asked(&mut self) -> io::Result<()> {
         #[cfg(unix)]
         {
             tokio::select! {

@@ -1,5 +1,6 @@
 //! The wiring: validated configuration in, running service out. The one place that knows every part by name.
 
+use super::reach::{Trouble, reach};
 use crate::{
     api::{self, ApiSettings, Rate, RateSettings, ServerSettings},
     chain::{
@@ -83,12 +84,11 @@ pub(super) struct Service {
 }
 
 /// Connects, checks the cluster, opens the ledger, picks up unfinished work and builds the router. Serves nothing yet.
-pub(super) async fn assemble(config: &Config) -> Result<Service, WiringError> {
+pub(super) async fn assemble(config: &Config, trouble: Trouble) -> Result<Service, WiringError> {
     let chance: Arc<dyn Chance> = Arc::new(OsChance);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain = Arc::new(connect(config)?);
-    let genesis = crate::chain::Chain::genesis_hash(&*chain).await?;
-    let network = config.network.name.resolve(&genesis)?;
+    let network = reach(&*chain, &config.network.name, trouble).await?;
     let keys = keys(config);
     let ledger = Arc::new(open_ledger(config, &network, &keys, &*clock).await?);
     let endpoint = config.covalidator.endpoint.expose();

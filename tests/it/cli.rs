@@ -1,5 +1,7 @@
 //! The command line as people and programs meet it: help texts, exit codes, what goes to which stream.
 
+mod start;
+
 use serde_json::Value;
 use std::{
     path::Path,

@@ -1,0 +1,132 @@
+//! What `sotto serve` does when the chain is in trouble while it starts.
+
+use super::{Running, directory, json, rpc_call, setting, sotto, stderr, stdout};
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead as _, BufReader},
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::{Child, ChildStderr, ChildStdout, Command, Stdio},
+};
+
+/// A service that may not have announced itself.
+struct Starting {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    out: BufReader<ChildStdout>,
+}
+
+impl Starting {
+    fn begin(directory: &Path, args: &[&str]) -> Self {
+        let serve = ["serve", "--port", "0", "--bind", "127.0.0.1", "--json"];
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sotto"))
+            .args(args)
+            .args(serve)
+            .current_dir(directory)
+            .env_clear()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let (log, out) = (child.stderr.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
+        Self { child, log: BufReader::new(log), out: BufReader::new(out) }
+    }
+
+    /// Reads its log up to a line with these words.
+    fn until_it_logs(&mut self, words: &str) -> String {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert!(self.log.read_line(&mut line).expect("UTF-8") > 0, "the log ends without {words:?}");
+        }
+        line
+    }
+
+    /// What it prints when it serves.
+    fn announcement(&mut self) -> Value {
+        serde_json::Deserializer::from_reader(&mut self.out).into_iter().next().expect("an object").expect("JSON")
+    }
+
+    fn stop(mut self) -> Option<i32> {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
+        assert!(asked.success());
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A local network, and a directory whose `.env` leads to it.
+fn network(here: &Path) -> Running {
+    let spender = json(&sotto(here, &["keygen", "--json"]))["publicKey"].as_str().expect("a key").to_owned();
+    let free = ["--port", "0", "--covalidator-port", "0", "--slot-ms", "20", "--json"];
+    let network = Running::start(here, &[&["localnet", "--fund", &format!("{spender}=0")], &free[..]].concat());
+    let settings: Vec<_> = network.1.as_object().expect("an object").iter().map(setting).collect();
+    std::fs::write(here.join(".env"), settings.join("\n")).expect("a file");
+    network
+}
+
+fn rpc(network: &Running) -> &str {
+    network.1["network.rpc_urls"].as_str().expect("a URL")
+}
+
+fn set_faults(network: &Running, plan: Value) {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "localnet_setFaults", "params": [plan] });
+    let answer = rpc_call(rpc(network), &body.to_string());
+    assert!(answer.get("error").is_none(), "{answer:#}");
+}
+
+#[test]
+fn a_service_that_starts_while_its_rpc_refuses_says_so_and_serves_when_it_answers_again() {
+    let (_outer, here) = directory();
+    let network = network(&here);
+    set_faults(&network, json!({ "tooManyRequests": { "next": 1_000_000 } }));
+    let mut service = Starting::begin(&here, &[]);
+    let why = service.until_it_logs("the start waits for the Solana RPC");
+    assert!(why.contains("429") && why.contains("wait_ms"), "{why}");
+    service.until_it_logs("the start waits for the Solana RPC");
+    set_faults(&network, json!({}));
+    assert!(service.announcement()["address"].is_string());
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!(network.stop(), Some(0));
+}
+
+#[test]
+fn a_service_that_waits_for_its_rpc_stops_when_asked() {
+    let (_outer, here) = directory();
+    let network = network(&here);
+    let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("an address");
+    let mut service = Starting::begin(&here, &["--set", &format!("network.rpc_urls=http://{gone}")]);
+    service.until_it_logs("the start waits for the Solana RPC");
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!(network.stop(), Some(0));
+}
+
+#[test]
+fn another_network_than_the_configured_one_is_no_trouble_that_passes() {
+    let (_outer, here) = directory();
+    let network = network(&here);
+    let other = "4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY";
+    let pinned = format!("network.genesis_hash={other}");
+    let refused = sotto(&here, &["--set", &pinned, "serve", "--port", "0", "--bind", "127.0.0.1"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains(other), "{}", stderr(&refused));
+    assert_eq!(network.stop(), Some(0));
+}
+
+#[test]
+fn the_doctor_tells_trouble_instead_of_waiting_for_its_end() {
+    let (_outer, here) = directory();
+    let network = network(&here);
+    set_faults(&network, json!({ "tooManyRequests": { "next": 1_000_000 } }));
+    let seen = sotto(&here, &["doctor", "--probe", "--json"]);
+    assert_eq!(seen.status.code(), Some(1));
+    let findings = json(&seen)["findings"].as_array().expect("a list").clone();
+    assert!(findings.iter().any(|f| f["subject"] == "probe" && f["ok"] == false), "{}", stdout(&seen));
+    assert_eq!(network.stop(), Some(0));
+}
