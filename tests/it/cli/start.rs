@@ -75,7 +75,7 @@ fn rpc(network: &Running) -> &str {
     network.1["network.rpc_urls"].as_str().expect("a URL")
 }
 
-fn set_faults(network: &Running, plan: Value) {
+fn set_faults(network: &Running, plan: &Value) {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "localnet_setFaults", "params": [plan] });
     let answer = rpc_call(rpc(network), &body.to_string());
     assert!(answer.get("error").is_none(), "{answer:#}");
@@ -85,12 +85,12 @@ fn set_faults(network: &Running, plan: Value) {
 fn a_service_that_starts_while_its_rpc_refuses_says_so_and_serves_when_it_answers_again() {
     let (_outer, here) = directory();
     let network = network(&here);
-    set_faults(&network, json!({ "tooManyRequests": { "next": 1_000_000 } }));
+    set_faults(&network, &json!({ "tooManyRequests": { "next": 1_000_000 } }));
     let mut service = Starting::begin(&here, &[]);
     let why = service.until_it_logs("the start waits for the Solana RPC");
     assert!(why.contains("429") && why.contains("wait_ms"), "{why}");
     service.until_it_logs("the start waits for the Solana RPC");
-    set_faults(&network, json!({}));
+    set_faults(&network, &json!({}));
     assert!(service.announcement()["address"].is_string());
     assert_eq!(service.stop(), Some(0));
     assert_eq!(network.stop(), Some(0));
@@ -123,7 +123,7 @@ fn another_network_than_the_configured_one_is_no_trouble_that_passes() {
 fn the_doctor_tells_trouble_instead_of_waiting_for_its_end() {
     let (_outer, here) = directory();
     let network = network(&here);
-    set_faults(&network, json!({ "tooManyRequests": { "next": 1_000_000 } }));
+    set_faults(&network, &json!({ "tooManyRequests": { "next": 1_000_000 } }));
     let seen = sotto(&here, &["doctor", "--probe", "--json"]);
     assert_eq!(seen.status.code(), Some(1));
     let findings = json(&seen)["findings"].as_array().expect("a list").clone();
