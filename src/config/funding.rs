@@ -20,7 +20,7 @@ pub struct FundingConfig {
     pub max_age_seconds: u64,
     /// How often accounts with open sessions are looked at.
     pub monitor: Duration,
-    /// The most RPC requests of one round of looks.
+    /// The most RPC requests that one round makes for histories.
     pub monitor_requests: u32,
 }
 

@@ -197,8 +197,8 @@ pub struct Look {
     pub user: Pubkey,
     /// The mint.
     pub asset: Pubkey,
-    /// Whether it is frozen.
-    pub frozen: bool,
+    /// Whether it is frozen; none when the look was at its history only.
+    pub frozen: Option<bool>,
     /// What the history told about the bound that was proved at this slot; none when it was not examined to its end.
     pub examined: Option<Examined>,
 }

@@ -190,7 +190,7 @@ pub struct FundingSettings {
     pub max_age: u64,
     /// How often every account with an open session is looked at.
     pub interval: std::time::Duration,
-    /// The most RPC requests that one round of looks makes.
+    /// The most RPC requests that one round makes for histories; accounts themselves are always read.
     pub requests_per_round: u32,
 }
 

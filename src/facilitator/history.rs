@@ -10,7 +10,7 @@ use crate::{
         history::{Listed, MAX_PAGE, Page, SeenTransaction},
     },
     domain::funding::{Bound, Examined, Foreign, Lost},
-    facilitator::{Facilitator, watch::Budget},
+    facilitator::Facilitator,
     ledger::LedgerError,
 };
 use solana_pubkey::Pubkey;
@@ -33,9 +33,20 @@ pub(super) enum ExamineError {
     /// The ledger did not answer.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The round's requests are used up, or an entry cannot be read yet: the next look goes on.
+    /// Its requests are used up, or an entry cannot be read yet: the next look goes on.
     #[error("the history was not read to its end")]
     Unfinished,
+}
+
+/// The requests that one examination may still make.
+pub(super) struct Budget(pub(super) u32);
+
+impl Budget {
+    /// Takes one request.
+    fn spend(&mut self) -> Result<(), ExamineError> {
+        self.0 = self.0.checked_sub(1).ok_or(ExamineError::Unfinished)?;
+        Ok(())
+    }
 }
 
 /// The part of a history that is not examined yet.
@@ -50,7 +61,8 @@ struct Unread {
 
 impl Facilitator {
     /// Examines what happened to `account` since `bound` was last examined, on a node that knows `slot`. `harmless` are
-    /// entries that were found so before; it is left as those that will be listed again.
+    /// entries that were found so before; it is left as those that will be listed again or, when the examination is cut
+    /// off, with those that were found until then.
     pub(super) async fn examine(
         &self,
         owner: &Pubkey,
@@ -67,7 +79,7 @@ impl Facilitator {
             return Ok(lost(Lost::Unreadable, slot));
         }
         let Some(is_final) = anchored(bound, unread.known.as_ref(), slot) else { return Ok(lost(Lost::Fork, slot)) };
-        if let Some((why, at)) = self.first_void(owner, &account, &unread.later, harmless, budget).await? {
+        if let Some((why, at)) = self.first_void(owner, slot, &unread.later, harmless, budget).await? {
             return Ok(lost(why, at));
         }
         // Until the anchor is final every look lists again from the proof on, so that a fork is seen.
@@ -105,11 +117,12 @@ impl Facilitator {
         Ok(unread)
     }
 
-    /// The first of `later` (newest first) that voids the proof.
+    /// The first of `later` (newest first) that voids the proof. What landed after `slot` counts when it can be read; a
+    /// node may list it a moment before it can show it, and then it is the next look's.
     async fn first_void(
         &self,
         owner: &Pubkey,
-        account: &Pubkey,
+        slot: u64,
         later: &[Listed],
         harmless: &mut HashSet<Signature>,
         budget: &mut Budget,
@@ -118,17 +131,21 @@ impl Facilitator {
             later.iter().filter(|listed| !listed.failed && !harmless.contains(&listed.signature)).collect();
         let signatures: Vec<Signature> = unknown.iter().map(|listed| listed.signature).collect();
         let ours: HashSet<Signature> = self.ledger.ours(&signatures).await?.into_iter().collect();
+        let (account, mut all) = (self.token_account(owner), true);
         for listed in unknown.into_iter().filter(|listed| !ours.contains(&listed.signature)) {
             budget.spend()?;
-            let seen = self.chain.transaction(&listed.signature).await?.ok_or(ExamineError::Unfinished)?;
-            let foreign = foreign(&seen, account, &self.settings.programs.token);
+            let Some(seen) = self.chain.transaction(&listed.signature).await? else {
+                all &= listed.slot > slot;
+                continue;
+            };
+            let foreign = foreign(&seen, &account, &self.settings.programs.token);
             if let Some(lost) = foreign.voids(owner, &self.keys.spender.pubkey()).filter(|_| !seen.failed) {
                 tracing::info!(transaction = %listed.signature, reason = lost.word(), "a funding proof is void");
                 return Ok(Some((lost, listed.slot)));
             }
             harmless.insert(listed.signature);
         }
-        Ok(None)
+        if all { Ok(None) } else { Err(ExamineError::Unfinished) }
     }
 }
 

@@ -17,6 +17,7 @@ mod deferred;
 mod delegation;
 mod driver;
 mod events;
+mod examining;
 mod fee_payers;
 mod finality;
 mod funding;
@@ -142,6 +143,10 @@ pub struct Facilitator {
     proving: claims::Claims<Pubkey>,
     /// Users whose delegation a task of this process reads a second time.
     doubting: claims::Claims<Pubkey>,
+    /// Held by the task that reads histories, one at a time.
+    examining: Arc<claims::Claims<()>>,
+    /// One look for payments at a time, for each user.
+    looking: keyed::Keyed<Pubkey, tokio::sync::Mutex<()>>,
     /// What the monitor remembers.
     watch: watch::Watch,
     /// Sessions whose last transfer landed with an error: the next one is simulated first.
@@ -185,6 +190,8 @@ impl Facilitator {
             finishing: claims::Claims::default(),
             proving: claims::Claims::default(),
             doubting: claims::Claims::default(),
+            examining: Arc::default(),
+            looking: keyed::Keyed::default(),
             watch: watch::Watch::default(),
             distrusted: claims::Marks::default(),
             units: measuring::Units::default(),

@@ -2,24 +2,19 @@
 //!
 //! Promises: a delegation is believed gone only when two reads, of states not older than anything this process knows of,
 //! say so; a freeze stops payments until a thaw and ends nothing; whatever voids a proof takes it back for good. A
-//! stranger's transfer, even of zero, stops nothing. Rounds are spread over the interval and make a bounded number of
-//! requests; those that were looked at longest ago come first.
+//! stranger's transfer, even of zero, stops nothing. Every account is read in every round, spread over the interval; what
+//! histories cost is bounded and shared out ([`super::examining`]), and never delays a round.
 
 use crate::{
     chain::{ChainAccount, ChainError},
-    domain::funding::{Examined, Funding, FundingPolicy, Look, Source},
-    facilitator::{
-        Facilitator,
-        events::SessionEvent,
-        history::ExamineError,
-        watch::{Budget, Known},
-    },
+    domain::funding::{Bound, Examined, Funding, FundingPolicy, Look, Source},
+    facilitator::{Facilitator, FundingSettings, events::SessionEvent, examining::Unexamined},
     ledger::LedgerError,
     programs::inco_token::{AccountState, IncoAccount},
 };
 use solana_pubkey::Pubkey;
 use std::{collections::HashSet, sync::Arc, time::Duration};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// Accounts of one request.
 const TOGETHER: usize = 100;
@@ -28,6 +23,17 @@ const SECOND_LOOKS: usize = 10;
 const SECOND_LOOK_PAUSE: Duration = Duration::from_millis(400);
 /// How long a second read waits for payments and openings of that user that are under way.
 const GATE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why accounts were not looked at.
+#[derive(Debug, thiserror::Error)]
+enum LookError {
+    /// The chain did not answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The ledger did not answer.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
 
 /// What one read of an account tells.
 enum Seen {
@@ -53,50 +59,77 @@ impl Facilitator {
         }
     }
 
+    /// First every account, a hundred in one request, whatever it costs: a revoke and a freeze are seen there. Then the
+    /// histories, in the background, so that they hold up no round; while they are read, the next round adds none.
     async fn watch_round(self: &Arc<Self>) -> Result<(), LedgerError> {
         let mut sources = self.ledger.watched_sources().await?;
         sources.retain(|source| source.asset == self.settings.asset);
         self.watch.keep(&sources.iter().map(|source| source.user).collect::<HashSet<_>>());
-        let mut budget = Budget(self.settings.funding.requests_per_round);
         let chunks: Vec<&[Source]> = sources.chunks(TOGETHER).collect();
         // Spread over half the interval, so that a round ends before the next begins.
         let pause = self.settings.funding.interval / u32::try_from(chunks.len() * 2).unwrap_or(u32::MAX).max(1);
+        let mut unexamined = Vec::new();
         for (number, chunk) in chunks.into_iter().enumerate() {
             if number > 0 {
                 tokio::time::sleep(pause).await;
             }
-            match self.look_at(chunk, &mut budget).await {
-                Ok(()) | Err(ExamineError::Unfinished) => {}
-                Err(ExamineError::Chain(error)) => tracing::info!(%error, "some accounts were not looked at"),
-                Err(ExamineError::Ledger(error)) => return Err(error),
+            match self.look_at(chunk).await {
+                Ok(more) => unexamined.extend(more),
+                Err(LookError::Chain(error)) => tracing::info!(%error, "some accounts were not looked at"),
+                Err(LookError::Ledger(error)) => return Err(error),
             }
+        }
+        if let Some(claim) = self.examining.claim_owned(()) {
+            let this = Arc::clone(self);
+            self.spawn(async move {
+                let _claim = claim;
+                if let Err(error) = this.examine_all(unexamined).await {
+                    tracing::warn!(%error, "histories cannot be examined; the next round tries again");
+                }
+            });
         }
         Ok(())
     }
 
-    /// Looks at these accounts (at most a hundred) and records what is seen.
-    pub(super) async fn look_at(self: &Arc<Self>, sources: &[Source], budget: &mut Budget) -> Result<(), ExamineError> {
+    /// Looks at these accounts (at most a hundred), records what is seen, and gives those whose history is to be read.
+    async fn look_at(self: &Arc<Self>, sources: &[Source]) -> Result<Vec<Unexamined>, LookError> {
         let accounts: Vec<Pubkey> = sources.iter().map(|source| self.token_account(&source.user)).collect();
-        budget.spend()?;
+        // A look is as old as the state it saw, so it is dated before it is made.
+        let asked_at = self.clock.now();
         let (slot, told) = self.chain.accounts_since(&accounts, self.watch.newest()).await?;
         self.watch.saw(slot);
-        let mut looks = Vec::with_capacity(sources.len());
+        let (mut looks, mut unexamined) = (Vec::with_capacity(sources.len()), Vec::new());
         for (source, account) in sources.iter().zip(told) {
+            let look =
+                |frozen, examined| Look { user: source.user, asset: source.asset, frozen: Some(frozen), examined };
             match self.judge(source, account.as_ref()) {
-                Seen::Fine(account) => {
-                    let examined = self.examine_when_needed(source, &account, slot, budget).await?;
-                    looks.push(Look { user: source.user, asset: source.asset, frozen: false, examined });
-                }
-                Seen::Frozen => {
-                    looks.push(Look { user: source.user, asset: source.asset, frozen: true, examined: None });
-                }
+                Seen::Fine(account) => match self.watched_bound(source) {
+                    // The handle stands for one balance, and has been the same for a whole look since the account was
+                    // examined: nothing can have changed.
+                    Some(bound) if bound.is_final && self.watch.is_still(&source.user, account.amount) => {
+                        let Bound { slot: of, examined: up_to, .. } = bound;
+                        looks.push(look(false, Some(Examined { of, up_to, is_final: true, lost: None })));
+                    }
+                    bound => {
+                        looks.push(look(false, None));
+                        let (user, handle) = (source.user, account.amount);
+                        unexamined.extend(bound.map(|bound| Unexamined { user, bound, handle, slot, asked_at }));
+                    }
+                },
+                Seen::Frozen => looks.push(look(true, None)),
                 Seen::Gone => self.look_twice(source.user, slot),
                 Seen::Odd => tracing::warn!("a payer's token account cannot be read"),
             }
         }
-        self.ledger.record_looks(&looks, self.clock.now()).await?;
+        self.ledger.record_looks(&looks, asked_at).await?;
         self.act_on(sources, &looks).await?;
-        Ok(())
+        Ok(unexamined)
+    }
+
+    /// The proof of this account's balance, when it can still be lost.
+    fn watched_bound(&self, source: &Source) -> Option<Bound> {
+        let watched = self.settings.funding.policy != FundingPolicy::Off;
+        source.bound.filter(|bound| watched && bound.lost.is_none())
     }
 
     fn judge(&self, source: &Source, account: Option<&ChainAccount>) -> Seen {
@@ -110,46 +143,12 @@ impl Facilitator {
         }
     }
 
-    /// Examines the history of an account with a proof, unless nothing can have changed: the handle stands for one
-    /// balance, and it has been the same for a whole look since it was examined.
-    async fn examine_when_needed(
-        &self,
-        source: &Source,
-        account: &IncoAccount,
-        slot: u64,
-        budget: &mut Budget,
-    ) -> Result<Option<Examined>, ExamineError> {
-        let watched = self.settings.funding.policy != FundingPolicy::Off;
-        let Some(bound) = source.bound.filter(|bound| watched && bound.lost.is_none()) else { return Ok(None) };
-        let mut known = self.watch.known(&source.user);
-        let same = known.handle == account.amount;
-        if same && known.still && bound.is_final {
-            return Ok(Some(Examined { of: bound.slot, up_to: bound.examined, is_final: true, lost: None }));
-        }
-        match self.examine(&source.user, &bound, slot, &mut known.harmless, budget).await {
-            Ok(examined) => {
-                self.watch.remember(&source.user, Known { handle: account.amount, still: same, ..known });
-                Ok(Some(examined))
-            }
-            // One account that cannot be examined is no reason to leave the others alone.
-            Err(ExamineError::Chain(error)) => {
-                tracing::info!(%error, "an account's history cannot be read now");
-                Ok(None)
-            }
-            Err(ExamineError::Unfinished) => Ok(None),
-            Err(error @ ExamineError::Ledger(_)) => Err(error),
-        }
-    }
-
     /// What follows from what was seen, beside the record of it.
     async fn act_on(self: &Arc<Self>, before: &[Source], looks: &[Look]) -> Result<(), LedgerError> {
         for look in looks {
             let Some(source) = before.iter().find(|source| source.user == look.user) else { continue };
-            let lost = look.examined.and_then(|examined| examined.lost);
-            if look.frozen != source.frozen {
-                tracing::info!(frozen = look.frozen, "a payer's token account changed its state");
-            }
-            if lost.is_some() || look.frozen != source.frozen {
+            if let Some(frozen) = look.frozen.filter(|frozen| *frozen != source.frozen) {
+                tracing::info!(frozen, "a payer's token account changed its state");
                 self.tell_and_settle(&source.user, SessionEvent::Funding(Funding::Unproven)).await?;
             }
         }
@@ -157,7 +156,11 @@ impl Facilitator {
     }
 
     /// Tells the user's sessions, and carries now what they hold: what can be had may soon be gone.
-    async fn tell_and_settle(self: &Arc<Self>, user: &Pubkey, event: SessionEvent) -> Result<(), LedgerError> {
+    pub(super) async fn tell_and_settle(
+        self: &Arc<Self>,
+        user: &Pubkey,
+        event: SessionEvent,
+    ) -> Result<(), LedgerError> {
         for session in self.ledger.live_sessions(user, &self.settings.asset).await? {
             self.events.publish(session.id, event);
             self.settle_promises(session.id);
@@ -219,19 +222,33 @@ impl Facilitator {
         }
     }
 
-    /// Looks at one user's account at once when its proof would count but for the time of the last look. True when it
-    /// was looked at.
+    /// Looks at one user's account at once when its proof would count but for the time of the last look. True when the
+    /// proof is known to count by now, or not to.
+    ///
+    /// Costs the chain little however often it is asked for: one look at a time for each user, which all who ask
+    /// meanwhile wait for, and one in each interval.
     pub(super) async fn look_if_old(self: &Arc<Self>, user: &Pubkey) -> Result<bool, LedgerError> {
+        let turn = self.looking.lock_of(user, tokio::sync::Mutex::default);
+        let _turn = turn.lock().await;
         let Some(source) = self.ledger.source(user, &self.settings.asset).await? else { return Ok(false) };
-        let old = source.bound.is_some_and(|bound| bound.lost.is_none()) && !source.frozen;
-        if !old || self.settings.funding.policy == FundingPolicy::Off {
+        if self.watched_bound(&source).is_none() || source.frozen {
             return Ok(false);
         }
-        let mut budget = Budget(self.settings.funding.requests_per_round);
-        match self.look_at(&[source], &mut budget).await {
-            Ok(()) => Ok(true),
-            Err(ExamineError::Ledger(error)) => Err(error),
-            Err(ExamineError::Chain(_) | ExamineError::Unfinished) => Ok(false),
+        let FundingSettings { max_age, interval, .. } = self.settings.funding;
+        if source.counting(self.clock.now(), max_age).is_some() {
+            return Ok(true);
+        }
+        if !self.watch.may_look(user, Instant::now(), interval) {
+            return Ok(false);
+        }
+        let unexamined = match self.look_at(&[source]).await {
+            Ok(unexamined) => unexamined,
+            Err(LookError::Ledger(error)) => return Err(error),
+            Err(LookError::Chain(_)) => return Ok(false),
+        };
+        match unexamined.first() {
+            Some(one) => self.examine_for_payment(one).await,
+            None => Ok(true),
         }
     }
 }

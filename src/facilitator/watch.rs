@@ -1,6 +1,5 @@
-//! What the monitor remembers while this process lives, and what it may spend.
+//! What the monitor remembers while this process lives.
 
-use crate::facilitator::history::ExamineError;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::{
@@ -9,40 +8,42 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
-
-/// The requests that one round may still make.
-pub(super) struct Budget(pub(super) u32);
-
-impl Budget {
-    /// Takes one request.
-    pub(super) fn spend(&mut self) -> Result<(), ExamineError> {
-        self.0 = self.0.checked_sub(1).ok_or(ExamineError::Unfinished)?;
-        Ok(())
-    }
-}
+use tokio::time::Instant;
 
 /// What was seen of one account at earlier looks.
 #[derive(Clone, Default)]
 pub(super) struct Known {
-    /// The balance's handle at the last examination.
+    /// The balance's handle at the last examination that came to its end.
     pub(super) handle: u128,
     /// Whether its history was examined when that handle had stood for a whole look already: then nothing that made it
     /// can still be missing from the list.
     pub(super) still: bool,
-    /// Entries that can only have added, and will be listed again.
+    /// Entries that can only have added, and will be listed again. Kept when an examination was cut off, so that the next
+    /// one goes on where it ended.
     pub(super) harmless: HashSet<Signature>,
+}
+
+/// One account's place in the monitor's memory.
+#[derive(Default)]
+struct Account {
+    known: Known,
+    /// In how many rounds the history since the proof of this slot was not read to its end.
+    in_vain: (u64, u32),
+    /// When a payment last had it looked at.
+    looked: Option<Instant>,
 }
 
 /// The monitor's memory. Losing it costs requests and nothing else.
 #[derive(Default)]
 pub(super) struct Watch {
     newest: AtomicU64,
-    accounts: Mutex<HashMap<Pubkey, Known>>,
+    accounts: Mutex<HashMap<Pubkey, Account>>,
 }
 
 impl Watch {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Pubkey, Known>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Pubkey, Account>> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -58,12 +59,48 @@ impl Watch {
 
     /// What is known of this user's account.
     pub(super) fn known(&self, user: &Pubkey) -> Known {
-        self.lock().get(user).cloned().unwrap_or_default()
+        self.lock().get(user).map(|account| account.known.clone()).unwrap_or_default()
+    }
+
+    /// Whether the account was examined when this handle had stood for a whole look.
+    pub(super) fn is_still(&self, user: &Pubkey, handle: u128) -> bool {
+        self.lock().get(user).is_some_and(|account| account.known.still && account.known.handle == handle)
     }
 
     /// Remembers it.
     pub(super) fn remember(&self, user: &Pubkey, known: Known) {
-        self.lock().insert(*user, known);
+        self.lock().entry(*user).or_default().known = known;
+    }
+
+    /// How many rounds did not get to the end of the history since the proof of this slot.
+    pub(super) fn rounds_in_vain(&self, user: &Pubkey, of: u64) -> u32 {
+        self.lock().get(user).map_or(0, |account| if account.in_vain.0 == of { account.in_vain.1 } else { 0 })
+    }
+
+    /// Counts one more; tells how many there are now.
+    pub(super) fn was_in_vain(&self, user: &Pubkey, of: u64) -> u32 {
+        let mut accounts = self.lock();
+        let in_vain = &mut accounts.entry(*user).or_default().in_vain;
+        *in_vain = (of, if in_vain.0 == of { in_vain.1.saturating_add(1) } else { 1 });
+        in_vain.1
+    }
+
+    /// It was read to its end.
+    pub(super) fn was_read(&self, user: &Pubkey) {
+        if let Some(account) = self.lock().get_mut(user) {
+            account.in_vain = (0, 0);
+        }
+    }
+
+    /// Whether a payment may have this account looked at now; not again before `pause` has passed.
+    pub(super) fn may_look(&self, user: &Pubkey, now: Instant, pause: Duration) -> bool {
+        let mut accounts = self.lock();
+        let looked = &mut accounts.entry(*user).or_default().looked;
+        let may = looked.is_none_or(|at| now.duration_since(at) >= pause);
+        if may {
+            *looked = Some(now);
+        }
+        may
     }
 
     /// A new proof begins anew.
@@ -74,5 +111,29 @@ impl Watch {
     /// Forgets everybody else.
     pub(super) fn keep(&self, users: &HashSet<Pubkey>) {
         self.lock().retain(|user, _| users.contains(user));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_in_vain_are_counted_for_one_proof() {
+        let (watch, user) = (Watch::default(), Pubkey::new_unique());
+        assert_eq!([watch.was_in_vain(&user, 5), watch.was_in_vain(&user, 5)], [1, 2]);
+        assert_eq!((watch.rounds_in_vain(&user, 5), watch.rounds_in_vain(&user, 9)), (2, 0));
+        assert_eq!(watch.was_in_vain(&user, 9), 1, "a new proof begins anew");
+        watch.was_read(&user);
+        assert_eq!(watch.was_in_vain(&user, 9), 1);
+    }
+
+    #[test]
+    fn payments_have_an_account_looked_at_once_in_a_while() {
+        let (watch, user, pause) = (Watch::default(), Pubkey::new_unique(), Duration::from_secs(15));
+        let now = Instant::now();
+        assert!(watch.may_look(&user, now, pause) && !watch.may_look(&user, now + pause / 2, pause));
+        assert!(watch.may_look(&Pubkey::new_unique(), now, pause), "of each user");
+        assert!(watch.may_look(&user, now + pause, pause));
     }
 }

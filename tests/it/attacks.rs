@@ -19,6 +19,7 @@ mod spending;
 mod surfaces;
 mod survival;
 mod thieves;
+mod watching;
 
 use crate::support::{Options, Wallet, World};
 use base64::{Engine as _, prelude::BASE64_STANDARD};

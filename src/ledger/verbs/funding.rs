@@ -153,25 +153,28 @@ pub(in crate::ledger) fn watched(conn: &Connection) -> Outcome<Vec<Source>> {
 /// Writes what a round of the monitor saw.
 pub(in crate::ledger) fn record_looks(conn: &Connection, looks: &[Look], now: UnixSeconds) -> Outcome<()> {
     for look in looks {
-        let key = [look.user.to_bytes(), look.asset.to_bytes()];
-        let known = source(conn, &look.user, &look.asset)?;
-        match known {
-            Some(known) if known.frozen == look.frozen => {}
-            Some(_) => {
-                conn.prepare_cached("UPDATE sources SET frozen = ?3 WHERE user = ?1 AND asset = ?2")?
-                    .execute(params![key[0], key[1], look.frozen])?;
-            }
-            None if look.frozen => {
-                conn.prepare_cached(
-                    "INSERT INTO sources (user, asset, frozen, claimed, final) VALUES (?1, ?2, 1, 0, 0)",
-                )?
-                .execute(key)?;
-            }
-            None => {}
+        if let Some(frozen) = look.frozen {
+            record_frozen(conn, look, frozen)?;
         }
         if let Some(examined) = &look.examined {
             record_examined(conn, look, examined, now)?;
         }
+    }
+    Ok(())
+}
+
+fn record_frozen(conn: &Connection, look: &Look, frozen: bool) -> Outcome<()> {
+    let key = [look.user.to_bytes(), look.asset.to_bytes()];
+    match source(conn, &look.user, &look.asset)? {
+        Some(known) if known.frozen != frozen => {
+            conn.prepare_cached("UPDATE sources SET frozen = ?3 WHERE user = ?1 AND asset = ?2")?
+                .execute(params![key[0], key[1], frozen])?;
+        }
+        None if frozen => {
+            conn.prepare_cached("INSERT INTO sources (user, asset, frozen, claimed, final) VALUES (?1, ?2, 1, 0, 0)")?
+                .execute(key)?;
+        }
+        Some(_) | None => {}
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ use sotto::{
 use std::{collections::BTreeMap, time::Duration};
 
 /// A world that looks at accounts often.
-fn watchful(policy: FundingPolicy) -> Options {
+pub(super) fn watchful(policy: FundingPolicy) -> Options {
     Options::settings(move |settings| {
         settings.funding.policy = policy;
         settings.funding.interval = Duration::from_millis(150);
@@ -33,7 +33,7 @@ fn watchful(policy: FundingPolicy) -> Options {
 }
 
 /// What a wallet's balance decrypts to, with the Covalidator's word for it.
-async fn attested(world: &World, wallet: &Wallet) -> AttestedValue {
+pub(super) async fn attested(world: &World, wallet: &Wallet) -> AttestedValue {
     let key = world.net.network().stand_ins().attestation_key();
     let client = HttpCovalidator::new(&world.covalidator.url(), key, Duration::from_secs(5)).unwrap();
     let handle = world.token_account(&wallet.key()).unwrap().amount;
@@ -41,7 +41,7 @@ async fn attested(world: &World, wallet: &Wallet) -> AttestedValue {
     client.decrypt(handle, &signer, Duration::from_secs(5)).await.unwrap()
 }
 
-fn proof(value: &AttestedValue) -> Value {
+pub(super) fn proof(value: &AttestedValue) -> Value {
     json!({ "fundingProof": {
         "handle": value.handle.to_string(),
         "plaintext": value.plaintext.to_string(),
@@ -49,13 +49,13 @@ fn proof(value: &AttestedValue) -> Value {
     } })
 }
 
-async fn sends_proof(shop: &Shop, body: &Value) -> (u16, Value) {
+pub(super) async fn sends_proof(shop: &Shop, body: &Value) -> (u16, Value) {
     let answer = shop.world.post(&format!("/sessions/{}/funding", shop.session), body).await;
     crate::openapi::check_answer("/sessions/{id}/funding", "POST", answer.0, &answer.1);
     answer
 }
 
-async fn proves(shop: &Shop) {
+pub(super) async fn proves(shop: &Shop) {
     let (status, answer) = sends_proof(shop, &proof(&attested(&shop.world, &shop.payer).await)).await;
     assert_eq!((status, &answer["funding"]), (200, &json!("proven")), "{answer:#}");
 }
@@ -66,7 +66,7 @@ async fn is_not_proved(shop: &Shop, body: &Value, status: u16, error: &str) {
 }
 
 /// Waits until the session's view says so.
-async fn is_told(shop: &Shop, member: &str, value: &Value) {
+pub(super) async fn is_told(shop: &Shop, member: &str, value: &Value) {
     let until = std::time::Instant::now() + Duration::from_secs(20);
     loop {
         let seen = view(&shop.world, &shop.session).await;
@@ -79,7 +79,7 @@ async fn is_told(shop: &Shop, member: &str, value: &Value) {
 }
 
 /// Waits until two whole rounds of the monitor have passed.
-async fn is_looked_at(shop: &Shop) {
+pub(super) async fn is_looked_at(shop: &Shop) {
     let looks = || async { shop.world.net.network().request_counts().get("getMultipleAccounts").copied().unwrap_or(0) };
     let before = looks().await;
     while looks().await < before + 3 {
@@ -96,7 +96,7 @@ fn amount_of(world: &World, units: u64) -> Vec<u8> {
 }
 
 /// `from` moves `units` to `to` by itself.
-fn moves(world: &World, from: &Wallet, to: &Pubkey, units: u64) {
+pub(super) fn moves(world: &World, from: &Wallet, to: &Pubkey, units: u64) {
     let mint = world.faucet.mint();
     let transfer = Transfer {
         source: world.programs.token_account(&from.key(), &mint),
@@ -138,7 +138,7 @@ fn as_authority(world: &World, instruction: Instruction) {
     lands_by_itself(world, &wallet, &[instruction]);
 }
 
-async fn source(shop: &Shop) -> Source {
+pub(super) async fn source(shop: &Shop) -> Source {
     let mint = shop.world.faucet.mint();
     shop.world.ledger().source(&shop.payer.key(), &mint).await.unwrap().unwrap()
 }

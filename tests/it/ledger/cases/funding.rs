@@ -56,7 +56,7 @@ fn landed_at(slot: u64) -> Event {
 
 fn look(session: &Session, of: u64, lost: Option<(Lost, u64)>) -> Look {
     let examined = Some(Examined { of, up_to: of + 5, is_final: true, lost });
-    Look { user: *session.user(), asset: session.intent.asset, frozen: false, examined }
+    Look { user: *session.user(), asset: session.intent.asset, frozen: None, examined }
 }
 
 pub(crate) async fn a_proof_comes_back_as_it_was_written(ledger: &dyn Ledger) {
@@ -237,7 +237,8 @@ pub(crate) async fn a_look_tells_of_the_proof_it_was_made_for_only(ledger: &dyn 
 
 pub(crate) async fn a_frozen_account_pays_nothing_until_it_is_thawed(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
-    let frozen = |frozen| Look { user: *session.user(), asset: session.intent.asset, frozen, examined: None };
+    let frozen =
+        |frozen| Look { user: *session.user(), asset: session.intent.asset, frozen: Some(frozen), examined: None };
     ledger.record_looks(&[frozen(true)], NOW).await.expect("records");
     let refused = ledger.hold(&payment(session.id, 1, 10)).await;
     assert_eq!(refused.ok(), Some(Held::Refused(PayReason::SourceFrozen)));
