@@ -25,6 +25,7 @@ mod output;
 mod pay;
 #[cfg(feature = "client")]
 mod payer;
+mod probing;
 mod reach;
 #[cfg(all(feature = "client", feature = "merchant"))]
 mod receipts;

@@ -4,6 +4,7 @@ use super::{
     Global,
     error::CliError,
     output::{json, say},
+    probing::Probing,
     reach::Trouble,
     runtime, start_logs,
     stop::Stop,
@@ -80,8 +81,8 @@ impl Serve {
         let address = listener.local_addr()?;
         // Who waits for an RPC in trouble may be asked to stop meanwhile.
         let mut stop = Stop::listen()?;
-        let service = tokio::select! {
-            service = begin(config) => service?,
+        let (service, probing) = tokio::select! {
+            begun = begin(config) => begun?,
             asked = stop.asked() => return Ok(asked?),
         };
         // Beside the serving: it asks the chain, and nobody has to wait for what it tells.
@@ -91,7 +92,7 @@ impl Serve {
             listener,
             &service,
             wiring::server_settings(config),
-            stop,
+            until_it_must_stop(stop, probing),
             config.limits.request_timeout,
         )
         .await;
@@ -115,10 +116,10 @@ impl Serve {
 }
 
 /// Everything that comes before the first request.
-async fn begin(config: &Config) -> Result<Service, WiringError> {
+async fn begin(config: &Config) -> Result<(Service, Probing), WiringError> {
     let service = wiring::assemble(config, Trouble::IsWaitedOut).await?;
-    wiring::heed_probe(&service, config).await?;
-    Ok(service)
+    let probing = Probing::begin(&service.facilitator, config).await?;
+    Ok((service, probing))
 }
 
 /// What is not as it should be stops nothing: it may be put right while the service runs, and `GET /ready` tells it too.
@@ -128,21 +129,29 @@ async fn tell_readiness(facilitator: Arc<Facilitator>) {
     }
 }
 
-/// Serves until somebody asks to stop, then gives the requests under way up to `patience`.
+/// Until somebody asks to stop, or the token program turns out to be one that must not be settled with.
+async fn until_it_must_stop(mut stop: Stop, probing: Probing) -> Result<(), CliError> {
+    tokio::select! {
+        asked = stop.asked() => Ok(asked?),
+        refusal = probing.refusal() => Err(refusal.into()),
+    }
+}
+
+/// Serves until it must stop, then gives the requests under way up to `patience`.
 async fn serve_until_stopped(
     listener: TcpListener,
     service: &Service,
     settings: ServerSettings,
-    mut stop: Stop,
+    must_stop: impl Future<Output = Result<(), CliError>>,
     patience: Duration,
 ) -> Result<(), CliError> {
     let stopping = CancellationToken::new();
     let router = service.router.clone();
     let mut serving = std::pin::pin!(api::serve(listener, router, settings, stopping.clone()));
-    tokio::select! {
+    let why = tokio::select! {
         () = &mut serving => return Ok(()),
-        asked = stop.asked() => asked?,
-    }
+        why = must_stop => why,
+    };
     stopping.cancel();
     // Streams have no end of their own.
     service.facilitator.end_streams();
@@ -150,5 +159,5 @@ async fn serve_until_stopped(
     if timeout(patience, serving).await.is_err() {
         tracing::warn!("stopped with requests under way");
     }
-    Ok(())
+    why
 }

@@ -22,7 +22,7 @@ use crate::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, FundingSettings, Keys,
-        LaneSettings, Ports, ProbeError, ProbeVerdict, ReadPolicy, Settings,
+        LaneSettings, Ports, ReadPolicy, Settings,
     },
     ledger::{ImportTerms, LedgerError, LedgerOptions, OpenError, SqliteLedger},
     programs::{
@@ -104,30 +104,6 @@ pub(super) async fn assemble(config: &Config, trouble: Trouble) -> Result<Servic
     facilitator.recover().await?;
     let router = api::router(Arc::clone(&facilitator), &api_settings(config, chance));
     Ok(Service { facilitator, ledger, chain, network, router })
-}
-
-/// Asks the deployed program what a settlement relies on, and refuses to go on when it would be unsafe. An outage is
-/// told and does not stop the service: the sessions it already serves do not depend on the answer.
-pub(super) async fn heed_probe(service: &Service, config: &Config) -> Result<(), WiringError> {
-    let settlement = &config.settlement;
-    if !settlement.probe || settlement.settle_instruction == config::SettleInstruction::Transfer {
-        return Ok(());
-    }
-    let verdict = match service.facilitator.probe().await {
-        Ok(report) => report.verdict(),
-        Err(error @ (ProbeError::NotPrepared(_) | ProbeError::Port(_))) => {
-            tracing::warn!(%error, "the token program could not be probed");
-            return Ok(());
-        }
-    };
-    match verdict {
-        ProbeVerdict::Unusable(why) => return Err(WiringError::Unusable(why)),
-        ProbeVerdict::NeedsAllowances if config.settlement.decrypt_allowance == DecryptAllowance::Never => {
-            return Err(WiringError::NeedsAllowances);
-        }
-        ProbeVerdict::Usable | ProbeVerdict::NeedsAllowances => service.facilitator.heed(verdict),
-    }
-    Ok(())
 }
 
 /// The chain's client alone, for commands that need no ledger.

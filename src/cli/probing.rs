@@ -1,0 +1,109 @@
+//! The probe of the deployed token program, for a service that starts: asked until it has answered, and heeded whenever
+//! that is.
+//!
+//! Promises: a service does not begin with a program that is known to be unsafe, and one that turns out to be unsafe later
+//! ends it. An outage does not keep it from the sessions it already serves: they do not depend on the answer.
+
+use super::wiring::WiringError;
+use crate::{
+    config::{Config, DecryptAllowance, SettleInstruction},
+    facilitator::{Facilitator, ProbeReport, ProbeVerdict},
+};
+use std::{future::pending, sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+/// How long a start waits for an answer. A probe that has to make its accounts first takes a few slots.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The pause after a probe without an answer; doubled up to the longest, because a probe may cost fees.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// What is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    /// It could not be asked, and is asked again.
+    Trouble,
+    Usable,
+    Unusable(&'static str),
+    /// And the configuration never buys them.
+    NeedsAllowances,
+}
+
+/// A probe under way, or its answer. Nobody is asked any more once this is dropped.
+pub(super) struct Probing {
+    heard: watch::Receiver<Heard>,
+    _task: Option<AbortOnDropHandle<()>>,
+}
+
+impl Probing {
+    /// Begins to ask, if the configuration relies on the answer. Returns with the answer, or without when it takes long.
+    pub(super) async fn begin(facilitator: &Arc<Facilitator>, config: &Config) -> Result<Self, WiringError> {
+        let settlement = &config.settlement;
+        if !settlement.probe || settlement.settle_instruction == SettleInstruction::Transfer {
+            return Ok(Self { heard: watch::channel(Heard::Usable).1, _task: None });
+        }
+        let (tell, mut heard) = watch::channel(Heard::Nothing);
+        let never_buys = settlement.decrypt_allowance == DecryptAllowance::Never;
+        let task = tokio::spawn(ask(Arc::clone(facilitator), never_buys, tell));
+        let first =
+            timeout(PATIENCE, heard.wait_for(|heard| *heard != Heard::Nothing)).await.map(|it| it.map(|it| *it));
+        if let Ok(Ok(heard)) = first {
+            judge(heard)?;
+        } else {
+            tracing::warn!("serving before the token program has answered its probe");
+        }
+        Ok(Self { heard, _task: Some(AbortOnDropHandle::new(task)) })
+    }
+
+    /// Waits until the program turns out not to be usable; for ever when it is.
+    pub(super) async fn refusal(mut self) -> WiringError {
+        let refused = |heard: &Heard| judge(*heard).is_err();
+        match self.heard.wait_for(refused).await.map(|heard| judge(*heard)) {
+            Ok(Err(refusal)) => refusal,
+            Ok(Ok(())) | Err(_) => pending().await,
+        }
+    }
+}
+
+const fn judge(heard: Heard) -> Result<(), WiringError> {
+    match heard {
+        Heard::Nothing | Heard::Trouble | Heard::Usable => Ok(()),
+        Heard::Unusable(why) => Err(WiringError::Unusable(why)),
+        Heard::NeedsAllowances => Err(WiringError::NeedsAllowances),
+    }
+}
+
+/// Asks until there is an answer.
+async fn ask(facilitator: Arc<Facilitator>, never_buys: bool, tell: watch::Sender<Heard>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match facilitator.probe().await.map(ProbeReport::verdict) {
+            Ok(ProbeVerdict::Unusable(why)) => {
+                tell.send_replace(Heard::Unusable(why));
+                return;
+            }
+            Ok(ProbeVerdict::NeedsAllowances) if never_buys => {
+                tell.send_replace(Heard::NeedsAllowances);
+                return;
+            }
+            Ok(verdict @ (ProbeVerdict::Usable | ProbeVerdict::NeedsAllowances)) => {
+                facilitator.heed(verdict);
+                tracing::info!(?verdict, "the token program has been probed");
+                tell.send_replace(Heard::Usable);
+                return;
+            }
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, source, "the token program could not be probed; it is asked again");
+            }
+        }
+        tell.send_replace(Heard::Trouble);
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
