@@ -31,8 +31,8 @@ pub struct Closed {
 }
 
 impl Facilitator {
-    /// Closes a session and settles what it holds: answered when everything is final or at the deadline, whichever comes
-    /// first; from `closing` it becomes `closed` by itself. Asked again it answers how it stands. A session that ended
+    /// Closes a session and settles what it holds: answered when everything is final, at the deadline or when this process
+    /// leaves, whichever comes first; from `closing` it becomes `closed` by itself. Asked again it answers how it stands. A session that ended
     /// another way is settled and told all the same.
     ///
     /// Refuses with `session_not_found`, `invalid_close_signature`, and `session_busy` while the session opens.
@@ -50,11 +50,13 @@ impl Facilitator {
         let mut session = self.ledger.close_session(id).await?;
         self.events.publish(id, SessionEvent::Recorded);
         self.settle_promises(id);
-        while !is_final(&session) {
-            if tokio::time::timeout_at(deadline, news.next()).await.is_err() {
-                break;
+        // The deadline is looked at here, too: a wait for news that are there already never gets as far as its time.
+        while !is_final(&session) && Instant::now() < deadline {
+            match tokio::time::timeout_at(deadline, news.next()).await {
+                Ok(Some(_)) => session = self.existing(id).await?,
+                // No more news, because this process leaves and waits for its last answers; or no more time.
+                Ok(None) | Err(_) => break,
             }
-            session = self.existing(id).await?;
         }
         let lost = self.ledger.totals(Some(id)).await?.lost;
         Ok(Closed { session, lost })

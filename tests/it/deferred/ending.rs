@@ -125,6 +125,37 @@ async fn a_close_that_takes_long_is_answered_in_time_and_ends_by_itself() {
     tab.closes().await;
 }
 
+/// Guard: `close_session` answers when there is no more news to wait for. Without it a worker goes round for ever, so the
+/// runtime is left behind instead of waited for.
+#[test]
+fn a_close_under_way_does_not_keep_the_process_from_leaving() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = std::mem::ManuallyDrop::new(runtime);
+    runtime.block_on(async {
+        let (tab, intent, key) = keyed(patient_with(|settings| {
+            settings.answer_deadline = std::time::Duration::from_secs(60);
+        }))
+        .await;
+        let (_, held) = tab.world.post("/settle", &tab.signed_payment(&intent, &key, "one")).await;
+        assert_eq!(held["success"], true, "{held:#}");
+        tab.freezes(true).await;
+        let body = tab.close_body(&Tab::intent_hash(&intent), "n-1", &key);
+        let leaving = async {
+            // The settlement has come to nothing: the close waits for news that do not come.
+            tab.comes_back().await;
+            tab.world.running().facilitator.end_streams();
+        };
+        let both = async { tokio::join!(tab.close(&body), leaving) };
+        let both = tokio::time::timeout(std::time::Duration::from_secs(20), both).await;
+        let ((status, closing), ()) = both.expect("it is answered how it stands");
+        assert_eq!((status, &closing["state"]), (200, &json!("closing")), "{closing:#}");
+        assert_eq!(closing["held"], PRICE.to_string(), "{closing:#}");
+        tab.freezes(false).await;
+        tab.settles_down_to(0).await;
+        tab.closes().await;
+    });
+}
+
 #[tokio::test]
 async fn what_became_of_a_payment_can_be_asked_later() {
     let (tab, intent, key) = keyed(patient(|_| ())).await;
