@@ -4,7 +4,7 @@ use crate::{
     api::App,
     facilitator::Supported,
     wire::{
-        PAYMENT_IDENTIFIER, SESSION_SCHEME,
+        DEFERRED, PAYMENT_IDENTIFIER, PER_CALL, SESSION_SCHEME,
         facilitator::{SupportedAnswer, SupportedKind},
         session::{ProgramAddresses, PublishedLimits, SessionTerms},
         x402_v1, x402_v2,
@@ -59,12 +59,18 @@ fn terms(served: &Supported) -> SessionTerms {
             max_session_seconds: served.max_session_seconds,
             max_grant_lamports: served.max_grant,
         }),
-        others: policy(),
+        others: policy(served),
     }
 }
 
-/// What a caller can rely on beside the limits: payments are answered one by one, when their transfer is confirmed.
-fn policy() -> Map<String, Value> {
-    let policy = [("commitment", json!("confirmed")), ("settlement", json!("per-call"))];
+/// What a caller can rely on beside the limits: how a payment is answered, in which ways a merchant may ask for it to be
+/// settled, and what proofs of the payer's balance count for.
+fn policy(served: &Supported) -> Map<String, Value> {
+    let policy = [
+        ("commitment", json!("confirmed")),
+        ("settlement", json!(PER_CALL)),
+        ("settlements", json!([PER_CALL, DEFERRED])),
+        ("funding", json!(served.funding.word())),
+    ];
     policy.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

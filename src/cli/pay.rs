@@ -22,7 +22,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 /// Pays only the session's recipient, only origins that the session was opened for, and never more than --max-price.
 /// The merchant's answer goes to standard output.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  sotto session pay http://127.0.0.1:4402/weather --max-price 0.01")]
+#[command(after_help = "Example:\n  sotto session pay http://127.0.0.1:4022/weather --max-price 0.01")]
 pub(super) struct Pay {
     /// What to ask for
     #[arg(value_parser = url)]

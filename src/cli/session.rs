@@ -41,7 +41,7 @@ pub(super) enum Session {
 #[command(
     group = ArgGroup::new("trust").required(true),
     after_help = "Example:\n  sotto session open --facilitator http://127.0.0.1:4021 --facilitator-address ADDRESS \\\n    \
-                  --recipient MERCHANT --cap 5 --origin http://127.0.0.1:4402"
+                  --recipient MERCHANT --cap 5 --origin http://127.0.0.1:4022"
 )]
 pub(super) struct Open {
     /// The facilitator's URL

@@ -49,6 +49,17 @@ pub enum FundingPolicy {
     Required,
 }
 
+impl FundingPolicy {
+    /// The word in the configuration and in `/supported`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Advisory => "advisory",
+            Self::Required => "required",
+        }
+    }
+}
+
 /// What the hold verb asks of the payer's balance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FundingDemand {

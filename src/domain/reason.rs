@@ -64,7 +64,7 @@ reasons! {
         PerCallLimitExceeded = "per_call_limit_exceeded", false, "The amount is above this facilitator's limit for one call.";
         CapExceeded = "cap_exceeded", false, "Captured, held and this amount together pass the session's cap.";
         NonceConflict = "nonce_conflict", false, "The nonce was used for a payment with other content.";
-        DuplicateSettlement = "duplicate_settlement", false, "This payment was settled and told before; `transaction` is its signature.";
+        DuplicateSettlement = "duplicate_settlement", false, "This payment's success was told before; `transaction` is its signature, or empty while it is held.";
         SessionSignatureRequired = "session_signature_required", false, "The session has a session key, and the payload carries no signature by it.";
         InvalidSessionSignature = "invalid_session_signature", false, "The payload's signature is not the session key's over this payment.";
         PaymentExpired = "payment_expired", false, "The payload's own authorisation has expired.";
@@ -114,7 +114,7 @@ reasons! {
         SourceNotReady = "source_not_ready", false, "The user has no usable token account for this asset.";
         RecipientNotReady = "recipient_not_ready", false, "The recipient has no usable token account for this asset.";
         SessionBusy = "session_busy", true, "Payments of the user's other sessions are still settling; repeat.";
-        QuotaExceeded = "quota_exceeded", true, "Too many sessions were opened lately; repeat later.";
+        QuotaExceeded = "quota_exceeded", true, "A limit of this facilitator is reached (sessions, sponsored costs, or open streams); repeat later.";
         RefreshTooSoon = "refresh_too_soon", true, "This wallet's balance was made readable lately at our cost; repeat later.";
         TooManyRequests = "too_many_requests", true, "Too many requests from this address; repeat after Retry-After.";
         InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "The fee payer cannot pay for this now.";

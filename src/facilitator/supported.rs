@@ -1,7 +1,7 @@
 //! `GET /supported`: what this facilitator serves, and the policy it publishes.
 
 use crate::{
-    domain::{amount::Amount, network::Network},
+    domain::{amount::Amount, funding::FundingPolicy, network::Network},
     facilitator::Facilitator,
 };
 use solana_pubkey::Pubkey;
@@ -33,6 +33,8 @@ pub struct Supported {
     pub max_session_seconds: u64,
     /// The largest grant inside an approve, in lamports.
     pub max_grant: u64,
+    /// What proofs of the payer's balance count for.
+    pub funding: FundingPolicy,
 }
 
 impl Facilitator {
@@ -52,6 +54,7 @@ impl Facilitator {
             max_per_call: settings.payments.max_per_call,
             max_session_seconds: settings.max_session_seconds,
             max_grant: settings.max_grant,
+            funding: settings.funding.policy,
         }
     }
 

@@ -11,7 +11,8 @@ const HEAD: &str = "# Every word a client may match on
 Written by `UPDATE=1 cargo test --test it errors_doc`; do not edit. A word is a contract and is never renamed. The
 sentence beside it in an answer is for people and may change. *Repeat* says whether the same request may succeed later
 without being changed; with 429 and 503 the `Retry-After` header says when. An outage or overload answers
-`internal_error` with 503. A body above the limit answers 413, another method 405.
+`internal_error` with 503. A body above the limit answers 413, another method 405 (`method_not_allowed` where a route
+belongs to no table below), an unknown path 404 (`not_found`).
 ";
 
 fn table(title: &str, members: &str, rows: impl Iterator<Item = (&'static str, u16, bool, &'static str)>) -> String {
@@ -28,7 +29,7 @@ fn document() -> String {
     let open = OpenReason::ALL.iter().map(|&r| (r.word(), open_status(r).as_u16(), r.retry(), r.meaning()));
     let paying =
         "`invalidReason` of `/verify`, `errorReason` of `/settle`. Business refusals answer 200: read the body.";
-    let opening = "`error` of `POST /sessions` and `GET /sessions/{id}`. A word that ends in `_` is completed with a member's name.";
+    let opening = "`error` of `/sessions` and of every route below it. A word that ends in `_` is completed with a member's name.";
     format!("{HEAD}{}{}", table("Paying", paying, pay), table("Opening and reading a session", opening, open))
 }
 

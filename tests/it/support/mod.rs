@@ -321,11 +321,18 @@ impl World {
     pub async fn post_text(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
         let url = format!("{}{path}", self.running().url);
         let request = self.http.post(url).header("content-type", "application/json").body(body);
-        read(request.send().await.unwrap()).await
+        self.read("POST", path, request.send().await.unwrap()).await
     }
 
     pub async fn get(&self, path: &str) -> (u16, Value) {
-        read(self.http.get(format!("{}{path}", self.running().url)).send().await.unwrap()).await
+        self.read("GET", path, self.http.get(format!("{}{path}", self.running().url)).send().await.unwrap()).await
+    }
+
+    /// An answer, which is what `docs/openapi.json` says of this route.
+    async fn read(&self, method: &str, path: &str, response: reqwest::Response) -> (u16, Value) {
+        let (status, body) = read(response).await;
+        crate::openapi::check_answer_at(path, method, status, &body);
+        (status, body)
     }
 
     /// What the wallet's balance decrypts to, as its owner.
