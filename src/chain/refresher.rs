@@ -107,7 +107,8 @@ impl Blockhashes {
         self.use_now();
         let told = match self.fresh() {
             Some(told) => told,
-            None => self.ask(Instant::now()).await?,
+            // Whatever is fresh when it is this caller's turn will do, when it was asked for before he came too.
+            None => self.ask(None).await?,
         };
         if told.moved.elapsed() > self.policy.stalled_after {
             return Err(ChainError::Unavailable { what: "its slots do not move", source: None, retry_after: None });
@@ -141,10 +142,10 @@ impl Blockhashes {
         self.lock().latest.filter(|told| told.asked.elapsed() < self.policy.stale_after)
     }
 
-    /// Asks, unless somebody else did since `moment`.
-    async fn ask(&self, moment: Instant) -> Result<Told, ChainError> {
+    /// Asks, unless somebody else did meanwhile: since the moment `since` where that matters, else lately.
+    async fn ask(&self, since: Option<Instant>) -> Result<Told, ChainError> {
         let _turn = self.asking.lock().await;
-        if let Some(told) = self.fresh().filter(|told| told.asked >= moment) {
+        if let Some(told) = self.fresh().filter(|told| since.is_none_or(|moment| told.asked >= moment)) {
             return Ok(told);
         }
         let asked = Instant::now();
@@ -185,7 +186,7 @@ impl Blockhashes {
                 self.wanted.notified().await;
                 continue;
             }
-            let pause = match self.ask(Instant::now()).await {
+            let pause = match self.ask(Some(Instant::now())).await {
                 Ok(_) => self.policy.every,
                 Err(error) => {
                     tracing::warn!(%error, "no fresh blockhash");

@@ -6,8 +6,7 @@ use super::{
     Global,
     error::CliError,
     output::{json, table},
-    reach::Trouble,
-    runtime, start_logs, warn, wiring,
+    runtime, start, start_logs, warn,
 };
 use crate::{
     config::Config,
@@ -68,7 +67,7 @@ impl Doctor {
 }
 
 async fn probe(config: &Config) -> Vec<Finding> {
-    let service = match wiring::assemble(config, Trouble::IsTold).await {
+    let service = match start::assemble(config).await {
         Ok(service) => service,
         Err(error) => return vec![Finding::failed("probe", &error)],
     };

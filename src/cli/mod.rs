@@ -39,6 +39,7 @@ mod settings_file;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 mod shop;
 mod spending;
+mod start;
 mod stop;
 mod wiring;
 

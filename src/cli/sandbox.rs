@@ -8,9 +8,8 @@ use super::{
     Global,
     error::CliError,
     local_network::{LocalNetwork, LocalTerms},
-    reach::Trouble,
     shop,
-    wiring::{self, Service},
+    start::{self, Service},
 };
 use crate::{
     config::{Config, Environment, Flags, Layers, TelemetryConfig},
@@ -77,7 +76,7 @@ impl Sandbox {
         network.until_confirmed().await;
         let ledger = terms.state.join(format!("ledger-{:.8}.db", network.genesis_hash()));
         let config = configure(&network, &terms, &ledger, global)?;
-        let service = wiring::assemble(&config, Trouble::IsTold).await?;
+        let service = start::assemble(&config).await?;
         let stop = CancellationToken::new();
         let mut sandbox = Self {
             network,

@@ -5,11 +5,11 @@ use super::{
     error::CliError,
     output::{json, say},
     probing::Probing,
-    reach::Trouble,
-    runtime, start_logs,
+    runtime,
+    start::{self, Service},
+    start_logs,
     stop::Stop,
-    warn,
-    wiring::{self, Service, WiringError},
+    warn, wiring,
 };
 use crate::{
     api::{self, ServerSettings},
@@ -83,7 +83,7 @@ impl Serve {
         // Who waits for an RPC in trouble may be asked to stop meanwhile.
         let mut stop = Stop::listen()?;
         let (service, probing) = tokio::select! {
-            begun = begin(config) => begun?,
+            begun = start::start(config) => begun?,
             asked = stop.asked() => return Ok(asked?),
         };
         // Beside the serving: it asks the chain, and nobody has to wait for what it tells.
@@ -114,13 +114,6 @@ impl Serve {
         }
         say(format_args!("listening on http://{address}\n  spender  {spender}\n  network  {network}"))
     }
-}
-
-/// Everything that comes before the first request.
-async fn begin(config: &Config) -> Result<(Service, Probing), WiringError> {
-    let service = wiring::assemble(config, Trouble::IsWaitedOut).await?;
-    let probing = Probing::begin(&service.facilitator, config).await?;
-    Ok((service, probing))
 }
 
 /// What is not as it should be stops nothing: it may be put right while the service runs, and `GET /ready` tells it too.

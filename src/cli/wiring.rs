@@ -1,8 +1,7 @@
-//! The wiring: validated configuration in, running service out. The one place that knows every part by name.
+//! The wiring: what each part is told by the validated configuration. [`super::start`] puts the parts together.
 
-use super::reach::{Trouble, reach};
 use crate::{
-    api::{self, ApiSettings, Rate, RateSettings, ServerSettings},
+    api::{ApiSettings, Rate, RateSettings, ServerSettings},
     chain::{
         ChainError, EndpointUrls,
         keys::{LocalSigner, Signer},
@@ -11,20 +10,13 @@ use crate::{
         transaction::SettleInstruction,
     },
     config::{self, Config, CorsOrigins, DecryptAllowance},
-    covalidator::{HttpCovalidator, SetupError},
-    domain::{
-        chance::{Chance, OsChance},
-        clock::{Clock, SystemClock},
-        hold::Exposure,
-        key_pair::KeyPair,
-        network::Network,
-        payment::PaymentLimits,
-    },
+    covalidator::SetupError,
+    domain::{chance::Chance, hold::Exposure, key_pair::KeyPair, network::Network, payment::PaymentLimits},
     facilitator::{
-        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, FundingSettings, Keys,
-        LaneSettings, Ports, ReadPolicy, Settings,
+        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, FundingSettings, Keys, LaneSettings,
+        ReadPolicy, Settings,
     },
-    ledger::{ImportTerms, LedgerError, LedgerOptions, OpenError, SqliteLedger},
+    ledger::{LedgerError, OpenError},
     programs::{
         Programs,
         ciphertext::{CiphertextError, EncryptionKey},
@@ -32,8 +24,6 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// The longest one request to the Covalidator takes; its patience is the caller's.
-const COVALIDATOR_REQUEST: Duration = Duration::from_secs(5);
 /// The largest compute-unit limit a user's approve may ask us to pay for.
 const MAX_APPROVE_UNITS: u32 = 400_000;
 /// How often the background looks for what was left behind.
@@ -74,38 +64,6 @@ pub(super) enum WiringError {
     NeedsAllowances,
 }
 
-/// A running service.
-pub(super) struct Service {
-    pub(super) facilitator: Arc<Facilitator>,
-    pub(super) ledger: Arc<SqliteLedger>,
-    pub(super) chain: Arc<SolanaChain>,
-    pub(super) network: Network,
-    pub(super) router: axum::Router,
-}
-
-/// Connects, checks the cluster, opens the ledger, picks up unfinished work and builds the router. Serves nothing yet.
-pub(super) async fn assemble(config: &Config, trouble: Trouble) -> Result<Service, WiringError> {
-    let chance: Arc<dyn Chance> = Arc::new(OsChance);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let chain = Arc::new(connect(config)?);
-    let network = reach(&*chain, &config.network.name, trouble).await?;
-    let keys = keys(config);
-    let ledger = Arc::new(open_ledger(config, &network, &keys, &*clock).await?);
-    let endpoint = config.covalidator.endpoint.expose();
-    let covalidator = HttpCovalidator::new(endpoint, config.covalidator.attestation_key, COVALIDATOR_REQUEST)?;
-    let ports = Ports {
-        ledger: Arc::<SqliteLedger>::clone(&ledger),
-        chain: Arc::<SolanaChain>::clone(&chain),
-        covalidator: Arc::new(covalidator),
-        clock,
-        chance: Arc::clone(&chance),
-    };
-    let facilitator = Facilitator::new(ports, keys, settings(config, network.clone())?);
-    facilitator.recover().await?;
-    let router = api::router(Arc::clone(&facilitator), &api_settings(config, chance));
-    Ok(Service { facilitator, ledger, chain, network, router })
-}
-
 /// The chain's client alone, for commands that need no ledger.
 pub(super) fn connect(config: &Config) -> Result<SolanaChain, ChainError> {
     let network = &config.network;
@@ -119,7 +77,8 @@ pub(super) fn connect(config: &Config) -> Result<SolanaChain, ChainError> {
     SolanaChain::start(ChainSettings { expected, fees, ..ChainSettings::of(endpoints.collect()) })
 }
 
-fn keys(config: &Config) -> Keys {
+/// The keys that sign.
+pub(super) fn keys(config: &Config) -> Keys {
     let spender = signer(&config.keys.spender);
     let mut payers = config.keys.fee_payers.iter().map(signer);
     let fee_payer = payers.next().unwrap_or_else(|| Arc::clone(&spender));
@@ -131,26 +90,8 @@ fn signer(pair: &KeyPair) -> Arc<dyn Signer> {
     Arc::new(LocalSigner::from(pair))
 }
 
-async fn open_ledger(
-    config: &Config,
-    network: &Network,
-    keys: &Keys,
-    clock: &dyn Clock,
-) -> Result<SqliteLedger, OpenError> {
-    let import = ImportTerms { spender: keys.spender.pubkey(), network: network.clone(), now: clock.now() };
-    let options = LedgerOptions { import: Some(import), ..LedgerOptions::default() };
-    let ledger = SqliteLedger::open(&config.ledger.path, &options).await?;
-    if let Some(report) = ledger.imported() {
-        tracing::info!(
-            imported = report.imported,
-            skipped = report.skipped.len(),
-            "imported the deployed service's sessions"
-        );
-    }
-    Ok(ledger)
-}
-
-fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextError> {
+/// What the facilitator is told.
+pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextError> {
     let (limits, settlement) = (&config.limits, &config.settlement);
     Ok(Settings {
         network,
@@ -244,7 +185,8 @@ pub(super) fn server_settings(config: &Config) -> ServerSettings {
     }
 }
 
-fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSettings {
+/// What the HTTP API is told.
+pub(super) fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSettings {
     let origins = match &config.server.cors_origins {
         CorsOrigins::Any => None,
         CorsOrigins::Only(origins) => Some(origins.iter().filter_map(|origin| origin.parse().ok()).collect()),

@@ -172,9 +172,9 @@ impl Facilitator {
     /// Reads all balances in one request. What is signed while the answer is on its way is seen at the next reading: the
     /// floor leaves room for that.
     pub(super) async fn read_balances(&self) -> Result<(), ChainError> {
-        let floor = self.settings.low_balance.max(self.chain.rent(0).await?);
         let keys = self.fee_payers.all();
-        let accounts = self.chain.accounts(&keys).await?;
+        let (rent, accounts) = tokio::try_join!(self.chain.rent(0), self.chain.accounts(&keys))?;
+        let floor = self.settings.low_balance.max(rent);
         self.fee_payers.floor.store(floor, Ordering::Relaxed);
         for (purse, account) in self.fee_payers.watched().zip(accounts) {
             let lamports = account.map_or(0, |account| account.lamports);

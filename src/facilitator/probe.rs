@@ -114,24 +114,21 @@ struct Bench {
 }
 
 impl Facilitator {
-    /// Asks all four questions, preparing the probe's accounts first if they are missing.
+    /// Asks all four questions, preparing the probe's accounts first if they are missing. Two round trips where they are
+    /// there and the plain transfer works, because a start waits for it.
     pub async fn probe(self: &Arc<Self>) -> Result<ProbeReport, ProbeError> {
         let bench = self.bench();
-        let before = self.prepare(&bench).await?;
-        let spender = self.keys.spender.pubkey();
-        let twa = SettleInstruction::TransferWithAuthorization;
-        let plain = self.ask(&bench, Question { payer: spender, instruction: twa, allowances: None }).await?;
-        let (worked, works_without_allowances) = if plain.error.is_none() {
-            (plain, true)
+        // The blockhash is only fetched early: a fault is told where it is needed.
+        let (before, _) = tokio::join!(self.prepare(&bench), self.chain.latest_blockhash());
+        let before = before?;
+        let (spender, stranger) = (self.keys.spender.pubkey(), LocalSigner::generate(&*self.chance).pubkey());
+        let (plain, strange) = tokio::try_join!(self.ask_plainly(&bench, spender), self.ask_plainly(&bench, stranger))?;
+        // The stranger is asked about the way that worked, so that a refusal is about the stranger and nothing else.
+        let works_without_allowances = plain.error.is_none();
+        let (worked, strange) = if works_without_allowances {
+            (plain, strange)
         } else {
-            (self.ask_with_allowances(&bench, spender).await?, false)
-        };
-        let stranger = LocalSigner::generate(&*self.chance).pubkey();
-        // Asked the way that worked, so that a refusal is about the stranger and nothing else.
-        let strange = if works_without_allowances {
-            self.ask(&bench, Question { payer: stranger, instruction: twa, allowances: None }).await?
-        } else {
-            self.ask_with_allowances(&bench, stranger).await?
+            tokio::try_join!(self.ask_with_allowances(&bench, spender), self.ask_with_allowances(&bench, stranger))?
         };
         Ok(ProbeReport {
             accepts_delegate: worked.error.is_none(),
@@ -215,6 +212,11 @@ impl Facilitator {
                 Err(ProbeError::NotPrepared("the probe's accounts could not be created".to_owned()))
             }
         }
+    }
+
+    async fn ask_plainly(&self, bench: &Bench, payer: Pubkey) -> Result<Simulation, ProbeError> {
+        let instruction = SettleInstruction::TransferWithAuthorization;
+        self.ask(bench, Question { payer, instruction, allowances: None }).await
     }
 
     /// The same transfer by the plain instruction makes the same handles, which tells the allowance accounts even

@@ -20,16 +20,32 @@ use std::{sync::Arc, time::Duration};
 const BALANCE_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Facilitator {
-    /// Picks up what was unfinished, once, before requests are served; what takes time goes on in the background.
-    ///
-    /// Holds that no settlement covers were accepted from callers who are gone, so they are released, unless they were
-    /// promised; everything that was planned is driven to its end.
+    /// Starts the work of this process, once, before requests are served: what comes before the first signature, then
+    /// [`Facilitator::take_over`].
     pub async fn recover(self: &Arc<Self>) -> Result<(), LedgerError> {
-        let now = self.clock.now();
-        self.ledger.set_budgets(&self.settings.budgets).await?;
+        self.set_limits().await?;
+        self.learn_balances().await;
+        self.take_over().await
+    }
+
+    /// Puts the configured budgets in force. Comes before anything is signed.
+    pub async fn set_limits(&self) -> Result<(), LedgerError> {
+        self.ledger.set_budgets(&self.settings.budgets).await
+    }
+
+    /// Reads what the fee payers have, so that one without SOL gets no work; waits for it for a moment only.
+    pub async fn learn_balances(&self) {
         if !matches!(tokio::time::timeout(BALANCE_PATIENCE, self.read_balances()).await, Ok(Ok(()))) {
             tracing::warn!("the fee payers' balances are not known yet");
         }
+    }
+
+    /// Picks up what was unfinished; what takes time goes on in the background.
+    ///
+    /// Holds that no settlement covers were accepted from callers who are gone, so they are released, unless they were
+    /// promised; everything that was planned is driven to its end.
+    pub async fn take_over(self: &Arc<Self>) -> Result<(), LedgerError> {
+        let now = self.clock.now();
         let released = self.ledger.release_abandoned(now.saturating_add(1), PayReason::SettlementExpired).await?;
         let promised = self.restore_promises().await?;
         let unfinished = self.ledger.unfinished().await?;

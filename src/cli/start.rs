@@ -1,0 +1,114 @@
+//! The start of a service: everything that comes before its first request.
+//!
+//! Promises: nothing is signed before the network is known to be the configured one and the budgets are in force, and
+//! [`start`] picks up no work with a program that is known to be unsafe. What does not depend on each other is asked
+//! together, because a restart is a time in which nobody can pay: with nothing missing, a start is three round trips to
+//! the RPC (which network; the balances, the probe's accounts and a blockhash; the probe's simulations), and the ledger is
+//! opened during the first.
+
+use super::{
+    probing::Probing,
+    reach::{Trouble, reach},
+    wiring::{self, WiringError},
+};
+use crate::{
+    api,
+    chain::rpc::SolanaChain,
+    config::Config,
+    covalidator::HttpCovalidator,
+    domain::{
+        chance::{Chance, OsChance},
+        clock::{Clock, SystemClock},
+        network::Network,
+    },
+    facilitator::{Facilitator, Ports},
+    ledger::{ImportTerms, LedgerOptions, OpenError, SqliteLedger},
+};
+use std::{io, path::Path, sync::Arc, time::Duration};
+use tokio::{runtime::Handle, task::spawn_blocking};
+
+/// The longest one request to the Covalidator takes; its patience is the caller's.
+const COVALIDATOR_REQUEST: Duration = Duration::from_secs(5);
+
+/// A running service.
+pub(super) struct Service {
+    pub(super) facilitator: Arc<Facilitator>,
+    pub(super) ledger: Arc<SqliteLedger>,
+    pub(super) chain: Arc<SolanaChain>,
+    pub(super) network: Network,
+    pub(super) router: axum::Router,
+}
+
+/// A service for whoever asks it himself: without a probe. Serves nothing yet.
+pub(super) async fn assemble(config: &Config) -> Result<Service, WiringError> {
+    let service = build(config, Trouble::IsTold).await?;
+    service.facilitator.recover().await?;
+    Ok(service)
+}
+
+/// A service that is about to serve: probed, with unfinished work picked up. Waits for an RPC in trouble.
+pub(super) async fn start(config: &Config) -> Result<(Service, Probing), WiringError> {
+    let service = build(config, Trouble::IsWaitedOut).await?;
+    let facilitator = &service.facilitator;
+    facilitator.set_limits().await?;
+    let ((), probing) = tokio::join!(facilitator.learn_balances(), Probing::begin(facilitator, config));
+    let probing = probing?;
+    facilitator.take_over().await?;
+    Ok((service, probing))
+}
+
+/// Connects, checks the cluster, opens the ledger and builds the router. Nothing works yet.
+async fn build(config: &Config, trouble: Trouble) -> Result<Service, WiringError> {
+    let chance: Arc<dyn Chance> = Arc::new(OsChance);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let chain = Arc::new(wiring::connect(config)?);
+    let (network, opened) = tokio::try_join!(reach(&*chain, &config.network.name, trouble), open_own_ledger(config))?;
+    let keys = wiring::keys(config);
+    let ledger = Arc::new(if let Some(ledger) = opened {
+        ledger
+    } else {
+        let (spender, network) = (keys.spender.pubkey(), network.clone());
+        import_ledger(config, ImportTerms { spender, network, now: clock.now() }).await?
+    });
+    let endpoint = config.covalidator.endpoint.expose();
+    let covalidator = HttpCovalidator::new(endpoint, config.covalidator.attestation_key, COVALIDATOR_REQUEST)?;
+    let ports = Ports {
+        ledger: Arc::<SqliteLedger>::clone(&ledger),
+        chain: Arc::<SolanaChain>::clone(&chain),
+        covalidator: Arc::new(covalidator),
+        clock,
+        chance: Arc::clone(&chance),
+    };
+    let facilitator = Facilitator::new(ports, keys, wiring::settings(config, network.clone())?);
+    let router = api::router(Arc::clone(&facilitator), &wiring::api_settings(config, chance));
+    Ok(Service { facilitator, ledger, chain, network, router })
+}
+
+/// Our own ledger; none when the file is the deployed service's, whose sessions are imported for one network and have to
+/// wait until it is known.
+async fn open_own_ledger(config: &Config) -> Result<Option<SqliteLedger>, WiringError> {
+    match open_ledger(&config.ledger.path, None).await {
+        Ok(ledger) => Ok(Some(ledger)),
+        Err(OpenError::Deployed) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn import_ledger(config: &Config, terms: ImportTerms) -> Result<SqliteLedger, OpenError> {
+    let ledger = open_ledger(&config.ledger.path, Some(terms)).await?;
+    if let Some(report) = ledger.imported() {
+        tracing::info!(
+            imported = report.imported,
+            skipped = report.skipped.len(),
+            "imported the deployed service's sessions"
+        );
+    }
+    Ok(ledger)
+}
+
+/// On a thread of its own: opening blocks, and answers of the chain come meanwhile.
+async fn open_ledger(path: &Path, import: Option<ImportTerms>) -> Result<SqliteLedger, OpenError> {
+    let (path, options) = (path.to_owned(), LedgerOptions { import, ..LedgerOptions::default() });
+    let opening = spawn_blocking(move || Handle::current().block_on(SqliteLedger::open(&path, &options)));
+    opening.await.map_err(io::Error::from)?
+}
