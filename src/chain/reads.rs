@@ -107,39 +107,20 @@ pub(super) fn simulation(answer: SimulationAnswer, watched: &[Pubkey]) -> Result
     })
 }
 
-/// The price of priority, remembered by the accounts that are written.
-pub(super) struct RecentFees {
-    pool: Arc<Pool>,
-    policy: FeePolicy,
-    known: Mutex<LruCache<Vec<Pubkey>, (Instant, u64)>>,
+/// The price of priority for one set of accounts.
+#[derive(Default)]
+struct Price {
+    /// When it was asked for, and the answer, in micro-lamports per compute unit.
+    told: Mutex<Option<(Instant, u64)>>,
+    /// Held by whoever asks for the first time.
+    asking: tokio::sync::Mutex<()>,
 }
 
-impl RecentFees {
-    pub(super) fn new(pool: Arc<Pool>, policy: FeePolicy) -> Self {
-        Self { pool, policy, known: Mutex::new(LruCache::new(REMEMBERED)) }
-    }
-
-    /// The price for transactions that write these accounts; and the accounts, when somebody should
-    /// [`RecentFees::refresh`] it in the background.
-    pub(super) async fn price(&self, writable: &[Pubkey]) -> Result<(u64, Option<Vec<Pubkey>>), ChainError> {
-        let accounts = writable.get(..writable.len().min(MAX_FEE_ACCOUNTS)).unwrap_or_default();
-        if let Some((price, old)) = self.known(accounts) {
-            return Ok((price, old.then(|| accounts.to_vec())));
-        }
-        Ok((self.ask(accounts.to_vec()).await?, None))
-    }
-
-    /// Asks anew.
-    pub(super) async fn refresh(&self, accounts: Vec<Pubkey>) {
-        if let Err(error) = self.ask(accounts).await {
-            tracing::debug!(%error, "recent fees cannot be read; the last ones serve");
-        }
-    }
-
+impl Price {
     /// The price, and whether this caller is the one to refresh it.
-    fn known(&self, accounts: &[Pubkey]) -> Option<(u64, bool)> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (asked, price) = known.get_mut(accounts)?;
+    fn known(&self) -> Option<(u64, bool)> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let (asked, price) = told.as_mut()?;
         let age = asked.elapsed();
         if age >= FEE_GRACE {
             return None;
@@ -151,14 +132,60 @@ impl RecentFees {
         }
         Some((*price, old))
     }
+}
 
-    async fn ask(&self, accounts: Vec<Pubkey>) -> Result<u64, ChainError> {
+/// The price of priority, remembered by the accounts that are written.
+pub(super) struct RecentFees {
+    pool: Arc<Pool>,
+    policy: FeePolicy,
+    prices: Mutex<LruCache<Vec<Pubkey>, Arc<Price>>>,
+}
+
+impl RecentFees {
+    pub(super) fn new(pool: Arc<Pool>, policy: FeePolicy) -> Self {
+        Self { pool, policy, prices: Mutex::new(LruCache::new(REMEMBERED)) }
+    }
+
+    /// The price for transactions that write these accounts; and the accounts, when somebody should
+    /// [`RecentFees::refresh`] it in the background.
+    ///
+    /// Callers who come together before anything is known share one question.
+    pub(super) async fn price(&self, writable: &[Pubkey]) -> Result<(u64, Option<Vec<Pubkey>>), ChainError> {
+        let accounts = writable.get(..writable.len().min(MAX_FEE_ACCOUNTS)).unwrap_or_default();
+        let price = self.price_of(accounts);
+        if let Some((known, old)) = price.known() {
+            return Ok((known, old.then(|| accounts.to_vec())));
+        }
+        let first = price.asking.try_lock();
+        if first.is_err() {
+            // Only until the other one is through: when that came to nothing, nobody waits for a queue of time-outs.
+            drop(price.asking.lock().await);
+            if let Some((known, _)) = price.known() {
+                return Ok((known, None));
+            }
+        }
+        Ok((self.ask(accounts).await?, None))
+    }
+
+    /// Asks anew.
+    pub(super) async fn refresh(&self, accounts: Vec<Pubkey>) {
+        if let Err(error) = self.ask(&accounts).await {
+            tracing::debug!(%error, "recent fees cannot be read; the last ones serve");
+        }
+    }
+
+    fn price_of(&self, accounts: &[Pubkey]) -> Arc<Price> {
+        let mut prices = self.prices.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(prices.get_or_insert_ref(accounts, Arc::default))
+    }
+
+    async fn ask(&self, accounts: &[Pubkey]) -> Result<u64, ChainError> {
         let names: Vec<String> = accounts.iter().map(ToString::to_string).collect();
         let request = RpcRequest::GetRecentPrioritizationFees;
         let recent: Vec<RpcPrioritizationFee> =
             self.pool.ask(&Question::new("asking for recent fees", request, json!([names]))).await?;
         let price = self.policy.price(recent.into_iter().map(|fee| fee.prioritization_fee).collect());
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).put(accounts, (Instant::now(), price));
+        *self.price_of(accounts).told.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), price));
         Ok(price)
     }
 }

@@ -26,13 +26,18 @@ const ALLOWANCE_UNITS: u32 = 60_000;
 /// Compute units assumed before the first measurement.
 pub(super) const UNMEASURED_UNITS: u32 = 300_000;
 
-/// Compute units of the last measured transfer of each kind; zero before the first.
+/// Compute units of the last measured transfer of each kind.
 #[derive(Default)]
-pub(super) struct Units([AtomicU32; 4]);
+pub(super) struct Units {
+    /// Zero before the first.
+    measured: [AtomicU32; 4],
+    /// Held by whoever measures a first transfer.
+    first: tokio::sync::Mutex<()>,
+}
 
 impl Units {
     fn cell(&self, instruction: SettleInstruction, with_allowances: bool) -> &AtomicU32 {
-        let [plain, bearing, authorized, authorized_bearing] = &self.0;
+        let [plain, bearing, authorized, authorized_bearing] = &self.measured;
         match (instruction, with_allowances) {
             (SettleInstruction::Transfer, false) => plain,
             (SettleInstruction::Transfer, true) => bearing,
@@ -87,6 +92,18 @@ impl Facilitator {
     /// Whether something is to be learnt before this draft is sent as it stands.
     pub(super) fn is_unmeasured(&self, draft: &Draft) -> bool {
         self.units.get(draft.instruction, draft.bears_allowances()).is_none()
+    }
+
+    /// Measures a first transfer of its kind once for all that are made at the same time: a crowd that comes right after a
+    /// start costs one simulation.
+    pub(super) async fn measure_first(&self, draft: &Draft, blockhash: LiveBlockhash) -> Result<(), Unmeasured> {
+        let first = self.units.first.try_lock();
+        if first.is_err() {
+            // Only until the other one is through, and whatever came of it: what is still unknown then, each asks for
+            // itself and at once, so that nobody waits for the time-outs of a whole queue.
+            drop(self.units.first.lock().await);
+        }
+        if self.is_unmeasured(draft) { self.measure(draft, blockhash).await.map(drop) } else { Ok(()) }
     }
 
     /// Runs the draft as it stands: keeps its compute units, and tells the handles both accounts will have.

@@ -116,10 +116,10 @@ impl Facilitator {
         let may_buy = self.settings.decrypt_allowance == AllowancePolicy::Every || self.may_buy_allowances(session);
         let measured = if self.needs_allowances() || (alone && may_buy && settlement.attempts == 0) {
             self.name_allowances(&mut draft, blockhash).await
-        } else if self.is_unmeasured(&draft) || self.distrusted.contains(session.id) {
-            self.measure(&draft, blockhash).await.map(|_| ())
+        } else if self.distrusted.contains(session.id) {
+            self.measure(&draft, blockhash).await.map(drop)
         } else {
-            Ok(())
+            self.measure_first(&draft, blockhash).await
         };
         match measured {
             Ok(()) => {}

@@ -65,6 +65,23 @@ async fn transfers_of_many_payers_to_one_merchant_are_in_flight_together() {
 }
 
 #[tokio::test]
+async fn a_crowd_of_first_payments_costs_one_simulation() {
+    let world = World::with(plain(|settings| settings.max_priority_fee = 50_000)).await;
+    let merchant = world.wallet(0).await;
+    let mut sessions = Vec::new();
+    for _ in 0..6 {
+        let payer = world.wallet(PURSE).await;
+        sessions.push(world.open(&payer, &merchant.key(), 10_000_000).await);
+    }
+    let asked = |method: &str| world.net.network().request_counts().get(method).copied().unwrap_or(0);
+    let (simulated, priced) = (asked("simulateTransaction"), asked("getRecentPrioritizationFees"));
+    futures_util::future::join_all(sessions.iter().map(|session| pays(&world, session, &merchant))).await;
+    assert_eq!(asked("simulateTransaction") - simulated, 1);
+    assert_eq!(asked("getRecentPrioritizationFees") - priced, 1);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn no_more_transfers_are_in_flight_than_the_window_of_their_merchant_holds() {
     let lanes = LaneSettings { per_merchant: 2, ..LaneSettings::default() };
     let world = World::with(plain(move |settings| settings.lanes = lanes)).await;

@@ -92,6 +92,16 @@ async fn rent_and_fees_are_asked_for_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_comes_before_anything_is_known_shares_one_question_about_fees() {
+    let scene = Scene::polling().await;
+    let (one, other) = ([scene.payer.pubkey()], [Pubkey::new_from_array([7; 32])]);
+    let crowd = (0..20).map(|_| scene.chain.priority_fee(&one));
+    let (told, _) = tokio::join!(futures_util::future::join_all(crowd), scene.chain.priority_fee(&other));
+    assert!(told.into_iter().all(|price| price.is_ok()));
+    assert_eq!(scene.requests("getRecentPrioritizationFees"), 2, "one for each set of accounts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_cluster_than_the_configured_one_is_refused() {
     let scene = Scene::polling().await;
     let genesis = scene.chain.genesis_hash().await.unwrap();
