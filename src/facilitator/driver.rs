@@ -217,7 +217,9 @@ impl Facilitator {
         };
         let ids: Vec<HoldId> = holds.iter().map(|hold| hold.id).collect();
         let counted = if matches!(event, Event::Landed { .. }) { self.waiters.count(&ids) } else { Vec::new() };
+        let turn = self.bulk.turn(holds.len()).await;
         let recorded = self.ledger.record(&drive.settlement, event.clone(), &counted, self.clock.now()).await;
+        drop(turn);
         let settlement = match recorded {
             Ok(settlement) => settlement,
             Err(error) => {

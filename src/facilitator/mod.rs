@@ -11,6 +11,7 @@ pub mod settings;
 mod allowances;
 mod approved;
 mod budget;
+mod bulk;
 mod claims;
 mod close;
 mod deferred;
@@ -121,6 +122,8 @@ pub struct Facilitator {
     rests: budget::Rests,
     fee_payers: fee_payers::FeePayers,
     lanes: lanes::Lanes,
+    /// Turns at the ledger for what carries many holds.
+    bulk: bulk::Bulk,
     deferred: deferred::Deferred,
     events: Arc<events::Events>,
     windows: windows::Windows,
@@ -175,6 +178,7 @@ impl Facilitator {
             fee_payers: fee_payers::FeePayers::new(&keys, settings.low_balance),
             keys,
             lanes: lanes::Lanes::default(),
+            bulk: bulk::Bulk::default(),
             deferred: deferred::Deferred::default(),
             events: Arc::default(),
             windows: windows::Windows::new(&settings.lanes),

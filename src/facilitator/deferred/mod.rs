@@ -41,8 +41,8 @@ impl Deferred {
         self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything of this session that waits is covered by a settlement now.
-    pub(super) fn planned(&self, session: SessionId, policy: &DeferredPolicy) -> bool {
+    /// Everything of this session that waits is covered by a settlement now; so many were counted.
+    pub(super) fn planned(&self, session: SessionId, policy: &DeferredPolicy) -> u64 {
         self.lock().planned(session, policy)
     }
 
@@ -74,8 +74,8 @@ impl Facilitator {
     /// Settles what is promised in a session and does not rest, now. Asks the ledger whatever is counted here: a caller
     /// who hung up may have been promised something that nobody counted.
     pub(super) fn settle_promises(self: &Arc<Self>, session: SessionId) {
-        self.deferred.planned(session, &self.settings.deferred);
-        self.wake_lane(session);
+        let count = self.deferred.planned(session, &self.settings.deferred);
+        self.wake_lane_for(session, count);
     }
 
     /// Settles every promise whose time has come by what the ledger says. The count in memory only knows sooner: it
@@ -88,7 +88,8 @@ impl Facilitator {
             let again = promised.again_at.is_some_and(|at| at <= now);
             let ended = !promised.accepting && promised.count > 0;
             if old || again || ended {
-                self.keep_or_give_up(Due { session: promised.session, again }).await;
+                let count = promised.count + promised.resting;
+                self.keep_or_give_up(Due { session: promised.session, count, again }).await;
             }
         }
         Ok(())
@@ -174,7 +175,7 @@ impl Facilitator {
                 Err(error) => tracing::warn!(%error, "whether a promise is to be given up is seen at its next try"),
             }
         }
-        self.wake_lane(due.session);
+        self.wake_lane_for(due.session, due.count);
     }
 
     fn tell_loss(&self, session: SessionId, lost: &[Hold]) {

@@ -38,6 +38,8 @@ impl Tally {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) session: SessionId,
+    /// How many promises that do not rest were counted.
+    pub(super) count: u64,
     /// Whether promises that a settlement gave back are among them.
     pub(super) again: bool,
 }
@@ -83,14 +85,14 @@ impl Tallies {
         self.arrange(session, policy);
     }
 
-    /// Everything of this session that does not rest is covered by a settlement, or is about to be. True when there was
-    /// something.
-    pub(super) fn planned(&mut self, session: SessionId, policy: &DeferredPolicy) -> bool {
-        let Some(tally) = self.sessions.get_mut(&session) else { return false };
-        let waited = tally.oldest.take().is_some();
-        (tally.count, tally.amount) = (0, Amount::ZERO);
+    /// Everything of this session that does not rest is covered by a settlement, or is about to be. How many were
+    /// counted.
+    pub(super) fn planned(&mut self, session: SessionId, policy: &DeferredPolicy) -> u64 {
+        let Some(tally) = self.sessions.get_mut(&session) else { return 0 };
+        let count = tally.count;
+        (tally.count, tally.amount, tally.oldest) = (0, Amount::ZERO, None);
         self.arrange(session, policy);
-        waited
+        count
     }
 
     /// The sessions whose time has come, in its order; they are settled by whoever gets them.
@@ -106,8 +108,8 @@ impl Tallies {
                 tally.again_at = None;
                 again = true;
             }
-            self.planned(session, policy);
-            taken.push(Due { session, again });
+            let count = self.planned(session, policy);
+            taken.push(Due { session, count, again });
         }
         taken
     }
@@ -162,7 +164,7 @@ mod tests {
         assert!(!tallies.accept(session(1), units(60), 1_000, &policy));
         assert!(!tallies.accept(session(2), units(60), 1_000, &policy), "another session's are not added");
         assert!(tallies.accept(session(1), units(40), 1_000, &policy), "by amount");
-        assert!(tallies.planned(session(1), &policy));
+        assert_eq!(tallies.planned(session(1), &policy), 2);
         for expected in [false, false, true] {
             assert_eq!(tallies.accept(session(1), units(1), 1_000, &policy), expected, "by count, from zero");
         }
@@ -176,8 +178,8 @@ mod tests {
         tallies.accept(session(2), units(1), 1_020, &policy);
         assert_eq!(tallies.next_due(), Some(1_060));
         assert_eq!(tallies.take_due(1_059, &policy), []);
-        assert_eq!(tallies.take_due(1_060, &policy), [Due { session: session(1), again: false }]);
-        assert_eq!(tallies.take_due(2_000, &policy), [Due { session: session(2), again: false }]);
+        assert_eq!(tallies.take_due(1_060, &policy), [Due { session: session(1), count: 2, again: false }]);
+        assert_eq!(tallies.take_due(2_000, &policy), [Due { session: session(2), count: 1, again: false }]);
         assert_eq!(tallies.next_due(), None);
         assert!(tallies.sessions.is_empty(), "nothing is left behind");
     }
@@ -186,10 +188,10 @@ mod tests {
     fn what_came_back_rests_and_is_no_other_trigger() {
         let (mut tallies, policy) = (Tallies::default(), policy());
         tallies.came_back(session(1), 1_010, &policy);
-        assert!(!tallies.planned(session(1), &policy), "a settlement made meanwhile does not cover it");
+        assert_eq!(tallies.planned(session(1), &policy), 0, "a settlement made meanwhile does not cover it");
         assert!(!tallies.accept(session(1), units(99), 1_000, &policy));
         assert_eq!(tallies.waiting(), [session(1)]);
-        assert_eq!(tallies.take_due(1_010, &policy), [Due { session: session(1), again: true }]);
+        assert_eq!(tallies.take_due(1_010, &policy), [Due { session: session(1), count: 1, again: true }]);
         assert!(tallies.waiting().is_empty(), "what is fresh goes along");
     }
 

@@ -19,6 +19,8 @@
 //! must not hold up a session. Nothing depends on the order of landing: each settlement has its own holds, and the
 //! ledger books each by itself.
 
+mod lane;
+
 use crate::{
     domain::{
         session::{Session, SessionId},
@@ -27,93 +29,17 @@ use crate::{
     facilitator::{AllowancePolicy, Facilitator, driver::Until, gates::AccountsHeld, resting::Buying},
     ledger::{LedgerError, Work},
 };
+pub(super) use lane::Lanes;
+use lane::{Flight, Lane};
 use solana_pubkey::Pubkey;
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 /// How long a lane rests after the ledger failed it.
 const REST_AFTER_FAULT: Duration = Duration::from_millis(500);
-
-/// One session's lane.
-#[derive(Default)]
-struct Lane {
-    /// How often it was woken since it last took what waits: about as many holds wait.
-    woken: AtomicUsize,
-    /// Transfers of this lane in flight.
-    flying: AtomicUsize,
-    /// Rings when it is woken and when a transfer has come to its end.
-    bell: Notify,
-}
-
-/// A transfer in the air. Dropped when it has landed or died, and whatever else becomes of its task.
-struct Flight(Arc<Lane>);
-
-impl Flight {
-    fn of(lane: &Arc<Lane>) -> Self {
-        lane.flying.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(lane))
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.0.flying.fetch_sub(1, Ordering::SeqCst);
-        self.0.bell.notify_one();
-    }
-}
-
-/// Lanes that run.
-#[derive(Default)]
-pub(super) struct Lanes {
-    running: Mutex<HashMap<SessionId, Arc<Lane>>>,
-    /// Told whenever a settlement ends: an opening waits for the user's lanes to drain.
-    pub(super) progress: Notify,
-}
-
-impl Lanes {
-    fn running(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Lane>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The new lane when the caller has to run it.
-    fn wake(&self, session: SessionId) -> Option<Arc<Lane>> {
-        let mut running = self.running();
-        let known = running.get(&session).cloned();
-        let lane = known.clone().unwrap_or_default();
-        lane.woken.fetch_add(1, Ordering::SeqCst);
-        lane.bell.notify_one();
-        if known.is_some() {
-            return None;
-        }
-        running.insert(session, Arc::clone(&lane));
-        Some(lane)
-    }
-
-    /// True when the lane may end: nobody woke it since it last looked.
-    fn rest(&self, session: SessionId, lane: &Lane) -> bool {
-        let mut running = self.running();
-        let rests = lane.woken.load(Ordering::SeqCst) == 0;
-        if rests {
-            running.remove(&session);
-        }
-        rests
-    }
-
-    /// Ends a lane that did not come to its own end: the next wake-up starts another.
-    fn abandon(&self, session: SessionId, lane: &Arc<Lane>) {
-        let mut running = self.running();
-        if running.get(&session).is_some_and(|known| Arc::ptr_eq(known, lane)) {
-            running.remove(&session);
-        }
-    }
-}
 
 /// Takes the lane off the list when its task ends in whatever way, a panic included.
 struct Running {
@@ -140,7 +66,12 @@ enum TakeOff {
 impl Facilitator {
     /// Makes sure that what waits in this session will be settled.
     pub(super) fn wake_lane(self: &Arc<Self>, session: SessionId) {
-        if let Some(lane) = self.lanes.wake(session) {
+        self.wake_lane_for(session, 1);
+    }
+
+    /// The same where about so many holds wait.
+    pub(super) fn wake_lane_for(self: &Arc<Self>, session: SessionId, about: u64) {
+        if let Some(lane) = self.lanes.wake(session, usize::try_from(about).unwrap_or(usize::MAX)) {
             let running = Running { facilitator: Arc::clone(self), session, lane };
             self.spawn(async move { running.run().await });
         }
@@ -165,8 +96,11 @@ impl Facilitator {
         // From before it exists, so that no background round takes it for one that nobody drives.
         let claim = self.resuming.claim_owned(settlement);
         // Before they are planned: a promise that comes in between is counted though it is covered, never the reverse.
-        self.deferred.planned(id, &self.settings.deferred);
-        let Some(settlement) = self.ledger.plan_settlement(settlement, id, limit.most, self.clock.now()).await? else {
+        let promised = self.deferred.planned(id, &self.settings.deferred);
+        let turn = self.bulk.turn(together.saturating_add(usize::try_from(promised).unwrap_or(usize::MAX))).await;
+        let planned = self.ledger.plan_settlement(settlement, id, limit.most, self.clock.now()).await?;
+        drop(turn);
+        let Some(settlement) = planned else {
             if let Some(buying) = buying {
                 buying.forgo();
             }
@@ -264,47 +198,5 @@ impl Running {
                 () = tokio::time::sleep_until(late), if room && Instant::now() < late => {}
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn session() -> SessionId {
-        SessionId::from_random_bytes([1; 16])
-    }
-
-    #[test]
-    fn a_lane_rests_only_when_nobody_woke_it_since_it_looked() {
-        let lanes = Lanes::default();
-        let lane = lanes.wake(session());
-        assert!(lane.is_some() && lanes.wake(session()).is_none(), "one lane for a session");
-        let lane = lane.unwrap_or_default();
-        assert_eq!(lane.woken.load(Ordering::SeqCst), 2);
-        assert!(!lanes.rest(session(), &lane));
-        lane.woken.store(0, Ordering::SeqCst);
-        assert!(lanes.rest(session(), &lane));
-        assert!(lanes.wake(session()).is_some());
-    }
-
-    #[test]
-    fn a_lane_whose_task_is_gone_does_not_keep_the_next_from_starting() {
-        let lanes = Lanes::default();
-        let lane = lanes.wake(session()).unwrap_or_default();
-        lanes.abandon(session(), &lane);
-        let next = lanes.wake(session());
-        assert!(next.is_some());
-        lanes.abandon(session(), &lane);
-        assert!(lanes.wake(session()).is_none(), "another one's lane is left alone");
-    }
-
-    #[test]
-    fn a_flight_ends_whatever_becomes_of_its_task() {
-        let lane = Arc::new(Lane::default());
-        let flight = Flight::of(&lane);
-        assert_eq!(lane.flying.load(Ordering::SeqCst), 1);
-        drop(flight);
-        assert_eq!(lane.flying.load(Ordering::SeqCst), 0);
     }
 }
