@@ -30,11 +30,14 @@ pub async fn open(path: &Path) -> Outcome<SqliteLedger> {
     Ok(SqliteLedger::open(path, &LedgerOptions::default()).await?)
 }
 
-/// Writes `count` open sessions that pay `recipient`; gives their ids.
+/// Writes `count` open sessions of as many users that pay `recipient`, and the users' accounts into the network, because a
+/// facilitator looks at the account behind every open session. Gives the sessions' ids.
 pub async fn sessions(ledger: &dyn Ledger, stage: &Stage, recipient: Pubkey, count: usize) -> Outcome<Vec<SessionId>> {
     let (mint, network) = (stage.mint()?, stage.network()?);
     let now = SystemClock.now();
-    let writing = (0..count).map(|_| {
+    let users: Vec<Pubkey> = (0..count).map(|_| Pubkey::new_from_array(draw(&OsChance))).collect();
+    stage.delegate(&users).await?;
+    let writing = users.into_iter().map(|user| {
         let intent = Intent {
             asset: mint,
             cap: Amount::new(CAP).unwrap_or_default(),
@@ -43,7 +46,7 @@ pub async fn sessions(ledger: &dyn Ledger, stage: &Stage, recipient: Pubkey, cou
             nonce: hex::encode(draw::<16>(&OsChance)),
             recipient,
             spender: stage.spender,
-            user: Pubkey::new_from_array(draw(&OsChance)),
+            user,
             session_key: None,
         };
         let session = Session {

@@ -1,13 +1,18 @@
 //! A local network and facilitators on it, each in a process of its own, and what one asks of them.
 
 use crate::{Outcome, process::Process};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use sotto::{
     client::{Balance, BalanceReader, FacilitatorPin, LocalKey, Settings, SolanaRpc, Trust},
     covalidator::HttpCovalidator,
     domain::{chance::OsChance, network::Network, signed},
-    programs::{Programs, ciphertext::EncryptionKey},
+    programs::{
+        Programs,
+        ciphertext::EncryptionKey,
+        inco_token::{AccountState, IncoAccount},
+    },
 };
 use std::{
     fs,
@@ -20,6 +25,10 @@ use std::{
 
 /// How long a question to the network or a facilitator may take.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Accounts that are put into the network with one request.
+const PLACED_TOGETHER: usize = 100;
+/// Lamports of a token account.
+const TOKEN_ACCOUNT_RENT: u64 = 2_429_040;
 /// SOL of the facilitator, so that it never runs dry, in lamports.
 const PURSE: u64 = 1_000_000_000_000;
 
@@ -175,6 +184,33 @@ impl Stage {
     pub async fn fund(&self, wallet: &Pubkey, units: u64) -> Outcome<()> {
         self.ask("requestAirdrop", json!([wallet.to_string(), 1_000_000_000_u64])).await?;
         self.ask("localnet_fund", json!([wallet.to_string(), units])).await.map(drop)
+    }
+
+    /// Gives each wallet a token account that has approved the facilitator, as an opening leaves it, without the openings.
+    pub async fn delegate(&self, wallets: &[Pubkey]) -> Outcome<()> {
+        let (mint, programs) = (self.mint()?, self.programs()?);
+        for some in wallets.chunks(PLACED_TOGETHER) {
+            let accounts = some.iter().map(|wallet| {
+                let account = IncoAccount {
+                    mint,
+                    owner: *wallet,
+                    amount: 0,
+                    delegate: Some(self.spender),
+                    state: AccountState::Initialised,
+                    is_native: None,
+                    delegated_amount: 0,
+                    close_authority: None,
+                };
+                json!({
+                    "pubkey": programs.token_account(wallet, &mint).to_string(),
+                    "lamports": TOKEN_ACCOUNT_RENT,
+                    "owner": programs.token.to_string(),
+                    "data": STANDARD.encode(account.encode()),
+                })
+            });
+            self.ask("localnet_putAccounts", json!([accounts.collect::<Vec<_>>()])).await?;
+        }
+        Ok(())
     }
 
     pub fn mint(&self) -> Outcome<Pubkey> {

@@ -8,9 +8,9 @@ mod triggers;
 use crate::support::{Options, Wallet, World};
 use serde_json::{Value, json};
 use sotto::{
-    domain::amount::Amount,
+    domain::{amount::Amount, settlement::State},
     facilitator::{DeferredPolicy, Settings},
-    ledger::{Ledger as _, Totals},
+    ledger::{Ledger as _, Totals, Work},
     programs::inco_token::{AccountState, IncoAccount},
 };
 use std::time::Duration;
@@ -114,6 +114,17 @@ impl Tab {
         };
         let settled = tokio::time::timeout(Duration::from_secs(30), settled).await;
         settled.unwrap_or_else(|_| panic!("nothing settles it"))
+    }
+
+    /// Waits until a transfer is on its way.
+    async fn flies(&self) {
+        let flies = async {
+            let on_its_way = |work: &Work| work.settlement.state == State::InFlight;
+            while !self.world.ledger().unfinished().await.unwrap().iter().any(on_its_way) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), flies).await.expect("a transfer takes off");
     }
 
     /// Waits until a settlement has come to nothing and given a promise back.

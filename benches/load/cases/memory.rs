@@ -30,9 +30,15 @@ pub async fn m1(bench: &mut Bench) -> Outcome<()> {
     let ids = seed::sessions(&ledger, &stage, merchant, count).await?;
     drop(ledger);
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let mut ready = Vec::new();
+    for _ in 1..bench.runs {
+        let server = stage.serve("m1.db", &NEVER_DUE)?;
+        ready.push(server.process.ready_after.as_secs_f64() * 1_000.0);
+        server.process.stop()?;
+    }
     let server = stage.serve("m1.db", &NEVER_DUE)?;
-    let ready = server.process.ready_after.as_secs_f64() * 1_000.0;
-    bench.figure("M1", &format!("start to ready, {count} sessions"), "ms", Goal::AtMost(300.0), vec![ready]);
+    ready.push(server.process.ready_after.as_secs_f64() * 1_000.0);
+    bench.figure("M1", &format!("start to ready, {count} sessions"), "ms", Goal::AtMost(300.0), ready);
     let terms = Terms { asset: stage.mint()?, pay_to: merchant, amount: 1, deferred: true };
     let mut resident = Vec::new();
     for run in 0..bench.runs {

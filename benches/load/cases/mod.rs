@@ -2,6 +2,7 @@
 
 mod holds;
 mod memory;
+mod network;
 mod opening;
 mod paid;
 mod recovery;
@@ -39,7 +40,7 @@ pub struct Bench {
 type Case = for<'a> fn(&'a mut Bench) -> Pin<Box<dyn Future<Output = Outcome<()>> + 'a>>;
 
 /// All cases in the order in which they run.
-pub const CASES: [(&str, Case); 10] = [
+pub const CASES: [(&str, Case); 11] = [
     ("V1", |bench| Box::pin(verify::v1(bench))),
     ("S1", |bench| Box::pin(holds::s1(bench))),
     ("S2", |bench| Box::pin(holds::s2(bench))),
@@ -50,6 +51,7 @@ pub const CASES: [(&str, Case); 10] = [
     ("O1", |bench| Box::pin(opening::o1(bench))),
     ("M1", |bench| Box::pin(memory::m1(bench))),
     ("R1", |bench| Box::pin(recovery::r1(bench))),
+    ("N1", |bench| Box::pin(network::n1(bench))),
 ];
 
 impl Bench {

@@ -10,7 +10,7 @@ use crate::{
     stage::Stage,
 };
 use sotto::ledger::Totals;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a call costs its payer, in base units.
 const PRICE: u64 = 10;
@@ -26,7 +26,10 @@ pub struct Measured {
     calls: u64,
     transfers: u64,
     lamports: u64,
-    requests: u64,
+    /// What the network was asked for, by method.
+    asked: Vec<(String, u64)>,
+    /// For so long.
+    seconds: f64,
 }
 
 impl Measured {
@@ -40,9 +43,14 @@ impl Measured {
         self.calls as f64 / self.transfers as f64
     }
 
+    /// How many of these messages were sent.
+    fn asked_for(&self, which: impl Fn(&str) -> bool) -> u64 {
+        self.asked.iter().filter(|(method, _)| which(method)).map(|(_, count)| count).sum()
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "counts of one run")]
-    fn requests_per_transfer(&self) -> f64 {
-        self.requests as f64 / self.transfers as f64
+    fn per_transfer(&self, count: u64) -> f64 {
+        count as f64 / self.transfers as f64
     }
 }
 
@@ -124,8 +132,16 @@ pub async fn s5(bench: &mut Bench) -> Outcome<()> {
 /// What a settlement asks of the RPC when nothing is unusual.
 pub async fn s6(bench: &mut Bench) -> Outcome<()> {
     let came = steady(bench).await?;
-    let requests = vec![came.requests_per_transfer()];
-    bench.figure("S6", "RPC requests over HTTP per settlement", "requests", Goal::AtMost(1.0), requests);
+    // Subscriptions and their ends are messages on a websocket that is open anyway.
+    let pushed = came.asked_for(|method| method.starts_with("signature"));
+    let (all, sends) = (came.asked_for(|_| true) - pushed, came.asked_for(|method| method == "sendTransaction"));
+    let row = |requests| vec![came.per_transfer(requests)];
+    bench.figure("S6", "all RPC requests over HTTP per settlement", "requests", Goal::AtMost(1.0), row(all));
+    bench.figure("S6", "of these, sends", "requests", Goal::AtMost(1.0), row(sends));
+    #[expect(clippy::cast_precision_loss, reason = "counts of one run")]
+    let shared = (all - sends) as f64 / came.seconds;
+    bench.figure("S6", "shared by all settlements", "requests/s", Goal::Beside, vec![shared]);
+    bench.figure("S6", "messages on the websocket per settlement", "messages", Goal::Beside, row(pushed));
     Ok(())
 }
 
@@ -170,6 +186,7 @@ async fn fire(bench: &mut Bench, load: &Load<'_>) -> Outcome<Measured> {
         Plan { address: server.address, connections: load.connections, warm_up, measured: load.measured, rate: None };
     let mut runs = Vec::new();
     stage.forget_requests().await?;
+    let began = Instant::now();
     for run in 0..load.runs {
         let mut payments = Payments::new(server.address, "/settle", &terms, town.sessions.clone());
         payments.own_session = true;
@@ -177,7 +194,7 @@ async fn fire(bench: &mut Bench, load: &Load<'_>) -> Outcome<Measured> {
         accepted("the server", &shots)?;
         runs.push(shots);
     }
-    let asked = stage.requests().await?;
+    let (asked, seconds) = (stage.requests().await?, began.elapsed().as_secs_f64());
     eprintln!("  asked of the network: {asked:?}");
     server.process.stop()?;
     let after = bench.audited(&server.ledger).await?;
@@ -188,8 +205,8 @@ async fn fire(bench: &mut Bench, load: &Load<'_>) -> Outcome<Measured> {
         calls,
         transfers: after.transfers - before.transfers,
         lamports: spent(&after) - spent(&before),
-        // Subscriptions are messages on a websocket that is open anyway.
-        requests: asked.iter().filter(|(method, _)| !method.starts_with("signature")).map(|(_, count)| count).sum(),
+        asked,
+        seconds,
     })
 }
 

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use solana_account::Account;
 
 use super::{
     Front,
@@ -20,6 +23,19 @@ use crate::localnet::{
 
 /// What all of them begin with.
 pub(super) const PREFIX: &str = "localnet_";
+/// An account as it is put into the network.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Placed {
+    /// Base58.
+    pubkey: String,
+    lamports: u64,
+    /// The program that owns it, in base58.
+    owner: String,
+    /// Base64.
+    data: String,
+}
+
 /// Slots that one request may ask for.
 const MAX_TICKS: u64 = 10_000;
 
@@ -55,6 +71,7 @@ impl Desk {
 /// |---|---|---|
 /// | `localnet_describe` | | addresses, keys and URLs of the stand-ins |
 /// | `localnet_fund` | wallet, base units of the demo token | the signature that minted them |
+/// | `localnet_putAccounts` | list of `pubkey`, `lamports`, `owner`, `data` (base64): put there as no transaction could | null |
 /// | `localnet_tick` | number of slots (default 1) | the slot then |
 /// | `localnet_fork` | number of slots; after how many more they are replayed, null for never | `from`, `to`, `signatures` |
 /// | `localnet_forkAway` | a signature, whose slot is taken back with all later ones | the same |
@@ -72,6 +89,15 @@ pub(super) fn call(front: &Front, method: &str, mut params: Params) -> Result<Va
             let (wallet, units) = (params.pubkey(0)?, params.required(1)?);
             let signature = desk.faucet.fund(&wallet, units);
             signature.map(|signature| json!(signature.to_string())).map_err(|fault| RpcError::params(fault.to_string()))
+        }
+        Some("putAccounts") => {
+            for Placed { pubkey, lamports, owner, data } in params.required::<Vec<Placed>>(0)? {
+                let (key, owner) = (params::pubkey(&pubkey)?, params::pubkey(&owner)?);
+                let data =
+                    STANDARD.decode(data).map_err(|fault| RpcError::params(format!("Invalid params: {fault}.")))?;
+                network.put_account(key, Account { lamports, data, owner, ..Account::default() });
+            }
+            Ok(Value::Null)
         }
         Some("tick") => {
             let slots = params.optional::<Option<u64>>(0)?.unwrap_or(1);

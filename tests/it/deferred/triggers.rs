@@ -15,6 +15,44 @@ async fn the_amount_is_a_trigger() {
     tab.closes().await;
 }
 
+/// What comes while a transfer flies is not carried by the next one for a fee of its own: it gathers as what came before.
+#[tokio::test]
+async fn what_is_promised_while_a_transfer_flies_waits_for_a_trigger_of_its_own() {
+    let tab = Tab::open(patient(|policy| policy.count = 3)).await;
+    tab.world.net.faults().change(|plan| plan.frozen = true);
+    for nonce in ["one", "two", "three"] {
+        tab.holds(PRICE, nonce).await;
+    }
+    tab.flies().await;
+    tab.holds(PRICE, "four").await;
+    tab.holds(PRICE, "five").await;
+    tab.world.net.faults().clear();
+    assert_eq!(tab.settles_down_to(2 * PRICE).await.transfers, 1);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let totals = tab.totals().await;
+    assert_eq!((totals.held.get(), totals.transfers), (2 * PRICE, 1), "below every trigger");
+    tab.holds(PRICE, "six").await;
+    assert_eq!(tab.settles_down_to(0).await.transfers, 2);
+    tab.closes().await;
+}
+
+/// The trigger that is reached meanwhile is not lost either: it takes off when the first has landed, with everything.
+#[tokio::test]
+async fn a_trigger_that_is_reached_while_a_transfer_flies_counts() {
+    let tab = Tab::open(patient(|policy| policy.count = 3)).await;
+    tab.world.net.faults().change(|plan| plan.frozen = true);
+    for nonce in ["one", "two", "three"] {
+        tab.holds(PRICE, nonce).await;
+    }
+    tab.flies().await;
+    for nonce in ["four", "five", "six", "seven"] {
+        tab.holds(PRICE, nonce).await;
+    }
+    tab.world.net.faults().clear();
+    assert_eq!(tab.settles_down_to(0).await.transfers, 2);
+    tab.closes().await;
+}
+
 #[tokio::test]
 async fn the_age_of_the_oldest_is_a_trigger() {
     let tab = Tab::open(patient(|policy| policy.age_seconds = 2)).await;

@@ -173,3 +173,17 @@ async fn a_token_account_can_be_told_parsed() {
     assert_eq!(parsed.parsed["info"]["mint"], mint.to_string());
     assert_eq!(parsed.parsed["info"]["tokenAmount"]["amount"], "1234");
 }
+
+#[tokio::test]
+async fn accounts_are_put_into_the_network_as_no_transaction_could() {
+    let world = World::new().await;
+    let (one, other) = (key(41), key(42));
+    let placed = |key: Pubkey, data: &str| json!({ "pubkey": key.to_string(), "lamports": 77, "owner": PROGRAM.to_string(), "data": data });
+    let answer = world.call("localnet_putAccounts", json!([[placed(one, "AQID"), placed(other, "")]])).await;
+    assert!(answer.get("error").is_none(), "{answer:#}");
+    let account = world.net.network().account(&one).unwrap();
+    assert_eq!((account.lamports, account.owner, account.data), (77, PROGRAM, vec![1, 2, 3]));
+    assert_eq!(world.net.network().balance(&other), 77);
+    let refused = world.call("localnet_putAccounts", json!([[placed(one, "no base64")]])).await;
+    assert_eq!(refused["error"]["code"], -32602, "{refused:#}");
+}
