@@ -40,7 +40,7 @@ pub(super) fn answer(served: &Supported) -> HealthAnswer {
 
 /// Liveness.
 pub(super) async fn health(State(app): State<App>) -> Json<HealthAnswer> {
-    Json(app.health.as_ref().clone())
+    Json(app.health.clone())
 }
 
 /// Every check by its name.

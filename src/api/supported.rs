@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 /// What is served and on which terms; the same for everybody, so it is built once.
 pub(super) async fn supported(State(app): State<App>) -> Json<SupportedAnswer> {
-    Json(app.supported.as_ref().clone())
+    Json(app.supported.clone())
 }
 
 /// Version 2 first, in each spelling, then version 1 (`spec/session.md` §1): published clients take the first kind

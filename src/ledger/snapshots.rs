@@ -3,10 +3,10 @@
 //! Promises: what is read here is committed, and whoever was told that a verb is done reads its effect. Bounded: the
 //! sessions used last are kept, the others are read again.
 //!
-//! How: SQLite tells the writing connection which rows of `sessions` its transaction touched ([`Touched`]). After the
-//! commit and before any caller is answered the writer has these forgotten, or, where a verb says that all it did was
-//! to hold more, counted up. A reader puts a row in only if nothing it may have missed was committed since it began to
-//! read. So no verb has to know of this, and a column that is added later cannot be forgotten here.
+//! How: SQLite tells the writing connection which rows of `sessions` and of their sums its transaction touched
+//! ([`Touched`]). After the commit and before any caller is answered the writer has these forgotten, or, where a verb
+//! says that all it did was to hold more, counted up. A reader puts a row in only if nothing it may have missed was
+//! committed since it began to read. So no verb has to know of this, and a column that is added later cannot be forgotten here.
 
 use crate::{
     domain::{
@@ -65,7 +65,8 @@ impl Touched {
         let touched = Self::default();
         let rows = touched.clone();
         conn.update_hook(Some(move |_, _: &str, table: &str, row| {
-            if table == "sessions" {
+            // A row of sums has the number of its session.
+            if table == "sessions" || table == "session_sums" {
                 rows.lock().push(row);
             }
         }))?;

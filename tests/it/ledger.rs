@@ -8,3 +8,4 @@ mod model;
 mod promises;
 mod races;
 mod sqlite;
+mod upgrade;

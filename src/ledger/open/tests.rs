@@ -15,7 +15,7 @@ async fn a_commit_waits_for_the_disk_and_readers_cannot_write() {
     assert_eq!(number("wal_autocheckpoint").await.ok(), Some(Some(1_000)));
     let mode = parts.writer.run(|conn| select::value::<String>(conn, "PRAGMA journal_mode", [])).await;
     assert_eq!(mode.ok().flatten().as_deref(), Some("wal"));
-    let write = parts.readers.run(|conn| Ok(conn.execute("UPDATE sessions SET held = 0", [])?)).await;
+    let write = parts.readers.run(|conn| Ok(conn.execute("UPDATE session_sums SET held = 0", [])?)).await;
     assert!(write.is_err());
 }
 

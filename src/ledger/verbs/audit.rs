@@ -39,7 +39,7 @@ pub(in crate::ledger) fn audit(conn: &Connection) -> Outcome<()> {
 }
 
 /// Questions whose every answer is a contradiction.
-const CONTRADICTIONS: [(&str, &str, &str); 8] = [
+const CONTRADICTIONS: [(&str, &str, &str); 9] = [
     (
         "holds",
         "told, but neither promised nor ever covered by a settlement",
@@ -70,8 +70,9 @@ const CONTRADICTIONS: [(&str, &str, &str); 8] = [
     (
         "sessions",
         "its merchant's exposure is not what deferred holds add up to",
-        "SELECT min(s.seq) FROM sessions s LEFT JOIN merchant_exposure m USING (recipient, asset) \
-         GROUP BY s.recipient, s.asset HAVING coalesce(max(m.deferred_held), 0) <> sum(s.deferred_held) LIMIT 1",
+        "SELECT min(s.seq) FROM sessions s JOIN session_sums t ON t.session = s.seq \
+         LEFT JOIN merchant_exposure m USING (recipient, asset) \
+         GROUP BY s.recipient, s.asset HAVING coalesce(max(m.deferred_held), 0) <> sum(t.deferred_held) LIMIT 1",
     ),
     (
         "session_events",
@@ -83,7 +84,13 @@ const CONTRADICTIONS: [(&str, &str, &str); 8] = [
     (
         "sessions",
         "it is closed and still holds something",
-        "SELECT seq FROM sessions WHERE state = 'closed' AND held > 0 LIMIT 1",
+        "SELECT s.seq FROM sessions s JOIN session_sums t ON t.session = s.seq \
+         WHERE s.state = 'closed' AND t.held > 0 LIMIT 1",
+    ),
+    (
+        "sessions",
+        "its sums are kept below another cap",
+        "SELECT s.seq FROM sessions s JOIN session_sums t ON t.session = s.seq WHERE t.cap <> s.cap LIMIT 1",
     ),
 ];
 
@@ -145,13 +152,13 @@ fn sums_of_holds(conn: &Connection) -> Outcome<HashMap<SessionId, Sums>> {
 fn session(conn: &Connection, row: i64, sums: &HashMap<SessionId, Sums>) -> Outcome<()> {
     let wrong = |text| contradiction("sessions", row, text);
     let Some(session) = select::sessions(conn, "WHERE seq = ?1", [row])?.pop() else {
-        return Err(wrong("it is gone"));
+        return Err(wrong("it or its sums are gone"));
     };
     if !signed_what_it_says(&session) {
         return Err(wrong("its columns are not what its signed intent says"));
     }
     let (before, deferred, lost): (i64, i64, i64) = conn
-        .prepare_cached("SELECT captured_before, deferred_held, lost FROM sessions WHERE seq = ?1")?
+        .prepare_cached("SELECT captured_before, deferred_held, lost FROM session_sums WHERE session = ?1")?
         .query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let of_holds = sums.get(&session.id).copied().unwrap_or_default();
     let of_row = Sums {
@@ -264,7 +271,7 @@ impl Replay {
 fn settlement(conn: &Connection, row: i64) -> Outcome<()> {
     let wrong = |text| contradiction("settlements", row, text);
     let Some(settlement) = select::settlements(conn, "WHERE seq = ?1", [row])?.pop() else {
-        return Err(wrong("it is gone"));
+        return Err(wrong("it or its sums are gone"));
     };
     let events = select::events(conn, settlement.id)?;
     let replay = Replay::of(&events).map_err(wrong)?;

@@ -1,8 +1,8 @@
 //! Promised payments: what may be promised at once, what happens to a promise when its settlement comes to nothing, and
 //! when a promise is given up and its loss booked.
 //!
-//! Must be true: `sessions.deferred_held` and `merchant_exposure.deferred_held` are the sums of deferred holds that are
-//! neither captured nor released, and `sessions.lost` of those that were told and released.
+//! Must be true: `session_sums.deferred_held` and `merchant_exposure.deferred_held` are the sums of deferred holds
+//! that are neither captured nor released, and `session_sums.lost` of those that were told and released.
 
 use super::{Outcome, missing, select, sessions};
 use crate::{
@@ -28,8 +28,8 @@ pub(super) fn promise(conn: &Connection, session: &Session, amount: Amount, limi
     };
     let held = conn
         .prepare_cached(
-            "UPDATE sessions SET held = held + ?2, deferred_held = deferred_held + ?2 \
-             WHERE id = ?1 AND deferred_held <= ?3",
+            "UPDATE session_sums SET held = held + ?2, deferred_held = deferred_held + ?2 \
+             WHERE session = (SELECT seq FROM sessions WHERE id = ?1) AND deferred_held <= ?3",
         )?
         .execute(params![session.id.to_bytes(), i64::from(amount), of_session])?;
     if held == 0 {
@@ -43,8 +43,11 @@ pub(super) fn promise(conn: &Connection, session: &Session, amount: Amount, limi
         )?
         .execute(params![intent.recipient.to_bytes(), intent.asset.to_bytes(), i64::from(amount), of_merchant])?;
     if exposed == 0 {
-        conn.prepare_cached("UPDATE sessions SET held = held - ?2, deferred_held = deferred_held - ?2 WHERE id = ?1")?
-            .execute(params![session.id.to_bytes(), i64::from(amount)])?;
+        conn.prepare_cached(
+            "UPDATE session_sums SET held = held - ?2, deferred_held = deferred_held - ?2 \
+             WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
+        )?
+        .execute(params![session.id.to_bytes(), i64::from(amount)])?;
     }
     Ok(exposed == 1)
 }
@@ -117,7 +120,8 @@ pub(in crate::ledger) fn give_up(conn: &Connection, session: SessionId, when: Gi
     let [seller, global, payer, purse] = PayReason::OF_THE_SPONSOR.map(PayReason::word);
     let hopeless = select::holds(
         conn,
-        "WHERE h.session = ?1 AND h.state = 'waiting' AND h.told = 1 AND h.returns > 0 \
+        "WHERE h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.session = ?1 AND h.state = 'waiting' \
+         AND h.told = 1 AND h.returns > 0 \
          AND (SELECT count(*) FROM hold_returns r WHERE r.hold = h.id AND r.reason NOT IN (?4, ?5, ?6, ?7)) \
          >= CASE WHEN h.accepted_at < ?3 THEN 1 ELSE ?2 END ORDER BY h.seq",
         params![
@@ -154,7 +158,8 @@ fn lose(conn: &Connection, hold: &Hold) -> Outcome<()> {
         .execute(params![select::hold_key(hold.id), reason, failed])?;
     let deferred = if hold.deferred { i64::from(hold.amount) } else { 0 };
     conn.prepare_cached(
-        "UPDATE sessions SET held = held - ?2, deferred_held = deferred_held - ?3, lost = lost + ?2 WHERE id = ?1",
+        "UPDATE session_sums SET held = held - ?2, deferred_held = deferred_held - ?3, lost = lost + ?2 \
+         WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
     )?
     .execute(params![hold.session.to_bytes(), i64::from(hold.amount), deferred])?;
     expose(conn, hold.session, -deferred)

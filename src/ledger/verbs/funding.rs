@@ -85,7 +85,8 @@ pub(super) fn claimed_since(conn: &Connection, user: &Pubkey, asset: &Pubkey, sl
     let held: i64 = select::value(
         conn,
         // Found by the user: the unique nonces index his sessions.
-        "SELECT coalesce(sum(held), 0) FROM sessions WHERE user = ?1 AND asset = ?2 AND held > 0",
+        "SELECT coalesce(sum(t.held), 0) FROM sessions s JOIN session_sums t ON t.session = s.seq \
+         WHERE s.user = ?1 AND s.asset = ?2",
         key,
     )?
     .unwrap_or_default();
@@ -200,14 +201,17 @@ fn record_examined(conn: &Connection, look: &Look, examined: &Examined, now: Uni
     // What was accepted as proven and has not landed yet is not known to move money any more.
     if changed == 1 && examined.lost.is_some() {
         conn.prepare_cached(
-            "UPDATE holds SET funding = 'unproven' WHERE funding = 'proven' AND state = 'waiting' \
-             AND session IN (SELECT id FROM sessions WHERE user = ?1 AND asset = ?2 AND held > 0)",
+            "UPDATE holds SET funding = 'unproven' WHERE seq >> 8 IN (SELECT stretch FROM waiting_stretches) \
+             AND funding = 'proven' AND state = 'waiting' AND session IN \
+             (SELECT x.id FROM sessions x JOIN session_sums t ON t.session = x.seq \
+              WHERE x.user = ?1 AND x.asset = ?2 AND t.held > 0)",
         )?
         .execute(key)?;
         conn.prepare_cached(
             "UPDATE holds SET funding = 'unproven' WHERE funding = 'proven' AND state = 'planned' AND settlement IN \
-             (SELECT s.id FROM sessions x JOIN settlements s ON s.session = x.id AND s.purpose = 'capture' \
-              WHERE x.user = ?1 AND x.asset = ?2 AND x.held > 0 AND s.state IN ('reserved', 'in_flight'))",
+             (SELECT s.id FROM sessions x JOIN session_sums t ON t.session = x.seq \
+              JOIN settlements s ON s.session = x.id AND s.purpose = 'capture' \
+              WHERE x.user = ?1 AND x.asset = ?2 AND t.held > 0 AND s.state IN ('reserved', 'in_flight'))",
         )?
         .execute(key)?;
     }

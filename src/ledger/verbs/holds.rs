@@ -119,11 +119,11 @@ fn write(conn: &Connection, new: &NewHold, session: &Session, funding: Funding) 
 
 /// Lowers what a session holds by `less` and raises it by `more`; the table refuses to pass the cap or zero.
 pub(in crate::ledger) fn move_held(conn: &Connection, id: SessionId, less: Amount, more: Amount) -> Outcome<()> {
-    let changed = conn.prepare_cached("UPDATE sessions SET held = held - ?2 + ?3 WHERE id = ?1")?.execute(params![
-        id.to_bytes(),
-        i64::from(less),
-        i64::from(more)
-    ])?;
+    let changed = conn
+        .prepare_cached(
+            "UPDATE session_sums SET held = held - ?2 + ?3 WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
+        )?
+        .execute(params![id.to_bytes(), i64::from(less), i64::from(more)])?;
     if changed == 1 { Ok(()) } else { Err(missing("session")) }
 }
 

@@ -200,7 +200,8 @@ fn capture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
         .execute([select::settlement_key(settlement.id)])?;
     let deferred = deferred::deferred_of(conn, settlement.id)?;
     conn.prepare_cached(
-        "UPDATE sessions SET captured = captured + ?2, held = held - ?2, deferred_held = deferred_held - ?3 WHERE id = ?1",
+        "UPDATE session_sums SET captured = captured + ?2, held = held - ?2, deferred_held = deferred_held - ?3 \
+         WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
     )?
     .execute(params![session.to_bytes(), i64::from(settlement.amount), deferred])?;
     deferred::expose(conn, session, -deferred)
@@ -213,7 +214,8 @@ fn uncapture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
         .execute([select::settlement_key(settlement.id)])?;
     let deferred = deferred::deferred_of(conn, settlement.id)?;
     conn.prepare_cached(
-        "UPDATE sessions SET captured = captured - ?2, held = held + ?2, deferred_held = deferred_held + ?3 WHERE id = ?1",
+        "UPDATE session_sums SET captured = captured - ?2, held = held + ?2, deferred_held = deferred_held + ?3 \
+         WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
     )?
     .execute(params![session.to_bytes(), i64::from(settlement.amount), deferred])?;
     deferred::expose(conn, session, deferred)

@@ -27,12 +27,13 @@ struct Room {
     merchant_held: i64,
 }
 
-const ROOM: &str = "SELECT seq, captured + held, cap - captured - held, deferred_held, recipient, asset, \
-    coalesce((SELECT m.deferred_held FROM merchant_exposure m \
-        WHERE m.recipient = sessions.recipient AND m.asset = sessions.asset), 0) \
-    FROM sessions WHERE id = ?1 AND state = 'open' AND expires_at > ?2 \
-    AND NOT EXISTS (SELECT 1 FROM sources s WHERE s.user = sessions.user AND s.asset = sessions.asset) \
-    AND ?3 <= (CASE cap_verified WHEN 1 THEN cap ELSE min(cap, ?4) END) - captured - held";
+const ROOM: &str = "SELECT s.seq, t.captured + t.held, s.cap - t.captured - t.held, t.deferred_held, s.recipient, \
+    s.asset, coalesce((SELECT m.deferred_held FROM merchant_exposure m \
+        WHERE m.recipient = s.recipient AND m.asset = s.asset), 0) \
+    FROM sessions s JOIN session_sums t ON t.session = s.seq \
+    WHERE s.id = ?1 AND s.state = 'open' AND s.expires_at > ?2 \
+    AND NOT EXISTS (SELECT 1 FROM sources p WHERE p.user = s.user AND p.asset = s.asset) \
+    AND ?3 <= (CASE s.cap_verified WHEN 1 THEN s.cap ELSE min(s.cap, ?4) END) - t.captured - t.held";
 
 impl Room {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -111,8 +112,10 @@ pub(super) fn write(conn: &Connection, new: &NewHold) -> Outcome<Option<Hold>> {
 
 fn count_up(conn: &Connection, room: &Room, amount: i64, promised: bool) -> Outcome<()> {
     let promise = if promised { amount } else { 0 };
-    conn.prepare_cached("UPDATE sessions SET held = held + ?2, deferred_held = deferred_held + ?3 WHERE seq = ?1")?
-        .execute(params![room.row, amount, promise])?;
+    conn.prepare_cached(
+        "UPDATE session_sums SET held = held + ?2, deferred_held = deferred_held + ?3 WHERE session = ?1",
+    )?
+    .execute(params![room.row, amount, promise])?;
     if promised {
         conn.prepare_cached(
             "INSERT INTO merchant_exposure (recipient, asset, deferred_held) VALUES (?1, ?2, ?3) \

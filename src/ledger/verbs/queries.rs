@@ -104,7 +104,8 @@ pub(in crate::ledger) fn open_holds(conn: &Connection, session: SessionId) -> Ou
     // Planned holds are found by the session's unfinished settlements: an index over all holds is not worth its pages.
     count(
         conn,
-        "SELECT (SELECT count(*) FROM holds WHERE session = ?1 AND state = 'waiting') + (SELECT count(*) FROM settlements s \
+        "SELECT (SELECT count(*) FROM holds WHERE seq >> 8 IN (SELECT stretch FROM waiting_stretches) \
+         AND session = ?1 AND state = 'waiting') + (SELECT count(*) FROM settlements s \
          JOIN holds h ON h.settlement = s.id WHERE s.session = ?1 AND s.purpose = 'capture' \
          AND s.state IN ('reserved', 'in_flight') AND h.state = 'planned')",
         [session.to_bytes()],
@@ -203,8 +204,8 @@ fn lamports(conn: &Connection, column: &'static str, session: Option<[u8; 16]>) 
 /// refused here.
 fn sum(conn: &Connection, expression: &'static str, session: Option<[u8; 16]>) -> Outcome<Amount> {
     let sql = format!(
-        "SELECT coalesce(sum(({expression}) >> 32), 0), coalesce(sum(({expression}) & 4294967295), 0) FROM sessions \
-         WHERE ?1 IS NULL OR id = ?1"
+        "SELECT coalesce(sum(({expression}) >> 32), 0), coalesce(sum(({expression}) & 4294967295), 0) \
+         FROM session_sums WHERE ?1 IS NULL OR session = (SELECT seq FROM sessions WHERE id = ?1)"
     );
     let (high, low): (i64, i64) =
         conn.prepare_cached(&sql)?.query_row([session], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -12,9 +12,10 @@ use crate::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
-const SESSION: &str = "SELECT seq, id, user, asset, recipient, spender, session_key, nonce, cap, expires_at, spelling, \
-    network, intent, intent_signature, settle_signature, state, rejected, cap_verified, captured, held, approve, \
-    created_at FROM sessions";
+const SESSION: &str = "SELECT s.seq, s.id, s.user, s.asset, s.recipient, s.spender, s.session_key, s.nonce, s.cap, \
+    s.expires_at, s.spelling, s.network, s.intent, s.intent_signature, s.settle_signature, s.state, s.rejected, \
+    s.cap_verified, t.captured, t.held, s.approve, s.created_at \
+    FROM sessions s JOIN session_sums t ON t.session = s.seq";
 
 const HOLD: &str = "SELECT h.seq, h.id, h.session, h.nonce, h.content, h.amount, h.spent_after, h.remaining_after, \
     h.state, h.settlement, h.reason, h.signature, a.signature, h.told, h.accepted_at, h.deferred, h.returns, h.funding \

@@ -40,9 +40,8 @@ pub(in crate::ledger) fn insert(conn: &Connection, session: &Session, captured_b
     let intent = &session.intent;
     conn.prepare_cached(
         "INSERT INTO sessions (id, user, asset, recipient, spender, session_key, nonce, cap, expires_at, spelling, network, \
-         intent, intent_signature, settle_signature, state, rejected, cap_verified, captured, held, captured_before, \
-         approve, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
+         intent, intent_signature, settle_signature, state, rejected, cap_verified, approve, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
     )?
     .execute(params![
         session.id.to_bytes(),
@@ -62,11 +61,19 @@ pub(in crate::ledger) fn insert(conn: &Connection, session: &Session, captured_b
         session.state.word(),
         rejection(session.state),
         session.cap_check == CapCheck::Verified,
+        session.approve.as_ref().map(AsRef::<[u8]>::as_ref),
+        column("created_at", session.created_at)?,
+    ])?;
+    conn.prepare_cached(
+        "INSERT INTO session_sums (session, cap, captured, held, captured_before, deferred_held, lost) \
+         VALUES (?1, ?2, ?3, ?4, ?5, 0, 0)",
+    )?
+    .execute(params![
+        conn.last_insert_rowid(),
+        i64::from(intent.cap),
         i64::from(session.captured),
         i64::from(session.held),
         i64::from(captured_before),
-        session.approve.as_ref().map(AsRef::<[u8]>::as_ref),
-        column("created_at", session.created_at)?,
     ])?;
     Ok(())
 }
@@ -165,7 +172,8 @@ pub(in crate::ledger) fn close(conn: &Connection, id: SessionId) -> Outcome<Sess
 /// `closing` becomes `closed` once nothing is held and no transfer can be taken back any more.
 pub(super) fn close_when_settled(conn: &Connection, id: SessionId) -> Outcome<()> {
     conn.prepare_cached(
-        "UPDATE sessions SET state = 'closed' WHERE id = ?1 AND state = 'closing' AND held = 0 AND NOT EXISTS \
+        "UPDATE sessions SET state = 'closed' WHERE id = ?1 AND state = 'closing' \
+         AND (SELECT held FROM session_sums WHERE session = sessions.seq) = 0 AND NOT EXISTS \
          (SELECT 1 FROM settlements WHERE session = ?1 AND purpose = 'capture' AND state NOT IN ('settled', 'released'))",
     )?
     .execute([id.to_bytes()])?;

@@ -24,7 +24,8 @@ pub(in crate::ledger) fn plan(
 ) -> Outcome<Option<Settlement>> {
     let waiting = select::holds(
         conn,
-        "WHERE h.session = ?1 AND h.state = 'waiting' AND h.not_before <= ?2 ORDER BY h.seq",
+        "WHERE h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.session = ?1 AND h.state = 'waiting' \
+         AND h.not_before <= ?2 ORDER BY h.seq",
         params![session.to_bytes(), column("now", now)?],
     )?;
     let (amount, covered) = oldest_within(&waiting, most);

@@ -34,8 +34,8 @@ fn raw(path: &Path) -> Connection {
 #[tokio::test]
 async fn an_audit_names_what_was_done_to_promises() {
     let damages = [
-        ("UPDATE sessions SET deferred_held = deferred_held - 1", "sessions, row 1: what it promised or lost"),
-        ("UPDATE sessions SET lost = 0", "sessions, row 1: what it promised or lost"),
+        ("UPDATE session_sums SET deferred_held = deferred_held - 1", "sessions, row 1: what it promised or lost"),
+        ("UPDATE session_sums SET lost = 0", "sessions, row 1: what it promised or lost"),
         ("UPDATE holds SET deferred = 0 WHERE seq = 3", "sessions, row 1: what it promised or lost"),
         ("UPDATE merchant_exposure SET deferred_held = 1", "its merchant's exposure is not"),
         ("DELETE FROM merchant_exposure", "its merchant's exposure is not"),
@@ -44,7 +44,7 @@ async fn an_audit_names_what_was_done_to_promises() {
         ("UPDATE holds SET returns = 9 WHERE seq = 2", "holds, row 2: its returns are not"),
         ("UPDATE session_events SET session = x'00'", "refers to a row that is not there"),
         ("UPDATE holds SET told = 0 WHERE seq = 2", "integrity check"),
-        ("UPDATE sessions SET deferred_held = held + 1", "integrity check"),
+        ("UPDATE session_sums SET deferred_held = held + 1", "integrity check"),
         ("UPDATE sessions SET state = 'closed'", "sessions, row 1: it is closed and still holds something"),
     ];
     let dir = tempfile::tempdir().expect("a directory");
@@ -83,9 +83,9 @@ async fn a_promise_cannot_be_rewritten_by_any_tool() {
         "UPDATE holds SET deferred = 0",
         "UPDATE holds SET told = 0 WHERE deferred = 1",
         "UPDATE holds SET returns = -1",
-        "UPDATE sessions SET deferred_held = -1",
-        "UPDATE sessions SET deferred_held = held + 1",
-        "UPDATE sessions SET lost = -1",
+        "UPDATE session_sums SET deferred_held = -1",
+        "UPDATE session_sums SET deferred_held = held + 1",
+        "UPDATE session_sums SET lost = -1",
         "UPDATE merchant_exposure SET deferred_held = -1",
         "DELETE FROM merchant_exposure",
         "UPDATE hold_returns SET reason = 'bad_request'",

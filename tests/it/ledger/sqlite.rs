@@ -189,9 +189,11 @@ async fn what_happened_cannot_be_rewritten_by_any_tool() {
         "UPDATE holds SET told = 0 WHERE told = 1",
         "UPDATE holds SET reason = 'bad_request' WHERE state = 'captured'",
         "UPDATE sessions SET cap = cap + 1",
-        "UPDATE sessions SET captured = cap, held = 1",
-        "UPDATE sessions SET held = -1",
-        "UPDATE sessions SET held = 9223372036854775807",
+        "UPDATE session_sums SET captured = cap, held = 1",
+        "UPDATE session_sums SET held = -1",
+        "UPDATE session_sums SET held = 9223372036854775807",
+        "UPDATE session_sums SET cap = cap + 1",
+        "DELETE FROM session_sums",
         "UPDATE sessions SET state = 'rejected'",
         "INSERT INTO attempts SELECT randomblob(64), settlement, 9, wire, 0, 0, 0, 0, 0, 1, 0 FROM attempts WHERE live = 1",
     ] {
@@ -226,11 +228,13 @@ async fn an_audit_names_what_was_tampered_with() {
         ("UPDATE holds SET told = 1 WHERE seq = 3", "settlements, row 3: success was told"),
         ("UPDATE holds SET told = 1 WHERE seq = 4", "holds, row 4: told"),
         ("UPDATE holds SET remaining_after = 1 WHERE seq = 4", "holds, row 4: its spent and remaining"),
-        ("UPDATE sessions SET held = held + 1", "sessions, row 1: it does not hold"),
-        ("UPDATE sessions SET captured = captured + 1", "sessions, row 1: it has not captured"),
+        ("UPDATE session_sums SET held = held + 1", "sessions, row 1: it does not hold"),
+        ("UPDATE session_sums SET captured = captured + 1", "sessions, row 1: it has not captured"),
         ("UPDATE sessions SET cap = cap + 1", "sessions, row 1: its columns are not what its signed intent says"),
+        ("UPDATE session_sums SET cap = cap + 1", "sessions, row 1: its sums are kept below another cap"),
+        ("DELETE FROM session_sums", "sessions, row 1: it or its sums are gone"),
         ("UPDATE sessions SET id = randomblob(16)", "refers to a row that is not there"),
-        ("UPDATE sessions SET held = -1", "integrity check"),
+        ("UPDATE session_sums SET held = -1", "integrity check"),
     ];
     let file = File::new();
     let ledger = file.open().await;
@@ -316,7 +320,8 @@ async fn a_large_ledger_answers_from_indexes() {
     for sql in [
         "SELECT * FROM holds h LEFT JOIN attempts a ON a.settlement = h.settlement AND a.live = 1 WHERE h.id = ?1",
         "SELECT * FROM holds h WHERE h.session = ?1 AND h.nonce = ?2",
-        "SELECT * FROM holds h WHERE h.session = ?1 AND h.state = 'waiting' ORDER BY h.seq",
+        "SELECT * FROM holds h WHERE h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.session = ?1 \
+         AND h.state = 'waiting' ORDER BY h.seq",
         "SELECT * FROM holds h WHERE h.settlement = ?1 ORDER BY h.seq",
         "SELECT * FROM holds h WHERE h.session = ?1 AND h.content = ?2 AND h.pending_answered = 1 AND h.nonce IS NULL \
          AND h.told = 0 ORDER BY h.seq LIMIT 1",
@@ -389,7 +394,14 @@ async fn first_schema(from: &File) -> File {
     conn.execute("ATTACH ?1 AS later", [path]).expect("attaches");
     for table in ["sessions", "settlements", "settlement_events", "attempts", "holds", "sponsored_lamports"] {
         let columns = columns(&conn, "main", table);
-        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM later.{table}");
+        // What a session spent stood in its own row then.
+        let from = if table == "sessions" {
+            "(SELECT s.*, captured, held, captured_before FROM later.sessions s \
+              JOIN later.session_sums t ON t.session = s.seq)"
+        } else {
+            &format!("later.{table}")
+        };
+        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM {from}");
         conn.execute(&copy, []).expect("copies");
     }
     old

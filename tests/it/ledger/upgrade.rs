@@ -1,0 +1,83 @@
+//! A ledger that an earlier version of this program wrote is the same ledger after its schema was brought up to date.
+
+use super::build::{CAP, amount, held, opened, payment, planned};
+use rusqlite::Connection;
+use sotto::ledger::{Ledger as _, LedgerOptions, SqliteLedger};
+use sqlx::{
+    Connection as _,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteConnection},
+};
+use std::{fs, path::Path};
+
+const SCHEMAS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+const TERMS: &str = "seq, id, user, asset, recipient, spender, session_key, nonce, cap, expires_at, spelling, network, \
+    intent, intent_signature, settle_signature, state, rejected, cap_verified, approve, created_at";
+
+/// An empty ledger as the program made it that knew `versions` schemas.
+async fn of_version(versions: usize, directory: &Path, path: &Path) {
+    let known = directory.join("known");
+    fs::create_dir(&known).expect("makes");
+    let mut files: Vec<_> = fs::read_dir(SCHEMAS).expect("reads").map(|file| file.expect("reads").path()).collect();
+    files.sort();
+    for file in files.iter().take(versions) {
+        fs::copy(file, known.join(file.file_name().expect("a name"))).expect("copies");
+    }
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut conn = SqliteConnection::connect_with(&options).await.expect("connects");
+    let schemas = Migrator::new(known).await.expect("reads");
+    schemas.run_direct(None, &mut conn, false).await.expect("migrates");
+    conn.close().await.expect("closes");
+}
+
+async fn open(path: &Path) -> SqliteLedger {
+    SqliteLedger::open(path, &LedgerOptions::default()).await.expect("opens")
+}
+
+#[tokio::test]
+async fn a_ledger_from_before_sums_stood_apart_keeps_its_sums_and_its_guards() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (new, old) = (dir.path().join("new.db"), dir.path().join("old.db"));
+    let ledger = open(&new).await;
+    let session = opened(&ledger, 1).await.id;
+    for number in [1, 2] {
+        held(&ledger, &payment(session, number, 10)).await;
+    }
+    let before = ledger.session(session).await.expect("answers");
+    drop(ledger);
+
+    of_version(5, dir.path(), &old).await;
+    let conn = Connection::open(&old).expect("opens");
+    conn.execute("ATTACH ?1 AS new", [new.to_str()]).expect("attaches");
+    let columns = "seq, id, session, nonce, content, amount, spent_after, remaining_after, state, settlement, reason, \
+        signature, told, pending_answered, taken_over, accepted_at, deferred, returns, not_before, funding";
+    conn.execute_batch(&format!(
+        "INSERT INTO sessions ({TERMS}, captured, held, captured_before, deferred_held, lost) \
+         SELECT {TERMS}, captured, held, captured_before, deferred_held, lost \
+         FROM (SELECT s.*, captured, held, captured_before, deferred_held, lost \
+               FROM new.sessions s JOIN new.session_sums t ON t.session = s.seq);
+         INSERT INTO holds ({columns}) SELECT {columns} FROM new.holds;"
+    ))
+    .expect("copies");
+    drop(conn);
+
+    let ledger = open(&old).await;
+    ledger.audit().await.expect("consistent");
+    assert_eq!(ledger.session(session).await.expect("answers"), before);
+    assert_eq!(before.map(|session| session.held), Some(amount(20)));
+    assert_eq!(planned(&ledger, session, 1).await.amount, amount(20), "what waited is found");
+    ledger.audit().await.expect("consistent");
+    drop(ledger);
+    let conn = Connection::open(&old).expect("opens");
+    for forbidden in [
+        "UPDATE sessions SET cap = cap + 1",
+        "DELETE FROM sessions",
+        &format!("UPDATE session_sums SET held = {CAP} + 1"),
+        "UPDATE session_sums SET captured_before = 1",
+    ] {
+        assert!(conn.execute(forbidden, []).is_err(), "{forbidden}");
+    }
+    let told = "SELECT count(*) FROM session_events WHERE state = 'revoked'";
+    conn.execute("UPDATE sessions SET state = 'revoked'", []).expect("ends");
+    assert_eq!(conn.query_row(told, [], |row| row.get::<_, i64>(0)).ok(), Some(1), "a new state is still an event");
+}
