@@ -61,6 +61,8 @@ enum TakeOff {
     /// A transfer is on its way; about so many holds came together for it, so many may fly at once, and more may wait
     /// than it could carry.
     Flies { together: usize, window: usize, more: bool },
+    /// As many as may fly together do so already: less may by now than when they took off.
+    Full { window: usize },
 }
 
 impl Facilitator {
@@ -92,6 +94,13 @@ impl Facilitator {
         // Counted before they are taken: one that comes in between is counted again and costs a look.
         let together = lane.woken.swap(0, Ordering::SeqCst);
         let limit = self.carry_limit(&session).await?;
+        if lane.flying.load(Ordering::SeqCst) >= limit.window {
+            lane.woken.fetch_add(together, Ordering::SeqCst);
+            if let Some(buying) = buying {
+                buying.forgo();
+            }
+            return Ok(TakeOff::Full { window: limit.window });
+        }
         let settlement = SettlementId::from_random_bytes(self.random_id());
         // From before it exists, so that no background round takes it for one that nobody drives.
         let claim = self.resuming.claim_owned(settlement);
@@ -161,6 +170,7 @@ impl Running {
                         return;
                     }
                 }
+                Ok(TakeOff::Full { window }) => self.await_room(window).await,
                 Ok(TakeOff::Nothing) if lane.flying.load(Ordering::SeqCst) > 0 => lane.bell.notified().await,
                 Ok(TakeOff::Nothing) => {
                     if self.rests() {
@@ -178,6 +188,13 @@ impl Running {
     /// Whether this lane has come to its end: nothing of it flies, and nobody woke it since it last looked.
     fn rests(&self) -> bool {
         self.lane.flying.load(Ordering::SeqCst) == 0 && self.facilitator.lanes.rest(self.session, &self.lane)
+    }
+
+    /// Waits until fewer than `window` of the lane's transfers are in flight.
+    async fn await_room(&self, window: usize) {
+        while self.lane.flying.load(Ordering::SeqCst) >= window {
+            self.lane.bell.notified().await;
+        }
     }
 
     /// Waits until the lane's transfers have landed, or until the last one is late, something waits, and another may
