@@ -8,7 +8,7 @@ use crate::{
         budget::OverBudget,
         hold::{Hold, HoldId, HoldState},
         reason::PayReason,
-        settlement::{Attempt, Event, Observation, Purpose, Settlement, SettlementId, State, Step, next_step},
+        settlement::{Attempt, Event, Observation, Purpose, Settlement, State, Step, next_step},
     },
     facilitator::{Facilitator, events::SessionEvent, gates::AccountsHeld, signing::SignFailure, waiters::Outcome},
     ledger::{LedgerError, Recorded, Signed, Work},
@@ -109,7 +109,7 @@ impl Facilitator {
             }
         }
         if drive.reloaded {
-            self.tell_what_was_written(drive.settlement.id).await;
+            self.follow_what_was_written(&drive.settlement).await;
         }
         // Given back first: the watch may have it driven anew.
         drop(claim);
@@ -134,9 +134,15 @@ impl Facilitator {
         }
     }
 
-    /// A write whose answer was lost may have happened: callers who still wait are told what the ledger says.
-    async fn tell_what_was_written(&self, id: SettlementId) {
-        let Ok(holds) = self.ledger.holds_of(id).await else { return };
+    /// A write whose answer was lost may have happened: callers who still wait are told what the ledger says, and what a
+    /// settlement that came to nothing gave back is tried again.
+    async fn follow_what_was_written(self: &Arc<Self>, settlement: &Settlement) {
+        if let (Purpose::Capture, State::Released, Some(session)) =
+            (settlement.purpose, &settlement.state, settlement.session)
+        {
+            self.settlement_came_to_nothing(session, None, true).await;
+        }
+        let Ok(holds) = self.ledger.holds_of(settlement.id).await else { return };
         for hold in holds {
             match hold.state {
                 HoldState::Captured { signature, .. } => {
@@ -254,7 +260,8 @@ impl Facilitator {
         if let Some(session) = drive.settlement.session {
             self.events.publish(session, SessionEvent::Recorded);
             if drive.settlement.purpose == Purpose::Capture && drive.settlement.state == State::Released {
-                self.settlement_came_to_nothing(session, &event, &holds).await;
+                let gave_back = holds.iter().any(|hold| hold.told);
+                self.settlement_came_to_nothing(session, Some(&event), gave_back).await;
             }
         }
         // An opening may wait for this user's lanes to drain, whoever drove them.

@@ -22,6 +22,10 @@ use crate::{
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::{sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+
+/// Why a payment that came while the service stops is not taken.
+const STOPPING: &str = "the service stops";
 
 /// A settled payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,18 +86,12 @@ impl Facilitator {
             now: self.clock.now(),
         };
         let ticket = self.waiters.register(new.id);
-        match self.hold_when_allowed(new, &session, deadline).await {
+        match self.accept(new, &session, deadline).await {
             Ok(Held::New(hold)) if hold.deferred => {
                 self.waiters.leave(&ticket);
-                self.promise(&hold);
-                self.events.publish(session.id, SessionEvent::Recorded);
                 Ok(answer.recorded(&hold))
             }
-            Ok(Held::New(hold)) => {
-                self.events.publish(session.id, SessionEvent::Recorded);
-                self.wake_lane(session.id);
-                answer.wait(hold, ticket, deadline).await
-            }
+            Ok(Held::New(hold)) => answer.wait(hold, ticket, deadline).await,
             other => {
                 self.waiters.leave(&ticket);
                 match other? {
@@ -124,6 +122,33 @@ impl Facilitator {
         }
     }
 
+    /// Writes the hold and has it carried, in a task of its own: a caller who hangs up in between ends neither, and what
+    /// is held is counted.
+    async fn accept(
+        self: &Arc<Self>,
+        new: NewHold,
+        session: &Session,
+        deadline: tokio::time::Instant,
+    ) -> Result<Held, PayError> {
+        let (tell, told) = oneshot::channel();
+        let (this, session) = (Arc::clone(self), session.clone());
+        self.spawn(async move {
+            let held = this.hold_when_allowed(new, &session, deadline).await;
+            if let Ok(Held::New(hold)) = &held {
+                if hold.deferred {
+                    this.promise(hold);
+                } else {
+                    this.wake_lane(hold.session);
+                }
+                this.events.publish(hold.session, SessionEvent::Recorded);
+            }
+            // Who hung up is told when he asks again.
+            let _ = tell.send(held);
+        });
+        // Gone without a word: the service stops.
+        told.await.unwrap_or_else(|_| Err(PayError::Unavailable { retry_after: 1, source: STOPPING.into() }))
+    }
+
     /// Writes the hold, once no opening of the same user is under way.
     async fn hold_when_allowed(
         self: &Arc<Self>,
@@ -139,7 +164,11 @@ impl Facilitator {
         let new = NewHold { now: self.clock.now(), ..new };
         let held = self.ledger.hold(&new).await?;
         // A proof that nobody has looked after for a while may still stand.
-        if held == Held::Refused(PayReason::FundingUnproven) && self.look_if_old(session.user()).await? {
+        let looked = async {
+            let looks = tokio::time::timeout_at(deadline, self.look_if_old(session.user()));
+            looks.await.unwrap_or(Ok(false))
+        };
+        if held == Held::Refused(PayReason::FundingUnproven) && looked.await? {
             return Ok(self.ledger.hold(&NewHold { now: self.clock.now(), ..new }).await?);
         }
         Ok(held)
@@ -205,6 +234,9 @@ impl Answer<'_> {
     /// The same payment again: waits when its outcome is open, else tells what was recorded.
     async fn repeat(&self, hold: Hold, deadline: tokio::time::Instant) -> Result<Receipt, PayError> {
         if hold.deferred {
+            if hold.state == HoldState::Waiting {
+                self.facilitator.count_again(hold.session).await?;
+            }
             return self.told_before(&hold);
         }
         let ticket = self.facilitator.waiters.register(hold.id);

@@ -6,6 +6,7 @@
 
 pub mod mortal;
 mod promises;
+mod uncounted;
 
 use crate::support::{Options, Wallet, World, wire};
 use base64::{Engine as _, prelude::BASE64_STANDARD};

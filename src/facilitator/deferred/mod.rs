@@ -71,6 +71,17 @@ impl Facilitator {
         }
     }
 
+    /// Counts a session's promises by what the ledger says, because one of them is asked for again: the answer of the
+    /// ledger that held it may have been lost before it was counted.
+    pub(super) async fn count_again(self: &Arc<Self>, session: SessionId) -> Result<(), LedgerError> {
+        for promised in self.ledger.promised(Some(session)).await? {
+            if self.deferred.change(|t| t.at_least(&promised, &self.settings.deferred)) {
+                self.settle_promises(session);
+            }
+        }
+        Ok(())
+    }
+
     /// Settles what is promised in a session and does not rest, now. Asks the ledger whatever is counted here: a caller
     /// who hung up may have been promised something that nobody counted.
     pub(super) fn settle_promises(self: &Arc<Self>, session: SessionId) {
@@ -105,9 +116,15 @@ impl Facilitator {
     }
 
     /// A settlement came to nothing: what it gave back to its session rests and is tried again, and when the chain refused
-    /// it, what else is promised on that balance is settled at once.
-    pub(super) async fn settlement_came_to_nothing(self: &Arc<Self>, session: SessionId, end: &Event, holds: &[Hold]) {
-        if holds.iter().any(|hold| hold.told) {
+    /// it, what else is promised on that balance is settled at once. `end` is none when it is not known how it ended, and
+    /// `gave_back` tells whether there may be promises among its holds.
+    pub(super) async fn settlement_came_to_nothing(
+        self: &Arc<Self>,
+        session: SessionId,
+        end: Option<&Event>,
+        gave_back: bool,
+    ) {
+        if gave_back {
             let again_at = match self.ledger.promised(Some(session)).await {
                 Ok(promised) => promised.first().and_then(|promised| promised.again_at),
                 // Unknown; the next look finds out.
@@ -118,7 +135,7 @@ impl Facilitator {
             }
         }
         // That nobody waited any more says nothing about the balance.
-        if matches!(end, Event::Abandoned { reason: PayReason::SettlementExpired }) {
+        if matches!(end, Some(Event::Abandoned { reason: PayReason::SettlementExpired })) {
             return;
         }
         let trouble = match self.ledger.session(session).await {

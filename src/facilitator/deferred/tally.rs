@@ -78,6 +78,18 @@ impl Tallies {
         tally.is_full(policy)
     }
 
+    /// At least what the ledger says waits. True when it has reached a trigger.
+    pub(super) fn at_least(&mut self, promised: &Promised, policy: &DeferredPolicy) -> bool {
+        let tally = self.sessions.entry(promised.session).or_default();
+        tally.count = tally.count.max(promised.count);
+        tally.amount = tally.amount.max(promised.amount);
+        tally.oldest = [tally.oldest, promised.oldest].into_iter().flatten().min();
+        tally.again_at = [tally.again_at, promised.again_at].into_iter().flatten().min();
+        let full = tally.is_full(policy);
+        self.arrange(promised.session, policy);
+        full
+    }
+
     /// Promises of this session came back and may be planned again at `at`.
     pub(super) fn came_back(&mut self, session: SessionId, at: UnixSeconds, policy: &DeferredPolicy) {
         let tally = self.sessions.entry(session).or_default();
@@ -193,6 +205,24 @@ mod tests {
         assert_eq!(tallies.waiting(), [session(1)]);
         assert_eq!(tallies.take_due(1_010, &policy), [Due { session: session(1), count: 1, again: true }]);
         assert!(tallies.waiting().is_empty(), "what is fresh goes along");
+    }
+
+    #[test]
+    fn what_nobody_counted_is_counted_when_the_ledger_tells_and_never_twice() {
+        let (mut tallies, policy) = (Tallies::default(), policy());
+        let promised = Promised {
+            session: session(1),
+            count: 2,
+            amount: units(50),
+            oldest: Some(900),
+            resting: 0,
+            again_at: None,
+            accepting: true,
+        };
+        tallies.accept(session(1), units(20), 950, &policy);
+        assert!(!tallies.at_least(&promised, &policy) && !tallies.at_least(&promised, &policy));
+        assert_eq!(tallies.next_due(), Some(960), "by the age of the one nobody counted");
+        assert!(tallies.accept(session(1), units(1), 960, &policy), "two and one are three");
     }
 
     #[test]

@@ -34,6 +34,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// When a process dies.
@@ -43,8 +44,10 @@ pub struct Fate {
     /// Whether that call still has its effect.
     after_effect: bool,
     calls: AtomicU64,
-    /// Events that are still to be recorded without anybody being told so.
-    untold: AtomicU64,
+    /// Events of which kind are still to be recorded without anybody being told so, and how many.
+    untold: Mutex<(&'static str, u64)>,
+    /// Whether holds are written and nobody is told.
+    withheld: watch::Sender<bool>,
     /// What accounts were when they were first read, while the node that is read stands still.
     stuck: Mutex<Option<HashMap<Pubkey, Option<ChainAccount>>>>,
     pub dead: CancellationToken,
@@ -52,8 +55,15 @@ pub struct Fate {
 
 impl Fate {
     pub fn at(last: u64, after_effect: bool) -> Arc<Self> {
-        let (calls, untold, stuck) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
-        Arc::new(Self { last, after_effect, calls, untold, stuck, dead: CancellationToken::new() })
+        Arc::new(Self {
+            last,
+            after_effect,
+            calls: AtomicU64::new(0),
+            untold: Mutex::new(("", 0)),
+            withheld: watch::Sender::new(false),
+            stuck: Mutex::default(),
+            dead: CancellationToken::new(),
+        })
     }
 
     pub fn immortal() -> Arc<Self> {
@@ -62,7 +72,17 @@ impl Fate {
 
     /// The next `landings` are recorded, and the answers lost.
     pub fn lose_answers(&self, landings: u64) {
-        self.untold.store(landings, Ordering::SeqCst);
+        self.lose_answers_of("landed", landings);
+    }
+
+    /// The same for so many events of this kind.
+    pub fn lose_answers_of(&self, word: &'static str, events: u64) {
+        *self.untold.lock().unwrap() = (word, events);
+    }
+
+    /// From now on holds are written and the ledger does not say so, until it is let again.
+    pub fn withhold(&self, withholds: bool) {
+        self.withheld.send_replace(withholds);
     }
 
     /// From now on accounts stay as they are when they are first read, or move again: one address that hides several
@@ -81,9 +101,10 @@ impl Fate {
     }
 
     fn loses_answer(&self, event: &Event) -> bool {
-        let fewer = |left: u64| left.checked_sub(1);
-        matches!(event, Event::Landed { .. })
-            && self.untold.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok()
+        let mut untold = self.untold.lock().unwrap();
+        let loses = event.word() == untold.0 && untold.1 > 0;
+        untold.1 -= u64::from(loses);
+        loses
     }
 
     pub fn calls(&self) -> u64 {
@@ -173,7 +194,9 @@ impl Ledger for MortalLedger {
     }
 
     async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError> {
-        self.fate.step("hold", self.inner.hold(hold)).await
+        let held = self.fate.step("hold", self.inner.hold(hold)).await;
+        let _ = self.fate.withheld.subscribe().wait_for(|withheld| !withheld).await;
+        held
     }
 
     async fn find_hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {

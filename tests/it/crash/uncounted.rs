@@ -1,0 +1,133 @@
+//! Promises that nobody was told of: a caller who hangs up, and answers of the ledger that are lost. They are counted and
+//! settled all the same, without waiting for a background round.
+
+use super::{PRICE, Scene, mortal::Fate, process, wait_until_kept};
+use crate::support::{Options, Wallet, World};
+use sotto::{
+    domain::{payment::Payment, session::SessionId},
+    facilitator::{DeferredPolicy, Facilitator},
+    ledger::{Ledger, SqliteLedger},
+    programs::inco_token::{AccountState, IncoAccount},
+};
+use std::{sync::Arc, time::Duration};
+
+/// Two promises make a settlement; no round comes to the rescue.
+fn options() -> Options {
+    Options::settings(|settings| {
+        settings.deferred = DeferredPolicy { count: 2, age_seconds: 100_000, ..DeferredPolicy::default() };
+        settings.round = Duration::from_hours(1);
+    })
+}
+
+struct Life {
+    world: World,
+    scene: Scene,
+    ledger: Arc<SqliteLedger>,
+    fate: Arc<Fate>,
+    facilitator: Arc<Facilitator>,
+    session: SessionId,
+}
+
+impl Life {
+    async fn begin(name: &str) -> Self {
+        let world = World::with(options()).await;
+        let scene = Scene::set(&world, name, false).await;
+        let (ledger, fate) = (world.open_ledger(name).await, Fate::immortal());
+        let facilitator = process(&world, &ledger, &fate);
+        facilitator.recover().await.unwrap();
+        let session = facilitator.open_session(scene.request.clone()).await.unwrap().id;
+        Self { world, scene, ledger, fate, facilitator, session }
+    }
+
+    fn promise(&self, nonce: &str) -> Payment {
+        Payment { deferred: true, ..self.scene.payment(self.session, nonce) }
+    }
+
+    async fn promised(&self) -> u64 {
+        self.ledger.promised(None).await.unwrap().iter().map(|promised| promised.count).sum()
+    }
+
+    async fn is_promised(&self, count: u64) {
+        while self.promised().await < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Freezes the payer's account, or thaws it.
+    async fn freezes(&self, wallet: &Wallet, frozen: bool) {
+        let address = self.world.programs.token_account(&wallet.key(), &self.world.faucet.mint());
+        let network = self.world.net.network();
+        let mut account = network.account(&address).unwrap();
+        let mut token = IncoAccount::decode(&account.data).unwrap();
+        token.state = if frozen { AccountState::Frozen } else { AccountState::Initialised };
+        account.data = token.encode();
+        network.put_account(address, account);
+        self.world.confirmed().await;
+    }
+
+    async fn ends(self, payments: u64) {
+        wait_until_kept(&self.ledger, "uncounted").await;
+        assert_eq!(self.ledger.totals(None).await.unwrap().captured.get(), payments * PRICE);
+        assert_eq!(self.world.balance(&self.scene.merchant).await, payments * PRICE);
+        self.facilitator.stop().await;
+        self.world.finish().await;
+    }
+}
+
+/// Guard: the hold and its count are a task of their own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promise_to_a_caller_who_hung_up_is_counted() {
+    let life = Life::begin("hung-up").await;
+    life.fate.withhold(true);
+    let payment = life.promise("a");
+    tokio::select! {
+        told = life.facilitator.settle(&payment) => panic!("told: {told:?}"),
+        () = life.is_promised(1) => {}
+    }
+    life.fate.withhold(false);
+    life.facilitator.settle(&life.promise("b")).await.unwrap();
+    life.ends(2).await;
+}
+
+/// Guard: `count_again`. The process that held it dies before it counts, and the caller asks the next one: here the answer
+/// that would have counted is never given at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promise_that_is_asked_for_again_is_counted_once() {
+    let life = Life::begin("asked-again").await;
+    // Held by somebody who told this process nothing.
+    let silent = Fate::immortal();
+    silent.withhold(true);
+    let other = process(&life.world, &life.ledger, &silent);
+    let payment = life.promise("a");
+    tokio::select! {
+        told = other.settle(&payment) => panic!("told: {told:?}"),
+        () = life.is_promised(1) => {}
+    }
+    other.stop().await;
+    for _ in 0..3 {
+        let again = life.facilitator.settle(&payment).await.unwrap_err();
+        assert!(format!("{again:?}").contains("DuplicateSettlement"), "{again:?}");
+    }
+    assert_eq!(life.promised().await, 1, "asking again is no payment, and one is no trigger");
+    life.facilitator.settle(&life.promise("b")).await.unwrap();
+    life.ends(2).await;
+}
+
+/// Guard: `follow_what_was_written`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_back_from_a_settlement_whose_end_was_not_told_is_tried_again() {
+    let life = Life::begin("untold-end").await;
+    life.freezes(&life.scene.payer, true).await;
+    life.fate.lose_answers_of("abandoned", 1);
+    for nonce in ["a", "b"] {
+        life.facilitator.settle(&life.promise(nonce)).await.unwrap();
+    }
+    let came_back = async {
+        while !life.ledger.promised(None).await.unwrap().iter().any(|promised| promised.resting > 0) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), came_back).await.expect("a settlement comes to nothing");
+    life.freezes(&life.scene.payer, false).await;
+    life.ends(2).await;
+}
