@@ -269,6 +269,16 @@ pub struct Settlement {
     pub attempts: u32,
     /// The signature of the live or last attempt.
     pub signature: Option<Signature>,
+    /// The slot that was told of its landing, while it is [`State::Landed`].
+    pub landed_at: Option<u64>,
+}
+
+impl Settlement {
+    /// Whether it is seen no later than it was told to have landed. A pushed notice may name a somewhat later slot than
+    /// the one it landed in, never an earlier one.
+    pub fn stands_at(&self, slot: u64) -> bool {
+        self.landed_at.is_none_or(|told| slot <= told)
+    }
 }
 
 /// What was seen of the live attempt on chain.
@@ -360,6 +370,9 @@ pub fn next_step(
             Observation::Absent(proof) => Step::Record(Event::Absent(*proof)),
         },
         State::Landed => match seen {
+            // A fork took it back and in again, later, while nobody looked. What counts by the slot (a proof of the payer's
+            // balance that was read in between) has to learn of both.
+            Observation::Landed { slot, .. } if !settlement.stands_at(*slot) => Step::Record(Event::TakenBack),
             Observation::Landed { finalised: true, .. } => Step::Record(Event::Finalised),
             // An error now, or proof of absence, means a fork took the success back; the state after that decides.
             Observation::Failed { finalised: true, .. } | Observation::Absent(_) => Step::Record(Event::TakenBack),

@@ -81,7 +81,9 @@ impl Drive {
     fn has_reached(&self) -> bool {
         match (&self.settlement.state, self.until) {
             (State::Settled | State::Released, _) | (State::Landed, Until::Landed) => true,
-            (State::Landed, Until::LandedAgain) => matches!(self.seen, Observation::Landed { .. }),
+            (State::Landed, Until::LandedAgain) => {
+                matches!(self.seen, Observation::Landed { slot, .. } if self.settlement.stands_at(slot))
+            }
             (State::Reserved | State::InFlight, _) => false,
         }
     }

@@ -126,6 +126,7 @@ fn settlement(state: State, purpose: Purpose, attempts: u32) -> Settlement {
         purpose,
         session: None,
         amount: Amount::ZERO,
+        landed_at: (state == State::Landed).then_some(3),
         state,
         sequence: 1,
         attempts,
@@ -204,6 +205,24 @@ fn what_is_recorded_tells_what_was_seen() {
     let refused = Event::Refused { slot: 78, reason: PayReason::OnchainTransferFailed };
     assert_eq!(record(failed), Step::Record(refused));
     assert_eq!(record(Observation::Absent(PROOF)), Step::Record(Event::Absent(PROOF)));
+}
+
+/// What was proved of a balance counts landings by their slots.
+#[test]
+fn what_stands_in_a_later_slot_than_it_landed_in_was_taken_back_in_between() {
+    let landed = settlement(State::Landed, Purpose::Capture, 1);
+    for finalised in [false, true] {
+        let next = |slot| word(&next_step(&landed, &Observation::Landed { slot, finalised }, true, REASON, false));
+        assert_eq!(next(4), "taken_back");
+        assert_eq!(
+            next(2),
+            if finalised { "finalised" } else { "look" },
+            "it was told late, which claims too much at most"
+        );
+    }
+    let older = Settlement { landed_at: None, ..landed };
+    let seen = Observation::Landed { slot: 4, finalised: true };
+    assert_eq!(word(&next_step(&older, &seen, true, REASON, false)), "finalised", "where it landed is not known");
 }
 
 #[test]

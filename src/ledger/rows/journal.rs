@@ -20,6 +20,7 @@ pub(in crate::ledger) struct SettlementRow {
     pub(in crate::ledger) sequence: i64,
     pub(in crate::ledger) attempts: i64,
     pub(in crate::ledger) signature: Option<Vec<u8>>,
+    pub(in crate::ledger) landed_at: Option<i64>,
 }
 
 impl SettlementRow {
@@ -41,6 +42,7 @@ impl SettlementRow {
             sequence: at.number("sequence", self.sequence)?,
             attempts: at.number("attempts", self.attempts)?,
             signature: at.maybe_signature("signature", self.signature.as_ref())?,
+            landed_at: self.landed_at.map(|slot| at.count("slot", slot)).transpose()?,
         })
     }
 }

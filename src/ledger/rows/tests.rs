@@ -64,6 +64,7 @@ fn settlement() -> SettlementRow {
         sequence: 3,
         attempts: 1,
         signature: Some(vec![3; 64]),
+        landed_at: Some(40),
     }
 }
 

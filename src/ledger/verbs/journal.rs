@@ -126,6 +126,7 @@ fn advance(conn: &Connection, before: &Settlement, event: &Event, now: UnixSecon
     let state = apply(Some(before.state.clone()), event).map_err(|error| illegal(&error))?;
     let mut after =
         Settlement { state, sequence: before.sequence.checked_add(1).ok_or_else(overflow)?, ..before.clone() };
+    after.landed_at = if let Event::Landed { slot } = event { Some(*slot) } else { None };
     if let Event::Signed { signature } = event {
         after.attempts = after.attempts.checked_add(1).ok_or_else(overflow)?;
         after.signature = Some(*signature);

@@ -21,8 +21,9 @@ const HOLD: &str = "SELECT h.seq, h.id, h.session, h.nonce, h.content, h.amount,
     h.state, h.settlement, h.reason, h.signature, a.signature, h.told, h.accepted_at, h.deferred, h.returns, h.funding \
     FROM holds h LEFT JOIN attempts a ON a.settlement = h.settlement AND a.live = 1";
 
-const SETTLEMENT: &str =
-    "SELECT seq, id, purpose, session, amount, state, sequence, attempts, signature FROM settlements";
+const SETTLEMENT: &str = "SELECT seq, id, purpose, session, amount, state, sequence, attempts, signature, \
+    CASE WHEN state = 'landed' THEN (SELECT e.slot FROM settlement_events e WHERE e.settlement = settlements.id \
+    AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1) END FROM settlements";
 
 const ATTEMPT: &str = "SELECT signature, settlement, number, wire, last_valid_block_height, signed_at_slot, fee, rent, \
     lamports_granted, bears_allowances FROM attempts";
@@ -192,6 +193,7 @@ fn settlement_row(row: &Row<'_>) -> rusqlite::Result<SettlementRow> {
         sequence: row.get(6)?,
         attempts: row.get(7)?,
         signature: row.get(8)?,
+        landed_at: row.get(9)?,
     })
 }
 

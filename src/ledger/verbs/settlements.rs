@@ -87,7 +87,8 @@ fn insert(
     now: UnixSeconds,
 ) -> Outcome<Settlement> {
     let state = apply(None, &Event::Reserved).map_err(|error| journal::illegal(&error))?;
-    let settlement = Settlement { id, purpose, session, amount, state, sequence: 1, attempts: 0, signature: None };
+    let settlement =
+        Settlement { id, purpose, session, amount, state, sequence: 1, attempts: 0, signature: None, landed_at: None };
     conn.prepare_cached(
         "INSERT INTO settlements (id, purpose, session, amount, state, sequence, attempts, created_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
