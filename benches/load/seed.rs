@@ -84,7 +84,7 @@ pub async fn past_payments(ledger: &dyn Ledger, sessions: &[SessionId], each: us
             amount: Amount::new(1).unwrap_or_default(),
             unverified_exposure: Amount::ZERO,
             deferred: None,
-            funding: FundingDemand { required: false, max_age: 60 },
+            funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
             now,
         };
         ledger.hold(&new).await.map(drop)

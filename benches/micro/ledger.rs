@@ -57,7 +57,7 @@ impl Bench {
             amount: Amount::new(1).unwrap_or_default(),
             unverified_exposure: Amount::ZERO,
             deferred: None,
-            funding: sotto::domain::funding::FundingDemand { required: false, max_age: 60 },
+            funding: sotto::domain::funding::FundingDemand { required: false, max_age: 60, cap_binds: false },
             now: NOW,
         }
     }

@@ -5,7 +5,7 @@
 //! settlements of ours moved after that slot or that is still held. Others can only add to the account, unless its
 //! owner or its delegate signs: then the bound is lost until a new proof (`spec/settlement.md` §5).
 
-use crate::domain::{amount::Amount, clock::UnixSeconds};
+use crate::domain::{amount::Amount, clock::UnixSeconds, session::CapCheck};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
@@ -67,6 +67,9 @@ pub struct FundingDemand {
     pub required: bool,
     /// How long ago the account may have been looked at for its proof to count, in seconds.
     pub max_age: u64,
+    /// Whether the token program moves no more than was approved, so that a cap that nobody verified proves nothing: what
+    /// is beyond the approved amount moves zero, however much the payer has.
+    pub cap_binds: bool,
 }
 
 /// A payer's own attested decryption of his balance, as he gives it.
@@ -172,6 +175,13 @@ pub struct Source {
     pub bound: Option<Bound>,
 }
 
+impl FundingDemand {
+    /// Whether a proved balance proves anything for a session whose cap is so sure.
+    pub fn counts_for(&self, cap: CapCheck) -> bool {
+        !self.cap_binds || cap == CapCheck::Verified
+    }
+}
+
 impl Source {
     /// An account of which nothing is known.
     pub const fn unknown(user: Pubkey, asset: Pubkey) -> Self {
@@ -184,7 +194,15 @@ impl Source {
         self.bound.as_ref().filter(|_| !self.frozen).filter(counts)
     }
 
-    /// The level once `more` is held too.
+    /// The level at which a session whose cap is so sure pays `more`.
+    pub fn level(&self, cap: CapCheck, more: Amount, now: UnixSeconds, demand: &FundingDemand) -> Funding {
+        match self.funding(more, now, demand.max_age) {
+            Funding::Proven if !demand.counts_for(cap) => Funding::Unproven,
+            level => level,
+        }
+    }
+
+    /// The level of the balance once `more` is held too.
     pub fn funding(&self, more: Amount, now: UnixSeconds, max_age: u64) -> Funding {
         match self.counting(now, max_age) {
             None => Funding::Unproven,
@@ -295,6 +313,19 @@ mod tests {
         assert_eq!(Source { frozen: true, ..source(0) }.funding(amount(1), 1_000, 60), Funding::Unproven);
         let bound = source(0).bound.map(|bound| Bound { lost: Some((Lost::OwnerSigned, 51)), ..bound });
         assert_eq!(Source { bound, ..source(0) }.funding(amount(1), 1_000, 60), Funding::Unproven);
+    }
+
+    #[test]
+    fn a_cap_that_binds_and_is_not_known_proves_nothing() {
+        for (cap_binds, cap, enough) in [
+            (false, CapCheck::Unverified, Funding::Proven),
+            (true, CapCheck::Unverified, Funding::Unproven),
+            (true, CapCheck::Verified, Funding::Proven),
+        ] {
+            let demand = FundingDemand { required: false, max_age: 60, cap_binds };
+            assert_eq!(source(60).level(cap, amount(40), 1_000, &demand), enough, "{cap_binds} {cap:?}");
+            assert_eq!(source(60).level(cap, amount(41), 1_000, &demand), Funding::Short, "what is too little is");
+        }
     }
 
     #[test]

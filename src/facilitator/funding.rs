@@ -50,6 +50,10 @@ impl Facilitator {
         if self.settings.funding.policy == FundingPolicy::Off {
             return Ok(unproven);
         }
+        // More than was approved may move zero too, and nobody knows what was.
+        if !self.demand(false).counts_for(session.cap_check) {
+            return Ok(unproven);
+        }
         let source = self.source_of(session).await?;
         let counting = source.counting(self.clock.now(), self.settings.funding.max_age);
         Ok(match counting.filter(|bound| bound.covers(Amount::ZERO)) {
@@ -74,7 +78,7 @@ impl Facilitator {
         let funding = match self.settings.funding.policy {
             FundingPolicy::Off => Funding::Unproven,
             FundingPolicy::Advisory | FundingPolicy::Required => {
-                source.funding(more, now, self.settings.funding.max_age)
+                source.level(session.cap_check, more, now, &self.demand(false))
             }
         };
         Ok(Backing { funding, frozen: source.frozen })
@@ -93,6 +97,7 @@ impl Facilitator {
             required: by_merchant || policy == FundingPolicy::Required,
             // Without a monitor no proof counts.
             max_age: if policy == FundingPolicy::Off { 0 } else { max_age },
+            cap_binds: self.settings.delegation_lowers,
         }
     }
 

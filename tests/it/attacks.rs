@@ -10,6 +10,7 @@ mod bad_transactions;
 mod funding;
 mod openings;
 mod payments;
+mod proofs;
 mod quotas;
 mod receipts;
 mod replays;

@@ -36,7 +36,7 @@ pub(in crate::ledger) fn admit(
     if source.frozen {
         return Ok(Err(PayReason::SourceFrozen));
     }
-    let funding = source.funding(new.amount, new.now, new.funding.max_age);
+    let funding = source.level(session.cap_check, new.amount, new.now, &new.funding);
     Ok(match funding {
         Funding::Unproven if new.funding.required => Err(PayReason::FundingUnproven),
         Funding::Short if new.funding.required => Err(PayReason::InsufficientFunds),

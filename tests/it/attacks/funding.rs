@@ -125,7 +125,7 @@ fn burn(shop: &Shop, units: u64) -> Instruction {
 }
 
 /// Whoever may decrypt a balance afterwards: the wallet, at the authority's cost.
-async fn lets_read(world: &World, wallet: &Wallet) {
+pub(super) async fn lets_read(world: &World, wallet: &Wallet) {
     world.faucet.fund(&wallet.key(), 0).unwrap();
     world.confirmed().await;
 }

@@ -72,7 +72,7 @@ async fn a_promise_that_nobody_counted_is_settled_when_its_time_comes() {
         amount: Amount::new(PRICE).unwrap(),
         unverified_exposure: Amount::MAX,
         deferred: Some(Exposure { per_session: Amount::MAX, per_merchant: Amount::MAX }),
-        funding: FundingDemand { required: false, max_age: 60 },
+        funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
         now: 1,
     };
     let held = tab.world.ledger().hold(&unseen).await.unwrap();

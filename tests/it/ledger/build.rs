@@ -121,7 +121,7 @@ pub(crate) fn payment(session: SessionId, number: u32, units: u64) -> NewHold {
         amount: amount(units),
         unverified_exposure: amount(50),
         deferred: None,
-        funding: FundingDemand { required: false, max_age: 60 },
+        funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
         now: NOW,
     }
 }

@@ -140,7 +140,7 @@ impl Model {
             amount: amount(wanted.units),
             unverified_exposure: amount(0),
             deferred: wanted.deferred.then_some(LIMITS),
-            funding: FundingDemand { required: false, max_age: 60 },
+            funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
             now: NOW,
         };
         let answer = ledger.hold(&new).await.expect("answers");

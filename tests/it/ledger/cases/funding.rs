@@ -47,7 +47,10 @@ async fn sibling(ledger: &dyn Ledger, number: u32, of: &Session) -> Session {
 }
 
 fn demanding(session: &Session, number: u32, units: u64) -> NewHold {
-    NewHold { funding: FundingDemand { required: true, max_age: 60 }, ..payment(session.id, number, units) }
+    NewHold {
+        funding: FundingDemand { required: true, max_age: 60, cap_binds: false },
+        ..payment(session.id, number, units)
+    }
 }
 
 fn landed_at(slot: u64) -> Event {
