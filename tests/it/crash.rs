@@ -4,6 +4,7 @@
 //! No crash point is picked by hand: the loop first counts the calls of an undisturbed run and then dies at each. The run
 //! opens a session, pays per call, alone and two at once, and makes two promises that are settled together.
 
+mod closing;
 pub mod mortal;
 mod promises;
 mod uncounted;

@@ -3,6 +3,7 @@
 mod build;
 mod cases;
 mod contract;
+mod funding_model;
 mod import;
 mod model;
 mod promises;

@@ -1,0 +1,139 @@
+//! The crash loop for closing a session whose payer has proved his balance: a process dies at every call it makes while it
+//! takes the proof, looks after it, pays and closes. What was said stays said, the proof covers what it covered, and the
+//! session ends closed with everything paid that was told so.
+
+use super::{PRICE, Scene, TOGETHER, mortal::Fate, process, units, wait_until_settled};
+use crate::support::{Options, Wallet, World};
+use sotto::{
+    covalidator::{Covalidator as _, HttpCovalidator, WalletSigner},
+    domain::{
+        amount::Amount,
+        funding::{FundingPolicy, FundingProof},
+        payment::Payment,
+        session::{Session, SessionState},
+        signed,
+    },
+    facilitator::{AllowancePolicy, CloseRequest, DeferredPolicy, Facilitator},
+    ledger::{Ledger, SqliteLedger},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// Nothing but the close settles what is promised; accounts are looked at all the time.
+fn options() -> Options {
+    Options::settings(|settings| {
+        settings.deferred = DeferredPolicy { age_seconds: 100_000, ..DeferredPolicy::default() };
+        settings.funding.policy = FundingPolicy::Required;
+        settings.funding.interval = Duration::from_millis(50);
+        settings.decrypt_allowance = AllowancePolicy::Never;
+    })
+}
+
+/// What one life works with: an open session, and the payer's own word for what he has.
+struct Purse {
+    scene: Scene,
+    session: Session,
+    proof: FundingProof,
+}
+
+async fn proof_of(world: &World, wallet: &Wallet) -> FundingProof {
+    let key = world.net.network().stand_ins().attestation_key();
+    let client = HttpCovalidator::new(&world.covalidator.url(), key, Duration::from_secs(5)).unwrap();
+    let handle = world.token_account(&wallet.key()).unwrap().amount;
+    let signer = WalletSigner::from_secret(&wallet.seed());
+    let value = client.decrypt(handle, &signer, Duration::from_secs(5)).await.unwrap();
+    FundingProof { handle: value.handle, plaintext: value.plaintext, signature: value.signature }
+}
+
+impl Purse {
+    fn close(&self) -> CloseRequest {
+        let nonce = "close-it-once-and-for-all".to_owned();
+        let message = signed::close_message(&self.session.signed.hash(), self.session.id, &nonce);
+        CloseRequest { signature: self.scene.payer.sign(message.as_bytes()), nonce }
+    }
+}
+
+/// Proves, pays, promises and closes. Counts how many payments said success.
+async fn live(facilitator: &Arc<Facilitator>, purse: &Purse, told: &AtomicU64) {
+    let (scene, id) = (&purse.scene, purse.session.id);
+    // Repeated, it may be stale: then the first one counts.
+    let _ = facilitator.prove_funding(id, &purse.proof).await;
+    for (nonce, deferred) in [("a", false), ("b", true), ("c", true)] {
+        let payment = Payment { deferred, ..scene.payment(id, nonce) };
+        told.fetch_add(u64::from(facilitator.settle(&payment).await.is_ok()), Ordering::SeqCst);
+    }
+    let _ = facilitator.close_session(id, &purse.close()).await;
+}
+
+async fn die_and_recover(world: &World, last: u64, after_effect: bool) -> u64 {
+    let name = format!("closing-{last}-{after_effect}");
+    let scene = Scene::set(world, &name, false).await;
+    let ledger = world.open_ledger(&name).await;
+    let opener = process(world, &ledger, &Fate::immortal());
+    let session = opener.open_session(scene.request.clone()).await.unwrap();
+    opener.stop().await;
+    drop(opener);
+    let proof = proof_of(world, &scene.payer).await;
+    let purse = Purse { scene, session, proof };
+
+    let (fate, told) = (Fate::at(last, after_effect), AtomicU64::new(0));
+    let first = process(world, &ledger, &fate);
+    let life = async {
+        first.recover().await.unwrap();
+        live(&first, &purse, &told).await;
+    };
+    tokio::select! {
+        () = life => {}
+        () = fate.dead.cancelled() => {}
+    }
+    first.stop().await;
+    drop(first);
+
+    let second = process(world, &ledger, &Fate::immortal());
+    second.recover().await.unwrap();
+    live(&second, &purse, &told).await;
+    wait_until_settled(&ledger, &name).await;
+    second.stop().await;
+    check(world, &ledger, &purse, &name, told.into_inner()).await;
+    fate.calls()
+}
+
+async fn check(world: &World, ledger: &SqliteLedger, purse: &Purse, name: &str, told: u64) {
+    ledger.audit().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let session = ledger.session(purse.session.id).await.unwrap().unwrap();
+    assert_eq!((session.state, session.held), (SessionState::Closed, Amount::ZERO), "{name}");
+    let received = units(world, &purse.scene.merchant);
+    assert_eq!(session.captured.get(), received, "{name}: the books agree with the chain");
+    let left = units(world, &purse.scene.payer);
+    assert_eq!(left, 1_000_000 - received, "{name}: nothing is lost");
+    assert!(told * PRICE <= received && received <= 3 * PRICE, "{name}: {told} were told success, and {received} came");
+    let bound = ledger.source(session.user(), &session.intent.asset).await.unwrap().unwrap().bound.unwrap();
+    assert_eq!(bound.lost, None, "{name}: nobody but us has moved anything");
+    assert_eq!(bound.amount.get() - bound.claimed.get(), left, "{name}: what the proof leaves is what is there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_dies_at_any_call_closes_what_it_was_to_close_and_keeps_its_proof() {
+    let world = Arc::new(World::with(options()).await);
+    let calls = die_and_recover(&world, u64::MAX, false).await;
+    let mut points = (0..calls).flat_map(|last| [(last, false), (last, true)]);
+    loop {
+        let batch: Vec<_> = points.by_ref().take(TOGETHER).collect();
+        if batch.is_empty() {
+            break;
+        }
+        let lives = batch.into_iter().map(|(last, after)| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { die_and_recover(&world, last, after).await })
+        });
+        for life in lives.collect::<Vec<_>>() {
+            life.await.unwrap();
+        }
+    }
+    Arc::into_inner(world).unwrap().finish().await;
+}
