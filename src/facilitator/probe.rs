@@ -190,6 +190,8 @@ impl Facilitator {
         let cost = Cost { fee: unsigned.fee(), rent, grant: 0 };
         let signed = unsigned.sign(&[&*self.keys.fee_payer, &bench.owner])?;
         let id = SettlementId::from_random_bytes(self.random_id());
+        // Ours to drive: a background round that finds it unfinished would leave us without its end.
+        let _claim = self.resuming.claim(id);
         let now = self.clock.now();
         let settlement = self.ledger.plan_other(id, Purpose::Probe, None, now).await?;
         let attempt = Attempt {

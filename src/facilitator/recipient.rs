@@ -41,6 +41,8 @@ impl Facilitator {
         }
         self.check_opening_budget(session, self.creation_cost().await?).await?;
         let id = SettlementId::from_random_bytes(self.random_id());
+        // Ours to drive: a background round that finds it unfinished would leave us without its end.
+        let _claim = self.resuming.claim(id);
         let now = self.clock.now();
         let settlement = self.ledger.plan_other(id, Purpose::CreateRecipient, Some(session.id), now).await?;
         let settlement = self.drive(Work { settlement, attempt: None }, Until::Landed).await;

@@ -6,7 +6,8 @@
 //! How: SQLite tells the writing connection which rows of `sessions` and of their sums its transaction touched
 //! ([`Touched`]). After the commit and before any caller is answered the writer has these forgotten, or, where a verb
 //! says that all it did was to hold more, counted up. A reader puts a row in only if nothing it may have missed was
-//! committed since it began to read. So no verb has to know of this, and a column that is added later cannot be forgotten here.
+//! committed since it began to read, and never over one that is kept: that one is as of the last commit. So no verb has
+//! to know of this, and a column that is added later cannot be forgotten here.
 
 use crate::{
     domain::{
@@ -89,7 +90,8 @@ pub(super) struct Snapshots(Mutex<Kept>);
 struct Kept {
     sessions: LruCache<SessionId, (i64, Arc<Session>)>,
     ids: HashMap<i64, SessionId>,
-    /// Grows with every committed change of a row that is not kept: somebody may be reading it.
+    /// Grows with every committed change of a row that is not kept, and with every row that is no longer kept: somebody
+    /// may be reading it as it was before.
     missed: u64,
 }
 
@@ -131,12 +133,11 @@ impl Snapshots {
     ) -> Result<Option<Arc<Session>>, VerbError> {
         let missed = self.lock().missed;
         let Some((row, session)) = read()? else { return Ok(None) };
-        let session = Arc::new(session);
         let mut kept = self.lock();
         if kept.missed == missed {
-            kept.keep(row, Arc::clone(&session));
+            return Ok(Some(kept.keep(row, session)));
         }
-        Ok(Some(session))
+        Ok(Some(Arc::new(session)))
     }
 
     /// Applies what was committed. Called by the writer before it answers anybody.
@@ -149,14 +150,20 @@ impl Snapshots {
 }
 
 impl Kept {
-    fn keep(&mut self, row: i64, session: Arc<Session>) {
+    /// Keeps what was read, unless another reader was faster: what is kept has been told of every commit since, and what
+    /// was read here has not.
+    fn keep(&mut self, row: i64, session: Session) -> Arc<Session> {
         let id = session.id;
-        self.ids.insert(row, id);
-        if let Some((other, (row, _))) = self.sessions.push(id, (row, session))
-            && other != id
-        {
-            self.ids.remove(&row);
+        if let Some((_, kept)) = self.sessions.get(&id) {
+            return Arc::clone(kept);
         }
+        let session = Arc::new(session);
+        self.ids.insert(row, id);
+        if let Some((_, (evicted, _))) = self.sessions.push(id, (row, Arc::clone(&session))) {
+            self.ids.remove(&evicted);
+            self.missed += 1;
+        }
+        session
     }
 
     fn apply(&mut self, change: Change) {

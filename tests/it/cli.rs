@@ -1,6 +1,6 @@
 //! The command line as people and programs meet it: help texts, exit codes, what goes to which stream.
 
-mod start;
+mod service;
 
 use serde_json::Value;
 use std::{
@@ -182,51 +182,6 @@ fn a_local_network_tells_what_a_facilitator_needs_and_stops_when_asked() {
         assert_eq!(again.1[key], told[key], "{key} repeats itself with a seed");
     }
     assert_eq!(again.stop(), Some(0));
-}
-
-#[test]
-fn the_service_runs_on_the_local_network_and_stops_when_asked() {
-    let (_outer, here) = directory();
-    let spender = json(&sotto(&here, &["keygen", "--json"]))["publicKey"].as_str().expect("a key").to_owned();
-    let free = ["--port", "0", "--covalidator-port", "0", "--slot-ms", "20", "--json"];
-    let network = Running::start(&here, &[&["localnet", "--fund", &format!("{spender}=0")], &free[..]].concat());
-    let settings: Vec<_> = network.1.as_object().expect("an object").iter().map(setting).collect();
-    std::fs::write(here.join(".env"), settings.join("\n")).expect("a file");
-
-    let service = Running::start(&here, &["serve", "--port", "0", "--bind", "127.0.0.1", "--json"]);
-    assert_eq!(service.1["spender"], *spender);
-    let base = format!("http://{}", service.1["address"].as_str().expect("an address"));
-    let health = http_get(&format!("{base}/health"));
-    assert_eq!((&health["ok"], &health["address"]), (&true.into(), &spender.clone().into()));
-    let kind = http_get(&format!("{base}/supported"))["kinds"][0].clone();
-    assert_eq!((&kind["scheme"], &kind["x402Version"]), (&"session".into(), &2.into()));
-
-    let seen = sotto(&here, &["doctor", "--json"]);
-    assert!(seen.status.success(), "{}", stdout(&seen));
-    assert!(stdout(&seen).contains("a service is running"), "{}", stdout(&seen));
-    let spent = json(&sotto(&here, &["spending", "--json"]));
-    assert_eq!(spent["byPurpose"][0]["purpose"], "probe", "read beside the running service: {spent:#}");
-    assert!(spent["all"]["rent"].as_u64().expect("lamports") > 0 && spent["byMerchant"][0]["merchant"] == "(none)");
-    let table = stdout(&sotto(&here, &["spending", "--hours", "1"]));
-    assert!(table.contains("probe") && table.contains("this hour"), "{table}");
-    let second = sotto(&here, &["serve", "--port", "0", "--bind", "127.0.0.1"]);
-    assert_eq!(second.status.code(), Some(1), "two processes on one ledger");
-    assert!(stderr(&second).contains("ledger"), "{}", stderr(&second));
-    assert_eq!(service.stop(), Some(0));
-    assert!(here.join("sotto.db").is_file());
-
-    let probed = sotto(&here, &["doctor", "--probe"]);
-    assert!(probed.status.success(), "{}{}", stdout(&probed), stderr(&probed));
-    for words in ["every log agrees", "moves money: yes", "refuses strangers: yes", "can be used"] {
-        assert!(stdout(&probed).contains(words), "{words} in {}", stdout(&probed));
-    }
-    let wrong = ["--set", "asset.decimals=2", "--set", "covalidator.endpoint=http://127.0.0.1:9/x", "doctor", "--json"];
-    let seen = sotto(&here, &wrong);
-    assert_eq!(seen.status.code(), Some(1));
-    let findings = json(&seen)["findings"].as_array().expect("a list").clone();
-    let wrong: Vec<_> = findings.iter().filter(|f| f["ok"] == false).map(|f| f["subject"].clone()).collect();
-    assert_eq!(wrong, ["mint", "Covalidator"], "{findings:?}");
-    assert_eq!(network.stop(), Some(0));
 }
 
 /// A line of a `.env` file, from what `sotto localnet --json` printed.

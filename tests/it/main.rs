@@ -29,6 +29,7 @@ mod lanes;
 mod ledger;
 mod localnet;
 mod openapi;
+mod probe;
 mod processes;
 mod programs;
 mod sdk;

@@ -95,6 +95,32 @@ fn a_reader_that_comes_late_is_corrected_by_the_commit_it_missed() {
 }
 
 #[test]
+fn a_slow_reader_puts_nothing_over_what_has_been_counted_up_since() {
+    let (snapshots, old) = (Snapshots::default(), session(1, 0));
+    let slow = snapshots.read(|| {
+        // A faster reader of the same row, and a commit that finds it kept.
+        read(&snapshots, 7, &old);
+        snapshots.apply([Change::Spent(7, units(130))]);
+        Ok(Some((7, old.clone())))
+    });
+    assert_eq!(slow.expect("reads").map(|found| found.held), Some(units(30)), "it is told what is kept");
+    assert_eq!(snapshots.find(old.id).map(|kept| kept.held), Some(units(30)));
+}
+
+#[test]
+fn a_slow_reader_does_not_bring_back_what_was_counted_up_and_evicted() {
+    let (snapshots, old) = (Snapshots::keeping(NonZeroUsize::MIN), session(1, 0));
+    let slow = snapshots.read(|| {
+        read(&snapshots, 7, &old);
+        snapshots.apply([Change::Spent(7, units(130))]);
+        read(&snapshots, 8, &session(2, 0));
+        Ok(Some((7, old.clone())))
+    });
+    assert!(slow.is_ok());
+    assert_eq!(snapshots.find(old.id), None);
+}
+
+#[test]
 fn only_so_many_are_kept_and_rows_go_with_them() {
     let snapshots = Snapshots::keeping(NonZeroUsize::MIN);
     read(&snapshots, 1, &session(1, 0));

@@ -1,6 +1,6 @@
-//! What `sotto serve` does when the chain is in trouble while it starts.
+//! `sotto serve` from its start to its end, and what it does when the chain is in trouble while it starts.
 
-use super::{Running, directory, json, rpc_call, setting, sotto, stderr, stdout};
+use super::{Running, directory, http_get, json, rpc_call, setting, sotto, stderr, stdout};
 use serde_json::{Value, json};
 use sotto::localnet::{FaultPlan, Localnet, LocalnetConfig, Slots, TooManyRequests, standins::PayerRule};
 use std::{
@@ -81,6 +81,49 @@ fn set_faults(network: &Running, plan: &Value) {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "localnet_setFaults", "params": [plan] });
     let answer = rpc_call(rpc(network), &body.to_string());
     assert!(answer.get("error").is_none(), "{answer:#}");
+}
+
+#[test]
+fn the_service_runs_on_the_local_network_and_stops_when_asked() {
+    let (_outer, here) = directory();
+    let network = network(&here);
+    let mut service = Starting::begin(&here, &[]);
+    let announced = service.announcement();
+    let spender = announced["spender"].as_str().expect("a key").to_owned();
+    let base = format!("http://{}", announced["address"].as_str().expect("an address"));
+    let health = http_get(&format!("{base}/health"));
+    assert_eq!((&health["ok"], &health["address"]), (&true.into(), &spender.clone().into()));
+    let kind = http_get(&format!("{base}/supported"))["kinds"][0].clone();
+    assert_eq!((&kind["scheme"], &kind["x402Version"]), (&"session".into(), &2.into()));
+
+    let seen = sotto(&here, &["doctor", "--json"]);
+    assert!(seen.status.success(), "{}", stdout(&seen));
+    assert!(stdout(&seen).contains("a service is running"), "{}", stdout(&seen));
+    // A slow machine serves before the answer is there, and what it costs is booked by then.
+    service.until_it_logs("the token program has been probed");
+    let spent = json(&sotto(&here, &["spending", "--json"]));
+    assert_eq!(spent["byPurpose"][0]["purpose"], "probe", "read beside the running service: {spent:#}");
+    assert!(spent["all"]["rent"].as_u64().expect("lamports") > 0 && spent["byMerchant"][0]["merchant"] == "(none)");
+    let table = stdout(&sotto(&here, &["spending", "--hours", "1"]));
+    assert!(table.contains("probe") && table.contains("this hour"), "{table}");
+    let second = sotto(&here, &["serve", "--port", "0", "--bind", "127.0.0.1"]);
+    assert_eq!(second.status.code(), Some(1), "two processes on one ledger");
+    assert!(stderr(&second).contains("ledger"), "{}", stderr(&second));
+    assert_eq!(service.stop(), Some(0));
+    assert!(here.join("sotto.db").is_file());
+
+    let probed = sotto(&here, &["doctor", "--probe"]);
+    assert!(probed.status.success(), "{}{}", stdout(&probed), stderr(&probed));
+    for words in ["every log agrees", "moves money: yes", "refuses strangers: yes", "can be used"] {
+        assert!(stdout(&probed).contains(words), "{words} in {}", stdout(&probed));
+    }
+    let wrong = ["--set", "asset.decimals=2", "--set", "covalidator.endpoint=http://127.0.0.1:9/x", "doctor", "--json"];
+    let seen = sotto(&here, &wrong);
+    assert_eq!(seen.status.code(), Some(1));
+    let findings = json(&seen)["findings"].as_array().expect("a list").clone();
+    let wrong: Vec<_> = findings.iter().filter(|f| f["ok"] == false).map(|f| f["subject"].clone()).collect();
+    assert_eq!(wrong, ["mint", "Covalidator"], "{findings:?}");
+    assert_eq!(network.stop(), Some(0));
 }
 
 #[test]
