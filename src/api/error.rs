@@ -29,7 +29,9 @@ pub const fn pay_status(reason: PayReason) -> StatusCode {
         | PayReason::GlobalSettleCapExceeded
         | PayReason::PayerSettleCapExceeded
         | PayReason::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-        PayReason::SessionBusy | PayReason::InsufficientSponsorBalance => StatusCode::SERVICE_UNAVAILABLE,
+        PayReason::SessionBusy | PayReason::InsufficientSponsorBalance | PayReason::Overloaded => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         PayReason::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         PayReason::SchemeMismatch
         | PayReason::NetworkMismatch
@@ -74,7 +76,8 @@ pub const fn open_status(reason: OpenReason) -> StatusCode {
         OpenReason::SessionBusy
         | OpenReason::ApprovePending
         | OpenReason::CapUnverified
-        | OpenReason::InsufficientSponsorBalance => StatusCode::SERVICE_UNAVAILABLE,
+        | OpenReason::InsufficientSponsorBalance
+        | OpenReason::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         OpenReason::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         OpenReason::BadRequest
         | OpenReason::MissingField
@@ -149,6 +152,10 @@ impl PayFailure {
             FacilitatorError::Unavailable { retry_after, source } => {
                 tracing::warn!(cause = causes(source.as_ref()), "payment: outcome not known");
                 failed(StatusCode::SERVICE_UNAVAILABLE, Some(retry_after))
+            }
+            FacilitatorError::Overloaded { retry_after } => {
+                tracing::warn!("payment: shed, the ledger cannot keep up");
+                Self::new(PayReason::Overloaded, PayReason::Overloaded.meaning(), network).again_in(Some(retry_after))
             }
             FacilitatorError::Broken(source) => {
                 tracing::error!(cause = causes(source.as_ref()), "payment: our own fault");
@@ -232,6 +239,10 @@ impl OpenFailure {
             FacilitatorError::Unavailable { retry_after, source } => {
                 tracing::warn!(cause = causes(source.as_ref()), "session: outcome not known");
                 failed(StatusCode::SERVICE_UNAVAILABLE, Some(retry_after))
+            }
+            FacilitatorError::Overloaded { retry_after } => {
+                tracing::warn!("session: shed, the ledger cannot keep up");
+                Self::new(OpenReason::Overloaded, OpenReason::Overloaded.meaning()).again_in(Some(retry_after))
             }
             FacilitatorError::Broken(source) => {
                 tracing::error!(cause = causes(source.as_ref()), "session: our own fault");

@@ -8,7 +8,8 @@ use super::sessions::{ReadQuery, read_request, session_id};
 use crate::{
     api::{App, error::OpenFailure},
     domain::{
-        history::{Happened, Position, Progress},
+        addresses::caller_prefix,
+        history::{Happened, Progress},
         hold::HoldId,
         reason::OpenReason,
         session::{SessionId, SessionState},
@@ -21,7 +22,7 @@ use axum::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
     },
-    http::HeaderMap,
+    http::{Extensions, HeaderMap},
     response::{
         IntoResponse as _, Response,
         sse::{Event, KeepAlive, Sse},
@@ -49,9 +50,11 @@ pub(super) async fn listen(
     id: Result<Path<String>, PathRejection>,
     read: Result<Query<ReadQuery>, QueryRejection>,
     after: Result<Query<AfterQuery>, QueryRejection>,
+    extensions: Extensions,
     headers: HeaderMap,
 ) -> Response {
-    match begin(&app, id, read, after, &headers).await {
+    let address = app.rates.caller(&extensions, &headers).map(caller_prefix);
+    match begin(&app, id, read, after, &headers, address).await {
         Ok(listener) => {
             let alive = KeepAlive::new().interval(HEARTBEAT);
             Sse::new(listener.stream()).keep_alive(alive).into_response()
@@ -66,14 +69,15 @@ async fn begin(
     read: Result<Query<ReadQuery>, QueryRejection>,
     after: Result<Query<AfterQuery>, QueryRejection>,
     headers: &HeaderMap,
+    address: Option<u128>,
 ) -> Result<Listener, OpenFailure> {
     let session = session_id(id.ok().map(|Path(text)| text))?;
     let read = read_request(read, headers)?;
-    let malformed = || OpenFailure::new(OpenReason::BadRequest, "`Last-Event-ID` is not the id of an event.");
+    let malformed = |_| OpenFailure::new(OpenReason::BadRequest, "The query cannot be read.");
     let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or_default().to_owned());
-    let text = header.or(after.map_err(|_| malformed())?.0.after);
-    let after = text.map(|text| text.parse::<Position>()).transpose().map_err(|_| malformed())?;
-    let begun = app.facilitator.listen(session, read, after).await.map_err(OpenFailure::of_use_case)?;
+    let after = header.or(after.map_err(malformed)?.0.after);
+    let begun = app.facilitator.listen(session, read, after.as_deref(), address).await;
+    let begun = begun.map_err(OpenFailure::of_use_case)?;
     Ok(Listener { facilitator: Arc::clone(&app.facilitator), session, begun, ready: VecDeque::new(), over: false })
 }
 
@@ -118,7 +122,8 @@ impl Listener {
             // Nothing comes after these two; a repeated look at a session that ended earlier ends at its first rest.
             self.over |= matches!(happened, Happened::State(SessionState::Closed | SessionState::Rejected(_)));
             let (name, body) = told(happened);
-            self.ready.extend(event(name, &body).map(|event| event.id(position.to_string())));
+            let id = self.facilitator.event_id(self.session, position);
+            self.ready.extend(event(name, &body).map(|event| event.id(id)));
         }
         Some(())
     }

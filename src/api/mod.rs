@@ -110,6 +110,7 @@ struct Parts {
     health: health::HealthAnswer,
     ready: health::ReadyCache,
     network: crate::domain::network::Network,
+    rates: Arc<Rates>,
 }
 
 /// One line of the API document.
@@ -152,13 +153,14 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
         health: health::answer(&served),
         ready: health::ReadyCache::new(settings.ready_for),
         network: served.network,
+        rates: Arc::new(Rates::new(&settings.rates)),
         facilitator,
     }));
     let spelling: Arc<str> = app.network.alias().into();
     let edge = |surface| Edge { surface, network: Arc::clone(&spelling) };
     let work = GlobalConcurrencyLimitLayer::new(settings.max_concurrent);
     let probes = GlobalConcurrencyLimitLayer::new(MAX_CONCURRENT_PROBES);
-    let rates = Arc::new(Rates::new(&settings.rates));
+    let rates = Arc::clone(&app.rates);
     let mut router = Router::new();
     for Route { path, surface, service, .. } in routes() {
         let concurrency = if path == "/health" { &probes } else { &work };

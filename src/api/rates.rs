@@ -11,7 +11,7 @@ use crate::{
 };
 use axum::{
     extract::{Request, State},
-    http::HeaderMap,
+    http::{Extensions, HeaderMap},
     middleware::Next,
     response::Response,
 };
@@ -136,14 +136,14 @@ impl Rates {
 
     /// Who asks: the connection's address, or what trusted proxies say it forwards for. Every proxy appends the address
     /// that it saw, so what stands left of an address that is not trusted is a stranger's word.
-    fn caller(&self, request: &Request) -> Option<IpAddr> {
-        let Peer(peer) = *request.extensions().get()?;
+    pub(super) fn caller(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+        let Peer(peer) = *extensions.get()?;
         let is_trusted = |address: &IpAddr| self.trusted_proxies.iter().any(|proxies| proxies.contain(*address));
         if !is_trusted(&peer) {
             return Some(peer);
         }
         let mut caller = peer;
-        for text in forwarded_for(request.headers()).into_iter().rev() {
+        for text in forwarded_for(headers).into_iter().rev() {
             let Ok(address) = text.parse() else { break };
             caller = address;
             if !is_trusted(&caller) {
@@ -154,7 +154,9 @@ impl Rates {
     }
 
     fn take(&self, request: &Request, opens: bool) -> Result<(), u64> {
-        let Some(caller) = self.caller(request).map(caller_prefix) else { return Ok(()) };
+        let Some(caller) = self.caller(request.extensions(), request.headers()).map(caller_prefix) else {
+            return Ok(());
+        };
         if let Some(requests) = &self.requests {
             requests.take(caller)?;
         }
@@ -230,7 +232,7 @@ mod tests {
         for value in forwarded {
             request.headers_mut().append("x-forwarded-for", value.parse().expect("a header"));
         }
-        rates.caller(&request).expect("is known").to_string()
+        rates.caller(request.extensions(), request.headers()).expect("is known").to_string()
     }
 
     #[test]

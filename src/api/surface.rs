@@ -84,7 +84,8 @@ impl Fault {
             Self::TooLarge => (PayReason::BadRequest, OpenReason::BodyTooLarge),
             Self::BrokenOff | Self::WrongMethod | Self::NoSuchRoute => (PayReason::BadRequest, OpenReason::BadRequest),
             Self::TooOften => (PayReason::TooManyRequests, OpenReason::TooManyRequests),
-            Self::Overloaded | Self::TimedOut | Self::Panicked => (PayReason::InternalError, OpenReason::InternalError),
+            Self::Overloaded => (PayReason::Overloaded, OpenReason::Overloaded),
+            Self::TimedOut | Self::Panicked => (PayReason::InternalError, OpenReason::InternalError),
         }
     }
 

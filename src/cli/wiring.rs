@@ -118,7 +118,12 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
         drain_deadline: DRAIN_DEADLINE,
         answer_deadline: settlement.answer_deadline,
         deferred: deferred_policy(&config.deferred),
-        reads: ReadPolicy { signed: config.server.signed_reads, streams: config.server.event_streams },
+        reads: ReadPolicy {
+            signed: config.server.signed_reads,
+            streams: config.server.event_streams,
+            streams_per_user: config.server.event_streams_per_user,
+            streams_per_ip: config.server.event_streams_per_ip,
+        },
         decrypt_allowance: match settlement.decrypt_allowance {
             DecryptAllowance::Idle => AllowancePolicy::Idle,
             DecryptAllowance::Every => AllowancePolicy::Every,

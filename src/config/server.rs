@@ -10,8 +10,19 @@ const TRUSTED_PROXIES: Key = Key::list("server", "trusted_proxies");
 const CORS_ORIGINS: Key = Key::list("server", "cors_origins");
 const SIGNED_READS: Key = Key::switch("server", "signed_reads");
 const EVENT_STREAMS: Key = Key::integer("server", "event_streams");
+const EVENT_STREAMS_PER_USER: Key = Key::integer("server", "event_streams_per_user");
+const EVENT_STREAMS_PER_IP: Key = Key::integer("server", "event_streams_per_ip");
 
-pub(super) const KEYS: &[Key] = &[BIND, PORT, TRUSTED_PROXIES, CORS_ORIGINS, SIGNED_READS, EVENT_STREAMS];
+pub(super) const KEYS: &[Key] = &[
+    BIND,
+    PORT,
+    TRUSTED_PROXIES,
+    CORS_ORIGINS,
+    SIGNED_READS,
+    EVENT_STREAMS,
+    EVENT_STREAMS_PER_USER,
+    EVENT_STREAMS_PER_IP,
+];
 
 /// The server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +37,10 @@ pub struct ServerConfig {
     pub signed_reads: bool,
     /// How many streams of events are open at once.
     pub event_streams: usize,
+    /// Of those, how many to sessions of one user.
+    pub event_streams_per_user: usize,
+    /// Of those, how many from one address.
+    pub event_streams_per_ip: usize,
 }
 
 /// The origins whose browsers may call the API.
@@ -48,12 +63,16 @@ impl ServerConfig {
         let cors_origins = read_cors_origins(reader);
         let signed_reads = reader.switch(&SIGNED_READS);
         let event_streams = reader.whole(&EVENT_STREAMS, 0..=100_000_usize);
+        let event_streams_per_user = reader.whole(&EVENT_STREAMS_PER_USER, 0..=100_000_usize);
+        let event_streams_per_ip = reader.whole(&EVENT_STREAMS_PER_IP, 0..=100_000_usize);
         Some(Self {
             address: SocketAddr::new(bind?, port?),
             trusted_proxies: trusted_proxies?,
             cors_origins: cors_origins?,
             signed_reads: signed_reads?,
             event_streams: event_streams?,
+            event_streams_per_user: event_streams_per_user?,
+            event_streams_per_ip: event_streams_per_ip?,
         })
     }
 }

@@ -5,11 +5,10 @@ use crate::domain::{
     settlement::SettlementId,
 };
 use solana_signature::Signature;
-use std::{fmt, str::FromStr};
 
-/// A place in the order. Everything up to it has been told; it is told itself as the id of an event.
+/// A place in the order: everything up to it has been told. What is told of it is an id ([`crate::domain::event_id`]).
 ///
-/// Two counters, because accepted payments and everything else are written to two tables: `3-17` is after the third of
+/// Two counters, because accepted payments and everything else are written to two tables: 3 and 17 are after the third of
 /// what happened and after the seventeenth payment, of all sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
@@ -17,30 +16,6 @@ pub struct Position {
     pub log: u64,
     /// The last accepted payment.
     pub holds: u64,
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.log, self.holds)
-    }
-}
-
-/// The text is not a position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the id of an event")]
-pub struct NotAPosition;
-
-impl FromStr for Position {
-    type Err = NotAPosition;
-
-    /// Reads what `Display` writes, and nothing else.
-    fn from_str(text: &str) -> Result<Self, NotAPosition> {
-        let (log, holds) = text.split_once('-').ok_or(NotAPosition)?;
-        let number = |digits: &str| digits.parse().map_err(|_| NotAPosition);
-        let position = Self { log: number(log)?, holds: number(holds)? };
-        // One spelling: no signs, no leading zeros.
-        if position.to_string() == text { Ok(position) } else { Err(NotAPosition) }
-    }
 }
 
 /// One thing that happened.
@@ -121,18 +96,4 @@ pub struct PaymentTimes {
     pub settled_at: Option<UnixSeconds>,
     /// When its settlement came to nothing.
     pub failed_at: Option<UnixSeconds>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_position_has_one_spelling() {
-        let position = Position { log: 3, holds: 17 };
-        assert_eq!(position.to_string().parse(), Ok(position));
-        for text in ["", "3", "3-", "-17", "03-17", "3-17-1", "+3-17", "3 -17", "99999999999999999999-1"] {
-            assert_eq!(text.parse::<Position>(), Err(NotAPosition), "{text}");
-        }
-    }
 }

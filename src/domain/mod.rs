@@ -9,6 +9,7 @@ pub mod amount;
 pub mod budget;
 pub mod chance;
 pub mod clock;
+pub mod event_id;
 pub mod funding;
 pub mod history;
 pub mod hold;

@@ -82,6 +82,7 @@ reasons! {
         PayerSettleCapExceeded = "payer_settle_cap_exceeded", true, "This payer's sponsoring limit is reached.";
         TooManyRequests = "too_many_requests", true, "Too many requests from this address; repeat after Retry-After.";
         InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "No fee payer can pay for this now.";
+        Overloaded = "overloaded", true, "More is asked of this facilitator than it can take right now; repeat the same request after Retry-After.";
         InternalError = "internal_error", true, "Our fault or an outage; what was accepted stays accepted, repeat with the same nonce.";
     }
 }
@@ -126,6 +127,7 @@ reasons! {
         SignatureRequired = "signature_required", false, "The amounts, payments and events of this session are told only to a signed request.";
         PaymentNotFound = "payment_not_found", false, "The session has no payment of this id or nonce.";
         InvalidCloseSignature = "invalid_close_signature", false, "The close is not signed by the session key or the user.";
+        Overloaded = "overloaded", true, "More is asked of this facilitator than it can take right now; repeat the same request after Retry-After.";
         InternalError = "internal_error", true, "Our fault or an outage; repeat the same request.";
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
-/// The three ways a use case fails. `R` is what a refusal says on that surface.
+/// The ways in which a use case fails. `R` is what a refusal says on that surface.
 #[derive(Debug)]
 pub enum FacilitatorError<R> {
     /// A known no.
@@ -27,6 +27,11 @@ pub enum FacilitatorError<R> {
         retry_after: u64,
         /// The cause, for the log.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// More is asked than we can take; nothing was done about this, and the same request may be repeated.
+    Overloaded {
+        /// How long to wait, in seconds.
+        retry_after: u64,
     },
     /// Our fault; the same request will not help.
     Broken(Box<dyn std::error::Error + Send + Sync>),
@@ -176,7 +181,8 @@ impl From<PayRefusal> for PayError {
 impl<R> From<LedgerError> for FacilitatorError<R> {
     fn from(error: LedgerError) -> Self {
         match error {
-            LedgerError::Unavailable(_) | LedgerError::Busy | LedgerError::LostRace => {
+            LedgerError::Busy => Self::Overloaded { retry_after: 1 },
+            LedgerError::Unavailable(_) | LedgerError::LostRace => {
                 Self::Unavailable { retry_after: 1, source: Box::new(error) }
             }
             LedgerError::Inconsistent(_) => Self::Broken(Box::new(error)),

@@ -6,8 +6,9 @@
 
 use crate::{
     domain::{funding::Funding, session::SessionId},
-    facilitator::Facilitator,
+    facilitator::{Facilitator, settings::ReadPolicy},
 };
+use solana_pubkey::Pubkey;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -29,12 +30,62 @@ pub enum SessionEvent {
     Funding(Funding),
 }
 
-type Channels = HashMap<SessionId, broadcast::Sender<SessionEvent>>;
+/// Who listens from outside, and where from where that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outsider {
+    /// The user of the session.
+    pub(super) user: Pubkey,
+    /// An IPv4 address or an IPv6 /64.
+    pub(super) address: Option<u128>,
+}
+
+/// What listeners are counted by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Counted {
+    User(Pubkey),
+    Address(u128),
+}
+
+impl Outsider {
+    fn counted(self) -> impl Iterator<Item = Counted> {
+        [Some(Counted::User(self.user)), self.address.map(Counted::Address)].into_iter().flatten()
+    }
+}
+
+#[derive(Default)]
+struct Inside {
+    channels: HashMap<SessionId, broadcast::Sender<SessionEvent>>,
+    /// Listeners from outside; no entry is 0.
+    counts: HashMap<Counted, usize>,
+}
+
+impl Inside {
+    fn count(&self, what: Counted) -> usize {
+        self.counts.get(&what).copied().unwrap_or(0)
+    }
+
+    fn enter(&mut self, outsider: Outsider) {
+        for what in outsider.counted() {
+            *self.counts.entry(what).or_default() += 1;
+        }
+    }
+
+    fn leave(&mut self, outsider: Outsider) {
+        for what in outsider.counted() {
+            let left = self.count(what).saturating_sub(1);
+            if left == 0 {
+                self.counts.remove(&what);
+            } else {
+                self.counts.insert(what, left);
+            }
+        }
+    }
+}
 
 /// All listeners of this process, by session.
 #[derive(Default)]
 pub(super) struct Events {
-    channels: Mutex<Channels>,
+    inside: Mutex<Inside>,
     /// This process leaves: nobody is told anything more.
     ending: CancellationToken,
 }
@@ -43,18 +94,19 @@ pub(super) struct Events {
 pub struct Subscription {
     events: Arc<Events>,
     session: SessionId,
+    outsider: Option<Outsider>,
     news: Option<broadcast::Receiver<SessionEvent>>,
 }
 
 impl Events {
-    fn lock(&self) -> MutexGuard<'_, Channels> {
+    fn lock(&self) -> MutexGuard<'_, Inside> {
         // Nothing panics while holding it; a poisoned map is still a map.
-        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells everybody who listens to this session.
     pub(super) fn publish(&self, session: SessionId, event: SessionEvent) {
-        if let Some(channel) = self.lock().get(&session) {
+        if let Some(channel) = self.lock().channels.get(&session) {
             // Nobody listening any more is no failure.
             drop(channel.send(event));
         }
@@ -62,15 +114,29 @@ impl Events {
 
     /// Listens to a session from now on.
     pub(super) fn subscribe(self: &Arc<Self>, session: SessionId) -> Subscription {
-        self.join(&mut self.lock(), session)
+        self.join(&mut self.lock(), session, None)
     }
 
-    /// The same for somebody outside; `None` when `most` listen already, or too many to this session.
-    pub(super) fn listen(self: &Arc<Self>, session: SessionId, most: usize) -> Option<Subscription> {
-        let mut channels = self.lock();
-        let all: usize = channels.values().map(broadcast::Sender::receiver_count).sum();
-        let here = channels.get(&session).map_or(0, broadcast::Sender::receiver_count);
-        (all < most && here < MOST_PER_SESSION).then(|| self.join(&mut channels, session))
+    /// The same for somebody outside; `None` when as many listen already as may: in all, to this session, to this user's
+    /// sessions, or from this address.
+    pub(super) fn listen(
+        self: &Arc<Self>,
+        session: SessionId,
+        outsider: Outsider,
+        limits: &ReadPolicy,
+    ) -> Option<Subscription> {
+        let mut inside = self.lock();
+        let all: usize = inside.channels.values().map(broadcast::Sender::receiver_count).sum();
+        let here = inside.channels.get(&session).map_or(0, broadcast::Sender::receiver_count);
+        let crowded = outsider.counted().any(|what| {
+            let most = match what {
+                Counted::User(_) => limits.streams_per_user,
+                Counted::Address(_) => limits.streams_per_ip,
+            };
+            inside.count(what) >= most
+        });
+        (all < limits.streams && here < MOST_PER_SESSION && !crowded)
+            .then(|| self.join(&mut inside, session, Some(outsider)))
     }
 
     /// Sends every listener away, now and from now on.
@@ -78,9 +144,12 @@ impl Events {
         self.ending.cancel();
     }
 
-    fn join(self: &Arc<Self>, channels: &mut Channels, session: SessionId) -> Subscription {
-        let channel = channels.entry(session).or_insert_with(|| broadcast::channel(WAITING_NEWS).0);
-        Subscription { events: Arc::clone(self), session, news: Some(channel.subscribe()) }
+    fn join(self: &Arc<Self>, inside: &mut Inside, session: SessionId, outsider: Option<Outsider>) -> Subscription {
+        if let Some(outsider) = outsider {
+            inside.enter(outsider);
+        }
+        let channel = inside.channels.entry(session).or_insert_with(|| broadcast::channel(WAITING_NEWS).0);
+        Subscription { events: Arc::clone(self), session, outsider, news: Some(channel.subscribe()) }
     }
 }
 
@@ -102,9 +171,12 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         drop(self.news.take());
-        let mut channels = self.events.lock();
-        if channels.get(&self.session).is_some_and(|channel| channel.receiver_count() == 0) {
-            channels.remove(&self.session);
+        let mut inside = self.events.lock();
+        if let Some(outsider) = self.outsider {
+            inside.leave(outsider);
+        }
+        if inside.channels.get(&self.session).is_some_and(|channel| channel.receiver_count() == 0) {
+            inside.channels.remove(&self.session);
         }
     }
 }
@@ -147,16 +219,40 @@ mod tests {
         while slow.next().await.is_some() {}
     }
 
+    fn outsider(user: u8, address: Option<u128>) -> Outsider {
+        Outsider { user: Pubkey::new_from_array([user; 32]), address }
+    }
+
     #[test]
     fn a_crowd_is_kept_out() {
         let events = Arc::new(Events::default());
-        let inside: Vec<_> = (0..MOST_PER_SESSION).map(|_| events.listen(session(1), 100)).collect();
+        let limits = ReadPolicy { streams: 100, ..ReadPolicy::default() };
+        let listen = |n: u8, limits| events.listen(session(n), outsider(n, None), limits);
+        let inside: Vec<_> = (0..MOST_PER_SESSION).map(|_| listen(1, &limits)).collect();
         assert!(inside.iter().all(Option::is_some));
-        assert!(events.listen(session(1), 100).is_none(), "too many to one session");
-        assert!(events.listen(session(2), 100).is_some());
-        assert!(events.listen(session(2), MOST_PER_SESSION).is_none(), "too many to all");
+        assert!(listen(1, &limits).is_none(), "too many to one session");
+        assert!(listen(2, &limits).is_some());
+        let few = ReadPolicy { streams: MOST_PER_SESSION, ..limits };
+        assert!(listen(2, &few).is_none(), "too many to all");
         drop(inside);
-        assert!(events.listen(session(1), 100).is_some());
+        assert!(listen(1, &limits).is_some());
+    }
+
+    #[test]
+    fn one_user_or_one_address_leaves_room_for_the_others() {
+        let events = Arc::new(Events::default());
+        let limits = ReadPolicy { streams_per_user: 2, streams_per_ip: 3, ..ReadPolicy::default() };
+        let listen = |n: u8, user, address| events.listen(session(n), outsider(user, Some(address)), &limits);
+        let one = (listen(1, 1, 10), listen(2, 1, 10));
+        assert!(one.0.is_some() && one.1.is_some());
+        assert!(listen(3, 1, 20).is_none(), "too many of one user, wherever from");
+        let two = listen(3, 2, 10);
+        assert!(two.is_some() && listen(4, 3, 10).is_none(), "too many from one address");
+        assert!(listen(4, 3, 20).is_some(), "others are let in");
+        drop(one);
+        assert!(listen(4, 1, 10).is_some(), "room again");
+        drop(two);
+        assert!(events.lock().counts.is_empty());
     }
 
     #[test]
@@ -164,9 +260,9 @@ mod tests {
         let events = Arc::new(Events::default());
         let (one, other) = (events.subscribe(session(1)), events.subscribe(session(1)));
         drop(one);
-        assert_eq!(events.lock().len(), 1);
+        assert_eq!(events.lock().channels.len(), 1);
         drop(other);
-        assert!(events.lock().is_empty());
+        assert!(events.lock().channels.is_empty());
         events.publish(session(1), SessionEvent::Recorded);
     }
 }

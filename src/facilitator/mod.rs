@@ -54,6 +54,7 @@ use crate::{
     domain::{
         chance::{Chance, draw},
         clock::Clock,
+        event_id::EventIds,
         hold::HoldId,
         session::SessionId,
         settlement::SettlementId,
@@ -73,6 +74,7 @@ pub use settings::{
     AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, LaneSettings, ReadPolicy, Settings,
 };
 pub use settle::Receipt;
+use sha2::{Digest as _, Sha256};
 use solana_pubkey::Pubkey;
 use std::sync::{
     Arc,
@@ -126,6 +128,7 @@ pub struct Facilitator {
     bulk: bulk::Bulk,
     deferred: deferred::Deferred,
     events: Arc<events::Events>,
+    event_ids: EventIds,
     windows: windows::Windows,
     gates: gates::Gates,
     unread: Arc<resting::Resting>,
@@ -176,6 +179,7 @@ impl Facilitator {
             chance: ports.chance,
             rests: budget::Rests::default(),
             fee_payers: fee_payers::FeePayers::new(&keys, settings.low_balance),
+            event_ids: event_ids(&*keys.spender),
             keys,
             lanes: lanes::Lanes::default(),
             bulk: bulk::Bulk::default(),
@@ -252,6 +256,12 @@ impl Facilitator {
     fn token_account(&self, wallet: &Pubkey) -> Pubkey {
         self.settings.programs.token_account(wallet, &self.settings.asset)
     }
+}
+
+/// Ids of events under a secret that only the spender's key can derive: Ed25519 signatures are deterministic, so every
+/// process and every replica has the same.
+fn event_ids(spender: &dyn Signer) -> EventIds {
+    EventIds::new(Sha256::digest(spender.sign(b"sotto event ids")).into())
 }
 
 /// The spender, asking the Covalidator for what was delegated to it.

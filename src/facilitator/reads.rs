@@ -13,7 +13,10 @@ use crate::{
         session::{Session, SessionId, SessionState},
         signed,
     },
-    facilitator::{Facilitator, OpenError, OpenRefusal, events::Subscription},
+    facilitator::{
+        Facilitator, OpenError, OpenRefusal,
+        events::{Outsider, Subscription},
+    },
     ledger::LedgerError,
 };
 
@@ -82,20 +85,28 @@ impl Facilitator {
         Ok(PaymentRecord { hold, times, readable })
     }
 
-    /// Begins to listen to a session, after `after` or from now on.
+    /// Begins to listen to a session, after the event of the id `after` or from now on; `address` is where from, an IPv4
+    /// address or an IPv6 /64.
     ///
-    /// Refuses with `session_not_found`, `signature_required`, and `quota_exceeded` when too many listen.
+    /// Refuses with `session_not_found`, `signature_required`, `bad_request` for an id that is none of this session, and
+    /// `quota_exceeded` when too many listen.
     pub async fn listen(
         &self,
         id: SessionId,
         read: Option<ReadRequest>,
-        after: Option<Position>,
+        after: Option<&str>,
+        address: Option<u128>,
     ) -> Result<Listening, OpenError> {
         let (session, readable) = self.session(id, read).await?;
         if !readable {
             return Err(OpenRefusal::new(OpenReason::SignatureRequired).into());
         }
-        let news = self.events.listen(session.id, self.settings.reads.streams).ok_or_else(|| {
+        let not_an_id = |_| {
+            OpenRefusal::because(OpenReason::BadRequest, "`Last-Event-ID` is not the id of an event of this session.")
+        };
+        let after = after.map(|text| self.event_ids.read(session.id, text)).transpose().map_err(not_an_id)?;
+        let outsider = Outsider { user: *session.user(), address };
+        let news = self.events.listen(session.id, outsider, &self.settings.reads).ok_or_else(|| {
             OpenRefusal::because(OpenReason::QuotaExceeded, "Too many listen; poll the session, or come back later.")
         })?;
         let after = match after {
@@ -104,6 +115,11 @@ impl Facilitator {
         };
         let ended = matches!(session.state, SessionState::Closed | SessionState::Rejected(_));
         Ok(Listening { news, after, ended })
+    }
+
+    /// What a client is told of a position, to come back with it.
+    pub fn event_id(&self, session: SessionId, position: Position) -> String {
+        self.event_ids.tell(session, position)
     }
 
     /// What happened to a session after a position, at most `most` things. Whoever asks may read the session.

@@ -127,11 +127,15 @@ pub struct ReadPolicy {
     pub signed: bool,
     /// How many streams of events are open at once.
     pub streams: usize,
+    /// Of those, how many to sessions of one user.
+    pub streams_per_user: usize,
+    /// Of those, how many from one address.
+    pub streams_per_ip: usize,
 }
 
 impl Default for ReadPolicy {
     fn default() -> Self {
-        Self { signed: false, streams: 256 }
+        Self { signed: false, streams: 256, streams_per_user: 16, streams_per_ip: 64 }
     }
 }
 

@@ -127,6 +127,12 @@ impl Span {
         self.settlements.iter().map(|settled| settled.told.map(|amount| u128::from(amount.get()))).sum()
     }
 
+    /// The sum of what was told, whatever else there is: a transfer that makes a balance readable moves nothing, and nobody
+    /// is told of it.
+    fn told_at_least(&self) -> u128 {
+        self.settlements.iter().filter_map(|settled| settled.told).map(|amount| u128::from(amount.get())).sum()
+    }
+
     /// What it proves. Others' deposits could hide a shortfall and the merchant's own debits could feign one, so with
     /// other transactions in between nothing is said.
     pub fn verdict(&self) -> Verdict {
@@ -135,8 +141,10 @@ impl Span {
         match self.told() {
             Some(told) if told <= grown => Verdict::Paid,
             _ if grown == 0 => Verdict::Nothing,
-            Some(told) => Verdict::Short { missing: told - grown },
-            None => Verdict::Grew,
+            _ => match self.told_at_least().checked_sub(grown) {
+                Some(missing @ 1..) => Verdict::Short { missing },
+                Some(0) | None => Verdict::Grew,
+            },
         }
     }
 }

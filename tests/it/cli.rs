@@ -1,5 +1,6 @@
 //! The command line as people and programs meet it: help texts, exit codes, what goes to which stream.
 
+mod receipts;
 mod service;
 
 use serde_json::Value;

@@ -10,8 +10,8 @@ const HEAD: &str = "# Every word a client may match on
 
 Written by `UPDATE=1 cargo test --test it errors_doc`; do not edit. A word is a contract and is never renamed. The
 sentence beside it in an answer is for people and may change. *Repeat* says whether the same request may succeed later
-without being changed; with 429 and 503 the `Retry-After` header says when. An outage or overload answers
-`internal_error` with 503. A body above the limit answers 413, another method 405 (`method_not_allowed` where a route
+without being changed; with 429 and 503 the `Retry-After` header says when. An outage answers
+`internal_error` with 503, an overload `overloaded`. A body above the limit answers 413, another method 405 (`method_not_allowed` where a route
 belongs to no table below), an unknown path 404 (`not_found`).
 ";
 

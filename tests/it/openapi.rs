@@ -191,5 +191,5 @@ fn every_reference_leads_somewhere() {
         }
     }
     let document = document();
-    walk(&document, &document);
+    walk(document, document);
 }

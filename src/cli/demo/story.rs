@@ -148,7 +148,9 @@ impl Story {
                  and funding = {}. His transfer landed ({:.18}…) and moved {} of {}.\n\
                  That is how a confidential token works: nobody but its owner sees that an account is empty, and a transfer\n\
                  that is not covered moves zero instead of failing. So without a proof of funds \"settled\" is not yet \"paid\";\n\
-                 limits.unproven_exposure bounds what one such transfer can lose, and funding proofs come next.\n",
+                 limits.unproven_exposure bounds what one such transfer can lose. A payer proves his balance with\n\
+                 `sotto session prove`, then every answer says funding = proven as long as it covers him; a merchant checks\n\
+                 what really reached him with `sotto receipts`.\n",
                 empty.funding.as_deref().unwrap_or("unknown"),
                 empty.signature,
                 signed(empty.moved[1]).trim_start_matches('+'),

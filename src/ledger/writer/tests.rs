@@ -185,6 +185,38 @@ async fn a_failed_commit_is_an_unknown_outcome_for_everyone_in_it() {
     assert!(writer.run(|conn| insert(conn, 7)).await.is_ok(), "the next transaction starts clean");
 }
 
+/// As a payment does under its nonce: whether this one is the first.
+fn first_under(conn: &Connection, number: i64) -> Outcome<bool> {
+    Ok(conn.execute("INSERT OR IGNORE INTO numbers VALUES (?1)", [number])? == 1)
+}
+
+#[tokio::test]
+async fn a_repeat_in_the_batch_of_its_original_is_answered_when_both_are_committed() {
+    let held = Held::new(8);
+    let twice = [(); 2].map(|()| held.submit(|conn| first_under(conn, 1)).expect("is queued"));
+    let [original, repeat] = twice;
+    held.go.send(()).expect("the verb waits");
+    assert_eq!(super::answer(repeat).await.ok(), Some(false));
+    assert_eq!(committed(&held.dir), [1], "what the repeat was told of is there");
+    assert_eq!(super::answer(original).await.ok(), Some(true));
+    assert_eq!(held.writer.counts().commits, 2, "one batch");
+}
+
+#[tokio::test]
+async fn a_repeat_is_told_nothing_when_the_commit_of_its_original_fails() {
+    let held = Held::new(8);
+    let twice = [(); 2].map(|()| held.submit(|conn| first_under(conn, 1)).expect("is queued"));
+    let dangles = |conn: &Connection| Ok(conn.execute("INSERT INTO dangling VALUES (99)", [])?);
+    let spoilt = held.submit(dangles).expect("is queued");
+    held.go.send(()).expect("the verb waits");
+    for answer in twice {
+        assert!(matches!(super::answer(answer).await, Err(LedgerError::Unavailable(_))), "nobody knows yet");
+    }
+    assert!(super::answer(spoilt).await.is_err());
+    assert_eq!(committed(&held.dir), [0_i64; 0]);
+    assert_eq!(held.writer.run(|conn| first_under(conn, 1)).await.ok(), Some(true), "asked again it is the first");
+}
+
 #[tokio::test]
 async fn a_full_queue_is_busy_at_once() {
     let held = Held::new(2);

@@ -32,6 +32,7 @@ async fn a_full_ledger_answers_503_with_a_time_to_come_back_and_writes_nothing()
     for (answer, _) in &turned_away {
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
         assert_eq!((answer.headers["retry-after"].as_bytes(), &answer.body["success"]), (&b"1"[..], &false.into()));
+        assert_eq!(answer.body["errorReason"], "overloaded");
     }
     let shown = bench.get(&format!("/sessions/{id}")).await;
     assert_eq!(shown.body["spent"], (paid.len() * 1_000).to_string(), "nothing was written for the others");

@@ -133,7 +133,7 @@ fn a_close_under_way_does_not_keep_the_process_from_leaving() {
     let runtime = std::mem::ManuallyDrop::new(runtime);
     runtime.block_on(async {
         let (tab, intent, key) = keyed(patient_with(|settings| {
-            settings.answer_deadline = std::time::Duration::from_secs(60);
+            settings.answer_deadline = std::time::Duration::from_mins(1);
         }))
         .await;
         let (_, held) = tab.world.post("/settle", &tab.signed_payment(&intent, &key, "one")).await;

@@ -101,6 +101,10 @@ async fn who_comes_back_goes_on_where_he_was_even_after_a_restart() {
     let whole = stream.until("captured").await;
     assert_eq!(names(&whole), ["state", "accepted", "signed", "captured"], "from the very beginning");
     drop(stream);
+    for event in &whole {
+        let id = event.id.as_deref().unwrap();
+        assert!(id.len() == 32 && !id.contains("0000"), "{id} tells nothing of how much happens to others");
+    }
     tab.world.kill().await;
     tab.world.boot().await;
     for (index, event) in whole.iter().enumerate().take(3) {
@@ -166,6 +170,22 @@ async fn a_stream_ends_with_its_session_or_with_the_process() {
 #[tokio::test]
 async fn too_many_listeners_are_told_so() {
     let tab = Tab::open(Options::settings(|settings| settings.reads.streams = 2)).await;
+    is_turned_away_until_somebody_leaves(tab).await;
+}
+
+#[tokio::test]
+async fn too_many_listeners_of_one_user_are_told_so_while_there_is_room_for_others() {
+    let tab = Tab::open(Options::settings(|settings| settings.reads.streams_per_user = 2)).await;
+    is_turned_away_until_somebody_leaves(tab).await;
+}
+
+#[tokio::test]
+async fn too_many_listeners_from_one_address_are_told_so_while_there_is_room_for_others() {
+    let tab = Tab::open(Options::settings(|settings| settings.reads.streams_per_ip = 2)).await;
+    is_turned_away_until_somebody_leaves(tab).await;
+}
+
+async fn is_turned_away_until_somebody_leaves(tab: Tab) {
     let (one, _two) = (tab.listens(None).await, tab.listens(None).await);
     let path = format!("/sessions/{}/events", tab.session);
     let (status, refused) = tab.world.get(&path).await;

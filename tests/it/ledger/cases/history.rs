@@ -105,7 +105,7 @@ pub(crate) async fn a_listener_reads_on_from_any_position(ledger: &dyn Ledger) {
     }
     let all = ledger.history(session, START, 100).await.expect("reads").events;
     for (index, (position, _)) in all.iter().enumerate() {
-        assert_eq!(told(ledger, session, *position, 100).await, expected[index + 1..], "after {position}");
+        assert_eq!(told(ledger, session, *position, 100).await, expected[index + 1..], "after {position:?}");
     }
 }
 

@@ -1,0 +1,86 @@
+//! `sotto receipts`: a merchant holds what he was told against what his wallet received.
+
+use super::{Running, directory, json, sotto, stderr, stdout};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// What a call of the sandbox's paid route costs, in base units.
+const PRICE: &str = "10000";
+
+/// A sandbox, and what it said of itself.
+struct Shop {
+    running: Running,
+    config: String,
+    /// Of the wallet that it pays to.
+    merchant_key: String,
+}
+
+impl Shop {
+    fn open(here: &Path) -> Self {
+        let free =
+            ["--port", "0", "--merchant-port", "0", "--rpc-port", "0", "--covalidator-port", "0", "--slot-ms", "40"];
+        let running = Running::start(here, &[&["dev", "--json"], &free[..]].concat());
+        let told = |name: &str| running.1[name].as_str().unwrap_or_else(|| panic!("{name}: {}", running.1)).to_owned();
+        let (config, merchant_key) = (told("config"), told("payerKey").replace("payer.json", "merchant.json"));
+        Self { running, config, merchant_key }
+    }
+
+    fn told(&self, name: &str) -> &str {
+        self.running.1[name].as_str().expect("a text")
+    }
+
+    fn sotto(&self, here: &Path, args: &[&str]) -> Value {
+        let output = sotto(here, &[&["--config", &self.config], args, &["--json"]].concat());
+        assert!(output.status.success(), "{args:?}: {}{}", stdout(&output), stderr(&output));
+        json(&output)
+    }
+}
+
+#[test]
+fn a_merchant_proves_what_he_was_told_and_finds_what_he_was_not_paid() {
+    let (_outer, here) = directory();
+    let shop = Shop::open(&here);
+    let (route, spender) = (shop.told("paidRoute"), shop.told("spender"));
+    let origin = route.trim_end_matches("/weather");
+    let open = ["session", "open", "--facilitator", shop.told("facilitator"), "--facilitator-address", spender];
+    let terms = ["--key", shop.told("payerKey"), "--recipient", shop.told("recipient"), "--cap", "1"];
+    shop.sotto(&here, &[&open[..], &terms[..], &["--origin", origin, "--out", "session.json"]].concat());
+    let receipts: Vec<String> = (0..2)
+        .map(|_| {
+            let pay = ["session", "pay", route, "--session", "session.json", "--max-price", "0.01"];
+            let paid = shop.sotto(&here, &pay);
+            json!({ "transaction": paid["receipt"]["transaction"], "amount": PRICE }).to_string()
+        })
+        .collect();
+    std::fs::write(here.join("told.jsonl"), receipts.join("\n")).expect("a file");
+    let refresh = ["balance", "--refresh", "--key", &shop.merchant_key, "--session", "session.json"];
+    assert_eq!(shop.sotto(&here, &refresh)["balances"][0]["amount"], "0.02");
+
+    let ask = ["receipts", "--key", &shop.merchant_key, "--facilitator-address", spender];
+    let proof = shop.sotto(&here, &[&ask[..], &["--told", "told.jsonl"]].concat());
+    assert_eq!((&proof["holds"], &proof["absent"]), (&true.into(), &json!([])), "{proof:#}");
+    let told: u64 = settlements(&proof).filter_map(|settled| settled["told"].as_str()?.parse::<u64>().ok()).sum();
+    assert_eq!(told, 20_000, "{proof:#}");
+    assert!(settlements(&proof).any(|settled| settled["told"].is_null()), "nobody is told of the refresh: {proof:#}");
+
+    // Told of more than came: one amount is exaggerated. That a refresh stands beside it hides nothing.
+    let exaggerated = receipts.join("\n").replacen(PRICE, "10001", 1);
+    std::fs::write(here.join("told.jsonl"), exaggerated).expect("a file");
+    let all = [&["--config", &shop.config], &ask[..], &["--told", "told.jsonl", "--json"]].concat();
+    let short = sotto(&here, &all);
+    assert_eq!(short.status.code(), Some(1), "{}", stdout(&short));
+    let proof = json(&short);
+    let missing: Vec<_> =
+        proof["spans"].as_array().expect("a list").iter().map(|span| span["missing"].clone()).collect();
+    assert!(proof["holds"] == false && missing.contains(&json!("1")), "{proof:#}");
+
+    // A line that is no receipt is named.
+    std::fs::write(here.join("told.jsonl"), "{}\n").expect("a file");
+    let odd = sotto(&here, &all);
+    assert!(odd.status.code() == Some(1) && stderr(&odd).contains("line 1"), "{}", stderr(&odd));
+    assert_eq!(shop.running.stop(), Some(0));
+}
+
+fn settlements(proof: &Value) -> impl Iterator<Item = &Value> {
+    proof["spans"].as_array().expect("a list").iter().flat_map(|span| span["settlements"].as_array().expect("a list"))
+}
