@@ -90,7 +90,7 @@ async fn too_many_at_once_are_shed_and_room_comes_back() {
         entered.notified().await;
         let (status, headers, body) = ask(&router, "GET").await;
         assert_eq!((status, headers["retry-after"].as_bytes()), (StatusCode::SERVICE_UNAVAILABLE, &b"1"[..]));
-        is_typed(surface, &body, "internal_error", "internal_error");
+        is_typed(surface, &body, "overloaded", "overloaded");
         leave.notify_one();
         assert_eq!(first.await.expect("joins").0, StatusCode::OK);
         leave.notify_one();
