@@ -183,10 +183,7 @@ impl Facilitator {
     async fn keep_or_give_up(self: &Arc<Self>, due: Due) {
         if due.again {
             let policy = &self.settings.deferred;
-            let when = GiveUp {
-                returns: policy.give_up_returns,
-                accepted_before: self.clock.now().saturating_sub(policy.give_up_seconds),
-            };
+            let when = GiveUp { returns: policy.give_up_returns, age_seconds: policy.give_up_seconds };
             match self.ledger.give_up(due.session, when).await {
                 Ok(lost) => self.tell_loss(due.session, &lost),
                 Err(error) => tracing::warn!(%error, "whether a promise is to be given up is seen at its next try"),

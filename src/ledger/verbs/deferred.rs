@@ -114,7 +114,8 @@ pub(super) fn take_back(
 }
 
 /// Gives promises up that no settlement could keep: released with the reason of the last one, and booked as lost. What
-/// passes by itself (a budget of ours that is used up, an outage) is no reason to.
+/// passes by itself (a budget of ours that is used up, an outage) is no reason to. One that is old is given up only when
+/// its latest settlement was tried at that age and came to nothing: until then it is tried once more.
 pub(in crate::ledger) fn give_up(conn: &Connection, session: SessionId, when: GiveUp) -> Outcome<Vec<Hold>> {
     // An empty purse of ours says nothing against a promise: it waits until there is money again.
     let [seller, global, payer, purse] = PayReason::OF_THE_SPONSOR.map(PayReason::word);
@@ -122,12 +123,14 @@ pub(in crate::ledger) fn give_up(conn: &Connection, session: SessionId, when: Gi
         conn,
         "WHERE h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.session = ?1 AND h.state = 'waiting' \
          AND h.told = 1 AND h.returns > 0 \
-         AND (SELECT count(*) FROM hold_returns r WHERE r.hold = h.id AND r.reason NOT IN (?4, ?5, ?6, ?7)) \
-         >= CASE WHEN h.accepted_at < ?3 THEN 1 ELSE ?2 END ORDER BY h.seq",
+         AND ((SELECT count(*) FROM hold_returns r WHERE r.hold = h.id AND r.reason NOT IN (?4, ?5, ?6, ?7)) >= ?2 \
+         OR (SELECT r.reason NOT IN (?4, ?5, ?6, ?7) AND r.at - h.accepted_at >= ?3 FROM hold_returns r \
+         JOIN settlements s ON s.id = r.settlement WHERE r.hold = h.id ORDER BY s.seq DESC LIMIT 1)) ORDER BY h.seq",
         params![
             session.to_bytes(),
             when.returns,
-            column("accepted_before", when.accepted_before)?,
+            // Longer than any promise lasts is for ever.
+            i64::try_from(when.age_seconds).unwrap_or(i64::MAX),
             seller,
             global,
             payer,

@@ -65,6 +65,8 @@ macro_rules! on {
                 a_merchants_sessions_share_his_limit,
                 a_promise_is_given_up_by_attempts_or_age_and_its_loss_is_booked,
                 a_promise_is_not_given_up_for_what_passes_by_itself,
+                a_promise_our_own_purse_delayed_is_tried_once_more_before_it_is_lost,
+                an_old_promise_is_not_given_up_for_an_old_refusal,
                 a_closing_session_closes_when_the_last_is_final,
                 a_session_closes_at_once_when_nothing_is_left,
             }

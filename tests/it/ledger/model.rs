@@ -355,7 +355,7 @@ impl Model {
     }
 
     async fn give_up(&mut self, ledger: &dyn Ledger, session: u32, returns: u32) {
-        let when = GiveUp { returns, accepted_before: 0 };
+        let when = GiveUp { returns, age_seconds: u64::MAX };
         let lost = ledger.give_up(session_id(session), when).await.expect("answers");
         let hopeless =
             |h: &&mut MHold| h.session == session && h.fate == Fate::Waiting && h.told && h.returns >= returns;

@@ -20,7 +20,7 @@ async fn populate(path: &Path) {
     let new = |number, units| NewHold { deferred: Some(limits), ..payment(session, number, units) };
     held(&ledger, &new(1, 10)).await;
     recorded(&ledger, &super::build::in_flight(&ledger, session, 1).await, refused()).await;
-    ledger.give_up(session, GiveUp { returns: 1, accepted_before: 0 }).await.expect("gives up");
+    ledger.give_up(session, GiveUp { returns: 1, age_seconds: u64::MAX }).await.expect("gives up");
     held(&ledger, &new(2, 20)).await;
     recorded(&ledger, &planned(&ledger, session, 2).await, abandoned()).await;
     held(&ledger, &new(3, 30)).await;

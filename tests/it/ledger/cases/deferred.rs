@@ -40,7 +40,7 @@ async fn state(ledger: &dyn Ledger, session: SessionId) -> SessionState {
     ledger.session(session).await.expect("reads").expect("is there").state
 }
 
-const NEVER: GiveUp = GiveUp { returns: u32::MAX, accepted_before: 0 };
+const NEVER: GiveUp = GiveUp { returns: u32::MAX, age_seconds: u64::MAX };
 
 pub(crate) async fn a_promise_is_told_with_its_row(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
@@ -189,7 +189,8 @@ pub(crate) async fn a_promise_is_given_up_by_attempts_or_age_and_its_loss_is_boo
     let session = opened(ledger, 1).await;
     held(ledger, &NewHold { now: 10, ..deferred(session.id, 1, 30) }).await;
     held(ledger, &NewHold { now: 900, ..deferred(session.id, 2, 5) }).await;
-    let old = GiveUp { accepted_before: 11, ..NEVER };
+    // The first is as old as that when its settlement fails, the second is not.
+    let old = GiveUp { age_seconds: NOW - 10, ..NEVER };
     assert_eq!(ledger.give_up(session.id, old).await.ok(), Some(vec![]), "never before it was tried");
     recorded(ledger, &in_flight(ledger, session.id, 1).await, refused()).await;
     held(ledger, &NewHold { now: 5, ..deferred(session.id, 3, 2) }).await;
@@ -214,7 +215,7 @@ pub(crate) async fn a_promise_is_not_given_up_for_what_passes_by_itself(ledger: 
     held(ledger, &NewHold { now: 10, ..deferred(session.id, 1, 30) }).await;
     let used_up = Event::Abandoned { reason: PayReason::GlobalSettleCapExceeded };
     recorded(ledger, &planned(ledger, session.id, 1).await, used_up).await;
-    let impatient = GiveUp { returns: 1, accepted_before: NOW };
+    let impatient = GiveUp { returns: 1, age_seconds: 0 };
     assert_eq!(ledger.give_up(session.id, impatient).await.ok(), Some(vec![]), "a budget of ours is used up");
     let again = ledger.plan_settlement(settlement_id(2), session.id, Amount::MAX, NOW + 1).await;
     recorded(ledger, &again.expect("plans").expect("rested"), abandoned()).await;
@@ -224,6 +225,40 @@ pub(crate) async fn a_promise_is_not_given_up_for_what_passes_by_itself(ledger: 
         "one of two counts"
     );
     assert_eq!(ledger.give_up(session.id, impatient).await.map(|lost| lost.len()).ok(), Some(1));
+}
+
+/// Guard: the age limit asks what the latest settlement came to, and when.
+pub(crate) async fn a_promise_our_own_purse_delayed_is_tried_once_more_before_it_is_lost(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    held(ledger, &NewHold { now: NOW, ..deferred(session.id, 1, 30) }).await;
+    let by_age = GiveUp { age_seconds: 100, ..NEVER };
+    let comes_to_nothing = async |number: u32, at: u64, end: Event| {
+        let planned = ledger.plan_settlement(settlement_id(number), session.id, Amount::MAX, at).await;
+        let settlement = planned.expect("plans").expect("has rested");
+        ledger.record(&settlement, end, &[], at).await.expect("is recorded");
+    };
+    // Refused once while it was young; since then only our own budget held it up.
+    comes_to_nothing(1, NOW, abandoned()).await;
+    assert_eq!(ledger.give_up(session.id, by_age).await.ok(), Some(vec![]), "it is young");
+    let used_up = Event::Abandoned { reason: PayReason::GlobalSettleCapExceeded };
+    comes_to_nothing(2, NOW + 90, used_up.clone()).await;
+    comes_to_nothing(3, NOW + 150, used_up).await;
+    assert_eq!(ledger.give_up(session.id, by_age).await.ok(), Some(vec![]), "the latest says nothing against it");
+    comes_to_nothing(4, NOW + 200, abandoned()).await;
+    let lost = ledger.give_up(session.id, by_age).await.expect("gives up");
+    assert_eq!(lost.iter().map(|hold| hold.id).collect::<Vec<_>>(), [hold_id(1)], "tried once more for real");
+}
+
+/// Guard: the same, for a refusal that is older than the limit: after an outage the promise is tried before it is lost.
+pub(crate) async fn an_old_promise_is_not_given_up_for_an_old_refusal(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    held(ledger, &NewHold { now: NOW - 50, ..deferred(session.id, 1, 30) }).await;
+    recorded(ledger, &planned(ledger, session.id, 1).await, abandoned()).await;
+    assert_eq!(ledger.give_up(session.id, GiveUp { age_seconds: 51, ..NEVER }).await.ok(), Some(vec![]));
+    assert_eq!(
+        ledger.give_up(session.id, GiveUp { age_seconds: 50, ..NEVER }).await.map(|lost| lost.len()).ok(),
+        Some(1)
+    );
 }
 
 pub(crate) async fn a_closing_session_closes_when_the_last_is_final(ledger: &dyn Ledger) {
