@@ -15,7 +15,7 @@ use crate::{
         payments::{self, Closing},
     },
 };
-use axum::{body::Bytes, extract::rejection::BytesRejection, http::StatusCode, response::IntoResponse as _};
+use axum::{body::Bytes, extract::rejection::BytesRejection};
 
 /// A body, or why there is none.
 pub(super) type Body = Result<Bytes, BytesRejection>;
@@ -59,8 +59,6 @@ pub(super) fn funding_proof(body: Body) -> Result<FundingProof, OpenFailure> {
 }
 
 fn read(body: Body) -> Result<Bytes, Fault> {
-    body.map_err(|rejection| match rejection.into_response().status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
-        _ => Fault::BrokenOff,
-    })
+    // The guard has read it, so it is there.
+    body.map_err(|_| Fault::BrokenOff)
 }

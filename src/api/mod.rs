@@ -5,10 +5,12 @@
 //! Limits stand before work (`spec/security.md` §1.3). Nothing confidential is logged: routes by their pattern, sessions
 //! by their short hash, no bodies, no query.
 
+mod callers;
 mod error;
 mod events;
 mod extract;
 mod funding;
+mod guard;
 mod health;
 mod payments;
 mod rates;
@@ -16,6 +18,7 @@ mod request;
 mod server;
 mod sessions;
 mod settle;
+mod stream;
 mod supported;
 mod surface;
 #[cfg(test)]
@@ -29,7 +32,9 @@ pub use sessions::{READ_AT, READ_SIGNATURE};
 
 use crate::{
     api::{
-        rates::{Limited, Rates},
+        callers::Callers,
+        guard::{Allowed, Counting, Guard, guarded},
+        rates::Rates,
         surface::{Edge, Fault, Surface},
     },
     domain::chance::Chance,
@@ -37,15 +42,15 @@ use crate::{
     wire::{facilitator::SupportedAnswer, header},
 };
 use axum::{
-    BoxError, Router,
-    error_handling::HandleErrorLayer,
+    Router,
     extract::DefaultBodyLimit,
     http::{HeaderName, HeaderValue, Method, header as names},
     middleware,
     routing::{MethodRouter, get, post},
 };
 use std::{sync::Arc, time::Duration};
-use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
+use tokio::sync::Semaphore;
+use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, CorsLayer},
@@ -62,9 +67,14 @@ const MAX_CONCURRENT_PROBES: usize = 64;
 pub struct ApiSettings {
     /// The largest body that is read, in bytes.
     pub max_body: usize,
+    /// How long the whole of a body may take to come. Nobody is kept from working meanwhile.
+    pub body_deadline: Duration,
     /// How many requests are worked on at once; more are told to come back.
     pub max_concurrent: usize,
-    /// The longest any request takes. Longer than the facilitator's own answer deadline, which it only backs up.
+    /// How many requests of one address are read or worked on at once; none for no limit of its own.
+    pub max_concurrent_per_ip: Option<usize>,
+    /// The longest any request takes once its body is there. Longer than the facilitator's own answer deadline, which it
+    /// only backs up.
     pub deadline: Duration,
     /// The browsers' origins that may call; none means all (`spec/session.md` §1, CORS).
     pub origins: Option<Vec<HeaderValue>>,
@@ -77,11 +87,14 @@ pub struct ApiSettings {
 }
 
 impl ApiSettings {
-    /// 64 KiB, 1,024 requests, 80 seconds (official clients give up after 90), all origins, no rates.
+    /// 64 KiB within 5 seconds, 1,024 requests, 80 seconds (official clients give up after 90), all origins, no limits
+    /// per address.
     pub fn new(chance: Arc<dyn Chance>) -> Self {
         Self {
             max_body: 64 * 1024,
+            body_deadline: Duration::from_secs(5),
             max_concurrent: 1024,
+            max_concurrent_per_ip: None,
             deadline: Duration::from_secs(80),
             origins: None,
             rates: RateSettings::default(),
@@ -158,20 +171,25 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
     }));
     let spelling: Arc<str> = app.network.alias().into();
     let edge = |surface| Edge { surface, network: Arc::clone(&spelling) };
-    let work = GlobalConcurrencyLimitLayer::new(settings.max_concurrent);
-    let probes = GlobalConcurrencyLimitLayer::new(MAX_CONCURRENT_PROBES);
-    let rates = Arc::clone(&app.rates);
+    let work = Arc::new(Semaphore::new(settings.max_concurrent));
+    let probes = Arc::new(Semaphore::new(MAX_CONCURRENT_PROBES));
+    let counting = Counting { rates: Arc::clone(&app.rates), callers: Callers::new(settings.max_concurrent_per_ip) };
+    let allowed =
+        Allowed { body: settings.max_body, body_within: settings.body_deadline, answer_within: settings.deadline };
     let mut router = Router::new();
     for Route { path, surface, service, .. } in routes() {
-        let concurrency = if path == "/health" { &probes } else { &work };
-        let mut route = guarded(service, &edge(surface), concurrency, settings.deadline);
-        let opens = path == "/sessions";
         // Liveness is asked by whoever keeps the process alive, and costs nothing.
-        if path != "/health" && rates.apply(opens) {
-            let limited = Limited { rates: Arc::clone(&rates), edge: edge(surface), opens };
-            route = route.layer(middleware::from_fn_with_state(limited, rates::limited));
-        }
-        router = router.route(path, route);
+        let probes_life = path == "/health";
+        let opens = path == "/sessions";
+        let counts = !probes_life && (counting.rates.apply(opens) || counting.callers.are_limited());
+        let guard = Guard {
+            edge: edge(surface),
+            counting: counts.then(|| counting.clone()),
+            opens,
+            places: Arc::clone(if probes_life { &probes } else { &work }),
+            allowed,
+        };
+        router = router.route(path, behind(service, guard));
     }
     let unknown = edge(Surface::Plain);
     router
@@ -182,28 +200,18 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
             ServiceBuilder::new()
                 .layer(middleware::from_fn_with_state(Arc::clone(&settings.chance), request::observed))
                 .layer(cors(settings))
-                .layer(DefaultBodyLimit::max(settings.max_body)),
+                // The guard has read the body already, and no more of it than may be.
+                .layer(DefaultBodyLimit::disable()),
         )
 }
 
 /// A route that answers in its surface's own format whatever happens to it.
-fn guarded<S: Clone + Send + Sync + 'static>(
-    service: MethodRouter<S>,
-    edge: &Edge,
-    concurrency: &GlobalConcurrencyLimitLayer,
-    deadline: Duration,
-) -> MethodRouter<S> {
-    let (other_methods, panicking, refusing) = (edge.clone(), edge.clone(), edge.clone());
+fn behind<S: Clone + Send + Sync + 'static>(service: MethodRouter<S>, guard: Guard) -> MethodRouter<S> {
+    let (other_methods, panicking) = (guard.edge.clone(), guard.edge.clone());
     service.fallback(move || async move { other_methods.answer(Fault::WrongMethod) }).layer(
         ServiceBuilder::new()
             .layer(CatchPanicLayer::custom(move |_| panicking.answer(Fault::Panicked)))
-            .layer(HandleErrorLayer::new(move |error: BoxError| {
-                let refusing = refusing.clone();
-                async move { refusing.answer(Fault::of_layer(&error)) }
-            }))
-            .load_shed()
-            .layer(concurrency.clone())
-            .timeout(deadline),
+            .layer(middleware::from_fn_with_state(Arc::new(guard), guarded)),
     )
 }
 

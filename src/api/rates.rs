@@ -5,21 +5,13 @@
 //! buckets that were not used for longest are forgotten, which only ever forgives. A bucket is one number, the time at
 //! which it will be full again, so asking costs one lock of one shard.
 
-use crate::{
-    api::surface::{Edge, Fault},
-    domain::addresses::{Addresses, caller_prefix},
-};
-use axum::{
-    extract::{Request, State},
-    http::{Extensions, HeaderMap},
-    middleware::Next,
-    response::Response,
-};
+use crate::domain::addresses::Addresses;
+use axum::http::{Extensions, HeaderMap};
 use lru::LruCache;
 use std::{
     net::IpAddr,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -153,10 +145,8 @@ impl Rates {
         Some(caller)
     }
 
-    fn take(&self, request: &Request, opens: bool) -> Result<(), u64> {
-        let Some(caller) = self.caller(request.extensions(), request.headers()).map(caller_prefix) else {
-            return Ok(());
-        };
+    /// Counts one request of this caller, or tells in how many seconds he may ask again.
+    pub(super) fn take(&self, caller: u128, opens: bool) -> Result<(), u64> {
         if let Some(requests) = &self.requests {
             requests.take(caller)?;
         }
@@ -173,27 +163,10 @@ fn forwarded_for(headers: &HeaderMap) -> Vec<&str> {
     values.flat_map(|value| value.split(',')).map(str::trim).collect()
 }
 
-/// A route's share in the rates.
-#[derive(Clone)]
-pub(super) struct Limited {
-    pub(super) rates: Arc<Rates>,
-    pub(super) edge: Edge,
-    /// Whether the route opens sessions.
-    pub(super) opens: bool,
-}
-
-/// Lets a request pass while its caller has any left.
-pub(super) async fn limited(State(limited): State<Limited>, request: Request, next: Next) -> Response {
-    match limited.rates.take(&request, limited.opens && request.method() == axum::http::Method::POST) {
-        Ok(()) => next.run(request).await,
-        Err(seconds) => limited.edge.answer_in(Fault::TooOften, Some(seconds)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::body::Body;
+    use axum::{body::Body, extract::Request};
 
     const SECOND: u64 = 1_000_000_000;
 

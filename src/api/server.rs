@@ -1,10 +1,14 @@
-//! Serving a router: connections are counted, and may not dawdle over a request's headers.
+//! Serving a router: connections are counted, and may not dawdle over a request's headers or over taking an answer.
 //!
-//! `axum::serve` has neither a bound on connections nor a deadline for headers, and a caller who opens many and sends
+//! `axum::serve` has neither a bound on connections nor these deadlines, and a caller who opens many and sends (or takes)
 //! nothing would cost memory without end. What a request may cost after its headers is the router's matter.
 
 use crate::{
-    api::rates::Peer,
+    api::{
+        callers::{Callers, Place, TooMany},
+        rates::Peer,
+        stream::Impatient,
+    },
     domain::addresses::{Addresses, caller_prefix},
 };
 use axum::{Router, body::Body, extract::Request};
@@ -13,13 +17,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{
-    collections::HashMap,
-    io,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -39,6 +37,8 @@ pub struct ServerSettings {
     pub connections_per_ip: Option<usize>,
     /// How long a connection may take over the headers of a request, and rest between two. None for ever.
     pub header_timeout: Option<Duration>,
+    /// How long a connection may take nothing of what it is told. None for ever.
+    pub write_timeout: Option<Duration>,
     /// Proxies, which hold connections for many.
     pub trusted_proxies: Vec<Addresses>,
 }
@@ -46,7 +46,7 @@ pub struct ServerSettings {
 /// Serves until `stop`, then ends connections after the requests they carry, and returns when all have ended.
 pub async fn serve(listener: TcpListener, router: Router, settings: ServerSettings, stop: CancellationToken) {
     let slots = Arc::new(Semaphore::new(settings.connections.unwrap_or(Semaphore::MAX_PERMITS)));
-    let callers = Arc::new(Callers::default());
+    let callers = Callers::new(settings.connections_per_ip);
     let connections = TaskTracker::new();
     loop {
         let next = async {
@@ -55,11 +55,14 @@ pub async fn serve(listener: TcpListener, router: Router, settings: ServerSettin
             (slot, accept(&listener).await)
         };
         let Some((slot, (stream, peer))) = stop.run_until_cancelled(next).await else { break };
-        let Ok(place) = callers.admit(peer, &settings) else {
+        let Ok(place) = admit(&callers, peer, &settings) else {
             // Dropped: the caller has too many already.
             tracing::debug!("a connection was closed: too many from one address");
             continue;
         };
+        // Answers are small and waited for.
+        let _ = stream.set_nodelay(true);
+        let stream = Impatient::new(stream, settings.write_timeout);
         let (router, timeout, stop) = (router.clone(), settings.header_timeout, stop.clone());
         connections.spawn(async move {
             let _held = (slot, place);
@@ -91,14 +94,12 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 }
 
 async fn connection(
-    stream: TcpStream,
+    stream: Impatient,
     peer: IpAddr,
     router: Router,
     header_timeout: Option<Duration>,
     stop: CancellationToken,
 ) {
-    // Answers are small and waited for.
-    let _ = stream.set_nodelay(true);
     let service = router.map_request(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
@@ -121,45 +122,10 @@ async fn connection(
     }
 }
 
-/// How many connections each caller has.
-#[derive(Default)]
-struct Callers(Mutex<HashMap<u128, usize>>);
-
-/// A caller's place, given back on drop.
-struct Place {
-    callers: Arc<Callers>,
-    caller: u128,
-}
-
-/// The caller has all the connections he may have.
-struct TooMany;
-
-impl Callers {
-    /// A place for one more of this caller, where callers are counted.
-    fn admit(self: &Arc<Self>, peer: IpAddr, settings: &ServerSettings) -> Result<Option<Place>, TooMany> {
-        let Some(most) = settings.connections_per_ip else { return Ok(None) };
-        if settings.trusted_proxies.iter().any(|proxies| proxies.contain(peer)) {
-            return Ok(None);
-        }
-        let caller = caller_prefix(peer);
-        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counted.entry(caller).or_default();
-        if *count >= most {
-            return Err(TooMany);
-        }
-        *count += 1;
-        Ok(Some(Place { callers: Arc::clone(self), caller }))
+/// A place for one more connection of this address, where its connections are counted.
+fn admit(callers: &Arc<Callers>, peer: IpAddr, settings: &ServerSettings) -> Result<Option<Place>, TooMany> {
+    if settings.trusted_proxies.iter().any(|proxies| proxies.contain(peer)) {
+        return Ok(None);
     }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counted = self.callers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counted.get_mut(&self.caller) {
-            *count -= 1;
-            if *count == 0 {
-                counted.remove(&self.caller);
-            }
-        }
-    }
+    callers.admit(caller_prefix(peer))
 }

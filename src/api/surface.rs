@@ -6,12 +6,11 @@ use crate::{
     domain::reason::{OpenReason, PayReason},
 };
 use axum::{
-    BoxError, Json,
+    Json,
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
 use std::sync::Arc;
-use tower::{load_shed::error::Overloaded, timeout::error::Elapsed};
 
 /// Which format a route's refusals have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +39,8 @@ pub(super) enum Fault {
     TooLarge,
     /// The body broke off.
     BrokenOff,
+    /// The body did not come in time.
+    Dawdled,
     /// Too many requests from one address.
     TooOften,
     /// Too many requests at once.
@@ -55,22 +56,11 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// What a layer around the routes failed with.
-    pub(super) fn of_layer(error: &BoxError) -> Self {
-        if error.is::<Elapsed>() {
-            Self::TimedOut
-        } else if error.is::<Overloaded>() {
-            Self::Overloaded
-        } else {
-            // Routes themselves cannot fail: their error type has no values.
-            Self::Panicked
-        }
-    }
-
     const fn status(self) -> StatusCode {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BrokenOff => StatusCode::BAD_REQUEST,
+            Self::Dawdled => StatusCode::REQUEST_TIMEOUT,
             Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
@@ -82,7 +72,9 @@ impl Fault {
     const fn reasons(self) -> (PayReason, OpenReason) {
         match self {
             Self::TooLarge => (PayReason::BadRequest, OpenReason::BodyTooLarge),
-            Self::BrokenOff | Self::WrongMethod | Self::NoSuchRoute => (PayReason::BadRequest, OpenReason::BadRequest),
+            Self::BrokenOff | Self::Dawdled | Self::WrongMethod | Self::NoSuchRoute => {
+                (PayReason::BadRequest, OpenReason::BadRequest)
+            }
             Self::TooOften => (PayReason::TooManyRequests, OpenReason::TooManyRequests),
             Self::Overloaded => (PayReason::Overloaded, OpenReason::Overloaded),
             Self::TimedOut | Self::Panicked => (PayReason::InternalError, OpenReason::InternalError),
@@ -102,6 +94,7 @@ impl Fault {
         match self {
             Self::TooLarge => "The body is larger than this route reads.",
             Self::BrokenOff => "The body ended early.",
+            Self::Dawdled => "The body did not come in time.",
             Self::TooOften => "Too many requests from this address; repeat after Retry-After.",
             Self::Overloaded => "Too many requests at once; repeat in a moment.",
             Self::TimedOut => "No answer in time. What was accepted stays accepted: repeat with the same nonce.",
@@ -122,6 +115,7 @@ impl Edge {
     pub(super) fn answer_in(&self, fault: Fault, retry_after: Option<u64>) -> Response {
         match fault {
             Fault::TooOften => tracing::debug!("request refused: too many from one address"),
+            Fault::Dawdled => tracing::debug!("request refused: its body did not come in time"),
             Fault::Overloaded => tracing::warn!("request shed: too many at once"),
             Fault::TimedOut => tracing::error!("request dropped at its deadline"),
             Fault::Panicked => tracing::error!("a request panicked"),

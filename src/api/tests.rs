@@ -16,8 +16,10 @@ fn edge(surface: Surface) -> Edge {
 }
 
 fn serving(service: MethodRouter, surface: Surface, concurrent: usize, deadline: Duration) -> Router {
-    let concurrency = GlobalConcurrencyLimitLayer::new(concurrent);
-    Router::new().route("/x", guarded(service, &edge(surface), &concurrency, deadline))
+    let allowed = Allowed { body: 1_024, body_within: Duration::from_secs(5), answer_within: deadline };
+    let places = Arc::new(Semaphore::new(concurrent));
+    Router::new()
+        .route("/x", behind(service, Guard { edge: edge(surface), counting: None, opens: false, places, allowed }))
 }
 
 async fn ask(router: &Router, method: &str) -> (StatusCode, axum::http::HeaderMap, Value) {

@@ -14,7 +14,7 @@ use crate::{
     domain::{chance::Chance, hold::Exposure, key_pair::KeyPair, network::Network, payment::PaymentLimits},
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, FundingSettings, Keys, LaneSettings,
-        ReadPolicy, Settings,
+        ReadPolicy, Settings, WaitingSettings,
     },
     ledger::{LedgerError, OpenError},
     programs::{
@@ -99,7 +99,11 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
         asset: config.asset.mint,
         decimals: config.asset.decimals,
         encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)?,
-        payments: PaymentLimits { max_per_call: limits.max_per_call, unverified_exposure: limits.unverified_exposure },
+        payments: PaymentLimits {
+            max_per_call: limits.max_per_call,
+            min_per_call: limits.min_per_call,
+            unverified_exposure: limits.unverified_exposure,
+        },
         unproven_exposure: limits.unproven_exposure,
         delegation_lowers: config.programs.delegation == config::Delegation::Documented,
         max_session_seconds: limits.max_session_seconds,
@@ -117,6 +121,11 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
         cap_check_deadline: settlement.cap_check_deadline,
         drain_deadline: DRAIN_DEADLINE,
         answer_deadline: settlement.answer_deadline,
+        waiting: WaitingSettings {
+            per_user: limits.waiting_per_user,
+            // Always room for requests that are answered at once.
+            in_all: (limits.concurrent_requests - limits.concurrent_requests / 4).max(1),
+        },
         deferred: deferred_policy(&config.deferred),
         reads: ReadPolicy {
             signed: config.server.signed_reads,
@@ -179,13 +188,18 @@ fn quota(sessions: u32) -> u64 {
     if sessions == 0 { u64::MAX } else { sessions.into() }
 }
 
+/// A limit, of which 0 means none.
+fn unless_zero(most: usize) -> Option<usize> {
+    (most > 0).then_some(most)
+}
+
 /// How connections are treated.
 pub(super) fn server_settings(config: &Config) -> ServerSettings {
-    let some = |most: usize| Some(most).filter(|most| *most > 0);
     ServerSettings {
-        connections: some(config.limits.connections),
-        connections_per_ip: some(config.limits.connections_per_ip),
+        connections: unless_zero(config.limits.connections),
+        connections_per_ip: unless_zero(config.limits.connections_per_ip),
         header_timeout: config.limits.header_timeout,
+        write_timeout: config.limits.write_timeout,
         trusted_proxies: config.server.trusted_proxies.clone(),
     }
 }
@@ -198,7 +212,9 @@ pub(super) fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSetti
     };
     ApiSettings {
         max_body: config.limits.body_bytes,
+        body_deadline: config.limits.body_timeout,
         max_concurrent: config.limits.concurrent_requests,
+        max_concurrent_per_ip: unless_zero(config.limits.concurrent_requests_per_ip),
         deadline: config.limits.request_timeout,
         rates: RateSettings {
             requests: Rate::per(config.limits.requests_per_ip_per_second, Duration::from_secs(1))

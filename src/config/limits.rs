@@ -5,6 +5,7 @@ use crate::domain::amount::Amount;
 use std::time::Duration;
 
 const MAX_PER_CALL: Key = Key::text("limits", "max_per_call");
+const MIN_PER_CALL: Key = Key::text("limits", "min_per_call");
 const BODY_BYTES: Key = Key::integer("limits", "body_bytes");
 const SESSIONS_PER_USER_PER_HOUR: Key = Key::integer("limits", "sessions_per_user_per_hour");
 const SESSIONS_PER_MERCHANT_PER_HOUR: Key = Key::integer("limits", "sessions_per_merchant_per_hour");
@@ -19,12 +20,17 @@ const REQUEST_BURST_PER_IP: Key = Key::integer("limits", "request_burst_per_ip")
 const CONNECTIONS: Key = Key::integer("limits", "connections");
 const CONNECTIONS_PER_IP: Key = Key::integer("limits", "connections_per_ip");
 const HEADER_TIMEOUT_SECONDS: Key = Key::integer("limits", "header_timeout_seconds");
+const BODY_TIMEOUT_SECONDS: Key = Key::integer("limits", "body_timeout_seconds");
+const WRITE_TIMEOUT_SECONDS: Key = Key::integer("limits", "write_timeout_seconds");
 const CONCURRENT_REQUESTS: Key = Key::integer("limits", "concurrent_requests");
+const CONCURRENT_REQUESTS_PER_IP: Key = Key::integer("limits", "concurrent_requests_per_ip");
+const WAITING_PER_USER: Key = Key::integer("limits", "waiting_per_user");
 const REQUEST_TIMEOUT_SECONDS: Key = Key::integer("limits", "request_timeout_seconds");
 const LOW_BALANCE_LAMPORTS: Key = Key::integer("limits", "low_balance_lamports");
 
 pub(super) const KEYS: &[Key] = &[
     MAX_PER_CALL,
+    MIN_PER_CALL,
     BODY_BYTES,
     SESSIONS_PER_USER_PER_HOUR,
     SESSIONS_PER_MERCHANT_PER_HOUR,
@@ -39,7 +45,11 @@ pub(super) const KEYS: &[Key] = &[
     CONNECTIONS,
     CONNECTIONS_PER_IP,
     HEADER_TIMEOUT_SECONDS,
+    BODY_TIMEOUT_SECONDS,
+    WRITE_TIMEOUT_SECONDS,
     CONCURRENT_REQUESTS,
+    CONCURRENT_REQUESTS_PER_IP,
+    WAITING_PER_USER,
     REQUEST_TIMEOUT_SECONDS,
     LOW_BALANCE_LAMPORTS,
 ];
@@ -52,6 +62,8 @@ const MOST_GRANT_LAMPORTS: u64 = 100_000_000;
 pub struct LimitsConfig {
     /// The largest payment, in base units.
     pub max_per_call: Amount,
+    /// The smallest payment, in base units.
+    pub min_per_call: Amount,
     /// The largest request body.
     pub body_bytes: usize,
     /// Sessions one user may open in an hour; 0 for no limit, as in the next three.
@@ -80,8 +92,16 @@ pub struct LimitsConfig {
     pub connections_per_ip: usize,
     /// How long a connection may take to send a request's headers; none for ever.
     pub header_timeout: Option<Duration>,
+    /// How long a request's body may take to come.
+    pub body_timeout: Duration,
+    /// How long a connection may take nothing of what it is told; none for ever.
+    pub write_timeout: Option<Duration>,
     /// Requests served at the same time.
     pub concurrent_requests: usize,
+    /// Of them from one address; 0 for no limit.
+    pub concurrent_requests_per_ip: usize,
+    /// Of them that wait for one payer's transfers.
+    pub waiting_per_user: usize,
     /// How long one request may take.
     pub request_timeout: Duration,
     /// The balance below which a fee payer gets no new work and the service is not ready, in lamports.
@@ -95,6 +115,10 @@ impl LimitsConfig {
         let max_per_call = asset::read_amount(reader, &MAX_PER_CALL, decimals);
         if max_per_call == Some(Amount::ZERO) {
             reader.fault(&MAX_PER_CALL, "zero refuses every payment", "write an amount above zero");
+        }
+        let min_per_call = asset::read_amount(reader, &MIN_PER_CALL, decimals);
+        if min_per_call.zip(max_per_call).is_some_and(|(min, max)| min > max) {
+            reader.fault(&MIN_PER_CALL, "above limits.max_per_call it refuses every payment", "write a smaller amount");
         }
         let body_bytes = reader.whole(&BODY_BYTES, 4_096..=2_097_152_usize);
         let sessions_per_user_per_hour = reader.whole(&SESSIONS_PER_USER_PER_HOUR, 0..=1_000_000_u32);
@@ -113,11 +137,16 @@ impl LimitsConfig {
         let connections = reader.whole(&CONNECTIONS, 0..=1_000_000_usize);
         let connections_per_ip = reader.whole(&CONNECTIONS_PER_IP, 0..=1_000_000_usize);
         let header_timeout = reader.whole(&HEADER_TIMEOUT_SECONDS, 0..=600_u64);
+        let body_timeout = reader.whole(&BODY_TIMEOUT_SECONDS, 1..=600_u64).map(Duration::from_secs);
+        let write_timeout = reader.whole(&WRITE_TIMEOUT_SECONDS, 0..=600_u64);
         let concurrent_requests = reader.whole(&CONCURRENT_REQUESTS, 1..=100_000_usize);
+        let concurrent_requests_per_ip = reader.whole(&CONCURRENT_REQUESTS_PER_IP, 0..=100_000_usize);
+        let waiting_per_user = reader.whole(&WAITING_PER_USER, 1..=100_000_usize);
         let request_timeout = reader.whole(&REQUEST_TIMEOUT_SECONDS, 1..=600_u64).map(Duration::from_secs);
         let low_balance_lamports = reader.whole(&LOW_BALANCE_LAMPORTS, 0..=1_000_000_000_000_u64);
         Some(Self {
             max_per_call: max_per_call?,
+            min_per_call: min_per_call?,
             body_bytes: body_bytes?,
             sessions_per_user_per_hour: sessions_per_user_per_hour?,
             sessions_per_merchant_per_hour: sessions_per_merchant_per_hour?,
@@ -131,10 +160,18 @@ impl LimitsConfig {
             request_burst_per_ip: request_burst_per_ip?,
             connections: connections?,
             connections_per_ip: connections_per_ip?,
-            header_timeout: Some(header_timeout?).filter(|seconds| *seconds > 0).map(Duration::from_secs),
+            header_timeout: unless_zero(header_timeout?),
+            body_timeout: body_timeout?,
+            write_timeout: unless_zero(write_timeout?),
             concurrent_requests: concurrent_requests?,
+            concurrent_requests_per_ip: concurrent_requests_per_ip?,
+            waiting_per_user: waiting_per_user?,
             request_timeout: request_timeout?,
             low_balance_lamports: low_balance_lamports?,
         })
     }
+}
+
+fn unless_zero(seconds: u64) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds))
 }

@@ -80,6 +80,8 @@ impl Payment {
 pub struct PaymentLimits {
     /// The largest single payment, in base units.
     pub max_per_call: Amount,
+    /// The smallest single payment, in base units; zero for any that is positive.
+    pub min_per_call: Amount,
     /// The most a session with an unverified cap may spend in all, in base units.
     pub unverified_exposure: Amount,
 }
@@ -103,6 +105,7 @@ pub fn check_terms(
     refuse_unless(payment.asset == session.intent.asset, PayReason::AssetMismatch)?;
     refuse_unless(payment.pay_to == session.intent.recipient, PayReason::RecipientMismatch)?;
     refuse_unless(payment.amount > Amount::ZERO, PayReason::InvalidAmount)?;
+    refuse_unless(payment.amount >= limits.min_per_call, PayReason::InvalidAmount)?;
     refuse_unless(payment.amount <= limits.max_per_call, PayReason::PerCallLimitExceeded)?;
     check_authorization(payment, session, now)
 }

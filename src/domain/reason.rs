@@ -60,7 +60,7 @@ reasons! {
         RecipientMismatch = "recipient_mismatch", false, "`payTo` is not the session's recipient.";
         AcceptedMismatch = "accepted_mismatch", false, "What the payer accepted differs from what the merchant requires.";
         AmountMismatch = "amount_mismatch", false, "The payload's amount is not the required amount.";
-        InvalidAmount = "invalid_amount", false, "An amount is a plain positive decimal of base units, as a string.";
+        InvalidAmount = "invalid_amount", false, "An amount is a plain positive decimal of base units, as a string, and not below this facilitator's minimum for one call.";
         PerCallLimitExceeded = "per_call_limit_exceeded", false, "The amount is above this facilitator's limit for one call.";
         CapExceeded = "cap_exceeded", false, "Captured, held and this amount together pass the session's cap.";
         NonceConflict = "nonce_conflict", false, "The nonce was used for a payment with other content.";

@@ -69,8 +69,8 @@ impl Facilitator {
     /// Makes sure that a wallet of this session can decrypt its balance.
     ///
     /// Refuses with `session_not_found`, `signature_required` (the request is not signed by the wallet it is for, or is
-    /// too old), `refresh_too_soon`, `session_busy` (another refresh with
-    /// this merchant is under way), `quota_exceeded` (a budget is used up), and `source_not_ready` or `recipient_not_ready` (no usable account).
+    /// too old), `refresh_too_soon`, `session_busy` (another refresh with this merchant is under way, or too many wait for
+    /// this payer), `quota_exceeded` (a budget is used up), and `source_not_ready` or `recipient_not_ready` (no usable account).
     pub async fn make_readable(
         self: &Arc<Self>,
         id: SessionId,
@@ -87,9 +87,11 @@ impl Facilitator {
             Reader::User => (*session.user(), OpenReason::SourceNotReady),
             Reader::Merchant => (session.intent.recipient, OpenReason::RecipientNotReady),
         };
+        let busy = || OpenRefusal::new(OpenReason::SessionBusy).about(id);
+        let _seat = self.rooms.users.enter(*session.user()).ok_or_else(busy)?;
         // One at a time for a merchant's account: each takes it for itself, and payments stand in line behind it.
         let Some(turn) = self.refreshing.claim_owned(self.token_account(&session.intent.recipient)) else {
-            return Err(OpenRefusal::new(OpenReason::SessionBusy).about(id).into());
+            return Err(busy().into());
         };
         // Apart from the caller: one who hangs up does not leave half of it behind.
         let this = Arc::clone(self);

@@ -9,7 +9,7 @@ use crate::{
     },
     facilitator::{Facilitator, OpenError, OpenRefusal, events::SessionEvent, reads::signed_by_either},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// A signed request to close a session.
@@ -32,7 +32,8 @@ pub struct Closed {
 
 impl Facilitator {
     /// Closes a session and settles what it holds: answered when everything is final, at the deadline or when this process
-    /// leaves, whichever comes first; from `closing` it becomes `closed` by itself. Asked again it answers how it stands. A session that ended
+    /// leaves, whichever comes first, and at once when enough wait for it already; from `closing` it becomes `closed` by
+    /// itself. Asked again it answers how it stands. A session that ended
     /// another way is settled and told all the same.
     ///
     /// Refuses with `session_not_found`, `invalid_close_signature`, and `session_busy` while the session opens.
@@ -45,7 +46,10 @@ impl Facilitator {
         if session.state == SessionState::Opening {
             return Err(OpenRefusal::because(OpenReason::SessionBusy, "The session is still opening; repeat.").into());
         }
-        let deadline = Instant::now() + self.settings.answer_deadline;
+        let seats = self.rooms.closes.enter(id).zip(self.rooms.users.enter(*session.user()));
+        // Who finds no seat is told how it stands.
+        let patience = if seats.is_some() { self.settings.answer_deadline } else { Duration::ZERO };
+        let deadline = Instant::now() + patience;
         let mut news = self.events.subscribe(id);
         let mut session = self.ledger.close_session(id).await?;
         self.events.publish(id, SessionEvent::Recorded);

@@ -87,6 +87,11 @@ impl Gates {
         self.openings.lock_of(&(*user, *asset), RwLock::default).read_owned().await
     }
 
+    /// The same, unless there is something to wait for.
+    pub(super) fn try_paying(&self, user: &Pubkey, asset: &Pubkey) -> Option<OwnedRwLockReadGuard<()>> {
+        self.openings.lock_of(&(*user, *asset), RwLock::default).try_read_owned().ok()
+    }
+
     /// Waits for payments of this user and asset that are being accepted, and keeps new ones out.
     pub(super) async fn opening(&self, user: &Pubkey, asset: &Pubkey) -> OwnedRwLockWriteGuard<()> {
         self.openings.lock_of(&(*user, *asset), RwLock::default).write_owned().await

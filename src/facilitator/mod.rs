@@ -37,6 +37,7 @@ mod recipient;
 mod recovery;
 mod refresh;
 mod resting;
+mod room;
 mod sessions;
 mod settle;
 mod signing;
@@ -72,6 +73,7 @@ pub use reads::{Listening, PaymentRecord, ReadRequest};
 pub use sessions::{ApproveSource, OpenRequest};
 pub use settings::{
     AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, LaneSettings, ReadPolicy, Settings,
+    WaitingSettings,
 };
 pub use settle::Receipt;
 use sha2::{Digest as _, Sha256};
@@ -130,6 +132,7 @@ pub struct Facilitator {
     events: Arc<events::Events>,
     event_ids: EventIds,
     windows: windows::Windows,
+    rooms: room::Rooms,
     gates: gates::Gates,
     unread: Arc<resting::Resting>,
     /// Refreshes that were asked for.
@@ -186,6 +189,7 @@ impl Facilitator {
             deferred: deferred::Deferred::default(),
             events: Arc::default(),
             windows: windows::Windows::new(&settings.lanes),
+            rooms: room::Rooms::new(&settings.waiting),
             gates: gates::Gates::default(),
             unread: Arc::new(resting::Resting::new(rests.then_some(settings.allowances))),
             requests: allowances::Requests::default(),

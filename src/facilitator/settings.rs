@@ -99,7 +99,7 @@ pub struct DeferredPolicy {
     pub exposure: Exposure,
     /// Give a promise up after this many settlements that came to nothing.
     pub give_up_returns: u32,
-    /// Give a promise up that is this old, in seconds, once a settlement of it came to nothing.
+    /// Give a promise up once a settlement of it came to nothing when it was this old, in seconds.
     pub give_up_seconds: u64,
     /// How long a leaving process settles what is promised.
     pub leave_within: Duration,
@@ -117,6 +117,22 @@ impl Default for DeferredPolicy {
             give_up_seconds: 86_400,
             leave_within: Duration::from_secs(10),
         }
+    }
+}
+
+/// How many requests may wait for the chain at once. See [`super::room`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingSettings {
+    /// For transfers, openings and closes of one payer.
+    pub per_user: usize,
+    /// In all; fewer than the edge works on, so that there is always room for what is answered at once.
+    pub in_all: usize,
+}
+
+impl Default for WaitingSettings {
+    /// 512 for one payer, 1,536 in all.
+    fn default() -> Self {
+        Self { per_user: 512, in_all: 1_536 }
     }
 }
 
@@ -181,6 +197,8 @@ pub struct Settings {
     pub drain_deadline: Duration,
     /// The longest any caller waits for the chain.
     pub answer_deadline: Duration,
+    /// How many callers may wait.
+    pub waiting: WaitingSettings,
     /// When promised payments are settled.
     pub deferred: DeferredPolicy,
     /// Who may read what is not public.

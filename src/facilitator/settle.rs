@@ -15,6 +15,7 @@ use crate::{
     facilitator::{
         Facilitator, PayError, PayRefusal, SessionAfter,
         events::SessionEvent,
+        room::Seat,
         waiters::{Outcome, Ticket},
     },
     ledger::{Deadline, Held},
@@ -59,18 +60,23 @@ impl Facilitator {
                 && let Some(hold) = self.find_repeat(payment, &session).await?
             {
                 let deadline = tokio::time::Instant::now() + answer.deadline();
-                return answer.repeat(hold, deadline).await;
+                return answer.repeat(hold, None, deadline).await;
             }
             return Err(answer.refuse(reason));
         }
         let deadline = tokio::time::Instant::now() + answer.deadline();
-        // A deferred payment is a promise for later; one that waits would only be refused after its hold.
-        if !payment.deferred
-            && let Some(refusal) = self.unaffordable(&session)
-        {
-            // What was accepted before has its own outcome, whatever may be spent now.
+        // A deferred payment is a promise for later. One that is to wait learns before its hold that it cannot.
+        let seat = if payment.deferred { None } else { self.rooms.users.enter(*session.user()) };
+        let refusal = if payment.deferred {
+            None
+        } else {
+            let crowded = || PayRefusal::new(PayReason::SessionBusy).of(session.user());
+            self.unaffordable(&session).or_else(|| seat.is_none().then(crowded))
+        };
+        if let Some(refusal) = refusal {
+            // What was accepted before has its own outcome, whatever may be spent and whoever waits now.
             return match self.find_repeat(payment, &session).await? {
-                Some(hold) => answer.repeat(hold, deadline).await,
+                Some(hold) => answer.repeat(hold, seat, deadline).await,
                 None => Err(refusal.into()),
             };
         }
@@ -86,16 +92,23 @@ impl Facilitator {
             now: self.clock.now(),
         };
         let ticket = self.waiters.register(new.id);
-        match self.accept(new, &session, deadline).await {
+        let (held, seat) = self.accept(new, &session, seat, deadline).await;
+        match held {
             Ok(Held::New(hold)) if hold.deferred => {
                 self.waiters.leave(&ticket);
                 Ok(answer.recorded(&hold))
             }
-            Ok(Held::New(hold)) => answer.wait(hold, ticket, deadline).await,
+            Ok(Held::New(hold)) => {
+                // A promise that would pass the limits of exposure waits after all.
+                let seat = seat.or_else(|| answer.seat());
+                // Without a seat his time is over, and the ledger decides what he is told.
+                let deadline = if seat.is_some() { deadline } else { tokio::time::Instant::now() };
+                answer.wait(hold, ticket, deadline).await
+            }
             other => {
                 self.waiters.leave(&ticket);
                 match other? {
-                    Held::New(hold) | Held::Repeat(hold) => answer.repeat(hold, deadline).await,
+                    Held::New(hold) | Held::Repeat(hold) => answer.repeat(hold, seat, deadline).await,
                     Held::NonceConflict => Err(answer.refuse(PayReason::NonceConflict)),
                     Held::Refused(reason) => Err(answer.refuse(reason)),
                 }
@@ -123,13 +136,14 @@ impl Facilitator {
     }
 
     /// Writes the hold and has it carried, in a task of its own: a caller who hangs up in between ends neither, and what
-    /// is held is counted.
+    /// is held is counted. His seat goes with it, and is given back when it is over.
     async fn accept(
         self: &Arc<Self>,
         new: NewHold,
         session: &Session,
+        seat: Option<Seat<Pubkey>>,
         deadline: tokio::time::Instant,
-    ) -> Result<Held, PayError> {
+    ) -> (Result<Held, PayError>, Option<Seat<Pubkey>>) {
         let (tell, told) = oneshot::channel();
         let (this, session) = (Arc::clone(self), session.clone());
         self.spawn(async move {
@@ -143,10 +157,10 @@ impl Facilitator {
                 this.events.publish(hold.session, SessionEvent::Recorded);
             }
             // Who hung up is told when he asks again.
-            let _ = tell.send(held);
+            let _ = tell.send((held, seat));
         });
         // Gone without a word: the service stops.
-        told.await.unwrap_or_else(|_| Err(PayError::Unavailable { retry_after: 1, source: STOPPING.into() }))
+        told.await.unwrap_or_else(|_| (Err(PayError::Unavailable { retry_after: 1, source: STOPPING.into() }), None))
     }
 
     /// Writes the hold, once no opening of the same user is under way.
@@ -156,9 +170,18 @@ impl Facilitator {
         session: &Session,
         deadline: tokio::time::Instant,
     ) -> Result<Held, PayError> {
-        let gate = self.gates.paying(session.user(), &session.intent.asset);
-        let Ok(_open) = tokio::time::timeout_at(deadline, gate).await else {
-            return Ok(Held::Refused(PayReason::SessionBusy));
+        let (user, asset) = (session.user(), &session.intent.asset);
+        let _open = if let Some(open) = self.gates.try_paying(user, asset) {
+            open
+        } else {
+            // Who is content with a hold has no seat so far.
+            let seat = new.deferred.and_then(|_| self.rooms.users.enter(*user));
+            let may_wait = new.deferred.is_none() || seat.is_some();
+            let until = if may_wait { deadline } else { tokio::time::Instant::now() };
+            let Ok(open) = tokio::time::timeout_at(until, self.gates.paying(user, asset)).await else {
+                return Ok(Held::Refused(PayReason::SessionBusy));
+            };
+            open
         };
         // The wait may have been long: the session is judged as of now.
         let new = NewHold { now: self.clock.now(), ..new };
@@ -231,26 +254,35 @@ impl Answer<'_> {
         }
     }
 
-    /// The same payment again: waits when its outcome is open, else tells what was recorded.
-    async fn repeat(&self, hold: Hold, deadline: tokio::time::Instant) -> Result<Receipt, PayError> {
+    /// A seat to wait in, when there is one.
+    fn seat(&self) -> Option<Seat<Pubkey>> {
+        self.facilitator.rooms.users.enter(*self.session.user())
+    }
+
+    /// The same payment again: waits when its outcome is open, unless enough wait already, else tells what was recorded.
+    async fn repeat(
+        &self,
+        hold: Hold,
+        seat: Option<Seat<Pubkey>>,
+        deadline: tokio::time::Instant,
+    ) -> Result<Receipt, PayError> {
         if hold.deferred {
             if hold.state == HoldState::Waiting {
                 self.facilitator.count_again(hold.session).await?;
             }
             return self.told_before(&hold);
         }
-        let ticket = self.facilitator.waiters.register(hold.id);
+        let seat = seat.or_else(|| self.seat());
+        let ticket = seat.is_some().then(|| self.facilitator.waiters.join(hold.id)).flatten();
         // Read again after registering: an outcome between the two would be missed otherwise.
         let hold = self.facilitator.ledger.find_hold(hold.id).await?.unwrap_or(hold);
-        match hold.state {
-            HoldState::Waiting | HoldState::Planned { .. } => {
+        match (&hold.state, ticket) {
+            (HoldState::Waiting | HoldState::Planned { .. }, Some(ticket)) => {
                 self.facilitator.wake_lane(self.session.id);
                 self.wait(hold, ticket, deadline).await
             }
-            HoldState::Captured { .. } | HoldState::Released { .. } => {
-                self.facilitator.waiters.leave(&ticket);
-                self.decided(&hold).await
-            }
+            (HoldState::Waiting | HoldState::Planned { .. }, None) => Err(self.pending(&hold)),
+            (HoldState::Captured { .. } | HoldState::Released { .. }, _) => self.decided(&hold).await,
         }
     }
 

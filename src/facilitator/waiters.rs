@@ -12,6 +12,9 @@ use std::{
 };
 use tokio::sync::oneshot;
 
+/// About how many may wait for one payment: one of them is told that it succeeded.
+const AT_ONE_HOLD: usize = 16;
+
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -72,6 +75,12 @@ impl Waiters {
         let number = guard.0;
         guard.1.entry(hold).or_default().callers.push((number, tell));
         Ticket { waiters: Arc::clone(self), hold, number, outcome }
+    }
+
+    /// The same for one more caller of a hold that may have some already; none when enough wait for it.
+    pub(super) fn join(self: &Arc<Self>, hold: HoldId) -> Option<Ticket> {
+        let crowded = self.lock().1.get(&hold).is_some_and(|entry| entry.callers.len() >= AT_ONE_HOLD);
+        (!crowded).then(|| self.register(hold))
     }
 
     /// A caller wants to leave. False when it has been counted and must stay for its outcome.

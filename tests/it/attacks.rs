@@ -7,6 +7,7 @@
 
 mod bad_bodies;
 mod bad_transactions;
+mod crowds;
 mod funding;
 mod openings;
 mod payments;

@@ -190,7 +190,11 @@ fn r12_the_signature_does_not_fit_another_payment() {
     };
     // The test session's intent hash is not this intent's: the same signature at another facilitator, or for another
     // session of the same payer, is refused.
-    let limits = domain::PaymentLimits { max_per_call: Amount::MAX, unverified_exposure: Amount::MAX };
+    let limits = domain::PaymentLimits {
+        max_per_call: Amount::MAX,
+        min_per_call: Amount::ZERO,
+        unverified_exposure: Amount::MAX,
+    };
     let network = crate::domain::network::Network::devnet();
     let verdict = domain::check_terms(&asked, &stored, &network, &limits, NOW);
     assert_eq!(verdict, Err(PayReason::InvalidSessionSignature));

@@ -34,7 +34,7 @@ use sotto::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, FundingSettings, Keys,
-        LaneSettings, Ports, ReadPolicy, Settings,
+        LaneSettings, Ports, ReadPolicy, Settings, WaitingSettings,
     },
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
@@ -135,7 +135,12 @@ impl ApiBench {
             asset: faucet.mint(),
             decimals: DEMO_DECIMALS,
             encryption_key,
-            payments: PaymentLimits { max_per_call: amount(MAX_PER_CALL), unverified_exposure: amount(UNITS) },
+            payments: PaymentLimits {
+                max_per_call: amount(MAX_PER_CALL),
+                min_per_call: Amount::ZERO,
+                unverified_exposure: amount(UNITS),
+            },
+            waiting: WaitingSettings::default(),
             unproven_exposure: amount(UNITS),
             delegation_lowers: false,
             max_session_seconds: 30 * 24 * 3_600,

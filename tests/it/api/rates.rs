@@ -2,7 +2,7 @@
 
 use super::bench::ApiBench;
 use serde_json::{Value, json};
-use sotto::api::{self, Rate, RateSettings, ServerSettings};
+use sotto::api::{self, ApiSettings, Rate, RateSettings, ServerSettings};
 use std::{net::Ipv4Addr, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -11,25 +11,29 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Longer than anything here takes, shorter than a person waits.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The bench behind a real server.
-struct Served {
+pub(super) struct Served {
     _bench: ApiBench,
-    address: std::net::SocketAddr,
+    pub(super) address: std::net::SocketAddr,
     http: reqwest::Client,
     _stop: DropGuard,
 }
 
-struct Answer {
-    status: u16,
-    retry_after: Option<u64>,
-    body: Value,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<u64>,
+    pub(super) body: Value,
 }
 
 impl Served {
     async fn start(rates: RateSettings, server: ServerSettings) -> Self {
-        let bench = ApiBench::with(|edge| edge.rates = rates).await;
+        Self::with(server, |edge| edge.rates = rates).await
+    }
+
+    pub(super) async fn with(server: ServerSettings, change: impl FnOnce(&mut ApiSettings)) -> Self {
+        let bench = ApiBench::with(change).await;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -38,7 +42,7 @@ impl Served {
         Self { _bench: bench, address, http, _stop: stop.drop_guard() }
     }
 
-    async fn ask(&self, method: &str, path: &str, forwarded_for: Option<&str>) -> Answer {
+    pub(super) async fn ask(&self, method: &str, path: &str, forwarded_for: Option<&str>) -> Answer {
         let url = format!("http://{}{path}", self.address);
         let mut request = self.http.request(method.parse().unwrap(), url);
         if method == "POST" {
@@ -52,7 +56,7 @@ impl Served {
         Answer { status: response.status().as_u16(), retry_after, body: response.json().await.unwrap() }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{PRICE, Tab, patient, patient_with};
 use crate::support::{Options, Wallet};
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::{Value, json};
 use sotto::domain::{
     intent::{Intent, IntentHash},
@@ -154,6 +155,31 @@ fn a_close_under_way_does_not_keep_the_process_from_leaving() {
         tab.settles_down_to(0).await;
         tab.closes().await;
     });
+}
+
+/// Guard: the seats that `close_session` takes. All who wait for one close are told the same, so a few are enough.
+#[tokio::test]
+async fn a_few_wait_for_a_close_and_the_others_are_told_how_it_stands() {
+    let (tab, intent, key) = keyed(patient_with(|settings| {
+        settings.answer_deadline = std::time::Duration::from_mins(1);
+    }))
+    .await;
+    let (_, held) = tab.world.post("/settle", &tab.signed_payment(&intent, &key, "one")).await;
+    assert_eq!(held["success"], true, "{held:#}");
+    tab.freezes(true).await;
+    let body = tab.close_body(&Tab::intent_hash(&intent), "n-1", &key);
+    let mut closes: FuturesUnordered<_> = (0..10).map(|_| tab.close(&body)).collect();
+    for _ in 0..6 {
+        let told = tokio::time::timeout(std::time::Duration::from_secs(15), closes.next()).await;
+        let (status, closing) = told.expect("told at once").unwrap();
+        assert_eq!((status, &closing["state"]), (200, &json!("closing")), "{closing:#}");
+    }
+    tab.comes_back().await;
+    tab.freezes(false).await;
+    let rest: Vec<_> = closes.collect().await;
+    assert_eq!(rest.len(), 4);
+    assert!(rest.iter().all(|(_, closed)| closed["state"] == "closed"), "{rest:#?}");
+    tab.closes().await;
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ use sotto::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, FundingSettings, Keys,
-        LaneSettings, Ports, ReadPolicy, Settings,
+        LaneSettings, Ports, ReadPolicy, Settings, WaitingSettings,
     },
     ledger::{Ledger, LedgerOptions, SqliteLedger},
     localnet::{
@@ -212,6 +212,7 @@ impl World {
             encryption_key: stand_ins.encryption_key(),
             payments: PaymentLimits {
                 max_per_call: Amount::new(1_000_000).unwrap(),
+                min_per_call: Amount::ZERO,
                 unverified_exposure: Amount::new(1_000_000).unwrap(),
             },
             unproven_exposure: Amount::new(5_000_000).unwrap(),
@@ -227,6 +228,7 @@ impl World {
             cap_check_deadline: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(10),
             answer_deadline: Duration::from_secs(20),
+            waiting: WaitingSettings::default(),
             deferred: DeferredPolicy::default(),
             reads: ReadPolicy::default(),
             decrypt_allowance: AllowancePolicy::Every,

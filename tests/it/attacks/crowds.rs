@@ -1,0 +1,135 @@
+//! Crowds of one payer: what waits for the chain may be many, but never everybody.
+
+use super::{PURSE, Shop, sends};
+use crate::support::{Options, World};
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use serde_json::{Value, json};
+use sotto::{
+    domain::settlement::State,
+    facilitator::{AllowancePolicy, Settings, WaitingSettings},
+    ledger::Ledger as _,
+    localnet::{ALL, FaultPlan},
+};
+use std::time::Duration;
+
+/// Shorter than any of these requests waits for the chain.
+const AT_ONCE: Duration = Duration::from_secs(15);
+
+fn crowded(settings: &mut Settings) {
+    settings.waiting = WaitingSettings { per_user: 20, in_all: 40 };
+    settings.decrypt_allowance = AllowancePolicy::Never;
+    settings.answer_deadline = Duration::from_mins(1);
+}
+
+/// The first `count` answers, of requests that are answered at once.
+async fn answered_at_once<F>(requests: &mut FuturesUnordered<F>, count: usize) -> Vec<Value>
+where
+    F: Future<Output = (u16, Value)>,
+{
+    let mut told = Vec::new();
+    while told.len() < count {
+        let next = tokio::time::timeout(AT_ONCE, requests.next()).await;
+        told.push(next.unwrap_or_else(|_| panic!("only {} were told at once", told.len())).unwrap().1);
+    }
+    told
+}
+
+fn reasons(answers: &[Value]) -> Vec<&str> {
+    answers.iter().map(|answer| answer["errorReason"].as_str().unwrap_or("none")).collect()
+}
+
+async fn is_in_flight(world: &World) {
+    let in_flight = async {
+        while !world.ledger().unfinished().await.unwrap().iter().any(|work| work.settlement.state == State::InFlight) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(AT_ONCE, in_flight).await.expect("the first payment is sent");
+}
+
+/// Waits until so much is held; what is accepted is written a moment after its seat is taken.
+async fn holds(world: &World, units: u64) {
+    let held = async {
+        while world.ledger().totals(None).await.unwrap().held.get() != units {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(AT_ONCE, held).await.expect("just what has a seat is held");
+}
+
+/// Guards: the seats that `settle` and `repeat` take, and `Waiters::join`. Without them all of these wait for the chain.
+#[tokio::test]
+async fn one_payers_waiting_requests_leave_room_for_everybody_else() {
+    let shop = Shop::open(Options::settings(crowded), 1_000_000).await;
+    let world = &shop.world;
+    let (other, merchant) = (world.wallet(PURSE).await, shop.merchant.key());
+    let others = world.open(&other, &merchant, 1_000_000).await;
+    super::quiet(world).await;
+    // Nobody tells of anything that lands.
+    world.net.faults().set(FaultPlan { missing_confirmation: vec![ALL.to_owned()], ..FaultPlan::default() });
+
+    let one = shop.payment(1_000, Some("one-and-the-same-nonce"));
+    let first = sends(world, "/settle", &one);
+    is_in_flight(world).await;
+    let mut repeats: FuturesUnordered<_> = (0..40).map(|_| world.post("/settle", &one)).collect();
+    let told = answered_at_once(&mut repeats, 25).await;
+    assert_eq!(reasons(&told), ["settlement_pending"; 25], "sixteen wait for one payment");
+
+    let bodies: Vec<_> = (0..10).map(|n| shop.payment(1_000, Some(&format!("another-nonce-{n:06}")))).collect();
+    let mut more: FuturesUnordered<_> = bodies.iter().map(|body| world.post("/settle", body)).collect();
+    let told = answered_at_once(&mut more, 6).await;
+    assert_eq!(reasons(&told), ["session_busy"; 6], "twenty wait for one payer");
+    holds(world, 5_000).await;
+
+    // Everybody else is served, and waits if he has to. Who was turned away has left no trace.
+    let body = world.payment(&others, &merchant, 1_000, Some("of-another-payer-0001"));
+    let verified = tokio::time::timeout(AT_ONCE, world.post("/verify", &body)).await.unwrap();
+    assert_eq!(verified.1["isValid"], json!(true), "{verified:?}");
+    let mut waits: FuturesUnordered<_> = (0..1).map(|_| world.post("/settle", &body)).collect();
+    let early = tokio::time::timeout(Duration::from_secs(1), waits.next()).await;
+    assert!(early.is_err(), "it is accepted, and waits: {early:?}");
+    // His own promises need no seat.
+    let mut promised = shop.payment(10, Some("a-promise-of-the-crowd"));
+    promised["paymentRequirements"]["extra"] = json!({ "settlement": "deferred" });
+    let promised = tokio::time::timeout(AT_ONCE, world.post("/settle", &promised)).await.unwrap();
+    assert_eq!(promised.1["success"], json!(true), "{promised:?}");
+
+    holds(world, 5_000 + 1_000 + 10).await;
+    world.net.faults().clear();
+    let of_other = waits.next().await.unwrap();
+    drop(waits);
+    assert_eq!(of_other.1["success"], json!(true), "{of_other:?}");
+    let mut all: Vec<Value> = repeats.map(|(_, answer)| answer).collect().await;
+    all.push(first.await.unwrap().unwrap().json().await.unwrap());
+    assert_eq!(all.iter().filter(|answer| answer["success"] == json!(true)).count(), 1, "{all:#?}");
+    let more: Vec<Value> = more.map(|(_, answer)| answer).collect().await;
+    assert!(more.iter().all(|answer| answer["success"] == json!(true)), "{more:#?}");
+    // Whoever was turned away comes back, and was charged nothing.
+    let (_, again) = world.post("/settle", &one).await;
+    assert_eq!(again["errorReason"], "duplicate_settlement", "{again:#}");
+    shop.world.finish().await;
+}
+
+/// Guard: the seat that `land_session` takes before it waits for the user's gate.
+#[tokio::test]
+async fn one_users_openings_do_not_wait_in_crowds() {
+    let options = Options::settings(|settings| {
+        crowded(settings);
+        settings.waiting.per_user = 2;
+    });
+    let shop = Shop::open(options, 1_000_000).await;
+    let world = &shop.world;
+    super::quiet(world).await;
+    let mut bodies = Vec::new();
+    for cap in 1..=6 {
+        bodies.push(world.opening_body(&world.opening(&shop.payer, &shop.merchant.key(), cap)).await);
+    }
+    world.net.faults().set(FaultPlan { missing_confirmation: vec![ALL.to_owned()], ..FaultPlan::default() });
+    let mut openings: FuturesUnordered<_> = bodies.iter().map(|body| world.post("/sessions", body)).collect();
+    let told = answered_at_once(&mut openings, 4).await;
+    assert!(told.iter().all(|answer| answer["error"] == "session_busy"), "{told:#?}");
+    world.net.faults().clear();
+    let rest: Vec<Value> = openings.map(|(_, answer)| answer).collect().await;
+    assert!(rest.iter().any(|answer| answer["state"] == "open"), "{rest:#?}");
+    shop.world.finish().await;
+}
