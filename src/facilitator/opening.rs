@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 impl Facilitator {
     /// Reads, drains, records, signs, sends, proves. See the module.
     pub(super) async fn land_session(self: &Arc<Self>, judged: Judged) -> Result<Session, OpenError> {
+        let Some(_seat) = self.rooms.users.enter(*judged.session.user()) else { return Err(busy()) };
         let seen = self.vet(&judged).await?;
         let cost = self.opening_cost(&judged, !seen.recipient_exists).await?;
         self.check_opening_budget(&judged.session, cost).await?;
@@ -114,10 +115,10 @@ impl Facilitator {
         let (user, recipient) = (session.user(), &session.intent.recipient);
         let fee_payer = self.keys.fee_payer.pubkey();
         let keys = [self.token_account(user), self.token_account(recipient), fee_payer];
-        let [source, destination, payer] = self
-            .chain
-            .accounts(&keys)
-            .await?
+        let (slot, accounts) = self.chain.accounts_since(&keys, self.watch.newest()).await?;
+        // What is proved later is read from a state that is no older.
+        self.watch.saw(slot);
+        let [source, destination, payer] = accounts
             .try_into()
             .map_err(|_| OpenError::Broken("the chain answered another number of accounts".into()))?;
         if payer.map_or(0, |account| account.lamports) < self.settings.low_balance {
@@ -135,6 +136,10 @@ impl Facilitator {
         }
         if destination.is_none() && !self.settings.create_recipient {
             return Err(OpenRefusal::new(OpenReason::RecipientNotReady).into());
+        }
+        match session.approve {
+            Some(approve) if !self.names_us(source.as_ref()) => self.await_approve(user, &approve).await?,
+            Some(_) | None => {}
         }
         Ok(destination.is_some())
     }
@@ -286,7 +291,7 @@ impl Facilitator {
         let mut accounts = accounts.into_iter();
         let (account, recipient) = (accounts.next().flatten(), accounts.next().flatten());
         let account = match self.usable(account.as_ref(), session.user(), OpenReason::SourceNotReady) {
-            Ok(account) => account.filter(|account| account.delegate == Some(self.keys.spender.pubkey())),
+            Ok(account) => account.filter(|account| self.names_us(Some(account))),
             Err(refusal) if is_final => return self.reject(id, refusal).await,
             Err(_) => None,
         };

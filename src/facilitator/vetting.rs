@@ -5,7 +5,16 @@ use crate::{
     chain::{LiveBlockhash, Simulation, inspect::InspectedApprove},
     domain::{reason::OpenReason, session::Session},
     facilitator::{Facilitator, OpenError, OpenRefusal, sessions::Judged},
+    programs::inco_token::IncoAccount,
 };
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use std::time::Duration;
+
+/// How often an approve that is said to be on chain is looked for, and how long after each other: a node is rarely more
+/// than a few slots behind.
+const LOOKS: u32 = 4;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
 
 /// What was seen before the opening.
 pub(super) struct Vetted {
@@ -28,6 +37,30 @@ impl Facilitator {
         // The accounts first: what is wrong with them, or what a budget says of them, says more than a simulation that
         // fails for it.
         Ok(Vetted { recipient_exists: recipient_exists?, approve_life })
+    }
+
+    /// Whether we are this account's delegate.
+    pub(super) fn names_us(&self, account: Option<&IncoAccount>) -> bool {
+        account.is_some_and(|account| account.delegate == Some(self.keys.spender.pubkey()))
+    }
+
+    /// An approve is said to be on chain, and the account does not show it: the node that answered may be behind the one
+    /// that told of the landing. Refused with `delegate_mismatch` when it does not show in a state that holds the named
+    /// transaction, or when nobody knows that transaction: a name alone proves nothing, and the row of an opening that
+    /// proves nothing would only use up quotas. Nothing is written, so the same request may be repeated.
+    pub(super) async fn await_approve(&self, user: &Pubkey, approve: &Signature) -> Result<(), OpenError> {
+        for look in 0..LOOKS {
+            if look > 0 {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+            }
+            let Some(seen) = self.chain.transaction(approve).await? else { continue };
+            let since = seen.slot.max(self.watch.newest());
+            let (_, accounts) = self.chain.accounts_since(&[self.token_account(user)], since).await?;
+            let account = accounts.into_iter().next().flatten();
+            let account = self.usable(account.as_ref(), user, OpenReason::SourceNotReady)?;
+            return if self.names_us(account.as_ref()) { Ok(()) } else { Err(no_approve()) };
+        }
+        Err(no_approve())
     }
 
     /// Runs the approve before anything is signed: it must make us the delegate, and the allowance account it names
@@ -65,10 +98,10 @@ impl Facilitator {
         }
         let after = simulation.accounts.into_iter().next().flatten();
         let after = self.usable(after.as_ref(), session.user(), OpenReason::ApproveNotAllowed)?;
-        let spender = self.keys.spender.pubkey();
-        let Some(after) = after.filter(|account| account.delegate == Some(spender)) else {
+        let Some(after) = after.filter(|account| self.names_us(Some(account))) else {
             return Err(OpenRefusal::new(OpenReason::DelegateMismatch));
         };
+        let spender = self.keys.spender.pubkey();
         let allowance = self.settings.programs.decrypt_allowance(after.delegated_amount, &spender);
         if allowance != *approve.allowance() {
             let detail = "the decrypt allowance account is not the facilitator's for the approved amount";
@@ -76,4 +109,10 @@ impl Facilitator {
         }
         Ok(())
     }
+}
+
+fn no_approve() -> OpenError {
+    let detail =
+        "the account does not name this facilitator as its delegate; repeat, if the approve has only just landed";
+    OpenRefusal::because(OpenReason::DelegateMismatch, detail).into()
 }

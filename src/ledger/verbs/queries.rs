@@ -143,7 +143,12 @@ pub(in crate::ledger) fn was_settled_from(conn: &Connection, session: SessionId)
     Ok(signed.is_some())
 }
 
-/// How many sessions were opened since `since`: by a user, with a merchant, and by all.
+/// Not one that came to nothing before we had signed anything for it.
+const CONCERNED_US: &str = "(state <> 'rejected' OR EXISTS (SELECT 1 FROM settlements s \
+     WHERE s.session = sessions.id AND s.attempts > 0))";
+
+/// How many sessions were opened since `since`: by a user, with a merchant, and by all. Against the merchant and all count
+/// only those that could cost us something: anybody can name a merchant in an opening that proves nothing.
 pub(in crate::ledger) fn opened_since(
     conn: &Connection,
     user: &Pubkey,
@@ -152,13 +157,14 @@ pub(in crate::ledger) fn opened_since(
 ) -> Outcome<Openings> {
     let since = column("since", since)?;
     snapshot(conn, |conn| {
-        let of = |whose: &str, key: &Pubkey| {
-            opening(conn, &format!("WHERE {whose} = ?1 AND created_at >= ?2"), params![key.to_bytes(), since])
-        };
         Ok(Openings {
-            by_user: of("user", user)?,
-            for_recipient: of("recipient", recipient)?,
-            by_all: opening(conn, "WHERE created_at >= ?1", [since])?,
+            by_user: opening(conn, "WHERE user = ?1 AND created_at >= ?2", params![user.to_bytes(), since])?,
+            for_recipient: opening(
+                conn,
+                &format!("WHERE recipient = ?1 AND created_at >= ?2 AND {CONCERNED_US}"),
+                params![recipient.to_bytes(), since],
+            )?,
+            by_all: opening(conn, &format!("WHERE created_at >= ?1 AND {CONCERNED_US}"), [since])?,
         })
     })
 }

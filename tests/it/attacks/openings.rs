@@ -95,17 +95,7 @@ async fn r05_what_is_on_chain_already_is_proved_by_its_effect() {
     with_sol(&world, &payer).await;
     let opening = world.opening(&payer, &merchant.key(), 1_000);
     let before = Trace::of(&world).await;
-    let body = |signature: &solana_signature::Signature, opening: &crate::support::Opening| {
-        let intent = opening.intent.to_bytes();
-        let encode = |bytes: &[u8]| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, bytes);
-        json!({
-            "user": payer.key().to_string(), "asset": world.faucet.mint().to_string(),
-            "recipient": merchant.key().to_string(), "cap": opening.intent.cap.to_string(),
-            "expirationUnix": opening.intent.expires_at, "network": "solana:devnet",
-            "approveTxSignature": signature.to_string(),
-            "authMessage": encode(&intent), "authSignature": encode(&payer.sign(&intent)),
-        })
-    };
+    let body = |signature, opening| world.opening_body_landed(opening, signature);
     // Any transaction of anybody is no approve.
     let stray = world.net.network().airdrop(&merchant.key(), 1_000_000).unwrap();
     is_not_opened(&world, &body(&stray, &opening), 400, "delegate_mismatch").await;

@@ -1,6 +1,6 @@
 //! Making us pay: grants, rents, fees.
 
-use super::{Trace, is_not_opened};
+use super::{Trace, is_not_opened, lands_by_itself, with_sol};
 use crate::support::{Options, World};
 use sotto::ledger::Ledger as _;
 
@@ -53,6 +53,47 @@ async fn r18_many_users_together_share_the_global_quota() {
     let answers = futures_util::future::join_all(bodies.iter().map(|body| world.post("/sessions", body))).await;
     let opened = answers.iter().filter(|(status, _)| *status == 201).count();
     assert_eq!(opened, 2, "{answers:#?}");
+    world.finish().await;
+}
+
+/// Guards: `await_approve` refuses before the row what names a transaction and shows no approve, and `opened_since` counts
+/// only openings that something was signed for.
+#[tokio::test]
+async fn r18_openings_that_prove_nothing_use_up_no_merchants_quota() {
+    let world = World::with(Options::settings(|settings| {
+        settings.sessions_per_merchant_per_hour = 2;
+        settings.sessions_per_hour = 2;
+    }))
+    .await;
+    let merchant = world.wallet(0).await;
+    let before = Trace::of(&world).await;
+    let any = world.net.network().airdrop(&merchant.key(), 1_000_000).unwrap();
+    for approve in [any, solana_signature::Signature::from([7; 64])] {
+        let sybil = world.wallet(0).await;
+        let body = world.opening_body_landed(&world.opening(&sybil, &merchant.key(), 10), &approve);
+        let refused = is_not_opened(&world, &body, 400, "delegate_mismatch").await;
+        assert_eq!(refused.get("sessionId"), None, "no row was written: {refused:#}");
+    }
+    assert_eq!(Trace::of(&world).await, before);
+    // An approve of ours, but not of the cap: that is seen after the row, and nothing of ours was ever signed.
+    for _ in 0..3 {
+        let sybil = world.wallet(100).await;
+        with_sol(&world, &sybil).await;
+        let mut opening = world.opening(&sybil, &merchant.key(), 10);
+        (opening.approved, opening.grant) = (9, 0);
+        let approve = world.approve_instructions(&opening).await.pop().unwrap();
+        let approve = lands_by_itself(&world, &sybil, &[approve]);
+        world.confirmed().await;
+        let rejected = is_not_opened(&world, &world.opening_body_landed(&opening, &approve), 400, "cap_mismatch").await;
+        assert!(rejected["sessionId"].is_string(), "{rejected:#}");
+    }
+    for _ in 0..2 {
+        let payer = world.wallet(100).await;
+        world.open(&payer, &merchant.key(), 10).await;
+    }
+    let late = world.wallet(100).await;
+    let late = world.opening_body(&world.opening(&late, &merchant.key(), 10)).await;
+    is_not_opened(&world, &late, 429, "quota_exceeded").await;
     world.finish().await;
 }
 

@@ -129,6 +129,14 @@ impl World {
         body
     }
 
+    /// The same around an approve that is said to be on chain.
+    pub fn opening_body_landed(&self, opening: &Opening, approve: &Signature) -> Value {
+        let mut body = self.opening_body_with(opening, &VersionedTransaction::default());
+        body.as_object_mut().unwrap().remove("approveTxBase64");
+        body["approveTxSignature"] = json!(approve.to_string());
+        body
+    }
+
     /// Opens honestly and gives the session's id.
     pub async fn open(&self, payer: &Wallet, recipient: &Pubkey, cap: u64) -> String {
         let opening = self.opening(payer, recipient, cap);

@@ -1,13 +1,15 @@
 //! Opening, confirming and ending sessions.
 
 use crate::ledger::build::{
-    CAP, END, NOW, amount, held, key, opened, payment, session, session_id, session_with, signature,
+    CAP, END, NOW, amount, held, key, opened, payment, session, session_id, session_with, settlement_id, signature,
+    signed,
 };
 use solana_pubkey::Pubkey;
 use sotto::{
     domain::{
         reason::{OpenReason, PayReason},
         session::{CapCheck, SessionState},
+        settlement::Purpose,
     },
     ledger::{Held, Ledger, LedgerError, Opened, OpeningCount, Openings},
 };
@@ -227,10 +229,19 @@ pub(crate) async fn openings_are_counted_by_time_and_user(ledger: &dyn Ledger) {
             ledger.opened_since(&user, &recipient, since).await.expect("counts");
         [by_user, for_recipient, by_all].map(|opened: OpeningCount| (opened.count, opened.first))
     };
-    assert_eq!(counts(user, merchant, 100).await, [(2, Some(100)), (1, Some(100)), (3, Some(100))]);
-    assert_eq!(counts(user, other.intent.recipient, 101).await, [(1, Some(200)), (1, Some(200)), (2, Some(200))]);
+    // The second came to nothing before anything was signed for it: it counts against its user only.
+    assert_eq!(counts(user, merchant, 100).await, [(2, Some(100)), (1, Some(100)), (2, Some(100))]);
+    assert_eq!(counts(user, second.intent.recipient, 101).await, [(1, Some(200)), (0, None), (1, Some(200))]);
+    assert_eq!(counts(user, other.intent.recipient, 101).await, [(1, Some(200)), (1, Some(200)), (1, Some(200))]);
     assert_eq!(counts(user, merchant, 201).await, [(0, None); 3]);
-    assert_eq!(counts(key(1, 1), key(1, 1), 0).await, [(0, None), (0, None), (3, Some(100))]);
+    assert_eq!(counts(key(1, 1), key(1, 1), 0).await, [(0, None), (0, None), (2, Some(100))]);
+    // Where something was signed it may have cost us.
+    let signed_for = session_with(4, |s| s.created_at = 200);
+    ledger.open_session(&signed_for).await.expect("opens");
+    let approve = ledger.plan_other(settlement_id(4), Purpose::Approve, Some(signed_for.id), NOW).await.expect("plans");
+    signed(ledger, &approve, 1).await;
+    ledger.reject_session(signed_for.id, OpenReason::ApproveSubmitFailed).await.expect("rejects");
+    assert_eq!(counts(user, signed_for.intent.recipient, 101).await, [(1, Some(200)), (1, Some(200)), (2, Some(200))]);
 }
 
 pub(crate) async fn a_session_that_is_not_there_is_an_inconsistency(ledger: &dyn Ledger) {
