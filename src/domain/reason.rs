@@ -116,7 +116,7 @@ reasons! {
         RecipientNotReady = "recipient_not_ready", false, "The recipient has no usable token account for this asset.";
         SessionBusy = "session_busy", true, "Payments of the user's other sessions are still settling; repeat.";
         QuotaExceeded = "quota_exceeded", true, "A limit of this facilitator is reached (sessions, sponsored costs, or open streams); repeat later.";
-        RefreshTooSoon = "refresh_too_soon", true, "This wallet's balance was made readable lately at our cost; repeat later.";
+        RefreshTooSoon = "refresh_too_soon", true, "This wallet's balance was made readable lately at our cost, or asked for too often; repeat later.";
         TooManyRequests = "too_many_requests", true, "Too many requests from this address; repeat after Retry-After.";
         InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "The fee payer cannot pay for this now.";
         TransactionTooLarge = "transaction_too_large", false, "A settlement of this session would not fit 1,232 bytes; send a settleMessage.";

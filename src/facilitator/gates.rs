@@ -6,19 +6,43 @@
 //! accepted, so that an approve never backs what it did not count.
 //!
 //! The lines are fair: one that wants an account alone waits for those who are in it and goes before those who come
-//! after, so neither kind starves the other.
+//! after, so neither kind starves the other. Whoever stands at the head of a line keeps it closed, so one that could also
+//! go without being alone stands there for [`PATIENCE`] at most: a transfer that was lost takes a minute to be proved dead.
+//!
+//! Two accounts are taken in key order, so that no two wait for each other. The spender's own comes before any other: all
+//! refreshes stand in line for it, and one that stood there with a wallet's account in its hands would keep that wallet's
+//! payments waiting for everybody's refreshes. No payment moves the spender's own account, so nobody waits the other
+//! way round.
 
 use super::{keyed::Keyed, windows::Place};
 use solana_pubkey::Pubkey;
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use std::time::Duration;
+use tokio::{
+    sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock},
+    time::timeout,
+};
+
+/// How long one that wants accounts alone, and can do without, keeps others waiting behind it: several landings.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// All gates of one facilitator.
-#[derive(Default)]
 pub(super) struct Gates {
     accounts: Keyed<Pubkey, RwLock<()>>,
     openings: Keyed<(Pubkey, Pubkey), RwLock<()>>,
     /// Held from counting the sessions that were opened lately to writing one more.
     pub(super) quota: tokio::sync::Mutex<()>,
+    patience: Duration,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self {
+            accounts: Keyed::default(),
+            openings: Keyed::default(),
+            quota: tokio::sync::Mutex::default(),
+            patience: PATIENCE,
+        }
+    }
 }
 
 /// One account, held alone or together with others.
@@ -70,6 +94,19 @@ impl Gates {
         let first = self.grip(&first, alone).await;
         let second = self.grip(&second, alone).await;
         AccountsHeld { source, destination, grips: [Some(first), Some(second)], _place: None }
+    }
+
+    /// The same, alone and within [`PATIENCE`]; `None` when others are in them for longer than that.
+    pub(super) async fn alone_in_time(&self, source: Pubkey, destination: Pubkey) -> Option<AccountsHeld> {
+        timeout(self.patience, self.accounts(source, destination, true)).await.ok()
+    }
+
+    /// Waits for the spender's own account, for as long as it takes, and with it in hand for `destination`; both alone.
+    /// `None` when others are in that one for longer than [`PATIENCE`].
+    pub(super) async fn own_first(&self, own: Pubkey, destination: Pubkey) -> Option<AccountsHeld> {
+        let first = self.grip(&own, true).await;
+        let second = timeout(self.patience, self.grip(&destination, true)).await.ok()?;
+        Some(AccountsHeld { source: own, destination, grips: [Some(first), Some(second)], _place: None })
     }
 
     async fn grip(&self, account: &Pubkey, alone: bool) -> Grip {
@@ -128,6 +165,31 @@ mod tests {
             assert!(!held.is_alone());
         }
         assert!(share(4, 9).is_some(), "what was shared lets others in");
+    }
+
+    #[tokio::test]
+    async fn who_stands_in_line_for_our_own_account_holds_no_other() {
+        let gates = Gates::default();
+        // Whichever of the two sorts first.
+        for (own, merchant) in [(key(5), key(9)), (key(5), key(1))] {
+            let refreshing = gates.own_first(own, key(7)).now_or_never().flatten();
+            let mut waiting = Box::pin(gates.own_first(own, merchant));
+            assert!(refreshing.is_some() && waiting.as_mut().now_or_never().is_none());
+            assert!(gates.accounts(key(3), merchant, false).now_or_never().is_some());
+            drop(refreshing);
+            assert!(waiting.now_or_never().flatten().is_some_and(|held| held.is_alone()));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_can_do_without_being_alone_does_not_keep_a_line_closed_for_ever() {
+        let gates = Gates { patience: Duration::from_millis(10), ..Gates::default() };
+        let lost = gates.accounts(key(1), key(9), false).await;
+        assert!(gates.alone_in_time(key(2), key(9)).await.is_none());
+        assert!(gates.own_first(key(2), key(9)).await.is_none());
+        assert!(gates.accounts(key(3), key(9), false).now_or_never().is_some(), "the line is open again");
+        drop(lost);
+        assert!(gates.alone_in_time(key(2), key(9)).await.is_some());
     }
 
     #[tokio::test]

@@ -109,14 +109,15 @@ impl Facilitator {
         }
         let session = self.ledger.session(settlement.session?).await.ok().flatten()?;
         let [source, destination] = self.accounts_of(&session);
-        let place = self.windows.enter(&source, &destination).await;
+        let line = self.windows.line_up(&source, &destination).await;
         let named = work.attempt.as_ref().is_some_and(|attempt| attempt.get().bears_allowances);
-        let held = if named {
-            self.gates.accounts(source, destination, true).await
-        } else {
-            self.hold_accounts(&session, false).await.0
+        let alone = if named { self.gates.alone_in_time(source, destination).await } else { None };
+        let held = match alone {
+            Some(held) => held,
+            // Where others move its accounts first it lands with an error, and is made anew without naming handles.
+            None => self.hold_accounts(&session, false).await.0,
         };
-        Some(held.with_place(place))
+        Some(held.with_place(self.windows.enter(line).await))
     }
 
     /// Takes one interrupted opening to its end in the background, behind its user's gate.

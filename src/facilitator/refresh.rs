@@ -3,7 +3,8 @@
 //! A transfer of zero moves no money; all it does is give both of its accounts new handles and their owners the right to
 //! decrypt them. It is built from what a simulation told, so it goes alone: nothing else of ours moves the two accounts
 //! meanwhile, and when somebody else does first it lands with an error, costs its fee and is given up. It is journalled
-//! with its own purpose like everything we send, and what is missing is read from the chain before rent is spent.
+//! with its own purpose like everything we send, and what is missing is read from the chain before rent is spent: payments
+//! come first, so accounts that do not come free in a while are left for later.
 //!
 //! At rest ([`Facilitator::watch_rest`]) one transfer from payer to merchant, signed by us as the payer's delegate, makes
 //! both balances readable at the price of two allowances; on request it is the same where both are quiet. Else the source
@@ -44,14 +45,16 @@ pub(super) enum Refreshed {
     Bought(Signature),
     /// There is no usable account to do it for.
     NotReady,
+    /// Payments are on their way for longer than is waited for them; nothing was spent.
+    Busy,
     /// A budget is used up.
     OverBudget,
     /// The chain refuses the transfer, or somebody moved an account first; nothing came of it.
     Failed,
 }
 
-const fn is_readable(found: Option<Refreshed>) -> bool {
-    matches!(found, Some(Refreshed::Readable | Refreshed::Bought(_)))
+const fn is_readable(found: Refreshed) -> bool {
+    matches!(found, Refreshed::Readable | Refreshed::Bought(_))
 }
 
 /// The wallets of a transfer of zero.
@@ -65,23 +68,19 @@ struct Pair {
 
 impl Facilitator {
     /// Makes the balance of one of a session's wallets readable, and the other's with it where both are quiet: it costs the
-    /// same. `may` is asked when something is really missing; `None` when it said no.
+    /// same.
     pub(super) async fn refresh_wallet(
         self: &Arc<Self>,
         session: &Session,
         wallet: Pubkey,
-        mut may: impl FnMut() -> bool + Send,
-    ) -> Result<Option<Refreshed>, SignFailure> {
-        let accounts = self.accounts_of(session);
-        let mut said = None;
-        let mut may = || *said.get_or_insert_with(&mut may);
-        if self.may_move_zero(session) && self.unread.are_quiet(&accounts) {
-            let bought = self.refresh_both(session, Some(wallet), &mut may).await?;
-            if !matches!(bought, Some(Refreshed::Failed | Refreshed::NotReady)) {
+    ) -> Result<Refreshed, SignFailure> {
+        if self.may_move_zero(session) && self.unread.are_quiet(&self.accounts_of(session)) {
+            let bought = self.refresh_both(session, Some(wallet)).await?;
+            if !matches!(bought, Refreshed::Failed | Refreshed::NotReady | Refreshed::Busy) {
                 return Ok(bought);
             }
         }
-        self.refresh_one(session, wallet, may).await
+        self.refresh_one(session, wallet).await
     }
 
     /// The payer's and the merchant's balance with one transfer between them; for `reader` alone it is asked whether
@@ -90,14 +89,16 @@ impl Facilitator {
         self: &Arc<Self>,
         session: &Session,
         reader: Option<Pubkey>,
-        may: impl FnMut() -> bool + Send,
-    ) -> Result<Option<Refreshed>, SignFailure> {
+    ) -> Result<Refreshed, SignFailure> {
         // An opening reads what was approved: where a transfer lowers that, even one of zero, it has to wait.
         let _open = self.gates.paying(session.user(), &session.intent.asset).await;
         let pair = Pair { payer: *session.user(), payee: session.intent.recipient, reader };
-        let bought = self.buy(session, pair, may).await?;
-        if is_readable(bought) && (reader.is_none() || !matches!(bought, Some(Refreshed::Readable))) {
-            for account in &self.accounts_of(session) {
+        let accounts = self.accounts_of(session);
+        let [source, destination] = accounts;
+        let Some(held) = self.gates.alone_in_time(source, destination).await else { return Ok(Refreshed::Busy) };
+        let bought = self.buy(session, pair, held).await?;
+        if is_readable(bought) && (reader.is_none() || bought != Refreshed::Readable) {
+            for account in &accounts {
                 self.unread.is_readable(account);
             }
         }
@@ -105,40 +106,53 @@ impl Facilitator {
     }
 
     /// One wallet's balance, from our own account.
-    async fn refresh_one(
-        self: &Arc<Self>,
-        session: &Session,
-        wallet: Pubkey,
-        may: impl FnMut() -> bool + Send,
-    ) -> Result<Option<Refreshed>, SignFailure> {
-        self.ensure_own_account().await?;
+    async fn refresh_one(self: &Arc<Self>, session: &Session, wallet: Pubkey) -> Result<Refreshed, SignFailure> {
         let pair = Pair { payer: self.keys.spender.pubkey(), payee: wallet, reader: Some(wallet) };
-        let bought = self.buy(session, pair, may).await?;
+        if pair.payer == pair.payee {
+            return Ok(Refreshed::NotReady);
+        }
+        self.ensure_own_account().await?;
+        let (own, account) = (self.token_account(&pair.payer), self.token_account(&wallet));
+        let Some(held) = self.gates.own_first(own, account).await else { return Ok(Refreshed::Busy) };
+        let bought = self.buy(session, pair, held).await?;
         if is_readable(bought) {
-            self.unread.is_readable(&self.token_account(&wallet));
+            self.unread.is_readable(&account);
         }
         Ok(bought)
+    }
+
+    /// Whether a wallet can read its balance as it stands, in two reads and behind no gate; `None` without a usable account.
+    pub(super) async fn can_read(&self, wallet: &Pubkey) -> Result<Option<bool>, SignFailure> {
+        let found = self.chain.accounts(&[self.token_account(wallet)]).await?.into_iter().next().flatten();
+        let account = found.and_then(|found| IncoAccount::decode(&found.data).ok());
+        let Some(account) = account.filter(|account| account.state == AccountState::Initialised) else {
+            return Ok(None);
+        };
+        if account.amount == 0 {
+            // What has no handle has never held anything.
+            return Ok(Some(true));
+        }
+        let allowance = self.settings.programs.decrypt_allowance(account.amount, wallet);
+        Ok(Some(self.chain.accounts(&[allowance]).await?.into_iter().any(|found| found.is_some())))
     }
 
     async fn buy(
         self: &Arc<Self>,
         session: &Session,
         pair: Pair,
-        mut may: impl FnMut() -> bool + Send,
-    ) -> Result<Option<Refreshed>, SignFailure> {
-        let held = self.gates.accounts(self.token_account(&pair.payer), self.token_account(&pair.payee), true).await;
+        held: AccountsHeld,
+    ) -> Result<Refreshed, SignFailure> {
         match self.missing(&pair, &held).await? {
-            None => return Ok(Some(Refreshed::NotReady)),
-            Some(0) => return Ok(Some(Refreshed::Readable)),
-            Some(_) if !may() => return Ok(None),
+            None => return Ok(Refreshed::NotReady),
+            Some(0) => return Ok(Refreshed::Readable),
             Some(_) => {}
         }
         if !self.may_buy_allowances(session) {
-            return Ok(Some(Refreshed::OverBudget));
+            return Ok(Refreshed::OverBudget);
         }
         let id = SettlementId::from_random_bytes(self.random_id());
         let Some(attempt) = self.sign_refresh(id, session, &pair, &held).await? else {
-            return Ok(Some(Refreshed::Failed));
+            return Ok(Refreshed::Failed);
         };
         // From before it exists, so that no background round takes it for one that nobody drives.
         let _claim = self.resuming.claim(id);
@@ -150,14 +164,14 @@ impl Facilitator {
                 self.heed_over_budget(&settlement, true, &over).await?;
                 // Nothing was signed, so the driver gives it up.
                 self.drive(Work { settlement, attempt: None }, Until::Landed).await;
-                return Ok(Some(Refreshed::OverBudget));
+                return Ok(Refreshed::OverBudget);
             }
         };
         let settlement = self.drive_holding(work, Until::Landed, Some(held)).await;
-        Ok(Some(match (settlement.state, settlement.signature) {
+        Ok(match (settlement.state, settlement.signature) {
             (State::Landed | State::Settled, Some(signature)) => Refreshed::Bought(signature),
             _ => Refreshed::Failed,
-        }))
+        })
     }
 
     /// How many of the pair's wallets cannot read their balance; `None` when an account is not there or frozen.
@@ -288,17 +302,17 @@ impl Facilitator {
         if self.may_move_zero(&session)
             && let Some(_buying) = self.unread.claim_at_rest(&accounts, now)
         {
-            if !is_readable(self.refresh_both(&session, None, || true).await?) {
+            if !is_readable(self.refresh_both(&session, None).await?) {
                 // Somebody moved one of them first, or we are the payer's delegate no more.
                 for wallet in [*session.user(), session.intent.recipient] {
-                    self.refresh_one(&session, wallet, || true).await?;
+                    self.refresh_one(&session, wallet).await?;
                 }
             }
             return Ok(());
         }
         let Some(_buying) = self.unread.claim_at_rest(&[account], now) else { return Ok(()) };
         let wallet = if account == accounts[0] { *session.user() } else { session.intent.recipient };
-        self.refresh_one(&session, wallet, || true).await?;
+        self.refresh_one(&session, wallet).await?;
         Ok(())
     }
 

@@ -2,11 +2,13 @@
 //!
 //! Promises fairness: each window is first come first served, and a session stands in line with one transfer at a time
 //! ([`super::lanes`]), so the session with five hundred holds gets one place and goes to the end of the line like the
-//! session with one. Nobody starves: a transfer takes its places in one order (payer, merchant, all), so no two wait for
-//! each other, and whoever holds a place gives it back when its transfer has landed or died.
+//! session with one. Nobody starves: a transfer takes its places in one order (payer, merchant, the gates of both
+//! accounts, all), so no two wait for each other, and whoever holds a place gives it back when its transfer has landed or
+//! died.
 //!
-//! The payer's place comes first, because what waits keeps what it has: a payer with many sessions at one busy merchant
-//! then fills his own window and nobody else's.
+//! What waits keeps what it has, so the places of most come last. A payer with many sessions at one busy merchant fills
+//! his own window and nobody else's; transfers to a merchant whose account is closed ([`super::gates`]) fill that merchant's.
+//! Whoever has a place among all waits for nothing any more but the chain.
 
 use super::{keyed::Keyed, settings::LaneSettings};
 use solana_pubkey::Pubkey;
@@ -22,10 +24,17 @@ pub(super) struct Windows {
     per_merchant: usize,
 }
 
+// The permits are None only of a window that was closed, and none ever is.
+
+/// A transfer's places in the windows of its two accounts, given back on drop.
+pub(super) struct InLine {
+    _permits: [Option<OwnedSemaphorePermit>; 2],
+}
+
 /// A transfer's places in all three windows, given back on drop.
 pub(super) struct Place {
-    // None only of a window that was closed, and none ever is.
-    _permits: [Option<OwnedSemaphorePermit>; 3],
+    _accounts: InLine,
+    _all: Option<OwnedSemaphorePermit>,
 }
 
 impl Windows {
@@ -40,13 +49,16 @@ impl Windows {
         }
     }
 
-    /// Waits for a place from `source` to `destination`.
-    pub(super) async fn enter(&self, source: &Pubkey, destination: &Pubkey) -> Place {
+    /// Waits for a place in the windows of both accounts.
+    pub(super) async fn line_up(&self, source: &Pubkey, destination: &Pubkey) -> InLine {
         let payer = self.payers.lock_of(source, || Semaphore::new(self.per_payer)).acquire_owned().await.ok();
         let merchant = self.merchants.lock_of(destination, || Semaphore::new(self.per_merchant));
-        let merchant = merchant.acquire_owned().await.ok();
-        let all = Arc::clone(&self.all).acquire_owned().await.ok();
-        Place { _permits: [payer, merchant, all] }
+        InLine { _permits: [payer, merchant.acquire_owned().await.ok()] }
+    }
+
+    /// Waits for a place among all; for one that may move its accounts, and is planned next.
+    pub(super) async fn enter(&self, line: InLine) -> Place {
+        Place { _accounts: line, _all: Arc::clone(&self.all).acquire_owned().await.ok() }
     }
 }
 
@@ -66,7 +78,10 @@ mod tests {
     #[test]
     fn each_window_holds_as_many_as_it_says() {
         let windows = windows(3, 2, 2);
-        let enter = |from, to| windows.enter(&key(from), &key(to)).now_or_never();
+        let enter = |from, to| {
+            let line = windows.line_up(&key(from), &key(to)).now_or_never()?;
+            windows.enter(line).now_or_never()
+        };
         let (one, two) = (enter(1, 11), enter(1, 12));
         assert!(one.is_some() && two.is_some());
         assert!(enter(1, 13).is_none(), "the payer's window is full");
@@ -81,12 +96,12 @@ mod tests {
     #[tokio::test]
     async fn places_are_given_in_the_order_of_asking() {
         let windows = Arc::new(windows(1, 1, 1));
-        let first = windows.enter(&key(1), &key(11)).await;
+        let first = windows.enter(windows.line_up(&key(1), &key(11)).await).await;
         let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
         for number in 2..6_u8 {
             let (windows, told) = (Arc::clone(&windows), told.clone());
             tokio::spawn(async move {
-                let place = windows.enter(&key(number), &key(11)).await;
+                let place = windows.enter(windows.line_up(&key(number), &key(11)).await).await;
                 assert!(told.send(number).is_ok());
                 drop(place);
             });

@@ -7,16 +7,20 @@ use crate::{
 };
 use serde_json::{Value, json};
 use solana_message::{VersionedMessage, legacy};
+use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
-    domain::signed,
+    domain::{settlement::Purpose, signed},
     facilitator::{AllowancePolicy, AllowanceSettings},
     ledger::{Ledger as _, Totals},
     localnet::standins::Delegation,
     programs::{ciphertext::encrypt, inco_token::Transfer},
 };
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 const PURSE: u64 = 1_000_000;
 const PRICE: u64 = 1_000;
@@ -43,6 +47,22 @@ fn idle(allowances: AllowanceSettings) -> Options {
 /// Nothing is bought unless a test says so.
 fn never_at_rest() -> AllowanceSettings {
     AllowanceSettings { idle_after: HOUR, min_interval: HOUR, max_age: HOUR, request_interval: HOUR }
+}
+
+/// Asks by a session for its "user" or "merchant", signed by `signer`.
+pub(crate) async fn asks(world: &World, session: &str, who: &str, signer: &Wallet) -> (u16, Value) {
+    let at = world.now();
+    let message = signed::read_message(session, at);
+    let signature = bs58::encode(signer.sign(message.as_bytes())).into_string();
+    let path = format!("/sessions/{session}/allowances?at={at}&signature={signature}");
+    let (status, answer) = world.post(&path, &json!({ "for": who })).await;
+    check_answer("/sessions/{id}/allowances", "POST", status, &answer);
+    (status, answer)
+}
+
+async fn in_flight(world: &World, purpose: Purpose) -> usize {
+    let unfinished = world.ledger().unfinished().await.unwrap();
+    unfinished.iter().filter(|work| work.settlement.purpose == purpose && work.attempt.is_some()).count()
 }
 
 impl Shop {
@@ -103,15 +123,8 @@ impl Shop {
         network.ambush(destination, VersionedTransaction { signatures, message: VersionedMessage::Legacy(message) });
     }
 
-    /// Asks for `who` ("user" or "merchant"), signed by `signer`.
     async fn asks(&self, who: &str, signer: &Wallet) -> (u16, Value) {
-        let at = self.world.now();
-        let message = signed::read_message(&self.session, at);
-        let signature = bs58::encode(signer.sign(message.as_bytes())).into_string();
-        let path = format!("/sessions/{}/allowances?at={at}&signature={signature}", self.session);
-        let (status, answer) = self.world.post(&path, &json!({ "for": who })).await;
-        check_answer("/sessions/{id}/allowances", "POST", status, &answer);
-        (status, answer)
+        asks(&self.world, &self.session, who, signer).await
     }
 
     /// What moved on chain is what was captured.
@@ -279,5 +292,79 @@ async fn where_nothing_is_bought_on_idle_a_wallet_is_refreshed_from_our_own_acco
     shop.world.confirmed().await;
     assert_eq!(shop.world.balance(&shop.payer).await, PURSE - PRICE);
     assert!(!shop.is_readable(&shop.merchant), "each for himself");
+    shop.closes(1).await;
+}
+
+/// What asks and answers in a shop of its own beside others: a session and the wallet that pays by it.
+async fn another_payer(world: &World) -> (String, Wallet) {
+    let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
+    let session = world.open(&payer, &merchant.key(), 100_000).await;
+    let (status, answer) = world.post("/settle", &world.payment(&session, &merchant.key(), PRICE, None)).await;
+    assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer:#}");
+    (session, payer)
+}
+
+#[tokio::test]
+async fn a_line_of_refreshes_does_not_hold_a_merchants_account() {
+    let options = Options::settings(|settings| {
+        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.allowances = never_at_rest();
+    });
+    let mut shop = Shop::open(options).await;
+    let world = &shop.world;
+    let address = |wallet: Pubkey| world.programs.token_account(&wallet, &world.faucet.mint());
+    // A merchant whose account comes before our own in every order by key.
+    while address(shop.merchant.key()) > address(world.spender()) {
+        shop.merchant = world.wallet(0).await;
+    }
+    shop.session = world.open(&shop.payer, &shop.merchant.key(), 100_000).await;
+    shop.pays().await;
+    let mut crowd = Vec::new();
+    for _ in 0..5 {
+        crowd.push(another_payer(world).await);
+    }
+    // Every landing is told a second late, so each refresh holds what it holds for so long.
+    world.net.faults().change(|plan| plan.late_confirmation.insert("*".to_owned(), 40).map_or((), drop));
+    let refreshed = AtomicUsize::new(0);
+    let asks = async |session: &str, who, wallet: &Wallet| {
+        let (status, answer) = asks(world, session, who, wallet).await;
+        assert_eq!(status, 200, "{answer:#}");
+        refreshed.fetch_add(1, Ordering::SeqCst);
+    };
+    let line = futures_util::future::join_all(crowd.iter().map(|(session, payer)| asks(session, "user", payer)));
+    let merchant = async {
+        // At the end of the line, while the first of it has our own account made.
+        while in_flight(world, Purpose::Probe).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        asks(&shop.session, "merchant", &shop.merchant).await;
+    };
+    let pays = async {
+        while refreshed.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        shop.pays().await;
+        refreshed.load(Ordering::SeqCst)
+    };
+    let (_, (), before) = tokio::join!(line, merchant, pays);
+    assert!(before <= 4, "{before} refreshes were done before the merchant was paid");
+    shop.world.net.faults().clear();
+    assert_eq!(refreshed.into_inner(), 6);
+    shop.world.finish().await;
+}
+
+#[tokio::test]
+async fn who_asks_again_and_again_whether_a_balance_is_readable_is_told_to_wait() {
+    let shop = Shop::open(idle(never_at_rest())).await;
+    shop.pays().await;
+    assert_eq!(shop.asks("user", &shop.payer).await.0, 200);
+    for _ in 1..10 {
+        assert_eq!(shop.asks("user", &shop.payer).await.0, 200, "it is readable");
+    }
+    shop.world.net.network().reset_request_counts();
+    let (status, answer) = shop.asks("user", &shop.payer).await;
+    assert_eq!((status, &answer["error"]), (429, &json!("refresh_too_soon")), "{answer:#}");
+    assert_eq!(shop.world.net.network().request_counts().get("getMultipleAccounts"), None, "nothing is read for it");
+    assert_eq!(shop.asks("merchant", &shop.merchant).await.0, 200, "it was not the merchant who asked");
     shop.closes(1).await;
 }

@@ -1,11 +1,14 @@
 //! How transfers share the way to the chain: together where they can, one after the other where they must, and nobody
 //! last for ever.
 
-use crate::support::{Options, Wallet, World};
+use crate::{
+    allowances::asks,
+    support::{Options, Wallet, World},
+};
 use serde_json::json;
 use sotto::{
     domain::settlement::State,
-    facilitator::{AllowancePolicy, LaneSettings, Settings},
+    facilitator::{AllowancePolicy, AllowanceSettings, LaneSettings, Settings},
     ledger::Ledger as _,
 };
 use std::time::Duration;
@@ -41,6 +44,23 @@ async fn pays(world: &World, session: &str, merchant: &Wallet) {
 async fn in_flight(world: &World) -> usize {
     let unfinished = world.ledger().unfinished().await.unwrap();
     unfinished.iter().filter(|work| work.settlement.state == State::InFlight).count()
+}
+
+/// Has the next transfer land without anybody hearing of it until faults are cleared.
+async fn lose_the_next(world: &World) {
+    // A node that stands still takes transactions and executes none.
+    world.net.faults().change(|plan| plan.frozen = true);
+    let sent = async || {
+        let unfinished = world.ledger().unfinished().await.unwrap();
+        let flying = unfinished.into_iter().filter(|work| work.settlement.state == State::InFlight);
+        flying.map(|work| work.attempt.unwrap().get().signature.to_string()).collect::<Vec<_>>()
+    };
+    let mut lost = sent().await;
+    while lost.is_empty() {
+        tokio::task::yield_now().await;
+        lost = sent().await;
+    }
+    world.net.faults().change(|plan| (plan.missing_confirmation, plan.frozen) = (lost, false));
 }
 
 async fn transfers(world: &World) -> u64 {
@@ -140,5 +160,80 @@ async fn callers_who_come_together_share_transfers_again_and_again() {
     assert_eq!(after.captured.get() - before.captured.get(), 48_000);
     assert!(after.fees - before.fees <= 48 * 2_500, "{} transfers for 48 calls", after.transfers - before.transfers);
     assert_eq!(after.rent, before.rent);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn lanes_at_a_closed_account_take_no_place_from_other_merchants() {
+    let world = World::with(Options::settings(|settings| {
+        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.lanes.in_flight = 3;
+    }))
+    .await;
+    let ((closed, sessions), (open, others)) = (payers(&world, 3).await, payers(&world, 1).await);
+    // Has our own account made, which transfers of zero come from.
+    assert_eq!(asks(&world, &others[0], "merchant", &open).await.0, 200);
+    let network = world.net.network();
+    let stuck = async {
+        lose_the_next(&world).await;
+        network.reset_request_counts();
+        // Waits for the lost one, and closes the account for those who come after.
+        let refresh = asks(&world, &sessions[0], "merchant", &closed);
+        let crowd = async {
+            while network.request_counts().get("getMultipleAccounts").is_none_or(|reads| *reads < 3) {
+                tokio::task::yield_now().await;
+            }
+            let crowd = futures_util::future::join_all(sessions[1..].iter().map(|id| pays(&world, id, &closed)));
+            let elsewhere = async {
+                while world.ledger().waiting_sessions().await.unwrap().len() < 2 {
+                    tokio::task::yield_now().await;
+                }
+                pays(&world, &others[0], &open).await;
+                let waiting = world.ledger().waiting_sessions().await.unwrap().len();
+                world.net.faults().clear();
+                assert_eq!(waiting, 2, "the crowd waits, and he does not wait for it");
+            };
+            tokio::join!(crowd, elsewhere)
+        };
+        tokio::join!(refresh, crowd)
+    };
+    tokio::join!(pays(&world, &sessions[0], &closed), stuck);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn who_is_to_buy_allowances_waits_for_a_lost_transfer_a_while_and_goes_without() {
+    let overdue = Duration::from_secs(3);
+    let world = World::with(plain(move |settings| {
+        settings.allowances = AllowanceSettings {
+            idle_after: Duration::from_hours(1),
+            min_interval: Duration::ZERO,
+            max_age: overdue,
+            request_interval: Duration::ZERO,
+        };
+    }))
+    .await;
+    let (merchant, sessions) = payers(&world, 2).await;
+    let before = world.ledger().totals(None).await.unwrap();
+    // A node that stands still takes transactions and executes none.
+    world.net.faults().change(|plan| plan.frozen = true);
+    let second = async {
+        while in_flight(&world).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        // What makes it overdue is time and nothing else.
+        tokio::time::sleep(overdue).await;
+        let both_fly = async {
+            while in_flight(&world).await < 2 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            world.net.faults().clear();
+        };
+        tokio::join!(pays(&world, &sessions[1], &merchant), both_fly);
+    };
+    let both = async { tokio::join!(pays(&world, &sessions[0], &merchant), second) };
+    tokio::time::timeout(Duration::from_secs(30), both).await.expect("it goes without");
+    let after = world.ledger().totals(None).await.unwrap();
+    assert_eq!((after.rent - before.rent, after.fees - before.fees), (0, 20_000));
     world.finish().await;
 }

@@ -87,10 +87,12 @@ impl Facilitator {
         };
         let [source, destination] = self.accounts_of(&session);
         let work = self.unread.at_work([source, destination]);
-        let place = self.windows.enter(&source, &destination).await;
+        let line = self.windows.line_up(&source, &destination).await;
         // After a landing a lane looks whether more waits; only for somebody who does, others are kept waiting.
         let waits = lane.woken.load(Ordering::SeqCst) > 0;
         let (held, buying) = self.hold_accounts(&session, waits).await;
+        // Last: one that stands before a closed account takes no place from those who could fly.
+        let place = self.windows.enter(line).await;
         // Counted before they are taken: one that comes in between is counted again and costs a look.
         let together = lane.woken.swap(0, Ordering::SeqCst);
         let limit = self.carry_limit(&session).await?;
@@ -138,19 +140,23 @@ impl Facilitator {
     /// `due` tells whether it may be one that is bought for accounts that never rest.
     pub(super) async fn hold_accounts(&self, session: &Session, due: bool) -> (AccountsHeld, Option<Buying>) {
         let accounts = self.accounts_of(session);
-        let (alone, buying) = match self.settings.decrypt_allowance {
-            _ if self.needs_allowances() => (true, None),
-            AllowancePolicy::Every => (true, None),
-            AllowancePolicy::Never => (false, None),
-            AllowancePolicy::Idle if !due => (false, None),
+        let [source, destination] = accounts;
+        let alone = match self.settings.decrypt_allowance {
+            _ if self.needs_allowances() => true,
+            AllowancePolicy::Every => true,
+            AllowancePolicy::Never => false,
             // On accounts that are never at rest one transfer in a while waits until both are still.
             AllowancePolicy::Idle => {
-                let buying = self.unread.overdue(accounts, Instant::now());
-                (buying.is_some(), buying)
+                if due && let Some(buying) = self.unread.overdue(accounts, Instant::now()) {
+                    if let Some(held) = self.gates.alone_in_time(source, destination).await {
+                        return (held, Some(buying));
+                    }
+                    tracing::info!(session = session.id.log_hash(), "a transfer goes without decrypt allowances");
+                }
+                false
             }
         };
-        let [source, destination] = accounts;
-        (self.gates.accounts(source, destination, alone).await, buying)
+        (self.gates.accounts(source, destination, alone).await, None)
     }
 }
 
