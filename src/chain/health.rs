@@ -29,6 +29,8 @@ const SHORTEST_REST: Duration = Duration::from_millis(500);
 const LONGEST_REST: Duration = Duration::from_secs(30);
 /// How long an endpoint that was seen to be behind is avoided.
 const CATCHING_UP: Duration = Duration::from_secs(2);
+/// How long an endpoint is avoided that told of a time to come.
+const LEAPT_REST: Duration = Duration::from_mins(1);
 /// A wrong cluster is asked again after so long: a URL may be pointed elsewhere.
 const CLUSTER_RECHECK: Duration = Duration::from_mins(1);
 
@@ -41,6 +43,8 @@ pub enum EndpointState {
     Well,
     /// It answers, and is behind the others.
     Behind,
+    /// It tells of slots or heights that the chain cannot have reached.
+    Ahead,
     /// Its last answer was none.
     Failing,
     /// It asked to be left alone.
@@ -56,6 +60,7 @@ impl EndpointState {
             Self::Unasked => "not asked yet",
             Self::Well => "well",
             Self::Behind => "behind",
+            Self::Ahead => "ahead of the chain",
             Self::Failing => "failing",
             Self::Resting => "resting",
             Self::WrongCluster => "another cluster",
@@ -115,6 +120,8 @@ struct Seen {
     /// It failed or was behind a moment ago: others first until then.
     avoided_until: Option<Instant>,
     behind: u64,
+    /// It told of what cannot be: others first until then, whatever it answers.
+    leapt_until: Option<Instant>,
     cluster: Cluster,
 }
 
@@ -130,6 +137,7 @@ impl Default for Health {
             rests_until: None,
             avoided_until: None,
             behind: 0,
+            leapt_until: None,
             cluster: Cluster::Unknown,
         }))
     }
@@ -172,6 +180,11 @@ impl Health {
         self.lock().behind = behind;
     }
 
+    /// It told of a slot or a height that the chain cannot have reached.
+    pub(super) fn leapt(&self, now: Instant) {
+        self.lock().leapt_until = Some(now + LEAPT_REST);
+    }
+
     /// Whether it serves the right cluster.
     pub(super) fn identified(&self, right: bool, now: Instant) {
         self.lock().cluster = if right { Cluster::Right } else { Cluster::Wrong { since: now } };
@@ -204,6 +217,9 @@ impl Health {
         if is_ahead(seen.avoided_until) {
             cost += LAST_RESORT;
         }
+        if is_ahead(seen.leapt_until) {
+            cost += LAST_RESORT * 2;
+        }
         if is_ahead(seen.rests_until) {
             cost += LAST_RESORT * 10;
         }
@@ -221,6 +237,7 @@ impl Health {
             Seen { cluster: Cluster::Wrong { .. }, .. } => EndpointState::WrongCluster,
             _ if rest.is_some() => EndpointState::Resting,
             Seen { failures: 1.., .. } => EndpointState::Failing,
+            Seen { leapt_until: Some(until), .. } if until > now => EndpointState::Ahead,
             Seen { latency: None, .. } => EndpointState::Unasked,
             Seen { behind, .. } if behind > TOLERATED_LAG => EndpointState::Behind,
             Seen { .. } => EndpointState::Well,
@@ -302,6 +319,17 @@ mod tests {
         first.compared(TOLERATED_LAG + 2);
         assert!(first.cost(0, now) > second.cost(1, now));
         assert_eq!(first.tell(0, now).state, EndpointState::Behind);
+    }
+
+    #[test]
+    fn who_tells_of_a_time_to_come_is_avoided_for_a_while_though_it_answers() {
+        let (first, second, now) = (Health::default(), Health::default(), Instant::now());
+        first.leapt(now);
+        first.answered(MILLI);
+        assert!(first.cost(0, now) > second.cost(1, now));
+        assert_eq!(first.tell(0, now).state, EndpointState::Ahead);
+        assert!(first.cost(0, now + LEAPT_REST) < second.cost(1, now + LEAPT_REST));
+        assert_eq!(first.tell(0, now + LEAPT_REST).state, EndpointState::Well);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::chain::{
     ChainError,
     counts::{Counters, Reason},
     endpoint,
+    floor::Floor,
     health::EndpointHealth,
     node::{EndpointUrls, Node, Question},
 };
@@ -22,10 +23,7 @@ use solana_rpc_client_api::request::RpcRequest;
 use solana_signature::Signature;
 use std::{
     num::NonZeroUsize,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -53,7 +51,7 @@ pub(super) struct Pool {
     /// The genesis hash that the others are held to.
     cluster: OnceCell<String>,
     /// The newest slot at which something that matters was seen.
-    floor: AtomicU64,
+    floor: Floor,
     sent: Mutex<LruCache<Signature, usize>>,
     used: Mutex<Instant>,
     timeout: Duration,
@@ -73,10 +71,10 @@ impl Pool {
             return Err(ChainError::Inconsistent("no endpoint is configured".into()));
         }
         Ok(Self {
-            nodes,
             expected,
             cluster: OnceCell::new(),
-            floor: AtomicU64::new(0),
+            floor: Floor::new(nodes.len() == 1),
+            nodes,
             sent: Mutex::new(LruCache::new(REMEMBERED_SENDS)),
             used: Mutex::new(Instant::now()),
             timeout,
@@ -93,17 +91,26 @@ impl Pool {
 
     /// The slot that no reading may be older than.
     pub(super) fn floor(&self) -> u64 {
-        self.floor.load(Ordering::Relaxed)
+        self.floor.slot()
     }
 
     /// A transaction was seen at `slot`: nobody may tell us of a time before that any more.
     pub(super) fn has_landed(&self, slot: u64) {
-        self.floor.fetch_max(slot, Ordering::Relaxed);
+        if !self.floor.tell(None, slot, Instant::now()) {
+            tracing::warn!(slot, "a landing is told from a time to come");
+        }
     }
 
-    /// A blockhash was told at `slot`.
-    pub(super) fn has_reached(&self, slot: u64) {
-        self.floor.fetch_max(slot.saturating_sub(SPREAD), Ordering::Relaxed);
+    /// `node` answered as of `slot`. False when the chain cannot have come so far: then it is not to be believed, and not
+    /// soon to be asked again.
+    pub(super) fn has_reached(&self, node: &Node, slot: u64) -> bool {
+        let now = Instant::now();
+        let possible = self.floor.tell(Some(node.place), slot.saturating_sub(SPREAD), now);
+        if !possible {
+            tracing::warn!(endpoint = node.place + 1, slot, "an endpoint tells of a time to come");
+            node.health.leapt(now);
+        }
+        possible
     }
 
     /// Asks until an endpoint answers, each at most once per round.
@@ -117,7 +124,26 @@ impl Pool {
         question: &Question,
         good: impl Fn(&T) -> bool + Send,
     ) -> Result<T, ChainError> {
+        self.ask_from(question, 0, move |_, answer| good(answer)).await
+    }
+
+    /// The same where it matters who answered, and who tells of slots is judged by them ([`Pool::has_reached`]).
+    pub(super) async fn ask_judged<T: DeserializeOwned>(
+        &self,
+        question: &Question,
+        good: impl Fn(&Node, &T) -> bool + Send,
+    ) -> Result<T, ChainError> {
+        if !self.floor.is_founded() {
+            self.examine().await;
+        }
         self.ask_from(question, 0, good).await
+    }
+
+    /// Asks every endpoint together; in the configured order, none where one did not answer. Who is silent keeps the others
+    /// waiting for a part of the time only.
+    pub(super) async fn ask_all<T: DeserializeOwned>(&self, question: &Question) -> Vec<Option<T>> {
+        let limit = if self.nodes.len() == 1 { self.timeout } else { self.timeout / 4 };
+        join_all(self.nodes.iter().map(|node| async move { self.ask_node(node, question, limit).await.ok() })).await
     }
 
     /// Sends; a repetition goes to another endpoint first.
@@ -128,14 +154,14 @@ impl Pool {
             *times += 1;
             times.saturating_sub(1)
         };
-        self.ask_from(question, before, |_| true).await
+        self.ask_from(question, before, |_, _| true).await
     }
 
     async fn ask_from<T: DeserializeOwned>(
         &self,
         question: &Question,
         turn: usize,
-        good: impl Fn(&T) -> bool + Send,
+        good: impl Fn(&Node, &T) -> bool + Send,
     ) -> Result<T, ChainError> {
         self.use_now();
         let begun = Instant::now();
@@ -150,7 +176,7 @@ impl Pool {
                 let left = self.timeout.saturating_sub(begun.elapsed()).max(self.timeout / 10);
                 let limit = left / u32::try_from(count - asked).unwrap_or(1);
                 match self.ask_node(node, question, limit).await {
-                    Ok(answer) if good(&answer) => return Ok(answer),
+                    Ok(answer) if good(node, &answer) => return Ok(answer),
                     Ok(_) => error = Some(worse(error, endpoint::behind(question.what))),
                     Err(refused @ ChainError::Refused(_)) => return Err(refused),
                     Err(failed) => error = Some(worse(error, failed)),
@@ -235,15 +261,13 @@ impl Pool {
 
     /// Asks every endpoint where it stands, together, and compares them.
     pub(super) async fn examine(&self) {
-        let asked = self.nodes.iter().map(|node| async move {
-            let question = Question {
-                reason: Reason::Check,
-                ..Question::new("asking for the slot", RpcRequest::GetSlot, json!([CommitmentConfig::confirmed()]))
-            };
-            self.ask_node::<u64>(node, &question, self.timeout).await.ok()
-        });
-        let slots = join_all(asked).await;
-        let best = slots.iter().flatten().max().copied().unwrap_or(0);
+        let question = Question {
+            reason: Reason::Check,
+            ..Question::new("asking for the slot", RpcRequest::GetSlot, json!([CommitmentConfig::confirmed()]))
+        };
+        let slots = self.ask_all::<u64>(&question).await;
+        let told = slots.iter().enumerate().filter_map(|(place, slot)| Some((place, (*slot)?)));
+        let best = self.floor.compared(told.collect(), Instant::now());
         for (node, slot) in self.nodes.iter().zip(slots) {
             if let Some(slot) = slot {
                 node.health.compared(best.saturating_sub(slot));

@@ -1,9 +1,15 @@
 //! A live blockhash, always at hand: a background task asks for a new one while anybody uses them.
 //!
 //! Promises: a blockhash handed out was told by the endpoint within [`RefreshPolicy::stale_after`], and the chain's
-//! height has moved within [`RefreshPolicy::stalled_after`]: a node that stands still would let us sign on dead hashes.
+//! height has moved within [`RefreshPolicy::stalled_after`]: a node that stands still would let us sign on dead hashes. Its
+//! last valid height is one that it can have ([`super::heights`]).
 
-use crate::chain::{ChainError, LiveBlockhash, node::Question, pool::Pool};
+use crate::chain::{
+    ChainError, LiveBlockhash,
+    heights::{Anchor, Heights, Told as Judged},
+    node::{Node, Question},
+    pool::Pool,
+};
 use lru::LruCache;
 use serde_json::json;
 use solana_commitment_config::CommitmentConfig;
@@ -55,6 +61,7 @@ impl Default for RefreshPolicy {
 pub(super) struct Blockhashes {
     pool: Arc<Pool>,
     policy: RefreshPolicy,
+    heights: Heights,
     known: Mutex<Known>,
     /// The slot at which each was alive.
     seen: Mutex<LruCache<Hash, u64>>,
@@ -82,7 +89,8 @@ impl Blockhashes {
     pub(super) fn new(pool: Arc<Pool>, policy: RefreshPolicy) -> Self {
         let known = Mutex::new(Known { latest: None, used: Instant::now() });
         let seen = Mutex::new(LruCache::new(REMEMBERED));
-        Self { pool, policy, known, seen, asking: tokio::sync::Mutex::new(()), wanted: Notify::new() }
+        let heights = Heights::default();
+        Self { pool, policy, heights, known, seen, asking: tokio::sync::Mutex::new(()), wanted: Notify::new() }
     }
 
     /// A blockhash was alive at `slot`.
@@ -149,19 +157,40 @@ impl Blockhashes {
             return Ok(told);
         }
         let asked = Instant::now();
-        let params = json!([CommitmentConfig::confirmed()]);
-        let question = Question::new("asking for a blockhash", RpcRequest::GetLatestBlockhash, params);
-        let answer: Response<RpcBlockhash> = self.pool.ask(&question).await?;
-        let RpcBlockhash { blockhash, last_valid_block_height } = answer.value;
-        let malformed = |_| ChainError::Inconsistent("a blockhash cannot be read".into());
-        let hash: Hash = blockhash.parse().map_err(malformed)?;
-        let new = LiveBlockhash { hash, last_valid_block_height, slot: answer.context.slot };
-        self.pool.has_reached(new.slot);
-        self.saw(&hash, new.slot);
+        let new = self.ask_for_one().await?;
+        self.saw(&new.hash, new.slot);
         let mut known = self.lock();
         let told = self.merge(known.latest, new, asked);
         known.latest = Some(told);
         Ok(told)
+    }
+
+    /// A blockhash whose slot and last valid height can be true, from whoever tells one.
+    async fn ask_for_one(&self) -> Result<LiveBlockhash, ChainError> {
+        let params = json!([CommitmentConfig::confirmed()]);
+        let question = Question::new("asking for a blockhash", RpcRequest::GetLatestBlockhash, params);
+        let pool = &self.pool;
+        let first: Response<RpcBlockhash> =
+            pool.ask_judged(&question, |node, told: &Response<_>| pool.has_reached(node, told.context.slot)).await?;
+        if let Some(anchor) = self.heights.near(first.value.last_valid_block_height) {
+            return live(&first, anchor);
+        }
+        // The chain has moved on, or this node is not to be believed.
+        let anchor = self.heights.ask(pool).await?;
+        let judge = |told: &Response<RpcBlockhash>| anchor.judge(told.value.last_valid_block_height);
+        if judge(&first) == Judged::Plausible {
+            return live(&first, anchor);
+        }
+        let good = |node: &Node, told: &Response<RpcBlockhash>| {
+            let judged = judge(told);
+            if judged == Judged::Absurd {
+                let height = told.value.last_valid_block_height;
+                tracing::warn!(endpoint = node.place + 1, height, "an endpoint tells a blockhash that lives for ever");
+                node.health.leapt(Instant::now());
+            }
+            judged == Judged::Plausible && pool.has_reached(node, told.context.slot)
+        };
+        live(&pool.ask_judged(&question, good).await?, anchor)
     }
 
     /// A node that lags behind the one asked before does not take back what is known, unless that has grown stale.
@@ -207,4 +236,15 @@ impl Blockhashes {
     fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The blockhash as it is recorded with what is signed under it.
+fn live(told: &Response<RpcBlockhash>, anchor: Anchor) -> Result<LiveBlockhash, ChainError> {
+    let malformed = |_| ChainError::Inconsistent("a blockhash cannot be read".into());
+    let last_valid_block_height = anchor.at_least(told.value.last_valid_block_height);
+    Ok(LiveBlockhash {
+        hash: told.value.blockhash.parse().map_err(malformed)?,
+        last_valid_block_height,
+        slot: told.context.slot,
+    })
 }

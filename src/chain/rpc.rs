@@ -7,7 +7,7 @@ use crate::{
         confirm::Observer,
         counts::Counters,
         history::{self, Listed, Page, SeenTransaction},
-        node::Question,
+        node::{Node, Question},
         policy::FeePolicy,
         poll,
         pool::Pool,
@@ -181,7 +181,9 @@ impl SolanaChain {
         };
         let what = "asking whether a blockhash is alive";
         let question = Question::new(what, RpcRequest::IsBlockhashValid, json!([hash.to_string(), config]));
-        let valid: Response<bool> = self.pool.ask(&question).await?;
+        let pool = &self.pool;
+        let valid: Response<bool> =
+            pool.ask_judged(&question, |node, told: &Response<bool>| pool.has_reached(node, told.context.slot)).await?;
         Ok(valid.value.then_some(valid.context.slot))
     }
 }
@@ -235,7 +237,9 @@ impl Chain for SolanaChain {
         at_least: u64,
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
         let question = reads::accounts_question(keys, self.pool.floor().max(at_least));
-        let answer: reads::AccountsAnswer = self.pool.ask(&question).await?;
+        let pool = &self.pool;
+        let good = |node: &Node, told: &reads::AccountsAnswer| pool.has_reached(node, told.context.slot);
+        let answer = pool.ask_judged(&question, good).await?;
         let slot = answer.context.slot;
         Ok((slot, reads::accounts(&answer, keys)?))
     }

@@ -241,9 +241,6 @@ impl Facilitator {
             drive.attempt = None;
         }
         drive.seen = Observation::NotAsked;
-        if let Event::Landed { slot } = event {
-            self.watch.saw(slot);
-        }
         if drive.settlement.purpose == Purpose::Capture
             && let Some(session) = drive.settlement.session
         {

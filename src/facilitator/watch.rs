@@ -47,7 +47,8 @@ impl Watch {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The chain is known to have reached this slot: a node that does not know it is not believed.
+    /// Accounts were read as of this slot: no older state of them is believed. Only slots that the chain port believes come
+    /// here, and what landed is that port's to remember.
     pub(super) fn saw(&self, slot: u64) {
         self.newest.fetch_max(slot, Ordering::Relaxed);
     }

@@ -2,13 +2,14 @@
 
 use super::{
     proxy::{Proxy, Reply},
-    scene::{Scene, settings},
+    scene::{PATIENCE, SOL, Scene, by_hand, settings, several},
 };
 use axum::{body::Body, response::Response};
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use sotto::{
-    chain::{Chain, ChainError, rpc::SolanaChain},
+    chain::{Chain, ChainError, Commitment, EndpointState, rpc::SolanaChain},
+    domain::settlement::Observation,
     localnet::Localnet,
 };
 use std::time::{Duration, Instant};
@@ -100,4 +101,105 @@ async fn shutting_down_ends_every_background_task() {
     let scene = Scene::new().await;
     scene.sent().await;
     tokio::time::timeout(Duration::from_secs(5), scene.chain.shutdown()).await.unwrap();
+}
+
+/// More than any chain has of anything.
+const FAR: u64 = 1_000_000_000_000;
+
+/// A scene whose first endpoint can lie and whose second does not.
+async fn beside_an_honest_one() -> (Scene, Proxy) {
+    let (sender, opened) = std::sync::mpsc::channel();
+    let scene = Scene::start(by_hand(), |net| {
+        let proxy = Proxy::start(net.rpc_url());
+        let proxy = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(proxy));
+        let urls = several(&[&proxy.url, &net.rpc_url()]);
+        sender.send(proxy).unwrap();
+        urls
+    })
+    .await;
+    (scene, opened.recv().unwrap())
+}
+
+fn with_height(method: &str, truth: &Value) -> Option<Reply> {
+    (method == "getLatestBlockhash").then(|| {
+        let mut told = truth.clone();
+        told["value"]["lastValidBlockHeight"] = json!(FAR);
+        Reply::Result(told)
+    })
+}
+
+fn with_slot(truth: &Value) -> Option<Reply> {
+    truth["context"]["slot"].is_u64().then(|| {
+        let mut told = truth.clone();
+        told["context"]["slot"] = json!(FAR);
+        Reply::Result(told)
+    })
+}
+
+/// The blockhashes that are known by now are asked for anew.
+async fn outlive_the_known() {
+    tokio::time::sleep(Duration::from_millis(700)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blockhash_with_an_absurd_height_holds_no_payment_for_ever() {
+    let (scene, first) = beside_an_honest_one().await;
+    first.change(with_height);
+    outlive_the_known().await;
+    let attempt = scene.attempt_of(SOL).await;
+    assert!(attempt.get().last_valid_block_height < 1_000, "{}", attempt.get().last_valid_block_height);
+    assert_eq!(scene.chain.endpoints()[0].state, EndpointState::Ahead);
+    scene.expire();
+    let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+    assert!(matches!(seen, Observation::Absent(_)), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_signed_under_the_absurd_height_of_a_lone_endpoint() {
+    let (net, proxy, chain) = behind_a_proxy(1 << 20).await;
+    proxy.change(with_height);
+    outlive_the_known().await;
+    let error = chain.latest_blockhash().await.unwrap_err();
+    assert!(matches!(error, ChainError::Unavailable { .. }), "{error:?}");
+    proxy.change(|_, _| None);
+    let told = chain.latest_blockhash().await.unwrap();
+    assert!(told.last_valid_block_height < 10_000, "{told:?}");
+    drop(net);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blockhash_is_not_believed_to_die_before_it_can_be_dead() {
+    let (net, proxy, chain) = behind_a_proxy(1 << 20).await;
+    let honest = chain.latest_blockhash().await.unwrap();
+    proxy.change(|method, truth| {
+        (method == "getLatestBlockhash").then(|| {
+            let mut told = truth.clone();
+            told["value"]["lastValidBlockHeight"] = json!(truth["value"]["lastValidBlockHeight"].as_u64()? - 100);
+            Some(Reply::Result(told))
+        })?
+    });
+    outlive_the_known().await;
+    let told = chain.latest_blockhash().await.unwrap();
+    assert!(told.last_valid_block_height + 31 >= honest.last_valid_block_height, "{told:?} {honest:?}");
+    assert_ne!(told.hash, honest.hash);
+    drop(net);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_from_the_far_future_makes_no_honest_endpoint_behind() {
+    let (scene, first) = beside_an_honest_one().await;
+    let key = [Pubkey::default()];
+    let honest = scene.chain.accounts_since(&key, 0).await.unwrap().0;
+    first.change(|_, truth| with_slot(truth));
+    let (slot, _) = scene.chain.accounts_since(&key, honest).await.unwrap();
+    assert!(slot < 1_000, "{slot}");
+    outlive_the_known().await;
+    let told = scene.chain.latest_blockhash().await.unwrap();
+    assert!(told.slot < 1_000, "{told:?}");
+    assert_eq!(scene.chain.endpoints()[0].state, EndpointState::Ahead);
+    scene.chain.accounts(&key).await.unwrap();
+    // What was said once is not remembered: the endpoint that said it serves again.
+    first.change(|_, _| None);
+    scene.net.tick_slots(3);
+    assert!(scene.chain.accounts_since(&key, slot).await.unwrap().0 < 1_000);
 }
