@@ -10,12 +10,12 @@ use crate::{
         budget::{Lane, OverBudget, Scope},
         reason::{OpenReason, PayReason},
         session::Session,
-        settlement::{Attempt, Cost, Purpose, Settlement},
+        settlement::{Cost, Purpose, Settlement},
     },
     facilitator::{
         AllowancePolicy, Facilitator, OpenError, OpenRefusal, PayRefusal, sessions::Judged, signing::SignFailure,
     },
-    ledger::{LedgerError, Recorded},
+    ledger::LedgerError,
     programs::inco_token::IncoAccount,
 };
 use solana_pubkey::Pubkey;
@@ -32,8 +32,6 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 const HOPELESS_REST: Duration = Duration::from_secs(30);
 /// How many limits are remembered before those that have rested are forgotten.
 const REMEMBERED: usize = 1_024;
-/// How many rents one round compares with the chain.
-const RENTS_PER_ROUND: u64 = 32;
 /// What a transfer may cost in fees, for the first look at a fee payer's balance: three signatures.
 const USUAL_FEE: u64 = 15_000;
 /// What two decrypt allowances cost in rent, roughly, for the first look at the spender's balance.
@@ -208,34 +206,6 @@ impl Facilitator {
         match self.ledger.over_budget(&Lane::of(session), cost, self.clock.now()).await? {
             Some(over) => Err(too_costly(&over).into()),
             None => Ok(()),
-        }
-    }
-
-    /// Compares the booked rent of landed transactions with what the chain says.
-    pub(super) async fn check_rents(&self) -> Result<(), LedgerError> {
-        for attempt in self.ledger.rents_to_check(RENTS_PER_ROUND).await? {
-            self.check_rent(&attempt).await?;
-        }
-        Ok(())
-    }
-
-    /// Books the rent that a landed transaction really spent. Without an answer of the chain the upper bound stays, and
-    /// a later round asks again.
-    pub(super) async fn check_rent(&self, attempt: &Recorded<Attempt>) -> Result<(), LedgerError> {
-        let Attempt { signature, cost, .. } = attempt.get();
-        if cost.rent == 0 {
-            return Ok(());
-        }
-        match self.chain.lamports_spent(attempt).await {
-            Ok(Some(spent)) => {
-                let rent = spent.saturating_sub(cost.fee).saturating_sub(cost.grant);
-                self.ledger.correct_rent(signature, rent).await
-            }
-            Ok(None) => Ok(()),
-            Err(error) => {
-                tracing::debug!(%error, "what a transaction spent is not known yet");
-                Ok(())
-            }
         }
     }
 }

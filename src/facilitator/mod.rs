@@ -36,6 +36,7 @@ mod reads;
 mod recipient;
 mod recovery;
 mod refresh;
+mod rents;
 mod resting;
 mod room;
 mod sessions;
@@ -124,6 +125,8 @@ pub struct Facilitator {
     settings: Settings,
     /// Limits that were reached lately.
     rests: budget::Rests,
+    /// Where the comparing of booked rents stands.
+    rents: rents::Rents,
     fee_payers: fee_payers::FeePayers,
     lanes: lanes::Lanes,
     /// Turns at the ledger for what carries many holds.
@@ -181,6 +184,7 @@ impl Facilitator {
             clock: ports.clock,
             chance: ports.chance,
             rests: budget::Rests::default(),
+            rents: rents::Rents::default(),
             fee_payers: fee_payers::FeePayers::new(&keys, settings.low_balance),
             event_ids: event_ids(&*keys.spender),
             keys,

@@ -165,7 +165,7 @@ impl Facilitator {
                 self.resume(work);
             }
         }
-        self.check_rents().await?;
+        self.check_rents();
         // An outage while an opening was proved, or a Covalidator that lagged, leaves it for the next round.
         for session in self.ledger.opening_sessions().await? {
             self.resume_opening(&session);

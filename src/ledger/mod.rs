@@ -272,8 +272,13 @@ pub trait Ledger: Send + Sync + 'static {
     /// What was booked since `since`, by hour, purpose and merchant, oldest first.
     async fn spending(&self, since: UnixSeconds) -> Result<Vec<Spending>, LedgerError>;
 
-    /// At most `most` landed attempts whose booked rent is an upper bound that nobody has compared with the chain yet.
-    async fn rents_to_check(&self, most: u64) -> Result<Vec<Recorded<Attempt>>, LedgerError>;
+    /// At most `most` landed attempts whose booked rent is an upper bound that nobody has compared with the chain yet, in
+    /// the order of their settlements: those that come after `after`.
+    async fn rents_to_check(
+        &self,
+        after: Option<SettlementId>,
+        most: u64,
+    ) -> Result<Vec<Recorded<Attempt>>, LedgerError>;
 
     /// Books the rent that a landed attempt really spent, once; a booking that is not waiting for it is left alone.
     async fn correct_rent(&self, signature: &Signature, rent: u64) -> Result<(), LedgerError>;

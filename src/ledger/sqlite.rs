@@ -203,8 +203,12 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| bookings::spending(conn, since)).await
     }
 
-    async fn rents_to_check(&self, most: u64) -> Result<Vec<Recorded<Attempt>>, LedgerError> {
-        self.0.readers.run(move |conn| bookings::rents_to_check(conn, most)).await
+    async fn rents_to_check(
+        &self,
+        after: Option<SettlementId>,
+        most: u64,
+    ) -> Result<Vec<Recorded<Attempt>>, LedgerError> {
+        self.0.readers.run(move |conn| bookings::rents_to_check(conn, after, most)).await
     }
 
     async fn correct_rent(&self, signature: &Signature, rent: u64) -> Result<(), LedgerError> {

@@ -161,7 +161,7 @@ async fn wait_until_settled(ledger: &SqliteLedger, name: &str) {
     let settled = async {
         while !ledger.unfinished().await.unwrap().is_empty()
             || !ledger.opening_sessions().await.unwrap().is_empty()
-            || !ledger.rents_to_check(1).await.unwrap().is_empty()
+            || !ledger.rents_to_check(None, 1).await.unwrap().is_empty()
         {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

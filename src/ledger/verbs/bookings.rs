@@ -9,7 +9,7 @@ use crate::{
         budget::{Lane, Spending},
         clock::UnixSeconds,
         session::SessionId,
-        settlement::{Attempt, Cost, Purpose, Settlement},
+        settlement::{Attempt, Cost, Purpose, Settlement, SettlementId},
     },
     ledger::{
         LedgerError, Recorded,
@@ -112,13 +112,17 @@ pub(in crate::ledger) fn book(conn: &Connection, signature: &Signature, as_what:
     if changed == 1 { Ok(()) } else { Err(missing("booking")) }
 }
 
-/// Landed attempts whose rent is an upper bound still.
-pub(in crate::ledger) fn rents_to_check(conn: &Connection, most: u64) -> Outcome<Vec<Recorded<Attempt>>> {
+/// Landed attempts whose rent is an upper bound still, of settlements behind `after`.
+pub(in crate::ledger) fn rents_to_check(
+    conn: &Connection,
+    after: Option<SettlementId>,
+    most: u64,
+) -> Outcome<Vec<Recorded<Attempt>>> {
     let found = select::attempts(
         conn,
         "WHERE signature IN (SELECT signature FROM sponsored_lamports WHERE rent_known = 0 AND state = 'spent' \
-         ORDER BY settlement LIMIT ?1)",
-        [column("most", most)?],
+         AND (?1 IS NULL OR settlement > ?1) ORDER BY settlement LIMIT ?2) ORDER BY settlement",
+        params![after.map(select::settlement_key), column("most", most)?],
     )?;
     Ok(found.into_iter().map(Recorded).collect())
 }

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use sotto::{
     domain::{
         budget::{Budgets, Part, Scope},
-        settlement::Cost,
+        settlement::{Attempt, Cost, Event, Purpose, SettlementId},
     },
     facilitator::{AllowancePolicy, Settings},
     ledger::Ledger as _,
 };
+use std::time::Duration;
 
 /// An opening of the tests' client: two signatures, and the grant.
 const OPENING: u64 = 10_000 + 2_000_000;
@@ -255,7 +256,7 @@ async fn r18_the_rent_of_an_account_that_was_there_is_booked_as_what_it_was() {
     let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
     let before = purse(&world);
     world.open(&payer, &merchant.key(), 10).await;
-    assert_eq!(world.ledger().rents_to_check(10).await.unwrap(), [], "asked before the opening was answered");
+    assert_eq!(world.ledger().rents_to_check(None, 10).await.unwrap(), [], "asked before the opening was answered");
     let totals = world.ledger().totals(None).await.unwrap();
     assert_eq!((totals.rent, totals.fees + totals.grants), (0, before - purse(&world)));
     world.finish().await;
@@ -272,5 +273,59 @@ async fn r17_decrypt_allowances_have_a_budget_of_their_own() {
     let body = world.opening_body(&world.opening(&payer, &merchant.key(), 10)).await;
     // The approve's own upper bound passes that budget too.
     assert_eq!(ask(&world, "/sessions", &body).await.status, 429);
+    world.finish().await;
+}
+
+/// A transaction of ours that is on the chain, or never was, booked with a rent of 1,000 at most.
+async fn landed_and_booked(ledger: &dyn sotto::ledger::Ledger, number: u8, signature: solana_signature::Signature) {
+    let id = SettlementId::from_random_bytes([number; 16]);
+    let settlement = ledger.plan_other(id, Purpose::Probe, None, 1_000).await.unwrap();
+    let attempt = Attempt {
+        settlement: id,
+        number: 1,
+        signature,
+        wire: vec![number; 100],
+        last_valid_block_height: 1,
+        signed_at_slot: 1,
+        cost: Cost { fee: 5_000, rent: 1_000, grant: 0 },
+        bears_allowances: false,
+    };
+    let (settlement, _) = ledger.record_signed(&settlement, attempt, 1_000).await.unwrap().recorded().unwrap();
+    let settlement = ledger.record(&settlement, Event::Landed { slot: 1 }, &[], 1_000).await.unwrap();
+    ledger.record(&settlement, Event::Finalised, &[], 1_000).await.unwrap();
+}
+
+/// Guard: the place in the line that `check_more_rents` remembers, and its patience.
+#[tokio::test]
+async fn a_rent_nobody_can_tell_keeps_no_other_from_being_corrected() {
+    let world = World::with(bounded(Scope::Hour, Part::Total, u64::from(u32::MAX))).await;
+    let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    let session = world.open(&payer, &merchant.key(), 10).await;
+    let (_, paid) = world.post("/settle", &world.payment(&session, &merchant.key(), 1, None)).await;
+    let known = paid["transaction"].as_str().unwrap().parse().unwrap();
+    // More than one round asks for, in front of the one that the chain can tell.
+    let ledger = world.open_ledger("rents.db").await;
+    for number in 1..=40 {
+        landed_and_booked(&*ledger, number, [number; 64].into()).await;
+    }
+    landed_and_booked(&*ledger, 250, known).await;
+    let before = ledger.totals(None).await.unwrap().rent;
+    let facilitator = world.facilitator_over(ledger.clone(), world.running().chain.clone());
+    facilitator.recover().await.unwrap();
+    let waiting = async || ledger.rents_to_check(None, 100).await.unwrap();
+    let corrected = async {
+        while waiting().await.iter().any(|attempt| attempt.get().signature == known) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(waiting().await.len(), 40, "the others are not given up so soon");
+        // A capture pays two signatures, so what it spent beyond one is taken for rent here.
+        assert_eq!(ledger.totals(None).await.unwrap().rent, before - 1_000 + 5_000);
+        while !waiting().await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), corrected).await.expect("all come to an end");
+    assert_eq!(ledger.totals(None).await.unwrap().rent, before - 1_000 + 5_000, "upper bounds stand");
+    facilitator.stop().await;
     world.finish().await;
 }

@@ -325,8 +325,12 @@ impl Ledger for MortalLedger {
         self.fate.step("spending", self.inner.spending(since)).await
     }
 
-    async fn rents_to_check(&self, most: u64) -> Result<Vec<Recorded<Attempt>>, LedgerError> {
-        self.fate.step("rents_to_check", self.inner.rents_to_check(most)).await
+    async fn rents_to_check(
+        &self,
+        after: Option<SettlementId>,
+        most: u64,
+    ) -> Result<Vec<Recorded<Attempt>>, LedgerError> {
+        self.fate.step("rents_to_check", self.inner.rents_to_check(after, most)).await
     }
 
     async fn correct_rent(&self, signature: &Signature, rent: u64) -> Result<(), LedgerError> {

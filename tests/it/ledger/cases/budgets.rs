@@ -199,13 +199,15 @@ pub(crate) async fn a_rent_that_is_an_upper_bound_is_corrected_once(ledger: &dyn
     let creation = signed(ledger, &plan.expect("plans"), 1).await.0;
     held(ledger, &payment(session.id, 2, 1)).await;
     recorded(ledger, &in_flight(ledger, session.id, 2).await, landed()).await;
-    let to_check = async || ledger.rents_to_check(10).await.expect("reads");
+    let to_check = async || ledger.rents_to_check(None, 10).await.expect("reads");
     assert_eq!(to_check().await, [], "nothing of it has landed");
     ledger.correct_rent(&signature(1), 5).await.expect("does nothing");
     let landing = recorded(ledger, &creation, landed()).await;
     let waiting: Vec<_> = to_check().await.iter().map(|attempt| attempt.get().signature).collect();
     assert_eq!(waiting, [signature(1)], "a capture's allowances are what they are");
-    assert_eq!(ledger.rents_to_check(0).await.ok(), Some(vec![]));
+    assert_eq!(ledger.rents_to_check(Some(creation.id), 10).await.ok(), Some(vec![]), "nothing comes after it");
+    assert_eq!(ledger.rents_to_check(Some(settlement_id(0)), 10).await.expect("reads").len(), 1);
+    assert_eq!(ledger.rents_to_check(None, 0).await.ok(), Some(vec![]));
     ledger.correct_rent(&signature(1), 0).await.expect("corrects");
     assert_eq!(to_check().await, []);
     ledger.correct_rent(&signature(1), 5).await.expect("does nothing");
