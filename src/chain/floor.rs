@@ -127,9 +127,9 @@ impl Floor {
         let mut known = self.lock();
         let believed = known.ceiling(now).and_then(|ceiling| told.iter().find(|(_, slot)| *slot <= ceiling));
         match (believed, told.as_slice()) {
-            (Some((_, slot)), _) => known.agree(*slot, now),
-            // The second: two have come as far as that. The only one, as long as nothing speaks against it.
-            (None, [_, (_, slot), ..]) => known.agree(*slot, now),
+            // The best that can be, else the second: two have come as far as that.
+            (Some((_, slot)), _) | (None, [_, (_, slot), ..]) => known.agree(*slot, now),
+            // The only one, as long as nothing speaks against it.
             (None, [(_, slot)]) if known.agreed.is_none() => known.agree(*slot, now),
             // The others are silent: it is believed the second time.
             (None, [(place, slot)]) => _ = known.claims(*place, *slot, true, now),

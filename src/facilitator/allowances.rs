@@ -92,13 +92,12 @@ impl Requests {
     fn take(&self, account: &Pubkey, interval: Duration, now: Instant) -> Result<(), Duration> {
         let mut known = self.lock();
         let asked = known.entry(*account).or_insert(Asked { since: now, looks: 0, bought: None });
-        match asked.bought.map(|at| (at + interval).saturating_duration_since(now)).filter(|left| !left.is_zero()) {
-            Some(left) => Err(left),
-            None => {
-                asked.bought = Some(now);
-                Ok(())
-            }
+        let left = asked.bought.map(|at| (at + interval).saturating_duration_since(now));
+        if let Some(left) = left.filter(|left| !left.is_zero()) {
+            return Err(left);
         }
+        asked.bought = Some(now);
+        Ok(())
     }
 
     fn give_back(&self, account: &Pubkey) {
