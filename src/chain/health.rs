@@ -148,11 +148,15 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It answered after `took`, whatever it said.
-    pub(super) fn answered(&self, took: Duration) {
+    /// It answered after `took`, whatever it said. Nobody asks it while it rests, so what is answered then was asked
+    /// before it wanted to rest, and ends no rest.
+    pub(super) fn answered(&self, took: Duration, now: Instant) {
         let mut seen = self.lock();
         seen.latency = Some(seen.latency.map_or(took, |before| (before * 7 + took) / 8));
-        (seen.failures, seen.limits, seen.rests_until, seen.avoided_until) = (0, 0, None, None);
+        (seen.failures, seen.avoided_until) = (0, None);
+        if seen.rests_until.is_none_or(|until| until <= now) {
+            (seen.limits, seen.rests_until) = (0, None);
+        }
     }
 
     /// It gave no answer that could be used.
@@ -271,16 +275,16 @@ mod tests {
         let now = Instant::now();
         let (first, second) = (Health::default(), Health::default());
         assert!(first.cost(0, now) < second.cost(1, now));
-        first.answered(200 * MILLI);
-        second.answered(20 * MILLI);
+        first.answered(200 * MILLI, now);
+        second.answered(20 * MILLI, now);
         assert!(first.cost(0, now) < second.cost(1, now), "a little faster is not enough");
         first.failed(&down(), now);
         assert!(first.cost(0, now) > second.cost(1, now));
         assert_eq!(first.tell(0, now).state, EndpointState::Failing);
-        first.answered(200 * MILLI);
+        first.answered(200 * MILLI, now);
         assert!(first.cost(0, now) < second.cost(1, now), "one answer makes it well again");
         let slow = Health::default();
-        slow.answered(2_000 * MILLI);
+        slow.answered(2_000 * MILLI, now);
         assert!(slow.cost(0, now) > second.cost(1, now));
     }
 
@@ -290,7 +294,8 @@ mod tests {
         health.failed(&limited(7), now);
         assert_eq!(health.rest(now), Some(Duration::from_secs(7)));
         assert_eq!(health.tell(0, now).state, EndpointState::Resting);
-        assert!(health.rest(now + 6_999 * MILLI).is_some());
+        health.answered(MILLI, now + MILLI);
+        assert!(health.rest(now + 6_999 * MILLI).is_some(), "an answer to an earlier question");
         assert_eq!(health.rest(now + 7_000 * MILLI), None);
     }
 
@@ -312,7 +317,7 @@ mod tests {
     fn a_node_that_lags_is_asked_after_one_that_does_not() {
         let (first, second, now) = (Health::default(), Health::default(), Instant::now());
         for health in [&first, &second] {
-            health.answered(10 * MILLI);
+            health.answered(10 * MILLI, now);
         }
         first.compared(TOLERATED_LAG);
         assert!(first.cost(0, now) < second.cost(1, now));
@@ -325,7 +330,7 @@ mod tests {
     fn who_tells_of_a_time_to_come_is_avoided_for_a_while_though_it_answers() {
         let (first, second, now) = (Health::default(), Health::default(), Instant::now());
         first.leapt(now);
-        first.answered(MILLI);
+        first.answered(MILLI, now);
         assert!(first.cost(0, now) > second.cost(1, now));
         assert_eq!(first.tell(0, now).state, EndpointState::Ahead);
         assert!(first.cost(0, now + LEAPT_REST) < second.cost(1, now + LEAPT_REST));

@@ -106,7 +106,7 @@ impl Node {
         };
         match &answer {
             // A known no is an answer.
-            Ok(_) | Err(ChainError::Refused(_)) => self.health.answered(begun.elapsed()),
+            Ok(_) | Err(ChainError::Refused(_)) => self.health.answered(begun.elapsed(), Instant::now()),
             Err(error) => self.health.failed(error, Instant::now()),
         }
         answer
