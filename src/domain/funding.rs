@@ -202,6 +202,11 @@ impl Source {
         }
     }
 
+    /// Whether `more` would pass a proved balance, counting or only not looked at for a while.
+    pub fn is_passed_by(&self, more: Amount) -> bool {
+        self.bound.as_ref().is_some_and(|bound| bound.lost.is_none() && !bound.covers(more))
+    }
+
     /// The level of the balance once `more` is held too.
     pub fn funding(&self, more: Amount, now: UnixSeconds, max_age: u64) -> Funding {
         match self.counting(now, max_age) {

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
-        funding::{Examined, Funding, Look, Lost, NewBound, Source},
+        funding::{Bound, Examined, Funding, Look, Lost, NewBound, Source},
         hold::NewHold,
         reason::PayReason,
         session::{Session, SessionId},
@@ -26,6 +26,9 @@ pub(in crate::ledger) fn source(conn: &Connection, user: &Pubkey, asset: &Pubkey
 }
 
 /// The level at which a payment would be held, or why it may not be.
+///
+/// While something that was accepted as proven has not been captured, nothing else may pass the bound, whoever asks for
+/// less: it could land first, and what was promised would move zero.
 pub(in crate::ledger) fn admit(
     conn: &Connection,
     new: &NewHold,
@@ -35,6 +38,9 @@ pub(in crate::ledger) fn admit(
     let source = source(conn, user, asset)?.unwrap_or_else(|| Source::unknown(*user, *asset));
     if source.frozen {
         return Ok(Err(PayReason::SourceFrozen));
+    }
+    if source.is_passed_by(new.amount) && is_relied_upon(conn, user, asset)? {
+        return Ok(Err(PayReason::InsufficientFunds));
     }
     let funding = source.level(session.cap_check, new.amount, new.now, &new.funding);
     Ok(match funding {
@@ -59,6 +65,9 @@ pub(in crate::ledger) fn prove(conn: &Connection, new: &NewBound) -> Outcome<Pro
         }
     }
     let claimed = claimed_since(conn, &new.user, &new.asset, new.slot)?;
+    if claimed > new.amount {
+        unprove_holds(conn, &new.user, &new.asset)?;
+    }
     conn.prepare_cached(
         "INSERT INTO sources (user, asset, frozen, bound, handle, slot, anchor, proved_at, claimed, examined, final, looked_at) \
          VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?5, 0, ?7) ON CONFLICT (user, asset) DO UPDATE \
@@ -129,7 +138,14 @@ pub(super) fn taken_back(conn: &Connection, settlement: &Settlement) -> Outcome<
          WHERE (user, asset) = (SELECT user, asset FROM sessions WHERE id = ?1) AND slot >= ?2",
     )?
     .execute(params![session.to_bytes(), landed, i64::from(settlement.amount), Lost::Fork.word()])?;
-    Ok(())
+    let session = select::session(conn, session)?.ok_or_else(|| missing("session"))?;
+    let (user, asset) = (session.user(), &session.intent.asset);
+    // Since it landed others may have been let past the bound.
+    let covers = |bound: &Bound| bound.lost.is_none() && bound.covers(Amount::ZERO);
+    match source(conn, user, asset)?.and_then(|known| known.bound) {
+        Some(bound) if !covers(&bound) => unprove_holds(conn, user, asset),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn payer_of(settlement: &Settlement) -> Option<SessionId> {
@@ -198,22 +214,40 @@ fn record_examined(conn: &Connection, look: &Look, examined: &Examined, now: Uni
             examined.lost.map(|(lost, _)| lost.word()),
             lost_slot,
         ])?;
-    // What was accepted as proven and has not landed yet is not known to move money any more.
     if changed == 1 && examined.lost.is_some() {
-        conn.prepare_cached(
-            "UPDATE holds SET funding = 'unproven' WHERE seq >> 8 IN (SELECT stretch FROM waiting_stretches) \
-             AND funding = 'proven' AND state = 'waiting' AND session IN \
-             (SELECT x.id FROM sessions x JOIN session_sums t ON t.session = x.seq \
-              WHERE x.user = ?1 AND x.asset = ?2 AND t.held > 0)",
-        )?
-        .execute(key)?;
-        conn.prepare_cached(
-            "UPDATE holds SET funding = 'unproven' WHERE funding = 'proven' AND state = 'planned' AND settlement IN \
-             (SELECT s.id FROM sessions x JOIN session_sums t ON t.session = x.seq \
-              JOIN settlements s ON s.session = x.id AND s.purpose = 'capture' \
-              WHERE x.user = ?1 AND x.asset = ?2 AND t.held > 0 AND s.state IN ('reserved', 'in_flight'))",
-        )?
-        .execute(key)?;
+        unprove_holds(conn, &look.user, &look.asset)?;
+    }
+    Ok(())
+}
+
+/// Waiting holds that were accepted as proven, by user and asset.
+const WAITING_PROVEN: &str = "seq >> 8 IN (SELECT stretch FROM waiting_stretches) \
+    AND funding = 'proven' AND state = 'waiting' AND session IN \
+    (SELECT x.id FROM sessions x JOIN session_sums t ON t.session = x.seq \
+     WHERE x.user = ?1 AND x.asset = ?2 AND t.held > 0)";
+
+/// The same of those that are being settled.
+const PLANNED_PROVEN: &str = "funding = 'proven' AND state = 'planned' AND settlement IN \
+    (SELECT s.id FROM sessions x JOIN session_sums t ON t.session = x.seq \
+     JOIN settlements s ON s.session = x.id AND s.purpose = 'capture' \
+     WHERE x.user = ?1 AND x.asset = ?2 AND t.held > 0 AND s.state IN ('reserved', 'in_flight'))";
+
+/// Whether a payment that was accepted as proven has not been captured yet.
+fn is_relied_upon(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<bool> {
+    for of in [WAITING_PROVEN, PLANNED_PROVEN] {
+        let mut found = conn.prepare_cached(&format!("SELECT 1 FROM holds WHERE {of} LIMIT 1"))?;
+        if found.exists([user.to_bytes(), asset.to_bytes()])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What was accepted as proven and has not landed yet is not known to move money any more.
+fn unprove_holds(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<()> {
+    for of in [WAITING_PROVEN, PLANNED_PROVEN] {
+        conn.prepare_cached(&format!("UPDATE holds SET funding = 'unproven' WHERE {of}"))?
+            .execute([user.to_bytes(), asset.to_bytes()])?;
     }
     Ok(())
 }

@@ -118,6 +118,8 @@ macro_rules! on {
                 a_failed_or_absent_transfer_is_not_claimed,
                 a_fork_voids_the_proof_that_saw_what_it_takes_back,
                 a_demand_is_decided_with_the_hold,
+                a_short_payment_never_spends_what_a_proven_one_was_promised,
+                a_proof_of_too_little_unproves_what_relied_on_an_older_one,
                 a_void_proof_stays_void_until_a_newer_one,
                 a_look_tells_of_the_proof_it_was_made_for_only,
                 a_frozen_account_pays_nothing_until_it_is_thawed,

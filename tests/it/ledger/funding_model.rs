@@ -9,7 +9,7 @@ use proptest::{collection::vec, prelude::*};
 use sotto::{
     domain::{
         funding::{Bound, Examined, Funding, FundingDemand, Look, Lost, NewBound},
-        hold::NewHold,
+        hold::{HoldState, NewHold},
         reason::PayReason,
         session::CapCheck,
         settlement::{Event, State},
@@ -138,6 +138,8 @@ impl Chain {
             now: NOW,
         };
         let (counts, frozen) = (self.counting(ledger).await, self.is_frozen(ledger).await);
+        let relied = self.is_relied_upon(ledger).await;
+        let passes = self.bound(ledger).await.is_some_and(|bound| bound.lost.is_none() && !bound.covers(amount(units)));
         let covers = counts.is_some_and(|bound| bound.covers(amount(units)));
         let held = ledger.hold(&new).await.expect("answers");
         if let Held::Refused(PayReason::CapExceeded) = held {
@@ -150,6 +152,7 @@ impl Chain {
         };
         match held {
             Held::Refused(reason) if frozen => assert_eq!(reason, PayReason::SourceFrozen),
+            Held::Refused(reason) if relied && passes => assert_eq!(reason, PayReason::InsufficientFunds),
             Held::Refused(reason) => {
                 let refusal = if expected == Funding::Unproven {
                     PayReason::FundingUnproven
@@ -158,7 +161,9 @@ impl Chain {
                 };
                 assert!(required && expected != Funding::Proven && reason == refusal, "{reason:?} for {expected:?}");
             }
-            Held::New(hold) => assert!(!frozen && hold.funding == expected && (!required || covers)),
+            Held::New(hold) => {
+                assert!(!frozen && hold.funding == expected && (!required || covers) && !(relied && passes));
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -232,6 +237,18 @@ impl Chain {
         ledger.source(of.user(), &of.intent.asset).await.expect("reads")?.bound
     }
 
+    /// Whether a payment that was accepted as proven has not been captured.
+    async fn is_relied_upon(&self, ledger: &dyn Ledger) -> bool {
+        for number in 1..=self.holds {
+            let hold = ledger.find_hold(hold_id(number)).await.expect("reads");
+            let open = |state: &HoldState| matches!(state, HoldState::Waiting | HoldState::Planned { .. });
+            if hold.is_some_and(|hold| hold.funding == Funding::Proven && open(&hold.state)) {
+                return true;
+            }
+        }
+        false
+    }
+
     async fn counting(&self, ledger: &dyn Ledger) -> Option<Bound> {
         let of = session(0);
         let source = ledger.source(of.user(), &of.intent.asset).await.expect("reads")?;
@@ -240,6 +257,10 @@ impl Chain {
 
     async fn agree(&self, ledger: &dyn Ledger) {
         ledger.audit().await.expect("consistent");
+        if self.is_relied_upon(ledger).await {
+            let bound = self.bound(ledger).await.expect("proven by a bound");
+            assert!(bound.lost.is_none() && bound.claimed <= bound.amount, "promised more than was proved: {bound:?}");
+        }
         // What nobody has looked at yet may be wrong for so long.
         let seen =
             |transfer: &Transfer| transfer.told.is_none() || transfer.told == transfer.executed.map(|(slot, _)| slot);

@@ -192,10 +192,44 @@ pub(crate) async fn a_demand_is_decided_with_the_hold(ledger: &dyn Ledger) {
     let short = ledger.hold(&demanding(&second, 2, 41)).await;
     assert_eq!(short.ok(), Some(Held::Refused(PayReason::InsufficientFunds)), "all sessions share one balance");
     assert_eq!(held(ledger, &demanding(&second, 3, 40)).await.funding, Funding::Proven);
-    assert_eq!(held(ledger, &payment(second.id, 4, 1)).await.funding, Funding::Short, "told where nobody demands");
     let late = NewHold { now: NOW + 61, ..demanding(&session, 5, 1) };
     let old = ledger.hold(&late).await;
     assert_eq!(old.ok(), Some(Held::Refused(PayReason::FundingUnproven)), "nobody looked for too long");
+}
+
+pub(crate) async fn a_short_payment_never_spends_what_a_proven_one_was_promised(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    let second = sibling(ledger, 2, &session).await;
+    proves(ledger, &session, 100, 300).await;
+    held(ledger, &demanding(&session, 1, 99)).await;
+    let passes = |number, late| NewHold { now: NOW + late, ..payment(second.id, number, 2) };
+    for (number, late) in [(2, 0), (3, 61)] {
+        let refused = ledger.hold(&passes(number, late)).await;
+        assert_eq!(
+            refused.ok(),
+            Some(Held::Refused(PayReason::InsufficientFunds)),
+            "{late} seconds after the last look"
+        );
+    }
+    assert_eq!(
+        held(ledger, &payment(second.id, 4, 1)).await.funding,
+        Funding::Proven,
+        "what the bound covers may go along"
+    );
+    let settlement = in_flight(ledger, session.id, 1).await;
+    let refused = ledger.hold(&passes(5, 0)).await;
+    assert_eq!(refused.ok(), Some(Held::Refused(PayReason::InsufficientFunds)), "it may still land first");
+    recorded(ledger, &settlement, landed_at(400)).await;
+    recorded(ledger, &in_flight(ledger, second.id, 2).await, landed_at(401)).await;
+    assert_eq!(held(ledger, &passes(6, 0)).await.funding, Funding::Short, "told where nobody relies on the balance");
+}
+
+pub(crate) async fn a_proof_of_too_little_unproves_what_relied_on_an_older_one(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    proves(ledger, &session, 100, 300).await;
+    let proven = held(ledger, &demanding(&session, 1, 60)).await;
+    proves(ledger, &session, 59, 310).await;
+    assert_eq!(ledger.find_hold(proven.id).await.expect("reads").expect("is there").funding, Funding::Unproven);
 }
 
 pub(crate) async fn a_void_proof_stays_void_until_a_newer_one(ledger: &dyn Ledger) {
