@@ -87,15 +87,15 @@ pub struct ApiSettings {
 }
 
 impl ApiSettings {
-    /// 64 KiB within 5 seconds, 1,024 requests, 80 seconds (official clients give up after 90), all origins, no limits
-    /// per address.
+    /// What the default configuration says: 64 KiB within 5 seconds, 2,048 requests, 60 seconds (official clients give
+    /// up after 90), all origins; but no limits per address, which depend on what stands before the router.
     pub fn new(chance: Arc<dyn Chance>) -> Self {
         Self {
             max_body: 64 * 1024,
             body_deadline: Duration::from_secs(5),
-            max_concurrent: 1024,
+            max_concurrent: 2048,
             max_concurrent_per_ip: None,
-            deadline: Duration::from_secs(80),
+            deadline: Duration::from_mins(1),
             origins: None,
             rates: RateSettings::default(),
             ready_for: Duration::ZERO,

@@ -11,9 +11,13 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
-    domain::{settlement::Purpose, signed},
+    domain::{
+        budget::{Budgets, Part, Scope},
+        settlement::Purpose,
+        signed,
+    },
     facilitator::{AllowancePolicy, AllowanceSettings},
-    ledger::{Ledger as _, Totals},
+    ledger::Totals,
     localnet::standins::Delegation,
     programs::{ciphertext::encrypt, inco_token::Transfer},
 };
@@ -131,12 +135,7 @@ impl Shop {
     async fn closes(self, calls: u64) {
         let captured = self.world.ledger().totals(None).await.unwrap().captured.get();
         assert_eq!(captured, calls * PRICE);
-        let vault = self.world.net.network().stand_ins().vault();
-        let units = |wallet: &Wallet| {
-            let handle = self.world.token_account(&wallet.key()).unwrap().amount;
-            vault.look_up(handle).map_or(0, |landed| u64::try_from(landed.plaintext.unwrap()).unwrap())
-        };
-        assert_eq!((units(&self.merchant), units(&self.payer)), (captured, PURSE - captured));
+        assert_eq!((self.world.units(&self.merchant), self.world.units(&self.payer)), (captured, PURSE - captured));
         self.world.finish().await;
     }
 }
@@ -293,6 +292,33 @@ async fn where_nothing_is_bought_on_idle_a_wallet_is_refreshed_from_our_own_acco
     assert_eq!(shop.world.balance(&shop.payer).await, PURSE - PRICE);
     assert!(!shop.is_readable(&shop.merchant), "each for himself");
     shop.closes(1).await;
+}
+
+/// Guard: what `buy` does when the ledger refuses the attempt, and `may_buy_allowances` the next time.
+#[tokio::test]
+async fn a_refresh_on_request_is_refused_by_a_used_up_budget_and_leaves_no_trace() {
+    let shop = Shop::open(Options::settings(|settings| {
+        settings.decrypt_allowance = AllowancePolicy::Idle;
+        settings.allowances = AllowanceSettings { request_interval: Duration::ZERO, ..never_at_rest() };
+        // One pair of decrypt allowances, after the upper bound of the approve's own.
+        settings.budgets = Budgets::default().with(Scope::MerchantHour, Part::Rent, 3_000_000);
+    }))
+    .await;
+    shop.pays().await;
+    assert_eq!(shop.asks("user", &shop.payer).await.0, 200);
+    shop.pays().await;
+    let before = shop.spent().await;
+    assert_eq!(before, (25_000, TWO));
+    for who in [("user", &shop.payer), ("merchant", &shop.merchant), ("user", &shop.payer)] {
+        let (status, answer) = shop.asks(who.0, who.1).await;
+        assert_eq!((status, &answer["error"]), (429, &json!("quota_exceeded")), "{answer:#}");
+    }
+    assert_eq!(shop.spent().await, before);
+    let booked = shop.world.ledger().spending(0).await.unwrap();
+    assert!(booked.iter().all(|row| row.reserved.total() == 0), "{booked:?}");
+    assert!(!shop.is_readable(&shop.payer) && !shop.is_readable(&shop.merchant));
+    shop.pays().await;
+    shop.closes(3).await;
 }
 
 /// What asks and answers in a shop of its own beside others: a session and the wallet that pays by it.

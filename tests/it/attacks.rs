@@ -31,7 +31,7 @@ use solana_message::{VersionedMessage, legacy};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
-use sotto::ledger::{Ledger as _, Totals};
+use sotto::ledger::Totals;
 
 /// What the payer of a shop starts with.
 const PURSE: u64 = 50_000_000;
@@ -88,16 +88,9 @@ impl Shop {
     async fn moved_what_it_captured(&self) {
         quiet(&self.world).await;
         let captured = self.world.ledger().totals(None).await.unwrap().captured.get();
-        assert_eq!(units(&self.world, &self.merchant), captured, "the merchant has what was captured");
-        assert_eq!(PURSE - units(&self.world, &self.payer), captured, "the payer lost what was captured");
+        assert_eq!(self.world.units(&self.merchant), captured, "the merchant has what was captured");
+        assert_eq!(PURSE - self.world.units(&self.payer), captured, "the payer lost what was captured");
     }
-}
-
-/// The real balance, as nobody on a real network could read it.
-fn units(world: &World, wallet: &Wallet) -> u64 {
-    let handle = world.token_account(&wallet.key()).unwrap().amount;
-    let landed = world.net.network().stand_ins().vault().look_up(handle);
-    landed.map_or(0, |landed| u64::try_from(landed.plaintext.unwrap()).unwrap())
 }
 
 /// Waits until nothing is unfinished.

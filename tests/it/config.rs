@@ -2,6 +2,12 @@
 
 mod deployed;
 
+#[cfg(feature = "server")]
+use sotto::{
+    api::ApiSettings,
+    domain::{chance::SeededChance, hold::Exposure},
+    facilitator::{AllowanceSettings, DeferredPolicy, FundingSettings, LaneSettings, ReadPolicy},
+};
 use sotto::{
     config::{
         self, CapCheckPolicy, Config, CorsOrigins, DEFAULTS, DecryptAllowance, Environment, Faults, Flags, Layers,
@@ -10,6 +16,8 @@ use sotto::{
     domain::{key_pair::KeyPair, network::Network},
 };
 use std::path::Path;
+#[cfg(feature = "server")]
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A directory for one test, with a spender's key in the deployed service's place.
@@ -85,6 +93,64 @@ fn the_compiled_in_defaults_are_a_whole_devnet_configuration() {
     assert_eq!(config.settlement.cap_check, CapCheckPolicy::BestEffort);
     assert_eq!(config.server.address.to_string(), "0.0.0.0:4021");
     assert_eq!(config.server.cors_origins, CorsOrigins::Any);
+}
+
+/// What an embedder gets without a configuration is what an operator gets: no default has two values.
+#[cfg(feature = "server")]
+#[test]
+fn the_compiled_in_defaults_are_those_of_the_code() {
+    let (config, _) = load(&directory(), &[]);
+    let (lanes, allowances, funding) = (&config.lanes, &config.allowances, &config.funding);
+    let configured = LaneSettings {
+        in_flight: lanes.in_flight,
+        per_payer: lanes.in_flight_per_payer,
+        per_merchant: lanes.in_flight_per_merchant,
+        gather: lanes.gather,
+        overtake_after: lanes.overtake_after,
+    };
+    assert_eq!(configured, LaneSettings::default());
+    let configured = AllowanceSettings {
+        idle_after: allowances.idle_after,
+        min_interval: allowances.min_interval,
+        max_age: allowances.max_age,
+        request_interval: allowances.request_interval,
+    };
+    assert_eq!(configured, AllowanceSettings::default());
+    let configured = FundingSettings {
+        policy: funding.policy,
+        max_age: funding.max_age_seconds,
+        interval: funding.monitor,
+        requests_per_round: funding.monitor_requests,
+    };
+    assert_eq!(configured, FundingSettings::default());
+    let deferred = &config.deferred;
+    let configured = DeferredPolicy {
+        amount: deferred.amount,
+        count: deferred.count,
+        age_seconds: deferred.age_seconds,
+        exposure: Exposure { per_session: deferred.session_exposure, per_merchant: deferred.merchant_exposure },
+        give_up_returns: deferred.give_up_attempts,
+        give_up_seconds: deferred.give_up_seconds,
+        leave_within: deferred.leave_within,
+    };
+    assert_eq!(configured, DeferredPolicy::default());
+    let server = &config.server;
+    let configured = ReadPolicy {
+        signed: server.signed_reads,
+        streams: server.event_streams,
+        streams_per_user: server.event_streams_per_user,
+        streams_per_ip: server.event_streams_per_ip,
+    };
+    assert_eq!(configured, ReadPolicy::default());
+
+    let (limits, edge) = (&config.limits, ApiSettings::new(Arc::new(SeededChance::new(1))));
+    assert_eq!(
+        (limits.body_bytes, limits.body_timeout, limits.concurrent_requests, limits.request_timeout),
+        (edge.max_body, edge.body_deadline, edge.max_concurrent, edge.deadline)
+    );
+    assert!(edge.origins.is_none() && server.cors_origins == CorsOrigins::Any);
+    // Limits per address are the operator's: what embeds the router may stand behind something that has its own.
+    assert_eq!((edge.rates.requests, edge.rates.openings), (None, None));
 }
 
 #[test]

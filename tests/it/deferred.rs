@@ -8,9 +8,14 @@ mod triggers;
 use crate::support::{Options, Wallet, World};
 use serde_json::{Value, json};
 use sotto::{
-    domain::{amount::Amount, settlement::State},
+    domain::{
+        amount::Amount,
+        funding::FundingDemand,
+        hold::{ContentHash, Exposure, HoldId, NewHold},
+        settlement::State,
+    },
     facilitator::{DeferredPolicy, Settings},
-    ledger::{Ledger as _, Totals, Work},
+    ledger::{Totals, Work},
     programs::inco_token::{AccountState, IncoAccount},
 };
 use std::time::Duration;
@@ -64,6 +69,21 @@ impl Tab {
         let (status, answer) = self.world.post("/settle", &self.payment(amount, Some(nonce))).await;
         assert_eq!(status, 200, "{answer:#}");
         answer
+    }
+
+    /// A promise that was made then, as the ledger alone knows it.
+    fn promise(&self, then: u64) -> NewHold {
+        NewHold {
+            id: HoldId::from_random_bytes([7; 16]),
+            session: self.session.parse().unwrap(),
+            nonce: Some("nobody-counts-this".to_owned()),
+            content: ContentHash([7; 32]),
+            amount: Amount::new(PRICE).unwrap(),
+            unverified_exposure: Amount::MAX,
+            deferred: Some(Exposure { per_session: Amount::MAX, per_merchant: Amount::MAX }),
+            funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
+            now: then,
+        }
     }
 
     /// Pays and is answered that the payment is held.

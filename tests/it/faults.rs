@@ -9,7 +9,7 @@ mod strangers;
 
 use crate::support::{Options, Wallet, World};
 use serde_json::{Value, json};
-use sotto::{domain::amount::Amount, facilitator::AllowancePolicy, ledger::Ledger as _};
+use sotto::{domain::amount::Amount, facilitator::AllowancePolicy};
 use std::time::{Duration, Instant};
 
 /// What the payer starts with.

@@ -5,7 +5,6 @@ use serde_json::json;
 use sotto::{
     domain::settlement::State,
     facilitator::AllowancePolicy,
-    ledger::Ledger as _,
     localnet::{FaultPlan, Odds},
 };
 

@@ -1,30 +1,28 @@
 //! What becomes of a payment after its callers were answered: final, or taken back by a fork and settled again, once.
 
 use crate::{
-    crash::mortal::{Fate, MortalChain, MortalLedger},
-    support::{Opening, Options, Wallet, World, wire},
+    crash::{
+        fate::Fate,
+        mortal::{MortalChain, MortalLedger},
+    },
+    support::{Options, Wallet, World, payment_in},
 };
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde_json::{Value, json};
+use serde_json::Value;
 use solana_signature::Signature;
 use sotto::{
-    domain::{
-        amount::Amount,
-        payment::Payment,
-        session::{Session, SignedIntent},
-    },
-    facilitator::{AllowancePolicy, ApproveSource, OpenRequest, Settings},
-    ledger::{Ledger, SqliteLedger},
+    domain::settlement::State,
+    facilitator::{AllowancePolicy, Settings},
+    ledger::Ledger,
     localnet::Odds,
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 const PRICE: u64 = 700;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Late enough that a test forks before finality.
 const FINALIZED_AFTER: u64 = 80;
 
-async fn until_settled(ledger: &SqliteLedger) {
+async fn until_settled(ledger: &dyn Ledger) {
     let settled = async {
         while !ledger.unfinished().await.unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -64,11 +62,24 @@ impl Scene {
         answer["transaction"].as_str().unwrap().parse().unwrap()
     }
 
-    /// What the wallet has, read where no owner could: without a decrypt allowance.
-    fn units(&self, wallet: &Wallet) -> u64 {
-        let account = self.world.token_account(&wallet.key()).unwrap();
-        let landed = self.world.net.network().stand_ins().vault().look_up(account.amount).unwrap();
-        u64::try_from(landed.plaintext.unwrap()).unwrap()
+    /// What has landed and is not final.
+    async fn landed(&self) -> Vec<Signature> {
+        let unfinished = self.world.ledger().unfinished().await.unwrap();
+        let landed = unfinished.into_iter().filter(|work| work.settlement.state == State::Landed);
+        landed.filter_map(|work| Some(work.attempt?.get().signature)).collect()
+    }
+
+    /// Waits until something lands that had not landed before.
+    async fn lands(&self, before: &HashSet<Signature>) -> Signature {
+        let lands = async {
+            loop {
+                if let Some(landed) = self.landed().await.into_iter().find(|landed| !before.contains(landed)) {
+                    return landed;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, lands).await.expect("a payment lands")
     }
 
     fn fork_away(&self, signature: &Signature) {
@@ -80,7 +91,7 @@ impl Scene {
     async fn finds_paid(self, payments: u64) {
         until_settled(self.world.ledger()).await;
         let totals = self.world.ledger().totals(None).await.unwrap();
-        let (received, paid) = (self.units(&self.merchant), 1_000_000 - self.units(&self.payer));
+        let (received, paid) = (self.world.units(&self.merchant), 1_000_000 - self.world.units(&self.payer));
         assert_eq!((totals.captured.get(), totals.held.get()), (received, 0), "the books agree with the chain");
         assert_eq!(
             (received, paid),
@@ -110,24 +121,6 @@ async fn what_has_landed_becomes_final_by_few_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payment_that_a_fork_takes_back_is_sent_again_at_once_and_paid_once() {
-    let scene = Scene::set(|_| {}).await;
-    let signature = scene.pay("a").await;
-    scene.fork_away(&signature);
-    let again = async {
-        while scene.units(&scene.merchant) == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(3), again).await.expect("the same bytes land again, without an expiry");
-    let (_, told) = scene.world.post("/settle", &scene.payment("a")).await;
-    let expected = (&json!("duplicate_settlement"), &json!(signature.to_string()));
-    assert_eq!((&told["errorReason"], &told["transaction"]), expected);
-    scene.pay("b").await;
-    scene.finds_paid(2).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_success_that_was_said_is_signed_anew_when_a_fork_took_it_back_for_good() {
     let scene = Scene::set(|_| {}).await;
     let signature = scene.pay("a").await;
@@ -154,26 +147,21 @@ async fn a_success_that_was_said_is_signed_anew_when_a_fork_took_it_back_for_goo
     scene.finds_paid(1).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restart_in_the_middle_of_a_fork_pays_once() {
-    let mut scene = Scene::set(|_| {}).await;
-    let signature = scene.pay("a").await;
-    scene.fork_away(&signature);
-    scene.world.kill().await;
-    scene.world.boot().await;
-    scene.finds_paid(1).await;
-}
-
+/// In each round a fork takes back what has just landed, whatever else has, and whatever is on its way.
 async fn fork_under_load(policy: AllowancePolicy) {
     let scene = Scene::set(move |settings| settings.decrypt_allowance = policy).await;
+    let (mut before, mut taken_back) = (HashSet::new(), 0);
     for round in 0..5 {
         let nonces: Vec<String> = (0..4).map(|number| format!("{round}-{number}")).collect();
         let payments = nonces.iter().map(|nonce| scene.pay(nonce));
-        tokio::join!(futures_util::future::join_all(payments), async {
-            tokio::time::sleep(Duration::from_millis(40 + 15 * round)).await;
-            scene.world.net.network().fork(1 + round % 3).unwrap();
+        let (_, taken) = tokio::join!(futures_util::future::join_all(payments), async {
+            let landed = scene.lands(&before).await;
+            scene.world.net.network().fork_away(&landed).unwrap().transactions.len()
         });
+        taken_back += taken;
+        before.extend(scene.landed().await);
     }
+    assert!(taken_back >= 5, "{taken_back} taken back");
     scene.finds_paid(20).await;
 }
 
@@ -187,40 +175,6 @@ async fn forks_under_load_lose_nothing_and_repeat_nothing_without_decrypt_allowa
     fork_under_load(AllowancePolicy::Never).await;
 }
 
-async fn request(world: &World, opening: &Opening) -> OpenRequest {
-    let instructions = world.approve_instructions(opening).await;
-    let approve = world.sign_as_user(&opening.payer, &instructions).await;
-    let bytes = opening.intent.to_bytes();
-    OpenRequest {
-        user: opening.payer.key(),
-        asset: opening.intent.asset,
-        recipient: opening.intent.recipient,
-        cap: opening.intent.cap,
-        expires_at: opening.intent.expires_at,
-        network: opening.intent.network.clone(),
-        approve: ApproveSource::Transaction(BASE64_STANDARD.encode(wire(&approve))),
-        intent: SignedIntent { signature: opening.payer.sign(&bytes), bytes, settle_signature: None },
-        funding: None,
-    }
-}
-
-fn payment(session: &Session, nonce: &str) -> Payment {
-    Payment {
-        session: session.id,
-        amount: Amount::new(PRICE).unwrap(),
-        network: session.intent.network.clone(),
-        asset: session.intent.asset,
-        pay_to: session.intent.recipient,
-        nonce: Some(nonce.to_owned()),
-        resource: None,
-        authorization: None,
-        idempotent: false,
-        deferred: false,
-        funding_required: false,
-        max_timeout_seconds: None,
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_opening_is_pending_and_not_refused_while_the_node_that_is_read_lags() {
     let world = World::with(Options { finalized_after: FINALIZED_AFTER, ..Options::default() }).await;
@@ -229,7 +183,7 @@ async fn an_opening_is_pending_and_not_refused_while_the_node_that_is_read_lags(
     let fate = Fate::immortal();
     let chain = MortalChain { inner: world.connect(), fate: Arc::clone(&fate) };
     let facilitator = world.facilitator_over(ledger.clone(), Arc::new(chain));
-    let request = request(&world, &world.opening(&payer, &merchant.key(), 500)).await;
+    let request = world.open_request(&world.opening(&payer, &merchant.key(), 500)).await;
     fate.lag(true);
     let error = facilitator.open_session(request.clone()).await.unwrap_err();
     assert!(format!("{error:?}").contains("ApprovePending"), "{error:?}");
@@ -258,15 +212,15 @@ async fn a_caller_is_told_what_was_written_when_the_ledgers_answer_is_lost() {
     let mortal = MortalLedger { inner: ledger.clone(), fate: Arc::clone(&fate) };
     let facilitator = world.facilitator_over(Arc::new(mortal), Arc::new(chain));
     let opening = world.opening(&payer, &merchant.key(), 10_000);
-    let session = facilitator.open_session(request(&world, &opening).await).await.unwrap();
+    let session = facilitator.open_session(world.open_request(&opening).await).await.unwrap();
     fate.lose_answers(1);
-    let payment = payment(&session, "lost");
+    let payment = payment_in(session.id, &session.intent, PRICE, "lost");
     let told = tokio::time::timeout(Duration::from_secs(10), facilitator.settle(&payment)).await;
     let told = told.expect("long before the caller's deadline");
     // Whether its one success was said is not known, so it is not said again; the transaction is named.
     let refusal = format!("{:?}", told.unwrap_err());
     assert!(refusal.contains("DuplicateSettlement") && refusal.contains("transaction: Some"), "{refusal}");
-    until_settled(&ledger).await;
+    until_settled(&*ledger).await;
     assert_eq!(world.balance(&merchant).await, PRICE);
     ledger.audit().await.unwrap();
     facilitator.stop().await;

@@ -5,13 +5,13 @@ use crate::{
     allowances::asks,
     support::{Options, Wallet, World},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use sotto::{
     domain::settlement::State,
     facilitator::{AllowancePolicy, AllowanceSettings, LaneSettings, Settings},
-    ledger::Ledger as _,
 };
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 const PURSE: u64 = 50_000_000;
 
@@ -160,6 +160,155 @@ async fn callers_who_come_together_share_transfers_again_and_again() {
     assert_eq!(after.captured.get() - before.captured.get(), 48_000);
     assert!(after.fees - before.fees <= 48 * 2_500, "{} transfers for 48 calls", after.transfers - before.transfers);
     assert_eq!(after.rent, before.rent);
+    world.finish().await;
+}
+
+/// How many transfers of one session are on their way.
+async fn in_flight_of(world: &World, session: &str) -> usize {
+    let (id, unfinished) = (session.parse().ok(), world.ledger().unfinished().await.unwrap());
+    unfinished.iter().filter(|work| work.settlement.state == State::InFlight && work.settlement.session == id).count()
+}
+
+/// Payments made one after the other while none of them lands: each when the one before it is on its way.
+async fn queue_up(world: &World, session: &str, merchant: &Wallet, number: usize) -> Vec<JoinHandle<bool>> {
+    let mut callers = Vec::new();
+    for flying in 1..=number {
+        let body = world.payment(session, &merchant.key(), 1_000, None);
+        let request = world.http.post(format!("{}/settle", world.running().url)).json(&body);
+        callers.push(tokio::spawn(async move {
+            let answer: Value = request.send().await.unwrap().json().await.unwrap();
+            answer["success"] == json!(true)
+        }));
+        let flies = async {
+            while in_flight_of(world, session).await < flying {
+                tokio::task::yield_now().await;
+            }
+        };
+        let flies = tokio::time::timeout(Duration::from_secs(20), flies).await;
+        flies.unwrap_or_else(|_| panic!("payment {flying} waits for the one before it"));
+    }
+    callers
+}
+
+async fn all_paid(callers: Vec<JoinHandle<bool>>) {
+    for caller in callers {
+        assert!(caller.await.unwrap());
+    }
+}
+
+/// A world in which a transfer is late after a moment, and three payers of one merchant, of whom the first two have
+/// proved their balance. All have paid once.
+async fn proven_and_unproven() -> (World, Wallet, Vec<String>) {
+    let world = World::with(plain(|settings| settings.lanes.overtake_after = Duration::from_millis(100))).await;
+    let (merchant, mut sessions) = (world.wallet(0).await, Vec::new());
+    for proves in [true, true, false] {
+        let payer = world.wallet(PURSE).await;
+        let session = world.open(&payer, &merchant.key(), 10_000_000).await;
+        if proves {
+            let (status, answer) =
+                world.post(&format!("/sessions/{session}/funding"), &world.funding_proof(&payer).await).await;
+            assert_eq!((status, &answer["funding"]), (200, &json!("proven")), "{answer:#}");
+        }
+        pays(&world, &session, &merchant).await;
+        sessions.push(session);
+    }
+    (world, merchant, sessions)
+}
+
+/// Guards: `overtake_after`, and the window of `carry_limit`. The proven session is the clock of the other: whatever it
+/// does later, the other had the time to do before.
+#[tokio::test]
+async fn a_late_transfer_is_overtaken_where_the_balance_is_proven_and_nowhere_else() {
+    let (world, merchant, sessions) = proven_and_unproven().await;
+    let [proven, _, unproven] = &sessions[..] else { panic!("three of them") };
+    world.net.faults().change(|plan| plan.frozen = true);
+    let mut callers = queue_up(&world, unproven, &merchant, 1).await;
+    let waits = pays(&world, unproven, &merchant);
+    let others = async {
+        callers.extend(queue_up(&world, proven, &merchant, 4).await);
+        assert_eq!(in_flight_of(&world, unproven).await, 1, "an unproven session has one transfer in flight");
+        world.net.faults().clear();
+    };
+    tokio::join!(waits, others);
+    all_paid(callers).await;
+    world.finish().await;
+}
+
+/// Guard: `PROVEN_WINDOW`.
+#[tokio::test]
+async fn no_more_than_eight_transfers_of_a_proven_session_are_in_flight() {
+    let (world, merchant, sessions) = proven_and_unproven().await;
+    world.net.faults().change(|plan| plan.frozen = true);
+    let mut callers = queue_up(&world, &sessions[0], &merchant, 8).await;
+    let ninth = pays(&world, &sessions[0], &merchant);
+    let others = async {
+        callers.extend(queue_up(&world, &sessions[1], &merchant, 4).await);
+        assert_eq!(in_flight_of(&world, &sessions[0]).await, 8);
+        world.net.faults().clear();
+    };
+    tokio::join!(ninth, others);
+    all_paid(callers).await;
+    world.finish().await;
+}
+
+/// One payer with a session at each of three merchants, in all of which he has paid once.
+async fn one_payer(world: &World) -> Vec<(Wallet, String)> {
+    let (payer, mut shops) = (world.wallet(PURSE).await, Vec::new());
+    for number in 1..=3 {
+        let merchant = world.wallet(0).await;
+        let mut opening = world.opening(&payer, &merchant.key(), 1_000_000);
+        // Approves the sum, so that the earlier sessions stay open.
+        opening.approved = number * 1_000_000;
+        let (status, session) = world.post("/sessions", &world.opening_body(&opening).await).await;
+        assert_eq!(status, 201, "{session:#}");
+        shops.push((merchant, session["sessionId"].as_str().unwrap().to_owned()));
+    }
+    for (merchant, session) in &shops {
+        pays(world, session, merchant).await;
+    }
+    shops
+}
+
+/// Guard: the gates let transfers of one payer's account pass beside each other.
+#[tokio::test]
+async fn transfers_of_one_payer_to_many_merchants_are_in_flight_together() {
+    let world = World::with(plain(|_| {})).await;
+    let shops = one_payer(&world).await;
+    world.net.faults().change(|plan| plan.frozen = true);
+    let paying =
+        futures_util::future::join_all(shops.iter().map(|(merchant, session)| pays(&world, session, merchant)));
+    let thaw = async {
+        while in_flight(&world).await < shops.len() {
+            tokio::task::yield_now().await;
+        }
+        world.net.faults().clear();
+    };
+    tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(paying, thaw) }).await.unwrap();
+    world.finish().await;
+}
+
+/// Guard: the payer's window.
+#[tokio::test]
+async fn no_more_transfers_are_in_flight_than_the_window_of_their_payer_holds() {
+    let lanes = LaneSettings { per_payer: 2, ..LaneSettings::default() };
+    let world = World::with(plain(move |settings| settings.lanes = lanes)).await;
+    let shops = one_payer(&world).await;
+    let before = transfers(&world).await;
+    let shop = async |(merchant, session): &(Wallet, String)| {
+        for _ in 0..3 {
+            pays(&world, session, merchant).await;
+        }
+    };
+    let paying = futures_util::future::join_all(shops.iter().map(shop));
+    let watching = async {
+        let mut most = 0;
+        while transfers(&world).await < before + 3 * shops.len() as u64 {
+            most = most.max(in_flight(&world).await);
+        }
+        most
+    };
+    let (_, most) = tokio::join!(paying, watching);
+    assert_eq!(most, 2);
     world.finish().await;
 }
 

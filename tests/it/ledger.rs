@@ -2,6 +2,7 @@
 
 mod build;
 mod cases;
+mod commits;
 mod contract;
 mod funding_model;
 mod import;

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use sotto::{
     domain::settlement::State,
     facilitator::{AllowancePolicy, Settings, WaitingSettings},
-    ledger::Ledger as _,
     localnet::{ALL, FaultPlan},
 };
 use std::time::Duration;

@@ -1,28 +1,28 @@
 //! Payers who have not what they pay with, and what a proof of their balance stays worth.
 
-use super::{Shop, becomes, is_refused_everywhere, lands_by_itself, on_both_sides, transfers, units, view, with_sol};
-use crate::support::{Options, Wallet, World};
+use super::{PURSE, Shop, becomes, is_refused_everywhere, lands_by_itself, on_both_sides, transfers, view, with_sol};
+use crate::support::{Options, Wallet, World, proof_body as proof};
 use serde_json::{Value, json};
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 use solana_signer::Signer as _;
 use sotto::{
-    covalidator::{AttestedValue, Covalidator as _, HttpCovalidator, WalletSigner},
+    covalidator::AttestedValue,
     domain::{
         chance::draw,
         funding::{FundingPolicy, Source},
         session::CapCheck,
+        settlement::{Purpose, State},
     },
     facilitator::CapCheckPolicy,
-    ledger::Ledger as _,
-    localnet::{ALL, FaultPlan, standins::Delegation},
+    localnet::standins::Delegation,
     programs::{
         ciphertext::encrypt,
         discriminator,
         inco_token::{Allowance, Transfer},
     },
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 /// A world that looks at accounts often.
 pub(super) fn watchful(policy: FundingPolicy) -> Options {
@@ -32,23 +32,6 @@ pub(super) fn watchful(policy: FundingPolicy) -> Options {
     })
 }
 
-/// What a wallet's balance decrypts to, with the Covalidator's word for it.
-pub(super) async fn attested(world: &World, wallet: &Wallet) -> AttestedValue {
-    let key = world.net.network().stand_ins().attestation_key();
-    let client = HttpCovalidator::new(&world.covalidator.url(), key, Duration::from_secs(5)).unwrap();
-    let handle = world.token_account(&wallet.key()).unwrap().amount;
-    let signer = WalletSigner::from_secret(&wallet.seed());
-    client.decrypt(handle, &signer, Duration::from_secs(5)).await.unwrap()
-}
-
-pub(super) fn proof(value: &AttestedValue) -> Value {
-    json!({ "fundingProof": {
-        "handle": value.handle.to_string(),
-        "plaintext": value.plaintext.to_string(),
-        "signature": bs58::encode(value.signature).into_string(),
-    } })
-}
-
 pub(super) async fn sends_proof(shop: &Shop, body: &Value) -> (u16, Value) {
     let answer = shop.world.post(&format!("/sessions/{}/funding", shop.session), body).await;
     crate::openapi::check_answer("/sessions/{id}/funding", "POST", answer.0, &answer.1);
@@ -56,7 +39,7 @@ pub(super) async fn sends_proof(shop: &Shop, body: &Value) -> (u16, Value) {
 }
 
 pub(super) async fn proves(shop: &Shop) {
-    let (status, answer) = sends_proof(shop, &proof(&attested(&shop.world, &shop.payer).await)).await;
+    let (status, answer) = sends_proof(shop, &proof(&shop.world.attested(&shop.payer).await)).await;
     assert_eq!((status, &answer["funding"]), (200, &json!("proven")), "{answer:#}");
 }
 
@@ -179,24 +162,48 @@ async fn r02_a_merchant_who_demands_proof_gets_no_more_than_there_is() {
     let refused = answers.iter().filter(|(_, answer)| answer["errorReason"] == "insufficient_funds").count();
     assert_eq!((paid.len(), refused), (2, 4), "{answers:#?}");
     assert!(paid.iter().all(|(_, answer)| answer["extensions"]["session"]["funding"] == "proven"), "{paid:#?}");
-    assert_eq!(units(&shop.world, &shop.merchant), 2_000, "everything that was told as paid has moved");
+    assert_eq!(shop.world.units(&shop.merchant), 2_000, "everything that was told as paid has moved");
     // Without the demand it is accepted, and told to be short.
     let (_, answer) = shop.settle(1_000, None).await;
     assert_eq!(answer["extensions"]["session"]["funding"], "short", "{answer:#}");
-    assert_eq!(units(&shop.world, &shop.merchant), 2_000, "it moved zero");
+    assert_eq!(shop.world.units(&shop.merchant), 2_000, "it moved zero");
     shop.world.finish().await;
+}
+
+/// Guards: `accept_proof`, `backing` and `demand` where the operator takes no proofs.
+#[tokio::test]
+async fn where_no_proofs_are_taken_nothing_is_proven_and_a_demand_for_it_is_refused() {
+    let world = World::with(watchful(FundingPolicy::Off)).await;
+    let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
+    let value = world.attested(&payer).await;
+    let mut body = world.opening_body(&world.opening(&payer, &merchant.key(), 100_000)).await;
+    body["fundingProof"] = proof(&value)["fundingProof"].clone();
+    let (status, opened) = world.post("/sessions", &body).await;
+    assert_eq!((status, &opened["funding"]), (201, &json!("unproven")), "{opened:#}");
+    let session = opened["sessionId"].as_str().unwrap().to_owned();
+    let shop = Shop { world, payer, merchant, session };
+    let (status, answer) = sends_proof(&shop, &proof(&value)).await;
+    assert_eq!((status, &answer["funding"]), (200, &json!("unproven")), "{answer:#}");
+    let known = shop.world.ledger().source(&shop.payer.key(), &shop.world.faucet.mint()).await.unwrap();
+    assert!(known.is_none_or(|source| source.bound.is_none()), "nothing is kept of it");
+    let answer = shop.pays(1_000, None).await;
+    assert_eq!(answer["extensions"]["session"]["funding"], "unproven", "{answer:#}");
+    let mut demanding = shop.payment(1_000, None);
+    on_both_sides(&mut demanding, "extra", &json!({ "funding": "required" }));
+    is_refused_everywhere(&shop.world, &demanding, "funding_unproven").await;
+    shop.closes().await;
 }
 
 /// Guards: `check_proof`, and the handle read from the chain.
 #[tokio::test]
 async fn a_proof_is_believed_only_of_the_current_balance_of_that_account() {
     let shop = Shop::open(watchful(FundingPolicy::Advisory), 100_000).await;
-    let mine = attested(&shop.world, &shop.payer).await;
+    let mine = shop.world.attested(&shop.payer).await;
     let forged = AttestedValue { plaintext: mine.plaintext + 1, ..mine.clone() };
     is_not_proved(&shop, &proof(&forged), 400, "invalid_funding_proof").await;
     let moved = AttestedValue { handle: mine.handle + 1, ..mine.clone() };
     is_not_proved(&shop, &proof(&moved), 400, "invalid_funding_proof").await;
-    let foreign = attested(&shop.world, &shop.merchant).await;
+    let foreign = shop.world.attested(&shop.merchant).await;
     is_not_proved(&shop, &proof(&foreign), 409, "stale_funding_proof").await;
     is_not_proved(&shop, &json!({}), 400, "missing_fundingProof").await;
     is_not_proved(&shop, &json!({ "fundingProof": { "handle": "x" } }), 400, "invalid_funding_proof").await;
@@ -220,27 +227,32 @@ async fn a_proof_is_believed_only_of_the_current_balance_of_that_account() {
 #[tokio::test]
 async fn a_proof_read_while_a_transfer_is_in_flight_counts_it_once() {
     let shop = Shop::open(watchful(FundingPolicy::Advisory), 100_000).await;
-    let before = attested(&shop.world, &shop.payer).await;
-    shop.world
-        .net
-        .faults()
-        .set(FaultPlan { late_confirmation: BTreeMap::from([(ALL.to_owned(), 30)]), ..FaultPlan::default() });
+    let before = shop.world.attested(&shop.payer).await;
+    // A node that stands still takes the transfer and does not execute it.
+    shop.world.net.faults().change(|plan| plan.frozen = true);
     let body = shop.payment(1_000, None);
-    let (answer, ()) = tokio::join!(shop.world.post("/settle", &body), async {
-        while shop.world.net.network().request_counts().get("sendTransaction").copied().unwrap_or(0) < 2 {
+    let proves_meanwhile = async {
+        let flies = async || {
+            let unfinished = shop.world.ledger().unfinished().await.unwrap();
+            unfinished
+                .iter()
+                .any(|work| work.settlement.purpose == Purpose::Capture && work.settlement.state == State::InFlight)
+        };
+        while !flies().await {
             tokio::task::yield_now().await;
         }
         let (status, answer) = sends_proof(&shop, &proof(&before)).await;
-        // Whether it is believed depends on what is confirmed by then; never may it count too much.
-        assert!(status == 200 || status == 409, "{answer:#}");
-    });
+        assert_eq!((status, &answer["funding"]), (200, &json!("proven")), "{answer:#}");
+        let bound = source(&shop).await.bound.unwrap();
+        assert_eq!((bound.amount.get(), bound.claimed.get()), (PURSE, 1_000), "what is in flight is claimed");
+        shop.world.net.faults().clear();
+    };
+    let both = async { tokio::join!(shop.world.post("/settle", &body), proves_meanwhile) };
+    let (answer, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
     assert_eq!(answer.1["success"], true, "{:#}", answer.1);
-    shop.world.net.faults().clear();
-    let known = shop.world.ledger().source(&shop.payer.key(), &shop.world.faucet.mint()).await.unwrap();
-    if let Some(bound) = known.and_then(|known| known.bound) {
-        let left = bound.amount.get() - bound.claimed.get();
-        assert_eq!(left, units(&shop.world, &shop.payer), "counted once");
-    }
+    let bound = source(&shop).await.bound.unwrap();
+    let left = bound.amount.get() - bound.claimed.get();
+    assert_eq!(left, shop.world.units(&shop.payer), "it landed after the proof and counts once");
     proves(&shop).await;
     assert_eq!(source(&shop).await.bound.unwrap().claimed.get(), 0);
     shop.closes().await;
@@ -261,7 +273,7 @@ async fn a_strangers_transfer_stops_nothing() {
         let answer = shop.pays(1_000, None).await;
         assert_eq!(answer["extensions"]["session"]["funding"], "proven", "{gift}");
     }
-    assert_eq!(units(&shop.world, &shop.merchant), 3_000);
+    assert_eq!(shop.world.units(&shop.merchant), 3_000);
     shop.world.finish().await;
 }
 
@@ -283,7 +295,7 @@ async fn a_payer_who_moves_money_away_is_unproven_until_he_proves_again() {
         shop.is_refused(1_000, None, "funding_unproven").await;
         lets_read(&shop.world, &shop.payer).await;
         proves(&shop).await;
-        assert_eq!(source(&shop).await.bound.unwrap().amount.get(), units(&shop.world, &shop.payer));
+        assert_eq!(source(&shop).await.bound.unwrap().amount.get(), shop.world.units(&shop.payer));
         shop.pays(1_000, None).await;
         assert_eq!(view(&shop.world, &shop.session).await["state"], "open", "it stayed open all the while");
         shop.world.finish().await;
@@ -358,7 +370,7 @@ async fn a_restart_keeps_what_was_proved_and_what_it_is_claimed_for() {
 async fn an_opening_with_a_proof_is_proven_at_once_and_a_stale_one_opens_all_the_same() {
     let world = World::with(watchful(FundingPolicy::Advisory)).await;
     let (payer, merchant) = (world.wallet(5_000).await, world.wallet(0).await);
-    let good = attested(&world, &payer).await;
+    let good = world.attested(&payer).await;
     let mut body = world.opening_body(&world.opening(&payer, &merchant.key(), 2_000)).await;
     body["fundingProof"] = proof(&AttestedValue { plaintext: 9_999_999, ..good.clone() })["fundingProof"].clone();
     let (status, answer) = world.post("/sessions", &body).await;
@@ -370,7 +382,7 @@ async fn an_opening_with_a_proof_is_proven_at_once_and_a_stale_one_opens_all_the
     world.faucet.fund(&payer.key(), 1).unwrap();
     world.confirmed().await;
     let other = world.wallet(1).await;
-    body["fundingProof"] = proof(&attested(&world, &other).await)["fundingProof"].clone();
+    body["fundingProof"] = proof(&world.attested(&other).await)["fundingProof"].clone();
     let (status, answer) = world.post("/sessions", &body).await;
     assert_eq!((status, &answer["funding"]), (201, &json!("proven")), "the first proof counts still: {answer:#}");
     world.finish().await;
@@ -464,13 +476,13 @@ async fn what_is_left_of_a_proof_is_never_more_than_the_real_balance() {
 /// The payer's own decryption, after he was let to read by somebody.
 async fn attested_now(shop: &Shop) -> AttestedValue {
     lets_read(&shop.world, &shop.payer).await;
-    attested(&shop.world, &shop.payer).await
+    shop.world.attested(&shop.payer).await
 }
 
 async fn holds_less_than_there_is(shop: &Shop) {
     let known = shop.world.ledger().source(&shop.payer.key(), &shop.world.faucet.mint()).await.unwrap();
     let Some(bound) = known.and_then(|known| known.bound).filter(|bound| bound.lost.is_none()) else { return };
     let left = bound.amount.checked_sub(bound.claimed).unwrap_or_default().get();
-    let real = units(&shop.world, &shop.payer);
+    let real = shop.world.units(&shop.payer);
     assert!(left <= real, "{left} left of a proof, and {real} there");
 }

@@ -1,6 +1,6 @@
 //! Opening what was not agreed to.
 
-use super::{Shop, Trace, is_not_opened, lands_by_itself, units, view, with_sol};
+use super::{Shop, Trace, is_not_opened, lands_by_itself, view, with_sol};
 use crate::support::{Options, World};
 use serde_json::json;
 use solana_pubkey::Pubkey;
@@ -44,7 +44,7 @@ async fn r03_the_cap_holds_whatever_the_program_compares() {
         shop.is_refused(60_000, None, "cap_exceeded").await;
         shop.pays(40_000, None).await;
         shop.is_refused(1, None, "cap_exceeded").await;
-        assert_eq!(units(&shop.world, &shop.merchant), 100_000);
+        assert_eq!(shop.world.units(&shop.merchant), 100_000);
         shop.closes().await;
     }
 }

@@ -1,10 +1,9 @@
 //! Paying something else than what was agreed to.
 
-use super::{Shop, Trace, is_refused_everywhere, on_both_sides, units};
+use super::{Shop, Trace, is_refused_everywhere, on_both_sides};
 use crate::support::{Options, World};
 use futures_util::future::join_all;
 use serde_json::json;
-use sotto::ledger::Ledger as _;
 use std::collections::BTreeSet;
 
 /// Guards: `wire::payment` and `domain::payment::check_terms`, which `/settle` runs by itself.
@@ -123,7 +122,7 @@ async fn r13_one_nonce_is_one_charge_and_one_success_however_often_it_is_sent() 
         assert_eq!((&answer["errorReason"], &answer["transaction"]), (&json!("duplicate_settlement"), signature));
     }
     is_refused_everywhere(&shop.world, &body, "duplicate_settlement").await;
-    assert_eq!(units(&shop.world, &shop.merchant), 1_000);
+    assert_eq!(shop.world.units(&shop.merchant), 1_000);
     let mut other = body.clone();
     on_both_sides(&mut other, "amount", &json!("999"));
     other["paymentPayload"]["payload"]["amount"] = json!("999");
@@ -150,7 +149,7 @@ async fn r13_a_payment_identifier_is_a_nonce() {
     let mut both = by_extension.clone();
     both["paymentPayload"]["payload"]["nonce"] = json!("something-else-0000");
     is_refused_everywhere(&shop.world, &both, "bad_request").await;
-    assert_eq!(units(&shop.world, &shop.merchant), 1_000);
+    assert_eq!(shop.world.units(&shop.merchant), 1_000);
     shop.closes().await;
 }
 
@@ -195,7 +194,7 @@ async fn r02_an_empty_payers_success_is_told_to_be_unproven() {
     let mut body = world.payment(&session, &merchant.key(), 1_000, None);
     let (_, answer) = world.post("/settle", &body).await;
     assert_eq!(answer["extensions"]["session"]["funding"], "unproven", "{answer:#}");
-    assert_eq!(units(&world, &merchant), 0);
+    assert_eq!(world.units(&merchant), 0);
     on_both_sides(&mut body, "extra", &json!({ "funding": "required" }));
     is_refused_everywhere(&world, &body, "funding_unproven").await;
     world.finish().await;

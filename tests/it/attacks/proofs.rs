@@ -3,10 +3,10 @@
 
 use super::{
     PURSE, Shop,
-    funding::{attested, is_told, proof, proves, sends_proof, source, watchful},
-    is_refused_everywhere, on_both_sides, units, view,
+    funding::{is_told, proves, sends_proof, source, watchful},
+    is_refused_everywhere, on_both_sides, view,
 };
-use crate::support::{Options, World};
+use crate::support::{Options, World, proof_body as proof};
 use serde_json::{Value, json};
 use solana_signature::Signature;
 use sotto::{
@@ -15,7 +15,6 @@ use sotto::{
         settlement::State,
     },
     facilitator::AllowancePolicy,
-    ledger::Ledger as _,
     localnet::{ALL, FaultPlan, standins::Delegation},
 };
 use std::{
@@ -34,7 +33,7 @@ async fn opened_without_covalidator(delegation: Delegation, approved: u64) -> (S
     let mut opening = world.opening(&payer, &merchant.key(), 10_000);
     opening.approved = approved;
     let mut body = world.opening_body(&opening).await;
-    body["fundingProof"] = proof(&attested(&world, &payer).await)["fundingProof"].clone();
+    body["fundingProof"] = proof(&world.attested(&payer).await)["fundingProof"].clone();
     world.covalidator.faults().change(|plan| plan.fail_next = u32::MAX);
     let (status, answer) = world.post("/sessions", &body).await;
     assert_eq!((status, &answer["capVerified"]), (201, &json!(false)), "{answer:#}");
@@ -50,7 +49,7 @@ async fn r02_a_balance_proves_nothing_while_the_cap_is_unknown_and_binds() {
     let mut demanding = shop.payment(1_000, None);
     on_both_sides(&mut demanding, "extra", &json!({ "funding": "required" }));
     is_refused_everywhere(&shop.world, &demanding, "funding_unproven").await;
-    assert_eq!(units(&shop.world, &shop.merchant), 0);
+    assert_eq!(shop.world.units(&shop.merchant), 0);
     shop.closes().await;
 }
 
@@ -79,7 +78,7 @@ async fn a_fork_that_moves_a_transfer_past_a_proof_voids_the_proof() {
     });
     let shop = Shop::open(Options { finalized_after: 200, ..options }, 100_000).await;
     let network = shop.world.net.network();
-    let before = attested(&shop.world, &shop.payer).await;
+    let before = shop.world.attested(&shop.payer).await;
     let answer = shop.pays(1_000, None).await;
     let signature: Signature = answer["transaction"].as_str().unwrap().parse().unwrap();
     let taken = network.fork_away(&signature).unwrap();

@@ -2,7 +2,6 @@
 
 use super::{Trace, is_not_opened, lands_by_itself, with_sol};
 use crate::support::{Options, World};
-use sotto::ledger::Ledger as _;
 
 fn two_an_hour(settings: &mut sotto::facilitator::Settings) {
     settings.sessions_per_user_per_hour = 2;

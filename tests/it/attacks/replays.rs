@@ -1,11 +1,11 @@
 //! Sending again what was sent before.
 
-use super::{Shop, Trace, is_not_opened, is_refused_everywhere, quiet, transfers, units};
+use super::{Shop, Trace, is_not_opened, is_refused_everywhere, quiet, transfers};
 use crate::support::{Options, World};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use sotto::{ledger::Ledger as _, localnet::ALL};
+use sotto::localnet::ALL;
 
 /// Guards: `find_session` before anything is spent, and the ledger's unique (user, nonce).
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn r14_a_pending_payment_without_a_nonce_is_taken_over_once() {
     let answers = join_all((0..4).map(|_| shop.settle(1_000, None))).await;
     let successes = answers.iter().filter(|(_, answer)| answer["success"] == json!(true)).count();
     quiet(&shop.world).await;
-    assert_eq!(units(&shop.world, &shop.merchant), 4_000, "one taken over, three new: {answers:#?}");
+    assert_eq!(shop.world.units(&shop.merchant), 4_000, "one taken over, three new: {answers:#?}");
     assert_eq!(successes, 4);
     assert!(answers.iter().any(|(_, answer)| answer["transaction"] == pending["transaction"]));
     shop.closes().await;
@@ -121,7 +121,7 @@ async fn r13_repeats_while_a_payment_is_pending_do_not_multiply_its_success() {
     let successes = answers.iter().filter(|(_, answer)| answer["success"] == json!(true)).count();
     assert_eq!(successes, 1, "{answers:#?}");
     assert!(answers.iter().all(|(_, answer)| answer["transaction"] == pending["transaction"]));
-    assert_eq!(units(&shop.world, &shop.merchant), 1_000);
+    assert_eq!(shop.world.units(&shop.merchant), 1_000);
     shop.closes().await;
 }
 
@@ -140,7 +140,7 @@ async fn r13_only_the_merchant_can_ask_for_repeated_receipts() {
         let (_, again) = shop.world.post("/settle", &body).await;
         assert_eq!(again, first);
     }
-    assert_eq!(units(&shop.world, &shop.merchant), 1_000);
+    assert_eq!(shop.world.units(&shop.merchant), 1_000);
     shop.closes().await;
 }
 

@@ -1,6 +1,6 @@
 //! With a session key the session's id is no secret any more.
 
-use super::{PURSE, Shop, Trace, is_refused_everywhere, on_both_sides, units};
+use super::{PURSE, Shop, Trace, is_refused_everywhere, on_both_sides};
 use crate::support::{Wallet, World};
 use serde_json::{Value, json};
 use sotto::domain::{
@@ -117,6 +117,6 @@ async fn r12_with_a_session_key_the_bare_id_pays_nothing_and_a_signature_pays_on
     let (_, paid) = world.post("/settle", &good).await;
     assert_eq!(paid["success"], json!(true), "{paid:#}");
     is_refused_everywhere(world, &good, "duplicate_settlement").await;
-    assert_eq!(units(world, &shop.merchant), 10);
+    assert_eq!(world.units(&shop.merchant), 10);
     shop.closes().await;
 }

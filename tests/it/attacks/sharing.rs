@@ -1,12 +1,11 @@
 //! Several sessions on one token account, which has one delegate slot.
 
-use super::{PURSE, Shop, becomes, is_not_opened, is_refused_everywhere, units, view};
+use super::{PURSE, Shop, becomes, is_not_opened, is_refused_everywhere, view};
 use crate::support::{Options, Wallet, World};
 use serde_json::{Value, json};
 use sotto::{
     domain::amount::Amount,
     facilitator::Settings,
-    ledger::Ledger as _,
     localnet::{ALL, covalidator::CovalidatorPlan, standins::Delegation},
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -33,7 +32,7 @@ async fn r04_an_approve_of_its_own_cap_leaves_the_older_session_behind() {
         let body = shop.world.payment(&second, &shop.merchant.key(), 50_000, None);
         let (_, paid) = shop.world.post("/settle", &body).await;
         assert_eq!(paid["success"], json!(true), "{paid:#}");
-        assert_eq!(units(&shop.world, &shop.merchant), 80_000);
+        assert_eq!(shop.world.units(&shop.merchant), 80_000);
         shop.closes().await;
     }
 }
@@ -52,7 +51,7 @@ async fn r04_an_approve_of_the_sum_keeps_both_and_both_can_be_paid_to_the_end() 
         let (_, paid) = shop.world.post("/settle", &body).await;
         assert_eq!(paid["success"], json!(true), "{paid:#}");
         shop.pays(70_000, None).await;
-        assert_eq!(units(&shop.world, &shop.merchant), 150_000, "{delegation:?}: every unit moved");
+        assert_eq!(shop.world.units(&shop.merchant), 150_000, "{delegation:?}: every unit moved");
         shop.closes().await;
     }
 }
@@ -81,13 +80,13 @@ async fn r04_payments_race_an_opening_and_nothing_is_lost_or_paid_twice() {
         let successes = paid.iter().filter(|(_, answer)| answer["success"] == json!(true)).count() as u64;
         let refused = paid.iter().filter(|(_, answer)| answer["errorReason"] == "session_not_open").count() as u64;
         assert_eq!(successes + refused, 10, "{paid:#?}");
-        assert_eq!(units(&shop.world, &shop.merchant), successes * 1_000);
+        assert_eq!(shop.world.units(&shop.merchant), successes * 1_000);
         // The new session's cap is untouched by what the old one paid.
         let second = opened.1["sessionId"].as_str().unwrap();
         let payment = shop.world.payment(second, &shop.merchant.key(), 50_000, None);
         let (_, paid) = shop.world.post("/settle", &payment).await;
         assert_eq!(paid["success"], json!(true), "{paid:#}");
-        assert_eq!(units(&shop.world, &shop.merchant), successes * 1_000 + 50_000, "{delegation:?}");
+        assert_eq!(shop.world.units(&shop.merchant), successes * 1_000 + 50_000, "{delegation:?}");
         shop.closes().await;
     }
 }

@@ -8,8 +8,7 @@ use sotto::{
         budget::{Budgets, Part, Scope},
         settlement::{Attempt, Cost, Event, Purpose, SettlementId},
     },
-    facilitator::{AllowancePolicy, Settings},
-    ledger::Ledger as _,
+    facilitator::{AllowancePolicy, AllowanceSettings, Settings},
 };
 use std::time::Duration;
 
@@ -17,6 +16,8 @@ use std::time::Duration;
 const OPENING: u64 = 10_000 + 2_000_000;
 /// A transfer with the user's signature verified on chain.
 const TRANSFER: u64 = 10_000;
+/// The rent of two decrypt allowances.
+const PAIR: u64 = 2 * 960_480;
 
 fn bounded(scope: Scope, part: Part, lamports: u64) -> Options {
     Options::settings(move |settings: &mut Settings| {
@@ -262,17 +263,65 @@ async fn r18_the_rent_of_an_account_that_was_there_is_booked_as_what_it_was() {
     world.finish().await;
 }
 
-/// Guard: `heed_over_budget` refuses under `every`; the fee alone would have fitted.
-#[tokio::test]
-async fn r17_decrypt_allowances_have_a_budget_of_their_own() {
-    let world = World::with(Options::settings(|settings| {
-        settings.budgets = Budgets::default().with(Scope::MerchantHour, Part::Rent, 1_000_000);
+/// A shop whose merchant's rent lets an opening through (the approve's own upper bound), and then one pair of decrypt
+/// allowances an hour.
+async fn one_pair_an_hour(change: impl Fn(&mut Settings) + Send + Sync + 'static) -> (World, Wallet, String) {
+    let world = World::with(Options::settings(move |settings| {
+        settings.budgets = Budgets::default().with(Scope::MerchantHour, Part::Rent, 3_000_000);
+        change(settings);
     }))
     .await;
     let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
-    let body = world.opening_body(&world.opening(&payer, &merchant.key(), 10)).await;
-    // The approve's own upper bound passes that budget too.
-    assert_eq!(ask(&world, "/sessions", &body).await.status, 429);
+    let session = world.open(&payer, &merchant.key(), 10).await;
+    (world, merchant, session)
+}
+
+/// Guard: `heed_over_budget` refuses under `every`; the fee alone would have fitted.
+#[tokio::test]
+async fn r17_decrypt_allowances_have_a_budget_of_their_own() {
+    let (world, merchant, session) = one_pair_an_hour(|_| {}).await;
+    let before = world.ledger().totals(None).await.unwrap();
+    assert_eq!(pay(&world, &session, &merchant, "the-one-that-is-readable").await.body["success"], json!(true));
+    let after = world.ledger().totals(None).await.unwrap();
+    assert_eq!(after.rent - before.rent, PAIR);
+    // The second finds out, the third is told before anything is held.
+    for nonce in ["the-one-that-finds-out-", "the-one-that-comes-late"] {
+        let told = pay(&world, &session, &merchant, nonce).await;
+        let expected = (429, &json!("seller_settle_cap_exceeded"));
+        assert_eq!((told.status, &told.body["errorReason"]), expected, "{}", told.body);
+    }
+    quiet(&world).await;
+    assert_eq!(world.ledger().totals(None).await.unwrap(), after, "nothing was paid, held or spent");
+    assert_eq!(booked(&world).await.1, 0, "nothing counts that was refused");
+    world.finish().await;
+}
+
+/// Guard: `may_go_without` under `idle`: who cannot buy the right to read goes on without it.
+#[tokio::test]
+async fn a_payment_whose_allowances_are_too_dear_is_made_without_them() {
+    let (world, merchant, session) = one_pair_an_hour(|settings| {
+        settings.decrypt_allowance = AllowancePolicy::Idle;
+        // Every payment is to buy for accounts that never rest.
+        settings.allowances = AllowanceSettings {
+            idle_after: Duration::from_hours(1),
+            min_interval: Duration::ZERO,
+            max_age: Duration::ZERO,
+            request_interval: Duration::ZERO,
+        };
+    })
+    .await;
+    let before = world.ledger().totals(None).await.unwrap();
+    let mut rents = Vec::new();
+    for number in 0..5 {
+        let told = pay(&world, &session, &merchant, &format!("one-of-five-payments-{number}")).await;
+        assert_eq!(told.body["success"], json!(true), "{}", told.body);
+        rents.push(world.ledger().totals(None).await.unwrap().rent - before.rent);
+    }
+    // The first made the balances unreadable, the second bought, the third was refused that and went without.
+    assert_eq!(rents, [0, PAIR, PAIR, PAIR, PAIR]);
+    let after = world.ledger().totals(None).await.unwrap();
+    assert_eq!((after.captured.get(), after.fees - before.fees), (5, 5 * TRANSFER));
+    quiet(&world).await;
     world.finish().await;
 }
 

@@ -1,12 +1,12 @@
 //! What is lost, late, repeated or cut off in the middle: nothing is charged twice and nothing is lost.
 
-use super::{PURSE, Shop, becomes, is_refused_everywhere, quiet, sends, transfers, units};
+use super::{PURSE, Shop, becomes, is_refused_everywhere, quiet, sends, transfers};
 use crate::support::{Options, World};
 use serde_json::{Value, json};
 use sotto::{
     domain::settlement::State,
     facilitator::AllowancePolicy,
-    ledger::{Ledger as _, Totals},
+    ledger::Totals,
     localnet::{ALL, FaultPlan, Odds},
 };
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ async fn r16_an_error_after_the_network_took_it_starts_no_second_transfer() {
     let shop = Shop::open(Options::default(), 1_000_000).await;
     shop.world.net.faults().set(FaultPlan { error_after_take: Odds::next(1), ..FaultPlan::default() });
     shop.pays(1_000, None).await;
-    assert_eq!(units(&shop.world, &shop.merchant), 1_000);
+    assert_eq!(shop.world.units(&shop.merchant), 1_000);
     assert_eq!(transfers(&shop.world, &shop.payer).await.len(), 1);
     shop.closes().await;
 }
@@ -123,7 +123,7 @@ async fn r15_killed_after_a_send_that_was_lost() {
 /// Guard: `recover` looks before it acts. Landed, and nobody was told.
 #[tokio::test]
 async fn r15_killed_after_landing_and_before_the_ledger_knew() {
-    let landed = async |shop: &Shop| units(&shop.world, &shop.merchant) == 1_000 && is(shop, State::InFlight).await;
+    let landed = async |shop: &Shop| shop.world.units(&shop.merchant) == 1_000 && is(shop, State::InFlight).await;
     survives(late(60), landed, "success", 1).await;
 }
 

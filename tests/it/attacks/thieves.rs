@@ -1,10 +1,10 @@
 //! Payers and merchants who change the chain under our feet.
 
-use super::{Shop, Trace, is_not_opened, lands_by_itself, quiet, sends, units, with_sol};
+use super::{Shop, Trace, is_not_opened, lands_by_itself, quiet, sends, with_sol};
 use crate::support::{Options, Wallet, World};
 use serde_json::json;
 use solana_signer::Signer as _;
-use sotto::{facilitator::AllowancePolicy, ledger::Ledger as _};
+use sotto::facilitator::AllowancePolicy;
 
 fn revoke(shop: &Shop) {
     let source = shop.world.programs.token_account(&shop.payer.key(), &shop.world.faucet.mint());
@@ -148,7 +148,7 @@ async fn one_merchants_session_does_not_pay_another() {
     // Not even when the requirements name the right one and the payer accepted another.
     body["paymentRequirements"]["payTo"] = json!(shop.merchant.key().to_string());
     super::is_refused_everywhere(&shop.world, &body, "accepted_mismatch").await;
-    assert_eq!((units(&shop.world, &other), units(&shop.world, &shop.merchant)), (0, 0));
+    assert_eq!((shop.world.units(&other), shop.world.units(&shop.merchant)), (0, 0));
     shop.closes().await;
 }
 
@@ -168,6 +168,6 @@ async fn who_hangs_up_is_charged_once_and_told_later() {
     assert!(answer["success"] == json!(true) || answer["errorReason"] == "settlement_expired", "{answer:#}");
     quiet(&shop.world).await;
     assert_eq!(shop.world.ledger().totals(None).await.unwrap().held.get(), 0);
-    assert!(units(&shop.world, &shop.merchant) <= 1_000);
+    assert!(shop.world.units(&shop.merchant) <= 1_000);
     shop.closes().await;
 }

@@ -2,14 +2,13 @@
 
 use super::{
     Shop, becomes,
-    funding::{attested, is_looked_at, moves, proof, proves, source, watchful},
+    funding::{is_looked_at, moves, proves, source, watchful},
     lands_by_itself, with_sol,
 };
 use crate::support::{Options, Wallet, World};
 use serde_json::json;
 use sotto::{
     domain::funding::{Bound, FundingPolicy, Lost},
-    ledger::Ledger as _,
     localnet::TooManyRequests,
 };
 use std::{
@@ -80,7 +79,7 @@ async fn a_history_that_strangers_fill_is_read_bit_by_bit_and_takes_nothing_from
     with_sol(&shop.world, &stranger).await;
     proves(&shop).await;
     let session = shop.world.open(&other, &shop.merchant.key(), 1_000).await;
-    let body = proof(&attested(&shop.world, &other).await);
+    let body = shop.world.funding_proof(&other).await;
     let (status, answer) = shop.world.post(&format!("/sessions/{session}/funding"), &body).await;
     assert_eq!(status, 200, "{answer:#}");
     shop.world.kill().await;

@@ -127,9 +127,11 @@ async fn a_websocket_cut_while_waiting_is_made_up_for_by_polling() {
     scene.observe(&warm, Commitment::Confirmed, PATIENCE).await;
 
     let attempt = scene.sent().await;
-    let begun = Instant::now();
+    let (begun, subscribed) = (Instant::now(), scene.chain.counts().subscriptions);
     let (seen, ()) = tokio::join!(scene.observe(&attempt, Commitment::Confirmed, PATIENCE), async {
-        tokio::time::sleep(SHORT).await;
+        while scene.chain.counts().subscriptions == subscribed {
+            tokio::task::yield_now().await;
+        }
         scene.net.faults().change(|plan| plan.websockets_down = true);
         scene.net.tick_slots(2);
     });
@@ -298,7 +300,7 @@ async fn many_waiters_share_their_questions() {
     let begun = Instant::now();
     let waits = attempts.iter().map(|attempt| scene.observe(attempt, Commitment::Confirmed, PATIENCE));
     let (seen, ()) = tokio::join!(futures_util::future::join_all(waits), async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        scene.is_asked("getSignatureStatuses", 3).await;
         scene.net.tick_slots(2);
     });
     assert!(seen.iter().all(|seen| landed(seen, false)));

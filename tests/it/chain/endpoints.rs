@@ -192,10 +192,11 @@ async fn no_reading_is_older_than_a_landing_that_was_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blockhash_that_a_lagging_node_does_not_know_is_no_verdict_on_the_transaction() {
     let (scene, second) = Scene::with_second().await;
+    let before = scene.chain.latest_blockhash().await.unwrap().last_valid_block_height;
     scene.net.tick_slots(20);
     second.faults().lag_behind(9);
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    let hash = scene.chain.latest_blockhash().await.unwrap().hash;
+    // One of the first node's newest blocks.
+    let hash = scene.knows_a_blockhash_past(before + 15).await.hash;
     let limit = TooManyRequests { next: u32::MAX, retry_after: Some(60), method: None };
     scene.net.faults().change(|plan| plan.too_many_requests = Some(limit));
     let payer = scene.payer.pubkey();

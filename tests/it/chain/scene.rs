@@ -5,7 +5,7 @@ use solana_pubkey::Pubkey;
 use solana_system_interface::instruction::transfer;
 use sotto::{
     chain::{
-        Chain, Commitment, EndpointUrls,
+        Chain, Commitment, EndpointUrls, LiveBlockhash,
         keys::{LocalSigner, Signer},
         refresher::RefreshPolicy,
         rpc::{ChainSettings, SolanaChain},
@@ -146,6 +146,30 @@ impl Scene {
 
     pub(super) async fn observe(&self, attempt: &Recorded<Attempt>, want: Commitment, wait: Duration) -> Observation {
         self.chain.observe(attempt, want, wait).await.unwrap()
+    }
+
+    /// Waits until the refresher has a blockhash that lives longer than this.
+    pub(super) async fn knows_a_blockhash_past(&self, height: u64) -> LiveBlockhash {
+        let newer = async {
+            loop {
+                let hash = self.chain.latest_blockhash().await.unwrap();
+                if hash.last_valid_block_height > height {
+                    return hash;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), newer).await.expect("blockhashes follow the chain")
+    }
+
+    /// Waits until so many requests of a method were made.
+    pub(super) async fn is_asked(&self, method: &str, times: u64) {
+        let asked = async {
+            while self.requests(method) < times {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), asked).await.expect("it is asked");
     }
 
     /// Moves slots on until nothing signed so far can land any more, and that is final.

@@ -2,10 +2,16 @@
 //! takes the proof, looks after it, pays and closes. What was said stays said, the proof covers what it covered, and the
 //! session ends closed with everything paid that was told so.
 
-use super::{PRICE, Scene, TOGETHER, mortal::Fate, process, units, wait_until_settled};
-use crate::support::{Options, Wallet, World};
+use super::{
+    PRICE, PURSE, Scene, TOGETHER,
+    fate::{Fate, Last},
+    process, wait_until_settled,
+};
+use crate::support::{
+    Engine, Options, Wallet, World,
+    engine::{cases, each_engine},
+};
 use sotto::{
-    covalidator::{Covalidator as _, HttpCovalidator, WalletSigner},
     domain::{
         amount::Amount,
         funding::{FundingPolicy, FundingProof},
@@ -14,7 +20,7 @@ use sotto::{
         signed,
     },
     facilitator::{AllowancePolicy, CloseRequest, DeferredPolicy, Facilitator},
-    ledger::{Ledger, SqliteLedger},
+    ledger::Ledger,
 };
 use std::{
     sync::{
@@ -42,11 +48,7 @@ struct Purse {
 }
 
 async fn proof_of(world: &World, wallet: &Wallet) -> FundingProof {
-    let key = world.net.network().stand_ins().attestation_key();
-    let client = HttpCovalidator::new(&world.covalidator.url(), key, Duration::from_secs(5)).unwrap();
-    let handle = world.token_account(&wallet.key()).unwrap().amount;
-    let signer = WalletSigner::from_secret(&wallet.seed());
-    let value = client.decrypt(handle, &signer, Duration::from_secs(5)).await.unwrap();
+    let value = world.attested(wallet).await;
     FundingProof { handle: value.handle, plaintext: value.plaintext, signature: value.signature }
 }
 
@@ -70,8 +72,8 @@ async fn live(facilitator: &Arc<Facilitator>, purse: &Purse, told: &AtomicU64) {
     let _ = facilitator.close_session(id, &purse.close()).await;
 }
 
-async fn die_and_recover(world: &World, last: u64, after_effect: bool) -> u64 {
-    let name = format!("closing-{last}-{after_effect}");
+async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> u64 {
+    let name = format!("closing-{last:?}-{after_effect}");
     let scene = Scene::set(world, &name, false).await;
     let ledger = world.open_ledger(&name).await;
     let opener = process(world, &ledger, &Fate::immortal());
@@ -97,30 +99,33 @@ async fn die_and_recover(world: &World, last: u64, after_effect: bool) -> u64 {
     let second = process(world, &ledger, &Fate::immortal());
     second.recover().await.unwrap();
     live(&second, &purse, &told).await;
-    wait_until_settled(&ledger, &name).await;
+    wait_until_settled(&*ledger, &name).await;
     second.stop().await;
-    check(world, &ledger, &purse, &name, told.into_inner()).await;
+    check(world, &*ledger, &purse, &name, told.into_inner()).await;
     fate.calls()
 }
 
-async fn check(world: &World, ledger: &SqliteLedger, purse: &Purse, name: &str, told: u64) {
+async fn check(world: &World, ledger: &dyn Ledger, purse: &Purse, name: &str, told: u64) {
     ledger.audit().await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let session = ledger.session(purse.session.id).await.unwrap().unwrap();
     assert_eq!((session.state, session.held), (SessionState::Closed, Amount::ZERO), "{name}");
-    let received = units(world, &purse.scene.merchant);
+    let received = world.units(&purse.scene.merchant);
     assert_eq!(session.captured.get(), received, "{name}: the books agree with the chain");
-    let left = units(world, &purse.scene.payer);
-    assert_eq!(left, 1_000_000 - received, "{name}: nothing is lost");
+    let left = world.units(&purse.scene.payer);
+    assert_eq!(left, PURSE - received, "{name}: nothing is lost");
     assert!(told * PRICE <= received && received <= 3 * PRICE, "{name}: {told} were told success, and {received} came");
     let bound = ledger.source(session.user(), &session.intent.asset).await.unwrap().unwrap().bound.unwrap();
     assert_eq!(bound.lost, None, "{name}: nobody but us has moved anything");
     assert_eq!(bound.amount.get() - bound.claimed.get(), left, "{name}: what the proof leaves is what is there");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_dies_at_any_call_closes_what_it_was_to_close_and_keeps_its_proof() {
-    let world = Arc::new(World::with(options()).await);
-    let calls = die_and_recover(&world, u64::MAX, false).await;
+each_engine! { cases
+    a_process_that_dies_at_any_call_closes_what_it_was_to_close_and_keeps_its_proof,
+}
+
+async fn a_process_that_dies_at_any_call_closes_what_it_was_to_close_and_keeps_its_proof(engine: Engine) {
+    let world = Arc::new(World::with(options().on(engine)).await);
+    let calls = die_and_recover(&world, Last::Never, false).await;
     let mut points = (0..calls).flat_map(|last| [(last, false), (last, true)]);
     loop {
         let batch: Vec<_> = points.by_ref().take(TOGETHER).collect();
@@ -129,7 +134,7 @@ async fn a_process_that_dies_at_any_call_closes_what_it_was_to_close_and_keeps_i
         }
         let lives = batch.into_iter().map(|(last, after)| {
             let world = Arc::clone(&world);
-            tokio::spawn(async move { die_and_recover(&world, last, after).await })
+            tokio::spawn(async move { die_and_recover(&world, Last::Call(last), after).await })
         });
         for life in lives.collect::<Vec<_>>() {
             life.await.unwrap();

@@ -1,5 +1,6 @@
 //! A ledger and a chain that die with their process: at one chosen call, before or after its effect, and for ever.
 
+use super::fate::Fate;
 use async_trait::async_trait;
 use solana_hash::Hash;
 use solana_pubkey::Pubkey;
@@ -26,107 +27,7 @@ use sotto::{
         Totals, Work,
     },
 };
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-
-/// When a process dies.
-pub struct Fate {
-    /// The call that is its last; calls count from zero over both ports.
-    last: u64,
-    /// Whether that call still has its effect.
-    after_effect: bool,
-    calls: AtomicU64,
-    /// Events of which kind are still to be recorded without anybody being told so, and how many.
-    untold: Mutex<(&'static str, u64)>,
-    /// Whether holds are written and nobody is told.
-    withheld: watch::Sender<bool>,
-    /// What accounts were when they were first read, while the node that is read stands still.
-    stuck: Mutex<Option<HashMap<Pubkey, Option<ChainAccount>>>>,
-    pub dead: CancellationToken,
-}
-
-impl Fate {
-    pub fn at(last: u64, after_effect: bool) -> Arc<Self> {
-        Arc::new(Self {
-            last,
-            after_effect,
-            calls: AtomicU64::new(0),
-            untold: Mutex::new(("", 0)),
-            withheld: watch::Sender::new(false),
-            stuck: Mutex::default(),
-            dead: CancellationToken::new(),
-        })
-    }
-
-    pub fn immortal() -> Arc<Self> {
-        Self::at(u64::MAX, false)
-    }
-
-    /// The next `landings` are recorded, and the answers lost.
-    pub fn lose_answers(&self, landings: u64) {
-        self.lose_answers_of("landed", landings);
-    }
-
-    /// The same for so many events of this kind.
-    pub fn lose_answers_of(&self, word: &'static str, events: u64) {
-        *self.untold.lock().unwrap() = (word, events);
-    }
-
-    /// From now on holds are written and the ledger does not say so, until it is let again.
-    pub fn withhold(&self, withholds: bool) {
-        self.withheld.send_replace(withholds);
-    }
-
-    /// From now on accounts stay as they are when they are first read, or move again: one address that hides several
-    /// nodes, of which the one that is read stands still while everything else is true.
-    pub fn lag(&self, lags: bool) {
-        *self.stuck.lock().unwrap() = lags.then(HashMap::new);
-    }
-
-    fn as_they_were(&self, keys: &[Pubkey], mut accounts: Vec<Option<ChainAccount>>) -> Vec<Option<ChainAccount>> {
-        if let Some(stuck) = &mut *self.stuck.lock().unwrap() {
-            for (key, account) in keys.iter().zip(&mut accounts) {
-                *account = stuck.entry(*key).or_insert_with(|| account.clone()).clone();
-            }
-        }
-        accounts
-    }
-
-    fn loses_answer(&self, event: &Event) -> bool {
-        let mut untold = self.untold.lock().unwrap();
-        let loses = event.word() == untold.0 && untold.1 > 0;
-        untold.1 -= u64::from(loses);
-        loses
-    }
-
-    pub fn calls(&self) -> u64 {
-        self.calls.load(Ordering::SeqCst)
-    }
-
-    /// Runs one call of the process, or stops it there.
-    async fn step<T>(&self, name: &str, call: impl Future<Output = T>) -> T {
-        let number = self.calls.fetch_add(1, Ordering::SeqCst);
-        let dies = number >= self.last;
-        if !dies || (number == self.last && self.after_effect) {
-            let result = call.await;
-            if !dies {
-                return result;
-            }
-        }
-        tracing::debug!(number, name, "the process dies");
-        self.dead.cancel();
-        // A dead process answers nobody.
-        std::future::pending().await
-    }
-}
+use std::{sync::Arc, time::Duration};
 
 pub struct MortalLedger {
     pub inner: Arc<dyn Ledger>,
@@ -195,7 +96,7 @@ impl Ledger for MortalLedger {
 
     async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError> {
         let held = self.fate.step("hold", self.inner.hold(hold)).await;
-        let _ = self.fate.withheld.subscribe().wait_for(|withheld| !withheld).await;
+        self.fate.tells().await;
         held
     }
 
@@ -251,8 +152,9 @@ impl Ledger for MortalLedger {
         waiting: &[HoldId],
         now: UnixSeconds,
     ) -> Result<Settlement, LedgerError> {
-        let loses_answer = self.fate.loses_answer(&event);
-        let recorded = self.fate.step("record", self.inner.record(settlement, event, waiting, now)).await;
+        let (loses_answer, word) = (self.fate.loses_answer(&event), event.word());
+        let recorded =
+            self.fate.step_named(&["record", word], self.inner.record(settlement, event, waiting, now)).await;
         if loses_answer { Err(LedgerError::Unavailable("the answer was lost".into())) } else { recorded }
     }
 
@@ -390,19 +292,19 @@ pub struct MortalChain {
 #[async_trait]
 impl Chain for MortalChain {
     async fn genesis_hash(&self) -> Result<String, ChainError> {
-        self.fate.step("genesis_hash", self.inner.genesis_hash()).await
+        self.fate.step("chain genesis_hash", self.inner.genesis_hash()).await
     }
 
     async fn latest_blockhash(&self) -> Result<LiveBlockhash, ChainError> {
-        self.fate.step("latest_blockhash", self.inner.latest_blockhash()).await
+        self.fate.step("chain latest_blockhash", self.inner.latest_blockhash()).await
     }
 
     async fn blockhash_life(&self, hash: &Hash) -> Result<Option<LiveBlockhash>, ChainError> {
-        self.fate.step("blockhash_life", self.inner.blockhash_life(hash)).await
+        self.fate.step("chain blockhash_life", self.inner.blockhash_life(hash)).await
     }
 
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError> {
-        let accounts = self.fate.step("accounts", self.inner.accounts(keys)).await?;
+        let accounts = self.fate.step("chain accounts", self.inner.accounts(keys)).await?;
         Ok(self.fate.as_they_were(keys, accounts))
     }
 
@@ -411,36 +313,37 @@ impl Chain for MortalChain {
         keys: &[Pubkey],
         at_least: u64,
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
-        let (slot, accounts) = self.fate.step("accounts_since", self.inner.accounts_since(keys, at_least)).await?;
+        let (slot, accounts) =
+            self.fate.step("chain accounts_since", self.inner.accounts_since(keys, at_least)).await?;
         Ok((slot, self.fate.as_they_were(keys, accounts)))
     }
 
     async fn history(&self, account: &Pubkey, page: Page) -> Result<Vec<Listed>, ChainError> {
-        self.fate.step("history", self.inner.history(account, page)).await
+        self.fate.step("chain history", self.inner.history(account, page)).await
     }
 
     async fn transaction(&self, signature: &Signature) -> Result<Option<SeenTransaction>, ChainError> {
-        self.fate.step("transaction", self.inner.transaction(signature)).await
+        self.fate.step("chain transaction", self.inner.transaction(signature)).await
     }
 
     async fn rent(&self, bytes: usize) -> Result<u64, ChainError> {
-        self.fate.step("rent", self.inner.rent(bytes)).await
+        self.fate.step("chain rent", self.inner.rent(bytes)).await
     }
 
     async fn priority_fee(&self, writable: &[Pubkey]) -> Result<u64, ChainError> {
-        self.fate.step("priority_fee", self.inner.priority_fee(writable)).await
+        self.fate.step("chain priority_fee", self.inner.priority_fee(writable)).await
     }
 
     async fn simulate(&self, tx: &VersionedTransaction, watched: &[Pubkey]) -> Result<Simulation, ChainError> {
-        self.fate.step("simulate", self.inner.simulate(tx, watched)).await
+        self.fate.step("chain simulate", self.inner.simulate(tx, watched)).await
     }
 
     async fn send(&self, attempt: &Recorded<Attempt>) -> Result<(), ChainError> {
-        self.fate.step("send", self.inner.send(attempt)).await
+        self.fate.step("chain send", self.inner.send(attempt)).await
     }
 
     async fn lamports_spent(&self, attempt: &Recorded<Attempt>) -> Result<Option<u64>, ChainError> {
-        self.fate.step("lamports_spent", self.inner.lamports_spent(attempt)).await
+        self.fate.step("chain lamports_spent", self.inner.lamports_spent(attempt)).await
     }
 
     async fn observe(
@@ -449,10 +352,10 @@ impl Chain for MortalChain {
         want: Commitment,
         patience: Duration,
     ) -> Result<Observation, ChainError> {
-        self.fate.step("observe", self.inner.observe(attempt, want, patience)).await
+        self.fate.step("chain observe", self.inner.observe(attempt, want, patience)).await
     }
     async fn look_up(&self, attempts: &[Recorded<Attempt>]) -> Result<Vec<Observation>, ChainError> {
-        self.fate.step("look_up", self.inner.look_up(attempts)).await
+        self.fate.step("chain look_up", self.inner.look_up(attempts)).await
     }
 
     fn endpoints(&self) -> Vec<EndpointHealth> {

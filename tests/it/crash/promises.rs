@@ -1,12 +1,19 @@
 //! The crash loop for promises: a process dies at every call it makes while it promises, settles and leaves, before and
 //! after the call's effect. Whatever was promised is paid in the end, by the next process, once.
 
-use super::{PRICE, Scene, TOGETHER, mortal::Fate, process, wait_until_settled};
-use crate::support::{Options, World};
+use super::{
+    PRICE, PURSE, Scene, TOGETHER,
+    fate::{Fate, Last},
+    process, wait_until_settled,
+};
+use crate::support::{
+    Engine, Options, World,
+    engine::{cases, each_engine},
+};
 use sotto::{
     domain::{amount::Amount, payment::Payment, session::SessionId},
     facilitator::{DeferredPolicy, Facilitator},
-    ledger::{Ledger, SqliteLedger},
+    ledger::Ledger,
 };
 use std::{
     sync::{
@@ -40,8 +47,8 @@ async fn live(facilitator: &Arc<Facilitator>, scene: &Scene, session: SessionId,
     facilitator.leave().await;
 }
 
-async fn die_and_recover(world: &World, last: u64, after_effect: bool) -> u64 {
-    let name = format!("promises-{last}-{after_effect}");
+async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> Arc<Fate> {
+    let name = format!("promises-{last:?}-{after_effect}");
     let scene = Scene::set(world, &name, false).await;
     let ledger = world.open_ledger(&name).await;
     let opener = process(world, &ledger, &Fate::immortal());
@@ -74,28 +81,39 @@ async fn die_and_recover(world: &World, last: u64, after_effect: bool) -> u64 {
         }
     };
     assert!(tokio::time::timeout(Duration::from_mins(1), kept).await.is_ok(), "{name}: a promise waits for ever");
-    wait_until_settled(&ledger, &name).await;
+    wait_until_settled(&*ledger, &name).await;
     third.stop().await;
-    check(world, &ledger, &scene, &name, told, promised).await;
-    fate.calls()
+    check(world, &*ledger, &scene, &name, told, promised).await;
+    fate
 }
 
-async fn check(world: &World, ledger: &SqliteLedger, scene: &Scene, name: &str, told: u64, promised: u64) {
+async fn check(world: &World, ledger: &dyn Ledger, scene: &Scene, name: &str, told: u64, promised: u64) {
     ledger.audit().await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let totals = ledger.totals(None).await.unwrap();
     let received = world.balance(&scene.merchant).await;
     assert_eq!((totals.held, totals.lost), (Amount::ZERO, Amount::ZERO), "{name}: every promise is kept");
     assert_eq!(totals.captured.get(), received, "{name}: the books agree with the chain");
-    assert_eq!(world.balance(&scene.payer).await, 1_000_000 - received, "{name}: nothing is lost");
+    assert_eq!(world.balance(&scene.payer).await, PURSE - received, "{name}: nothing is lost");
     assert!(received <= 5 * PRICE && received % PRICE == 0, "{name}: no payment is made twice: {received}");
     assert!(told * PRICE <= received, "{name}: {told} were told success and {received} came");
     assert!(promised * PRICE <= received, "{name}: {promised} were promised and {received} came");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_dies_at_any_call_keeps_every_promise() {
-    let world = Arc::new(World::with(options()).await);
-    let calls = die_and_recover(&world, u64::MAX, false).await;
+each_engine! { cases
+    a_process_that_dies_at_any_call_keeps_every_promise,
+}
+
+/// A life that nobody ends.
+pub(super) async fn undisturbed(engine: Engine) -> Arc<Fate> {
+    let world = World::with(options().on(engine)).await;
+    let fate = die_and_recover(&world, Last::Never, false).await;
+    world.finish().await;
+    fate
+}
+
+async fn a_process_that_dies_at_any_call_keeps_every_promise(engine: Engine) {
+    let calls = undisturbed(engine).await.calls();
+    let world = Arc::new(World::with(options().on(engine)).await);
     let mut points = (0..calls).flat_map(|last| [(last, false), (last, true)]);
     loop {
         let batch: Vec<_> = points.by_ref().take(TOGETHER).collect();
@@ -104,7 +122,7 @@ async fn a_process_that_dies_at_any_call_keeps_every_promise() {
         }
         let lives = batch.into_iter().map(|(last, after)| {
             let world = Arc::clone(&world);
-            tokio::spawn(async move { die_and_recover(&world, last, after).await })
+            tokio::spawn(async move { die_and_recover(&world, Last::Call(last), after).await })
         });
         for life in lives.collect::<Vec<_>>() {
             life.await.unwrap();

@@ -1,12 +1,12 @@
 //! Promises that nobody was told of: a caller who hangs up, and answers of the ledger that are lost. They are counted and
 //! settled all the same, without waiting for a background round.
 
-use super::{PRICE, Scene, mortal::Fate, process, wait_until_kept};
+use super::{PRICE, Scene, fate::Fate, process, wait_until_kept};
 use crate::support::{Options, Wallet, World};
 use sotto::{
     domain::{payment::Payment, session::SessionId},
     facilitator::{DeferredPolicy, Facilitator},
-    ledger::{Ledger, SqliteLedger},
+    ledger::Ledger,
     programs::inco_token::{AccountState, IncoAccount},
 };
 use std::{sync::Arc, time::Duration};
@@ -22,7 +22,7 @@ fn options() -> Options {
 struct Life {
     world: World,
     scene: Scene,
-    ledger: Arc<SqliteLedger>,
+    ledger: Arc<dyn Ledger>,
     fate: Arc<Fate>,
     facilitator: Arc<Facilitator>,
     session: SessionId,
@@ -66,7 +66,7 @@ impl Life {
     }
 
     async fn ends(self, payments: u64) {
-        wait_until_kept(&self.ledger, "uncounted").await;
+        wait_until_kept(&*self.ledger, "uncounted").await;
         assert_eq!(self.ledger.totals(None).await.unwrap().captured.get(), payments * PRICE);
         assert_eq!(self.world.balance(&self.scene.merchant).await, payments * PRICE);
         self.facilitator.stop().await;

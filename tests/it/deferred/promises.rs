@@ -3,14 +3,7 @@
 use super::{PRICE, Tab, patient};
 use crate::support::Options;
 use serde_json::{Value, json};
-use sotto::{
-    domain::{
-        amount::Amount,
-        funding::FundingDemand,
-        hold::{ContentHash, Exposure, HoldId, NewHold},
-    },
-    ledger::{Held, Ledger as _},
-};
+use sotto::{domain::amount::Amount, ledger::Held};
 
 fn duplicate(answer: &Value) -> bool {
     answer["success"] == json!(false) && answer["errorReason"] == json!("duplicate_settlement")
@@ -64,17 +57,7 @@ async fn a_repeated_promise_is_told_once() {
 #[tokio::test]
 async fn a_promise_that_nobody_counted_is_settled_when_its_time_comes() {
     let tab = Tab::open(patient(|_| ())).await;
-    let unseen = NewHold {
-        id: HoldId::from_random_bytes([7; 16]),
-        session: tab.session.parse().unwrap(),
-        nonce: Some("nobody-counts-this".to_owned()),
-        content: ContentHash([7; 32]),
-        amount: Amount::new(PRICE).unwrap(),
-        unverified_exposure: Amount::MAX,
-        deferred: Some(Exposure { per_session: Amount::MAX, per_merchant: Amount::MAX }),
-        funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
-        now: 1,
-    };
+    let unseen = tab.promise(1);
     let held = tab.world.ledger().hold(&unseen).await.unwrap();
     assert!(matches!(held, Held::New(hold) if hold.deferred));
     assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE);

@@ -1,7 +1,7 @@
 //! What makes a facilitator settle what it has promised: each trigger alone, with all others out of reach.
 
 use super::{PRICE, Tab, patient, patient_with};
-use sotto::{domain::amount::Amount, ledger::Ledger as _};
+use sotto::{domain::amount::Amount, ledger::Held};
 use std::time::Duration;
 
 #[tokio::test]
@@ -66,14 +66,35 @@ async fn the_age_of_the_oldest_is_a_trigger() {
     tab.closes().await;
 }
 
+/// A promise of an hour ago, in a ledger that no process has open.
 #[tokio::test]
 async fn the_age_counts_from_before_a_restart() {
-    let mut tab = Tab::open(patient(|policy| policy.age_seconds = 2)).await;
-    tab.holds(PRICE, "one").await;
+    let mut tab = Tab::open(patient(|policy| policy.age_seconds = 3_600)).await;
+    let promise = tab.promise(tab.world.now() - 3_600);
     tab.world.kill().await;
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let ledger = tab.world.open_ledger("sotto.db").await;
+    assert!(matches!(ledger.hold(&promise).await.unwrap(), Held::New(hold) if hold.deferred));
+    drop(ledger);
     tab.world.boot().await;
     assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE);
+    tab.closes().await;
+}
+
+/// The other side: a minute less, and nothing comes.
+#[tokio::test]
+async fn a_restart_makes_no_promise_older() {
+    let mut tab = Tab::open(patient(|policy| policy.age_seconds = 3_600)).await;
+    let promise = tab.promise(tab.world.now() - 3_540);
+    tab.world.kill().await;
+    let ledger = tab.world.open_ledger("sotto.db").await;
+    ledger.hold(&promise).await.unwrap();
+    drop(ledger);
+    tab.world.boot().await;
+    tab.rests(PRICE).await;
+    tab.world.running().facilitator.leave().await;
+    assert_eq!(tab.totals().await.captured.get(), PRICE);
+    tab.world.kill().await;
+    tab.world.boot().await;
     tab.closes().await;
 }
 

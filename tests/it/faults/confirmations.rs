@@ -2,7 +2,7 @@
 
 use super::Scene;
 use crate::support::Options;
-use sotto::{ledger::Ledger as _, localnet::ALL};
+use sotto::localnet::ALL;
 
 #[tokio::test]
 async fn a_slow_confirmation_is_waited_for() {

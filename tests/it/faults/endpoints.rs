@@ -4,7 +4,6 @@ use super::{PRICE, Scene, without_allowances};
 use crate::support::Options;
 use sotto::{
     domain::settlement::State,
-    ledger::Ledger as _,
     localnet::{ALL, FaultPlan},
 };
 
@@ -17,6 +16,18 @@ async fn a_node_that_lags_delays_payments_and_loses_none() {
     scene.world.net.faults().lag_behind(0);
     scene.pays("after").await;
     assert_eq!(scene.world.ledger().totals(None).await.unwrap().transfers, 3);
+    scene.closes(3).await;
+}
+
+/// A state that is older than what was seen decides nothing: the payment waits until the node has caught up.
+#[tokio::test]
+async fn a_simulation_waits_for_a_node_that_lags() {
+    let scene = Scene::set(Options::default()).await;
+    scene.pays("before").await;
+    scene.world.net.faults().lag_behind(20);
+    scene.pays("behind").await;
+    scene.world.net.faults().lag_behind(0);
+    scene.pays("after").await;
     scene.closes(3).await;
 }
 

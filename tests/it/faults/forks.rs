@@ -4,7 +4,7 @@ use super::{PRICE, Scene, without_allowances};
 use crate::support::Options;
 use serde_json::Value;
 use solana_signature::Signature;
-use sotto::{domain::settlement::State, ledger::Ledger as _};
+use sotto::domain::settlement::State;
 
 /// Finality comes late enough that a fork can come before it.
 fn slow_finality() -> Options {
@@ -27,7 +27,9 @@ async fn a_confirmed_payment_that_a_fork_took_back_is_settled_again_exactly_once
     assert_eq!(scene.world.units(&scene.merchant), PRICE, "and not twice");
     let repeated = scene.settle("forked").await;
     assert_eq!(repeated["errorReason"], "duplicate_settlement", "success was said before: {repeated:#}");
-    scene.closes(1).await;
+    assert_eq!(repeated["transaction"], answer["transaction"], "the same bytes, at once and without an expiry");
+    scene.pays("after").await;
+    scene.closes(2).await;
 }
 
 /// Validators include it again: it lands in another slot, and we sign nothing.
@@ -58,13 +60,18 @@ async fn forks_under_payments_lose_and_repeat_nothing() {
         }
     };
     let fork = async {
-        for _ in 0..4 {
-            scene.slots(3).await;
+        let mut taken_back = 0;
+        for round in 1..=4 {
+            let transfers = async || scene.world.ledger().totals(None).await.unwrap().transfers;
+            scene.until("a payment lands", async || transfers().await >= round).await;
             // One that would reach into what is final takes nothing back.
-            drop(scene.world.net.network().fork_and_replay(2, 1));
+            let taken = scene.world.net.network().fork_and_replay(4, 1);
+            taken_back += taken.map_or(0, |taken| taken.transactions.len());
         }
+        taken_back
     };
-    tokio::join!(pay, fork);
+    let ((), taken_back) = tokio::join!(pay, fork);
+    assert!(taken_back > 0, "nothing was taken back");
     scene.closes(6).await;
 }
 

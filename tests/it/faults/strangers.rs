@@ -2,7 +2,7 @@
 
 use super::{Scene, without_allowances};
 use crate::support::Options;
-use sotto::{facilitator::AllowancePolicy, ledger::Ledger as _};
+use sotto::facilitator::AllowancePolicy;
 
 #[tokio::test]
 async fn a_strangers_transfer_of_zero_or_more_to_either_side_stops_nothing() {

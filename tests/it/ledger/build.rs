@@ -1,5 +1,6 @@
 //! Sessions, payments and settlements to test with; every number makes a different one.
 
+use crate::support::Engine;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use sotto::{
@@ -12,8 +13,9 @@ use sotto::{
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
         settlement::{AbsenceProof, Attempt, Cost, Event, Settlement, SettlementId},
     },
-    ledger::{Held, Ledger, LedgerOptions, Opened, Recorded, SqliteLedger},
+    ledger::{Held, Ledger, Opened, Recorded},
 };
+use std::sync::Arc;
 
 /// The time at which tests happen.
 pub(crate) const NOW: u64 = 1_000;
@@ -24,15 +26,14 @@ pub(crate) const END: u64 = 5_000;
 
 /// A ledger on a fresh database, and whatever keeps that database alive.
 pub(crate) struct Fixture {
-    pub(crate) ledger: Box<dyn Ledger>,
-    _database: Box<dyn std::any::Any>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    _directory: tempfile::TempDir,
 }
 
-/// A fixture on SQLite.
-pub(crate) async fn sqlite() -> Fixture {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let ledger = SqliteLedger::open(&dir.path().join("ledger.db"), &LedgerOptions::default()).await.expect("opens");
-    Fixture { ledger: Box::new(ledger), _database: Box::new(dir) }
+/// A fixture on an engine.
+pub(crate) async fn fixture(engine: Engine) -> Fixture {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    Fixture { ledger: engine.open(directory.path(), "ledger.db").await, _directory: directory }
 }
 
 pub(crate) fn amount(units: u64) -> Amount {

@@ -1,13 +1,14 @@
 //! The contract, once per engine. Every case ends with an audit.
 
 use super::{build, cases};
+use crate::support::engine::each_engine;
 
 macro_rules! contract {
-    ($engine:ident, $fixture:path, $($group:ident { $($case:ident,)* })*) => {
+    ($engine:ident, $value:expr, $($group:ident { $($case:ident,)* })*) => {
         mod $engine { $($(
             #[tokio::test]
             async fn $case() {
-                let fixture = $fixture().await;
+                let fixture = super::build::fixture($value).await;
                 super::cases::$group::$case(fixture.ledger.as_ref()).await;
                 fixture.ledger.audit().await.expect("the ledger is consistent afterwards");
             }
@@ -16,8 +17,8 @@ macro_rules! contract {
 }
 
 macro_rules! on {
-    ($engine:ident, $fixture:path) => {
-        contract! { $engine, $fixture,
+    ($engine:ident, $value:expr,) => {
+        contract! { $engine, $value,
             sessions {
                 a_session_comes_back_as_it_was_written,
                 a_bare_session_comes_back_as_it_was_written,
@@ -140,4 +141,4 @@ macro_rules! on {
     };
 }
 
-on!(sqlite, super::build::sqlite);
+each_engine!(on);

@@ -2,9 +2,10 @@
 //! than what is really there and not promised away.
 
 use super::build::{
-    Fixture, NOW, absent, amount, attempt, content, hold_id, recorded, session, session_id, session_with,
+    Fixture, NOW, absent, amount, attempt, content, fixture, hold_id, recorded, session, session_id, session_with,
     settlement_id, signature,
 };
+use crate::support::engine::each_engine;
 use proptest::{collection::vec, prelude::*};
 use sotto::{
     domain::{
@@ -294,12 +295,22 @@ async fn run(fixture: Fixture, tries: Vec<Try>) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+macro_rules! on {
+    ($name:ident, $engine:expr,) => {
+        mod $name {
+            use super::*;
 
-    #[test]
-    fn what_a_proof_leaves_over_is_really_there_in_any_order_of_verbs(tries in vec(tries(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async { run(super::build::sqlite().await, tries).await });
-    }
+            proptest! {
+                #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+                #[test]
+                fn what_a_proof_leaves_over_is_really_there_in_any_order_of_verbs(tries in vec(tries(), 1..60)) {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                    runtime.block_on(async { run(fixture($engine).await, tries).await });
+                }
+            }
+        }
+    };
 }
+
+each_engine!(on);

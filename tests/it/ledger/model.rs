@@ -1,9 +1,10 @@
 //! Random verbs in random order against a small model: after each of them the ledger is consistent and agrees.
 
 use super::build::{
-    Fixture, NOW, abandoned, absent, amount, attempt, content, failed, hold_id, landed, refused, session, session_id,
-    settlement_id, signature,
+    Fixture, NOW, abandoned, absent, amount, attempt, content, failed, fixture, hold_id, landed, refused, session,
+    session_id, settlement_id, signature,
 };
+use crate::support::engine::each_engine;
 use proptest::{collection::vec, prelude::*};
 use sotto::{
     domain::{
@@ -428,12 +429,22 @@ async fn run(fixture: Fixture, tries: Vec<Try>) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+macro_rules! on {
+    ($name:ident, $engine:expr,) => {
+        mod $name {
+            use super::*;
 
-    #[test]
-    fn any_order_of_verbs_keeps_the_ledger_and_the_model_in_agreement(tries in vec(tries(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async { run(super::build::sqlite().await, tries).await });
-    }
+            proptest! {
+                #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+                #[test]
+                fn any_order_of_verbs_keeps_the_ledger_and_the_model_in_agreement(tries in vec(tries(), 1..60)) {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                    runtime.block_on(async { run(fixture($engine).await, tries).await });
+                }
+            }
+        }
+    };
 }
+
+each_engine!(on);

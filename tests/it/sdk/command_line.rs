@@ -3,7 +3,7 @@
 use super::journey::Shop;
 use crate::support::{Wallet, World};
 use ed25519_dalek::SigningKey;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     path::Path,
     process::{Command, Output},
@@ -119,6 +119,108 @@ async fn the_command_line_pays_no_stranger_and_trusts_none() {
     assert!(refused.contains("above the payer's maximum"), "{refused}");
     let paid = desk.json(&[&pay[..], &["0.01", "--allow-origin", "--json"]].concat()).await;
     assert_eq!(paid["paid"], "0.01");
+    world.finish().await;
+}
+
+/// Everything that a payer does after opening, and what his merchant can find out by himself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_proved_followed_and_closed_from_the_command_line() {
+    let world = World::start().await;
+    let (payer, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
+    let shop = Shop::start(&world, &merchant.key()).await;
+    let desk = Desk::of(&world, &payer);
+    let (facilitator, spender, to) = (&world.running().url, world.spender().to_string(), merchant.key().to_string());
+    let open = ["session", "open", "--facilitator", facilitator, "--facilitator-address", &spender];
+    let to = ["--recipient", &to, "--cap", "0.5", "--origin", &shop.url, "--json"];
+    let opened = desk.json(&[&open[..], &to[..]].concat()).await;
+    assert_eq!(opened["funding"], "proven", "the opening carries a proof: {opened:#}");
+    let session = opened["sessionId"].as_str().unwrap();
+
+    let weather = shop.weather().to_string();
+    let paid = desk.json(&["session", "pay", &weather, "--max-price", "0.01", "--json"]).await;
+    let receipt = &paid["receipt"];
+    assert_eq!(receipt["success"], true, "{paid:#}");
+    let payment = receipt["extensions"]["session"]["payment"].as_str().unwrap();
+    let told = desk.json(&["session", "payments", payment, "--json"]).await;
+    assert_eq!(told["payments"][0]["transaction"], receipt["transaction"], "{told:#}");
+    assert_eq!(told["payments"][0]["amount"], "10000", "{told:#}");
+    let table = desk.sotto(&["session", "payments", payment]).await;
+    assert!(String::from_utf8_lossy(&table.stdout).contains("0.01"), "in whole tokens");
+    assert!(desk.failing(&["session", "payments", "never-made-payment"]).await.contains("payment_not_found"));
+
+    // The payer spends past the facilitator, who notices or not: a proof of what is there now is taken.
+    world.lands(world.transfer_by_owner(&payer, &merchant.key(), 1_000));
+    world.faucet.fund(&payer.key(), 0).unwrap();
+    world.confirmed().await;
+    let proved = desk.json(&["session", "prove", "--json"]).await;
+    assert_eq!((&proved["sessionId"], &proved["funding"]), (&Value::from(session), &Value::from("proven")));
+    assert_eq!(String::from_utf8_lossy(&desk.sotto(&["session", "prove"]).await.stdout).trim(), "funding  proven");
+
+    let closed = desk.json(&["session", "close", "--json"]).await;
+    assert_eq!((&closed["state"], &closed["lost"]), (&Value::from("closed"), &Value::from("0")));
+    assert_eq!(closed["captured"], "10000", "{closed:#}");
+    assert!(String::from_utf8_lossy(&desk.sotto(&["session", "close"]).await.stdout).contains("closed"));
+    // The stream of a closed session ends by itself.
+    let events = desk.sotto(&["session", "events", "--after", "0-0", "--json"]).await;
+    assert!(events.status.success(), "{}", String::from_utf8_lossy(&events.stderr));
+    let events: Vec<Value> =
+        serde_json::Deserializer::from_slice(&events.stdout).into_iter().map(Result::unwrap).collect();
+    let position = |name: &str| events.iter().position(|event| event["event"] == name);
+    assert!(position("accepted") < position("captured") && position("captured") < position("settled"), "{events:#?}");
+    assert_eq!(events[position("captured").unwrap()]["transaction"], receipt["transaction"], "{events:#?}");
+    assert_eq!(events.last().unwrap()["state"], "closed", "{events:#?}");
+    world.finish().await;
+}
+
+/// A receipt that moved money, and one that only said so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merchant_proves_his_receipts_from_the_command_line() {
+    let world = World::start().await;
+    let (payer, pauper, merchant) = (world.wallet(5_000).await, world.wallet(0).await, world.wallet(0).await);
+    // His wallet is the one on this desk.
+    let desk = Desk::of(&world, &merchant);
+    let spender = world.spender().to_string();
+    let receipts = ["receipts", "--key", ".keys/payer.json", "--facilitator-address", &spender, "--told", "told.jsonl"];
+    let pays = async |wallet: &Wallet| {
+        let session = world.open(wallet, &merchant.key(), 1_000).await;
+        let (_, answer) = world.post("/settle", &world.payment(&session, &merchant.key(), 700, None)).await;
+        assert_eq!(answer["success"], true, "{answer:#}");
+        answer["transaction"].as_str().unwrap().to_owned()
+    };
+    let tell = |transactions: &[&str]| {
+        let lines: Vec<_> =
+            transactions.iter().map(|it| json!({ "transaction": it, "amount": "700" }).to_string()).collect();
+        std::fs::write(desk.path().join("told.jsonl"), lines.join("\n")).unwrap();
+    };
+    let opening = pays(&payer).await;
+    world.confirmed().await;
+    let since = [&receipts[..], &["--since", &opening, "--json"]].concat();
+    let good = pays(&payer).await;
+    world.confirmed().await;
+    tell(&[&good]);
+    let proved = desk.json(&since).await;
+    assert_eq!(
+        (&proved["holds"], &proved["spans"][0]["verdict"]),
+        (&Value::from(true), &Value::from("paid")),
+        "{proved:#}"
+    );
+
+    let empty = pays(&pauper).await;
+    world.confirmed().await;
+    tell(&[&good, &empty]);
+    let output = desk.sotto(&since).await;
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["holds"], false, "{told:#}");
+    let spans = told["spans"].as_array().unwrap();
+    let span = spans.iter().find(|span| span["settlements"].to_string().contains(&empty)).unwrap();
+    assert_eq!((&span["verdict"], &span["missing"]), (&Value::from("nothing"), &Value::from("700")), "{told:#}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not everything that was told was received"));
+    let table = desk.sotto(&receipts).await;
+    assert!(String::from_utf8_lossy(&table.stdout).contains("moved nothing"));
+
+    std::fs::write(desk.path().join("told.jsonl"), "{}").unwrap();
+    assert!(desk.failing(&receipts).await.contains("line 1 of --told"));
     world.finish().await;
 }
 

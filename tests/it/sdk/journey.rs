@@ -8,11 +8,12 @@ use serde_json::json;
 use solana_pubkey::Pubkey;
 use sotto::{
     client::{
-        Balance, BalanceReader, FacilitatorPin, Fetched, Grant, LocalKey, OpenError, OpenOptions, OpenSession,
-        PayError, Payer, SessionClient, SessionKeyChoice, Settings, SolanaRpc, Trust,
+        Balance, BalanceReader, FacilitatorPin, Fetched, FollowError, Grant, LocalKey, OpenError, OpenOptions,
+        OpenSession, PayError, Payer, PayerSigner, Prover, SessionClient, SessionKeyChoice, Settings, SolanaRpc, Trust,
+        close, listen, payment,
     },
     covalidator::HttpCovalidator,
-    domain::{amount::Amount, clock::SystemClock},
+    domain::{amount::Amount, clock::SystemClock, funding::FundingPolicy},
     merchant::{FacilitatorClient, Gate, Offer, Paywall, Price, Receipt},
 };
 use std::{net::Ipv4Addr, ops::ControlFlow, sync::Arc, time::Duration};
@@ -304,5 +305,50 @@ async fn a_watched_balance_is_told_again_when_it_changes() {
     });
     tokio::time::timeout(Duration::from_secs(20), watching).await.unwrap().unwrap();
     assert_eq!(told, [100, 150]);
+    world.finish().await;
+}
+
+/// Guard: the re-proof in `Payer::fetch`. A proof that the payer's own debit made void is replaced by the payer himself.
+#[tokio::test]
+async fn a_payer_whose_own_debit_voided_his_proof_proves_again_by_himself() {
+    let world = World::with(Options::settings(|settings| {
+        settings.funding.policy = FundingPolicy::Required;
+        settings.funding.interval = Duration::from_millis(150);
+    }))
+    .await;
+    let (wallet, merchant, friend) = (world.wallet(5_000_000).await, world.wallet(0).await, world.wallet(0).await);
+    let shop = Shop::start(&world, &merchant.key()).await;
+    let prover = Prover::new(reader(&world), Duration::from_secs(5));
+    let client = client(&world).proving(prover.clone());
+    let session = client.open(&key(&wallet), &options(&merchant.key(), &shop)).await.unwrap();
+    let signer: Arc<dyn PayerSigner> = Arc::new(key(&wallet));
+    let payer = payer(&world, &session).proving(prover, signer);
+    payer.get(shop.weather()).await.unwrap();
+
+    let mut news = listen(&session, None, &SystemClock).await.unwrap();
+    world.lands(world.transfer_by_owner(&wallet, &friend.key(), 1_000_000));
+    let void = async {
+        loop {
+            let one = news.next().await.unwrap().expect("the session is open");
+            if one.event == "funding" {
+                return one.body.funding;
+            }
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(20), void).await.expect("the debit is noticed");
+    assert_eq!(told.as_deref(), Some("unproven"));
+    // Reading one's balance needs a decrypt allowance, which the debit did not buy.
+    world.faucet.fund(&wallet.key(), 0).unwrap();
+    world.confirmed().await;
+    let fetched = payer.get(shop.weather()).await.unwrap();
+    let receipt = fetched.receipt.unwrap();
+    assert!(receipt.success);
+    assert_eq!(receipt.extensions.unwrap().session.unwrap().funding.as_deref(), Some("proven"));
+    assert_eq!(units(&balance(&world, &merchant).await), 2 * u128::from(PRICE));
+
+    let id = payment(&session, "no-such-payment", &SystemClock).await.unwrap_err();
+    assert!(matches!(id, FollowError::Refused(_)), "{id:?}");
+    let closed = close(&session, world.chance.as_ref()).await.unwrap();
+    assert_eq!(closed.session.captured.as_deref(), Some("20000"));
     world.finish().await;
 }

@@ -11,11 +11,17 @@
 //! transfers, an owner's debits, burns and revokes, and freezes are one-liners of `strangers`.
 
 mod actors;
+pub mod engine;
 mod opening;
+mod proofs;
+mod requests;
 mod strangers;
 
 pub use actors::Wallet;
+pub use engine::Engine;
 pub use opening::{Opening, wire};
+pub use proofs::proof_body;
+pub use requests::payment_in;
 
 use serde_json::Value;
 use solana_pubkey::Pubkey;
@@ -27,7 +33,7 @@ use sotto::{
         rpc::{ChainSettings, SolanaChain},
         transaction::SettleInstruction,
     },
-    covalidator::{Covalidator as _, HttpCovalidator, WalletSigner},
+    covalidator::HttpCovalidator,
     domain::{
         amount::Amount,
         budget::Budgets,
@@ -40,7 +46,7 @@ use sotto::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, FundingSettings, Keys,
         LaneSettings, Ports, ReadPolicy, Settings, WaitingSettings,
     },
-    ledger::{Ledger, LedgerOptions, SqliteLedger},
+    ledger::Ledger,
     localnet::{
         Localnet, LocalnetConfig, Slots,
         covalidator::LocalCovalidator,
@@ -72,6 +78,7 @@ static WORLDS: AtomicU64 = AtomicU64::new(1);
 
 /// What differs between worlds.
 pub struct Options {
+    pub engine: Engine,
     pub delegation: Delegation,
     pub settings: Box<dyn Fn(&mut Settings) + Send + Sync>,
     pub separate_fee_payer: bool,
@@ -84,6 +91,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            engine: Engine::default(),
             delegation: Delegation::Public,
             settings: Box::new(|_| {}),
             separate_fee_payer: false,
@@ -94,6 +102,11 @@ impl Default for Options {
 }
 
 impl Options {
+    /// A world whose ledger is of this engine.
+    pub fn on(self, engine: Engine) -> Self {
+        Self { engine, ..self }
+    }
+
     /// A world whose settings are changed by `change`.
     pub fn settings(change: impl Fn(&mut Settings) + Send + Sync + 'static) -> Self {
         Self { settings: Box::new(change), ..Self::default() }
@@ -119,7 +132,7 @@ pub struct World {
 /// A facilitator process, as far as a test needs one.
 pub struct Running {
     pub facilitator: Arc<Facilitator>,
-    pub ledger: Arc<SqliteLedger>,
+    pub ledger: Arc<dyn Ledger>,
     pub chain: Arc<SolanaChain>,
     pub url: String,
     server: JoinHandle<()>,
@@ -198,8 +211,8 @@ impl World {
         self.running.as_ref().unwrap()
     }
 
-    pub fn ledger(&self) -> &SqliteLedger {
-        &self.running().ledger
+    pub fn ledger(&self) -> &dyn Ledger {
+        &*self.running().ledger
     }
 
     pub fn settings(&self) -> Settings {
@@ -249,9 +262,8 @@ impl World {
     }
 
     /// The ledger of this name in the world's directory.
-    pub async fn open_ledger(&self, name: &str) -> Arc<SqliteLedger> {
-        let path = self.directory.path().join(name);
-        Arc::new(SqliteLedger::open(&path, &LedgerOptions::default()).await.unwrap())
+    pub async fn open_ledger(&self, name: &str) -> Arc<dyn Ledger> {
+        self.options.engine.open(self.directory.path(), name).await
     }
 
     pub fn connect(&self) -> Arc<SolanaChain> {
@@ -284,7 +296,9 @@ impl World {
         let (ledger, chain) = (self.open_ledger("sotto.db").await, self.connect());
         let facilitator = self.facilitator_over(ledger.clone(), chain.clone());
         facilitator.recover().await.unwrap();
-        let router = api::router(facilitator.clone(), &ApiSettings::new(Arc::clone(&self.chance)));
+        // Crowds of callers are what some tests are about.
+        let edge = ApiSettings { max_concurrent: 1_024, ..ApiSettings::new(Arc::clone(&self.chance)) };
+        let router = api::router(facilitator.clone(), &edge);
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -339,12 +353,7 @@ impl World {
 
     /// What the wallet's balance decrypts to, as its owner.
     pub async fn balance(&self, wallet: &Wallet) -> u64 {
-        let account = self.token_account(&wallet.key()).unwrap();
-        let attestation_key = self.net.network().stand_ins().attestation_key();
-        let client = HttpCovalidator::new(&self.covalidator.url(), attestation_key, Duration::from_secs(5)).unwrap();
-        let signer = WalletSigner::from_secret(&wallet.seed());
-        let value = client.decrypt(account.amount, &signer, Duration::from_secs(5)).await.unwrap();
-        u64::try_from(value.plaintext).unwrap()
+        u64::try_from(self.attested(wallet).await.plaintext).unwrap()
     }
 
     pub fn token_account(&self, wallet: &Pubkey) -> Option<IncoAccount> {

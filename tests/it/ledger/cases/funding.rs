@@ -191,7 +191,7 @@ pub(crate) async fn a_demand_is_decided_with_the_hold(ledger: &dyn Ledger) {
     let second = sibling(ledger, 2, &session).await;
     let short = ledger.hold(&demanding(&second, 2, 41)).await;
     assert_eq!(short.ok(), Some(Held::Refused(PayReason::InsufficientFunds)), "all sessions share one balance");
-    assert_eq!(held(ledger, &demanding(&second, 3, 40)).await.funding, Funding::Proven);
+    assert_eq!(held(ledger, &demanding(&second, 3, 39)).await.funding, Funding::Proven);
     let late = NewHold { now: NOW + 61, ..demanding(&session, 5, 1) };
     let old = ledger.hold(&late).await;
     assert_eq!(old.ok(), Some(Held::Refused(PayReason::FundingUnproven)), "nobody looked for too long");
