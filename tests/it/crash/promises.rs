@@ -90,10 +90,10 @@ async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> Arc<F
 async fn check(world: &World, ledger: &dyn Ledger, scene: &Scene, name: &str, told: u64, promised: u64) {
     ledger.audit().await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let totals = ledger.totals(None).await.unwrap();
-    let received = world.balance(&scene.merchant).await;
+    let received = world.units(&scene.merchant);
     assert_eq!((totals.held, totals.lost), (Amount::ZERO, Amount::ZERO), "{name}: every promise is kept");
     assert_eq!(totals.captured.get(), received, "{name}: the books agree with the chain");
-    assert_eq!(world.balance(&scene.payer).await, PURSE - received, "{name}: nothing is lost");
+    assert_eq!(world.units(&scene.payer), PURSE - received, "{name}: nothing is lost");
     assert!(received <= 5 * PRICE && received % PRICE == 0, "{name}: no payment is made twice: {received}");
     assert!(told * PRICE <= received, "{name}: {told} were told success and {received} came");
     assert!(promised * PRICE <= received, "{name}: {promised} were promised and {received} came");
