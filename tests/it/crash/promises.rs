@@ -94,7 +94,7 @@ async fn check(world: &World, ledger: &dyn Ledger, scene: &Scene, name: &str, to
     assert_eq!((totals.held, totals.lost), (Amount::ZERO, Amount::ZERO), "{name}: every promise is kept");
     assert_eq!(totals.captured.get(), received, "{name}: the books agree with the chain");
     assert_eq!(world.units(&scene.payer), PURSE - received, "{name}: nothing is lost");
-    assert!(received <= 5 * PRICE && received % PRICE == 0, "{name}: no payment is made twice: {received}");
+    assert!(received <= 5 * PRICE && received.is_multiple_of(PRICE), "{name}: no payment is made twice: {received}");
     assert!(told * PRICE <= received, "{name}: {told} were told success and {received} came");
     assert!(promised * PRICE <= received, "{name}: {promised} were promised and {received} came");
 }
