@@ -27,14 +27,7 @@ pub struct FundingConfig {
 impl FundingConfig {
     /// Reads the section.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let policy = reader.word(
-            &POLICY,
-            &[
-                ("off", FundingPolicy::Off),
-                ("advisory", FundingPolicy::Advisory),
-                ("required", FundingPolicy::Required),
-            ],
-        );
+        let policy = reader.word(&POLICY, &FundingPolicy::ALL.map(|policy| (policy.word(), policy)));
         let max_age_seconds = reader.whole(&MAX_AGE_SECONDS, 1..=3_600_u64);
         let monitor = reader.whole(&MONITOR_SECONDS, 1..=600_u64).map(Duration::from_secs);
         let monitor_requests = reader.whole(&MONITOR_REQUESTS, 1..=100_000_u32);

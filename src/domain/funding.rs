@@ -50,6 +50,9 @@ pub enum FundingPolicy {
 }
 
 impl FundingPolicy {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Advisory, Self::Required];
+
     /// The word in the configuration and in `/supported`.
     pub const fn word(self) -> &'static str {
         match self {

@@ -117,12 +117,29 @@ fn process(world: &World, ledger: &Arc<dyn Ledger>, fate: &Arc<Fate>) -> Arc<Fac
     world.facilitator_over(Arc::new(ledger), Arc::new(chain))
 }
 
+/// Lives of which each ends at one of so many calls, before or after its effect; some at the same time. What each gave.
+async fn at_every_call<T: Send + 'static, L: Future<Output = T> + Send + 'static>(
+    world: &Arc<World>,
+    calls: u64,
+    life: impl Fn(Arc<World>, Last, bool) -> L,
+) -> Vec<T> {
+    let points: Vec<_> = (0..calls).flat_map(|last| [false, true].map(|after| (Last::Call(last), after))).collect();
+    let mut given = Vec::new();
+    for batch in points.chunks(TOGETHER) {
+        let lives = batch.iter().map(|&(last, after)| tokio::spawn(life(Arc::clone(world), last, after)));
+        for life in lives.collect::<Vec<_>>() {
+            given.push(life.await.unwrap());
+        }
+    }
+    given
+}
+
 /// One process dies where it is told, another takes over; then the books are read. Gives what they say was spent.
-async fn die_and_recover(world: &World, last: u64, after_effect: bool, reads: bool) -> u64 {
-    let name = format!("{last}-{after_effect}");
+async fn die_and_recover(world: &World, last: Last, after_effect: bool, reads: bool) -> u64 {
+    let name = format!("{last:?}-{after_effect}");
     let scene = Scene::set(world, &name, reads).await;
     let ledger = world.open_ledger(&name).await;
-    let fate = Fate::at(Last::Call(last), after_effect);
+    let fate = Fate::at(last, after_effect);
     let first = process(world, &ledger, &fate);
     let told = tokio::select! {
         told = live(&first, &scene) => told,
@@ -238,21 +255,8 @@ async fn dies_everywhere(world: World, reads: bool) {
     let before = purse();
     let (fate, mut booked) = undisturbed(&world, reads).await;
     let calls = fate.calls();
-
-    let mut points = (0..calls).flat_map(|last| [(last, false), (last, true)]);
-    loop {
-        let batch: Vec<_> = points.by_ref().take(TOGETHER).collect();
-        if batch.is_empty() {
-            break;
-        }
-        let lives = batch.into_iter().map(|(last, after)| {
-            let world = Arc::clone(&world);
-            tokio::spawn(async move { die_and_recover(&world, last, after, reads).await })
-        });
-        for life in lives.collect::<Vec<_>>() {
-            booked += life.await.unwrap();
-        }
-    }
+    let life = move |world: Arc<World>, last, after| async move { die_and_recover(&world, last, after, reads).await };
+    booked += at_every_call(&world, calls, life).await.into_iter().sum::<u64>();
     let lost = before - purse();
     // The rent of decrypt allowances is booked as an upper bound; everything else as what it was (ADR 0018).
     assert!(booked >= lost && (reads || booked == lost), "{lost} left, and the ledgers together booked {booked}");

@@ -67,20 +67,35 @@ async fn transfers(world: &World) -> u64 {
     world.ledger().totals(None).await.unwrap().transfers
 }
 
-#[tokio::test]
-async fn transfers_of_many_payers_to_one_merchant_are_in_flight_together() {
-    let world = World::with(plain(|_| {})).await;
-    let (merchant, sessions) = payers(&world, 6).await;
+/// Pays once in each session while nothing lands, until all transfers are in flight together.
+async fn pay_in_flight_together<'a>(world: &World, shops: impl ExactSizeIterator<Item = (&'a Wallet, &'a str)>) {
+    let all = shops.len();
     // A node that stands still takes transactions and executes none.
     world.net.faults().change(|plan| plan.frozen = true);
-    let paying = futures_util::future::join_all(sessions.iter().map(|session| pays(&world, session, &merchant)));
+    let paying = futures_util::future::join_all(shops.map(|(merchant, session)| pays(world, session, merchant)));
     let thaw = async {
-        while in_flight(&world).await < sessions.len() {
+        while in_flight(world).await < all {
             tokio::task::yield_now().await;
         }
         world.net.faults().clear();
     };
     tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(paying, thaw) }).await.unwrap();
+}
+
+/// The most transfers that are seen in flight together until there are so many in all.
+async fn most_in_flight(world: &World, all: u64) -> usize {
+    let mut most = 0;
+    while transfers(world).await < all {
+        most = most.max(in_flight(world).await);
+    }
+    most
+}
+
+#[tokio::test]
+async fn transfers_of_many_payers_to_one_merchant_are_in_flight_together() {
+    let world = World::with(plain(|_| {})).await;
+    let (merchant, sessions) = payers(&world, 6).await;
+    pay_in_flight_together(&world, sessions.iter().map(|session| (&merchant, session.as_str()))).await;
     world.finish().await;
 }
 
@@ -107,14 +122,7 @@ async fn no_more_transfers_are_in_flight_than_the_window_of_their_merchant_holds
     let world = World::with(plain(move |settings| settings.lanes = lanes)).await;
     let (merchant, sessions) = payers(&world, 5).await;
     let paying = futures_util::future::join_all(sessions.iter().map(|session| pays(&world, session, &merchant)));
-    let watching = async {
-        let mut most = 0;
-        while transfers(&world).await < 2 * sessions.len() as u64 {
-            most = most.max(in_flight(&world).await);
-        }
-        most
-    };
-    let (_, most) = tokio::join!(paying, watching);
+    let (_, most) = tokio::join!(paying, most_in_flight(&world, 2 * sessions.len() as u64));
     assert_eq!(most, 2);
     world.finish().await;
 }
@@ -274,16 +282,7 @@ async fn one_payer(world: &World) -> Vec<(Wallet, String)> {
 async fn transfers_of_one_payer_to_many_merchants_are_in_flight_together() {
     let world = World::with(plain(|_| {})).await;
     let shops = one_payer(&world).await;
-    world.net.faults().change(|plan| plan.frozen = true);
-    let paying =
-        futures_util::future::join_all(shops.iter().map(|(merchant, session)| pays(&world, session, merchant)));
-    let thaw = async {
-        while in_flight(&world).await < shops.len() {
-            tokio::task::yield_now().await;
-        }
-        world.net.faults().clear();
-    };
-    tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(paying, thaw) }).await.unwrap();
+    pay_in_flight_together(&world, shops.iter().map(|(merchant, session)| (merchant, session.as_str()))).await;
     world.finish().await;
 }
 
@@ -300,14 +299,7 @@ async fn no_more_transfers_are_in_flight_than_the_window_of_their_payer_holds() 
         }
     };
     let paying = futures_util::future::join_all(shops.iter().map(shop));
-    let watching = async {
-        let mut most = 0;
-        while transfers(&world).await < before + 3 * shops.len() as u64 {
-            most = most.max(in_flight(&world).await);
-        }
-        most
-    };
-    let (_, most) = tokio::join!(paying, watching);
+    let (_, most) = tokio::join!(paying, most_in_flight(&world, before + 3 * shops.len() as u64));
     assert_eq!(most, 2);
     world.finish().await;
 }

@@ -207,18 +207,23 @@ mod tests {
         assert!(tallies.waiting().is_empty(), "what is fresh goes along");
     }
 
-    #[test]
-    fn what_nobody_counted_is_counted_when_the_ledger_tells_and_never_twice() {
-        let (mut tallies, policy) = (Tallies::default(), policy());
-        let promised = Promised {
+    /// What the ledger says of two promises, and of one that rests until then.
+    fn promised(again_at: Option<UnixSeconds>) -> Promised {
+        Promised {
             session: session(1),
             count: 2,
             amount: units(50),
             oldest: Some(900),
-            resting: 0,
-            again_at: None,
+            resting: again_at.is_some().into(),
+            again_at,
             accepting: true,
-        };
+        }
+    }
+
+    #[test]
+    fn what_nobody_counted_is_counted_when_the_ledger_tells_and_never_twice() {
+        let (mut tallies, policy) = (Tallies::default(), policy());
+        let promised = promised(None);
         tallies.accept(session(1), units(20), 950, &policy);
         assert!(!tallies.at_least(&promised, &policy) && !tallies.at_least(&promised, &policy));
         assert_eq!(tallies.next_due(), Some(960), "by the age of the one nobody counted");
@@ -228,15 +233,7 @@ mod tests {
     #[test]
     fn a_start_takes_over_what_the_ledger_says() {
         let (mut tallies, policy) = (Tallies::default(), policy());
-        let promised = Promised {
-            session: session(1),
-            count: 2,
-            amount: units(50),
-            oldest: Some(900),
-            resting: 1,
-            again_at: Some(5_000),
-            accepting: true,
-        };
+        let promised = promised(Some(5_000));
         assert!(!tallies.restore(&promised, &policy));
         assert!(tallies.restore(&Promised { count: 3, ..promised }, &policy), "reached while nobody looked");
         tallies.restore(&promised, &policy);

@@ -3,7 +3,7 @@
 //! session ends closed with everything paid that was told so.
 
 use super::{
-    PRICE, PURSE, Scene, TOGETHER,
+    PRICE, PURSE, Scene, at_every_call,
     fate::{Fate, Last},
     process, wait_until_settled,
 };
@@ -126,19 +126,7 @@ each_engine! { cases
 async fn a_process_that_dies_at_any_call_closes_what_it_was_to_close_and_keeps_its_proof(engine: Engine) {
     let world = Arc::new(World::with(options().on(engine)).await);
     let calls = die_and_recover(&world, Last::Never, false).await;
-    let mut points = (0..calls).flat_map(|last| [(last, false), (last, true)]);
-    loop {
-        let batch: Vec<_> = points.by_ref().take(TOGETHER).collect();
-        if batch.is_empty() {
-            break;
-        }
-        let lives = batch.into_iter().map(|(last, after)| {
-            let world = Arc::clone(&world);
-            tokio::spawn(async move { die_and_recover(&world, Last::Call(last), after).await })
-        });
-        for life in lives.collect::<Vec<_>>() {
-            life.await.unwrap();
-        }
-    }
+    let life = |world: Arc<World>, last, after| async move { die_and_recover(&world, last, after).await };
+    at_every_call(&world, calls, life).await;
     Arc::into_inner(world).unwrap().finish().await;
 }

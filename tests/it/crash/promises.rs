@@ -2,7 +2,7 @@
 //! after the call's effect. Whatever was promised is paid in the end, by the next process, once.
 
 use super::{
-    PRICE, PURSE, Scene, TOGETHER,
+    PRICE, PURSE, Scene, at_every_call,
     fate::{Fate, Last},
     process, wait_until_settled,
 };
@@ -114,19 +114,7 @@ pub(super) async fn undisturbed(engine: Engine) -> Arc<Fate> {
 async fn a_process_that_dies_at_any_call_keeps_every_promise(engine: Engine) {
     let calls = undisturbed(engine).await.calls();
     let world = Arc::new(World::with(options().on(engine)).await);
-    let mut points = (0..calls).flat_map(|last| [(last, false), (last, true)]);
-    loop {
-        let batch: Vec<_> = points.by_ref().take(TOGETHER).collect();
-        if batch.is_empty() {
-            break;
-        }
-        let lives = batch.into_iter().map(|(last, after)| {
-            let world = Arc::clone(&world);
-            tokio::spawn(async move { die_and_recover(&world, Last::Call(last), after).await })
-        });
-        for life in lives.collect::<Vec<_>>() {
-            life.await.unwrap();
-        }
-    }
+    let life = |world: Arc<World>, last, after| async move { die_and_recover(&world, last, after).await };
+    at_every_call(&world, calls, life).await;
     Arc::into_inner(world).unwrap().finish().await;
 }

@@ -9,6 +9,7 @@ use sotto::domain::{
     session::SessionId,
     signed,
 };
+use std::time::Duration;
 
 impl Tab {
     fn intent_hash(intent: &Intent) -> IntentHash {
@@ -103,26 +104,31 @@ async fn only_the_session_key_or_the_user_closes() {
     tab.closes().await;
 }
 
-#[tokio::test]
-async fn a_close_that_takes_long_is_answered_in_time_and_ends_by_itself() {
-    let (tab, intent, key) = keyed(patient_with(|settings| {
-        settings.answer_deadline = std::time::Duration::from_secs(5);
-    }))
-    .await;
+/// A tab with one promise that cannot be settled while its payer's account is frozen, and what closes it. Who closes waits
+/// for at most so long.
+async fn stuck(deadline: Duration) -> (Tab, Wallet, Value) {
+    let (tab, intent, key) = keyed(patient_with(move |settings| settings.answer_deadline = deadline)).await;
     let (_, held) = tab.world.post("/settle", &tab.signed_payment(&intent, &key, "one")).await;
     assert_eq!(held["success"], true, "{held:#}");
     tab.freezes(true).await;
-    let (status, closing) = tab.close(&tab.close_body(&Tab::intent_hash(&intent), "n-1", &key)).await;
+    let body = tab.close_body(&Tab::intent_hash(&intent), "n-1", &key);
+    (tab, key, body)
+}
+
+#[tokio::test]
+async fn a_close_that_takes_long_is_answered_in_time_and_ends_by_itself() {
+    let (tab, key, body) = stuck(Duration::from_secs(5)).await;
+    let (status, closing) = tab.close(&body).await;
     assert_eq!((status, &closing["state"]), (200, &json!("closing")), "{closing:#}");
     assert_eq!(closing["held"], PRICE.to_string(), "{closing:#}");
     tab.freezes(false).await;
     tab.settles_down_to(0).await;
     let closes = async {
         while tab.read("", &key).await.1["state"] != "closed" {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), closes).await.expect("closes by itself");
+    tokio::time::timeout(Duration::from_secs(20), closes).await.expect("closes by itself");
     tab.closes().await;
 }
 
@@ -133,21 +139,14 @@ fn a_close_under_way_does_not_keep_the_process_from_leaving() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let runtime = std::mem::ManuallyDrop::new(runtime);
     runtime.block_on(async {
-        let (tab, intent, key) = keyed(patient_with(|settings| {
-            settings.answer_deadline = std::time::Duration::from_mins(1);
-        }))
-        .await;
-        let (_, held) = tab.world.post("/settle", &tab.signed_payment(&intent, &key, "one")).await;
-        assert_eq!(held["success"], true, "{held:#}");
-        tab.freezes(true).await;
-        let body = tab.close_body(&Tab::intent_hash(&intent), "n-1", &key);
+        let (tab, _, body) = stuck(Duration::from_mins(1)).await;
         let leaving = async {
             // The settlement has come to nothing: the close waits for news that do not come.
             tab.comes_back().await;
             tab.world.running().facilitator.end_streams();
         };
         let both = async { tokio::join!(tab.close(&body), leaving) };
-        let both = tokio::time::timeout(std::time::Duration::from_secs(20), both).await;
+        let both = tokio::time::timeout(Duration::from_secs(20), both).await;
         let ((status, closing), ()) = both.expect("it is answered how it stands");
         assert_eq!((status, &closing["state"]), (200, &json!("closing")), "{closing:#}");
         assert_eq!(closing["held"], PRICE.to_string(), "{closing:#}");
@@ -160,17 +159,10 @@ fn a_close_under_way_does_not_keep_the_process_from_leaving() {
 /// Guard: the seats that `close_session` takes. All who wait for one close are told the same, so a few are enough.
 #[tokio::test]
 async fn a_few_wait_for_a_close_and_the_others_are_told_how_it_stands() {
-    let (tab, intent, key) = keyed(patient_with(|settings| {
-        settings.answer_deadline = std::time::Duration::from_mins(1);
-    }))
-    .await;
-    let (_, held) = tab.world.post("/settle", &tab.signed_payment(&intent, &key, "one")).await;
-    assert_eq!(held["success"], true, "{held:#}");
-    tab.freezes(true).await;
-    let body = tab.close_body(&Tab::intent_hash(&intent), "n-1", &key);
+    let (tab, _, body) = stuck(Duration::from_mins(1)).await;
     let mut closes: FuturesUnordered<_> = (0..10).map(|_| tab.close(&body)).collect();
     for _ in 0..6 {
-        let told = tokio::time::timeout(std::time::Duration::from_secs(15), closes.next()).await;
+        let told = tokio::time::timeout(Duration::from_secs(15), closes.next()).await;
         let (status, closing) = told.expect("told at once").unwrap();
         assert_eq!((status, &closing["state"]), (200, &json!("closing")), "{closing:#}");
     }
