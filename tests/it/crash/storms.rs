@@ -151,6 +151,11 @@ async fn die_and_recover(engine: Engine, last: Last, after_effect: bool) -> Arc<
     fate
 }
 
+/// A life that nobody ends.
+pub(super) async fn undisturbed(engine: Engine) -> Arc<Fate> {
+    die_and_recover(engine, Last::Never, false).await
+}
+
 async fn a_process_that_dies_while_it_books_a_failure_loses_and_repeats_nothing(engine: Engine) {
     let events = ["failed", "abandoned", "end_wait", "claim_success", "absent", "taken_back"];
     let lives = events.into_iter().flat_map(|event| [false, true].map(|after| (event, after)));

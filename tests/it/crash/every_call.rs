@@ -1,0 +1,62 @@
+//! No verb of a port and no event is left out of the crash loops.
+
+use super::{Engine, endings, promises, storms};
+use crate::support::engine::{cases, each_engine};
+use std::collections::BTreeSet;
+
+each_engine! { cases
+    every_call_that_a_process_makes_is_one_at_which_it_dies,
+}
+
+/// The traits, as they are written, and what the names of their verbs begin with.
+const PORTS: [(&str, &str, &str); 2] = [
+    (include_str!("../../../src/ledger/mod.rs"), "pub trait Ledger:", ""),
+    (include_str!("../../../src/chain/mod.rs"), "pub trait Chain:", "chain "),
+];
+
+/// The events that a verb of their own does not write.
+const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
+
+/// What no process of the scenarios asks, and why that is enough.
+const LEFT_OUT: [(&str, &str); 11] = [
+    ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
+    ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
+    ("audit", "read by commands and by tests, never by a service"),
+    ("spending", "read by commands, never by a service"),
+    ("ping", "asked by `GET /ready`; nothing follows from it"),
+    ("chain genesis_hash", "asked at the start and by `GET /ready`; nothing follows from it"),
+    ("history", "read for who listens to a session; nothing follows from it"),
+    ("newest_position", "read for who listens to a session; nothing follows from it"),
+    ("payment_times", "read for who asks what became of a payment; nothing follows from it"),
+    ("approval", "read only where the Covalidator refuses the newest handle of an unverified cap"),
+    ("transfers_since", "read once at the start where allowances are bought on idle; it only tells when to look"),
+];
+
+fn verbs((source, start, prefix): (&str, &str, &str)) -> Vec<String> {
+    let (_, rest) = source.split_once(start).unwrap();
+    let (body, _) = rest.split_once("\n}\n").unwrap();
+    let names = body.lines().filter_map(|line| line.trim().strip_prefix("async fn "));
+    names.map(|name| format!("{prefix}{}", name.split('(').next().unwrap())).collect()
+}
+
+async fn every_call_that_a_process_makes_is_one_at_which_it_dies(engine: Engine) {
+    let alone = async |reads: bool| {
+        let world = if reads { super::buying_world(engine).await } else { super::world(engine).await };
+        let (fate, _) = super::undisturbed(&world, reads).await;
+        world.finish().await;
+        fate
+    };
+    let (pays, reads) = (alone(false), alone(true));
+    let others = (promises::undisturbed(engine), endings::undisturbed(engine), storms::undisturbed(engine));
+    let (pays, reads, promises, endings, storms) = tokio::join!(pays, reads, others.0, others.1, others.2);
+    let lives = [pays, reads, promises, endings, storms];
+    let met: BTreeSet<String> = lives.iter().flat_map(|fate| fate.met()).map(ToOwned::to_owned).collect();
+    let mut all: BTreeSet<String> = PORTS.into_iter().flat_map(verbs).collect();
+    assert!(all.len() > 50, "the traits are read: {all:?}");
+    all.extend(EVENTS.map(ToOwned::to_owned));
+    let left_out: BTreeSet<String> = LEFT_OUT.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let expected: BTreeSet<String> = all.difference(&left_out).cloned().collect();
+    let missing: Vec<_> = expected.difference(&met).collect();
+    // What is left out may be met all the same, when the machine is slow and somebody asks again.
+    assert!(missing.is_empty(), "never met: {missing:?}");
+}
