@@ -8,9 +8,10 @@ use crate::{
     domain::{
         reason::{OpenReason, PayReason},
         session::{Session, SessionId},
-        signed,
     },
-    facilitator::{Facilitator, OpenError, OpenRefusal, ReadRequest, refresh::Refreshed, signing::SignFailure},
+    facilitator::{
+        Facilitator, OpenError, OpenRefusal, ReadRequest, reads::payers_keys, refresh::Refreshed, signing::SignFailure,
+    },
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -120,8 +121,7 @@ impl Facilitator {
         reader: Reader,
         read: Option<ReadRequest>,
     ) -> Result<ReadableBalance, OpenError> {
-        let session = self.ledger.session(id).await?;
-        let session = session.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound))?;
+        let session = self.existing(id).await?;
         if !read.is_some_and(|read| self.is_signed_for(&session, reader, &read)) {
             let detail = "a refresh is signed like a read, by the wallet it is for or the session key";
             return Err(OpenRefusal::because(OpenReason::SignatureRequired, detail).about(id).into());
@@ -174,13 +174,12 @@ impl Facilitator {
     }
 
     fn is_signed_for(&self, session: &Session, reader: Reader, read: &ReadRequest) -> bool {
+        let [session_key, user] = payers_keys(session);
         let signers = match reader {
-            Reader::User => [session.intent.session_key, Some(*session.user())],
+            Reader::User => [session_key, user],
             Reader::Merchant => [None, Some(session.intent.recipient)],
         };
-        let message = signed::read_message(&session.id.to_string(), read.at);
-        let fresh = self.clock.now().abs_diff(read.at) <= signed::READ_VALID_SECONDS;
-        fresh && signers.iter().flatten().any(|key| signed::verify(key, message.as_bytes(), &read.signature))
+        self.is_signed_read(session, read, signers)
     }
 }
 

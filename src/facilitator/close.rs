@@ -7,7 +7,11 @@ use crate::{
         session::{Session, SessionId, SessionState},
         signed,
     },
-    facilitator::{Facilitator, OpenError, OpenRefusal, events::SessionEvent, reads::signed_by_either},
+    facilitator::{
+        Facilitator, OpenError, OpenRefusal,
+        events::SessionEvent,
+        reads::{is_signed_by, payers_keys},
+    },
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -33,14 +37,13 @@ pub struct Closed {
 impl Facilitator {
     /// Closes a session and settles what it holds: answered when everything is final, at the deadline or when this process
     /// leaves, whichever comes first, and at once when enough wait for it already; from `closing` it becomes `closed` by
-    /// itself. Asked again it answers how it stands. A session that ended
-    /// another way is settled and told all the same.
+    /// itself. Asked again it answers how it stands. A session that ended another way is settled and told all the same.
     ///
     /// Refuses with `session_not_found`, `invalid_close_signature`, and `session_busy` while the session opens.
     pub async fn close_session(self: &Arc<Self>, id: SessionId, request: &CloseRequest) -> Result<Closed, OpenError> {
         let session = self.existing(id).await?;
         let message = signed::close_message(&session.signed.hash(), id, &request.nonce);
-        if !signed_by_either(&session, message.as_bytes(), &request.signature) {
+        if !is_signed_by(payers_keys(&session), message.as_bytes(), &request.signature) {
             return Err(OpenRefusal::new(OpenReason::InvalidCloseSignature).into());
         }
         if session.state == SessionState::Opening {

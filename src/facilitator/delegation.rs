@@ -8,8 +8,7 @@ use crate::{
         reason::PayReason,
         session::{Session, SessionId},
     },
-    facilitator::{Facilitator, signing::SignFailure},
-    programs::inco_token::IncoAccount,
+    facilitator::{Facilitator, accounts::decoded, signing::SignFailure},
 };
 
 impl Facilitator {
@@ -37,11 +36,9 @@ impl Facilitator {
     }
 
     async fn revoke_if_delegation_is_gone(&self, session: &Session) -> Result<bool, SignFailure> {
-        let accounts = self.chain.accounts(&[self.token_account(session.user())]).await?;
-        let account = accounts.into_iter().next().flatten().and_then(|a| IncoAccount::decode(&a.data).ok());
-        let spender = self.keys.spender.pubkey();
+        let account = decoded(self.account(&self.token_account(session.user())).await?);
         // An account that is missing or unreadable says nothing about who its delegate is.
-        if account.is_none_or(|account| account.delegate == Some(spender)) {
+        if account.is_none_or(|account| self.is_delegate(&account)) {
             return Ok(false);
         }
         let revoked = self.ledger.revoke_sessions(session.user(), &session.intent.asset).await?;

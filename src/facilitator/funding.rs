@@ -104,8 +104,7 @@ impl Facilitator {
     /// Takes a proof for an open session. Refuses with `invalid_funding_proof`, `stale_funding_proof`,
     /// `session_not_open`, `source_not_ready` and `delegate_mismatch`; where no proofs are taken it changes nothing.
     pub async fn prove_funding(&self, id: SessionId, proof: &FundingProof) -> Result<(Session, Backing), OpenError> {
-        let session = self.ledger.session(id).await?;
-        let session = session.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound))?;
+        let session = self.existing(id).await?;
         self.check_proof(proof)?;
         if session.state != SessionState::Open {
             return Err(OpenRefusal::new(OpenReason::SessionNotOpen).about(id).into());
@@ -139,12 +138,10 @@ impl Facilitator {
             return Ok(());
         }
         let account = self.token_account(user);
-        let (slot, accounts) = self.chain.accounts_since(&[account], self.watch.newest()).await?;
-        self.watch.saw(slot);
-        let held = accounts.into_iter().next().flatten();
+        let (slot, [held]) = self.these_now([account], 0).await?;
         let held = self.usable(held.as_ref(), user, OpenReason::SourceNotReady)?;
         let held = held.ok_or_else(|| OpenRefusal::new(OpenReason::SourceNotReady))?;
-        if held.delegate != Some(self.keys.spender.pubkey()) {
+        if !self.is_delegate(&held) {
             // Another delegate may move the balance without the owner's signature.
             return Err(OpenRefusal::new(OpenReason::DelegateMismatch).into());
         }

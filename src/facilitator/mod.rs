@@ -8,6 +8,7 @@
 pub mod error;
 pub mod settings;
 
+mod accounts;
 mod allowances;
 mod approved;
 mod budget;
@@ -258,11 +259,6 @@ impl Facilitator {
         // The order is of use and promises nothing, so it may wrap and need not be seen alike by everybody.
         let count = self.holds_made.fetch_add(1, Ordering::Relaxed);
         HoldId::in_order(self.clock.now(), count, draw(&*self.chance))
-    }
-
-    /// The user's token account of the served asset.
-    fn token_account(&self, wallet: &Pubkey) -> Pubkey {
-        self.settings.programs.token_account(wallet, &self.settings.asset)
     }
 }
 

@@ -96,8 +96,7 @@ impl Facilitator {
         let accounts: Vec<Pubkey> = sources.iter().map(|source| self.token_account(&source.user)).collect();
         // A look is as old as the state it saw, so it is dated before it is made.
         let asked_at = self.clock.now();
-        let (slot, told) = self.chain.accounts_since(&accounts, self.watch.newest()).await?;
-        self.watch.saw(slot);
+        let (slot, told) = self.accounts_now(&accounts, 0).await?;
         let (mut looks, mut unexamined) = (Vec::with_capacity(sources.len()), Vec::new());
         for (source, account) in sources.iter().zip(told) {
             let look =
@@ -138,7 +137,7 @@ impl Facilitator {
         match decoded.filter(|told| account.owner == self.settings.programs.token && told.owner == source.user) {
             None => Seen::Odd,
             Some(account) if account.state == AccountState::Frozen => Seen::Frozen,
-            Some(account) if account.delegate == Some(self.keys.spender.pubkey()) => Seen::Fine(account),
+            Some(account) if self.is_delegate(&account) => Seen::Fine(account),
             Some(_) => Seen::Gone,
         }
     }
@@ -185,17 +184,13 @@ impl Facilitator {
     }
 
     /// Whether a state later than `first`, and not older than anything we know of, shows no delegation to us.
-    pub(super) async fn is_gone_since(&self, user: &Pubkey, first: u64) -> Result<bool, ChainError> {
+    async fn is_gone_since(&self, user: &Pubkey, first: u64) -> Result<bool, ChainError> {
         let source = Source::unknown(*user, self.settings.asset);
         let account = self.token_account(user);
         let mut tries = 0;
         loop {
-            let at_least = first.saturating_add(1).max(self.watch.newest());
-            match self.chain.accounts_since(&[account], at_least).await {
-                Ok((slot, told)) => {
-                    self.watch.saw(slot);
-                    return Ok(matches!(self.judge(&source, told.first().and_then(Option::as_ref)), Seen::Gone));
-                }
+            match self.these_now([account], first.saturating_add(1)).await {
+                Ok((_, [told])) => return Ok(matches!(self.judge(&source, told.as_ref()), Seen::Gone)),
                 Err(error) if tries >= SECOND_LOOKS => return Err(error),
                 // The node is not there yet; a slot takes this long.
                 Err(_) => tokio::time::sleep(SECOND_LOOK_PAUSE).await,

@@ -6,7 +6,7 @@
 //! [`Facilitator::finish_opening`].
 
 use crate::{
-    chain::{ChainAccount, LiveBlockhash, inspect::InspectedApprove},
+    chain::{LiveBlockhash, inspect::InspectedApprove},
     domain::{
         reason::OpenReason,
         session::{CapCheck, Session, SessionId, SessionState},
@@ -14,7 +14,6 @@ use crate::{
     },
     facilitator::{Facilitator, OpenError, OpenRefusal, budget::too_costly, driver::Until, sessions::Judged},
     ledger::{Opened, Signed, opening_content},
-    programs::inco_token::{AccountState, IncoAccount},
 };
 use solana_pubkey::Pubkey;
 use std::sync::Arc;
@@ -115,12 +114,8 @@ impl Facilitator {
         let (user, recipient) = (session.user(), &session.intent.recipient);
         let fee_payer = self.keys.fee_payer.pubkey();
         let keys = [self.token_account(user), self.token_account(recipient), fee_payer];
-        let (slot, accounts) = self.chain.accounts_since(&keys, self.watch.newest()).await?;
         // What is proved later is read from a state that is no older.
-        self.watch.saw(slot);
-        let [source, destination, payer] = accounts
-            .try_into()
-            .map_err(|_| OpenError::Broken("the chain answered another number of accounts".into()))?;
+        let (_, [source, destination, payer]) = self.these_now(keys, 0).await?;
         if payer.map_or(0, |account| account.lamports) < self.settings.low_balance {
             return Err(OpenRefusal::new(OpenReason::InsufficientSponsorBalance).into());
         }
@@ -138,37 +133,12 @@ impl Facilitator {
             return Err(OpenRefusal::new(OpenReason::RecipientNotReady).into());
         }
         match session.approve {
-            Some(approve) if !self.names_us(source.as_ref()) => self.await_approve(user, &approve).await?,
+            Some(approve) if !source.is_some_and(|source| self.is_delegate(&source)) => {
+                self.await_approve(user, &approve).await?;
+            }
             Some(_) | None => {}
         }
         Ok(destination.is_some())
-    }
-
-    /// The token account of `owner`, decoded; `None` when it does not exist; refused when frozen, foreign or odd.
-    pub(super) fn usable(
-        &self,
-        account: Option<&ChainAccount>,
-        owner: &Pubkey,
-        reason: OpenReason,
-    ) -> Result<Option<IncoAccount>, OpenRefusal> {
-        let Some(account) = account else { return Ok(None) };
-        // Lamports sent to an address that holds no account yet do not make it one.
-        if account.data.is_empty() && account.owner == solana_sdk_ids::system_program::ID {
-            return Ok(None);
-        }
-        if account.owner != self.settings.programs.token {
-            return Err(OpenRefusal::because(reason, "the token account belongs to another program"));
-        }
-        let decoded = IncoAccount::decode(&account.data)
-            .map_err(|_| OpenRefusal::because(reason, "the token account cannot be read"))?;
-        if decoded.owner != *owner || decoded.mint != self.settings.asset {
-            return Err(OpenRefusal::because(reason, "the token account belongs to another owner or asset"));
-        }
-        match decoded.state {
-            AccountState::Initialised => Ok(Some(decoded)),
-            AccountState::Frozen => Err(OpenRefusal::because(reason, "the token account is frozen")),
-            AccountState::Uninitialised => Err(OpenRefusal::because(reason, "the token account is not initialised")),
-        }
     }
 
     /// Waits until nothing of the user's other sessions is on its way; new payments are kept out by the gate. Tells
@@ -259,7 +229,7 @@ impl Facilitator {
             }
             return self.prove_opening(id, settlement.signature, settlement.state == State::Settled).await;
         }
-        let session = self.ledger.session(id).await?.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound))?;
+        let session = self.existing(id).await?;
         if let Some(signature) = session.approve {
             // The approve was on chain before the request.
             return self.prove_opening(id, Some(signature), true).await;
@@ -278,27 +248,18 @@ impl Facilitator {
         signature: Option<solana_signature::Signature>,
         is_final: bool,
     ) -> Result<Session, OpenError> {
-        let session = self.ledger.session(id).await?.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound))?;
+        let session = self.existing(id).await?;
         let Some(signature) = signature else {
             return Err(OpenError::Broken("a landed approve has no signature".into()));
         };
         if session.intent.expires_at <= self.clock.now() {
             return self.reject_landed(&session, OpenRefusal::new(OpenReason::ExpirationInPast)).await;
         }
-        let keys = [self.token_account(session.user()), self.token_account(&session.intent.recipient)];
-        let (slot, accounts) = self.chain.accounts_since(&keys, self.watch.newest()).await?;
-        self.watch.saw(slot);
-        let mut accounts = accounts.into_iter();
-        let (account, recipient) = (accounts.next().flatten(), accounts.next().flatten());
-        let account = match self.usable(account.as_ref(), session.user(), OpenReason::SourceNotReady) {
-            Ok(account) => account.filter(|account| self.names_us(Some(account))),
+        let (_, [account, recipient]) = self.these_now(self.accounts_of(&session), 0).await?;
+        let account = match self.delegated(account.as_ref(), session.user(), OpenReason::SourceNotReady) {
+            Ok(account) => account,
             Err(refusal) if is_final => return self.reject(id, refusal).await,
-            Err(_) => None,
-        };
-        let Some(account) = account else {
-            let reason = if is_final { OpenReason::DelegateMismatch } else { OpenReason::ApprovePending };
-            let refusal = OpenRefusal::new(reason);
-            return if is_final { self.reject(id, refusal).await } else { Err(refusal.about(id).into()) };
+            Err(_) => return Err(OpenRefusal::new(OpenReason::ApprovePending).about(id).into()),
         };
         // Under documented delegation the first transfer replaces this handle by one that we may not decrypt.
         self.ledger.record_approval(id, account.delegated_amount).await?;

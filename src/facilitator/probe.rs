@@ -16,7 +16,7 @@ use crate::{
         intent::IntentHash,
         settlement::{Attempt, Cost, Purpose, SettlementId, State},
     },
-    facilitator::{Facilitator, driver::Until},
+    facilitator::{Facilitator, accounts::decoded, driver::Until},
     ledger::{LedgerError, Work},
     programs::{
         ciphertext,
@@ -164,10 +164,9 @@ impl Facilitator {
     async fn prepare(self: &Arc<Self>, bench: &Bench) -> Result<[u128; 2], ProbeError> {
         for _ in 0..2 {
             let accounts = self.chain.accounts(&[bench.source, bench.destination]).await?;
-            let decoded: Vec<IncoAccount> =
-                accounts.into_iter().flatten().filter_map(|a| IncoAccount::decode(&a.data).ok()).collect();
+            let decoded: Vec<_> = accounts.into_iter().filter_map(decoded).collect();
             match decoded.as_slice() {
-                [source, destination] if source.delegate == Some(self.keys.spender.pubkey()) => {
+                [source, destination] if self.is_delegate(source) => {
                     return Ok([source.amount, destination.amount]);
                 }
                 _ => self.create_bench(bench).await?,

@@ -19,6 +19,7 @@ use crate::{
     },
     ledger::LedgerError,
 };
+use solana_pubkey::Pubkey;
 
 /// A signed request to read what is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +128,7 @@ impl Facilitator {
         self.ledger.history(session, after, most).await
     }
 
+    /// The session with this id; refuses with `session_not_found`.
     pub(super) async fn existing(&self, id: SessionId) -> Result<Session, OpenError> {
         let session = self.ledger.session(id).await?;
         session.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound).into())
@@ -137,18 +139,27 @@ impl Facilitator {
         let Some(read) = read else {
             return Ok(session.intent.session_key.is_none() && !self.settings.reads.signed);
         };
-        let message = signed::read_message(&session.id.to_string(), read.at);
-        let fresh = self.clock.now().abs_diff(read.at) <= signed::READ_VALID_SECONDS;
-        if fresh && signed_by_either(session, message.as_bytes(), &read.signature) {
+        if self.is_signed_read(session, &read, payers_keys(session)) {
             Ok(true)
         } else {
             Err(OpenRefusal::new(OpenReason::SignatureRequired))
         }
     }
+
+    /// Whether a request to read this session is signed by one of `signers`, and lately.
+    pub(super) fn is_signed_read(&self, session: &Session, read: &ReadRequest, signers: [Option<Pubkey>; 2]) -> bool {
+        let message = signed::read_message(&session.id.to_string(), read.at);
+        let fresh = self.clock.now().abs_diff(read.at) <= signed::READ_VALID_SECONDS;
+        fresh && is_signed_by(signers, message.as_bytes(), &read.signature)
+    }
 }
 
-/// Whether the session key or the user signed `message`.
-pub(super) fn signed_by_either(session: &Session, message: &[u8], signature: &[u8; 64]) -> bool {
-    let signers = [session.intent.session_key, Some(session.intent.user)];
+/// Who speaks for a session's payer: the session key where there is one, and the user.
+pub(super) fn payers_keys(session: &Session) -> [Option<Pubkey>; 2] {
+    [session.intent.session_key, Some(session.intent.user)]
+}
+
+/// Whether one of `signers` signed `message`.
+pub(super) fn is_signed_by(signers: [Option<Pubkey>; 2], message: &[u8], signature: &[u8; 64]) -> bool {
     signers.iter().flatten().any(|key| signed::verify(key, message, signature))
 }

@@ -32,7 +32,7 @@ impl Facilitator {
         let account = self.token_account(&recipient);
         // One creation per account at a time: whoever comes second finds it there.
         let _held = self.gates.account(&account).await;
-        let known = self.chain.accounts(&[account]).await?.into_iter().next().flatten();
+        let known = self.account(&account).await?;
         if self.usable(known.as_ref(), &recipient, OpenReason::RecipientNotReady)?.is_some() {
             return Ok(());
         }

@@ -9,7 +9,8 @@ use crate::{
         settlement::{Purpose, State},
     },
     facilitator::{
-        AllowancePolicy, CapCheckPolicy, Facilitator, driver::Until, events::SessionEvent, gates::AccountsHeld,
+        AllowancePolicy, CapCheckPolicy, Facilitator, accounts::decoded, driver::Until, events::SessionEvent,
+        gates::AccountsHeld,
     },
     ledger::{LedgerError, Work},
     programs::inco_token::IncoAccount,
@@ -223,12 +224,10 @@ impl Facilitator {
     /// The session's source account as it stands after exactly what the session has captured; `None` while a transfer
     /// is on its way (it lowers the delegated amount where the program does that), or when we are not the delegate.
     async fn account_at_rest(&self, session: &Session) -> Result<Option<IncoAccount>, LedgerError> {
-        let source = self.token_account(session.user());
-        let Ok(accounts) = self.chain.accounts(&[source]).await else { return Ok(None) };
-        let account = accounts.into_iter().next().flatten().and_then(|a| IncoAccount::decode(&a.data).ok());
+        let Ok(account) = self.account(&self.token_account(session.user())).await else { return Ok(None) };
         let after = self.ledger.session(session.id).await?;
         let rests = after.is_some_and(|after| after.held == Amount::ZERO && after.captured == session.captured)
             && session.held == Amount::ZERO;
-        Ok(account.filter(|account| rests && account.delegate == Some(self.keys.spender.pubkey())))
+        Ok(decoded(account).filter(|account| rests && self.is_delegate(account)))
     }
 }

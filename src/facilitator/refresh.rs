@@ -21,6 +21,7 @@ use crate::{
     },
     facilitator::{
         Facilitator,
+        accounts::decoded,
         driver::Until,
         gates::AccountsHeld,
         measuring::{Draft, UNMEASURED_UNITS, Unmeasured},
@@ -123,9 +124,8 @@ impl Facilitator {
 
     /// Whether a wallet can read its balance as it stands, in two reads and behind no gate; `None` without a usable account.
     pub(super) async fn can_read(&self, wallet: &Pubkey) -> Result<Option<bool>, SignFailure> {
-        let found = self.chain.accounts(&[self.token_account(wallet)]).await?.into_iter().next().flatten();
-        let account = found.and_then(|found| IncoAccount::decode(&found.data).ok());
-        let Some(account) = account.filter(|account| account.state == AccountState::Initialised) else {
+        let found = self.account(&self.token_account(wallet)).await?;
+        let Some(account) = decoded(found).filter(|account| account.state == AccountState::Initialised) else {
             return Ok(None);
         };
         if account.amount == 0 {
@@ -133,7 +133,7 @@ impl Facilitator {
             return Ok(Some(true));
         }
         let allowance = self.settings.programs.decrypt_allowance(account.amount, wallet);
-        Ok(Some(self.chain.accounts(&[allowance]).await?.into_iter().any(|found| found.is_some())))
+        Ok(Some(self.account(&allowance).await?.is_some()))
     }
 
     async fn buy(
@@ -177,13 +177,9 @@ impl Facilitator {
     /// How many of the pair's wallets cannot read their balance; `None` when an account is not there or frozen.
     async fn missing(&self, pair: &Pair, held: &AccountsHeld) -> Result<Option<usize>, SignFailure> {
         let accounts = self.chain.accounts(&held.accounts()).await?;
-        let decoded: Vec<IncoAccount> = accounts
-            .into_iter()
-            .flatten()
-            .filter_map(|account| IncoAccount::decode(&account.data).ok())
-            .filter(|account| account.state == AccountState::Initialised)
-            .collect();
-        let [source, destination] = decoded.as_slice() else { return Ok(None) };
+        let usable = accounts.into_iter().filter_map(decoded);
+        let usable: Vec<_> = usable.filter(|account| account.state == AccountState::Initialised).collect();
+        let [source, destination] = usable.as_slice() else { return Ok(None) };
         let wanted: Vec<Pubkey> = [(pair.payer, source), (pair.payee, destination)]
             .into_iter()
             // What has no handle has never held anything.
@@ -243,7 +239,7 @@ impl Facilitator {
         // One creation at a time: whoever comes second finds it there.
         let _held = self.gates.account(&account).await;
         // Never created anew when it is there: on a frozen one the instruction would reset it.
-        if self.chain.accounts(&[account]).await?.into_iter().flatten().any(|account| !account.data.is_empty()) {
+        if self.is_made(&account).await? {
             return Ok(());
         }
         let blockhash = self.chain.latest_blockhash().await?;

@@ -156,7 +156,7 @@ impl Facilitator {
     async fn sign_creation(&self, settlement: &Settlement, session: &Session) -> Result<Attempt, SignFailure> {
         // Looked at again before every attempt: on an account that is frozen by now the instruction would start it anew.
         let account = self.token_account(&session.intent.recipient);
-        if self.chain.accounts(&[account]).await?.into_iter().flatten().any(|account| !account.data.is_empty()) {
+        if self.is_made(&account).await? {
             return Err(SignFailure::refused(PayReason::InternalError, "the account is there by now"));
         }
         let blockhash = self.chain.latest_blockhash().await?;

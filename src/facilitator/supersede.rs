@@ -42,11 +42,10 @@ impl Facilitator {
 
     /// The same when the account was not read yet.
     pub(super) async fn reject_landed(&self, session: &Session, refusal: OpenRefusal) -> Result<Session, OpenError> {
-        let account = self.chain.accounts(&[self.token_account(session.user())]).await?.into_iter().next().flatten();
-        let account = self.usable(account.as_ref(), session.user(), refusal.reason).ok().flatten();
-        let approved = match account.filter(|account| account.delegate == Some(self.keys.spender.pubkey())) {
-            Some(account) => self.approved_amount(&account).await.ok().flatten(),
-            None => None,
+        let account = self.account(&self.token_account(session.user())).await?;
+        let approved = match self.delegated(account.as_ref(), session.user(), refusal.reason) {
+            Ok(account) => self.approved_amount(&account).await.ok().flatten(),
+            Err(_) => None,
         };
         self.reject_covering(session, approved, refusal).await
     }

@@ -5,7 +5,6 @@ use crate::{
     chain::{LiveBlockhash, Simulation, inspect::InspectedApprove},
     domain::{reason::OpenReason, session::Session},
     facilitator::{Facilitator, OpenError, OpenRefusal, sessions::Judged},
-    programs::inco_token::IncoAccount,
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -39,11 +38,6 @@ impl Facilitator {
         Ok(Vetted { recipient_exists: recipient_exists?, approve_life })
     }
 
-    /// Whether we are this account's delegate.
-    pub(super) fn names_us(&self, account: Option<&IncoAccount>) -> bool {
-        account.is_some_and(|account| account.delegate == Some(self.keys.spender.pubkey()))
-    }
-
     /// An approve is said to be on chain, and the account does not show it: the node that answered may be behind the one
     /// that told of the landing. Refused with `delegate_mismatch` when it does not show in a state that holds the named
     /// transaction, or when nobody knows that transaction: a name alone proves nothing, and the row of an opening that
@@ -54,11 +48,9 @@ impl Facilitator {
                 tokio::time::sleep(BETWEEN_LOOKS).await;
             }
             let Some(seen) = self.chain.transaction(approve).await? else { continue };
-            let since = seen.slot.max(self.watch.newest());
-            let (_, accounts) = self.chain.accounts_since(&[self.token_account(user)], since).await?;
-            let account = accounts.into_iter().next().flatten();
+            let (_, [account]) = self.these_now([self.token_account(user)], seen.slot).await?;
             let account = self.usable(account.as_ref(), user, OpenReason::SourceNotReady)?;
-            return if self.names_us(account.as_ref()) { Ok(()) } else { Err(no_approve()) };
+            return if account.is_some_and(|account| self.is_delegate(&account)) { Ok(()) } else { Err(no_approve()) };
         }
         Err(no_approve())
     }
@@ -97,10 +89,7 @@ impl Facilitator {
             return Err(OpenRefusal::because(OpenReason::ApproveSubmitFailed, error));
         }
         let after = simulation.accounts.into_iter().next().flatten();
-        let after = self.usable(after.as_ref(), session.user(), OpenReason::ApproveNotAllowed)?;
-        let Some(after) = after.filter(|account| self.names_us(Some(account))) else {
-            return Err(OpenRefusal::new(OpenReason::DelegateMismatch));
-        };
+        let after = self.delegated(after.as_ref(), session.user(), OpenReason::ApproveNotAllowed)?;
         let spender = self.keys.spender.pubkey();
         let allowance = self.settings.programs.decrypt_allowance(after.delegated_amount, &spender);
         if allowance != *approve.allowance() {

@@ -31,7 +31,6 @@ use crate::{
 };
 pub(super) use lane::Lanes;
 use lane::{Flight, Lane};
-use solana_pubkey::Pubkey;
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -129,11 +128,6 @@ impl Facilitator {
             this.lanes.progress.notify_waiters();
         });
         Ok(TakeOff::Flies { together, window: limit.window, more })
-    }
-
-    /// Both token accounts of a session: the payer's and the merchant's.
-    pub(super) fn accounts_of(&self, session: &Session) -> [Pubkey; 2] {
-        [self.token_account(session.user()), self.token_account(&session.intent.recipient)]
     }
 
     /// Holds the accounts of a session's next transfer: alone when it is to buy decrypt allowances, else beside others.
