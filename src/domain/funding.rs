@@ -5,7 +5,7 @@
 //! settlements of ours moved after that slot or that is still held. Others can only add to the account, unless its
 //! owner or its delegate signs: then the bound is lost until a new proof (`spec/settlement.md` §5).
 
-use crate::domain::{amount::Amount, clock::UnixSeconds, session::CapCheck};
+use crate::domain::{amount::Amount, clock::UnixSeconds, reason::PayReason, session::CapCheck};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
@@ -183,6 +183,15 @@ impl FundingDemand {
     pub fn counts_for(&self, cap: CapCheck) -> bool {
         !self.cap_binds || cap == CapCheck::Verified
     }
+
+    /// Whether a payment is taken at this level of its payer's balance; tells the level.
+    pub const fn admit(&self, level: Funding) -> Result<Funding, PayReason> {
+        match level {
+            Funding::Unproven if self.required => Err(PayReason::FundingUnproven),
+            Funding::Short if self.required => Err(PayReason::InsufficientFunds),
+            Funding::Proven | Funding::Unproven | Funding::Short => Ok(level),
+        }
+    }
 }
 
 impl Source {
@@ -285,10 +294,7 @@ impl Foreign {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn amount(units: u64) -> Amount {
-        Amount::new(units).unwrap_or_default()
-    }
+    use crate::domain::samples::amount;
 
     fn source(claimed: u64) -> Source {
         let bound = Bound {

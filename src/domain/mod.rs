@@ -18,6 +18,8 @@ pub mod key_pair;
 pub mod network;
 pub mod payment;
 pub mod reason;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod session;
 pub mod settlement;
 pub mod signed;

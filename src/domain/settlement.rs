@@ -17,8 +17,11 @@ use solana_signature::Signature;
 use std::fmt;
 use uuid::Uuid;
 
+mod steps;
 #[cfg(test)]
 mod tests;
+
+pub use steps::{MOST_EXCUSED, Observation, Step, next_step};
 
 /// A settlement's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -274,115 +277,14 @@ pub struct Settlement {
 }
 
 impl Settlement {
+    /// The session whose payments it carries; `None` for purposes that carry none.
+    pub fn pays_from(&self) -> Option<SessionId> {
+        self.session.filter(|_| self.purpose == Purpose::Capture)
+    }
+
     /// Whether it is seen no later than it was told to have landed. A pushed notice may name a somewhat later slot than
     /// the one it landed in, never an earlier one.
     pub fn stands_at(&self, slot: u64) -> bool {
         self.landed_at.is_none_or(|told| slot <= told)
-    }
-}
-
-/// What was seen of the live attempt on chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Observation {
-    /// Signed by this process a moment ago and not sent yet.
-    JustSigned,
-    /// Not asked yet, as after a restart.
-    NotAsked,
-    /// Not seen, but its blockhash is alive: it may still land.
-    Pending,
-    /// We cannot know: no answer, or an answer that proves nothing.
-    Unknown,
-    /// Landed without an error.
-    Landed {
-        /// The slot.
-        slot: u64,
-        /// Whether it can no longer be taken back.
-        finalised: bool,
-    },
-    /// Landed with an error.
-    Failed {
-        /// The slot.
-        slot: u64,
-        /// Whether it can no longer be taken back.
-        finalised: bool,
-        /// The chain's words, for the operator.
-        error: String,
-    },
-    /// Never landed and never will.
-    Absent(AbsenceProof),
-}
-
-/// What the driver does next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Build and sign an attempt, and record it.
-    Sign,
-    /// Send the recorded bytes (again: identical bytes land once).
-    Send,
-    /// Ask the chain.
-    LookUp,
-    /// Write this event.
-    Record(Event),
-    /// Nothing more to do.
-    Done,
-}
-
-/// How many attempts may fail for their decrypt allowances before the settlement is refused: each costs a fee, and where
-/// the program takes no transfer without allowances a stranger could have us pay for ever.
-pub const MOST_EXCUSED: u32 = 3;
-
-/// Decides the next step from the state and what was seen; pure, so that live work and recovery cannot differ.
-///
-/// `wanted` tells whether a further attempt is still wanted (somebody waits, or a promise was made); without it an
-/// unsigned settlement is given up with `give_up`. `bears_allowances` is that of the live attempt.
-pub fn next_step(
-    settlement: &Settlement,
-    seen: &Observation,
-    wanted: bool,
-    give_up: PayReason,
-    bears_allowances: bool,
-) -> Step {
-    match settlement.state {
-        State::Settled | State::Released => Step::Done,
-        State::Reserved => {
-            if wanted && (settlement.attempts == 0 || settlement.purpose.may_sign_again()) {
-                Step::Sign
-            } else {
-                Step::Record(Event::Abandoned { reason: give_up })
-            }
-        }
-        State::InFlight => match seen {
-            Observation::JustSigned | Observation::Pending => Step::Send,
-            // A failed transaction can be taken back too, and then land without an error: until it is final its
-            // holds stay held.
-            Observation::NotAsked | Observation::Unknown | Observation::Failed { finalised: false, .. } => Step::LookUp,
-            Observation::Landed { slot, .. } => Step::Record(Event::Landed { slot: *slot }),
-            // It was simulated a moment before it was sent, so somebody has changed a handle since, or more than that:
-            // signed anew, it is simulated again.
-            Observation::Failed { slot, finalised: true, .. }
-                if bears_allowances && settlement.attempts < MOST_EXCUSED =>
-            {
-                Step::Record(Event::Failed { slot: *slot })
-            }
-            Observation::Failed { slot, finalised: true, .. } => {
-                Step::Record(Event::Refused { slot: *slot, reason: PayReason::OnchainTransferFailed })
-            }
-            Observation::Absent(proof) => Step::Record(Event::Absent(*proof)),
-        },
-        State::Landed => match seen {
-            // A fork took it back and in again, later, while nobody looked. What counts by the slot (a proof of the payer's
-            // balance that was read in between) has to learn of both.
-            Observation::Landed { slot, .. } if !settlement.stands_at(*slot) => Step::Record(Event::TakenBack),
-            Observation::Landed { finalised: true, .. } => Step::Record(Event::Finalised),
-            // An error now, or proof of absence, means a fork took the success back; the state after that decides.
-            Observation::Failed { finalised: true, .. } | Observation::Absent(_) => Step::Record(Event::TakenBack),
-            // Not on the chain any more, and it can still land: the same bytes land once, so they are sent again.
-            Observation::Pending => Step::Send,
-            Observation::JustSigned
-            | Observation::NotAsked
-            | Observation::Unknown
-            | Observation::Landed { finalised: false, .. }
-            | Observation::Failed { finalised: false, .. } => Step::LookUp,
-        },
     }
 }

@@ -101,39 +101,12 @@ fn fit(needed: Amount, approved: Option<Amount>, others: &[Session], lowers: boo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        intent::Intent,
-        session::{CapCheck, SignedIntent},
-    };
-    use solana_pubkey::Pubkey;
-
-    fn amount(units: u64) -> Amount {
-        Amount::new(units).unwrap_or_default()
-    }
+    use crate::domain::samples::{self, amount};
 
     fn session(n: u8, cap: u64, captured: u64) -> Session {
-        Session {
-            id: SessionId::from_random_bytes([n; 16]),
-            intent: Intent {
-                asset: Pubkey::default(),
-                cap: amount(cap),
-                expires_at: 0,
-                network: String::new(),
-                nonce: String::new(),
-                recipient: Pubkey::default(),
-                spender: Pubkey::default(),
-                user: Pubkey::default(),
-                session_key: None,
-            },
-            signed: SignedIntent { bytes: Vec::new(), signature: [0; 64], settle_signature: None },
-            network: String::new(),
-            state: SessionState::Open,
-            cap_check: CapCheck::Verified,
-            captured: amount(captured),
-            held: Amount::ZERO,
-            approve: None,
-            created_at: u64::from(n),
-        }
+        let mut session = Session { captured: amount(captured), ..samples::session(n) };
+        session.intent.cap = amount(cap);
+        session
     }
 
     #[test]

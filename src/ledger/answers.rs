@@ -2,12 +2,53 @@
 
 use crate::{
     domain::{
+        amount::Amount,
         budget::OverBudget,
         clock::UnixSeconds,
+        funding::Source,
+        hold::Hold,
+        reason::PayReason,
+        session::{Session, SessionId},
         settlement::{Attempt, Settlement},
     },
     ledger::Recorded,
 };
+
+/// What became of a request to open a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// The row is new, in state `opening`.
+    New(Session),
+    /// The same user asked for the same session before; this is it, as it stands.
+    Existing(Session),
+    /// The user has used the nonce for something else.
+    NonceReused,
+}
+
+/// What became of a request to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Accepted and durable.
+    New(Hold),
+    /// The same payment was accepted before (same nonce and content, or a takeover of a payment that was answered
+    /// `settlement_pending`); this is it, as it stands.
+    Repeat(Hold),
+    /// The nonce names a payment with other content.
+    NonceConflict,
+    /// Refused; no trace is left.
+    Refused(PayReason),
+}
+
+/// How a caller's wait ended, decided in one transaction at his deadline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// No settlement covered it: released, nothing is charged.
+    Released,
+    /// A settlement covers it: its outcome is to be asked for later. The hold is marked as answered `pending`.
+    Pending(Hold),
+    /// It was decided in the meantime.
+    Decided(Hold),
+}
 
 /// What became of a signed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,4 +93,72 @@ pub struct Openings {
     pub for_recipient: OpeningCount,
     /// By everybody.
     pub by_all: OpeningCount,
+}
+
+/// What became of a proof of a payer's balance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proved {
+    /// It counts (or the same one did already).
+    Counts(Box<Source>),
+    /// Something newer is known of the account: it was read from a node that lags.
+    Outdated,
+}
+
+/// A settlement with its live attempt, if one is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The settlement.
+    pub settlement: Settlement,
+    /// Its live (or, when landed, its landed) attempt.
+    pub attempt: Option<Recorded<Attempt>>,
+}
+
+/// What waits in one session by promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promised {
+    /// The session.
+    pub session: SessionId,
+    /// How many payments that no settlement has covered yet.
+    pub count: u64,
+    /// Their sum, in base units.
+    pub amount: Amount,
+    /// When the oldest of them was accepted.
+    pub oldest: Option<UnixSeconds>,
+    /// How many rest because a settlement came to nothing.
+    pub resting: u64,
+    /// When the first of these may be planned again.
+    pub again_at: Option<UnixSeconds>,
+    /// Whether the session may accept more: what waits in one that has ended waits for nothing.
+    pub accepting: bool,
+}
+
+/// Sums for reports and tests, in base units and lamports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Sum of captured holds.
+    pub captured: Amount,
+    /// Sum of holds whose fate is open.
+    pub held: Amount,
+    /// Sum of payments that were promised and never captured.
+    pub lost: Amount,
+    /// Transfers that landed.
+    pub transfers: u64,
+    /// Lamports of fees spent.
+    pub fees: u64,
+    /// Lamports of rent spent.
+    pub rent: u64,
+    /// Lamports granted to users.
+    pub grants: u64,
+}
+
+/// What the ledger remembers of a session's accounts: when a transfer last moved them, and when rent was last paid for
+/// decrypt allowances in its name. Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastTransfer {
+    /// The session.
+    pub session: SessionId,
+    /// When a transfer of it last landed.
+    pub moved: UnixSeconds,
+    /// When decrypt allowances were last bought.
+    pub bought: Option<UnixSeconds>,
 }

@@ -161,33 +161,19 @@ fn a_required_payment_identifier_is_the_nonce() {
 fn r12_the_signature_does_not_fit_another_payment() {
     let payment = try_pay(&challenge(2, &[requirements()])).expect("paid");
     let asked = as_facilitator(&payment, requirements());
-    let intent = crate::domain::intent::Intent {
-        asset: session().asset,
-        cap: Amount::MAX,
-        expires_at: 2_000,
-        network: "solana:devnet".to_owned(),
-        nonce: "0123456789abcdef".to_owned(),
-        recipient: session().recipient,
-        spender: session().spender,
-        user: session().user,
-        session_key: session().authority.map(|authority| authority.key.pubkey()),
+    let (payer, network) = (session(), crate::domain::network::Network::devnet());
+    let mut stored = crate::domain::samples::session(1);
+    stored.id = payer.id;
+    stored.network = network.canonical().to_owned();
+    stored.intent = crate::domain::intent::Intent {
+        asset: payer.asset,
+        recipient: payer.recipient,
+        spender: payer.spender,
+        user: payer.user,
+        session_key: payer.authority.map(|authority| authority.key.pubkey()),
+        ..stored.intent
     };
-    let stored = crate::domain::session::Session {
-        id: session().id,
-        signed: crate::domain::session::SignedIntent {
-            bytes: intent.to_bytes(),
-            signature: [0; 64],
-            settle_signature: None,
-        },
-        intent,
-        network: crate::domain::network::Network::devnet().canonical().to_owned(),
-        state: crate::domain::session::SessionState::Open,
-        cap_check: crate::domain::session::CapCheck::Verified,
-        captured: Amount::ZERO,
-        held: Amount::ZERO,
-        approve: None,
-        created_at: 0,
-    };
+    stored.signed.bytes = stored.intent.to_bytes();
     // The test session's intent hash is not this intent's: the same signature at another facilitator, or for another
     // session of the same payer, is refused.
     let limits = domain::PaymentLimits {
@@ -195,7 +181,6 @@ fn r12_the_signature_does_not_fit_another_payment() {
         min_per_call: Amount::ZERO,
         unverified_exposure: Amount::MAX,
     };
-    let network = crate::domain::network::Network::devnet();
     let verdict = domain::check_terms(&asked, &stored, &network, &limits, NOW);
     assert_eq!(verdict, Err(PayReason::InvalidSessionSignature));
 }

@@ -3,43 +3,15 @@
 use super::{Change, Snapshots};
 use crate::{
     domain::{
-        amount::Amount,
-        intent::Intent,
-        session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
+        samples::{self, amount as units},
+        session::Session,
     },
     ledger::verbs::VerbError,
 };
-use solana_pubkey::Pubkey;
 use std::num::NonZeroUsize;
 
-fn units(units: u64) -> Amount {
-    Amount::new(units).expect("fits")
-}
-
 fn session(n: u8, held: u64) -> Session {
-    let key = Pubkey::new_from_array([n; 32]);
-    Session {
-        id: SessionId::from_random_bytes([n; 16]),
-        intent: Intent {
-            asset: key,
-            cap: units(1_000),
-            expires_at: 1,
-            network: String::new(),
-            nonce: String::new(),
-            recipient: key,
-            spender: key,
-            user: key,
-            session_key: None,
-        },
-        signed: SignedIntent { bytes: Vec::new(), signature: [0; 64], settle_signature: None },
-        network: String::new(),
-        state: SessionState::Open,
-        cap_check: CapCheck::Verified,
-        captured: units(100),
-        held: units(held),
-        approve: None,
-        created_at: 0,
-    }
+    Session { captured: units(100), held: units(held), ..samples::session(n) }
 }
 
 fn read(snapshots: &Snapshots, row: i64, session: &Session) {

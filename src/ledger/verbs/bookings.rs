@@ -95,12 +95,18 @@ pub(in crate::ledger) fn reserve(
     Ok(())
 }
 
-/// What became of a booked attempt. One that a fork takes back counts as if it had never landed.
-pub(in crate::ledger) fn book(conn: &Connection, signature: &Signature, as_what: Booking, cost: Cost) -> Outcome<()> {
+/// What became of a booked attempt of this purpose. One that a fork takes back counts as if it had never landed.
+pub(in crate::ledger) fn book(
+    conn: &Connection,
+    purpose: Purpose,
+    signature: &Signature,
+    as_what: Booking,
+    cost: Cost,
+) -> Outcome<()> {
     let changed = conn
         .prepare_cached(
-            "UPDATE sponsored_lamports SET state = ?2, fee = ?3, rent = ?4, lamports_granted = ?5, \
-             rent_known = ?4 = 0 OR purpose NOT IN ('approve', 'create_recipient', 'probe') WHERE signature = ?1",
+            "UPDATE sponsored_lamports SET state = ?2, fee = ?3, rent = ?4, lamports_granted = ?5, rent_known = ?6 \
+             WHERE signature = ?1",
         )?
         .execute(params![
             signature.as_ref(),
@@ -108,6 +114,7 @@ pub(in crate::ledger) fn book(conn: &Connection, signature: &Signature, as_what:
             column("fee", cost.fee)?,
             column("rent", cost.rent)?,
             column("lamports_granted", cost.grant)?,
+            !is_upper_bound(purpose, cost),
         ])?;
     if changed == 1 { Ok(()) } else { Err(missing("booking")) }
 }
@@ -139,30 +146,29 @@ pub(in crate::ledger) fn correct_rent(conn: &Connection, signature: &Signature, 
 
 /// What was booked since `since`, by hour, purpose and merchant.
 pub(in crate::ledger) fn spending(conn: &Connection, since: UnixSeconds) -> Outcome<Vec<Spending>> {
-    let mut statement = conn.prepare_cached(
+    let no_purpose = || LedgerError::Inconsistent("a booking's purpose has no meaning".to_owned());
+    select::list(
+        conn,
         "SELECT at / 3600 * 3600 AS hour, purpose, recipient, sum(state = 'spent'), \
          sum(iif(state = 'spent', fee, 0)), sum(iif(state = 'spent', rent, 0)), \
          sum(iif(state = 'spent', lamports_granted, 0)), sum(iif(state = 'reserved', fee, 0)), \
          sum(iif(state = 'reserved', rent, 0)), sum(iif(state = 'reserved', lamports_granted, 0)) \
          FROM sponsored_lamports WHERE at >= ?1 AND state <> 'void' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-    )?;
-    let mut rows = statement.query([column("since", since)?])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let word: String = row.get(1)?;
-        let purpose = Purpose::ALL.into_iter().find(|purpose| purpose.word() == word);
-        let recipient: Option<Vec<u8>> = row.get(2)?;
-        found.push(Spending {
-            hour: count("at", row.get(0)?)?,
-            purpose: purpose
-                .ok_or_else(|| LedgerError::Inconsistent("a booking's purpose has no meaning".to_owned()))?,
-            recipient: recipient.map(|bytes| key("recipient", &bytes)).transpose()?,
-            landed: count("landed", row.get(3)?)?,
-            spent: cost(row, 4)?,
-            reserved: cost(row, 7)?,
-        });
-    }
-    Ok(found)
+        [column("since", since)?],
+        |row| {
+            let word: String = row.get(1)?;
+            let purpose = Purpose::ALL.into_iter().find(|purpose| purpose.word() == word);
+            let recipient: Option<Vec<u8>> = row.get(2)?;
+            Ok(Spending {
+                hour: count("at", row.get(0)?)?,
+                purpose: purpose.ok_or_else(no_purpose)?,
+                recipient: recipient.map(|bytes| key("recipient", &bytes)).transpose()?,
+                landed: count("landed", row.get(3)?)?,
+                spent: cost(row, 4)?,
+                reserved: cost(row, 7)?,
+            })
+        },
+    )
 }
 
 /// Whether an attempt is booked under its own settlement, purpose and lane, and as what its log says became of it. The rent
@@ -178,8 +184,8 @@ pub(super) fn is_booked(
     let found: Option<i64> = select::value(
         conn,
         "SELECT 1 FROM sponsored_lamports WHERE signature = ?1 AND settlement = ?2 AND purpose = ?3 AND session IS ?4 \
-         AND user IS ?5 AND recipient IS ?6 AND state = ?7 AND fee = ?8 AND lamports_granted = ?10 AND (rent = ?9 OR ( \
-         state = 'spent' AND rent_known = 1 AND ?9 > 0 AND purpose IN ('approve', 'create_recipient', 'probe')))",
+         AND user IS ?5 AND recipient IS ?6 AND state = ?7 AND fee = ?8 AND lamports_granted = ?10 \
+         AND (rent = ?9 OR (state = 'spent' AND rent_known = 1 AND ?11))",
         params![
             signature.as_ref(),
             select::settlement_key(settlement.id),
@@ -191,6 +197,7 @@ pub(super) fn is_booked(
             column("fee", cost.fee)?,
             column("rent", cost.rent)?,
             column("lamports_granted", cost.grant)?,
+            is_upper_bound(settlement.purpose, cost),
         ],
     )?;
     Ok(found.is_some())

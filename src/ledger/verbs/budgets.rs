@@ -29,18 +29,15 @@ pub(in crate::ledger) fn set(conn: &Connection, budgets: &Budgets) -> Outcome<()
 }
 
 fn limits(conn: &Connection) -> Outcome<Budgets> {
-    let mut statement = conn.prepare_cached("SELECT scope, part, lamports FROM budget_limits")?;
-    let mut rows = statement.query([])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let unknown = || LedgerError::Inconsistent("budget_limits holds a limit that has no meaning".to_owned());
-        found.push(Limit {
+    let unknown = || LedgerError::Inconsistent("budget_limits holds a limit that has no meaning".to_owned());
+    let limits = select::list(conn, "SELECT scope, part, lamports FROM budget_limits", [], |row| {
+        Ok(Limit {
             scope: Scope::from_word(row.get_ref(0)?.as_str().unwrap_or_default()).ok_or_else(unknown)?,
             part: Part::from_word(row.get_ref(1)?.as_str().unwrap_or_default()).ok_or_else(unknown)?,
             lamports: count("lamports", row.get(2)?)?,
-        });
-    }
-    Ok(Budgets(found))
+        })
+    });
+    Ok(Budgets(limits?))
 }
 
 /// Whether one more attempt of a settlement would pass a limit.

@@ -12,7 +12,7 @@ use crate::{
         hold::NewHold,
         reason::PayReason,
         session::{Session, SessionId},
-        settlement::{Purpose, Settlement},
+        settlement::Settlement,
     },
     ledger::{LedgerError, Proved, rows::column},
 };
@@ -42,12 +42,7 @@ pub(in crate::ledger) fn admit(
     if source.is_passed_by(new.amount) && is_relied_upon(conn, user, asset)? {
         return Ok(Err(PayReason::InsufficientFunds));
     }
-    let funding = source.level(session.cap_check, new.amount, new.now, &new.funding);
-    Ok(match funding {
-        Funding::Unproven if new.funding.required => Err(PayReason::FundingUnproven),
-        Funding::Short if new.funding.required => Err(PayReason::InsufficientFunds),
-        Funding::Proven | Funding::Unproven | Funding::Short => Ok(funding),
-    })
+    Ok(new.funding.admit(source.level(session.cap_check, new.amount, new.now, &new.funding)))
 }
 
 /// Writes a checked proof, unless what is known was seen later: a node that lags must not bring back a balance that
@@ -116,7 +111,7 @@ pub(super) fn claimed_since(conn: &Connection, user: &Pubkey, asset: &Pubkey, sl
 
 /// What a transfer that landed up to the slot of the proof moved is in the proved balance already: not claimed twice.
 pub(super) fn captured(conn: &Connection, settlement: &Settlement, slot: u64) -> Outcome<()> {
-    let Some(session) = payer_of(settlement) else { return Ok(()) };
+    let Some(session) = settlement.pays_from() else { return Ok(()) };
     conn.prepare_cached(
         "UPDATE sources SET claimed = claimed - ?3 \
          WHERE (user, asset) = (SELECT user, asset FROM sessions WHERE id = ?1) AND slot >= ?2",
@@ -127,7 +122,7 @@ pub(super) fn captured(conn: &Connection, settlement: &Settlement, slot: u64) ->
 
 /// A fork took a landing back. When the proof had seen it, what it was read from is gone too.
 pub(super) fn taken_back(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
-    let Some(session) = payer_of(settlement) else { return Ok(()) };
+    let Some(session) = settlement.pays_from() else { return Ok(()) };
     let landed: Option<i64> = select::value(
         conn,
         "SELECT slot FROM settlement_events WHERE settlement = ?1 AND event = 'landed' ORDER BY sequence DESC LIMIT 1",
@@ -148,23 +143,18 @@ pub(super) fn taken_back(conn: &Connection, settlement: &Settlement) -> Outcome<
     }
 }
 
-fn payer_of(settlement: &Settlement) -> Option<SessionId> {
-    if settlement.purpose == Purpose::Capture { settlement.session } else { None }
-}
-
 /// Every account with an open session, those that were looked at longest ago first.
 pub(in crate::ledger) fn watched(conn: &Connection) -> Outcome<Vec<Source>> {
-    let mut statement = conn.prepare_cached(
+    select::list(
+        conn,
         "SELECT l.user, l.asset FROM (SELECT DISTINCT user, asset FROM sessions WHERE state = 'open') l \
          LEFT JOIN sources s ON s.user = l.user AND s.asset = l.asset ORDER BY coalesce(s.looked_at, 0)",
-    )?;
-    let mut rows = statement.query([])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (user, asset) = (Pubkey::new_from_array(row.get(0)?), Pubkey::new_from_array(row.get(1)?));
-        found.push(source(conn, &user, &asset)?.unwrap_or_else(|| Source::unknown(user, asset)));
-    }
-    Ok(found)
+        [],
+        |row| {
+            let (user, asset) = (Pubkey::new_from_array(row.get(0)?), Pubkey::new_from_array(row.get(1)?));
+            Ok(source(conn, &user, &asset)?.unwrap_or_else(|| Source::unknown(user, asset)))
+        },
+    )
 }
 
 /// Writes what a round of the monitor saw.

@@ -69,12 +69,9 @@ fn number(column: i64) -> Result<u64, LedgerError> {
 }
 
 fn accepted(conn: &Connection, session: SessionId, after: Position, most: i64) -> Outcome<Vec<(u64, Happened)>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT seq, id, amount, deferred, accepted_at FROM holds WHERE session = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-    )?;
-    let mut rows = statement.query(params![session.to_bytes(), rows::column("position", after.holds)?, most])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
+    let sql = "SELECT seq, id, amount, deferred, accepted_at FROM holds WHERE session = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let asked = params![session.to_bytes(), rows::column("position", after.holds)?, most];
+    select::list(conn, sql, asked, |row| {
         let amount = Amount::try_from(row.get::<_, i64>(2)?)
             .map_err(|_| LedgerError::Inconsistent("a hold's amount is negative".to_owned()))?;
         let happened = Happened::Accepted {
@@ -83,9 +80,8 @@ fn accepted(conn: &Connection, session: SessionId, after: Position, most: i64) -
             deferred: row.get(3)?,
             at: number(row.get(4)?)?,
         };
-        found.push((number(row.get(0)?)?, happened));
-    }
-    Ok(found)
+        Ok((number(row.get(0)?)?, happened))
+    })
 }
 
 fn hold_id(bytes: [u8; 16]) -> HoldId {
@@ -103,24 +99,20 @@ struct Pointer {
 }
 
 fn logged(conn: &Connection, session: SessionId, after: Position, most: i64) -> Outcome<Vec<Pointer>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT seq, holds_before, settlement, sequence, hold, state FROM session_events \
-         WHERE session = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-    )?;
-    let mut rows = statement.query(params![session.to_bytes(), rows::column("position", after.log)?, most])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
+    let sql = "SELECT seq, holds_before, settlement, sequence, hold, state FROM session_events \
+               WHERE session = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let asked = params![session.to_bytes(), rows::column("position", after.log)?, most];
+    select::list(conn, sql, asked, |row| {
         let (settlement, sequence): (Option<[u8; 16]>, Option<i64>) = (row.get(2)?, row.get(3)?);
-        found.push(Pointer {
+        Ok(Pointer {
             seq: number(row.get(0)?)?,
             holds_before: number(row.get(1)?)?,
             settlement: settlement.zip(sequence),
             hold: row.get(4)?,
             state: row.get(5)?,
             session,
-        });
-    }
-    Ok(found)
+        })
+    })
 }
 
 impl Pointer {
@@ -188,13 +180,7 @@ fn progress(conn: &Connection, id: SettlementId, sequence: i64) -> Outcome<Happe
 }
 
 fn ids(conn: &Connection, sql: &str, settlement: SettlementId) -> Outcome<Vec<HoldId>> {
-    let mut statement = conn.prepare_cached(sql)?;
-    let mut rows = statement.query([select::settlement_key(settlement)])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(hold_id(row.get(0)?));
-    }
-    Ok(found)
+    select::list(conn, sql, [select::settlement_key(settlement)], |row| Ok(hold_id(row.get(0)?)))
 }
 
 /// When a payment was captured, became final, or failed.

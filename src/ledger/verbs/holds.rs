@@ -82,25 +82,38 @@ fn write(conn: &Connection, new: &NewHold, session: &Session, funding: Funding) 
     if !promised {
         move_held(conn, new.session, Amount::ZERO, new.amount)?;
     }
-    // A promise is told with this row: whoever repeats it finds that it was.
-    conn.prepare_cached(
-        "INSERT INTO holds (id, session, nonce, content, amount, spent_after, remaining_after, state, told, \
-         pending_answered, taken_over, accepted_at, deferred, funding) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', ?9, 0, 0, ?8, ?9, ?10)",
-    )?
-    .execute(params![
-        select::hold_key(new.id),
-        new.session.to_bytes(),
-        new.nonce,
-        new.content.0,
-        i64::from(new.amount),
-        i64::from(spent_after),
-        i64::from(remaining_after),
-        column("accepted_at", new.now)?,
-        promised,
-        funding.word(),
-    ])?;
-    Ok(Hold {
+    let used = || LedgerError::Inconsistent("a hold's id is used already".to_owned());
+    Ok(insert(conn, new, [spent_after, remaining_after], promised, funding)?.ok_or_else(used)?)
+}
+
+/// Writes the row of a hold, and what its session has spent and left after it; none, and nothing is written, when its nonce
+/// is used already: the constraint looks it up. A promise is told with its row: whoever repeats it finds that it was.
+pub(super) fn insert(
+    conn: &Connection,
+    new: &NewHold,
+    [spent_after, remaining_after]: [Amount; 2],
+    promised: bool,
+    funding: Funding,
+) -> Outcome<Option<Hold>> {
+    let written = conn
+        .prepare_cached(
+            "INSERT INTO holds (id, session, nonce, content, amount, spent_after, remaining_after, state, told, \
+             pending_answered, taken_over, accepted_at, deferred, funding) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', ?9, 0, 0, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            select::hold_key(new.id),
+            new.session.to_bytes(),
+            new.nonce,
+            new.content.0,
+            i64::from(new.amount),
+            i64::from(spent_after),
+            i64::from(remaining_after),
+            column("accepted_at", new.now)?,
+            promised,
+            funding.word(),
+        ])?;
+    Ok((written == 1).then(|| Hold {
         id: new.id,
         session: new.session,
         nonce: new.nonce.clone(),
@@ -114,7 +127,7 @@ fn write(conn: &Connection, new: &NewHold, session: &Session, funding: Funding) 
         returns: 0,
         accepted_at: new.now,
         funding,
-    })
+    }))
 }
 
 /// Lowers what a session holds by `less` and raises it by `more`; the table refuses to pass the cap or zero.

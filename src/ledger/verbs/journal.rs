@@ -11,8 +11,7 @@ use crate::{
         clock::UnixSeconds,
         hold::HoldId,
         reason::PayReason,
-        session::SessionId,
-        settlement::{Attempt, Cost, Event, IllegalEvent, Purpose, Settlement, State, apply},
+        settlement::{Attempt, Cost, Event, IllegalEvent, Settlement, State, apply},
     },
     ledger::{
         LedgerError, Recorded, Signed,
@@ -81,14 +80,14 @@ pub(in crate::ledger) fn record(
     match event {
         Event::Landed { slot } => {
             let attempt = live(conn, &after)?;
-            bookings::book(conn, &attempt.signature, Booking::Spent, attempt.cost)?;
+            bookings::book(conn, after.purpose, &attempt.signature, Booking::Spent, attempt.cost)?;
             capture(conn, &after)?;
             funding::captured(conn, &after, *slot)?;
             tell(conn, &after, waiting)?;
         }
         Event::TakenBack => {
             let attempt = live(conn, &after)?;
-            bookings::book(conn, &attempt.signature, Booking::Reserved, attempt.cost)?;
+            bookings::book(conn, after.purpose, &attempt.signature, Booking::Reserved, attempt.cost)?;
             uncapture(conn, &after)?;
             funding::taken_back(conn, &after)?;
         }
@@ -101,14 +100,14 @@ pub(in crate::ledger) fn record(
         }
         Event::Absent(_) => {
             let attempt = live(conn, &after)?;
-            bookings::book(conn, &attempt.signature, Booking::Void, Cost::default())?;
+            bookings::book(conn, after.purpose, &attempt.signature, Booking::Void, Cost::default())?;
             bury(conn, &attempt.signature)?;
         }
         Event::Abandoned { reason } => release(conn, &after, *reason, None, now)?,
         // `Finalised` only makes what landed final; the other two never pass `advance` here.
         Event::Finalised | Event::Reserved | Event::Signed { .. } => {}
     }
-    if let (true, Some(session)) = (after.state.is_terminal(), payer_of(&after)) {
+    if let (true, Some(session)) = (after.state.is_terminal(), after.pays_from()) {
         sessions::close_when_settled(conn, session)?;
     }
     Ok(after)
@@ -185,18 +184,13 @@ fn bury(conn: &Connection, signature: &Signature) -> Outcome<()> {
 fn bury_failed(conn: &Connection, settlement: &Settlement) -> Outcome<Signature> {
     let attempt = live(conn, settlement)?;
     let fee_only = Cost { fee: attempt.cost.fee, ..Cost::default() };
-    bookings::book(conn, &attempt.signature, Booking::Spent, fee_only)?;
+    bookings::book(conn, settlement.purpose, &attempt.signature, Booking::Spent, fee_only)?;
     bury(conn, &attempt.signature)?;
     Ok(attempt.signature)
 }
 
-/// The session whose holds this settlement carries; none for purposes that carry none.
-fn payer_of(settlement: &Settlement) -> Option<SessionId> {
-    if settlement.purpose == Purpose::Capture { settlement.session } else { None }
-}
-
 fn capture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
-    let Some(session) = payer_of(settlement) else { return Ok(()) };
+    let Some(session) = settlement.pays_from() else { return Ok(()) };
     conn.prepare_cached("UPDATE holds SET state = 'captured' WHERE settlement = ?1 AND state = 'planned'")?
         .execute([select::settlement_key(settlement.id)])?;
     let deferred = deferred::deferred_of(conn, settlement.id)?;
@@ -210,7 +204,7 @@ fn capture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
 
 /// A fork took the transfer back: its holds are held again, and what was told stays told.
 fn uncapture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
-    let Some(session) = payer_of(settlement) else { return Ok(()) };
+    let Some(session) = settlement.pays_from() else { return Ok(()) };
     conn.prepare_cached("UPDATE holds SET state = 'planned' WHERE settlement = ?1 AND state = 'captured'")?
         .execute([select::settlement_key(settlement.id)])?;
     let deferred = deferred::deferred_of(conn, settlement.id)?;
@@ -230,7 +224,7 @@ fn release(
     failed: Option<&Signature>,
     now: UnixSeconds,
 ) -> Outcome<()> {
-    let Some(session) = payer_of(settlement) else { return Ok(()) };
+    let Some(session) = settlement.pays_from() else { return Ok(()) };
     let promised = deferred::take_back(conn, settlement, reason, failed, now)?;
     let released = settlement.amount.checked_sub(promised).ok_or_else(|| {
         LedgerError::Inconsistent("a settlement's promised holds are more than it carries".to_owned())

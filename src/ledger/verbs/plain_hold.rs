@@ -4,12 +4,12 @@
 //! It decides nothing on its own: what it lets pass is a subset of what `Session::may_hold` lets pass, and the tables'
 //! own constraints stand behind it.
 
-use super::{Outcome, select};
+use super::{Outcome, holds};
 use crate::{
     domain::{
         amount::Amount,
         funding::Funding,
-        hold::{Exposure, Hold, HoldState, NewHold},
+        hold::{Exposure, Hold, NewHold},
     },
     ledger::{LedgerError, rows::column},
 };
@@ -72,42 +72,11 @@ pub(super) fn write(conn: &Connection, new: &NewHold) -> Outcome<Option<Hold>> {
         return Err(LedgerError::Inconsistent("a session has spent more than its cap".to_owned()).into());
     };
     // The constraint on the nonce is what recognises a repeat: looked up by the write itself.
-    let written = conn
-        .prepare_cached(
-            "INSERT INTO holds (id, session, nonce, content, amount, spent_after, remaining_after, state, told, \
-             pending_answered, taken_over, accepted_at, deferred) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', ?9, 0, 0, ?8, ?9) ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![
-            select::hold_key(new.id),
-            new.session.to_bytes(),
-            new.nonce,
-            new.content.0,
-            amount,
-            spent,
-            left,
-            now,
-            promised,
-        ])?;
-    if written == 0 {
-        return Ok(None);
+    let held = holds::insert(conn, new, [spent_after, remaining_after], promised, Funding::Unproven)?;
+    if held.is_some() {
+        count_up(conn, &room, amount, promised)?;
     }
-    count_up(conn, &room, amount, promised)?;
-    Ok(Some(Hold {
-        id: new.id,
-        session: new.session,
-        nonce: new.nonce.clone(),
-        content: new.content,
-        amount: new.amount,
-        spent_after,
-        remaining_after,
-        state: HoldState::Waiting,
-        told: promised,
-        deferred: promised,
-        returns: 0,
-        accepted_at: new.now,
-        funding: Funding::Unproven,
-    }))
+    Ok(held)
 }
 
 fn count_up(conn: &Connection, room: &Room, amount: i64, promised: bool) -> Outcome<()> {

@@ -83,15 +83,8 @@ pub(in crate::ledger) fn approve_of(conn: &Connection, session: SessionId) -> Ou
 
 /// Sessions that have waiting holds somebody asked to settle at once, oldest hold first.
 pub(in crate::ledger) fn waiting_sessions(conn: &Connection) -> Outcome<Vec<SessionId>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT session FROM holds WHERE state = 'waiting' AND told = 0 GROUP BY session ORDER BY min(seq)",
-    )?;
-    let mut rows = statement.query([])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(SessionId::from_bytes(row.get(0)?));
-    }
-    Ok(found)
+    let sql = "SELECT session FROM holds WHERE state = 'waiting' AND told = 0 GROUP BY session ORDER BY min(seq)";
+    select::list(conn, sql, [], |row| Ok(SessionId::from_bytes(row.get(0)?)))
 }
 
 /// The holds of a settlement, oldest first, released ones included.
@@ -115,22 +108,21 @@ pub(in crate::ledger) fn open_holds(conn: &Connection, session: SessionId) -> Ou
 /// When each session's last transfer that landed was signed, and the last that bought allowances. Every one is booked, so
 /// the bookings' index by time is all it reads.
 pub(in crate::ledger) fn transfers_since(conn: &Connection, since: UnixSeconds) -> Outcome<Vec<LastTransfer>> {
-    let mut statement = conn.prepare_cached(
+    let at = |seconds: i64| u64::try_from(seconds).unwrap_or_default();
+    select::list(
+        conn,
         "SELECT session, max(at) FILTER (WHERE purpose = 'capture') AS moved, max(at) FILTER (WHERE rent > 0) \
          FROM sponsored_lamports WHERE at >= ?1 AND state = 'spent' AND purpose IN ('capture', 'refresh') AND session IS NOT NULL \
          GROUP BY session HAVING moved IS NOT NULL",
-    )?;
-    let mut rows = statement.query([column("at", since)?])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let at = |seconds: i64| u64::try_from(seconds).unwrap_or_default();
-        found.push(LastTransfer {
-            session: SessionId::from_bytes(row.get(0)?),
-            moved: at(row.get(1)?),
-            bought: row.get::<_, Option<i64>>(2)?.map(at),
-        });
-    }
-    Ok(found)
+        [column("at", since)?],
+        |row| {
+            Ok(LastTransfer {
+                session: SessionId::from_bytes(row.get(0)?),
+                moved: at(row.get(1)?),
+                bought: row.get::<_, Option<i64>>(2)?.map(at),
+            })
+        },
+    )
 }
 
 /// Whether a transfer of a session was ever signed.

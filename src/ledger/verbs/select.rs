@@ -52,7 +52,17 @@ fn all<T>(
     params: impl Params,
     read: impl Fn(&Row<'_>) -> Outcome<T>,
 ) -> Outcome<Vec<T>> {
-    let mut statement = conn.prepare_cached(&format!("{base} {rest}"))?;
+    list(conn, &format!("{base} {rest}"), params, read)
+}
+
+/// All rows that a statement yields, read by `read`.
+pub(in crate::ledger) fn list<T>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Vec<T>> {
+    let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {

@@ -10,7 +10,7 @@ use crate::{
     },
     ledger::{LedgerError, Opened, opening_content, rows::column},
 };
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
@@ -148,14 +148,9 @@ pub(in crate::ledger) fn revoke(conn: &Connection, user: &Pubkey, asset: &Pubkey
 /// Open sessions whose expiration is not after `now` become `expired`: the moment at which they stop accepting. Tells
 /// which, oldest first.
 pub(in crate::ledger) fn expire(conn: &Connection, now: UnixSeconds) -> Outcome<Vec<SessionId>> {
-    let mut statement = conn.prepare_cached(
-        "UPDATE sessions SET state = 'expired' WHERE state = 'open' AND expires_at <= ?1 RETURNING seq, id",
-    )?;
-    let mut rows = statement.query([column("now", now)?])?;
-    let mut expired: Vec<(i64, SessionId)> = Vec::new();
-    while let Some(row) = rows.next()? {
-        expired.push((row.get(0)?, SessionId::from_bytes(row.get(1)?)));
-    }
+    let sql = "UPDATE sessions SET state = 'expired' WHERE state = 'open' AND expires_at <= ?1 RETURNING seq, id";
+    let read = |row: &Row<'_>| Ok((row.get(0)?, SessionId::from_bytes(row.get(1)?)));
+    let mut expired: Vec<(i64, SessionId)> = select::list(conn, sql, [column("now", now)?], read)?;
     expired.sort_unstable_by_key(|(seq, _)| *seq);
     Ok(expired.into_iter().map(|(_, id)| id).collect())
 }
