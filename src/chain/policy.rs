@@ -1,39 +1,11 @@
-//! Decisions about fees and clusters that need no network: how much compute to ask for, what to pay for it, and
-//! whether this is the right chain.
+//! Decisions about fees that need no network: how much compute to ask for, and what to pay for it.
 
-use crate::{
-    chain::{
-        Chain, ChainError,
-        fees::{ComputeBudget, MAX_UNITS},
-    },
-    domain::network::Network,
-};
+use crate::chain::fees::MAX_UNITS;
 
-/// How the compute-unit limit follows from a measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ComputePolicy {
-    /// Added to what a simulation consumed, in percent: the real run may find other account states.
-    pub margin_percent: u32,
-    /// Never asked for less, in compute units.
-    pub least: u32,
-    /// Never asked for more, in compute units.
-    pub most: u32,
-}
-
-impl Default for ComputePolicy {
-    fn default() -> Self {
-        Self { margin_percent: 20, least: 10_000, most: MAX_UNITS }
-    }
-}
-
-impl ComputePolicy {
-    /// The budget for a transaction that consumed `measured` units in simulation, at `price` micro-lamports a unit.
-    pub fn budget(&self, measured: u64, price: u64) -> ComputeBudget {
-        let wanted = measured.saturating_mul(100 + u64::from(self.margin_percent)).div_ceil(100);
-        let most = self.most.min(MAX_UNITS);
-        let units = u32::try_from(wanted).unwrap_or(most).max(self.least).min(most);
-        ComputeBudget { units, price }
-    }
+/// The compute-unit limit of a transaction that consumed `measured` units in simulation, with `margin` percent more: the
+/// real run may find other account states.
+pub fn compute_limit(measured: u32, margin: u32) -> u32 {
+    measured.saturating_add(measured.saturating_mul(margin) / 100).min(MAX_UNITS)
 }
 
 /// What is paid for priority.
@@ -63,28 +35,16 @@ impl FeePolicy {
     }
 }
 
-/// Refuses to work on another cluster than the configured one; tells the genesis hash.
-pub async fn check_cluster(chain: &dyn Chain, network: &Network) -> Result<String, ChainError> {
-    let genesis = chain.genesis_hash().await?;
-    if Network::local(&genesis, &[]).canonical() == network.canonical() {
-        Ok(genesis)
-    } else {
-        Err(ChainError::Inconsistent(format!("the genesis hash {genesis} is not that of {}", network.alias())))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_is_what_was_measured_and_a_margin_within_bounds() {
-        let policy = ComputePolicy { margin_percent: 20, least: 10_000, most: 400_000 };
-        assert_eq!(policy.budget(100_000, 7), ComputeBudget { units: 120_000, price: 7 });
-        assert_eq!(policy.budget(100_001, 7).units, 120_002);
-        assert_eq!(policy.budget(0, 0).units, 10_000);
-        assert_eq!(policy.budget(u64::MAX, 0).units, 400_000);
-        assert_eq!(ComputePolicy { most: u32::MAX, ..policy }.budget(u64::MAX, 0).units, MAX_UNITS);
+    fn the_limit_is_what_was_measured_and_a_margin_and_what_a_transaction_may_have_at_most() {
+        assert_eq!(compute_limit(100_000, 20), 120_000);
+        assert_eq!(compute_limit(100_000, 0), 100_000);
+        assert_eq!(compute_limit(MAX_UNITS, 20), MAX_UNITS);
+        assert_eq!(compute_limit(u32::MAX, u32::MAX), MAX_UNITS);
     }
 
     #[test]

@@ -35,11 +35,6 @@ impl KeysConfig {
         warn_of_doubles(reader, &spender, &fee_payers);
         Some(Self { spender, fee_payers })
     }
-
-    /// The announced fee payer: the first one, or the spender.
-    pub fn announced_fee_payer(&self) -> Pubkey {
-        self.fee_payers.first().unwrap_or(&self.spender).public()
-    }
 }
 
 /// What a pool is for is lost where one key stands twice, or where the spender is in it.

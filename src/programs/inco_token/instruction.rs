@@ -20,6 +20,13 @@ pub struct Allowance {
     pub holder: Pubkey,
 }
 
+impl Allowance {
+    /// The one that lets `holder` decrypt `handle`.
+    pub fn of(programs: &Programs, handle: u128, holder: Pubkey) -> Self {
+        Self { account: programs.decrypt_allowance(handle, &holder), holder }
+    }
+}
+
 /// A transfer between two token accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
