@@ -158,13 +158,13 @@ impl Close {
 }
 
 /// The decimals of the session's asset, where the configuration knows it.
-fn decimals(global: &Global, session: &OpenSession) -> Result<Option<u8>, CliError> {
+pub(super) fn decimals(global: &Global, session: &OpenSession) -> Result<Option<u8>, CliError> {
     let asset = PayerConfig::read_asset(global)?.filter(|asset| asset.mint == session.asset);
     Ok(asset.map(|asset| asset.decimals))
 }
 
 /// In whole tokens where the decimals are known, else in base units.
-fn amount(units: Option<&str>, decimals: Option<u8>) -> String {
+pub(super) fn amount(units: Option<&str>, decimals: Option<u8>) -> String {
     match (units, decimals) {
         (None, _) => "not told".to_owned(),
         (Some(text), Some(decimals)) => {

@@ -3,7 +3,7 @@
 use super::{
     Global,
     error::CliError,
-    follow::{Close, Events, Payments},
+    follow::{Close, Events, Payments, amount, decimals},
     output::{json, say, table},
     pay::Pay,
     payer::{self, PayerConfig, PayerError, SESSION_FILE, SessionChoice, SessionFile, WALLET_FILE},
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     client::{FacilitatorPin, Grant, OpenOptions, OpenSession, SessionClient, SessionKeyChoice, Trust, show},
-    domain::{amount::Amount, chance::OsChance, clock::SystemClock, signed::parse_key},
+    domain::{chance::OsChance, clock::SystemClock, signed::parse_key},
     wire::session::SessionView,
 };
 use clap::{ArgGroup, Args, Subcommand};
@@ -191,8 +191,7 @@ impl Show {
         if self.json {
             return json(&view);
         }
-        let decimals = PayerConfig::read_asset(global)?.filter(|asset| asset.mint == session.asset);
-        tell(&view, decimals.map(|asset| asset.decimals))
+        tell(&view, decimals(global, &session)?)
     }
 }
 
@@ -231,13 +230,7 @@ impl Prove {
 
 /// Amounts in whole tokens where the decimals are known, else in base units.
 fn tell(view: &SessionView, decimals: Option<u8>) -> Result<(), CliError> {
-    let amount = |units: &Option<String>| match units {
-        None => "not told".to_owned(),
-        Some(text) => match (Amount::parse(text), decimals) {
-            (Ok(units), Some(decimals)) => units.to_decimal(decimals),
-            _ => format!("{text} base units"),
-        },
-    };
+    let amount = |units: &Option<String>| amount(units.as_deref(), decimals);
     let plain = |text: &Option<String>| text.clone().unwrap_or_else(|| "not told".to_owned());
     let rows = [
         ("session", view.session_id.clone()),

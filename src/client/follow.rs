@@ -4,7 +4,7 @@
 
 use crate::{
     client::{
-        facilitator::{FacilitatorError, FacilitatorHttp, Signed},
+        facilitator::{FacilitatorError, FacilitatorHttp},
         saved::OpenSession,
     },
     domain::{
@@ -61,7 +61,7 @@ pub struct Listener {
 /// What became of a payment, by its id or its nonce.
 pub async fn payment(session: &OpenSession, name: &str, clock: &dyn Clock) -> Result<PaymentView, FollowError> {
     let http = FacilitatorHttp::new(&session.facilitator)?;
-    let view = http.payment(session.id, name, read(session, clock)).await?.map_err(FollowError::Refused)?;
+    let view = http.payment(session.id, name, session.sign_read(clock.now())).await?.map_err(FollowError::Refused)?;
     if view.session_id == session.id.to_string() { Ok(view) } else { Err(FollowError::OtherSession) }
 }
 
@@ -80,14 +80,9 @@ pub async fn close(session: &OpenSession, chance: &dyn Chance) -> Result<CloseAn
 /// Listens to the session: after the event of this id, from the beginning with `0-0`, else from now on.
 pub async fn listen(session: &OpenSession, after: Option<&str>, clock: &dyn Clock) -> Result<Listener, FollowError> {
     let http = FacilitatorHttp::new(&session.facilitator)?;
-    let response = http.events(session.id, after, read(session, clock)).await?.map_err(FollowError::Refused)?;
+    let response =
+        http.events(session.id, after, session.sign_read(clock.now())).await?.map_err(FollowError::Refused)?;
     Ok(Listener { response, unread: Vec::new() })
-}
-
-fn read(session: &OpenSession, clock: &dyn Clock) -> Option<Signed> {
-    let authority = session.authority.as_ref()?;
-    let at = clock.now();
-    Some((at, authority.key.sign(signed::read_message(&session.id.to_string(), at).as_bytes())))
 }
 
 impl Listener {

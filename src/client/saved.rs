@@ -4,7 +4,7 @@
 //! belongs into a file that only its owner reads.
 
 use crate::{
-    client::signer::LocalKey,
+    client::{facilitator::Signed, signer::LocalKey},
     domain::{
         amount::{Amount, AmountError},
         clock::UnixSeconds,
@@ -98,6 +98,12 @@ impl OpenSession {
     /// Whether `spelling` names this session's network.
     pub fn is_on(&self, spelling: &str) -> bool {
         self.networks.iter().any(|known| known == spelling)
+    }
+
+    /// A signature of the session key, where there is one, for a request to read the session at `now`.
+    pub(super) fn sign_read(&self, now: UnixSeconds) -> Option<Signed> {
+        let authority = self.authority.as_ref()?;
+        Some((now, authority.key.sign(signed::read_message(&self.id.to_string(), now).as_bytes())))
     }
 
     /// The text to keep. Holds the session key.

@@ -4,6 +4,11 @@
 //! on chain. What it signs is built here from the payer's own settings; what the facilitator answers is believed only
 //! where it repeats what was asked for.
 
+mod showing;
+
+pub use showing::show;
+pub(super) use showing::view;
+
 use crate::{
     client::{
         approve::{Approve, ApproveError},
@@ -17,10 +22,8 @@ use crate::{
     },
     domain::{
         chance::{self, Chance},
-        clock::{Clock, UnixSeconds},
+        clock::Clock,
         intent::{Intent, IntentHash},
-        session::SessionId,
-        signed,
     },
     programs::ciphertext,
     wire::{
@@ -29,6 +32,7 @@ use crate::{
     },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use showing::same_session;
 use solana_pubkey::Pubkey;
 use solana_transaction::versioned::VersionedTransaction;
 use std::{sync::Arc, time::Duration};
@@ -266,90 +270,10 @@ impl SessionClient {
         Ok(session)
     }
 
-    /// What the facilitator says of a session now. The session key signs the question, so amounts are told.
-    pub async fn show(&self, session: &OpenSession) -> Result<SessionView, OpenError> {
-        shown(&self.http, session, self.clock.now()).await
-    }
-
-    /// Comes back to a session without a session key by its id alone. One with a session key needs its saved form.
-    pub async fn resume(&self, id: SessionId, origins: Vec<String>) -> Result<OpenSession, OpenError> {
-        let view = view(&self.http, id, None).await?;
-        if view.session_key.is_some() {
-            return Err(OpenError::OtherSession("it has a session key, which only its saved form holds"));
-        }
-        let key = |text: &str| signed::parse_key(text).ok_or(OpenError::OtherSession("a member is no address"));
-        let session = OpenSession {
-            id,
-            facilitator: self.settings.facilitator.clone(),
-            user: key(&view.user)?,
-            spender: key(&view.spender)?,
-            asset: self.settings.asset,
-            recipient: key(&view.recipient)?,
-            cap: None,
-            expires_at: view.expiration_unix,
-            networks: self.networks(self.settings.network.canonical()),
-            origins,
-            authority: None,
-        };
-        if let terms::Trust::Pinned(pin) = self.settings.trust
-            && pin.spender != session.spender
-        {
-            return Err(OpenError::OtherSession("its spender is not the pinned one"));
-        }
-        same_session(&session, &view)?;
-        Ok(session)
-    }
-
     /// Every spelling of the network, `first` in front.
     fn networks(&self, first: &str) -> Vec<String> {
         let network = &self.settings.network;
         let others = network.spellings().chain(network.v1()).filter(|spelling| *spelling != first);
         std::iter::once(first).chain(others).map(str::to_owned).collect()
-    }
-}
-
-/// What its own facilitator says of a saved session; needs no settings.
-pub async fn show(session: &OpenSession, clock: &dyn Clock) -> Result<SessionView, OpenError> {
-    shown(&FacilitatorHttp::new(&session.facilitator)?, session, clock.now()).await
-}
-
-async fn shown(http: &FacilitatorHttp, session: &OpenSession, now: UnixSeconds) -> Result<SessionView, OpenError> {
-    let signed = session
-        .authority
-        .as_ref()
-        .map(|authority| (now, authority.key.sign(signed::read_message(&session.id.to_string(), now).as_bytes())));
-    let view = view(http, session.id, signed).await?;
-    same_session(session, &view)?;
-    Ok(view)
-}
-
-pub(super) async fn view(
-    http: &FacilitatorHttp,
-    id: SessionId,
-    signed: Option<(UnixSeconds, [u8; 64])>,
-) -> Result<SessionView, OpenError> {
-    match http.session(id, signed).await? {
-        SessionAnswer::Session(view) => Ok(*view),
-        SessionAnswer::Refused(refused) => Err(OpenError::Refused(refused.body)),
-    }
-}
-
-/// The session that a facilitator shows must be the one that the payer means.
-fn same_session(session: &OpenSession, view: &SessionView) -> Result<(), OpenError> {
-    let session_key = session.authority.as_ref().map(|authority| authority.key.pubkey().to_string());
-    let checks = [
-        ("its id", view.session_id == session.id.to_string()),
-        ("its user", view.user == session.user.to_string()),
-        ("its spender", view.spender == session.spender.to_string()),
-        ("its asset", view.asset == session.asset.to_string()),
-        ("its recipient", view.recipient == session.recipient.to_string()),
-        ("its expiration", view.expiration_unix == session.expires_at),
-        ("its network", session.is_on(&view.network)),
-        // The deployed service does not tell the session key.
-        ("its session key", view.session_key.is_none() || view.session_key == session_key),
-    ];
-    match checks.into_iter().find(|(_, same)| !same) {
-        Some((what, _)) => Err(OpenError::OtherSession(what)),
-        None => Ok(()),
     }
 }
