@@ -150,15 +150,14 @@ impl Facilitator {
         self.requests.take(&account, interval, Instant::now()).map_err(too_soon)?;
         // Apart from the caller: one who hangs up does not leave half of it behind.
         let this = Arc::clone(self);
-        let (tell, told) = tokio::sync::oneshot::channel();
-        self.spawn(async move {
+        let told = self.spawn_apart(async move {
             let refreshed = this.refresh_wallet(&session, wallet).await;
             if matches!(refreshed, Err(_) | Ok(Refreshed::Readable | Refreshed::NotReady | Refreshed::Busy)) {
                 // Nothing was sent that is known of: asking again may help.
                 this.requests.give_back(&account);
             }
             drop(turn);
-            let _ = tell.send(refreshed);
+            refreshed
         });
         let answer = tokio::time::timeout(self.settings.answer_deadline, told).await;
         let unavailable = |cause: &str| OpenError::Unavailable { retry_after: 2, source: cause.into() };

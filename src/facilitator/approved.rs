@@ -1,11 +1,13 @@
 //! The approved amount: the one balance-like number that the facilitator has a right to read.
 
 use crate::{
-    covalidator::CovalidatorError,
+    chain::keys::Signer,
+    covalidator::{CovalidatorError, RequestSigner},
     domain::{amount::Amount, reason::OpenReason},
-    facilitator::{CapCheckPolicy, Facilitator, OpenRefusal, SpenderRequests},
+    facilitator::{CapCheckPolicy, Facilitator, OpenRefusal},
     programs::inco_token::IncoAccount,
 };
+use solana_pubkey::Pubkey;
 use std::{sync::Arc, time::Duration};
 
 impl Facilitator {
@@ -33,5 +35,18 @@ impl Facilitator {
         let value = self.covalidator.decrypt(handle, &signer, patience).await?;
         // More than the ledger can count is more than any cap: as good as the largest amount.
         Ok(u64::try_from(value.plaintext).ok().and_then(Amount::new).unwrap_or(Amount::MAX))
+    }
+}
+
+/// The spender, asking the Covalidator for what was delegated to it.
+struct SpenderRequests(Arc<dyn Signer>);
+
+impl RequestSigner for SpenderRequests {
+    fn address(&self) -> Pubkey {
+        self.0.pubkey()
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message)
     }
 }

@@ -5,7 +5,8 @@
 use std::{
     collections::HashSet,
     hash::Hash,
-    sync::{Arc, Mutex, PoisonError},
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// Ids that some task works on.
@@ -17,49 +18,37 @@ impl<K> Default for Claims<K> {
     }
 }
 
-/// The right to work on one id, given back on drop.
-pub(super) struct Claim<'a, K: Copy + Eq + Hash> {
-    claims: &'a Claims<K>,
+/// The right to work on one id, given back on drop. `C` is the way to where it is given back.
+pub(super) struct Claim<K: Copy + Eq + Hash, C: Deref<Target = Claims<K>>> {
+    claims: C,
     id: K,
 }
 
 impl<K: Copy + Eq + Hash> Claims<K> {
     /// The right to work on `id`, unless somebody has it.
-    pub(super) fn claim(&self, id: K) -> Option<Claim<'_, K>> {
-        let mut claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn claim(&self, id: K) -> Option<Claim<K, &Self>> {
         // Lazily: a claim made and dropped here would give back what somebody else holds.
-        claimed.insert(id).then(|| Claim { claims: self, id })
+        self.lock().insert(id).then(|| Claim { claims: self, id })
+    }
+
+    /// The same for a task that outlives whoever starts it.
+    pub(super) fn claim_owned(self: &Arc<Self>, id: K) -> Option<Claim<K, Arc<Self>>> {
+        self.lock().insert(id).then(|| Claim { claims: Arc::clone(self), id })
     }
 
     /// Whether somebody works on `id`.
     pub(super) fn is_claimed(&self, id: K) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+        self.lock().contains(&id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<K>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The same for a task that outlives whoever starts it.
-pub(super) struct OwnedClaim<K: Copy + Eq + Hash> {
-    claims: Arc<Claims<K>>,
-    id: K,
-}
-
-impl<K: Copy + Eq + Hash> Claims<K> {
-    /// The right to work on `id` for a task of its own, unless somebody has it.
-    pub(super) fn claim_owned(self: &Arc<Self>, id: K) -> Option<OwnedClaim<K>> {
-        let mut claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        claimed.insert(id).then(|| OwnedClaim { claims: Arc::clone(self), id })
-    }
-}
-
-impl<K: Copy + Eq + Hash> Drop for OwnedClaim<K> {
+impl<K: Copy + Eq + Hash, C: Deref<Target = Claims<K>>> Drop for Claim<K, C> {
     fn drop(&mut self) {
-        self.claims.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
-    }
-}
-
-impl<K: Copy + Eq + Hash> Drop for Claim<'_, K> {
-    fn drop(&mut self) {
-        self.claims.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.claims.lock().remove(&self.id);
     }
 }
 

@@ -1,16 +1,17 @@
 //! The driver: observe, decide, act, record. The one loop for live requests and for recovery.
 //!
 //! It decides nothing: [`next_step`] does. It promises that every act follows a durable record, that unknown outcomes
-//! are looked at and never acted upon, and that callers are told only what the ledger already knows.
+//! are looked at and never acted upon, and that callers are told only what the ledger already knows
+//! ([`super::recording`]).
 
 use crate::{
     domain::{
         budget::OverBudget,
-        hold::{Hold, HoldId, HoldState},
+        hold::HoldId,
         reason::PayReason,
-        settlement::{Attempt, Event, Observation, Purpose, Settlement, State, Step, next_step},
+        settlement::{Attempt, Observation, Purpose, Settlement, State, Step, next_step},
     },
-    facilitator::{Facilitator, events::SessionEvent, gates::AccountsHeld, signing::SignFailure, waiters::Outcome},
+    facilitator::{Facilitator, events::SessionEvent, gates::AccountsHeld, signing::SignFailure},
     ledger::{LedgerError, Recorded, Signed, Work},
 };
 use std::{sync::Arc, time::Duration};
@@ -44,6 +45,16 @@ pub(super) struct Drive {
     rest: Duration,
     /// The token accounts of the transfer; held alone, an attempt may name their handles.
     pub(super) held: Option<AccountsHeld>,
+    /// What it carries, once it was read: the same until its next event.
+    pub(super) carried: Option<Vec<Carried>>,
+}
+
+/// A payment that a settlement carries, as far as its driver has to know.
+#[derive(Clone, Copy)]
+pub(super) struct Carried {
+    pub(super) id: HoldId,
+    /// Whether its success was said already: a promise, which is not released.
+    pub(super) told: bool,
 }
 
 impl Drive {
@@ -59,11 +70,12 @@ impl Drive {
             reloaded: false,
             rest: SHORTEST_REST,
             held,
+            carried: None,
         }
     }
 
     /// Whether the live attempt names handles in advance.
-    fn bears_allowances(&self) -> bool {
+    pub(super) fn bears_allowances(&self) -> bool {
         self.attempt.as_ref().is_some_and(|attempt| attempt.get().bears_allowances)
     }
 
@@ -90,13 +102,13 @@ impl Drive {
 }
 
 impl Facilitator {
-    /// Drives a settlement and returns it as it then stands. Only one task of this process drives a settlement; a
-    /// second call returns at once with what it was given.
-    pub(super) async fn drive(self: &Arc<Self>, work: Work, until: Until) -> Settlement {
-        self.drive_holding(work, until, None).await
+    /// Drives a settlement until it has landed or come to its end, and returns it as it then stands. Only one task of this
+    /// process drives a settlement; a second call returns at once with what it was given.
+    pub(super) async fn drive(self: &Arc<Self>, work: Work) -> Settlement {
+        self.drive_holding(work, Until::Landed, None).await
     }
 
-    /// The same for a transfer whose token accounts are held meanwhile.
+    /// The same as far as it is to be driven, for a transfer whose token accounts are held meanwhile.
     pub(super) async fn drive_holding(
         self: &Arc<Self>,
         work: Work,
@@ -132,34 +144,13 @@ impl Facilitator {
             drive.settlement = work.settlement;
             drive.attempt = work.attempt;
             drive.seen = Observation::NotAsked;
+            drive.carried = None;
             drive.reloaded = true;
         }
     }
 
-    /// A write whose answer was lost may have happened: callers who still wait are told what the ledger says, and what a
-    /// settlement that came to nothing gave back is tried again.
-    async fn follow_what_was_written(self: &Arc<Self>, settlement: &Settlement) {
-        if let (Purpose::Capture, State::Released, Some(session)) =
-            (settlement.purpose, &settlement.state, settlement.session)
-        {
-            self.settlement_came_to_nothing(session, None, true).await;
-        }
-        let Ok(holds) = self.ledger.holds_of(settlement.id).await else { return };
-        for hold in holds {
-            match hold.state {
-                HoldState::Captured { signature, .. } => {
-                    self.waiters.tell(hold.id, Outcome::Captured { signature, yours: false }, false);
-                }
-                HoldState::Released { reason, signature } => {
-                    self.waiters.tell(hold.id, Outcome::Released { reason, signature }, false);
-                }
-                HoldState::Waiting | HoldState::Planned { .. } => {}
-            }
-        }
-    }
-
     async fn step(self: &Arc<Self>, drive: &mut Drive) -> Result<(), LedgerError> {
-        let wanted = !drive.refused && self.is_wanted(&drive.settlement).await?;
+        let wanted = !drive.refused && self.is_wanted(drive).await?;
         match next_step(&drive.settlement, &drive.seen, wanted, drive.give_up, drive.bears_allowances()) {
             Step::Done => {}
             Step::Sign => self.step_sign(drive).await?,
@@ -174,7 +165,7 @@ impl Facilitator {
         let alone = !drive.goes_without && drive.held.as_ref().is_some_and(AccountsHeld::is_alone);
         match self.sign(&drive.settlement, alone).await {
             // Making it may have taken a while: what nobody waits for any more is not sent.
-            Ok(_) if !self.is_wanted(&drive.settlement).await? => {}
+            Ok(_) if !self.is_wanted(drive).await? => {}
             Ok(attempt) => {
                 let buys = attempt.bears_allowances;
                 match self.ledger.record_signed(&drive.settlement, attempt, self.clock.now()).await? {
@@ -215,93 +206,28 @@ impl Facilitator {
         Ok(())
     }
 
-    /// Writes an event with everything that follows from it, and tells those who wait for it.
-    pub(super) async fn step_record(self: &Arc<Self>, drive: &mut Drive, event: Event) -> Result<(), LedgerError> {
-        let tells = matches!(event, Event::Landed { .. } | Event::Refused { .. } | Event::Abandoned { .. });
-        let holds = if tells && drive.settlement.purpose == Purpose::Capture {
-            self.ledger.holds_of(drive.settlement.id).await?
-        } else {
-            Vec::new()
-        };
-        let ids: Vec<HoldId> = holds.iter().map(|hold| hold.id).collect();
-        let counted = if matches!(event, Event::Landed { .. }) { self.waiters.count(&ids) } else { Vec::new() };
-        let turn = self.bulk.turn(holds.len()).await;
-        let recorded = self.ledger.record(&drive.settlement, event.clone(), &counted, self.clock.now()).await;
-        drop(turn);
-        let settlement = match recorded {
-            Ok(settlement) => settlement,
-            Err(error) => {
-                self.waiters.uncount(&counted);
-                return Err(error);
-            }
-        };
-        drive.settlement = settlement;
-        let bought = drive.bears_allowances();
-        if matches!(event, Event::Absent(_) | Event::Failed { .. }) {
-            drive.attempt = None;
-        }
-        drive.seen = Observation::NotAsked;
-        if drive.settlement.purpose == Purpose::Capture
-            && let Some(session) = drive.settlement.session
-        {
-            match event {
-                Event::Landed { .. } => {
-                    self.distrusted.forget(session);
-                    if let Some(held) = &drive.held {
-                        self.unread.moved(session, held.accounts(), bought, tokio::time::Instant::now());
-                    }
-                }
-                Event::Refused { .. } | Event::Failed { .. } => self.look_into_refusal(session).await,
-                _ => {}
-            }
-        }
-        self.tell_callers(&drive.settlement, &event, &holds, &counted);
-        if let Some(session) = drive.settlement.session {
-            self.events.publish(session, SessionEvent::Recorded);
-            if drive.settlement.purpose == Purpose::Capture && drive.settlement.state == State::Released {
-                let gave_back = holds.iter().any(|hold| hold.told);
-                self.settlement_came_to_nothing(session, Some(&event), gave_back).await;
-            }
-        }
-        // An opening may wait for this user's lanes to drain, whoever drove them.
-        self.lanes.progress.notify_waiters();
-        Ok(())
-    }
-
-    fn tell_callers(&self, settlement: &Settlement, event: &Event, holds: &[Hold], counted: &[HoldId]) {
-        let gave_back = settlement.state == State::Released;
-        // What was promised is not released: it waits again.
-        for hold in holds.iter().filter(|hold| !(gave_back && hold.told)) {
-            match (event, settlement.signature) {
-                (Event::Landed { .. }, Some(signature)) => {
-                    let booked = counted.contains(&hold.id) && !hold.told;
-                    self.waiters.tell(hold.id, Outcome::Captured { signature, yours: false }, booked);
-                }
-                (Event::Refused { reason, .. }, signature) => {
-                    self.waiters.tell(hold.id, Outcome::Released { reason: *reason, signature }, false);
-                }
-                (Event::Abandoned { reason }, _) => {
-                    self.waiters.tell(hold.id, Outcome::Released { reason: *reason, signature: None }, false);
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// Whether a further attempt is wanted: for a capture, when somebody waits for one of its holds, or was told that it
     /// is settled before a fork took it back: a success that was said is a promise.
-    async fn is_wanted(&self, settlement: &Settlement) -> Result<bool, LedgerError> {
-        if settlement.state != State::Reserved {
+    async fn is_wanted(&self, drive: &mut Drive) -> Result<bool, LedgerError> {
+        if drive.settlement.state != State::Reserved {
             return Ok(true);
         }
-        match settlement.purpose {
+        match drive.settlement.purpose {
             Purpose::Capture => {
-                let holds = self.ledger.holds_of(settlement.id).await?;
-                let ids: Vec<HoldId> = holds.iter().map(|hold| hold.id).collect();
-                Ok(holds.iter().any(|hold| hold.told) || self.waiters.any(&ids))
+                let carried = self.carried(drive).await?;
+                Ok(carried.iter().any(|hold| hold.told) || self.waiters.any(carried.iter().map(|hold| hold.id)))
             }
-            Purpose::CreateRecipient | Purpose::Probe => Ok(settlement.attempts < 3),
+            Purpose::CreateRecipient | Purpose::Probe => Ok(drive.settlement.attempts < 3),
             Purpose::Approve | Purpose::Refresh => Ok(false),
         }
+    }
+
+    /// What the settlement carries: the same until its next event, so it is read once.
+    pub(super) async fn carried<'a>(&self, drive: &'a mut Drive) -> Result<&'a [Carried], LedgerError> {
+        if drive.carried.is_none() && drive.settlement.pays_from().is_some() {
+            let holds = self.ledger.holds_of(drive.settlement.id).await?;
+            drive.carried = Some(holds.iter().map(|hold| Carried { id: hold.id, told: hold.told }).collect());
+        }
+        Ok(drive.carried.as_deref().unwrap_or_default())
     }
 }

@@ -26,7 +26,7 @@ const LEAST_SHARE: u32 = 8;
 /// In so many rounds a history has to be read to its end.
 const MOST_ROUNDS: u32 = 8;
 /// The requests of a look that a payment asks for, beside the one for the account itself.
-pub(super) const REQUESTS_OF_A_LOOK: u32 = 16;
+const REQUESTS_OF_A_LOOK: u32 = 16;
 
 /// An account that was seen, and whose history since its proof is to be read.
 pub(super) struct Unexamined {

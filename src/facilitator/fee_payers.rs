@@ -7,7 +7,7 @@
 
 use crate::{
     chain::{ChainError, keys::Signer},
-    facilitator::{Facilitator, Keys},
+    facilitator::{Facilitator, Keys, ticks},
 };
 use solana_pubkey::Pubkey;
 use std::sync::{
@@ -191,8 +191,7 @@ impl Facilitator {
 
     /// Reads balances again and again.
     pub(super) async fn balance_rounds(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(self.settings.round * ROUNDS_BETWEEN_READINGS);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = ticks(self.settings.round * ROUNDS_BETWEEN_READINGS);
         loop {
             ticks.tick().await;
             if let Err(error) = self.read_balances().await {

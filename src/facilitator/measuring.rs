@@ -7,14 +7,15 @@
 
 use crate::{
     chain::{
-        LiveBlockhash,
+        LiveBlockhash, Simulation,
         fees::{ComputeBudget, MAX_UNITS},
+        policy::compute_limit,
         transaction::{Authorization, SettleInstruction, SettlementParts, UnsignedTransaction},
     },
     domain::reason::PayReason,
-    facilitator::{Facilitator, signing::SignFailure},
+    facilitator::{Facilitator, accounts::decoded, signing::SignFailure},
     programs::{
-        inco_token::{Allowance, IncoAccount, Transfer},
+        inco_token::{Allowance, Transfer},
         lightning::DECRYPT_ALLOWANCE_BYTES,
     },
 };
@@ -83,14 +84,14 @@ impl<E: Into<SignFailure>> From<E> for Unmeasured {
 }
 
 impl Draft {
-    const fn bears_allowances(&self) -> bool {
+    pub(super) const fn bears_allowances(&self) -> bool {
         self.transfer.allowances.is_some()
     }
 }
 
 impl Facilitator {
     /// Whether something is to be learnt before this draft is sent as it stands.
-    pub(super) fn is_unmeasured(&self, draft: &Draft) -> bool {
+    fn is_unmeasured(&self, draft: &Draft) -> bool {
         self.units.get(draft.instruction, draft.bears_allowances()).is_none()
     }
 
@@ -125,14 +126,9 @@ impl Facilitator {
             return Err(Unmeasured::WouldFail(error));
         }
         self.units.set(instruction, draft.bears_allowances(), simulation.units);
-        let mut accounts = simulation.accounts.into_iter();
-        let mut handle = || {
-            let after = accounts.next().flatten().and_then(|account| IncoAccount::decode(&account.data).ok());
-            after.map(|account| account.amount).ok_or_else(|| {
-                SignFailure::refused(PayReason::SimulationFailed, "a token account is missing or unreadable")
-            })
-        };
-        Ok([handle()?, handle()?])
+        let unreadable =
+            || SignFailure::refused(PayReason::SimulationFailed, "a token account is missing or unreadable");
+        Ok(handles(simulation).ok_or_else(unreadable)?)
     }
 
     /// Names the decrypt allowances of the handles that the draft will make.
@@ -144,11 +140,8 @@ impl Facilitator {
         let demanded = self.needs_allowances();
         let tells = if demanded { SettleInstruction::Transfer } else { draft.instruction };
         let handles = self.measure_as(draft, tells, blockhash).await?;
-        let allowance = |handle, holder: Pubkey| Allowance {
-            account: self.settings.programs.decrypt_allowance(handle, &holder),
-            holder,
-        };
         let [payer, payee] = draft.owners;
+        let allowance = |handle, holder| Allowance::of(&self.settings.programs, handle, holder);
         draft.transfer.allowances = Some([allowance(handles[0], payer), allowance(handles[1], payee)]);
         if self.is_unmeasured(draft) {
             match self.measure(draft, blockhash).await {
@@ -201,8 +194,7 @@ impl Facilitator {
             None if draft.bears_allowances() => plain().saturating_add(ALLOWANCE_UNITS),
             None => UNMEASURED_UNITS,
         };
-        let margin = measured.saturating_mul(self.settings.compute_unit_margin) / 100;
-        let units = measured.saturating_add(margin).min(MAX_UNITS);
+        let units = compute_limit(measured, self.settings.compute_unit_margin);
         let price = match self.settings.max_priority_fee {
             0 => 0,
             // The merchant's account is what transfers compete for; asking for it alone, they share one answer.
@@ -210,4 +202,10 @@ impl Facilitator {
         };
         Ok(ComputeBudget { units, price })
     }
+}
+
+/// The amount handles that the two accounts of a simulated transfer will have.
+pub(super) fn handles(simulation: Simulation) -> Option<[u128; 2]> {
+    let mut amounts = simulation.accounts.into_iter().map(|account| decoded(account).map(|decoded| decoded.amount));
+    Some([amounts.next()??, amounts.next()??])
 }

@@ -18,6 +18,7 @@ mod close;
 mod deferred;
 mod delegation;
 mod driver;
+mod errands;
 mod events;
 mod examining;
 mod fee_payers;
@@ -35,6 +36,7 @@ mod probe;
 mod readiness;
 mod reads;
 mod recipient;
+mod recording;
 mod recovery;
 mod refresh;
 mod rents;
@@ -53,7 +55,7 @@ mod windows;
 
 use crate::{
     chain::{Chain, keys::Signer},
-    covalidator::{Covalidator, RequestSigner},
+    covalidator::Covalidator,
     domain::{
         chance::{Chance, draw},
         clock::Clock,
@@ -80,11 +82,18 @@ pub use settings::{
 pub use settle::Receipt;
 use sha2::{Digest as _, Sha256};
 use solana_pubkey::Pubkey;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 pub use supported::Supported;
+use tokio::{
+    sync::oneshot,
+    time::{Interval, MissedTickBehavior, interval},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use verify::Verified;
 
@@ -244,6 +253,16 @@ impl Facilitator {
         });
     }
 
+    /// The same for work whose outcome somebody waits for: it goes on when he does not. No outcome when the service stops.
+    fn spawn_apart<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> oneshot::Receiver<T> {
+        let (tell, told) = oneshot::channel();
+        self.spawn(async move {
+            // Who is gone asks again, and is told what was recorded.
+            let _ = tell.send(work.await);
+        });
+        told
+    }
+
     /// Sixteen random bytes, for identifiers.
     fn random_id(&self) -> [u8; 16] {
         draw(&*self.chance)
@@ -254,6 +273,11 @@ impl Facilitator {
         self.needs_allowances.load(Ordering::Relaxed)
     }
 
+    /// The id of a settlement that is about to be made.
+    fn next_settlement_id(&self) -> SettlementId {
+        SettlementId::from_random_bytes(self.random_id())
+    }
+
     /// The id of a hold that is about to be made.
     fn next_hold_id(&self) -> HoldId {
         // The order is of use and promises nothing, so it may wrap and need not be seen alike by everybody.
@@ -262,21 +286,15 @@ impl Facilitator {
     }
 }
 
+/// Rounds of the background; one that was missed is not made up for.
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
 /// Ids of events under a secret that only the spender's key can derive: Ed25519 signatures are deterministic, so every
 /// process and every replica has the same.
 fn event_ids(spender: &dyn Signer) -> EventIds {
     EventIds::new(Sha256::digest(spender.sign(b"sotto event ids")).into())
-}
-
-/// The spender, asking the Covalidator for what was delegated to it.
-struct SpenderRequests(Arc<dyn Signer>);
-
-impl RequestSigner for SpenderRequests {
-    fn address(&self) -> Pubkey {
-        self.0.pubkey()
-    }
-
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message)
-    }
 }

@@ -7,14 +7,17 @@
 
 use crate::{
     chain::{ChainAccount, ChainError},
-    domain::funding::{Bound, Examined, Funding, FundingPolicy, Look, Source},
-    facilitator::{Facilitator, FundingSettings, events::SessionEvent, examining::Unexamined},
+    domain::{
+        funding::{Bound, Examined, Funding, FundingPolicy, Look, Source},
+        session::Session,
+    },
+    facilitator::{Facilitator, FundingSettings, events::SessionEvent, examining::Unexamined, ticks},
     ledger::LedgerError,
     programs::inco_token::{AccountState, IncoAccount},
 };
 use solana_pubkey::Pubkey;
 use std::{collections::HashSet, sync::Arc, time::Duration};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 /// Accounts of one request.
 const TOGETHER: usize = 100;
@@ -48,9 +51,8 @@ enum Seen {
 
 impl Facilitator {
     /// Looks at all accounts, round after round.
-    pub(super) async fn watch_rounds(self: &Arc<Self>) {
-        let mut ticks = tokio::time::interval(self.settings.funding.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pub(super) async fn watch_rounds(self: Arc<Self>) {
+        let mut ticks = ticks(self.settings.funding.interval);
         loop {
             ticks.tick().await;
             if let Err(error) = self.watch_round().await {
@@ -160,11 +162,15 @@ impl Facilitator {
         user: &Pubkey,
         event: SessionEvent,
     ) -> Result<(), LedgerError> {
-        for session in self.ledger.live_sessions(user, &self.settings.asset).await? {
+        self.tell_and_settle_all(&self.ledger.live_sessions(user, &self.settings.asset).await?, event);
+        Ok(())
+    }
+
+    fn tell_and_settle_all(self: &Arc<Self>, sessions: &[Session], event: SessionEvent) {
+        for session in sessions {
             self.events.publish(session.id, event);
             self.settle_promises(session.id);
         }
-        Ok(())
     }
 
     /// The delegation looks gone: reads again in the background, and ends the user's sessions when it still is.
@@ -206,10 +212,7 @@ impl Facilitator {
             if revoked > 0 {
                 tracing::info!(revoked, "a delegation is gone");
             }
-            for session in live {
-                self.events.publish(session.id, SessionEvent::Recorded);
-                self.settle_promises(session.id);
-            }
+            self.tell_and_settle_all(&live, SessionEvent::Recorded);
             Ok::<_, LedgerError>(())
         };
         if let Err(error) = ended.await {

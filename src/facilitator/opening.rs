@@ -10,14 +10,13 @@ use crate::{
     domain::{
         reason::OpenReason,
         session::{CapCheck, Session, SessionId, SessionState},
-        settlement::{Attempt, Event, Purpose, SettlementId, State},
+        settlement::{Event, Purpose, State},
     },
-    facilitator::{Facilitator, OpenError, OpenRefusal, budget::too_costly, driver::Until, sessions::Judged},
+    facilitator::{Facilitator, OpenError, OpenRefusal, budget::too_costly, sessions::Judged, signing::attempt},
     ledger::{Opened, Signed, opening_content},
 };
 use solana_pubkey::Pubkey;
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 impl Facilitator {
     /// Reads, drains, records, signs, sends, proves. See the module.
@@ -48,14 +47,10 @@ impl Facilitator {
         if let (Some(approve), Some(life)) = (judged.approve, life) {
             self.record_approve(&session, approve, life).await?;
         }
-        let (tell, told) = oneshot::channel();
-        let this = Arc::clone(self);
-        let id = session.id;
-        self.spawn(async move {
-            let outcome = this.finish_opening(id).await;
-            drop(gate);
-            // A caller whose time ran out is not there any more; the outcome is in the ledger.
-            let _ = tell.send(outcome);
+        let (this, id) = (Arc::clone(self), session.id);
+        let told = self.spawn_apart(async move {
+            let _gate = gate;
+            this.finish_opening(id).await
         });
         match tokio::time::timeout_at(deadline, told).await {
             Ok(Ok(outcome)) => outcome,
@@ -179,21 +174,11 @@ impl Facilitator {
         life: LiveBlockhash,
     ) -> Result<(), OpenError> {
         let now = self.clock.now();
-        let id = SettlementId::from_random_bytes(self.random_id());
+        let id = self.next_settlement_id();
         let settlement = self.ledger.plan_other(id, Purpose::Approve, Some(session.id), now).await?;
         let cost = self.approve_cost(&approve).await?;
         let signed = approve.countersign(&*self.keys.fee_payer).map_err(|error| OpenError::Broken(Box::new(error)))?;
-        let attempt = Attempt {
-            settlement: id,
-            number: 1,
-            signature: signed.signature,
-            wire: signed.wire,
-            last_valid_block_height: life.last_valid_block_height,
-            signed_at_slot: life.slot,
-            cost,
-            bears_allowances: false,
-        };
-        match self.ledger.record_signed(&settlement, attempt, now).await? {
+        match self.ledger.record_signed(&settlement, attempt(id, 1, signed, life, cost), now).await? {
             Signed::Recorded { .. } => {
                 self.fee_payers.charge(&self.keys.fee_payer.pubkey(), cost.total());
                 Ok(())
@@ -217,7 +202,7 @@ impl Facilitator {
         };
         if let Some(work) = self.ledger.approve_of(id).await? {
             let sent = work.attempt.clone();
-            let settlement = self.drive(work, Until::Landed).await;
+            let settlement = self.drive(work).await;
             if let (State::Landed, Some(sent)) = (&settlement.state, &sent) {
                 self.check_rent(sent).await?;
             }

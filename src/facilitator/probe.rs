@@ -14,10 +14,10 @@ use crate::{
     },
     domain::{
         intent::IntentHash,
-        settlement::{Attempt, Cost, Purpose, SettlementId, State},
+        settlement::{Cost, Purpose},
     },
-    facilitator::{Facilitator, accounts::decoded, driver::Until},
-    ledger::{LedgerError, Work},
+    facilitator::{Facilitator, accounts::decoded, measuring::handles, signing::attempt},
+    ledger::LedgerError,
     programs::{
         ciphertext,
         inco_token::{Allowance, IncoAccount, Transfer},
@@ -132,7 +132,7 @@ impl Facilitator {
         };
         Ok(ProbeReport {
             accepts_delegate: worked.error.is_none(),
-            changes_handles: handles(&worked).is_some_and(|after| after[0] != before[0] && after[1] != before[1]),
+            changes_handles: handles(worked).is_some_and(|after| after[0] != before[0] && after[1] != before[1]),
             works_without_allowances,
             refuses_strangers: strange.error.is_some(),
         })
@@ -188,31 +188,14 @@ impl Facilitator {
         let rent = self.chain.rent(IncoAccount::SIZE).await?.saturating_mul(2);
         let cost = Cost { fee: unsigned.fee(), rent, grant: 0 };
         let signed = unsigned.sign(&[&*self.keys.fee_payer, &bench.owner])?;
-        let id = SettlementId::from_random_bytes(self.random_id());
-        // Ours to drive: a background round that finds it unfinished would leave us without its end.
-        let _claim = self.resuming.claim(id);
-        let now = self.clock.now();
-        let settlement = self.ledger.plan_other(id, Purpose::Probe, None, now).await?;
-        let attempt = Attempt {
-            settlement: id,
-            number: 1,
-            signature: signed.signature,
-            wire: signed.wire,
-            last_valid_block_height: blockhash.last_valid_block_height,
-            signed_at_slot: blockhash.slot,
-            cost,
-            bears_allowances: false,
+        let attempt = attempt(self.next_settlement_id(), 1, signed, blockhash, cost);
+        let errand = self.run_errand(attempt, Purpose::Probe, None, None).await?;
+        let why = match errand.over {
+            _ if errand.is_done() => return Ok(()),
+            Some(_) => "the budget does not allow the probe's accounts",
+            None => "the probe's accounts could not be created",
         };
-        let Some((settlement, attempt)) = self.ledger.record_signed(&settlement, attempt, now).await?.recorded() else {
-            return Err(ProbeError::NotPrepared("the budget does not allow the probe's accounts".to_owned()));
-        };
-        let settlement = self.drive(Work { settlement, attempt: Some(attempt) }, Until::Landed).await;
-        match settlement.state {
-            State::Landed | State::Settled => Ok(()),
-            State::Reserved | State::InFlight | State::Released => {
-                Err(ProbeError::NotPrepared("the probe's accounts could not be created".to_owned()))
-            }
-        }
+        Err(ProbeError::NotPrepared(why.to_owned()))
     }
 
     async fn ask_plainly(&self, bench: &Bench, payer: Pubkey) -> Result<Simulation, ProbeError> {
@@ -226,14 +209,12 @@ impl Facilitator {
         let spender = self.keys.spender.pubkey();
         let question = Question { payer: spender, instruction: SettleInstruction::Transfer, allowances: None };
         let plain = self.ask(bench, question).await?;
-        let Some([source, destination]) = handles(&plain) else {
-            let why = plain.error.unwrap_or_else(|| "the accounts are unreadable".to_owned());
+        let error = plain.error.clone();
+        let Some([source, destination]) = handles(plain) else {
+            let why = error.unwrap_or_else(|| "the accounts are unreadable".to_owned());
             return Err(ProbeError::NotPrepared(format!("a plain transfer fails too: {why}")));
         };
-        let allowance = |handle, holder: Pubkey| Allowance {
-            account: self.settings.programs.decrypt_allowance(handle, &holder),
-            holder,
-        };
+        let allowance = |handle, holder| Allowance::of(&self.settings.programs, handle, holder);
         let allowances = [allowance(source, bench.owner.pubkey()), allowance(destination, bench.receiver.pubkey())];
         let instruction = SettleInstruction::TransferWithAuthorization;
         self.ask(bench, Question { payer, instruction, allowances: Some(allowances) }).await
@@ -260,13 +241,4 @@ impl Facilitator {
         let unsigned = parts.build(self.chain.latest_blockhash().await?.hash)?;
         Ok(self.chain.simulate(unsigned.transaction(), &[bench.source, bench.destination]).await?)
     }
-}
-
-/// The amount handles of both accounts after a simulation.
-fn handles(simulation: &Simulation) -> Option<[u128; 2]> {
-    let mut amounts = simulation.accounts.iter().map(|account| {
-        let account = account.as_ref()?;
-        IncoAccount::decode(&account.data).ok().map(|decoded| decoded.amount)
-    });
-    Some([amounts.next()??, amounts.next()??])
 }

@@ -6,9 +6,9 @@ use crate::{
         budget::Lane,
         reason::OpenReason,
         session::Session,
-        settlement::{Cost, Purpose, SettlementId, State},
+        settlement::{Cost, Purpose, State},
     },
-    facilitator::{Facilitator, OpenError, OpenRefusal, budget::too_costly, driver::Until},
+    facilitator::{Facilitator, OpenError, OpenRefusal, budget::too_costly},
     ledger::Work,
     programs::inco_token::IncoAccount,
 };
@@ -40,19 +40,14 @@ impl Facilitator {
             return Err(OpenRefusal::new(OpenReason::RecipientNotReady).into());
         }
         self.check_opening_budget(session, self.creation_cost().await?).await?;
-        let id = SettlementId::from_random_bytes(self.random_id());
+        let id = self.next_settlement_id();
         // Ours to drive: a background round that finds it unfinished would leave us without its end.
         let _claim = self.resuming.claim(id);
         let now = self.clock.now();
         let settlement = self.ledger.plan_other(id, Purpose::CreateRecipient, Some(session.id), now).await?;
-        let settlement = self.drive(Work { settlement, attempt: None }, Until::Landed).await;
+        let settlement = self.drive(Work { settlement, attempt: None }).await;
         match settlement.state {
-            State::Landed | State::Settled => {
-                if let Some(attempt) = self.ledger.load_work(id).await?.attempt {
-                    self.check_rent(&attempt).await?;
-                }
-                Ok(())
-            }
+            State::Landed | State::Settled => Ok(self.check_rent_of(id).await?),
             // Somebody else drives it: the next round finds the account there.
             State::Reserved | State::InFlight => Err(OpenError::Unavailable {
                 retry_after: 1,

@@ -10,7 +10,7 @@ use crate::{
     },
     facilitator::{
         AllowancePolicy, CapCheckPolicy, Facilitator, accounts::decoded, driver::Until, events::SessionEvent,
-        gates::AccountsHeld,
+        gates::AccountsHeld, ticks,
     },
     ledger::{LedgerError, Work},
     programs::inco_token::IncoAccount,
@@ -67,22 +67,16 @@ impl Facilitator {
         for session in &openings {
             self.resume_opening(session);
         }
-        let this = Arc::clone(self);
-        self.spawn(async move { this.rounds().await });
-        let this = Arc::clone(self);
-        self.spawn(async move { this.promise_rounds().await });
-        let this = Arc::clone(self);
-        self.spawn(async move { this.balance_rounds().await });
+        self.spawn(Arc::clone(self).rounds());
+        self.spawn(Arc::clone(self).promise_rounds());
+        self.spawn(Arc::clone(self).balance_rounds());
         if self.settings.decrypt_allowance == AllowancePolicy::Idle {
             self.remember_rest().await?;
-            let this = Arc::clone(self);
-            self.spawn(async move { this.watch_rest().await });
+            self.spawn(Arc::clone(self).watch_rest());
         }
-        let this = Arc::clone(self);
-        self.spawn(async move { this.watch_rounds().await });
+        self.spawn(Arc::clone(self).watch_rounds());
         if self.settings.cap_check == CapCheckPolicy::BestEffort {
-            let this = Arc::clone(self);
-            self.spawn(async move { this.cap_rounds().await });
+            self.spawn(Arc::clone(self).cap_rounds());
         }
         Ok(())
     }
@@ -138,9 +132,8 @@ impl Facilitator {
         });
     }
 
-    async fn rounds(self: &Arc<Self>) {
-        let mut ticks = tokio::time::interval(self.settings.round);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    async fn rounds(self: Arc<Self>) {
+        let mut ticks = ticks(self.settings.round);
         loop {
             ticks.tick().await;
             if let Err(error) = self.round().await {
@@ -176,9 +169,8 @@ impl Facilitator {
 
     /// Asks about unverified caps again and again. Apart from the other rounds, because a Covalidator that is away takes
     /// its time with each of them.
-    async fn cap_rounds(self: &Arc<Self>) {
-        let mut ticks = tokio::time::interval(self.settings.round);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    async fn cap_rounds(self: Arc<Self>) {
+        let mut ticks = ticks(self.settings.round);
         loop {
             ticks.tick().await;
             if let Err(error) = self.check_caps_again().await {

@@ -11,26 +11,21 @@
 //! is the spender's own token account: made once, at the first need, and it never holds anything.
 
 use crate::{
-    chain::{
-        fees::ComputeBudget,
-        transaction::{SettleInstruction, create_recipient},
-    },
+    chain::transaction::SettleInstruction,
     domain::{
-        session::{CapCheck, Session, SessionId},
-        settlement::{Attempt, Cost, Purpose, SettlementId, State},
+        session::{CapCheck, Session},
+        settlement::{Attempt, Purpose},
     },
     facilitator::{
         Facilitator,
         accounts::decoded,
-        driver::Until,
         gates::AccountsHeld,
-        measuring::{Draft, UNMEASURED_UNITS, Unmeasured},
-        signing::{SignFailure, attempt},
+        measuring::{Draft, Unmeasured},
+        signing::SignFailure,
     },
-    ledger::{LedgerError, Signed, Work},
     programs::{
         ciphertext,
-        inco_token::{AccountState, IncoAccount, Transfer},
+        inco_token::{AccountState, Transfer},
     },
 };
 use solana_pubkey::Pubkey;
@@ -54,8 +49,11 @@ pub(super) enum Refreshed {
     Failed,
 }
 
-const fn is_readable(found: Refreshed) -> bool {
-    matches!(found, Refreshed::Readable | Refreshed::Bought(_))
+impl Refreshed {
+    /// Whether the balance can be read now.
+    pub(super) const fn is_readable(self) -> bool {
+        matches!(self, Self::Readable | Self::Bought(_))
+    }
 }
 
 /// The wallets of a transfer of zero.
@@ -86,7 +84,7 @@ impl Facilitator {
 
     /// The payer's and the merchant's balance with one transfer between them; for `reader` alone it is asked whether
     /// anything is missing, when one is named.
-    async fn refresh_both(
+    pub(super) async fn refresh_both(
         self: &Arc<Self>,
         session: &Session,
         reader: Option<Pubkey>,
@@ -98,7 +96,7 @@ impl Facilitator {
         let [source, destination] = accounts;
         let Some(held) = self.gates.alone_in_time(source, destination).await else { return Ok(Refreshed::Busy) };
         let bought = self.buy(session, pair, held).await?;
-        if is_readable(bought) && (reader.is_none() || bought != Refreshed::Readable) {
+        if bought.is_readable() && (reader.is_none() || bought != Refreshed::Readable) {
             for account in &accounts {
                 self.unread.is_readable(account);
             }
@@ -107,7 +105,11 @@ impl Facilitator {
     }
 
     /// One wallet's balance, from our own account.
-    async fn refresh_one(self: &Arc<Self>, session: &Session, wallet: Pubkey) -> Result<Refreshed, SignFailure> {
+    pub(super) async fn refresh_one(
+        self: &Arc<Self>,
+        session: &Session,
+        wallet: Pubkey,
+    ) -> Result<Refreshed, SignFailure> {
         let pair = Pair { payer: self.keys.spender.pubkey(), payee: wallet, reader: Some(wallet) };
         if pair.payer == pair.payee {
             return Ok(Refreshed::NotReady);
@@ -116,7 +118,7 @@ impl Facilitator {
         let (own, account) = (self.token_account(&pair.payer), self.token_account(&wallet));
         let Some(held) = self.gates.own_first(own, account).await else { return Ok(Refreshed::Busy) };
         let bought = self.buy(session, pair, held).await?;
-        if is_readable(bought) {
+        if bought.is_readable() {
             self.unread.is_readable(&account);
         }
         Ok(bought)
@@ -150,27 +152,14 @@ impl Facilitator {
         if !self.may_buy_allowances(session) {
             return Ok(Refreshed::OverBudget);
         }
-        let id = SettlementId::from_random_bytes(self.random_id());
-        let Some(attempt) = self.sign_refresh(id, session, &pair, &held).await? else {
+        let Some(attempt) = self.sign_refresh(session, &pair, &held).await? else {
             return Ok(Refreshed::Failed);
         };
-        // From before it exists, so that no background round takes it for one that nobody drives.
-        let _claim = self.resuming.claim(id);
-        let now = self.clock.now();
-        let settlement = self.ledger.plan_other(id, Purpose::Refresh, Some(session.id), now).await?;
-        let work = match self.ledger.record_signed(&settlement, attempt, now).await? {
-            Signed::Recorded { settlement, attempt } => Work { settlement, attempt: Some(attempt) },
-            Signed::OverBudget(over) => {
-                self.heed_over_budget(&settlement, true, &over).await?;
-                // Nothing was signed, so the driver gives it up.
-                self.drive(Work { settlement, attempt: None }, Until::Landed).await;
-                return Ok(Refreshed::OverBudget);
-            }
-        };
-        let settlement = self.drive_holding(work, Until::Landed, Some(held)).await;
-        Ok(match (settlement.state, settlement.signature) {
-            (State::Landed | State::Settled, Some(signature)) => Refreshed::Bought(signature),
-            _ => Refreshed::Failed,
+        let errand = self.run_errand(attempt, Purpose::Refresh, Some(session.id), Some(held)).await?;
+        Ok(match errand.settlement.signature {
+            _ if errand.over.is_some() => Refreshed::OverBudget,
+            Some(signature) if errand.is_done() => Refreshed::Bought(signature),
+            Some(_) | None => Refreshed::Failed,
         })
     }
 
@@ -193,7 +182,6 @@ impl Facilitator {
     /// `None` when the chain would refuse it.
     async fn sign_refresh(
         &self,
-        id: SettlementId,
         session: &Session,
         pair: &Pair,
         held: &AccountsHeld,
@@ -225,109 +213,12 @@ impl Facilitator {
             }
             Err(Unmeasured::Failed(failure)) => return Err(failure),
         }
-        let (unsigned, rent) = self.finish(&draft, blockhash).await?;
-        let cost = Cost { fee: unsigned.fee(), rent, grant: 0 };
-        let signed = unsigned.sign(&[&*self.keys.spender, &*payer])?;
-        self.charge_capture(&payer.pubkey(), cost.fee, cost.rent)?;
-        Ok(Some(Attempt { bears_allowances: true, ..attempt(id, 1, signed, blockhash, cost) }))
-    }
-
-    /// The spender's own token account; created once, at our cost, when it is first needed.
-    async fn ensure_own_account(self: &Arc<Self>) -> Result<(), SignFailure> {
-        let spender = self.keys.spender.pubkey();
-        let account = self.token_account(&spender);
-        // One creation at a time: whoever comes second finds it there.
-        let _held = self.gates.account(&account).await;
-        // Never created anew when it is there: on a frozen one the instruction would reset it.
-        if self.is_made(&account).await? {
-            return Ok(());
-        }
-        let blockhash = self.chain.latest_blockhash().await?;
-        let (programs, asset) = (&self.settings.programs, &self.settings.asset);
-        let compute = ComputeBudget { units: UNMEASURED_UNITS, price: 0 };
-        let fee_payer = self.keys.fee_payer.pubkey();
-        let unsigned = create_recipient(programs, &fee_payer, &spender, asset, compute, blockhash.hash)?;
-        let cost = Cost { fee: unsigned.fee(), rent: self.chain.rent(IncoAccount::SIZE).await?, grant: 0 };
-        let signed = unsigned.sign(&[&*self.keys.fee_payer])?;
-        let id = SettlementId::from_random_bytes(self.random_id());
-        let _claim = self.resuming.claim(id);
-        let now = self.clock.now();
-        let settlement = self.ledger.plan_other(id, Purpose::Probe, None, now).await?;
-        let made = attempt(id, 1, signed, blockhash, cost);
-        let work = match self.ledger.record_signed(&settlement, made, now).await? {
-            Signed::Recorded { settlement, attempt } => Work { settlement, attempt: Some(attempt) },
-            Signed::OverBudget(_) => Work { settlement, attempt: None },
-        };
-        let settlement = self.drive(work, Until::Landed).await;
-        match settlement.state {
-            State::Landed | State::Settled => {
-                if let Some(attempt) = self.ledger.load_work(id).await?.attempt {
-                    self.check_rent(&attempt).await?;
-                }
-                Ok(())
-            }
-            State::Reserved | State::InFlight | State::Released => {
-                Err(SignFailure::Unavailable("the spender's token account is not there yet".to_owned()))
-            }
-        }
-    }
-
-    /// Makes balances readable once their accounts are at rest, for as long as the service runs.
-    pub(super) async fn watch_rest(self: &Arc<Self>) {
-        let Some(every) = self.unread.every() else { return };
-        let mut ticks = tokio::time::interval(every);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            for (account, session) in self.unread.at_rest(tokio::time::Instant::now()) {
-                match self.refresh_at_rest(account, session).await {
-                    Ok(()) => {}
-                    Err(SignFailure::Refused { detail, .. }) => tracing::info!(detail, "a balance stays unreadable"),
-                    Err(SignFailure::Unavailable(error)) => tracing::info!(error, "a balance stays unreadable for now"),
-                    Err(SignFailure::Ledger(error)) => tracing::warn!(%error, "a balance stays unreadable for now"),
-                }
-            }
-        }
-    }
-
-    /// The payer's and the merchant's balance together if both rest, else the one that does.
-    async fn refresh_at_rest(self: &Arc<Self>, account: Pubkey, session: SessionId) -> Result<(), SignFailure> {
-        let Some(session) = self.ledger.session(session).await? else { return Ok(()) };
-        let accounts = self.accounts_of(&session);
-        let now = tokio::time::Instant::now();
-        if self.may_move_zero(&session)
-            && let Some(_buying) = self.unread.claim_at_rest(&accounts, now)
-        {
-            if !is_readable(self.refresh_both(&session, None).await?) {
-                // Somebody moved one of them first, or we are the payer's delegate no more.
-                for wallet in [*session.user(), session.intent.recipient] {
-                    self.refresh_one(&session, wallet).await?;
-                }
-            }
-            return Ok(());
-        }
-        let Some(_buying) = self.unread.claim_at_rest(&[account], now) else { return Ok(()) };
-        let wallet = if account == accounts[0] { *session.user() } else { session.intent.recipient };
-        self.refresh_one(&session, wallet).await?;
-        Ok(())
+        self.sign_draft((self.next_settlement_id(), 1), &draft, &*payer, blockhash).await.map(Some)
     }
 
     /// Whether a transfer of zero by the delegate disturbs nothing: where transfers lower the delegated amount, they
     /// change its handle too, and an amount that is still to be checked could not be read any more.
-    fn may_move_zero(&self, session: &Session) -> bool {
+    pub(super) fn may_move_zero(&self, session: &Session) -> bool {
         !(self.settings.delegation_lowers && session.cap_check == CapCheck::Unverified)
-    }
-
-    /// What moved before the start, so that it is made readable as if it had been seen.
-    pub(super) async fn remember_rest(&self) -> Result<(), LedgerError> {
-        let now = self.clock.now();
-        let since = now.saturating_sub(self.settings.allowances.max_age.as_secs());
-        for last in self.ledger.transfers_since(since).await? {
-            let Some(session) = self.ledger.session(last.session).await? else { continue };
-            let ago = |at: u64| std::time::Duration::from_secs(now.saturating_sub(at));
-            let (accounts, seen) = (self.accounts_of(&session), tokio::time::Instant::now());
-            self.unread.remember(session.id, accounts, ago(last.moved), last.bought.map(ago), seen);
-        }
-        Ok(())
     }
 }

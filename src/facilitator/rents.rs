@@ -127,6 +127,14 @@ impl Facilitator {
             }
         }
     }
+
+    /// The same of what a settlement has landed with.
+    pub(super) async fn check_rent_of(&self, id: SettlementId) -> Result<(), LedgerError> {
+        if let Some(attempt) = self.ledger.load_work(id).await?.attempt {
+            self.check_rent(&attempt).await?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

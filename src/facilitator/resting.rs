@@ -6,6 +6,10 @@
 //! allowance. Kept in memory, and made anew from the ledger at start; it only says when to look: whether an allowance is
 //! really missing is read from the chain before one is bought.
 
+mod rounds;
+#[cfg(test)]
+mod tests;
+
 use super::settings::AllowanceSettings;
 use crate::domain::session::SessionId;
 use solana_pubkey::Pubkey;
@@ -231,6 +235,3 @@ impl Resting {
         Some((idle_after / 4).clamp(Duration::from_millis(20), Duration::from_secs(5)))
     }
 }
-
-#[cfg(test)]
-mod tests;

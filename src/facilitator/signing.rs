@@ -6,6 +6,7 @@ use crate::{
     chain::{
         ChainError, LiveBlockhash,
         fees::ComputeBudget,
+        keys::Signer,
         transaction::{SignedTransaction, TransactionError, create_recipient, largest_settlement_size},
     },
     domain::{
@@ -126,12 +127,23 @@ impl Facilitator {
             Err(Unmeasured::WouldFail(error)) => return Err(self.explain_failure(session, error).await),
             Err(Unmeasured::Failed(failure)) => return Err(failure),
         }
-        let (unsigned, rent) = self.finish(&draft, blockhash).await?;
+        self.sign_draft((settlement.id, settlement.attempts + 1), &draft, &*payer, blockhash).await
+    }
+
+    /// Signs a transfer as it was drafted, and takes what it costs from the purses.
+    pub(super) async fn sign_draft(
+        &self,
+        (id, number): (SettlementId, u32),
+        draft: &Draft,
+        payer: &dyn Signer,
+        blockhash: LiveBlockhash,
+    ) -> Result<Attempt, SignFailure> {
+        let (unsigned, rent) = self.finish(draft, blockhash).await?;
         let cost = Cost { fee: unsigned.fee(), rent, grant: 0 };
-        let signed = unsigned.sign(&[&*self.keys.spender, &*payer])?;
+        let signed = unsigned.sign(&[&*self.keys.spender, payer])?;
         self.charge_capture(&payer.pubkey(), cost.fee, cost.rent)?;
-        let bears_allowances = draft.transfer.allowances.is_some();
-        Ok(Attempt { bears_allowances, ..attempt(settlement.id, settlement.attempts + 1, signed, blockhash, cost) })
+        let bears_allowances = draft.bears_allowances();
+        Ok(Attempt { bears_allowances, ..attempt(id, number, signed, blockhash, cost) })
     }
 
     fn capture_transfer(&self, settlement: &Settlement, session: &Session) -> Transfer {
@@ -159,21 +171,27 @@ impl Facilitator {
         if self.is_made(&account).await? {
             return Err(SignFailure::refused(PayReason::InternalError, "the account is there by now"));
         }
-        let blockhash = self.chain.latest_blockhash().await?;
-        let settings = &self.settings;
         let payer = self.afford(session, |_| true)?;
-        let unsigned = create_recipient(
-            &settings.programs,
-            &payer.pubkey(),
-            &session.intent.recipient,
-            &settings.asset,
-            ComputeBudget { units: UNMEASURED_UNITS, price: 0 },
-            blockhash.hash,
-        )?;
+        let id = (settlement.id, settlement.attempts + 1);
+        let attempt = self.sign_account(id, &session.intent.recipient, &*payer).await?;
+        self.charge(&payer.pubkey(), attempt.cost.total())?;
+        Ok(attempt)
+    }
+
+    /// Signs the making of a wallet's token account at the cost of `payer`.
+    pub(super) async fn sign_account(
+        &self,
+        (id, number): (SettlementId, u32),
+        wallet: &Pubkey,
+        payer: &dyn Signer,
+    ) -> Result<Attempt, SignFailure> {
+        let blockhash = self.chain.latest_blockhash().await?;
+        let (programs, asset) = (&self.settings.programs, &self.settings.asset);
+        let compute = ComputeBudget { units: UNMEASURED_UNITS, price: 0 };
+        let unsigned = create_recipient(programs, &payer.pubkey(), wallet, asset, compute, blockhash.hash)?;
         let cost = Cost { fee: unsigned.fee(), rent: self.chain.rent(IncoAccount::SIZE).await?, grant: 0 };
-        let signed = unsigned.sign(&[&*payer])?;
-        self.charge(&payer.pubkey(), cost.total())?;
-        Ok(attempt(settlement.id, settlement.attempts + 1, signed, blockhash, cost))
+        let signed = unsigned.sign(&[payer])?;
+        Ok(attempt(id, number, signed, blockhash, cost))
     }
 
     /// Refuses a session whose largest settlement could not be built: the whole cap, with decrypt allowances.

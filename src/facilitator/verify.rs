@@ -2,7 +2,6 @@
 
 use crate::{
     domain::{
-        funding::Funding,
         hold::{Hold, HoldState},
         payment::{self, Payment},
         reason::PayReason,
@@ -43,20 +42,12 @@ impl Facilitator {
         if backing.frozen {
             return Err(refuse(PayReason::SourceFrozen));
         }
-        match backing.funding {
-            Funding::Unproven if self.demand(payment.funding_required).required => {
-                return Err(refuse(PayReason::FundingUnproven));
-            }
-            Funding::Short if self.demand(payment.funding_required).required => {
-                return Err(refuse(PayReason::InsufficientFunds));
-            }
-            Funding::Proven | Funding::Unproven | Funding::Short => {}
-        }
+        let funding = self.demand(payment.funding_required).admit(backing.funding).map_err(refuse)?;
         let spent = session.spent().checked_add(payment.amount).unwrap_or(session.intent.cap);
         let remaining = session.intent.cap.checked_sub(spent).unwrap_or_default();
         Ok(Verified {
             payer: *session.user(),
-            session: SessionAfter { id: session.id, spent, remaining, payment: None, funding: backing.funding },
+            session: SessionAfter { id: session.id, spent, remaining, payment: None, funding },
         })
     }
 }

@@ -98,17 +98,15 @@ impl Waiters {
     }
 
     /// Whether anybody waits for any of these holds.
-    pub(super) fn any(&self, holds: &[HoldId]) -> bool {
+    pub(super) fn any(&self, mut holds: impl Iterator<Item = HoldId>) -> bool {
         let guard = self.lock();
-        holds.iter().any(|id| guard.1.get(id).is_some_and(|e| e.callers.iter().any(|(_, tell)| !tell.is_closed())))
+        holds.any(|id| guard.1.get(&id).is_some_and(|e| e.callers.iter().any(|(_, tell)| !tell.is_closed())))
     }
 
     /// The holds somebody waits for; from now on their callers stay until [`Waiters::tell`] or [`Waiters::uncount`].
-    pub(super) fn count(&self, holds: &[HoldId]) -> Vec<HoldId> {
+    pub(super) fn count(&self, holds: impl Iterator<Item = HoldId>) -> Vec<HoldId> {
         let mut guard = self.lock();
         holds
-            .iter()
-            .copied()
             .filter(|id| {
                 guard.1.get_mut(id).is_some_and(|entry| {
                     entry.callers.retain(|(_, tell)| !tell.is_closed());
@@ -159,7 +157,7 @@ mod tests {
     fn one_of_many_callers_says_success() {
         let waiters = Arc::new(Waiters::default());
         let tickets: Vec<_> = (0..3).map(|_| waiters.register(hold(1))).collect();
-        assert_eq!(waiters.count(&[hold(1), hold(2)]), vec![hold(1)]);
+        assert_eq!(waiters.count([hold(1), hold(2)].into_iter()), vec![hold(1)]);
         let outcome = Outcome::Captured { signature: Signature::default(), yours: true };
         waiters.tell(hold(1), outcome, true);
         let yours = tickets
@@ -174,11 +172,11 @@ mod tests {
     fn a_counted_caller_stays_until_told_or_uncounted() {
         let waiters = Arc::new(Waiters::default());
         let ticket = waiters.register(hold(1));
-        assert_eq!(waiters.count(&[hold(1)]).len(), 1);
+        assert_eq!(waiters.count([hold(1)].into_iter()).len(), 1);
         assert!(!waiters.leave(&ticket));
         waiters.uncount(&[hold(1)]);
         assert!(waiters.leave(&ticket));
-        assert!(!waiters.any(&[hold(1)]));
+        assert!(!waiters.any([hold(1)].into_iter()));
     }
 
     #[test]
@@ -186,7 +184,7 @@ mod tests {
         let waiters = Arc::new(Waiters::default());
         let (first, second) = (waiters.register(hold(1)), waiters.register(hold(1)));
         drop(first);
-        assert!(waiters.any(&[hold(1)]));
+        assert!(waiters.any([hold(1)].into_iter()));
         drop(second);
         drop(waiters.register(hold(2)));
         assert!(waiters.lock().1.is_empty());
@@ -196,6 +194,6 @@ mod tests {
     fn a_caller_who_hung_up_is_not_counted() {
         let waiters = Arc::new(Waiters::default());
         drop(waiters.register(hold(1)));
-        assert!(waiters.count(&[hold(1)]).is_empty());
+        assert!(waiters.count([hold(1)].into_iter()).is_empty());
     }
 }

@@ -108,7 +108,7 @@ impl Facilitator {
 
     /// Settles what is promised in every session of this one's user and asset: his balance is in trouble, and what was
     /// promised first should meet what is left of it.
-    pub(super) async fn settle_promises_of_user(self: &Arc<Self>, session: &Session) -> Result<(), LedgerError> {
+    async fn settle_promises_of_user(self: &Arc<Self>, session: &Session) -> Result<(), LedgerError> {
         for other in self.ledger.live_sessions(session.user(), &session.intent.asset).await? {
             self.settle_promises(other.id);
         }
@@ -162,7 +162,7 @@ impl Facilitator {
     }
 
     /// One timer for the age of all promises and for the rest of those that came back.
-    pub(super) async fn promise_rounds(self: &Arc<Self>) {
+    pub(super) async fn promise_rounds(self: Arc<Self>) {
         loop {
             let now = self.clock.now();
             let due = self.deferred.lock().take_due(now, &self.settings.deferred);

@@ -22,10 +22,7 @@
 mod lane;
 
 use crate::{
-    domain::{
-        session::{Session, SessionId},
-        settlement::SettlementId,
-    },
+    domain::session::{Session, SessionId},
     facilitator::{AllowancePolicy, Facilitator, driver::Until, gates::AccountsHeld, resting::Buying},
     ledger::{LedgerError, Work},
 };
@@ -102,7 +99,7 @@ impl Facilitator {
             }
             return Ok(TakeOff::Full { window: limit.window });
         }
-        let settlement = SettlementId::from_random_bytes(self.random_id());
+        let settlement = self.next_settlement_id();
         // From before it exists, so that no background round takes it for one that nobody drives.
         let claim = self.resuming.claim_owned(settlement);
         // Before they are planned: a promise that comes in between is counted though it is covered, never the reverse.
