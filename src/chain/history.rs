@@ -94,15 +94,24 @@ fn listed(told: &RpcConfirmedTransactionStatusWithSignature) -> Result<Listed, C
     })
 }
 
-pub(super) async fn transaction(pool: &Pool, signature: &Signature) -> Result<Option<SeenTransaction>, ChainError> {
+/// The chain's own record of a transaction, for whoever asks for `what`; none when the endpoint does not know it (yet, or any
+/// more).
+pub(super) async fn record_of(
+    pool: &Pool,
+    signature: &Signature,
+    what: &'static str,
+) -> Result<Option<EncodedConfirmedTransactionWithStatusMeta>, ChainError> {
     let config = RpcTransactionConfig {
         encoding: Some(UiTransactionEncoding::Base64),
         commitment: Some(CommitmentConfig::confirmed()),
         max_supported_transaction_version: Some(0),
     };
     let params = json!([signature.to_string(), config]);
-    let question = Question::new("reading a transaction", RpcRequest::GetTransaction, params);
-    let told: Option<EncodedConfirmedTransactionWithStatusMeta> = pool.ask(&question).await?;
+    pool.ask(&Question::new(what, RpcRequest::GetTransaction, params)).await
+}
+
+pub(super) async fn transaction(pool: &Pool, signature: &Signature) -> Result<Option<SeenTransaction>, ChainError> {
+    let told = record_of(pool, signature, "reading a transaction").await?;
     told.map(|told| seen(&told).ok_or_else(|| ChainError::Inconsistent("a transaction cannot be read".to_owned())))
         .transpose()
 }

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use solana_commitment_config::CommitmentConfig;
 use solana_hash::Hash;
-use solana_rpc_client_api::request::RpcRequest;
+use solana_rpc_client_api::{request::RpcRequest, response::Response};
 use solana_signature::Signature;
 use std::{
     num::NonZeroUsize,
@@ -137,6 +137,14 @@ impl Pool {
             self.examine().await;
         }
         self.ask_from(question, 0, good).await
+    }
+
+    /// The same for an answer that is judged by its slot alone.
+    pub(super) async fn ask_reached<T: DeserializeOwned>(
+        &self,
+        question: &Question,
+    ) -> Result<Response<T>, ChainError> {
+        self.ask_judged(question, |node, told: &Response<T>| self.has_reached(node, told.context.slot)).await
     }
 
     /// Asks every endpoint together; in the configured order, none where one did not answer. Who is silent keeps the others

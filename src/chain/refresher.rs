@@ -170,8 +170,7 @@ impl Blockhashes {
         let params = json!([CommitmentConfig::confirmed()]);
         let question = Question::new("asking for a blockhash", RpcRequest::GetLatestBlockhash, params);
         let pool = &self.pool;
-        let first: Response<RpcBlockhash> =
-            pool.ask_judged(&question, |node, told: &Response<_>| pool.has_reached(node, told.context.slot)).await?;
+        let first: Response<RpcBlockhash> = pool.ask_reached(&question).await?;
         if let Some(anchor) = self.heights.near(first.value.last_valid_block_height) {
             return live(&first, anchor);
         }

@@ -7,7 +7,7 @@ use crate::{
         confirm::Observer,
         counts::Counters,
         history::{self, Listed, Page, SeenTransaction},
-        node::{Node, Question},
+        node::Question,
         policy::FeePolicy,
         poll,
         pool::Pool,
@@ -181,9 +181,7 @@ impl SolanaChain {
         };
         let what = "asking whether a blockhash is alive";
         let question = Question::new(what, RpcRequest::IsBlockhashValid, json!([hash.to_string(), config]));
-        let pool = &self.pool;
-        let valid: Response<bool> =
-            pool.ask_judged(&question, |node, told: &Response<bool>| pool.has_reached(node, told.context.slot)).await?;
+        let valid: Response<bool> = self.pool.ask_reached(&question).await?;
         Ok(valid.value.then_some(valid.context.slot))
     }
 }
@@ -237,9 +235,7 @@ impl Chain for SolanaChain {
         at_least: u64,
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
         let question = reads::accounts_question(keys, self.pool.floor().max(at_least));
-        let pool = &self.pool;
-        let good = |node: &Node, told: &reads::AccountsAnswer| pool.has_reached(node, told.context.slot);
-        let answer = pool.ask_judged(&question, good).await?;
+        let answer: reads::AccountsAnswer = self.pool.ask_reached(&question).await?;
         let slot = answer.context.slot;
         Ok((slot, reads::accounts(&answer, keys)?))
     }
