@@ -4,7 +4,7 @@
 //! read and the bus only says when. A client that comes back with `Last-Event-ID` goes on where it was. The stream ends
 //! when the session is closed, when its client goes, or when we leave.
 
-use super::sessions::{ReadQuery, read_request, session_id};
+use super::sessions::{ReadQuery, named_session, read_request};
 use crate::{
     api::{App, error::OpenFailure},
     domain::{
@@ -71,7 +71,7 @@ async fn begin(
     headers: &HeaderMap,
     address: Option<u128>,
 ) -> Result<Listener, OpenFailure> {
-    let session = session_id(id.ok().map(|Path(text)| text))?;
+    let session = named_session(id)?;
     let read = read_request(read, headers)?;
     let malformed = |_| OpenFailure::new(OpenReason::BadRequest, "The query cannot be read.");
     let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or_default().to_owned());

@@ -30,7 +30,7 @@ async fn ask(
     id: Result<Path<String>, PathRejection>,
     body: Body,
 ) -> Result<(Session, Backing), OpenFailure> {
-    let id = sessions::session_id(id.ok().map(|Path(text)| text))?;
+    let id = sessions::named_session(id)?;
     let proof = extract::funding_proof(body)?;
     app.facilitator.prove_funding(id, &proof).await.map_err(OpenFailure::of_use_case)
 }

@@ -1,6 +1,6 @@
 //! `GET /sessions/{id}/payments/{nonce-or-id}` and `POST /sessions/{id}/close`.
 
-use super::sessions::{ReadQuery, read_request, session_id, view};
+use super::sessions::{ReadQuery, named_session, read_request, session_id, view};
 use crate::{
     api::{App, error::OpenFailure, extract, extract::Body},
     domain::{hold::HoldState, reason::OpenReason},
@@ -38,7 +38,7 @@ async fn look(
 ) -> Result<PaymentRecord, OpenFailure> {
     let none = |reason: OpenReason| OpenFailure::new(reason, reason.meaning());
     let Path((session, payment)) = names.map_err(|_| none(OpenReason::SessionNotFound))?;
-    let session = session_id(Some(session))?;
+    let session = session_id(&session)?;
     let read = read_request(query, headers)?;
     app.facilitator.payment(session, &payment, read).await.map_err(OpenFailure::of_use_case)
 }
@@ -77,7 +77,7 @@ pub(super) async fn close(State(app): State<App>, id: Result<Path<String>, PathR
 }
 
 async fn ask(app: &App, id: Result<Path<String>, PathRejection>, body: Body) -> Result<(Closed, Backing), OpenFailure> {
-    let id = session_id(id.ok().map(|Path(text)| text))?;
+    let id = named_session(id)?;
     let Closing { nonce, signature } = extract::closing(body)?;
     let request = CloseRequest { nonce, signature };
     let closed = app.facilitator.close_session(id, &request).await.map_err(OpenFailure::of_use_case)?;

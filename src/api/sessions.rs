@@ -80,7 +80,7 @@ async fn look(
     query: Result<Query<ReadQuery>, QueryRejection>,
     headers: &HeaderMap,
 ) -> Result<(Session, bool, Backing), OpenFailure> {
-    let id = session_id(id.ok().map(|Path(text)| text))?;
+    let id = named_session(id)?;
     let read = read_request(query, headers)?;
     let (session, amounts) = app.facilitator.session(id, read).await.map_err(OpenFailure::of_use_case)?;
     let backing = app.facilitator.backing(&session).await.map_err(OpenFailure::of_use_case)?;
@@ -112,7 +112,7 @@ async fn make_readable(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<ReadableBalance, OpenFailure> {
-    let id = session_id(id.ok().map(|Path(text)| text))?;
+    let id = named_session(id)?;
     let read = read_request(query, headers)?;
     let body = extract::optional_json::<RefreshBody>(body)?.unwrap_or_default();
     let reader = match body.reader {
@@ -122,10 +122,15 @@ async fn make_readable(
     app.facilitator.make_readable(id, reader, read).await.map_err(OpenFailure::of_use_case)
 }
 
+/// The session that a path names.
+pub(super) fn named_session(path: Result<Path<String>, PathRejection>) -> Result<SessionId, OpenFailure> {
+    session_id(&path.map(|Path(text)| text).unwrap_or_default())
+}
+
 /// A session's id; what is not one is nobody's session: the same answer as for an unknown one.
-pub(super) fn session_id(text: Option<String>) -> Result<SessionId, OpenFailure> {
-    let id = text.and_then(|text| text.parse::<SessionId>().ok());
-    let id = id.ok_or_else(|| OpenFailure::new(OpenReason::SessionNotFound, OpenReason::SessionNotFound.meaning()))?;
+pub(super) fn session_id(text: &str) -> Result<SessionId, OpenFailure> {
+    let none = |_| OpenFailure::new(OpenReason::SessionNotFound, OpenReason::SessionNotFound.meaning());
+    let id: SessionId = text.parse().map_err(none)?;
     tracing::Span::current().record("session", id.log_hash());
     Ok(id)
 }

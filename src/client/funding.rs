@@ -10,7 +10,8 @@ use crate::{
         saved::OpenSession,
         signer::PayerSigner,
     },
-    domain::funding::Funding,
+    covalidator::AttestedValue,
+    domain::funding::{Funding, FundingProof},
     wire::{
         funding::{FundingBody, FundingProofBody},
         session::{SessionRefusal, SessionView},
@@ -63,11 +64,10 @@ impl Prover {
     /// The attested balance as it goes to a facilitator; refuses where there is nothing to decrypt.
     pub async fn proof(&self, wallet: &dyn PayerSigner, mint: &Pubkey) -> Result<FundingProofBody, ProveError> {
         match self.reader.read(wallet, mint, self.patience).await? {
-            Balance::Value(holding) => Ok(FundingProofBody {
-                handle: holding.attested.handle.to_string(),
-                plaintext: holding.attested.plaintext.to_string(),
-                signature: bs58::encode(holding.attested.signature).into_string(),
-            }),
+            Balance::Value(holding) => {
+                let AttestedValue { handle, plaintext, signature } = holding.attested;
+                Ok(FundingProofBody::from(&FundingProof { handle, plaintext, signature }))
+            }
             Balance::NoAccount => Err(ProveError::Nothing("the wallet has no account of this token")),
             Balance::Empty => Err(ProveError::Nothing("the account has never held anything")),
             Balance::NoDecryptAllowance { .. } => {
