@@ -16,7 +16,7 @@ use crate::{
     },
     ledger::LedgerError,
 };
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 use tokio::time::Instant;
 
 impl Facilitator {
@@ -76,6 +76,7 @@ impl Facilitator {
 
     fn tell_callers(&self, settlement: &Settlement, event: &Event, carried: &[Carried], counted: &[HoldId]) {
         let gave_back = settlement.state == State::Released;
+        let counted: HashSet<&HoldId> = counted.iter().collect();
         // What was promised is not released: it waits again.
         for hold in carried.iter().filter(|hold| !(gave_back && hold.told)) {
             match (event, settlement.signature) {
