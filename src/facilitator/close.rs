@@ -65,7 +65,7 @@ impl Facilitator {
                 Ok(None) | Err(_) => break,
             }
         }
-        let lost = self.ledger.totals(Some(id)).await?.lost;
+        let lost = self.ledger.lost(id).await?;
         Ok(Closed { session, lost })
     }
 }

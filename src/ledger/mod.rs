@@ -241,6 +241,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// What a session cost and moved; of all sessions for `None`.
     async fn totals(&self, session: Option<SessionId>) -> Result<Totals, LedgerError>;
 
+    /// What was promised in a session and never captured, in base units; nothing where there is no such session.
+    async fn lost(&self, session: SessionId) -> Result<Amount, LedgerError>;
+
     /// How many sessions were opened since `since`, by this user, with this merchant, and by all: the opening quotas.
     async fn opened_since(
         &self,

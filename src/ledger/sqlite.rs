@@ -283,6 +283,14 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| queries::totals(conn, session)).await
     }
 
+    async fn lost(&self, session: SessionId) -> Result<Amount, LedgerError> {
+        // Every close asks it, also one that finds no seat to wait in.
+        if let Some(lost) = self.0.points.ask(|conn| queries::lost(conn, session)) {
+            return Ok(lost?);
+        }
+        self.0.readers.run(move |conn| queries::lost(conn, session)).await
+    }
+
     async fn opened_since(
         &self,
         user: &Pubkey,

@@ -17,6 +17,9 @@ pub(super) mod select;
 pub(super) mod sessions;
 pub(super) mod settlements;
 
+#[cfg(test)]
+mod tests;
+
 use crate::ledger::LedgerError;
 
 /// Why a verb did not do its work.

@@ -170,14 +170,18 @@ fn lose(conn: &Connection, hold: &Hold) -> Outcome<()> {
 
 /// What waits by promise, by session; of one session for `Some`.
 pub(in crate::ledger) fn promised(conn: &Connection, session: Option<SessionId>) -> Outcome<Vec<Promised>> {
-    // Not one statement for both: a choice inside it would keep the session's index from being used.
-    let which = if session.is_some() { "AND h.session = ?1" } else { "AND ?1 IS NULL" };
+    // Not one statement for both: a choice inside it would keep the index by stretch and session from being used.
+    let which = if session.is_some() {
+        "h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.session = ?1"
+    } else {
+        "?1 IS NULL"
+    };
     let sql = format!(
         "SELECT h.session, count(*) FILTER (WHERE returns = 0), coalesce(sum(amount) FILTER (WHERE returns = 0), 0), \
          min(accepted_at) FILTER (WHERE returns = 0), count(*) FILTER (WHERE returns > 0), \
          min(not_before) FILTER (WHERE returns > 0), s.state = 'open' \
          FROM holds h JOIN sessions s ON s.id = h.session \
-         WHERE h.state = 'waiting' AND h.told = 1 {which} GROUP BY h.session ORDER BY min(h.seq)"
+         WHERE {which} AND h.state = 'waiting' AND h.told = 1 GROUP BY h.session ORDER BY min(h.seq)"
     );
     select::list(conn, &sql, [session.map(SessionId::to_bytes)], |row| {
         let (oldest, resting, accepting) = (row.get(3)?, (row.get(4)?, row.get(5)?), row.get(6)?);

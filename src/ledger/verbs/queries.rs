@@ -173,6 +173,8 @@ fn opening(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Openin
 /// What a session, or all sessions, moved through holds of ours, and what that cost.
 pub(in crate::ledger) fn totals(conn: &Connection, session: Option<SessionId>) -> Outcome<Totals> {
     let id = session.map(SessionId::to_bytes);
+    // Not one statement for both: a choice inside it would keep a session's index from being used.
+    let of = if id.is_some() { "session = ?1" } else { "?1 IS NULL" };
     snapshot(conn, |conn| {
         Ok(Totals {
             captured: sum(conn, "captured - captured_before", id)?,
@@ -180,30 +182,36 @@ pub(in crate::ledger) fn totals(conn: &Connection, session: Option<SessionId>) -
             lost: sum(conn, "lost", id)?,
             transfers: count(
                 conn,
-                "SELECT count(*) FROM settlements WHERE purpose = 'capture' AND state IN ('landed', 'settled') \
-                 AND (?1 IS NULL OR session = ?1)",
+                &format!(
+                    "SELECT count(*) FROM settlements WHERE {of} AND purpose = 'capture' \
+                     AND state IN ('landed', 'settled')"
+                ),
                 [id],
             )?,
-            fees: lamports(conn, "fee", id)?,
-            rent: lamports(conn, "rent", id)?,
-            grants: lamports(conn, "lamports_granted", id)?,
+            fees: lamports(conn, "fee", of, id)?,
+            rent: lamports(conn, "rent", of, id)?,
+            grants: lamports(conn, "lamports_granted", of, id)?,
         })
     })
 }
 
-fn lamports(conn: &Connection, column: &'static str, session: Option<[u8; 16]>) -> Outcome<u64> {
-    let sql = format!(
-        "SELECT coalesce(sum({column}), 0) FROM sponsored_lamports WHERE state = 'spent' AND (?1 IS NULL OR session = ?1)"
-    );
+/// What was promised in a session and never captured.
+pub(in crate::ledger) fn lost(conn: &Connection, session: SessionId) -> Outcome<Amount> {
+    sum(conn, "lost", Some(session.to_bytes()))
+}
+
+fn lamports(conn: &Connection, column: &'static str, of: &str, session: Option<[u8; 16]>) -> Outcome<u64> {
+    let sql = format!("SELECT coalesce(sum({column}), 0) FROM sponsored_lamports WHERE {of} AND state = 'spent'");
     count(conn, &sql, [session])
 }
 
 /// Adds up an amount over sessions in two halves, because `SUM` fails above 63 bits; more than an [`Amount`] holds is
 /// refused here.
 fn sum(conn: &Connection, expression: &'static str, session: Option<[u8; 16]>) -> Outcome<Amount> {
+    let of = if session.is_some() { "session = (SELECT seq FROM sessions WHERE id = ?1)" } else { "?1 IS NULL" };
     let sql = format!(
         "SELECT coalesce(sum(({expression}) >> 32), 0), coalesce(sum(({expression}) & 4294967295), 0) \
-         FROM session_sums WHERE ?1 IS NULL OR session = (SELECT seq FROM sessions WHERE id = ?1)"
+         FROM session_sums WHERE {of}"
     );
     let (high, low): (i64, i64) =
         conn.prepare_cached(&sql)?.query_row([session], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -18,10 +18,11 @@ const PORTS: [(&str, &str, &str); 2] = [
 const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
 
 /// What no process of the scenarios asks, and why that is enough.
-const LEFT_OUT: [(&str, &str); 11] = [
+const LEFT_OUT: [(&str, &str); 12] = [
     ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
     ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
     ("audit", "read by commands and by tests, never by a service"),
+    ("totals", "read by commands and by tests, never by a service"),
     ("spending", "read by commands, never by a service"),
     ("ping", "asked by `GET /ready`; nothing follows from it"),
     ("chain genesis_hash", "asked at the start and by `GET /ready`; nothing follows from it"),

@@ -206,6 +206,10 @@ impl Ledger for MortalLedger {
         self.fate.step("totals", self.inner.totals(session)).await
     }
 
+    async fn lost(&self, session: SessionId) -> Result<Amount, LedgerError> {
+        self.fate.step("lost", self.inner.lost(session)).await
+    }
+
     async fn opened_since(
         &self,
         user: &Pubkey,

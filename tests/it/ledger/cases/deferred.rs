@@ -201,6 +201,7 @@ pub(crate) async fn a_promise_is_given_up_by_attempts_or_age_and_its_loss_is_boo
     assert_eq!((lost[0].state.clone(), lost[0].standing()), (reason, Standing::Lost));
     assert_eq!(held_units(ledger, session.id).await, 7);
     assert_eq!(ledger.totals(Some(session.id)).await.ok().map(|totals| totals.lost), Some(amount(30)));
+    assert_eq!(ledger.lost(session.id).await.ok(), Some(amount(30)));
 
     let tired = GiveUp { returns: 1, ..NEVER };
     let lost = ledger.give_up(session.id, tired).await.expect("gives up");
