@@ -72,8 +72,12 @@ impl Facilitator {
     }
 
     /// Counts a session's promises by what the ledger says, because one of them is asked for again: the answer of the
-    /// ledger that held it may have been lost before it was counted.
+    /// ledger that held it may have been lost before it was counted. Once a second for a session, however often it is
+    /// asked for.
     pub(super) async fn count_again(self: &Arc<Self>, session: SessionId) -> Result<(), LedgerError> {
+        if !self.deferred.lock().may_ask(session, self.clock.now()) {
+            return Ok(());
+        }
         for promised in self.ledger.promised(Some(session)).await? {
             if self.deferred.change(|t| t.at_least(&promised, &self.settings.deferred)) {
                 self.settle_promises(session);

@@ -8,7 +8,7 @@ use crate::{
     facilitator::settings::DeferredPolicy,
     ledger::Promised,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What waits in one session.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,6 +49,8 @@ pub(super) struct Due {
 pub(super) struct Tallies {
     sessions: HashMap<SessionId, Tally>,
     by_time: BTreeSet<(UnixSeconds, SessionId)>,
+    /// The sessions that the ledger was asked about in this second.
+    asked: (UnixSeconds, HashSet<SessionId>),
 }
 
 impl Tallies {
@@ -76,6 +78,14 @@ impl Tallies {
         self.sessions.insert(session, tally);
         self.arrange(session, policy);
         tally.is_full(policy)
+    }
+
+    /// Whether the ledger may be asked what waits in this session: once a second.
+    pub(super) fn may_ask(&mut self, session: SessionId, now: UnixSeconds) -> bool {
+        if self.asked.0 != now {
+            self.asked = (now, HashSet::new());
+        }
+        self.asked.1.insert(session)
     }
 
     /// At least what the ledger says waits. True when it has reached a trigger.
@@ -228,6 +238,15 @@ mod tests {
         assert!(!tallies.at_least(&promised, &policy) && !tallies.at_least(&promised, &policy));
         assert_eq!(tallies.next_due(), Some(960), "by the age of the one nobody counted");
         assert!(tallies.accept(session(1), units(1), 960, &policy), "two and one are three");
+    }
+
+    #[test]
+    fn the_ledger_is_asked_about_a_session_once_a_second() {
+        let mut tallies = Tallies::default();
+        let asks = [(1, 100), (1, 100), (2, 100), (1, 101), (1, 101), (1, 100)];
+        let may = asks.map(|(number, now)| tallies.may_ask(session(number), now));
+        assert_eq!(may, [true, false, true, true, false, true]);
+        assert_eq!(tallies.asked.1.len(), 1, "of the last second alone");
     }
 
     #[test]

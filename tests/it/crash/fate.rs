@@ -110,6 +110,11 @@ impl Fate {
         self.met.lock().unwrap().keys().copied().collect()
     }
 
+    /// How often a name was met.
+    pub fn times_met(&self, name: &str) -> u64 {
+        self.met.lock().unwrap().get(name).copied().unwrap_or_default()
+    }
+
     pub fn has_met(&self, name: &str) -> bool {
         self.met.lock().unwrap().contains_key(name)
     }

@@ -9,7 +9,10 @@ use sotto::{
     ledger::Ledger,
     programs::inco_token::{AccountState, IncoAccount},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Two promises make a settlement; no round comes to the rescue.
 fn options() -> Options {
@@ -109,6 +112,23 @@ async fn a_promise_that_is_asked_for_again_is_counted_once() {
         assert!(format!("{again:?}").contains("DuplicateSettlement"), "{again:?}");
     }
     assert_eq!(life.promised().await, 1, "asking again is no payment, and one is no trigger");
+    life.facilitator.settle(&life.promise("b")).await.unwrap();
+    life.ends(2).await;
+}
+
+/// Guard: `Tallies::may_ask`. Repeats need no seat, and what they ask is not asked for each of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asking_again_and_again_asks_the_ledger_once_a_second() {
+    let life = Life::begin("asked-often").await;
+    let payment = life.promise("a");
+    life.facilitator.settle(&payment).await.unwrap();
+    let (begun, before) = (Instant::now(), life.fate.times_met("promised"));
+    for _ in 0..30 {
+        life.facilitator.settle(&payment).await.unwrap_err();
+    }
+    let asked = life.fate.times_met("promised") - before;
+    let seconds = begun.elapsed().as_secs() + 2;
+    assert!((1..=seconds).contains(&asked) && seconds < 25, "{asked} times in {seconds} seconds");
     life.facilitator.settle(&life.promise("b")).await.unwrap();
     life.ends(2).await;
 }
