@@ -35,7 +35,11 @@ impl Facilitator {
         }
     }
 
+    /// Asks behind the gate of openings, like the monitor (ADR 0021): while an approve of this user is landing, an account
+    /// that does not name us yet says nothing, and the session that is opening must not end by it. Who holds the gate is
+    /// not waited for: an opening waits for what is on its way, so nothing is known this time.
     async fn revoke_if_delegation_is_gone(&self, session: &Session) -> Result<bool, SignFailure> {
+        let Some(_gate) = self.gates.try_opening(session.user(), &session.intent.asset) else { return Ok(false) };
         let account = decoded(self.account(&self.token_account(session.user())).await?);
         // An account that is missing or unreadable says nothing about who its delegate is.
         if account.is_none_or(|account| self.is_delegate(&account)) {

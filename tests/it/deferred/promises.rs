@@ -1,9 +1,10 @@
 //! What a caller is told, and what becomes of a promise.
 
-use super::{PRICE, Tab, patient};
+use super::{PRICE, Tab, patient, patient_with};
 use crate::support::Options;
 use serde_json::{Value, json};
-use sotto::{domain::amount::Amount, ledger::Held};
+use sotto::{domain::amount::Amount, facilitator::AllowancePolicy, ledger::Held};
+use std::time::Duration;
 
 fn duplicate(answer: &Value) -> bool {
     answer["success"] == json!(false) && answer["errorReason"] == json!("duplicate_settlement")
@@ -133,6 +134,44 @@ async fn a_promise_whose_settlement_failed_is_tried_again() {
     tab.freezes(false).await;
     assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE);
     assert_eq!(tab.totals().await.lost, Amount::ZERO);
+    tab.closes().await;
+}
+
+/// Guard: `revoke_if_delegation_is_gone` asks behind the gate of openings.
+#[tokio::test]
+async fn a_promise_that_is_tried_while_an_approve_lands_does_not_end_the_session_that_opens() {
+    let tab = Tab::open(patient_with(|settings| {
+        settings.deferred.count = 1;
+        settings.decrypt_allowance = AllowancePolicy::Every;
+        // The monitor has nothing to say here.
+        settings.funding.interval = Duration::from_hours(1);
+    }))
+    .await;
+    let world = &tab.world;
+    let opening = world.opening_body(&world.opening(&tab.payer, &tab.merchant.key(), 10_000_000)).await;
+    tab.revokes().await;
+    tab.holds(PRICE, "tried-again-and-again").await;
+    tab.comes_back().await;
+    let returns = async || {
+        let session = tab.session.parse().unwrap();
+        world.ledger().find_payment(session, "tried-again-and-again").await.unwrap().unwrap().returns
+    };
+    // The node takes the approve and stands still.
+    world.net.faults().change(|plan| plan.frozen = true);
+    let tried_again = async {
+        while world.ledger().opening_sessions().await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let tried = returns().await;
+        while returns().await == tried {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        world.net.faults().clear();
+    };
+    let both = async { tokio::join!(world.post("/sessions", &opening), tried_again).0 };
+    let (status, answer) = tokio::time::timeout(Duration::from_secs(30), both).await.expect("it is tried again");
+    assert_eq!((status, &answer["state"]), (201, &json!("open")), "{answer:#}");
+    assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE, "and the promise is kept by the new approve");
     tab.closes().await;
 }
 
