@@ -22,8 +22,12 @@ use std::{fmt, time::Duration};
 
 /// How often a proof is made anew because the balance changed while it was made.
 const TRIES: usize = 5;
+/// The pause after a refusal that names none.
+const PAUSE: Duration = Duration::from_secs(1);
 /// The word of a proof that came too late.
 const STALE: &str = "stale_funding_proof";
+/// The word of one that came too soon after another.
+const BUSY: &str = "session_busy";
 
 /// Why nothing was proved.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +81,8 @@ impl Prover {
         }
     }
 
-    /// Proves the balance behind `session` to its facilitator; a proof that was overtaken by a transfer is made anew.
+    /// Proves the balance behind `session` to its facilitator; a proof that was overtaken by a transfer is made anew, and one
+    /// that came too soon after another is made again when the facilitator says.
     pub async fn prove(&self, session: &OpenSession, wallet: &dyn PayerSigner) -> Result<SessionView, ProveError> {
         let http = FacilitatorHttp::new(&session.facilitator)?;
         let mut tries = 1;
@@ -86,6 +91,10 @@ impl Prover {
             match http.prove_funding(session.id, &body).await? {
                 SessionAnswer::Session(view) => return Ok(*view),
                 SessionAnswer::Refused(refused) if refused.body.error == STALE && tries < TRIES => tries += 1,
+                SessionAnswer::Refused(refused) if refused.body.error == BUSY && tries < TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(refused.retry_after.unwrap_or(PAUSE).min(self.patience)).await;
+                }
                 SessionAnswer::Refused(refused) => return Err(ProveError::Refused(refused.body)),
             }
         }

@@ -13,10 +13,11 @@ use crate::{
         reason::OpenReason,
         session::{Session, SessionId, SessionState},
     },
-    facilitator::{Facilitator, OpenError, OpenRefusal, events::SessionEvent},
+    facilitator::{Facilitator, OpenError, OpenRefusal, events::SessionEvent, readings},
     ledger::{LedgerError, Proved},
 };
 use solana_pubkey::Pubkey;
+use tokio::time::Instant;
 
 /// How many transfers of a proven session may be in flight together.
 const PROVEN_WINDOW: usize = 8;
@@ -102,7 +103,8 @@ impl Facilitator {
     }
 
     /// Takes a proof for an open session. Refuses with `invalid_funding_proof`, `stale_funding_proof`,
-    /// `session_not_open`, `source_not_ready` and `delegate_mismatch`; where no proofs are taken it changes nothing.
+    /// `session_not_open`, `source_not_ready`, `delegate_mismatch`, and `session_busy` while a proof of this user is being
+    /// read or right after this one was; where no proofs are taken it changes nothing.
     pub async fn prove_funding(&self, id: SessionId, proof: &FundingProof) -> Result<(Session, Backing), OpenError> {
         let session = self.existing(id).await?;
         self.check_proof(proof)?;
@@ -130,12 +132,18 @@ impl Facilitator {
         if self.settings.funding.policy == FundingPolicy::Off {
             return Ok(());
         }
+        let busy =
+            |detail| OpenRefusal::because(OpenReason::SessionBusy, detail).again_in(Some(readings::PAUSE.as_secs()));
         // Each costs two reads of the chain: one at a time, and the same one is not read again.
         let Some(_turn) = self.proving.claim(*user) else {
-            return Err(OpenRefusal::because(OpenReason::SessionBusy, "a proof of this user is being read").into());
+            return Err(busy("a proof of this user is being read").into());
         };
         if self.is_proved_by(user, proof).await? {
             return Ok(());
+        }
+        // Nor soon where what it is claimed for is to be counted anew, or where it was stale.
+        if !self.readings.may_read(user, proof.handle, Instant::now()) {
+            return Err(busy("this proof was read a moment ago").into());
         }
         let account = self.token_account(user);
         let (slot, [held]) = self.these_now([account], 0).await?;

@@ -34,6 +34,7 @@ mod monitor;
 mod opening;
 mod probe;
 mod readiness;
+mod readings;
 mod reads;
 mod recipient;
 mod recording;
@@ -163,6 +164,8 @@ pub struct Facilitator {
     finishing: claims::Claims<SessionId>,
     /// Users whose proof a task of this process reads right now.
     proving: claims::Claims<Pubkey>,
+    /// Proofs that were read lately.
+    readings: readings::Readings,
     /// Users whose delegation a task of this process reads a second time.
     doubting: claims::Claims<Pubkey>,
     /// Held by the task that reads histories, one at a time.
@@ -215,6 +218,7 @@ impl Facilitator {
             refreshing: Arc::default(),
             finishing: claims::Claims::default(),
             proving: claims::Claims::default(),
+            readings: readings::Readings::default(),
             doubting: claims::Claims::default(),
             examining: Arc::default(),
             looking: keyed::Keyed::default(),

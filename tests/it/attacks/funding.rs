@@ -32,10 +32,16 @@ pub(super) fn watchful(policy: FundingPolicy) -> Options {
     })
 }
 
+/// Sends a proof, again when it was read a moment ago.
 pub(super) async fn sends_proof(shop: &Shop, body: &Value) -> (u16, Value) {
-    let answer = shop.world.post(&format!("/sessions/{}/funding", shop.session), body).await;
-    crate::openapi::check_answer("/sessions/{id}/funding", "POST", answer.0, &answer.1);
-    answer
+    loop {
+        let answer = shop.world.post(&format!("/sessions/{}/funding", shop.session), body).await;
+        crate::openapi::check_answer("/sessions/{id}/funding", "POST", answer.0, &answer.1);
+        if answer.1["error"] != "session_busy" {
+            return answer;
+        }
+        shop.world.confirmed().await;
+    }
 }
 
 pub(super) async fn proves(shop: &Shop) {
@@ -192,6 +198,41 @@ async fn where_no_proofs_are_taken_nothing_is_proven_and_a_demand_for_it_is_refu
     on_both_sides(&mut demanding, "extra", &json!({ "funding": "required" }));
     is_refused_everywhere(&shop.world, &demanding, "funding_unproven").await;
     shop.closes().await;
+}
+
+/// Guard: `Readings::may_read`. Whoever has seen a proof can post it, and each reading costs requests.
+#[tokio::test]
+async fn a_proof_that_is_sent_again_and_again_is_read_once_a_second() {
+    let options = Options::settings(|settings| {
+        settings.deferred.age_seconds = 100_000;
+        settings.funding.interval = Duration::from_hours(1);
+    });
+    let shop = Shop::open(options, 100_000).await;
+    let (path, body) = (format!("/sessions/{}/funding", shop.session), proof(&shop.world.attested(&shop.payer).await));
+    // Something is claimed from the balance, so that reading it anew could tell something new.
+    let mut promised = shop.payment(1_000, Some("promised-and-not-settled"));
+    promised["paymentRequirements"]["extra"] = json!({ "settlement": "deferred" });
+    let (_, held) = shop.world.post("/settle", &promised).await;
+    assert_eq!(held["success"], true, "{held:#}");
+    let begun = std::time::Instant::now();
+    let histories = || shop.world.net.network().request_counts().get("getSignaturesForAddress").copied().unwrap_or(0);
+    let before = histories();
+    let (mut taken, mut busy) = (0, 0);
+    for _ in 0..20 {
+        match shop.world.post(&path, &body).await {
+            (200, answer) if answer["funding"] == "proven" => taken += 1,
+            (503, answer) if answer["error"] == "session_busy" => busy += 1,
+            other => panic!("{other:#?}"),
+        }
+    }
+    let seconds = begun.elapsed().as_secs() + 1;
+    assert!((1..=seconds).contains(&taken) && taken + busy == 20, "{taken} in {seconds} seconds");
+    assert_eq!(histories() - before, taken, "nothing is read for the others");
+    // A stranger's attestation keeps the payer from nothing.
+    let foreign = proof(&shop.world.attested(&shop.merchant).await);
+    assert_eq!(sends_proof(&shop, &foreign).await.0, 409);
+    proves(&shop).await;
+    shop.world.finish().await;
 }
 
 /// Guards: `check_proof`, and the handle read from the chain.
