@@ -41,7 +41,7 @@ pub(super) enum Refreshed {
     Bought(Signature),
     /// There is no usable account to do it for.
     NotReady,
-    /// Payments are on their way for longer than is waited for them; nothing was spent.
+    /// Payments are on their way for longer than is waited for them, or the payer opens a session; nothing was spent.
     Busy,
     /// A budget is used up.
     OverBudget,
@@ -89,8 +89,11 @@ impl Facilitator {
         session: &Session,
         reader: Option<Pubkey>,
     ) -> Result<Refreshed, SignFailure> {
-        // An opening reads what was approved: where a transfer lowers that, even one of zero, it has to wait.
-        let _open = self.gates.paying(session.user(), &session.intent.asset).await;
+        // An opening reads what was approved: where a transfer lowers that, even one of zero, it has to wait; and nobody
+        // waits here for an opening, which may take its time.
+        let Some(_open) = self.gates.try_paying(session.user(), &session.intent.asset) else {
+            return Ok(Refreshed::Busy);
+        };
         let pair = Pair { payer: *session.user(), payee: session.intent.recipient, reader };
         let accounts = self.accounts_of(session);
         let [source, destination] = accounts;

@@ -394,3 +394,42 @@ async fn who_asks_again_and_again_whether_a_balance_is_readable_is_told_to_wait(
     assert_eq!(shop.asks("merchant", &shop.merchant).await.0, 200, "it was not the merchant who asked");
     shop.closes(1).await;
 }
+
+/// Guard: `refresh_at_rest` waits for no opening.
+#[tokio::test]
+async fn an_opening_that_takes_its_time_keeps_nobody_elses_balance_unreadable() {
+    let allowances = AllowanceSettings { idle_after: Duration::from_millis(300), ..never_at_rest() };
+    let options = Options::settings(move |settings| {
+        settings.decrypt_allowance = AllowancePolicy::Idle;
+        settings.allowances = allowances;
+        settings.cap_check_deadline = Duration::from_mins(1);
+    });
+    let shop = Shop::open(options).await;
+    let world = &shop.world;
+    let (other, others) = (world.wallet(PURSE).await, world.wallet(0).await);
+    let session = world.open(&other, &others.key(), 100_000).await;
+    let opening = world.opening_body(&world.opening(&shop.payer, &shop.merchant.key(), 100_000)).await;
+    world.covalidator.faults().change(|plan| plan.silent_next = u32::MAX);
+    shop.pays().await;
+    let readable = async {
+        // It has landed, and asks for what was approved; meanwhile the payer's accounts come to rest.
+        while in_flight(world, Purpose::Approve).await == 0 {
+            world.confirmed().await;
+        }
+        for _ in 0..10 {
+            world.confirmed().await;
+        }
+        let body = world.payment(&session, &others.key(), PRICE, None);
+        let (status, answer) = world.post("/settle", &body).await;
+        assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer:#}");
+        shop.becomes_readable(&other).await;
+        shop.becomes_readable(&others).await;
+    };
+    tokio::select! {
+        answer = world.post("/sessions", &opening) => panic!("it takes its time: {answer:#?}"),
+        () = readable => {}
+    }
+    assert!(!shop.is_readable(&shop.payer), "left for later");
+    world.covalidator.faults().change(|plan| plan.silent_next = 0);
+    shop.world.finish().await;
+}

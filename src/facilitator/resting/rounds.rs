@@ -32,6 +32,10 @@ impl Facilitator {
         let Some(session) = self.ledger.session(session).await? else { return Ok(()) };
         let accounts = self.accounts_of(&session);
         let now = Instant::now();
+        // While its payer opens a session it is left for the next look, so that nobody else's waits for that opening.
+        if self.gates.try_paying(session.user(), &session.intent.asset).is_none() {
+            return Ok(());
+        }
         if self.may_move_zero(&session)
             && let Some(_buying) = self.unread.claim_at_rest(&accounts, now)
         {
