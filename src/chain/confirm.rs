@@ -21,7 +21,8 @@ pub(super) struct Observer<'a> {
 }
 
 impl Observer<'_> {
-    /// Waits up to `patience` for `attempt` to reach `want`; at least for one answer.
+    /// Waits up to `patience` for `attempt` to reach `want`; at least for one answer. Finality is waited for of what was
+    /// seen before: what is on chain no more is told at once, because somebody has to send it again.
     ///
     /// The deadline of the attempt itself is a block height: past it, and only with proof, it is absent. A time-out
     /// proves nothing: what is told then is what was last seen.
@@ -39,17 +40,21 @@ impl Observer<'_> {
         let dead = self.blockhashes.known_height().is_some_and(|height| height > attempt.last_valid_block_height);
         let ask_after = if dead { Duration::ZERO } else { patience };
         let mut sightings = self.sightings.watch((attempt.signature, want), ask_after);
+        let mut was_seen = want == Commitment::Finalized;
         loop {
             let sighting = sightings.borrow_and_update().clone();
             if let Some(observation) = reached(sighting.seen.as_ref(), want.into()) {
                 return observation;
             }
-            if sighting.answers > 0
-                && sighting.seen.is_none()
-                && let Some(observation) = self.past_its_life(attempt, want).await
-            {
-                return observation;
+            if sighting.answers > 0 && sighting.seen.is_none() {
+                if let Some(observation) = self.past_its_life(attempt, want).await {
+                    return observation;
+                }
+                if was_seen && self.at_the_deadline(attempt, &sighting).await == Observation::Pending {
+                    return Observation::Pending;
+                }
             }
+            was_seen |= sighting.seen.is_some();
             let deadline = begun + if sighting.answers > 0 { patience } else { patience.max(self.pool.timeout()) };
             match timeout_at(deadline, sightings.changed()).await {
                 Ok(Ok(())) => {}

@@ -9,7 +9,8 @@ use solana_pubkey::Pubkey;
 use solana_system_interface::instruction::transfer;
 use sotto::{
     chain::{Chain, ChainError, Commitment, keys::Signer, refresher::RefreshPolicy, rpc::ChainSettings},
-    domain::settlement::Observation,
+    domain::settlement::{Attempt, Observation},
+    ledger::Recorded,
     localnet::{ALL, Odds, TooManyRequests},
 };
 use std::time::{Duration, Instant};
@@ -286,7 +287,47 @@ async fn what_a_fork_took_back_is_absent_once_it_cannot_land_again() {
     scene.net.tick_slots(2);
     assert_eq!(scene.observe(&attempt, Commitment::Finalized, SHORT).await, Observation::Pending);
     scene.expire();
-    assert!(matches!(scene.observe(&attempt, Commitment::Finalized, PATIENCE).await, Observation::Absent(_)));
+    assert!(matches!(scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, Observation::Absent(_)));
+}
+
+/// A transaction that failed, and is waited for to be final.
+async fn failed(scene: &Scene) -> Recorded<Attempt> {
+    let attempt = scene.attempt(&[transfer(&scene.payer.pubkey(), &scene.paid(), 10_000 * SOL)]).await;
+    scene.chain.send(&attempt).await.unwrap();
+    scene.net.tick_slots(2);
+    let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+    assert!(matches!(seen, Observation::Failed { finalised: false, .. }), "{seen:?}");
+    attempt
+}
+
+/// Whoever waits has to send it again: nobody else does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_a_fork_took_back_is_pending_again_at_once() {
+    for (scene, meanwhile) in
+        [(Scene::polling().await, false), (Scene::polling().await, true), (Scene::new().await, false)]
+    {
+        let attempt = failed(&scene).await;
+        let forks = || {
+            scene.net.network().fork_away(&attempt.get().signature).unwrap();
+            scene.net.tick_slots(2);
+        };
+        if !meanwhile {
+            forks();
+        }
+        let begun = Instant::now();
+        let asked = scene.requests("getSignatureStatuses");
+        let (seen, ()) = tokio::join!(scene.observe(&attempt, Commitment::Finalized, PATIENCE), async {
+            if meanwhile {
+                // Seen as it is, and then not any more.
+                while scene.requests("getSignatureStatuses") < asked + 2 {
+                    tokio::task::yield_now().await;
+                }
+                forks();
+            }
+        });
+        assert_eq!(seen, Observation::Pending, "meanwhile: {meanwhile}");
+        assert!(begun.elapsed() < PATIENCE / 2, "not only when patience ends");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
