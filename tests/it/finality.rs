@@ -22,9 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Late enough that a test forks before finality.
 const FINALIZED_AFTER: u64 = 80;
 
+/// Waits until everything is paid and final. A success that was said and whose settlement came to nothing rests before it
+/// is settled again: then nothing is unfinished, and it is still held.
 async fn until_settled(ledger: &dyn Ledger) {
+    let is_settled =
+        async || ledger.unfinished().await.unwrap().is_empty() && ledger.totals(None).await.unwrap().held.get() == 0;
     let settled = async {
-        while !ledger.unfinished().await.unwrap().is_empty() {
+        while !is_settled().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
