@@ -3,8 +3,8 @@
 //!
 //! The order is the promise. A body is read under a deadline of its own and *before* a place to work in is taken, so
 //! whoever dawdles over it keeps a place of his own address and nobody else's. Inside, an answer has a deadline too, and
-//! whatever goes wrong is told in the surface's own format. One timer serves both deadlines, and a body that came in one
-//! piece is passed on as that piece.
+//! whatever goes wrong is told in the surface's own format. A body that came in one piece
+//! is passed on as that piece.
 
 use crate::{
     api::{
@@ -22,7 +22,7 @@ use axum::{
     response::Response,
 };
 use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::sync::Semaphore;
 
 /// What one request may take up.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +88,8 @@ impl Guard {
             request
         };
         let Ok(_place) = self.places.try_acquire() else { return Err(Fault::Overloaded.into()) };
-        timer.as_mut().reset(Instant::now() + self.allowed.answer_within);
+        // A new one, because a timer counts for nothing until somebody waits: most answers come sooner.
+        timer.set(tokio::time::sleep(self.allowed.answer_within));
         tokio::select! {
             biased;
             answer = next.run(request) => Ok(answer),

@@ -6,12 +6,21 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
+/// How many keys are kept before the first look for unused ones.
+const FIRST_SWEEP: usize = 1024;
+
 /// One `L` per key, alive for as long as somebody holds it.
-pub(super) struct Keyed<K, L>(Mutex<HashMap<K, Weak<L>>>);
+pub(super) struct Keyed<K, L>(Mutex<Locks<K, L>>);
+
+struct Locks<K, L> {
+    by_key: HashMap<K, Weak<L>>,
+    /// At how many keys those that nobody uses are forgotten next.
+    sweep_at: usize,
+}
 
 impl<K, L> Default for Keyed<K, L> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Locks { by_key: HashMap::new(), sweep_at: FIRST_SWEEP }))
     }
 }
 
@@ -19,15 +28,16 @@ impl<K: Eq + Hash + Clone, L> Keyed<K, L> {
     /// The lock of this key; a new one is made by `make`.
     pub(super) fn lock_of(&self, key: &K, make: impl FnOnce() -> L) -> Arc<L> {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lock) = locks.get(key).and_then(Weak::upgrade) {
+        if let Some(lock) = locks.by_key.get(key).and_then(Weak::upgrade) {
             return lock;
         }
-        // A new key is the moment to forget keys that nobody uses; amortised, because the map halves at least.
-        if locks.len() >= 1024 && locks.len().is_power_of_two() {
-            locks.retain(|_, lock| lock.strong_count() > 0);
+        if locks.by_key.len() >= locks.sweep_at {
+            locks.by_key.retain(|_, lock| lock.strong_count() > 0);
+            // Twice what is left, so that a look is paid for by as many new keys.
+            locks.sweep_at = FIRST_SWEEP.max(2 * locks.by_key.len());
         }
         let lock = Arc::new(make());
-        locks.insert(key.clone(), Arc::downgrade(&lock));
+        locks.by_key.insert(key.clone(), Arc::downgrade(&lock));
         lock
     }
 }

@@ -8,6 +8,7 @@
 pub mod error;
 pub mod settings;
 
+mod accept;
 mod accounts;
 mod allowances;
 mod approved;

@@ -23,10 +23,6 @@ use crate::{
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::oneshot;
-
-/// Why a payment that came while the service stops is not taken.
-const STOPPING: &str = "the service stops";
 
 /// A settled payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,27 +88,21 @@ impl Facilitator {
             now: self.clock.now(),
         };
         let ticket = self.waiters.register(new.id);
-        let (held, seat) = self.accept(new, &session, seat, deadline).await;
-        match held {
-            Ok(Held::New(hold)) if hold.deferred => {
-                self.waiters.leave(&ticket);
-                Ok(answer.recorded(&hold))
-            }
-            Ok(Held::New(hold)) => {
+        match self.accept(new, &session, deadline).await? {
+            Held::New(hold) if hold.deferred => Ok(answer.recorded(&hold)),
+            Held::New(hold) => {
                 // A promise that would pass the limits of exposure waits after all.
                 let seat = seat.or_else(|| answer.seat());
                 // Without a seat his time is over, and the ledger decides what he is told.
                 let deadline = if seat.is_some() { deadline } else { tokio::time::Instant::now() };
                 answer.wait(hold, ticket, deadline).await
             }
-            other => {
-                self.waiters.leave(&ticket);
-                match other? {
-                    Held::New(hold) | Held::Repeat(hold) => answer.repeat(hold, seat, deadline).await,
-                    Held::NonceConflict => Err(answer.refuse(PayReason::NonceConflict)),
-                    Held::Refused(reason) => Err(answer.refuse(reason)),
-                }
+            Held::Repeat(hold) => {
+                drop(ticket);
+                answer.repeat(hold, seat, deadline).await
             }
+            Held::NonceConflict => Err(answer.refuse(PayReason::NonceConflict)),
+            Held::Refused(reason) => Err(answer.refuse(reason)),
         }
     }
 
@@ -126,75 +116,12 @@ impl Facilitator {
     pub(super) async fn find_repeat(&self, payment: &Payment, session: &Session) -> Result<Option<Hold>, PayError> {
         let Some(nonce) = payment.idempotency_key() else { return Ok(None) };
         let known = self.ledger.find_payment(session.id, nonce).await?;
-        let content = payment.content(&self.settings.network);
         match known {
-            Some(hold) if hold.content != content => {
+            Some(hold) if hold.content != payment.content(&self.settings.network) => {
                 Err(PayRefusal::new(PayReason::NonceConflict).of(session.user()).into())
             }
             known => Ok(known),
         }
-    }
-
-    /// Writes the hold and has it carried, in a task of its own: a caller who hangs up in between ends neither, and what
-    /// is held is counted. His seat goes with it, and is given back when it is over.
-    async fn accept(
-        self: &Arc<Self>,
-        new: NewHold,
-        session: &Session,
-        seat: Option<Seat<Pubkey>>,
-        deadline: tokio::time::Instant,
-    ) -> (Result<Held, PayError>, Option<Seat<Pubkey>>) {
-        let (tell, told) = oneshot::channel();
-        let (this, session) = (Arc::clone(self), session.clone());
-        self.spawn(async move {
-            let held = this.hold_when_allowed(new, &session, deadline).await;
-            if let Ok(Held::New(hold)) = &held {
-                if hold.deferred {
-                    this.promise(hold);
-                } else {
-                    this.wake_lane(hold.session);
-                }
-                this.events.publish(hold.session, SessionEvent::Recorded);
-            }
-            // Who hung up is told when he asks again.
-            let _ = tell.send((held, seat));
-        });
-        // Gone without a word: the service stops.
-        told.await.unwrap_or_else(|_| (Err(PayError::Unavailable { retry_after: 1, source: STOPPING.into() }), None))
-    }
-
-    /// Writes the hold, once no opening of the same user is under way.
-    async fn hold_when_allowed(
-        self: &Arc<Self>,
-        new: NewHold,
-        session: &Session,
-        deadline: tokio::time::Instant,
-    ) -> Result<Held, PayError> {
-        let (user, asset) = (session.user(), &session.intent.asset);
-        let _open = if let Some(open) = self.gates.try_paying(user, asset) {
-            open
-        } else {
-            // Who is content with a hold has no seat so far.
-            let seat = new.deferred.and_then(|_| self.rooms.users.enter(*user));
-            let may_wait = new.deferred.is_none() || seat.is_some();
-            let until = if may_wait { deadline } else { tokio::time::Instant::now() };
-            let Ok(open) = tokio::time::timeout_at(until, self.gates.paying(user, asset)).await else {
-                return Ok(Held::Refused(PayReason::SessionBusy));
-            };
-            open
-        };
-        // The wait may have been long: the session is judged as of now.
-        let new = NewHold { now: self.clock.now(), ..new };
-        let held = self.ledger.hold(&new).await?;
-        // A proof that nobody has looked after for a while may still stand.
-        let looked = async {
-            let looks = tokio::time::timeout_at(deadline, self.look_if_old(session.user()));
-            looks.await.unwrap_or(Ok(false))
-        };
-        if held == Held::Refused(PayReason::FundingUnproven) && looked.await? {
-            return Ok(self.ledger.hold(&NewHold { now: self.clock.now(), ..new }).await?);
-        }
-        Ok(held)
     }
 }
 
@@ -274,12 +201,17 @@ impl Answer<'_> {
         }
         let seat = seat.or_else(|| self.seat());
         let ticket = seat.is_some().then(|| self.facilitator.waiters.join(hold.id)).flatten();
-        // Read again after registering: an outcome between the two would be missed otherwise.
-        let hold = self.facilitator.ledger.find_hold(hold.id).await?.unwrap_or(hold);
+        // Read again after registering: an outcome between the two would be missed otherwise. Where the ledger does not
+        // say, the wait ends with what it says then.
+        let hold = self.facilitator.ledger.find_hold(hold.id).await.ok().flatten().unwrap_or(hold);
         match (&hold.state, ticket) {
             (HoldState::Waiting | HoldState::Planned { .. }, Some(ticket)) => {
                 self.facilitator.wake_lane(self.session.id);
                 self.wait(hold, ticket, deadline).await
+            }
+            // Nothing but the mark of who waits recognises a payment without a nonce when it comes again.
+            (HoldState::Waiting | HoldState::Planned { .. }, None) if hold.nonce.is_none() => {
+                self.end_wait(&hold).await
             }
             (HoldState::Waiting | HoldState::Planned { .. }, None) => Err(self.pending(&hold)),
             (HoldState::Captured { .. } | HoldState::Released { .. }, _) => self.decided(&hold).await,

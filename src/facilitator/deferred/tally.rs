@@ -149,14 +149,15 @@ impl Tallies {
     /// Puts a session where it belongs in the order of time, and forgets it when nothing waits.
     fn arrange(&mut self, session: SessionId, policy: &DeferredPolicy) {
         let Some(tally) = self.sessions.get_mut(&session) else { return };
-        if let Some(before) = tally.due.take() {
-            self.by_time.remove(&(before, session));
-        }
         let by_age = tally.oldest.map(|oldest| oldest.saturating_add(policy.age_seconds));
         let due = [by_age, tally.again_at].into_iter().flatten().min();
-        if let Some(due) = due {
-            tally.due = Some(due);
-            self.by_time.insert((due, session));
+        let before = std::mem::replace(&mut tally.due, due);
+        // Most promises are not their session's first, and change no time.
+        if before != due {
+            self.by_time.extend(due.map(|due| (due, session)));
+            if let Some(before) = before {
+                self.by_time.remove(&(before, session));
+            }
         }
         if tally.is_empty() {
             self.sessions.remove(&session);

@@ -5,7 +5,7 @@ use crate::support::{Options, World};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::{Value, json};
 use sotto::{
-    domain::settlement::State,
+    domain::{amount::Amount, settlement::State},
     facilitator::{AllowancePolicy, Settings, WaitingSettings},
     localnet::{ALL, FaultPlan},
 };
@@ -130,5 +130,42 @@ async fn one_users_openings_do_not_wait_in_crowds() {
     world.net.faults().clear();
     let rest: Vec<Value> = openings.map(|(_, answer)| answer).collect().await;
     assert!(rest.iter().any(|answer| answer["state"] == "open"), "{rest:#?}");
+    shop.world.finish().await;
+}
+
+/// Guard: `repeat` marks what it takes over and cannot wait for. Nothing but that mark tells a payment without a nonce from
+/// a new one.
+#[tokio::test]
+async fn a_pending_payment_without_a_nonce_is_recognised_however_often_nobody_may_wait_for_it() {
+    let options = Options::settings(|settings| {
+        crowded(settings);
+        settings.waiting.per_user = 1;
+        // A promise that would pass the limit waits, and needs a seat only then.
+        settings.deferred.exposure.per_session = Amount::ZERO;
+    });
+    let shop = Shop::open(options, 1_000_000).await;
+    let world = &shop.world;
+    super::quiet(world).await;
+    world.net.faults().set(FaultPlan { missing_confirmation: vec![ALL.to_owned()], ..FaultPlan::default() });
+    let mut body = shop.hasty_payment(1_000, None);
+    body["paymentRequirements"]["extra"] = json!({ "settlement": "deferred" });
+    let (_, pending) = world.post("/settle", &body).await;
+    assert_eq!(pending["errorReason"], "settlement_pending", "{pending:#}");
+
+    let other = sends(world, "/settle", &shop.payment(10, Some("who-has-the-only-seat")));
+    holds(world, 1_010).await;
+    for _ in 0..3 {
+        let (_, again) = world.post("/settle", &body).await;
+        assert_eq!(again["errorReason"], "settlement_pending", "{again:#}");
+        assert_eq!(again["transaction"], pending["transaction"], "{again:#}");
+    }
+    holds(world, 1_010).await;
+    world.net.faults().clear();
+    let other: Value = other.await.unwrap().unwrap().json().await.unwrap();
+    assert_eq!(other["success"], json!(true), "{other:#}");
+    let (_, told) = world.post("/settle", &body).await;
+    assert_eq!((&told["success"], &told["transaction"]), (&json!(true), &pending["transaction"]), "{told:#}");
+    super::quiet(world).await;
+    assert_eq!(world.units(&shop.merchant), 1_010);
     shop.world.finish().await;
 }

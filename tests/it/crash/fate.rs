@@ -74,6 +74,11 @@ impl Fate {
         self.withheld.send_replace(withholds);
     }
 
+    /// How often this verb was called.
+    pub fn times(&self, name: &str) -> u64 {
+        self.met.lock().unwrap().get(name).copied().unwrap_or_default()
+    }
+
     /// Waits until nothing is withheld.
     pub async fn tells(&self) {
         let _ = self.withheld.subscribe().wait_for(|withheld| !withheld).await;

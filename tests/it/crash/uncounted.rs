@@ -2,11 +2,13 @@
 //! settled all the same, without waiting for a background round.
 
 use super::{PRICE, Scene, fate::Fate, process, wait_until_kept};
-use crate::support::{Options, Wallet, World};
+use crate::support::{Options, Wallet, World, payment_in};
+use futures_util::FutureExt as _;
 use sotto::{
     domain::{payment::Payment, session::SessionId},
     facilitator::{DeferredPolicy, Facilitator},
     ledger::Ledger,
+    localnet::{ALL, FaultPlan},
     programs::inco_token::{AccountState, IncoAccount},
 };
 use std::{
@@ -77,7 +79,7 @@ impl Life {
     }
 }
 
-/// Guard: the hold and its count are a task of their own.
+/// Guard: `Writing` carries on without its caller.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promise_to_a_caller_who_hung_up_is_counted() {
     let life = Life::begin("hung-up").await;
@@ -150,4 +152,28 @@ async fn what_came_back_from_a_settlement_whose_end_was_not_told_is_tried_again(
     tokio::time::timeout(Duration::from_secs(20), came_back).await.expect("a settlement comes to nothing");
     life.freezes(&life.scene.payer, false).await;
     life.ends(2).await;
+}
+
+/// Guard: `turn` is awaited by the caller, and by nobody in his place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_whose_caller_hung_up_before_his_turn_is_not_made() {
+    let life = Life::begin("before-his-turn").await;
+    let everything = vec![ALL.to_owned()];
+    life.world.net.faults().set(FaultPlan { missing_confirmation: everything, ..FaultPlan::default() });
+    let opening = life.world.opening(&life.scene.payer, &life.scene.merchant.key(), 5_000);
+    let request = life.world.open_request(&opening).await;
+    let facilitator = Arc::clone(&life.facilitator);
+    let opened = tokio::spawn(async move { facilitator.open_session(request).await });
+    while life.ledger.opening_sessions().await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let waiting = Payment { nonce: None, ..life.scene.payment(life.session, "none") };
+    assert!(life.facilitator.settle(&waiting).now_or_never().is_none(), "he waits for the opening");
+    life.world.net.faults().clear();
+    let session = opened.await.unwrap().unwrap();
+    // His turn would have come before this one's.
+    let payment = payment_in(session.id, &session.intent, PRICE, "after-the-opening");
+    life.facilitator.settle(&payment).await.unwrap();
+    assert_eq!(life.fate.times("hold"), 1);
+    life.ends(1).await;
 }
