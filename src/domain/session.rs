@@ -50,7 +50,7 @@ impl FromStr for SessionId {
     /// Reads the hyphenated lower-case form only, so that an id has one spelling.
     fn from_str(text: &str) -> Result<Self, NotASessionId> {
         let id = Uuid::try_parse(text).map_err(|_| NotASessionId)?;
-        if id.hyphenated().to_string() == text { Ok(Self(id)) } else { Err(NotASessionId) }
+        if id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text { Ok(Self(id)) } else { Err(NotASessionId) }
     }
 }
 

@@ -11,8 +11,7 @@ pub fn parse_key(text: &str) -> Option<Pubkey> {
     if text.len() > 44 {
         return None;
     }
-    let bytes: [u8; 32] = bs58::decode(text).into_vec().ok()?.try_into().ok()?;
-    Some(Pubkey::new_from_array(bytes))
+    text.parse().ok()
 }
 
 /// Reads a base58 signature; `None` unless it is 64 bytes.
@@ -21,7 +20,7 @@ pub fn parse_signature(text: &str) -> Option<[u8; 64]> {
     if text.len() > 88 {
         return None;
     }
-    bs58::decode(text).into_vec().ok()?.try_into().ok()
+    text.parse::<solana_signature::Signature>().ok().map(Into::into)
 }
 
 /// Whether `signature` is `signer`'s over `message`, by the strict rules of RFC 8032 (no malleable encodings, no weak

@@ -74,9 +74,12 @@ impl Touched {
         Ok(touched)
     }
 
-    /// Takes the rows out.
-    pub(super) fn take(&self) -> Vec<i64> {
-        std::mem::take(&mut self.lock())
+    /// Gives the rows to `look`, and forgets them.
+    pub(super) fn take<T>(&self, look: impl FnOnce(&[i64]) -> T) -> T {
+        let mut rows = self.lock();
+        let seen = look(&rows);
+        rows.clear();
+        seen
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<i64>> {

@@ -282,10 +282,10 @@ impl Desk {
         for job in batch {
             let ran = if several && job.is_plain() { self.plain(job.as_mut()) } else { self.isolated(job.as_mut()) };
             match ran {
-                Ok(spent) => changes.extend(Change::all(&self.touched.take(), spent)),
+                Ok(spent) => self.touched.take(|rows| changes.extend(Change::all(rows, spent))),
                 Err(failure) => {
                     roll_back(conn);
-                    drop(self.touched.take());
+                    self.touched.take(|_| ());
                     return Err(failure);
                 }
             }

@@ -225,12 +225,9 @@ fn required_object<'a>(object: &Object<'a>, name: &str) -> Result<Object<'a>, Re
 
 /// A key that is not a key cannot be the session's; it gets that reason, with the cause in the sentence.
 fn key(object: &Object<'_>, name: &str, reason: PayReason) -> Result<Pubkey, Refused> {
-    let path = object.path_of(name);
-    let Some(text) = object.text(name)? else {
-        return Err(Refused::because(PayReason::BadRequest, format!("`{path}` is required.")));
-    };
-    signed::parse_key(text)
-        .ok_or_else(|| Refused::because(reason, format!("`{path}` must be a base58 public key of 32 bytes.")))
+    let refuse = |reason, what| Refused::because(reason, format!("`{}` {what}.", object.path_of(name)));
+    let text = object.text(name)?.ok_or_else(|| refuse(PayReason::BadRequest, "is required"))?;
+    signed::parse_key(text).ok_or_else(|| refuse(reason, "must be a base58 public key of 32 bytes"))
 }
 
 /// Every amount that one side states, each strictly read.
@@ -243,12 +240,9 @@ fn amount_member(object: &Object<'_>, name: &str) -> Result<Option<Amount>, Refu
     let Some(value) = object.get(name) else {
         return Ok(None);
     };
-    let path = object.path_of(name);
+    let refuse =
+        |what: String| Refused::because(PayReason::InvalidAmount, format!("`{}`{what}.", object.path_of(name)));
     // A JSON number is refused: beyond 2^53 its meaning depends on who reads it.
-    let Some(text) = value.as_str() else {
-        return Err(Refused::because(PayReason::InvalidAmount, format!("`{path}` must be a string.")));
-    };
-    Amount::parse_positive(text)
-        .map(Some)
-        .map_err(|error| Refused::because(PayReason::InvalidAmount, format!("`{path}`: {error}.")))
+    let text = value.as_str().ok_or_else(|| refuse(" must be a string".to_owned()))?;
+    Amount::parse_positive(text).map(Some).map_err(|error| refuse(format!(": {error}")))
 }
