@@ -63,6 +63,11 @@ impl Scene {
         answer
     }
 
+    /// The same, and from the moment it lands no slot begins by itself: nothing becomes final, and no blockhash dies.
+    async fn pays_and_stands_still(&self, nonce: &str) -> Value {
+        self.world.lands_and_stands_still(&self.merchant, self.pays(nonce)).await
+    }
+
     /// Lets this many slots pass.
     async fn slots(&self, count: u64) {
         let until = self.world.net.network().slot() + count;

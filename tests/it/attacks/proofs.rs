@@ -4,7 +4,7 @@
 use super::{
     PURSE, Shop,
     funding::{is_told, proves, sends_proof, source, watchful},
-    is_refused_everywhere, on_both_sides, view,
+    is_refused_everywhere, on_both_sides, quiet, view,
 };
 use crate::support::{Options, World, proof_body as proof};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use sotto::{
         funding::{Examined, FundingPolicy, Look, Lost},
         settlement::State,
     },
-    facilitator::AllowancePolicy,
+    facilitator::{AllowancePolicy, Settings},
     localnet::{ALL, FaultPlan, standins::Delegation},
 };
 use std::{
@@ -70,32 +70,37 @@ async fn a_proof_counts_when_the_cap_becomes_known_and_where_it_does_not_bind() 
 /// Guard: `Settlement::stands_at`. The proof was read between the landing that was told and the one that stands.
 #[tokio::test]
 async fn a_fork_that_moves_a_transfer_past_a_proof_voids_the_proof() {
-    let options = Options::settings(|settings| {
+    let advisory = |settings: &mut Settings| {
         settings.funding.policy = FundingPolicy::Advisory;
-        // Nobody looks until it has landed again.
-        settings.finality_after = Duration::from_secs(3);
         settings.decrypt_allowance = AllowancePolicy::Never;
+    };
+    let options = Options::settings(move |settings| {
+        advisory(settings);
+        // This process never looks at what has landed; the next one does.
+        settings.finality_after = Duration::from_hours(1);
     });
-    let shop = Shop::open(Options { finalized_after: 200, ..options }, 100_000).await;
-    let network = shop.world.net.network();
+    let mut shop = Shop::open(Options { finalized_after: 40, ..options }, 100_000).await;
     let before = shop.world.attested(&shop.payer).await;
-    let answer = shop.pays(1_000, None).await;
+    let answer = shop.world.lands_and_stands_still(&shop.merchant, shop.pays(1_000, None)).await;
     let signature: Signature = answer["transaction"].as_str().unwrap().parse().unwrap();
-    let taken = network.fork_away(&signature).unwrap();
-    for _ in 0..3 {
-        shop.world.confirmed().await;
-    }
+    let taken = shop.world.net.network().fork_away(&signature).unwrap();
+    shop.world.passes(6);
     let (status, told) = sends_proof(&shop, &proof(&before)).await;
     assert_eq!((status, &told["funding"]), (200, &json!("proven")), "{told:#}");
     assert_eq!(source(&shop).await.bound.unwrap().claimed.get(), 0, "it is believed to have been paid before");
-    shop.world.confirmed().await;
+    shop.world.passes(2);
     let moved = taken.transactions.into_iter().find(|tx| tx.signatures[0] == signature).unwrap();
-    network.send(moved).unwrap();
+    shop.world.net.network().send(moved).unwrap();
+    shop.world.kill().await;
+    shop.world.configure(advisory);
+    shop.world.boot().await;
+    shop.world.moves_on();
     let until = Instant::now() + Duration::from_secs(20);
     while source(&shop).await.bound.unwrap().lost.is_none() {
         assert!(Instant::now() < until, "1,000 are paid that the proof still counts");
         shop.world.confirmed().await;
     }
+    quiet(&shop.world).await;
     let bound = source(&shop).await.bound.unwrap();
     assert_eq!((bound.lost.map(|(lost, _)| lost), bound.claimed.get()), (Some(Lost::Fork), 1_000));
     let totals = shop.world.ledger().totals(None).await.unwrap();

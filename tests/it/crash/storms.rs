@@ -33,7 +33,7 @@ each_engine! { cases
     a_process_that_dies_while_it_books_a_failure_loses_and_repeats_nothing,
 }
 
-/// Late enough that a fork can come before finality.
+/// Late enough that slots can be made to stand still before finality.
 const FINALIZED_AFTER: u64 = 40;
 
 struct Scene {
@@ -56,7 +56,7 @@ impl Scene {
         told.fetch_add(u64::from(process.settle(&payment).await.is_ok()), Ordering::SeqCst);
     }
 
-    /// Takes the newest landing back, and lets nothing land until it is signed anew.
+    /// Takes the newest landing back, for which slots stand still, and lets nothing land until it is signed anew.
     async fn storm(&self) {
         let unfinished = self.ledger.unfinished().await.unwrap();
         let newest = unfinished.into_iter().next_back().expect("a landing that is not final");
@@ -64,6 +64,7 @@ impl Scene {
         let signature = newest.attempt.expect("it was sent").get().signature;
         self.world.net.faults().change(|plan| plan.drop_sends = Odds { next: 0, per_mille: 1_000 });
         self.world.net.network().fork_away(&signature).unwrap();
+        self.world.moves_on();
         while self.ledger.load_work(id).await.unwrap().settlement.attempts == attempts {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -72,6 +73,7 @@ impl Scene {
 
     /// The weather of a life that ended early does not last.
     async fn calm(&self) {
+        self.world.moves_on();
         self.world.net.faults().clear();
         if self.world.token_account(&self.merchant.key()).is_some_and(|it| it.state == AccountState::Frozen) {
             self.world.lands(self.world.thaw(&self.merchant.key()));
@@ -107,7 +109,7 @@ async fn live(process: &Arc<Facilitator>, scene: &Scene, session: &Session, told
     }
     scene.pays(process, session, "waited-too-long", told).await;
 
-    scene.pays(process, session, "forked-away", told).await;
+    world.lands_and_stands_still(&scene.merchant, scene.pays(process, session, "forked-away", told)).await;
     scene.storm().await;
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use solana_signature::Signature;
 use sotto::domain::settlement::State;
 
-/// Finality comes late enough that a fork can come before it.
+/// Finality comes late enough that slots can be made to stand still before it.
 fn slow_finality() -> Options {
     Options { finalized_after: 40, ..Options::default() }
 }
@@ -19,9 +19,10 @@ fn transaction(answer: &Value) -> Signature {
 #[tokio::test]
 async fn a_confirmed_payment_that_a_fork_took_back_is_settled_again_exactly_once() {
     let scene = Scene::set(slow_finality()).await;
-    let answer = scene.pays("forked").await;
+    let answer = scene.pays_and_stands_still("forked").await;
     scene.world.net.network().fork_away(&transaction(&answer)).unwrap();
     assert_eq!(scene.world.units(&scene.merchant), 0, "it is gone");
+    scene.world.moves_on();
     scene.until("settled again", async || scene.world.units(&scene.merchant) == PRICE).await;
     scene.quiet().await;
     assert_eq!(scene.world.units(&scene.merchant), PRICE, "and not twice");
@@ -36,13 +37,14 @@ async fn a_confirmed_payment_that_a_fork_took_back_is_settled_again_exactly_once
 #[tokio::test]
 async fn a_payment_that_lands_again_on_the_new_fork_is_not_signed_anew() {
     let scene = Scene::set(slow_finality()).await;
-    let answer = scene.pays("moved").await;
+    let answer = scene.pays_and_stands_still("moved").await;
     let (network, signature) = (scene.world.net.network(), transaction(&answer));
     let taken = network.fork_away(&signature).unwrap();
     let moved = taken.transactions.into_iter().find(|tx| tx.signatures[0] == signature).unwrap();
-    scene.slots(3).await;
+    scene.world.passes(3);
     // Unless the same bytes were sent again before, which is as good.
     _ = network.send(moved);
+    scene.world.moves_on();
     scene.quiet().await;
     assert_eq!(scene.world.ledger().totals(None).await.unwrap().transfers, 1);
     let kept = scene.settle("moved").await;
@@ -50,10 +52,11 @@ async fn a_payment_that_lands_again_on_the_new_fork_is_not_signed_anew() {
     scene.closes(1).await;
 }
 
-/// Several at once, some before and some after they were told.
+/// Several payments, of which every other one is taken back before anybody was told that it landed.
 #[tokio::test]
 async fn forks_under_payments_lose_and_repeat_nothing() {
     let scene = Scene::set(Options { finalized_after: 40, ..without_allowances() }).await;
+    let world = &scene.world;
     let pay = async {
         for number in 0..6 {
             scene.pays(&format!("stormy-{number}")).await;
@@ -62,16 +65,20 @@ async fn forks_under_payments_lose_and_repeat_nothing() {
     let fork = async {
         let mut taken_back = 0;
         for round in 1..=4 {
-            let transfers = async || scene.world.ledger().totals(None).await.unwrap().transfers;
-            scene.until("a payment lands", async || transfers().await >= round).await;
-            // One that would reach into what is final takes nothing back.
-            let taken = scene.world.net.network().fork_and_replay(4, 1);
-            taken_back += taken.map_or(0, |taken| taken.transactions.len());
+            scene.until("a payment lands", async || world.units(&scene.merchant) >= round * PRICE).await;
+            world.stands_still();
+            if round % 2 == 0 {
+                world.passes(2);
+                let told = async || world.ledger().totals(None).await.unwrap().transfers >= round;
+                scene.until("it is told", told).await;
+            }
+            taken_back += world.net.network().fork_and_replay(5, 1).unwrap().transactions.len();
+            world.moves_on();
         }
         taken_back
     };
     let ((), taken_back) = tokio::join!(pay, fork);
-    assert!(taken_back > 0, "nothing was taken back");
+    assert!(taken_back >= 4, "{taken_back} were taken back");
     scene.closes(6).await;
 }
 
@@ -79,10 +86,11 @@ async fn forks_under_payments_lose_and_repeat_nothing() {
 #[tokio::test]
 async fn a_fork_that_nobody_watched_is_noticed_at_the_next_start() {
     let mut scene = Scene::set(slow_finality()).await;
-    let answer = scene.pays("unwatched").await;
+    let answer = scene.pays_and_stands_still("unwatched").await;
     scene.world.kill().await;
     scene.world.net.network().fork_away(&transaction(&answer)).unwrap();
     scene.world.boot().await;
+    scene.world.moves_on();
     scene.until("settled again", async || scene.world.units(&scene.merchant) == PRICE).await;
     scene
         .until("final", async || {

@@ -8,13 +8,15 @@
 //! `.fork_away(&signature)`, `.fork_and_replay(3, 2)`), a second endpoint that lags or forgets
 //! (`world.net.open_endpoint(None)`, then `.faults().lag_behind(10)` or `.forget_before(slot)`), and somebody else's
 //! transaction that lands between our simulation and our landing (`world.net.network().ambush(account, tx)`). Strangers'
-//! transfers, an owner's debits, burns and revokes, and freezes are one-liners of `strangers`.
+//! transfers, an owner's debits, burns and revokes, and freezes are one-liners of `strangers`. What must come before
+//! something is final, or before a blockhash is dead, comes while slots stand still (`slots`).
 
 mod actors;
 pub mod engine;
 mod opening;
 mod proofs;
 mod requests;
+mod slots;
 mod strangers;
 
 pub use actors::Wallet;
@@ -22,6 +24,7 @@ pub use engine::Engine;
 pub use opening::{Opening, wire};
 pub use proofs::proof_body;
 pub use requests::payment_in;
+pub use slots::SLOT;
 
 use serde_json::Value;
 use solana_pubkey::Pubkey;
@@ -48,7 +51,7 @@ use sotto::{
     },
     ledger::Ledger,
     localnet::{
-        Localnet, LocalnetConfig, Slots,
+        self, Localnet, LocalnetConfig,
         covalidator::LocalCovalidator,
         faucet::{DEMO_DECIMALS, Faucet, FaucetConfig},
         standins::{Delegation, Rules, StandInConfig, Switches},
@@ -66,8 +69,6 @@ use std::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Slots are short so that tests are; everything else is the default.
-const SLOT: Duration = Duration::from_millis(25);
 /// Finality comes soon, but after confirmation.
 const FINALIZED_AFTER: u64 = 6;
 /// What the facilitator's key starts with, in lamports.
@@ -121,6 +122,7 @@ pub struct World {
     pub programs: Programs,
     pub chance: Arc<dyn Chance>,
     pub http: reqwest::Client,
+    slots: slots::Slots,
     options: Options,
     spender: [u8; 32],
     fee_payer: [u8; 32],
@@ -147,7 +149,7 @@ impl World {
         let chance: Arc<dyn Chance> = Arc::new(SeededChance::new(WORLDS.fetch_add(1, Ordering::SeqCst)));
         let rules = Rules { delegation: options.delegation, ..Rules::default() };
         let net = Localnet::start(LocalnetConfig {
-            slots: Slots::Every(SLOT),
+            slots: localnet::Slots::ByHand,
             finalized_after: options.finalized_after,
             stand_ins: StandInConfig { switches: Arc::new(Switches::new(rules)), ..StandInConfig::default() },
             ..LocalnetConfig::default()
@@ -168,6 +170,7 @@ impl World {
         let faucet = Faucet::open(chain, faucet).unwrap();
         let (spender, fee_payer) = (draw(&*chance), draw(&*chance));
         let network = Network::local(&net.genesis_hash(), &["solana:devnet".to_owned()]);
+        let slots = slots::Slots::of(net.network().clone());
         let mut world = Self {
             net,
             covalidator,
@@ -176,6 +179,7 @@ impl World {
             programs: Programs::default(),
             chance,
             http: reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap(),
+            slots,
             spender,
             fee_payer: if options.separate_fee_payer { fee_payer } else { spender },
             options,
@@ -293,7 +297,13 @@ impl World {
 
     /// Starts the facilitator on the world's ledger, as a process would.
     pub async fn boot(&mut self) {
-        let (ledger, chain) = (self.open_ledger("sotto.db").await, self.connect());
+        let ledger = self.open_ledger("sotto.db").await;
+        self.boot_over(ledger).await;
+    }
+
+    /// The same over any ledger.
+    pub async fn boot_over(&mut self, ledger: Arc<dyn Ledger>) {
+        let chain = self.connect();
         let facilitator = self.facilitator_over(ledger.clone(), chain.clone());
         facilitator.recover().await.unwrap();
         // Crowds of callers are what some tests are about.
@@ -308,6 +318,11 @@ impl World {
             api::serve(listener, router, ServerSettings::default(), stop).await;
         });
         self.running = Some(Running { facilitator, ledger, chain, url, server });
+    }
+
+    /// The next process is configured anew: its settings are changed by `change`, and by nothing else.
+    pub fn configure(&mut self, change: impl Fn(&mut Settings) + Send + Sync + 'static) {
+        self.options.settings = Box::new(change);
     }
 
     /// The next process is configured without them.
@@ -370,6 +385,7 @@ impl World {
     /// Waits until nothing is unfinished and asserts what must hold after every scenario.
     pub async fn finish(mut self) {
         self.finished = true;
+        self.moves_on();
         let ledger = self.running().ledger.clone();
         let settled = async {
             while !ledger.unfinished().await.unwrap().is_empty() {
