@@ -1,7 +1,10 @@
 //! What is lost, late, repeated or cut off in the middle: nothing is charged twice and nothing is lost.
 
 use super::{PURSE, Shop, becomes, is_refused_everywhere, quiet, sends, transfers};
-use crate::support::{Options, World};
+use crate::{
+    crash::{fate::Fate, mortal::MortalLedger},
+    support::{Options, World},
+};
 use serde_json::{Value, json};
 use sotto::{
     domain::settlement::State,
@@ -9,7 +12,7 @@ use sotto::{
     ledger::Totals,
     localnet::{ALL, FaultPlan, Odds},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 fn late(slots: u64) -> FaultPlan {
     FaultPlan { late_confirmation: BTreeMap::from([(ALL.to_owned(), slots)]), ..FaultPlan::default() }
@@ -109,7 +112,7 @@ async fn survives(plan: FaultPlan, at: impl AsyncFn(&Shop) -> bool, expected: &s
 #[tokio::test]
 async fn r15_killed_before_anything_was_signed() {
     let plan =
-        FaultPlan { latency: BTreeMap::from([("simulateTransaction".to_owned(), 2_000)]), ..FaultPlan::default() };
+        FaultPlan { latency: BTreeMap::from([("simulateTransaction".to_owned(), 60_000)]), ..FaultPlan::default() };
     survives(plan, async |shop| is(shop, State::Reserved).await, "settlement_expired", 0).await;
 }
 
@@ -124,7 +127,8 @@ async fn r15_killed_after_a_send_that_was_lost() {
 #[tokio::test]
 async fn r15_killed_after_landing_and_before_the_ledger_knew() {
     let landed = async |shop: &Shop| shop.world.units(&shop.merchant) == 1_000 && is(shop, State::InFlight).await;
-    survives(late(60), landed, "success", 1).await;
+    let untold = FaultPlan { missing_confirmation: vec![ALL.to_owned()], ..FaultPlan::default() };
+    survives(untold, landed, "success", 1).await;
 }
 
 /// Guard: `opening_sessions` in `recover`.
@@ -151,25 +155,29 @@ async fn r15_an_opening_that_was_cut_off_opens_by_itself() {
     world.finish().await;
 }
 
-/// Guard: `round` finishes openings that nobody works at. The caller hung up, the chain was away for a moment: the
-/// session opens or ends, without a restart.
+/// Guard: `round` finishes openings that nobody works at. The caller hung up between the row and the signature: nothing
+/// was sent, and the session ends without a restart.
 #[tokio::test]
-async fn r15_an_opening_whose_caller_hung_up_opens_by_itself() {
-    let world = World::start().await;
+async fn r15_an_opening_whose_caller_hung_up_ends_by_itself() {
+    let mut world = World::start().await;
     let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
+    world.kill().await;
+    let (inner, fate) = (world.open_ledger("sotto.db").await, Fate::immortal());
+    world.boot_over(Arc::new(MortalLedger { inner, fate: Arc::clone(&fate) })).await;
     let body = world.opening_body(&world.opening(&payer, &merchant.key(), 1_000)).await;
-    let latency = BTreeMap::from([("getMultipleAccounts".to_owned(), 300), ("getEpochInfo".to_owned(), 700)]);
-    world.net.faults().set(FaultPlan { latency, ..FaultPlan::default() });
+    // The row is written, and its writer is never told so: he signs nothing.
+    fate.withhold(true);
     let request = sends(&world, "/sessions", &body);
     while world.ledger().opening_sessions().await.unwrap().is_empty() {
         tokio::task::yield_now().await;
     }
-    // The row is written, the signature is not: here the caller goes.
+    let session = world.ledger().opening_sessions().await.unwrap()[0].id.to_string();
     request.abort();
     let _ = request.await;
-    world.net.faults().clear();
-    let session = world.ledger().opening_sessions().await.unwrap()[0].id.to_string();
     becomes(&world, &session, "rejected").await;
+    fate.withhold(false);
+    let (_, again) = world.post("/sessions", &body).await;
+    assert_eq!(again["error"], "approve_submit_failed", "nothing was sent, and another nonce may try: {again:#}");
     world.finish().await;
 }
 

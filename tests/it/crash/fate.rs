@@ -33,7 +33,7 @@ pub struct Fate {
     met: Mutex<BTreeMap<&'static str, u64>>,
     /// Events of which kind are still to be recorded without anybody being told so, and how many.
     untold: Mutex<(&'static str, u64)>,
-    /// Whether holds are written and nobody is told.
+    /// Whether holds and new sessions are written and nobody is told.
     withheld: watch::Sender<bool>,
     /// What accounts were when they were first read, while the node that is read stands still.
     stuck: Mutex<Option<HashMap<Pubkey, Option<ChainAccount>>>>,
@@ -69,7 +69,7 @@ impl Fate {
         *self.untold.lock().unwrap() = (word, events);
     }
 
-    /// From now on holds are written and the ledger does not say so, until it is let again.
+    /// From now on holds and new sessions are written and the ledger does not say so, until it is let again.
     pub fn withhold(&self, withholds: bool) {
         self.withheld.send_replace(withholds);
     }

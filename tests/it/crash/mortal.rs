@@ -37,7 +37,9 @@ pub struct MortalLedger {
 #[async_trait]
 impl Ledger for MortalLedger {
     async fn open_session(&self, session: &Session) -> Result<Opened, LedgerError> {
-        self.fate.step("open_session", self.inner.open_session(session)).await
+        let opened = self.fate.step("open_session", self.inner.open_session(session)).await;
+        self.fate.tells().await;
+        opened
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, LedgerError> {
