@@ -165,7 +165,10 @@ async fn one_who_waits_is_told_of_the_expiry_when_it_happens() {
     let scene = Scene::new().await;
     let attempt = scene.attempt_of(SOL).await;
     let (seen, ()) = tokio::join!(scene.observe(&attempt, Commitment::Confirmed, PATIENCE), async {
-        tokio::time::sleep(SHORT).await;
+        // He waits, and knows of nothing.
+        while scene.chain.counts().subscriptions == 0 {
+            tokio::task::yield_now().await;
+        }
         scene.expire();
     });
     assert!(matches!(seen, Observation::Absent(_)), "{seen:?}");
@@ -185,7 +188,7 @@ async fn a_node_that_stands_still_proves_nothing() {
     let scene = Scene::start(by_hand(), |net| ChainSettings {
         refresh: RefreshPolicy {
             every: Duration::from_millis(30),
-            stalled_after: Duration::from_secs(1),
+            stalled_after: Duration::from_secs(2),
             ..RefreshPolicy::default()
         },
         ..settings(net.rpc_url(), Some(net.ws_url()))
@@ -196,8 +199,14 @@ async fn a_node_that_stands_still_proves_nothing() {
     scene.chain.send(&attempt).await.unwrap();
     scene.net.tick_slots(300);
     assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Pending);
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
-    assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown);
+    let begun = Instant::now();
+    let seen = loop {
+        let seen = scene.observe(&attempt, Commitment::Confirmed, SHORT).await;
+        if seen != Observation::Pending || begun.elapsed() > PATIENCE {
+            break seen;
+        }
+    };
+    assert_eq!(seen, Observation::Unknown, "it has stood still for too long");
     let error = scene.chain.latest_blockhash().await.unwrap_err();
     assert!(matches!(error, ChainError::Unavailable { .. }), "nothing is signed on a dead hash: {error:?}");
     scene.net.faults().clear();

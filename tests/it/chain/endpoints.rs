@@ -74,17 +74,12 @@ async fn an_endpoint_that_asks_for_rest_rests_while_the_other_serves() {
         chain.accounts(&[Pubkey::default()]).await.unwrap();
     }
     net.network().reset_request_counts();
-    while begun.elapsed() < Duration::from_secs(2) {
+    while net.network().request_counts().is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "it is asked again after its rest");
         chain.accounts(&[Pubkey::default()]).await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(net.network().request_counts().is_empty(), "{:?}", net.network().request_counts());
-    assert_eq!(chain.endpoints()[0].state, EndpointState::Resting);
-    while begun.elapsed() < Duration::from_secs(6) && net.network().request_counts().is_empty() {
-        chain.accounts(&[Pubkey::default()]).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert!(!net.network().request_counts().is_empty(), "it is asked again after its rest");
+    assert!(begun.elapsed() >= Duration::from_secs(3), "left alone for as long as it asked: {:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

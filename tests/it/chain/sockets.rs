@@ -6,8 +6,9 @@ use super::{
 };
 use futures_util::future::join_all;
 use sotto::{
-    chain::{ChainCounts, Commitment, PushPolicy, rpc::ChainSettings},
+    chain::{ChainCounts, Commitment, PushPolicy, rpc::ChainSettings, sightings::PollPolicy},
     domain::settlement::Observation,
+    localnet::Localnet,
 };
 use std::time::Duration;
 
@@ -22,8 +23,19 @@ async fn until(scene: &Scene, enough: impl Fn(&ChainCounts) -> bool) {
     assert!(reached.is_ok(), "{:?}", scene.chain.counts());
 }
 
-/// Waits for all attempts together, landing them once `subscribed` subscriptions stand.
-async fn land_all(scene: &Scene, count: usize, subscribed: u64) -> Vec<Observation> {
+/// Settings by which nothing is asked again and again: what the poller asks it was told to ask.
+fn seldom_polling(net: &Localnet) -> ChainSettings {
+    let poll = PollPolicy {
+        first: Duration::from_secs(10),
+        most: Duration::from_secs(10),
+        after_push: PATIENCE.saturating_sub(Duration::from_secs(1)),
+    };
+    ChainSettings { poll, ..settings(net.rpc_url(), Some(net.ws_url())) }
+}
+
+/// Waits for all attempts together, landing them once `subscribed` subscriptions stand and the network was asked about
+/// statuses so often.
+async fn land_all(scene: &Scene, count: usize, subscribed: u64, asked: u64) -> Vec<Observation> {
     let mut attempts = Vec::new();
     for _ in 0..count {
         attempts.push(scene.sent().await);
@@ -31,6 +43,7 @@ async fn land_all(scene: &Scene, count: usize, subscribed: u64) -> Vec<Observati
     let waits = attempts.iter().map(|attempt| scene.observe(attempt, Commitment::Confirmed, PATIENCE));
     let (seen, ()) = tokio::join!(join_all(waits), async {
         until(scene, |counts| counts.subscriptions >= subscribed).await;
+        scene.is_asked("getSignatureStatuses", asked).await;
         scene.net.tick_slots(2);
     });
     seen
@@ -69,14 +82,16 @@ async fn in_the_steady_state_a_settlement_costs_one_request_and_a_pushed_notice(
 #[tokio::test(flavor = "multi_thread")]
 async fn many_waiters_share_one_socket_and_more_than_it_carries_open_another() {
     let push = PushPolicy { per_socket: 4, sockets: 3, ..PushPolicy::default() };
-    let scene =
-        Scene::start(by_hand(), |net| ChainSettings { push, ..settings(net.rpc_url(), Some(net.ws_url())) }).await;
+    let scene = Scene::start(by_hand(), |net| ChainSettings { push, ..seldom_polling(net) }).await;
     until(&scene, |counts| counts.sockets == 1).await;
-    let seen = land_all(&scene, 4, 4).await;
+    let seen = land_all(&scene, 4, 4, 0).await;
     assert!(seen.iter().all(|seen| landed(seen, false)), "{seen:?}");
     assert_eq!((scene.chain.counts().sockets, scene.chain.counts().notices), (1, 4));
+    // The socket has let go of all four.
+    scene.is_asked("signatureUnsubscribe", 4).await;
 
-    let seen = land_all(&scene, 7, 4 + 7).await;
+    // When the second socket stands, everybody is asked about; then they land.
+    let seen = land_all(&scene, 7, 4 + 7, 1).await;
     assert!(seen.iter().all(|seen| landed(seen, false)), "{seen:?}");
     let counts = scene.chain.counts();
     assert_eq!((counts.sockets, counts.notices), (2, 11), "{counts:?}");
@@ -93,14 +108,14 @@ async fn what_no_socket_has_room_for_is_polled_for() {
     })
     .await;
     until(&scene, |counts| counts.sockets == 1).await;
-    let seen = land_all(&scene, 5, 2).await;
+    let seen = land_all(&scene, 5, 2, 0).await;
     assert!(seen.iter().all(|seen| landed(seen, false)), "{seen:?}");
     assert!(scene.chain.counts().statuses > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_cut_everybody_is_subscribed_again_and_asked_about_in_one_batch() {
-    let scene = Scene::new().await;
+    let scene = Scene::start(by_hand(), seldom_polling).await;
     until(&scene, |counts| counts.sockets == 1).await;
     let mut attempts = Vec::new();
     for _ in 0..20 {
@@ -111,14 +126,15 @@ async fn after_a_cut_everybody_is_subscribed_again_and_asked_about_in_one_batch(
         until(&scene, |counts| counts.subscriptions == 20).await;
         scene.net.faults().disconnect_websockets();
         until(&scene, |counts| counts.subscriptions == 40).await;
+        // Once when the socket went and once when the new subscriptions stood.
+        scene.is_asked("getSignatureStatuses", 2).await;
         scene.net.tick_slots(2);
     });
     assert!(seen.iter().all(|seen| landed(seen, false)), "{seen:?}");
     let counts = scene.chain.counts();
     assert_eq!(counts.sockets, 2);
     assert!(counts.notices >= 1, "the new socket pushes");
-    // Once when the socket went and once when the new subscriptions stood; and perhaps on their way to being told.
-    assert!((2..=40).contains(&counts.statuses), "{counts:?}");
+    assert!((2..=4).contains(&counts.statuses), "in batches: {counts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +157,7 @@ async fn a_socket_that_has_gone_silent_is_found_out_and_replaced() {
     until(&scene, |counts| counts.sockets == 1).await;
     tunnel.swallow();
     until(&scene, |counts| counts.sockets == 2).await;
-    let seen = land_all(&scene, 1, 1).await;
+    let seen = land_all(&scene, 1, 1, 0).await;
     assert!(landed(&seen[0], false), "{seen:?}");
     assert_eq!(scene.chain.counts().notices, 1);
 }
@@ -152,7 +168,7 @@ async fn when_one_endpoint_has_no_websocket_another_ones_pushes() {
     until(&scene, |counts| counts.sockets == 1).await;
     scene.net.faults().change(|plan| plan.websockets_down = true);
     until(&scene, |counts| counts.sockets == 2).await;
-    let seen = land_all(&scene, 3, 3).await;
+    let seen = land_all(&scene, 3, 3, 0).await;
     assert!(seen.iter().all(|seen| landed(seen, false)), "{seen:?}");
     assert_eq!(scene.chain.counts().notices, 3);
     drop(second);
