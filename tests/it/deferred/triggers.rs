@@ -56,10 +56,10 @@ async fn a_trigger_that_is_reached_while_a_transfer_flies_counts() {
 #[tokio::test]
 async fn the_age_of_the_oldest_is_a_trigger() {
     let tab = Tab::open(patient(|policy| policy.age_seconds = 2)).await;
-    tab.holds(PRICE, "one").await;
-    tab.holds(PRICE, "two").await;
-    tab.rests(2 * PRICE).await;
+    let began = tab.world.now();
+    tokio::join!(tab.holds(PRICE, "one"), tab.holds(PRICE, "two"));
     assert_eq!(tab.settles_down_to(0).await.transfers, 1);
+    assert!(tab.world.now() >= began + 2, "not before they were old");
     // One timer serves them all, again and again.
     tab.holds(PRICE, "three").await;
     assert_eq!(tab.settles_down_to(0).await.transfers, 2);
@@ -102,13 +102,14 @@ async fn a_restart_makes_no_promise_older() {
 async fn the_end_of_a_session_is_a_trigger() {
     let mut tab = Tab::open(patient(|_| ())).await;
     let mut opening = tab.world.opening(&tab.payer, &tab.merchant.key(), 10_000);
-    opening.intent.expires_at = tab.world.now() + 4;
+    let end = tab.world.now() + 6;
+    opening.intent.expires_at = end;
     let (status, session) = tab.world.post("/sessions", &tab.world.opening_body(&opening).await).await;
     assert_eq!(status, 201, "{session:#}");
     tab.session = session["sessionId"].as_str().unwrap().to_owned();
     tab.holds(PRICE, "one").await;
-    tab.rests(PRICE).await;
     assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE);
+    assert!(tab.world.now() >= end, "not before it ended");
     let (_, session) = tab.world.get(&format!("/sessions/{}", tab.session)).await;
     assert_eq!(session["state"], "expired", "{session:#}");
     tab.closes().await;
