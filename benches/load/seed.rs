@@ -16,7 +16,7 @@ use sotto::{
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
         settlement::{Attempt, Cost, Event, SettlementId},
     },
-    ledger::{Ledger, LedgerError, LedgerOptions, SqliteLedger},
+    ledger::{Carry, Ledger, LedgerError, LedgerOptions, SqliteLedger},
 };
 use std::path::Path;
 
@@ -104,7 +104,9 @@ async fn all(mut writing: impl futures_util::Stream<Item = Result<(), LedgerErro
 /// Everything that waits in a session, carried by one transfer that is final.
 async fn settle(ledger: &dyn Ledger, session: SessionId, now: u64) -> Result<(), LedgerError> {
     let id = SettlementId::from_random_bytes(draw(&OsChance));
-    let Some(planned) = ledger.plan_settlement(id, session, Amount::MAX, now).await? else { return Ok(()) };
+    let Some(planned) = ledger.plan_settlement(id, session, Carry::up_to(Amount::MAX), now).await? else {
+        return Ok(());
+    };
     let attempt = Attempt {
         settlement: id,
         number: 1,

@@ -12,7 +12,7 @@ use sotto::{
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
         settlement::SettlementId,
     },
-    ledger::{Ledger as _, LedgerOptions, SqliteLedger},
+    ledger::{Carry, Ledger as _, LedgerOptions, SqliteLedger},
 };
 use std::{
     hint::black_box,
@@ -116,7 +116,7 @@ pub(crate) fn verbs(c: &mut Criterion) {
                 let number = bench.made.fetch_add(1, Ordering::Relaxed).to_le_bytes();
                 let id =
                     SettlementId::from_random_bytes([number, number, number, number].concat().try_into().expect("16"));
-                ledger.plan_settlement(id, *session, Amount::MAX, NOW).await.expect("plans")
+                ledger.plan_settlement(id, *session, Carry::up_to(Amount::MAX), NOW).await.expect("plans")
             })
         });
     });

@@ -150,7 +150,7 @@ impl Facilitator {
                 for session in self.ledger.live_sessions(user, &self.settings.asset).await? {
                     let waiting = self.ledger.open_holds(session.id).await?;
                     if waiting > 0 {
-                        self.wake_lane(session.id);
+                        self.wake_lane_for_promises(session.id, 1);
                     }
                     // What rests after a settlement came to nothing is not on its way: the new approve may even help it.
                     let promised = self.ledger.promised(Some(session.id)).await?;

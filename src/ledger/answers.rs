@@ -1,4 +1,4 @@
-//! What verbs answer, where that is more than a domain value.
+//! What verbs are asked and answer, where that is more than a domain value.
 
 use crate::{
     domain::{
@@ -13,6 +13,23 @@ use crate::{
     },
     ledger::Recorded,
 };
+
+/// What a settlement may carry of what waits in its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carry {
+    /// At most so many base units, but always one hold.
+    pub most: Amount,
+    /// Whether it goes for promises alone, or only where a payment waits that nobody was told of. It takes promises along
+    /// either way.
+    pub promises_alone: bool,
+}
+
+impl Carry {
+    /// Whatever waits, up to so much.
+    pub const fn up_to(most: Amount) -> Self {
+        Self { most, promises_alone: true }
+    }
+}
 
 /// What became of a request to open a session.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ mod verbs;
 mod writer;
 
 pub use answers::{
-    Deadline, Held, LastTransfer, Opened, OpeningCount, Openings, Promised, Proved, Signed, Totals, Work,
+    Carry, Deadline, Held, LastTransfer, Opened, OpeningCount, Openings, Promised, Proved, Signed, Totals, Work,
 };
 pub use import::{ImportReport, ImportTerms, Skipped};
 pub use open::{LedgerOptions, OpenError};
@@ -26,7 +26,6 @@ pub use sqlite::SqliteLedger;
 pub use writer::WriterCounts;
 
 use crate::domain::{
-    amount::Amount,
     budget::{Budgets, Lane, OverBudget, Spending},
     clock::UnixSeconds,
     funding::{Look, NewBound, Source},
@@ -133,13 +132,13 @@ pub trait Ledger: Send + Sync + 'static {
     /// `pending`.
     async fn end_wait(&self, id: HoldId, reason: PayReason) -> Result<Deadline, LedgerError>;
 
-    /// Plans one settlement over the waiting holds of a session, oldest first, up to `most` base units and always at
-    /// least one; `None` when nothing waits. A promised hold that rests after a settlement came to nothing is left out.
+    /// Plans one settlement over the waiting holds of a session, oldest first, as far as it may `carry` them; `None` when
+    /// nothing waits that it may go for. A promised hold that rests after a settlement came to nothing is left out.
     async fn plan_settlement(
         &self,
         id: SettlementId,
         session: SessionId,
-        most: Amount,
+        carry: Carry,
         now: UnixSeconds,
     ) -> Result<Option<Settlement>, LedgerError>;
 

@@ -2,7 +2,6 @@
 
 use crate::{
     domain::{
-        amount::Amount,
         budget::{Budgets, Lane, OverBudget, Spending},
         clock::UnixSeconds,
         funding::{Look, NewBound, Source},
@@ -13,7 +12,7 @@ use crate::{
         settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId},
     },
     ledger::{
-        Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Proved, Recorded, Signed,
+        Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Proved, Recorded, Signed,
         Totals, Work,
         import::ImportReport,
         open::{self, LedgerOptions, OpenError, Parts},
@@ -163,10 +162,10 @@ impl Ledger for SqliteLedger {
         &self,
         id: SettlementId,
         session: SessionId,
-        most: Amount,
+        carry: Carry,
         now: UnixSeconds,
     ) -> Result<Option<Settlement>, LedgerError> {
-        self.0.writer.run(move |conn| settlements::plan(conn, id, session, most, now)).await
+        self.0.writer.run(move |conn| settlements::plan(conn, id, session, carry, now)).await
     }
 
     async fn plan_other(

@@ -75,9 +75,11 @@ impl Facilitator {
     /// ledger that held it may have been lost before it was counted. Once a second for a session, however often it is
     /// asked for.
     pub(super) async fn count_again(self: &Arc<Self>, session: SessionId) -> Result<(), LedgerError> {
-        if !self.deferred.lock().may_ask(session, self.clock.now()) {
-            return Ok(());
-        }
+        if self.deferred.lock().may_ask(session, self.clock.now()) { self.count(session).await } else { Ok(()) }
+    }
+
+    /// Counts a session's promises by what the ledger says.
+    pub(super) async fn count(self: &Arc<Self>, session: SessionId) -> Result<(), LedgerError> {
         for promised in self.ledger.promised(Some(session)).await? {
             if self.deferred.change(|t| t.at_least(&promised, &self.settings.deferred)) {
                 self.settle_promises(session);
@@ -90,7 +92,7 @@ impl Facilitator {
     /// who hung up may have been promised something that nobody counted.
     pub(super) fn settle_promises(self: &Arc<Self>, session: SessionId) {
         let count = self.deferred.planned(session, &self.settings.deferred);
-        self.wake_lane_for(session, count);
+        self.wake_lane_for_promises(session, count);
     }
 
     /// Settles every promise whose time has come by what the ledger says. The count in memory only knows sooner: it
@@ -193,7 +195,7 @@ impl Facilitator {
                 Err(error) => tracing::warn!(%error, "whether a promise is to be given up is seen at its next try"),
             }
         }
-        self.wake_lane_for(due.session, due.count);
+        self.wake_lane_for_promises(due.session, due.count);
     }
 
     fn tell_loss(&self, session: SessionId, lost: &[Hold]) {

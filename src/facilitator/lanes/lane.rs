@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 use tokio::sync::Notify;
@@ -15,6 +15,9 @@ use tokio::sync::Notify;
 pub(super) struct Lane {
     /// For how many holds it was woken since it last took what waits: about as many wait.
     pub(super) woken: AtomicUsize,
+    /// Whether promises may go without a payment that somebody waits for: a trigger of theirs was reached since what waits
+    /// was last taken, or a transfer that had them along left some behind.
+    pub(super) due: AtomicBool,
     /// Transfers of this lane in flight.
     pub(super) flying: AtomicUsize,
     /// Rings when it is woken and when a transfer has come to its end.
@@ -51,11 +54,13 @@ impl Lanes {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes a session's lane for about so many holds, at least one. The new lane when the caller has to run it.
-    pub(super) fn wake(&self, session: SessionId, about: usize) -> Option<Arc<Lane>> {
+    /// Wakes a session's lane for about so many holds, at least one; `due` when promises are among its reasons. The new
+    /// lane when the caller has to run it.
+    pub(super) fn wake(&self, session: SessionId, about: usize, due: bool) -> Option<Arc<Lane>> {
         let mut running = self.running();
         let known = running.get(&session).cloned();
         let lane = known.clone().unwrap_or_default();
+        lane.due.fetch_or(due, Ordering::SeqCst);
         lane.woken.fetch_add(about.max(1), Ordering::SeqCst);
         lane.bell.notify_one();
         if known.is_some() {
@@ -95,25 +100,36 @@ mod tests {
     #[test]
     fn a_lane_rests_only_when_nobody_woke_it_since_it_looked() {
         let lanes = Lanes::default();
-        let lane = lanes.wake(session(), 1);
-        assert!(lane.is_some() && lanes.wake(session(), 1).is_none(), "one lane for a session");
+        let lane = lanes.wake(session(), 1, false);
+        assert!(lane.is_some() && lanes.wake(session(), 1, false).is_none(), "one lane for a session");
         let lane = lane.unwrap_or_default();
         assert_eq!(lane.woken.load(Ordering::SeqCst), 2);
         assert!(!lanes.rest(session(), &lane));
         lane.woken.store(0, Ordering::SeqCst);
         assert!(lanes.rest(session(), &lane));
-        assert!(lanes.wake(session(), 1).is_some());
+        assert!(lanes.wake(session(), 1, false).is_some());
+    }
+
+    #[test]
+    fn a_payment_that_comes_after_a_trigger_does_not_take_it_back() {
+        let lanes = Lanes::default();
+        let lane = lanes.wake(session(), 1, false).unwrap_or_default();
+        assert!(!lane.due.load(Ordering::SeqCst));
+        for due in [true, false] {
+            assert!(lanes.wake(session(), 1, due).is_none());
+            assert!(lane.due.load(Ordering::SeqCst));
+        }
     }
 
     #[test]
     fn a_lane_whose_task_is_gone_does_not_keep_the_next_from_starting() {
         let lanes = Lanes::default();
-        let lane = lanes.wake(session(), 1).unwrap_or_default();
+        let lane = lanes.wake(session(), 1, false).unwrap_or_default();
         lanes.abandon(session(), &lane);
-        let next = lanes.wake(session(), 1);
+        let next = lanes.wake(session(), 1, false);
         assert!(next.is_some());
         lanes.abandon(session(), &lane);
-        assert!(lanes.wake(session(), 1).is_none(), "another one's lane is left alone");
+        assert!(lanes.wake(session(), 1, false).is_none(), "another one's lane is left alone");
     }
 
     #[test]

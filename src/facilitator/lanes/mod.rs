@@ -8,7 +8,8 @@
 //!
 //! A lane looks once for each time it was woken, and again where one transfer could not carry all. Promised payments
 //! that come while it runs wake it only by their triggers ([`super::deferred`]): else a steady stream of them would keep
-//! it flying with a few at a time.
+//! it flying with a few at a time. For the same reason a lane that was woken for payments takes promises along and does
+//! not take off for them alone: by the time it looks, another transfer may have carried the payment that woke it.
 //!
 //! *Gathering.* Callers who were answered by one landing come back within milliseconds. A lane whose holds came
 //! together, or that has more waiting, therefore rests a moment after a landing before it takes off again: without it,
@@ -24,7 +25,7 @@ mod lane;
 use crate::{
     domain::session::{Session, SessionId},
     facilitator::{AllowancePolicy, Facilitator, driver::Until, gates::AccountsHeld, resting::Buying},
-    ledger::{LedgerError, Work},
+    ledger::{Carry, LedgerError, Work},
 };
 pub(super) use lane::Lanes;
 use lane::{Flight, Lane};
@@ -62,14 +63,18 @@ enum TakeOff {
 }
 
 impl Facilitator {
-    /// Makes sure that what waits in this session will be settled.
+    /// Makes sure that a payment which waits in this session will be settled, and what is promised with it.
     pub(super) fn wake_lane(self: &Arc<Self>, session: SessionId) {
-        self.wake_lane_for(session, 1);
+        self.wake(session, 1, false);
     }
 
-    /// The same where about so many holds wait.
-    pub(super) fn wake_lane_for(self: &Arc<Self>, session: SessionId, about: u64) {
-        if let Some(lane) = self.lanes.wake(session, usize::try_from(about).unwrap_or(usize::MAX)) {
+    /// The same for about so many promises, whether a payment waits or not.
+    pub(super) fn wake_lane_for_promises(self: &Arc<Self>, session: SessionId, about: u64) {
+        self.wake(session, about, true);
+    }
+
+    fn wake(self: &Arc<Self>, session: SessionId, about: u64, due: bool) {
+        if let Some(lane) = self.lanes.wake(session, usize::try_from(about).unwrap_or(usize::MAX), due) {
             let running = Running { facilitator: Arc::clone(self), session, lane };
             self.spawn(async move { running.run().await });
         }
@@ -105,17 +110,25 @@ impl Facilitator {
         // Before they are planned: a promise that comes in between is counted though it is covered, never the reverse.
         let promised = self.deferred.planned(id, &self.settings.deferred);
         let turn = self.bulk.turn(together.saturating_add(usize::try_from(promised).unwrap_or(usize::MAX))).await;
-        let planned = self.ledger.plan_settlement(settlement, id, limit.most, self.clock.now()).await?;
+        let due = lane.due.swap(false, Ordering::SeqCst);
+        let carry = Carry { most: limit.most, promises_alone: due };
+        let planned = self.ledger.plan_settlement(settlement, id, carry, self.clock.now()).await;
         drop(turn);
-        let Some(settlement) = planned else {
+        lane.due.fetch_or(due && planned.is_err(), Ordering::SeqCst);
+        let Some(settlement) = planned? else {
             if let Some(buying) = buying {
                 buying.forgo();
+            }
+            if promised > 0 && !due {
+                // They were not taken along after all.
+                self.count(id).await?;
             }
             return Ok(TakeOff::Nothing);
         };
         // What was left behind did not fit: it is a single payment that does not fit into what is left.
         let left = limit.most.checked_sub(settlement.amount).unwrap_or_default();
         let more = left < self.settings.payments.max_per_call;
+        lane.due.fetch_or(more, Ordering::SeqCst);
         let (this, flight) = (Arc::clone(self), Flight::of(lane));
         let held = held.with_place(place);
         self.spawn(async move {

@@ -9,17 +9,16 @@ use crate::{
         session::SessionId,
         settlement::{Event, Purpose, Settlement, SettlementId, apply},
     },
-    ledger::{LedgerError, rows::column},
+    ledger::{Carry, LedgerError, rows::column},
 };
 use rusqlite::{Connection, params};
 
-/// Covers the oldest waiting holds of a session that do not rest, up to `most` base units and at least one, with a new
-/// settlement.
+/// Covers the oldest waiting holds of a session that do not rest with a new settlement, as far as it may carry them.
 pub(in crate::ledger) fn plan(
     conn: &Connection,
     id: SettlementId,
     session: SessionId,
-    most: Amount,
+    carry: Carry,
     now: UnixSeconds,
 ) -> Outcome<Option<Settlement>> {
     let waiting = select::holds(
@@ -28,7 +27,10 @@ pub(in crate::ledger) fn plan(
          AND h.not_before <= ?2 ORDER BY h.seq",
         params![session.to_bytes(), column("now", now)?],
     )?;
-    let (amount, covered) = oldest_within(&waiting, most);
+    if !carry.promises_alone && waiting.iter().all(|hold| hold.told) {
+        return Ok(None);
+    }
+    let (amount, covered) = oldest_within(&waiting, carry.most);
     if covered.is_empty() {
         return Ok(None);
     }

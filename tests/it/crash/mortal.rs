@@ -12,7 +12,6 @@ use sotto::{
         history::{Listed, Page, SeenTransaction},
     },
     domain::{
-        amount::Amount,
         budget::{Budgets, Lane, OverBudget, Spending},
         clock::UnixSeconds,
         funding::{Look, NewBound, Source},
@@ -23,7 +22,7 @@ use sotto::{
         settlement::{Attempt, Cost, Event, Observation, Purpose, Settlement, SettlementId},
     },
     ledger::{
-        Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Proved, Recorded, Signed,
+        Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Proved, Recorded, Signed,
         Totals, Work,
     },
 };
@@ -122,10 +121,10 @@ impl Ledger for MortalLedger {
         &self,
         id: SettlementId,
         session: SessionId,
-        most: Amount,
+        carry: Carry,
         now: UnixSeconds,
     ) -> Result<Option<Settlement>, LedgerError> {
-        self.fate.step("plan_settlement", self.inner.plan_settlement(id, session, most, now)).await
+        self.fate.step("plan_settlement", self.inner.plan_settlement(id, session, carry, now)).await
     }
 
     async fn plan_other(

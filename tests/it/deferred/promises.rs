@@ -95,6 +95,37 @@ async fn beyond_the_limit_a_payment_is_settled_per_call() {
     tab.closes().await;
 }
 
+/// Guard: `Carry::promises_alone`. Who asks again for a payment on its way wakes the lane, which finds what was promised
+/// meanwhile and nothing else.
+#[tokio::test]
+async fn a_payment_that_is_asked_for_again_is_no_trigger_and_takes_promises_along() {
+    let tab = Tab::open(patient(|_| ())).await;
+    let pays = async |nonce, seconds| {
+        let mut body = tab.world.payment(&tab.session, &tab.merchant.key(), PRICE, Some(nonce));
+        for side in ["/paymentRequirements", "/paymentPayload/accepted"] {
+            body.pointer_mut(side).unwrap()["maxTimeoutSeconds"] = json!(seconds);
+        }
+        tab.world.post("/settle", &body).await.1
+    };
+    tab.world.net.faults().change(|plan| plan.frozen = true);
+    let (paid, ()) = tokio::join!(pays("the-same-nonce-000", 60), async {
+        tab.flies().await;
+        tab.holds(PRICE, "promised").await;
+        let again = pays("the-same-nonce-000", 1).await;
+        assert_eq!(again["errorReason"], "settlement_pending", "{again:#}");
+        tab.world.net.faults().clear();
+    });
+    assert_eq!(paid["success"], true, "{paid:#}");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let totals = tab.totals().await;
+    assert_eq!((totals.held.get(), totals.transfers), (PRICE, 1), "nobody asked for what is promised");
+    let next = pays("the-next-nonce-000", 60).await;
+    assert_eq!(next["success"], true, "{next:#}");
+    let totals = tab.settles_down_to(0).await;
+    assert_eq!((totals.captured.get(), totals.transfers), (3 * PRICE, 2), "it goes along with the next payment");
+    tab.closes().await;
+}
+
 #[tokio::test]
 async fn an_unknown_kind_of_settlement_is_refused() {
     let tab = Tab::open(Options::default()).await;

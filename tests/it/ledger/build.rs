@@ -13,7 +13,7 @@ use sotto::{
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
         settlement::{AbsenceProof, Attempt, Cost, Event, Settlement, SettlementId},
     },
-    ledger::{Held, Ledger, Opened, Recorded},
+    ledger::{Carry, Held, Ledger, Opened, Recorded},
 };
 use std::sync::Arc;
 
@@ -153,7 +153,7 @@ pub(crate) fn attempt(settlement: &Settlement, number: u32) -> Attempt {
 }
 
 pub(crate) async fn planned(ledger: &dyn Ledger, session: SessionId, number: u32) -> Settlement {
-    let planned = ledger.plan_settlement(settlement_id(number), session, Amount::MAX, NOW).await;
+    let planned = ledger.plan_settlement(settlement_id(number), session, Carry::up_to(Amount::MAX), NOW).await;
     planned.expect("plans").expect("something waits")
 }
 

@@ -59,6 +59,7 @@ macro_rules! on {
             deferred {
                 a_promise_is_told_with_its_row,
                 a_promise_is_not_released_by_any_wait,
+                promises_are_taken_along_and_go_alone_only_when_they_may,
                 a_settlement_that_comes_to_nothing_keeps_its_promises,
                 a_told_payment_that_a_fork_undid_is_a_promise_too,
                 what_waits_by_promise_is_told_by_session,

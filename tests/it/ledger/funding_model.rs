@@ -15,7 +15,7 @@ use sotto::{
         session::CapCheck,
         settlement::{Event, State},
     },
-    ledger::{Held, Ledger, Proved},
+    ledger::{Carry, Held, Ledger, Proved},
 };
 
 /// What is tried; numbers choose among what is there.
@@ -171,7 +171,8 @@ impl Chain {
 
     async fn send(&mut self, ledger: &dyn Ledger, session: u32) {
         let id = settlement_id(u32::try_from(self.transfers.len()).expect("small"));
-        let planned = ledger.plan_settlement(id, session_id(session), amount(1_000), NOW).await.expect("answers");
+        let planned =
+            ledger.plan_settlement(id, session_id(session), Carry::up_to(amount(1_000)), NOW).await.expect("answers");
         let Some(planned) = planned else { return };
         self.signatures += 1;
         let signed = ledger.record_signed(&planned, attempt(&planned, self.signatures), NOW).await.expect("answers");

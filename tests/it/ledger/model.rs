@@ -16,7 +16,7 @@ use sotto::{
         session::{CapCheck, SessionState},
         settlement::{Event, State, apply},
     },
-    ledger::{Deadline, Held, Ledger, LedgerError},
+    ledger::{Carry, Deadline, Held, Ledger, LedgerError},
 };
 
 /// What is tried. Numbers choose among what is there, so that most tries meet something.
@@ -193,7 +193,9 @@ impl Model {
 
     async fn plan(&mut self, ledger: &dyn Ledger, session: u32, most: u64) {
         let number = u32::try_from(self.settlements.len()).expect("small");
-        let planned = ledger.plan_settlement(settlement_id(number), session_id(session), amount(most), self.now).await;
+        let planned = ledger
+            .plan_settlement(settlement_id(number), session_id(session), Carry::up_to(amount(most)), self.now)
+            .await;
         let planned = planned.expect("answers");
         let (mut sum, now) = (0, self.now);
         let waiting = |h: &&mut MHold| h.session == session && h.fate == Fate::Waiting && h.not_before <= now;

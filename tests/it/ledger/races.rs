@@ -14,7 +14,7 @@ use sotto::{
         hold::{HoldState, NewHold},
         reason::PayReason,
     },
-    ledger::{Deadline, Held, Ledger},
+    ledger::{Carry, Deadline, Held, Ledger},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -114,7 +114,7 @@ async fn a_hold_is_planned_once_or_released_never_both(engine: Engine) {
         held(ledger.as_ref(), &payment(session, number, 1)).await;
     }
     let plans = at_once(ledger, 0..20, move |ledger, number| async move {
-        ledger.plan_settlement(settlement_id(number), session, amount(4), NOW).await.expect("answers")
+        ledger.plan_settlement(settlement_id(number), session, Carry::up_to(amount(4)), NOW).await.expect("answers")
     });
     let ends = at_once(ledger, 0..60, |ledger, number| async move {
         ledger.end_wait(hold_id(number), PayReason::SettlementExpired).await.expect("answers")

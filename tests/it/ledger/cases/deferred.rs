@@ -13,7 +13,7 @@ use sotto::{
         session::{CapCheck, SessionId, SessionState},
         settlement::Event,
     },
-    ledger::{Deadline, Held, Ledger, Promised},
+    ledger::{Carry, Deadline, Held, Ledger, Promised},
 };
 
 /// Limits that nothing here reaches, unless a case says otherwise.
@@ -69,6 +69,21 @@ pub(crate) async fn a_promise_is_not_released_by_any_wait(ledger: &dyn Ledger) {
     assert_eq!(ledger.waiting_sessions().await.ok(), Some(vec![]), "nobody asked to settle it at once");
 }
 
+pub(crate) async fn promises_are_taken_along_and_go_alone_only_when_they_may(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await.id;
+    let along = Carry { promises_alone: false, ..Carry::up_to(Amount::MAX) };
+    let plan = async |number, carry| ledger.plan_settlement(settlement_id(number), session, carry, NOW).await.ok();
+    held(ledger, &deferred(session, 1, 30)).await;
+    assert_eq!(plan(1, along).await, Some(None), "nobody waits for it");
+    held(ledger, &payment(session, 2, 5)).await;
+    held(ledger, &deferred(session, 3, 7)).await;
+    assert_eq!(plan(1, along).await.flatten().map(|planned| planned.amount), Some(amount(42)), "all of them");
+    held(ledger, &deferred(session, 4, 8)).await;
+    assert_eq!(plan(2, along).await, Some(None), "the payment is on its way");
+    let alone = plan(2, Carry::up_to(Amount::MAX)).await.flatten();
+    assert_eq!(alone.map(|planned| planned.amount), Some(amount(8)));
+}
+
 pub(crate) async fn a_settlement_that_comes_to_nothing_keeps_its_promises(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &deferred(session.id, 1, 30)).await;
@@ -87,14 +102,14 @@ pub(crate) async fn a_settlement_that_comes_to_nothing_keeps_its_promises(ledger
     assert_eq!(ledger.holds_of(settlement.id).await.ok().map(|holds| holds.len()), Some(1));
     ledger.audit().await.expect("what came back left a trace");
 
-    let resting = ledger.plan_settlement(settlement_id(2), session.id, Amount::MAX, NOW).await;
+    let resting = ledger.plan_settlement(settlement_id(2), session.id, Carry::up_to(Amount::MAX), NOW).await;
     assert_eq!(resting.ok(), Some(None), "they rest first");
-    let again = ledger.plan_settlement(settlement_id(2), session.id, Amount::MAX, NOW + 1).await;
+    let again = ledger.plan_settlement(settlement_id(2), session.id, Carry::up_to(Amount::MAX), NOW + 1).await;
     let again = again.expect("plans").expect("they are tried again");
     assert_eq!(again.amount, amount(37));
     recorded(ledger, &again, abandoned()).await;
     assert_eq!(find(ledger, 1).await.returns, 2);
-    let third = ledger.plan_settlement(settlement_id(3), session.id, Amount::MAX, NOW + 2).await;
+    let third = ledger.plan_settlement(settlement_id(3), session.id, Carry::up_to(Amount::MAX), NOW + 2).await;
     let third = third.expect("plans").expect("longer rests, counted from when it came back");
     recorded(ledger, &signed(ledger, &third, 3).await.0, landed()).await;
     assert_eq!(find(ledger, 1).await.state, HoldState::Captured { settlement: third.id, signature: signature(3) });
@@ -132,7 +147,7 @@ pub(crate) async fn what_waits_by_promise_is_told_by_session(ledger: &dyn Ledger
     };
     assert_eq!(ledger.promised(None).await.ok(), Some(vec![of(two, 1, 1, 20), of(one, 2, 7, 10)]));
     assert_eq!(ledger.promised(Some(one)).await.ok(), Some(vec![of(one, 2, 7, 10)]));
-    let settlement = ledger.plan_settlement(settlement_id(1), one, amount(3), NOW).await.expect("plans");
+    let settlement = ledger.plan_settlement(settlement_id(1), one, Carry::up_to(amount(3)), NOW).await.expect("plans");
     recorded(ledger, &settlement.expect("the oldest"), abandoned()).await;
     let came_back = Promised {
         count: 1,
@@ -218,7 +233,7 @@ pub(crate) async fn a_promise_is_not_given_up_for_what_passes_by_itself(ledger: 
     recorded(ledger, &planned(ledger, session.id, 1).await, used_up).await;
     let impatient = GiveUp { returns: 1, age_seconds: 0 };
     assert_eq!(ledger.give_up(session.id, impatient).await.ok(), Some(vec![]), "a budget of ours is used up");
-    let again = ledger.plan_settlement(settlement_id(2), session.id, Amount::MAX, NOW + 1).await;
+    let again = ledger.plan_settlement(settlement_id(2), session.id, Carry::up_to(Amount::MAX), NOW + 1).await;
     recorded(ledger, &again.expect("plans").expect("rested"), abandoned()).await;
     assert_eq!(
         ledger.give_up(session.id, GiveUp { returns: 2, ..NEVER }).await.ok(),
@@ -234,7 +249,7 @@ pub(crate) async fn a_promise_our_own_purse_delayed_is_tried_once_more_before_it
     held(ledger, &NewHold { now: NOW, ..deferred(session.id, 1, 30) }).await;
     let by_age = GiveUp { age_seconds: 100, ..NEVER };
     let comes_to_nothing = async |number: u32, at: u64, end: Event| {
-        let planned = ledger.plan_settlement(settlement_id(number), session.id, Amount::MAX, at).await;
+        let planned = ledger.plan_settlement(settlement_id(number), session.id, Carry::up_to(Amount::MAX), at).await;
         let settlement = planned.expect("plans").expect("has rested");
         ledger.record(&settlement, end, &[], at).await.expect("is recorded");
     };

@@ -12,7 +12,7 @@ use sotto::{
         reason::{OpenReason, PayReason},
         session::CapCheck,
     },
-    ledger::{Deadline, Held, Ledger, LedgerError},
+    ledger::{Carry, Deadline, Held, Ledger, LedgerError},
 };
 
 async fn find(ledger: &dyn Ledger, number: u32) -> Hold {
@@ -213,7 +213,7 @@ pub(crate) async fn an_uncovered_hold_is_released_at_its_deadline(ledger: &dyn L
     assert_eq!(ledger.session(session.id).await.ok().flatten().map(|s| s.held), Some(Amount::ZERO));
     let again = ledger.end_wait(hold_id(1), PayReason::InternalError).await;
     assert_eq!(again.ok(), Some(Deadline::Decided(hold)));
-    let planned = ledger.plan_settlement(settlement_id(1), session.id, Amount::MAX, NOW).await;
+    let planned = ledger.plan_settlement(settlement_id(1), session.id, Carry::up_to(Amount::MAX), NOW).await;
     assert_eq!(planned.ok(), Some(None), "what was given back is never settled");
     let nobody = ledger.end_wait(hold_id(2), PayReason::SettlementExpired).await;
     assert!(matches!(nobody, Err(LedgerError::Inconsistent(_))));

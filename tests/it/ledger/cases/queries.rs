@@ -11,7 +11,7 @@ use sotto::{
         session::CapCheck,
         settlement::{Event, Purpose},
     },
-    ledger::{Ledger, LedgerError, Totals},
+    ledger::{Carry, Ledger, LedgerError, Totals},
 };
 
 pub(crate) async fn unfinished_work_is_told_oldest_first_with_what_may_be_sent(ledger: &dyn Ledger) {
@@ -50,7 +50,7 @@ pub(crate) async fn sessions_with_waiting_holds_are_told_oldest_first(ledger: &d
     held(ledger, &payment(two.id, 3, 1)).await;
     held(ledger, &payment(three.id, 4, 1)).await;
     assert_eq!(ledger.waiting_sessions().await.ok(), Some(vec![two.id, one.id, three.id]));
-    ledger.plan_settlement(settlement_id(1), two.id, amount(1), NOW).await.expect("plans");
+    ledger.plan_settlement(settlement_id(1), two.id, Carry::up_to(amount(1)), NOW).await.expect("plans");
     ledger.end_wait(hold_id(4), PayReason::SettlementExpired).await.expect("releases");
     assert_eq!(ledger.waiting_sessions().await.ok(), Some(vec![one.id, two.id]));
 }

@@ -12,7 +12,7 @@ use sotto::{
         session::SessionId,
         settlement::{Event, Purpose, Settlement, SettlementId, State},
     },
-    ledger::{LastTransfer, Ledger, LedgerError, Totals, Work},
+    ledger::{Carry, LastTransfer, Ledger, LedgerError, Totals, Work},
 };
 
 /// Captured and held, as the session's row tells.
@@ -45,7 +45,7 @@ pub(crate) async fn a_plan_takes_the_oldest_that_fit_and_at_least_one(ledger: &d
     }
     held(ledger, &payment(other.id, 5, 1)).await;
     let plan = async |number, most| {
-        let planned = ledger.plan_settlement(settlement_id(number), session.id, amount(most), NOW).await;
+        let planned = ledger.plan_settlement(settlement_id(number), session.id, Carry::up_to(amount(most)), NOW).await;
         let settlement = planned.expect("plans").expect("something waits");
         let holds = ledger.holds_of(settlement.id).await.expect("reads");
         (settlement.amount.get(), holds.into_iter().map(|hold| hold.id).collect::<Vec<_>>())
@@ -72,7 +72,7 @@ pub(crate) async fn a_plan_takes_the_oldest_that_fit_and_at_least_one(ledger: &d
 
 pub(crate) async fn nothing_waiting_is_no_plan(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
-    let plan = async || ledger.plan_settlement(settlement_id(1), session.id, Amount::MAX, NOW).await.ok();
+    let plan = async || ledger.plan_settlement(settlement_id(1), session.id, Carry::up_to(Amount::MAX), NOW).await.ok();
     assert_eq!(plan().await, Some(None));
     held(ledger, &payment(session.id, 1, 1)).await;
     assert!(plan().await.flatten().is_some());
