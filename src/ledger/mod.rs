@@ -26,6 +26,7 @@ pub use sqlite::SqliteLedger;
 pub use writer::WriterCounts;
 
 use crate::domain::{
+    amount::Amount,
     budget::{Budgets, Lane, OverBudget, Spending},
     clock::UnixSeconds,
     funding::{Look, NewBound, Source},

@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{
+        amount::Amount,
         budget::{Budgets, Lane, OverBudget, Spending},
         clock::UnixSeconds,
         funding::{Look, NewBound, Source},

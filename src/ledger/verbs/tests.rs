@@ -15,7 +15,7 @@ use crate::{
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
         settlement::{Attempt, Cost, Event, SettlementId},
     },
-    ledger::migrate,
+    ledger::{Carry, migrate},
 };
 use rusqlite::Connection;
 use solana_pubkey::Pubkey;
@@ -113,7 +113,7 @@ fn live(conn: &Connection, number: u32) -> Outcome<Session> {
         let number = number * 8 + u32::try_from(part).unwrap_or_default();
         holds::hold(conn, &payment(session.id, number, true))?;
         let Some(end) = end else { continue };
-        let planned = settlements::plan(conn, settlement_id(number), session.id, Amount::MAX, NOW)?;
+        let planned = settlements::plan(conn, settlement_id(number), session.id, Carry::up_to(Amount::MAX), NOW)?;
         let mut settlement = planned.expect("something waits");
         let attempt = Attempt {
             settlement: settlement.id,
@@ -171,7 +171,7 @@ const VERBS: &[Question] = &[
     ("hold without a nonce", |c, s| holds::hold(c, &payment(s.id, 5, false)).map(drop)),
     ("hold of a repeat", |c, s| holds::hold(c, &payment(s.id, 3, true)).map(drop)),
     ("end_wait", |c, _| holds::end_wait(c, hold_id(7), PayReason::SettlementExpired).map(drop)),
-    ("plan_settlement", |c, s| settlements::plan(c, settlement_id(5), s.id, Amount::MAX, NOW).map(drop)),
+    ("plan_settlement", |c, s| settlements::plan(c, settlement_id(5), s.id, Carry::up_to(Amount::MAX), NOW).map(drop)),
     ("give_up", |c, s| deferred::give_up(c, s.id, GiveUp { returns: 1, age_seconds: 1 }).map(drop)),
     ("claimed_since", |c, s| funding::claimed_since(c, s.user(), &s.intent.asset, 300).map(drop)),
     ("correct_rent", |c, _| bookings::correct_rent(c, &Signature::from(bytes(9, 0)), 1)),

@@ -12,6 +12,7 @@ use sotto::{
         history::{Listed, Page, SeenTransaction},
     },
     domain::{
+        amount::Amount,
         budget::{Budgets, Lane, OverBudget, Spending},
         clock::UnixSeconds,
         funding::{Look, NewBound, Source},
