@@ -5,7 +5,7 @@
 
 use crate::{
     domain::{
-        hold::{Hold, NewHold},
+        hold::{Hold, HoldId, NewHold},
         reason::PayReason,
         session::Session,
     },
@@ -81,14 +81,36 @@ impl Facilitator {
         Writing { facilitator: Arc::clone(self), work: Some(Box::pin(work)) }
     }
 
-    /// Ends the wait of a caller who is gone before he was told what was written for him.
-    async fn end_untold(&self, hold: &Hold) {
-        // Who names his payment is recognised when he asks again. Who does not took the answer over, and it waits for him.
-        if hold.nonce.is_none()
-            && let Err(error) = self.ledger.end_wait(hold.id, PayReason::SettlementExpired).await
-        {
-            tracing::warn!(%error, "a payment without a nonce may be paid again if its caller repeats it");
-        }
+    /// Watches over what a repeat took over until its caller is told.
+    pub(super) fn taken_over(self: &Arc<Self>, hold: &Hold) -> TakenOver {
+        // Who names his payment is recognised whenever he asks again.
+        TakenOver { facilitator: Arc::clone(self), untold: hold.nonce.is_none().then_some(hold.id) }
+    }
+}
+
+/// A payment without a nonce that a repeat took over. Nothing but the mark of a wait that ended recognises it when it comes
+/// once more, so it gets that mark back when its caller hangs up.
+pub(super) struct TakenOver {
+    facilitator: Arc<Facilitator>,
+    untold: Option<HoldId>,
+}
+
+impl TakenOver {
+    /// Its caller is told.
+    pub(super) fn told(mut self) {
+        self.untold = None;
+    }
+}
+
+impl Drop for TakenOver {
+    fn drop(&mut self) {
+        let Some(hold) = self.untold.filter(|_| Handle::try_current().is_ok()) else { return };
+        let facilitator = Arc::clone(&self.facilitator);
+        self.facilitator.spawn(async move {
+            if let Err(error) = facilitator.ledger.end_wait(hold, PayReason::SettlementExpired).await {
+                tracing::warn!(%error, "a payment without a nonce may be paid again if its caller repeats it");
+            }
+        });
     }
 }
 
@@ -121,7 +143,7 @@ impl Drop for Writing {
         let facilitator = Arc::clone(&self.facilitator);
         self.facilitator.spawn(async move {
             if let Ok((Held::Repeat(hold), _)) = work.await {
-                facilitator.end_untold(&hold).await;
+                drop(facilitator.taken_over(&hold));
             }
         });
     }

@@ -99,7 +99,10 @@ impl Facilitator {
             }
             Held::Repeat(hold) => {
                 drop(ticket);
-                answer.repeat(hold, seat, deadline).await
+                let taken_over = self.taken_over(&hold);
+                let told = answer.repeat(hold, seat, deadline).await;
+                taken_over.told();
+                told
             }
             Held::NonceConflict => Err(answer.refuse(PayReason::NonceConflict)),
             Held::Refused(reason) => Err(answer.refuse(reason)),

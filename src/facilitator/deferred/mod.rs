@@ -211,9 +211,13 @@ impl Facilitator {
     /// durable and is taken over by the next start.
     pub async fn leave(self: &Arc<Self>) {
         let deadline = Instant::now() + self.settings.deferred.leave_within;
-        let waiting = self.deferred.lock().waiting();
-        for session in waiting {
-            self.settle_promises(session);
+        // By what the ledger says: an error may have kept a promise from being counted.
+        match self.ledger.promised(None).await {
+            Ok(promised) => {
+                let fresh = promised.iter().filter(|promised| promised.count > 0);
+                fresh.for_each(|promised| self.settle_promises(promised.session));
+            }
+            Err(error) => tracing::warn!(%error, "what is promised is settled after the next start"),
         }
         if tokio::time::timeout_at(deadline, self.promises_land()).await.is_err() {
             tracing::info!("what is promised and has not landed is settled after the next start");

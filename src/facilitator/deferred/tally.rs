@@ -141,11 +141,6 @@ impl Tallies {
         self.by_time.first().map(|(due, _)| *due)
     }
 
-    /// Every session with promises that do not rest.
-    pub(super) fn waiting(&self) -> Vec<SessionId> {
-        self.sessions.iter().filter(|(_, tally)| tally.oldest.is_some()).map(|(id, _)| *id).collect()
-    }
-
     /// Puts a session where it belongs in the order of time, and forgets it when nothing waits.
     fn arrange(&mut self, session: SessionId, policy: &DeferredPolicy) {
         let Some(tally) = self.sessions.get_mut(&session) else { return };
@@ -213,9 +208,8 @@ mod tests {
         tallies.came_back(session(1), 1_010, &policy);
         assert_eq!(tallies.planned(session(1), &policy), 0, "a settlement made meanwhile does not cover it");
         assert!(!tallies.accept(session(1), units(99), 1_000, &policy));
-        assert_eq!(tallies.waiting(), [session(1)]);
         assert_eq!(tallies.take_due(1_010, &policy), [Due { session: session(1), count: 1, again: true }]);
-        assert!(tallies.waiting().is_empty(), "what is fresh goes along");
+        assert_eq!(tallies.next_due(), None, "what is fresh goes along");
     }
 
     /// What the ledger says of two promises, and of one that rests until then.

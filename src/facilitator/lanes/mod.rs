@@ -114,14 +114,14 @@ impl Facilitator {
         let carry = Carry { most: limit.most, promises_alone: due };
         let planned = self.ledger.plan_settlement(settlement, id, carry, self.clock.now()).await;
         drop(turn);
-        lane.due.fetch_or(due && planned.is_err(), Ordering::SeqCst);
+        lane.due.fetch_or(planned.is_err() && (due || promised > 0), Ordering::SeqCst);
         let Some(settlement) = planned? else {
             if let Some(buying) = buying {
                 buying.forgo();
             }
             if promised > 0 && !due {
                 // They were not taken along after all.
-                self.count(id).await?;
+                self.count(id).await.inspect_err(|_| lane.due.store(true, Ordering::SeqCst))?;
             }
             return Ok(TakeOff::Nothing);
         };

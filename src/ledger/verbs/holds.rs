@@ -149,7 +149,7 @@ pub(in crate::ledger) fn claim_success(conn: &Connection, id: HoldId) -> Outcome
 }
 
 /// Ends a caller's wait: uncovered is released unless it was promised, the others are marked as answered
-/// `settlement_pending`.
+/// `settlement_pending`, also what was captured meanwhile and told nobody.
 pub(in crate::ledger) fn end_wait(conn: &Connection, id: HoldId, reason: PayReason) -> Outcome<Deadline> {
     let hold = select::hold(conn, id)?.ok_or_else(|| missing("hold"))?;
     match hold.state {
@@ -158,12 +158,20 @@ pub(in crate::ledger) fn end_wait(conn: &Connection, id: HoldId, reason: PayReas
             Ok(Deadline::Released)
         }
         HoldState::Waiting | HoldState::Planned { .. } => {
-            conn.prepare_cached("UPDATE holds SET pending_answered = 1 WHERE id = ?1")?
-                .execute([select::hold_key(id)])?;
+            mark_pending(conn, id)?;
             Ok(Deadline::Pending(hold))
+        }
+        HoldState::Captured { .. } if !hold.told => {
+            mark_pending(conn, id)?;
+            Ok(Deadline::Decided(hold))
         }
         HoldState::Captured { .. } | HoldState::Released { .. } => Ok(Deadline::Decided(hold)),
     }
+}
+
+fn mark_pending(conn: &Connection, id: HoldId) -> Outcome<()> {
+    conn.prepare_cached("UPDATE holds SET pending_answered = 1 WHERE id = ?1")?.execute([select::hold_key(id)])?;
+    Ok(())
 }
 
 /// Releases every uncovered hold accepted before `before` that was not promised.

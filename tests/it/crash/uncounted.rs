@@ -177,3 +177,28 @@ async fn a_payment_whose_caller_hung_up_before_his_turn_is_not_made() {
     assert_eq!(life.fate.times("hold"), 1);
     life.ends(1).await;
 }
+
+/// Guard: `TakenOver`. Whoever took a pending payment over and hung up leaves it to the next who asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_without_a_nonce_outlives_the_caller_who_took_it_over() {
+    let life = Life::begin("hung-up-again").await;
+    let everything = vec![ALL.to_owned()];
+    life.world.net.faults().set(FaultPlan { missing_confirmation: everything, ..FaultPlan::default() });
+    let patient = Payment { nonce: None, ..life.scene.payment(life.session, "none") };
+    let hasty = Payment { max_timeout_seconds: Some(1), ..patient.clone() };
+    let pending = life.facilitator.settle(&hasty).await.unwrap_err();
+    assert!(format!("{pending:?}").contains("SettlementPending"), "{pending:?}");
+    assert_eq!(life.fate.times("end_wait"), 1);
+    // However far he came: his turn, the writing, or the wait.
+    let waits = tokio::time::timeout(Duration::from_millis(500), life.facilitator.settle(&patient)).await;
+    assert!(waits.is_err(), "{waits:?}");
+    let given_back = async {
+        while life.fate.times("end_wait") < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), given_back).await.expect("it is given back");
+    life.world.net.faults().clear();
+    life.facilitator.settle(&patient).await.unwrap();
+    life.ends(1).await;
+}

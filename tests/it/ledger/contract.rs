@@ -44,6 +44,7 @@ macro_rules! on {
                 the_same_nonce_in_another_session_is_another_payment,
                 without_a_nonce_every_request_is_a_payment,
                 a_pending_answer_is_taken_over_once,
+                what_was_captured_for_nobody_is_taken_over,
                 a_payment_with_a_nonce_is_never_taken_over,
                 a_told_payment_is_never_taken_over,
                 the_cap_is_kept_to_the_unit,

@@ -143,6 +143,18 @@ pub(crate) async fn a_pending_answer_is_taken_over_once(ledger: &dyn Ledger) {
     assert_eq!(taken(9).await, None);
 }
 
+/// Whoever took it over hung up before he was told, and it is captured by then.
+pub(crate) async fn what_was_captured_for_nobody_is_taken_over(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    let hold = held(ledger, &nameless(session.id, 1)).await;
+    let settlement = in_flight(ledger, session.id, 1).await;
+    recorded(ledger, &settlement, landed()).await;
+    let ended = ledger.end_wait(hold.id, PayReason::SettlementExpired).await;
+    assert!(matches!(ended, Ok(Deadline::Decided(_))), "{ended:?}");
+    let again = ledger.hold(&nameless(session.id, 2)).await;
+    assert!(matches!(&again, Ok(Held::Repeat(taken)) if taken.id == hold.id), "{again:?}");
+}
+
 pub(crate) async fn a_payment_with_a_nonce_is_never_taken_over(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &NewHold { nonce: Some("mine".to_owned()), ..nameless(session.id, 1) }).await;
