@@ -71,6 +71,11 @@ pub(super) struct Node {
     socket: Mutex<SocketPause>,
 }
 
+/// Why an endpoint is not asked.
+#[derive(Debug, thiserror::Error)]
+#[error("it answered 429 before and is left alone until its rest is over")]
+struct Resting;
+
 impl Node {
     pub(super) fn new(
         place: usize,
@@ -93,7 +98,7 @@ impl Node {
     pub(super) async fn ask<T: DeserializeOwned>(&self, question: &Question, limit: Duration) -> Result<T, ChainError> {
         let what = question.what;
         if let Some(rest) = self.health.rest(Instant::now()) {
-            return Err(ChainError::Unavailable { what, source: None, retry_after: Some(rest) });
+            return Err(ChainError::Unavailable { what, source: Some(Box::new(Resting)), retry_after: Some(rest) });
         }
         self.counters.asks(question.request, question.reason);
         let begun = Instant::now();
