@@ -1,7 +1,7 @@
 //! The `sotto` binary.
 
 // A service that decodes bodies on some threads and frees them on others spends a seventh of its time in glibc's
-// allocator, and half of that in this one (ADR 0028).
+// allocator, and less in this one (ADR 0028).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

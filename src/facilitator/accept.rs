@@ -37,8 +37,7 @@ impl Facilitator {
         };
         // The wait may have been long: the session is judged as of now.
         let new = NewHold { now: self.clock.now(), ..new };
-        let required = new.funding.required;
-        let again = required.then(|| new.clone());
+        let again = new.funding.required.then(|| new.clone());
         let (held, turn) = self.write(new, turn).await?;
         // A proof that nobody has looked after for a while may still stand.
         if let Some(new) = again
@@ -86,6 +85,14 @@ impl Facilitator {
         // Who names his payment is recognised whenever he asks again.
         TakenOver { facilitator: Arc::clone(self), untold: hold.nonce.is_none().then_some(hold.id) }
     }
+
+    /// Carries on with what its caller, who is gone, has begun. Without a runtime the process is ending, and the next one
+    /// finds what was written.
+    fn outlive(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if Handle::try_current().is_ok() {
+            self.spawn(work);
+        }
+    }
 }
 
 /// A payment without a nonce that a repeat took over. Nothing but the mark of a wait that ended recognises it when it comes
@@ -104,9 +111,9 @@ impl TakenOver {
 
 impl Drop for TakenOver {
     fn drop(&mut self) {
-        let Some(hold) = self.untold.filter(|_| Handle::try_current().is_ok()) else { return };
+        let Some(hold) = self.untold else { return };
         let facilitator = Arc::clone(&self.facilitator);
-        self.facilitator.spawn(async move {
+        self.facilitator.outlive(async move {
             if let Err(error) = facilitator.ledger.end_wait(hold, PayReason::SettlementExpired).await {
                 tracing::warn!(%error, "a payment without a nonce may be paid again if its caller repeats it");
             }
@@ -138,10 +145,9 @@ impl Future for Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        // Without a runtime the process is ending, and the next one finds what was written.
-        let Some(work) = self.work.take().filter(|_| Handle::try_current().is_ok()) else { return };
+        let Some(work) = self.work.take() else { return };
         let facilitator = Arc::clone(&self.facilitator);
-        self.facilitator.spawn(async move {
+        self.facilitator.outlive(async move {
             if let Ok((Held::Repeat(hold), _)) = work.await {
                 drop(facilitator.taken_over(&hold));
             }
