@@ -7,6 +7,7 @@
 
 use crate::{
     covalidator::{AttestedValue, Covalidator, CovalidatorError, RequestSigner},
+    domain::signed,
     programs::{
         attestation::{request_message, verify_attestation},
         ciphertext::canonical_decimal,
@@ -245,17 +246,9 @@ fn verified(answer: &Answer, attestation_key: &Pubkey, handle: u128) -> Result<A
         return Err("its plaintext is empty");
     }
     let plaintext = canonical_decimal(plaintext.as_bytes()).ok_or("its plaintext is not a number")?;
-    let signature = answer.signature.as_deref().and_then(parse_signature).ok_or("it has no signature")?;
+    let signature = answer.signature.as_deref().and_then(signed::parse_signature).ok_or("it has no signature")?;
     if !verify_attestation(attestation_key, handle, plaintext, &signature) {
         return Err("its signature is not the attestation key's");
     }
     Ok(AttestedValue { handle, plaintext, signature })
-}
-
-fn parse_signature(text: &str) -> Option<[u8; 64]> {
-    // 88 characters hold 64 bytes; the bound keeps base58's quadratic decoding away from long hostile texts.
-    if text.len() > 88 {
-        return None;
-    }
-    bs58::decode(text).into_vec().ok()?.try_into().ok()
 }

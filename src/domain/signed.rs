@@ -117,4 +117,15 @@ mod tests {
             )
         );
     }
+
+    #[test]
+    fn signatures_have_one_length() {
+        let spelled = |bytes: &[u8]| bs58::encode(bytes).into_string();
+        for bytes in [[7; 64], [0; 64], [255; 64]] {
+            assert_eq!(parse_signature(&spelled(&bytes)), Some(bytes));
+        }
+        for text in ["", "0OIl", &spelled(&[7; 63]), &spelled(&[7; 65]), &"1".repeat(65), &"1".repeat(100_000)] {
+            assert!(parse_signature(text).is_none(), "{}", text.len());
+        }
+    }
 }

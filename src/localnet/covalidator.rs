@@ -187,7 +187,7 @@ impl Service {
     fn answer(&self, request: &Request, turn: &Turn) -> Result<Answer, Refusal> {
         let handle = canonical_decimal(request.handle.as_bytes()).ok_or(Refusal::Malformed)?;
         let address = signed::parse_key(&request.address).ok_or(Refusal::Malformed)?;
-        let signature = parse_signature(&request.signature).ok_or(Refusal::Malformed)?;
+        let signature = signed::parse_signature(&request.signature).ok_or(Refusal::Malformed)?;
         if !signed::verify(&address, request_message(handle).as_bytes(), &signature) {
             return Err(Refusal::Signature);
         }
@@ -229,9 +229,4 @@ impl Service {
             handle_value: told_handle.to_string(),
         }
     }
-}
-
-fn parse_signature(text: &str) -> Option<[u8; 64]> {
-    // 88 characters hold 64 bytes; longer texts are not worth base58's quadratic decoding.
-    if text.len() > 88 { None } else { bs58::decode(text).into_vec().ok()?.try_into().ok() }
 }

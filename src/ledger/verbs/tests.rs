@@ -10,9 +10,9 @@ use crate::{
         budget::{Budgets, Lane, Limit, Part, Scope},
         funding::FundingDemand,
         hold::{ContentHash, Exposure, GiveUp, HoldId, NewHold},
-        intent::Intent,
         reason::PayReason,
-        session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
+        samples::{self, amount},
+        session::{CapCheck, Session, SessionId, SessionState},
         settlement::{Attempt, Cost, Event, SettlementId},
     },
     ledger::{Carry, migrate},
@@ -30,10 +30,6 @@ const OTHERS: u32 = 250;
 /// How many steps more a question may take then.
 const LEEWAY: u64 = OTHERS as u64;
 const NOW: u64 = 1_000;
-
-fn units(units: u64) -> Amount {
-    Amount::new(units).expect("fits")
-}
 
 fn bytes<const N: usize>(kind: u8, number: u32) -> [u8; N] {
     let mut bytes = [kind; N];
@@ -53,30 +49,17 @@ fn settlement_id(number: u32) -> SettlementId {
     SettlementId::from_random_bytes(bytes(3, number))
 }
 
+/// One that is opening, of a payer and a merchant of its own.
 fn session(number: u32) -> Session {
-    let intent = Intent {
-        asset: key(20, 0),
-        cap: units(1_000),
-        expires_at: 5_000,
-        network: String::new(),
-        nonce: format!("intent-{number}"),
-        recipient: key(21, number),
-        spender: key(22, 0),
-        user: key(23, number),
-        session_key: None,
-    };
-    Session {
-        id: SessionId::from_random_bytes(bytes(1, number)),
-        signed: SignedIntent { bytes: intent.to_bytes(), signature: [7; 64], settle_signature: None },
-        intent,
-        network: String::new(),
-        state: SessionState::Opening,
-        cap_check: CapCheck::Unverified,
-        captured: Amount::ZERO,
-        held: Amount::ZERO,
-        approve: None,
-        created_at: NOW,
-    }
+    let mut session = samples::session(20);
+    session.id = SessionId::from_random_bytes(bytes(1, number));
+    session.intent.nonce = format!("intent-{number}");
+    session.intent.expires_at = 5_000;
+    (session.intent.user, session.intent.recipient) = (key(23, number), key(21, number));
+    session.signed.bytes = session.intent.to_bytes();
+    (session.state, session.cap_check) = (SessionState::Opening, CapCheck::Unverified);
+    session.created_at = NOW;
+    session
 }
 
 /// A payment, promised if it has a nonce.
@@ -87,8 +70,8 @@ fn payment(session: SessionId, number: u32, nonce: bool) -> NewHold {
         session,
         nonce: nonce.then(|| format!("payment-{number}")),
         content: ContentHash(bytes(24, number)),
-        amount: units(10),
-        unverified_exposure: units(50),
+        amount: amount(10),
+        unverified_exposure: amount(50),
         deferred: nonce.then_some(limits),
         funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
         now: NOW,
