@@ -19,11 +19,11 @@ mod budgets;
 mod covalidator;
 mod deferred;
 mod deployed;
+mod dispatch;
 mod environment;
 mod fault;
 mod funding;
 mod keys;
-mod lanes;
 mod layers;
 mod ledger;
 mod limits;
@@ -43,11 +43,11 @@ pub use self::{
     budgets::BudgetsConfig,
     covalidator::CovalidatorConfig,
     deferred::DeferredConfig,
+    dispatch::{AllowancesConfig, LanesConfig},
     environment::Environment,
     fault::{Fault, Faults, Warning},
     funding::FundingConfig,
     keys::KeysConfig,
-    lanes::{AllowancesConfig, LanesConfig},
     layers::{DEFAULTS, Flags, Layers},
     ledger::LedgerConfig,
     limits::LimitsConfig,

@@ -4,8 +4,8 @@
 //! it is written, so a misspelt limit can never silently mean "no limit".
 
 use super::{
-    asset, budgets, covalidator, deferred, funding, keys, lanes, ledger, limits, network, programs, server, settlement,
-    telemetry,
+    asset, budgets, covalidator, deferred, dispatch, funding, keys, ledger, limits, network, programs, server,
+    settlement, telemetry,
 };
 
 /// What kind of value a key takes.
@@ -117,7 +117,7 @@ const SECTIONS: [&[Key]; 14] = [
     budgets::KEYS,
     settlement::KEYS,
     deferred::KEYS,
-    lanes::KEYS,
+    dispatch::KEYS,
     funding::KEYS,
     ledger::KEYS,
     server::KEYS,

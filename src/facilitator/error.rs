@@ -71,7 +71,7 @@ pub struct SessionAfter {
 
 impl SessionAfter {
     /// The session right after this payment, which stands as its answer tells.
-    pub(super) const fn of(hold: &Hold, standing: Standing) -> Self {
+    pub(crate) const fn of(hold: &Hold, standing: Standing) -> Self {
         Self {
             id: hold.session,
             spent: hold.spent_after,

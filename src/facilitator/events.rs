@@ -32,11 +32,11 @@ pub enum SessionEvent {
 
 /// Who listens from outside, and where from where that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Outsider {
+pub(crate) struct Outsider {
     /// The user of the session.
-    pub(super) user: Pubkey,
+    pub(crate) user: Pubkey,
     /// An IPv4 address or an IPv6 /64.
-    pub(super) address: Option<u128>,
+    pub(crate) address: Option<u128>,
 }
 
 /// What listeners are counted by.
@@ -84,7 +84,7 @@ impl Inside {
 
 /// All listeners of this process, by session.
 #[derive(Default)]
-pub(super) struct Events {
+pub(crate) struct Events {
     inside: Mutex<Inside>,
     /// This process leaves: nobody is told anything more.
     ending: CancellationToken,
@@ -105,7 +105,7 @@ impl Events {
     }
 
     /// Tells everybody who listens to this session.
-    pub(super) fn publish(&self, session: SessionId, event: SessionEvent) {
+    pub(crate) fn publish(&self, session: SessionId, event: SessionEvent) {
         if let Some(channel) = self.lock().channels.get(&session) {
             // Nobody listening any more is no failure.
             drop(channel.send(event));
@@ -113,13 +113,13 @@ impl Events {
     }
 
     /// Listens to a session from now on.
-    pub(super) fn subscribe(self: &Arc<Self>, session: SessionId) -> Subscription {
+    pub(crate) fn subscribe(self: &Arc<Self>, session: SessionId) -> Subscription {
         self.join(&mut self.lock(), session, None)
     }
 
     /// The same for somebody outside; `None` when as many listen already as may: in all, to this session, to this user's
     /// sessions, or from this address.
-    pub(super) fn listen(
+    pub(crate) fn listen(
         self: &Arc<Self>,
         session: SessionId,
         outsider: Outsider,
@@ -140,7 +140,7 @@ impl Events {
     }
 
     /// Sends every listener away, now and from now on.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.ending.cancel();
     }
 

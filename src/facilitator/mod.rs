@@ -8,52 +8,20 @@
 pub mod error;
 pub mod settings;
 
-mod accept;
-mod accounts;
-mod allowances;
-mod approved;
-mod budget;
-mod bulk;
-mod claims;
-mod close;
+mod decrypt_allowances;
 mod deferred;
-mod delegation;
-mod driver;
-mod errands;
+mod dispatch;
 mod events;
-mod examining;
-mod fee_payers;
-mod finality;
 mod funding;
-mod gates;
-mod history;
-mod keyed;
-mod lanes;
-mod looking;
-mod measuring;
-mod monitor;
-mod opening;
-mod probe;
-mod readiness;
-mod readings;
+mod lifecycle;
+mod locks;
+mod payments;
 mod reads;
-mod recipient;
-mod recording;
-mod recovery;
-mod refresh;
-mod rents;
-mod resting;
-mod room;
 mod sessions;
-mod settle;
-mod signing;
-mod supersede;
+mod settlement;
+mod sponsor;
 mod supported;
-mod verify;
-mod vetting;
-mod waiters;
-mod watch;
-mod windows;
+mod token_accounts;
 
 use crate::{
     chain::{Chain, keys::Signer},
@@ -68,20 +36,21 @@ use crate::{
     },
     ledger::Ledger,
 };
-pub use allowances::{ReadableBalance, Reader};
-pub use close::{CloseRequest, Closed};
+pub use decrypt_allowances::request::{ReadableBalance, Reader};
 pub use error::{FacilitatorError, OpenError, OpenRefusal, PayError, PayRefusal, PaymentAfter, SessionAfter};
 pub use events::SessionEvent;
-pub use funding::{Backing, FundingSettings};
-pub use probe::{ProbeError, ProbeReport, ProbeVerdict};
-pub use readiness::{Check, Readiness};
+pub use funding::proof::{Backing, FundingSettings};
+pub use lifecycle::probe::{ProbeError, ProbeReport, ProbeVerdict};
+pub use lifecycle::readiness::{Check, Readiness};
+pub use payments::settle::Receipt;
+pub use payments::verify::Verified;
 pub use reads::{Listening, PaymentRecord, ReadRequest};
-pub use sessions::{ApproveSource, OpenRequest};
+pub use sessions::close::{CloseRequest, Closed};
+pub use sessions::open::{ApproveSource, OpenRequest};
 pub use settings::{
     AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, LaneSettings, ReadPolicy, Settings,
     WaitingSettings,
 };
-pub use settle::Receipt;
 use sha2::{Digest as _, Sha256};
 use solana_pubkey::Pubkey;
 use std::{
@@ -97,7 +66,6 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-pub use verify::Verified;
 
 /// The outside world, as the facilitator needs it.
 #[derive(Clone)]
@@ -136,49 +104,49 @@ pub struct Facilitator {
     keys: Keys,
     settings: Settings,
     /// Limits that were reached lately.
-    rests: budget::Rests,
+    rests: sponsor::budget::Rests,
     /// Where the comparing of booked rents stands.
-    rents: rents::Rents,
-    fee_payers: fee_payers::FeePayers,
-    lanes: lanes::Lanes,
+    rents: sponsor::rent_checks::Rents,
+    fee_payers: sponsor::fee_payers::FeePayers,
+    lanes: dispatch::queue_state::Lanes,
     /// Turns at the ledger for what carries many holds.
-    bulk: bulk::Bulk,
-    deferred: deferred::Deferred,
+    bulk: locks::write_throttle::Bulk,
+    deferred: deferred::policy::Deferred,
     events: Arc<events::Events>,
     event_ids: EventIds,
-    windows: windows::Windows,
-    rooms: room::Rooms,
-    gates: gates::Gates,
-    unread: Arc<resting::Resting>,
+    windows: locks::in_flight_limits::Windows,
+    rooms: locks::wait_quota::Rooms,
+    gates: locks::account_locks::Gates,
+    unread: Arc<locks::idle_accounts::Resting>,
     /// Refreshes that were asked for.
-    requests: allowances::Requests,
-    waiters: Arc<waiters::Waiters>,
+    requests: decrypt_allowances::request::Requests,
+    waiters: Arc<settlement::waiters::Waiters>,
     /// What has landed and is not final yet.
-    finality: finality::Finality,
+    finality: settlement::finality::Finality,
     /// Settlements a task of this process drives right now.
-    driving: claims::Claims<SettlementId>,
+    driving: locks::single_flight::Claims<SettlementId>,
     /// Settlements a task of this process drives, or stands in line to drive, or is about to plan.
-    resuming: Arc<claims::Claims<SettlementId>>,
+    resuming: Arc<locks::single_flight::Claims<SettlementId>>,
     /// Merchants' accounts that a request has refreshed right now.
-    refreshing: Arc<claims::Claims<Pubkey>>,
+    refreshing: Arc<locks::single_flight::Claims<Pubkey>>,
     /// Openings a task of this process finishes right now.
-    finishing: claims::Claims<SessionId>,
+    finishing: locks::single_flight::Claims<SessionId>,
     /// Users whose proof a task of this process reads right now.
-    proving: claims::Claims<Pubkey>,
+    proving: locks::single_flight::Claims<Pubkey>,
     /// Proofs that were read lately.
-    readings: readings::Readings,
+    readings: funding::proof_rate_limit::Readings,
     /// Users whose delegation a task of this process reads a second time.
-    doubting: claims::Claims<Pubkey>,
+    doubting: locks::single_flight::Claims<Pubkey>,
     /// Held by the task that reads histories, one at a time.
-    examining: Arc<claims::Claims<()>>,
+    examining: Arc<locks::single_flight::Claims<()>>,
     /// One look for payments at a time, for each user.
-    looking: keyed::Keyed<Pubkey, tokio::sync::Mutex<()>>,
+    looking: locks::keyed_locks::Keyed<Pubkey, tokio::sync::Mutex<()>>,
     /// What the monitor remembers.
-    watch: watch::Watch,
+    watch: funding::monitor_state::Watch,
     /// Sessions whose last transfer landed with an error: the next one is simulated first.
-    distrusted: claims::Marks<SessionId>,
+    distrusted: locks::single_flight::Marks<SessionId>,
     /// Compute units of the last measured transfers.
-    units: measuring::Units,
+    units: settlement::simulate::Units,
     /// The probe found that settlements work only with decrypt allowances.
     needs_allowances: AtomicBool,
     /// Holds that this process made or tried to make.
@@ -197,35 +165,35 @@ impl Facilitator {
             covalidator: ports.covalidator,
             clock: ports.clock,
             chance: ports.chance,
-            rests: budget::Rests::default(),
-            rents: rents::Rents::default(),
-            fee_payers: fee_payers::FeePayers::new(&keys, settings.low_balance),
+            rests: sponsor::budget::Rests::default(),
+            rents: sponsor::rent_checks::Rents::default(),
+            fee_payers: sponsor::fee_payers::FeePayers::new(&keys, settings.low_balance),
             event_ids: event_ids(&*keys.spender),
             keys,
-            lanes: lanes::Lanes::default(),
-            bulk: bulk::Bulk::default(),
-            deferred: deferred::Deferred::default(),
+            lanes: dispatch::queue_state::Lanes::default(),
+            bulk: locks::write_throttle::Bulk::default(),
+            deferred: deferred::policy::Deferred::default(),
             events: Arc::default(),
-            windows: windows::Windows::new(&settings.lanes),
-            rooms: room::Rooms::new(&settings.waiting),
-            gates: gates::Gates::default(),
-            unread: Arc::new(resting::Resting::new(rests.then_some(settings.allowances))),
-            requests: allowances::Requests::default(),
+            windows: locks::in_flight_limits::Windows::new(&settings.lanes),
+            rooms: locks::wait_quota::Rooms::new(&settings.waiting),
+            gates: locks::account_locks::Gates::default(),
+            unread: Arc::new(locks::idle_accounts::Resting::new(rests.then_some(settings.allowances))),
+            requests: decrypt_allowances::request::Requests::default(),
             settings,
             waiters: Arc::default(),
-            finality: finality::Finality::default(),
-            driving: claims::Claims::default(),
+            finality: settlement::finality::Finality::default(),
+            driving: locks::single_flight::Claims::default(),
             resuming: Arc::default(),
             refreshing: Arc::default(),
-            finishing: claims::Claims::default(),
-            proving: claims::Claims::default(),
-            readings: readings::Readings::default(),
-            doubting: claims::Claims::default(),
+            finishing: locks::single_flight::Claims::default(),
+            proving: locks::single_flight::Claims::default(),
+            readings: funding::proof_rate_limit::Readings::default(),
+            doubting: locks::single_flight::Claims::default(),
             examining: Arc::default(),
-            looking: keyed::Keyed::default(),
-            watch: watch::Watch::default(),
-            distrusted: claims::Marks::default(),
-            units: measuring::Units::default(),
+            looking: locks::keyed_locks::Keyed::default(),
+            watch: funding::monitor_state::Watch::default(),
+            distrusted: locks::single_flight::Marks::default(),
+            units: settlement::simulate::Units::default(),
             needs_allowances: AtomicBool::new(false),
             holds_made: AtomicU32::new(0),
             tasks: TaskTracker::new(),

@@ -129,7 +129,7 @@ impl Facilitator {
     }
 
     /// The session with this id; refuses with `session_not_found`.
-    pub(super) async fn existing(&self, id: SessionId) -> Result<Session, OpenError> {
+    pub(crate) async fn existing(&self, id: SessionId) -> Result<Session, OpenError> {
         let session = self.ledger.session(id).await?;
         session.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound).into())
     }
@@ -147,7 +147,7 @@ impl Facilitator {
     }
 
     /// Whether a request to read this session is signed by one of `signers`, and lately.
-    pub(super) fn is_signed_read(&self, session: &Session, read: &ReadRequest, signers: [Option<Pubkey>; 2]) -> bool {
+    pub(crate) fn is_signed_read(&self, session: &Session, read: &ReadRequest, signers: [Option<Pubkey>; 2]) -> bool {
         let message = signed::read_message(&session.id.to_string(), read.at);
         let fresh = self.clock.now().abs_diff(read.at) <= signed::READ_VALID_SECONDS;
         fresh && is_signed_by(signers, message.as_bytes(), &read.signature)
@@ -155,11 +155,11 @@ impl Facilitator {
 }
 
 /// Who speaks for a session's payer: the session key where there is one, and the user.
-pub(super) fn payers_keys(session: &Session) -> [Option<Pubkey>; 2] {
+pub(crate) fn payers_keys(session: &Session) -> [Option<Pubkey>; 2] {
     [session.intent.session_key, Some(session.intent.user)]
 }
 
 /// Whether one of `signers` signed `message`.
-pub(super) fn is_signed_by(signers: [Option<Pubkey>; 2], message: &[u8], signature: &[u8; 64]) -> bool {
+pub(crate) fn is_signed_by(signers: [Option<Pubkey>; 2], message: &[u8], signature: &[u8; 64]) -> bool {
     signers.iter().flatten().any(|key| signed::verify(key, message, signature))
 }

@@ -3,7 +3,7 @@
 use crate::{
     chain::transaction::SettleInstruction,
     domain::{amount::Amount, budget::Budgets, hold::Exposure, network::Network, payment::PaymentLimits},
-    facilitator::funding::FundingSettings,
+    facilitator::funding::proof::FundingSettings,
     programs::{Programs, ciphertext::EncryptionKey},
 };
 use solana_pubkey::Pubkey;

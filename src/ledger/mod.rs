@@ -5,25 +5,17 @@
 //! settlement is live; terminal states never change; and [`Recorded`] values come only from here, so sending a
 //! transaction before its bytes are durable does not compile.
 
-mod answers;
-mod import;
-mod lock;
-mod migrate;
-mod open;
-mod readers;
+mod outcomes;
 mod rows;
-mod snapshots;
 mod sqlite;
-mod verbs;
-mod writer;
 
-pub use answers::{
+pub use outcomes::{
     Carry, Deadline, Held, LastTransfer, Opened, OpeningCount, Openings, Promised, Proved, Signed, Totals, Work,
 };
-pub use import::{ImportReport, ImportTerms, Skipped};
-pub use open::{LedgerOptions, OpenError};
 pub use sqlite::SqliteLedger;
-pub use writer::WriterCounts;
+pub use sqlite::import::{ImportReport, ImportTerms, Skipped};
+pub use sqlite::open::{LedgerOptions, OpenError};
+pub use sqlite::writer::WriterCounts;
 
 use crate::domain::{
     amount::Amount,

@@ -17,6 +17,7 @@ mod crash;
 #[cfg(all(feature = "server", feature = "localnet"))]
 mod deferred;
 mod demo;
+mod dispatch;
 mod errors_doc;
 mod faults;
 #[cfg(all(feature = "server", feature = "localnet"))]
@@ -25,7 +26,6 @@ mod finality;
 mod idl;
 mod inspect;
 mod journey;
-mod lanes;
 mod ledger;
 mod localnet;
 mod openapi;

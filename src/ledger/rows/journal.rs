@@ -1,6 +1,6 @@
 //! Rows of the settlements' journal: settlements, their attempts, their events.
 
-use super::{Place, column};
+use crate::ledger::rows::{Place, column};
 use crate::{
     domain::{
         reason::PayReason,

@@ -1,6 +1,6 @@
 //! Rows of what is known of payers' token accounts.
 
-use super::Place;
+use crate::ledger::rows::Place;
 use crate::{
     domain::funding::{Bound, Lost, Source},
     ledger::LedgerError,

@@ -1,0 +1,252 @@
+//! The monitor: every account with an open session is looked at again and again (`spec/settlement.md` §5).
+//!
+//! Promises: a delegation is believed gone only when two reads, of states not older than anything this process knows of,
+//! say so; a freeze stops payments until a thaw and ends nothing; whatever voids a proof takes it back for good. A
+//! stranger's transfer, even of zero, stops nothing. Every account is read in every round, spread over the interval; what
+//! histories cost is bounded and shared out ([`super::examining`]), and never delays a round.
+
+use crate::{
+    chain::{ChainAccount, ChainError},
+    domain::{
+        funding::{Bound, Examined, Funding, FundingPolicy, Look, Source},
+        session::Session,
+    },
+    facilitator::{Facilitator, FundingSettings, events::SessionEvent, funding::history_budget::Unexamined, ticks},
+    ledger::LedgerError,
+    programs::inco_token::{AccountState, IncoAccount},
+};
+use solana_pubkey::Pubkey;
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// Accounts of one request.
+const TOGETHER: usize = 100;
+/// How often a second read is tried, and the pause between two tries: the node has to have moved on by a slot.
+const SECOND_LOOKS: usize = 10;
+const SECOND_LOOK_PAUSE: Duration = Duration::from_millis(400);
+/// How long a second read waits for payments and openings of that user that are under way.
+const GATE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why accounts were not looked at.
+#[derive(Debug, thiserror::Error)]
+enum LookError {
+    /// The chain did not answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The ledger did not answer.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// What one read of an account tells.
+enum Seen {
+    /// Ours to spend from.
+    Fine(IncoAccount),
+    Frozen,
+    /// There is no such account, or its delegate is somebody else.
+    Gone,
+    /// Not readable: it says nothing.
+    Odd,
+}
+
+impl Facilitator {
+    /// Looks at all accounts, round after round.
+    pub(crate) async fn watch_rounds(self: Arc<Self>) {
+        let mut ticks = ticks(self.settings.funding.interval);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.watch_round().await {
+                tracing::warn!(%error, "accounts cannot be looked at; the next round tries again");
+            }
+        }
+    }
+
+    /// First every account, a hundred in one request, whatever it costs: a revoke and a freeze are seen there. Then the
+    /// histories, in the background, so that they hold up no round; while they are read, the next round adds none.
+    async fn watch_round(self: &Arc<Self>) -> Result<(), LedgerError> {
+        let mut sources = self.ledger.watched_sources().await?;
+        sources.retain(|source| source.asset == self.settings.asset);
+        self.watch.keep(&sources.iter().map(|source| source.user).collect::<HashSet<_>>());
+        let chunks: Vec<&[Source]> = sources.chunks(TOGETHER).collect();
+        // Spread over half the interval, so that a round ends before the next begins.
+        let pause = self.settings.funding.interval / u32::try_from(chunks.len() * 2).unwrap_or(u32::MAX).max(1);
+        let mut unexamined = Vec::new();
+        for (number, chunk) in chunks.into_iter().enumerate() {
+            if number > 0 {
+                tokio::time::sleep(pause).await;
+            }
+            match self.look_at(chunk).await {
+                Ok(more) => unexamined.extend(more),
+                Err(LookError::Chain(error)) => tracing::info!(%error, "some accounts were not looked at"),
+                Err(LookError::Ledger(error)) => return Err(error),
+            }
+        }
+        if let Some(claim) = self.examining.claim_owned(()) {
+            let this = Arc::clone(self);
+            self.spawn(async move {
+                let _claim = claim;
+                if let Err(error) = this.examine_all(unexamined).await {
+                    tracing::warn!(%error, "histories cannot be examined; the next round tries again");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Looks at these accounts (at most a hundred), records what is seen, and gives those whose history is to be read.
+    async fn look_at(self: &Arc<Self>, sources: &[Source]) -> Result<Vec<Unexamined>, LookError> {
+        let accounts: Vec<Pubkey> = sources.iter().map(|source| self.token_account(&source.user)).collect();
+        // A look is as old as the state it saw, so it is dated before it is made.
+        let asked_at = self.clock.now();
+        let (slot, told) = self.accounts_now(&accounts, 0).await?;
+        let (mut looks, mut unexamined) = (Vec::with_capacity(sources.len()), Vec::new());
+        for (source, account) in sources.iter().zip(told) {
+            let look =
+                |frozen, examined| Look { user: source.user, asset: source.asset, frozen: Some(frozen), examined };
+            match self.judge(source, account.as_ref()) {
+                Seen::Fine(account) => match self.watched_bound(source) {
+                    // The handle stands for one balance, and has been the same for a whole look since the account was
+                    // examined: nothing can have changed.
+                    Some(bound) if bound.is_final && self.watch.is_still(&source.user, account.amount) => {
+                        let Bound { slot: of, examined: up_to, .. } = bound;
+                        looks.push(look(false, Some(Examined { of, up_to, is_final: true, lost: None })));
+                    }
+                    bound => {
+                        looks.push(look(false, None));
+                        let (user, handle) = (source.user, account.amount);
+                        unexamined.extend(bound.map(|bound| Unexamined { user, bound, handle, slot, asked_at }));
+                    }
+                },
+                Seen::Frozen => looks.push(look(true, None)),
+                Seen::Gone => self.look_twice(source.user, slot),
+                Seen::Odd => tracing::warn!("a payer's token account cannot be read"),
+            }
+        }
+        self.ledger.record_looks(&looks, asked_at).await?;
+        self.act_on(sources, &looks).await?;
+        Ok(unexamined)
+    }
+
+    /// The proof of this account's balance, when it can still be lost.
+    fn watched_bound(&self, source: &Source) -> Option<Bound> {
+        let watched = self.settings.funding.policy != FundingPolicy::Off;
+        source.bound.filter(|bound| watched && bound.lost.is_none())
+    }
+
+    fn judge(&self, source: &Source, account: Option<&ChainAccount>) -> Seen {
+        let Some(account) = account.filter(|account| !account.data.is_empty()) else { return Seen::Gone };
+        let decoded = IncoAccount::decode(&account.data).ok();
+        match decoded.filter(|told| account.owner == self.settings.programs.token && told.owner == source.user) {
+            None => Seen::Odd,
+            Some(account) if account.state == AccountState::Frozen => Seen::Frozen,
+            Some(account) if self.is_delegate(&account) => Seen::Fine(account),
+            Some(_) => Seen::Gone,
+        }
+    }
+
+    /// What follows from what was seen, beside the record of it.
+    async fn act_on(self: &Arc<Self>, before: &[Source], looks: &[Look]) -> Result<(), LedgerError> {
+        for look in looks {
+            let Some(source) = before.iter().find(|source| source.user == look.user) else { continue };
+            if let Some(frozen) = look.frozen.filter(|frozen| *frozen != source.frozen) {
+                tracing::info!(frozen, "a payer's token account changed its state");
+                self.tell_and_settle(&source.user, SessionEvent::Funding(Funding::Unproven)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the user's sessions, and carries now what they hold: what can be had may soon be gone.
+    pub(crate) async fn tell_and_settle(
+        self: &Arc<Self>,
+        user: &Pubkey,
+        event: SessionEvent,
+    ) -> Result<(), LedgerError> {
+        self.tell_and_settle_all(&self.ledger.live_sessions(user, &self.settings.asset).await?, event);
+        Ok(())
+    }
+
+    fn tell_and_settle_all(self: &Arc<Self>, sessions: &[Session], event: SessionEvent) {
+        for session in sessions {
+            self.events.publish(session.id, event);
+            self.settle_promises(session.id);
+        }
+    }
+
+    /// The delegation looks gone: reads again in the background, and ends the user's sessions when it still is.
+    fn look_twice(self: &Arc<Self>, user: Pubkey, first: u64) {
+        let this = Arc::clone(self);
+        self.spawn(async move {
+            let Some(_claim) = this.doubting.claim(user) else { return };
+            // Behind the gate no opening of this user is under way that is about to make us his delegate again.
+            let gate = this.gates.opening(&user, &this.settings.asset);
+            let Ok(_gate) = tokio::time::timeout(GATE_PATIENCE, gate).await else { return };
+            match this.is_gone_since(&user, first).await {
+                Ok(true) => this.end_delegation(&user).await,
+                Ok(false) => {}
+                Err(error) => tracing::info!(%error, "whether a delegation is gone is looked at in the next round"),
+            }
+        });
+    }
+
+    /// Whether a state later than `first`, and not older than anything we know of, shows no delegation to us.
+    async fn is_gone_since(&self, user: &Pubkey, first: u64) -> Result<bool, ChainError> {
+        let source = Source::unknown(*user, self.settings.asset);
+        let account = self.token_account(user);
+        let mut tries = 0;
+        loop {
+            match self.these_now([account], first.saturating_add(1)).await {
+                Ok((_, [told])) => return Ok(matches!(self.judge(&source, told.as_ref()), Seen::Gone)),
+                Err(error) if tries >= SECOND_LOOKS => return Err(error),
+                // The node is not there yet; a slot takes this long.
+                Err(_) => tokio::time::sleep(SECOND_LOOK_PAUSE).await,
+            }
+            tries += 1;
+        }
+    }
+
+    async fn end_delegation(self: &Arc<Self>, user: &Pubkey) {
+        let ended = async {
+            let live = self.ledger.live_sessions(user, &self.settings.asset).await?;
+            let revoked = self.ledger.revoke_sessions(user, &self.settings.asset).await?;
+            if revoked > 0 {
+                tracing::info!(revoked, "a delegation is gone");
+            }
+            self.tell_and_settle_all(&live, SessionEvent::Recorded);
+            Ok::<_, LedgerError>(())
+        };
+        if let Err(error) = ended.await {
+            tracing::warn!(%error, "a delegation is gone, and the ledger could not be told");
+        }
+    }
+
+    /// Looks at one user's account at once when its proof would count but for the time of the last look. True when the
+    /// proof is known to count by now, or not to.
+    ///
+    /// Costs the chain little however often it is asked for: one look at a time for each user, which all who ask
+    /// meanwhile wait for, and one in each interval.
+    pub(crate) async fn look_if_old(self: &Arc<Self>, user: &Pubkey) -> Result<bool, LedgerError> {
+        let turn = self.looking.lock_of(user, tokio::sync::Mutex::default);
+        let _turn = turn.lock().await;
+        let Some(source) = self.ledger.source(user, &self.settings.asset).await? else { return Ok(false) };
+        if self.watched_bound(&source).is_none() || source.frozen {
+            return Ok(false);
+        }
+        let FundingSettings { max_age, interval, .. } = self.settings.funding;
+        if source.counting(self.clock.now(), max_age).is_some() {
+            return Ok(true);
+        }
+        if !self.watch.may_look(user, Instant::now(), interval) {
+            return Ok(false);
+        }
+        let unexamined = match self.look_at(&[source]).await {
+            Ok(unexamined) => unexamined,
+            Err(LookError::Ledger(error)) => return Err(error),
+            Err(LookError::Chain(_)) => return Ok(false),
+        };
+        match unexamined.first() {
+            Some(one) => self.examine_for_payment(one).await,
+            None => Ok(true),
+        }
+    }
+}

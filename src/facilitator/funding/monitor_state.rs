@@ -1,0 +1,140 @@
+//! What the monitor remembers while this process lives.
+
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// What was seen of one account at earlier looks.
+#[derive(Clone, Default)]
+pub(crate) struct Known {
+    /// The balance's handle at the last examination that came to its end.
+    pub(crate) handle: u128,
+    /// Whether its history was examined when that handle had stood for a whole look already: then nothing that made it
+    /// can still be missing from the list.
+    pub(crate) still: bool,
+    /// Entries that can only have added, and will be listed again. Kept when an examination was cut off, so that the next
+    /// one goes on where it ended.
+    pub(crate) harmless: HashSet<Signature>,
+}
+
+/// One account's place in the monitor's memory.
+#[derive(Default)]
+struct Account {
+    known: Known,
+    /// In how many rounds the history since the proof of this slot was not read to its end.
+    in_vain: (u64, u32),
+    /// When a payment last had it looked at.
+    looked: Option<Instant>,
+}
+
+/// The monitor's memory. Losing it costs requests and nothing else.
+#[derive(Default)]
+pub(crate) struct Watch {
+    newest: AtomicU64,
+    accounts: Mutex<HashMap<Pubkey, Account>>,
+}
+
+impl Watch {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Pubkey, Account>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Accounts were read as of this slot: no older state of them is believed. Only slots that the chain port believes come
+    /// here, and what landed is that port's to remember.
+    pub(crate) fn saw(&self, slot: u64) {
+        self.newest.fetch_max(slot, Ordering::Relaxed);
+    }
+
+    /// The newest slot that anybody told us of.
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest.load(Ordering::Relaxed)
+    }
+
+    /// What is known of this user's account.
+    pub(crate) fn known(&self, user: &Pubkey) -> Known {
+        self.lock().get(user).map(|account| account.known.clone()).unwrap_or_default()
+    }
+
+    /// Whether the account was examined when this handle had stood for a whole look.
+    pub(crate) fn is_still(&self, user: &Pubkey, handle: u128) -> bool {
+        self.lock().get(user).is_some_and(|account| account.known.still && account.known.handle == handle)
+    }
+
+    /// Remembers it.
+    pub(crate) fn remember(&self, user: &Pubkey, known: Known) {
+        self.lock().entry(*user).or_default().known = known;
+    }
+
+    /// How many rounds did not get to the end of the history since the proof of this slot.
+    pub(crate) fn rounds_in_vain(&self, user: &Pubkey, of: u64) -> u32 {
+        self.lock().get(user).map_or(0, |account| if account.in_vain.0 == of { account.in_vain.1 } else { 0 })
+    }
+
+    /// Counts one more; tells how many there are now.
+    pub(crate) fn was_in_vain(&self, user: &Pubkey, of: u64) -> u32 {
+        let mut accounts = self.lock();
+        let in_vain = &mut accounts.entry(*user).or_default().in_vain;
+        *in_vain = (of, if in_vain.0 == of { in_vain.1.saturating_add(1) } else { 1 });
+        in_vain.1
+    }
+
+    /// It was read to its end.
+    pub(crate) fn was_read(&self, user: &Pubkey) {
+        if let Some(account) = self.lock().get_mut(user) {
+            account.in_vain = (0, 0);
+        }
+    }
+
+    /// Whether a payment may have this account looked at now; not again before `pause` has passed.
+    pub(crate) fn may_look(&self, user: &Pubkey, now: Instant, pause: Duration) -> bool {
+        let mut accounts = self.lock();
+        let looked = &mut accounts.entry(*user).or_default().looked;
+        let may = looked.is_none_or(|at| now.duration_since(at) >= pause);
+        if may {
+            *looked = Some(now);
+        }
+        may
+    }
+
+    /// A new proof begins anew.
+    pub(crate) fn forget(&self, user: &Pubkey) {
+        self.lock().remove(user);
+    }
+
+    /// Forgets everybody else.
+    pub(crate) fn keep(&self, users: &HashSet<Pubkey>) {
+        self.lock().retain(|user, _| users.contains(user));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_in_vain_are_counted_for_one_proof() {
+        let (watch, user) = (Watch::default(), Pubkey::new_unique());
+        assert_eq!([watch.was_in_vain(&user, 5), watch.was_in_vain(&user, 5)], [1, 2]);
+        assert_eq!((watch.rounds_in_vain(&user, 5), watch.rounds_in_vain(&user, 9)), (2, 0));
+        assert_eq!(watch.was_in_vain(&user, 9), 1, "a new proof begins anew");
+        watch.was_read(&user);
+        assert_eq!(watch.was_in_vain(&user, 9), 1);
+    }
+
+    #[test]
+    fn payments_have_an_account_looked_at_once_in_a_while() {
+        let (watch, user, pause) = (Watch::default(), Pubkey::new_unique(), Duration::from_secs(15));
+        let now = Instant::now();
+        assert!(watch.may_look(&user, now, pause) && !watch.may_look(&user, now + pause / 2, pause));
+        assert!(watch.may_look(&Pubkey::new_unique(), now, pause), "of each user");
+        assert!(watch.may_look(&user, now + pause, pause));
+    }
+}

@@ -1,0 +1,5 @@
+//! Start, background work, stop and self-test.
+
+pub(crate) mod probe;
+pub(crate) mod readiness;
+pub(crate) mod startup;

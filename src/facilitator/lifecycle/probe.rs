@@ -1,0 +1,248 @@
+//! The probe: does the deployed `transfer_with_authorization` do what we rely on? (`spec/inco.md` §4)
+//!
+//! Its source is not public and one deployment is reported to check the signature and move nothing. A user's
+//! signature is published by every settlement, so an instruction that lets strangers spend it must never be used.
+//! The probe asks by simulation, with real signatures, on two token accounts of its own: two wallets derived from the
+//! spender's key, created once and journalled like everything we send.
+
+use crate::{
+    chain::{
+        Simulation,
+        fees::ComputeBudget,
+        keys::{LocalSigner, Signer},
+        transaction::{Authorization, SettleInstruction, SettlementParts, UnsignedTransaction},
+    },
+    domain::{
+        intent::IntentHash,
+        settlement::{Cost, Purpose},
+    },
+    facilitator::{
+        Facilitator,
+        settlement::{sign::attempt, simulate::handles},
+        token_accounts::decoded,
+    },
+    ledger::LedgerError,
+    programs::{
+        ciphertext,
+        inco_token::{Allowance, IncoAccount, Transfer},
+    },
+};
+use sha2::{Digest as _, Sha256};
+use solana_pubkey::Pubkey;
+use std::sync::{Arc, atomic::Ordering};
+
+/// What the probe found out about `transfer_with_authorization`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent answers to four questions")]
+pub struct ProbeReport {
+    /// It accepts the delegate as payer.
+    pub accepts_delegate: bool,
+    /// It changes both amount handles, that is, it moves money.
+    pub changes_handles: bool,
+    /// It works without the four remaining accounts.
+    pub works_without_allowances: bool,
+    /// It refuses a payer who is neither owner nor delegate.
+    pub refuses_strangers: bool,
+}
+
+/// What follows from a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeVerdict {
+    /// Use it.
+    Usable,
+    /// Use it, with decrypt allowances in every settlement.
+    NeedsAllowances,
+    /// Never publish a user's signature with it; the remedy is `settle_instruction = "transfer"`.
+    Unusable(&'static str),
+}
+
+impl ProbeReport {
+    /// What follows.
+    pub const fn verdict(self) -> ProbeVerdict {
+        if !self.accepts_delegate {
+            return ProbeVerdict::Unusable("transfer_with_authorization does not accept the delegate as payer");
+        }
+        if !self.changes_handles {
+            return ProbeVerdict::Unusable("transfer_with_authorization succeeds but moves nothing");
+        }
+        if !self.refuses_strangers {
+            return ProbeVerdict::Unusable("transfer_with_authorization lets a stranger spend a published signature");
+        }
+        if self.works_without_allowances { ProbeVerdict::Usable } else { ProbeVerdict::NeedsAllowances }
+    }
+}
+
+/// Why the probe has no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The chain or its accounts are not in a state to be asked.
+    #[error("the probe cannot ask: {0}")]
+    NotPrepared(String),
+    /// A port failed.
+    #[error("the probe cannot ask")]
+    Port(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<crate::chain::ChainError> for ProbeError {
+    fn from(error: crate::chain::ChainError) -> Self {
+        Self::Port(Box::new(error))
+    }
+}
+
+impl From<LedgerError> for ProbeError {
+    fn from(error: LedgerError) -> Self {
+        Self::Port(Box::new(error))
+    }
+}
+
+impl From<crate::chain::transaction::TransactionError> for ProbeError {
+    fn from(error: crate::chain::transaction::TransactionError) -> Self {
+        Self::Port(Box::new(error))
+    }
+}
+
+/// One question: who pays, by which instruction, with which remaining accounts.
+struct Question {
+    payer: Pubkey,
+    instruction: SettleInstruction,
+    allowances: Option<[Allowance; 2]>,
+}
+
+/// The probe's own wallets and the transfer between them.
+struct Bench {
+    owner: LocalSigner,
+    receiver: LocalSigner,
+    source: Pubkey,
+    destination: Pubkey,
+    ciphertext: Vec<u8>,
+}
+
+impl Facilitator {
+    /// Asks all four questions, preparing the probe's accounts first if they are missing. Two round trips where they are
+    /// there and the plain transfer works, because a start waits for it.
+    pub async fn probe(self: &Arc<Self>) -> Result<ProbeReport, ProbeError> {
+        let bench = self.bench();
+        // The blockhash is only fetched early: a fault is told where it is needed.
+        let (before, _) = tokio::join!(self.prepare(&bench), self.chain.latest_blockhash());
+        let before = before?;
+        let (spender, stranger) = (self.keys.spender.pubkey(), LocalSigner::generate(&*self.chance).pubkey());
+        let (plain, strange) = tokio::try_join!(self.ask_plainly(&bench, spender), self.ask_plainly(&bench, stranger))?;
+        // The stranger is asked about the way that worked, so that a refusal is about the stranger and nothing else.
+        let works_without_allowances = plain.error.is_none();
+        let (worked, strange) = if works_without_allowances {
+            (plain, strange)
+        } else {
+            tokio::try_join!(self.ask_with_allowances(&bench, spender), self.ask_with_allowances(&bench, stranger))?
+        };
+        Ok(ProbeReport {
+            accepts_delegate: worked.error.is_none(),
+            changes_handles: handles(worked).is_some_and(|after| after[0] != before[0] && after[1] != before[1]),
+            works_without_allowances,
+            refuses_strangers: strange.error.is_some(),
+        })
+    }
+
+    /// Remembers what the probe found for later settlements.
+    pub fn heed(&self, verdict: ProbeVerdict) {
+        self.needs_allowances.store(verdict == ProbeVerdict::NeedsAllowances, Ordering::Relaxed);
+    }
+
+    /// Wallets that only the spender's key can derive: Ed25519 signatures are deterministic, so they are the same
+    /// every time and need no storage.
+    fn bench(&self) -> Bench {
+        let wallet = |number: u8| {
+            let signature = self.keys.spender.sign(&[b"sotto probe wallet ".as_slice(), &[number]].concat());
+            LocalSigner::from_seed(&Sha256::digest(signature).into())
+        };
+        let (owner, receiver) = (wallet(1), wallet(2));
+        Bench {
+            source: self.token_account(&owner.pubkey()),
+            destination: self.token_account(&receiver.pubkey()),
+            ciphertext: ciphertext::encrypt(&self.settings.encryption_key, 0, &*self.chance),
+            owner,
+            receiver,
+        }
+    }
+
+    /// The accounts' handles; creates the accounts and the delegation when they are missing.
+    async fn prepare(self: &Arc<Self>, bench: &Bench) -> Result<[u128; 2], ProbeError> {
+        for _ in 0..2 {
+            let accounts = self.chain.accounts(&[bench.source, bench.destination]).await?;
+            let decoded: Vec<_> = accounts.into_iter().filter_map(decoded).collect();
+            match decoded.as_slice() {
+                [source, destination] if self.is_delegate(source) => {
+                    return Ok([source.amount, destination.amount]);
+                }
+                _ => self.create_bench(bench).await?,
+            }
+        }
+        Err(ProbeError::NotPrepared("the probe's accounts were created and are not there".to_owned()))
+    }
+
+    async fn create_bench(self: &Arc<Self>, bench: &Bench) -> Result<(), ProbeError> {
+        let (programs, asset) = (&self.settings.programs, &self.settings.asset);
+        let (fee_payer, owner) = (self.keys.fee_payer.pubkey(), bench.owner.pubkey());
+        let instructions = [
+            programs.create_idempotent(&fee_payer, &owner, asset),
+            programs.create_idempotent(&fee_payer, &bench.receiver.pubkey(), asset),
+            programs.approve(&bench.source, &self.keys.spender.pubkey(), &owner, &bench.ciphertext, None),
+        ];
+        let blockhash = self.chain.latest_blockhash().await?;
+        let unsigned = UnsignedTransaction::new(&fee_payer, &instructions, blockhash.hash)?;
+        let rent = self.chain.rent(IncoAccount::SIZE).await?.saturating_mul(2);
+        let cost = Cost { fee: unsigned.fee(), rent, grant: 0 };
+        let signed = unsigned.sign(&[&*self.keys.fee_payer, &bench.owner])?;
+        let attempt = attempt(self.next_settlement_id(), 1, signed, blockhash, cost);
+        let errand = self.run_errand(attempt, Purpose::Probe, None, None).await?;
+        let why = match errand.over {
+            _ if errand.is_done() => return Ok(()),
+            Some(_) => "the budget does not allow the probe's accounts",
+            None => "the probe's accounts could not be created",
+        };
+        Err(ProbeError::NotPrepared(why.to_owned()))
+    }
+
+    async fn ask_plainly(&self, bench: &Bench, payer: Pubkey) -> Result<Simulation, ProbeError> {
+        let instruction = SettleInstruction::TransferWithAuthorization;
+        self.ask(bench, Question { payer, instruction, allowances: None }).await
+    }
+
+    /// The same transfer by the plain instruction makes the same handles, which tells the allowance accounts even
+    /// where the authorised one cannot be simulated without them.
+    async fn ask_with_allowances(&self, bench: &Bench, payer: Pubkey) -> Result<Simulation, ProbeError> {
+        let spender = self.keys.spender.pubkey();
+        let question = Question { payer: spender, instruction: SettleInstruction::Transfer, allowances: None };
+        let plain = self.ask(bench, question).await?;
+        let error = plain.error.clone();
+        let Some([source, destination]) = handles(plain) else {
+            let why = error.unwrap_or_else(|| "the accounts are unreadable".to_owned());
+            return Err(ProbeError::NotPrepared(format!("a plain transfer fails too: {why}")));
+        };
+        let allowance = |handle, holder| Allowance::of(&self.settings.programs, handle, holder);
+        let allowances = [allowance(source, bench.owner.pubkey()), allowance(destination, bench.receiver.pubkey())];
+        let instruction = SettleInstruction::TransferWithAuthorization;
+        self.ask(bench, Question { payer, instruction, allowances: Some(allowances) }).await
+    }
+
+    async fn ask(&self, bench: &Bench, question: Question) -> Result<Simulation, ProbeError> {
+        let message = IntentHash::of(b"sotto probe").settle_message().into_bytes();
+        let signature = bench.owner.sign(&message);
+        let transfer = Transfer {
+            source: bench.source,
+            destination: bench.destination,
+            authority: question.payer,
+            ciphertext: bench.ciphertext.clone(),
+            allowances: question.allowances,
+        };
+        let parts = SettlementParts {
+            programs: &self.settings.programs,
+            fee_payer: self.keys.fee_payer.pubkey(),
+            instruction: question.instruction,
+            authorization: Authorization { owner: bench.owner.pubkey(), message: &message, signature: &signature },
+            transfer: &transfer,
+            compute: ComputeBudget { units: crate::chain::fees::MAX_UNITS, price: 0 },
+        };
+        let unsigned = parts.build(self.chain.latest_blockhash().await?.hash)?;
+        Ok(self.chain.simulate(unsigned.transaction(), &[bench.source, bench.destination]).await?)
+    }
+}

@@ -1,0 +1,86 @@
+//! `GET /ready`: whether this instance can do its work right now.
+
+use crate::facilitator::{Facilitator, sponsor::fee_payers::Balance};
+
+/// One thing that has to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub ok: bool,
+    /// What was seen, safe to show.
+    pub detail: String,
+}
+
+/// Everything that has to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// In the order they were looked at.
+    pub checks: Vec<Check>,
+}
+
+impl Readiness {
+    /// Whether everything holds.
+    pub fn is_ready(&self) -> bool {
+        self.checks.iter().all(|check| check.ok)
+    }
+}
+
+impl Facilitator {
+    /// Asks the ledger, the chain and the fee payer's balance; each by itself, so that one failure hides no other.
+    pub async fn readiness(&self) -> Readiness {
+        let ledger = match self.ledger.ping().await {
+            Ok(()) => Check { name: "ledger", ok: true, detail: "answers".to_owned() },
+            Err(error) => Check { name: "ledger", ok: false, detail: error.to_string() },
+        };
+        let mut checks = vec![ledger, self.check_rpc().await, self.check_network().await];
+        checks.extend(self.check_balances().await);
+        Readiness { checks }
+    }
+
+    /// Well when one endpoint answers; how each of several is, is told without its URL.
+    async fn check_rpc(&self) -> Check {
+        let (ok, told) = match self.chain.latest_blockhash().await {
+            Ok(_) => (true, "answers".to_owned()),
+            Err(error) => (false, error.to_string()),
+        };
+        let endpoints: Vec<String> = self.chain.endpoints().iter().map(ToString::to_string).collect();
+        let detail = if endpoints.len() > 1 { format!("{told}; {}", endpoints.join("; ")) } else { told };
+        Check { name: "rpc", ok, detail }
+    }
+
+    async fn check_network(&self) -> Check {
+        let (ok, detail) = match self.chain.genesis_hash().await {
+            Ok(hash) if self.settings.network.has_genesis(&hash) => (true, self.settings.network.alias().to_owned()),
+            Ok(_) => (false, "the RPC serves another cluster than the configured network".to_owned()),
+            Err(error) => (false, error.to_string()),
+        };
+        Check { name: "network", ok, detail }
+    }
+
+    /// The announced fee payer, without which no session opens; and the pool, when there is more than that one key:
+    /// payments settle as long as one of them is funded.
+    async fn check_balances(&self) -> Vec<Check> {
+        if let Err(error) = self.read_balances().await {
+            return vec![Check { name: "fee_payer", ok: false, detail: error.to_string() }];
+        }
+        let balances = self.fee_payers.balances();
+        let is_funded = |balance: &Balance| balance.is_funded != Some(false);
+        let told = |balance: &Balance| {
+            let key = balance.key;
+            if is_funded(balance) { format!("{key} is funded") } else { format!("send SOL to {key}") }
+        };
+        let mut checks = Vec::new();
+        if let Some(announced) = balances.first() {
+            let ok = is_funded(announced);
+            let detail = if ok { "is funded".to_owned() } else { told(announced) };
+            checks.push(Check { name: "fee_payer", ok, detail });
+        }
+        if balances.len() > 1 {
+            let detail = balances.iter().map(told).collect::<Vec<_>>().join("; ");
+            checks.push(Check { name: "fee_payers", ok: balances.iter().any(is_funded), detail });
+        }
+        checks
+    }
+}

@@ -1,0 +1,236 @@
+//! Which token accounts are at work, and which are at rest with a balance that their owner cannot read.
+//!
+//! A plain transfer gives both accounts new handles that nobody may decrypt. That is fine while money moves: the next
+//! transfer makes the handles obsolete anyway. It is not fine for long, so this remembers, per account: how much work of
+//! ours waits for it or is in flight (*busy*), since when its balance is unreadable, and when we last paid for a decrypt
+//! allowance. Kept in memory, and made anew from the ledger at start; it only says when to look: whether an allowance is
+//! really missing is read from the chain before one is bought.
+
+#[cfg(test)]
+mod tests;
+
+use crate::domain::session::SessionId;
+use crate::facilitator::settings::AllowanceSettings;
+use solana_pubkey::Pubkey;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// What is known of one account.
+#[derive(Default)]
+struct Account {
+    /// Lanes and resumed settlements that will move it.
+    busy: usize,
+    /// The session whose transfer moved it last.
+    session: Option<SessionId>,
+    moved: Option<Instant>,
+    /// Its first move since an allowance was bought.
+    unreadable: Option<Instant>,
+    /// When an allowance was last bought, or tried for.
+    bought: Option<Instant>,
+    /// Somebody buys one right now.
+    buying: bool,
+}
+
+impl Account {
+    /// Whether it may cost rent again.
+    fn may_buy(&self, now: Instant, terms: &AllowanceSettings) -> bool {
+        !self.buying && self.bought.is_none_or(|at| now.duration_since(at) >= terms.min_interval)
+    }
+
+    fn is_at_rest(&self, now: Instant, terms: &AllowanceSettings) -> bool {
+        self.busy == 0
+            && self.unreadable.is_some()
+            && self.moved.is_none_or(|at| now.duration_since(at) >= terms.idle_after)
+            && self.may_buy(now, terms)
+    }
+
+    fn is_overdue(&self, now: Instant, terms: &AllowanceSettings) -> bool {
+        self.unreadable.is_some_and(|at| now.duration_since(at) >= terms.max_age) && self.may_buy(now, terms)
+    }
+
+    /// Whether there is nothing to remember.
+    fn is_forgettable(&self, now: Instant, terms: &AllowanceSettings) -> bool {
+        self.busy == 0 && self.unreadable.is_none() && self.may_buy(now, terms)
+    }
+}
+
+/// All accounts of one facilitator; remembers nothing unless allowances are bought on idle.
+pub(crate) struct Resting {
+    accounts: Mutex<HashMap<Pubkey, Account>>,
+    /// None where allowances are not bought on idle.
+    terms: Option<AllowanceSettings>,
+}
+
+/// Work for two accounts, from the moment something waits until it has landed.
+pub(crate) struct AtWork {
+    resting: Arc<Resting>,
+    accounts: [Pubkey; 2],
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        let mut known = self.resting.lock();
+        for account in self.accounts {
+            if let Some(account) = known.get_mut(&account) {
+                account.busy = account.busy.saturating_sub(1);
+            }
+        }
+    }
+}
+
+/// The right to buy for some accounts; one buyer at a time for each.
+pub(crate) struct Buying {
+    resting: Arc<Resting>,
+    accounts: Vec<Pubkey>,
+    since: Instant,
+}
+
+impl Buying {
+    /// Gives the right back unused: nothing was to be sent after all.
+    pub(crate) fn forgo(mut self) {
+        let accounts = std::mem::take(&mut self.accounts);
+        let mut known = self.resting.lock();
+        for account in accounts {
+            if let Some(account) = known.get_mut(&account) {
+                account.buying = false;
+            }
+        }
+        // Let go of before the rest of it is dropped, which takes the lock again.
+        drop(known);
+    }
+}
+
+impl Drop for Buying {
+    fn drop(&mut self) {
+        let mut known = self.resting.lock();
+        for account in &self.accounts {
+            if let Some(account) = known.get_mut(account) {
+                account.buying = false;
+                // Whatever came of it: the next try waits its time, so that a failure cannot repeat without end.
+                account.bought = Some(self.since);
+            }
+        }
+    }
+}
+
+impl Resting {
+    pub(crate) fn new(terms: Option<AllowanceSettings>) -> Self {
+        Self { accounts: Mutex::default(), terms }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Pubkey, Account>> {
+        // Nothing panics while holding it; a poisoned map is still a map.
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Marks both accounts as busy for as long as the answer lives.
+    pub(crate) fn at_work(self: &Arc<Self>, accounts: [Pubkey; 2]) -> AtWork {
+        if self.terms.is_some() {
+            let mut known = self.lock();
+            for account in accounts {
+                known.entry(account).or_default().busy += 1;
+            }
+        }
+        AtWork { resting: Arc::clone(self), accounts }
+    }
+
+    /// A transfer of this session has landed; `readable` when it bought both allowances.
+    pub(crate) fn moved(&self, session: SessionId, accounts: [Pubkey; 2], readable: bool, now: Instant) {
+        if self.terms.is_none() {
+            return;
+        }
+        let mut known = self.lock();
+        for account in accounts {
+            let account = known.entry(account).or_default();
+            account.session = Some(session);
+            account.moved = Some(now);
+            if readable {
+                account.unreadable = None;
+                account.bought = Some(now);
+            } else {
+                account.unreadable.get_or_insert(now);
+            }
+        }
+    }
+
+    /// What the ledger knows from before the start: it moved, and an allowance was bought, so long ago.
+    pub(crate) fn remember(
+        &self,
+        session: SessionId,
+        accounts: [Pubkey; 2],
+        moved: Duration,
+        bought: Option<Duration>,
+        now: Instant,
+    ) {
+        let mut known = self.lock();
+        for account in accounts {
+            let account = known.entry(account).or_default();
+            let then = now.checked_sub(moved);
+            account.session = account.session.or(Some(session));
+            account.moved = account.moved.max(then);
+            account.unreadable = account.unreadable.or(then).or(Some(now));
+            account.bought = account.bought.max(bought.and_then(|ago| now.checked_sub(ago)));
+        }
+    }
+
+    /// Nothing has to be bought for this account until it moves again.
+    pub(crate) fn is_readable(&self, account: &Pubkey) {
+        if let Some(account) = self.lock().get_mut(account) {
+            account.unreadable = None;
+        }
+    }
+
+    /// Whether nothing of ours is known to wait for these accounts or to move them; never where that is not counted.
+    pub(crate) fn are_quiet(&self, accounts: &[Pubkey]) -> bool {
+        let known = self.lock();
+        self.terms.is_some() && accounts.iter().all(|key| known.get(key).is_none_or(|account| account.busy == 0))
+    }
+
+    /// The right to buy with the next transfer between two accounts that are never at rest: one of them has been
+    /// unreadable for too long. Neither may have been bought for lately.
+    pub(crate) fn overdue(self: &Arc<Self>, accounts: [Pubkey; 2], now: Instant) -> Option<Buying> {
+        let terms = self.terms.as_ref()?;
+        let mut known = self.lock();
+        let is =
+            |known: &HashMap<Pubkey, Account>, account, what: fn(&Account, Instant, &AllowanceSettings) -> bool| {
+                known.get(account).is_some_and(|account| what(account, now, terms))
+            };
+        let due = accounts.iter().any(|account| is(&known, account, Account::is_overdue));
+        let free = accounts.iter().all(|account| is(&known, account, Account::may_buy));
+        (due && free).then(|| self.claim(&mut known, &accounts, now))
+    }
+
+    /// Accounts at rest whose balance is unreadable, with the session that moved them last.
+    pub(crate) fn at_rest(&self, now: Instant) -> Vec<(Pubkey, SessionId)> {
+        let Some(terms) = &self.terms else { return Vec::new() };
+        let mut known = self.lock();
+        known.retain(|_, account| !account.is_forgettable(now, terms));
+        let rests = known.iter().filter(|(_, account)| account.is_at_rest(now, terms));
+        rests.filter_map(|(key, account)| account.session.map(|session| (*key, session))).collect()
+    }
+
+    /// The right to buy for those of these accounts that are still at rest.
+    pub(crate) fn claim_at_rest(self: &Arc<Self>, accounts: &[Pubkey], now: Instant) -> Option<Buying> {
+        let terms = self.terms.as_ref()?;
+        let mut known = self.lock();
+        let all = accounts.iter().all(|key| known.get(key).is_some_and(|account| account.is_at_rest(now, terms)));
+        all.then(|| self.claim(&mut known, accounts, now))
+    }
+
+    fn claim(self: &Arc<Self>, known: &mut HashMap<Pubkey, Account>, accounts: &[Pubkey], since: Instant) -> Buying {
+        for account in accounts {
+            known.entry(*account).or_default().buying = true;
+        }
+        Buying { resting: Arc::clone(self), accounts: accounts.to_vec(), since }
+    }
+
+    /// How often to look for accounts at rest; `None` where nobody has to.
+    pub(crate) fn every(&self) -> Option<Duration> {
+        let idle_after = self.terms.as_ref()?.idle_after;
+        Some((idle_after / 4).clamp(Duration::from_millis(20), Duration::from_secs(5)))
+    }
+}

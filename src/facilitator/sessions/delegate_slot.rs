@@ -1,0 +1,147 @@
+//! One delegate slot per token account: what a new approve must cover, and which older sessions it leaves behind
+//! (`spec/session.md` §2, superseded).
+
+use crate::{
+    domain::{
+        amount::Amount,
+        session::{Session, SessionId, SessionState},
+    },
+    facilitator::{CapCheckPolicy, Facilitator, OpenError, OpenRefusal},
+    ledger::LedgerError,
+};
+
+/// How a new approve fits the user's other sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fit {
+    /// Whether the approved amount is what the intent (and the sessions it also has to cover) says.
+    pub(crate) matches: bool,
+    /// Whether it is at least what this session still needs.
+    pub(crate) covers: bool,
+    /// The sessions it no longer covers.
+    pub(crate) superseded: Vec<SessionId>,
+}
+
+impl Facilitator {
+    /// Rejects a session whose approve has landed. That approve backs the user's other sessions all the same, as far as
+    /// it goes, because the token account has one delegate slot: those it does not cover end with this one. They end
+    /// first, so that a crash in between leaves an opening that comes here again.
+    pub(crate) async fn reject_covering(
+        &self,
+        session: &Session,
+        approved: Option<Amount>,
+        refusal: OpenRefusal,
+    ) -> Result<Session, OpenError> {
+        let others = self.others(session).await?;
+        let ended = fit(Amount::ZERO, approved, &others, self.settings.delegation_lowers).superseded;
+        if !ended.is_empty() {
+            tracing::info!(session = session.id.log_hash(), ended = ended.len(), "a rejected approve backs less");
+            self.ledger.supersede_sessions(&ended).await?;
+        }
+        self.reject(session.id, refusal).await
+    }
+
+    /// The same when the account was not read yet.
+    pub(crate) async fn reject_landed(&self, session: &Session, refusal: OpenRefusal) -> Result<Session, OpenError> {
+        let account = self.account(&self.token_account(session.user())).await?;
+        let approved = match self.delegated(account.as_ref(), session.user(), refusal.reason) {
+            Ok(account) => self.approved_amount(&account).await.ok().flatten(),
+            Err(_) => None,
+        };
+        self.reject_covering(session, approved, refusal).await
+    }
+
+    async fn others(&self, session: &Session) -> Result<Vec<Session>, LedgerError> {
+        let live = self.ledger.live_sessions(session.user(), &session.intent.asset).await?;
+        Ok(live.into_iter().filter(|other| other.id != session.id && other.state == SessionState::Open).collect())
+    }
+
+    /// Reads the user's other sessions and fits them to the approved amount.
+    pub(crate) async fn fit_others(&self, new: &Session, approved: Option<Amount>) -> Result<Fit, LedgerError> {
+        let others = self.others(new).await?;
+        let lowers = self.settings.delegation_lowers;
+        let fit = fit(need(new, lowers), approved, &others, lowers);
+        // Without a check nobody will ever know the amount, so it cannot be said not to match.
+        let unchecked = self.settings.cap_check == CapCheckPolicy::Off;
+        Ok(Fit { matches: fit.matches || unchecked, ..fit })
+    }
+}
+
+/// What one session still needs of the approve.
+fn need(session: &Session, lowers: bool) -> Amount {
+    if lowers { session.intent.cap.checked_sub(session.captured).unwrap_or_default() } else { session.intent.cap }
+}
+
+/// `others` oldest first. An approve covers what the session needs and, if its client approved the sum, the others as
+/// well; the oldest go first when it does not. An unknown amount covers the new session only.
+fn fit(needed: Amount, approved: Option<Amount>, others: &[Session], lowers: bool) -> Fit {
+    let Some(approved) = approved else {
+        return Fit { matches: true, covers: true, superseded: others.iter().map(|s| s.id).collect() };
+    };
+    let Some(mut room) = approved.checked_sub(needed) else {
+        return Fit { matches: false, covers: false, superseded: Vec::new() };
+    };
+    // Alone, the approve has to be exactly the cap; beside others it may be anything that also covers some of them.
+    let matches = room == Amount::ZERO || !others.is_empty();
+    let mut superseded = Vec::new();
+    let mut covered = true;
+    for session in others.iter().rev() {
+        match room.checked_sub(need(session, lowers)) {
+            Some(left) if covered => room = left,
+            // The oldest until it fits: nothing older than the first that does not fit stays.
+            _ => {
+                covered = false;
+                superseded.push(session.id);
+            }
+        }
+    }
+    superseded.reverse();
+    Fit { matches, covers: true, superseded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::samples::{self, amount};
+
+    fn session(n: u8, cap: u64, captured: u64) -> Session {
+        let mut session = Session { captured: amount(captured), ..samples::session(n) };
+        session.intent.cap = amount(cap);
+        session
+    }
+
+    #[test]
+    fn an_approve_of_exactly_the_cap_leaves_older_sessions_behind() {
+        let old = session(1, 100, 0);
+        let fit = fit(amount(50), Some(amount(50)), std::slice::from_ref(&old), false);
+        assert_eq!(fit, Fit { matches: true, covers: true, superseded: vec![old.id] });
+    }
+
+    #[test]
+    fn an_approve_of_the_sum_keeps_everybody() {
+        let others = [session(1, 100, 40), session(2, 10, 0)];
+        assert!(fit(amount(50), Some(amount(160)), &others, false).superseded.is_empty());
+        assert!(fit(amount(50), Some(amount(120)), &others, true).superseded.is_empty());
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_no_approve_backs_two_caps() {
+        let others = [session(1, 100, 0), session(2, 10, 0)];
+        assert_eq!(fit(amount(50), Some(amount(65)), &others, false).superseded, vec![others[0].id]);
+        assert_eq!(fit(amount(50), Some(amount(55)), &others, false).superseded, vec![others[0].id, others[1].id]);
+    }
+
+    #[test]
+    fn a_wrong_amount_does_not_match() {
+        let (short, long) =
+            (fit(amount(50), Some(amount(49)), &[], false), fit(amount(50), Some(amount(51)), &[], false));
+        assert!(!short.matches && !short.covers);
+        assert!(!long.matches && long.covers);
+        assert!(fit(amount(50), Some(amount(50)), &[], false).matches);
+    }
+
+    #[test]
+    fn an_unknown_amount_covers_the_new_session_only() {
+        let old = session(1, 100, 0);
+        assert_eq!(fit(amount(50), None, std::slice::from_ref(&old), false).superseded, vec![old.id]);
+    }
+}

@@ -1,0 +1,236 @@
+//! `POST /sessions` and `GET /sessions/{id}`: what is asked, and everything about it that costs nothing to check.
+//!
+//! The order of work is that of `spec/session.md` §2: what costs nothing first, then quotas, then reads, and the
+//! session's row right before the first signature, so that a refusal leaves no trace.
+
+use crate::{
+    chain::{
+        fees::ComputeBudget,
+        inspect::{ApproveTemplate, InspectedApprove},
+    },
+    domain::{
+        amount::Amount,
+        clock::UnixSeconds,
+        funding::FundingProof,
+        intent::{Intent, IntentError},
+        reason::OpenReason,
+        session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
+        signed,
+    },
+    facilitator::{Facilitator, OpenError, OpenRefusal},
+};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use std::sync::Arc;
+
+/// How the approve reaches the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApproveSource {
+    /// The user's signed transaction in base64, for us to co-sign and send.
+    Transaction(String),
+    /// An approve that is on chain already, by its signature. Proved by its effect, not by its name: the delegate and
+    /// the delegated amount are read back from the account.
+    Landed(Signature),
+}
+
+/// The time over which openings are counted, in seconds.
+const QUOTA_SECONDS: u64 = 3_600;
+
+/// A request to open a session, decoded but not judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRequest {
+    /// The wallet that pays.
+    pub user: Pubkey,
+    /// The mint.
+    pub asset: Pubkey,
+    /// The wallet that is paid.
+    pub recipient: Pubkey,
+    /// The most that may be captured, in base units.
+    pub cap: Amount,
+    /// When the session stops accepting payments, Unix seconds.
+    pub expires_at: UnixSeconds,
+    /// The network as the caller spelled it.
+    pub network: String,
+    /// The approve.
+    pub approve: ApproveSource,
+    /// The signed intent.
+    pub intent: SignedIntent,
+    /// What the payer proves of his balance.
+    pub funding: Option<FundingProof>,
+}
+
+/// A request that has passed every check that costs nothing.
+pub(crate) struct Judged {
+    /// The session as it will be written, in state `opening`.
+    pub(crate) session: Session,
+    /// The approve to co-sign; none when it is on chain already.
+    pub(crate) approve: Option<InspectedApprove>,
+}
+
+impl Facilitator {
+    /// Opens a session: lands the approve, proves its effect, and answers with the open session.
+    ///
+    /// A repeated request with the same nonce and content answers with the same session. Refusals are the words of
+    /// `spec/session.md` §2; until the approve is signed a refusal leaves no trace.
+    pub async fn open_session(self: &Arc<Self>, request: OpenRequest) -> Result<Session, OpenError> {
+        let session = self.open_unproved(&request).await?;
+        if let Some(proof) = request.funding
+            && session.state == SessionState::Open
+            && let Err(error) = self.accept_proof(session.user(), &proof).await
+        {
+            // The session is open all the same: a stranger's transfer between decrypting and opening must not keep
+            // anybody from opening. Its answer tells the level, and the payer proves again.
+            tracing::info!(session = session.id.log_hash(), ?error, "the opening's funding proof does not count");
+        }
+        Ok(session)
+    }
+
+    async fn open_unproved(self: &Arc<Self>, request: &OpenRequest) -> Result<Session, OpenError> {
+        let intent = self.check_intent(request)?;
+        if let Some(proof) = &request.funding {
+            self.check_proof(proof)?;
+        }
+        let session = self.new_session(request, intent);
+        // A repeat is answered before its approve is judged: that transaction has landed or died long ago.
+        if let Some(known) = self.ledger.find_session(&request.user, &session.intent.nonce).await? {
+            return self.answer_repeat(&session, known).await;
+        }
+        self.check_terms(request)?;
+        let approve = self.inspect_approve(request)?;
+        self.check_size(&session)?;
+        self.check_quota(&session).await?;
+        self.land_session(Judged { session, approve }).await
+    }
+
+    /// The intent is the user's, says what the body says, and names us.
+    fn check_intent(&self, request: &OpenRequest) -> Result<Intent, OpenRefusal> {
+        let network = &self.settings.network;
+        if !network.is(&request.network) {
+            return Err(OpenRefusal::new(OpenReason::NetworkMismatch));
+        }
+        let signed = &request.intent;
+        if !signed::verify(&request.user, &signed.bytes, &signed.signature) {
+            return Err(OpenRefusal::new(OpenReason::InvalidAuthSignature));
+        }
+        let intent = Intent::parse(&signed.bytes).map_err(|error| match error {
+            IntentError::Nonce => OpenRefusal::because(OpenReason::AuthMessageMissingNonce, error.to_string()),
+            IntentError::Field(field) => mismatch(field, error.to_string()),
+            IntentError::TooLong(_) | IntentError::NotJson(_) => {
+                OpenRefusal::because(OpenReason::AuthMessageNotJson, error.to_string())
+            }
+        })?;
+        let same = [
+            ("user", intent.user == request.user),
+            ("asset", intent.asset == request.asset),
+            ("recipient", intent.recipient == request.recipient),
+            ("cap", intent.cap == request.cap),
+            ("expirationUnix", intent.expires_at == request.expires_at),
+            ("network", intent.network == request.network),
+            ("spender", intent.spender == self.keys.spender.pubkey()),
+        ];
+        if let Some((field, _)) = same.iter().find(|(_, holds)| !holds) {
+            return Err(mismatch(field, format!("the intent's {field} is not what the request says")));
+        }
+        let message = signed.hash().settle_message();
+        match signed.settle_signature {
+            Some(signature) if !signed::verify(&request.user, message.as_bytes(), &signature) => {
+                Err(OpenRefusal::because(
+                    OpenReason::InvalidAuthSignature,
+                    "settleSignature is not the user's over the intent's settle message",
+                ))
+            }
+            _ => Ok(intent),
+        }
+    }
+
+    /// What this facilitator serves, and for how long.
+    fn check_terms(&self, request: &OpenRequest) -> Result<(), OpenRefusal> {
+        let now = self.clock.now();
+        if request.asset != self.settings.asset {
+            return Err(OpenRefusal::new(OpenReason::AssetNotAllowed));
+        }
+        // What is paid to a key that signs for everybody stands in an account that the same key can empty.
+        if request.recipient == request.user || self.fee_payers.all().contains(&request.recipient) {
+            return Err(OpenRefusal::new(OpenReason::InvalidRecipient));
+        }
+        if request.cap == Amount::ZERO {
+            return Err(OpenRefusal::new(OpenReason::InvalidCap));
+        }
+        if request.expires_at <= now {
+            return Err(OpenRefusal::new(OpenReason::ExpirationInPast));
+        }
+        if request.expires_at - now > self.settings.max_session_seconds {
+            let longest = self.settings.max_session_seconds;
+            return Err(OpenRefusal::because(
+                OpenReason::ExpirationTooFar,
+                format!("a session lasts at most {longest} seconds here"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Nothing is co-signed that is not understood completely.
+    fn inspect_approve(&self, request: &OpenRequest) -> Result<Option<InspectedApprove>, OpenRefusal> {
+        let ApproveSource::Transaction(text) = &request.approve else { return Ok(None) };
+        let (spender, fee_payer) = (self.keys.spender.pubkey(), self.keys.fee_payer.pubkey());
+        let template = ApproveTemplate {
+            programs: self.settings.programs,
+            fee_payer,
+            our_keys: &self.fee_payers.all(),
+            spender,
+            user: request.user,
+            mint: self.settings.asset,
+            decimals: self.settings.decimals,
+            max_grant: self.settings.max_grant,
+            // Whether it really creates the account is seen when the account is read; here it is a bystander.
+            may_create: true,
+            compute: ComputeBudget { units: self.settings.max_approve_units, price: self.settings.max_priority_fee },
+        };
+        let inspected = template.inspect(text);
+        inspected.map(Some).map_err(|refusal| OpenRefusal::because(OpenReason::ApproveNotAllowed, refusal.to_string()))
+    }
+
+    /// The opening quotas of the user, the merchant and everybody: `quota_exceeded`, and when to come back.
+    pub(crate) async fn check_quota(&self, session: &Session) -> Result<(), OpenError> {
+        let now = self.clock.now();
+        let since = now.saturating_sub(QUOTA_SECONDS);
+        let opened = self.ledger.opened_since(session.user(), &session.intent.recipient, since).await?;
+        let settings = &self.settings;
+        let quotas = [
+            (opened.by_user, settings.sessions_per_user_per_hour),
+            (opened.for_recipient, settings.sessions_per_merchant_per_hour),
+            (opened.by_all, settings.sessions_per_hour),
+        ];
+        match quotas.iter().find(|(opened, quota)| opened.count >= *quota) {
+            Some((opened, _)) => {
+                let leaves =
+                    opened.first.map_or(QUOTA_SECONDS, |first| (first + QUOTA_SECONDS + 1).saturating_sub(now));
+                Err(OpenRefusal::new(OpenReason::QuotaExceeded).again_in(Some(leaves.max(1))).into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn new_session(&self, request: &OpenRequest, intent: Intent) -> Session {
+        let approve = match &request.approve {
+            ApproveSource::Transaction(_) => None,
+            ApproveSource::Landed(signature) => Some(*signature),
+        };
+        Session {
+            id: SessionId::from_random_bytes(self.random_id()),
+            intent,
+            signed: request.intent.clone(),
+            network: self.settings.network.canonical().to_owned(),
+            state: SessionState::Opening,
+            cap_check: CapCheck::Unverified,
+            captured: Amount::ZERO,
+            held: Amount::ZERO,
+            approve,
+            created_at: self.clock.now(),
+        }
+    }
+}
+
+fn mismatch(field: &'static str, detail: String) -> OpenRefusal {
+    OpenRefusal { field: Some(field), ..OpenRefusal::because(OpenReason::FieldMismatch, detail) }
+}

@@ -1,0 +1,107 @@
+//! What an opening looks at before anything of it is written: the accounts, and what the approve would do. Asked
+//! together, because none needs the answer of another.
+
+use crate::{
+    chain::{LiveBlockhash, Simulation, inspect::InspectedApprove},
+    domain::{reason::OpenReason, session::Session},
+    facilitator::{Facilitator, OpenError, OpenRefusal, sessions::open::Judged},
+};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use std::time::Duration;
+
+/// How often an approve that is said to be on chain is looked for, and how long after each other: a node is rarely more
+/// than a few slots behind.
+const LOOKS: u32 = 4;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
+
+/// What was seen before the opening.
+pub(crate) struct Vetted {
+    /// Whether the recipient has a token account.
+    pub(crate) recipient_exists: bool,
+    /// Until when the approve can land, or why it would not work; none when it is on chain already.
+    pub(crate) approve_life: Result<Option<LiveBlockhash>, OpenError>,
+}
+
+impl Facilitator {
+    /// Refuses accounts that must not be touched, and tells what the approve would do; leaves no trace.
+    pub(crate) async fn vet(&self, judged: &Judged) -> Result<Vetted, OpenError> {
+        let approve = async {
+            match &judged.approve {
+                Some(approve) => self.simulate_approve(&judged.session, approve).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (recipient_exists, approve_life) = tokio::join!(self.read_accounts(judged), approve);
+        // The accounts first: what is wrong with them, or what a budget says of them, says more than a simulation that
+        // fails for it.
+        Ok(Vetted { recipient_exists: recipient_exists?, approve_life })
+    }
+
+    /// An approve is said to be on chain, and the account does not show it: the node that answered may be behind the one
+    /// that told of the landing. Refused with `delegate_mismatch` when it does not show in a state that holds the named
+    /// transaction, or when nobody knows that transaction: a name alone proves nothing, and the row of an opening that
+    /// proves nothing would only use up quotas. Nothing is written, so the same request may be repeated.
+    pub(crate) async fn await_approve(&self, user: &Pubkey, approve: &Signature) -> Result<(), OpenError> {
+        for look in 0..LOOKS {
+            if look > 0 {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+            }
+            let Some(seen) = self.chain.transaction(approve).await? else { continue };
+            let (_, [account]) = self.these_now([self.token_account(user)], seen.slot).await?;
+            let account = self.usable(account.as_ref(), user, OpenReason::SourceNotReady)?;
+            return if account.is_some_and(|account| self.is_delegate(&account)) { Ok(()) } else { Err(no_approve()) };
+        }
+        Err(no_approve())
+    }
+
+    /// Runs the approve before anything is signed: it must make us the delegate, and the allowance account it names
+    /// must be ours for the handle it makes.
+    async fn simulate_approve(
+        &self,
+        session: &Session,
+        approve: &InspectedApprove,
+    ) -> Result<LiveBlockhash, OpenError> {
+        let source = self.token_account(session.user());
+        let simulate = || self.chain.simulate(approve.transaction(), std::slice::from_ref(&source));
+        let (life, simulation) = tokio::join!(self.chain.blockhash_life(approve.blockhash()), simulate());
+        let Some(life) = life? else {
+            let detail = "the transaction's blockhash has expired; build and sign it again";
+            return Err(OpenRefusal::because(OpenReason::ApproveSubmitFailed, detail).into());
+        };
+        // Asked at the same time, the node may not have known the blockhash yet: now that it is known to be alive, a
+        // node that does not know it is no answer.
+        let simulation = match simulation {
+            Ok(simulation) if simulation.error.is_none() => simulation,
+            Ok(_) | Err(_) => simulate().await?,
+        };
+        self.check_effect(session, approve, simulation)?;
+        Ok(life)
+    }
+
+    fn check_effect(
+        &self,
+        session: &Session,
+        approve: &InspectedApprove,
+        simulation: Simulation,
+    ) -> Result<(), OpenRefusal> {
+        if let Some(error) = simulation.error {
+            return Err(OpenRefusal::because(OpenReason::ApproveSubmitFailed, error));
+        }
+        let after = simulation.accounts.into_iter().next().flatten();
+        let after = self.delegated(after.as_ref(), session.user(), OpenReason::ApproveNotAllowed)?;
+        let spender = self.keys.spender.pubkey();
+        let allowance = self.settings.programs.decrypt_allowance(after.delegated_amount, &spender);
+        if allowance != *approve.allowance() {
+            let detail = "the decrypt allowance account is not the facilitator's for the approved amount";
+            return Err(OpenRefusal::because(OpenReason::ApproveNotAllowed, detail));
+        }
+        Ok(())
+    }
+}
+
+fn no_approve() -> OpenError {
+    let detail =
+        "the account does not name this facilitator as its delegate; repeat, if the approve has only just landed";
+    OpenRefusal::because(OpenReason::DelegateMismatch, detail).into()
+}

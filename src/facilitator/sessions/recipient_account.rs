@@ -1,0 +1,79 @@
+//! Creating a recipient's missing token account, at our cost.
+
+use crate::{
+    chain::ChainAccount,
+    domain::{
+        budget::Lane,
+        reason::OpenReason,
+        session::Session,
+        settlement::{Cost, Purpose, State},
+    },
+    facilitator::{Facilitator, OpenError, OpenRefusal, sponsor::budget::too_costly},
+    ledger::Work,
+    programs::inco_token::IncoAccount,
+};
+use std::sync::Arc;
+
+impl Facilitator {
+    /// Makes sure that the recipient can be paid: creates a missing token account at our cost, journalled and budgeted
+    /// like everything we send, and only after the approve was proved, so that nobody makes us create accounts for free.
+    ///
+    /// `seen` is the account as it was a moment ago: one that can be paid stays. Refuses with `recipient_not_ready`, and
+    /// for now with `quota_exceeded` while a budget is used up.
+    pub(crate) async fn ensure_recipient(
+        self: &Arc<Self>,
+        session: &Session,
+        seen: Option<&ChainAccount>,
+    ) -> Result<(), OpenError> {
+        let recipient = session.intent.recipient;
+        if self.usable(seen, &recipient, OpenReason::RecipientNotReady)?.is_some() {
+            return Ok(());
+        }
+        let account = self.token_account(&recipient);
+        // One creation per account at a time: whoever comes second finds it there.
+        let _held = self.gates.account(&account).await;
+        let known = self.account(&account).await?;
+        if self.usable(known.as_ref(), &recipient, OpenReason::RecipientNotReady)?.is_some() {
+            return Ok(());
+        }
+        if !self.settings.create_recipient {
+            return Err(OpenRefusal::new(OpenReason::RecipientNotReady).into());
+        }
+        self.check_opening_budget(session, self.creation_cost().await?).await?;
+        let id = self.next_settlement_id();
+        // Ours to drive: a background round that finds it unfinished would leave us without its end.
+        let _claim = self.resuming.claim(id);
+        let now = self.clock.now();
+        let settlement = self.ledger.plan_other(id, Purpose::CreateRecipient, Some(session.id), now).await?;
+        let settlement = self.drive(Work { settlement, attempt: None }).await;
+        match settlement.state {
+            State::Landed | State::Settled => Ok(self.check_rent_of(id).await?),
+            // Somebody else drives it: the next round finds the account there.
+            State::Reserved | State::InFlight => Err(OpenError::Unavailable {
+                retry_after: 1,
+                source: "the recipient's account is being created".into(),
+            }),
+            State::Released => Err(self.why_not_created(session).await?.into()),
+        }
+    }
+
+    pub(crate) async fn creation_cost(&self) -> Result<Cost, OpenError> {
+        Ok(Cost { fee: CREATION_FEE, rent: self.chain.rent(IncoAccount::SIZE).await?, grant: 0 })
+    }
+
+    /// A creation came to nothing: for now, when a budget or an empty purse stopped it.
+    async fn why_not_created(&self, session: &Session) -> Result<OpenRefusal, OpenError> {
+        let cost = self.creation_cost().await?;
+        let over = self.ledger.over_budget(&Lane::of(session), cost, self.clock.now()).await?;
+        Ok(match over {
+            Some(over) => too_costly(&over),
+            None if !self.fee_payers.any_can_pay(cost.total()) => {
+                OpenRefusal::new(OpenReason::InsufficientSponsorBalance)
+            }
+            None => OpenRefusal::new(OpenReason::RecipientNotReady),
+        })
+    }
+}
+
+/// What creating an account costs beside its rent: one signature, in lamports.
+const CREATION_FEE: u64 = 5_000;

@@ -1,0 +1,229 @@
+//! Building and signing one attempt: everything between "planned" and "recorded".
+//!
+//! Nothing here has a lasting effect: an attempt that is signed but not recorded was never sent.
+
+use crate::{
+    chain::{
+        ChainError, LiveBlockhash,
+        fees::ComputeBudget,
+        keys::Signer,
+        transaction::{SignedTransaction, TransactionError, create_recipient, largest_settlement_size},
+    },
+    domain::{
+        reason::{OpenReason, PayReason},
+        session::Session,
+        settlement::{Attempt, Cost, Purpose, Settlement, SettlementId},
+    },
+    facilitator::{
+        AllowancePolicy, Facilitator, OpenRefusal,
+        settlement::simulate::{Draft, UNMEASURED_UNITS, Unmeasured},
+    },
+    ledger::LedgerError,
+    programs::{
+        ciphertext,
+        inco_token::{IncoAccount, Transfer},
+    },
+};
+use solana_pubkey::Pubkey;
+
+/// Why an attempt could not be made.
+pub(crate) enum SignFailure {
+    /// The transfer cannot work: a known no.
+    Refused {
+        /// What callers are told.
+        reason: PayReason,
+        /// For the operator's log.
+        detail: String,
+    },
+    /// The chain does not answer; try again.
+    Unavailable(String),
+    /// The ledger failed.
+    Ledger(LedgerError),
+}
+
+impl SignFailure {
+    pub(crate) fn refused(reason: PayReason, detail: impl Into<String>) -> Self {
+        Self::Refused { reason, detail: detail.into() }
+    }
+}
+
+impl From<LedgerError> for SignFailure {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<ChainError> for SignFailure {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Refused(detail) => Self::refused(PayReason::SimulationFailed, detail),
+            ChainError::Unavailable { .. } | ChainError::Inconsistent(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<TransactionError> for SignFailure {
+    fn from(error: TransactionError) -> Self {
+        let reason = match error {
+            TransactionError::TooLarge { .. } => PayReason::TransactionTooLarge,
+            TransactionError::Uncompilable | TransactionError::MissingSigner(_) => PayReason::InternalError,
+        };
+        Self::refused(reason, error.to_string())
+    }
+}
+
+impl Facilitator {
+    /// Builds and signs the next attempt of a settlement.
+    ///
+    /// `alone` tells that nothing else of ours moves its token accounts meanwhile.
+    pub(crate) async fn sign(&self, settlement: &Settlement, alone: bool) -> Result<Attempt, SignFailure> {
+        let session = match settlement.session {
+            Some(id) => self.ledger.session(id).await?,
+            None => None,
+        };
+        let Some(session) = session else {
+            return Err(SignFailure::refused(PayReason::InternalError, "the settlement's session is gone"));
+        };
+        match settlement.purpose {
+            Purpose::Capture => self.sign_capture(settlement, &session, alone).await,
+            Purpose::CreateRecipient => self.sign_creation(settlement, &session).await,
+            // Their bytes are made where they are planned and cannot be made again.
+            Purpose::Approve | Purpose::Probe | Purpose::Refresh => {
+                Err(SignFailure::refused(PayReason::InternalError, "this transaction cannot be signed anew"))
+            }
+        }
+    }
+
+    /// Signs a capture. Only a first attempt buys decrypt allowances, and only while nothing else of ours moves the two
+    /// accounts (`alone`): one that failed with them goes on without, unless the program takes no transfer without.
+    async fn sign_capture(
+        &self,
+        settlement: &Settlement,
+        session: &Session,
+        alone: bool,
+    ) -> Result<Attempt, SignFailure> {
+        let blockhash = self.chain.latest_blockhash().await?;
+        let (message, signature) = session.signed.authorization();
+        let payer = self.afford(session, |payer| self.largest_size(session, &payer.pubkey()).is_ok())?;
+        let mut draft = Draft {
+            fee_payer: payer.pubkey(),
+            instruction: self.settings.settle_instruction,
+            message,
+            signature,
+            owners: [*session.user(), session.intent.recipient],
+            transfer: self.capture_transfer(settlement, session),
+        };
+        // A budget that rests may still pay the fee: then the balances stay unreadable for now.
+        let may_buy = self.settings.decrypt_allowance == AllowancePolicy::Every || self.may_buy_allowances(session);
+        let measured = if self.needs_allowances() || (alone && may_buy && settlement.attempts == 0) {
+            self.name_allowances(&mut draft, blockhash).await
+        } else if self.distrusted.contains(session.id) {
+            self.measure(&draft, blockhash).await.map(drop)
+        } else {
+            self.measure_first(&draft, blockhash).await
+        };
+        match measured {
+            Ok(()) => {}
+            Err(Unmeasured::WouldFail(error)) => return Err(self.explain_failure(session, error).await),
+            Err(Unmeasured::Failed(failure)) => return Err(failure),
+        }
+        self.sign_draft((settlement.id, settlement.attempts + 1), &draft, &*payer, blockhash).await
+    }
+
+    /// Signs a transfer as it was drafted, and takes what it costs from the purses.
+    pub(crate) async fn sign_draft(
+        &self,
+        (id, number): (SettlementId, u32),
+        draft: &Draft,
+        payer: &dyn Signer,
+        blockhash: LiveBlockhash,
+    ) -> Result<Attempt, SignFailure> {
+        let (unsigned, rent) = self.finish(draft, blockhash).await?;
+        let cost = Cost { fee: unsigned.fee(), rent, grant: 0 };
+        let signed = unsigned.sign(&[&*self.keys.spender, payer])?;
+        self.charge_capture(&payer.pubkey(), cost.fee, cost.rent)?;
+        let bears_allowances = draft.bears_allowances();
+        Ok(Attempt { bears_allowances, ..attempt(id, number, signed, blockhash, cost) })
+    }
+
+    fn capture_transfer(&self, settlement: &Settlement, session: &Session) -> Transfer {
+        let amount = u128::from(settlement.amount.get());
+        Transfer {
+            source: self.token_account(session.user()),
+            destination: self.token_account(&session.intent.recipient),
+            authority: self.keys.spender.pubkey(),
+            ciphertext: ciphertext::encrypt(&self.settings.encryption_key, amount, &*self.chance),
+            allowances: None,
+        }
+    }
+
+    fn largest_size(&self, session: &Session, fee_payer: &Pubkey) -> Result<usize, TransactionError> {
+        let spender = self.keys.spender.pubkey();
+        let (message, _) = session.signed.authorization();
+        let digits = session.intent.cap.to_string().len();
+        let settings = &self.settings;
+        largest_settlement_size(&settings.programs, &spender, fee_payer, settings.settle_instruction, &message, digits)
+    }
+
+    async fn sign_creation(&self, settlement: &Settlement, session: &Session) -> Result<Attempt, SignFailure> {
+        // Looked at again before every attempt: on an account that is frozen by now the instruction would start it anew.
+        let account = self.token_account(&session.intent.recipient);
+        if self.is_made(&account).await? {
+            return Err(SignFailure::refused(PayReason::InternalError, "the account is there by now"));
+        }
+        let payer = self.afford(session, |_| true)?;
+        let id = (settlement.id, settlement.attempts + 1);
+        let attempt = self.sign_account(id, &session.intent.recipient, &*payer).await?;
+        self.charge(&payer.pubkey(), attempt.cost.total())?;
+        Ok(attempt)
+    }
+
+    /// Signs the making of a wallet's token account at the cost of `payer`.
+    pub(crate) async fn sign_account(
+        &self,
+        (id, number): (SettlementId, u32),
+        wallet: &Pubkey,
+        payer: &dyn Signer,
+    ) -> Result<Attempt, SignFailure> {
+        let blockhash = self.chain.latest_blockhash().await?;
+        let (programs, asset) = (&self.settings.programs, &self.settings.asset);
+        let compute = ComputeBudget { units: UNMEASURED_UNITS, price: 0 };
+        let unsigned = create_recipient(programs, &payer.pubkey(), wallet, asset, compute, blockhash.hash)?;
+        let cost = Cost { fee: unsigned.fee(), rent: self.chain.rent(IncoAccount::SIZE).await?, grant: 0 };
+        let signed = unsigned.sign(&[payer])?;
+        Ok(attempt(id, number, signed, blockhash, cost))
+    }
+
+    /// Refuses a session whose largest settlement could not be built: the whole cap, with decrypt allowances.
+    pub(crate) fn check_size(&self, session: &Session) -> Result<(), OpenRefusal> {
+        // Where a second signature does not fit, the spender pays the fee.
+        let payers = [self.keys.fee_payer.pubkey(), self.keys.spender.pubkey()];
+        match self.largest_size(session, &payers[0]).or_else(|_| self.largest_size(session, &payers[1])) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(OpenRefusal::because(
+                OpenReason::TransactionTooLarge,
+                format!("{error}; sign the short settleMessage, or the network's short name"),
+            )),
+        }
+    }
+}
+
+/// An attempt without decrypt allowances.
+pub(crate) fn attempt(
+    settlement: SettlementId,
+    number: u32,
+    signed: SignedTransaction,
+    blockhash: LiveBlockhash,
+    cost: Cost,
+) -> Attempt {
+    Attempt {
+        settlement,
+        number,
+        signature: signed.signature,
+        wire: signed.wire,
+        last_valid_block_height: blockhash.last_valid_block_height,
+        signed_at_slot: blockhash.slot,
+        cost,
+        bears_allowances: false,
+    }
+}

@@ -1,0 +1,211 @@
+//! A transfer in the making: what it will compute, and the handles that its decrypt allowances have to name.
+//!
+//! A simulation costs a round trip, so it is made only where something is to be learnt: before the first transfer of its
+//! kind, after a session's transfer has failed, and wherever allowances are bought, because their accounts are derived
+//! from handles that only running the transfer tells. In the steady state nothing is asked before a plain transfer is
+//! sent.
+
+use crate::{
+    chain::{
+        LiveBlockhash, Simulation,
+        fees::{ComputeBudget, MAX_UNITS},
+        policy::compute_limit,
+        transaction::{Authorization, SettleInstruction, SettlementParts, UnsignedTransaction},
+    },
+    domain::reason::PayReason,
+    facilitator::{Facilitator, settlement::sign::SignFailure, token_accounts::decoded},
+    programs::{
+        inco_token::{Allowance, Transfer},
+        lightning::DECRYPT_ALLOWANCE_BYTES,
+    },
+};
+use solana_pubkey::Pubkey;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Compute units that two decrypt allowances are expected to need beyond the plain transfer, before one was measured.
+const ALLOWANCE_UNITS: u32 = 60_000;
+/// Compute units assumed before the first measurement.
+pub(crate) const UNMEASURED_UNITS: u32 = 300_000;
+
+/// Compute units of the last measured transfer of each kind.
+#[derive(Default)]
+pub(crate) struct Units {
+    /// Zero before the first.
+    measured: [AtomicU32; 4],
+    /// Held by whoever measures a first transfer.
+    first: tokio::sync::Mutex<()>,
+}
+
+impl Units {
+    fn cell(&self, instruction: SettleInstruction, with_allowances: bool) -> &AtomicU32 {
+        let [plain, bearing, authorized, authorized_bearing] = &self.measured;
+        match (instruction, with_allowances) {
+            (SettleInstruction::Transfer, false) => plain,
+            (SettleInstruction::Transfer, true) => bearing,
+            (SettleInstruction::TransferWithAuthorization, false) => authorized,
+            (SettleInstruction::TransferWithAuthorization, true) => authorized_bearing,
+        }
+    }
+
+    fn get(&self, instruction: SettleInstruction, with_allowances: bool) -> Option<u32> {
+        Some(self.cell(instruction, with_allowances).load(Ordering::Relaxed)).filter(|units| *units > 0)
+    }
+
+    fn set(&self, instruction: SettleInstruction, with_allowances: bool, units: u64) {
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        self.cell(instruction, with_allowances).store(units, Ordering::Relaxed);
+    }
+}
+
+/// What one transfer's transaction is made of, while it is being made.
+pub(crate) struct Draft {
+    pub(crate) fee_payer: Pubkey,
+    pub(crate) instruction: SettleInstruction,
+    /// What the payer signed; not part of a plain transfer.
+    pub(crate) message: Vec<u8>,
+    pub(crate) signature: [u8; 64],
+    /// The wallets that own the source and the destination.
+    pub(crate) owners: [Pubkey; 2],
+    pub(crate) transfer: Transfer,
+}
+
+/// Why a draft was not measured.
+pub(crate) enum Unmeasured {
+    /// The chain would refuse it, with these words.
+    WouldFail(String),
+    /// It cannot be asked, or not built.
+    Failed(SignFailure),
+}
+
+impl<E: Into<SignFailure>> From<E> for Unmeasured {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Draft {
+    pub(crate) const fn bears_allowances(&self) -> bool {
+        self.transfer.allowances.is_some()
+    }
+}
+
+impl Facilitator {
+    /// Whether something is to be learnt before this draft is sent as it stands.
+    fn is_unmeasured(&self, draft: &Draft) -> bool {
+        self.units.get(draft.instruction, draft.bears_allowances()).is_none()
+    }
+
+    /// Measures a first transfer of its kind once for all that are made at the same time: a crowd that comes right after a
+    /// start costs one simulation.
+    pub(crate) async fn measure_first(&self, draft: &Draft, blockhash: LiveBlockhash) -> Result<(), Unmeasured> {
+        let first = self.units.first.try_lock();
+        if first.is_err() {
+            // Only until the other one is through, and whatever came of it: what is still unknown then, each asks for
+            // itself and at once, so that nobody waits for the time-outs of a whole queue.
+            drop(self.units.first.lock().await);
+        }
+        if self.is_unmeasured(draft) { self.measure(draft, blockhash).await.map(drop) } else { Ok(()) }
+    }
+
+    /// Runs the draft as it stands: keeps its compute units, and tells the handles both accounts will have.
+    pub(crate) async fn measure(&self, draft: &Draft, blockhash: LiveBlockhash) -> Result<[u128; 2], Unmeasured> {
+        self.measure_as(draft, draft.instruction, blockhash).await
+    }
+
+    async fn measure_as(
+        &self,
+        draft: &Draft,
+        instruction: SettleInstruction,
+        blockhash: LiveBlockhash,
+    ) -> Result<[u128; 2], Unmeasured> {
+        let compute = ComputeBudget { units: MAX_UNITS, price: 0 };
+        let unsigned = SettlementParts { instruction, ..self.parts(draft, compute) }.build(blockhash.hash)?;
+        let watched = [draft.transfer.source, draft.transfer.destination];
+        let simulation = self.chain.simulate(unsigned.transaction(), &watched).await?;
+        if let Some(error) = simulation.error {
+            return Err(Unmeasured::WouldFail(error));
+        }
+        self.units.set(instruction, draft.bears_allowances(), simulation.units);
+        let unreadable =
+            || SignFailure::refused(PayReason::SimulationFailed, "a token account is missing or unreadable");
+        Ok(handles(simulation).ok_or_else(unreadable)?)
+    }
+
+    /// Names the decrypt allowances of the handles that the draft will make.
+    ///
+    /// Leaves them out when the program takes the transfer without them and not with them.
+    pub(crate) async fn name_allowances(&self, draft: &mut Draft, blockhash: LiveBlockhash) -> Result<(), Unmeasured> {
+        // Where it cannot be run without the accounts that the run is to tell, the plain transfer does the same
+        // operations on the same inputs and so makes the same handles.
+        let demanded = self.needs_allowances();
+        let tells = if demanded { SettleInstruction::Transfer } else { draft.instruction };
+        let handles = self.measure_as(draft, tells, blockhash).await?;
+        let [payer, payee] = draft.owners;
+        let allowance = |handle, holder| Allowance::of(&self.settings.programs, handle, holder);
+        draft.transfer.allowances = Some([allowance(handles[0], payer), allowance(handles[1], payee)]);
+        if self.is_unmeasured(draft) {
+            match self.measure(draft, blockhash).await {
+                Ok(_) => {}
+                Err(Unmeasured::WouldFail(error)) if !demanded => {
+                    tracing::warn!(error, "the token program grants no decrypt allowances; going without");
+                    draft.transfer.allowances = None;
+                }
+                Err(unmeasured) => return Err(unmeasured),
+            }
+        }
+        Ok(())
+    }
+
+    /// The transaction with what it may compute, and the rent of what it creates in lamports.
+    pub(crate) async fn finish(
+        &self,
+        draft: &Draft,
+        blockhash: LiveBlockhash,
+    ) -> Result<(UnsignedTransaction, u64), SignFailure> {
+        let compute = self.compute(draft).await?;
+        let rent = if draft.bears_allowances() {
+            self.chain.rent(DECRYPT_ALLOWANCE_BYTES).await?.saturating_mul(2)
+        } else {
+            0
+        };
+        Ok((self.parts(draft, compute).build(blockhash.hash)?, rent))
+    }
+
+    fn parts<'a>(&'a self, draft: &'a Draft, compute: ComputeBudget) -> SettlementParts<'a> {
+        SettlementParts {
+            programs: &self.settings.programs,
+            fee_payer: draft.fee_payer,
+            instruction: draft.instruction,
+            authorization: Authorization {
+                owner: draft.owners[0],
+                message: &draft.message,
+                signature: &draft.signature,
+            },
+            transfer: &draft.transfer,
+            compute,
+        }
+    }
+
+    /// Compute budget: measured units with a margin, and a capped fee per unit.
+    async fn compute(&self, draft: &Draft) -> Result<ComputeBudget, SignFailure> {
+        let plain = || self.units.get(draft.instruction, false).unwrap_or(UNMEASURED_UNITS);
+        let measured = match self.units.get(draft.instruction, draft.bears_allowances()) {
+            Some(units) => units,
+            None if draft.bears_allowances() => plain().saturating_add(ALLOWANCE_UNITS),
+            None => UNMEASURED_UNITS,
+        };
+        let units = compute_limit(measured, self.settings.compute_unit_margin);
+        let price = match self.settings.max_priority_fee {
+            0 => 0,
+            // The merchant's account is what transfers compete for; asking for it alone, they share one answer.
+            most => self.chain.priority_fee(&[draft.transfer.destination]).await?.min(most),
+        };
+        Ok(ComputeBudget { units, price })
+    }
+}
+
+/// The amount handles that the two accounts of a simulated transfer will have.
+pub(crate) fn handles(simulation: Simulation) -> Option<[u128; 2]> {
+    let mut amounts = simulation.accounts.into_iter().map(|account| decoded(account).map(|decoded| decoded.amount));
+    Some([amounts.next()??, amounts.next()??])
+}

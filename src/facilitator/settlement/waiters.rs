@@ -1,0 +1,199 @@
+//! Callers that wait for the outcome of a hold in this process.
+//!
+//! A payment says `success:true` to exactly one caller. The driver first *counts* who waits, writes that into the
+//! same ledger transaction that captures the hold, and only then tells them; a caller that was counted does not leave
+//! before it is told, so the one success that the ledger booked is really said.
+
+use crate::domain::{hold::HoldId, reason::PayReason};
+use solana_signature::Signature;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::oneshot;
+
+/// About how many may wait for one payment: one of them is told that it succeeded.
+const AT_ONE_HOLD: usize = 16;
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The money moved.
+    Captured {
+        /// The transaction that carried it.
+        signature: Signature,
+        /// Whether this caller is the one who may say `success:true`.
+        yours: bool,
+    },
+    /// Nothing moved and nothing will.
+    Released {
+        /// Why.
+        reason: PayReason,
+        /// The transaction that landed with an error, if one did.
+        signature: Option<Signature>,
+    },
+}
+
+#[derive(Default)]
+struct Entry {
+    callers: Vec<(u64, oneshot::Sender<Outcome>)>,
+    counted: bool,
+}
+
+/// All callers that wait, by hold.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    holds: Mutex<(u64, HashMap<HoldId, Entry>)>,
+}
+
+/// A registered caller. Dropping it leaves, so that requests that are cut off anywhere leave nothing behind.
+pub(crate) struct Ticket {
+    waiters: Arc<Waiters>,
+    hold: HoldId,
+    number: u64,
+    pub(crate) outcome: oneshot::Receiver<Outcome>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // One that was counted stays until it is told; what it is told then is lost with its connection.
+        self.waiters.leave(self);
+    }
+}
+
+impl Waiters {
+    fn lock(&self) -> MutexGuard<'_, (u64, HashMap<HoldId, Entry>)> {
+        // Nothing panics while holding it; a poisoned map is still a map.
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers a caller. Do it before the hold is written (or re-read), so that no outcome is missed.
+    pub(crate) fn register(self: &Arc<Self>, hold: HoldId) -> Ticket {
+        let (tell, outcome) = oneshot::channel();
+        let mut guard = self.lock();
+        guard.0 += 1;
+        let number = guard.0;
+        guard.1.entry(hold).or_default().callers.push((number, tell));
+        Ticket { waiters: Arc::clone(self), hold, number, outcome }
+    }
+
+    /// The same for one more caller of a hold that may have some already; none when enough wait for it.
+    pub(crate) fn join(self: &Arc<Self>, hold: HoldId) -> Option<Ticket> {
+        let crowded = self.lock().1.get(&hold).is_some_and(|entry| entry.callers.len() >= AT_ONE_HOLD);
+        (!crowded).then(|| self.register(hold))
+    }
+
+    /// A caller wants to leave. False when it has been counted and must stay for its outcome.
+    pub(crate) fn leave(&self, ticket: &Ticket) -> bool {
+        let mut guard = self.lock();
+        let Some(entry) = guard.1.get_mut(&ticket.hold) else { return true };
+        if entry.counted {
+            return false;
+        }
+        entry.callers.retain(|(number, _)| *number != ticket.number);
+        if entry.callers.is_empty() {
+            guard.1.remove(&ticket.hold);
+        }
+        true
+    }
+
+    /// Whether anybody waits for any of these holds.
+    pub(crate) fn any(&self, mut holds: impl Iterator<Item = HoldId>) -> bool {
+        let guard = self.lock();
+        holds.any(|id| guard.1.get(&id).is_some_and(|e| e.callers.iter().any(|(_, tell)| !tell.is_closed())))
+    }
+
+    /// The holds somebody waits for; from now on their callers stay until [`Waiters::tell`] or [`Waiters::uncount`].
+    pub(crate) fn count(&self, holds: impl Iterator<Item = HoldId>) -> Vec<HoldId> {
+        let mut guard = self.lock();
+        holds
+            .filter(|id| {
+                guard.1.get_mut(id).is_some_and(|entry| {
+                    entry.callers.retain(|(_, tell)| !tell.is_closed());
+                    entry.counted = !entry.callers.is_empty();
+                    entry.counted
+                })
+            })
+            .collect()
+    }
+
+    /// The write that counted them did not happen.
+    pub(crate) fn uncount(&self, holds: &[HoldId]) {
+        let mut guard = self.lock();
+        for id in holds {
+            if let Some(entry) = guard.1.get_mut(id) {
+                entry.counted = false;
+            }
+        }
+    }
+
+    /// Tells everybody who waits for this hold; for a capture only the first gets `yours`, and only when the ledger
+    /// `booked` a success for him.
+    pub(crate) fn tell(&self, hold: HoldId, outcome: Outcome, booked: bool) {
+        let callers = self.lock().1.remove(&hold).map(|entry| entry.callers).unwrap_or_default();
+        let mut first = booked;
+        for (_, tell) in callers {
+            let told = match outcome {
+                Outcome::Captured { signature, .. } => tell.send(Outcome::Captured { signature, yours: first }),
+                released @ Outcome::Released { .. } => tell.send(released),
+            };
+            // A caller who hung up passes the success on to the next one.
+            if told.is_ok() {
+                first = false;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold(n: u8) -> HoldId {
+        HoldId::from_random_bytes([n; 16])
+    }
+
+    #[test]
+    fn one_of_many_callers_says_success() {
+        let waiters = Arc::new(Waiters::default());
+        let tickets: Vec<_> = (0..3).map(|_| waiters.register(hold(1))).collect();
+        assert_eq!(waiters.count([hold(1), hold(2)].into_iter()), vec![hold(1)]);
+        let outcome = Outcome::Captured { signature: Signature::default(), yours: true };
+        waiters.tell(hold(1), outcome, true);
+        let yours = tickets
+            .into_iter()
+            .filter_map(|mut ticket| ticket.outcome.try_recv().ok())
+            .filter(|told| matches!(told, Outcome::Captured { yours: true, .. }))
+            .count();
+        assert_eq!(yours, 1);
+    }
+
+    #[test]
+    fn a_counted_caller_stays_until_told_or_uncounted() {
+        let waiters = Arc::new(Waiters::default());
+        let ticket = waiters.register(hold(1));
+        assert_eq!(waiters.count([hold(1)].into_iter()).len(), 1);
+        assert!(!waiters.leave(&ticket));
+        waiters.uncount(&[hold(1)]);
+        assert!(waiters.leave(&ticket));
+        assert!(!waiters.any([hold(1)].into_iter()));
+    }
+
+    #[test]
+    fn whoever_is_cut_off_leaves_nothing_behind() {
+        let waiters = Arc::new(Waiters::default());
+        let (first, second) = (waiters.register(hold(1)), waiters.register(hold(1)));
+        drop(first);
+        assert!(waiters.any([hold(1)].into_iter()));
+        drop(second);
+        drop(waiters.register(hold(2)));
+        assert!(waiters.lock().1.is_empty());
+    }
+
+    #[test]
+    fn a_caller_who_hung_up_is_not_counted() {
+        let waiters = Arc::new(Waiters::default());
+        drop(waiters.register(hold(1)));
+        assert!(waiters.count([hold(1)].into_iter()).is_empty());
+    }
+}

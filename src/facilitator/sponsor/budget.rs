@@ -1,0 +1,223 @@
+//! Sponsored lamports: what is asked before anything is signed, and what is done when the answer is no.
+//!
+//! The ledger decides: [`crate::ledger::Ledger::record_signed`] books a transaction or refuses it, in one transaction. What
+//! is remembered here only spares the work of preparing what would be refused again: a limit that was reached rests for
+//! a while, and whoever would meet it is told so before anything is held, encrypted or simulated.
+
+use crate::{
+    chain::{inspect::InspectedApprove, keys::Signer},
+    domain::{
+        budget::{Lane, OverBudget, Scope},
+        reason::{OpenReason, PayReason},
+        session::Session,
+        settlement::{Cost, Purpose, Settlement},
+    },
+    facilitator::{
+        AllowancePolicy, Facilitator, OpenError, OpenRefusal, PayRefusal, sessions::open::Judged,
+        settlement::sign::SignFailure,
+    },
+    ledger::LedgerError,
+    programs::inco_token::IncoAccount,
+};
+use solana_pubkey::Pubkey;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How long a limit rests at most: attempts that are proved dead free it earlier than its window says.
+const LONGEST_REST: Duration = Duration::from_secs(30);
+/// How long a limit rests that waiting does not free; an operator may raise it.
+const HOPELESS_REST: Duration = Duration::from_secs(30);
+/// How many limits are remembered before those that have rested are forgotten.
+const REMEMBERED: usize = 1_024;
+/// What a transfer may cost in fees, for the first look at a fee payer's balance: three signatures.
+const USUAL_FEE: u64 = 15_000;
+/// What two decrypt allowances cost in rent, roughly, for the first look at the spender's balance.
+const USUAL_RENT: u64 = 2_000_000;
+
+/// Whose limit: the scope and the session, user or merchant; nothing for limits of everybody.
+type Subject = (Scope, [u8; 32]);
+
+/// A limit that was reached lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// When it is tried again.
+    until: Instant,
+    /// Whether a plain transfer, which costs its fee only, still fits.
+    pub(crate) fee_fits: bool,
+    /// What payers are told.
+    pub(crate) reason: PayReason,
+    /// Seconds after which coming back may help.
+    pub(crate) retry_after: Option<u64>,
+}
+
+/// Limits that were reached lately.
+#[derive(Default)]
+pub(crate) struct Rests(Mutex<HashMap<Subject, Rest>>);
+
+impl Rests {
+    fn remember(&self, lane: Option<&Lane>, over: &OverBudget) {
+        let Some(subject) = subject(over.scope, lane) else { return };
+        let wait = over.retry_after.map_or(HOPELESS_REST, |seconds| Duration::from_secs(seconds).min(LONGEST_REST));
+        let now = Instant::now();
+        let mut rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if rests.len() >= REMEMBERED {
+            rests.retain(|_, rest| rest.until > now);
+        }
+        let rest = Rest {
+            until: now + wait,
+            fee_fits: over.fee_fits,
+            reason: over.scope.reason(),
+            retry_after: Some(over.retry_after.unwrap_or(HOPELESS_REST.as_secs())),
+        };
+        rests.insert(subject, rest);
+    }
+
+    /// The rest that a transaction of this lane would meet.
+    fn of(&self, lane: &Lane) -> Vec<Rest> {
+        let rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if rests.is_empty() {
+            return Vec::new();
+        }
+        let now = Instant::now();
+        let subjects = Scope::ALL.into_iter().filter_map(|scope| subject(scope, Some(lane)));
+        subjects.filter_map(|subject| rests.get(&subject)).filter(|rest| rest.until > now).copied().collect()
+    }
+}
+
+/// Whose a limit is; none for a settlement's own, which nobody else meets.
+fn subject(scope: Scope, lane: Option<&Lane>) -> Option<Subject> {
+    let key = match (scope, lane) {
+        (Scope::Hour | Scope::Day, _) => [0; 32],
+        (Scope::Settlement, _) | (_, None) => return None,
+        (Scope::Session, Some(lane)) => {
+            let mut key = [0; 32];
+            key[..16].copy_from_slice(&lane.session.to_bytes());
+            key
+        }
+        (Scope::UserHour | Scope::UserDay, Some(lane)) => lane.user.to_bytes(),
+        (Scope::MerchantHour, Some(lane)) => lane.recipient.to_bytes(),
+    };
+    Some((scope, key))
+}
+
+impl Facilitator {
+    /// The one look before an attempt for a session is prepared: whether a limit that it would meet rests, and who pays
+    /// its fee. Refuses with the limit's reason, and with `insufficient_sponsor_balance` when no key can pay. The answer
+    /// that binds is the ledger's, when the attempt is recorded.
+    pub(crate) fn afford(
+        &self,
+        session: &Session,
+        fits: impl Fn(&Arc<dyn Signer>) -> bool,
+    ) -> Result<Arc<dyn Signer>, SignFailure> {
+        if let Some(rest) = self.resting(session, self.settings.decrypt_allowance == AllowancePolicy::Every) {
+            return Err(SignFailure::refused(rest.reason, "a budget is used up"));
+        }
+        let payer = self.fee_payers.choose(USUAL_FEE, &self.keys.spender, fits);
+        payer.ok_or_else(poor)
+    }
+
+    /// The spender pays for what a capture's transfer buys, whoever pays its fee.
+    pub(crate) fn charge_capture(&self, payer: &Pubkey, fee: u64, rent: u64) -> Result<(), SignFailure> {
+        let spender = self.keys.spender.pubkey();
+        if *payer == spender {
+            return self.charge(payer, fee.saturating_add(rent));
+        }
+        self.charge(&spender, rent)?;
+        self.charge(payer, fee)
+    }
+
+    /// What is about to be recorded lowers a key's balance, unless it would fall below its floor.
+    pub(crate) fn charge(&self, payer: &Pubkey, lamports: u64) -> Result<(), SignFailure> {
+        if !self.fee_payers.can_pay(payer, lamports) {
+            return Err(poor());
+        }
+        self.fee_payers.charge(payer, lamports);
+        Ok(())
+    }
+
+    /// A limit that stops transfers of this session for now: those that buy decrypt allowances, or all of them.
+    pub(crate) fn resting(&self, session: &Session, buys: bool) -> Option<Rest> {
+        self.rests.of(&Lane::of(session)).into_iter().find(|rest| buys || !rest.fee_fits)
+    }
+
+    /// Whether budgets and the spender's purse let a transfer of this session buy decrypt allowances for now.
+    pub(crate) fn may_buy_allowances(&self, session: &Session) -> bool {
+        self.resting(session, true).is_none() && self.fee_payers.can_pay(&self.keys.spender.pubkey(), USUAL_RENT)
+    }
+
+    /// A payment that would only be refused after its hold is refused before it, and leaves no trace.
+    pub(crate) fn unaffordable(&self, session: &Session) -> Option<PayRefusal> {
+        let rest = self.resting(session, self.settings.decrypt_allowance == AllowancePolicy::Every)?;
+        Some(PayRefusal::new(rest.reason).of(session.user()).again_in(rest.retry_after))
+    }
+
+    /// When a payment that was released for this reason may be made anew.
+    pub(crate) fn again_in(&self, session: &Session, reason: PayReason) -> Option<u64> {
+        self.rests.of(&Lane::of(session)).into_iter().find(|rest| rest.reason == reason)?.retry_after
+    }
+
+    /// The ledger refused an attempt. Says why the settlement is given up; none when it may be signed again without what
+    /// it cannot buy.
+    pub(crate) async fn heed_over_budget(
+        &self,
+        settlement: &Settlement,
+        attempt_buys: bool,
+        over: &OverBudget,
+    ) -> Result<Option<PayReason>, LedgerError> {
+        let session = match settlement.session {
+            Some(id) => self.ledger.session(id).await?,
+            None => None,
+        };
+        self.rests.remember(session.as_ref().map(Lane::of).as_ref(), over);
+        tracing::warn!(
+            settlement = %settlement.id, purpose = settlement.purpose.word(), scope = over.scope.word(),
+            part = over.part.word(), retry_after = over.retry_after, "a budget is used up"
+        );
+        let may_go_without = attempt_buys
+            && over.fee_fits
+            && settlement.purpose == Purpose::Capture
+            && self.settings.decrypt_allowance != AllowancePolicy::Every;
+        Ok((!may_go_without).then(|| over.scope.reason()))
+    }
+
+    /// What an approve costs us at most. The user's account counts even when it exists: he can close it before the
+    /// approve lands. What was really spent is asked afterwards.
+    pub(crate) async fn approve_cost(&self, approve: &InspectedApprove) -> Result<Cost, OpenError> {
+        let rent = if approve.creates_account() { self.chain.rent(IncoAccount::SIZE).await? } else { 0 };
+        Ok(Cost { fee: approve.fee(), rent, grant: approve.grant() })
+    }
+
+    /// What a whole opening costs us at most: the approve and, where it is missing, the recipient's account.
+    pub(crate) async fn opening_cost(&self, judged: &Judged, creates_recipient: bool) -> Result<Cost, OpenError> {
+        let approve = match &judged.approve {
+            Some(approve) => self.approve_cost(approve).await?,
+            None => Cost::default(),
+        };
+        let creation = if creates_recipient { self.creation_cost().await? } else { Cost::default() };
+        let (fee, rent) = (approve.fee.saturating_add(creation.fee), approve.rent.saturating_add(creation.rent));
+        Ok(Cost { fee, rent, grant: approve.grant })
+    }
+
+    /// Refuses an opening that a budget would stop, before it leaves a trace: `quota_exceeded`.
+    pub(crate) async fn check_opening_budget(&self, session: &Session, cost: Cost) -> Result<(), OpenError> {
+        match self.ledger.over_budget(&Lane::of(session), cost, self.clock.now()).await? {
+            Some(over) => Err(too_costly(&over).into()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// No key can pay.
+fn poor() -> SignFailure {
+    SignFailure::refused(PayReason::InsufficientSponsorBalance, "a key that pays would fall below its floor")
+}
+
+/// An opening that a budget stops.
+pub(crate) fn too_costly(over: &OverBudget) -> OpenRefusal {
+    OpenRefusal::because(OpenReason::QuotaExceeded, "the budget for sponsored fees, rents and grants is used up")
+        .again_in(Some(over.retry_after.unwrap_or(HOPELESS_REST.as_secs())))
+}

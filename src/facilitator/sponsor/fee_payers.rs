@@ -1,0 +1,269 @@
+//! Who pays fees: a pool of keys, shared by balance, kept apart from the spender.
+//!
+//! The first key is the one that `/supported` announces and that clients compile into their approves; captures and
+//! account creations are shared among all of them. A key whose balance is at its floor gets no new work; what it has
+//! signed finishes, because recorded bytes need no key. Balances are read in the background in one request and lowered
+//! by our own spending in between, so choosing one asks nobody.
+
+use crate::{
+    chain::{ChainError, keys::Signer},
+    facilitator::{Facilitator, Keys, ticks},
+};
+use solana_pubkey::Pubkey;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// A balance that nobody has read yet.
+const UNKNOWN: u64 = u64::MAX;
+/// What a key with an unknown balance is taken for until the first reading, in lamports to spend.
+const BENEFIT_OF_DOUBT: u64 = 1_000_000_000;
+
+/// How many rounds of the background pass between two readings: our own spending is known without asking.
+const ROUNDS_BETWEEN_READINGS: u32 = 5;
+
+/// A key and what it has.
+struct Purse {
+    signer: Arc<dyn Signer>,
+    /// Lamports as last read, less what was signed since.
+    lamports: AtomicU64,
+}
+
+impl Purse {
+    fn new(signer: &Arc<dyn Signer>) -> Self {
+        Self { signer: Arc::clone(signer), lamports: AtomicU64::new(UNKNOWN) }
+    }
+
+    /// What it may spend above `floor`.
+    fn spendable(&self, floor: u64) -> u64 {
+        match self.lamports.load(Ordering::Relaxed) {
+            UNKNOWN => BENEFIT_OF_DOUBT,
+            lamports => lamports.saturating_sub(floor),
+        }
+    }
+}
+
+/// A key's balance, as an operator is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Balance {
+    /// The key.
+    pub(crate) key: Pubkey,
+    /// Whether it gets new work; none before its balance was read.
+    pub(crate) is_funded: Option<bool>,
+}
+
+/// The pool.
+pub(crate) struct FeePayers {
+    /// The announced key first.
+    purses: Vec<Purse>,
+    /// The spender, where it is not in the pool: it pays for decrypt allowances, and fees where a second signature would
+    /// make a settlement too large.
+    spender: Option<Purse>,
+    /// What each key of the pool is owed in turns (smooth weighted round robin).
+    turns: Mutex<Vec<i64>>,
+    /// No key is spent below this.
+    floor: AtomicU64,
+}
+
+impl FeePayers {
+    /// The pool of these keys; none is spent below `floor` lamports.
+    pub(crate) fn new(keys: &Keys, floor: u64) -> Self {
+        let mut purses: Vec<Purse> = Vec::new();
+        for signer in std::iter::once(&keys.fee_payer).chain(&keys.further_fee_payers) {
+            if purses.iter().all(|purse| purse.signer.pubkey() != signer.pubkey()) {
+                purses.push(Purse::new(signer));
+            }
+        }
+        let spender = keys.spender.pubkey();
+        let apart = purses.iter().all(|purse| purse.signer.pubkey() != spender);
+        Self {
+            turns: Mutex::new(vec![0; purses.len()]),
+            purses,
+            spender: apart.then(|| Purse::new(&keys.spender)),
+            floor: AtomicU64::new(floor),
+        }
+    }
+
+    /// Who pays for the next transaction, which costs about `fee`: the pool's keys take turns by what they have, and those
+    /// that cannot pay are left out. `spender` pays where the transaction does not `fit` with a second signature. None when
+    /// nobody can pay.
+    pub(crate) fn choose(
+        &self,
+        fee: u64,
+        spender: &Arc<dyn Signer>,
+        fits: impl Fn(&Arc<dyn Signer>) -> bool,
+    ) -> Option<Arc<dyn Signer>> {
+        let chosen = self.next(fee)?;
+        if fits(&chosen.signer) {
+            return Some(Arc::clone(&chosen.signer));
+        }
+        self.can_pay(&spender.pubkey(), fee).then(|| Arc::clone(spender))
+    }
+
+    fn next(&self, fee: u64) -> Option<&Purse> {
+        let floor = self.floor.load(Ordering::Relaxed);
+        let spendable: Vec<u64> = self.purses.iter().map(|purse| purse.spendable(floor)).collect();
+        let most = spendable.iter().copied().max().filter(|most| *most >= fee)?;
+        let weight = |spendable: u64| {
+            let share = u128::from(spendable) * 100 / u128::from(most.max(1));
+            if spendable < fee { 0 } else { i64::try_from(share).unwrap_or(100).max(1) }
+        };
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: i64 = spendable.iter().map(|spendable| weight(*spendable)).sum();
+        let candidates = turns.iter_mut().zip(&spendable).enumerate().filter(|(_, (_, spendable))| **spendable >= fee);
+        let (chosen, turn) = candidates
+            .map(|(index, (turn, spendable))| {
+                *turn += weight(*spendable);
+                (index, turn)
+            })
+            .max_by_key(|(index, turn)| (**turn, std::cmp::Reverse(*index)))?;
+        *turn -= all;
+        self.purses.get(chosen)
+    }
+
+    /// Whether this key may spend `lamports` and stay above the floor; true of keys that are not watched.
+    pub(crate) fn can_pay(&self, key: &Pubkey, lamports: u64) -> bool {
+        let floor = self.floor.load(Ordering::Relaxed);
+        self.watched()
+            .find(|purse| purse.signer.pubkey() == *key)
+            .is_none_or(|purse| purse.spendable(floor) >= lamports)
+    }
+
+    /// Whether any key of the pool may spend so much.
+    pub(crate) fn any_can_pay(&self, lamports: u64) -> bool {
+        self.purses.iter().any(|purse| self.can_pay(&purse.signer.pubkey(), lamports))
+    }
+
+    /// A transaction that this key pays for was signed.
+    pub(crate) fn charge(&self, key: &Pubkey, lamports: u64) {
+        for purse in self.watched().filter(|purse| purse.signer.pubkey() == *key) {
+            // An unknown balance stays unknown.
+            let _ = purse.lamports.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |known| {
+                (known != UNKNOWN).then(|| known.saturating_sub(lamports))
+            });
+        }
+    }
+
+    /// Every key of ours: none of them is ever a recipient or an account of a transaction we co-sign.
+    pub(crate) fn all(&self) -> Vec<Pubkey> {
+        self.watched().map(|purse| purse.signer.pubkey()).collect()
+    }
+
+    /// How the pool's keys stand, the announced one first.
+    pub(crate) fn balances(&self) -> Vec<Balance> {
+        let floor = self.floor.load(Ordering::Relaxed);
+        let balance = |purse: &Purse| Balance {
+            key: purse.signer.pubkey(),
+            is_funded: match purse.lamports.load(Ordering::Relaxed) {
+                UNKNOWN => None,
+                lamports => Some(lamports >= floor),
+            },
+        };
+        self.purses.iter().map(balance).collect()
+    }
+
+    fn watched(&self) -> impl Iterator<Item = &Purse> {
+        self.purses.iter().chain(&self.spender)
+    }
+}
+
+impl Facilitator {
+    /// Reads all balances in one request. What is signed while the answer is on its way is seen at the next reading: the
+    /// floor leaves room for that.
+    pub(crate) async fn read_balances(&self) -> Result<(), ChainError> {
+        let keys = self.fee_payers.all();
+        let (rent, accounts) = tokio::try_join!(self.chain.rent(0), self.chain.accounts(&keys))?;
+        let floor = self.settings.low_balance.max(rent);
+        self.fee_payers.floor.store(floor, Ordering::Relaxed);
+        for (purse, account) in self.fee_payers.watched().zip(accounts) {
+            let lamports = account.map_or(0, |account| account.lamports);
+            let before = purse.lamports.swap(lamports, Ordering::Relaxed);
+            let key = purse.signer.pubkey();
+            if lamports < floor && (before == UNKNOWN || before >= floor) {
+                tracing::warn!(%key, "a key that pays is low and gets no new work; send it SOL");
+            } else if lamports >= floor && before < floor {
+                tracing::info!(%key, "a key that pays is funded again");
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads balances again and again.
+    pub(crate) async fn balance_rounds(self: Arc<Self>) {
+        let mut ticks = ticks(self.settings.round * ROUNDS_BETWEEN_READINGS);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.read_balances().await {
+                tracing::debug!(%error, "the fee payers' balances cannot be read; the next round tries again");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{chain::keys::LocalSigner, domain::chance::SeededChance};
+    use std::collections::HashMap;
+
+    const FLOOR: u64 = 1_000;
+
+    fn pool(balances: &[u64]) -> (FeePayers, Vec<Pubkey>) {
+        let chance = SeededChance::new(7);
+        let mut signers: Vec<Arc<dyn Signer>> =
+            balances.iter().map(|_| Arc::new(LocalSigner::generate(&chance)) as Arc<dyn Signer>).collect();
+        let keys: Vec<Pubkey> = signers.iter().map(|signer| signer.pubkey()).collect();
+        let fee_payer = signers.remove(0);
+        let spender = Arc::new(LocalSigner::generate(&chance));
+        let pool = FeePayers::new(&Keys { spender, fee_payer, further_fee_payers: signers }, FLOOR);
+        for (purse, balance) in pool.purses.iter().zip(balances) {
+            purse.lamports.store(*balance, Ordering::Relaxed);
+        }
+        (pool, keys)
+    }
+
+    fn turns(pool: &FeePayers, times: usize) -> HashMap<Pubkey, usize> {
+        let mut counted = HashMap::new();
+        for _ in 0..times {
+            if let Some(purse) = pool.next(10) {
+                *counted.entry(purse.signer.pubkey()).or_default() += 1;
+            }
+        }
+        counted
+    }
+
+    #[test]
+    fn keys_take_turns_by_what_they_have() {
+        let (pool, keys) = pool(&[FLOOR + 30_000, FLOOR + 10_000]);
+        let counted = turns(&pool, 400);
+        assert!((295..=305).contains(&counted[&keys[0]]), "{counted:?}");
+        assert_eq!(counted[&keys[0]] + counted[&keys[1]], 400);
+    }
+
+    #[test]
+    fn a_key_at_its_floor_gets_no_work_and_an_empty_pool_says_so() {
+        let (pool, keys) = pool(&[FLOOR + 9, FLOOR + 10_000]);
+        assert_eq!(turns(&pool, 50), HashMap::from([(keys[1], 50)]));
+        pool.charge(&keys[1], 10_000);
+        assert!(pool.next(10).is_none());
+        assert!(pool.can_pay(&keys[0], 9) && !pool.can_pay(&keys[0], 10));
+    }
+
+    #[test]
+    fn a_balance_that_nobody_read_gets_the_benefit_of_the_doubt() {
+        let (pool, keys) = pool(&[UNKNOWN, 0]);
+        pool.charge(&keys[0], 5);
+        assert_eq!(turns(&pool, 3), HashMap::from([(keys[0], 3)]));
+        assert_eq!(pool.balances()[0].is_funded, None);
+        assert_eq!(pool.balances()[1].is_funded, Some(false));
+    }
+
+    #[test]
+    fn one_key_in_two_places_is_one_purse() {
+        let signer: Arc<dyn Signer> = Arc::new(LocalSigner::generate(&SeededChance::new(7)));
+        let further_fee_payers = vec![Arc::clone(&signer)];
+        let keys = Keys { spender: Arc::clone(&signer), fee_payer: Arc::clone(&signer), further_fee_payers };
+        assert_eq!(FeePayers::new(&keys, FLOOR).all(), vec![signer.pubkey()]);
+    }
+}

@@ -1,0 +1,104 @@
+//! Token accounts: where they are, how the chain says they stand, and which of them may be used.
+
+use crate::{
+    chain::{ChainAccount, ChainError},
+    domain::{reason::OpenReason, session::Session},
+    facilitator::{Facilitator, OpenRefusal},
+    programs::inco_token::{AccountState, IncoAccount},
+};
+use solana_pubkey::Pubkey;
+
+impl Facilitator {
+    /// The wallet's token account of the served asset.
+    pub(crate) fn token_account(&self, wallet: &Pubkey) -> Pubkey {
+        self.settings.programs.token_account(wallet, &self.settings.asset)
+    }
+
+    /// Both token accounts of a session: the payer's and the merchant's.
+    pub(crate) fn accounts_of(&self, session: &Session) -> [Pubkey; 2] {
+        [self.token_account(session.user()), self.token_account(&session.intent.recipient)]
+    }
+
+    /// An account as it stands; `None` when there is none.
+    pub(crate) async fn account(&self, key: &Pubkey) -> Result<Option<ChainAccount>, ChainError> {
+        Ok(self.chain.accounts(&[*key]).await?.into_iter().next().flatten())
+    }
+
+    /// Accounts in a state that is not older than `at_least`, nor than any that was read before, and the slot of that state:
+    /// no older one is believed from then on.
+    pub(crate) async fn accounts_now(
+        &self,
+        keys: &[Pubkey],
+        at_least: u64,
+    ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
+        let (slot, accounts) = self.chain.accounts_since(keys, at_least.max(self.watch.newest())).await?;
+        self.watch.saw(slot);
+        Ok((slot, accounts))
+    }
+
+    /// The same of so many.
+    pub(crate) async fn these_now<const N: usize>(
+        &self,
+        keys: [Pubkey; N],
+        at_least: u64,
+    ) -> Result<(u64, [Option<ChainAccount>; N]), ChainError> {
+        let (slot, accounts) = self.accounts_now(&keys, at_least).await?;
+        let accounts = accounts
+            .try_into()
+            .map_err(|_| ChainError::Inconsistent("another number of accounts than asked for".to_owned()))?;
+        Ok((slot, accounts))
+    }
+
+    /// Whether somebody has made an account here; lamports alone do not make one.
+    pub(crate) async fn is_made(&self, key: &Pubkey) -> Result<bool, ChainError> {
+        Ok(self.account(key).await?.is_some_and(|account| !account.data.is_empty()))
+    }
+
+    /// The token account of `owner`, decoded; `None` when it does not exist; refused when frozen, foreign or odd.
+    pub(crate) fn usable(
+        &self,
+        account: Option<&ChainAccount>,
+        owner: &Pubkey,
+        reason: OpenReason,
+    ) -> Result<Option<IncoAccount>, OpenRefusal> {
+        let Some(account) = account else { return Ok(None) };
+        // Lamports sent to an address that holds no account yet do not make it one.
+        if account.data.is_empty() && account.owner == solana_sdk_ids::system_program::ID {
+            return Ok(None);
+        }
+        if account.owner != self.settings.programs.token {
+            return Err(OpenRefusal::because(reason, "the token account belongs to another program"));
+        }
+        let decoded = IncoAccount::decode(&account.data)
+            .map_err(|_| OpenRefusal::because(reason, "the token account cannot be read"))?;
+        if decoded.owner != *owner || decoded.mint != self.settings.asset {
+            return Err(OpenRefusal::because(reason, "the token account belongs to another owner or asset"));
+        }
+        match decoded.state {
+            AccountState::Initialised => Ok(Some(decoded)),
+            AccountState::Frozen => Err(OpenRefusal::because(reason, "the token account is frozen")),
+            AccountState::Uninitialised => Err(OpenRefusal::because(reason, "the token account is not initialised")),
+        }
+    }
+
+    /// The same where we have to be its delegate: refused with `delegate_mismatch` when we are not.
+    pub(crate) fn delegated(
+        &self,
+        account: Option<&ChainAccount>,
+        owner: &Pubkey,
+        reason: OpenReason,
+    ) -> Result<IncoAccount, OpenRefusal> {
+        let account = self.usable(account, owner, reason)?.filter(|account| self.is_delegate(account));
+        account.ok_or_else(|| OpenRefusal::new(OpenReason::DelegateMismatch))
+    }
+
+    /// Whether we may spend from this account.
+    pub(crate) fn is_delegate(&self, account: &IncoAccount) -> bool {
+        account.delegate == Some(self.keys.spender.pubkey())
+    }
+}
+
+/// What the account's bytes say, when they are a token account's.
+pub(crate) fn decoded(account: Option<ChainAccount>) -> Option<IncoAccount> {
+    account.and_then(|account| IncoAccount::decode(&account.data).ok())
+}

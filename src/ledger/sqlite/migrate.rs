@@ -1,0 +1,67 @@
+//! The schema: embedded migrations, only ever added (`migrations/sqlite`), run by sqlx.
+//!
+//! Promises: a database with a schema this program does not know, or that is not a ledger, is left as it is.
+
+use crate::ledger::sqlite::open::OpenError;
+use rusqlite::Connection;
+use sqlx::{
+    Connection as _,
+    migrate::{MigrateError, Migrator},
+    sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous},
+};
+use std::path::Path;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
+
+/// What a database file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// No tables.
+    Nothing,
+    /// A ledger of some version.
+    Ledger,
+    /// The deployed service's `sessions`, untouched.
+    Deployed,
+    /// The deployed service's table, set aside by an import that did not get further.
+    SetAside,
+    /// Somebody else's tables.
+    Foreign,
+}
+
+/// Looks without changing anything.
+pub(super) fn inspect(conn: &Connection) -> rusqlite::Result<Found> {
+    let tables: Vec<String> = conn
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    Ok(if tables.is_empty() {
+        Found::Nothing
+    } else if has("_sqlx_migrations") {
+        Found::Ledger
+    } else if has("sessions") && super::import::is_deployed(conn)? {
+        Found::Deployed
+    } else if has(super::import::SET_ASIDE) {
+        Found::SetAside
+    } else {
+        Found::Foreign
+    })
+}
+
+/// Brings the schema up to this program's. Refuses one that is newer or was changed.
+pub(super) async fn migrate(path: &Path) -> Result<(), OpenError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true);
+    let mut conn =
+        SqliteConnection::connect_with(&options).await.map_err(|error| OpenError::Migration(error.into()))?;
+    let migrated = MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => OpenError::SchemaFromTheFuture { version },
+        MigrateError::VersionMismatch(version) => OpenError::SchemaChanged { version },
+        error => OpenError::Migration(error),
+    });
+    let closed = conn.close().await.map_err(|error| OpenError::Migration(error.into()));
+    migrated.and(closed)
+}

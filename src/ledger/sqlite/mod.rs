@@ -1,0 +1,379 @@
+//! The ledger on SQLite, the embedded default: verbs on the one writer, questions on the readers.
+
+pub(in crate::ledger) mod import;
+mod lock;
+mod migrate;
+pub(in crate::ledger) mod open;
+mod readers;
+mod snapshots;
+mod statements;
+pub(in crate::ledger) mod writer;
+
+use crate::{
+    domain::{
+        amount::Amount,
+        budget::{Budgets, Lane, OverBudget, Spending},
+        clock::UnixSeconds,
+        funding::{Look, NewBound, Source},
+        history::{History, PaymentTimes, Position},
+        hold::{GiveUp, Hold, HoldId, NewHold},
+        reason::{OpenReason, PayReason},
+        session::{CapCheck, Session, SessionId},
+        settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId},
+    },
+    ledger::{
+        Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Proved, Recorded, Signed,
+        Totals, Work,
+        sqlite::{
+            import::ImportReport,
+            open::{LedgerOptions, OpenError, Parts},
+            statements::{
+                audit, bookings, budgets, deferred, funding, history, holds, journal, queries, select, sessions,
+                settlements,
+            },
+            writer::WriterCounts,
+        },
+    },
+};
+use async_trait::async_trait;
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use std::{path::Path, sync::Arc};
+
+/// An open ledger. One process has it open at a time; dropping it waits for what is queued and closes the file.
+pub struct SqliteLedger(Parts);
+
+impl SqliteLedger {
+    /// Opens or creates the ledger at `path`, in a directory that exists.
+    pub async fn open(path: &Path, options: &LedgerOptions) -> Result<Self, OpenError> {
+        open::open(path, options).await.map(Self)
+    }
+
+    /// What was booked since `since`, read beside whatever process has the ledger open.
+    pub fn look_at_spending(path: &Path, since: UnixSeconds) -> Result<Vec<Spending>, OpenError> {
+        open::look(path, |conn| bookings::spending(conn, since))
+    }
+
+    /// What was imported from the deployed service's file at this opening.
+    pub fn imported(&self) -> Option<&ImportReport> {
+        self.0.imported.as_ref()
+    }
+
+    /// A session as of the last commit, from memory where it is kept.
+    async fn snapshot(&self, id: SessionId) -> Result<Option<Arc<Session>>, LedgerError> {
+        if let Some(kept) = self.0.snapshots.find(id) {
+            return Ok(Some(kept));
+        }
+        let asked = self.0.points.ask(|conn| self.0.snapshots.read(|| select::numbered_session(conn, id)));
+        match asked {
+            Some(found) => Ok(found?),
+            // More callers than connections; the next one keeps it.
+            None => Ok(self.0.readers.run(move |conn| select::session(conn, id)).await?.map(Arc::new)),
+        }
+    }
+
+    /// How many transactions carried how many verbs since the opening.
+    pub fn counts(&self) -> WriterCounts {
+        self.0.writer.counts()
+    }
+}
+
+impl std::fmt::Debug for SqliteLedger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteLedger").field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn open_session(&self, session: &Session) -> Result<Opened, LedgerError> {
+        let session = session.clone();
+        self.0.writer.run(move |conn| sessions::open(conn, &session)).await
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, LedgerError> {
+        Ok(self.snapshot(id).await?.map(Arc::unwrap_or_clone))
+    }
+
+    async fn find_session(&self, user: &Pubkey, nonce: &str) -> Result<Option<Session>, LedgerError> {
+        let (user, nonce) = (*user, nonce.to_owned());
+        self.0.readers.run(move |conn| sessions::find(conn, &user, &nonce)).await
+    }
+
+    async fn unverified_sessions(&self) -> Result<Vec<Session>, LedgerError> {
+        self.0.readers.run(queries::unverified_sessions).await
+    }
+
+    async fn live_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<Vec<Session>, LedgerError> {
+        let (user, asset) = (*user, *asset);
+        self.0.readers.run(move |conn| queries::live_sessions(conn, &user, &asset)).await
+    }
+
+    async fn opening_sessions(&self) -> Result<Vec<Session>, LedgerError> {
+        self.0.readers.run(queries::opening_sessions).await
+    }
+
+    async fn mark_open(
+        &self,
+        id: SessionId,
+        check: CapCheck,
+        approve: Signature,
+        superseded: &[SessionId],
+    ) -> Result<Session, LedgerError> {
+        let superseded = superseded.to_vec();
+        self.0.writer.run(move |conn| sessions::mark_open(conn, id, check, approve, &superseded)).await
+    }
+
+    async fn reject_session(&self, id: SessionId, reason: OpenReason) -> Result<(), LedgerError> {
+        self.0.writer.run(move |conn| sessions::reject(conn, id, reason)).await
+    }
+
+    async fn revoke_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<u64, LedgerError> {
+        let (user, asset) = (*user, *asset);
+        self.0.writer.run(move |conn| sessions::revoke(conn, &user, &asset)).await
+    }
+
+    async fn expire_sessions(&self, now: UnixSeconds) -> Result<Vec<SessionId>, LedgerError> {
+        self.0.writer.run(move |conn| sessions::expire(conn, now)).await
+    }
+
+    async fn close_session(&self, id: SessionId) -> Result<Session, LedgerError> {
+        self.0.writer.run(move |conn| sessions::close(conn, id)).await
+    }
+
+    async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError> {
+        let hold = hold.clone();
+        let spent = |held: &Held| match held {
+            Held::New(hold) => Some(hold.spent_after),
+            Held::Repeat(_) | Held::NonceConflict | Held::Refused(_) => None,
+        };
+        self.0.writer.run_hold(move |conn| holds::hold(conn, &hold), spent).await
+    }
+
+    async fn find_hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
+        self.0.readers.run(move |conn| select::hold(conn, id)).await
+    }
+
+    async fn find_payment(&self, session: SessionId, nonce: &str) -> Result<Option<Hold>, LedgerError> {
+        if let Some(found) = self.0.points.ask(|conn| holds::find_payment(conn, session, nonce)) {
+            return Ok(found?);
+        }
+        let nonce = nonce.to_owned();
+        self.0.readers.run(move |conn| holds::find_payment(conn, session, &nonce)).await
+    }
+
+    async fn claim_success(&self, id: HoldId) -> Result<bool, LedgerError> {
+        self.0.writer.run(move |conn| holds::claim_success(conn, id)).await
+    }
+
+    async fn end_wait(&self, id: HoldId, reason: PayReason) -> Result<Deadline, LedgerError> {
+        self.0.writer.run(move |conn| holds::end_wait(conn, id, reason)).await
+    }
+
+    async fn plan_settlement(
+        &self,
+        id: SettlementId,
+        session: SessionId,
+        carry: Carry,
+        now: UnixSeconds,
+    ) -> Result<Option<Settlement>, LedgerError> {
+        self.0.writer.run(move |conn| settlements::plan(conn, id, session, carry, now)).await
+    }
+
+    async fn plan_other(
+        &self,
+        id: SettlementId,
+        purpose: Purpose,
+        session: Option<SessionId>,
+        now: UnixSeconds,
+    ) -> Result<Settlement, LedgerError> {
+        self.0.writer.run(move |conn| settlements::plan_other(conn, id, purpose, session, now)).await
+    }
+
+    async fn record_signed(
+        &self,
+        settlement: &Settlement,
+        attempt: Attempt,
+        now: UnixSeconds,
+    ) -> Result<Signed, LedgerError> {
+        let settlement = settlement.clone();
+        self.0.writer.run(move |conn| journal::record_signed(conn, &settlement, &attempt, now)).await
+    }
+
+    async fn set_budgets(&self, limits: &Budgets) -> Result<(), LedgerError> {
+        let limits = limits.clone();
+        self.0.writer.run(move |conn| budgets::set(conn, &limits)).await
+    }
+
+    async fn over_budget(&self, lane: &Lane, cost: Cost, now: UnixSeconds) -> Result<Option<OverBudget>, LedgerError> {
+        let lane = *lane;
+        self.0.readers.run(move |conn| budgets::judge_lane(conn, &lane, cost, now)).await
+    }
+
+    async fn spending(&self, since: UnixSeconds) -> Result<Vec<Spending>, LedgerError> {
+        self.0.readers.run(move |conn| bookings::spending(conn, since)).await
+    }
+
+    async fn rents_to_check(
+        &self,
+        after: Option<SettlementId>,
+        most: u64,
+    ) -> Result<Vec<Recorded<Attempt>>, LedgerError> {
+        self.0.readers.run(move |conn| bookings::rents_to_check(conn, after, most)).await
+    }
+
+    async fn correct_rent(&self, signature: &Signature, rent: u64) -> Result<(), LedgerError> {
+        let signature = *signature;
+        self.0.writer.run(move |conn| bookings::correct_rent(conn, &signature, rent)).await
+    }
+
+    async fn record(
+        &self,
+        settlement: &Settlement,
+        event: Event,
+        waiting: &[HoldId],
+        now: UnixSeconds,
+    ) -> Result<Settlement, LedgerError> {
+        let (settlement, waiting) = (settlement.clone(), waiting.to_vec());
+        self.0.writer.run(move |conn| journal::record(conn, &settlement, &event, &waiting, now)).await
+    }
+
+    async fn load_work(&self, id: SettlementId) -> Result<Work, LedgerError> {
+        self.0.readers.run(move |conn| queries::load_work(conn, id)).await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Work>, LedgerError> {
+        self.0.readers.run(queries::unfinished).await
+    }
+
+    async fn waiting_sessions(&self) -> Result<Vec<SessionId>, LedgerError> {
+        self.0.readers.run(queries::waiting_sessions).await
+    }
+
+    async fn release_abandoned(&self, before: UnixSeconds, reason: PayReason) -> Result<u64, LedgerError> {
+        self.0.writer.run(move |conn| holds::release_abandoned(conn, before, reason)).await
+    }
+
+    async fn promised(&self, session: Option<SessionId>) -> Result<Vec<Promised>, LedgerError> {
+        self.0.readers.run(move |conn| deferred::promised(conn, session)).await
+    }
+
+    async fn give_up(&self, session: SessionId, when: GiveUp) -> Result<Vec<Hold>, LedgerError> {
+        self.0.writer.run(move |conn| deferred::give_up(conn, session, when)).await
+    }
+
+    async fn holds_of(&self, id: SettlementId) -> Result<Vec<Hold>, LedgerError> {
+        self.0.readers.run(move |conn| queries::holds_of(conn, id)).await
+    }
+
+    async fn history(&self, session: SessionId, after: Position, most: usize) -> Result<History, LedgerError> {
+        self.0.readers.run(move |conn| history::history(conn, session, after, most)).await
+    }
+
+    async fn newest_position(&self) -> Result<Position, LedgerError> {
+        self.0.readers.run(history::end).await
+    }
+
+    async fn payment_times(&self, payment: HoldId) -> Result<PaymentTimes, LedgerError> {
+        self.0.readers.run(move |conn| history::times(conn, payment)).await
+    }
+
+    async fn approve_of(&self, session: SessionId) -> Result<Option<Work>, LedgerError> {
+        self.0.readers.run(move |conn| queries::approve_of(conn, session)).await
+    }
+
+    async fn open_holds(&self, session: SessionId) -> Result<u64, LedgerError> {
+        self.0.readers.run(move |conn| queries::open_holds(conn, session)).await
+    }
+
+    async fn was_settled_from(&self, session: SessionId) -> Result<bool, LedgerError> {
+        self.0.readers.run(move |conn| queries::was_settled_from(conn, session)).await
+    }
+
+    async fn totals(&self, session: Option<SessionId>) -> Result<Totals, LedgerError> {
+        self.0.readers.run(move |conn| queries::totals(conn, session)).await
+    }
+
+    async fn lost(&self, session: SessionId) -> Result<Amount, LedgerError> {
+        // Every close asks it, also one that finds no seat to wait in.
+        if let Some(lost) = self.0.points.ask(|conn| queries::lost(conn, session)) {
+            return Ok(lost?);
+        }
+        self.0.readers.run(move |conn| queries::lost(conn, session)).await
+    }
+
+    async fn opened_since(
+        &self,
+        user: &Pubkey,
+        recipient: &Pubkey,
+        since: UnixSeconds,
+    ) -> Result<Openings, LedgerError> {
+        let (user, recipient) = (*user, *recipient);
+        self.0.readers.run(move |conn| queries::opened_since(conn, &user, &recipient, since)).await
+    }
+
+    async fn transfers_since(&self, since: UnixSeconds) -> Result<Vec<LastTransfer>, LedgerError> {
+        self.0.readers.run(move |conn| queries::transfers_since(conn, since)).await
+    }
+
+    async fn source(&self, user: &Pubkey, asset: &Pubkey) -> Result<Option<Source>, LedgerError> {
+        // Every `/verify` asks it.
+        if let Some(found) = self.0.points.ask(|conn| funding::source(conn, user, asset)) {
+            return Ok(found?);
+        }
+        let (user, asset) = (*user, *asset);
+        self.0.readers.run(move |conn| funding::source(conn, &user, &asset)).await
+    }
+
+    async fn prove_funding(&self, bound: &NewBound) -> Result<Proved, LedgerError> {
+        let bound = *bound;
+        self.0.writer.run(move |conn| funding::prove(conn, &bound)).await
+    }
+
+    async fn watched_sources(&self) -> Result<Vec<Source>, LedgerError> {
+        self.0.readers.run(|conn| queries::snapshot(conn, funding::watched)).await
+    }
+
+    async fn record_looks(&self, looks: &[Look], now: UnixSeconds) -> Result<(), LedgerError> {
+        let looks = looks.to_vec();
+        self.0.writer.run(move |conn| funding::record_looks(conn, &looks, now)).await
+    }
+
+    async fn ours(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError> {
+        let signatures = signatures.to_vec();
+        self.0.readers.run(move |conn| funding::ours(conn, &signatures)).await
+    }
+
+    async fn record_approval(&self, session: SessionId, handle: u128) -> Result<(), LedgerError> {
+        self.0.writer.run(move |conn| funding::record_approval(conn, session, handle)).await
+    }
+
+    async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError> {
+        self.0.readers.run(move |conn| funding::approval(conn, session)).await
+    }
+
+    async fn supersede_sessions(&self, ended: &[SessionId]) -> Result<(), LedgerError> {
+        let ended = ended.to_vec();
+        self.0.writer.run(move |conn| sessions::supersede(conn, &ended)).await
+    }
+
+    async fn ping(&self) -> Result<(), LedgerError> {
+        // Both kinds of connection have to answer; a transaction that wrote nothing touches no disk.
+        self.0.writer.run(queries::ping).await?;
+        self.0.readers.run(queries::ping).await
+    }
+
+    async fn audit(&self) -> Result<(), LedgerError> {
+        self.0.readers.run(audit::audit).await?;
+        for kept in self.0.snapshots.all() {
+            let id = kept.id;
+            let row = self.0.readers.run(move |conn| select::session(conn, id)).await?;
+            // What is no longer kept as it was has been changed by a verb since.
+            if row.as_ref() != Some(&*kept) && self.0.snapshots.is_kept(&kept) {
+                let what = format!("the session {} in memory is not its row", id.log_hash());
+                return Err(LedgerError::Inconsistent(what));
+            }
+        }
+        Ok(())
+    }
+}

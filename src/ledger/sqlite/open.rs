@@ -1,0 +1,175 @@
+//! Opening a ledger on SQLite: lock, look, migrate, import, connect. At start only, so it blocks its thread.
+
+use crate::ledger::{
+    LedgerError,
+    sqlite::{
+        import::{self, ImportReport, ImportTerms},
+        lock::{self, LedgerLock},
+        migrate::{self, Found},
+        readers::{Points, Readers},
+        snapshots::Snapshots,
+        statements::Outcome,
+        writer::Writer,
+    },
+};
+use rusqlite::{Connection, OpenFlags};
+use sqlx::migrate::MigrateError;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::available_parallelism,
+    time::Duration,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// How many connections answer questions: two, so that an audit does not hold up the others.
+const READERS: usize = 2;
+/// The most connections for questions on the caller's own thread: one for each core, up to this many.
+const MOST_POINTS: usize = 8;
+/// How long a statement waits for an outside tool that looks into the file.
+const BUSY: Duration = Duration::from_secs(5);
+/// Prepared statements kept per connection; there are about sixty.
+const STATEMENTS: usize = 128;
+
+/// What an operator chooses.
+#[derive(Clone, Debug)]
+pub struct LedgerOptions {
+    /// How many verbs, and how many questions, may wait; one more is [`LedgerError::Busy`]. 4,096 are a seventh of a
+    /// second of work on a fast disk.
+    pub queue: usize,
+    /// What to import a deployed service's sessions by; without it such a file is refused.
+    pub import: Option<ImportTerms>,
+}
+
+impl Default for LedgerOptions {
+    fn default() -> Self {
+        Self { queue: 4_096, import: None }
+    }
+}
+
+/// Why a ledger cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the ledger {} is in use by another process", path.display())]
+    InUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A later version of this program wrote it.
+    #[error("the ledger's schema has version {version}, which this program does not know: use the newer program")]
+    SchemaFromTheFuture {
+        /// The first version unknown to us.
+        version: i64,
+    },
+    /// A migration differs from the one that was run.
+    #[error("the ledger's schema version {version} is not the one this program would have made")]
+    SchemaChanged {
+        /// The version that differs.
+        version: i64,
+    },
+    /// The file belongs to another program.
+    #[error("the file holds tables that are not a ledger")]
+    Foreign,
+    /// The file is the deployed service's and nobody told how to import it.
+    #[error("the file holds the deployed service's sessions; name the network and spender to import them")]
+    Deployed,
+    /// The file system refused.
+    #[error("the ledger's files cannot be used")]
+    Files(#[from] io::Error),
+    /// SQLite refused.
+    #[error("the ledger's database cannot be opened")]
+    Database(#[from] rusqlite::Error),
+    /// A migration failed; it was undone.
+    #[error("the ledger's schema cannot be brought up to date")]
+    Migration(#[source] MigrateError),
+    /// What was asked of it has no answer.
+    #[error("the ledger does not answer")]
+    Unanswered(#[source] LedgerError),
+    /// The import failed; it was undone.
+    #[error("the deployed service's sessions cannot be imported")]
+    Import(#[source] LedgerError),
+}
+
+/// The parts of an open ledger. Fields are dropped in this order: the readers let go of the file before the writer
+/// closes it and frees the lock.
+pub(super) struct Parts {
+    pub(super) readers: Readers,
+    pub(super) points: Points,
+    pub(super) snapshots: Arc<Snapshots>,
+    pub(super) writer: Writer,
+    pub(super) imported: Option<ImportReport>,
+}
+
+pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, OpenError> {
+    let lock = LedgerLock::take(path)?.ok_or_else(|| OpenError::InUse { path: path.to_owned() })?;
+    drop(lock::private(path)?);
+    set_deployed_aside(path, options)?;
+    migrate::migrate(path).await?;
+
+    let mut conn = connect(path)?;
+    // FULL syncs the log at every commit: what is answered is on disk. Triggers also guard rows that REPLACE removes.
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
+         PRAGMA wal_autocheckpoint = 1000;",
+    )?;
+    let imported = match &options.import {
+        Some(terms) => import::import_deployed(&mut conn, terms).map_err(OpenError::Import)?,
+        None if import::is_set_aside(&conn)? => return Err(OpenError::Deployed),
+        None => None,
+    };
+    let questions = (0..READERS).map(|_| reader(path)).collect::<rusqlite::Result<_>>()?;
+    let cores = available_parallelism().map_or(1, usize::from).min(MOST_POINTS);
+    let points = (0..cores).map(|_| reader(path)).collect::<rusqlite::Result<_>>()?;
+    let snapshots = Arc::<Snapshots>::default();
+    Ok(Parts {
+        readers: Readers::start(questions, options.queue)?,
+        points: Points::new(points),
+        writer: Writer::start(conn, Some(lock), options.queue, Arc::clone(&snapshots))?,
+        snapshots,
+        imported,
+    })
+}
+
+/// Asks one question of a ledger that another process may have open, and changes nothing: not its schema either.
+pub(super) fn look<T>(path: &Path, question: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T, OpenError> {
+    // Opening would make a file where there is none.
+    std::fs::metadata(path)?;
+    let conn = reader(path)?;
+    match migrate::inspect(&conn)? {
+        Found::Ledger => question(&conn).map_err(|error| OpenError::Unanswered(error.into())),
+        Found::Deployed | Found::SetAside => Err(OpenError::Deployed),
+        Found::Nothing | Found::Foreign => Err(OpenError::Foreign),
+    }
+}
+
+/// Looks at the file and, when it is the deployed service's, gives its table another name.
+fn set_deployed_aside(path: &Path, options: &LedgerOptions) -> Result<(), OpenError> {
+    let conn = connect(path)?;
+    match migrate::inspect(&conn)? {
+        Found::Deployed | Found::SetAside if options.import.is_none() => Err(OpenError::Deployed),
+        Found::Deployed => Ok(import::set_aside(&conn)?),
+        Found::Nothing | Found::Ledger | Found::SetAside => Ok(()),
+        Found::Foreign => Err(OpenError::Foreign),
+    }
+}
+
+/// A connection that refuses to write. Not one opened read-only: SQLite leaves CHECK constraints out of those, and the
+/// audit's integrity check would not see them broken.
+fn reader(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = connect(path)?;
+    conn.pragma_update(None, "query_only", true)?;
+    Ok(conn)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    // Each connection belongs to one thread, so SQLite's own mutexes are left out. The file was made beforehand.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(conn)
+}

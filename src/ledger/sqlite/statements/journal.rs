@@ -1,0 +1,247 @@
+//! The journal: recording signed attempts, and appending events with everything that follows from them.
+
+use crate::ledger::sqlite::statements::{
+    Outcome,
+    bookings::{self, Booking},
+    budgets, deferred, funding, holds, missing, select, sessions,
+};
+use crate::{
+    domain::{
+        amount::Amount,
+        clock::UnixSeconds,
+        hold::HoldId,
+        reason::PayReason,
+        settlement::{Attempt, Cost, Event, IllegalEvent, Settlement, State, apply},
+    },
+    ledger::{
+        LedgerError, Recorded, Signed,
+        rows::{EventRow, column},
+    },
+};
+use rusqlite::{Connection, params};
+use solana_signature::Signature;
+
+/// Records a signed attempt and books its cost, when every budget allows it; only the value this returns can be sent.
+///
+/// Refuses an attempt of another settlement or out of its turn.
+pub(in crate::ledger) fn record_signed(
+    conn: &Connection,
+    seen: &Settlement,
+    attempt: &Attempt,
+    now: UnixSeconds,
+) -> Outcome<Signed> {
+    let event = Event::Signed { signature: attempt.signature };
+    let before = unmoved(conn, seen)?;
+    // What may not be signed at all is told before what it would cost.
+    apply(Some(before.state.clone()), &event).map_err(|error| illegal(&error))?;
+    let lane = bookings::lane(conn, before.session)?;
+    if let Some(over) = budgets::judge_settlement(conn, before.id, lane.as_ref(), attempt.cost, now)? {
+        return Ok(Signed::OverBudget(over));
+    }
+    let after = advance(conn, &before, &event, now)?;
+    if attempt.settlement != after.id || attempt.number != after.attempts {
+        return Err(LedgerError::Inconsistent("an attempt is not the next one of its settlement".to_owned()).into());
+    }
+    conn.prepare_cached(
+        "INSERT INTO attempts (signature, settlement, number, wire, last_valid_block_height, signed_at_slot, fee, rent, \
+         lamports_granted, live, at, bears_allowances) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11)",
+    )?
+    .execute(params![
+        attempt.signature.as_ref(),
+        select::settlement_key(after.id),
+        attempt.number,
+        attempt.wire,
+        column("last_valid_block_height", attempt.last_valid_block_height)?,
+        column("signed_at_slot", attempt.signed_at_slot)?,
+        column("fee", attempt.cost.fee)?,
+        column("rent", attempt.cost.rent)?,
+        column("lamports_granted", attempt.cost.grant)?,
+        column("at", now)?,
+        attempt.bears_allowances,
+    ])?;
+    bookings::reserve(conn, &after, lane.as_ref(), attempt, now)?;
+    Ok(Signed::Recorded { settlement: after, attempt: Recorded(attempt.clone()) })
+}
+
+/// Appends an event and does what follows from it.
+///
+/// Refuses `Signed`, which is recorded together with its attempt, and whatever [`apply`] refuses.
+pub(in crate::ledger) fn record(
+    conn: &Connection,
+    seen: &Settlement,
+    event: &Event,
+    waiting: &[HoldId],
+    now: UnixSeconds,
+) -> Outcome<Settlement> {
+    if let Event::Signed { .. } = event {
+        return Err(LedgerError::Inconsistent("a signature is recorded together with its attempt".to_owned()).into());
+    }
+    let after = advance(conn, &unmoved(conn, seen)?, event, now)?;
+    match event {
+        Event::Landed { slot } => {
+            let attempt = live(conn, &after)?;
+            bookings::book(conn, after.purpose, &attempt.signature, Booking::Spent, attempt.cost)?;
+            capture(conn, &after)?;
+            funding::captured(conn, &after, *slot)?;
+            tell(conn, &after, waiting)?;
+        }
+        Event::TakenBack => {
+            let attempt = live(conn, &after)?;
+            bookings::book(conn, after.purpose, &attempt.signature, Booking::Reserved, attempt.cost)?;
+            uncapture(conn, &after)?;
+            funding::taken_back(conn, &after)?;
+        }
+        Event::Refused { reason, .. } => {
+            let signature = bury_failed(conn, &after)?;
+            release(conn, &after, *reason, Some(&signature), now)?;
+        }
+        Event::Failed { .. } => {
+            bury_failed(conn, &after)?;
+        }
+        Event::Absent(_) => {
+            let attempt = live(conn, &after)?;
+            bookings::book(conn, after.purpose, &attempt.signature, Booking::Void, Cost::default())?;
+            bury(conn, &attempt.signature)?;
+        }
+        Event::Abandoned { reason } => release(conn, &after, *reason, None, now)?,
+        // `Finalised` only makes what landed final; the other two never pass `advance` here.
+        Event::Finalised | Event::Reserved | Event::Signed { .. } => {}
+    }
+    if let (true, Some(session)) = (after.state.is_terminal(), after.pays_from()) {
+        sessions::close_when_settled(conn, session)?;
+    }
+    Ok(after)
+}
+
+/// The settlement as it stands, or that another driver has moved it on since it was seen.
+fn unmoved(conn: &Connection, seen: &Settlement) -> Outcome<Settlement> {
+    let now = select::settlement(conn, seen.id)?.ok_or_else(|| missing("settlement"))?;
+    if now.sequence == seen.sequence { Ok(now) } else { Err(LedgerError::LostRace.into()) }
+}
+
+/// Moves the projection and appends the event.
+fn advance(conn: &Connection, before: &Settlement, event: &Event, now: UnixSeconds) -> Outcome<Settlement> {
+    let overflow = || LedgerError::Inconsistent("a settlement has too many events".to_owned());
+    let state = apply(Some(before.state.clone()), event).map_err(|error| illegal(&error))?;
+    let mut after =
+        Settlement { state, sequence: before.sequence.checked_add(1).ok_or_else(overflow)?, ..before.clone() };
+    after.landed_at = if let Event::Landed { slot } = event { Some(*slot) } else { None };
+    if let Event::Signed { signature } = event {
+        after.attempts = after.attempts.checked_add(1).ok_or_else(overflow)?;
+        after.signature = Some(*signature);
+    }
+    conn.prepare_cached(
+        "UPDATE settlements SET state = ?2, sequence = ?3, attempts = ?4, signature = ?5 WHERE id = ?1",
+    )?
+    .execute(params![
+        select::settlement_key(after.id),
+        after.state.word(),
+        after.sequence,
+        after.attempts,
+        after.signature.as_ref().map(AsRef::<[u8]>::as_ref),
+    ])?;
+    append(conn, &after, event, now)?;
+    Ok(after)
+}
+
+/// Appends an event under the number that `after` has.
+pub(super) fn append(conn: &Connection, after: &Settlement, event: &Event, now: UnixSeconds) -> Outcome<()> {
+    let row = EventRow::of(after.sequence, event)?;
+    conn.prepare_cached(
+        "INSERT INTO settlement_events (settlement, sequence, event, signature, slot, reason, finalised_height, \
+         first_available_block, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        select::settlement_key(after.id),
+        row.sequence,
+        row.event,
+        row.signature,
+        row.slot,
+        row.reason,
+        row.finalised_height,
+        row.first_available_block,
+        column("at", now)?,
+    ])?;
+    Ok(())
+}
+
+/// An event that cannot follow is a bug of the driver or a damaged row.
+pub(super) fn illegal(error: &IllegalEvent) -> LedgerError {
+    LedgerError::Inconsistent(error.to_string())
+}
+
+fn live(conn: &Connection, settlement: &Settlement) -> Outcome<Attempt> {
+    select::live_attempt(conn, settlement.id)?.ok_or_else(|| missing("live attempt"))
+}
+
+/// Proof says that this attempt had no effect and never will.
+fn bury(conn: &Connection, signature: &Signature) -> Outcome<()> {
+    conn.prepare_cached("UPDATE attempts SET live = 0 WHERE signature = ?1")?.execute([signature.as_ref()])?;
+    Ok(())
+}
+
+/// The live attempt landed with an error: its fee is spent, and it has no other effect.
+fn bury_failed(conn: &Connection, settlement: &Settlement) -> Outcome<Signature> {
+    let attempt = live(conn, settlement)?;
+    let fee_only = Cost { fee: attempt.cost.fee, ..Cost::default() };
+    bookings::book(conn, settlement.purpose, &attempt.signature, Booking::Spent, fee_only)?;
+    bury(conn, &attempt.signature)?;
+    Ok(attempt.signature)
+}
+
+fn capture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
+    let Some(session) = settlement.pays_from() else { return Ok(()) };
+    conn.prepare_cached("UPDATE holds SET state = 'captured' WHERE settlement = ?1 AND state = 'planned'")?
+        .execute([select::settlement_key(settlement.id)])?;
+    let deferred = deferred::deferred_of(conn, settlement.id)?;
+    conn.prepare_cached(
+        "UPDATE session_sums SET captured = captured + ?2, held = held - ?2, deferred_held = deferred_held - ?3 \
+         WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
+    )?
+    .execute(params![session.to_bytes(), i64::from(settlement.amount), deferred])?;
+    deferred::expose(conn, session, -deferred)
+}
+
+/// A fork took the transfer back: its holds are held again, and what was told stays told.
+fn uncapture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
+    let Some(session) = settlement.pays_from() else { return Ok(()) };
+    conn.prepare_cached("UPDATE holds SET state = 'planned' WHERE settlement = ?1 AND state = 'captured'")?
+        .execute([select::settlement_key(settlement.id)])?;
+    let deferred = deferred::deferred_of(conn, settlement.id)?;
+    conn.prepare_cached(
+        "UPDATE session_sums SET captured = captured - ?2, held = held + ?2, deferred_held = deferred_held + ?3 \
+         WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
+    )?
+    .execute(params![session.to_bytes(), i64::from(settlement.amount), deferred])?;
+    deferred::expose(conn, session, deferred)
+}
+
+/// Nothing moved: what was promised waits again, the rest is given back.
+fn release(
+    conn: &Connection,
+    settlement: &Settlement,
+    reason: PayReason,
+    failed: Option<&Signature>,
+    now: UnixSeconds,
+) -> Outcome<()> {
+    let Some(session) = settlement.pays_from() else { return Ok(()) };
+    let promised = deferred::take_back(conn, settlement, reason, failed, now)?;
+    let released = settlement.amount.checked_sub(promised).ok_or_else(|| {
+        LedgerError::Inconsistent("a settlement's promised holds are more than it carries".to_owned())
+    })?;
+    conn.prepare_cached(
+        "UPDATE holds SET state = 'released', reason = ?2, signature = ?3 WHERE settlement = ?1 AND state = 'planned'",
+    )?
+    .execute(params![select::settlement_key(settlement.id), reason.word(), failed.map(AsRef::<[u8]>::as_ref),])?;
+    holds::move_held(conn, session, released, Amount::ZERO)
+}
+
+/// The callers who wait for these holds are about to be answered `success:true`.
+fn tell(conn: &Connection, settlement: &Settlement, waiting: &[HoldId]) -> Outcome<()> {
+    debug_assert_eq!(settlement.state, State::Landed);
+    for hold in waiting {
+        conn.prepare_cached("UPDATE holds SET told = 1 WHERE id = ?1 AND settlement = ?2 AND state = 'captured'")?
+            .execute([select::hold_key(*hold), select::settlement_key(settlement.id)])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! The usual hold: a nonce never seen before, a session that has room. One look, one row, one or two sums, each by one
+//! index, and nothing that could fail half-way; everything unusual is left to [`holds::hold`](super::holds::hold).
+//!
+//! It decides nothing on its own: what it lets pass is a subset of what `Session::may_hold` lets pass, and the tables'
+//! own constraints stand behind it.
+
+use crate::ledger::sqlite::statements::{Outcome, holds};
+use crate::{
+    domain::{
+        amount::Amount,
+        funding::Funding,
+        hold::{Exposure, Hold, NewHold},
+    },
+    ledger::{LedgerError, rows::column},
+};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+/// What a hold has to know of its session: only of one that is open, in time, has room for the amount, and of whose
+/// payer's account nothing is known.
+struct Room {
+    row: i64,
+    spent: i64,
+    left: i64,
+    deferred_held: i64,
+    recipient: [u8; 32],
+    asset: [u8; 32],
+    merchant_held: i64,
+}
+
+const ROOM: &str = "SELECT s.seq, t.captured + t.held, s.cap - t.captured - t.held, t.deferred_held, s.recipient, \
+    s.asset, coalesce((SELECT m.deferred_held FROM merchant_exposure m \
+        WHERE m.recipient = s.recipient AND m.asset = s.asset), 0) \
+    FROM sessions s JOIN session_sums t ON t.session = s.seq \
+    WHERE s.id = ?1 AND s.state = 'open' AND s.expires_at > ?2 \
+    AND NOT EXISTS (SELECT 1 FROM sources p WHERE p.user = s.user AND p.asset = s.asset) \
+    AND ?3 <= (CASE s.cap_verified WHEN 1 THEN s.cap ELSE min(s.cap, ?4) END) - t.captured - t.held";
+
+impl Room {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            row: row.get(0)?,
+            spent: row.get(1)?,
+            left: row.get(2)?,
+            deferred_held: row.get(3)?,
+            recipient: row.get(4)?,
+            asset: row.get(5)?,
+            merchant_held: row.get(6)?,
+        })
+    }
+
+    /// Whether the limits leave room for a promise. Compared as room, so that no sum can overflow.
+    fn may_promise(&self, amount: Amount, limits: Exposure) -> bool {
+        let room = |limit: Amount, held: i64| limit.checked_sub(amount).is_some_and(|room| held <= i64::from(room));
+        room(limits.per_session, self.deferred_held) && room(limits.per_merchant, self.merchant_held)
+    }
+}
+
+/// Writes the hold; none, and nothing is written, when it is not that simple.
+pub(super) fn write(conn: &Connection, new: &NewHold) -> Outcome<Option<Hold>> {
+    // Where something is known or asked of the payer's balance, it has to be weighed.
+    if new.nonce.is_none() || new.amount == Amount::ZERO || new.funding.required {
+        return Ok(None);
+    }
+    let (amount, now) = (i64::from(new.amount), column("accepted_at", new.now)?);
+    let asked = params![new.session.to_bytes(), now, amount, i64::from(new.unverified_exposure)];
+    let Some(room) = conn.prepare_cached(ROOM)?.query_row(asked, Room::read).optional()? else { return Ok(None) };
+    let promised = new.deferred.is_some_and(|limits| room.may_promise(new.amount, limits));
+    let (Some(spent), Some(left)) = (room.spent.checked_add(amount), room.left.checked_sub(amount)) else {
+        return Ok(None);
+    };
+    let (Ok(spent_after), Ok(remaining_after)) = (Amount::try_from(spent), Amount::try_from(left)) else {
+        return Err(LedgerError::Inconsistent("a session has spent more than its cap".to_owned()).into());
+    };
+    // The constraint on the nonce is what recognises a repeat: looked up by the write itself.
+    let held = holds::insert(conn, new, [spent_after, remaining_after], promised, Funding::Unproven)?;
+    if held.is_some() {
+        count_up(conn, &room, amount, promised)?;
+    }
+    Ok(held)
+}
+
+fn count_up(conn: &Connection, room: &Room, amount: i64, promised: bool) -> Outcome<()> {
+    let promise = if promised { amount } else { 0 };
+    conn.prepare_cached(
+        "UPDATE session_sums SET held = held + ?2, deferred_held = deferred_held + ?3 WHERE session = ?1",
+    )?
+    .execute(params![room.row, amount, promise])?;
+    if promised {
+        conn.prepare_cached(
+            "INSERT INTO merchant_exposure (recipient, asset, deferred_held) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (recipient, asset) DO UPDATE SET deferred_held = deferred_held + ?3",
+        )?
+        .execute(params![room.recipient, room.asset, amount])?;
+    }
+    Ok(())
+}

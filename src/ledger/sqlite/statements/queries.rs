@@ -1,0 +1,232 @@
+//! Questions. Those that put several statements together ask them of one snapshot.
+
+use crate::ledger::sqlite::statements::{Outcome, missing, select};
+use crate::{
+    domain::{
+        amount::Amount,
+        clock::UnixSeconds,
+        hold::Hold,
+        session::{Session, SessionId},
+        settlement::{Settlement, SettlementId},
+    },
+    ledger::{LastTransfer, LedgerError, OpeningCount, Openings, Recorded, Totals, Work, rows::column},
+};
+use rusqlite::{Connection, Params, params};
+use solana_pubkey::Pubkey;
+
+/// Runs `questions` on one snapshot of the database, so that no commit falls between them.
+pub(in crate::ledger) fn snapshot<T>(
+    conn: &Connection,
+    questions: impl FnOnce(&Connection) -> Outcome<T>,
+) -> Outcome<T> {
+    // Dropping it ends a transaction that wrote nothing.
+    let transaction = conn.unchecked_transaction()?;
+    questions(&transaction)
+}
+
+/// The live sessions of a user and asset, and those that have ended and still hold something, oldest first.
+pub(in crate::ledger) fn live_sessions(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<Vec<Session>> {
+    select::sessions(
+        conn,
+        // Found by the user, whose sessions are few: the unique nonces index them.
+        "WHERE user = ?1 AND asset = ?2 AND (state IN ('opening', 'open') OR held > 0) ORDER BY seq",
+        [user.to_bytes(), asset.to_bytes()],
+    )
+}
+
+/// Sessions in state `opening`, oldest first.
+pub(in crate::ledger) fn opening_sessions(conn: &Connection) -> Outcome<Vec<Session>> {
+    select::sessions(conn, "WHERE state = 'opening' ORDER BY seq", [])
+}
+
+/// Open sessions whose cap is not verified, oldest first.
+pub(in crate::ledger) fn unverified_sessions(conn: &Connection) -> Outcome<Vec<Session>> {
+    select::sessions(conn, "WHERE state = 'open' AND cap_verified = 0 ORDER BY seq", [])
+}
+
+/// The settlement and its live attempt.
+pub(in crate::ledger) fn load_work(conn: &Connection, id: SettlementId) -> Outcome<Work> {
+    snapshot(conn, |conn| {
+        let settlement = select::settlement(conn, id)?.ok_or_else(|| missing("settlement"))?;
+        work(conn, settlement)
+    })
+}
+
+fn work(conn: &Connection, settlement: Settlement) -> Outcome<Work> {
+    let attempt = select::live_attempt(conn, settlement.id)?.map(Recorded);
+    Ok(Work { settlement, attempt })
+}
+
+/// Every settlement that is not finished, oldest first.
+pub(in crate::ledger) fn unfinished(conn: &Connection) -> Outcome<Vec<Work>> {
+    snapshot(conn, |conn| {
+        select::settlements(conn, "WHERE state NOT IN ('settled', 'released') ORDER BY seq", [])?
+            .into_iter()
+            .map(|settlement| work(conn, settlement))
+            .collect()
+    })
+}
+
+/// The settlement that carries a session's approve: the last one, when an earlier one came to nothing.
+pub(in crate::ledger) fn approve_of(conn: &Connection, session: SessionId) -> Outcome<Option<Work>> {
+    snapshot(conn, |conn| {
+        select::settlements(
+            conn,
+            "WHERE session = ?1 AND purpose = 'approve' ORDER BY seq DESC LIMIT 1",
+            [session.to_bytes()],
+        )?
+        .pop()
+        .map(|settlement| work(conn, settlement))
+        .transpose()
+    })
+}
+
+/// Sessions that have waiting holds somebody asked to settle at once, oldest hold first.
+pub(in crate::ledger) fn waiting_sessions(conn: &Connection) -> Outcome<Vec<SessionId>> {
+    let sql = "SELECT session FROM holds WHERE state = 'waiting' AND told = 0 GROUP BY session ORDER BY min(seq)";
+    select::list(conn, sql, [], |row| Ok(SessionId::from_bytes(row.get(0)?)))
+}
+
+/// The holds of a settlement, oldest first, released ones included.
+pub(in crate::ledger) fn holds_of(conn: &Connection, id: SettlementId) -> Outcome<Vec<Hold>> {
+    select::holds(conn, "WHERE h.settlement = ?1 ORDER BY h.seq", [select::settlement_key(id)])
+}
+
+/// How many holds of a session wait or are planned.
+pub(in crate::ledger) fn open_holds(conn: &Connection, session: SessionId) -> Outcome<u64> {
+    // Planned holds are found by the session's unfinished settlements: an index over all holds is not worth its pages.
+    count(
+        conn,
+        "SELECT (SELECT count(*) FROM holds WHERE seq >> 8 IN (SELECT stretch FROM waiting_stretches) \
+         AND session = ?1 AND state = 'waiting') + (SELECT count(*) FROM settlements s \
+         JOIN holds h ON h.settlement = s.id WHERE s.session = ?1 AND s.purpose = 'capture' \
+         AND s.state IN ('reserved', 'in_flight') AND h.state = 'planned')",
+        [session.to_bytes()],
+    )
+}
+
+/// When each session's last transfer that landed was signed, and the last that bought allowances. Every one is booked, so
+/// the bookings' index by time is all it reads.
+pub(in crate::ledger) fn transfers_since(conn: &Connection, since: UnixSeconds) -> Outcome<Vec<LastTransfer>> {
+    let at = |seconds: i64| u64::try_from(seconds).unwrap_or_default();
+    select::list(
+        conn,
+        "SELECT session, max(at) FILTER (WHERE purpose = 'capture') AS moved, max(at) FILTER (WHERE rent > 0) \
+         FROM sponsored_lamports WHERE at >= ?1 AND state = 'spent' AND purpose IN ('capture', 'refresh') AND session IS NOT NULL \
+         GROUP BY session HAVING moved IS NOT NULL",
+        [column("at", since)?],
+        |row| {
+            Ok(LastTransfer {
+                session: SessionId::from_bytes(row.get(0)?),
+                moved: at(row.get(1)?),
+                bought: row.get::<_, Option<i64>>(2)?.map(at),
+            })
+        },
+    )
+}
+
+/// Whether a transfer of a session was ever signed.
+pub(in crate::ledger) fn was_settled_from(conn: &Connection, session: SessionId) -> Outcome<bool> {
+    let signed = select::value::<i64>(
+        conn,
+        "SELECT 1 FROM settlements WHERE session = ?1 AND purpose = 'capture' AND attempts > 0 LIMIT 1",
+        [session.to_bytes()],
+    )?;
+    Ok(signed.is_some())
+}
+
+/// Not one that came to nothing before we had signed anything for it.
+const CONCERNED_US: &str = "(state <> 'rejected' OR EXISTS (SELECT 1 FROM settlements s \
+     WHERE s.session = sessions.id AND s.attempts > 0))";
+
+/// How many sessions were opened since `since`: by a user, with a merchant, and by all. Against the merchant and all count
+/// only those that could cost us something: anybody can name a merchant in an opening that proves nothing.
+pub(in crate::ledger) fn opened_since(
+    conn: &Connection,
+    user: &Pubkey,
+    recipient: &Pubkey,
+    since: UnixSeconds,
+) -> Outcome<Openings> {
+    let since = column("since", since)?;
+    snapshot(conn, |conn| {
+        Ok(Openings {
+            by_user: opening(conn, "WHERE user = ?1 AND created_at >= ?2", params![user.to_bytes(), since])?,
+            for_recipient: opening(
+                conn,
+                &format!("WHERE recipient = ?1 AND created_at >= ?2 AND {CONCERNED_US}"),
+                params![recipient.to_bytes(), since],
+            )?,
+            by_all: opening(conn, &format!("WHERE created_at >= ?1 AND {CONCERNED_US}"), [since])?,
+        })
+    })
+}
+
+fn opening(conn: &Connection, rest: &str, params: impl Params) -> Outcome<OpeningCount> {
+    let sql = format!("SELECT count(*), min(created_at) FROM sessions {rest}");
+    let (count, first): (i64, Option<i64>) =
+        conn.prepare_cached(&sql)?.query_row(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let negative = |_| LedgerError::Inconsistent("a count or a time is negative".to_owned());
+    let first = first.map(u64::try_from).transpose().map_err(negative)?;
+    Ok(OpeningCount { count: u64::try_from(count).map_err(negative)?, first })
+}
+
+/// What a session, or all sessions, moved through holds of ours, and what that cost.
+pub(in crate::ledger) fn totals(conn: &Connection, session: Option<SessionId>) -> Outcome<Totals> {
+    let id = session.map(SessionId::to_bytes);
+    // Not one statement for both: a choice inside it would keep a session's index from being used.
+    let of = if id.is_some() { "session = ?1" } else { "?1 IS NULL" };
+    snapshot(conn, |conn| {
+        Ok(Totals {
+            captured: sum(conn, "captured - captured_before", id)?,
+            held: sum(conn, "held", id)?,
+            lost: sum(conn, "lost", id)?,
+            transfers: count(
+                conn,
+                &format!(
+                    "SELECT count(*) FROM settlements WHERE {of} AND purpose = 'capture' \
+                     AND state IN ('landed', 'settled')"
+                ),
+                [id],
+            )?,
+            fees: lamports(conn, "fee", of, id)?,
+            rent: lamports(conn, "rent", of, id)?,
+            grants: lamports(conn, "lamports_granted", of, id)?,
+        })
+    })
+}
+
+/// What was promised in a session and never captured.
+pub(in crate::ledger) fn lost(conn: &Connection, session: SessionId) -> Outcome<Amount> {
+    sum(conn, "lost", Some(session.to_bytes()))
+}
+
+fn lamports(conn: &Connection, column: &'static str, of: &str, session: Option<[u8; 16]>) -> Outcome<u64> {
+    let sql = format!("SELECT coalesce(sum({column}), 0) FROM sponsored_lamports WHERE {of} AND state = 'spent'");
+    count(conn, &sql, [session])
+}
+
+/// Adds up an amount over sessions in two halves, because `SUM` fails above 63 bits; more than an [`Amount`] holds is
+/// refused here.
+fn sum(conn: &Connection, expression: &'static str, session: Option<[u8; 16]>) -> Outcome<Amount> {
+    let of = if session.is_some() { "session = (SELECT seq FROM sessions WHERE id = ?1)" } else { "?1 IS NULL" };
+    let sql = format!(
+        "SELECT coalesce(sum(({expression}) >> 32), 0), coalesce(sum(({expression}) & 4294967295), 0) \
+         FROM session_sums WHERE {of}"
+    );
+    let (high, low): (i64, i64) =
+        conn.prepare_cached(&sql)?.query_row([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let total = (i128::from(high) << 32) + i128::from(low);
+    let amount = u64::try_from(total).ok().and_then(Amount::new);
+    amount.ok_or_else(|| LedgerError::Inconsistent("the sum over sessions does not fit an amount".to_owned()).into())
+}
+
+fn count(conn: &Connection, sql: &str, params: impl Params) -> Outcome<u64> {
+    let counted: i64 = select::value(conn, sql, params)?.unwrap_or_default();
+    Ok(u64::try_from(counted).map_err(|_| LedgerError::Inconsistent("a count is negative".to_owned()))?)
+}
+
+/// Whether the database answers.
+pub(in crate::ledger) fn ping(conn: &Connection) -> Outcome<()> {
+    select::value::<i64>(conn, "SELECT count(*) FROM (SELECT 1 FROM sessions LIMIT 1)", [])?;
+    Ok(())
+}
