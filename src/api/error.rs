@@ -4,13 +4,13 @@
 //! nothing else at another status. Outside goes the stable word and a safe sentence; the cause goes to the log.
 
 use crate::{
-    domain::reason::{OpenReason, PayReason},
-    facilitator::{FacilitatorError, OpenError, OpenRefusal, PayError, PayRefusal, SessionAfter},
+    domain::reason::{PayReason, SessionReason},
+    facilitator::{FacilitatorError, PayError, PayRefusal, SessionAfter, SessionError, SessionRefusal},
     wire::{
         facilitator::{AnswerExtensions, SettleAnswer, VerifyAnswer},
         opening::RefusedOpening,
         payment::Refused,
-        session::{SessionAfterPayment, SessionRefusal},
+        session::{SessionAfterPayment, SessionRefusalBody},
     },
 };
 use axum::{
@@ -64,42 +64,44 @@ pub const fn pay_status(reason: PayReason) -> StatusCode {
 }
 
 /// The status of a refused session.
-pub const fn open_status(reason: OpenReason) -> StatusCode {
+pub const fn open_status(reason: SessionReason) -> StatusCode {
     match reason {
-        OpenReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        OpenReason::NonceReused | OpenReason::StaleFundingProof | OpenReason::SessionNotOpen => StatusCode::CONFLICT,
-        OpenReason::QuotaExceeded | OpenReason::RefreshTooSoon | OpenReason::TooManyRequests => {
+        SessionReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        SessionReason::NonceReused | SessionReason::StaleFundingProof | SessionReason::SessionNotOpen => {
+            StatusCode::CONFLICT
+        }
+        SessionReason::QuotaExceeded | SessionReason::RefreshTooSoon | SessionReason::TooManyRequests => {
             StatusCode::TOO_MANY_REQUESTS
         }
-        OpenReason::SessionNotFound | OpenReason::PaymentNotFound => StatusCode::NOT_FOUND,
-        OpenReason::SignatureRequired | OpenReason::InvalidCloseSignature => StatusCode::FORBIDDEN,
-        OpenReason::SessionBusy
-        | OpenReason::ApprovePending
-        | OpenReason::CapUnverified
-        | OpenReason::InsufficientSponsorBalance
-        | OpenReason::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-        OpenReason::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-        OpenReason::BadRequest
-        | OpenReason::MissingField
-        | OpenReason::NetworkMismatch
-        | OpenReason::AssetNotAllowed
-        | OpenReason::InvalidCap
-        | OpenReason::InvalidUser
-        | OpenReason::InvalidRecipient
-        | OpenReason::ExpirationInPast
-        | OpenReason::ExpirationTooFar
-        | OpenReason::InvalidAuthSignature
-        | OpenReason::AuthMessageNotJson
-        | OpenReason::AuthMessageMissingNonce
-        | OpenReason::FieldMismatch
-        | OpenReason::ApproveNotAllowed
-        | OpenReason::ApproveSubmitFailed
-        | OpenReason::DelegateMismatch
-        | OpenReason::CapMismatch
-        | OpenReason::InvalidFundingProof
-        | OpenReason::SourceNotReady
-        | OpenReason::RecipientNotReady
-        | OpenReason::TransactionTooLarge => StatusCode::BAD_REQUEST,
+        SessionReason::SessionNotFound | SessionReason::PaymentNotFound => StatusCode::NOT_FOUND,
+        SessionReason::SignatureRequired | SessionReason::InvalidCloseSignature => StatusCode::FORBIDDEN,
+        SessionReason::SessionBusy
+        | SessionReason::ApprovePending
+        | SessionReason::CapUnverified
+        | SessionReason::InsufficientSponsorBalance
+        | SessionReason::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        SessionReason::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+        SessionReason::BadRequest
+        | SessionReason::MissingField
+        | SessionReason::NetworkMismatch
+        | SessionReason::AssetNotAllowed
+        | SessionReason::InvalidCap
+        | SessionReason::InvalidUser
+        | SessionReason::InvalidRecipient
+        | SessionReason::ExpirationInPast
+        | SessionReason::ExpirationTooFar
+        | SessionReason::InvalidAuthSignature
+        | SessionReason::AuthMessageNotJson
+        | SessionReason::AuthMessageMissingNonce
+        | SessionReason::FieldMismatch
+        | SessionReason::ApproveNotAllowed
+        | SessionReason::ApproveSubmitFailed
+        | SessionReason::DelegateMismatch
+        | SessionReason::CapMismatch
+        | SessionReason::InvalidFundingProof
+        | SessionReason::SourceNotReady
+        | SessionReason::RecipientNotReady
+        | SessionReason::TransactionTooLarge => StatusCode::BAD_REQUEST,
     }
 }
 
@@ -197,13 +199,13 @@ impl PayFailure {
 pub(super) struct OpenFailure {
     status: StatusCode,
     retry_after: Option<u64>,
-    refusal: OpenRefusal,
+    refusal: SessionRefusal,
 }
 
 impl OpenFailure {
     /// A refusal by the edge.
-    pub(super) fn new(reason: OpenReason, detail: impl Into<String>) -> Self {
-        Self { status: open_status(reason), retry_after: None, refusal: OpenRefusal::because(reason, detail) }
+    pub(super) fn new(reason: SessionReason, detail: impl Into<String>) -> Self {
+        Self { status: open_status(reason), retry_after: None, refusal: SessionRefusal::because(reason, detail) }
     }
 
     /// The same at another status than the reason's own.
@@ -220,14 +222,14 @@ impl OpenFailure {
     pub(super) fn of_body(refused: RefusedOpening) -> Self {
         let RefusedOpening { reason, field, detail } = refused;
         tracing::debug!(reason = reason.word(), field, "opening not readable");
-        let refusal = OpenRefusal { field, ..OpenRefusal::because(reason, detail) };
+        let refusal = SessionRefusal { field, ..SessionRefusal::because(reason, detail) };
         Self { status: open_status(reason), retry_after: None, refusal }
     }
 
     /// A use case's answer.
-    pub(super) fn of_use_case(error: OpenError) -> Self {
+    pub(super) fn of_use_case(error: SessionError) -> Self {
         let failed = |status, retry_after| {
-            let failure = Self::new(OpenReason::InternalError, OpenReason::InternalError.meaning());
+            let failure = Self::new(SessionReason::InternalError, SessionReason::InternalError.meaning());
             Self { status, retry_after, ..failure }
         };
         match error {
@@ -242,7 +244,7 @@ impl OpenFailure {
             }
             FacilitatorError::Overloaded { retry_after } => {
                 tracing::warn!("session: shed, the ledger cannot keep up");
-                Self::new(OpenReason::Overloaded, OpenReason::Overloaded.meaning()).again_in(Some(retry_after))
+                Self::new(SessionReason::Overloaded, SessionReason::Overloaded.meaning()).again_in(Some(retry_after))
             }
             FacilitatorError::Broken(source) => {
                 tracing::error!(cause = causes(source.as_ref()), "session: our own fault");
@@ -253,7 +255,7 @@ impl OpenFailure {
 
     /// `{error, message}`.
     pub(super) fn answer(self) -> Response {
-        let body = SessionRefusal {
+        let body = SessionRefusalBody {
             error: self.refusal.word(),
             message: self.refusal.detail,
             session_id: self.refusal.session.map(|id| id.to_string()),

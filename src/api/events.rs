@@ -11,7 +11,7 @@ use crate::{
         addresses::caller_prefix,
         history::{Happened, Progress},
         hold::HoldId,
-        reason::OpenReason,
+        reason::SessionReason,
         session::{SessionId, SessionState},
     },
     facilitator::{Facilitator, Listening, SessionEvent},
@@ -73,7 +73,7 @@ async fn begin(
 ) -> Result<Listener, OpenFailure> {
     let session = named_session(id)?;
     let read = read_request(read, headers)?;
-    let malformed = |_| OpenFailure::new(OpenReason::BadRequest, "The query cannot be read.");
+    let malformed = |_| OpenFailure::new(SessionReason::BadRequest, "The query cannot be read.");
     let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or_default().to_owned());
     let after = header.or(after.map_err(malformed)?.0.after);
     let begun = app.facilitator.listen(session, read, after.as_deref(), address).await;

@@ -7,7 +7,7 @@ use crate::{
         error::{OpenFailure, PayFailure},
         surface::{self, Fault},
     },
-    domain::{funding::FundingProof, payment::Payment, reason::OpenReason},
+    domain::{funding::FundingProof, payment::Payment, reason::SessionReason},
     wire::{
         funding, json,
         opening::{self, Opening},
@@ -41,7 +41,7 @@ pub(super) fn optional_json<T: serde::de::DeserializeOwned>(body: Body) -> Resul
     if bytes.is_empty() {
         return Ok(None);
     }
-    let malformed = || OpenFailure::new(OpenReason::BadRequest, OpenReason::BadRequest.meaning());
+    let malformed = || OpenFailure::new(SessionReason::BadRequest, SessionReason::BadRequest.meaning());
     let value = json::read(&bytes).map_err(|_| malformed())?;
     serde_json::from_value(value).map(Some).map_err(|_| malformed())
 }

@@ -3,7 +3,7 @@
 use super::sessions::{ReadQuery, named_session, read_request, session_id, view};
 use crate::{
     api::{App, error::OpenFailure, extract, extract::Body},
-    domain::{hold::HoldState, reason::OpenReason},
+    domain::{hold::HoldState, reason::SessionReason},
     facilitator::{Backing, CloseRequest, Closed, PaymentRecord},
     wire::payments::{CloseAnswer, Closing, PaymentView},
 };
@@ -36,8 +36,8 @@ async fn look(
     query: Result<Query<ReadQuery>, QueryRejection>,
     headers: &HeaderMap,
 ) -> Result<PaymentRecord, OpenFailure> {
-    let none = |reason: OpenReason| OpenFailure::new(reason, reason.meaning());
-    let Path((session, payment)) = names.map_err(|_| none(OpenReason::SessionNotFound))?;
+    let none = |reason: SessionReason| OpenFailure::new(reason, reason.meaning());
+    let Path((session, payment)) = names.map_err(|_| none(SessionReason::SessionNotFound))?;
     let session = session_id(&session)?;
     let read = read_request(query, headers)?;
     app.facilitator.payment(session, &payment, read).await.map_err(OpenFailure::of_use_case)

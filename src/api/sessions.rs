@@ -3,7 +3,7 @@
 use crate::{
     api::{App, error::OpenFailure, extract, extract::Body},
     domain::{
-        reason::OpenReason,
+        reason::SessionReason,
         session::{CapCheck, Session, SessionId, SessionState},
         signed,
     },
@@ -129,7 +129,7 @@ pub(super) fn named_session(path: Result<Path<String>, PathRejection>) -> Result
 
 /// A session's id; what is not one is nobody's session: the same answer as for an unknown one.
 pub(super) fn session_id(text: &str) -> Result<SessionId, OpenFailure> {
-    let none = |_| OpenFailure::new(OpenReason::SessionNotFound, OpenReason::SessionNotFound.meaning());
+    let none = |_| OpenFailure::new(SessionReason::SessionNotFound, SessionReason::SessionNotFound.meaning());
     let id: SessionId = text.parse().map_err(none)?;
     tracing::Span::current().record("session", id.log_hash());
     Ok(id)
@@ -140,7 +140,7 @@ pub(super) fn read_request(
     query: Result<Query<ReadQuery>, QueryRejection>,
     headers: &HeaderMap,
 ) -> Result<Option<ReadRequest>, OpenFailure> {
-    let malformed = |detail: &str| OpenFailure::new(OpenReason::BadRequest, detail);
+    let malformed = |detail: &str| OpenFailure::new(SessionReason::BadRequest, detail);
     let Query(query) = query.map_err(|_| malformed("The query is not `at` and `signature`, each once."))?;
     let header = |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let at = header(READ_AT).or(query.at);

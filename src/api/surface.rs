@@ -3,7 +3,7 @@
 
 use crate::{
     api::error::{OpenFailure, PayFailure},
-    domain::reason::{OpenReason, PayReason},
+    domain::reason::{PayReason, SessionReason},
 };
 use axum::{
     Json,
@@ -19,7 +19,7 @@ pub(super) enum Surface {
     Verify,
     /// `success`, `transaction`, `network`.
     Settle,
-    /// `error` and `message`, words of [`OpenReason`].
+    /// `error` and `message`, words of [`SessionReason`].
     Sessions,
     /// `error` and `message`.
     Plain,
@@ -69,15 +69,15 @@ impl Fault {
         }
     }
 
-    const fn reasons(self) -> (PayReason, OpenReason) {
+    const fn reasons(self) -> (PayReason, SessionReason) {
         match self {
-            Self::TooLarge => (PayReason::BadRequest, OpenReason::BodyTooLarge),
+            Self::TooLarge => (PayReason::BadRequest, SessionReason::BodyTooLarge),
             Self::BrokenOff | Self::Dawdled | Self::WrongMethod | Self::NoSuchRoute => {
-                (PayReason::BadRequest, OpenReason::BadRequest)
+                (PayReason::BadRequest, SessionReason::BadRequest)
             }
-            Self::TooOften => (PayReason::TooManyRequests, OpenReason::TooManyRequests),
-            Self::Overloaded => (PayReason::Overloaded, OpenReason::Overloaded),
-            Self::TimedOut | Self::Panicked => (PayReason::InternalError, OpenReason::InternalError),
+            Self::TooOften => (PayReason::TooManyRequests, SessionReason::TooManyRequests),
+            Self::Overloaded => (PayReason::Overloaded, SessionReason::Overloaded),
+            Self::TimedOut | Self::Panicked => (PayReason::InternalError, SessionReason::InternalError),
         }
     }
 

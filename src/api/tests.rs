@@ -115,9 +115,9 @@ async fn another_method_answers_typed_json_and_names_the_right_one() {
 
 #[test]
 fn every_reason_that_asks_to_come_back_says_when() {
-    use crate::domain::reason::{OpenReason, PayReason};
+    use crate::domain::reason::{PayReason, SessionReason};
     let statuses = PayReason::ALL.iter().map(|&reason| (reason.retry(), pay_status(reason)));
-    let statuses = statuses.chain(OpenReason::ALL.iter().map(|&reason| (reason.retry(), open_status(reason))));
+    let statuses = statuses.chain(SessionReason::ALL.iter().map(|&reason| (reason.retry(), open_status(reason))));
     for (retry, status) in statuses {
         let answer = error::with_retry(status, None, axum::response::Response::default());
         let backpressure = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);

@@ -50,7 +50,7 @@ pub(super) enum CliError {
     Wiring(#[from] WiringError),
     /// The ledger cannot be read.
     #[error("the ledger cannot be read; check ledger.path")]
-    Ledger(#[from] crate::ledger::OpenError),
+    Ledger(#[from] crate::ledger::OpenLedgerError),
     /// The address to listen on is taken or not ours.
     #[error("cannot listen on {address}; check server.bind and server.port")]
     Listen {

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     client::{
-        BalanceReader, FacilitatorError, FollowError, LocalKey, OpenError, OpenSession, PayError, ProveError, Prover,
-        RpcError, SavedError, Settings, SolanaRpc, Trust, balance::BalanceError,
+        BalanceReader, FacilitatorError, FollowError, LocalKey, OpenSession, PayError, ProveError, Prover, RpcError,
+        SavedError, SessionClientError, Settings, SolanaRpc, Trust, balance::BalanceError,
     },
     config::{AssetConfig, CovalidatorConfig, NetworkConfig, ProgramsConfig, TelemetryConfig, WrongNetwork},
     covalidator::{HttpCovalidator, SetupError},
@@ -114,7 +114,7 @@ pub(super) enum PayerError {
     Facilitator(#[from] FacilitatorError),
     /// No session.
     #[error("no session was opened or shown")]
-    Open(#[from] OpenError),
+    Open(#[from] SessionClientError),
     /// Nothing was told of a session or payment, or nothing was closed.
     #[error("the facilitator told nothing")]
     Follow(#[from] FollowError),

@@ -22,7 +22,7 @@ use crate::{
         network::Network,
     },
     facilitator::{Facilitator, Ports},
-    ledger::{ImportTerms, LedgerOptions, OpenError, SqliteLedger},
+    ledger::{ImportTerms, LedgerOptions, OpenLedgerError, SqliteLedger},
 };
 use std::{io, path::Path, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::spawn_blocking};
@@ -89,12 +89,12 @@ async fn build(config: &Config, trouble: Trouble) -> Result<Service, WiringError
 async fn open_own_ledger(config: &Config) -> Result<Option<SqliteLedger>, WiringError> {
     match open_ledger(&config.ledger.path, None).await {
         Ok(ledger) => Ok(Some(ledger)),
-        Err(OpenError::Deployed) => Ok(None),
+        Err(OpenLedgerError::Deployed) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn import_ledger(config: &Config, terms: ImportTerms) -> Result<SqliteLedger, OpenError> {
+async fn import_ledger(config: &Config, terms: ImportTerms) -> Result<SqliteLedger, OpenLedgerError> {
     let ledger = open_ledger(&config.ledger.path, Some(terms)).await?;
     if let Some(report) = ledger.imported() {
         tracing::info!(
@@ -107,7 +107,7 @@ async fn import_ledger(config: &Config, terms: ImportTerms) -> Result<SqliteLedg
 }
 
 /// On a thread of its own: opening blocks, and answers of the chain come meanwhile.
-async fn open_ledger(path: &Path, import: Option<ImportTerms>) -> Result<SqliteLedger, OpenError> {
+async fn open_ledger(path: &Path, import: Option<ImportTerms>) -> Result<SqliteLedger, OpenLedgerError> {
     let (path, options) = (path.to_owned(), LedgerOptions { import, ..LedgerOptions::default() });
     let opening = spawn_blocking(move || Handle::current().block_on(SqliteLedger::open(&path, &options)));
     opening.await.map_err(io::Error::from)?

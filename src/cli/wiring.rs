@@ -13,10 +13,10 @@ use crate::{
     covalidator::SetupError,
     domain::{chance::Chance, hold::Exposure, key_pair::KeyPair, network::Network, payment::PaymentLimits},
     facilitator::{
-        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, FundingSettings, Keys, LaneSettings,
+        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings, Keys,
         ReadPolicy, Settings, WaitingSettings,
     },
-    ledger::{LedgerError, OpenError},
+    ledger::{LedgerError, OpenLedgerError},
     programs::{
         Programs,
         ciphertext::{CiphertextError, EncryptionKey},
@@ -46,7 +46,7 @@ pub(super) enum WiringError {
     Network(#[from] config::WrongNetwork),
     /// The ledger cannot be opened.
     #[error("the ledger cannot be opened; check ledger.path")]
-    Ledger(#[from] OpenError),
+    Ledger(#[from] OpenLedgerError),
     /// The ledger failed while unfinished work was looked up.
     #[error("the ledger failed")]
     Recovery(#[from] LedgerError),
@@ -144,12 +144,12 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
             max_age: config.allowances.max_age,
             request_interval: config.allowances.request_interval,
         },
-        lanes: LaneSettings {
-            in_flight: config.lanes.in_flight,
-            per_payer: config.lanes.in_flight_per_payer,
-            per_merchant: config.lanes.in_flight_per_merchant,
-            gather: config.lanes.gather,
-            overtake_after: config.lanes.overtake_after,
+        dispatch: DispatchSettings {
+            in_flight: config.dispatch.in_flight,
+            per_payer: config.dispatch.in_flight_per_payer,
+            per_merchant: config.dispatch.in_flight_per_merchant,
+            gather: config.dispatch.gather,
+            overtake_after: config.dispatch.overtake_after,
         },
         settle_instruction: match settlement.settle_instruction {
             config::SettleInstruction::TransferWithAuthorization => SettleInstruction::TransferWithAuthorization,

@@ -10,7 +10,7 @@ use crate::{
         funding::FundingBody,
         json,
         payments::{CloseAnswer, CloseBody, PaymentView},
-        session::{OpenSessionBody, RefreshAnswer, RefreshBody, RefreshFor, SessionRefusal, SessionView},
+        session::{OpenSessionBody, RefreshAnswer, RefreshBody, RefreshFor, SessionRefusalBody, SessionView},
     },
 };
 use reqwest::{RequestBuilder, Response, StatusCode, Url, header, redirect};
@@ -55,7 +55,7 @@ pub enum FacilitatorError {
 pub(super) type Signed = (UnixSeconds, [u8; 64]);
 
 /// An answer, or a facilitator's no.
-pub(super) type Told<T> = Result<Result<T, SessionRefusal>, FacilitatorError>;
+pub(super) type Told<T> = Result<Result<T, SessionRefusalBody>, FacilitatorError>;
 
 /// What came back for a session.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ pub(super) enum RefreshReply {
 /// A facilitator's no.
 #[derive(Debug)]
 pub(super) struct Refused {
-    pub(super) body: SessionRefusal,
+    pub(super) body: SessionRefusalBody,
     /// 429, 502, 503 or 504: the same request may succeed later.
     pub(super) may_pass: bool,
     /// How long the facilitator wants to be left alone.
@@ -242,7 +242,7 @@ fn refused(answer: &Answer) -> Result<Refused, FacilitatorError> {
     let body = match read(answer) {
         Ok(body) => body,
         // A proxy between us answers in its own words while the facilitator restarts.
-        Err(_) if may_pass => SessionRefusal {
+        Err(_) if may_pass => SessionRefusalBody {
             error: format!("http_{}", answer.status.as_u16()),
             message: "The facilitator is not ready to answer.".to_owned(),
             session_id: None,

@@ -14,7 +14,7 @@ use crate::{
     },
     wire::{
         payments::{CloseAnswer, CloseBody, EventBody, PaymentView},
-        session::SessionRefusal,
+        session::SessionRefusalBody,
     },
 };
 
@@ -26,7 +26,7 @@ pub enum FollowError {
     Facilitator(#[from] FacilitatorError),
     /// It said no.
     #[error("the facilitator refused: {} ({})", .0.message, .0.error)]
-    Refused(SessionRefusal),
+    Refused(SessionRefusalBody),
     /// Only the wallet could sign this.
     #[error("the session has no session key, so only its wallet can close it")]
     NoSessionKey,

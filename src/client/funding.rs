@@ -14,7 +14,7 @@ use crate::{
     domain::funding::{Funding, FundingProof},
     wire::{
         funding::{FundingBody, FundingProofBody},
-        session::{SessionRefusal, SessionView},
+        session::{SessionRefusalBody, SessionView},
     },
 };
 use solana_pubkey::Pubkey;
@@ -43,7 +43,7 @@ pub enum ProveError {
     Facilitator(#[from] FacilitatorError),
     /// The facilitator said no.
     #[error("the facilitator refused: {} ({})", .0.message, .0.error)]
-    Refused(SessionRefusal),
+    Refused(SessionRefusalBody),
 }
 
 /// Proves the balance of one wallet.

@@ -39,6 +39,6 @@ pub use pay::{PayRefusal, Payment};
 pub use refresh::make_readable;
 pub use rpc::{PayerRpc, RpcError, SolanaRpc};
 pub use saved::{Authority, OpenSession, SavedError};
-pub use session::{OpenError, Opening, SessionClient, show};
+pub use session::{Opening, SessionClient, SessionClientError, show};
 pub use signer::{LocalKey, PayerSigner, SigningError};
 pub use terms::{FacilitatorPin, Settings, TermsError, Trust};

@@ -3,7 +3,7 @@
 use crate::{
     client::{
         approve::Grant,
-        session::OpenError,
+        session::SessionClientError,
         signer::LocalKey,
         terms::{FacilitatorPin, Terms},
     },
@@ -73,8 +73,8 @@ pub enum SessionKeyChoice {
     None,
 }
 
-pub(super) fn check_options(user: &Pubkey, options: &OpenOptions) -> Result<(), OpenError> {
-    let unless = |fine: bool, why| if fine { Ok(()) } else { Err(OpenError::Options(why)) };
+pub(super) fn check_options(user: &Pubkey, options: &OpenOptions) -> Result<(), SessionClientError> {
+    let unless = |fine: bool, why| if fine { Ok(()) } else { Err(SessionClientError::Options(why)) };
     unless(options.recipient != *user, "the recipient is the payer")?;
     unless(options.cap > Amount::ZERO, "the cap is zero")?;
     unless(options.lifetime.as_secs() > 0, "the lifetime is less than a second")?;
@@ -87,14 +87,14 @@ pub(super) fn check_options(user: &Pubkey, options: &OpenOptions) -> Result<(), 
     )
 }
 
-pub(super) fn check_terms(user: &Pubkey, options: &OpenOptions, terms: &Terms) -> Result<(), OpenError> {
+pub(super) fn check_terms(user: &Pubkey, options: &OpenOptions, terms: &Terms) -> Result<(), SessionClientError> {
     let FacilitatorPin { spender, fee_payer } = terms.facilitator;
     // With the user as fee payer the approve would be complete without the facilitator, at the user's expense.
     if [spender, fee_payer].contains(user) {
-        return Err(OpenError::Options("the facilitator's address is the payer's"));
+        return Err(SessionClientError::Options("the facilitator's address is the payer's"));
     }
     if terms.max_session_seconds.is_some_and(|most| options.lifetime.as_secs() > most) {
-        return Err(OpenError::Options("the lifetime is longer than the facilitator allows"));
+        return Err(SessionClientError::Options("the lifetime is longer than the facilitator allows"));
     }
     Ok(())
 }
@@ -104,20 +104,20 @@ pub(super) fn wallet_signed(
     transaction: &VersionedTransaction,
     user: &Pubkey,
     facilitator: &FacilitatorPin,
-) -> Result<Vec<u8>, OpenError> {
+) -> Result<Vec<u8>, SessionClientError> {
     let keys = transaction.message.static_account_keys();
     let [theirs, ours] = transaction.signatures.as_slice() else {
-        return Err(OpenError::Wallet("it has other signers"));
+        return Err(SessionClientError::Wallet("it has other signers"));
     };
     if keys.first() != Some(&facilitator.fee_payer) || keys.get(1) != Some(user) {
-        return Err(OpenError::Wallet("it has other signers"));
+        return Err(SessionClientError::Wallet("it has other signers"));
     }
     if *theirs != Signature::default() {
-        return Err(OpenError::Wallet("the facilitator's place is filled"));
+        return Err(SessionClientError::Wallet("the facilitator's place is filled"));
     }
     if !signed::verify(user, &transaction.message.serialize(), &(*ours).into()) {
-        return Err(OpenError::Wallet("the signature is not the wallet's"));
+        return Err(SessionClientError::Wallet("the signature is not the wallet's"));
     }
-    let bytes = wincode::serialize(transaction).map_err(|_| OpenError::Wallet("it cannot be written"))?;
-    if bytes.len() > MAX_TRANSACTION_BYTES { Err(OpenError::Wallet("it is too large")) } else { Ok(bytes) }
+    let bytes = wincode::serialize(transaction).map_err(|_| SessionClientError::Wallet("it cannot be written"))?;
+    if bytes.len() > MAX_TRANSACTION_BYTES { Err(SessionClientError::Wallet("it is too large")) } else { Ok(bytes) }
 }

@@ -5,7 +5,7 @@
 use crate::{
     client::{
         facilitator::{FacilitatorHttp, RefreshReply},
-        session::{OpenError, view},
+        session::{SessionClientError, view},
         signer::PayerSigner,
     },
     domain::{clock::Clock, session::SessionId, signed},
@@ -21,7 +21,7 @@ pub async fn make_readable(
     session: SessionId,
     wallet: &dyn PayerSigner,
     clock: &dyn Clock,
-) -> Result<Option<String>, OpenError> {
+) -> Result<Option<String>, SessionClientError> {
     let http = FacilitatorHttp::new(facilitator)?;
     let view = view(&http, session, None).await?;
     let own = wallet.pubkey().to_string();
@@ -30,12 +30,12 @@ pub async fn make_readable(
     } else if view.recipient == own {
         RefreshFor::Merchant
     } else {
-        return Err(OpenError::OtherSession("it is another wallet's"));
+        return Err(SessionClientError::OtherSession("it is another wallet's"));
     };
     let now = clock.now();
     let signature = wallet.sign_message(signed::read_message(&session.to_string(), now).as_bytes()).await?;
     match http.refresh(session, reader, (now, signature)).await? {
         RefreshReply::Readable(answer) => Ok(Some(answer.transaction).filter(|signature| !signature.is_empty())),
-        RefreshReply::Refused(refused) => Err(OpenError::Refused(refused.body)),
+        RefreshReply::Refused(refused) => Err(SessionClientError::Refused(refused.body)),
     }
 }

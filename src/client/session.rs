@@ -28,7 +28,7 @@ use crate::{
     programs::ciphertext,
     wire::{
         funding::FundingProofBody,
-        session::{OpenSessionBody, SessionRefusal, SessionView},
+        session::{OpenSessionBody, SessionRefusalBody, SessionView},
     },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -45,7 +45,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// Why no session was opened or shown.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum SessionClientError {
     /// The options contradict each other.
     #[error("a session cannot be opened like this: {0}")]
     Options(&'static str),
@@ -66,7 +66,7 @@ pub enum OpenError {
     Wallet(&'static str),
     /// The facilitator said no.
     #[error("the facilitator refused: {} ({})", .0.message, .0.error)]
-    Refused(SessionRefusal),
+    Refused(SessionRefusalBody),
     /// What came back is not the session that was asked for.
     #[error("the facilitator's session differs from what was asked for: {0}")]
     OtherSession(&'static str),
@@ -77,7 +77,7 @@ pub enum OpenError {
         opening: Box<Opening>,
         /// The last answer.
         #[source]
-        last: Box<OpenError>,
+        last: Box<SessionClientError>,
     },
 }
 
@@ -128,13 +128,21 @@ impl SessionClient {
     }
 
     /// Opens a session: asks the wallet once, and waits until the facilitator has said yes or no.
-    pub async fn open(&self, wallet: &dyn PayerSigner, options: &OpenOptions) -> Result<OpenSession, OpenError> {
+    pub async fn open(
+        &self,
+        wallet: &dyn PayerSigner,
+        options: &OpenOptions,
+    ) -> Result<OpenSession, SessionClientError> {
         let opening = self.prepare(wallet, options).await?;
         self.finish(opening, options.patience).await
     }
 
     /// Everything before `POST /sessions`: terms, simulation, the wallet's signatures.
-    pub async fn prepare(&self, wallet: &dyn PayerSigner, options: &OpenOptions) -> Result<Opening, OpenError> {
+    pub async fn prepare(
+        &self,
+        wallet: &dyn PayerSigner,
+        options: &OpenOptions,
+    ) -> Result<Opening, SessionClientError> {
         let user = wallet.pubkey();
         check_options(&user, options)?;
         let terms = terms::agree(&self.http.supported().await?, &self.settings)?;
@@ -158,7 +166,7 @@ impl SessionClient {
         intent: Intent,
         session_key: Option<LocalKey>,
         approve: &[u8],
-    ) -> Result<Opening, OpenError> {
+    ) -> Result<Opening, SessionClientError> {
         let bytes = intent.to_bytes();
         let hash = IntentHash::of(&bytes);
         let auth_signature = wallet.sign_message(&bytes).await?;
@@ -224,37 +232,37 @@ impl SessionClient {
 
     /// Repeats `POST /sessions` until the facilitator has said yes or no, or `patience` ends. The same opening always
     /// meets the same session, so repeating is safe.
-    pub async fn finish(&self, opening: Opening, patience: Duration) -> Result<OpenSession, OpenError> {
+    pub async fn finish(&self, opening: Opening, patience: Duration) -> Result<OpenSession, SessionClientError> {
         let started = Instant::now();
         let mut backoff = FIRST_PAUSE;
         loop {
             let (last, pause) = match self.http.open(&opening.sessions_path, &opening.body).await {
                 Ok(SessionAnswer::Session(view)) => return self.opened(opening, &view),
                 Ok(SessionAnswer::Refused(Refused { body, may_pass: true, retry_after })) => {
-                    (OpenError::Refused(body), retry_after.unwrap_or_default().max(backoff))
+                    (SessionClientError::Refused(body), retry_after.unwrap_or_default().max(backoff))
                 }
-                Ok(SessionAnswer::Refused(Refused { body, .. })) => return Err(OpenError::Refused(body)),
+                Ok(SessionAnswer::Refused(Refused { body, .. })) => return Err(SessionClientError::Refused(body)),
                 Err(error @ FacilitatorError::Unreachable(_)) => (error.into(), backoff),
                 Err(error) => return Err(error.into()),
             };
             if started.elapsed().saturating_add(pause) >= patience {
-                return Err(OpenError::Unfinished { opening: Box::new(opening), last: Box::new(last) });
+                return Err(SessionClientError::Unfinished { opening: Box::new(opening), last: Box::new(last) });
             }
             tokio::time::sleep(pause).await;
             backoff = backoff.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 
-    fn opened(&self, opening: Opening, view: &SessionView) -> Result<OpenSession, OpenError> {
+    fn opened(&self, opening: Opening, view: &SessionView) -> Result<OpenSession, SessionClientError> {
         let Opening { intent, hash, session_key, origins, .. } = opening;
         if view.state.as_deref().is_some_and(|state| state != "open") {
-            return Err(OpenError::OtherSession("it is not open"));
+            return Err(SessionClientError::OtherSession("it is not open"));
         }
         if view.cap.as_ref().is_some_and(|cap| *cap != intent.cap.to_string()) {
-            return Err(OpenError::OtherSession("its cap"));
+            return Err(SessionClientError::OtherSession("its cap"));
         }
         let session = OpenSession {
-            id: view.session_id.parse().map_err(|_| OpenError::OtherSession("its id is no session id"))?,
+            id: view.session_id.parse().map_err(|_| SessionClientError::OtherSession("its id is no session id"))?,
             facilitator: self.settings.facilitator.clone(),
             user: intent.user,
             spender: intent.spender,

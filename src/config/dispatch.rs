@@ -1,13 +1,13 @@
-//! `[lanes]`: how transfers share the way to the chain; `[allowances]`: when balances are made readable.
+//! `[dispatch]`: how transfers share the way to the chain; `[allowances]`: when balances are made readable.
 
 use super::{reader::Reader, schema::Key};
 use std::time::Duration;
 
-const IN_FLIGHT: Key = Key::integer("lanes", "in_flight");
-const PER_PAYER: Key = Key::integer("lanes", "in_flight_per_payer");
-const PER_MERCHANT: Key = Key::integer("lanes", "in_flight_per_merchant");
-const GATHER_MS: Key = Key::integer("lanes", "gather_ms");
-const OVERTAKE_AFTER_MS: Key = Key::integer("lanes", "overtake_after_ms");
+const IN_FLIGHT: Key = Key::integer("dispatch", "in_flight");
+const PER_PAYER: Key = Key::integer("dispatch", "in_flight_per_payer");
+const PER_MERCHANT: Key = Key::integer("dispatch", "in_flight_per_merchant");
+const GATHER_MS: Key = Key::integer("dispatch", "gather_ms");
+const OVERTAKE_AFTER_MS: Key = Key::integer("dispatch", "overtake_after_ms");
 const IDLE_AFTER_SECONDS: Key = Key::integer("allowances", "idle_after_seconds");
 const MIN_INTERVAL_SECONDS: Key = Key::integer("allowances", "min_interval_seconds");
 const MAX_AGE_SECONDS: Key = Key::integer("allowances", "max_age_seconds");
@@ -27,7 +27,7 @@ pub(super) const KEYS: &[Key] = &[
 
 /// How many transfers fly together, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LanesConfig {
+pub struct DispatchConfig {
     /// Transfers in flight together, at most.
     pub in_flight: usize,
     /// The same from one payer's account.
@@ -40,7 +40,7 @@ pub struct LanesConfig {
     pub overtake_after: Duration,
 }
 
-impl LanesConfig {
+impl DispatchConfig {
     /// Reads the section.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let in_flight = reader.whole(&IN_FLIGHT, 1..=100_000_usize);

@@ -23,6 +23,9 @@ pub const DEFAULTS: &str = include_str!("../../deploy/sotto.default.toml");
 /// The file that is read when none is named.
 const FILE: &str = "./sotto.toml";
 
+/// Sections that were called otherwise: the former name and the present one.
+const FORMER_SECTIONS: [(&str, &str); 1] = [("lanes", "dispatch")];
+
 /// What the command line says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -114,10 +117,19 @@ impl Layers {
                 self.add_unknown(&section, origin.clone());
                 continue;
             };
+            let section = self.present_section(&section, &origin);
             for (name, value) in content {
                 self.add_toml_value(&format!("{section}.{name}"), value, origin.clone());
             }
         }
+    }
+
+    /// The present name of a section; a former one is read with a warning.
+    fn present_section<'a>(&mut self, written: &'a str, origin: &Origin) -> &'a str {
+        let Some((_, present)) = FORMER_SECTIONS.iter().find(|(former, _)| *former == written) else { return written };
+        let text = format!("{origin}: the section [{written}] is called [{present}] now; rename it");
+        self.warnings.push(Warning { key: written.to_owned(), text });
+        present
     }
 
     fn add_toml_value(&mut self, path: &str, value: toml::Value, origin: Origin) {
@@ -163,6 +175,10 @@ impl Layers {
             let path = name["SOTTO_".len()..].to_ascii_lowercase().replacen("__", ".", 1);
             let Some(variable) = self.environment.find(&name).cloned() else { continue };
             let origin = Origin::Environment { variable: name.clone(), file: variable.file };
+            let path = match path.split_once('.') {
+                Some((section, key)) => format!("{}.{key}", self.present_section(section, &origin)),
+                None => path,
+            };
             let older = deployed::variables_of(&path).find(|older| self.environment.get(older).is_some());
             if let Some(older) = older {
                 self.warnings.push(Warning { key: older.to_owned(), text: format!("ignored: {name} is set too") });

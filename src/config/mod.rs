@@ -43,7 +43,7 @@ pub use self::{
     budgets::BudgetsConfig,
     covalidator::CovalidatorConfig,
     deferred::DeferredConfig,
-    dispatch::{AllowancesConfig, LanesConfig},
+    dispatch::{AllowancesConfig, DispatchConfig},
     environment::Environment,
     fault::{Fault, Faults, Warning},
     funding::FundingConfig,
@@ -85,7 +85,7 @@ pub struct Config {
     /// Payments that are settled later.
     pub deferred: DeferredConfig,
     /// How transfers share the way to the chain.
-    pub lanes: LanesConfig,
+    pub dispatch: DispatchConfig,
     /// When balances are made readable.
     pub allowances: AllowancesConfig,
     /// What is asked of payers' balances.
@@ -110,7 +110,7 @@ impl Config {
         let budgets = BudgetsConfig::read(reader);
         let settlement = SettlementConfig::read(reader);
         let deferred = DeferredConfig::read(reader);
-        let lanes = LanesConfig::read(reader);
+        let dispatch = DispatchConfig::read(reader);
         let allowances = AllowancesConfig::read(reader);
         let funding = FundingConfig::read(reader);
         let ledger = LedgerConfig::read(reader);
@@ -129,7 +129,7 @@ impl Config {
             budgets: budgets?,
             settlement: settlement?,
             deferred: deferred?,
-            lanes: lanes?,
+            dispatch: dispatch?,
             allowances: allowances?,
             funding: funding?,
             ledger: ledger?,

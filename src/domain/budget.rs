@@ -209,7 +209,7 @@ pub fn judge(budgets: &Budgets, cost: Cost, used: impl Fn(Scope) -> Used, now: U
 
 /// Whose money a transaction is signed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lane {
+pub struct BudgetSubject {
     /// The session.
     pub session: SessionId,
     /// Its user.
@@ -218,8 +218,8 @@ pub struct Lane {
     pub recipient: Pubkey,
 }
 
-impl Lane {
-    /// A session's lane.
+impl BudgetSubject {
+    /// A session's subject.
     pub fn of(session: &Session) -> Self {
         Self { session: session.id, user: *session.user(), recipient: session.intent.recipient }
     }

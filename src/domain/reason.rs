@@ -89,8 +89,8 @@ reasons! {
 
 reasons! {
     /// Why `/sessions` and the routes below it refuse (`error`). Two words take a field's name as their end:
-    /// see [`OpenReason::MissingField`] and [`OpenReason::FieldMismatch`].
-    OpenReason {
+    /// see [`SessionReason::MissingField`] and [`SessionReason::FieldMismatch`].
+    SessionReason {
         BadRequest = "bad_request", false, "The body is not a JSON object of the documented members.";
         BodyTooLarge = "body_too_large", false, "The body is larger than this route reads.";
         MissingField = "missing_", false, "A required member is missing; its name follows the word, as in `missing_cap`.";
@@ -152,7 +152,7 @@ mod tests {
         let words: HashSet<_> = PayReason::ALL.iter().map(|r| r.word()).collect();
         assert_eq!(words.len(), PayReason::ALL.len());
         assert!(PayReason::ALL.iter().all(|&r| PayReason::from_word(r.word()) == Some(r)));
-        let words: HashSet<_> = OpenReason::ALL.iter().map(|r| r.word()).collect();
-        assert_eq!(words.len(), OpenReason::ALL.len());
+        let words: HashSet<_> = SessionReason::ALL.iter().map(|r| r.word()).collect();
+        assert_eq!(words.len(), SessionReason::ALL.len());
     }
 }

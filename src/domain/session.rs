@@ -4,7 +4,7 @@ use crate::domain::{
     amount::Amount,
     clock::UnixSeconds,
     intent::{Intent, IntentHash},
-    reason::{OpenReason, PayReason},
+    reason::{PayReason, SessionReason},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -77,7 +77,7 @@ pub enum SessionState {
     /// The delegate on chain is no longer us.
     Revoked,
     /// The approve never became what the intent says.
-    Rejected(OpenReason),
+    Rejected(SessionReason),
 }
 
 impl SessionState {

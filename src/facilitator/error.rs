@@ -8,7 +8,7 @@ use crate::{
         amount::Amount,
         funding::Funding,
         hold::{Hold, HoldId, Standing},
-        reason::{OpenReason, PayReason},
+        reason::{PayReason, SessionReason},
         session::SessionId,
     },
     ledger::LedgerError,
@@ -93,9 +93,9 @@ pub struct PaymentAfter {
 
 /// Why a session is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenRefusal {
+pub struct SessionRefusal {
     /// The stable word, or its beginning when `field` completes it.
-    pub reason: OpenReason,
+    pub reason: SessionReason,
     /// The member that completes `missing_` and `auth_message_field_mismatch_`.
     pub field: Option<&'static str>,
     /// A sentence that is safe to show.
@@ -106,14 +106,14 @@ pub struct OpenRefusal {
     pub retry_after: Option<u64>,
 }
 
-impl OpenRefusal {
+impl SessionRefusal {
     /// A refusal whose sentence is the reason's own meaning.
-    pub fn new(reason: OpenReason) -> Self {
+    pub fn new(reason: SessionReason) -> Self {
         Self { reason, field: None, detail: reason.meaning().to_owned(), session: None, retry_after: None }
     }
 
     /// The same with a more precise sentence.
-    pub fn because(reason: OpenReason, detail: impl Into<String>) -> Self {
+    pub fn because(reason: SessionReason, detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), ..Self::new(reason) }
     }
 
@@ -160,12 +160,12 @@ impl PayRefusal {
 }
 
 /// Opening a session, or reading one.
-pub type OpenError = FacilitatorError<OpenRefusal>;
+pub type SessionError = FacilitatorError<SessionRefusal>;
 /// Verifying or settling a payment.
 pub type PayError = FacilitatorError<PayRefusal>;
 
-impl From<OpenRefusal> for OpenError {
-    fn from(refusal: OpenRefusal) -> Self {
+impl From<SessionRefusal> for SessionError {
+    fn from(refusal: SessionRefusal) -> Self {
         Self::Refused(Box::new(refusal))
     }
 }

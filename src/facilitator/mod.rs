@@ -37,7 +37,7 @@ use crate::{
     ledger::Ledger,
 };
 pub use decrypt_allowances::request::{ReadableBalance, Reader};
-pub use error::{FacilitatorError, OpenError, OpenRefusal, PayError, PayRefusal, PaymentAfter, SessionAfter};
+pub use error::{FacilitatorError, PayError, PayRefusal, PaymentAfter, SessionAfter, SessionError, SessionRefusal};
 pub use events::SessionEvent;
 pub use funding::proof::{Backing, FundingSettings};
 pub use lifecycle::probe::{ProbeError, ProbeReport, ProbeVerdict};
@@ -48,7 +48,7 @@ pub use reads::{Listening, PaymentRecord, ReadRequest};
 pub use sessions::close::{CloseRequest, Closed};
 pub use sessions::open::{ApproveSource, OpenRequest};
 pub use settings::{
-    AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, LaneSettings, ReadPolicy, Settings,
+    AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, ReadPolicy, Settings,
     WaitingSettings,
 };
 use sha2::{Digest as _, Sha256};
@@ -174,7 +174,7 @@ impl Facilitator {
             bulk: locks::write_throttle::Bulk::default(),
             deferred: deferred::policy::Deferred::default(),
             events: Arc::default(),
-            windows: locks::in_flight_limits::Windows::new(&settings.lanes),
+            windows: locks::in_flight_limits::Windows::new(&settings.dispatch),
             rooms: locks::wait_quota::Rooms::new(&settings.waiting),
             gates: locks::account_locks::Gates::default(),
             unread: Arc::new(locks::idle_accounts::Resting::new(rests.then_some(settings.allowances))),

@@ -9,12 +9,12 @@ use crate::{
         clock::UnixSeconds,
         history::{History, PaymentTimes, Position},
         hold::{Hold, HoldId},
-        reason::OpenReason,
+        reason::SessionReason,
         session::{Session, SessionId, SessionState},
         signed,
     },
     facilitator::{
-        Facilitator, OpenError, OpenRefusal,
+        Facilitator, SessionError, SessionRefusal,
         events::{Outsider, Subscription},
     },
     ledger::LedgerError,
@@ -54,7 +54,7 @@ pub struct Listening {
 impl Facilitator {
     /// The session with this id, and whether its amounts may be told to this reader: with a session key only to a
     /// request signed by it or by the user. Refuses with `session_not_found` and `signature_required`.
-    pub async fn session(&self, id: SessionId, read: Option<ReadRequest>) -> Result<(Session, bool), OpenError> {
+    pub async fn session(&self, id: SessionId, read: Option<ReadRequest>) -> Result<(Session, bool), SessionError> {
         let session = self.existing(id).await?;
         let readable = self.may_read(&session, read)?;
         Ok((session, readable))
@@ -68,7 +68,7 @@ impl Facilitator {
         session: SessionId,
         name: &str,
         read: Option<ReadRequest>,
-    ) -> Result<PaymentRecord, OpenError> {
+    ) -> Result<PaymentRecord, SessionError> {
         let (session, readable) = self.session(session, read).await?;
         let by_id = match name.parse::<HoldId>() {
             Ok(id) => self.ledger.find_hold(id).await?.filter(|hold| hold.session == session.id),
@@ -79,9 +79,9 @@ impl Facilitator {
             // An id that is nobody's may be a nonce that looks like one.
             None if readable => self.ledger.find_payment(session.id, name).await?,
             None if name.parse::<HoldId>().is_ok() => None,
-            None => return Err(OpenRefusal::new(OpenReason::SignatureRequired).into()),
+            None => return Err(SessionRefusal::new(SessionReason::SignatureRequired).into()),
         };
-        let hold = hold.ok_or_else(|| OpenRefusal::new(OpenReason::PaymentNotFound))?;
+        let hold = hold.ok_or_else(|| SessionRefusal::new(SessionReason::PaymentNotFound))?;
         let times = self.ledger.payment_times(hold.id).await?;
         Ok(PaymentRecord { hold, times, readable })
     }
@@ -97,18 +97,24 @@ impl Facilitator {
         read: Option<ReadRequest>,
         after: Option<&str>,
         address: Option<u128>,
-    ) -> Result<Listening, OpenError> {
+    ) -> Result<Listening, SessionError> {
         let (session, readable) = self.session(id, read).await?;
         if !readable {
-            return Err(OpenRefusal::new(OpenReason::SignatureRequired).into());
+            return Err(SessionRefusal::new(SessionReason::SignatureRequired).into());
         }
         let not_an_id = |_| {
-            OpenRefusal::because(OpenReason::BadRequest, "`Last-Event-ID` is not the id of an event of this session.")
+            SessionRefusal::because(
+                SessionReason::BadRequest,
+                "`Last-Event-ID` is not the id of an event of this session.",
+            )
         };
         let after = after.map(|text| self.event_ids.read(session.id, text)).transpose().map_err(not_an_id)?;
         let outsider = Outsider { user: *session.user(), address };
         let news = self.events.listen(session.id, outsider, &self.settings.reads).ok_or_else(|| {
-            OpenRefusal::because(OpenReason::QuotaExceeded, "Too many listen; poll the session, or come back later.")
+            SessionRefusal::because(
+                SessionReason::QuotaExceeded,
+                "Too many listen; poll the session, or come back later.",
+            )
         })?;
         let after = match after {
             Some(after) => after,
@@ -129,20 +135,20 @@ impl Facilitator {
     }
 
     /// The session with this id; refuses with `session_not_found`.
-    pub(crate) async fn existing(&self, id: SessionId) -> Result<Session, OpenError> {
+    pub(crate) async fn existing(&self, id: SessionId) -> Result<Session, SessionError> {
         let session = self.ledger.session(id).await?;
-        session.ok_or_else(|| OpenRefusal::new(OpenReason::SessionNotFound).into())
+        session.ok_or_else(|| SessionRefusal::new(SessionReason::SessionNotFound).into())
     }
 
     /// Whether this reader may know everything; a signature that is not good is refused even where none is needed.
-    fn may_read(&self, session: &Session, read: Option<ReadRequest>) -> Result<bool, OpenRefusal> {
+    fn may_read(&self, session: &Session, read: Option<ReadRequest>) -> Result<bool, SessionRefusal> {
         let Some(read) = read else {
             return Ok(session.intent.session_key.is_none() && !self.settings.reads.signed);
         };
         if self.is_signed_read(session, &read, payers_keys(session)) {
             Ok(true)
         } else {
-            Err(OpenRefusal::new(OpenReason::SignatureRequired))
+            Err(SessionRefusal::new(SessionReason::SignatureRequired))
         }
     }
 

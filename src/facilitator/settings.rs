@@ -22,7 +22,7 @@ pub enum AllowancePolicy {
 
 /// How transfers share the way to the chain. See [`super::lanes`] and [`super::windows`] for why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LaneSettings {
+pub struct DispatchSettings {
     /// Transfers in flight together, at most.
     pub in_flight: usize,
     /// The same from one payer's account.
@@ -35,7 +35,7 @@ pub struct LaneSettings {
     pub overtake_after: Duration,
 }
 
-impl Default for LaneSettings {
+impl Default for DispatchSettings {
     /// 512 in all, 16 of a payer, 256 to a merchant, 10 ms to gather, late after one second.
     fn default() -> Self {
         Self {
@@ -208,7 +208,7 @@ pub struct Settings {
     /// When they are bought apart from payments.
     pub allowances: AllowanceSettings,
     /// How transfers share the way to the chain.
-    pub lanes: LaneSettings,
+    pub dispatch: DispatchSettings,
     /// Which instruction settles.
     pub settle_instruction: SettleInstruction,
     /// Added to the measured compute units, in percent.

@@ -2,8 +2,8 @@
 
 use crate::{
     chain::{ChainAccount, ChainError},
-    domain::{reason::OpenReason, session::Session},
-    facilitator::{Facilitator, OpenRefusal},
+    domain::{reason::SessionReason, session::Session},
+    facilitator::{Facilitator, SessionRefusal},
     programs::inco_token::{AccountState, IncoAccount},
 };
 use solana_pubkey::Pubkey;
@@ -59,25 +59,25 @@ impl Facilitator {
         &self,
         account: Option<&ChainAccount>,
         owner: &Pubkey,
-        reason: OpenReason,
-    ) -> Result<Option<IncoAccount>, OpenRefusal> {
+        reason: SessionReason,
+    ) -> Result<Option<IncoAccount>, SessionRefusal> {
         let Some(account) = account else { return Ok(None) };
         // Lamports sent to an address that holds no account yet do not make it one.
         if account.data.is_empty() && account.owner == solana_sdk_ids::system_program::ID {
             return Ok(None);
         }
         if account.owner != self.settings.programs.token {
-            return Err(OpenRefusal::because(reason, "the token account belongs to another program"));
+            return Err(SessionRefusal::because(reason, "the token account belongs to another program"));
         }
         let decoded = IncoAccount::decode(&account.data)
-            .map_err(|_| OpenRefusal::because(reason, "the token account cannot be read"))?;
+            .map_err(|_| SessionRefusal::because(reason, "the token account cannot be read"))?;
         if decoded.owner != *owner || decoded.mint != self.settings.asset {
-            return Err(OpenRefusal::because(reason, "the token account belongs to another owner or asset"));
+            return Err(SessionRefusal::because(reason, "the token account belongs to another owner or asset"));
         }
         match decoded.state {
             AccountState::Initialised => Ok(Some(decoded)),
-            AccountState::Frozen => Err(OpenRefusal::because(reason, "the token account is frozen")),
-            AccountState::Uninitialised => Err(OpenRefusal::because(reason, "the token account is not initialised")),
+            AccountState::Frozen => Err(SessionRefusal::because(reason, "the token account is frozen")),
+            AccountState::Uninitialised => Err(SessionRefusal::because(reason, "the token account is not initialised")),
         }
     }
 
@@ -86,10 +86,10 @@ impl Facilitator {
         &self,
         account: Option<&ChainAccount>,
         owner: &Pubkey,
-        reason: OpenReason,
-    ) -> Result<IncoAccount, OpenRefusal> {
+        reason: SessionReason,
+    ) -> Result<IncoAccount, SessionRefusal> {
         let account = self.usable(account, owner, reason)?.filter(|account| self.is_delegate(account));
-        account.ok_or_else(|| OpenRefusal::new(OpenReason::DelegateMismatch))
+        account.ok_or_else(|| SessionRefusal::new(SessionReason::DelegateMismatch))
     }
 
     /// Whether we may spend from this account.

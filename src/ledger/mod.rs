@@ -14,17 +14,17 @@ pub use outcomes::{
 };
 pub use sqlite::SqliteLedger;
 pub use sqlite::import::{ImportReport, ImportTerms, Skipped};
-pub use sqlite::open::{LedgerOptions, OpenError};
+pub use sqlite::open::{LedgerOptions, OpenLedgerError};
 pub use sqlite::writer::WriterCounts;
 
 use crate::domain::{
     amount::Amount,
-    budget::{Budgets, Lane, OverBudget, Spending},
+    budget::{BudgetSubject, Budgets, OverBudget, Spending},
     clock::UnixSeconds,
     funding::{Look, NewBound, Source},
     history::{History, PaymentTimes, Position},
     hold::{ContentHash, GiveUp, Hold, HoldId, NewHold},
-    reason::{OpenReason, PayReason},
+    reason::{PayReason, SessionReason},
     session::{CapCheck, Session, SessionId},
     settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId},
 };
@@ -93,7 +93,7 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> Result<Session, LedgerError>;
 
     /// `opening` (or `open` with an unverified cap) becomes `rejected`. What it holds stays held and is settled.
-    async fn reject_session(&self, id: SessionId, reason: OpenReason) -> Result<(), LedgerError>;
+    async fn reject_session(&self, id: SessionId, reason: SessionReason) -> Result<(), LedgerError>;
 
     /// All live sessions of this user and asset become `revoked`.
     async fn revoke_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<u64, LedgerError>;
@@ -156,8 +156,13 @@ pub trait Ledger: Send + Sync + 'static {
     /// The limits from now on, for everybody who uses this ledger.
     async fn set_budgets(&self, budgets: &Budgets) -> Result<(), LedgerError>;
 
-    /// Whether a transaction for this lane would pass a budget now; promises nothing, [`Ledger::record_signed`] decides.
-    async fn over_budget(&self, lane: &Lane, cost: Cost, now: UnixSeconds) -> Result<Option<OverBudget>, LedgerError>;
+    /// Whether a transaction for this subject would pass a budget now; promises nothing, [`Ledger::record_signed`] decides.
+    async fn over_budget(
+        &self,
+        subject: &BudgetSubject,
+        cost: Cost,
+        now: UnixSeconds,
+    ) -> Result<Option<OverBudget>, LedgerError>;
 
     /// What was booked since `since`, by hour, purpose and merchant, oldest first.
     async fn spending(&self, since: UnixSeconds) -> Result<Vec<Spending>, LedgerError>;

@@ -2,7 +2,7 @@
 //! body of `POST /sessions/{id}/funding`.
 
 use crate::{
-    domain::{funding::FundingProof, reason::OpenReason, signed},
+    domain::{funding::FundingProof, reason::SessionReason, signed},
     wire::{
         json::{self, Object},
         opening::RefusedOpening,
@@ -71,7 +71,7 @@ fn number(text: &str, path: &str) -> Result<u128, RefusedOpening> {
 }
 
 fn malformed(detail: String) -> RefusedOpening {
-    RefusedOpening::because(OpenReason::InvalidFundingProof, detail)
+    RefusedOpening::because(SessionReason::InvalidFundingProof, detail)
 }
 
 #[cfg(test)]
@@ -102,9 +102,9 @@ mod tests {
             ("1", "1", "short"),
         ] {
             let refused = proof_body(body(handle, plaintext, signature).as_bytes()).expect_err("refused");
-            assert_eq!(refused.reason, OpenReason::InvalidFundingProof, "{handle} {plaintext}");
+            assert_eq!(refused.reason, SessionReason::InvalidFundingProof, "{handle} {plaintext}");
         }
-        assert_eq!(proof_body(b"{}").expect_err("refused").reason, OpenReason::MissingField);
-        assert_eq!(proof_body(b"[]").expect_err("refused").reason, OpenReason::BadRequest);
+        assert_eq!(proof_body(b"{}").expect_err("refused").reason, SessionReason::MissingField);
+        assert_eq!(proof_body(b"[]").expect_err("refused").reason, SessionReason::BadRequest);
     }
 }

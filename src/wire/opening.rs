@@ -8,7 +8,7 @@ use crate::{
         amount::Amount,
         funding::FundingProof,
         intent::{IntentHash, MAX_INTENT_BYTES},
-        reason::OpenReason,
+        reason::SessionReason,
         session::SignedIntent,
         signed,
     },
@@ -58,7 +58,7 @@ pub enum Approve {
 #[error("{reason}{}: {detail}", field.unwrap_or_default())]
 pub struct RefusedOpening {
     /// The stable word, or its beginning when `field` completes it.
-    pub reason: OpenReason,
+    pub reason: SessionReason,
     /// The member that completes `missing_`.
     pub field: Option<&'static str>,
     /// A sentence that names members and repeats no values.
@@ -66,28 +66,28 @@ pub struct RefusedOpening {
 }
 
 impl RefusedOpening {
-    fn new(reason: OpenReason) -> Self {
+    fn new(reason: SessionReason) -> Self {
         Self { reason, field: None, detail: reason.meaning().to_owned() }
     }
 
-    pub(super) fn because(reason: OpenReason, detail: impl Into<String>) -> Self {
+    pub(super) fn because(reason: SessionReason, detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), ..Self::new(reason) }
     }
 
     pub(super) fn missing(field: &'static str) -> Self {
-        Self { reason: OpenReason::MissingField, field: Some(field), detail: format!("`{field}` is required.") }
+        Self { reason: SessionReason::MissingField, field: Some(field), detail: format!("`{field}` is required.") }
     }
 }
 
 impl From<json::JsonError> for RefusedOpening {
     fn from(error: json::JsonError) -> Self {
-        Self::because(OpenReason::BadRequest, error.to_string())
+        Self::because(SessionReason::BadRequest, error.to_string())
     }
 }
 
 impl From<json::WrongType> for RefusedOpening {
     fn from(error: json::WrongType) -> Self {
-        Self::because(OpenReason::BadRequest, error.to_string())
+        Self::because(SessionReason::BadRequest, error.to_string())
     }
 }
 
@@ -96,9 +96,9 @@ pub fn opening(body: &[u8]) -> Result<Opening, RefusedOpening> {
     let json = json::read(body)?;
     let body = Object::root(&json)?;
     Ok(Opening {
-        user: key(&body, "user", OpenReason::InvalidUser)?,
-        asset: key(&body, "asset", OpenReason::AssetNotAllowed)?,
-        recipient: key(&body, "recipient", OpenReason::InvalidRecipient)?,
+        user: key(&body, "user", SessionReason::InvalidUser)?,
+        asset: key(&body, "asset", SessionReason::AssetNotAllowed)?,
+        recipient: key(&body, "recipient", SessionReason::InvalidRecipient)?,
         cap: cap(&body)?,
         expires_at: body.integer("expirationUnix")?.ok_or_else(|| RefusedOpening::missing("expirationUnix"))?,
         network: text(&body, "network")?.to_owned(),
@@ -117,7 +117,7 @@ fn optional_text<'a>(body: &Object<'a>, name: &str) -> Result<Option<&'a str>, R
     Ok(body.text(name)?.filter(|text| !text.is_empty()))
 }
 
-fn key(body: &Object<'_>, name: &'static str, reason: OpenReason) -> Result<Pubkey, RefusedOpening> {
+fn key(body: &Object<'_>, name: &'static str, reason: SessionReason) -> Result<Pubkey, RefusedOpening> {
     signed::parse_key(text(body, name)?)
         .ok_or_else(|| RefusedOpening::because(reason, format!("`{name}` must be a base58 public key of 32 bytes.")))
 }
@@ -128,8 +128,8 @@ fn cap(body: &Object<'_>) -> Result<Amount, RefusedOpening> {
         // A number is refused: beyond 2^53 its meaning depends on who reads it.
         Some(value) => match value.as_str().map(Amount::parse_positive) {
             Some(Ok(cap)) => Ok(cap),
-            Some(Err(error)) => Err(RefusedOpening::because(OpenReason::InvalidCap, format!("`cap`: {error}."))),
-            None => Err(RefusedOpening::new(OpenReason::InvalidCap)),
+            Some(Err(error)) => Err(RefusedOpening::because(SessionReason::InvalidCap, format!("`cap`: {error}."))),
+            None => Err(RefusedOpening::new(SessionReason::InvalidCap)),
         },
     }
 }
@@ -141,7 +141,7 @@ fn approve(body: &Object<'_>) -> Result<Approve, RefusedOpening> {
         (None, Some(signature)) => landed(signature),
         (None, None) => Err(RefusedOpening::missing("approveTxBase64")),
         (Some(_), Some(_)) => Err(RefusedOpening::because(
-            OpenReason::BadRequest,
+            SessionReason::BadRequest,
             "Name the approve once: `approveTxBase64` or `approveTxSignature`, not both.",
         )),
     }
@@ -149,17 +149,23 @@ fn approve(body: &Object<'_>) -> Result<Approve, RefusedOpening> {
 
 fn landed(signature: &str) -> Result<Approve, RefusedOpening> {
     signed::parse_signature(signature).map(|bytes| Approve::Landed(Signature::from(bytes))).ok_or_else(|| {
-        RefusedOpening::because(OpenReason::BadRequest, "`approveTxSignature` must be a base58 signature of 64 bytes.")
+        RefusedOpening::because(
+            SessionReason::BadRequest,
+            "`approveTxSignature` must be a base58 signature of 64 bytes.",
+        )
     })
 }
 
 fn intent(body: &Object<'_>) -> Result<SignedIntent, RefusedOpening> {
     let bytes = STANDARD.decode(text(body, "authMessage")?).map_err(|_| {
-        RefusedOpening::because(OpenReason::AuthMessageNotJson, "`authMessage` must be standard base64 with padding.")
+        RefusedOpening::because(
+            SessionReason::AuthMessageNotJson,
+            "`authMessage` must be standard base64 with padding.",
+        )
     })?;
     if bytes.len() > MAX_INTENT_BYTES {
         return Err(RefusedOpening::because(
-            OpenReason::AuthMessageNotJson,
+            SessionReason::AuthMessageNotJson,
             format!("The intent is {} bytes long; at most {MAX_INTENT_BYTES} are read.", bytes.len()),
         ));
     }
@@ -174,7 +180,7 @@ fn settle_signature(body: &Object<'_>, intent: &[u8]) -> Result<Option<[u8; 64]>
     let message = optional_text(body, "settleMessage")?;
     if message.is_some_and(|message| message != IntentHash::of(intent).settle_message()) {
         return Err(RefusedOpening::because(
-            OpenReason::BadRequest,
+            SessionReason::BadRequest,
             "`settleMessage` must be `x402-session:1:` and the lower-case hex SHA-256 of the intent's bytes.",
         ));
     }
@@ -188,7 +194,7 @@ fn settle_signature(body: &Object<'_>, intent: &[u8]) -> Result<Option<[u8; 64]>
 fn base64_signature(text: &str, name: &str) -> Result<[u8; 64], RefusedOpening> {
     STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
         RefusedOpening::because(
-            OpenReason::InvalidAuthSignature,
+            SessionReason::InvalidAuthSignature,
             format!("`{name}` must be 64 bytes in standard base64 with padding."),
         )
     })

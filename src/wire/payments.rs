@@ -1,7 +1,7 @@
 //! What became of a payment, what happens to a session, and the request to close one (`spec/session.md` §4).
 
 use crate::{
-    domain::{reason::OpenReason, signed},
+    domain::{reason::SessionReason, signed},
     wire::{
         json::{self, Object},
         opening::RefusedOpening,
@@ -75,7 +75,7 @@ pub fn closing(body: &[u8]) -> Result<Closing, RefusedOpening> {
     let body = Object::root(&json)?;
     let text = |name| body.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| RefusedOpening::missing(name));
     let (nonce, signature) = (text("nonce")?, text("signature")?);
-    let malformed = |detail: &str| RefusedOpening::because(OpenReason::BadRequest, detail);
+    let malformed = |detail: &str| RefusedOpening::because(SessionReason::BadRequest, detail);
     if nonce.len() > MAX_NONCE || !nonce.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(malformed("`nonce` must be 1 to 128 printable ASCII characters without spaces."));
     }

@@ -164,8 +164,8 @@ pub struct SessionView {
 /// Why `POST /sessions` or `GET /sessions/{id}` refuses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SessionRefusal {
-    /// A word of [`crate::domain::reason::OpenReason`], completed with a member's name where it asks for one.
+pub struct SessionRefusalBody {
+    /// A word of [`crate::domain::reason::SessionReason`], completed with a member's name where it asks for one.
     pub error: String,
     /// The same for people.
     pub message: String,

@@ -8,7 +8,7 @@ use crate::{
 use serde_json::{Value, json};
 use sotto::{
     domain::settlement::State,
-    facilitator::{AllowancePolicy, AllowanceSettings, LaneSettings, Settings},
+    facilitator::{AllowancePolicy, AllowanceSettings, DispatchSettings, Settings},
 };
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -118,8 +118,8 @@ async fn a_crowd_of_first_payments_costs_one_simulation() {
 
 #[tokio::test]
 async fn no_more_transfers_are_in_flight_than_the_window_of_their_merchant_holds() {
-    let lanes = LaneSettings { per_merchant: 2, ..LaneSettings::default() };
-    let world = World::with(plain(move |settings| settings.lanes = lanes)).await;
+    let limits = DispatchSettings { per_merchant: 2, ..DispatchSettings::default() };
+    let world = World::with(plain(move |settings| settings.dispatch = limits)).await;
     let (merchant, sessions) = payers(&world, 5).await;
     let paying = futures_util::future::join_all(sessions.iter().map(|session| pays(&world, session, &merchant)));
     let (_, most) = tokio::join!(paying, most_in_flight(&world, 2 * sessions.len() as u64));
@@ -130,7 +130,7 @@ async fn no_more_transfers_are_in_flight_than_the_window_of_their_merchant_holds
 #[tokio::test]
 async fn a_session_with_one_hold_is_not_kept_waiting_by_one_with_five_hundred() {
     let world = World::with(plain(|settings| {
-        settings.lanes.in_flight = 1;
+        settings.dispatch.in_flight = 1;
         // Five calls a transfer: a hundred transfers.
         settings.unproven_exposure = sotto::domain::amount::Amount::new(5_000).unwrap();
     }))
@@ -155,7 +155,7 @@ async fn a_session_with_one_hold_is_not_kept_waiting_by_one_with_five_hundred() 
 
 #[tokio::test]
 async fn callers_who_come_together_share_transfers_again_and_again() {
-    let world = World::with(plain(|settings| settings.lanes.gather = Duration::from_millis(100))).await;
+    let world = World::with(plain(|settings| settings.dispatch.gather = Duration::from_millis(100))).await;
     let (merchant, sessions) = payers(&world, 1).await;
     let before = world.ledger().totals(None).await.unwrap();
     let caller = async || {
@@ -207,7 +207,7 @@ async fn all_paid(callers: Vec<JoinHandle<bool>>) {
 /// A world in which a transfer is late after a moment, and three payers of one merchant, of whom the first two have
 /// proved their balance. All have paid once.
 async fn proven_and_unproven() -> (World, Wallet, Vec<String>) {
-    let world = World::with(plain(|settings| settings.lanes.overtake_after = Duration::from_millis(100))).await;
+    let world = World::with(plain(|settings| settings.dispatch.overtake_after = Duration::from_millis(100))).await;
     let (merchant, mut sessions) = (world.wallet(0).await, Vec::new());
     for proves in [true, true, false] {
         let payer = world.wallet(PURSE).await;
@@ -289,8 +289,8 @@ async fn transfers_of_one_payer_to_many_merchants_are_in_flight_together() {
 /// Guard: the payer's window.
 #[tokio::test]
 async fn no_more_transfers_are_in_flight_than_the_window_of_their_payer_holds() {
-    let lanes = LaneSettings { per_payer: 2, ..LaneSettings::default() };
-    let world = World::with(plain(move |settings| settings.lanes = lanes)).await;
+    let limits = DispatchSettings { per_payer: 2, ..DispatchSettings::default() };
+    let world = World::with(plain(move |settings| settings.dispatch = limits)).await;
     let shops = one_payer(&world).await;
     let before = transfers(&world).await;
     let shop = async |(merchant, session): &(Wallet, String)| {
@@ -305,10 +305,10 @@ async fn no_more_transfers_are_in_flight_than_the_window_of_their_payer_holds() 
 }
 
 #[tokio::test]
-async fn lanes_at_a_closed_account_take_no_place_from_other_merchants() {
+async fn queues_at_a_closed_account_take_no_place_from_other_merchants() {
     let world = World::with(Options::settings(|settings| {
         settings.decrypt_allowance = AllowancePolicy::Never;
-        settings.lanes.in_flight = 3;
+        settings.dispatch.in_flight = 3;
     }))
     .await;
     let ((closed, sessions), (open, others)) = (payers(&world, 3).await, payers(&world, 1).await);

@@ -2,7 +2,7 @@
 //! [`check_answer`], which the API's tests call on every answer) the same bodies.
 
 use serde_json::Value;
-use sotto::domain::reason::{OpenReason, PayReason};
+use sotto::domain::reason::{PayReason, SessionReason};
 use std::{collections::BTreeSet, sync::LazyLock};
 
 /// The document.
@@ -154,8 +154,8 @@ fn the_document_lists_exactly_the_words_there_are() {
     let pay: Vec<_> = PayReason::ALL.iter().map(|reason| reason.word().to_owned()).collect();
     assert_eq!(words("/components/schemas/PayReason/enum"), pay);
     let open: Vec<_> =
-        OpenReason::ALL.iter().map(|r| r.word().to_owned()).filter(|word| !word.ends_with('_')).collect();
-    assert_eq!(words("/components/schemas/OpenReason/anyOf/0/enum"), open);
+        SessionReason::ALL.iter().map(|r| r.word().to_owned()).filter(|word| !word.ends_with('_')).collect();
+    assert_eq!(words("/components/schemas/SessionReason/anyOf/0/enum"), open);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn every_status_a_reason_has_is_documented() {
             assert!(document["paths"][path]["post"]["responses"].get(&status).is_some(), "{path} {reason} {status}");
         }
     }
-    for &reason in OpenReason::ALL {
+    for &reason in SessionReason::ALL {
         let status = sotto::api::open_status(reason).as_u16().to_string();
         let documented = |path: &str, method: &str| document["paths"][path][method]["responses"].get(&status).is_some();
         assert!(documented("/sessions", "post") || documented("/sessions/{id}", "get"), "{reason} {status}");

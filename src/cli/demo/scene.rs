@@ -5,8 +5,8 @@ use super::figures::Standing;
 use crate::{
     cli::sandbox::Sandbox,
     client::{
-        Balance, BalanceReader, FacilitatorError, FacilitatorPin, FollowError, LocalKey, OpenError, OpenOptions,
-        PayError, Payer, PayerRpc, RpcError, SessionClient, Settings, SolanaRpc, Trust, balance::BalanceError,
+        Balance, BalanceReader, FacilitatorError, FacilitatorPin, FollowError, LocalKey, OpenOptions, PayError, Payer,
+        PayerRpc, RpcError, SessionClient, SessionClientError, Settings, SolanaRpc, Trust, balance::BalanceError,
         make_readable,
     },
     covalidator::{HttpCovalidator, SetupError},
@@ -41,7 +41,7 @@ const LIFETIME: Duration = Duration::from_hours(1);
 pub(in crate::cli) enum DemoError {
     /// The session did not open.
     #[error("the session did not open")]
-    Open(#[from] Box<OpenError>),
+    Open(#[from] Box<SessionClientError>),
     /// A call was not paid.
     #[error("a call was not paid")]
     Pay(#[from] Box<PayError>),

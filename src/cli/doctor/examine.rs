@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     covalidator::{Covalidator as _, CovalidatorError, HttpCovalidator, WalletSigner},
     domain::key_pair::KeyPair,
-    ledger::{Ledger as _, LedgerOptions, OpenError, SqliteLedger},
+    ledger::{Ledger as _, LedgerOptions, OpenLedgerError, SqliteLedger},
     programs::inco_token::IncoMint,
 };
 use serde::Serialize;
@@ -187,10 +187,10 @@ async fn ledger(config: &Config) -> Finding {
             Ok(()) => Finding::well(subject, format!("{}: every log agrees with its sums", path.display())),
             Err(error) => Finding::failed(subject, &error),
         },
-        Err(OpenError::InUse { .. }) => {
+        Err(OpenLedgerError::InUse { .. }) => {
             Finding::well(subject, format!("{} is in use: a service is running; stop it for an audit", path.display()))
         }
-        Err(OpenError::Deployed) => {
+        Err(OpenLedgerError::Deployed) => {
             let detail = format!("{} is the inco-facilitator's; `serve` imports its live sessions", path.display());
             Finding::well(subject, detail)
         }

@@ -1,6 +1,6 @@
 //! Showing a session, and coming back to one: what a facilitator shows must be what the payer means.
 
-use super::{OpenError, SessionClient};
+use super::{SessionClient, SessionClientError};
 use crate::{
     client::{
         facilitator::{FacilitatorHttp, SessionAnswer, Signed},
@@ -17,17 +17,18 @@ use crate::{
 
 impl SessionClient {
     /// What the facilitator says of a session now. The session key signs the question, so amounts are told.
-    pub async fn show(&self, session: &OpenSession) -> Result<SessionView, OpenError> {
+    pub async fn show(&self, session: &OpenSession) -> Result<SessionView, SessionClientError> {
         shown(&self.http, session, self.clock.now()).await
     }
 
     /// Comes back to a session without a session key by its id alone. One with a session key needs its saved form.
-    pub async fn resume(&self, id: SessionId, origins: Vec<String>) -> Result<OpenSession, OpenError> {
+    pub async fn resume(&self, id: SessionId, origins: Vec<String>) -> Result<OpenSession, SessionClientError> {
         let view = view(&self.http, id, None).await?;
         if view.session_key.is_some() {
-            return Err(OpenError::OtherSession("it has a session key, which only its saved form holds"));
+            return Err(SessionClientError::OtherSession("it has a session key, which only its saved form holds"));
         }
-        let key = |text: &str| signed::parse_key(text).ok_or(OpenError::OtherSession("a member is no address"));
+        let key =
+            |text: &str| signed::parse_key(text).ok_or(SessionClientError::OtherSession("a member is no address"));
         let session = OpenSession {
             id,
             facilitator: self.settings.facilitator.clone(),
@@ -44,7 +45,7 @@ impl SessionClient {
         if let Trust::Pinned(pin) = self.settings.trust
             && pin.spender != session.spender
         {
-            return Err(OpenError::OtherSession("its spender is not the pinned one"));
+            return Err(SessionClientError::OtherSession("its spender is not the pinned one"));
         }
         same_session(&session, &view)?;
         Ok(session)
@@ -52,11 +53,15 @@ impl SessionClient {
 }
 
 /// What its own facilitator says of a saved session; needs no settings.
-pub async fn show(session: &OpenSession, clock: &dyn Clock) -> Result<SessionView, OpenError> {
+pub async fn show(session: &OpenSession, clock: &dyn Clock) -> Result<SessionView, SessionClientError> {
     shown(&FacilitatorHttp::new(&session.facilitator)?, session, clock.now()).await
 }
 
-async fn shown(http: &FacilitatorHttp, session: &OpenSession, now: UnixSeconds) -> Result<SessionView, OpenError> {
+async fn shown(
+    http: &FacilitatorHttp,
+    session: &OpenSession,
+    now: UnixSeconds,
+) -> Result<SessionView, SessionClientError> {
     let view = view(http, session.id, session.sign_read(now)).await?;
     same_session(session, &view)?;
     Ok(view)
@@ -66,15 +71,15 @@ pub(in crate::client) async fn view(
     http: &FacilitatorHttp,
     id: SessionId,
     signed: Option<Signed>,
-) -> Result<SessionView, OpenError> {
+) -> Result<SessionView, SessionClientError> {
     match http.session(id, signed).await? {
         SessionAnswer::Session(view) => Ok(*view),
-        SessionAnswer::Refused(refused) => Err(OpenError::Refused(refused.body)),
+        SessionAnswer::Refused(refused) => Err(SessionClientError::Refused(refused.body)),
     }
 }
 
 /// The session that a facilitator shows must be the one that the payer means.
-pub(super) fn same_session(session: &OpenSession, view: &SessionView) -> Result<(), OpenError> {
+pub(super) fn same_session(session: &OpenSession, view: &SessionView) -> Result<(), SessionClientError> {
     let session_key = session.authority.as_ref().map(|authority| authority.key.pubkey().to_string());
     let checks = [
         ("its id", view.session_id == session.id.to_string()),
@@ -88,7 +93,7 @@ pub(super) fn same_session(session: &OpenSession, view: &SessionView) -> Result<
         ("its session key", view.session_key.is_none() || view.session_key == session_key),
     ];
     match checks.into_iter().find(|(_, same)| !same) {
-        Some((what, _)) => Err(OpenError::OtherSession(what)),
+        Some((what, _)) => Err(SessionClientError::OtherSession(what)),
         None => Ok(()),
     }
 }

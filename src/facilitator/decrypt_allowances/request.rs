@@ -6,12 +6,12 @@
 
 use crate::{
     domain::{
-        reason::{OpenReason, PayReason},
+        reason::{PayReason, SessionReason},
         session::{Session, SessionId},
     },
     facilitator::{
-        Facilitator, OpenError, OpenRefusal, ReadRequest, decrypt_allowances::refresh::Refreshed, reads::payers_keys,
-        settlement::sign::SignFailure,
+        Facilitator, ReadRequest, SessionError, SessionRefusal, decrypt_allowances::refresh::Refreshed,
+        reads::payers_keys, settlement::sign::SignFailure,
     },
 };
 use solana_pubkey::Pubkey;
@@ -121,27 +121,28 @@ impl Facilitator {
         id: SessionId,
         reader: Reader,
         read: Option<ReadRequest>,
-    ) -> Result<ReadableBalance, OpenError> {
+    ) -> Result<ReadableBalance, SessionError> {
         let session = self.existing(id).await?;
         if !read.is_some_and(|read| self.is_signed_for(&session, reader, &read)) {
             let detail = "a refresh is signed like a read, by the wallet it is for or the session key";
-            return Err(OpenRefusal::because(OpenReason::SignatureRequired, detail).about(id).into());
+            return Err(SessionRefusal::because(SessionReason::SignatureRequired, detail).about(id).into());
         }
         let (wallet, not_ready) = match reader {
-            Reader::User => (*session.user(), OpenReason::SourceNotReady),
-            Reader::Merchant => (session.intent.recipient, OpenReason::RecipientNotReady),
+            Reader::User => (*session.user(), SessionReason::SourceNotReady),
+            Reader::Merchant => (session.intent.recipient, SessionReason::RecipientNotReady),
         };
-        let busy = || OpenRefusal::new(OpenReason::SessionBusy).about(id);
+        let busy = || SessionRefusal::new(SessionReason::SessionBusy).about(id);
         let _seat = self.rooms.users.enter(*session.user()).ok_or_else(busy)?;
         let account = self.token_account(&wallet);
         let interval = self.settings.allowances.request_interval;
-        let too_soon =
-            |wait: Duration| OpenRefusal::new(OpenReason::RefreshTooSoon).about(id).again_in(Some(wait.as_secs() + 1));
+        let too_soon = |wait: Duration| {
+            SessionRefusal::new(SessionReason::RefreshTooSoon).about(id).again_in(Some(wait.as_secs() + 1))
+        };
         self.requests.look(account, interval, Instant::now()).map_err(too_soon)?;
         match self.can_read(&wallet).await.map_err(open_error)? {
             Some(true) => return Ok(ReadableBalance { account, transaction: None }),
             Some(false) => {}
-            None => return Err(OpenRefusal::new(not_ready).about(id).into()),
+            None => return Err(SessionRefusal::new(not_ready).about(id).into()),
         }
         // One at a time for a merchant's account: each takes it for itself, and payments stand in line behind it.
         let Some(turn) = self.refreshing.claim_owned(self.token_account(&session.intent.recipient)) else {
@@ -161,13 +162,13 @@ impl Facilitator {
             refreshed
         });
         let answer = tokio::time::timeout(self.settings.answer_deadline, told).await;
-        let unavailable = |cause: &str| OpenError::Unavailable { retry_after: 2, source: cause.into() };
+        let unavailable = |cause: &str| SessionError::Unavailable { retry_after: 2, source: cause.into() };
         let refreshed = answer.ok().and_then(Result::ok).ok_or_else(|| unavailable("the refresh takes its time"))?;
         match refreshed.map_err(open_error)? {
             Refreshed::Readable => Ok(ReadableBalance { account, transaction: None }),
             Refreshed::Bought(signature) => Ok(ReadableBalance { account, transaction: Some(signature) }),
-            Refreshed::OverBudget => Err(OpenRefusal::new(OpenReason::QuotaExceeded).about(id).into()),
-            Refreshed::NotReady => Err(OpenRefusal::new(not_ready).about(id).into()),
+            Refreshed::OverBudget => Err(SessionRefusal::new(SessionReason::QuotaExceeded).about(id).into()),
+            Refreshed::NotReady => Err(SessionRefusal::new(not_ready).about(id).into()),
             Refreshed::Busy => Err(unavailable("payments of this account are on their way")),
             Refreshed::Failed => Err(unavailable("somebody moved the account first, or the chain refuses it")),
         }
@@ -183,17 +184,17 @@ impl Facilitator {
     }
 }
 
-fn open_error(failure: SignFailure) -> OpenError {
+fn open_error(failure: SignFailure) -> SessionError {
     match failure {
         SignFailure::Refused { reason: PayReason::InsufficientSponsorBalance, .. } => {
-            OpenRefusal::new(OpenReason::InsufficientSponsorBalance).into()
+            SessionRefusal::new(SessionReason::InsufficientSponsorBalance).into()
         }
         SignFailure::Refused {
             reason: PayReason::SellerSettleCapExceeded | PayReason::GlobalSettleCapExceeded,
             ..
-        } => OpenRefusal::new(OpenReason::QuotaExceeded).into(),
-        SignFailure::Refused { detail, .. } => OpenError::Broken(detail.into()),
-        SignFailure::Unavailable(cause) => OpenError::Unavailable { retry_after: 2, source: cause.into() },
+        } => SessionRefusal::new(SessionReason::QuotaExceeded).into(),
+        SignFailure::Refused { detail, .. } => SessionError::Broken(detail.into()),
+        SignFailure::Unavailable(cause) => SessionError::Unavailable { retry_after: 2, source: cause.into() },
         SignFailure::Ledger(error) => error.into(),
     }
 }

@@ -174,7 +174,7 @@ impl Running {
                 Ok(TakeOff::Flies { together, window, more }) => {
                     self.await_turn(window).await;
                     if together > 1 || lane.woken.load(Ordering::SeqCst) > 0 {
-                        tokio::time::sleep(this.settings.lanes.gather).await;
+                        tokio::time::sleep(this.settings.dispatch.gather).await;
                     }
                     // What came meanwhile and woke nobody is promised, and waits for its own trigger.
                     if !more && self.rests() {
@@ -211,7 +211,7 @@ impl Running {
     /// Waits until the lane's transfers have landed, or until the last one is late, something waits, and another may
     /// fly beside it.
     async fn await_turn(&self, window: usize) {
-        let late = Instant::now() + self.facilitator.settings.lanes.overtake_after;
+        let late = Instant::now() + self.facilitator.settings.dispatch.overtake_after;
         loop {
             let flying = self.lane.flying.load(Ordering::SeqCst);
             if flying == 0 {

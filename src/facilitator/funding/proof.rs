@@ -10,10 +10,10 @@ use crate::{
         amount::Amount,
         clock::UnixSeconds,
         funding::{Funding, FundingDemand, FundingPolicy, FundingProof, NewBound, Source},
-        reason::OpenReason,
+        reason::SessionReason,
         session::{Session, SessionId, SessionState},
     },
-    facilitator::{Facilitator, OpenError, OpenRefusal, events::SessionEvent, funding::proof_rate_limit},
+    facilitator::{Facilitator, SessionError, SessionRefusal, events::SessionEvent, funding::proof_rate_limit},
     ledger::{LedgerError, Proved},
 };
 use solana_pubkey::Pubkey;
@@ -64,7 +64,7 @@ impl Facilitator {
     }
 
     /// What is known of the account behind a session.
-    pub async fn backing(&self, session: &Session) -> Result<Backing, OpenError> {
+    pub async fn backing(&self, session: &Session) -> Result<Backing, SessionError> {
         Ok(self.backing_after(session, Amount::ZERO, self.clock.now()).await?)
     }
 
@@ -105,11 +105,11 @@ impl Facilitator {
     /// Takes a proof for an open session. Refuses with `invalid_funding_proof`, `stale_funding_proof`,
     /// `session_not_open`, `source_not_ready`, `delegate_mismatch`, and `session_busy` while a proof of this user is being
     /// read or right after this one was; where no proofs are taken it changes nothing.
-    pub async fn prove_funding(&self, id: SessionId, proof: &FundingProof) -> Result<(Session, Backing), OpenError> {
+    pub async fn prove_funding(&self, id: SessionId, proof: &FundingProof) -> Result<(Session, Backing), SessionError> {
         let session = self.existing(id).await?;
         self.check_proof(proof)?;
         if session.state != SessionState::Open {
-            return Err(OpenRefusal::new(OpenReason::SessionNotOpen).about(id).into());
+            return Err(SessionRefusal::new(SessionReason::SessionNotOpen).about(id).into());
         }
         self.accept_proof(session.user(), proof).await?;
         let backing = self.backing(&session).await?;
@@ -118,22 +118,23 @@ impl Facilitator {
     }
 
     /// Whether the pinned key vouches for a proof; costs nothing.
-    pub(crate) fn check_proof(&self, proof: &FundingProof) -> Result<(), OpenRefusal> {
+    pub(crate) fn check_proof(&self, proof: &FundingProof) -> Result<(), SessionRefusal> {
         // Handle 0 is "never held anything": there is nothing to decrypt, so nothing to attest.
         if proof.handle != 0 && self.covalidator.attests(proof.handle, proof.plaintext, &proof.signature) {
             Ok(())
         } else {
-            Err(OpenRefusal::new(OpenReason::InvalidFundingProof))
+            Err(SessionRefusal::new(SessionReason::InvalidFundingProof))
         }
     }
 
     /// Holds a proof that was checked against the account, and records it.
-    pub(crate) async fn accept_proof(&self, user: &Pubkey, proof: &FundingProof) -> Result<(), OpenError> {
+    pub(crate) async fn accept_proof(&self, user: &Pubkey, proof: &FundingProof) -> Result<(), SessionError> {
         if self.settings.funding.policy == FundingPolicy::Off {
             return Ok(());
         }
         let busy = |detail| {
-            OpenRefusal::because(OpenReason::SessionBusy, detail).again_in(Some(proof_rate_limit::PAUSE.as_secs()))
+            SessionRefusal::because(SessionReason::SessionBusy, detail)
+                .again_in(Some(proof_rate_limit::PAUSE.as_secs()))
         };
         // Each costs two reads of the chain: one at a time, and the same one is not read again.
         let Some(_turn) = self.proving.claim(*user) else {
@@ -148,14 +149,14 @@ impl Facilitator {
         }
         let account = self.token_account(user);
         let (slot, [held]) = self.these_now([account], 0).await?;
-        let held = self.usable(held.as_ref(), user, OpenReason::SourceNotReady)?;
-        let held = held.ok_or_else(|| OpenRefusal::new(OpenReason::SourceNotReady))?;
+        let held = self.usable(held.as_ref(), user, SessionReason::SourceNotReady)?;
+        let held = held.ok_or_else(|| SessionRefusal::new(SessionReason::SourceNotReady))?;
         if !self.is_delegate(&held) {
             // Another delegate may move the balance without the owner's signature.
-            return Err(OpenRefusal::new(OpenReason::DelegateMismatch).into());
+            return Err(SessionRefusal::new(SessionReason::DelegateMismatch).into());
         }
         if held.amount != proof.handle {
-            return Err(OpenRefusal::new(OpenReason::StaleFundingProof).into());
+            return Err(SessionRefusal::new(SessionReason::StaleFundingProof).into());
         }
         // What landed after that slot is examined by the monitor, which begins there.
         let page = Page { before: None, limit: HISTORY_OF_A_PROOF, at_least: slot };
@@ -163,7 +164,7 @@ impl Facilitator {
         let anchor = history.iter().find(|listed| listed.slot <= slot).map(|listed| listed.signature);
         if anchor.is_none() && history.len() == HISTORY_OF_A_PROOF {
             let detail = "the account changes faster than it can be read; prove again";
-            return Err(OpenRefusal::because(OpenReason::StaleFundingProof, detail).into());
+            return Err(SessionRefusal::because(SessionReason::StaleFundingProof, detail).into());
         }
         let bound = NewBound {
             user: *user,
@@ -180,7 +181,7 @@ impl Facilitator {
                 self.watch.forget(user);
                 Ok(())
             }
-            Proved::Outdated => Err(OpenRefusal::new(OpenReason::StaleFundingProof).into()),
+            Proved::Outdated => Err(SessionRefusal::new(SessionReason::StaleFundingProof).into()),
         }
     }
 

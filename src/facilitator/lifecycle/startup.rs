@@ -4,7 +4,7 @@ use crate::{
     covalidator::CovalidatorError,
     domain::{
         amount::Amount,
-        reason::{OpenReason, PayReason},
+        reason::{PayReason, SessionReason},
         session::{CapCheck, Session, SessionState},
         settlement::{Purpose, State},
     },
@@ -187,7 +187,7 @@ impl Facilitator {
                 Some(signature) if covers => {
                     self.ledger.mark_open(session.id, CapCheck::Verified, signature, &[]).await?;
                 }
-                Some(_) => self.ledger.reject_session(session.id, OpenReason::CapMismatch).await?,
+                Some(_) => self.ledger.reject_session(session.id, SessionReason::CapMismatch).await?,
                 None => {}
             }
         }

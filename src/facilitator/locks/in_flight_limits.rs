@@ -10,7 +10,7 @@
 //! his own window and nobody else's; transfers to a merchant whose account is closed ([`super::gates`]) fill that merchant's.
 //! Whoever has a place among all waits for nothing any more but the chain.
 
-use crate::facilitator::{locks::keyed_locks::Keyed, settings::LaneSettings};
+use crate::facilitator::{locks::keyed_locks::Keyed, settings::DispatchSettings};
 use solana_pubkey::Pubkey;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -39,7 +39,7 @@ pub(crate) struct Place {
 
 impl Windows {
     /// Windows of these sizes; each at least one.
-    pub(crate) fn new(settings: &LaneSettings) -> Self {
+    pub(crate) fn new(settings: &DispatchSettings) -> Self {
         Self {
             payers: Keyed::default(),
             merchants: Keyed::default(),
@@ -72,7 +72,7 @@ mod tests {
     }
 
     fn windows(in_flight: usize, per_payer: usize, per_merchant: usize) -> Windows {
-        Windows::new(&LaneSettings { in_flight, per_payer, per_merchant, ..LaneSettings::default() })
+        Windows::new(&DispatchSettings { in_flight, per_payer, per_merchant, ..DispatchSettings::default() })
     }
 
     #[test]

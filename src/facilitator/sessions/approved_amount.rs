@@ -3,8 +3,8 @@
 use crate::{
     chain::keys::Signer,
     covalidator::{CovalidatorError, RequestSigner},
-    domain::{amount::Amount, reason::OpenReason},
-    facilitator::{CapCheckPolicy, Facilitator, OpenRefusal},
+    domain::{amount::Amount, reason::SessionReason},
+    facilitator::{CapCheckPolicy, Facilitator, SessionRefusal},
     programs::inco_token::IncoAccount,
 };
 use solana_pubkey::Pubkey;
@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 impl Facilitator {
     /// What the Covalidator says was approved; `None` when policy lets the session open without knowing.
-    pub(crate) async fn approved_amount(&self, account: &IncoAccount) -> Result<Option<Amount>, OpenRefusal> {
+    pub(crate) async fn approved_amount(&self, account: &IncoAccount) -> Result<Option<Amount>, SessionRefusal> {
         let patience = match self.settings.cap_check {
             CapCheckPolicy::Off => return Ok(None),
             CapCheckPolicy::Required | CapCheckPolicy::BestEffort => self.settings.cap_check_deadline,
@@ -22,7 +22,7 @@ impl Facilitator {
             Err(error) => {
                 tracing::warn!(%error, "the approved amount is not known yet");
                 match self.settings.cap_check {
-                    CapCheckPolicy::Required => Err(OpenRefusal::new(OpenReason::CapUnverified)),
+                    CapCheckPolicy::Required => Err(SessionRefusal::new(SessionReason::CapUnverified)),
                     CapCheckPolicy::BestEffort | CapCheckPolicy::Off => Ok(None),
                 }
             }

@@ -3,12 +3,12 @@
 use crate::{
     domain::{
         amount::Amount,
-        reason::OpenReason,
+        reason::SessionReason,
         session::{Session, SessionId, SessionState},
         signed,
     },
     facilitator::{
-        Facilitator, OpenError, OpenRefusal,
+        Facilitator, SessionError, SessionRefusal,
         events::SessionEvent,
         reads::{is_signed_by, payers_keys},
     },
@@ -40,14 +40,20 @@ impl Facilitator {
     /// itself. Asked again it answers how it stands. A session that ended another way is settled and told all the same.
     ///
     /// Refuses with `session_not_found`, `invalid_close_signature`, and `session_busy` while the session opens.
-    pub async fn close_session(self: &Arc<Self>, id: SessionId, request: &CloseRequest) -> Result<Closed, OpenError> {
+    pub async fn close_session(
+        self: &Arc<Self>,
+        id: SessionId,
+        request: &CloseRequest,
+    ) -> Result<Closed, SessionError> {
         let session = self.existing(id).await?;
         let message = signed::close_message(&session.signed.hash(), id, &request.nonce);
         if !is_signed_by(payers_keys(&session), message.as_bytes(), &request.signature) {
-            return Err(OpenRefusal::new(OpenReason::InvalidCloseSignature).into());
+            return Err(SessionRefusal::new(SessionReason::InvalidCloseSignature).into());
         }
         if session.state == SessionState::Opening {
-            return Err(OpenRefusal::because(OpenReason::SessionBusy, "The session is still opening; repeat.").into());
+            return Err(
+                SessionRefusal::because(SessionReason::SessionBusy, "The session is still opening; repeat.").into()
+            );
         }
         let seats = self.rooms.closes.enter(id).zip(self.rooms.users.enter(*session.user()));
         // Who finds no seat is told how it stands.

@@ -6,7 +6,7 @@ use crate::{
         amount::Amount,
         session::{Session, SessionId, SessionState},
     },
-    facilitator::{CapCheckPolicy, Facilitator, OpenError, OpenRefusal},
+    facilitator::{CapCheckPolicy, Facilitator, SessionError, SessionRefusal},
     ledger::LedgerError,
 };
 
@@ -29,8 +29,8 @@ impl Facilitator {
         &self,
         session: &Session,
         approved: Option<Amount>,
-        refusal: OpenRefusal,
-    ) -> Result<Session, OpenError> {
+        refusal: SessionRefusal,
+    ) -> Result<Session, SessionError> {
         let others = self.others(session).await?;
         let ended = fit(Amount::ZERO, approved, &others, self.settings.delegation_lowers).superseded;
         if !ended.is_empty() {
@@ -41,7 +41,11 @@ impl Facilitator {
     }
 
     /// The same when the account was not read yet.
-    pub(crate) async fn reject_landed(&self, session: &Session, refusal: OpenRefusal) -> Result<Session, OpenError> {
+    pub(crate) async fn reject_landed(
+        &self,
+        session: &Session,
+        refusal: SessionRefusal,
+    ) -> Result<Session, SessionError> {
         let account = self.account(&self.token_account(session.user())).await?;
         let approved = match self.delegated(account.as_ref(), session.user(), refusal.reason) {
             Ok(account) => self.approved_amount(&account).await.ok().flatten(),

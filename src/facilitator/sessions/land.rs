@@ -8,12 +8,12 @@
 use crate::{
     chain::{LiveBlockhash, inspect::InspectedApprove},
     domain::{
-        reason::OpenReason,
+        reason::SessionReason,
         session::{CapCheck, Session, SessionId, SessionState},
         settlement::{Event, Purpose, State},
     },
     facilitator::{
-        Facilitator, OpenError, OpenRefusal, sessions::open::Judged, settlement::sign::attempt,
+        Facilitator, SessionError, SessionRefusal, sessions::open::Judged, settlement::sign::attempt,
         sponsor::budget::too_costly,
     },
     ledger::{Opened, Signed, opening_content},
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 impl Facilitator {
     /// Reads, drains, records, signs, sends, proves. See the module.
-    pub(crate) async fn land_session(self: &Arc<Self>, judged: Judged) -> Result<Session, OpenError> {
+    pub(crate) async fn land_session(self: &Arc<Self>, judged: Judged) -> Result<Session, SessionError> {
         let Some(_seat) = self.rooms.users.enter(*judged.session.user()) else { return Err(busy()) };
         let seen = self.vet(&judged).await?;
         let cost = self.opening_cost(&judged, !seen.recipient_exists).await?;
@@ -45,7 +45,7 @@ impl Facilitator {
         let session = match self.write_within_quota(&judged.session).await? {
             Opened::New(session) => session,
             Opened::Existing(known) => return self.answer_repeat(&judged.session, known).await,
-            Opened::NonceReused => return Err(OpenRefusal::new(OpenReason::NonceReused).into()),
+            Opened::NonceReused => return Err(SessionRefusal::new(SessionReason::NonceReused).into()),
         };
         if let (Some(approve), Some(life)) = (judged.approve, life) {
             self.record_approve(&session, approve, life).await?;
@@ -57,13 +57,13 @@ impl Facilitator {
         });
         match tokio::time::timeout_at(deadline, told).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) | Err(_) => Err(OpenRefusal::new(OpenReason::ApprovePending).about(id).into()),
+            Ok(Err(_)) | Err(_) => Err(SessionRefusal::new(SessionReason::ApprovePending).about(id).into()),
         }
     }
 
     /// Writes the row, unless the quota is used up by now: openings that came together have all passed the first count,
     /// which none of them had changed yet.
-    async fn write_within_quota(&self, session: &Session) -> Result<Opened, OpenError> {
+    async fn write_within_quota(&self, session: &Session) -> Result<Opened, SessionError> {
         let _turn = self.gates.quota.lock().await;
         if let Some(known) = self.ledger.find_session(session.user(), &session.intent.nonce).await? {
             return Ok(Opened::Existing(known));
@@ -77,24 +77,28 @@ impl Facilitator {
     /// Not once a settlement has published the intent and its signature: the id is a bearer secret where there is no
     /// session key, and then everything that a repeated request consists of is on chain for everybody to read. Who has
     /// paid knows the id.
-    pub(crate) async fn answer_repeat(self: &Arc<Self>, asked: &Session, known: Session) -> Result<Session, OpenError> {
+    pub(crate) async fn answer_repeat(
+        self: &Arc<Self>,
+        asked: &Session,
+        known: Session,
+    ) -> Result<Session, SessionError> {
         if opening_content(asked) != opening_content(&known) {
-            return Err(OpenRefusal::new(OpenReason::NonceReused).into());
+            return Err(SessionRefusal::new(SessionReason::NonceReused).into());
         }
         if known.signed.settle_signature.is_none() && self.ledger.was_settled_from(known.id).await? {
             let detail = "the intent was used and is public by now: read the session by its id";
-            return Err(OpenRefusal::because(OpenReason::NonceReused, detail).into());
+            return Err(SessionRefusal::because(SessionReason::NonceReused, detail).into());
         }
         match known.state {
-            SessionState::Rejected(reason) => Err(OpenRefusal::new(reason).about(known.id).into()),
+            SessionState::Rejected(reason) => Err(SessionRefusal::new(reason).about(known.id).into()),
             SessionState::Opening => {
                 let landed = self
                     .ledger
                     .approve_of(known.id)
                     .await?
                     .is_none_or(|work| matches!(work.settlement.state, State::Landed | State::Settled));
-                let reason = if landed { OpenReason::CapUnverified } else { OpenReason::ApprovePending };
-                Err(OpenRefusal::new(reason).about(known.id).into())
+                let reason = if landed { SessionReason::CapUnverified } else { SessionReason::ApprovePending };
+                Err(SessionRefusal::new(reason).about(known.id).into())
             }
             SessionState::Open
             | SessionState::Expired
@@ -107,7 +111,7 @@ impl Facilitator {
 
     /// Reads both token accounts and refuses what must not be touched: frozen, foreign, missing without permission.
     /// Tells whether the recipient's account exists.
-    pub(crate) async fn read_accounts(&self, judged: &Judged) -> Result<bool, OpenError> {
+    pub(crate) async fn read_accounts(&self, judged: &Judged) -> Result<bool, SessionError> {
         let session = &judged.session;
         let (user, recipient) = (session.user(), &session.intent.recipient);
         let fee_payer = self.keys.fee_payer.pubkey();
@@ -115,20 +119,20 @@ impl Facilitator {
         // What is proved later is read from a state that is no older.
         let (_, [source, destination, payer]) = self.these_now(keys, 0).await?;
         if payer.map_or(0, |account| account.lamports) < self.settings.low_balance {
-            return Err(OpenRefusal::new(OpenReason::InsufficientSponsorBalance).into());
+            return Err(SessionRefusal::new(SessionReason::InsufficientSponsorBalance).into());
         }
-        let source = self.usable(source.as_ref(), user, OpenReason::SourceNotReady)?;
-        let destination = self.usable(destination.as_ref(), recipient, OpenReason::RecipientNotReady)?;
+        let source = self.usable(source.as_ref(), user, SessionReason::SourceNotReady)?;
+        let destination = self.usable(destination.as_ref(), recipient, SessionReason::RecipientNotReady)?;
         let creates = judged.approve.as_ref().is_some_and(InspectedApprove::creates_account);
         if source.is_none() && !(creates && self.settings.sponsor_account_creation) {
-            return Err(OpenRefusal::because(
-                OpenReason::SourceNotReady,
+            return Err(SessionRefusal::because(
+                SessionReason::SourceNotReady,
                 "the user has no token account for this asset; it is not created at our cost",
             )
             .into());
         }
         if destination.is_none() && !self.settings.create_recipient {
-            return Err(OpenRefusal::new(OpenReason::RecipientNotReady).into());
+            return Err(SessionRefusal::new(SessionReason::RecipientNotReady).into());
         }
         match session.approve {
             Some(approve) if !source.is_some_and(|source| self.is_delegate(&source)) => {
@@ -141,7 +145,7 @@ impl Facilitator {
 
     /// Waits until nothing of the user's other sessions is on its way; new payments are kept out by the gate. Tells
     /// whether there was nothing to wait for.
-    async fn drain(self: &Arc<Self>, user: &Pubkey) -> Result<bool, OpenError> {
+    async fn drain(self: &Arc<Self>, user: &Pubkey) -> Result<bool, SessionError> {
         let drained = async {
             let mut calm = true;
             loop {
@@ -160,7 +164,7 @@ impl Facilitator {
                     open += waiting.saturating_sub(promised.iter().map(|promised| promised.resting).sum());
                 }
                 if open == 0 {
-                    return Ok::<bool, OpenError>(calm);
+                    return Ok::<bool, SessionError>(calm);
                 }
                 calm = false;
                 progress.await;
@@ -175,12 +179,13 @@ impl Facilitator {
         session: &Session,
         approve: InspectedApprove,
         life: LiveBlockhash,
-    ) -> Result<(), OpenError> {
+    ) -> Result<(), SessionError> {
         let now = self.clock.now();
         let id = self.next_settlement_id();
         let settlement = self.ledger.plan_other(id, Purpose::Approve, Some(session.id), now).await?;
         let cost = self.approve_cost(&approve).await?;
-        let signed = approve.countersign(&*self.keys.fee_payer).map_err(|error| OpenError::Broken(Box::new(error)))?;
+        let signed =
+            approve.countersign(&*self.keys.fee_payer).map_err(|error| SessionError::Broken(Box::new(error)))?;
         match self.ledger.record_signed(&settlement, attempt(id, 1, signed, life, cost), now).await? {
             Signed::Recorded { .. } => {
                 self.fee_payers.charge(&self.keys.fee_payer.pubkey(), cost.total());
@@ -190,7 +195,7 @@ impl Facilitator {
             Signed::OverBudget(over) => {
                 let given_up = Event::Abandoned { reason: over.scope.reason() };
                 self.ledger.record(&settlement, given_up, &[], now).await?;
-                self.ledger.reject_session(session.id, OpenReason::QuotaExceeded).await?;
+                self.ledger.reject_session(session.id, SessionReason::QuotaExceeded).await?;
                 Err(too_costly(&over).about(session.id).into())
             }
         }
@@ -199,9 +204,9 @@ impl Facilitator {
     /// Takes an opening from wherever it stands to its end. The one path for requests, for recovery and for openings
     /// that an outage or a slow Covalidator left behind. One task at a time finishes an opening; a second one is told
     /// that it is pending.
-    pub(crate) async fn finish_opening(self: &Arc<Self>, id: SessionId) -> Result<Session, OpenError> {
+    pub(crate) async fn finish_opening(self: &Arc<Self>, id: SessionId) -> Result<Session, SessionError> {
         let Some(_claim) = self.finishing.claim(id) else {
-            return Err(OpenRefusal::new(OpenReason::ApprovePending).about(id).into());
+            return Err(SessionRefusal::new(SessionReason::ApprovePending).about(id).into());
         };
         if let Some(work) = self.ledger.approve_of(id).await? {
             let sent = work.attempt.clone();
@@ -210,10 +215,10 @@ impl Facilitator {
                 self.check_rent(sent).await?;
             }
             if matches!(settlement.state, State::Reserved | State::InFlight) {
-                return Err(OpenRefusal::new(OpenReason::ApprovePending).about(id).into());
+                return Err(SessionRefusal::new(SessionReason::ApprovePending).about(id).into());
             }
             if settlement.state == State::Released {
-                return self.reject(id, OpenRefusal::new(OpenReason::ApproveSubmitFailed)).await;
+                return self.reject(id, SessionRefusal::new(SessionReason::ApproveSubmitFailed)).await;
             }
             return self.prove_opening(id, settlement.signature, settlement.state == State::Settled).await;
         }
@@ -223,7 +228,7 @@ impl Facilitator {
             return self.prove_opening(id, Some(signature), true).await;
         }
         // Killed between the row and the signature: nothing was ever sent.
-        self.reject(id, OpenRefusal::new(OpenReason::ApproveSubmitFailed)).await
+        self.reject(id, SessionRefusal::new(SessionReason::ApproveSubmitFailed)).await
     }
 
     /// Reads the account back, compares the approved amount with the cap, and opens.
@@ -235,19 +240,19 @@ impl Facilitator {
         id: SessionId,
         signature: Option<solana_signature::Signature>,
         is_final: bool,
-    ) -> Result<Session, OpenError> {
+    ) -> Result<Session, SessionError> {
         let session = self.existing(id).await?;
         let Some(signature) = signature else {
-            return Err(OpenError::Broken("a landed approve has no signature".into()));
+            return Err(SessionError::Broken("a landed approve has no signature".into()));
         };
         if session.intent.expires_at <= self.clock.now() {
-            return self.reject_landed(&session, OpenRefusal::new(OpenReason::ExpirationInPast)).await;
+            return self.reject_landed(&session, SessionRefusal::new(SessionReason::ExpirationInPast)).await;
         }
         let (_, [account, recipient]) = self.these_now(self.accounts_of(&session), 0).await?;
-        let account = match self.delegated(account.as_ref(), session.user(), OpenReason::SourceNotReady) {
+        let account = match self.delegated(account.as_ref(), session.user(), SessionReason::SourceNotReady) {
             Ok(account) => account,
             Err(refusal) if is_final => return self.reject(id, refusal).await,
-            Err(_) => return Err(OpenRefusal::new(OpenReason::ApprovePending).about(id).into()),
+            Err(_) => return Err(SessionRefusal::new(SessionReason::ApprovePending).about(id).into()),
         };
         // Under documented delegation the first transfer replaces this handle by one that we may not decrypt.
         self.ledger.record_approval(id, account.delegated_amount).await?;
@@ -257,25 +262,25 @@ impl Facilitator {
         };
         let fit = self.fit_others(&session, approved).await?;
         if !fit.matches {
-            return self.reject_covering(&session, approved, OpenRefusal::new(OpenReason::CapMismatch)).await;
+            return self.reject_covering(&session, approved, SessionRefusal::new(SessionReason::CapMismatch)).await;
         }
         match self.ensure_recipient(&session, recipient.as_ref()).await {
             Ok(()) => {}
             // For now: the opening goes on when the sponsor can pay again.
-            Err(OpenError::Refused(refusal)) if refusal.reason.retry() => return Err(refusal.about(id).into()),
-            Err(OpenError::Refused(refusal)) => return self.reject_covering(&session, approved, *refusal).await,
+            Err(SessionError::Refused(refusal)) if refusal.reason.retry() => return Err(refusal.about(id).into()),
+            Err(SessionError::Refused(refusal)) => return self.reject_covering(&session, approved, *refusal).await,
             Err(error) => return Err(error),
         }
         let check = if approved.is_some() { CapCheck::Verified } else { CapCheck::Unverified };
         Ok(self.ledger.mark_open(id, check, signature, &fit.superseded).await?)
     }
 
-    pub(crate) async fn reject(&self, id: SessionId, refusal: OpenRefusal) -> Result<Session, OpenError> {
+    pub(crate) async fn reject(&self, id: SessionId, refusal: SessionRefusal) -> Result<Session, SessionError> {
         self.ledger.reject_session(id, refusal.reason).await?;
         Err(refusal.about(id).into())
     }
 }
 
-fn busy() -> OpenError {
-    OpenRefusal::new(OpenReason::SessionBusy).into()
+fn busy() -> SessionError {
+    SessionRefusal::new(SessionReason::SessionBusy).into()
 }

@@ -13,11 +13,11 @@ use crate::{
         clock::UnixSeconds,
         funding::FundingProof,
         intent::{Intent, IntentError},
-        reason::OpenReason,
+        reason::SessionReason,
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
         signed,
     },
-    facilitator::{Facilitator, OpenError, OpenRefusal},
+    facilitator::{Facilitator, SessionError, SessionRefusal},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -72,7 +72,7 @@ impl Facilitator {
     ///
     /// A repeated request with the same nonce and content answers with the same session. Refusals are the words of
     /// `spec/session.md` §2; until the approve is signed a refusal leaves no trace.
-    pub async fn open_session(self: &Arc<Self>, request: OpenRequest) -> Result<Session, OpenError> {
+    pub async fn open_session(self: &Arc<Self>, request: OpenRequest) -> Result<Session, SessionError> {
         let session = self.open_unproved(&request).await?;
         if let Some(proof) = request.funding
             && session.state == SessionState::Open
@@ -85,7 +85,7 @@ impl Facilitator {
         Ok(session)
     }
 
-    async fn open_unproved(self: &Arc<Self>, request: &OpenRequest) -> Result<Session, OpenError> {
+    async fn open_unproved(self: &Arc<Self>, request: &OpenRequest) -> Result<Session, SessionError> {
         let intent = self.check_intent(request)?;
         if let Some(proof) = &request.funding {
             self.check_proof(proof)?;
@@ -103,20 +103,20 @@ impl Facilitator {
     }
 
     /// The intent is the user's, says what the body says, and names us.
-    fn check_intent(&self, request: &OpenRequest) -> Result<Intent, OpenRefusal> {
+    fn check_intent(&self, request: &OpenRequest) -> Result<Intent, SessionRefusal> {
         let network = &self.settings.network;
         if !network.is(&request.network) {
-            return Err(OpenRefusal::new(OpenReason::NetworkMismatch));
+            return Err(SessionRefusal::new(SessionReason::NetworkMismatch));
         }
         let signed = &request.intent;
         if !signed::verify(&request.user, &signed.bytes, &signed.signature) {
-            return Err(OpenRefusal::new(OpenReason::InvalidAuthSignature));
+            return Err(SessionRefusal::new(SessionReason::InvalidAuthSignature));
         }
         let intent = Intent::parse(&signed.bytes).map_err(|error| match error {
-            IntentError::Nonce => OpenRefusal::because(OpenReason::AuthMessageMissingNonce, error.to_string()),
+            IntentError::Nonce => SessionRefusal::because(SessionReason::AuthMessageMissingNonce, error.to_string()),
             IntentError::Field(field) => mismatch(field, error.to_string()),
             IntentError::TooLong(_) | IntentError::NotJson(_) => {
-                OpenRefusal::because(OpenReason::AuthMessageNotJson, error.to_string())
+                SessionRefusal::because(SessionReason::AuthMessageNotJson, error.to_string())
             }
         })?;
         let same = [
@@ -134,8 +134,8 @@ impl Facilitator {
         let message = signed.hash().settle_message();
         match signed.settle_signature {
             Some(signature) if !signed::verify(&request.user, message.as_bytes(), &signature) => {
-                Err(OpenRefusal::because(
-                    OpenReason::InvalidAuthSignature,
+                Err(SessionRefusal::because(
+                    SessionReason::InvalidAuthSignature,
                     "settleSignature is not the user's over the intent's settle message",
                 ))
             }
@@ -144,25 +144,25 @@ impl Facilitator {
     }
 
     /// What this facilitator serves, and for how long.
-    fn check_terms(&self, request: &OpenRequest) -> Result<(), OpenRefusal> {
+    fn check_terms(&self, request: &OpenRequest) -> Result<(), SessionRefusal> {
         let now = self.clock.now();
         if request.asset != self.settings.asset {
-            return Err(OpenRefusal::new(OpenReason::AssetNotAllowed));
+            return Err(SessionRefusal::new(SessionReason::AssetNotAllowed));
         }
         // What is paid to a key that signs for everybody stands in an account that the same key can empty.
         if request.recipient == request.user || self.fee_payers.all().contains(&request.recipient) {
-            return Err(OpenRefusal::new(OpenReason::InvalidRecipient));
+            return Err(SessionRefusal::new(SessionReason::InvalidRecipient));
         }
         if request.cap == Amount::ZERO {
-            return Err(OpenRefusal::new(OpenReason::InvalidCap));
+            return Err(SessionRefusal::new(SessionReason::InvalidCap));
         }
         if request.expires_at <= now {
-            return Err(OpenRefusal::new(OpenReason::ExpirationInPast));
+            return Err(SessionRefusal::new(SessionReason::ExpirationInPast));
         }
         if request.expires_at - now > self.settings.max_session_seconds {
             let longest = self.settings.max_session_seconds;
-            return Err(OpenRefusal::because(
-                OpenReason::ExpirationTooFar,
+            return Err(SessionRefusal::because(
+                SessionReason::ExpirationTooFar,
                 format!("a session lasts at most {longest} seconds here"),
             ));
         }
@@ -170,7 +170,7 @@ impl Facilitator {
     }
 
     /// Nothing is co-signed that is not understood completely.
-    fn inspect_approve(&self, request: &OpenRequest) -> Result<Option<InspectedApprove>, OpenRefusal> {
+    fn inspect_approve(&self, request: &OpenRequest) -> Result<Option<InspectedApprove>, SessionRefusal> {
         let ApproveSource::Transaction(text) = &request.approve else { return Ok(None) };
         let (spender, fee_payer) = (self.keys.spender.pubkey(), self.keys.fee_payer.pubkey());
         let template = ApproveTemplate {
@@ -187,11 +187,13 @@ impl Facilitator {
             compute: ComputeBudget { units: self.settings.max_approve_units, price: self.settings.max_priority_fee },
         };
         let inspected = template.inspect(text);
-        inspected.map(Some).map_err(|refusal| OpenRefusal::because(OpenReason::ApproveNotAllowed, refusal.to_string()))
+        inspected
+            .map(Some)
+            .map_err(|refusal| SessionRefusal::because(SessionReason::ApproveNotAllowed, refusal.to_string()))
     }
 
     /// The opening quotas of the user, the merchant and everybody: `quota_exceeded`, and when to come back.
-    pub(crate) async fn check_quota(&self, session: &Session) -> Result<(), OpenError> {
+    pub(crate) async fn check_quota(&self, session: &Session) -> Result<(), SessionError> {
         let now = self.clock.now();
         let since = now.saturating_sub(QUOTA_SECONDS);
         let opened = self.ledger.opened_since(session.user(), &session.intent.recipient, since).await?;
@@ -205,7 +207,7 @@ impl Facilitator {
             Some((opened, _)) => {
                 let leaves =
                     opened.first.map_or(QUOTA_SECONDS, |first| (first + QUOTA_SECONDS + 1).saturating_sub(now));
-                Err(OpenRefusal::new(OpenReason::QuotaExceeded).again_in(Some(leaves.max(1))).into())
+                Err(SessionRefusal::new(SessionReason::QuotaExceeded).again_in(Some(leaves.max(1))).into())
             }
             None => Ok(()),
         }
@@ -231,6 +233,6 @@ impl Facilitator {
     }
 }
 
-fn mismatch(field: &'static str, detail: String) -> OpenRefusal {
-    OpenRefusal { field: Some(field), ..OpenRefusal::because(OpenReason::FieldMismatch, detail) }
+fn mismatch(field: &'static str, detail: String) -> SessionRefusal {
+    SessionRefusal { field: Some(field), ..SessionRefusal::because(SessionReason::FieldMismatch, detail) }
 }

@@ -3,8 +3,8 @@
 
 use crate::{
     chain::{LiveBlockhash, Simulation, inspect::InspectedApprove},
-    domain::{reason::OpenReason, session::Session},
-    facilitator::{Facilitator, OpenError, OpenRefusal, sessions::open::Judged},
+    domain::{reason::SessionReason, session::Session},
+    facilitator::{Facilitator, SessionError, SessionRefusal, sessions::open::Judged},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -20,12 +20,12 @@ pub(crate) struct Vetted {
     /// Whether the recipient has a token account.
     pub(crate) recipient_exists: bool,
     /// Until when the approve can land, or why it would not work; none when it is on chain already.
-    pub(crate) approve_life: Result<Option<LiveBlockhash>, OpenError>,
+    pub(crate) approve_life: Result<Option<LiveBlockhash>, SessionError>,
 }
 
 impl Facilitator {
     /// Refuses accounts that must not be touched, and tells what the approve would do; leaves no trace.
-    pub(crate) async fn vet(&self, judged: &Judged) -> Result<Vetted, OpenError> {
+    pub(crate) async fn vet(&self, judged: &Judged) -> Result<Vetted, SessionError> {
         let approve = async {
             match &judged.approve {
                 Some(approve) => self.simulate_approve(&judged.session, approve).await.map(Some),
@@ -42,14 +42,14 @@ impl Facilitator {
     /// that told of the landing. Refused with `delegate_mismatch` when it does not show in a state that holds the named
     /// transaction, or when nobody knows that transaction: a name alone proves nothing, and the row of an opening that
     /// proves nothing would only use up quotas. Nothing is written, so the same request may be repeated.
-    pub(crate) async fn await_approve(&self, user: &Pubkey, approve: &Signature) -> Result<(), OpenError> {
+    pub(crate) async fn await_approve(&self, user: &Pubkey, approve: &Signature) -> Result<(), SessionError> {
         for look in 0..LOOKS {
             if look > 0 {
                 tokio::time::sleep(BETWEEN_LOOKS).await;
             }
             let Some(seen) = self.chain.transaction(approve).await? else { continue };
             let (_, [account]) = self.these_now([self.token_account(user)], seen.slot).await?;
-            let account = self.usable(account.as_ref(), user, OpenReason::SourceNotReady)?;
+            let account = self.usable(account.as_ref(), user, SessionReason::SourceNotReady)?;
             return if account.is_some_and(|account| self.is_delegate(&account)) { Ok(()) } else { Err(no_approve()) };
         }
         Err(no_approve())
@@ -61,13 +61,13 @@ impl Facilitator {
         &self,
         session: &Session,
         approve: &InspectedApprove,
-    ) -> Result<LiveBlockhash, OpenError> {
+    ) -> Result<LiveBlockhash, SessionError> {
         let source = self.token_account(session.user());
         let simulate = || self.chain.simulate(approve.transaction(), std::slice::from_ref(&source));
         let (life, simulation) = tokio::join!(self.chain.blockhash_life(approve.blockhash()), simulate());
         let Some(life) = life? else {
             let detail = "the transaction's blockhash has expired; build and sign it again";
-            return Err(OpenRefusal::because(OpenReason::ApproveSubmitFailed, detail).into());
+            return Err(SessionRefusal::because(SessionReason::ApproveSubmitFailed, detail).into());
         };
         // Asked at the same time, the node may not have known the blockhash yet: now that it is known to be alive, a
         // node that does not know it is no answer.
@@ -84,24 +84,24 @@ impl Facilitator {
         session: &Session,
         approve: &InspectedApprove,
         simulation: Simulation,
-    ) -> Result<(), OpenRefusal> {
+    ) -> Result<(), SessionRefusal> {
         if let Some(error) = simulation.error {
-            return Err(OpenRefusal::because(OpenReason::ApproveSubmitFailed, error));
+            return Err(SessionRefusal::because(SessionReason::ApproveSubmitFailed, error));
         }
         let after = simulation.accounts.into_iter().next().flatten();
-        let after = self.delegated(after.as_ref(), session.user(), OpenReason::ApproveNotAllowed)?;
+        let after = self.delegated(after.as_ref(), session.user(), SessionReason::ApproveNotAllowed)?;
         let spender = self.keys.spender.pubkey();
         let allowance = self.settings.programs.decrypt_allowance(after.delegated_amount, &spender);
         if allowance != *approve.allowance() {
             let detail = "the decrypt allowance account is not the facilitator's for the approved amount";
-            return Err(OpenRefusal::because(OpenReason::ApproveNotAllowed, detail));
+            return Err(SessionRefusal::because(SessionReason::ApproveNotAllowed, detail));
         }
         Ok(())
     }
 }
 
-fn no_approve() -> OpenError {
+fn no_approve() -> SessionError {
     let detail =
         "the account does not name this facilitator as its delegate; repeat, if the approve has only just landed";
-    OpenRefusal::because(OpenReason::DelegateMismatch, detail).into()
+    SessionRefusal::because(SessionReason::DelegateMismatch, detail).into()
 }

@@ -3,12 +3,12 @@
 use crate::{
     chain::ChainAccount,
     domain::{
-        budget::Lane,
-        reason::OpenReason,
+        budget::BudgetSubject,
+        reason::SessionReason,
         session::Session,
         settlement::{Cost, Purpose, State},
     },
-    facilitator::{Facilitator, OpenError, OpenRefusal, sponsor::budget::too_costly},
+    facilitator::{Facilitator, SessionError, SessionRefusal, sponsor::budget::too_costly},
     ledger::Work,
     programs::inco_token::IncoAccount,
 };
@@ -24,20 +24,20 @@ impl Facilitator {
         self: &Arc<Self>,
         session: &Session,
         seen: Option<&ChainAccount>,
-    ) -> Result<(), OpenError> {
+    ) -> Result<(), SessionError> {
         let recipient = session.intent.recipient;
-        if self.usable(seen, &recipient, OpenReason::RecipientNotReady)?.is_some() {
+        if self.usable(seen, &recipient, SessionReason::RecipientNotReady)?.is_some() {
             return Ok(());
         }
         let account = self.token_account(&recipient);
         // One creation per account at a time: whoever comes second finds it there.
         let _held = self.gates.account(&account).await;
         let known = self.account(&account).await?;
-        if self.usable(known.as_ref(), &recipient, OpenReason::RecipientNotReady)?.is_some() {
+        if self.usable(known.as_ref(), &recipient, SessionReason::RecipientNotReady)?.is_some() {
             return Ok(());
         }
         if !self.settings.create_recipient {
-            return Err(OpenRefusal::new(OpenReason::RecipientNotReady).into());
+            return Err(SessionRefusal::new(SessionReason::RecipientNotReady).into());
         }
         self.check_opening_budget(session, self.creation_cost().await?).await?;
         let id = self.next_settlement_id();
@@ -49,7 +49,7 @@ impl Facilitator {
         match settlement.state {
             State::Landed | State::Settled => Ok(self.check_rent_of(id).await?),
             // Somebody else drives it: the next round finds the account there.
-            State::Reserved | State::InFlight => Err(OpenError::Unavailable {
+            State::Reserved | State::InFlight => Err(SessionError::Unavailable {
                 retry_after: 1,
                 source: "the recipient's account is being created".into(),
             }),
@@ -57,20 +57,20 @@ impl Facilitator {
         }
     }
 
-    pub(crate) async fn creation_cost(&self) -> Result<Cost, OpenError> {
+    pub(crate) async fn creation_cost(&self) -> Result<Cost, SessionError> {
         Ok(Cost { fee: CREATION_FEE, rent: self.chain.rent(IncoAccount::SIZE).await?, grant: 0 })
     }
 
     /// A creation came to nothing: for now, when a budget or an empty purse stopped it.
-    async fn why_not_created(&self, session: &Session) -> Result<OpenRefusal, OpenError> {
+    async fn why_not_created(&self, session: &Session) -> Result<SessionRefusal, SessionError> {
         let cost = self.creation_cost().await?;
-        let over = self.ledger.over_budget(&Lane::of(session), cost, self.clock.now()).await?;
+        let over = self.ledger.over_budget(&BudgetSubject::of(session), cost, self.clock.now()).await?;
         Ok(match over {
             Some(over) => too_costly(&over),
             None if !self.fee_payers.any_can_pay(cost.total()) => {
-                OpenRefusal::new(OpenReason::InsufficientSponsorBalance)
+                SessionRefusal::new(SessionReason::InsufficientSponsorBalance)
             }
-            None => OpenRefusal::new(OpenReason::RecipientNotReady),
+            None => SessionRefusal::new(SessionReason::RecipientNotReady),
         })
     }
 }

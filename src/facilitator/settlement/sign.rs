@@ -10,12 +10,12 @@ use crate::{
         transaction::{SignedTransaction, TransactionError, create_recipient, largest_settlement_size},
     },
     domain::{
-        reason::{OpenReason, PayReason},
+        reason::{PayReason, SessionReason},
         session::Session,
         settlement::{Attempt, Cost, Purpose, Settlement, SettlementId},
     },
     facilitator::{
-        AllowancePolicy, Facilitator, OpenRefusal,
+        AllowancePolicy, Facilitator, SessionRefusal,
         settlement::simulate::{Draft, UNMEASURED_UNITS, Unmeasured},
     },
     ledger::LedgerError,
@@ -195,13 +195,13 @@ impl Facilitator {
     }
 
     /// Refuses a session whose largest settlement could not be built: the whole cap, with decrypt allowances.
-    pub(crate) fn check_size(&self, session: &Session) -> Result<(), OpenRefusal> {
+    pub(crate) fn check_size(&self, session: &Session) -> Result<(), SessionRefusal> {
         // Where a second signature does not fit, the spender pays the fee.
         let payers = [self.keys.fee_payer.pubkey(), self.keys.spender.pubkey()];
         match self.largest_size(session, &payers[0]).or_else(|_| self.largest_size(session, &payers[1])) {
             Ok(_) => Ok(()),
-            Err(error) => Err(OpenRefusal::because(
-                OpenReason::TransactionTooLarge,
+            Err(error) => Err(SessionRefusal::because(
+                SessionReason::TransactionTooLarge,
                 format!("{error}; sign the short settleMessage, or the network's short name"),
             )),
         }

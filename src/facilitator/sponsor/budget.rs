@@ -7,13 +7,13 @@
 use crate::{
     chain::{inspect::InspectedApprove, keys::Signer},
     domain::{
-        budget::{Lane, OverBudget, Scope},
-        reason::{OpenReason, PayReason},
+        budget::{BudgetSubject, OverBudget, Scope},
+        reason::{PayReason, SessionReason},
         session::Session,
         settlement::{Cost, Purpose, Settlement},
     },
     facilitator::{
-        AllowancePolicy, Facilitator, OpenError, OpenRefusal, PayRefusal, sessions::open::Judged,
+        AllowancePolicy, Facilitator, PayRefusal, SessionError, SessionRefusal, sessions::open::Judged,
         settlement::sign::SignFailure,
     },
     ledger::LedgerError,
@@ -59,7 +59,7 @@ pub(crate) struct Rest {
 pub(crate) struct Rests(Mutex<HashMap<Subject, Rest>>);
 
 impl Rests {
-    fn remember(&self, lane: Option<&Lane>, over: &OverBudget) {
+    fn remember(&self, lane: Option<&BudgetSubject>, over: &OverBudget) {
         let Some(subject) = subject(over.scope, lane) else { return };
         let wait = over.retry_after.map_or(HOPELESS_REST, |seconds| Duration::from_secs(seconds).min(LONGEST_REST));
         let now = Instant::now();
@@ -77,7 +77,7 @@ impl Rests {
     }
 
     /// The rest that a transaction of this lane would meet.
-    fn of(&self, lane: &Lane) -> Vec<Rest> {
+    fn of(&self, lane: &BudgetSubject) -> Vec<Rest> {
         let rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if rests.is_empty() {
             return Vec::new();
@@ -89,7 +89,7 @@ impl Rests {
 }
 
 /// Whose a limit is; none for a settlement's own, which nobody else meets.
-fn subject(scope: Scope, lane: Option<&Lane>) -> Option<Subject> {
+fn subject(scope: Scope, lane: Option<&BudgetSubject>) -> Option<Subject> {
     let key = match (scope, lane) {
         (Scope::Hour | Scope::Day, _) => [0; 32],
         (Scope::Settlement, _) | (_, None) => return None,
@@ -141,7 +141,7 @@ impl Facilitator {
 
     /// A limit that stops transfers of this session for now: those that buy decrypt allowances, or all of them.
     pub(crate) fn resting(&self, session: &Session, buys: bool) -> Option<Rest> {
-        self.rests.of(&Lane::of(session)).into_iter().find(|rest| buys || !rest.fee_fits)
+        self.rests.of(&BudgetSubject::of(session)).into_iter().find(|rest| buys || !rest.fee_fits)
     }
 
     /// Whether budgets and the spender's purse let a transfer of this session buy decrypt allowances for now.
@@ -157,7 +157,7 @@ impl Facilitator {
 
     /// When a payment that was released for this reason may be made anew.
     pub(crate) fn again_in(&self, session: &Session, reason: PayReason) -> Option<u64> {
-        self.rests.of(&Lane::of(session)).into_iter().find(|rest| rest.reason == reason)?.retry_after
+        self.rests.of(&BudgetSubject::of(session)).into_iter().find(|rest| rest.reason == reason)?.retry_after
     }
 
     /// The ledger refused an attempt. Says why the settlement is given up; none when it may be signed again without what
@@ -172,7 +172,7 @@ impl Facilitator {
             Some(id) => self.ledger.session(id).await?,
             None => None,
         };
-        self.rests.remember(session.as_ref().map(Lane::of).as_ref(), over);
+        self.rests.remember(session.as_ref().map(BudgetSubject::of).as_ref(), over);
         tracing::warn!(
             settlement = %settlement.id, purpose = settlement.purpose.word(), scope = over.scope.word(),
             part = over.part.word(), retry_after = over.retry_after, "a budget is used up"
@@ -186,13 +186,13 @@ impl Facilitator {
 
     /// What an approve costs us at most. The user's account counts even when it exists: he can close it before the
     /// approve lands. What was really spent is asked afterwards.
-    pub(crate) async fn approve_cost(&self, approve: &InspectedApprove) -> Result<Cost, OpenError> {
+    pub(crate) async fn approve_cost(&self, approve: &InspectedApprove) -> Result<Cost, SessionError> {
         let rent = if approve.creates_account() { self.chain.rent(IncoAccount::SIZE).await? } else { 0 };
         Ok(Cost { fee: approve.fee(), rent, grant: approve.grant() })
     }
 
     /// What a whole opening costs us at most: the approve and, where it is missing, the recipient's account.
-    pub(crate) async fn opening_cost(&self, judged: &Judged, creates_recipient: bool) -> Result<Cost, OpenError> {
+    pub(crate) async fn opening_cost(&self, judged: &Judged, creates_recipient: bool) -> Result<Cost, SessionError> {
         let approve = match &judged.approve {
             Some(approve) => self.approve_cost(approve).await?,
             None => Cost::default(),
@@ -203,8 +203,8 @@ impl Facilitator {
     }
 
     /// Refuses an opening that a budget would stop, before it leaves a trace: `quota_exceeded`.
-    pub(crate) async fn check_opening_budget(&self, session: &Session, cost: Cost) -> Result<(), OpenError> {
-        match self.ledger.over_budget(&Lane::of(session), cost, self.clock.now()).await? {
+    pub(crate) async fn check_opening_budget(&self, session: &Session, cost: Cost) -> Result<(), SessionError> {
+        match self.ledger.over_budget(&BudgetSubject::of(session), cost, self.clock.now()).await? {
             Some(over) => Err(too_costly(&over).into()),
             None => Ok(()),
         }
@@ -217,7 +217,7 @@ fn poor() -> SignFailure {
 }
 
 /// An opening that a budget stops.
-pub(crate) fn too_costly(over: &OverBudget) -> OpenRefusal {
-    OpenRefusal::because(OpenReason::QuotaExceeded, "the budget for sponsored fees, rents and grants is used up")
+pub(crate) fn too_costly(over: &OverBudget) -> SessionRefusal {
+    SessionRefusal::because(SessionReason::QuotaExceeded, "the budget for sponsored fees, rents and grants is used up")
         .again_in(Some(over.retry_after.unwrap_or(HOPELESS_REST.as_secs())))
 }

@@ -18,7 +18,7 @@ use crate::{
         funding::Funding,
         hold::{ContentHash, Hold, HoldId, HoldState},
         intent::Intent,
-        reason::{OpenReason, PayReason},
+        reason::{PayReason, SessionReason},
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
         settlement::SettlementId,
     },
@@ -193,7 +193,7 @@ impl SessionRow {
 /// The state that is written as this word, with the reason that only a rejected session has.
 fn session_state(word: &str, rejected: Option<&str>) -> Option<SessionState> {
     if let Some(reason) = rejected {
-        let state = SessionState::Rejected(OpenReason::from_word(reason)?);
+        let state = SessionState::Rejected(SessionReason::from_word(reason)?);
         return (word == state.word()).then_some(state);
     }
     SessionState::from_word(word)

@@ -223,7 +223,7 @@ fn every_event_is_read_as_it_was_written() {
 
 #[test]
 fn every_state_of_a_session_is_read_as_it_was_written() {
-    let rejected = OpenReason::ALL.iter().map(|reason| SessionState::Rejected(*reason));
+    let rejected = SessionReason::ALL.iter().map(|reason| SessionState::Rejected(*reason));
     let others = [
         SessionState::Opening,
         SessionState::Open,

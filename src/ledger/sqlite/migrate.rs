@@ -2,7 +2,7 @@
 //!
 //! Promises: a database with a schema this program does not know, or that is not a ledger, is left as it is.
 
-use crate::ledger::sqlite::open::OpenError;
+use crate::ledger::sqlite::open::OpenLedgerError;
 use rusqlite::Connection;
 use sqlx::{
     Connection as _,
@@ -49,19 +49,19 @@ pub(super) fn inspect(conn: &Connection) -> rusqlite::Result<Found> {
 }
 
 /// Brings the schema up to this program's. Refuses one that is newer or was changed.
-pub(super) async fn migrate(path: &Path) -> Result<(), OpenError> {
+pub(super) async fn migrate(path: &Path) -> Result<(), OpenLedgerError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true);
     let mut conn =
-        SqliteConnection::connect_with(&options).await.map_err(|error| OpenError::Migration(error.into()))?;
+        SqliteConnection::connect_with(&options).await.map_err(|error| OpenLedgerError::Migration(error.into()))?;
     let migrated = MIGRATIONS.run_direct(None, &mut conn, false).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => OpenError::SchemaFromTheFuture { version },
-        MigrateError::VersionMismatch(version) => OpenError::SchemaChanged { version },
-        error => OpenError::Migration(error),
+        MigrateError::VersionMissing(version) => OpenLedgerError::SchemaFromTheFuture { version },
+        MigrateError::VersionMismatch(version) => OpenLedgerError::SchemaChanged { version },
+        error => OpenLedgerError::Migration(error),
     });
-    let closed = conn.close().await.map_err(|error| OpenError::Migration(error.into()));
+    let closed = conn.close().await.map_err(|error| OpenLedgerError::Migration(error.into()));
     migrated.and(closed)
 }

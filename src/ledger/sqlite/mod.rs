@@ -12,12 +12,12 @@ pub(in crate::ledger) mod writer;
 use crate::{
     domain::{
         amount::Amount,
-        budget::{Budgets, Lane, OverBudget, Spending},
+        budget::{BudgetSubject, Budgets, OverBudget, Spending},
         clock::UnixSeconds,
         funding::{Look, NewBound, Source},
         history::{History, PaymentTimes, Position},
         hold::{GiveUp, Hold, HoldId, NewHold},
-        reason::{OpenReason, PayReason},
+        reason::{PayReason, SessionReason},
         session::{CapCheck, Session, SessionId},
         settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId},
     },
@@ -26,7 +26,7 @@ use crate::{
         Totals, Work,
         sqlite::{
             import::ImportReport,
-            open::{LedgerOptions, OpenError, Parts},
+            open::{LedgerOptions, OpenLedgerError, Parts},
             statements::{
                 audit, bookings, budgets, deferred, funding, history, holds, journal, queries, select, sessions,
                 settlements,
@@ -45,12 +45,12 @@ pub struct SqliteLedger(Parts);
 
 impl SqliteLedger {
     /// Opens or creates the ledger at `path`, in a directory that exists.
-    pub async fn open(path: &Path, options: &LedgerOptions) -> Result<Self, OpenError> {
+    pub async fn open(path: &Path, options: &LedgerOptions) -> Result<Self, OpenLedgerError> {
         open::open(path, options).await.map(Self)
     }
 
     /// What was booked since `since`, read beside whatever process has the ledger open.
-    pub fn look_at_spending(path: &Path, since: UnixSeconds) -> Result<Vec<Spending>, OpenError> {
+    pub fn look_at_spending(path: &Path, since: UnixSeconds) -> Result<Vec<Spending>, OpenLedgerError> {
         open::look(path, |conn| bookings::spending(conn, since))
     }
 
@@ -124,7 +124,7 @@ impl Ledger for SqliteLedger {
         self.0.writer.run(move |conn| sessions::mark_open(conn, id, check, approve, &superseded)).await
     }
 
-    async fn reject_session(&self, id: SessionId, reason: OpenReason) -> Result<(), LedgerError> {
+    async fn reject_session(&self, id: SessionId, reason: SessionReason) -> Result<(), LedgerError> {
         self.0.writer.run(move |conn| sessions::reject(conn, id, reason)).await
     }
 
@@ -205,9 +205,14 @@ impl Ledger for SqliteLedger {
         self.0.writer.run(move |conn| budgets::set(conn, &limits)).await
     }
 
-    async fn over_budget(&self, lane: &Lane, cost: Cost, now: UnixSeconds) -> Result<Option<OverBudget>, LedgerError> {
-        let lane = *lane;
-        self.0.readers.run(move |conn| budgets::judge_lane(conn, &lane, cost, now)).await
+    async fn over_budget(
+        &self,
+        subject: &BudgetSubject,
+        cost: Cost,
+        now: UnixSeconds,
+    ) -> Result<Option<OverBudget>, LedgerError> {
+        let subject = *subject;
+        self.0.readers.run(move |conn| budgets::judge_subject(conn, &subject, cost, now)).await
     }
 
     async fn spending(&self, since: UnixSeconds) -> Result<Vec<Spending>, LedgerError> {

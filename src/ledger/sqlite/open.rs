@@ -52,7 +52,7 @@ impl Default for LedgerOptions {
 
 /// Why a ledger cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum OpenLedgerError {
     /// Another process has it open.
     #[error("the ledger {} is in use by another process", path.display())]
     InUse {
@@ -104,8 +104,8 @@ pub(super) struct Parts {
     pub(super) imported: Option<ImportReport>,
 }
 
-pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, OpenError> {
-    let lock = LedgerLock::take(path)?.ok_or_else(|| OpenError::InUse { path: path.to_owned() })?;
+pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, OpenLedgerError> {
+    let lock = LedgerLock::take(path)?.ok_or_else(|| OpenLedgerError::InUse { path: path.to_owned() })?;
     drop(lock::private(path)?);
     set_deployed_aside(path, options)?;
     migrate::migrate(path).await?;
@@ -117,8 +117,8 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
          PRAGMA wal_autocheckpoint = 1000;",
     )?;
     let imported = match &options.import {
-        Some(terms) => import::import_deployed(&mut conn, terms).map_err(OpenError::Import)?,
-        None if import::is_set_aside(&conn)? => return Err(OpenError::Deployed),
+        Some(terms) => import::import_deployed(&mut conn, terms).map_err(OpenLedgerError::Import)?,
+        None if import::is_set_aside(&conn)? => return Err(OpenLedgerError::Deployed),
         None => None,
     };
     let questions = (0..READERS).map(|_| reader(path)).collect::<rusqlite::Result<_>>()?;
@@ -135,25 +135,25 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
 }
 
 /// Asks one question of a ledger that another process may have open, and changes nothing: not its schema either.
-pub(super) fn look<T>(path: &Path, question: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T, OpenError> {
+pub(super) fn look<T>(path: &Path, question: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T, OpenLedgerError> {
     // Opening would make a file where there is none.
     std::fs::metadata(path)?;
     let conn = reader(path)?;
     match migrate::inspect(&conn)? {
-        Found::Ledger => question(&conn).map_err(|error| OpenError::Unanswered(error.into())),
-        Found::Deployed | Found::SetAside => Err(OpenError::Deployed),
-        Found::Nothing | Found::Foreign => Err(OpenError::Foreign),
+        Found::Ledger => question(&conn).map_err(|error| OpenLedgerError::Unanswered(error.into())),
+        Found::Deployed | Found::SetAside => Err(OpenLedgerError::Deployed),
+        Found::Nothing | Found::Foreign => Err(OpenLedgerError::Foreign),
     }
 }
 
 /// Looks at the file and, when it is the deployed service's, gives its table another name.
-fn set_deployed_aside(path: &Path, options: &LedgerOptions) -> Result<(), OpenError> {
+fn set_deployed_aside(path: &Path, options: &LedgerOptions) -> Result<(), OpenLedgerError> {
     let conn = connect(path)?;
     match migrate::inspect(&conn)? {
-        Found::Deployed | Found::SetAside if options.import.is_none() => Err(OpenError::Deployed),
+        Found::Deployed | Found::SetAside if options.import.is_none() => Err(OpenLedgerError::Deployed),
         Found::Deployed => Ok(import::set_aside(&conn)?),
         Found::Nothing | Found::Ledger | Found::SetAside => Ok(()),
-        Found::Foreign => Err(OpenError::Foreign),
+        Found::Foreign => Err(OpenLedgerError::Foreign),
     }
 }
 

@@ -12,7 +12,7 @@
 use crate::{
     domain::amount::Amount,
     ledger::{
-        LedgerError, OpenError,
+        LedgerError, OpenLedgerError,
         sqlite::{
             lock::LedgerLock,
             snapshots::{Change, Snapshots, Touched},
@@ -170,7 +170,7 @@ impl Writer {
         lock: Option<LedgerLock>,
         capacity: usize,
         snapshots: Arc<Snapshots>,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, OpenLedgerError> {
         let (queue, incoming) = mpsc::channel(capacity.max(1));
         let counts = Arc::new(Counts::default());
         let touched = Touched::listen(&conn)?;

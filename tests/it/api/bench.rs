@@ -33,8 +33,8 @@ use sotto::{
         payment::PaymentLimits,
     },
     facilitator::{
-        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, FundingSettings, Keys,
-        LaneSettings, Ports, ReadPolicy, Settings, WaitingSettings,
+        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, Facilitator,
+        FundingSettings, Keys, Ports, ReadPolicy, Settings, WaitingSettings,
     },
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
@@ -158,7 +158,7 @@ impl ApiBench {
             reads: ReadPolicy::default(),
             decrypt_allowance: AllowancePolicy::Never,
             allowances: AllowanceSettings::default(),
-            lanes: LaneSettings::default(),
+            dispatch: DispatchSettings::default(),
             settle_instruction: SettleInstruction::TransferWithAuthorization,
             compute_unit_margin: 20,
             max_priority_fee: 50_000,

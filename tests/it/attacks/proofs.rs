@@ -115,7 +115,7 @@ async fn fly_together(loses: bool) -> usize {
     let options = Options::settings(move |settings| {
         policy(settings);
         settings.decrypt_allowance = AllowancePolicy::Never;
-        settings.lanes.overtake_after = Duration::from_millis(100);
+        settings.dispatch.overtake_after = Duration::from_millis(100);
     });
     let shop = Shop::open(options, 100_000).await;
     proves(&shop).await;

@@ -13,12 +13,12 @@ use sotto::{
     },
     domain::{
         amount::Amount,
-        budget::{Budgets, Lane, OverBudget, Spending},
+        budget::{BudgetSubject, Budgets, OverBudget, Spending},
         clock::UnixSeconds,
         funding::{Look, NewBound, Source},
         history::{History, PaymentTimes, Position},
         hold::{GiveUp, Hold, HoldId, NewHold},
-        reason::{OpenReason, PayReason},
+        reason::{PayReason, SessionReason},
         session::{CapCheck, Session, SessionId},
         settlement::{Attempt, Cost, Event, Observation, Purpose, Settlement, SettlementId},
     },
@@ -72,7 +72,7 @@ impl Ledger for MortalLedger {
         self.fate.step("mark_open", self.inner.mark_open(id, check, approve, superseded)).await
     }
 
-    async fn reject_session(&self, id: SessionId, reason: OpenReason) -> Result<(), LedgerError> {
+    async fn reject_session(&self, id: SessionId, reason: SessionReason) -> Result<(), LedgerError> {
         self.fate.step("reject_session", self.inner.reject_session(id, reason)).await
     }
 
@@ -225,8 +225,13 @@ impl Ledger for MortalLedger {
         self.fate.step("set_budgets", self.inner.set_budgets(budgets)).await
     }
 
-    async fn over_budget(&self, lane: &Lane, cost: Cost, now: UnixSeconds) -> Result<Option<OverBudget>, LedgerError> {
-        self.fate.step("over_budget", self.inner.over_budget(lane, cost, now)).await
+    async fn over_budget(
+        &self,
+        subject: &BudgetSubject,
+        cost: Cost,
+        now: UnixSeconds,
+    ) -> Result<Option<OverBudget>, LedgerError> {
+        self.fate.step("over_budget", self.inner.over_budget(subject, cost, now)).await
     }
 
     async fn spending(&self, since: UnixSeconds) -> Result<Vec<Spending>, LedgerError> {

@@ -13,7 +13,7 @@ use sotto::{
         network::Network,
         session::{CapCheck, SessionId, SessionState},
     },
-    ledger::{ImportReport, ImportTerms, Ledger, LedgerOptions, OpenError, Skipped, SqliteLedger},
+    ledger::{ImportReport, ImportTerms, Ledger, LedgerOptions, OpenLedgerError, Skipped, SqliteLedger},
 };
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -91,7 +91,7 @@ impl File {
         Self { _dir: dir, path }
     }
 
-    async fn open(&self) -> Result<SqliteLedger, OpenError> {
+    async fn open(&self) -> Result<SqliteLedger, OpenLedgerError> {
         let import = ImportTerms { now: NOW, network: Network::devnet(), spender: key(22, 0) };
         SqliteLedger::open(&self.path, &LedgerOptions { import: Some(import), ..LedgerOptions::default() }).await
     }
@@ -212,7 +212,7 @@ async fn columns_are_known_in_either_spelling() {
 async fn without_terms_the_deployed_file_is_left_alone() {
     let file = File::with(TABLE, &[row(1)]);
     let refused = SqliteLedger::open(&file.path, &LedgerOptions::default()).await;
-    assert!(matches!(refused, Err(OpenError::Deployed)));
+    assert!(matches!(refused, Err(OpenLedgerError::Deployed)));
     assert_eq!(file.count("sessions"), 1);
     assert_eq!(file.count("sqlite_schema WHERE type = 'table'"), 1, "nothing was added");
 }

@@ -12,7 +12,7 @@ use sotto::{
         reason::PayReason,
         settlement::{Event, Purpose},
     },
-    ledger::{Deadline, Held, Ledger, LedgerError, LedgerOptions, OpenError, SqliteLedger},
+    ledger::{Deadline, Held, Ledger, LedgerError, LedgerOptions, OpenLedgerError, SqliteLedger},
 };
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ impl File {
     }
 }
 
-async fn open(path: &Path) -> Result<SqliteLedger, OpenError> {
+async fn open(path: &Path) -> Result<SqliteLedger, OpenLedgerError> {
     SqliteLedger::open(path, &LedgerOptions::default()).await
 }
 
@@ -102,7 +102,7 @@ async fn what_was_answered_is_in_the_files_when_the_process_dies() {
 async fn two_processes_cannot_open_one_ledger() {
     let file = File::new();
     let first = file.open().await;
-    assert!(matches!(open(&file.path).await, Err(OpenError::InUse { path }) if path == file.path));
+    assert!(matches!(open(&file.path).await, Err(OpenLedgerError::InUse { path }) if path == file.path));
     assert!(first.ping().await.is_ok(), "the first is not disturbed");
     drop(first);
     assert!(open(&file.path).await.is_ok());
@@ -119,19 +119,19 @@ async fn a_schema_from_the_future_is_left_alone() {
     )
     .expect("writes");
     drop(conn);
-    assert!(matches!(open(&file.path).await, Err(OpenError::SchemaFromTheFuture { version: 9000 })));
+    assert!(matches!(open(&file.path).await, Err(OpenLedgerError::SchemaFromTheFuture { version: 9000 })));
     let conn = file.raw();
     conn.execute_batch("DELETE FROM _sqlx_migrations WHERE version = 9000").expect("deletes");
     conn.execute_batch("UPDATE _sqlx_migrations SET checksum = x'00'").expect("updates");
     drop(conn);
-    assert!(matches!(open(&file.path).await, Err(OpenError::SchemaChanged { version: 1 })));
+    assert!(matches!(open(&file.path).await, Err(OpenLedgerError::SchemaChanged { version: 1 })));
 }
 
 #[tokio::test]
 async fn another_programs_database_is_left_alone() {
     let file = File::new();
     file.raw().execute_batch("CREATE TABLE sessions (id TEXT, something TEXT)").expect("makes a table");
-    assert!(matches!(open(&file.path).await, Err(OpenError::Foreign)));
+    assert!(matches!(open(&file.path).await, Err(OpenLedgerError::Foreign)));
     let tables: i64 = file.raw().query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).expect("counts");
     assert_eq!(tables, 1);
 }
@@ -139,9 +139,9 @@ async fn another_programs_database_is_left_alone() {
 #[tokio::test]
 async fn a_path_that_cannot_be_used_is_told() {
     let file = File::new();
-    assert!(matches!(open(&file.dir.path().join("missing/ledger.db")).await, Err(OpenError::Files(_))));
+    assert!(matches!(open(&file.dir.path().join("missing/ledger.db")).await, Err(OpenLedgerError::Files(_))));
     std::fs::write(&file.path, b"this is no database, it only has its name").expect("writes");
-    assert!(matches!(open(&file.path).await, Err(OpenError::Database(_))));
+    assert!(matches!(open(&file.path).await, Err(OpenLedgerError::Database(_))));
 }
 
 #[cfg(unix)]

@@ -8,9 +8,9 @@ use serde_json::json;
 use solana_pubkey::Pubkey;
 use sotto::{
     client::{
-        Balance, BalanceReader, FacilitatorPin, Fetched, FollowError, Grant, LocalKey, OpenError, OpenOptions,
-        OpenSession, PayError, Payer, PayerSigner, Prover, SessionClient, SessionKeyChoice, Settings, SolanaRpc, Trust,
-        close, listen, payment,
+        Balance, BalanceReader, FacilitatorPin, Fetched, FollowError, Grant, LocalKey, OpenOptions, OpenSession,
+        PayError, Payer, PayerSigner, Prover, SessionClient, SessionClientError, SessionKeyChoice, Settings, SolanaRpc,
+        Trust, close, listen, payment,
     },
     covalidator::HttpCovalidator,
     domain::{amount::Amount, clock::SystemClock, funding::FundingPolicy},
@@ -220,7 +220,7 @@ async fn an_opening_whose_patience_ends_can_be_finished_later() {
     let client = client_at(&world, &facilitator.url);
     let mut options = options(&merchant.key(), &shop);
     options.patience = Duration::from_millis(1);
-    let Err(OpenError::Unfinished { opening, .. }) = client.open(&key(&payer_wallet), &options).await else {
+    let Err(SessionClientError::Unfinished { opening, .. }) = client.open(&key(&payer_wallet), &options).await else {
         panic!("the patience has ended");
     };
     let session = client.finish(*opening, Duration::from_secs(20)).await.unwrap();
@@ -241,7 +241,7 @@ async fn a_payer_with_sol_asks_for_no_grant_and_one_without_may_refuse_one() {
     let mut proud = options(&merchant.key(), &shop);
     proud.grant = Grant::Never;
     let refused = client(&world).open(&key(&poor), &proud).await;
-    assert!(matches!(refused, Err(OpenError::Approve(_))), "{refused:?}");
+    assert!(matches!(refused, Err(SessionClientError::Approve(_))), "{refused:?}");
     world.finish().await;
 }
 

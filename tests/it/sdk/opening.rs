@@ -6,7 +6,7 @@ use solana_pubkey::Pubkey;
 use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
     client::{
-        FacilitatorPin, OpenError, OpenOptions, PayerSigner, SessionClient, Settings, SigningError, SolanaRpc,
+        FacilitatorPin, OpenOptions, PayerSigner, SessionClient, SessionClientError, Settings, SigningError, SolanaRpc,
         TermsError, Trust,
     },
     domain::{amount::Amount, chance::SeededChance, clock::ManualClock, session::SessionId},
@@ -51,7 +51,7 @@ fn options() -> OpenOptions {
     OpenOptions::new(key(4), Amount::new(1_000).unwrap(), Duration::from_mins(1))
 }
 
-async fn open(answers: Vec<Answer>, options: OpenOptions) -> (OpenError, usize) {
+async fn open(answers: Vec<Answer>, options: OpenOptions) -> (SessionClientError, usize) {
     let facilitator = StandIn::answering(answers).await;
     let error = client(&facilitator.url).open(&Untouched, &options).await.expect_err("nothing opens");
     (error, facilitator.asked().len())
@@ -60,7 +60,7 @@ async fn open(answers: Vec<Answer>, options: OpenOptions) -> (OpenError, usize) 
 #[tokio::test]
 async fn r34_a_facilitator_that_is_not_the_pinned_one_gets_no_signature() {
     let (error, asked) = open(vec![json(200, &supported(9))], options()).await;
-    assert!(matches!(error, OpenError::Terms(TermsError::Pin { what: "spender", .. })), "{error:?}");
+    assert!(matches!(error, SessionClientError::Terms(TermsError::Pin { what: "spender", .. })), "{error:?}");
     assert_eq!(asked, 1, "only /supported was asked");
 }
 
@@ -76,10 +76,10 @@ async fn malformed_answers_to_supported_open_nothing() {
     ];
     for (number, answer) in answers.into_iter().enumerate() {
         let (error, _) = open(vec![answer], options()).await;
-        assert!(matches!(error, OpenError::Facilitator(_)), "answer {number}: {error:?}");
+        assert!(matches!(error, SessionClientError::Facilitator(_)), "answer {number}: {error:?}");
     }
     let (error, _) = open(vec![json(200, &json!({"kinds": []}))], options()).await;
-    assert!(matches!(error, OpenError::Terms(TermsError::NotServed)));
+    assert!(matches!(error, SessionClientError::Terms(TermsError::NotServed)));
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn contradictory_options_are_refused_before_anybody_is_asked() {
         OpenOptions { nonce: Some("short".to_owned()), ..options() },
     ] {
         let (error, asked) = open(vec![json(200, &supported(2))], bent).await;
-        assert!(matches!(error, OpenError::Options(_)), "{error:?}");
+        assert!(matches!(error, SessionClientError::Options(_)), "{error:?}");
         assert_eq!(asked, 0);
     }
 }
@@ -106,13 +106,13 @@ async fn the_facilitator_may_not_be_the_payer_himself() {
     let client =
         SessionClient::new(settings, rpc, Arc::new(ManualClock::at(1_000)), Arc::new(SeededChance::new(1))).unwrap();
     let error = client.open(&Untouched, &options()).await.expect_err("refused");
-    assert!(matches!(error, OpenError::Options(_)), "{error:?}");
+    assert!(matches!(error, SessionClientError::Options(_)), "{error:?}");
 }
 
 #[tokio::test]
 async fn the_chain_is_simulated_before_the_wallet_is_asked() {
     let (error, _) = open(vec![json(200, &supported(2))], options()).await;
-    assert!(matches!(error, OpenError::Approve(_)), "{error:?}");
+    assert!(matches!(error, SessionClientError::Approve(_)), "{error:?}");
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
@@ -132,9 +132,9 @@ async fn a_session_with_a_session_key_is_not_resumed_by_its_bare_id() {
         vec![json(200, &view)]
     };
     let facilitator = StandIn::answering(view(Some(key(5).to_string()), 2)).await;
-    assert!(matches!(client(&facilitator.url).resume(id, vec![]).await, Err(OpenError::OtherSession(_))));
+    assert!(matches!(client(&facilitator.url).resume(id, vec![]).await, Err(SessionClientError::OtherSession(_))));
     let facilitator = StandIn::answering(view(None, 9)).await;
-    assert!(matches!(client(&facilitator.url).resume(id, vec![]).await, Err(OpenError::OtherSession(_))));
+    assert!(matches!(client(&facilitator.url).resume(id, vec![]).await, Err(SessionClientError::OtherSession(_))));
     let facilitator = StandIn::answering(view(None, 2)).await;
     let session = client(&facilitator.url).resume(id, vec![]).await.expect("keyless");
     assert_eq!((session.recipient, session.expires_at), (key(4), 5_000));

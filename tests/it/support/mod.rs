@@ -46,8 +46,8 @@ use sotto::{
         payment::PaymentLimits,
     },
     facilitator::{
-        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, Facilitator, FundingSettings, Keys,
-        LaneSettings, Ports, ReadPolicy, Settings, WaitingSettings,
+        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, Facilitator,
+        FundingSettings, Keys, Ports, ReadPolicy, Settings, WaitingSettings,
     },
     ledger::Ledger,
     localnet::{
@@ -250,7 +250,7 @@ impl World {
             reads: ReadPolicy::default(),
             decrypt_allowance: AllowancePolicy::Every,
             allowances: AllowanceSettings::default(),
-            lanes: LaneSettings::default(),
+            dispatch: DispatchSettings::default(),
             settle_instruction: SettleInstruction::TransferWithAuthorization,
             compute_unit_margin: 20,
             max_priority_fee: 0,

@@ -6,7 +6,7 @@
 use crate::ledger::sqlite::statements::{Outcome, missing, select};
 use crate::{
     domain::{
-        budget::{Lane, Spending},
+        budget::{BudgetSubject, Spending},
         clock::UnixSeconds,
         session::SessionId,
         settlement::{Attempt, Cost, Purpose, Settlement, SettlementId},
@@ -41,14 +41,14 @@ impl Booking {
     }
 }
 
-/// The lane of a settlement's session; none without one.
-pub(in crate::ledger) fn lane(conn: &Connection, session: Option<SessionId>) -> Outcome<Option<Lane>> {
+/// The subject of a settlement's session; none without one.
+pub(in crate::ledger) fn subject(conn: &Connection, session: Option<SessionId>) -> Outcome<Option<BudgetSubject>> {
     let Some(session) = session else { return Ok(None) };
     let mut statement = conn.prepare_cached("SELECT user, recipient FROM sessions WHERE id = ?1")?;
     let keys: Option<(Vec<u8>, Vec<u8>)> =
         statement.query_row([session.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let (user, recipient) = keys.ok_or_else(|| missing("session"))?;
-    Ok(Some(Lane { session, user: key("user", &user)?, recipient: key("recipient", &recipient)? }))
+    Ok(Some(BudgetSubject { session, user: key("user", &user)?, recipient: key("recipient", &recipient)? }))
 }
 
 /// Three columns from `first` on.
@@ -71,7 +71,7 @@ const fn is_upper_bound(purpose: Purpose, cost: Cost) -> bool {
 pub(in crate::ledger) fn reserve(
     conn: &Connection,
     settlement: &Settlement,
-    lane: Option<&Lane>,
+    subject: Option<&BudgetSubject>,
     attempt: &Attempt,
     now: UnixSeconds,
 ) -> Outcome<()> {
@@ -83,9 +83,9 @@ pub(in crate::ledger) fn reserve(
         attempt.signature.as_ref(),
         select::settlement_key(settlement.id),
         settlement.purpose.word(),
-        lane.map(|lane| lane.session.to_bytes()),
-        lane.map(|lane| lane.user.to_bytes()),
-        lane.map(|lane| lane.recipient.to_bytes()),
+        subject.map(|subject| subject.session.to_bytes()),
+        subject.map(|subject| subject.user.to_bytes()),
+        subject.map(|subject| subject.recipient.to_bytes()),
         column("fee", attempt.cost.fee)?,
         column("rent", attempt.cost.rent)?,
         column("lamports_granted", attempt.cost.grant)?,
@@ -171,7 +171,7 @@ pub(in crate::ledger) fn spending(conn: &Connection, since: UnixSeconds) -> Outc
     )
 }
 
-/// Whether an attempt is booked under its own settlement, purpose and lane, and as what its log says became of it. The rent
+/// Whether an attempt is booked under its own settlement, purpose and subject, and as what its log says became of it. The rent
 /// of an account that may have been there before is what the chain said, once it was asked.
 pub(super) fn is_booked(
     conn: &Connection,
@@ -180,7 +180,7 @@ pub(super) fn is_booked(
     booked: Booking,
     cost: Cost,
 ) -> Outcome<bool> {
-    let lane = lane(conn, settlement.session)?;
+    let subject = subject(conn, settlement.session)?;
     let found: Option<i64> = select::value(
         conn,
         "SELECT 1 FROM sponsored_lamports WHERE signature = ?1 AND settlement = ?2 AND purpose = ?3 AND session IS ?4 \
@@ -190,9 +190,9 @@ pub(super) fn is_booked(
             signature.as_ref(),
             select::settlement_key(settlement.id),
             settlement.purpose.word(),
-            lane.map(|lane| lane.session.to_bytes()),
-            lane.map(|lane| lane.user.to_bytes()),
-            lane.map(|lane| lane.recipient.to_bytes()),
+            subject.map(|subject| subject.session.to_bytes()),
+            subject.map(|subject| subject.user.to_bytes()),
+            subject.map(|subject| subject.recipient.to_bytes()),
             booked.word(),
             column("fee", cost.fee)?,
             column("rent", cost.rent)?,
@@ -212,7 +212,7 @@ pub(super) fn audit(conn: &Connection) -> Outcome<()> {
 }
 
 /// Answers when a sum of a budget is not what its bookings add up to.
-const DRIFTED: &str = "WITH lanes AS ( \
+const DRIFTED: &str = "WITH subjects AS ( \
     SELECT 'session' AS scope, session AS subject, 0 AS bucket, fee, rent, lamports_granted AS granted \
     FROM sponsored_lamports WHERE session IS NOT NULL \
     UNION ALL SELECT 'user_hour', user, at / 300 * 300, fee, rent, lamports_granted \
@@ -223,7 +223,7 @@ const DRIFTED: &str = "WITH lanes AS ( \
     FROM sponsored_lamports WHERE recipient IS NOT NULL \
     UNION ALL SELECT 'hour', x'', at / 300 * 300, fee, rent, lamports_granted FROM sponsored_lamports \
     UNION ALL SELECT 'day', x'', at / 3600 * 3600, fee, rent, lamports_granted FROM sponsored_lamports), \
-    booked AS (SELECT scope, subject, bucket, sum(fee), sum(rent), sum(granted) FROM lanes GROUP BY 1, 2, 3), \
+    booked AS (SELECT scope, subject, bucket, sum(fee), sum(rent), sum(granted) FROM subjects GROUP BY 1, 2, 3), \
     used AS (SELECT scope, subject, bucket, fee, rent, lamports_granted FROM budget_use) \
     SELECT 1 FROM (SELECT * FROM (SELECT * FROM booked EXCEPT SELECT * FROM used) \
     UNION ALL SELECT * FROM (SELECT * FROM used EXCEPT SELECT * FROM booked)) LIMIT 1";

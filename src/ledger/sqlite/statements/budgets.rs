@@ -6,7 +6,7 @@
 use crate::ledger::sqlite::statements::{Outcome, bookings::cost, missing, queries::snapshot, select};
 use crate::{
     domain::{
-        budget::{Budgets, Lane, Limit, OverBudget, Part, Scope, Used, judge},
+        budget::{BudgetSubject, Budgets, Limit, OverBudget, Part, Scope, Used, judge},
         clock::UnixSeconds,
         settlement::{Cost, SettlementId},
     },
@@ -44,7 +44,7 @@ fn limits(conn: &Connection) -> Outcome<Budgets> {
 pub(in crate::ledger) fn judge_settlement(
     conn: &Connection,
     settlement: SettlementId,
-    lane: Option<&Lane>,
+    subject: Option<&BudgetSubject>,
     cost: Cost,
     now: UnixSeconds,
 ) -> Outcome<Option<OverBudget>> {
@@ -52,38 +52,38 @@ pub(in crate::ledger) fn judge_settlement(
     let mut used = HashMap::new();
     for Limit { scope, .. } in &budgets.0 {
         if !used.contains_key(scope) {
-            used.insert(*scope, used_in(conn, *scope, settlement, lane, now)?);
+            used.insert(*scope, used_in(conn, *scope, settlement, subject, now)?);
         }
     }
     Ok(judge(&budgets, cost, |scope| used.get(&scope).copied().unwrap_or_default(), now))
 }
 
-/// Whether a new transaction for a lane would pass a limit.
-pub(in crate::ledger) fn judge_lane(
+/// Whether a new transaction for a subject would pass a limit.
+pub(in crate::ledger) fn judge_subject(
     conn: &Connection,
-    lane: &Lane,
+    subject: &BudgetSubject,
     cost: Cost,
     now: UnixSeconds,
 ) -> Outcome<Option<OverBudget>> {
     // A settlement that is not there has spent nothing.
     let nobodys = SettlementId(uuid::Uuid::nil());
-    snapshot(conn, |conn| judge_settlement(conn, nobodys, Some(lane), cost, now))
+    snapshot(conn, |conn| judge_settlement(conn, nobodys, Some(subject), cost, now))
 }
 
 fn used_in(
     conn: &Connection,
     scope: Scope,
     settlement: SettlementId,
-    lane: Option<&Lane>,
+    subject: Option<&BudgetSubject>,
     now: UnixSeconds,
 ) -> Outcome<Used> {
-    let subject = match (scope, lane) {
+    let subject = match (scope, subject) {
         (Scope::Settlement, _) => return used_by_settlement(conn, settlement),
         (Scope::Hour | Scope::Day, _) => Vec::new(),
         (_, None) => return Ok(Used::default()),
-        (Scope::Session, Some(lane)) => lane.session.to_bytes().to_vec(),
-        (Scope::UserHour | Scope::UserDay, Some(lane)) => lane.user.to_bytes().to_vec(),
-        (Scope::MerchantHour, Some(lane)) => lane.recipient.to_bytes().to_vec(),
+        (Scope::Session, Some(subject)) => subject.session.to_bytes().to_vec(),
+        (Scope::UserHour | Scope::UserDay, Some(subject)) => subject.user.to_bytes().to_vec(),
+        (Scope::MerchantHour, Some(subject)) => subject.recipient.to_bytes().to_vec(),
     };
     let oldest = scope.window().map_or(0, |window| window.oldest(now));
     // A piece that holds nothing any more (its attempts are proved dead) is not what one waits for.

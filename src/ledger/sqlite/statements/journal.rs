@@ -34,8 +34,8 @@ pub(in crate::ledger) fn record_signed(
     let before = unmoved(conn, seen)?;
     // What may not be signed at all is told before what it would cost.
     apply(Some(before.state.clone()), &event).map_err(|error| illegal(&error))?;
-    let lane = bookings::lane(conn, before.session)?;
-    if let Some(over) = budgets::judge_settlement(conn, before.id, lane.as_ref(), attempt.cost, now)? {
+    let subject = bookings::subject(conn, before.session)?;
+    if let Some(over) = budgets::judge_settlement(conn, before.id, subject.as_ref(), attempt.cost, now)? {
         return Ok(Signed::OverBudget(over));
     }
     let after = advance(conn, &before, &event, now)?;
@@ -59,7 +59,7 @@ pub(in crate::ledger) fn record_signed(
         column("at", now)?,
         attempt.bears_allowances,
     ])?;
-    bookings::reserve(conn, &after, lane.as_ref(), attempt, now)?;
+    bookings::reserve(conn, &after, subject.as_ref(), attempt, now)?;
     Ok(Signed::Recorded { settlement: after, attempt: Recorded(attempt.clone()) })
 }
 

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
-        reason::OpenReason,
+        reason::SessionReason,
         session::{CapCheck, Session, SessionId, SessionState},
     },
     ledger::{LedgerError, Opened, opening_content, rows::column},
@@ -124,7 +124,7 @@ pub(in crate::ledger) fn supersede(conn: &Connection, ended: &[SessionId]) -> Ou
 }
 
 /// `opening`, or `open` with an unverified cap, becomes `rejected`; any other is left alone.
-pub(in crate::ledger) fn reject(conn: &Connection, id: SessionId, reason: OpenReason) -> Outcome<()> {
+pub(in crate::ledger) fn reject(conn: &Connection, id: SessionId, reason: SessionReason) -> Outcome<()> {
     let known = select::value::<i64>(conn, "SELECT 1 FROM sessions WHERE id = ?1", [id.to_bytes()])?;
     known.ok_or_else(|| missing("session"))?;
     conn.prepare_cached(

@@ -7,7 +7,7 @@ use crate::ledger::sqlite::statements::{
 use crate::{
     domain::{
         amount::Amount,
-        budget::{Budgets, Lane, Limit, Part, Scope},
+        budget::{BudgetSubject, Budgets, Limit, Part, Scope},
         funding::FundingDemand,
         hold::{ContentHash, Exposure, GiveUp, HoldId, NewHold},
         reason::PayReason,
@@ -128,8 +128,8 @@ const QUESTIONS: &[Question] = &[
     ("find_hold", |c, _| select::hold(c, hold_id(0)).map(drop)),
     ("find_payment", |c, s| holds::find_payment(c, s.id, "payment-0").map(drop)),
     ("over_budget", |c, s| {
-        let lane = Lane { session: s.id, user: *s.user(), recipient: s.intent.recipient };
-        budgets::judge_lane(c, &lane, Cost { fee: 1, rent: 1, grant: 1 }, NOW).map(drop)
+        let subject = BudgetSubject { session: s.id, user: *s.user(), recipient: s.intent.recipient };
+        budgets::judge_subject(c, &subject, Cost { fee: 1, rent: 1, grant: 1 }, NOW).map(drop)
     }),
     ("load_work", |c, _| queries::load_work(c, settlement_id(2)).map(drop)),
     ("holds_of", |c, _| queries::holds_of(c, settlement_id(2)).map(drop)),

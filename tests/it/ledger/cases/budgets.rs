@@ -6,7 +6,7 @@ use crate::ledger::build::{
 };
 use sotto::{
     domain::{
-        budget::{Budgets, Lane, OverBudget, Part, Scope, Spending},
+        budget::{BudgetSubject, Budgets, OverBudget, Part, Scope, Spending},
         session::{CapCheck, Session},
         settlement::{Attempt, Cost, Event, Purpose, Settlement},
     },
@@ -46,11 +46,11 @@ fn in_flight_of(signed: Signed) -> Settlement {
     signed.recorded().expect("is within the budget").0
 }
 
-/// How much more a lane may cost, by asking.
+/// How much more a subject may cost, by asking.
 async fn room(ledger: &dyn Ledger, session: &Session) -> u64 {
     let fits = async |fee| {
         let cost = Cost { fee, ..Cost::default() };
-        ledger.over_budget(&Lane::of(session), cost, NOW).await.expect("answers").is_none()
+        ledger.over_budget(&BudgetSubject::of(session), cost, NOW).await.expect("answers").is_none()
     };
     let (mut low, mut high) = (0, 100 * TOTAL);
     while low < high {
@@ -140,7 +140,7 @@ pub(crate) async fn each_scope_counts_its_own(ledger: &dyn Ledger) {
         limit(ledger, scope, Part::Total, TOTAL).await;
         let mut stopped = [false; 4];
         for (session, stopped) in sessions.iter().zip(&mut stopped) {
-            let over = ledger.over_budget(&Lane::of(session), TINY, NOW).await.expect("answers");
+            let over = ledger.over_budget(&BudgetSubject::of(session), TINY, NOW).await.expect("answers");
             assert!(over.is_none_or(|over| over.scope == scope));
             *stopped = over.is_some();
         }

@@ -9,7 +9,7 @@ use sotto::{
         amount::Amount,
         funding::Funding,
         hold::{Hold, HoldState, NewHold},
-        reason::{OpenReason, PayReason},
+        reason::{PayReason, SessionReason},
         session::CapCheck,
     },
     ledger::{Carry, Deadline, Held, Ledger, LedgerError},
@@ -205,7 +205,7 @@ pub(crate) async fn only_an_open_session_accepts(ledger: &dyn Ledger) {
     ledger.open_session(&opening).await.expect("opens");
     let refused = Some(Held::Refused(PayReason::SessionNotOpen));
     assert_eq!(ledger.hold(&payment(opening.id, 1, 1)).await.ok(), refused);
-    ledger.reject_session(opening.id, OpenReason::CapMismatch).await.expect("rejects");
+    ledger.reject_session(opening.id, SessionReason::CapMismatch).await.expect("rejects");
     assert_eq!(ledger.hold(&payment(opening.id, 1, 1)).await.ok(), refused);
 }
 

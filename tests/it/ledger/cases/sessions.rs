@@ -7,7 +7,7 @@ use crate::ledger::build::{
 use solana_pubkey::Pubkey;
 use sotto::{
     domain::{
-        reason::{OpenReason, PayReason},
+        reason::{PayReason, SessionReason},
         session::{CapCheck, SessionState},
         settlement::Purpose,
     },
@@ -150,13 +150,13 @@ pub(crate) async fn only_an_unsure_session_is_rejected(ledger: &dyn Ledger) {
     ledger.mark_open(unverified.id, CapCheck::Unverified, signature(2), &[]).await.expect("opens");
     held(ledger, &payment(unverified.id, 1, 10)).await;
     for id in [opening.id, unverified.id, verified.id] {
-        ledger.reject_session(id, OpenReason::CapMismatch).await.expect("answers");
+        ledger.reject_session(id, SessionReason::CapMismatch).await.expect("answers");
         // A second reason does not replace the first.
-        ledger.reject_session(id, OpenReason::DelegateMismatch).await.expect("answers");
+        ledger.reject_session(id, SessionReason::DelegateMismatch).await.expect("answers");
     }
     let state = async |id| ledger.session(id).await.expect("reads").expect("is there").state;
-    assert_eq!(state(opening.id).await, SessionState::Rejected(OpenReason::CapMismatch));
-    assert_eq!(state(unverified.id).await, SessionState::Rejected(OpenReason::CapMismatch));
+    assert_eq!(state(opening.id).await, SessionState::Rejected(SessionReason::CapMismatch));
+    assert_eq!(state(unverified.id).await, SessionState::Rejected(SessionReason::CapMismatch));
     assert_eq!(state(verified.id).await, SessionState::Open);
     assert_eq!(ledger.open_holds(unverified.id).await.ok(), Some(1), "what it holds is still settled");
 }
@@ -203,7 +203,7 @@ pub(crate) async fn live_and_opening_sessions_are_told_oldest_first(ledger: &dyn
     for session in [&second, &ended, &third] {
         ledger.open_session(session).await.expect("opens");
     }
-    ledger.reject_session(ended.id, OpenReason::CapMismatch).await.expect("rejects");
+    ledger.reject_session(ended.id, SessionReason::CapMismatch).await.expect("rejects");
     opened(ledger, 20).await;
     let live = ledger.live_sessions(first.user(), &first.intent.asset).await.expect("reads");
     assert_eq!(live.iter().map(|s| s.id).collect::<Vec<_>>(), [first.id, second.id, third.id]);
@@ -222,7 +222,7 @@ pub(crate) async fn openings_are_counted_by_time_and_user(ledger: &dyn Ledger) {
     for session in [&first, &second, &other] {
         ledger.open_session(session).await.expect("opens");
     }
-    ledger.reject_session(second.id, OpenReason::CapMismatch).await.expect("rejects");
+    ledger.reject_session(second.id, SessionReason::CapMismatch).await.expect("rejects");
     let (user, merchant) = (*first.user(), first.intent.recipient);
     let counts = async |user: Pubkey, recipient: Pubkey, since| {
         let Openings { by_user, for_recipient, by_all } =
@@ -240,7 +240,7 @@ pub(crate) async fn openings_are_counted_by_time_and_user(ledger: &dyn Ledger) {
     ledger.open_session(&signed_for).await.expect("opens");
     let approve = ledger.plan_other(settlement_id(4), Purpose::Approve, Some(signed_for.id), NOW).await.expect("plans");
     signed(ledger, &approve, 1).await;
-    ledger.reject_session(signed_for.id, OpenReason::ApproveSubmitFailed).await.expect("rejects");
+    ledger.reject_session(signed_for.id, SessionReason::ApproveSubmitFailed).await.expect("rejects");
     assert_eq!(counts(user, signed_for.intent.recipient, 101).await, [(1, Some(200)), (1, Some(200)), (2, Some(200))]);
 }
 
@@ -250,5 +250,8 @@ pub(crate) async fn a_session_that_is_not_there_is_an_inconsistency(ledger: &dyn
         ledger.mark_open(nobody, CapCheck::Verified, signature(1), &[]).await,
         Err(LedgerError::Inconsistent(_))
     ));
-    assert!(matches!(ledger.reject_session(nobody, OpenReason::CapMismatch).await, Err(LedgerError::Inconsistent(_))));
+    assert!(matches!(
+        ledger.reject_session(nobody, SessionReason::CapMismatch).await,
+        Err(LedgerError::Inconsistent(_))
+    ));
 }
