@@ -7,7 +7,7 @@ use crate::{
         session::{CapCheck, Session, SessionId, SessionState},
         signed,
     },
-    facilitator::{ApproveSource, Backing, OpenRequest, ReadRequest, ReadableBalance, Reader},
+    facilitator::{ApproveSource, Backing, OpenRequest, ReadRequest, ReadableBalance, Reader, VisibleSession},
     wire::{
         opening::{Approve, Opening},
         session::{RefreshAnswer, RefreshBody, RefreshFor, SessionView},
@@ -82,7 +82,8 @@ async fn look(
 ) -> Result<(Session, bool, Backing), OpenFailure> {
     let id = named_session(id)?;
     let read = read_request(query, headers)?;
-    let (session, amounts) = app.facilitator.session(id, read).await.map_err(OpenFailure::of_use_case)?;
+    let VisibleSession { session, amounts_visible: amounts } =
+        app.facilitator.session(id, read).await.map_err(OpenFailure::of_use_case)?;
     let backing = app.facilitator.backing(&session).await.map_err(OpenFailure::of_use_case)?;
     Ok((session, amounts, backing))
 }

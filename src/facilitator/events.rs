@@ -6,7 +6,7 @@
 
 use crate::{
     domain::{funding::Funding, session::SessionId},
-    facilitator::{Facilitator, settings::ReadPolicy},
+    facilitator::settings::ReadPolicy,
 };
 use solana_pubkey::Pubkey;
 use std::{
@@ -178,14 +178,6 @@ impl Drop for Subscription {
         if inside.channels.get(&self.session).is_some_and(|channel| channel.receiver_count() == 0) {
             inside.channels.remove(&self.session);
         }
-    }
-}
-
-impl Facilitator {
-    /// Ends every stream of events, so that a server which takes no more requests can come to its end. Clients come back
-    /// to the next process with the id of their last event.
-    pub fn end_streams(&self) {
-        self.events.end();
     }
 }
 

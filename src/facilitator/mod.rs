@@ -4,10 +4,28 @@
 //! [`Facilitator::new`] is the only wiring. Whoever builds one calls [`Facilitator::recover`] once before serving, so
 //! that what a killed process left behind is handed to the same driver that serves live requests, and
 //! [`Facilitator::stop`] at the end.
+//!
+//! # Rooms
+//! One folder for each concern, each with a struct of its own state. A folder knows those below it and none above
+//! (`tests/it/architecture.rs` holds it to that); the ways up are the driver's
+//! [`SettlementOutcome`](settlement::SettlementOutcome) and the answer to the caller.
+//!
+//! ```text
+//! lifecycle                                     start, background work, stop, self-test
+//! sessions   payments   decrypt_allowances      what callers ask for
+//! funding                                       what a payer's account is worth
+//! deferred                                      when promises are settled, and given up
+//! dispatch                                      which holds are carried together
+//! settlement                                    one settlement to finality
+//! sponsor                                       our lamports
+//! locks   backing   token_accounts   events   tasks   core   settings   error
+//! ```
 
 pub mod error;
 pub mod settings;
 
+mod backing;
+mod core;
 mod decrypt_allowances;
 mod deferred;
 mod dispatch;
@@ -19,53 +37,56 @@ mod payments;
 mod reads;
 mod sessions;
 mod settlement;
+mod signed_reads;
 mod sponsor;
 mod supported;
+mod tasks;
 mod token_accounts;
 
+use self::core::Core;
 use crate::{
     chain::{Chain, keys::Signer},
     covalidator::Covalidator,
     domain::{
-        chance::{Chance, draw},
+        chance::Chance,
         clock::Clock,
         event_id::EventIds,
-        hold::HoldId,
-        session::SessionId,
-        settlement::SettlementId,
+        funding::FundingProof,
+        payment::Payment,
+        session::{Session, SessionId},
     },
     ledger::Ledger,
 };
+pub use backing::Backing;
+use decrypt_allowances::DecryptAllowances;
 pub use decrypt_allowances::request::{ReadableBalance, Reader};
+use deferred::Deferred;
+use dispatch::Dispatch;
 pub use error::{FacilitatorError, PayError, PayRefusal, PaymentAfter, SessionAfter, SessionError, SessionRefusal};
 pub use events::SessionEvent;
-pub use funding::proof::{Backing, FundingSettings};
-pub use lifecycle::probe::{ProbeError, ProbeReport, ProbeVerdict};
-pub use lifecycle::readiness::{Check, Readiness};
-pub use payments::settle::Receipt;
-pub use payments::verify::Verified;
-pub use reads::{Listening, PaymentRecord, ReadRequest};
-pub use sessions::close::{CloseRequest, Closed};
-pub use sessions::open::{ApproveSource, OpenRequest};
+use funding::FundingMonitor;
+pub use lifecycle::{
+    probe::{ProbeError, ProbeReport, ProbeVerdict},
+    readiness::{Check, Readiness},
+};
+use locks::Locks;
+use payments::Payments;
+pub use payments::{settle::Receipt, verify::Verified};
+pub use reads::{Listening, PaymentRecord, ReadRequest, VisibleSession};
+use sessions::Sessions;
+pub use sessions::{
+    close::{CloseRequest, Closed},
+    open::{ApproveSource, OpenRequest},
+};
 pub use settings::{
-    AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, ReadPolicy, Settings,
-    WaitingSettings,
+    AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings, ReadPolicy,
+    Settings, WaitingSettings,
 };
+use settlement::Settlements;
 use sha2::{Digest as _, Sha256};
-use solana_pubkey::Pubkey;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use sponsor::Sponsor;
+use std::sync::Arc;
 pub use supported::Supported;
-use tokio::{
-    sync::oneshot,
-    time::{Interval, MissedTickBehavior, interval},
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The outside world, as the facilitator needs it.
 #[derive(Clone)]
@@ -94,176 +115,126 @@ pub struct Keys {
     pub further_fee_payers: Vec<Arc<dyn Signer>>,
 }
 
-/// The service.
+/// The service: one struct for each folder, and the use cases that callers may ask for.
 pub struct Facilitator {
-    ledger: Arc<dyn Ledger>,
-    chain: Arc<dyn Chain>,
-    covalidator: Arc<dyn Covalidator>,
-    clock: Arc<dyn Clock>,
-    chance: Arc<dyn Chance>,
-    keys: Keys,
-    settings: Settings,
-    /// Limits that were reached lately.
-    rests: sponsor::budget::Rests,
-    /// Where the comparing of booked rents stands.
-    rents: sponsor::rent_checks::Rents,
-    fee_payers: sponsor::fee_payers::FeePayers,
-    lanes: dispatch::queue_state::Lanes,
-    /// Turns at the ledger for what carries many holds.
-    bulk: locks::write_throttle::Bulk,
-    deferred: deferred::policy::Deferred,
-    events: Arc<events::Events>,
+    core: Arc<Core>,
     event_ids: EventIds,
-    windows: locks::in_flight_limits::Windows,
-    rooms: locks::wait_quota::Rooms,
-    gates: locks::account_locks::Gates,
-    unread: Arc<locks::idle_accounts::Resting>,
-    /// Refreshes that were asked for.
-    requests: decrypt_allowances::request::Requests,
-    waiters: Arc<settlement::waiters::Waiters>,
-    /// What has landed and is not final yet.
-    finality: settlement::finality::Finality,
-    /// Settlements a task of this process drives right now.
-    driving: locks::single_flight::Claims<SettlementId>,
-    /// Settlements a task of this process drives, or stands in line to drive, or is about to plan.
-    resuming: Arc<locks::single_flight::Claims<SettlementId>>,
-    /// Merchants' accounts that a request has refreshed right now.
-    refreshing: Arc<locks::single_flight::Claims<Pubkey>>,
-    /// Openings a task of this process finishes right now.
-    finishing: locks::single_flight::Claims<SessionId>,
-    /// Users whose proof a task of this process reads right now.
-    proving: locks::single_flight::Claims<Pubkey>,
-    /// Proofs that were read lately.
-    readings: funding::proof_rate_limit::Readings,
-    /// Users whose delegation a task of this process reads a second time.
-    doubting: locks::single_flight::Claims<Pubkey>,
-    /// Held by the task that reads histories, one at a time.
-    examining: Arc<locks::single_flight::Claims<()>>,
-    /// One look for payments at a time, for each user.
-    looking: locks::keyed_locks::Keyed<Pubkey, tokio::sync::Mutex<()>>,
-    /// What the monitor remembers.
-    watch: funding::monitor_state::Watch,
-    /// Sessions whose last transfer landed with an error: the next one is simulated first.
-    distrusted: locks::single_flight::Marks<SessionId>,
-    /// Compute units of the last measured transfers.
-    units: settlement::simulate::Units,
-    /// The probe found that settlements work only with decrypt allowances.
-    needs_allowances: AtomicBool,
-    /// Holds that this process made or tried to make.
-    holds_made: AtomicU32,
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    sponsor: Arc<Sponsor>,
+    settlements: Arc<Settlements>,
+    dispatch: Arc<Dispatch>,
+    deferred: Arc<Deferred>,
+    funding: Arc<FundingMonitor>,
+    allowances: Arc<DecryptAllowances>,
+    sessions: Arc<Sessions>,
+    payments: Arc<Payments>,
 }
 
 impl Facilitator {
     /// Puts the service together. Nothing runs until [`Facilitator::recover`] or a request.
     pub fn new(ports: Ports, keys: Keys, settings: Settings) -> Arc<Self> {
-        let rests = settings.decrypt_allowance == AllowancePolicy::Idle;
+        let event_ids = event_ids(&*keys.spender);
+        let core = Arc::new(Core::new(ports, keys, settings));
+        let locks = Arc::new(Locks::new(&core.settings));
+        let sponsor = Arc::new(Sponsor::new(core.clone()));
+        let settlements = Arc::new(Settlements::new(core.clone(), locks.clone(), sponsor.clone()));
+        let dispatch = Arc::new(Dispatch::new(core.clone(), locks.clone(), sponsor.clone(), settlements.clone()));
+        let deferred = Arc::new(Deferred::new(core.clone(), dispatch.clone()));
+        let funding = Arc::new(FundingMonitor::new(core.clone(), locks.clone(), dispatch.clone()));
+        let allowances = Arc::new(DecryptAllowances::new(
+            core.clone(),
+            locks.clone(),
+            sponsor.clone(),
+            settlements.clone(),
+            dispatch.clone(),
+        ));
+        let sessions = Arc::new(Sessions::new(
+            core.clone(),
+            locks.clone(),
+            sponsor.clone(),
+            settlements.clone(),
+            dispatch.clone(),
+            funding.clone(),
+        ));
+        let payments = Arc::new(Payments::new(
+            core.clone(),
+            locks,
+            sponsor.clone(),
+            settlements.clone(),
+            dispatch.clone(),
+            deferred.clone(),
+            funding.clone(),
+        ));
         Arc::new(Self {
-            ledger: ports.ledger,
-            chain: ports.chain,
-            covalidator: ports.covalidator,
-            clock: ports.clock,
-            chance: ports.chance,
-            rests: sponsor::budget::Rests::default(),
-            rents: sponsor::rent_checks::Rents::default(),
-            fee_payers: sponsor::fee_payers::FeePayers::new(&keys, settings.low_balance),
-            event_ids: event_ids(&*keys.spender),
-            keys,
-            lanes: dispatch::queue_state::Lanes::default(),
-            bulk: locks::write_throttle::Bulk::default(),
-            deferred: deferred::policy::Deferred::default(),
-            events: Arc::default(),
-            windows: locks::in_flight_limits::Windows::new(&settings.dispatch),
-            rooms: locks::wait_quota::Rooms::new(&settings.waiting),
-            gates: locks::account_locks::Gates::default(),
-            unread: Arc::new(locks::idle_accounts::Resting::new(rests.then_some(settings.allowances))),
-            requests: decrypt_allowances::request::Requests::default(),
-            settings,
-            waiters: Arc::default(),
-            finality: settlement::finality::Finality::default(),
-            driving: locks::single_flight::Claims::default(),
-            resuming: Arc::default(),
-            refreshing: Arc::default(),
-            finishing: locks::single_flight::Claims::default(),
-            proving: locks::single_flight::Claims::default(),
-            readings: funding::proof_rate_limit::Readings::default(),
-            doubting: locks::single_flight::Claims::default(),
-            examining: Arc::default(),
-            looking: locks::keyed_locks::Keyed::default(),
-            watch: funding::monitor_state::Watch::default(),
-            distrusted: locks::single_flight::Marks::default(),
-            units: settlement::simulate::Units::default(),
-            needs_allowances: AtomicBool::new(false),
-            holds_made: AtomicU32::new(0),
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            core,
+            event_ids,
+            sponsor,
+            settlements,
+            dispatch,
+            deferred,
+            funding,
+            allowances,
+            sessions,
+            payments,
         })
     }
 
-    /// Stops background work at once and waits until every task has come to a durable resting point. What is in flight
-    /// is found again by [`Facilitator::recover`]. [`Facilitator::leave`] settles what is promised first.
-    pub async fn stop(&self) {
-        self.end_streams();
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+    /// Opens a session: lands the approve, proves its effect, and answers with the open session.
+    ///
+    /// A repeated request with the same nonce and content answers with the same session. Refusals are the words of
+    /// `spec/session.md` §2; until the approve is signed a refusal leaves no trace.
+    pub async fn open_session(&self, request: OpenRequest) -> Result<Session, SessionError> {
+        self.sessions.open_session(request).await
     }
 
-    /// Runs `work` in the background until it ends or the service stops.
-    fn spawn<F>(&self, work: F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            // Every await in `work` is between two durable writes, so dropping it anywhere is a crash that recovery
-            // is made for.
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = work => {}
-            }
-        });
+    /// Closes a session and settles what it holds: answered when everything is final, at the deadline or when this process
+    /// leaves, whichever comes first, and at once when enough wait for it already; from `closing` it becomes `closed` by
+    /// itself. Asked again it answers how it stands. A session that ended another way is settled and told all the same.
+    ///
+    /// Refuses with `session_not_found`, `invalid_close_signature`, and `session_busy` while the session opens.
+    pub async fn close_session(&self, id: SessionId, request: &CloseRequest) -> Result<Closed, SessionError> {
+        self.sessions.close_session(id, request).await
     }
 
-    /// The same for work whose outcome somebody waits for: it goes on when he does not. No outcome when the service stops.
-    fn spawn_apart<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> oneshot::Receiver<T> {
-        let (tell, told) = oneshot::channel();
-        self.spawn(async move {
-            // Who is gone asks again, and is told what was recorded.
-            let _ = tell.send(work.await);
-        });
-        told
+    /// Judges a payment as [`Facilitator::settle`] would, and changes nothing.
+    pub async fn verify(&self, payment: &Payment) -> Result<Verified, PayError> {
+        self.payments.verify(payment).await
     }
 
-    /// Sixteen random bytes, for identifiers.
-    fn random_id(&self) -> [u8; 16] {
-        draw(&*self.chance)
+    /// Settles a payment: answered when a transfer that covers it has landed or, when the caller asked for it and the
+    /// limits of exposure allow it, as soon as it is durably held.
+    ///
+    /// Runs every check of [`Facilitator::verify`] by itself. Refuses with the reasons of `spec/session.md` §3; a
+    /// refusal before the hold leaves no trace.
+    pub async fn settle(&self, payment: &Payment) -> Result<Receipt, PayError> {
+        self.payments.settle(payment).await
     }
 
-    /// Whether the token program settles only with decrypt allowances.
-    fn needs_allowances(&self) -> bool {
-        self.needs_allowances.load(Ordering::Relaxed)
+    /// Takes a proof for an open session. Refuses with `invalid_funding_proof`, `stale_funding_proof`,
+    /// `session_not_open`, `source_not_ready`, `delegate_mismatch`, and `session_busy` while a proof of this user is being
+    /// read or right after this one was; where no proofs are taken it changes nothing.
+    pub async fn prove_funding(&self, id: SessionId, proof: &FundingProof) -> Result<(Session, Backing), SessionError> {
+        self.funding.prove_funding(id, proof).await
     }
 
-    /// The id of a settlement that is about to be made.
-    fn next_settlement_id(&self) -> SettlementId {
-        SettlementId::from_random_bytes(self.random_id())
+    /// What is known of the account behind a session.
+    pub async fn backing(&self, session: &Session) -> Result<Backing, SessionError> {
+        self.core.backing(session).await
     }
 
-    /// The id of a hold that is about to be made.
-    fn next_hold_id(&self) -> HoldId {
-        // The order is of use and promises nothing, so it may wrap and need not be seen alike by everybody.
-        let count = self.holds_made.fetch_add(1, Ordering::Relaxed);
-        HoldId::in_order(self.clock.now(), count, draw(&*self.chance))
+    /// Makes sure that a wallet of this session can decrypt its balance.
+    ///
+    /// Refuses with `session_not_found`, `signature_required` (the request is not signed by the wallet it is for, or is
+    /// too old), `refresh_too_soon` (rent was spent for it lately, or it was asked for too often), `session_busy` (another
+    /// refresh with this merchant is under way, or too many wait for this payer), `quota_exceeded` (a budget is used up), and
+    /// `source_not_ready` or `recipient_not_ready` (no usable account).
+    pub async fn make_readable(
+        &self,
+        id: SessionId,
+        reader: Reader,
+        read: Option<ReadRequest>,
+    ) -> Result<ReadableBalance, SessionError> {
+        self.allowances.make_readable(id, reader, read).await
     }
-}
-
-/// Rounds of the background; one that was missed is not made up for.
-fn ticks(every: Duration) -> Interval {
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }
 
 /// Ids of events under a secret that only the spender's key can derive: Ed25519 signatures are deterministic, so every

@@ -11,15 +11,14 @@ use crate::{
         hold::{Hold, HoldId},
         reason::SessionReason,
         session::{Session, SessionId, SessionState},
-        signed,
     },
     facilitator::{
         Facilitator, SessionError, SessionRefusal,
         events::{Outsider, Subscription},
+        signed_reads::payers_keys,
     },
     ledger::LedgerError,
 };
-use solana_pubkey::Pubkey;
 
 /// A signed request to read what is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +27,15 @@ pub struct ReadRequest {
     pub at: UnixSeconds,
     /// Over [`signed::read_message`], by the session key or the user.
     pub signature: [u8; 64],
+}
+
+/// A session as one reader may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisibleSession {
+    /// The session.
+    pub session: Session,
+    /// Whether this reader may know its amounts.
+    pub amounts_visible: bool,
 }
 
 /// What became of a payment.
@@ -52,12 +60,12 @@ pub struct Listening {
 }
 
 impl Facilitator {
-    /// The session with this id, and whether its amounts may be told to this reader: with a session key only to a
-    /// request signed by it or by the user. Refuses with `session_not_found` and `signature_required`.
-    pub async fn session(&self, id: SessionId, read: Option<ReadRequest>) -> Result<(Session, bool), SessionError> {
-        let session = self.existing(id).await?;
-        let readable = self.may_read(&session, read)?;
-        Ok((session, readable))
+    /// The session with this id as this reader may see it: with a session key its amounts are visible only to a request
+    /// signed by that key or by the user. Refuses with `session_not_found` and `signature_required`.
+    pub async fn session(&self, id: SessionId, read: Option<ReadRequest>) -> Result<VisibleSession, SessionError> {
+        let session = self.core.existing(id).await?;
+        let amounts_visible = self.may_read(&session, read)?;
+        Ok(VisibleSession { session, amounts_visible })
     }
 
     /// What became of a payment, by its id or its nonce; by its nonce only to who may read the session.
@@ -69,20 +77,20 @@ impl Facilitator {
         name: &str,
         read: Option<ReadRequest>,
     ) -> Result<PaymentRecord, SessionError> {
-        let (session, readable) = self.session(session, read).await?;
+        let VisibleSession { session, amounts_visible: readable } = self.session(session, read).await?;
         let by_id = match name.parse::<HoldId>() {
-            Ok(id) => self.ledger.find_hold(id).await?.filter(|hold| hold.session == session.id),
+            Ok(id) => self.core.ledger.find_hold(id).await?.filter(|hold| hold.session == session.id),
             Err(_) => None,
         };
         let hold = match by_id {
             Some(hold) => Some(hold),
             // An id that is nobody's may be a nonce that looks like one.
-            None if readable => self.ledger.find_payment(session.id, name).await?,
+            None if readable => self.core.ledger.find_payment(session.id, name).await?,
             None if name.parse::<HoldId>().is_ok() => None,
             None => return Err(SessionRefusal::new(SessionReason::SignatureRequired).into()),
         };
         let hold = hold.ok_or_else(|| SessionRefusal::new(SessionReason::PaymentNotFound))?;
-        let times = self.ledger.payment_times(hold.id).await?;
+        let times = self.core.ledger.payment_times(hold.id).await?;
         Ok(PaymentRecord { hold, times, readable })
     }
 
@@ -98,8 +106,8 @@ impl Facilitator {
         after: Option<&str>,
         address: Option<u128>,
     ) -> Result<Listening, SessionError> {
-        let (session, readable) = self.session(id, read).await?;
-        if !readable {
+        let VisibleSession { session, amounts_visible } = self.session(id, read).await?;
+        if !amounts_visible {
             return Err(SessionRefusal::new(SessionReason::SignatureRequired).into());
         }
         let not_an_id = |_| {
@@ -110,7 +118,7 @@ impl Facilitator {
         };
         let after = after.map(|text| self.event_ids.read(session.id, text)).transpose().map_err(not_an_id)?;
         let outsider = Outsider { user: *session.user(), address };
-        let news = self.events.listen(session.id, outsider, &self.settings.reads).ok_or_else(|| {
+        let news = self.core.events.listen(session.id, outsider, &self.core.settings.reads).ok_or_else(|| {
             SessionRefusal::because(
                 SessionReason::QuotaExceeded,
                 "Too many listen; poll the session, or come back later.",
@@ -118,7 +126,7 @@ impl Facilitator {
         })?;
         let after = match after {
             Some(after) => after,
-            None => self.ledger.newest_position().await?,
+            None => self.core.ledger.newest_position().await?,
         };
         let ended = matches!(session.state, SessionState::Closed | SessionState::Rejected(_));
         Ok(Listening { news, after, ended })
@@ -131,41 +139,18 @@ impl Facilitator {
 
     /// What happened to a session after a position, at most `most` things. Whoever asks may read the session.
     pub async fn history(&self, session: SessionId, after: Position, most: usize) -> Result<History, LedgerError> {
-        self.ledger.history(session, after, most).await
-    }
-
-    /// The session with this id; refuses with `session_not_found`.
-    pub(crate) async fn existing(&self, id: SessionId) -> Result<Session, SessionError> {
-        let session = self.ledger.session(id).await?;
-        session.ok_or_else(|| SessionRefusal::new(SessionReason::SessionNotFound).into())
+        self.core.ledger.history(session, after, most).await
     }
 
     /// Whether this reader may know everything; a signature that is not good is refused even where none is needed.
     fn may_read(&self, session: &Session, read: Option<ReadRequest>) -> Result<bool, SessionRefusal> {
         let Some(read) = read else {
-            return Ok(session.intent.session_key.is_none() && !self.settings.reads.signed);
+            return Ok(session.intent.session_key.is_none() && !self.core.settings.reads.signed);
         };
-        if self.is_signed_read(session, &read, payers_keys(session)) {
+        if self.core.is_signed_read(session, &read, payers_keys(session)) {
             Ok(true)
         } else {
             Err(SessionRefusal::new(SessionReason::SignatureRequired))
         }
     }
-
-    /// Whether a request to read this session is signed by one of `signers`, and lately.
-    pub(crate) fn is_signed_read(&self, session: &Session, read: &ReadRequest, signers: [Option<Pubkey>; 2]) -> bool {
-        let message = signed::read_message(&session.id.to_string(), read.at);
-        let fresh = self.clock.now().abs_diff(read.at) <= signed::READ_VALID_SECONDS;
-        fresh && is_signed_by(signers, message.as_bytes(), &read.signature)
-    }
-}
-
-/// Who speaks for a session's payer: the session key where there is one, and the user.
-pub(crate) fn payers_keys(session: &Session) -> [Option<Pubkey>; 2] {
-    [session.intent.session_key, Some(session.intent.user)]
-}
-
-/// Whether one of `signers` signed `message`.
-pub(crate) fn is_signed_by(signers: [Option<Pubkey>; 2], message: &[u8], signature: &[u8; 64]) -> bool {
-    signers.iter().flatten().any(|key| signed::verify(key, message, signature))
 }

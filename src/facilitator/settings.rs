@@ -2,8 +2,10 @@
 
 use crate::{
     chain::transaction::SettleInstruction,
-    domain::{amount::Amount, budget::Budgets, hold::Exposure, network::Network, payment::PaymentLimits},
-    facilitator::funding::proof::FundingSettings,
+    domain::{
+        amount::Amount, budget::Budgets, funding::FundingPolicy, hold::Exposure, network::Network,
+        payment::PaymentLimits,
+    },
     programs::{Programs, ciphertext::EncryptionKey},
 };
 use solana_pubkey::Pubkey;
@@ -20,16 +22,17 @@ pub enum AllowancePolicy {
     Never,
 }
 
-/// How transfers share the way to the chain. See [`super::lanes`] and [`super::windows`] for why.
+/// How transfers share the way to the chain. See [`super::dispatch`] and
+/// [`super::locks::in_flight_limits`] for why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DispatchSettings {
     /// Transfers in flight together, at most.
     pub in_flight: usize,
-    /// The same from one payer's account.
+    /// Transfers in flight together from one payer's account.
     pub per_payer: usize,
-    /// The same to one merchant's account.
+    /// Transfers in flight together to one merchant's account.
     pub per_merchant: usize,
-    /// How long a lane whose callers come together waits after a landing for them to come back.
+    /// How long a queue whose callers come together waits after a landing for them to come back.
     pub gather: Duration,
     /// When a transfer is so late that another of the same session may overtake it.
     pub overtake_after: Duration,
@@ -48,7 +51,7 @@ impl Default for DispatchSettings {
     }
 }
 
-/// When decrypt allowances are bought apart from payments, and how often at most. See [`super::resting`].
+/// When decrypt allowances are bought apart from payments, and how often at most. See [`super::locks::idle_accounts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllowanceSettings {
     /// How long nothing may have waited for an account before it counts as being at rest.
@@ -120,7 +123,7 @@ impl Default for DeferredPolicy {
     }
 }
 
-/// How many requests may wait for the chain at once. See [`super::room`].
+/// How many requests may wait for the chain at once. See [`super::locks::wait_quota`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitingSettings {
     /// For transfers, openings and closes of one payer.
@@ -152,6 +155,31 @@ pub struct ReadPolicy {
 impl Default for ReadPolicy {
     fn default() -> Self {
         Self { signed: false, streams: 256, streams_per_user: 16, streams_per_ip: 64 }
+    }
+}
+
+/// What an operator decides about proofs and the monitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FundingSettings {
+    /// Whether proofs are taken and demanded.
+    pub policy: FundingPolicy,
+    /// How long ago an account may have been looked at for its proof to count, in seconds.
+    pub max_age: u64,
+    /// How often every account with an open session is looked at.
+    pub interval: Duration,
+    /// The most RPC requests that one round makes for histories; accounts themselves are always read.
+    pub requests_per_round: u32,
+}
+
+impl Default for FundingSettings {
+    /// Advisory, 60 seconds, looks every 15 seconds with at most 300 requests.
+    fn default() -> Self {
+        Self {
+            policy: FundingPolicy::Advisory,
+            max_age: 60,
+            interval: Duration::from_secs(15),
+            requests_per_round: 300,
+        }
     }
 }
 

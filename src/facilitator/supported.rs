@@ -40,13 +40,13 @@ pub struct Supported {
 impl Facilitator {
     /// What this facilitator serves.
     pub fn supported(&self) -> Supported {
-        let settings = &self.settings;
+        let settings = &self.core.settings;
         Supported {
             network: settings.network.clone(),
             asset: settings.asset,
             decimals: settings.decimals,
-            spender: self.keys.spender.pubkey(),
-            fee_payer: self.keys.fee_payer.pubkey(),
+            spender: self.core.keys.spender.pubkey(),
+            fee_payer: self.core.keys.fee_payer.pubkey(),
             signers: self.signers(),
             token_program: settings.programs.token,
             lightning_program: settings.programs.lightning,
@@ -59,8 +59,8 @@ impl Facilitator {
     }
 
     fn signers(&self) -> Vec<Pubkey> {
-        let mut signers = vec![self.keys.spender.pubkey()];
-        for key in self.fee_payers.all() {
+        let mut signers = vec![self.core.keys.spender.pubkey()];
+        for key in self.sponsor.fee_payers.all() {
             if !signers.contains(&key) {
                 signers.push(key);
             }

@@ -3,12 +3,12 @@
 use crate::{
     chain::{ChainAccount, ChainError},
     domain::{reason::SessionReason, session::Session},
-    facilitator::{Facilitator, SessionRefusal},
+    facilitator::{SessionRefusal, core::Core},
     programs::inco_token::{AccountState, IncoAccount},
 };
 use solana_pubkey::Pubkey;
 
-impl Facilitator {
+impl Core {
     /// The wallet's token account of the served asset.
     pub(crate) fn token_account(&self, wallet: &Pubkey) -> Pubkey {
         self.settings.programs.token_account(wallet, &self.settings.asset)
@@ -31,8 +31,8 @@ impl Facilitator {
         keys: &[Pubkey],
         at_least: u64,
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
-        let (slot, accounts) = self.chain.accounts_since(keys, at_least.max(self.watch.newest())).await?;
-        self.watch.saw(slot);
+        let (slot, accounts) = self.chain.accounts_since(keys, at_least.max(self.newest_slot.newest())).await?;
+        self.newest_slot.saw(slot);
         Ok((slot, accounts))
     }
 

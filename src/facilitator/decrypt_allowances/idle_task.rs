@@ -2,21 +2,21 @@
 
 use crate::{
     domain::session::SessionId,
-    facilitator::{Facilitator, settlement::sign::SignFailure, ticks},
+    facilitator::{decrypt_allowances::DecryptAllowances, settlement::sign::SignFailure, tasks::ticks},
     ledger::LedgerError,
 };
 use solana_pubkey::Pubkey;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-impl Facilitator {
+impl DecryptAllowances {
     /// Makes balances readable once their accounts are at rest, for as long as the service runs.
-    pub(crate) async fn watch_rest(self: Arc<Self>) {
-        let Some(every) = self.unread.every() else { return };
+    pub(crate) async fn idle_rounds(self: Arc<Self>) {
+        let Some(every) = self.locks.idle.every() else { return };
         let mut ticks = ticks(every);
         loop {
             ticks.tick().await;
-            for (account, session) in self.unread.at_rest(Instant::now()) {
+            for (account, session) in self.locks.idle.idle(Instant::now()) {
                 match self.refresh_at_rest(account, session).await {
                     Ok(()) => {}
                     Err(SignFailure::Refused { detail, .. }) => tracing::info!(detail, "a balance stays unreadable"),
@@ -29,15 +29,15 @@ impl Facilitator {
 
     /// The payer's and the merchant's balance together if both rest, else the one that does.
     async fn refresh_at_rest(self: &Arc<Self>, account: Pubkey, session: SessionId) -> Result<(), SignFailure> {
-        let Some(session) = self.ledger.session(session).await? else { return Ok(()) };
-        let accounts = self.accounts_of(&session);
+        let Some(session) = self.core.ledger.session(session).await? else { return Ok(()) };
+        let accounts = self.core.accounts_of(&session);
         let now = Instant::now();
         // While its payer opens a session it is left for the next look, so that nobody else's waits for that opening.
-        if self.gates.try_paying(session.user(), &session.intent.asset).is_none() {
+        if self.locks.openings.try_payment(session.user(), &session.intent.asset).is_none() {
             return Ok(());
         }
         if self.may_move_zero(&session)
-            && let Some(_buying) = self.unread.claim_at_rest(&accounts, now)
+            && let Some(_buying) = self.locks.idle.purchase_for_idle(&accounts, now)
         {
             if !self.refresh_both(&session, None).await?.is_readable() {
                 // Somebody moved one of them first, or we are the payer's delegate no more.
@@ -47,21 +47,21 @@ impl Facilitator {
             }
             return Ok(());
         }
-        let Some(_buying) = self.unread.claim_at_rest(&[account], now) else { return Ok(()) };
+        let Some(_buying) = self.locks.idle.purchase_for_idle(&[account], now) else { return Ok(()) };
         let wallet = if account == accounts[0] { *session.user() } else { session.intent.recipient };
         self.refresh_one(&session, wallet).await?;
         Ok(())
     }
 
     /// What moved before the start, so that it is made readable as if it had been seen.
-    pub(crate) async fn remember_rest(&self) -> Result<(), LedgerError> {
-        let now = self.clock.now();
-        let since = now.saturating_sub(self.settings.allowances.max_age.as_secs());
-        for last in self.ledger.transfers_since(since).await? {
-            let Some(session) = self.ledger.session(last.session).await? else { continue };
+    pub(crate) async fn restore_idle(&self) -> Result<(), LedgerError> {
+        let now = self.core.clock.now();
+        let since = now.saturating_sub(self.core.settings.allowances.max_age.as_secs());
+        for last in self.core.ledger.transfers_since(since).await? {
+            let Some(session) = self.core.ledger.session(last.session).await? else { continue };
             let ago = |at: u64| Duration::from_secs(now.saturating_sub(at));
-            let (accounts, seen) = (self.accounts_of(&session), Instant::now());
-            self.unread.remember(session.id, accounts, ago(last.moved), last.bought.map(ago), seen);
+            let (accounts, seen) = (self.core.accounts_of(&session), Instant::now());
+            self.locks.idle.restore(session.id, accounts, ago(last.moved), last.bought.map(ago), seen);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! with its own purpose like everything we send, and what is missing is read from the chain before rent is spent: payments
 //! come first, so accounts that do not come free in a while are left for later.
 //!
-//! At rest ([`Facilitator::watch_rest`]) one transfer from payer to merchant, signed by us as the payer's delegate, makes
+//! At rest ([`Facilitator::idle_rounds`]) one transfer from payer to merchant, signed by us as the payer's delegate, makes
 //! both balances readable at the price of two allowances; on request it is the same where both are quiet. Else the source
 //! is the spender's own token account: made once, at the first need, and it never holds anything.
 
@@ -17,11 +17,11 @@ use crate::{
         settlement::{Attempt, Purpose},
     },
     facilitator::{
-        Facilitator,
-        locks::account_locks::AccountsHeld,
+        decrypt_allowances::DecryptAllowances,
+        locks::account_locks::LockedAccounts,
         settlement::{
             sign::SignFailure,
-            simulate::{Draft, Unmeasured},
+            simulate::{NotSimulated, TransferDraft},
         },
         token_accounts::decoded,
     },
@@ -67,7 +67,7 @@ struct Pair {
     reader: Option<Pubkey>,
 }
 
-impl Facilitator {
+impl DecryptAllowances {
     /// Makes the balance of one of a session's wallets readable, and the other's with it where both are quiet: it costs the
     /// same.
     pub(crate) async fn refresh_wallet(
@@ -75,7 +75,7 @@ impl Facilitator {
         session: &Session,
         wallet: Pubkey,
     ) -> Result<Refreshed, SignFailure> {
-        if self.may_move_zero(session) && self.unread.are_quiet(&self.accounts_of(session)) {
+        if self.may_move_zero(session) && self.locks.idle.are_quiet(&self.core.accounts_of(session)) {
             let bought = self.refresh_both(session, Some(wallet)).await?;
             if !matches!(bought, Refreshed::Failed | Refreshed::NotReady | Refreshed::Busy) {
                 return Ok(bought);
@@ -93,17 +93,19 @@ impl Facilitator {
     ) -> Result<Refreshed, SignFailure> {
         // An opening reads what was approved: where a transfer lowers that, even one of zero, it has to wait; and nobody
         // waits here for an opening, which may take its time.
-        let Some(_open) = self.gates.try_paying(session.user(), &session.intent.asset) else {
+        let Some(_open) = self.locks.openings.try_payment(session.user(), &session.intent.asset) else {
             return Ok(Refreshed::Busy);
         };
         let pair = Pair { payer: *session.user(), payee: session.intent.recipient, reader };
-        let accounts = self.accounts_of(session);
+        let accounts = self.core.accounts_of(session);
         let [source, destination] = accounts;
-        let Some(held) = self.gates.alone_in_time(source, destination).await else { return Ok(Refreshed::Busy) };
+        let Some(held) = self.locks.accounts.exclusive_in_time(source, destination).await else {
+            return Ok(Refreshed::Busy);
+        };
         let bought = self.buy(session, pair, held).await?;
         if bought.is_readable() && (reader.is_none() || bought != Refreshed::Readable) {
             for account in &accounts {
-                self.unread.is_readable(account);
+                self.locks.idle.mark_readable(account);
             }
         }
         Ok(bought)
@@ -115,23 +117,23 @@ impl Facilitator {
         session: &Session,
         wallet: Pubkey,
     ) -> Result<Refreshed, SignFailure> {
-        let pair = Pair { payer: self.keys.spender.pubkey(), payee: wallet, reader: Some(wallet) };
+        let pair = Pair { payer: self.core.keys.spender.pubkey(), payee: wallet, reader: Some(wallet) };
         if pair.payer == pair.payee {
             return Ok(Refreshed::NotReady);
         }
-        self.ensure_own_account().await?;
-        let (own, account) = (self.token_account(&pair.payer), self.token_account(&wallet));
-        let Some(held) = self.gates.own_first(own, account).await else { return Ok(Refreshed::Busy) };
+        self.dispatch.ensure_own_account().await?;
+        let (own, account) = (self.core.token_account(&pair.payer), self.core.token_account(&wallet));
+        let Some(held) = self.locks.accounts.own_then(own, account).await else { return Ok(Refreshed::Busy) };
         let bought = self.buy(session, pair, held).await?;
         if bought.is_readable() {
-            self.unread.is_readable(&account);
+            self.locks.idle.mark_readable(&account);
         }
         Ok(bought)
     }
 
     /// Whether a wallet can read its balance as it stands, in two reads and behind no gate; `None` without a usable account.
     pub(crate) async fn can_read(&self, wallet: &Pubkey) -> Result<Option<bool>, SignFailure> {
-        let found = self.account(&self.token_account(wallet)).await?;
+        let found = self.core.account(&self.core.token_account(wallet)).await?;
         let Some(account) = decoded(found).filter(|account| account.state == AccountState::Initialised) else {
             return Ok(None);
         };
@@ -139,28 +141,28 @@ impl Facilitator {
             // What has no handle has never held anything.
             return Ok(Some(true));
         }
-        let allowance = self.settings.programs.decrypt_allowance(account.amount, wallet);
-        Ok(Some(self.account(&allowance).await?.is_some()))
+        let allowance = self.core.settings.programs.decrypt_allowance(account.amount, wallet);
+        Ok(Some(self.core.account(&allowance).await?.is_some()))
     }
 
     async fn buy(
         self: &Arc<Self>,
         session: &Session,
         pair: Pair,
-        held: AccountsHeld,
+        held: LockedAccounts,
     ) -> Result<Refreshed, SignFailure> {
         match self.missing(&pair, &held).await? {
             None => return Ok(Refreshed::NotReady),
             Some(0) => return Ok(Refreshed::Readable),
             Some(_) => {}
         }
-        if !self.may_buy_allowances(session) {
+        if !self.sponsor.may_buy_allowances(session) {
             return Ok(Refreshed::OverBudget);
         }
         let Some(attempt) = self.sign_refresh(session, &pair, &held).await? else {
             return Ok(Refreshed::Failed);
         };
-        let errand = self.run_errand(attempt, Purpose::Refresh, Some(session.id), Some(held)).await?;
+        let errand = self.dispatch.send_own(attempt, Purpose::Refresh, Some(session.id), Some(held)).await?;
         Ok(match errand.settlement.signature {
             _ if errand.over.is_some() => Refreshed::OverBudget,
             Some(signature) if errand.is_done() => Refreshed::Bought(signature),
@@ -169,8 +171,8 @@ impl Facilitator {
     }
 
     /// How many of the pair's wallets cannot read their balance; `None` when an account is not there or frozen.
-    async fn missing(&self, pair: &Pair, held: &AccountsHeld) -> Result<Option<usize>, SignFailure> {
-        let accounts = self.chain.accounts(&held.accounts()).await?;
+    async fn missing(&self, pair: &Pair, held: &LockedAccounts) -> Result<Option<usize>, SignFailure> {
+        let accounts = self.core.chain.accounts(&held.accounts()).await?;
         let usable = accounts.into_iter().filter_map(decoded);
         let usable: Vec<_> = usable.filter(|account| account.state == AccountState::Initialised).collect();
         let [source, destination] = usable.as_slice() else { return Ok(None) };
@@ -178,9 +180,9 @@ impl Facilitator {
             .into_iter()
             // What has no handle has never held anything.
             .filter(|(wallet, account)| pair.reader.is_none_or(|reader| reader == *wallet) && account.amount != 0)
-            .map(|(wallet, account)| self.settings.programs.decrypt_allowance(account.amount, &wallet))
+            .map(|(wallet, account)| self.core.settings.programs.decrypt_allowance(account.amount, &wallet))
             .collect();
-        let found = self.chain.accounts(&wanted).await?;
+        let found = self.core.chain.accounts(&wanted).await?;
         Ok(Some(found.iter().filter(|account| account.is_none()).count()))
     }
 
@@ -189,12 +191,12 @@ impl Facilitator {
         &self,
         session: &Session,
         pair: &Pair,
-        held: &AccountsHeld,
+        held: &LockedAccounts,
     ) -> Result<Option<Attempt>, SignFailure> {
-        let payer = self.afford(session, |_| true)?;
-        let blockhash = self.chain.latest_blockhash().await?;
+        let payer = self.sponsor.afford(session, |_| true)?;
+        let blockhash = self.core.chain.latest_blockhash().await?;
         let [source, destination] = held.accounts();
-        let mut draft = Draft {
+        let mut draft = TransferDraft {
             fee_payer: payer.pubkey(),
             // Needs no word of the payer: the spender is owner or delegate.
             instruction: SettleInstruction::Transfer,
@@ -204,26 +206,26 @@ impl Facilitator {
             transfer: Transfer {
                 source,
                 destination,
-                authority: self.keys.spender.pubkey(),
-                ciphertext: ciphertext::encrypt(&self.settings.encryption_key, 0, &*self.chance),
+                authority: self.core.keys.spender.pubkey(),
+                ciphertext: ciphertext::encrypt(&self.core.settings.encryption_key, 0, &*self.core.chance),
                 allowances: None,
             },
         };
-        match self.name_allowances(&mut draft, blockhash).await {
+        match self.settlements.name_allowances(&mut draft, blockhash).await {
             Ok(()) if draft.transfer.allowances.is_some() => {}
             Ok(()) => return Ok(None),
-            Err(Unmeasured::WouldFail(error)) => {
+            Err(NotSimulated::WouldFail(error)) => {
                 tracing::info!(error, "a balance cannot be made readable");
                 return Ok(None);
             }
-            Err(Unmeasured::Failed(failure)) => return Err(failure),
+            Err(NotSimulated::Failed(failure)) => return Err(failure),
         }
-        self.sign_draft((self.next_settlement_id(), 1), &draft, &*payer, blockhash).await.map(Some)
+        self.settlements.sign_draft((self.core.next_settlement_id(), 1), &draft, &*payer, blockhash).await.map(Some)
     }
 
     /// Whether a transfer of zero by the delegate disturbs nothing: where transfers lower the delegated amount, they
     /// change its handle too, and an amount that is still to be checked could not be read any more.
     pub(crate) fn may_move_zero(&self, session: &Session) -> bool {
-        !(self.settings.delegation_lowers && session.cap_check == CapCheck::Unverified)
+        !(self.core.settings.delegation_lowers && session.cap_check == CapCheck::Unverified)
     }
 }

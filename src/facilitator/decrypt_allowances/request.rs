@@ -10,8 +10,10 @@ use crate::{
         session::{Session, SessionId},
     },
     facilitator::{
-        Facilitator, ReadRequest, SessionError, SessionRefusal, decrypt_allowances::refresh::Refreshed,
-        reads::payers_keys, settlement::sign::SignFailure,
+        ReadRequest, SessionError, SessionRefusal,
+        decrypt_allowances::{DecryptAllowances, refresh::Refreshed},
+        settlement::sign::SignFailure,
+        signed_reads::payers_keys,
     },
 };
 use solana_pubkey::Pubkey;
@@ -109,20 +111,20 @@ impl Requests {
     }
 }
 
-impl Facilitator {
+impl DecryptAllowances {
     /// Makes sure that a wallet of this session can decrypt its balance.
     ///
     /// Refuses with `session_not_found`, `signature_required` (the request is not signed by the wallet it is for, or is
     /// too old), `refresh_too_soon` (rent was spent for it lately, or it was asked for too often), `session_busy` (another
     /// refresh with this merchant is under way, or too many wait for this payer), `quota_exceeded` (a budget is used up), and
     /// `source_not_ready` or `recipient_not_ready` (no usable account).
-    pub async fn make_readable(
+    pub(crate) async fn make_readable(
         self: &Arc<Self>,
         id: SessionId,
         reader: Reader,
         read: Option<ReadRequest>,
     ) -> Result<ReadableBalance, SessionError> {
-        let session = self.existing(id).await?;
+        let session = self.core.existing(id).await?;
         if !read.is_some_and(|read| self.is_signed_for(&session, reader, &read)) {
             let detail = "a refresh is signed like a read, by the wallet it is for or the session key";
             return Err(SessionRefusal::because(SessionReason::SignatureRequired, detail).about(id).into());
@@ -132,9 +134,9 @@ impl Facilitator {
             Reader::Merchant => (session.intent.recipient, SessionReason::RecipientNotReady),
         };
         let busy = || SessionRefusal::new(SessionReason::SessionBusy).about(id);
-        let _seat = self.rooms.users.enter(*session.user()).ok_or_else(busy)?;
-        let account = self.token_account(&wallet);
-        let interval = self.settings.allowances.request_interval;
+        let _seat = self.locks.waits.users.acquire(*session.user()).ok_or_else(busy)?;
+        let account = self.core.token_account(&wallet);
+        let interval = self.core.settings.allowances.request_interval;
         let too_soon = |wait: Duration| {
             SessionRefusal::new(SessionReason::RefreshTooSoon).about(id).again_in(Some(wait.as_secs() + 1))
         };
@@ -145,14 +147,14 @@ impl Facilitator {
             None => return Err(SessionRefusal::new(not_ready).about(id).into()),
         }
         // One at a time for a merchant's account: each takes it for itself, and payments stand in line behind it.
-        let Some(turn) = self.refreshing.claim_owned(self.token_account(&session.intent.recipient)) else {
+        let Some(turn) = self.refreshing.start_owned(self.core.token_account(&session.intent.recipient)) else {
             return Err(busy().into());
         };
         // Before it stands in any line: of many requests for one account, one does.
         self.requests.take(&account, interval, Instant::now()).map_err(too_soon)?;
         // Apart from the caller: one who hangs up does not leave half of it behind.
         let this = Arc::clone(self);
-        let told = self.spawn_apart(async move {
+        let told = self.core.tasks.spawn_detached(async move {
             let refreshed = this.refresh_wallet(&session, wallet).await;
             if matches!(refreshed, Err(_) | Ok(Refreshed::Readable | Refreshed::NotReady | Refreshed::Busy)) {
                 // Nothing was sent that is known of: asking again may help.
@@ -161,7 +163,7 @@ impl Facilitator {
             drop(turn);
             refreshed
         });
-        let answer = tokio::time::timeout(self.settings.answer_deadline, told).await;
+        let answer = tokio::time::timeout(self.core.settings.answer_deadline, told).await;
         let unavailable = |cause: &str| SessionError::Unavailable { retry_after: 2, source: cause.into() };
         let refreshed = answer.ok().and_then(Result::ok).ok_or_else(|| unavailable("the refresh takes its time"))?;
         match refreshed.map_err(open_error)? {
@@ -180,7 +182,7 @@ impl Facilitator {
             Reader::User => [session_key, user],
             Reader::Merchant => [None, Some(session.intent.recipient)],
         };
-        self.is_signed_read(session, read, signers)
+        self.core.is_signed_read(session, read, signers)
     }
 }
 

@@ -1,6 +1,48 @@
-//! Dispatch: which holds are carried together.
+//! Dispatch: which holds are carried together, and who has them carried.
+//!
+//! Owns one queue for each session with waiting holds, and the counters of what waits by promise. Plans settlements, takes
+//! the locks they need, has them driven ([`super::settlement`]) and learns from the outcome what came back. Decides nothing
+//! about when promises are due or given up ([`super::deferred`]) and answers no caller.
 
+pub(crate) mod after;
 pub(crate) mod deferred_counters;
 pub(crate) mod own_transactions;
 pub(crate) mod queue_state;
+pub(crate) mod resume;
 pub(crate) mod session_queue;
+
+use crate::facilitator::{core::Core, locks::Locks, settlement::Settlements, sponsor::Sponsor};
+use deferred_counters::DeferredCounters;
+use queue_state::SessionQueues;
+use std::sync::{Arc, atomic::AtomicBool};
+
+/// Plans settlements and has them carried.
+pub(crate) struct Dispatch {
+    core: Arc<Core>,
+    locks: Arc<Locks>,
+    sponsor: Arc<Sponsor>,
+    settlements: Arc<Settlements>,
+    pub(crate) queues: SessionQueues,
+    pub(crate) counters: DeferredCounters,
+    /// Whether the task runs that watches what has landed.
+    watches_finality: AtomicBool,
+}
+
+impl Dispatch {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        locks: Arc<Locks>,
+        sponsor: Arc<Sponsor>,
+        settlements: Arc<Settlements>,
+    ) -> Self {
+        Self {
+            core,
+            locks,
+            sponsor,
+            settlements,
+            queues: SessionQueues::default(),
+            counters: DeferredCounters::default(),
+            watches_finality: AtomicBool::new(false),
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! What is sent for ourselves, and for no payment: journalled, budgeted and driven like everything we send.
+//! Transactions that are sent on our own behalf and for no payment: journalled, budgeted and driven like everything we send.
 
 use crate::{
     domain::{
@@ -7,70 +7,72 @@ use crate::{
         settlement::{Attempt, Purpose, Settlement, State},
     },
     facilitator::{
-        Facilitator,
-        locks::account_locks::AccountsHeld,
+        dispatch::Dispatch,
+        locks::account_locks::LockedAccounts,
         settlement::{driver::Until, sign::SignFailure},
     },
     ledger::{LedgerError, Signed, Work},
 };
 use std::sync::Arc;
 
-/// What became of an errand.
-pub(crate) struct Errand {
-    /// As it stands now: landed or at its end, unless somebody else drives it.
+/// What became of a transaction of our own.
+pub(crate) struct OwnTransaction {
+    /// As it stands now: landed or at its end, unless another task drives it.
     pub(crate) settlement: Settlement,
     /// The budget that kept it from being sent.
     pub(crate) over: Option<OverBudget>,
 }
 
-impl Errand {
+impl OwnTransaction {
     /// Whether it has had its effect.
     pub(crate) const fn is_done(&self) -> bool {
         matches!(self.settlement.state, State::Landed | State::Settled)
     }
 }
 
-impl Facilitator {
+impl Dispatch {
     /// Journals a signed transaction under a purpose of its own, and drives it until it has landed or come to nothing. The
-    /// accounts it moves are `held` meanwhile.
-    pub(crate) async fn run_errand(
+    /// accounts it moves are `locked` meanwhile.
+    pub(crate) async fn send_own(
         self: &Arc<Self>,
         attempt: Attempt,
         purpose: Purpose,
         session: Option<SessionId>,
-        held: Option<AccountsHeld>,
-    ) -> Result<Errand, LedgerError> {
+        locked: Option<LockedAccounts>,
+    ) -> Result<OwnTransaction, LedgerError> {
         let buys = attempt.bears_allowances;
         // From before it exists: a background round that finds it unfinished would leave us without its end.
-        let _claim = self.resuming.claim(attempt.settlement);
-        let now = self.clock.now();
-        let settlement = self.ledger.plan_other(attempt.settlement, purpose, session, now).await?;
-        let (work, over) = match self.ledger.record_signed(&settlement, attempt, now).await? {
+        let _queued = self.settlements.queued.start(attempt.settlement);
+        let now = self.core.clock.now();
+        let settlement = self.core.ledger.plan_other(attempt.settlement, purpose, session, now).await?;
+        let (work, over) = match self.core.ledger.record_signed(&settlement, attempt, now).await? {
             Signed::Recorded { settlement, attempt } => (Work { settlement, attempt: Some(attempt) }, None),
             Signed::OverBudget(over) => {
-                self.heed_over_budget(&settlement, buys, &over).await?;
+                self.sponsor.heed_over_budget(&settlement, buys, &over).await?;
                 // Nothing was signed, so the driver gives it up.
                 (Work { settlement, attempt: None }, Some(over))
             }
         };
-        let settlement = self.drive_holding(work, Until::Landed, held).await;
-        Ok(Errand { settlement, over })
+        let settlement = self.carry(work, Until::Landed, locked).await;
+        Ok(OwnTransaction { settlement, over })
     }
 
-    /// The spender's own token account; created once, at our cost, when it is first needed.
+    /// Makes sure that the spender's own token account exists; created once, at our cost, when it is first needed.
     pub(crate) async fn ensure_own_account(self: &Arc<Self>) -> Result<(), SignFailure> {
-        let spender = self.keys.spender.pubkey();
-        let account = self.token_account(&spender);
+        let core = &self.core;
+        let spender = core.keys.spender.pubkey();
+        let account = core.token_account(&spender);
         // One creation at a time: whoever comes second finds it there.
-        let _held = self.gates.account(&account).await;
+        let _locked = self.locks.accounts.one(&account).await;
         // Never created anew when it is there: on a frozen one the instruction would reset it.
-        if self.is_made(&account).await? {
+        if core.is_made(&account).await? {
             return Ok(());
         }
-        let attempt = self.sign_account((self.next_settlement_id(), 1), &spender, &*self.keys.fee_payer).await?;
-        let errand = self.run_errand(attempt, Purpose::Probe, None, None).await?;
-        if errand.is_done() {
-            self.check_rent_of(errand.settlement.id).await?;
+        let id = (core.next_settlement_id(), 1);
+        let attempt = self.settlements.sign_account(id, &spender, &*core.keys.fee_payer).await?;
+        let own = self.send_own(attempt, Purpose::Probe, None, None).await?;
+        if own.is_done() {
+            self.sponsor.check_rent_of(own.settlement.id).await?;
             Ok(())
         } else {
             Err(SignFailure::Unavailable("the spender's token account is not there yet".to_owned()))

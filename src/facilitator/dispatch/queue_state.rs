@@ -1,4 +1,4 @@
-//! Which lanes run, and what each is to know.
+//! Which queues run, and what each is to know.
 
 use crate::domain::session::SessionId;
 use std::{
@@ -10,80 +10,87 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// One session's lane.
+/// One session's queue.
 #[derive(Default)]
-pub(crate) struct Lane {
-    /// For how many holds it was woken since it last took what waits: about as many wait.
-    pub(crate) woken: AtomicUsize,
-    /// Whether promises may go without a payment that somebody waits for: a trigger of theirs was reached since what waits
+pub(crate) struct SessionQueue {
+    /// Of how many holds it was notified since it last took what waits: about as many wait.
+    pub(crate) pending: AtomicUsize,
+    /// Whether promises may go without a payment that a caller waits for: a trigger of theirs was reached since what waits
     /// was last taken, or a transfer that had them along left some behind.
     pub(crate) due: AtomicBool,
-    /// Transfers of this lane in flight.
-    pub(crate) flying: AtomicUsize,
-    /// Rings when it is woken and when a transfer has come to its end.
-    pub(crate) bell: Notify,
+    /// Transfers of this queue in flight.
+    pub(crate) in_flight: AtomicUsize,
+    /// Told when the queue is notified and when a transfer has come to its end.
+    pub(crate) changed: Notify,
 }
 
-/// A transfer in the air. Dropped when it has landed or died, and whatever else becomes of its task.
-pub(crate) struct Flight(Arc<Lane>);
+/// A transfer in flight. Dropped when it has landed or died, and whatever else becomes of its task.
+pub(crate) struct InFlight(Arc<SessionQueue>);
 
-impl Flight {
-    pub(crate) fn of(lane: &Arc<Lane>) -> Self {
-        lane.flying.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(lane))
+impl InFlight {
+    pub(crate) fn of(queue: &Arc<SessionQueue>) -> Self {
+        queue.in_flight.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(queue))
     }
 }
 
-impl Drop for Flight {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.flying.fetch_sub(1, Ordering::SeqCst);
-        self.0.bell.notify_one();
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.0.changed.notify_one();
     }
 }
 
-/// Lanes that run.
+/// Queues that are being worked off. A hint: a queue that nobody works off is found by the background round.
 #[derive(Default)]
-pub(crate) struct Lanes {
-    running: Mutex<HashMap<SessionId, Arc<Lane>>>,
-    /// Told whenever a settlement ends: an opening waits for the user's lanes to drain.
-    pub(crate) progress: Notify,
-}
+pub(crate) struct SessionQueues(Mutex<HashMap<SessionId, Arc<SessionQueue>>>);
 
-impl Lanes {
-    fn running(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Lane>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+impl SessionQueues {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<SessionQueue>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes a session's lane for about so many holds, at least one; `due` when promises are among its reasons. The new
-    /// lane when the caller has to run it.
-    pub(crate) fn wake(&self, session: SessionId, about: usize, due: bool) -> Option<Arc<Lane>> {
-        let mut running = self.running();
+    /// Notifies a session's queue of a payment. The new queue when the caller has to work it off.
+    pub(crate) fn notify(&self, session: SessionId) -> Option<Arc<SessionQueue>> {
+        self.add(session, |queue| _ = queue.pending.fetch_add(1, Ordering::SeqCst))
+    }
+
+    /// Notifies a session's queue of about so many promises that are due, at least one. The new queue when the caller has to
+    /// work it off.
+    pub(crate) fn notify_for_promises(&self, session: SessionId, about: usize) -> Option<Arc<SessionQueue>> {
+        self.add(session, |queue| {
+            queue.due.store(true, Ordering::SeqCst);
+            queue.pending.fetch_add(about.max(1), Ordering::SeqCst);
+        })
+    }
+
+    fn add(&self, session: SessionId, change: impl FnOnce(&SessionQueue)) -> Option<Arc<SessionQueue>> {
+        let mut running = self.lock();
         let known = running.get(&session).cloned();
-        let lane = known.clone().unwrap_or_default();
-        lane.due.fetch_or(due, Ordering::SeqCst);
-        lane.woken.fetch_add(about.max(1), Ordering::SeqCst);
-        lane.bell.notify_one();
+        let queue = known.clone().unwrap_or_default();
+        change(&queue);
+        queue.changed.notify_one();
         if known.is_some() {
             return None;
         }
-        running.insert(session, Arc::clone(&lane));
-        Some(lane)
+        running.insert(session, Arc::clone(&queue));
+        Some(queue)
     }
 
-    /// True when the lane may end: nobody woke it since it last looked.
-    pub(crate) fn rest(&self, session: SessionId, lane: &Lane) -> bool {
-        let mut running = self.running();
-        let rests = lane.woken.load(Ordering::SeqCst) == 0;
-        if rests {
+    /// Takes a queue off the list unless it was notified since it last looked. True when it may end.
+    pub(crate) fn retire(&self, session: SessionId, queue: &SessionQueue) -> bool {
+        let mut running = self.lock();
+        let retires = queue.pending.load(Ordering::SeqCst) == 0;
+        if retires {
             running.remove(&session);
         }
-        rests
+        retires
     }
 
-    /// Ends a lane that did not come to its own end: the next wake-up starts another.
-    pub(crate) fn abandon(&self, session: SessionId, lane: &Arc<Lane>) {
-        let mut running = self.running();
-        if running.get(&session).is_some_and(|known| Arc::ptr_eq(known, lane)) {
+    /// Takes a queue off the list that did not come to its own end: the next notification starts another.
+    pub(crate) fn abandon(&self, session: SessionId, queue: &Arc<SessionQueue>) {
+        let mut running = self.lock();
+        if running.get(&session).is_some_and(|known| Arc::ptr_eq(known, queue)) {
             running.remove(&session);
         }
     }
@@ -98,46 +105,46 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_rests_only_when_nobody_woke_it_since_it_looked() {
-        let lanes = Lanes::default();
-        let lane = lanes.wake(session(), 1, false);
-        assert!(lane.is_some() && lanes.wake(session(), 1, false).is_none(), "one lane for a session");
-        let lane = lane.unwrap_or_default();
-        assert_eq!(lane.woken.load(Ordering::SeqCst), 2);
-        assert!(!lanes.rest(session(), &lane));
-        lane.woken.store(0, Ordering::SeqCst);
-        assert!(lanes.rest(session(), &lane));
-        assert!(lanes.wake(session(), 1, false).is_some());
+    fn a_queue_retires_only_when_it_was_not_notified_since_it_looked() {
+        let queues = SessionQueues::default();
+        let queue = queues.notify(session());
+        assert!(queue.is_some() && queues.notify(session()).is_none(), "one queue for a session");
+        let queue = queue.unwrap_or_default();
+        assert_eq!(queue.pending.load(Ordering::SeqCst), 2);
+        assert!(!queues.retire(session(), &queue));
+        queue.pending.store(0, Ordering::SeqCst);
+        assert!(queues.retire(session(), &queue));
+        assert!(queues.notify(session()).is_some());
     }
 
     #[test]
     fn a_payment_that_comes_after_a_trigger_does_not_take_it_back() {
-        let lanes = Lanes::default();
-        let lane = lanes.wake(session(), 1, false).unwrap_or_default();
-        assert!(!lane.due.load(Ordering::SeqCst));
-        for due in [true, false] {
-            assert!(lanes.wake(session(), 1, due).is_none());
-            assert!(lane.due.load(Ordering::SeqCst));
-        }
+        let queues = SessionQueues::default();
+        let queue = queues.notify(session()).unwrap_or_default();
+        assert!(!queue.due.load(Ordering::SeqCst));
+        assert!(queues.notify_for_promises(session(), 1).is_none());
+        assert!(queue.due.load(Ordering::SeqCst));
+        assert!(queues.notify(session()).is_none());
+        assert!(queue.due.load(Ordering::SeqCst));
     }
 
     #[test]
-    fn a_lane_whose_task_is_gone_does_not_keep_the_next_from_starting() {
-        let lanes = Lanes::default();
-        let lane = lanes.wake(session(), 1, false).unwrap_or_default();
-        lanes.abandon(session(), &lane);
-        let next = lanes.wake(session(), 1, false);
+    fn a_queue_whose_task_is_gone_does_not_keep_the_next_from_starting() {
+        let queues = SessionQueues::default();
+        let queue = queues.notify(session()).unwrap_or_default();
+        queues.abandon(session(), &queue);
+        let next = queues.notify(session());
         assert!(next.is_some());
-        lanes.abandon(session(), &lane);
-        assert!(lanes.wake(session(), 1, false).is_none(), "another one's lane is left alone");
+        queues.abandon(session(), &queue);
+        assert!(queues.notify(session()).is_none(), "another one's queue is left alone");
     }
 
     #[test]
-    fn a_flight_ends_whatever_becomes_of_its_task() {
-        let lane = Arc::new(Lane::default());
-        let flight = Flight::of(&lane);
-        assert_eq!(lane.flying.load(Ordering::SeqCst), 1);
-        drop(flight);
-        assert_eq!(lane.flying.load(Ordering::SeqCst), 0);
+    fn a_transfer_in_flight_ends_whatever_becomes_of_its_task() {
+        let queue = Arc::new(SessionQueue::default());
+        let transfer = InFlight::of(&queue);
+        assert_eq!(queue.in_flight.load(Ordering::SeqCst), 1);
+        drop(transfer);
+        assert_eq!(queue.in_flight.load(Ordering::SeqCst), 0);
     }
 }

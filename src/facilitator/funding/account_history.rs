@@ -10,7 +10,7 @@ use crate::{
         history::{Listed, MAX_PAGE, Page, SeenTransaction},
     },
     domain::funding::{Bound, Examined, Foreign, Lost},
-    facilitator::Facilitator,
+    facilitator::funding::FundingMonitor,
     ledger::LedgerError,
 };
 use solana_pubkey::Pubkey;
@@ -59,7 +59,7 @@ struct Unread {
     too_long: bool,
 }
 
-impl Facilitator {
+impl FundingMonitor {
     /// Examines what happened to `account` since `bound` was last examined, on a node that knows `slot`. `harmless` are
     /// entries that were found so before; it is left as those that will be listed again or, when the examination is cut
     /// off, with those that were found until then.
@@ -71,8 +71,8 @@ impl Facilitator {
         harmless: &mut HashSet<Signature>,
         budget: &mut Budget,
     ) -> Result<Examined, ExamineError> {
-        let account = self.token_account(owner);
-        let unread = self.unread(&account, bound, slot, budget).await?;
+        let account = self.core.token_account(owner);
+        let unread = self.unread_history(&account, bound, slot, budget).await?;
         let of = bound.slot;
         let lost = |lost, at| Examined { of, up_to: bound.examined, is_final: false, lost: Some((lost, at)) };
         if unread.too_long {
@@ -88,7 +88,7 @@ impl Facilitator {
         Ok(Examined { of, up_to, is_final, lost: None })
     }
 
-    async fn unread(
+    async fn unread_history(
         &self,
         account: &Pubkey,
         bound: &Bound,
@@ -100,7 +100,7 @@ impl Facilitator {
             budget.spend()?;
             let limit = if number == 0 { FIRST_PAGE } else { MAX_PAGE };
             let before = unread.later.last().map(|listed| listed.signature);
-            let page = self.chain.history(account, Page { before, limit, at_least: slot }).await?;
+            let page = self.core.chain.history(account, Page { before, limit, at_least: slot }).await?;
             let whole = page.len() < limit;
             for listed in page {
                 if listed.slot <= bound.examined {
@@ -130,16 +130,16 @@ impl Facilitator {
         let unknown: Vec<&Listed> =
             later.iter().filter(|listed| !listed.failed && !harmless.contains(&listed.signature)).collect();
         let signatures: Vec<Signature> = unknown.iter().map(|listed| listed.signature).collect();
-        let ours: HashSet<Signature> = self.ledger.ours(&signatures).await?.into_iter().collect();
-        let (account, mut all) = (self.token_account(owner), true);
+        let ours: HashSet<Signature> = self.core.ledger.ours(&signatures).await?.into_iter().collect();
+        let (account, mut all) = (self.core.token_account(owner), true);
         for listed in unknown.into_iter().filter(|listed| !ours.contains(&listed.signature)) {
             budget.spend()?;
-            let Some(seen) = self.chain.transaction(&listed.signature).await? else {
+            let Some(seen) = self.core.chain.transaction(&listed.signature).await? else {
                 all &= listed.slot > slot;
                 continue;
             };
-            let foreign = foreign(&seen, &account, &self.settings.programs.token);
-            if let Some(lost) = foreign.voids(owner, &self.keys.spender.pubkey()).filter(|_| !seen.failed) {
+            let foreign = foreign(&seen, &account, &self.core.settings.programs.token);
+            if let Some(lost) = foreign.voids(owner, &self.core.keys.spender.pubkey()).filter(|_| !seen.failed) {
                 tracing::info!(transaction = %listed.signature, reason = lost.word(), "a funding proof is void");
                 return Ok(Some((lost, listed.slot)));
             }
@@ -149,7 +149,7 @@ impl Facilitator {
     }
 }
 
-/// Whether what the proof was read from still stands, and if so whether it is final. Judged while nothing after the
+/// Whether what the proof was read from still stands, and if so whether it is final. ParsedOpening while nothing after the
 /// proof's own slot is taken as examined; afterwards it is final already.
 fn anchored(bound: &Bound, known: Option<&Listed>, slot: u64) -> Option<bool> {
     if bound.is_final {

@@ -10,9 +10,9 @@ use crate::{
         funding::{Bound, Examined, Funding, Look, Lost},
     },
     facilitator::{
-        Facilitator,
         events::SessionEvent,
         funding::{
+            FundingMonitor,
             account_history::{Budget, ExamineError},
             monitor_state::Known,
         },
@@ -51,11 +51,11 @@ enum Outcome {
     Unavailable,
 }
 
-impl Facilitator {
+impl FundingMonitor {
     /// Reads the histories of these accounts, those first that were never in vain and were looked at longest ago.
     pub(crate) async fn examine_all(self: &Arc<Self>, mut unexamined: Vec<Unexamined>) -> Result<(), LedgerError> {
-        unexamined.sort_by_cached_key(|one| self.watch.rounds_in_vain(&one.user, one.bound.slot));
-        let mut left = self.settings.funding.requests_per_round;
+        unexamined.sort_by_cached_key(|one| self.monitor_state.rounds_in_vain(&one.user, one.bound.slot));
+        let mut left = self.core.settings.funding.requests_per_round;
         let count = unexamined.len();
         for (number, one) in unexamined.iter().enumerate() {
             let share = share(left, count - number);
@@ -68,10 +68,10 @@ impl Facilitator {
             left -= share - budget.0;
             match outcome {
                 Outcome::Examined(examined) => {
-                    self.watch.was_read(&one.user);
+                    self.monitor_state.was_read(&one.user);
                     self.tell_examined(one, examined).await?;
                 }
-                Outcome::Unfinished if self.watch.was_in_vain(&one.user, one.bound.slot) >= MOST_ROUNDS => {
+                Outcome::Unfinished if self.monitor_state.was_in_vain(&one.user, one.bound.slot) >= MOST_ROUNDS => {
                     tracing::warn!(reason = Lost::Unreadable.word(), "a funding proof is void");
                     let lost = Some((Lost::Unreadable, one.slot));
                     let Bound { slot: of, examined: up_to, .. } = one.bound;
@@ -95,7 +95,7 @@ impl Facilitator {
     }
 
     async fn examine_one(&self, one: &Unexamined, budget: &mut Budget) -> Result<Outcome, LedgerError> {
-        let mut known = self.watch.known(&one.user);
+        let mut known = self.monitor_state.known(&one.user);
         let examined = self.examine(&one.user, &one.bound, one.slot, &mut known.harmless, budget).await;
         let outcome = match examined {
             Ok(examined) => {
@@ -111,14 +111,14 @@ impl Facilitator {
             }
             Err(ExamineError::Ledger(error)) => return Err(error),
         };
-        self.watch.remember(&one.user, known);
+        self.monitor_state.remember(&one.user, known);
         Ok(outcome)
     }
 
     /// Records what was found, as of the moment at which the account's state was asked for, and acts on it at once.
     async fn tell_examined(self: &Arc<Self>, one: &Unexamined, examined: Examined) -> Result<(), LedgerError> {
-        let look = Look { user: one.user, asset: self.settings.asset, frozen: None, examined: Some(examined) };
-        self.ledger.record_looks(&[look], one.asked_at).await?;
+        let look = Look { user: one.user, asset: self.core.settings.asset, frozen: None, examined: Some(examined) };
+        self.core.ledger.record_looks(&[look], one.asked_at).await?;
         if examined.lost.is_some() {
             self.tell_and_settle(&one.user, SessionEvent::Funding(Funding::Unproven)).await?;
         }

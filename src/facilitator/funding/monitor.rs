@@ -11,7 +11,12 @@ use crate::{
         funding::{Bound, Examined, Funding, FundingPolicy, Look, Source},
         session::Session,
     },
-    facilitator::{Facilitator, FundingSettings, events::SessionEvent, funding::history_budget::Unexamined, ticks},
+    facilitator::{
+        FundingSettings,
+        events::SessionEvent,
+        funding::{FundingMonitor, history_budget::Unexamined},
+        tasks::ticks,
+    },
     ledger::LedgerError,
     programs::inco_token::{AccountState, IncoAccount},
 };
@@ -24,8 +29,8 @@ const TOGETHER: usize = 100;
 /// How often a second read is tried, and the pause between two tries: the node has to have moved on by a slot.
 const SECOND_LOOKS: usize = 10;
 const SECOND_LOOK_PAUSE: Duration = Duration::from_millis(400);
-/// How long a second read waits for payments and openings of that user that are under way.
-const GATE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a second read waits for payments and openings of that user.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why accounts were not looked at.
 #[derive(Debug, thiserror::Error)]
@@ -49,13 +54,13 @@ enum Seen {
     Odd,
 }
 
-impl Facilitator {
+impl FundingMonitor {
     /// Looks at all accounts, round after round.
-    pub(crate) async fn watch_rounds(self: Arc<Self>) {
-        let mut ticks = ticks(self.settings.funding.interval);
+    pub(crate) async fn monitor_rounds(self: Arc<Self>) {
+        let mut ticks = ticks(self.core.settings.funding.interval);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.watch_round().await {
+            if let Err(error) = self.monitor_round().await {
                 tracing::warn!(%error, "accounts cannot be looked at; the next round tries again");
             }
         }
@@ -63,13 +68,13 @@ impl Facilitator {
 
     /// First every account, a hundred in one request, whatever it costs: a revoke and a freeze are seen there. Then the
     /// histories, in the background, so that they hold up no round; while they are read, the next round adds none.
-    async fn watch_round(self: &Arc<Self>) -> Result<(), LedgerError> {
-        let mut sources = self.ledger.watched_sources().await?;
-        sources.retain(|source| source.asset == self.settings.asset);
-        self.watch.keep(&sources.iter().map(|source| source.user).collect::<HashSet<_>>());
+    async fn monitor_round(self: &Arc<Self>) -> Result<(), LedgerError> {
+        let mut sources = self.core.ledger.watched_sources().await?;
+        sources.retain(|source| source.asset == self.core.settings.asset);
+        self.monitor_state.keep(&sources.iter().map(|source| source.user).collect::<HashSet<_>>());
         let chunks: Vec<&[Source]> = sources.chunks(TOGETHER).collect();
         // Spread over half the interval, so that a round ends before the next begins.
-        let pause = self.settings.funding.interval / u32::try_from(chunks.len() * 2).unwrap_or(u32::MAX).max(1);
+        let pause = self.core.settings.funding.interval / u32::try_from(chunks.len() * 2).unwrap_or(u32::MAX).max(1);
         let mut unexamined = Vec::new();
         for (number, chunk) in chunks.into_iter().enumerate() {
             if number > 0 {
@@ -81,9 +86,9 @@ impl Facilitator {
                 Err(LookError::Ledger(error)) => return Err(error),
             }
         }
-        if let Some(claim) = self.examining.claim_owned(()) {
+        if let Some(claim) = self.examining.start_owned(()) {
             let this = Arc::clone(self);
-            self.spawn(async move {
+            self.core.tasks.spawn(async move {
                 let _claim = claim;
                 if let Err(error) = this.examine_all(unexamined).await {
                     tracing::warn!(%error, "histories cannot be examined; the next round tries again");
@@ -95,10 +100,10 @@ impl Facilitator {
 
     /// Looks at these accounts (at most a hundred), records what is seen, and gives those whose history is to be read.
     async fn look_at(self: &Arc<Self>, sources: &[Source]) -> Result<Vec<Unexamined>, LookError> {
-        let accounts: Vec<Pubkey> = sources.iter().map(|source| self.token_account(&source.user)).collect();
+        let accounts: Vec<Pubkey> = sources.iter().map(|source| self.core.token_account(&source.user)).collect();
         // A look is as old as the state it saw, so it is dated before it is made.
-        let asked_at = self.clock.now();
-        let (slot, told) = self.accounts_now(&accounts, 0).await?;
+        let asked_at = self.core.clock.now();
+        let (slot, told) = self.core.accounts_now(&accounts, 0).await?;
         let (mut looks, mut unexamined) = (Vec::with_capacity(sources.len()), Vec::new());
         for (source, account) in sources.iter().zip(told) {
             let look =
@@ -107,7 +112,7 @@ impl Facilitator {
                 Seen::Fine(account) => match self.watched_bound(source) {
                     // The handle stands for one balance, and has been the same for a whole look since the account was
                     // examined: nothing can have changed.
-                    Some(bound) if bound.is_final && self.watch.is_still(&source.user, account.amount) => {
+                    Some(bound) if bound.is_final && self.monitor_state.is_still(&source.user, account.amount) => {
                         let Bound { slot: of, examined: up_to, .. } = bound;
                         looks.push(look(false, Some(Examined { of, up_to, is_final: true, lost: None })));
                     }
@@ -122,24 +127,24 @@ impl Facilitator {
                 Seen::Odd => tracing::warn!("a payer's token account cannot be read"),
             }
         }
-        self.ledger.record_looks(&looks, asked_at).await?;
+        self.core.ledger.record_looks(&looks, asked_at).await?;
         self.act_on(sources, &looks).await?;
         Ok(unexamined)
     }
 
     /// The proof of this account's balance, when it can still be lost.
     fn watched_bound(&self, source: &Source) -> Option<Bound> {
-        let watched = self.settings.funding.policy != FundingPolicy::Off;
+        let watched = self.core.settings.funding.policy != FundingPolicy::Off;
         source.bound.filter(|bound| watched && bound.lost.is_none())
     }
 
     fn judge(&self, source: &Source, account: Option<&ChainAccount>) -> Seen {
         let Some(account) = account.filter(|account| !account.data.is_empty()) else { return Seen::Gone };
         let decoded = IncoAccount::decode(&account.data).ok();
-        match decoded.filter(|told| account.owner == self.settings.programs.token && told.owner == source.user) {
+        match decoded.filter(|told| account.owner == self.core.settings.programs.token && told.owner == source.user) {
             None => Seen::Odd,
             Some(account) if account.state == AccountState::Frozen => Seen::Frozen,
-            Some(account) if self.is_delegate(&account) => Seen::Fine(account),
+            Some(account) if self.core.is_delegate(&account) => Seen::Fine(account),
             Some(_) => Seen::Gone,
         }
     }
@@ -162,25 +167,25 @@ impl Facilitator {
         user: &Pubkey,
         event: SessionEvent,
     ) -> Result<(), LedgerError> {
-        self.tell_and_settle_all(&self.ledger.live_sessions(user, &self.settings.asset).await?, event);
+        self.tell_and_settle_all(&self.core.ledger.live_sessions(user, &self.core.settings.asset).await?, event);
         Ok(())
     }
 
     fn tell_and_settle_all(self: &Arc<Self>, sessions: &[Session], event: SessionEvent) {
         for session in sessions {
-            self.events.publish(session.id, event);
-            self.settle_promises(session.id);
+            self.core.events.publish(session.id, event);
+            self.dispatch.settle_promises(session.id);
         }
     }
 
     /// The delegation looks gone: reads again in the background, and ends the user's sessions when it still is.
     fn look_twice(self: &Arc<Self>, user: Pubkey, first: u64) {
         let this = Arc::clone(self);
-        self.spawn(async move {
-            let Some(_claim) = this.doubting.claim(user) else { return };
-            // Behind the gate no opening of this user is under way that is about to make us his delegate again.
-            let gate = this.gates.opening(&user, &this.settings.asset);
-            let Ok(_gate) = tokio::time::timeout(GATE_PATIENCE, gate).await else { return };
+        self.core.tasks.spawn(async move {
+            let Some(_claim) = this.rereading.start(user) else { return };
+            // With this lock no opening of this user is under way that is about to make us their delegate again.
+            let opening = this.locks.openings.opening(&user, &this.core.settings.asset);
+            let Ok(_opening) = tokio::time::timeout(LOCK_PATIENCE, opening).await else { return };
             match this.is_gone_since(&user, first).await {
                 Ok(true) => this.end_delegation(&user).await,
                 Ok(false) => {}
@@ -191,11 +196,11 @@ impl Facilitator {
 
     /// Whether a state later than `first`, and not older than anything we know of, shows no delegation to us.
     async fn is_gone_since(&self, user: &Pubkey, first: u64) -> Result<bool, ChainError> {
-        let source = Source::unknown(*user, self.settings.asset);
-        let account = self.token_account(user);
+        let source = Source::unknown(*user, self.core.settings.asset);
+        let account = self.core.token_account(user);
         let mut tries = 0;
         loop {
-            match self.these_now([account], first.saturating_add(1)).await {
+            match self.core.these_now([account], first.saturating_add(1)).await {
                 Ok((_, [told])) => return Ok(matches!(self.judge(&source, told.as_ref()), Seen::Gone)),
                 Err(error) if tries >= SECOND_LOOKS => return Err(error),
                 // The node is not there yet; a slot takes this long.
@@ -207,8 +212,8 @@ impl Facilitator {
 
     async fn end_delegation(self: &Arc<Self>, user: &Pubkey) {
         let ended = async {
-            let live = self.ledger.live_sessions(user, &self.settings.asset).await?;
-            let revoked = self.ledger.revoke_sessions(user, &self.settings.asset).await?;
+            let live = self.core.ledger.live_sessions(user, &self.core.settings.asset).await?;
+            let revoked = self.core.ledger.revoke_sessions(user, &self.core.settings.asset).await?;
             if revoked > 0 {
                 tracing::info!(revoked, "a delegation is gone");
             }
@@ -226,17 +231,17 @@ impl Facilitator {
     /// Costs the chain little however often it is asked for: one look at a time for each user, which all who ask
     /// meanwhile wait for, and one in each interval.
     pub(crate) async fn look_if_old(self: &Arc<Self>, user: &Pubkey) -> Result<bool, LedgerError> {
-        let turn = self.looking.lock_of(user, tokio::sync::Mutex::default);
+        let turn = self.looks.lock_of(user, tokio::sync::Mutex::default);
         let _turn = turn.lock().await;
-        let Some(source) = self.ledger.source(user, &self.settings.asset).await? else { return Ok(false) };
+        let Some(source) = self.core.ledger.source(user, &self.core.settings.asset).await? else { return Ok(false) };
         if self.watched_bound(&source).is_none() || source.frozen {
             return Ok(false);
         }
-        let FundingSettings { max_age, interval, .. } = self.settings.funding;
-        if source.counting(self.clock.now(), max_age).is_some() {
+        let FundingSettings { max_age, interval, .. } = self.core.settings.funding;
+        if source.counting(self.core.clock.now(), max_age).is_some() {
             return Ok(true);
         }
-        if !self.watch.may_look(user, Instant::now(), interval) {
+        if !self.monitor_state.may_look(user, Instant::now(), interval) {
             return Ok(false);
         }
         let unexamined = match self.look_at(&[source]).await {

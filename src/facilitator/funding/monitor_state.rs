@@ -4,10 +4,7 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -37,25 +34,13 @@ struct Account {
 
 /// The monitor's memory. Losing it costs requests and nothing else.
 #[derive(Default)]
-pub(crate) struct Watch {
-    newest: AtomicU64,
+pub(crate) struct MonitorState {
     accounts: Mutex<HashMap<Pubkey, Account>>,
 }
 
-impl Watch {
+impl MonitorState {
     fn lock(&self) -> MutexGuard<'_, HashMap<Pubkey, Account>> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Accounts were read as of this slot: no older state of them is believed. Only slots that the chain port believes come
-    /// here, and what landed is that port's to remember.
-    pub(crate) fn saw(&self, slot: u64) {
-        self.newest.fetch_max(slot, Ordering::Relaxed);
-    }
-
-    /// The newest slot that anybody told us of.
-    pub(crate) fn newest(&self) -> u64 {
-        self.newest.load(Ordering::Relaxed)
     }
 
     /// What is known of this user's account.
@@ -121,7 +106,7 @@ mod tests {
 
     #[test]
     fn rounds_in_vain_are_counted_for_one_proof() {
-        let (watch, user) = (Watch::default(), Pubkey::new_unique());
+        let (watch, user) = (MonitorState::default(), Pubkey::new_unique());
         assert_eq!([watch.was_in_vain(&user, 5), watch.was_in_vain(&user, 5)], [1, 2]);
         assert_eq!((watch.rounds_in_vain(&user, 5), watch.rounds_in_vain(&user, 9)), (2, 0));
         assert_eq!(watch.was_in_vain(&user, 9), 1, "a new proof begins anew");
@@ -131,7 +116,7 @@ mod tests {
 
     #[test]
     fn payments_have_an_account_looked_at_once_in_a_while() {
-        let (watch, user, pause) = (Watch::default(), Pubkey::new_unique(), Duration::from_secs(15));
+        let (watch, user, pause) = (MonitorState::default(), Pubkey::new_unique(), Duration::from_secs(15));
         let now = Instant::now();
         assert!(watch.may_look(&user, now, pause) && !watch.may_look(&user, now + pause / 2, pause));
         assert!(watch.may_look(&Pubkey::new_unique(), now, pause), "of each user");

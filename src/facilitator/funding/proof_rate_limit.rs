@@ -20,9 +20,9 @@ const OF_ONE_USER: usize = 8;
 
 /// What was read lately: when, of whom, and which handle.
 #[derive(Default)]
-pub(crate) struct Readings(Mutex<VecDeque<(Instant, Pubkey, u128)>>);
+pub(crate) struct ProofRateLimit(Mutex<VecDeque<(Instant, Pubkey, u128)>>);
 
-impl Readings {
+impl ProofRateLimit {
     /// Whether this user's handle may be read now; if so, it counts as read.
     pub(crate) fn may_read(&self, user: &Pubkey, handle: u128, now: Instant) -> bool {
         let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_handle_is_read_once_in_a_while_and_a_user_has_so_many() {
-        let (readings, user, now) = (Readings::default(), Pubkey::new_unique(), Instant::now());
+        let (readings, user, now) = (ProofRateLimit::default(), Pubkey::new_unique(), Instant::now());
         assert!(readings.may_read(&user, 1, now) && !readings.may_read(&user, 1, now + PAUSE / 2));
         assert!(readings.may_read(&Pubkey::new_unique(), 1, now), "of each user");
         for handle in 2..=8 {

@@ -1,5 +1,9 @@
-//! Start, background work, stop and self-test.
+//! Lifecycle: start, background work, stop, readiness and the self-test.
+//!
+//! Owns no state. Starts what the folders below offer and stops it; decides about no payment and no session.
 
+pub(crate) mod background;
 pub(crate) mod probe;
 pub(crate) mod readiness;
+pub(crate) mod shutdown;
 pub(crate) mod startup;

@@ -29,7 +29,7 @@ use crate::{
 };
 use sha2::{Digest as _, Sha256};
 use solana_pubkey::Pubkey;
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 /// What the probe found out about `transfer_with_authorization`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,9 +123,9 @@ impl Facilitator {
     pub async fn probe(self: &Arc<Self>) -> Result<ProbeReport, ProbeError> {
         let bench = self.bench();
         // The blockhash is only fetched early: a fault is told where it is needed.
-        let (before, _) = tokio::join!(self.prepare(&bench), self.chain.latest_blockhash());
+        let (before, _) = tokio::join!(self.prepare(&bench), self.core.chain.latest_blockhash());
         let before = before?;
-        let (spender, stranger) = (self.keys.spender.pubkey(), LocalSigner::generate(&*self.chance).pubkey());
+        let (spender, stranger) = (self.core.keys.spender.pubkey(), LocalSigner::generate(&*self.core.chance).pubkey());
         let (plain, strange) = tokio::try_join!(self.ask_plainly(&bench, spender), self.ask_plainly(&bench, stranger))?;
         // The stranger is asked about the way that worked, so that a refusal is about the stranger and nothing else.
         let works_without_allowances = plain.error.is_none();
@@ -144,21 +144,21 @@ impl Facilitator {
 
     /// Remembers what the probe found for later settlements.
     pub fn heed(&self, verdict: ProbeVerdict) {
-        self.needs_allowances.store(verdict == ProbeVerdict::NeedsAllowances, Ordering::Relaxed);
+        self.core.set_needs_allowances(verdict == ProbeVerdict::NeedsAllowances);
     }
 
     /// Wallets that only the spender's key can derive: Ed25519 signatures are deterministic, so they are the same
     /// every time and need no storage.
     fn bench(&self) -> Bench {
         let wallet = |number: u8| {
-            let signature = self.keys.spender.sign(&[b"sotto probe wallet ".as_slice(), &[number]].concat());
+            let signature = self.core.keys.spender.sign(&[b"sotto probe wallet ".as_slice(), &[number]].concat());
             LocalSigner::from_seed(&Sha256::digest(signature).into())
         };
         let (owner, receiver) = (wallet(1), wallet(2));
         Bench {
-            source: self.token_account(&owner.pubkey()),
-            destination: self.token_account(&receiver.pubkey()),
-            ciphertext: ciphertext::encrypt(&self.settings.encryption_key, 0, &*self.chance),
+            source: self.core.token_account(&owner.pubkey()),
+            destination: self.core.token_account(&receiver.pubkey()),
+            ciphertext: ciphertext::encrypt(&self.core.settings.encryption_key, 0, &*self.core.chance),
             owner,
             receiver,
         }
@@ -167,10 +167,10 @@ impl Facilitator {
     /// The accounts' handles; creates the accounts and the delegation when they are missing.
     async fn prepare(self: &Arc<Self>, bench: &Bench) -> Result<[u128; 2], ProbeError> {
         for _ in 0..2 {
-            let accounts = self.chain.accounts(&[bench.source, bench.destination]).await?;
+            let accounts = self.core.chain.accounts(&[bench.source, bench.destination]).await?;
             let decoded: Vec<_> = accounts.into_iter().filter_map(decoded).collect();
             match decoded.as_slice() {
-                [source, destination] if self.is_delegate(source) => {
+                [source, destination] if self.core.is_delegate(source) => {
                     return Ok([source.amount, destination.amount]);
                 }
                 _ => self.create_bench(bench).await?,
@@ -180,20 +180,20 @@ impl Facilitator {
     }
 
     async fn create_bench(self: &Arc<Self>, bench: &Bench) -> Result<(), ProbeError> {
-        let (programs, asset) = (&self.settings.programs, &self.settings.asset);
-        let (fee_payer, owner) = (self.keys.fee_payer.pubkey(), bench.owner.pubkey());
+        let (programs, asset) = (&self.core.settings.programs, &self.core.settings.asset);
+        let (fee_payer, owner) = (self.core.keys.fee_payer.pubkey(), bench.owner.pubkey());
         let instructions = [
             programs.create_idempotent(&fee_payer, &owner, asset),
             programs.create_idempotent(&fee_payer, &bench.receiver.pubkey(), asset),
-            programs.approve(&bench.source, &self.keys.spender.pubkey(), &owner, &bench.ciphertext, None),
+            programs.approve(&bench.source, &self.core.keys.spender.pubkey(), &owner, &bench.ciphertext, None),
         ];
-        let blockhash = self.chain.latest_blockhash().await?;
+        let blockhash = self.core.chain.latest_blockhash().await?;
         let unsigned = UnsignedTransaction::new(&fee_payer, &instructions, blockhash.hash)?;
-        let rent = self.chain.rent(IncoAccount::SIZE).await?.saturating_mul(2);
+        let rent = self.core.chain.rent(IncoAccount::SIZE).await?.saturating_mul(2);
         let cost = Cost { fee: unsigned.fee(), rent, grant: 0 };
-        let signed = unsigned.sign(&[&*self.keys.fee_payer, &bench.owner])?;
-        let attempt = attempt(self.next_settlement_id(), 1, signed, blockhash, cost);
-        let errand = self.run_errand(attempt, Purpose::Probe, None, None).await?;
+        let signed = unsigned.sign(&[&*self.core.keys.fee_payer, &bench.owner])?;
+        let attempt = attempt(self.core.next_settlement_id(), 1, signed, blockhash, cost);
+        let errand = self.dispatch.send_own(attempt, Purpose::Probe, None, None).await?;
         let why = match errand.over {
             _ if errand.is_done() => return Ok(()),
             Some(_) => "the budget does not allow the probe's accounts",
@@ -210,7 +210,7 @@ impl Facilitator {
     /// The same transfer by the plain instruction makes the same handles, which tells the allowance accounts even
     /// where the authorised one cannot be simulated without them.
     async fn ask_with_allowances(&self, bench: &Bench, payer: Pubkey) -> Result<Simulation, ProbeError> {
-        let spender = self.keys.spender.pubkey();
+        let spender = self.core.keys.spender.pubkey();
         let question = Question { payer: spender, instruction: SettleInstruction::Transfer, allowances: None };
         let plain = self.ask(bench, question).await?;
         let error = plain.error.clone();
@@ -218,7 +218,7 @@ impl Facilitator {
             let why = error.unwrap_or_else(|| "the accounts are unreadable".to_owned());
             return Err(ProbeError::NotPrepared(format!("a plain transfer fails too: {why}")));
         };
-        let allowance = |handle, holder| Allowance::of(&self.settings.programs, handle, holder);
+        let allowance = |handle, holder| Allowance::of(&self.core.settings.programs, handle, holder);
         let allowances = [allowance(source, bench.owner.pubkey()), allowance(destination, bench.receiver.pubkey())];
         let instruction = SettleInstruction::TransferWithAuthorization;
         self.ask(bench, Question { payer, instruction, allowances: Some(allowances) }).await
@@ -235,14 +235,14 @@ impl Facilitator {
             allowances: question.allowances,
         };
         let parts = SettlementParts {
-            programs: &self.settings.programs,
-            fee_payer: self.keys.fee_payer.pubkey(),
+            programs: &self.core.settings.programs,
+            fee_payer: self.core.keys.fee_payer.pubkey(),
             instruction: question.instruction,
             authorization: Authorization { owner: bench.owner.pubkey(), message: &message, signature: &signature },
             transfer: &transfer,
             compute: ComputeBudget { units: crate::chain::fees::MAX_UNITS, price: 0 },
         };
-        let unsigned = parts.build(self.chain.latest_blockhash().await?.hash)?;
-        Ok(self.chain.simulate(unsigned.transaction(), &[bench.source, bench.destination]).await?)
+        let unsigned = parts.build(self.core.chain.latest_blockhash().await?.hash)?;
+        Ok(self.core.chain.simulate(unsigned.transaction(), &[bench.source, bench.destination]).await?)
     }
 }

@@ -30,7 +30,7 @@ impl Readiness {
 impl Facilitator {
     /// Asks the ledger, the chain and the fee payer's balance; each by itself, so that one failure hides no other.
     pub async fn readiness(&self) -> Readiness {
-        let ledger = match self.ledger.ping().await {
+        let ledger = match self.core.ledger.ping().await {
             Ok(()) => Check { name: "ledger", ok: true, detail: "answers".to_owned() },
             Err(error) => Check { name: "ledger", ok: false, detail: error.to_string() },
         };
@@ -41,18 +41,20 @@ impl Facilitator {
 
     /// Well when one endpoint answers; how each of several is, is told without its URL.
     async fn check_rpc(&self) -> Check {
-        let (ok, told) = match self.chain.latest_blockhash().await {
+        let (ok, told) = match self.core.chain.latest_blockhash().await {
             Ok(_) => (true, "answers".to_owned()),
             Err(error) => (false, error.to_string()),
         };
-        let endpoints: Vec<String> = self.chain.endpoints().iter().map(ToString::to_string).collect();
+        let endpoints: Vec<String> = self.core.chain.endpoints().iter().map(ToString::to_string).collect();
         let detail = if endpoints.len() > 1 { format!("{told}; {}", endpoints.join("; ")) } else { told };
         Check { name: "rpc", ok, detail }
     }
 
     async fn check_network(&self) -> Check {
-        let (ok, detail) = match self.chain.genesis_hash().await {
-            Ok(hash) if self.settings.network.has_genesis(&hash) => (true, self.settings.network.alias().to_owned()),
+        let (ok, detail) = match self.core.chain.genesis_hash().await {
+            Ok(hash) if self.core.settings.network.has_genesis(&hash) => {
+                (true, self.core.settings.network.alias().to_owned())
+            }
             Ok(_) => (false, "the RPC serves another cluster than the configured network".to_owned()),
             Err(error) => (false, error.to_string()),
         };
@@ -62,10 +64,10 @@ impl Facilitator {
     /// The announced fee payer, without which no session opens; and the pool, when there is more than that one key:
     /// payments settle as long as one of them is funded.
     async fn check_balances(&self) -> Vec<Check> {
-        if let Err(error) = self.read_balances().await {
+        if let Err(error) = self.sponsor.read_balances().await {
             return vec![Check { name: "fee_payer", ok: false, detail: error.to_string() }];
         }
-        let balances = self.fee_payers.balances();
+        let balances = self.sponsor.fee_payers.balances();
         let is_funded = |balance: &Balance| balance.is_funded != Some(false);
         let told = |balance: &Balance| {
             let key = balance.key;

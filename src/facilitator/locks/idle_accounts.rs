@@ -1,6 +1,6 @@
-//! Which token accounts are at work, and which are at rest with a balance that their owner cannot read.
+//! Which token accounts are busy, and which are idle with a balance that their owner cannot read.
 //!
-//! A plain transfer gives both accounts new handles that nobody may decrypt. That is fine while money moves: the next
+//! A hint. A plain transfer gives both accounts new handles that nobody may decrypt. That is fine while money moves: the next
 //! transfer makes the handles obsolete anyway. It is not fine for long, so this remembers, per account: how much work of
 //! ours waits for it or is in flight (*busy*), since when its balance is unreadable, and when we last paid for a decrypt
 //! allowance. Kept in memory, and made anew from the ledger at start; it only says when to look: whether an allowance is
@@ -9,8 +9,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::domain::session::SessionId;
-use crate::facilitator::settings::AllowanceSettings;
+use crate::{domain::session::SessionId, facilitator::settings::AllowanceSettings};
 use solana_pubkey::Pubkey;
 use std::{
     collections::HashMap,
@@ -21,8 +20,8 @@ use tokio::time::Instant;
 
 /// What is known of one account.
 #[derive(Default)]
-struct Account {
-    /// Lanes and resumed settlements that will move it.
+struct IdleAccount {
+    /// Queues and resumed settlements that will move it.
     busy: usize,
     /// The session whose transfer moved it last.
     session: Option<SessionId>,
@@ -31,17 +30,17 @@ struct Account {
     unreadable: Option<Instant>,
     /// When an allowance was last bought, or tried for.
     bought: Option<Instant>,
-    /// Somebody buys one right now.
+    /// A task buys one right now.
     buying: bool,
 }
 
-impl Account {
+impl IdleAccount {
     /// Whether it may cost rent again.
     fn may_buy(&self, now: Instant, terms: &AllowanceSettings) -> bool {
         !self.buying && self.bought.is_none_or(|at| now.duration_since(at) >= terms.min_interval)
     }
 
-    fn is_at_rest(&self, now: Instant, terms: &AllowanceSettings) -> bool {
+    fn is_idle(&self, now: Instant, terms: &AllowanceSettings) -> bool {
         self.busy == 0
             && self.unreadable.is_some()
             && self.moved.is_none_or(|at| now.duration_since(at) >= terms.idle_after)
@@ -59,21 +58,21 @@ impl Account {
 }
 
 /// All accounts of one facilitator; remembers nothing unless allowances are bought on idle.
-pub(crate) struct Resting {
-    accounts: Mutex<HashMap<Pubkey, Account>>,
+pub(crate) struct IdleAccounts {
+    accounts: Mutex<HashMap<Pubkey, IdleAccount>>,
     /// None where allowances are not bought on idle.
     terms: Option<AllowanceSettings>,
 }
 
-/// Work for two accounts, from the moment something waits until it has landed.
-pub(crate) struct AtWork {
-    resting: Arc<Resting>,
+/// Two accounts that are busy, from the moment something waits for them until it has landed.
+pub(crate) struct BusyAccounts {
+    idle: Arc<IdleAccounts>,
     accounts: [Pubkey; 2],
 }
 
-impl Drop for AtWork {
+impl Drop for BusyAccounts {
     fn drop(&mut self) {
-        let mut known = self.resting.lock();
+        let mut known = self.idle.lock();
         for account in self.accounts {
             if let Some(account) = known.get_mut(&account) {
                 account.busy = account.busy.saturating_sub(1);
@@ -83,17 +82,17 @@ impl Drop for AtWork {
 }
 
 /// The right to buy for some accounts; one buyer at a time for each.
-pub(crate) struct Buying {
-    resting: Arc<Resting>,
+pub(crate) struct AllowancePurchase {
+    idle: Arc<IdleAccounts>,
     accounts: Vec<Pubkey>,
     since: Instant,
 }
 
-impl Buying {
+impl AllowancePurchase {
     /// Gives the right back unused: nothing was to be sent after all.
-    pub(crate) fn forgo(mut self) {
+    pub(crate) fn cancel(mut self) {
         let accounts = std::mem::take(&mut self.accounts);
-        let mut known = self.resting.lock();
+        let mut known = self.idle.lock();
         for account in accounts {
             if let Some(account) = known.get_mut(&account) {
                 account.buying = false;
@@ -104,9 +103,9 @@ impl Buying {
     }
 }
 
-impl Drop for Buying {
+impl Drop for AllowancePurchase {
     fn drop(&mut self) {
-        let mut known = self.resting.lock();
+        let mut known = self.idle.lock();
         for account in &self.accounts {
             if let Some(account) = known.get_mut(account) {
                 account.buying = false;
@@ -117,25 +116,25 @@ impl Drop for Buying {
     }
 }
 
-impl Resting {
+impl IdleAccounts {
     pub(crate) fn new(terms: Option<AllowanceSettings>) -> Self {
         Self { accounts: Mutex::default(), terms }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Pubkey, Account>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Pubkey, IdleAccount>> {
         // Nothing panics while holding it; a poisoned map is still a map.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Marks both accounts as busy for as long as the answer lives.
-    pub(crate) fn at_work(self: &Arc<Self>, accounts: [Pubkey; 2]) -> AtWork {
+    pub(crate) fn mark_busy(self: &Arc<Self>, accounts: [Pubkey; 2]) -> BusyAccounts {
         if self.terms.is_some() {
             let mut known = self.lock();
             for account in accounts {
                 known.entry(account).or_default().busy += 1;
             }
         }
-        AtWork { resting: Arc::clone(self), accounts }
+        BusyAccounts { idle: Arc::clone(self), accounts }
     }
 
     /// A transfer of this session has landed; `readable` when it bought both allowances.
@@ -158,7 +157,7 @@ impl Resting {
     }
 
     /// What the ledger knows from before the start: it moved, and an allowance was bought, so long ago.
-    pub(crate) fn remember(
+    pub(crate) fn restore(
         &self,
         session: SessionId,
         accounts: [Pubkey; 2],
@@ -178,7 +177,7 @@ impl Resting {
     }
 
     /// Nothing has to be bought for this account until it moves again.
-    pub(crate) fn is_readable(&self, account: &Pubkey) {
+    pub(crate) fn mark_readable(&self, account: &Pubkey) {
         if let Some(account) = self.lock().get_mut(account) {
             account.unreadable = None;
         }
@@ -190,45 +189,51 @@ impl Resting {
         self.terms.is_some() && accounts.iter().all(|key| known.get(key).is_none_or(|account| account.busy == 0))
     }
 
-    /// The right to buy with the next transfer between two accounts that are never at rest: one of them has been
+    /// The right to buy with the next transfer between two accounts that are never idle: one of them has been
     /// unreadable for too long. Neither may have been bought for lately.
-    pub(crate) fn overdue(self: &Arc<Self>, accounts: [Pubkey; 2], now: Instant) -> Option<Buying> {
+    pub(crate) fn overdue(self: &Arc<Self>, accounts: [Pubkey; 2], now: Instant) -> Option<AllowancePurchase> {
         let terms = self.terms.as_ref()?;
         let mut known = self.lock();
-        let is =
-            |known: &HashMap<Pubkey, Account>, account, what: fn(&Account, Instant, &AllowanceSettings) -> bool| {
-                known.get(account).is_some_and(|account| what(account, now, terms))
-            };
-        let due = accounts.iter().any(|account| is(&known, account, Account::is_overdue));
-        let free = accounts.iter().all(|account| is(&known, account, Account::may_buy));
-        (due && free).then(|| self.claim(&mut known, &accounts, now))
+        let is = |known: &HashMap<Pubkey, IdleAccount>,
+                  account,
+                  what: fn(&IdleAccount, Instant, &AllowanceSettings) -> bool| {
+            known.get(account).is_some_and(|account| what(account, now, terms))
+        };
+        let due = accounts.iter().any(|account| is(&known, account, IdleAccount::is_overdue));
+        let free = accounts.iter().all(|account| is(&known, account, IdleAccount::may_buy));
+        (due && free).then(|| self.purchase(&mut known, &accounts, now))
     }
 
-    /// Accounts at rest whose balance is unreadable, with the session that moved them last.
-    pub(crate) fn at_rest(&self, now: Instant) -> Vec<(Pubkey, SessionId)> {
+    /// Idle accounts whose balance is unreadable, with the session that moved them last.
+    pub(crate) fn idle(&self, now: Instant) -> Vec<(Pubkey, SessionId)> {
         let Some(terms) = &self.terms else { return Vec::new() };
         let mut known = self.lock();
         known.retain(|_, account| !account.is_forgettable(now, terms));
-        let rests = known.iter().filter(|(_, account)| account.is_at_rest(now, terms));
-        rests.filter_map(|(key, account)| account.session.map(|session| (*key, session))).collect()
+        let idle = known.iter().filter(|(_, account)| account.is_idle(now, terms));
+        idle.filter_map(|(key, account)| account.session.map(|session| (*key, session))).collect()
     }
 
-    /// The right to buy for those of these accounts that are still at rest.
-    pub(crate) fn claim_at_rest(self: &Arc<Self>, accounts: &[Pubkey], now: Instant) -> Option<Buying> {
+    /// The right to buy for those of these accounts that are still idle.
+    pub(crate) fn purchase_for_idle(self: &Arc<Self>, accounts: &[Pubkey], now: Instant) -> Option<AllowancePurchase> {
         let terms = self.terms.as_ref()?;
         let mut known = self.lock();
-        let all = accounts.iter().all(|key| known.get(key).is_some_and(|account| account.is_at_rest(now, terms)));
-        all.then(|| self.claim(&mut known, accounts, now))
+        let all = accounts.iter().all(|key| known.get(key).is_some_and(|account| account.is_idle(now, terms)));
+        all.then(|| self.purchase(&mut known, accounts, now))
     }
 
-    fn claim(self: &Arc<Self>, known: &mut HashMap<Pubkey, Account>, accounts: &[Pubkey], since: Instant) -> Buying {
+    fn purchase(
+        self: &Arc<Self>,
+        known: &mut HashMap<Pubkey, IdleAccount>,
+        accounts: &[Pubkey],
+        since: Instant,
+    ) -> AllowancePurchase {
         for account in accounts {
             known.entry(*account).or_default().buying = true;
         }
-        Buying { resting: Arc::clone(self), accounts: accounts.to_vec(), since }
+        AllowancePurchase { idle: Arc::clone(self), accounts: accounts.to_vec(), since }
     }
 
-    /// How often to look for accounts at rest; `None` where nobody has to.
+    /// How often to look for idle accounts; `None` where that is not needed.
     pub(crate) fn every(&self) -> Option<Duration> {
         let idle_after = self.terms.as_ref()?.idle_after;
         Some((idle_after / 4).clamp(Duration::from_millis(20), Duration::from_secs(5)))

@@ -1,64 +1,65 @@
-//! How many transfers may be on their way together: in all, of one payer's account, and to one merchant's account.
+//! How many transfers may be in flight together: in all, of one payer's account, and to one merchant's account.
 //!
-//! Promises fairness: each window is first come first served, and a session stands in line with one transfer at a time
-//! ([`super::lanes`]), so the session with five hundred holds gets one place and goes to the end of the line like the
-//! session with one. Nobody starves: a transfer takes its places in one order (payer, merchant, the gates of both
-//! accounts, all), so no two wait for each other, and whoever holds a place gives it back when its transfer has landed or
-//! died.
+//! Promises fairness: each limit is first come first served, and a session waits with one transfer at a time
+//! ([`crate::facilitator::dispatch::session_queue`]), so the session with five hundred holds gets one permit and goes to
+//! the end of the line like the session with one. A transfer takes its permits in one order (payer, merchant, the locks of
+//! both accounts, all), so no two wait for each other, and gives them back when it has landed or died.
 //!
-//! What waits keeps what it has, so the places of most come last. A payer with many sessions at one busy merchant fills
-//! his own window and nobody else's; transfers to a merchant whose account is closed ([`super::gates`]) fill that merchant's.
-//! Whoever has a place among all waits for nothing any more but the chain.
+//! What waits keeps what it has, so the permits that most compete for come last. A payer with many sessions at one busy
+//! merchant fills their own limit and no other's; transfers to a merchant whose account is locked
+//! ([`super::account_locks`]) fill that merchant's. A transfer with a permit among all waits for nothing any more but the
+//! chain.
 
-use crate::facilitator::{locks::keyed_locks::Keyed, settings::DispatchSettings};
+use super::keyed_locks::KeyedLocks;
+use crate::facilitator::settings::DispatchSettings;
 use solana_pubkey::Pubkey;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The windows of one facilitator.
-pub(crate) struct Windows {
-    payers: Keyed<Pubkey, Semaphore>,
-    merchants: Keyed<Pubkey, Semaphore>,
+/// The limits of one facilitator.
+pub(crate) struct InFlightLimits {
+    payers: KeyedLocks<Pubkey, Semaphore>,
+    merchants: KeyedLocks<Pubkey, Semaphore>,
     all: Arc<Semaphore>,
     per_payer: usize,
     per_merchant: usize,
 }
 
-// The permits are None only of a window that was closed, and none ever is.
+// The permits are None only of a semaphore that was closed, and none ever is.
 
-/// A transfer's places in the windows of its two accounts, given back on drop.
-pub(crate) struct InLine {
+/// A transfer's permits of its two accounts, given back on drop.
+pub(crate) struct AccountPermits {
     _permits: [Option<OwnedSemaphorePermit>; 2],
 }
 
-/// A transfer's places in all three windows, given back on drop.
-pub(crate) struct Place {
-    _accounts: InLine,
+/// All three permits of a transfer, given back on drop.
+pub(crate) struct TransferPermit {
+    _accounts: AccountPermits,
     _all: Option<OwnedSemaphorePermit>,
 }
 
-impl Windows {
-    /// Windows of these sizes; each at least one.
+impl InFlightLimits {
+    /// InFlightLimits of these sizes; each at least one.
     pub(crate) fn new(settings: &DispatchSettings) -> Self {
         Self {
-            payers: Keyed::default(),
-            merchants: Keyed::default(),
+            payers: KeyedLocks::default(),
+            merchants: KeyedLocks::default(),
             all: Arc::new(Semaphore::new(settings.in_flight.max(1))),
             per_payer: settings.per_payer.max(1),
             per_merchant: settings.per_merchant.max(1),
         }
     }
 
-    /// Waits for a place in the windows of both accounts.
-    pub(crate) async fn line_up(&self, source: &Pubkey, destination: &Pubkey) -> InLine {
+    /// Waits for a permit of the payer's account, then for one of the merchant's.
+    pub(crate) async fn acquire_accounts(&self, source: &Pubkey, destination: &Pubkey) -> AccountPermits {
         let payer = self.payers.lock_of(source, || Semaphore::new(self.per_payer)).acquire_owned().await.ok();
         let merchant = self.merchants.lock_of(destination, || Semaphore::new(self.per_merchant));
-        InLine { _permits: [payer, merchant.acquire_owned().await.ok()] }
+        AccountPermits { _permits: [payer, merchant.acquire_owned().await.ok()] }
     }
 
-    /// Waits for a place among all; for one that may move its accounts, and is planned next.
-    pub(crate) async fn enter(&self, line: InLine) -> Place {
-        Place { _accounts: line, _all: Arc::clone(&self.all).acquire_owned().await.ok() }
+    /// Waits for a permit among all transfers; for one that has its accounts locked and is planned next.
+    pub(crate) async fn acquire_global(&self, accounts: AccountPermits) -> TransferPermit {
+        TransferPermit { _accounts: accounts, _all: Arc::clone(&self.all).acquire_owned().await.ok() }
     }
 }
 
@@ -71,39 +72,39 @@ mod tests {
         Pubkey::new_from_array([number; 32])
     }
 
-    fn windows(in_flight: usize, per_payer: usize, per_merchant: usize) -> Windows {
-        Windows::new(&DispatchSettings { in_flight, per_payer, per_merchant, ..DispatchSettings::default() })
+    fn limits(in_flight: usize, per_payer: usize, per_merchant: usize) -> InFlightLimits {
+        InFlightLimits::new(&DispatchSettings { in_flight, per_payer, per_merchant, ..DispatchSettings::default() })
     }
 
     #[test]
-    fn each_window_holds_as_many_as_it_says() {
-        let windows = windows(3, 2, 2);
+    fn each_limit_lets_in_as_many_as_it_says() {
+        let limits = limits(3, 2, 2);
         let enter = |from, to| {
-            let line = windows.line_up(&key(from), &key(to)).now_or_never()?;
-            windows.enter(line).now_or_never()
+            let accounts = limits.acquire_accounts(&key(from), &key(to)).now_or_never()?;
+            limits.acquire_global(accounts).now_or_never()
         };
         let (one, two) = (enter(1, 11), enter(1, 12));
         assert!(one.is_some() && two.is_some());
-        assert!(enter(1, 13).is_none(), "the payer's window is full");
+        assert!(enter(1, 13).is_none(), "the payer's limit is reached");
         let three = enter(2, 11);
         assert!(three.is_some());
-        assert!(enter(3, 13).is_none(), "the window for all is full");
+        assert!(enter(3, 13).is_none(), "the limit of all is reached");
         drop(two);
-        assert!(enter(3, 11).is_none(), "the merchant's window is full");
+        assert!(enter(3, 11).is_none(), "the merchant's limit is reached");
         assert!(enter(3, 13).is_some());
     }
 
     #[tokio::test]
-    async fn places_are_given_in_the_order_of_asking() {
-        let windows = Arc::new(windows(1, 1, 1));
-        let first = windows.enter(windows.line_up(&key(1), &key(11)).await).await;
+    async fn permits_are_given_in_the_order_of_asking() {
+        let limits = Arc::new(limits(1, 1, 1));
+        let first = limits.acquire_global(limits.acquire_accounts(&key(1), &key(11)).await).await;
         let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
         for number in 2..6_u8 {
-            let (windows, told) = (Arc::clone(&windows), told.clone());
+            let (limits, told) = (Arc::clone(&limits), told.clone());
             tokio::spawn(async move {
-                let place = windows.enter(windows.line_up(&key(number), &key(11)).await).await;
+                let permit = limits.acquire_global(limits.acquire_accounts(&key(number), &key(11)).await).await;
                 assert!(told.send(number).is_ok());
-                drop(place);
+                drop(permit);
             });
             // Lets it get in line before the next.
             tokio::task::yield_now().await;

@@ -10,7 +10,7 @@ use std::{
 const FIRST_SWEEP: usize = 1024;
 
 /// One `L` per key, alive for as long as somebody holds it.
-pub(crate) struct Keyed<K, L>(Mutex<Locks<K, L>>);
+pub(crate) struct KeyedLocks<K, L>(Mutex<Locks<K, L>>);
 
 struct Locks<K, L> {
     by_key: HashMap<K, Weak<L>>,
@@ -18,13 +18,13 @@ struct Locks<K, L> {
     sweep_at: usize,
 }
 
-impl<K, L> Default for Keyed<K, L> {
+impl<K, L> Default for KeyedLocks<K, L> {
     fn default() -> Self {
         Self(Mutex::new(Locks { by_key: HashMap::new(), sweep_at: FIRST_SWEEP }))
     }
 }
 
-impl<K: Eq + Hash + Clone, L> Keyed<K, L> {
+impl<K: Eq + Hash + Clone, L> KeyedLocks<K, L> {
     /// The lock of this key; a new one is made by `make`.
     pub(crate) fn lock_of(&self, key: &K, make: impl FnOnce() -> L) -> Arc<L> {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
-//! Who works on what in this process, so that no two tasks do the same work at once.
+//! One task for each key: which tasks of this process work on what, so that no two do the same work at once.
 //!
-//! Only a convenience: the ledger decides races between processes, and between tasks that do not ask here.
+//! A hint: the ledger decides races between processes, and between tasks that do not ask here.
 
 use std::{
     collections::HashSet,
@@ -9,35 +9,35 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Ids that some task works on.
-pub(crate) struct Claims<K>(Mutex<HashSet<K>>);
+/// Keys that some task works on.
+pub(crate) struct SingleFlight<K>(Mutex<HashSet<K>>);
 
-impl<K> Default for Claims<K> {
+impl<K> Default for SingleFlight<K> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-/// The right to work on one id, given back on drop. `C` is the way to where it is given back.
-pub(crate) struct Claim<K: Copy + Eq + Hash, C: Deref<Target = Claims<K>>> {
-    claims: C,
+/// The right to work on one key, given back on drop. `F` is the way to where it is given back.
+pub(crate) struct Running<K: Copy + Eq + Hash, F: Deref<Target = SingleFlight<K>>> {
+    flights: F,
     id: K,
 }
 
-impl<K: Copy + Eq + Hash> Claims<K> {
+impl<K: Copy + Eq + Hash> SingleFlight<K> {
     /// The right to work on `id`, unless somebody has it.
-    pub(crate) fn claim(&self, id: K) -> Option<Claim<K, &Self>> {
-        // Lazily: a claim made and dropped here would give back what somebody else holds.
-        self.lock().insert(id).then(|| Claim { claims: self, id })
+    pub(crate) fn start(&self, id: K) -> Option<Running<K, &Self>> {
+        // Lazily: a right made and dropped here would give back what somebody else holds.
+        self.lock().insert(id).then(|| Running { flights: self, id })
     }
 
-    /// The same for a task that outlives whoever starts it.
-    pub(crate) fn claim_owned(self: &Arc<Self>, id: K) -> Option<Claim<K, Arc<Self>>> {
-        self.lock().insert(id).then(|| Claim { claims: Arc::clone(self), id })
+    /// Like [`SingleFlight::start`], for a task that outlives its caller.
+    pub(crate) fn start_owned(self: &Arc<Self>, id: K) -> Option<Running<K, Arc<Self>>> {
+        self.lock().insert(id).then(|| Running { flights: Arc::clone(self), id })
     }
 
     /// Whether somebody works on `id`.
-    pub(crate) fn is_claimed(&self, id: K) -> bool {
+    pub(crate) fn is_running(&self, id: K) -> bool {
         self.lock().contains(&id)
     }
 
@@ -46,9 +46,9 @@ impl<K: Copy + Eq + Hash> Claims<K> {
     }
 }
 
-impl<K: Copy + Eq + Hash, C: Deref<Target = Claims<K>>> Drop for Claim<K, C> {
+impl<K: Copy + Eq + Hash, F: Deref<Target = SingleFlight<K>>> Drop for Running<K, F> {
     fn drop(&mut self) {
-        self.claims.lock().remove(&self.id);
+        self.flights.lock().remove(&self.id);
     }
 }
 
@@ -83,12 +83,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_claim_is_refused_and_leaves_the_first_alone() {
-        let claims = Claims::default();
-        let first = claims.claim(1);
-        assert!(claims.claim(1).is_none());
-        assert!(claims.is_claimed(1));
+    fn a_second_task_is_refused_and_leaves_the_first_alone() {
+        let flights = SingleFlight::default();
+        let first = flights.start(1);
+        assert!(flights.start(1).is_none());
+        assert!(flights.is_running(1));
         drop(first);
-        assert!(claims.claim(1).is_some());
+        assert!(flights.start(1).is_some());
     }
 }

@@ -1,9 +1,9 @@
-//! How many requests may wait: in all, and for one thing.
+//! How many requests may wait for the chain: in all, and for one name.
 //!
-//! A request that waits for the chain costs next to nothing but a place, and places are what one payer could fill: with
-//! closes of one session, with repeats of one payment, with payments that wait for his own opening. So whoever is to
-//! wait takes a seat first, under his name; who finds none is told how things stand, or to come back, at once. Requests
-//! that are answered at once need no seat.
+//! A request that waits costs next to nothing but its place among those that wait, and places are what one payer could
+//! fill: with closes of one session, with repeats of one payment, with payments that wait for their own opening. So a
+//! request that is to wait takes a permit first, under its payer's name; one that finds none is told how things stand, or
+//! to come back, at once. Requests that are answered at once need no permit.
 
 use crate::{domain::session::SessionId, facilitator::settings::WaitingSettings};
 use solana_pubkey::Pubkey;
@@ -16,8 +16,8 @@ use std::{
 /// How many may wait for one session's close: all of them are told the same.
 const AT_ONE_CLOSE: usize = 4;
 
-/// Seats, under names.
-pub(crate) struct Room<K> {
+/// A number of permits, under names.
+pub(crate) struct WaitQuota<K> {
     per_name: usize,
     in_all: usize,
     taken: Mutex<Taken<K>>,
@@ -28,19 +28,19 @@ struct Taken<K> {
     by_name: HashMap<K, usize>,
 }
 
-/// A seat, given back on drop.
-pub(crate) struct Seat<K: Eq + Hash> {
-    room: Arc<Room<K>>,
+/// The permit to wait, given back on drop.
+pub(crate) struct WaitPermit<K: Eq + Hash> {
+    quota: Arc<WaitQuota<K>>,
     name: K,
 }
 
-impl<K: Eq + Hash + Copy> Room<K> {
+impl<K: Eq + Hash + Copy> WaitQuota<K> {
     fn new(per_name: usize, in_all: usize) -> Arc<Self> {
         Arc::new(Self { per_name, in_all, taken: Mutex::new(Taken { in_all: 0, by_name: HashMap::new() }) })
     }
 
-    /// A seat for one more of this name, while there is one for it.
-    pub(crate) fn enter(self: &Arc<Self>, name: K) -> Option<Seat<K>> {
+    /// A permit for one more of this name, while there is one for it.
+    pub(crate) fn acquire(self: &Arc<Self>, name: K) -> Option<WaitPermit<K>> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let of_name = taken.by_name.get(&name).copied().unwrap_or_default();
         if of_name >= self.per_name || taken.in_all >= self.in_all {
@@ -48,13 +48,13 @@ impl<K: Eq + Hash + Copy> Room<K> {
         }
         taken.in_all += 1;
         taken.by_name.insert(name, of_name + 1);
-        Some(Seat { room: Arc::clone(self), name })
+        Some(WaitPermit { quota: Arc::clone(self), name })
     }
 }
 
-impl<K: Eq + Hash> Drop for Seat<K> {
+impl<K: Eq + Hash> Drop for WaitPermit<K> {
     fn drop(&mut self) {
-        let mut taken = self.room.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.quota.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.in_all -= 1;
         if let Some(count) = taken.by_name.get_mut(&self.name) {
             *count -= 1;
@@ -65,17 +65,20 @@ impl<K: Eq + Hash> Drop for Seat<K> {
     }
 }
 
-/// The rooms of one facilitator.
-pub(crate) struct Rooms {
-    /// Everybody who waits, by the payer whose transfers, openings or closes he waits for.
-    pub(crate) users: Arc<Room<Pubkey>>,
-    /// Those of them who wait for a close.
-    pub(crate) closes: Arc<Room<SessionId>>,
+/// The wait quotas of one facilitator.
+pub(crate) struct WaitQuotas {
+    /// Every request that waits, by the payer whose transfers, openings or closes it waits for.
+    pub(crate) users: Arc<WaitQuota<Pubkey>>,
+    /// Those of them that wait for a close.
+    pub(crate) closes: Arc<WaitQuota<SessionId>>,
 }
 
-impl Rooms {
+impl WaitQuotas {
     pub(crate) fn new(settings: &WaitingSettings) -> Self {
-        Self { users: Room::new(settings.per_user, settings.in_all), closes: Room::new(AT_ONE_CLOSE, usize::MAX) }
+        Self {
+            users: WaitQuota::new(settings.per_user, settings.in_all),
+            closes: WaitQuota::new(AT_ONE_CLOSE, usize::MAX),
+        }
     }
 }
 
@@ -84,17 +87,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_has_so_many_seats_and_all_names_together_have_so_many() {
-        let room = Room::new(2, 3);
-        let mut mine: Vec<_> = (0..2).filter_map(|_| room.enter(1)).collect();
-        assert_eq!((mine.len(), room.enter(1).is_none()), (2, true));
-        let his = room.enter(2);
-        assert!(his.is_some() && room.enter(3).is_none(), "full");
+    fn a_name_has_so_many_permits_and_all_names_together_have_so_many() {
+        let quota = WaitQuota::new(2, 3);
+        let mut mine: Vec<_> = (0..2).filter_map(|_| quota.acquire(1)).collect();
+        assert_eq!((mine.len(), quota.acquire(1).is_none()), (2, true));
+        let second = quota.acquire(2);
+        assert!(second.is_some() && quota.acquire(3).is_none(), "full");
         mine.pop();
-        let other = room.enter(3);
-        assert!(other.is_some() && room.enter(1).is_none());
-        drop((mine, his, other));
-        let taken = room.taken.lock();
+        let other = quota.acquire(3);
+        assert!(other.is_some() && quota.acquire(1).is_none());
+        drop((mine, second, other));
+        let taken = quota.taken.lock();
         assert!(taken.is_ok_and(|taken| taken.in_all == 0 && taken.by_name.is_empty()), "nothing is left behind");
     }
 }

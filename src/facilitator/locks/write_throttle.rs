@@ -1,30 +1,30 @@
-//! Turns at the ledger's one writer for work in bulk.
+//! A limit on the holds that large ledger writes have in the writer's line at once.
 //!
 //! Promises: however many promises are planned or captured at the same time, the next payment waits behind a bounded
-//! number of their holds. Verbs stand in one line for the writer, and planning a hundred holds takes it as long as accepting
+//! number of their holds. Verbs wait in one line for the writer, and planning a hundred holds takes it as long as accepting
 //! a hundred payments: after a start that takes over ten thousand promises, or when many sessions come due together, all
-//! of it would stand before whoever pays next. So what carries many holds takes a turn before it gets in line. What
-//! carries few, as every payment that is settled per call does, waits for nobody and shares commits as ever.
+//! of it would go before the next payment. So a verb about many holds takes a permit before it gets in line. A verb about
+//! few, as of every payment that is settled per call, waits for nothing here and shares commits as ever.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Holds that bulk work has in the writer's line at once: a few milliseconds of it.
+/// Holds that large verbs have in the writer's line at once: a few milliseconds of it.
 const IN_LINE: u32 = 256;
-/// So many are no bulk.
+/// A verb about so many is not large.
 const FEW: usize = 16;
 
-/// The turns.
-pub(crate) struct Bulk(Semaphore);
+/// The permits.
+pub(crate) struct WriteThrottle(Semaphore);
 
-impl Default for Bulk {
+impl Default for WriteThrottle {
     fn default() -> Self {
         Self(Semaphore::new(IN_LINE as usize))
     }
 }
 
-impl Bulk {
-    /// Waits for a turn for a verb about so many holds; held until the verb is done, and never while another is awaited.
-    pub(crate) async fn turn(&self, holds: usize) -> Option<SemaphorePermit<'_>> {
+impl WriteThrottle {
+    /// Waits for the permit of a verb about so many holds; kept until the verb is done, and never while another is awaited.
+    pub(crate) async fn acquire(&self, holds: usize) -> Option<SemaphorePermit<'_>> {
         if holds <= FEW {
             return None;
         }
@@ -40,13 +40,13 @@ mod tests {
     use futures_util::FutureExt as _;
 
     #[test]
-    fn bulk_work_takes_turns_and_nobody_else_waits() {
-        let bulk = Bulk::default();
-        let first = bulk.turn(200).now_or_never().flatten();
+    fn large_writes_wait_for_each_other_and_small_ones_for_nothing() {
+        let throttle = WriteThrottle::default();
+        let first = throttle.acquire(200).now_or_never().flatten();
         assert!(first.is_some());
-        assert!(bulk.turn(100).now_or_never().is_none(), "the line is full");
-        assert!(bulk.turn(1).now_or_never().is_some(), "a single payment does not wait");
+        assert!(throttle.acquire(100).now_or_never().is_none(), "the line is full");
+        assert!(throttle.acquire(1).now_or_never().is_some(), "a single payment does not wait");
         drop(first);
-        assert!(bulk.turn(100_000).now_or_never().flatten().is_some(), "larger than the line, it has it alone");
+        assert!(throttle.acquire(100_000).now_or_never().flatten().is_some(), "larger than the line, it has it alone");
     }
 }

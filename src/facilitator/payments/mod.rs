@@ -1,5 +1,40 @@
 //! Payments: take one, answer its caller.
+//!
+//! Owns no state: a payment is its hold in the ledger. Takes wait permits and the payment side of the opening lock, notifies
+//! the session's queue ([`super::dispatch`]) and waits for what the driver reports. Plans, signs and sends nothing.
 
+pub(crate) mod answer;
 pub(crate) mod place_hold;
 pub(crate) mod settle;
 pub(crate) mod verify;
+
+use crate::facilitator::{
+    core::Core, deferred::Deferred, dispatch::Dispatch, funding::FundingMonitor, locks::Locks, settlement::Settlements,
+    sponsor::Sponsor,
+};
+use std::sync::Arc;
+
+/// Takes payments.
+pub(crate) struct Payments {
+    core: Arc<Core>,
+    locks: Arc<Locks>,
+    sponsor: Arc<Sponsor>,
+    settlements: Arc<Settlements>,
+    dispatch: Arc<Dispatch>,
+    deferred: Arc<Deferred>,
+    funding: Arc<FundingMonitor>,
+}
+
+impl Payments {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        locks: Arc<Locks>,
+        sponsor: Arc<Sponsor>,
+        settlements: Arc<Settlements>,
+        dispatch: Arc<Dispatch>,
+        deferred: Arc<Deferred>,
+        funding: Arc<FundingMonitor>,
+    ) -> Self {
+        Self { core, locks, sponsor, settlements, dispatch, deferred, funding }
+    }
+}

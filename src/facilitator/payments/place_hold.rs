@@ -1,155 +1,119 @@
 //! Writing a payment's hold: what a caller may still give up, and what is carried to its end whoever hangs up.
 //!
-//! Whoever waits for his turn has asked for nothing yet: when he hangs up, nothing is held. From the moment at which the
-//! ledger is asked the hold may be durable, so it is counted and carried even if nobody waits for it any more.
+//! A caller who waits for their turn has asked for nothing yet: when they hang up, nothing is held. From the moment at which
+//! the ledger is asked the hold may be durable, so it is counted and carried even if nobody waits for it any more.
 
+use super::Payments;
 use crate::{
     domain::{
         hold::{Hold, HoldId, NewHold},
         reason::PayReason,
         session::Session,
     },
-    facilitator::{Facilitator, PayError, events::SessionEvent},
+    facilitator::{PayError, events::SessionEvent, locks::opening_lock::PaymentGuard},
     ledger::{Held, LedgerError},
 };
 use solana_pubkey::Pubkey;
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
-use tokio::{runtime::Handle, sync::OwnedRwLockReadGuard, time::Instant};
+use std::sync::Arc;
+use tokio::time::Instant;
 
-/// Keeps openings of one user out while a payment of his is written.
-type Turn = OwnedRwLockReadGuard<()>;
+type Written = Result<(Held, PaymentGuard), LedgerError>;
 
-impl Facilitator {
-    /// Writes the hold once no opening of the same user is under way, and has it carried.
-    pub(crate) async fn accept(
+impl Payments {
+    /// Writes the hold once no opening of its payer is under way, and has it carried.
+    pub(crate) async fn place_hold(
         self: &Arc<Self>,
         new: NewHold,
         session: &Session,
         deadline: Instant,
     ) -> Result<Held, PayError> {
         let (user, asset) = (*session.user(), session.intent.asset);
-        let Some(turn) = self.turn(&new, &user, &asset, deadline).await else {
+        let Some(guard) = self.wait_for_opening(&new, &user, &asset, deadline).await else {
             return Ok(Held::Refused(PayReason::SessionBusy));
         };
         // The wait may have been long: the session is judged as of now.
-        let new = NewHold { now: self.clock.now(), ..new };
+        let new = NewHold { now: self.core.clock.now(), ..new };
         let again = new.funding.required.then(|| new.clone());
-        let (held, turn) = self.write(new, turn).await?;
-        // A proof that nobody has looked after for a while may still stand.
+        let (held, guard) = self.write(new, guard).await?;
+        // A proof that was not looked after for a while may still stand.
         if let Some(new) = again
             && held == Held::Refused(PayReason::FundingUnproven)
-            && tokio::time::timeout_at(deadline, self.look_if_old(&user)).await.unwrap_or(Ok(false))?
+            && tokio::time::timeout_at(deadline, self.funding.look_if_old(&user)).await.unwrap_or(Ok(false))?
         {
-            let (held, _) = self.write(NewHold { now: self.clock.now(), ..new }, turn).await?;
+            let (held, _) = self.write(NewHold { now: self.core.clock.now(), ..new }, guard).await?;
             return Ok(held);
         }
         Ok(held)
     }
 
     /// Waits until no opening of this user is under way, for as long as this payment may wait.
-    async fn turn(&self, new: &NewHold, user: &Pubkey, asset: &Pubkey, deadline: Instant) -> Option<Turn> {
-        if let Some(turn) = self.gates.try_paying(user, asset) {
-            return Some(turn);
+    async fn wait_for_opening(
+        &self,
+        new: &NewHold,
+        user: &Pubkey,
+        asset: &Pubkey,
+        deadline: Instant,
+    ) -> Option<PaymentGuard> {
+        if let Some(guard) = self.locks.openings.try_payment(user, asset) {
+            return Some(guard);
         }
-        // Who is content with a hold has no seat so far.
-        let seat = new.deferred.and_then(|_| self.rooms.users.enter(*user));
-        let may_wait = new.deferred.is_none() || seat.is_some();
+        // A payment that only wants a hold has no permit so far.
+        let permit = new.deferred.and_then(|_| self.locks.waits.users.acquire(*user));
+        let may_wait = new.deferred.is_none() || permit.is_some();
         let until = if may_wait { deadline } else { Instant::now() };
-        tokio::time::timeout_at(until, self.gates.paying(user, asset)).await.ok()
+        tokio::time::timeout_at(until, self.locks.openings.payment(user, asset)).await.ok()
     }
 
-    /// Writes the hold and counts it.
-    fn write(self: &Arc<Self>, new: NewHold, turn: Turn) -> Writing {
-        let this = Arc::clone(self);
+    /// Writes the hold and counts it, also when its caller hangs up meanwhile.
+    fn write(self: &Arc<Self>, new: NewHold, guard: PaymentGuard) -> impl Future<Output = Written> + use<> {
+        let (this, after) = (Arc::clone(self), Arc::clone(self));
         let work = async move {
-            let held = this.ledger.hold(&new).await?;
+            let held = this.core.ledger.hold(&new).await?;
             if let Held::New(hold) = &held {
                 if hold.deferred {
-                    this.promise(hold);
+                    this.deferred.promise(hold);
                 } else {
-                    this.wake_lane(hold.session);
+                    this.dispatch.notify_queue(hold.session);
                 }
-                this.events.publish(hold.session, SessionEvent::Recorded);
+                this.core.events.publish(hold.session, SessionEvent::Recorded);
             }
-            Ok((held, turn))
+            Ok((held, guard))
         };
-        Writing { facilitator: Arc::clone(self), work: Some(Box::pin(work)) }
+        self.core.tasks.finish_if_dropped(work, move |written: Written| {
+            if let Ok((Held::Repeat(hold), _)) = written {
+                drop(after.taken_over(&hold));
+            }
+        })
     }
 
-    /// Watches over what a repeat took over until its caller is told.
+    /// Watches over what a repeat took over until its caller is answered.
     pub(crate) fn taken_over(self: &Arc<Self>, hold: &Hold) -> TakenOver {
-        // Who names his payment is recognised whenever he asks again.
-        TakenOver { facilitator: Arc::clone(self), untold: hold.nonce.is_none().then_some(hold.id) }
-    }
-
-    /// Carries on with what its caller, who is gone, has begun. Without a runtime the process is ending, and the next one
-    /// finds what was written.
-    fn outlive(&self, work: impl Future<Output = ()> + Send + 'static) {
-        if Handle::try_current().is_ok() {
-            self.spawn(work);
-        }
+        // A payment with a nonce is recognised whenever it is asked for again.
+        TakenOver { payments: Arc::clone(self), unanswered: hold.nonce.is_none().then_some(hold.id) }
     }
 }
 
 /// A payment without a nonce that a repeat took over. Nothing but the mark of a wait that ended recognises it when it comes
 /// once more, so it gets that mark back when its caller hangs up.
 pub(crate) struct TakenOver {
-    facilitator: Arc<Facilitator>,
-    untold: Option<HoldId>,
+    payments: Arc<Payments>,
+    unanswered: Option<HoldId>,
 }
 
 impl TakenOver {
-    /// Its caller is told.
-    pub(crate) fn told(mut self) {
-        self.untold = None;
+    /// Its caller is answered.
+    pub(crate) fn answered(mut self) {
+        self.unanswered = None;
     }
 }
 
 impl Drop for TakenOver {
     fn drop(&mut self) {
-        let Some(hold) = self.untold else { return };
-        let facilitator = Arc::clone(&self.facilitator);
-        self.facilitator.outlive(async move {
-            if let Err(error) = facilitator.ledger.end_wait(hold, PayReason::SettlementExpired).await {
+        let Some(hold) = self.unanswered else { return };
+        let core = Arc::clone(&self.payments.core);
+        self.payments.core.tasks.spawn_if_possible(async move {
+            if let Err(error) = core.ledger.end_wait(hold, PayReason::SettlementExpired).await {
                 tracing::warn!(%error, "a payment without a nonce may be paid again if its caller repeats it");
-            }
-        });
-    }
-}
-
-type Written = Result<(Held, Turn), LedgerError>;
-
-/// A hold that is being written. Polled by its caller, and by a task of its own once he is gone: a task for each would
-/// cost every payment another hop between threads.
-struct Writing {
-    facilitator: Arc<Facilitator>,
-    work: Option<Pin<Box<dyn Future<Output = Written> + Send>>>,
-}
-
-impl Future for Writing {
-    type Output = Written;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Written> {
-        let Some(work) = &mut self.work else { return Poll::Pending };
-        let written = work.as_mut().poll(context);
-        if written.is_ready() {
-            self.work = None;
-        }
-        written
-    }
-}
-
-impl Drop for Writing {
-    fn drop(&mut self) {
-        let Some(work) = self.work.take() else { return };
-        let facilitator = Arc::clone(&self.facilitator);
-        self.facilitator.outlive(async move {
-            if let Ok((Held::Repeat(hold), _)) = work.await {
-                drop(facilitator.taken_over(&hold));
             }
         });
     }

@@ -7,7 +7,7 @@ use crate::{
         reason::PayReason,
         session::Session,
     },
-    facilitator::{Facilitator, PayError, PayRefusal, SessionAfter},
+    facilitator::{PayError, PayRefusal, SessionAfter, payments::Payments},
 };
 use solana_pubkey::Pubkey;
 
@@ -20,14 +20,14 @@ pub struct Verified {
     pub session: SessionAfter,
 }
 
-impl Facilitator {
+impl Payments {
     /// Runs every check that [`Facilitator::settle`] runs. Promises nothing: settle checks again.
-    pub async fn verify(&self, payment: &Payment) -> Result<Verified, PayError> {
+    pub(crate) async fn verify(&self, payment: &Payment) -> Result<Verified, PayError> {
         let session = self.payable_session(payment).await?;
         let refuse = |reason| PayError::from(PayRefusal::new(reason).of(session.user()));
-        let now = self.clock.now();
-        let limits = &self.settings.payments;
-        let terms = payment::check_terms(payment, &session, &self.settings.network, limits, now);
+        let now = self.core.clock.now();
+        let limits = &self.core.settings.payments;
+        let terms = payment::check_terms(payment, &session, &self.core.settings.network, limits, now);
         if let Err(reason) = terms
             && reason != PayReason::PaymentExpired
         {
@@ -38,11 +38,11 @@ impl Facilitator {
             return verify_repeat(payment, &session, &hold);
         }
         terms.and_then(|()| session.may_hold(payment.amount, now, limits.unverified_exposure)).map_err(refuse)?;
-        let backing = self.backing_after(&session, payment.amount, now).await?;
+        let backing = self.core.backing_after(&session, payment.amount, now).await?;
         if backing.frozen {
             return Err(refuse(PayReason::SourceFrozen));
         }
-        let funding = self.demand(payment.funding_required).admit(backing.funding).map_err(refuse)?;
+        let funding = self.core.demand(payment.funding_required).admit(backing.funding).map_err(refuse)?;
         let spent = session.spent().checked_add(payment.amount).unwrap_or(session.intent.cap);
         let remaining = session.intent.cap.checked_sub(spent).unwrap_or_default();
         Ok(Verified {

@@ -8,9 +8,10 @@ use crate::{
         signed,
     },
     facilitator::{
-        Facilitator, SessionError, SessionRefusal,
+        SessionError, SessionRefusal,
         events::SessionEvent,
-        reads::{is_signed_by, payers_keys},
+        sessions::Sessions,
+        signed_reads::{is_signed_by, payers_keys},
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -34,18 +35,18 @@ pub struct Closed {
     pub lost: Amount,
 }
 
-impl Facilitator {
+impl Sessions {
     /// Closes a session and settles what it holds: answered when everything is final, at the deadline or when this process
     /// leaves, whichever comes first, and at once when enough wait for it already; from `closing` it becomes `closed` by
     /// itself. Asked again it answers how it stands. A session that ended another way is settled and told all the same.
     ///
     /// Refuses with `session_not_found`, `invalid_close_signature`, and `session_busy` while the session opens.
-    pub async fn close_session(
+    pub(crate) async fn close_session(
         self: &Arc<Self>,
         id: SessionId,
         request: &CloseRequest,
     ) -> Result<Closed, SessionError> {
-        let session = self.existing(id).await?;
+        let session = self.core.existing(id).await?;
         let message = signed::close_message(&session.signed.hash(), id, &request.nonce);
         if !is_signed_by(payers_keys(&session), message.as_bytes(), &request.signature) {
             return Err(SessionRefusal::new(SessionReason::InvalidCloseSignature).into());
@@ -55,23 +56,23 @@ impl Facilitator {
                 SessionRefusal::because(SessionReason::SessionBusy, "The session is still opening; repeat.").into()
             );
         }
-        let seats = self.rooms.closes.enter(id).zip(self.rooms.users.enter(*session.user()));
+        let seats = self.locks.waits.closes.acquire(id).zip(self.locks.waits.users.acquire(*session.user()));
         // Who finds no seat is told how it stands.
-        let patience = if seats.is_some() { self.settings.answer_deadline } else { Duration::ZERO };
+        let patience = if seats.is_some() { self.core.settings.answer_deadline } else { Duration::ZERO };
         let deadline = Instant::now() + patience;
-        let mut news = self.events.subscribe(id);
-        let mut session = self.ledger.close_session(id).await?;
-        self.events.publish(id, SessionEvent::Recorded);
-        self.settle_promises(id);
+        let mut news = self.core.events.subscribe(id);
+        let mut session = self.core.ledger.close_session(id).await?;
+        self.core.events.publish(id, SessionEvent::Recorded);
+        self.dispatch.settle_promises(id);
         // The deadline is looked at here, too: a wait for news that are there already never gets as far as its time.
         while !is_final(&session) && Instant::now() < deadline {
             match tokio::time::timeout_at(deadline, news.next()).await {
-                Ok(Some(_)) => session = self.existing(id).await?,
+                Ok(Some(_)) => session = self.core.existing(id).await?,
                 // No more news, because this process leaves and waits for its last answers; or no more time.
                 Ok(None) | Err(_) => break,
             }
         }
-        let lost = self.ledger.lost(id).await?;
+        let lost = self.core.ledger.lost(id).await?;
         Ok(Closed { session, lost })
     }
 }

@@ -6,7 +6,7 @@ use crate::{
         amount::Amount,
         session::{Session, SessionId, SessionState},
     },
-    facilitator::{CapCheckPolicy, Facilitator, SessionError, SessionRefusal},
+    facilitator::{CapCheckPolicy, sessions::Sessions},
     ledger::LedgerError,
 };
 
@@ -21,51 +21,19 @@ pub(crate) struct Fit {
     pub(crate) superseded: Vec<SessionId>,
 }
 
-impl Facilitator {
-    /// Rejects a session whose approve has landed. That approve backs the user's other sessions all the same, as far as
-    /// it goes, because the token account has one delegate slot: those it does not cover end with this one. They end
-    /// first, so that a crash in between leaves an opening that comes here again.
-    pub(crate) async fn reject_covering(
-        &self,
-        session: &Session,
-        approved: Option<Amount>,
-        refusal: SessionRefusal,
-    ) -> Result<Session, SessionError> {
-        let others = self.others(session).await?;
-        let ended = fit(Amount::ZERO, approved, &others, self.settings.delegation_lowers).superseded;
-        if !ended.is_empty() {
-            tracing::info!(session = session.id.log_hash(), ended = ended.len(), "a rejected approve backs less");
-            self.ledger.supersede_sessions(&ended).await?;
-        }
-        self.reject(session.id, refusal).await
-    }
-
-    /// The same when the account was not read yet.
-    pub(crate) async fn reject_landed(
-        &self,
-        session: &Session,
-        refusal: SessionRefusal,
-    ) -> Result<Session, SessionError> {
-        let account = self.account(&self.token_account(session.user())).await?;
-        let approved = match self.delegated(account.as_ref(), session.user(), refusal.reason) {
-            Ok(account) => self.approved_amount(&account).await.ok().flatten(),
-            Err(_) => None,
-        };
-        self.reject_covering(session, approved, refusal).await
-    }
-
-    async fn others(&self, session: &Session) -> Result<Vec<Session>, LedgerError> {
-        let live = self.ledger.live_sessions(session.user(), &session.intent.asset).await?;
+impl Sessions {
+    pub(crate) async fn others(&self, session: &Session) -> Result<Vec<Session>, LedgerError> {
+        let live = self.core.ledger.live_sessions(session.user(), &session.intent.asset).await?;
         Ok(live.into_iter().filter(|other| other.id != session.id && other.state == SessionState::Open).collect())
     }
 
     /// Reads the user's other sessions and fits them to the approved amount.
     pub(crate) async fn fit_others(&self, new: &Session, approved: Option<Amount>) -> Result<Fit, LedgerError> {
         let others = self.others(new).await?;
-        let lowers = self.settings.delegation_lowers;
+        let lowers = self.core.settings.delegation_lowers;
         let fit = fit(need(new, lowers), approved, &others, lowers);
         // Without a check nobody will ever know the amount, so it cannot be said not to match.
-        let unchecked = self.settings.cap_check == CapCheckPolicy::Off;
+        let unchecked = self.core.settings.cap_check == CapCheckPolicy::Off;
         Ok(Fit { matches: fit.matches || unchecked, ..fit })
     }
 }
@@ -77,7 +45,7 @@ fn need(session: &Session, lowers: bool) -> Amount {
 
 /// `others` oldest first. An approve covers what the session needs and, if its client approved the sum, the others as
 /// well; the oldest go first when it does not. An unknown amount covers the new session only.
-fn fit(needed: Amount, approved: Option<Amount>, others: &[Session], lowers: bool) -> Fit {
+pub(crate) fn fit(needed: Amount, approved: Option<Amount>, others: &[Session], lowers: bool) -> Fit {
     let Some(approved) = approved else {
         return Fit { matches: true, covers: true, superseded: others.iter().map(|s| s.id).collect() };
     };

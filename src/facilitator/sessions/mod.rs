@@ -1,9 +1,56 @@
 //! Sessions: open, supersede, close.
+//!
+//! Owns who finishes which opening, and the lock between counting the opening quota and using it. Takes wait permits and the
+//! opening lock; co-signs a payer's approve and has it carried by [`super::dispatch`]. Takes no payment.
 
 pub(crate) mod approved_amount;
+pub(crate) mod cap_checks;
 pub(crate) mod close;
 pub(crate) mod delegate_slot;
 pub(crate) mod land;
 pub(crate) mod open;
 pub(crate) mod preflight;
+pub(crate) mod quota;
 pub(crate) mod recipient_account;
+pub(crate) mod reject;
+
+use crate::{
+    domain::session::SessionId,
+    facilitator::{
+        core::Core,
+        dispatch::Dispatch,
+        funding::FundingMonitor,
+        locks::{Locks, single_flight::SingleFlight},
+        settlement::Settlements,
+        sponsor::Sponsor,
+    },
+};
+use std::sync::Arc;
+
+/// Opens and closes sessions.
+pub(crate) struct Sessions {
+    core: Arc<Core>,
+    locks: Arc<Locks>,
+    sponsor: Arc<Sponsor>,
+    settlements: Arc<Settlements>,
+    dispatch: Arc<Dispatch>,
+    funding: Arc<FundingMonitor>,
+    /// Openings that a task of this process finishes right now.
+    finishing: SingleFlight<SessionId>,
+    /// Held from counting the sessions that were opened lately to writing one more.
+    quota: tokio::sync::Mutex<()>,
+}
+
+impl Sessions {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        locks: Arc<Locks>,
+        sponsor: Arc<Sponsor>,
+        settlements: Arc<Settlements>,
+        dispatch: Arc<Dispatch>,
+        funding: Arc<FundingMonitor>,
+    ) -> Self {
+        let (finishing, quota) = (SingleFlight::default(), tokio::sync::Mutex::default());
+        Self { core, locks, sponsor, settlements, dispatch, funding, finishing, quota }
+    }
+}

@@ -17,7 +17,7 @@ use crate::{
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
         signed,
     },
-    facilitator::{Facilitator, SessionError, SessionRefusal},
+    facilitator::{SessionError, SessionRefusal, sessions::Sessions},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -33,10 +33,7 @@ pub enum ApproveSource {
     Landed(Signature),
 }
 
-/// The time over which openings are counted, in seconds.
-const QUOTA_SECONDS: u64 = 3_600;
-
-/// A request to open a session, decoded but not judged.
+/// A request to open a session, decoded but not parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenRequest {
     /// The wallet that pays.
@@ -60,23 +57,23 @@ pub struct OpenRequest {
 }
 
 /// A request that has passed every check that costs nothing.
-pub(crate) struct Judged {
+pub(crate) struct ParsedOpening {
     /// The session as it will be written, in state `opening`.
     pub(crate) session: Session,
     /// The approve to co-sign; none when it is on chain already.
     pub(crate) approve: Option<InspectedApprove>,
 }
 
-impl Facilitator {
+impl Sessions {
     /// Opens a session: lands the approve, proves its effect, and answers with the open session.
     ///
     /// A repeated request with the same nonce and content answers with the same session. Refusals are the words of
     /// `spec/session.md` §2; until the approve is signed a refusal leaves no trace.
-    pub async fn open_session(self: &Arc<Self>, request: OpenRequest) -> Result<Session, SessionError> {
+    pub(crate) async fn open_session(self: &Arc<Self>, request: OpenRequest) -> Result<Session, SessionError> {
         let session = self.open_unproved(&request).await?;
         if let Some(proof) = request.funding
             && session.state == SessionState::Open
-            && let Err(error) = self.accept_proof(session.user(), &proof).await
+            && let Err(error) = self.funding.accept_proof(session.user(), &proof).await
         {
             // The session is open all the same: a stranger's transfer between decrypting and opening must not keep
             // anybody from opening. Its answer tells the level, and the payer proves again.
@@ -88,23 +85,23 @@ impl Facilitator {
     async fn open_unproved(self: &Arc<Self>, request: &OpenRequest) -> Result<Session, SessionError> {
         let intent = self.check_intent(request)?;
         if let Some(proof) = &request.funding {
-            self.check_proof(proof)?;
+            self.funding.check_proof(proof)?;
         }
         let session = self.new_session(request, intent);
-        // A repeat is answered before its approve is judged: that transaction has landed or died long ago.
-        if let Some(known) = self.ledger.find_session(&request.user, &session.intent.nonce).await? {
+        // A repeat is answered before its approve is parsed: that transaction has landed or died long ago.
+        if let Some(known) = self.core.ledger.find_session(&request.user, &session.intent.nonce).await? {
             return self.answer_repeat(&session, known).await;
         }
         self.check_terms(request)?;
         let approve = self.inspect_approve(request)?;
-        self.check_size(&session)?;
+        self.settlements.check_size(&session)?;
         self.check_quota(&session).await?;
-        self.land_session(Judged { session, approve }).await
+        self.land_session(ParsedOpening { session, approve }).await
     }
 
     /// The intent is the user's, says what the body says, and names us.
     fn check_intent(&self, request: &OpenRequest) -> Result<Intent, SessionRefusal> {
-        let network = &self.settings.network;
+        let network = &self.core.settings.network;
         if !network.is(&request.network) {
             return Err(SessionRefusal::new(SessionReason::NetworkMismatch));
         }
@@ -126,7 +123,7 @@ impl Facilitator {
             ("cap", intent.cap == request.cap),
             ("expirationUnix", intent.expires_at == request.expires_at),
             ("network", intent.network == request.network),
-            ("spender", intent.spender == self.keys.spender.pubkey()),
+            ("spender", intent.spender == self.core.keys.spender.pubkey()),
         ];
         if let Some((field, _)) = same.iter().find(|(_, holds)| !holds) {
             return Err(mismatch(field, format!("the intent's {field} is not what the request says")));
@@ -145,12 +142,12 @@ impl Facilitator {
 
     /// What this facilitator serves, and for how long.
     fn check_terms(&self, request: &OpenRequest) -> Result<(), SessionRefusal> {
-        let now = self.clock.now();
-        if request.asset != self.settings.asset {
+        let now = self.core.clock.now();
+        if request.asset != self.core.settings.asset {
             return Err(SessionRefusal::new(SessionReason::AssetNotAllowed));
         }
         // What is paid to a key that signs for everybody stands in an account that the same key can empty.
-        if request.recipient == request.user || self.fee_payers.all().contains(&request.recipient) {
+        if request.recipient == request.user || self.sponsor.fee_payers.all().contains(&request.recipient) {
             return Err(SessionRefusal::new(SessionReason::InvalidRecipient));
         }
         if request.cap == Amount::ZERO {
@@ -159,8 +156,8 @@ impl Facilitator {
         if request.expires_at <= now {
             return Err(SessionRefusal::new(SessionReason::ExpirationInPast));
         }
-        if request.expires_at - now > self.settings.max_session_seconds {
-            let longest = self.settings.max_session_seconds;
+        if request.expires_at - now > self.core.settings.max_session_seconds {
+            let longest = self.core.settings.max_session_seconds;
             return Err(SessionRefusal::because(
                 SessionReason::ExpirationTooFar,
                 format!("a session lasts at most {longest} seconds here"),
@@ -172,45 +169,27 @@ impl Facilitator {
     /// Nothing is co-signed that is not understood completely.
     fn inspect_approve(&self, request: &OpenRequest) -> Result<Option<InspectedApprove>, SessionRefusal> {
         let ApproveSource::Transaction(text) = &request.approve else { return Ok(None) };
-        let (spender, fee_payer) = (self.keys.spender.pubkey(), self.keys.fee_payer.pubkey());
+        let (spender, fee_payer) = (self.core.keys.spender.pubkey(), self.core.keys.fee_payer.pubkey());
         let template = ApproveTemplate {
-            programs: self.settings.programs,
+            programs: self.core.settings.programs,
             fee_payer,
-            our_keys: &self.fee_payers.all(),
+            our_keys: &self.sponsor.fee_payers.all(),
             spender,
             user: request.user,
-            mint: self.settings.asset,
-            decimals: self.settings.decimals,
-            max_grant: self.settings.max_grant,
+            mint: self.core.settings.asset,
+            decimals: self.core.settings.decimals,
+            max_grant: self.core.settings.max_grant,
             // Whether it really creates the account is seen when the account is read; here it is a bystander.
             may_create: true,
-            compute: ComputeBudget { units: self.settings.max_approve_units, price: self.settings.max_priority_fee },
+            compute: ComputeBudget {
+                units: self.core.settings.max_approve_units,
+                price: self.core.settings.max_priority_fee,
+            },
         };
         let inspected = template.inspect(text);
         inspected
             .map(Some)
             .map_err(|refusal| SessionRefusal::because(SessionReason::ApproveNotAllowed, refusal.to_string()))
-    }
-
-    /// The opening quotas of the user, the merchant and everybody: `quota_exceeded`, and when to come back.
-    pub(crate) async fn check_quota(&self, session: &Session) -> Result<(), SessionError> {
-        let now = self.clock.now();
-        let since = now.saturating_sub(QUOTA_SECONDS);
-        let opened = self.ledger.opened_since(session.user(), &session.intent.recipient, since).await?;
-        let settings = &self.settings;
-        let quotas = [
-            (opened.by_user, settings.sessions_per_user_per_hour),
-            (opened.for_recipient, settings.sessions_per_merchant_per_hour),
-            (opened.by_all, settings.sessions_per_hour),
-        ];
-        match quotas.iter().find(|(opened, quota)| opened.count >= *quota) {
-            Some((opened, _)) => {
-                let leaves =
-                    opened.first.map_or(QUOTA_SECONDS, |first| (first + QUOTA_SECONDS + 1).saturating_sub(now));
-                Err(SessionRefusal::new(SessionReason::QuotaExceeded).again_in(Some(leaves.max(1))).into())
-            }
-            None => Ok(()),
-        }
     }
 
     fn new_session(&self, request: &OpenRequest, intent: Intent) -> Session {
@@ -219,16 +198,16 @@ impl Facilitator {
             ApproveSource::Landed(signature) => Some(*signature),
         };
         Session {
-            id: SessionId::from_random_bytes(self.random_id()),
+            id: SessionId::from_random_bytes(self.core.random_id()),
             intent,
             signed: request.intent.clone(),
-            network: self.settings.network.canonical().to_owned(),
+            network: self.core.settings.network.canonical().to_owned(),
             state: SessionState::Opening,
             cap_check: CapCheck::Unverified,
             captured: Amount::ZERO,
             held: Amount::ZERO,
             approve,
-            created_at: self.clock.now(),
+            created_at: self.core.clock.now(),
         }
     }
 }

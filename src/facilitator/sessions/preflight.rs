@@ -4,7 +4,10 @@
 use crate::{
     chain::{LiveBlockhash, Simulation, inspect::InspectedApprove},
     domain::{reason::SessionReason, session::Session},
-    facilitator::{Facilitator, SessionError, SessionRefusal, sessions::open::Judged},
+    facilitator::{
+        SessionError, SessionRefusal,
+        sessions::{Sessions, open::ParsedOpening},
+    },
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -16,26 +19,60 @@ const LOOKS: u32 = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
 
 /// What was seen before the opening.
-pub(crate) struct Vetted {
+pub(crate) struct Preflight {
     /// Whether the recipient has a token account.
     pub(crate) recipient_exists: bool,
     /// Until when the approve can land, or why it would not work; none when it is on chain already.
     pub(crate) approve_life: Result<Option<LiveBlockhash>, SessionError>,
 }
 
-impl Facilitator {
+impl Sessions {
     /// Refuses accounts that must not be touched, and tells what the approve would do; leaves no trace.
-    pub(crate) async fn vet(&self, judged: &Judged) -> Result<Vetted, SessionError> {
+    pub(crate) async fn preflight(&self, parsed: &ParsedOpening) -> Result<Preflight, SessionError> {
         let approve = async {
-            match &judged.approve {
-                Some(approve) => self.simulate_approve(&judged.session, approve).await.map(Some),
+            match &parsed.approve {
+                Some(approve) => self.simulate_approve(&parsed.session, approve).await.map(Some),
                 None => Ok(None),
             }
         };
-        let (recipient_exists, approve_life) = tokio::join!(self.read_accounts(judged), approve);
+        let (recipient_exists, approve_life) = tokio::join!(self.read_accounts(parsed), approve);
         // The accounts first: what is wrong with them, or what a budget says of them, says more than a simulation that
         // fails for it.
-        Ok(Vetted { recipient_exists: recipient_exists?, approve_life })
+        Ok(Preflight { recipient_exists: recipient_exists?, approve_life })
+    }
+
+    /// Reads both token accounts and refuses what must not be touched: frozen, foreign, missing without permission.
+    /// Tells whether the recipient's account exists.
+    pub(crate) async fn read_accounts(&self, parsed: &ParsedOpening) -> Result<bool, SessionError> {
+        let session = &parsed.session;
+        let (user, recipient) = (session.user(), &session.intent.recipient);
+        let fee_payer = self.core.keys.fee_payer.pubkey();
+        let keys = [self.core.token_account(user), self.core.token_account(recipient), fee_payer];
+        // What is proved later is read from a state that is no older.
+        let (_, [source, destination, payer]) = self.core.these_now(keys, 0).await?;
+        if payer.map_or(0, |account| account.lamports) < self.core.settings.low_balance {
+            return Err(SessionRefusal::new(SessionReason::InsufficientSponsorBalance).into());
+        }
+        let source = self.core.usable(source.as_ref(), user, SessionReason::SourceNotReady)?;
+        let destination = self.core.usable(destination.as_ref(), recipient, SessionReason::RecipientNotReady)?;
+        let creates = parsed.approve.as_ref().is_some_and(InspectedApprove::creates_account);
+        if source.is_none() && !(creates && self.core.settings.sponsor_account_creation) {
+            return Err(SessionRefusal::because(
+                SessionReason::SourceNotReady,
+                "the user has no token account for this asset; it is not created at our cost",
+            )
+            .into());
+        }
+        if destination.is_none() && !self.core.settings.create_recipient {
+            return Err(SessionRefusal::new(SessionReason::RecipientNotReady).into());
+        }
+        match session.approve {
+            Some(approve) if !source.is_some_and(|source| self.core.is_delegate(&source)) => {
+                self.await_approve(user, &approve).await?;
+            }
+            Some(_) | None => {}
+        }
+        Ok(destination.is_some())
     }
 
     /// An approve is said to be on chain, and the account does not show it: the node that answered may be behind the one
@@ -47,10 +84,14 @@ impl Facilitator {
             if look > 0 {
                 tokio::time::sleep(BETWEEN_LOOKS).await;
             }
-            let Some(seen) = self.chain.transaction(approve).await? else { continue };
-            let (_, [account]) = self.these_now([self.token_account(user)], seen.slot).await?;
-            let account = self.usable(account.as_ref(), user, SessionReason::SourceNotReady)?;
-            return if account.is_some_and(|account| self.is_delegate(&account)) { Ok(()) } else { Err(no_approve()) };
+            let Some(seen) = self.core.chain.transaction(approve).await? else { continue };
+            let (_, [account]) = self.core.these_now([self.core.token_account(user)], seen.slot).await?;
+            let account = self.core.usable(account.as_ref(), user, SessionReason::SourceNotReady)?;
+            return if account.is_some_and(|account| self.core.is_delegate(&account)) {
+                Ok(())
+            } else {
+                Err(no_approve())
+            };
         }
         Err(no_approve())
     }
@@ -62,9 +103,9 @@ impl Facilitator {
         session: &Session,
         approve: &InspectedApprove,
     ) -> Result<LiveBlockhash, SessionError> {
-        let source = self.token_account(session.user());
-        let simulate = || self.chain.simulate(approve.transaction(), std::slice::from_ref(&source));
-        let (life, simulation) = tokio::join!(self.chain.blockhash_life(approve.blockhash()), simulate());
+        let source = self.core.token_account(session.user());
+        let simulate = || self.core.chain.simulate(approve.transaction(), std::slice::from_ref(&source));
+        let (life, simulation) = tokio::join!(self.core.chain.blockhash_life(approve.blockhash()), simulate());
         let Some(life) = life? else {
             let detail = "the transaction's blockhash has expired; build and sign it again";
             return Err(SessionRefusal::because(SessionReason::ApproveSubmitFailed, detail).into());
@@ -89,9 +130,9 @@ impl Facilitator {
             return Err(SessionRefusal::because(SessionReason::ApproveSubmitFailed, error));
         }
         let after = simulation.accounts.into_iter().next().flatten();
-        let after = self.delegated(after.as_ref(), session.user(), SessionReason::ApproveNotAllowed)?;
-        let spender = self.keys.spender.pubkey();
-        let allowance = self.settings.programs.decrypt_allowance(after.delegated_amount, &spender);
+        let after = self.core.delegated(after.as_ref(), session.user(), SessionReason::ApproveNotAllowed)?;
+        let spender = self.core.keys.spender.pubkey();
+        let allowance = self.core.settings.programs.decrypt_allowance(after.delegated_amount, &spender);
         if allowance != *approve.allowance() {
             let detail = "the decrypt allowance account is not the facilitator's for the approved amount";
             return Err(SessionRefusal::because(SessionReason::ApproveNotAllowed, detail));

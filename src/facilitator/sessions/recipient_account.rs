@@ -1,20 +1,20 @@
 //! Creating a recipient's missing token account, at our cost.
 
+use crate::facilitator::settlement::driver::Until;
 use crate::{
     chain::ChainAccount,
     domain::{
         budget::BudgetSubject,
         reason::SessionReason,
         session::Session,
-        settlement::{Cost, Purpose, State},
+        settlement::{Purpose, State},
     },
-    facilitator::{Facilitator, SessionError, SessionRefusal, sponsor::budget::too_costly},
+    facilitator::{SessionError, SessionRefusal, sessions::Sessions, sponsor::budget::too_costly},
     ledger::Work,
-    programs::inco_token::IncoAccount,
 };
 use std::sync::Arc;
 
-impl Facilitator {
+impl Sessions {
     /// Makes sure that the recipient can be paid: creates a missing token account at our cost, journalled and budgeted
     /// like everything we send, and only after the approve was proved, so that nobody makes us create accounts for free.
     ///
@@ -26,28 +26,28 @@ impl Facilitator {
         seen: Option<&ChainAccount>,
     ) -> Result<(), SessionError> {
         let recipient = session.intent.recipient;
-        if self.usable(seen, &recipient, SessionReason::RecipientNotReady)?.is_some() {
+        if self.core.usable(seen, &recipient, SessionReason::RecipientNotReady)?.is_some() {
             return Ok(());
         }
-        let account = self.token_account(&recipient);
+        let account = self.core.token_account(&recipient);
         // One creation per account at a time: whoever comes second finds it there.
-        let _held = self.gates.account(&account).await;
-        let known = self.account(&account).await?;
-        if self.usable(known.as_ref(), &recipient, SessionReason::RecipientNotReady)?.is_some() {
+        let _held = self.locks.accounts.one(&account).await;
+        let known = self.core.account(&account).await?;
+        if self.core.usable(known.as_ref(), &recipient, SessionReason::RecipientNotReady)?.is_some() {
             return Ok(());
         }
-        if !self.settings.create_recipient {
+        if !self.core.settings.create_recipient {
             return Err(SessionRefusal::new(SessionReason::RecipientNotReady).into());
         }
-        self.check_opening_budget(session, self.creation_cost().await?).await?;
-        let id = self.next_settlement_id();
+        self.sponsor.check_opening_budget(session, self.sponsor.creation_cost().await?).await?;
+        let id = self.core.next_settlement_id();
         // Ours to drive: a background round that finds it unfinished would leave us without its end.
-        let _claim = self.resuming.claim(id);
-        let now = self.clock.now();
-        let settlement = self.ledger.plan_other(id, Purpose::CreateRecipient, Some(session.id), now).await?;
-        let settlement = self.drive(Work { settlement, attempt: None }).await;
+        let _claim = self.settlements.queued.start(id);
+        let now = self.core.clock.now();
+        let settlement = self.core.ledger.plan_other(id, Purpose::CreateRecipient, Some(session.id), now).await?;
+        let settlement = self.dispatch.carry(Work { settlement, attempt: None }, Until::Landed, None).await;
         match settlement.state {
-            State::Landed | State::Settled => Ok(self.check_rent_of(id).await?),
+            State::Landed | State::Settled => Ok(self.sponsor.check_rent_of(id).await?),
             // Somebody else drives it: the next round finds the account there.
             State::Reserved | State::InFlight => Err(SessionError::Unavailable {
                 retry_after: 1,
@@ -57,23 +57,16 @@ impl Facilitator {
         }
     }
 
-    pub(crate) async fn creation_cost(&self) -> Result<Cost, SessionError> {
-        Ok(Cost { fee: CREATION_FEE, rent: self.chain.rent(IncoAccount::SIZE).await?, grant: 0 })
-    }
-
     /// A creation came to nothing: for now, when a budget or an empty purse stopped it.
     async fn why_not_created(&self, session: &Session) -> Result<SessionRefusal, SessionError> {
-        let cost = self.creation_cost().await?;
-        let over = self.ledger.over_budget(&BudgetSubject::of(session), cost, self.clock.now()).await?;
+        let cost = self.sponsor.creation_cost().await?;
+        let over = self.core.ledger.over_budget(&BudgetSubject::of(session), cost, self.core.clock.now()).await?;
         Ok(match over {
             Some(over) => too_costly(&over),
-            None if !self.fee_payers.any_can_pay(cost.total()) => {
+            None if !self.sponsor.fee_payers.any_can_pay(cost.total()) => {
                 SessionRefusal::new(SessionReason::InsufficientSponsorBalance)
             }
             None => SessionRefusal::new(SessionReason::RecipientNotReady),
         })
     }
 }
-
-/// What creating an account costs beside its rent: one signature, in lamports.
-const CREATION_FEE: u64 = 5_000;

@@ -2,25 +2,27 @@
 //!
 //! It decides nothing: [`next_step`] does. It promises that every act follows a durable record, that unknown outcomes
 //! are looked at and never acted upon, and that callers are told only what the ledger already knows
-//! ([`super::recording`]).
+//! ([`super::record`]).
 
+use super::{SettlementOutcome, Settlements, sign::SignFailure};
 use crate::{
     domain::{
         budget::OverBudget,
         hold::HoldId,
         reason::PayReason,
-        settlement::{Attempt, Observation, Purpose, Settlement, State, Step, next_step},
+        settlement::{Attempt, Event, Observation, Purpose, Settlement, SettlementId, State, Step, next_step},
     },
     facilitator::{
-        Facilitator, events::SessionEvent, locks::account_locks::AccountsHeld, settlement::sign::SignFailure,
+        events::SessionEvent,
+        locks::account_locks::{Access, LockedAccounts},
     },
     ledger::{LedgerError, Recorded, Signed, Work},
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-/// The rest after a port failed; doubled up to the longest.
-const SHORTEST_REST: Duration = Duration::from_millis(100);
-const LONGEST_REST: Duration = Duration::from_secs(5);
+/// The backoff after a port failed; doubled up to the longest.
+const SHORTEST_BACKOFF: Duration = Duration::from_millis(100);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
 /// How far a settlement is driven by its caller; finality is always watched in the background.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,48 +33,56 @@ pub(crate) enum Until {
     LandedAgain,
 }
 
+/// How the next attempt of a settlement is made, as far as earlier tries decided it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NextTry {
+    /// With decrypt allowances where they can be had.
+    AsPlanned,
+    /// Without the decrypt allowances that the budget has refused it.
+    WithoutAllowances,
+    /// Not at all: callers are given this reason.
+    GiveUp(PayReason),
+}
+
 /// What the driver holds of one settlement between two steps.
 pub(crate) struct Drive {
     pub(crate) settlement: Settlement,
     pub(crate) attempt: Option<Recorded<Attempt>>,
     pub(crate) seen: Observation,
-    /// What callers are told if it is given up before it was ever sent.
-    give_up: PayReason,
-    refused: bool,
-    /// Whether the budget has refused it the allowances it wanted to buy.
-    goes_without: bool,
+    next_try: NextTry,
     /// Whether the settlement was read anew, so that its callers may not have been told what was written.
     reloaded: bool,
     until: Until,
-    rest: Duration,
-    /// The token accounts of the transfer; held alone, an attempt may name their handles.
-    pub(crate) held: Option<AccountsHeld>,
+    backoff: Duration,
+    /// The token accounts of the transfer; locked exclusively, an attempt may name their handles.
+    pub(crate) locked: Option<LockedAccounts>,
     /// What it carries, once it was read: the same until its next event.
     pub(crate) carried: Option<Vec<Carried>>,
+    /// The event that gave its holds back, and whether promises were among them.
+    pub(crate) returned: Option<(Event, bool)>,
 }
 
 /// A payment that a settlement carries, as far as its driver has to know.
 #[derive(Clone, Copy)]
 pub(crate) struct Carried {
     pub(crate) id: HoldId,
-    /// Whether its success was said already: a promise, which is not released.
-    pub(crate) told: bool,
+    /// Whether its success was reported already: a promise, which is not released.
+    pub(crate) reported: bool,
 }
 
 impl Drive {
-    pub(crate) fn new(work: Work, until: Until, held: Option<AccountsHeld>) -> Self {
+    pub(crate) fn new(work: Work, until: Until, locked: Option<LockedAccounts>) -> Self {
         Self {
             until,
             settlement: work.settlement,
             attempt: work.attempt,
             seen: Observation::NotAsked,
-            give_up: PayReason::SettlementExpired,
-            refused: false,
-            goes_without: false,
+            next_try: NextTry::AsPlanned,
             reloaded: false,
-            rest: SHORTEST_REST,
-            held,
+            backoff: SHORTEST_BACKOFF,
+            locked,
             carried: None,
+            returned: None,
         }
     }
 
@@ -82,14 +92,30 @@ impl Drive {
     }
 
     /// Waits after something that did not go well, longer each time.
-    pub(crate) async fn rest(&mut self) {
-        tokio::time::sleep(self.rest).await;
-        self.rest = (self.rest * 2).min(LONGEST_REST);
+    pub(crate) async fn back_off(&mut self) {
+        tokio::time::sleep(self.backoff).await;
+        self.backoff = (self.backoff * 2).min(LONGEST_BACKOFF);
     }
 
-    /// Something went well.
-    pub(crate) const fn is_rested(&mut self) {
-        self.rest = SHORTEST_REST;
+    /// Something went well: the next backoff is the shortest again.
+    pub(crate) const fn reset_backoff(&mut self) {
+        self.backoff = SHORTEST_BACKOFF;
+    }
+
+    /// What callers are told if it is given up before it was ever sent.
+    const fn give_up(&self) -> PayReason {
+        match self.next_try {
+            NextTry::GiveUp(reason) => reason,
+            NextTry::AsPlanned | NextTry::WithoutAllowances => PayReason::SettlementExpired,
+        }
+    }
+
+    /// How the next attempt may use its accounts.
+    fn access(&self) -> Access {
+        match (&self.locked, self.next_try) {
+            (Some(locked), NextTry::AsPlanned) => locked.access(),
+            _ => Access::Shared,
+        }
     }
 
     fn has_reached(&self) -> bool {
@@ -101,48 +127,56 @@ impl Drive {
             (State::Reserved | State::InFlight, _) => false,
         }
     }
+
+    /// What follows from how it ended.
+    fn outcome(self) -> SettlementOutcome {
+        let Self { settlement, attempt, reloaded, returned, .. } = self;
+        match settlement.state {
+            State::Landed => SettlementOutcome::Landed(Work { settlement, attempt }),
+            // Read anew, its end may have been written without this task.
+            State::Released if settlement.pays_from().is_some() && (reloaded || returned.is_some()) => {
+                let (end, promises) =
+                    returned.map_or((None, true), |(end, promises)| (Some(end), promises || reloaded));
+                SettlementOutcome::Returned { settlement, end: end.filter(|_| !reloaded), promises }
+            }
+            State::Released | State::Settled | State::Reserved | State::InFlight => {
+                SettlementOutcome::Ended(settlement)
+            }
+        }
+    }
 }
 
-impl Facilitator {
-    /// Drives a settlement until it has landed or come to its end, and returns it as it then stands. Only one task of this
-    /// process drives a settlement; a second call returns at once with what it was given.
-    pub(crate) async fn drive(self: &Arc<Self>, work: Work) -> Settlement {
-        self.drive_holding(work, Until::Landed, None).await
-    }
-
-    /// The same as far as it is to be driven, for a transfer whose token accounts are held meanwhile.
-    pub(crate) async fn drive_holding(
-        self: &Arc<Self>,
-        work: Work,
-        until: Until,
-        held: Option<AccountsHeld>,
-    ) -> Settlement {
-        let Some(claim) = self.driving.claim(work.settlement.id) else { return work.settlement };
-        let mut drive = Drive::new(work, until, held);
+impl Settlements {
+    /// Drives a settlement as far as `until` and returns how it then stands, for a transfer with its token accounts locked
+    /// meanwhile. Only one task of this process drives a settlement; a second call returns at once.
+    pub(crate) async fn drive(&self, work: Work, until: Until, locked: Option<LockedAccounts>) -> SettlementOutcome {
+        let Some(_running) = self.driving.start(work.settlement.id) else {
+            return SettlementOutcome::DrivenElsewhere(work.settlement);
+        };
+        let mut drive = Drive::new(work, until, locked);
         while !drive.has_reached() {
             if let Err(error) = self.step(&mut drive).await {
                 self.recover_from(&mut drive, error).await;
             }
         }
         if drive.reloaded {
-            self.follow_what_was_written(&drive.settlement).await;
+            self.report_what_was_written(&drive.settlement).await;
         }
-        // Given back first: the watch may have it driven anew.
-        drop(claim);
-        let Drive { settlement, attempt, .. } = drive;
-        if settlement.state == State::Landed {
-            self.watch_finality(Work { settlement: settlement.clone(), attempt });
-        }
-        settlement
+        drive.outcome()
+    }
+
+    /// Whether a task of this process drives the settlement or waits to.
+    pub(crate) fn is_driven(&self, id: SettlementId) -> bool {
+        self.driving.is_running(id) || self.queued.is_running(id)
     }
 
     /// Another writer may have moved the settlement on, or the ledger failed in an unknown state: look again.
     async fn recover_from(&self, drive: &mut Drive, error: LedgerError) {
         if !matches!(error, LedgerError::LostRace) {
             tracing::warn!(settlement = %drive.settlement.id, %error, "the ledger failed the driver; it looks again");
-            drive.rest().await;
+            drive.back_off().await;
         }
-        if let Ok(work) = self.ledger.load_work(drive.settlement.id).await {
+        if let Ok(work) = self.core.ledger.load_work(drive.settlement.id).await {
             drive.settlement = work.settlement;
             drive.attempt = work.attempt;
             drive.seen = Observation::NotAsked;
@@ -151,9 +185,10 @@ impl Facilitator {
         }
     }
 
-    async fn step(self: &Arc<Self>, drive: &mut Drive) -> Result<(), LedgerError> {
-        let wanted = !drive.refused && self.is_wanted(drive).await?;
-        match next_step(&drive.settlement, &drive.seen, wanted, drive.give_up, drive.bears_allowances()) {
+    async fn step(&self, drive: &mut Drive) -> Result<(), LedgerError> {
+        let given_up = matches!(drive.next_try, NextTry::GiveUp(_));
+        let wanted = !given_up && self.is_wanted(drive).await?;
+        match next_step(&drive.settlement, &drive.seen, wanted, drive.give_up(), drive.bears_allowances()) {
             Step::Done => {}
             Step::Sign => self.step_sign(drive).await?,
             Step::Send => self.send_and_look(drive).await,
@@ -164,34 +199,32 @@ impl Facilitator {
     }
 
     async fn step_sign(&self, drive: &mut Drive) -> Result<(), LedgerError> {
-        let alone = !drive.goes_without && drive.held.as_ref().is_some_and(AccountsHeld::is_alone);
-        match self.sign(&drive.settlement, alone).await {
+        match self.sign(&drive.settlement, drive.access()).await {
             // Making it may have taken a while: what nobody waits for any more is not sent.
             Ok(_) if !self.is_wanted(drive).await? => {}
             Ok(attempt) => {
                 let buys = attempt.bears_allowances;
-                match self.ledger.record_signed(&drive.settlement, attempt, self.clock.now()).await? {
+                match self.core.ledger.record_signed(&drive.settlement, attempt, self.core.clock.now()).await? {
                     Signed::Recorded { settlement, attempt } => {
                         if let Some(session) = settlement.session {
-                            self.events.publish(session, SessionEvent::Recorded);
+                            self.core.events.publish(session, SessionEvent::Recorded);
                         }
                         drive.settlement = settlement;
                         drive.attempt = Some(attempt);
                         drive.seen = Observation::JustSigned;
-                        drive.rest = SHORTEST_REST;
+                        drive.reset_backoff();
                     }
                     Signed::OverBudget(over) => self.step_over_budget(drive, buys, &over).await?,
                 }
             }
             Err(SignFailure::Refused { reason, detail }) => {
                 tracing::info!(settlement = %drive.settlement.id, %reason, detail, "a settlement cannot be sent");
-                drive.refused = true;
-                drive.give_up = reason;
+                drive.next_try = NextTry::GiveUp(reason);
             }
             Err(SignFailure::Ledger(error)) => return Err(error),
             Err(SignFailure::Unavailable(error)) => {
                 tracing::warn!(settlement = %drive.settlement.id, error, "cannot prepare a settlement yet");
-                drive.rest().await;
+                drive.back_off().await;
             }
         }
         Ok(())
@@ -199,12 +232,9 @@ impl Facilitator {
 
     /// Nothing was recorded, so nothing can be sent: given up, or signed again without the allowances it cannot buy.
     async fn step_over_budget(&self, drive: &mut Drive, buys: bool, over: &OverBudget) -> Result<(), LedgerError> {
-        let reason = self.heed_over_budget(&drive.settlement, buys && !drive.goes_without, over).await?;
-        drive.goes_without = true;
-        if let Some(reason) = reason {
-            drive.refused = true;
-            drive.give_up = reason;
-        }
+        let buys = buys && drive.next_try == NextTry::AsPlanned;
+        let reason = self.sponsor.heed_over_budget(&drive.settlement, buys, over).await?;
+        drive.next_try = reason.map_or(NextTry::WithoutAllowances, NextTry::GiveUp);
         Ok(())
     }
 
@@ -217,7 +247,7 @@ impl Facilitator {
         match drive.settlement.purpose {
             Purpose::Capture => {
                 let carried = self.carried(drive).await?;
-                Ok(carried.iter().any(|hold| hold.told) || self.waiters.any(carried.iter().map(|hold| hold.id)))
+                Ok(carried.iter().any(|hold| hold.reported) || self.waiters.any(carried.iter().map(|hold| hold.id)))
             }
             Purpose::CreateRecipient | Purpose::Probe => Ok(drive.settlement.attempts < 3),
             Purpose::Approve | Purpose::Refresh => Ok(false),
@@ -227,8 +257,8 @@ impl Facilitator {
     /// What the settlement carries: the same until its next event, so it is read once.
     pub(crate) async fn carried<'a>(&self, drive: &'a mut Drive) -> Result<&'a [Carried], LedgerError> {
         if drive.carried.is_none() && drive.settlement.pays_from().is_some() {
-            let holds = self.ledger.holds_of(drive.settlement.id).await?;
-            drive.carried = Some(holds.iter().map(|hold| Carried { id: hold.id, told: hold.told }).collect());
+            let holds = self.core.ledger.holds_of(drive.settlement.id).await?;
+            drive.carried = Some(holds.iter().map(|hold| Carried { id: hold.id, reported: hold.told }).collect());
         }
         Ok(drive.carried.as_deref().unwrap_or_default())
     }

@@ -1,4 +1,25 @@
-//! Settlement: carry one settlement to finality.
+//! Settlement: carries one settlement from its plan to finality.
+//!
+//! Owns who drives which settlement, the callers that wait for holds, what has landed and is not final yet, measured compute
+//! units, and the sessions whose last transfer failed. May lock nothing but what [`refused_transfer`] tries: whoever has a
+//! settlement driven hands in the locked accounts. Knows neither queues nor promises: the only way up is the
+//! [`SettlementOutcome`] that a drive returns.
+//!
+//! # The story of a crash
+//! Each step is one durable write or one act that a durable write allows, so a process may die between any two of them:
+//!
+//! | dies | what is on disk | what the next start does |
+//! |---|---|---|
+//! | before the plan | holds that wait | releases what nobody was promised, queues the rest |
+//! | after the plan | `Reserved` | nobody waits any more: given up, unless a success was told; then it is signed |
+//! | while signing | `Reserved`; signed bytes that were never recorded were never sent | as above |
+//! | after recording the attempt | `InFlight`, with signature, bytes and last valid height | looks it up, sends the same bytes again while they can land |
+//! | after sending | the same | the same: identical bytes land once |
+//! | after landing, before its record | the same | finds it landed, captures its holds |
+//! | after recording `Landed` | captured | watches it until it is final |
+//! | after a fork took it back | `Landed` | finds it gone, sends the same bytes; signs anew only with proof of absence |
+//!
+//! There is no second code path: [`driver`] serves live requests and recovery alike.
 
 pub(crate) mod driver;
 pub(crate) mod finality;
@@ -8,3 +29,79 @@ pub(crate) mod refused_transfer;
 pub(crate) mod sign;
 pub(crate) mod simulate;
 pub(crate) mod waiters;
+
+use crate::{
+    domain::{
+        session::SessionId,
+        settlement::{Event, Settlement, SettlementId},
+    },
+    facilitator::{
+        core::Core,
+        locks::{
+            Locks,
+            single_flight::{Marks, SingleFlight},
+        },
+        sponsor::Sponsor,
+    },
+    ledger::Work,
+};
+use finality::Finality;
+use simulate::ComputeUnits;
+use std::sync::Arc;
+use tokio::sync::Notify;
+use waiters::Waiters;
+
+/// Drives settlements.
+pub(crate) struct Settlements {
+    core: Arc<Core>,
+    locks: Arc<Locks>,
+    sponsor: Arc<Sponsor>,
+    pub(crate) waiters: Arc<Waiters>,
+    finality: Finality,
+    /// Settlements that a task of this process drives right now.
+    pub(crate) driving: SingleFlight<SettlementId>,
+    /// Settlements that a task of this process drives, waits to drive, or is about to plan.
+    pub(crate) queued: Arc<SingleFlight<SettlementId>>,
+    /// Told whenever something was recorded of a settlement: openings and a process that leaves wait for the last ones.
+    pub(crate) progress: Notify,
+    /// Sessions whose last transfer landed with an error: the next one is simulated first.
+    distrusted: Marks<SessionId>,
+    units: ComputeUnits,
+}
+
+impl Settlements {
+    pub(crate) fn new(core: Arc<Core>, locks: Arc<Locks>, sponsor: Arc<Sponsor>) -> Self {
+        Self {
+            core,
+            locks,
+            sponsor,
+            waiters: Arc::default(),
+            finality: Finality::default(),
+            driving: SingleFlight::default(),
+            queued: Arc::default(),
+            progress: Notify::new(),
+            distrusted: Marks::default(),
+            units: ComputeUnits::default(),
+        }
+    }
+}
+
+/// How a drive ended, for those above who have to learn of it.
+#[must_use = "queues, promises and the watch over finality learn of it from this value only"]
+pub(crate) enum SettlementOutcome {
+    /// Another task of this process drives it; as it was given.
+    DrivenElsewhere(Settlement),
+    /// It has landed and is not final yet.
+    Landed(Work),
+    /// Nothing moved, and the holds of a session went back.
+    Returned {
+        /// As it stands now.
+        settlement: Settlement,
+        /// Its last event; none where another process or a lost answer keeps it from being known.
+        end: Option<Event>,
+        /// Whether promises may be among its holds.
+        promises: bool,
+    },
+    /// Its end, with nothing that follows from it.
+    Ended(Settlement),
+}

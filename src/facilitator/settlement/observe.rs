@@ -1,12 +1,9 @@
-//! Sending, and looking at what became of it: the driver's eyes.
+//! Sends the recorded bytes, and looks at what became of them.
 //!
 //! Whatever an endpoint says of a send, only looking tells whether the bytes will land.
 
-use crate::{
-    chain::Commitment,
-    domain::settlement::Observation,
-    facilitator::{Facilitator, settlement::driver::Drive},
-};
+use super::{Settlements, driver::Drive};
+use crate::{chain::Commitment, domain::settlement::Observation};
 use std::time::Duration;
 
 /// How long one look at the chain waits for news before the same bytes are sent again.
@@ -14,11 +11,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long one look waits for finality.
 const FINAL_PATIENCE: Duration = Duration::from_secs(20);
 
-impl Facilitator {
+impl Settlements {
     /// Sends the recorded bytes, and looks at the same time: notices are pushed only to those who subscribed before.
     pub(crate) async fn send_and_look(&self, drive: &mut Drive) {
         let Some(attempt) = drive.attempt.clone() else { return self.look(drive).await };
-        let (sent, ()) = tokio::join!(self.chain.send(&attempt), self.look(drive));
+        let (sent, ()) = tokio::join!(self.core.chain.send(&attempt), self.look(drive));
         if let Err(error) = sent {
             tracing::debug!(settlement = %drive.settlement.id, %error, "send was not acknowledged");
         }
@@ -28,7 +25,7 @@ impl Facilitator {
     pub(crate) async fn look(&self, drive: &mut Drive) {
         let Some(attempt) = &drive.attempt else {
             drive.seen = Observation::Unknown;
-            return drive.rest().await;
+            return drive.back_off().await;
         };
         let (want, patience) = match &drive.seen {
             // A failure counts once it is final.
@@ -37,26 +34,26 @@ impl Facilitator {
             Observation::NotAsked => (Commitment::Confirmed, Duration::ZERO),
             _ => (Commitment::Confirmed, PATIENCE),
         };
-        match self.chain.observe(attempt, want, patience).await {
+        match self.core.chain.observe(attempt, want, patience).await {
             Ok(seen) => {
                 if matches!(seen, Observation::Failed { .. })
-                    && let Some(held) = &mut drive.held
+                    && let Some(locked) = &mut drive.locked
                 {
-                    // Its handles are wrong for good; until it is final others need not stand in line behind it.
-                    held.share();
+                    // Its handles are wrong for good; until it is final others need not wait for it.
+                    locked.downgrade();
                 }
                 let idle = matches!(seen, Observation::Unknown);
                 drive.seen = seen;
                 if idle {
-                    drive.rest().await;
+                    drive.back_off().await;
                 } else {
-                    drive.is_rested();
+                    drive.reset_backoff();
                 }
             }
             Err(error) => {
                 tracing::debug!(settlement = %drive.settlement.id, %error, "the chain does not answer");
                 drive.seen = Observation::Unknown;
-                drive.rest().await;
+                drive.back_off().await;
             }
         }
     }

@@ -1,29 +1,27 @@
-//! Recording what became of a settlement, and what follows from it: the driver's hand.
+//! Records what became of a settlement, and tells the callers who wait for it.
 //!
-//! Callers are told only after the ledger has written it. Who waits for a capture is counted before, so that the one
-//! success that the ledger books is said to somebody ([`super::waiters`]).
+//! Callers are told only after the ledger has written it. Callers of a capture are counted before, so that the one success
+//! that the ledger books is reported to one of them ([`super::waiters`]).
 
+use super::{
+    Settlements,
+    driver::{Carried, Drive},
+    waiters::HoldOutcome,
+};
 use crate::{
     domain::{
         hold::{HoldId, HoldState},
         settlement::{Event, Observation, Settlement, State},
     },
-    facilitator::{
-        Facilitator,
-        events::SessionEvent,
-        settlement::{
-            driver::{Carried, Drive},
-            waiters::Outcome,
-        },
-    },
+    facilitator::events::SessionEvent,
     ledger::LedgerError,
 };
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 use tokio::time::Instant;
 
-impl Facilitator {
+impl Settlements {
     /// Writes an event with everything that follows from it, and tells those who wait for it.
-    pub(crate) async fn step_record(self: &Arc<Self>, drive: &mut Drive, event: Event) -> Result<(), LedgerError> {
+    pub(crate) async fn step_record(&self, drive: &mut Drive, event: Event) -> Result<(), LedgerError> {
         let payer = drive.settlement.pays_from();
         let tells = matches!(event, Event::Landed { .. } | Event::Refused { .. } | Event::Abandoned { .. });
         if tells {
@@ -33,9 +31,9 @@ impl Facilitator {
         let carried = drive.carried.take().filter(|_| tells).unwrap_or_default();
         let lands = matches!(event, Event::Landed { .. });
         let counted = if lands { self.waiters.count(carried.iter().map(|hold| hold.id)) } else { Vec::new() };
-        let turn = self.bulk.turn(carried.len()).await;
-        let recorded = self.ledger.record(&drive.settlement, event.clone(), &counted, self.clock.now()).await;
-        drop(turn);
+        let permit = self.locks.writes.acquire(carried.len()).await;
+        let recorded = self.core.ledger.record(&drive.settlement, event.clone(), &counted, self.core.clock.now()).await;
+        drop(permit);
         let settlement = match recorded {
             Ok(settlement) => settlement,
             Err(error) => {
@@ -53,8 +51,8 @@ impl Facilitator {
             match event {
                 Event::Landed { .. } => {
                     self.distrusted.forget(session);
-                    if let Some(held) = &drive.held {
-                        self.unread.moved(session, held.accounts(), bought, Instant::now());
+                    if let Some(locked) = &drive.locked {
+                        self.locks.idle.moved(session, locked.accounts(), bought, Instant::now());
                     }
                 }
                 Event::Refused { .. } | Event::Failed { .. } => self.look_into_refusal(session).await,
@@ -63,54 +61,48 @@ impl Facilitator {
         }
         self.tell_callers(&drive.settlement, &event, &carried, &counted);
         if let Some(session) = drive.settlement.session {
-            self.events.publish(session, SessionEvent::Recorded);
+            self.core.events.publish(session, SessionEvent::Recorded);
         }
-        if let Some(session) = payer
-            && drive.settlement.state == State::Released
-        {
-            let gave_back = carried.iter().any(|hold| hold.told);
-            self.settlement_came_to_nothing(session, Some(&event), gave_back).await;
+        if payer.is_some() && drive.settlement.state == State::Released {
+            let promises = carried.iter().any(|hold| hold.reported);
+            drive.returned = Some((event, promises));
         }
-        // An opening may wait for this user's lanes to drain, whoever drove them.
-        self.lanes.progress.notify_waiters();
+        // An opening may wait until nothing of this user is on its way, whichever task drove it.
+        self.progress.notify_waiters();
         Ok(())
     }
 
     fn tell_callers(&self, settlement: &Settlement, event: &Event, carried: &[Carried], counted: &[HoldId]) {
-        let gave_back = settlement.state == State::Released;
+        let gives_back = settlement.state == State::Released;
         let counted: HashSet<&HoldId> = counted.iter().collect();
         // What was promised is not released: it waits again.
-        for hold in carried.iter().filter(|hold| !(gave_back && hold.told)) {
+        for hold in carried.iter().filter(|hold| !(gives_back && hold.reported)) {
             match (event, settlement.signature) {
                 (Event::Landed { .. }, Some(signature)) => {
-                    let booked = counted.contains(&hold.id) && !hold.told;
-                    self.waiters.tell(hold.id, Outcome::Captured { signature, yours: false }, booked);
+                    let booked = counted.contains(&hold.id) && !hold.reported;
+                    self.waiters.report(hold.id, HoldOutcome::Captured { signature, reports_success: false }, booked);
                 }
                 (Event::Refused { reason, .. }, signature) => {
-                    self.waiters.tell(hold.id, Outcome::Released { reason: *reason, signature }, false);
+                    self.waiters.report(hold.id, HoldOutcome::Released { reason: *reason, signature }, false);
                 }
                 (Event::Abandoned { reason }, _) => {
-                    self.waiters.tell(hold.id, Outcome::Released { reason: *reason, signature: None }, false);
+                    self.waiters.report(hold.id, HoldOutcome::Released { reason: *reason, signature: None }, false);
                 }
                 _ => {}
             }
         }
     }
 
-    /// A write whose answer was lost may have happened: callers who still wait are told what the ledger says, and what a
-    /// settlement that came to nothing gave back is tried again.
-    pub(crate) async fn follow_what_was_written(self: &Arc<Self>, settlement: &Settlement) {
-        if let (State::Released, Some(session)) = (&settlement.state, settlement.pays_from()) {
-            self.settlement_came_to_nothing(session, None, true).await;
-        }
-        let Ok(holds) = self.ledger.holds_of(settlement.id).await else { return };
+    /// Tells callers who still wait what the ledger says: a write whose answer was lost may have happened.
+    pub(crate) async fn report_what_was_written(&self, settlement: &Settlement) {
+        let Ok(holds) = self.core.ledger.holds_of(settlement.id).await else { return };
         for hold in holds {
             match hold.state {
                 HoldState::Captured { signature, .. } => {
-                    self.waiters.tell(hold.id, Outcome::Captured { signature, yours: false }, false);
+                    self.waiters.report(hold.id, HoldOutcome::Captured { signature, reports_success: false }, false);
                 }
                 HoldState::Released { reason, signature } => {
-                    self.waiters.tell(hold.id, Outcome::Released { reason, signature }, false);
+                    self.waiters.report(hold.id, HoldOutcome::Released { reason, signature }, false);
                 }
                 HoldState::Waiting | HoldState::Planned { .. } => {}
             }

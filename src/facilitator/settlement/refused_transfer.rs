@@ -8,10 +8,13 @@ use crate::{
         reason::PayReason,
         session::{Session, SessionId},
     },
-    facilitator::{Facilitator, settlement::sign::SignFailure, token_accounts::decoded},
+    facilitator::{
+        settlement::{Settlements, sign::SignFailure},
+        token_accounts::decoded,
+    },
 };
 
-impl Facilitator {
+impl Settlements {
     /// A transfer that cannot work: when it is because the delegation is gone, the sessions that lived on it are
     /// marked, so that the next payer learns it before asking.
     pub(crate) async fn explain_failure(&self, session: &Session, error: String) -> SignFailure {
@@ -26,7 +29,7 @@ impl Facilitator {
     /// settings say, and sessions whose delegation is gone are marked, so that nobody burns our fees one by one.
     pub(crate) async fn look_into_refusal(&self, session: SessionId) {
         self.distrusted.remember(session);
-        let Ok(Some(session)) = self.ledger.session(session).await else { return };
+        let Ok(Some(session)) = self.core.ledger.session(session).await else { return };
         if self.revoke_if_delegation_is_gone(&session).await.is_err() {
             tracing::info!(
                 session = session.id.log_hash(),
@@ -35,17 +38,19 @@ impl Facilitator {
         }
     }
 
-    /// Asks behind the gate of openings, like the monitor (ADR 0021): while an approve of this user is landing, an account
-    /// that does not name us yet says nothing, and the session that is opening must not end by it. Who holds the gate is
-    /// not waited for: an opening waits for what is on its way, so nothing is known this time.
+    /// Asks with the user's opening lock, like the monitor (ADR 0021): while an approve of this user is landing, an account
+    /// that does not name us yet says nothing, and the session that is opening must not end by it. An opening is not waited
+    /// for: it waits for what is on its way, so nothing is known this time.
     async fn revoke_if_delegation_is_gone(&self, session: &Session) -> Result<bool, SignFailure> {
-        let Some(_gate) = self.gates.try_opening(session.user(), &session.intent.asset) else { return Ok(false) };
-        let account = decoded(self.account(&self.token_account(session.user())).await?);
+        let Some(_opening) = self.locks.openings.try_opening(session.user(), &session.intent.asset) else {
+            return Ok(false);
+        };
+        let account = decoded(self.core.account(&self.core.token_account(session.user())).await?);
         // An account that is missing or unreadable says nothing about who its delegate is.
-        if account.is_none_or(|account| self.is_delegate(&account)) {
+        if account.is_none_or(|account| self.core.is_delegate(&account)) {
             return Ok(false);
         }
-        let revoked = self.ledger.revoke_sessions(session.user(), &session.intent.asset).await?;
+        let revoked = self.core.ledger.revoke_sessions(session.user(), &session.intent.asset).await?;
         tracing::info!(session = session.id.log_hash(), revoked, "the delegation is gone");
         Ok(true)
     }

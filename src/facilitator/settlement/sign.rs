@@ -15,8 +15,12 @@ use crate::{
         settlement::{Attempt, Cost, Purpose, Settlement, SettlementId},
     },
     facilitator::{
-        AllowancePolicy, Facilitator, SessionRefusal,
-        settlement::simulate::{Draft, UNMEASURED_UNITS, Unmeasured},
+        AllowancePolicy, SessionRefusal,
+        locks::account_locks::Access,
+        settlement::{
+            Settlements,
+            simulate::{NotSimulated, TransferDraft, UNMEASURED_UNITS},
+        },
     },
     ledger::LedgerError,
     programs::{
@@ -72,20 +76,20 @@ impl From<TransactionError> for SignFailure {
     }
 }
 
-impl Facilitator {
+impl Settlements {
     /// Builds and signs the next attempt of a settlement.
     ///
-    /// `alone` tells that nothing else of ours moves its token accounts meanwhile.
-    pub(crate) async fn sign(&self, settlement: &Settlement, alone: bool) -> Result<Attempt, SignFailure> {
+    /// `access` tells whether anything else of ours moves its token accounts meanwhile.
+    pub(crate) async fn sign(&self, settlement: &Settlement, access: Access) -> Result<Attempt, SignFailure> {
         let session = match settlement.session {
-            Some(id) => self.ledger.session(id).await?,
+            Some(id) => self.core.ledger.session(id).await?,
             None => None,
         };
         let Some(session) = session else {
             return Err(SignFailure::refused(PayReason::InternalError, "the settlement's session is gone"));
         };
         match settlement.purpose {
-            Purpose::Capture => self.sign_capture(settlement, &session, alone).await,
+            Purpose::Capture => self.sign_capture(settlement, &session, access).await,
             Purpose::CreateRecipient => self.sign_creation(settlement, &session).await,
             // Their bytes are made where they are planned and cannot be made again.
             Purpose::Approve | Purpose::Probe | Purpose::Refresh => {
@@ -95,37 +99,39 @@ impl Facilitator {
     }
 
     /// Signs a capture. Only a first attempt buys decrypt allowances, and only while nothing else of ours moves the two
-    /// accounts (`alone`): one that failed with them goes on without, unless the program takes no transfer without.
+    /// accounts: one that failed with them goes on without, unless the program takes no transfer without.
     async fn sign_capture(
         &self,
         settlement: &Settlement,
         session: &Session,
-        alone: bool,
+        access: Access,
     ) -> Result<Attempt, SignFailure> {
-        let blockhash = self.chain.latest_blockhash().await?;
+        let blockhash = self.core.chain.latest_blockhash().await?;
         let (message, signature) = session.signed.authorization();
-        let payer = self.afford(session, |payer| self.largest_size(session, &payer.pubkey()).is_ok())?;
-        let mut draft = Draft {
+        let payer = self.sponsor.afford(session, |payer| self.largest_size(session, &payer.pubkey()).is_ok())?;
+        let mut draft = TransferDraft {
             fee_payer: payer.pubkey(),
-            instruction: self.settings.settle_instruction,
+            instruction: self.core.settings.settle_instruction,
             message,
             signature,
             owners: [*session.user(), session.intent.recipient],
             transfer: self.capture_transfer(settlement, session),
         };
         // A budget that rests may still pay the fee: then the balances stay unreadable for now.
-        let may_buy = self.settings.decrypt_allowance == AllowancePolicy::Every || self.may_buy_allowances(session);
-        let measured = if self.needs_allowances() || (alone && may_buy && settlement.attempts == 0) {
-            self.name_allowances(&mut draft, blockhash).await
-        } else if self.distrusted.contains(session.id) {
-            self.measure(&draft, blockhash).await.map(drop)
-        } else {
-            self.measure_first(&draft, blockhash).await
-        };
+        let may_buy =
+            self.core.settings.decrypt_allowance == AllowancePolicy::Every || self.sponsor.may_buy_allowances(session);
+        let measured =
+            if self.core.needs_allowances() || (access == Access::Exclusive && may_buy && settlement.attempts == 0) {
+                self.name_allowances(&mut draft, blockhash).await
+            } else if self.distrusted.contains(session.id) {
+                self.simulate(&draft, blockhash).await.map(drop)
+            } else {
+                self.simulate_first(&draft, blockhash).await
+            };
         match measured {
             Ok(()) => {}
-            Err(Unmeasured::WouldFail(error)) => return Err(self.explain_failure(session, error).await),
-            Err(Unmeasured::Failed(failure)) => return Err(failure),
+            Err(NotSimulated::WouldFail(error)) => return Err(self.explain_failure(session, error).await),
+            Err(NotSimulated::Failed(failure)) => return Err(failure),
         }
         self.sign_draft((settlement.id, settlement.attempts + 1), &draft, &*payer, blockhash).await
     }
@@ -134,14 +140,14 @@ impl Facilitator {
     pub(crate) async fn sign_draft(
         &self,
         (id, number): (SettlementId, u32),
-        draft: &Draft,
+        draft: &TransferDraft,
         payer: &dyn Signer,
         blockhash: LiveBlockhash,
     ) -> Result<Attempt, SignFailure> {
         let (unsigned, rent) = self.finish(draft, blockhash).await?;
         let cost = Cost { fee: unsigned.fee(), rent, grant: 0 };
-        let signed = unsigned.sign(&[&*self.keys.spender, payer])?;
-        self.charge_capture(&payer.pubkey(), cost.fee, cost.rent)?;
+        let signed = unsigned.sign(&[&*self.core.keys.spender, payer])?;
+        self.sponsor.charge_capture(&payer.pubkey(), cost.fee, cost.rent)?;
         let bears_allowances = draft.bears_allowances();
         Ok(Attempt { bears_allowances, ..attempt(id, number, signed, blockhash, cost) })
     }
@@ -149,32 +155,32 @@ impl Facilitator {
     fn capture_transfer(&self, settlement: &Settlement, session: &Session) -> Transfer {
         let amount = u128::from(settlement.amount.get());
         Transfer {
-            source: self.token_account(session.user()),
-            destination: self.token_account(&session.intent.recipient),
-            authority: self.keys.spender.pubkey(),
-            ciphertext: ciphertext::encrypt(&self.settings.encryption_key, amount, &*self.chance),
+            source: self.core.token_account(session.user()),
+            destination: self.core.token_account(&session.intent.recipient),
+            authority: self.core.keys.spender.pubkey(),
+            ciphertext: ciphertext::encrypt(&self.core.settings.encryption_key, amount, &*self.core.chance),
             allowances: None,
         }
     }
 
     fn largest_size(&self, session: &Session, fee_payer: &Pubkey) -> Result<usize, TransactionError> {
-        let spender = self.keys.spender.pubkey();
+        let spender = self.core.keys.spender.pubkey();
         let (message, _) = session.signed.authorization();
         let digits = session.intent.cap.to_string().len();
-        let settings = &self.settings;
+        let settings = &self.core.settings;
         largest_settlement_size(&settings.programs, &spender, fee_payer, settings.settle_instruction, &message, digits)
     }
 
     async fn sign_creation(&self, settlement: &Settlement, session: &Session) -> Result<Attempt, SignFailure> {
         // Looked at again before every attempt: on an account that is frozen by now the instruction would start it anew.
-        let account = self.token_account(&session.intent.recipient);
-        if self.is_made(&account).await? {
+        let account = self.core.token_account(&session.intent.recipient);
+        if self.core.is_made(&account).await? {
             return Err(SignFailure::refused(PayReason::InternalError, "the account is there by now"));
         }
-        let payer = self.afford(session, |_| true)?;
+        let payer = self.sponsor.afford(session, |_| true)?;
         let id = (settlement.id, settlement.attempts + 1);
         let attempt = self.sign_account(id, &session.intent.recipient, &*payer).await?;
-        self.charge(&payer.pubkey(), attempt.cost.total())?;
+        self.sponsor.charge(&payer.pubkey(), attempt.cost.total())?;
         Ok(attempt)
     }
 
@@ -185,11 +191,11 @@ impl Facilitator {
         wallet: &Pubkey,
         payer: &dyn Signer,
     ) -> Result<Attempt, SignFailure> {
-        let blockhash = self.chain.latest_blockhash().await?;
-        let (programs, asset) = (&self.settings.programs, &self.settings.asset);
+        let blockhash = self.core.chain.latest_blockhash().await?;
+        let (programs, asset) = (&self.core.settings.programs, &self.core.settings.asset);
         let compute = ComputeBudget { units: UNMEASURED_UNITS, price: 0 };
         let unsigned = create_recipient(programs, &payer.pubkey(), wallet, asset, compute, blockhash.hash)?;
-        let cost = Cost { fee: unsigned.fee(), rent: self.chain.rent(IncoAccount::SIZE).await?, grant: 0 };
+        let cost = Cost { fee: unsigned.fee(), rent: self.core.chain.rent(IncoAccount::SIZE).await?, grant: 0 };
         let signed = unsigned.sign(&[payer])?;
         Ok(attempt(id, number, signed, blockhash, cost))
     }
@@ -197,7 +203,7 @@ impl Facilitator {
     /// Refuses a session whose largest settlement could not be built: the whole cap, with decrypt allowances.
     pub(crate) fn check_size(&self, session: &Session) -> Result<(), SessionRefusal> {
         // Where a second signature does not fit, the spender pays the fee.
-        let payers = [self.keys.fee_payer.pubkey(), self.keys.spender.pubkey()];
+        let payers = [self.core.keys.fee_payer.pubkey(), self.core.keys.spender.pubkey()];
         match self.largest_size(session, &payers[0]).or_else(|_| self.largest_size(session, &payers[1])) {
             Ok(_) => Ok(()),
             Err(error) => Err(SessionRefusal::because(

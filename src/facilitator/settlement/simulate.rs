@@ -13,7 +13,10 @@ use crate::{
         transaction::{Authorization, SettleInstruction, SettlementParts, UnsignedTransaction},
     },
     domain::reason::PayReason,
-    facilitator::{Facilitator, settlement::sign::SignFailure, token_accounts::decoded},
+    facilitator::{
+        settlement::{Settlements, sign::SignFailure},
+        token_accounts::decoded,
+    },
     programs::{
         inco_token::{Allowance, Transfer},
         lightning::DECRYPT_ALLOWANCE_BYTES,
@@ -29,14 +32,14 @@ pub(crate) const UNMEASURED_UNITS: u32 = 300_000;
 
 /// Compute units of the last measured transfer of each kind.
 #[derive(Default)]
-pub(crate) struct Units {
+pub(crate) struct ComputeUnits {
     /// Zero before the first.
     measured: [AtomicU32; 4],
     /// Held by whoever measures a first transfer.
     first: tokio::sync::Mutex<()>,
 }
 
-impl Units {
+impl ComputeUnits {
     fn cell(&self, instruction: SettleInstruction, with_allowances: bool) -> &AtomicU32 {
         let [plain, bearing, authorized, authorized_bearing] = &self.measured;
         match (instruction, with_allowances) {
@@ -58,7 +61,7 @@ impl Units {
 }
 
 /// What one transfer's transaction is made of, while it is being made.
-pub(crate) struct Draft {
+pub(crate) struct TransferDraft {
     pub(crate) fee_payer: Pubkey,
     pub(crate) instruction: SettleInstruction,
     /// What the payer signed; not part of a plain transfer.
@@ -70,60 +73,68 @@ pub(crate) struct Draft {
 }
 
 /// Why a draft was not measured.
-pub(crate) enum Unmeasured {
+pub(crate) enum NotSimulated {
     /// The chain would refuse it, with these words.
     WouldFail(String),
     /// It cannot be asked, or not built.
     Failed(SignFailure),
 }
 
-impl<E: Into<SignFailure>> From<E> for Unmeasured {
+impl<E: Into<SignFailure>> From<E> for NotSimulated {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl Draft {
+impl TransferDraft {
     pub(crate) const fn bears_allowances(&self) -> bool {
         self.transfer.allowances.is_some()
     }
 }
 
-impl Facilitator {
+impl Settlements {
     /// Whether something is to be learnt before this draft is sent as it stands.
-    fn is_unmeasured(&self, draft: &Draft) -> bool {
+    fn is_unmeasured(&self, draft: &TransferDraft) -> bool {
         self.units.get(draft.instruction, draft.bears_allowances()).is_none()
     }
 
     /// Measures a first transfer of its kind once for all that are made at the same time: a crowd that comes right after a
     /// start costs one simulation.
-    pub(crate) async fn measure_first(&self, draft: &Draft, blockhash: LiveBlockhash) -> Result<(), Unmeasured> {
+    pub(crate) async fn simulate_first(
+        &self,
+        draft: &TransferDraft,
+        blockhash: LiveBlockhash,
+    ) -> Result<(), NotSimulated> {
         let first = self.units.first.try_lock();
         if first.is_err() {
             // Only until the other one is through, and whatever came of it: what is still unknown then, each asks for
             // itself and at once, so that nobody waits for the time-outs of a whole queue.
             drop(self.units.first.lock().await);
         }
-        if self.is_unmeasured(draft) { self.measure(draft, blockhash).await.map(drop) } else { Ok(()) }
+        if self.is_unmeasured(draft) { self.simulate(draft, blockhash).await.map(drop) } else { Ok(()) }
     }
 
     /// Runs the draft as it stands: keeps its compute units, and tells the handles both accounts will have.
-    pub(crate) async fn measure(&self, draft: &Draft, blockhash: LiveBlockhash) -> Result<[u128; 2], Unmeasured> {
-        self.measure_as(draft, draft.instruction, blockhash).await
+    pub(crate) async fn simulate(
+        &self,
+        draft: &TransferDraft,
+        blockhash: LiveBlockhash,
+    ) -> Result<[u128; 2], NotSimulated> {
+        self.simulate_as(draft, draft.instruction, blockhash).await
     }
 
-    async fn measure_as(
+    async fn simulate_as(
         &self,
-        draft: &Draft,
+        draft: &TransferDraft,
         instruction: SettleInstruction,
         blockhash: LiveBlockhash,
-    ) -> Result<[u128; 2], Unmeasured> {
+    ) -> Result<[u128; 2], NotSimulated> {
         let compute = ComputeBudget { units: MAX_UNITS, price: 0 };
         let unsigned = SettlementParts { instruction, ..self.parts(draft, compute) }.build(blockhash.hash)?;
         let watched = [draft.transfer.source, draft.transfer.destination];
-        let simulation = self.chain.simulate(unsigned.transaction(), &watched).await?;
+        let simulation = self.core.chain.simulate(unsigned.transaction(), &watched).await?;
         if let Some(error) = simulation.error {
-            return Err(Unmeasured::WouldFail(error));
+            return Err(NotSimulated::WouldFail(error));
         }
         self.units.set(instruction, draft.bears_allowances(), simulation.units);
         let unreadable =
@@ -134,19 +145,23 @@ impl Facilitator {
     /// Names the decrypt allowances of the handles that the draft will make.
     ///
     /// Leaves them out when the program takes the transfer without them and not with them.
-    pub(crate) async fn name_allowances(&self, draft: &mut Draft, blockhash: LiveBlockhash) -> Result<(), Unmeasured> {
+    pub(crate) async fn name_allowances(
+        &self,
+        draft: &mut TransferDraft,
+        blockhash: LiveBlockhash,
+    ) -> Result<(), NotSimulated> {
         // Where it cannot be run without the accounts that the run is to tell, the plain transfer does the same
         // operations on the same inputs and so makes the same handles.
-        let demanded = self.needs_allowances();
+        let demanded = self.core.needs_allowances();
         let tells = if demanded { SettleInstruction::Transfer } else { draft.instruction };
-        let handles = self.measure_as(draft, tells, blockhash).await?;
+        let handles = self.simulate_as(draft, tells, blockhash).await?;
         let [payer, payee] = draft.owners;
-        let allowance = |handle, holder| Allowance::of(&self.settings.programs, handle, holder);
+        let allowance = |handle, holder| Allowance::of(&self.core.settings.programs, handle, holder);
         draft.transfer.allowances = Some([allowance(handles[0], payer), allowance(handles[1], payee)]);
         if self.is_unmeasured(draft) {
-            match self.measure(draft, blockhash).await {
+            match self.simulate(draft, blockhash).await {
                 Ok(_) => {}
-                Err(Unmeasured::WouldFail(error)) if !demanded => {
+                Err(NotSimulated::WouldFail(error)) if !demanded => {
                     tracing::warn!(error, "the token program grants no decrypt allowances; going without");
                     draft.transfer.allowances = None;
                 }
@@ -159,21 +174,21 @@ impl Facilitator {
     /// The transaction with what it may compute, and the rent of what it creates in lamports.
     pub(crate) async fn finish(
         &self,
-        draft: &Draft,
+        draft: &TransferDraft,
         blockhash: LiveBlockhash,
     ) -> Result<(UnsignedTransaction, u64), SignFailure> {
         let compute = self.compute(draft).await?;
         let rent = if draft.bears_allowances() {
-            self.chain.rent(DECRYPT_ALLOWANCE_BYTES).await?.saturating_mul(2)
+            self.core.chain.rent(DECRYPT_ALLOWANCE_BYTES).await?.saturating_mul(2)
         } else {
             0
         };
         Ok((self.parts(draft, compute).build(blockhash.hash)?, rent))
     }
 
-    fn parts<'a>(&'a self, draft: &'a Draft, compute: ComputeBudget) -> SettlementParts<'a> {
+    fn parts<'a>(&'a self, draft: &'a TransferDraft, compute: ComputeBudget) -> SettlementParts<'a> {
         SettlementParts {
-            programs: &self.settings.programs,
+            programs: &self.core.settings.programs,
             fee_payer: draft.fee_payer,
             instruction: draft.instruction,
             authorization: Authorization {
@@ -187,18 +202,18 @@ impl Facilitator {
     }
 
     /// Compute budget: measured units with a margin, and a capped fee per unit.
-    async fn compute(&self, draft: &Draft) -> Result<ComputeBudget, SignFailure> {
+    async fn compute(&self, draft: &TransferDraft) -> Result<ComputeBudget, SignFailure> {
         let plain = || self.units.get(draft.instruction, false).unwrap_or(UNMEASURED_UNITS);
         let measured = match self.units.get(draft.instruction, draft.bears_allowances()) {
             Some(units) => units,
             None if draft.bears_allowances() => plain().saturating_add(ALLOWANCE_UNITS),
             None => UNMEASURED_UNITS,
         };
-        let units = compute_limit(measured, self.settings.compute_unit_margin);
-        let price = match self.settings.max_priority_fee {
+        let units = compute_limit(measured, self.core.settings.compute_unit_margin);
+        let price = match self.core.settings.max_priority_fee {
             0 => 0,
             // The merchant's account is what transfers compete for; asking for it alone, they share one answer.
-            most => self.chain.priority_fee(&[draft.transfer.destination]).await?.min(most),
+            most => self.core.chain.priority_fee(&[draft.transfer.destination]).await?.min(most),
         };
         Ok(ComputeBudget { units, price })
     }

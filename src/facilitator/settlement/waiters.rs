@@ -17,13 +17,13 @@ const AT_ONE_HOLD: usize = 16;
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum HoldOutcome {
     /// The money moved.
     Captured {
         /// The transaction that carried it.
         signature: Signature,
         /// Whether this caller is the one who may say `success:true`.
-        yours: bool,
+        reports_success: bool,
     },
     /// Nothing moved and nothing will.
     Released {
@@ -36,7 +36,7 @@ pub(crate) enum Outcome {
 
 #[derive(Default)]
 struct Entry {
-    callers: Vec<(u64, oneshot::Sender<Outcome>)>,
+    callers: Vec<(u64, oneshot::Sender<HoldOutcome>)>,
     counted: bool,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Ticket {
     waiters: Arc<Waiters>,
     hold: HoldId,
     number: u64,
-    pub(crate) outcome: oneshot::Receiver<Outcome>,
+    pub(crate) outcome: oneshot::Receiver<HoldOutcome>,
 }
 
 impl Drop for Ticket {
@@ -103,7 +103,7 @@ impl Waiters {
         holds.any(|id| guard.1.get(&id).is_some_and(|e| e.callers.iter().any(|(_, tell)| !tell.is_closed())))
     }
 
-    /// The holds somebody waits for; from now on their callers stay until [`Waiters::tell`] or [`Waiters::uncount`].
+    /// The holds somebody waits for; from now on their callers stay until [`Waiters::report`] or [`Waiters::uncount`].
     pub(crate) fn count(&self, holds: impl Iterator<Item = HoldId>) -> Vec<HoldId> {
         let mut guard = self.lock();
         holds
@@ -127,15 +127,17 @@ impl Waiters {
         }
     }
 
-    /// Tells everybody who waits for this hold; for a capture only the first gets `yours`, and only when the ledger
+    /// Tells everybody who waits for this hold; for a capture only the first gets `reports_success`, and only when the ledger
     /// `booked` a success for him.
-    pub(crate) fn tell(&self, hold: HoldId, outcome: Outcome, booked: bool) {
+    pub(crate) fn report(&self, hold: HoldId, outcome: HoldOutcome, booked: bool) {
         let callers = self.lock().1.remove(&hold).map(|entry| entry.callers).unwrap_or_default();
         let mut first = booked;
         for (_, tell) in callers {
             let told = match outcome {
-                Outcome::Captured { signature, .. } => tell.send(Outcome::Captured { signature, yours: first }),
-                released @ Outcome::Released { .. } => tell.send(released),
+                HoldOutcome::Captured { signature, .. } => {
+                    tell.send(HoldOutcome::Captured { signature, reports_success: first })
+                }
+                released @ HoldOutcome::Released { .. } => tell.send(released),
             };
             // A caller who hung up passes the success on to the next one.
             if told.is_ok() {
@@ -158,14 +160,14 @@ mod tests {
         let waiters = Arc::new(Waiters::default());
         let tickets: Vec<_> = (0..3).map(|_| waiters.register(hold(1))).collect();
         assert_eq!(waiters.count([hold(1), hold(2)].into_iter()), vec![hold(1)]);
-        let outcome = Outcome::Captured { signature: Signature::default(), yours: true };
-        waiters.tell(hold(1), outcome, true);
-        let yours = tickets
+        let outcome = HoldOutcome::Captured { signature: Signature::default(), reports_success: true };
+        waiters.report(hold(1), outcome, true);
+        let reports_success = tickets
             .into_iter()
             .filter_map(|mut ticket| ticket.outcome.try_recv().ok())
-            .filter(|told| matches!(told, Outcome::Captured { yours: true, .. }))
+            .filter(|told| matches!(told, HoldOutcome::Captured { reports_success: true, .. }))
             .count();
-        assert_eq!(yours, 1);
+        assert_eq!(reports_success, 1);
     }
 
     #[test]

@@ -13,8 +13,7 @@ use crate::{
         settlement::{Cost, Purpose, Settlement},
     },
     facilitator::{
-        AllowancePolicy, Facilitator, PayRefusal, SessionError, SessionRefusal, sessions::open::Judged,
-        settlement::sign::SignFailure,
+        AllowancePolicy, PayRefusal, SessionError, SessionRefusal, settlement::sign::SignFailure, sponsor::Sponsor,
     },
     ledger::LedgerError,
     programs::inco_token::IncoAccount,
@@ -35,6 +34,8 @@ const HOPELESS_REST: Duration = Duration::from_secs(30);
 const REMEMBERED: usize = 1_024;
 /// What a transfer may cost in fees, for the first look at a fee payer's balance: three signatures.
 const USUAL_FEE: u64 = 15_000;
+/// What creating an account costs beside its rent: one signature, in lamports.
+const CREATION_FEE: u64 = 5_000;
 /// What two decrypt allowances cost in rent, roughly, for the first look at the spender's balance.
 const USUAL_RENT: u64 = 2_000_000;
 
@@ -56,9 +57,9 @@ pub(crate) struct Rest {
 
 /// Limits that were reached lately.
 #[derive(Default)]
-pub(crate) struct Rests(Mutex<HashMap<Subject, Rest>>);
+pub(crate) struct ExhaustedBudgets(Mutex<HashMap<Subject, Rest>>);
 
-impl Rests {
+impl ExhaustedBudgets {
     fn remember(&self, lane: Option<&BudgetSubject>, over: &OverBudget) {
         let Some(subject) = subject(over.scope, lane) else { return };
         let wait = over.retry_after.map_or(HOPELESS_REST, |seconds| Duration::from_secs(seconds).min(LONGEST_REST));
@@ -104,7 +105,7 @@ fn subject(scope: Scope, lane: Option<&BudgetSubject>) -> Option<Subject> {
     Some((scope, key))
 }
 
-impl Facilitator {
+impl Sponsor {
     /// The one look before an attempt for a session is prepared: whether a limit that it would meet rests, and who pays
     /// its fee. Refuses with the limit's reason, and with `insufficient_sponsor_balance` when no key can pay. The answer
     /// that binds is the ledger's, when the attempt is recorded.
@@ -113,16 +114,16 @@ impl Facilitator {
         session: &Session,
         fits: impl Fn(&Arc<dyn Signer>) -> bool,
     ) -> Result<Arc<dyn Signer>, SignFailure> {
-        if let Some(rest) = self.resting(session, self.settings.decrypt_allowance == AllowancePolicy::Every) {
+        if let Some(rest) = self.resting(session, self.core.settings.decrypt_allowance == AllowancePolicy::Every) {
             return Err(SignFailure::refused(rest.reason, "a budget is used up"));
         }
-        let payer = self.fee_payers.choose(USUAL_FEE, &self.keys.spender, fits);
+        let payer = self.fee_payers.choose(USUAL_FEE, &self.core.keys.spender, fits);
         payer.ok_or_else(poor)
     }
 
     /// The spender pays for what a capture's transfer buys, whoever pays its fee.
     pub(crate) fn charge_capture(&self, payer: &Pubkey, fee: u64, rent: u64) -> Result<(), SignFailure> {
-        let spender = self.keys.spender.pubkey();
+        let spender = self.core.keys.spender.pubkey();
         if *payer == spender {
             return self.charge(payer, fee.saturating_add(rent));
         }
@@ -141,23 +142,23 @@ impl Facilitator {
 
     /// A limit that stops transfers of this session for now: those that buy decrypt allowances, or all of them.
     pub(crate) fn resting(&self, session: &Session, buys: bool) -> Option<Rest> {
-        self.rests.of(&BudgetSubject::of(session)).into_iter().find(|rest| buys || !rest.fee_fits)
+        self.exhausted.of(&BudgetSubject::of(session)).into_iter().find(|rest| buys || !rest.fee_fits)
     }
 
     /// Whether budgets and the spender's purse let a transfer of this session buy decrypt allowances for now.
     pub(crate) fn may_buy_allowances(&self, session: &Session) -> bool {
-        self.resting(session, true).is_none() && self.fee_payers.can_pay(&self.keys.spender.pubkey(), USUAL_RENT)
+        self.resting(session, true).is_none() && self.fee_payers.can_pay(&self.core.keys.spender.pubkey(), USUAL_RENT)
     }
 
     /// A payment that would only be refused after its hold is refused before it, and leaves no trace.
     pub(crate) fn unaffordable(&self, session: &Session) -> Option<PayRefusal> {
-        let rest = self.resting(session, self.settings.decrypt_allowance == AllowancePolicy::Every)?;
+        let rest = self.resting(session, self.core.settings.decrypt_allowance == AllowancePolicy::Every)?;
         Some(PayRefusal::new(rest.reason).of(session.user()).again_in(rest.retry_after))
     }
 
     /// When a payment that was released for this reason may be made anew.
     pub(crate) fn again_in(&self, session: &Session, reason: PayReason) -> Option<u64> {
-        self.rests.of(&BudgetSubject::of(session)).into_iter().find(|rest| rest.reason == reason)?.retry_after
+        self.exhausted.of(&BudgetSubject::of(session)).into_iter().find(|rest| rest.reason == reason)?.retry_after
     }
 
     /// The ledger refused an attempt. Says why the settlement is given up; none when it may be signed again without what
@@ -169,10 +170,10 @@ impl Facilitator {
         over: &OverBudget,
     ) -> Result<Option<PayReason>, LedgerError> {
         let session = match settlement.session {
-            Some(id) => self.ledger.session(id).await?,
+            Some(id) => self.core.ledger.session(id).await?,
             None => None,
         };
-        self.rests.remember(session.as_ref().map(BudgetSubject::of).as_ref(), over);
+        self.exhausted.remember(session.as_ref().map(BudgetSubject::of).as_ref(), over);
         tracing::warn!(
             settlement = %settlement.id, purpose = settlement.purpose.word(), scope = over.scope.word(),
             part = over.part.word(), retry_after = over.retry_after, "a budget is used up"
@@ -180,31 +181,39 @@ impl Facilitator {
         let may_go_without = attempt_buys
             && over.fee_fits
             && settlement.purpose == Purpose::Capture
-            && self.settings.decrypt_allowance != AllowancePolicy::Every;
+            && self.core.settings.decrypt_allowance != AllowancePolicy::Every;
         Ok((!may_go_without).then(|| over.scope.reason()))
     }
 
     /// What an approve costs us at most. The user's account counts even when it exists: he can close it before the
     /// approve lands. What was really spent is asked afterwards.
     pub(crate) async fn approve_cost(&self, approve: &InspectedApprove) -> Result<Cost, SessionError> {
-        let rent = if approve.creates_account() { self.chain.rent(IncoAccount::SIZE).await? } else { 0 };
+        let rent = if approve.creates_account() { self.core.chain.rent(IncoAccount::SIZE).await? } else { 0 };
         Ok(Cost { fee: approve.fee(), rent, grant: approve.grant() })
     }
 
-    /// What a whole opening costs us at most: the approve and, where it is missing, the recipient's account.
-    pub(crate) async fn opening_cost(&self, judged: &Judged, creates_recipient: bool) -> Result<Cost, SessionError> {
-        let approve = match &judged.approve {
+    /// What creating a token account costs us.
+    pub(crate) async fn creation_cost(&self) -> Result<Cost, SessionError> {
+        Ok(Cost { fee: CREATION_FEE, rent: self.core.chain.rent(IncoAccount::SIZE).await?, grant: 0 })
+    }
+
+    /// What a whole opening costs us at most: its own approve, and the `creation` of the recipient's account.
+    pub(crate) async fn opening_cost(
+        &self,
+        approve: Option<&InspectedApprove>,
+        creation: Cost,
+    ) -> Result<Cost, SessionError> {
+        let approve = match approve {
             Some(approve) => self.approve_cost(approve).await?,
             None => Cost::default(),
         };
-        let creation = if creates_recipient { self.creation_cost().await? } else { Cost::default() };
         let (fee, rent) = (approve.fee.saturating_add(creation.fee), approve.rent.saturating_add(creation.rent));
         Ok(Cost { fee, rent, grant: approve.grant })
     }
 
     /// Refuses an opening that a budget would stop, before it leaves a trace: `quota_exceeded`.
     pub(crate) async fn check_opening_budget(&self, session: &Session, cost: Cost) -> Result<(), SessionError> {
-        match self.ledger.over_budget(&BudgetSubject::of(session), cost, self.clock.now()).await? {
+        match self.core.ledger.over_budget(&BudgetSubject::of(session), cost, self.core.clock.now()).await? {
             Some(over) => Err(too_costly(&over).into()),
             None => Ok(()),
         }

@@ -7,7 +7,7 @@
 
 use crate::{
     chain::{ChainError, keys::Signer},
-    facilitator::{Facilitator, Keys, ticks},
+    facilitator::{Keys, sponsor::Sponsor, tasks::ticks},
 };
 use solana_pubkey::Pubkey;
 use std::sync::{
@@ -168,13 +168,13 @@ impl FeePayers {
     }
 }
 
-impl Facilitator {
+impl Sponsor {
     /// Reads all balances in one request. What is signed while the answer is on its way is seen at the next reading: the
     /// floor leaves room for that.
     pub(crate) async fn read_balances(&self) -> Result<(), ChainError> {
         let keys = self.fee_payers.all();
-        let (rent, accounts) = tokio::try_join!(self.chain.rent(0), self.chain.accounts(&keys))?;
-        let floor = self.settings.low_balance.max(rent);
+        let (rent, accounts) = tokio::try_join!(self.core.chain.rent(0), self.core.chain.accounts(&keys))?;
+        let floor = self.core.settings.low_balance.max(rent);
         self.fee_payers.floor.store(floor, Ordering::Relaxed);
         for (purse, account) in self.fee_payers.watched().zip(accounts) {
             let lamports = account.map_or(0, |account| account.lamports);
@@ -191,7 +191,7 @@ impl Facilitator {
 
     /// Reads balances again and again.
     pub(crate) async fn balance_rounds(self: Arc<Self>) {
-        let mut ticks = ticks(self.settings.round * ROUNDS_BETWEEN_READINGS);
+        let mut ticks = ticks(self.core.settings.round * ROUNDS_BETWEEN_READINGS);
         loop {
             ticks.tick().await;
             if let Err(error) = self.read_balances().await {

@@ -1,4 +1,4 @@
-//! Rents that are booked as an upper bound, compared with what the chain says of the landed transaction.
+//! RentChecks that are booked as an upper bound, compared with what the chain says of the landed transaction.
 //!
 //! Promises: each is asked for once before any is asked for again, so that one which nobody can tell (its transaction is
 //! older than what the endpoints keep) keeps no other waiting; and after [`PATIENCE`] answers that tell nothing it is left
@@ -6,7 +6,7 @@
 
 use crate::{
     domain::settlement::{Attempt, SettlementId},
-    facilitator::{Facilitator, locks::single_flight::Claims},
+    facilitator::{locks::single_flight::SingleFlight, sponsor::Sponsor},
     ledger::{LedgerError, Recorded},
 };
 use std::{
@@ -21,9 +21,9 @@ const PATIENCE: u32 = 20;
 
 /// Where the comparing stands.
 #[derive(Default)]
-pub(crate) struct Rents {
+pub(crate) struct RentChecks {
     /// Held by the task that compares, one at a time.
-    turn: Arc<Claims<()>>,
+    turn: Arc<SingleFlight<()>>,
     asked: Mutex<Asked>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) enum Compared {
     Unanswered,
 }
 
-impl Rents {
+impl RentChecks {
     fn lock(&self) -> MutexGuard<'_, Asked> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,13 +71,13 @@ impl Rents {
     }
 }
 
-impl Facilitator {
+impl Sponsor {
     /// Compares some more of the booked rents with what the chain says, in a task of its own: it asks as often as there
     /// are rents, and other work does not wait for that.
     pub(crate) fn check_rents(self: &Arc<Self>) {
-        let Some(turn) = self.rents.turn.claim_owned(()) else { return };
+        let Some(turn) = self.rents.turn.start_owned(()) else { return };
         let this = Arc::clone(self);
-        self.spawn(async move {
+        self.core.tasks.spawn(async move {
             let _turn = turn;
             if let Err(error) = this.check_more_rents().await {
                 tracing::warn!(%error, "booked rents cannot be looked at; the next round tries again");
@@ -87,14 +87,14 @@ impl Facilitator {
 
     async fn check_more_rents(&self) -> Result<(), LedgerError> {
         let after = self.rents.lock().last;
-        let some = self.ledger.rents_to_check(after, PER_ROUND).await?;
+        let some = self.core.ledger.rents_to_check(after, PER_ROUND).await?;
         let is_end = (some.len() as u64) < PER_ROUND;
         for attempt in some {
             let how = self.check_rent(&attempt).await?;
             let Attempt { settlement, signature, cost, .. } = attempt.get();
             if self.rents.compared(*settlement, how) {
                 tracing::warn!(%settlement, "nobody knows what a landed transaction cost; its upper bound stays booked");
-                self.ledger.correct_rent(signature, cost.rent).await?;
+                self.core.ledger.correct_rent(signature, cost.rent).await?;
             }
             if how == Compared::Unanswered {
                 // The next round asks for the next one: it may be this one that nobody answers.
@@ -114,10 +114,10 @@ impl Facilitator {
         if cost.rent == 0 {
             return Ok(Compared::Booked);
         }
-        match self.chain.lamports_spent(attempt).await {
+        match self.core.chain.lamports_spent(attempt).await {
             Ok(Some(spent)) => {
                 let rent = spent.saturating_sub(cost.fee).saturating_sub(cost.grant);
-                self.ledger.correct_rent(signature, rent).await?;
+                self.core.ledger.correct_rent(signature, rent).await?;
                 Ok(Compared::Booked)
             }
             Ok(None) => Ok(Compared::Unknown),
@@ -130,7 +130,7 @@ impl Facilitator {
 
     /// The same of what a settlement has landed with.
     pub(crate) async fn check_rent_of(&self, id: SettlementId) -> Result<(), LedgerError> {
-        if let Some(attempt) = self.ledger.load_work(id).await?.attempt {
+        if let Some(attempt) = self.core.ledger.load_work(id).await?.attempt {
             self.check_rent(&attempt).await?;
         }
         Ok(())
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn one_that_nobody_knows_is_given_up_and_one_that_nobody_answers_is_not() {
-        let (rents, id) = (Rents::default(), SettlementId::from_random_bytes);
+        let (rents, id) = (RentChecks::default(), SettlementId::from_random_bytes);
         for _ in 1..PATIENCE {
             assert!(!rents.compared(id([1; 16]), Compared::Unknown));
             assert!(!rents.compared(id([2; 16]), Compared::Unanswered));

@@ -14,101 +14,101 @@ fn session() -> SessionId {
     SessionId::from_random_bytes([1; 16])
 }
 
-fn resting() -> Arc<Resting> {
+fn accounts() -> Arc<IdleAccounts> {
     let terms =
         AllowanceSettings { idle_after: IDLE, min_interval: INTERVAL, max_age: AGE, ..AllowanceSettings::default() };
-    Arc::new(Resting::new(Some(terms)))
+    Arc::new(IdleAccounts::new(Some(terms)))
 }
 
-fn rests(resting: &Resting, now: Instant) -> Vec<u8> {
-    let mut found: Vec<u8> = resting.at_rest(now).iter().map(|(key, _)| key.as_array()[0]).collect();
+fn idle(accounts: &IdleAccounts, now: Instant) -> Vec<u8> {
+    let mut found: Vec<u8> = accounts.idle(now).iter().map(|(key, _)| key.as_array()[0]).collect();
     found.sort_unstable();
     found
 }
 
 #[test]
 fn an_account_rests_once_nothing_waits_for_it_and_some_time_has_passed() {
-    let (resting, mut now) = (resting(), Instant::now());
-    let work = resting.at_work([key(1), key(2)]);
-    resting.moved(session(), [key(1), key(2)], false, now);
+    let (accounts, mut now) = (accounts(), Instant::now());
+    let work = accounts.mark_busy([key(1), key(2)]);
+    accounts.moved(session(), [key(1), key(2)], false, now);
     now += IDLE;
-    assert!(rests(&resting, now).is_empty(), "something waits for it");
+    assert!(idle(&accounts, now).is_empty(), "something waits for it");
     drop(work);
-    assert_eq!(rests(&resting, now), [1, 2]);
-    resting.moved(session(), [key(3), key(2)], false, now);
-    assert_eq!(rests(&resting, now), [1], "it has moved just now");
+    assert_eq!(idle(&accounts, now), [1, 2]);
+    accounts.moved(session(), [key(3), key(2)], false, now);
+    assert_eq!(idle(&accounts, now), [1], "it has moved just now");
     now += IDLE;
-    assert_eq!(rests(&resting, now), [1, 2, 3]);
-    resting.is_readable(&key(3));
-    assert_eq!(rests(&resting, now), [1, 2]);
+    assert_eq!(idle(&accounts, now), [1, 2, 3]);
+    accounts.mark_readable(&key(3));
+    assert_eq!(idle(&accounts, now), [1, 2]);
 }
 
 #[test]
 fn rent_is_spent_at_most_once_in_an_interval_whatever_came_of_it() {
-    let (resting, mut now) = (resting(), Instant::now());
-    resting.moved(session(), [key(1), key(2)], false, now);
+    let (accounts, mut now) = (accounts(), Instant::now());
+    accounts.moved(session(), [key(1), key(2)], false, now);
     now += IDLE;
-    let buying = resting.claim_at_rest(&[key(1)], now);
-    assert!(buying.is_some() && resting.claim_at_rest(&[key(1)], now).is_none(), "one buyer at a time");
+    let buying = accounts.purchase_for_idle(&[key(1)], now);
+    assert!(buying.is_some() && accounts.purchase_for_idle(&[key(1)], now).is_none(), "one buyer at a time");
     drop(buying);
-    assert_eq!(rests(&resting, now), [2]);
+    assert_eq!(idle(&accounts, now), [2]);
     now += INTERVAL;
-    assert_eq!(rests(&resting, now), [1, 2]);
+    assert_eq!(idle(&accounts, now), [1, 2]);
 }
 
 #[test]
 fn accounts_that_never_rest_are_bought_for_by_one_transfer_when_they_are_overdue() {
-    let (resting, mut now) = (resting(), Instant::now());
-    let _work = resting.at_work([key(1), key(2)]);
-    let _other = resting.at_work([key(3), key(2)]);
-    resting.moved(session(), [key(1), key(2)], false, now);
-    resting.moved(session(), [key(3), key(2)], false, now);
+    let (accounts, mut now) = (accounts(), Instant::now());
+    let _work = accounts.mark_busy([key(1), key(2)]);
+    let _other = accounts.mark_busy([key(3), key(2)]);
+    accounts.moved(session(), [key(1), key(2)], false, now);
+    accounts.moved(session(), [key(3), key(2)], false, now);
     now += AGE.saturating_sub(IDLE);
-    assert!(resting.overdue([key(1), key(2)], now).is_none());
+    assert!(accounts.overdue([key(1), key(2)], now).is_none());
     now += IDLE;
-    if let Some(unused) = resting.overdue([key(1), key(2)], now) {
-        unused.forgo();
+    if let Some(unused) = accounts.overdue([key(1), key(2)], now) {
+        unused.cancel();
     }
-    let buying = resting.overdue([key(1), key(2)], now);
+    let buying = accounts.overdue([key(1), key(2)], now);
     assert!(buying.is_some());
-    assert!(resting.overdue([key(3), key(2)], now).is_none(), "somebody buys for the merchant already");
-    resting.moved(session(), [key(1), key(2)], true, now);
+    assert!(accounts.overdue([key(3), key(2)], now).is_none(), "somebody buys for the merchant already");
+    accounts.moved(session(), [key(1), key(2)], true, now);
     drop(buying);
-    resting.moved(session(), [key(1), key(2)], false, now);
-    assert!(resting.overdue([key(1), key(2)], now).is_none());
+    accounts.moved(session(), [key(1), key(2)], false, now);
+    assert!(accounts.overdue([key(1), key(2)], now).is_none());
     now += AGE;
-    assert!(resting.overdue([key(1), key(2)], now).is_some());
+    assert!(accounts.overdue([key(1), key(2)], now).is_some());
 }
 
 #[test]
 fn what_the_ledger_remembers_counts_as_if_it_had_been_seen() {
-    let (resting, mut now) = (resting(), Instant::now());
+    let (accounts, mut now) = (accounts(), Instant::now());
     now += AGE;
-    resting.remember(session(), [key(1), key(2)], IDLE * 2, None, now);
-    resting.remember(session(), [key(3), key(2)], IDLE * 3, Some(IDLE * 4), now);
-    assert_eq!(rests(&resting, now), [1], "the merchant was bought for lately");
+    accounts.restore(session(), [key(1), key(2)], IDLE * 2, None, now);
+    accounts.restore(session(), [key(3), key(2)], IDLE * 3, Some(IDLE * 4), now);
+    assert_eq!(idle(&accounts, now), [1], "the merchant was bought for lately");
     now += INTERVAL;
-    assert_eq!(rests(&resting, now), [1, 2, 3]);
+    assert_eq!(idle(&accounts, now), [1, 2, 3]);
 }
 
 #[test]
 fn accounts_that_are_readable_and_at_rest_are_forgotten() {
-    let (resting, mut now) = (resting(), Instant::now());
-    drop(resting.at_work([key(1), key(2)]));
-    resting.moved(session(), [key(1), key(2)], true, now);
-    assert!(rests(&resting, now).is_empty() && resting.lock().len() == 2, "the purchase is remembered");
+    let (accounts, mut now) = (accounts(), Instant::now());
+    drop(accounts.mark_busy([key(1), key(2)]));
+    accounts.moved(session(), [key(1), key(2)], true, now);
+    assert!(idle(&accounts, now).is_empty() && accounts.lock().len() == 2, "the purchase is remembered");
     now += INTERVAL;
-    assert!(rests(&resting, now).is_empty() && resting.lock().is_empty());
+    assert!(idle(&accounts, now).is_empty() && accounts.lock().is_empty());
 }
 
 #[test]
 fn nothing_is_kept_where_allowances_are_not_bought_on_idle() {
-    let (resting, now) = (Arc::new(Resting::new(None)), Instant::now());
-    drop(resting.at_work([key(1), key(2)]));
-    resting.moved(session(), [key(1), key(2)], false, now);
+    let (accounts, now) = (Arc::new(IdleAccounts::new(None)), Instant::now());
+    drop(accounts.mark_busy([key(1), key(2)]));
+    accounts.moved(session(), [key(1), key(2)], false, now);
     assert!(
-        resting.lock().is_empty()
-            && resting.at_rest(now).is_empty()
-            && resting.overdue([key(1), key(2)], now).is_none()
+        accounts.lock().is_empty()
+            && accounts.idle(now).is_empty()
+            && accounts.overdue([key(1), key(2)], now).is_none()
     );
 }

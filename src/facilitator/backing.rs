@@ -1,0 +1,94 @@
+//! What stands behind a session: the payer's proved balance, and how much of the session may be on its way.
+
+use crate::{
+    domain::{
+        amount::Amount,
+        clock::UnixSeconds,
+        funding::{Funding, FundingDemand, FundingPolicy, Source},
+        session::Session,
+    },
+    facilitator::{FundingSettings, SessionError, core::Core},
+    ledger::LedgerError,
+};
+
+/// How many transfers of a proven session may be in flight together.
+const PROVEN_WINDOW: usize = 8;
+
+/// How much of a session may be on its way at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CarryLimit {
+    /// The most one transfer carries, in base units.
+    pub(crate) most: Amount,
+    /// How many transfers of the session may be in flight together, at least one.
+    pub(crate) window: usize,
+}
+
+/// What is known of the account behind a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backing {
+    /// What is known of the balance.
+    pub funding: Funding,
+    /// Whether the account was frozen at the last look: payments go on when it is thawed.
+    pub frozen: bool,
+}
+
+impl Core {
+    /// The limit for the session's next transfer. A session that nothing proves funded carries little, one at a time, so
+    /// that one short balance cannot turn many served calls into one transfer of zero. A proven one carries whatever its
+    /// bound covers, which is everything that waits.
+    pub(crate) async fn carry_limit(&self, session: &Session) -> Result<CarryLimit, LedgerError> {
+        let unproven = CarryLimit { most: self.settings.unproven_exposure, window: 1 };
+        if self.settings.funding.policy == FundingPolicy::Off {
+            return Ok(unproven);
+        }
+        // More than was approved may move zero too, and nobody knows what was.
+        if !self.demand(false).counts_for(session.cap_check) {
+            return Ok(unproven);
+        }
+        let source = self.source_of(session).await?;
+        let counting = source.counting(self.clock.now(), self.settings.funding.max_age);
+        Ok(match counting.filter(|bound| bound.covers(Amount::ZERO)) {
+            Some(bound) => CarryLimit { most: bound.amount.max(unproven.most), window: PROVEN_WINDOW },
+            None => unproven,
+        })
+    }
+
+    /// What is known of the account behind a session as it stands.
+    pub(crate) async fn backing(&self, session: &Session) -> Result<Backing, SessionError> {
+        Ok(self.backing_after(session, Amount::ZERO, self.clock.now()).await?)
+    }
+
+    /// What is known of the account behind a session once `more` base units are held too.
+    pub(crate) async fn backing_after(
+        &self,
+        session: &Session,
+        more: Amount,
+        now: UnixSeconds,
+    ) -> Result<Backing, LedgerError> {
+        let source = self.source_of(session).await?;
+        let funding = match self.settings.funding.policy {
+            FundingPolicy::Off => Funding::Unproven,
+            FundingPolicy::Advisory | FundingPolicy::Required => {
+                source.level(session.cap_check, more, now, &self.demand(false))
+            }
+        };
+        Ok(Backing { funding, frozen: source.frozen })
+    }
+
+    pub(crate) async fn source_of(&self, session: &Session) -> Result<Source, LedgerError> {
+        let (user, asset) = (session.user(), &session.intent.asset);
+        let known = self.ledger.source(user, asset).await?;
+        Ok(known.unwrap_or_else(|| Source::unknown(*user, *asset)))
+    }
+
+    /// What a payment asks of its payer's balance: the operator's policy, or more where the merchant demands it.
+    pub(crate) fn demand(&self, by_merchant: bool) -> FundingDemand {
+        let FundingSettings { policy, max_age, .. } = self.settings.funding;
+        FundingDemand {
+            required: by_merchant || policy == FundingPolicy::Required,
+            // Without a monitor no proof counts.
+            max_age: if policy == FundingPolicy::Off { 0 } else { max_age },
+            cap_binds: self.settings.delegation_lowers,
+        }
+    }
+}

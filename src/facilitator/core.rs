@@ -1,0 +1,109 @@
+//! What every part of the facilitator shares: ports, keys, settings, background tasks and news for listeners.
+//!
+//! Owns no rule and no lock. Every folder's struct holds one; it knows none of them.
+
+use crate::domain::reason::SessionReason;
+use crate::{
+    chain::Chain,
+    covalidator::Covalidator,
+    domain::{
+        chance::{Chance, draw},
+        clock::Clock,
+        hold::HoldId,
+        session::{Session, SessionId},
+        settlement::SettlementId,
+    },
+    facilitator::{Keys, Ports, SessionError, SessionRefusal, Settings, events::Events, tasks::Tasks},
+    ledger::Ledger,
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+};
+
+/// What every part shares.
+pub(crate) struct Core {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) chain: Arc<dyn Chain>,
+    pub(crate) covalidator: Arc<dyn Covalidator>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Arc<dyn Chance>,
+    pub(crate) keys: Keys,
+    pub(crate) settings: Settings,
+    pub(crate) events: Arc<Events>,
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) newest_slot: NewestSlot,
+    /// The probe found that settlements work only with decrypt allowances.
+    needs_allowances: AtomicBool,
+    /// Holds that this process made or tried to make.
+    holds_made: AtomicU32,
+}
+
+impl Core {
+    pub(crate) fn new(ports: Ports, keys: Keys, settings: Settings) -> Self {
+        Self {
+            ledger: ports.ledger,
+            chain: ports.chain,
+            covalidator: ports.covalidator,
+            clock: ports.clock,
+            chance: ports.chance,
+            keys,
+            settings,
+            events: Arc::default(),
+            tasks: Arc::default(),
+            newest_slot: NewestSlot::default(),
+            needs_allowances: AtomicBool::new(false),
+            holds_made: AtomicU32::new(0),
+        }
+    }
+
+    /// Sixteen random bytes, for identifiers.
+    pub(crate) fn random_id(&self) -> [u8; 16] {
+        draw(&*self.chance)
+    }
+
+    /// Whether the token program settles only with decrypt allowances.
+    pub(crate) fn needs_allowances(&self) -> bool {
+        self.needs_allowances.load(Ordering::Relaxed)
+    }
+
+    /// Remembers whether the token program settles only with decrypt allowances.
+    pub(crate) fn set_needs_allowances(&self, needed: bool) {
+        self.needs_allowances.store(needed, Ordering::Relaxed);
+    }
+
+    /// The id of a settlement that is about to be made.
+    pub(crate) fn next_settlement_id(&self) -> SettlementId {
+        SettlementId::from_random_bytes(self.random_id())
+    }
+
+    /// The id of a hold that is about to be made.
+    pub(crate) fn next_hold_id(&self) -> HoldId {
+        // The order is of use and promises nothing, so it may wrap and need not be seen alike by everybody.
+        let count = self.holds_made.fetch_add(1, Ordering::Relaxed);
+        HoldId::in_order(self.clock.now(), count, draw(&*self.chance))
+    }
+
+    /// The session with this id; refuses with `session_not_found`.
+    pub(crate) async fn existing(&self, id: SessionId) -> Result<Session, SessionError> {
+        let session = self.ledger.session(id).await?;
+        session.ok_or_else(|| SessionRefusal::new(SessionReason::SessionNotFound).into())
+    }
+}
+
+/// The newest slot in which accounts were read: no older state of them is believed. Only slots that the chain port believes
+/// come here, and what landed is that port's to remember.
+#[derive(Default)]
+pub(crate) struct NewestSlot(AtomicU64);
+
+impl NewestSlot {
+    /// Accounts were read as of this slot.
+    pub(crate) fn saw(&self, slot: u64) {
+        self.0.fetch_max(slot, Ordering::Relaxed);
+    }
+
+    /// The newest slot so far.
+    pub(crate) fn newest(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,102 @@
+//! What follows from a settlement's outcome: its holds are queued again, its landing is watched.
+
+use crate::{
+    domain::{
+        reason::PayReason,
+        session::{Session, SessionId},
+        settlement::{Event, Settlement},
+    },
+    facilitator::{
+        dispatch::Dispatch,
+        locks::account_locks::LockedAccounts,
+        settlement::{SettlementOutcome, driver::Until},
+    },
+    ledger::{LedgerError, Work},
+};
+use std::sync::Arc;
+
+impl Dispatch {
+    /// Drives a settlement as far as `until`, does what follows from its outcome, and returns it as it then stands. The token
+    /// accounts of a transfer are `locked` meanwhile.
+    pub(crate) async fn carry(
+        self: &Arc<Self>,
+        work: Work,
+        until: Until,
+        locked: Option<LockedAccounts>,
+    ) -> Settlement {
+        let outcome = self.settlements.drive(work, until, locked).await;
+        self.after(outcome).await
+    }
+
+    /// Tells queues, counters and the watch over finality how a drive ended.
+    async fn after(self: &Arc<Self>, outcome: SettlementOutcome) -> Settlement {
+        match outcome {
+            SettlementOutcome::DrivenElsewhere(settlement) | SettlementOutcome::Ended(settlement) => settlement,
+            SettlementOutcome::Landed(work) => {
+                let settlement = work.settlement.clone();
+                self.watch_finality(work);
+                settlement
+            }
+            SettlementOutcome::Returned { settlement, end, promises } => {
+                if let Some(session) = settlement.pays_from() {
+                    self.holds_came_back(session, end.as_ref(), promises).await;
+                }
+                self.settlements.progress.notify_waiters();
+                settlement
+            }
+        }
+    }
+
+    /// A settlement came to nothing: the promises it gave back rest and are tried again, and when the chain refused it, what
+    /// else is promised on that balance is settled at once.
+    async fn holds_came_back(self: &Arc<Self>, session: SessionId, end: Option<&Event>, promises: bool) {
+        if promises {
+            let again_at = match self.core.ledger.promised(Some(session)).await {
+                Ok(promised) => promised.first().and_then(|promised| promised.again_at),
+                // Unknown; the next look finds out.
+                Err(_) => Some(self.core.clock.now()),
+            };
+            if let Some(at) = again_at {
+                self.counters.came_back(session, at, &self.core.settings.deferred);
+            }
+        }
+        // That nobody waited any more says nothing about the balance.
+        if matches!(end, Some(Event::Abandoned { reason: PayReason::SettlementExpired })) {
+            return;
+        }
+        let settled = match self.core.ledger.session(session).await {
+            Ok(Some(session)) => self.settle_promises_of_user(&session).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = settled {
+            tracing::warn!(%error, "what else is promised on a balance in trouble waits for its own trigger");
+        }
+    }
+
+    /// Settles what is promised in every session of this one's user and asset: their balance is in trouble, and what was
+    /// promised first should meet what is left of it.
+    async fn settle_promises_of_user(self: &Arc<Self>, session: &Session) -> Result<(), LedgerError> {
+        for other in self.core.ledger.live_sessions(session.user(), &session.intent.asset).await? {
+            self.settle_promises(other.id);
+        }
+        Ok(())
+    }
+
+    /// Settles what is promised in a session and may be tried now. Asks the ledger whatever is counted here: a caller who
+    /// hung up may have been promised something that was never counted.
+    pub(crate) fn settle_promises(self: &Arc<Self>, session: SessionId) {
+        let count = self.counters.planned(session, &self.core.settings.deferred);
+        self.notify_queue_for_promises(session, count);
+    }
+
+    /// Counts a session's promises by what the ledger says, and settles them where that reaches a trigger.
+    pub(crate) async fn count_promises(self: &Arc<Self>, session: SessionId) -> Result<(), LedgerError> {
+        for promised in self.core.ledger.promised(Some(session)).await? {
+            if self.counters.at_least(&promised, &self.core.settings.deferred) {
+                self.settle_promises(session);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! Background work: the table of tasks, and the round that finds what an outage left behind.
+
+use crate::{
+    domain::settlement::{Purpose, State},
+    facilitator::{AllowancePolicy, CapCheckPolicy, Facilitator, events::SessionEvent, tasks::ticks},
+    ledger::LedgerError,
+};
+use std::{pin::Pin, sync::Arc};
+
+/// A background task: what it does in a few words, whether the settings ask for it, and the task itself, which never ends by
+/// itself.
+struct BackgroundTask {
+    name: &'static str,
+    wanted: bool,
+    task: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Facilitator {
+    /// The table of background tasks.
+    fn background(self: &Arc<Self>) -> [BackgroundTask; 6] {
+        let settings = &self.core.settings;
+        let task = |name, wanted, task| BackgroundTask { name, wanted, task };
+        [
+            task("expire sessions, resume what was left", true, Box::pin(Arc::clone(self).rounds())),
+            task("settle promises by age", true, Box::pin(Arc::clone(&self.deferred).promise_rounds())),
+            task("read the fee payers' balances", true, Box::pin(Arc::clone(&self.sponsor).balance_rounds())),
+            task("look at payers' accounts", true, Box::pin(Arc::clone(&self.funding).monitor_rounds())),
+            task(
+                "make idle balances readable",
+                settings.decrypt_allowance == AllowancePolicy::Idle,
+                Box::pin(Arc::clone(&self.allowances).idle_rounds()),
+            ),
+            task(
+                "ask about unverified caps",
+                settings.cap_check == CapCheckPolicy::BestEffort,
+                Box::pin(Arc::clone(&self.sessions).cap_rounds()),
+            ),
+        ]
+    }
+
+    /// Starts every background task that the settings ask for.
+    pub(crate) async fn start_background(self: &Arc<Self>) -> Result<(), LedgerError> {
+        if self.core.settings.decrypt_allowance == AllowancePolicy::Idle {
+            self.allowances.restore_idle().await?;
+        }
+        for BackgroundTask { name, task, .. } in self.background().into_iter().filter(|task| task.wanted) {
+            tracing::debug!(task = name, "background task started");
+            self.core.tasks.spawn(task);
+        }
+        Ok(())
+    }
+
+    async fn rounds(self: Arc<Self>) {
+        let mut ticks = ticks(self.core.settings.round);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.round().await {
+                tracing::warn!(%error, "a background round failed; the next one tries again");
+            }
+        }
+    }
+
+    async fn round(&self) -> Result<(), LedgerError> {
+        let ledger = &self.core.ledger;
+        for expired in ledger.expire_sessions(self.core.clock.now()).await? {
+            self.dispatch.settle_promises(expired);
+            self.core.events.publish(expired, SessionEvent::Recorded);
+        }
+        self.deferred.keep_promises().await?;
+        // A notification that was lost costs nothing but this look.
+        for session in ledger.waiting_sessions().await? {
+            self.dispatch.notify_queue(session);
+        }
+        for work in ledger.unfinished().await? {
+            let opening = work.settlement.purpose == Purpose::Approve && work.settlement.state != State::Landed;
+            if !opening && !self.settlements.is_driven(work.settlement.id) {
+                self.dispatch.resume(work);
+            }
+        }
+        self.sponsor.check_rents();
+        // An outage while an opening was proved, or a Covalidator that lagged, leaves it for the next round.
+        for session in ledger.opening_sessions().await? {
+            self.sessions.resume_opening(&session);
+        }
+        Ok(())
+    }
+}

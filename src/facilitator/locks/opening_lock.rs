@@ -1,0 +1,45 @@
+//! The opening lock of a user and asset: payments share it, an opening has it alone.
+//!
+//! Promises: while a new approve of a user is being landed, no payment of that user's other sessions is accepted, so that
+//! an approve never backs what it did not count (ADR 0009). First come, first served: an opening waits for the payments
+//! that have the lock and goes before those that come after.
+
+use super::keyed_locks::KeyedLocks;
+use solana_pubkey::Pubkey;
+use std::sync::Arc;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+
+/// Held by a payment that is being written: no opening of its user starts meanwhile.
+pub(crate) type PaymentGuard = OwnedRwLockReadGuard<()>;
+/// Held by an opening: no payment of its user is written meanwhile.
+pub(crate) type OpeningGuard = OwnedRwLockWriteGuard<()>;
+
+/// The opening locks of one facilitator.
+#[derive(Default)]
+pub(crate) struct OpeningLocks(KeyedLocks<(Pubkey, Pubkey), RwLock<()>>);
+
+impl OpeningLocks {
+    fn of(&self, user: &Pubkey, asset: &Pubkey) -> Arc<RwLock<()>> {
+        self.0.lock_of(&(*user, *asset), RwLock::default)
+    }
+
+    /// Waits until no opening of this user and asset is under way, and keeps one from starting.
+    pub(crate) async fn payment(&self, user: &Pubkey, asset: &Pubkey) -> PaymentGuard {
+        self.of(user, asset).read_owned().await
+    }
+
+    /// Like [`OpeningLocks::payment`], but gives up at once where there is something to wait for.
+    pub(crate) fn try_payment(&self, user: &Pubkey, asset: &Pubkey) -> Option<PaymentGuard> {
+        self.of(user, asset).try_read_owned().ok()
+    }
+
+    /// Waits for payments of this user and asset that are being written, and keeps new ones out.
+    pub(crate) async fn opening(&self, user: &Pubkey, asset: &Pubkey) -> OpeningGuard {
+        self.of(user, asset).write_owned().await
+    }
+
+    /// Like [`OpeningLocks::opening`], but gives up at once where somebody has the lock.
+    pub(crate) fn try_opening(&self, user: &Pubkey, asset: &Pubkey) -> Option<OpeningGuard> {
+        self.of(user, asset).try_write_owned().ok()
+    }
+}

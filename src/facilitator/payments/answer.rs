@@ -1,0 +1,212 @@
+//! The answer to a caller of `/settle`: waits for a hold's outcome, and tells what the ledger says.
+
+use super::{Payments, settle::Receipt};
+use crate::{
+    domain::{
+        funding::Funding,
+        hold::{Hold, HoldState, Standing},
+        payment::Payment,
+        reason::PayReason,
+        session::Session,
+    },
+    facilitator::{
+        PayError, PayRefusal, SessionAfter,
+        events::SessionEvent,
+        locks::wait_quota::WaitPermit,
+        settlement::waiters::{HoldOutcome, Ticket},
+    },
+    ledger::Deadline,
+};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// How long a caller waits, and the permit to.
+pub(super) struct Wait {
+    pub(super) permit: Option<WaitPermit<Pubkey>>,
+    pub(super) deadline: Instant,
+}
+
+/// One caller's answer in the making.
+pub(super) struct Answer<'a> {
+    payments: &'a Arc<Payments>,
+    pub(super) payment: &'a Payment,
+    pub(super) session: &'a Session,
+}
+
+impl<'a> Answer<'a> {
+    pub(super) fn new(payments: &'a Arc<Payments>, payment: &'a Payment, session: &'a Session) -> Self {
+        Self { payments, payment, session }
+    }
+
+    /// The end of this caller's time: the smaller of their own and the configured deadline.
+    fn deadline(&self) -> Instant {
+        let configured = self.payments.core.settings.answer_deadline;
+        let patience =
+            self.payment.max_timeout_seconds.map_or(configured, |own| configured.min(Duration::from_secs(own)));
+        Instant::now() + patience
+    }
+
+    /// The wait of a caller who has no permit so far.
+    pub(super) fn no_wait(&self) -> Wait {
+        Wait { permit: None, deadline: self.deadline() }
+    }
+
+    /// The wait of a caller who is to wait, with the permit when there is one.
+    pub(super) fn wait_with_permit(&self) -> Wait {
+        Wait { permit: self.permit(), deadline: self.deadline() }
+    }
+
+    fn permit(&self) -> Option<WaitPermit<Pubkey>> {
+        self.payments.locks.waits.users.acquire(*self.session.user())
+    }
+
+    pub(super) fn refuse(&self, reason: PayReason) -> PayError {
+        PayRefusal::new(reason).of(self.session.user()).into()
+    }
+
+    /// Waits for the outcome of a new hold. A promise that would have passed the limits of exposure waits after all; without
+    /// a permit its time is over, and the ledger decides what its caller is told.
+    pub(super) async fn wait(&self, hold: Hold, ticket: Ticket, wait: Wait) -> Result<Receipt, PayError> {
+        let permit = wait.permit.or_else(|| self.permit());
+        let deadline = if permit.is_some() { wait.deadline } else { Instant::now() };
+        self.outcome(hold, ticket, deadline).await
+    }
+
+    /// Waits for the outcome of a hold until the deadline, and lets one ledger verb decide there.
+    async fn outcome(&self, hold: Hold, mut ticket: Ticket, deadline: Instant) -> Result<Receipt, PayError> {
+        let Payments { core, settlements, .. } = &**self.payments;
+        let waited = tokio::time::timeout_at(deadline, &mut ticket.outcome).await;
+        let outcome = match waited {
+            Ok(reported) => reported.ok(),
+            // Counted callers are told as soon as the ledger has written it; the others may leave.
+            Err(_) if settlements.waiters.leave(&ticket) => None,
+            Err(_) => (&mut ticket.outcome).await.ok(),
+        };
+        match outcome {
+            Some(HoldOutcome::Captured { signature, reports_success: true }) if hold.funding == Funding::Proven => {
+                // The proof may have been lost while the transfer was on its way.
+                let hold = core.ledger.find_hold(hold.id).await.ok().flatten().unwrap_or(hold);
+                Ok(self.receipt(&hold, Some(signature)))
+            }
+            Some(HoldOutcome::Captured { signature, reports_success: true }) => {
+                Ok(self.receipt(&hold, Some(signature)))
+            }
+            // Counted too late or beside another caller: the ledger knows whether the success was reported.
+            Some(HoldOutcome::Captured { reports_success: false, .. }) => {
+                let hold = core.ledger.find_hold(hold.id).await?.unwrap_or(hold);
+                self.decided(&hold).await
+            }
+            Some(HoldOutcome::Released { reason, signature }) => Err(self.released(reason, signature)),
+            None => self.end_wait(&hold).await,
+        }
+    }
+
+    /// The deadline has come: unplanned is released and refused, planned is pending, decided is told.
+    async fn end_wait(&self, hold: &Hold) -> Result<Receipt, PayError> {
+        let core = &self.payments.core;
+        match core.ledger.end_wait(hold.id, PayReason::SettlementExpired).await? {
+            Deadline::Released => {
+                core.events.publish(hold.session, SessionEvent::Recorded);
+                Err(self.released(PayReason::SettlementExpired, None))
+            }
+            Deadline::Pending(hold) => Err(self.pending(&hold)),
+            Deadline::Decided(hold) => self.decided(&hold).await,
+        }
+    }
+
+    /// Answers a payment that was accepted before: waits when its outcome is open, unless enough wait already, else tells
+    /// what was recorded.
+    pub(super) async fn repeat(&self, hold: Hold, wait: Wait) -> Result<Receipt, PayError> {
+        let Payments { core, settlements, dispatch, deferred, .. } = &**self.payments;
+        if hold.deferred {
+            if hold.state == HoldState::Waiting {
+                deferred.count_again(hold.session).await?;
+            }
+            return self.reported_before(&hold);
+        }
+        let permit = wait.permit.or_else(|| self.permit());
+        let ticket = permit.is_some().then(|| settlements.waiters.join(hold.id)).flatten();
+        // Read again after registering: an outcome between the two would be missed otherwise. Where the ledger does not
+        // say, the wait ends with what it says then.
+        let hold = core.ledger.find_hold(hold.id).await.ok().flatten().unwrap_or(hold);
+        match (&hold.state, ticket) {
+            (HoldState::Waiting | HoldState::Planned { .. }, Some(ticket)) => {
+                dispatch.notify_queue(self.session.id);
+                self.outcome(hold, ticket, wait.deadline).await
+            }
+            // Nothing but the mark of a caller who waits recognises a payment without a nonce when it comes again.
+            (HoldState::Waiting | HoldState::Planned { .. }, None) if hold.nonce.is_none() => {
+                self.end_wait(&hold).await
+            }
+            (HoldState::Waiting | HoldState::Planned { .. }, None) => Err(self.pending(&hold)),
+            (HoldState::Captured { .. } | HoldState::Released { .. }, _) => self.decided(&hold).await,
+        }
+    }
+
+    /// Tells the recorded outcome: `success:true` once, unless the merchant deduplicates by itself.
+    async fn decided(&self, hold: &Hold) -> Result<Receipt, PayError> {
+        match &hold.state {
+            HoldState::Captured { signature, .. } => {
+                if self.payments.core.ledger.claim_success(hold.id).await? {
+                    Ok(self.receipt(hold, Some(*signature)))
+                } else {
+                    self.reported_before(hold)
+                }
+            }
+            HoldState::Released { reason, signature } => Err(self.released(*reason, *signature)),
+            HoldState::Waiting | HoldState::Planned { .. } => Err(self.pending(hold)),
+        }
+    }
+
+    /// Success was reported before: a merchant who deduplicates gets that answer again, the others how the payment stands by
+    /// now.
+    fn reported_before(&self, hold: &Hold) -> Result<Receipt, PayError> {
+        if self.payment.idempotent {
+            return Ok(self.recorded(hold));
+        }
+        let reason = match hold.state {
+            HoldState::Released { reason, .. } => reason,
+            HoldState::Waiting | HoldState::Planned { .. } | HoldState::Captured { .. } => {
+                PayReason::DuplicateSettlement
+            }
+        };
+        Err(self.refuse_held(hold, reason))
+    }
+
+    fn pending(&self, hold: &Hold) -> PayError {
+        self.refuse_held(hold, PayReason::SettlementPending)
+    }
+
+    /// A refusal that tells of the payment it is about.
+    fn refuse_held(&self, hold: &Hold, reason: PayReason) -> PayError {
+        PayRefusal {
+            transaction: hold.transaction(),
+            session: Some(SessionAfter::of(hold, hold.standing())),
+            ..PayRefusal::new(reason).of(self.session.user())
+        }
+        .into()
+    }
+
+    /// The answer that was recorded with the success: what was deferred was held, whatever has become of it since.
+    pub(super) fn recorded(&self, hold: &Hold) -> Receipt {
+        self.receipt(hold, if hold.deferred { None } else { hold.transaction() })
+    }
+
+    fn released(&self, reason: PayReason, transaction: Option<Signature>) -> PayError {
+        let retry_after = self.payments.sponsor.again_in(self.session, reason);
+        PayRefusal { transaction, retry_after, ..PayRefusal::new(reason).of(self.session.user()) }.into()
+    }
+
+    fn receipt(&self, hold: &Hold, transaction: Option<Signature>) -> Receipt {
+        let standing = if transaction.is_some() { Standing::Captured } else { Standing::Held };
+        Receipt {
+            transaction,
+            payer: *self.session.user(),
+            amount: hold.amount,
+            network: self.payment.network.clone(),
+            session: SessionAfter::of(hold, standing),
+        }
+    }
+}
