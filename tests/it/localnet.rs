@@ -7,6 +7,7 @@ mod faults;
 mod forks;
 mod history;
 mod node;
+mod precompile;
 mod protocol;
 mod pushes;
 mod state;
