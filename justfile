@@ -1,7 +1,5 @@
 # The chores, each a line of plain cargo, so that nothing but cargo is needed. `just check` is what CI runs.
 
-export OPENSSL_NO_VENDOR := "1"
-
 # Everything CI runs
 check:
     .ci/run
