@@ -192,7 +192,7 @@ impl Payer {
         let challenge = challenge(response).await?;
         let resource = resource(url);
         let pay = || {
-            let (now, chance) = (self.clock.now(), self.chance.as_ref());
+            let (now, chance) = (self.clock.now_millis(), self.chance.as_ref());
             pay::pay(&self.session, &challenge, &resource, self.max_price, now, chance)
         };
         let once_more = again.try_clone();

@@ -7,8 +7,9 @@ use crate::{
     client::saved::OpenSession,
     domain::{
         amount::Amount,
-        chance::{self, Chance},
-        clock::UnixSeconds,
+        chance::Chance,
+        clock::{UnixMillis, UnixSeconds},
+        nonce::payment_nonce,
         signed,
     },
     wire::{
@@ -84,14 +85,15 @@ pub fn pay(
     challenge: &Challenge,
     url: &str,
     max_price: Amount,
-    now: UnixSeconds,
+    at: UnixMillis,
     chance: &dyn Chance,
 ) -> Result<Payment, PayRefusal> {
+    let now = at / 1_000;
     let (offer, amount) = choose(session, &challenge.offers, max_price)?;
     if session.expires_at <= now {
         return Err(PayRefusal::Expired);
     }
-    let nonce = hex::encode(chance::draw::<16>(chance));
+    let nonce = payment_nonce(at, chance);
     let payment = x402_v2::PaymentPayload {
         x402_version: challenge.version,
         resource: Some(x402_v2::Resource { url: Some(url.to_owned()), ..x402_v2::Resource::default() }),

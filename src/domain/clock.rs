@@ -1,14 +1,25 @@
 //! Time as an argument: everything that asks for the time is handed a [`Clock`].
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// Unix time in whole seconds, UTC.
 pub type UnixSeconds = u64;
+
+/// Unix time in whole milliseconds, UTC. For order alone: every term and deadline is in seconds.
+pub type UnixMillis = u64;
 
 /// Where "now" comes from.
 pub trait Clock: Send + Sync + 'static {
     /// Unix time in whole seconds.
     fn now(&self) -> UnixSeconds;
+
+    /// Unix time in whole milliseconds; as fine as the clock is, which may be seconds.
+    fn now_millis(&self) -> UnixMillis {
+        self.now().saturating_mul(1_000)
+    }
 }
 
 /// The machine's clock. The only place that reads it.
@@ -16,11 +27,19 @@ pub trait Clock: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one clock that everything else is handed")]
     fn now(&self) -> UnixSeconds {
-        // A clock before 1970 would open no session and expire none; zero is the harmless reading of it.
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+        since_1970().as_secs()
     }
+
+    fn now_millis(&self) -> UnixMillis {
+        u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The time since 1970. A clock before it would open no session and expire none; zero is the harmless reading of it.
+#[expect(clippy::disallowed_methods, reason = "this is the one clock that everything else is handed")]
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A clock that moves only when told to.

@@ -16,6 +16,7 @@ pub mod hold;
 pub mod intent;
 pub mod key_pair;
 pub mod network;
+pub mod nonce;
 pub mod payment;
 pub mod reason;
 #[cfg(test)]
