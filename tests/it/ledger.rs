@@ -7,6 +7,7 @@ mod contract;
 mod funding_model;
 mod import;
 mod model;
+mod nonces;
 mod promises;
 mod races;
 mod sqlite;
