@@ -3,6 +3,11 @@
 use crate::generator::Source;
 use serde_json::json;
 use solana_pubkey::Pubkey;
+use sotto::domain::{
+    chance::{Chance, OsChance, SeededChance, draw},
+    clock::{Clock as _, SystemClock},
+    nonce::payment_nonce,
+};
 use std::net::SocketAddr;
 
 /// What a payment asks for.
@@ -15,7 +20,26 @@ pub struct Terms {
 }
 
 const SESSION: &str = "00000000-0000-0000-0000-000000000000";
-const NONCE: &str = "n-0000000000000000000000000000";
+const NONCE: &str = "00000000000000000000000000000000";
+
+/// How the nonces of a load follow each other, which decides how many pages of their index a batch of payments touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nonces {
+    /// By time, as this crate's clients make them.
+    Ordered,
+    /// At random, as other clients do.
+    Scattered,
+}
+
+impl Nonces {
+    /// A nonce that nobody used before.
+    pub fn draw(self, chance: &dyn Chance) -> String {
+        match self {
+            Self::Ordered => payment_nonce(SystemClock.now_millis(), chance),
+            Self::Scattered => hex::encode(draw::<16>(chance)),
+        }
+    }
+}
 
 impl Terms {
     /// The body of `/verify` and `/settle`, in the published client's form.
@@ -55,12 +79,12 @@ pub struct Payments {
     sessions: Vec<String>,
     /// A session of its own for each connection, instead of the next one for each shot.
     pub own_session: bool,
-    /// A new nonce for each shot.
-    pub fresh: bool,
     accepted: &'static [u8],
-    /// Distinguishes the nonces of several loads on one ledger.
-    run: u32,
-    shots: u64,
+    nonces: Nonces,
+    /// Of this load alone, so that several on one ledger never share a nonce. No system call for each shot: the generator
+    /// shares the server's cores.
+    chance: SeededChance,
+    shots: usize,
 }
 
 impl Payments {
@@ -75,12 +99,23 @@ impl Payments {
         let find = |text: &str| request.windows(text.len()).position(|part| part == text.as_bytes()).unwrap_or(0);
         let (session, nonce) = (find(SESSION), find(NONCE));
         let accepted = if path == "/verify" { &b"{\"isValid\":true"[..] } else { &b"{\"success\":true"[..] };
-        Self { request, session, nonce, sessions, own_session: false, fresh: true, accepted, run: 0, shots: 0 }
+        let chance = SeededChance::new(u64::from_le_bytes(draw(&OsChance)));
+        Self {
+            request,
+            session,
+            nonce,
+            sessions,
+            own_session: false,
+            accepted,
+            nonces: Nonces::Ordered,
+            chance,
+            shots: 0,
+        }
     }
 
-    /// The same with nonces of their own.
-    pub fn run(mut self, run: u32) -> Self {
-        self.run = run;
+    /// These payments with nonces of this kind; ordered ones unless told.
+    pub fn with(mut self, nonces: Nonces) -> Self {
+        self.nonces = nonces;
         self
     }
 }
@@ -88,11 +123,8 @@ impl Payments {
 impl Source for Payments {
     fn write(&mut self, connection: usize, into: &mut Vec<u8>) {
         self.shots += 1;
-        let shot = if self.fresh { self.shots } else { 0 };
-        // Scattered, as random nonces are: the index they go into must not profit from an order that callers never keep.
-        let scattered = (shot ^ (u64::from(self.run) << 40)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let nonce = format!("n-{:0>12x}{scattered:016x}", self.run);
-        let at = if self.own_session { connection } else { usize::try_from(self.shots).unwrap_or(0) };
+        let nonce = self.nonces.draw(&self.chance);
+        let at = if self.own_session { connection } else { self.shots };
         let session = &self.sessions[at % self.sessions.len()];
         let start = into.len();
         into.extend_from_slice(&self.request);

@@ -1,7 +1,7 @@
 //! Ledgers with a past: sessions and settled payments written through the ledger's own verbs before a server starts,
 //! because a million payments over a chain of 400 ms slots would take longer than anybody waits.
 
-use crate::{Outcome, stage::Stage};
+use crate::{Outcome, bodies::Nonces, stage::Stage};
 use futures_util::{StreamExt as _, stream};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -72,14 +72,14 @@ pub async fn sessions(ledger: &dyn Ledger, stage: &Stage, recipient: Pubkey, cou
     Ok(written.into_iter().collect::<Result<_, _>>()?)
 }
 
-/// Gives every session `each` payments of one base unit that were captured and settled long ago.
-pub async fn past_payments(ledger: &dyn Ledger, sessions: &[SessionId], each: usize) -> Outcome<()> {
+/// Gives every session `each` payments of one base unit that were captured and settled before.
+pub async fn past_payments(ledger: &dyn Ledger, sessions: &[SessionId], each: usize, nonces: Nonces) -> Outcome<()> {
     let now = SystemClock.now();
     let writing = sessions.iter().flat_map(|session| std::iter::repeat_n(*session, each)).map(|session| async move {
         let new = NewHold {
             id: HoldId::from_random_bytes(draw(&OsChance)),
             session,
-            nonce: Some(hex::encode(draw::<16>(&OsChance))),
+            nonce: Some(nonces.draw(&OsChance)),
             content: ContentHash(draw(&OsChance)),
             amount: Amount::new(1).unwrap_or_default(),
             unverified_exposure: Amount::ZERO,

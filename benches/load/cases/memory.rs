@@ -22,7 +22,7 @@ pub async fn m1(bench: &mut Bench) -> Outcome<()> {
         server.process.stop()?;
     }
     bench.figure("M1", "start to ready, empty", "ms", Goal::AtMost(300.0), ready);
-    bench.figure("M1", "resident, idle", "MiB", Goal::AtMost(60.0), idle);
+    bench.figure("M1", "resident, idle", "MiB", Goal::AtMost(50.0), idle);
 
     let merchant = stage::wallet().pubkey();
     let ledger = seed::open(&stage.file("m1.db")).await?;
@@ -41,14 +41,14 @@ pub async fn m1(bench: &mut Bench) -> Outcome<()> {
     bench.figure("M1", &format!("start to ready, {count} sessions"), "ms", Goal::AtMost(300.0), ready);
     let terms = Terms { asset: stage.mint()?, pay_to: merchant, amount: 1, deferred: true };
     let mut resident = Vec::new();
-    for run in 0..bench.runs {
-        let payments = Payments::new(server.address, "/settle", &terms, ids.clone()).run(u32::try_from(run)?);
+    for _ in 0..bench.runs {
+        let payments = Payments::new(server.address, "/settle", &terms, ids.clone());
         let (shots, _) = generator::fire(bench.plan(server.address, 128), payments)?;
         accepted("the server", &shots)?;
         resident.push(server.process.resident()?.0);
     }
     let highest = server.process.resident()?.1;
-    bench.figure("M1", &format!("resident at S2 load, {count} sessions"), "MiB", Goal::AtMost(200.0), resident);
+    bench.figure("M1", &format!("resident at S2 load, {count} sessions"), "MiB", Goal::AtMost(160.0), resident);
     bench.figure("M1", "highest", "MiB", Goal::Beside, vec![highest]);
     server.process.kill()?;
     bench.audited(&server.ledger).await.map(drop)

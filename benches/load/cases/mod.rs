@@ -40,10 +40,12 @@ pub struct Bench {
 type Case = for<'a> fn(&'a mut Bench) -> Pin<Box<dyn Future<Output = Outcome<()>> + 'a>>;
 
 /// All cases in the order in which they run.
-pub const CASES: [(&str, Case); 11] = [
+pub const CASES: [(&str, Case); 13] = [
     ("V1", |bench| Box::pin(verify::v1(bench))),
     ("S1", |bench| Box::pin(holds::s1(bench))),
+    ("S1s", |bench| Box::pin(holds::s1_scattered(bench))),
     ("S2", |bench| Box::pin(holds::s2(bench))),
+    ("S2s", |bench| Box::pin(holds::s2_scattered(bench))),
     ("S3", |bench| Box::pin(paid::s3(bench))),
     ("S4", |bench| Box::pin(paid::s4(bench))),
     ("S5", |bench| Box::pin(paid::s5(bench))),
@@ -87,16 +89,15 @@ impl Bench {
         echo: &Process,
         server: &Server,
         connections: usize,
-        mut payments: impl FnMut(SocketAddr, u32) -> Payments,
+        payments: impl Fn(SocketAddr) -> Payments,
     ) -> Outcome<Pairs> {
         let mut pairs = Pairs::default();
         let echo: SocketAddr = echo.text("address")?.parse()?;
-        for run in 0..self.runs {
-            let number = u32::try_from(run)?;
-            let (told, _) = generator::fire(self.plan(echo, connections), payments(echo, number))?;
+        for _ in 0..self.runs {
+            let (told, _) = generator::fire(self.plan(echo, connections), payments(echo))?;
             accepted("echo", &told)?;
             let before = server.process.processor_seconds()?;
-            let (shots, _) = generator::fire(self.plan(server.address, connections), payments(server.address, number))?;
+            let (shots, _) = generator::fire(self.plan(server.address, connections), payments(server.address))?;
             accepted("the server", &shots)?;
             let seconds = server.process.processor_seconds()? - before;
             #[expect(clippy::cast_precision_loss, reason = "counts of one run")]
@@ -107,14 +108,38 @@ impl Bench {
         Ok(pairs)
     }
 
-    /// The figures of one alternation: the share against its goal, and the absolute ones beside it.
-    pub fn share(&mut self, case: &str, what: &str, least: f64, pairs: &Pairs) {
+    /// The 99th percentiles of echo and server, in turn, at a fixed rate.
+    pub fn half_load(
+        &self,
+        echo: &Process,
+        server: &Server,
+        connections: usize,
+        rate: f64,
+        payments: impl Fn(SocketAddr) -> Payments,
+    ) -> Outcome<Late> {
+        let mut late = Late::default();
+        let echo: SocketAddr = echo.text("address")?.parse()?;
+        for _ in 0..self.runs {
+            for (address, p99) in [(echo, &mut late.echo), (server.address, &mut late.server)] {
+                let plan = Plan { rate: Some(rate), ..self.plan(address, connections) };
+                let (shots, _) = generator::fire(plan, payments(address))?;
+                accepted("who is asked at half load", &shots)?;
+                late.accepted += if address == server.address { shots.accepted_in_all } else { 0 };
+                p99.push(shots.percentile(0.99));
+            }
+        }
+        Ok(late)
+    }
+
+    /// The figures of one alternation: the share and the p99 against their goals, and the absolute ones beside it.
+    pub fn share(&mut self, case: &str, what: &str, goals: Goals, pairs: &Pairs) {
         let name = |figure: &str| format!("{what}{}{figure}", if what.is_empty() { "" } else { ", " });
-        self.figure(case, &name("share of echo"), "%", Goal::AtLeast(least), pairs.shares());
+        self.figure(case, &name("share of echo"), "%", Goal::AtLeast(goals.share), pairs.shares());
         self.figure(case, &name("requests"), "1/s", Goal::Beside, pairs.server.clone());
         self.figure(case, &name("echo"), "1/s", Goal::Beside, pairs.echo.clone());
         self.figure(case, &name("p50"), "ms", Goal::Beside, pairs.p50.clone());
-        self.figure(case, &name("p99"), "ms", Goal::Beside, pairs.p99.clone());
+        let p99 = goals.p99.map_or(Goal::Beside, Goal::AtMost);
+        self.figure(case, &name("p99"), "ms", p99, pairs.p99.clone());
         self.figure(case, &name("processor"), "us/request", Goal::Beside, pairs.processor_micros.clone());
     }
 
@@ -126,6 +151,24 @@ impl Bench {
         }
         Ok(ledger.totals(None).await?)
     }
+}
+
+/// What one alternation has to reach.
+#[derive(Clone, Copy, Debug)]
+pub struct Goals {
+    /// At least this share of echo, in per cent.
+    pub share: f64,
+    /// At most this at full load, in milliseconds, where there is a goal.
+    pub p99: Option<f64>,
+}
+
+/// 99th percentiles at half load, in milliseconds, one for each run.
+#[derive(Clone, Debug, Default)]
+pub struct Late {
+    pub echo: Vec<f64>,
+    pub server: Vec<f64>,
+    /// Accepted by the server in all runs, warm-ups included.
+    pub accepted: u64,
 }
 
 /// Rates and latencies of alternating runs.

@@ -136,12 +136,12 @@ pub async fn s6(bench: &mut Bench) -> Outcome<()> {
     let pushed = came.asked_for(|method| method.starts_with("signature"));
     let (all, sends) = (came.asked_for(|_| true) - pushed, came.asked_for(|method| method == "sendTransaction"));
     let row = |requests| vec![came.per_transfer(requests)];
-    bench.figure("S6", "all RPC requests over HTTP per settlement", "requests", Goal::AtMost(1.0), row(all));
+    bench.figure("S6", "all RPC requests over HTTP per settlement", "requests", Goal::Beside, row(all));
     bench.figure("S6", "of these, sends", "requests", Goal::AtMost(1.0), row(sends));
     #[expect(clippy::cast_precision_loss, reason = "counts of one run")]
     let shared = (all - sends) as f64 / came.seconds;
     bench.figure("S6", "shared by all settlements", "requests/s", Goal::Beside, vec![shared]);
-    bench.figure("S6", "messages on the websocket per settlement", "messages", Goal::Beside, row(pushed));
+    bench.figure("S6", "messages on the websocket per settlement", "messages", Goal::AtMost(2.0), row(pushed));
     Ok(())
 }
 
@@ -187,10 +187,10 @@ async fn fire(bench: &mut Bench, load: &Load<'_>) -> Outcome<Measured> {
     let mut runs = Vec::new();
     stage.forget_requests().await?;
     let began = Instant::now();
-    for run in 0..load.runs {
+    for _ in 0..load.runs {
         let mut payments = Payments::new(server.address, "/settle", &terms, town.sessions.clone());
         payments.own_session = true;
-        let (shots, _) = generator::fire(plan, payments.run(u32::try_from(run)?))?;
+        let (shots, _) = generator::fire(plan, payments)?;
         accepted("the server", &shots)?;
         runs.push(shots);
     }

@@ -47,10 +47,7 @@ async fn recover(bench: &mut Bench) -> Outcome<Recovery> {
     let address = first.address;
     let mut held = 0;
     // As many volleys as it takes; each leaves what it was answered behind.
-    for run in 0.. {
-        if held >= wanted as u64 {
-            break;
-        }
+    while held < wanted as u64 {
         let plan = Plan {
             address,
             connections: 32,
@@ -58,7 +55,7 @@ async fn recover(bench: &mut Bench) -> Outcome<Recovery> {
             measured: Duration::from_millis(100),
             rate: Some(20_000.0),
         };
-        let payments = Payments::new(address, "/settle", &terms, town.sessions.clone()).run(run);
+        let payments = Payments::new(address, "/settle", &terms, town.sessions.clone());
         let (shots, _) = generator::fire(plan, payments)?;
         accepted("the server", &shots)?;
         held += shots.accepted_in_all;
