@@ -31,6 +31,8 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 const CATCHING_UP: Duration = Duration::from_secs(2);
 /// How long an endpoint is avoided that told of a time to come.
 const LEAPT_REST: Duration = Duration::from_mins(1);
+/// How often it is told of an endpoint that another one contradicts it.
+const CONTRADICTED_EVERY: Duration = Duration::from_mins(1);
 /// A wrong cluster is asked again after so long: a URL may be pointed elsewhere.
 const CLUSTER_RECHECK: Duration = Duration::from_mins(1);
 
@@ -122,6 +124,8 @@ struct Seen {
     behind: u64,
     /// It told of what cannot be: others first until then, whatever it answers.
     leapt_until: Option<Instant>,
+    /// When it was last told that another contradicts it.
+    contradicted_at: Option<Instant>,
     cluster: Cluster,
 }
 
@@ -138,6 +142,7 @@ impl Default for Health {
             avoided_until: None,
             behind: 0,
             leapt_until: None,
+            contradicted_at: None,
             cluster: Cluster::Unknown,
         }))
     }
@@ -187,6 +192,17 @@ impl Health {
     /// It told of a slot or a height that the chain cannot have reached.
     pub(super) fn leapt(&self, now: Instant) {
         self.lock().leapt_until = Some(now + LEAPT_REST);
+    }
+
+    /// Another endpoint contradicts it; true when that is to be told again. It is asked no later for that: which of the two
+    /// is wrong is not known, and a liar could otherwise have itself asked first.
+    pub(super) fn contradicted(&self, now: Instant) -> bool {
+        let mut seen = self.lock();
+        let tells = seen.contradicted_at.is_none_or(|told| now.duration_since(told) >= CONTRADICTED_EVERY);
+        if tells {
+            seen.contradicted_at = Some(now);
+        }
+        tells
     }
 
     /// Whether it serves the right cluster.
@@ -335,6 +351,14 @@ mod tests {
         assert_eq!(first.tell(0, now).state, EndpointState::Ahead);
         assert!(first.cost(0, now + LEAPT_REST) < second.cost(1, now + LEAPT_REST));
         assert_eq!(first.tell(0, now + LEAPT_REST).state, EndpointState::Well);
+    }
+
+    #[test]
+    fn a_contradiction_is_told_once_a_minute_and_moves_nobody_forward() {
+        let (first, second, now) = (Health::default(), Health::default(), Instant::now());
+        assert!(first.contradicted(now) && !first.contradicted(now + MILLI));
+        assert!(first.cost(0, now + MILLI) < second.cost(1, now + MILLI));
+        assert!(first.contradicted(now + CONTRADICTED_EVERY));
     }
 
     #[test]

@@ -89,6 +89,25 @@ impl Pool {
         nodes
     }
 
+    /// Every endpoint, in the configured order, however it is.
+    pub(super) fn configured(&self) -> &[Arc<Node>] {
+        &self.nodes
+    }
+
+    /// Whether an endpoint was seen, and lately, to serve another cluster than the one the operator named. Where none is
+    /// named this is never known: of two that differ either may be the wrong one.
+    pub(super) fn serves_another_cluster(&self, node: &Node) -> bool {
+        self.expected.is_some() && node.health.is_right(Instant::now()) == Some(false)
+    }
+
+    /// The endpoint at `place` said that a transaction never landed, and another has it: the operator is told.
+    pub(super) fn is_contradicted(&self, place: usize, signature: &Signature) {
+        if self.nodes.get(place).is_some_and(|node| node.health.contradicted(Instant::now())) {
+            let endpoint = place + 1;
+            tracing::error!(endpoint, %signature, "an endpoint says that a transaction never landed, and another has it");
+        }
+    }
+
     /// The slot that no reading may be older than.
     pub(super) fn floor(&self) -> u64 {
         self.floor.slot()

@@ -1,9 +1,10 @@
 //! The chain port against the embedded network and everything that can go wrong on the way.
 
+mod absence;
 mod confirm;
 mod endpoints;
 mod hostile;
-mod proxy;
+pub mod proxy;
 mod reads;
 mod scene;
 mod sockets;

@@ -2,51 +2,14 @@
 //! (`spec/security.md` §1.4).
 
 use super::bench::ApiBench;
+use crate::support::Log;
 use serde_json::json;
 use solana_keypair::{Keypair, Signer as _};
 use sotto::domain::session::SessionId;
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex},
-};
-use tracing_subscriber::fmt::MakeWriter;
-
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Written {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 #[tokio::test]
 async fn logs_find_a_request_again_and_hold_nothing_confidential() {
-    let written = Written::default();
-    // With a single subscriber alive, tracing asks only the thread that meets an event first, and that may be another
-    // test's. A second one makes it ask all.
-    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-    // Of this thread only; a test's runtime has no other.
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter("sotto=trace,info")
-        .with_ansi(false)
-        .with_writer(written.clone())
-        .finish();
-    let _here = tracing::subscriber::set_default(subscriber);
-
+    let heard = Log::listen();
     let bench = ApiBench::start().await;
     let session_key = Keypair::new_from_array([21; 32]);
     let approve = bench.approve(654_321);
@@ -64,7 +27,7 @@ async fn logs_find_a_request_again_and_hold_nothing_confidential() {
     let _mismatch = bench.post("/sessions", &wrong).await;
     bench.facilitator.stop().await;
 
-    let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let log = heard.text();
     let hash = id.parse::<SessionId>().unwrap().log_hash();
     let transaction = paid.body["transaction"].as_str().unwrap();
     let finds = ["payment settled", "session opened", "nonce_conflict", hash.as_str(), transaction, "/sessions/{id}"];

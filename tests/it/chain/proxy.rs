@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 type Change = Box<dyn Fn(&str, &Value) -> Option<Reply> + Send + Sync>;
 
 /// What the proxy says instead.
-pub(super) enum Reply {
+pub enum Reply {
     /// This result.
     Result(Value),
     /// This whole HTTP answer.
@@ -24,15 +24,15 @@ struct Inner {
     change: Mutex<Change>,
 }
 
-pub(super) struct Proxy {
-    pub(super) url: String,
+pub struct Proxy {
+    pub url: String,
     inner: Arc<Inner>,
     serving: JoinHandle<()>,
 }
 
 impl Proxy {
     /// In front of `upstream`, changing nothing yet.
-    pub(super) async fn start(upstream: String) -> Self {
+    pub async fn start(upstream: String) -> Self {
         let http = reqwest::Client::builder().timeout(super::scene::PATIENCE).build().unwrap();
         let inner = Arc::new(Inner { upstream, http, change: Mutex::new(Box::new(|_, _| None)) });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -42,7 +42,21 @@ impl Proxy {
         Self { url, inner, serving }
     }
 
-    pub(super) fn change(&self, change: impl Fn(&str, &Value) -> Option<Reply> + Send + Sync + 'static) {
+    /// From now on it knows of no transaction, and tells the truth of everything else: a node with a hole in its history, or
+    /// one that lies by leaving out.
+    pub fn hides_transactions(&self) {
+        self.change(|method, truth| match method {
+            "getSignatureStatuses" => {
+                let nothing = vec![Value::Null; truth["value"].as_array().map_or(0, Vec::len)];
+                Some(Reply::Result(json!({ "context": truth["context"], "value": nothing })))
+            }
+            "getSignaturesForAddress" => Some(Reply::Result(json!([]))),
+            "getTransaction" => Some(Reply::Result(Value::Null)),
+            _ => None,
+        });
+    }
+
+    pub fn change(&self, change: impl Fn(&str, &Value) -> Option<Reply> + Send + Sync + 'static) {
         *self.inner.change.lock().unwrap() = Box::new(change);
     }
 }

@@ -13,6 +13,7 @@
 
 mod actors;
 pub mod engine;
+mod log;
 mod opening;
 mod proofs;
 mod requests;
@@ -21,6 +22,7 @@ mod strangers;
 
 pub use actors::Wallet;
 pub use engine::Engine;
+pub use log::Log;
 pub use opening::{Opening, wire};
 pub use proofs::proof_body;
 pub use requests::payment_in;
@@ -31,7 +33,7 @@ use solana_pubkey::Pubkey;
 use sotto::{
     api::{self, ApiSettings, ServerSettings},
     chain::{
-        Chain,
+        Chain, EndpointUrls,
         keys::{LocalSigner, Signer},
         rpc::{ChainSettings, SolanaChain},
         transaction::SettleInstruction,
@@ -126,6 +128,8 @@ pub struct World {
     options: Options,
     spender: [u8; 32],
     fee_payer: [u8; 32],
+    /// The way to the chain, where it is not the network's own endpoint.
+    endpoints: Option<Vec<EndpointUrls>>,
     directory: tempfile::TempDir,
     running: Option<Running>,
     finished: bool,
@@ -183,6 +187,7 @@ impl World {
             spender,
             fee_payer: if options.separate_fee_payer { fee_payer } else { spender },
             options,
+            endpoints: None,
             directory: tempfile::tempdir().unwrap(),
             running: None,
             finished: false,
@@ -271,7 +276,8 @@ impl World {
     }
 
     pub fn connect(&self) -> Arc<SolanaChain> {
-        let settings = ChainSettings::new(self.net.rpc_url(), Some(self.net.ws_url()));
+        let own = || vec![EndpointUrls { rpc: self.net.rpc_url(), websocket: Some(self.net.ws_url()) }];
+        let settings = ChainSettings::of(self.endpoints.clone().unwrap_or_else(own));
         Arc::new(SolanaChain::start(settings).unwrap())
     }
 
@@ -323,6 +329,13 @@ impl World {
     /// The next process is configured anew: its settings are changed by `change`, and by nothing else.
     pub fn configure(&mut self, change: impl Fn(&mut Settings) + Send + Sync + 'static) {
         self.options.settings = Box::new(change);
+    }
+
+    /// Another process takes over, which reaches the chain by these endpoints.
+    pub async fn reboots_with_endpoints(&mut self, endpoints: Vec<EndpointUrls>) {
+        self.kill().await;
+        self.endpoints = Some(endpoints);
+        self.boot().await;
     }
 
     /// The next process is configured without them.
@@ -383,12 +396,17 @@ impl World {
     }
 
     /// Waits until nothing is unfinished and asserts what must hold after every scenario.
-    pub async fn finish(mut self) {
+    pub async fn finish(self) {
+        self.finish_with(0).await;
+    }
+
+    /// The same where so many settlements stay unfinished, because an operator has to decide on them.
+    pub async fn finish_with(mut self, unfinished: usize) {
         self.finished = true;
         self.moves_on();
         let ledger = self.running().ledger.clone();
         let settled = async {
-            while !ledger.unfinished().await.unwrap().is_empty() {
+            while ledger.unfinished().await.unwrap().len() != unfinished {
                 // Finality is a matter of slots; there is no event for "everything is final".
                 tokio::time::sleep(SLOT).await;
             }

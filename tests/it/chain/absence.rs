@@ -1,0 +1,135 @@
+//! Whose word makes a transaction absent: every configured endpoint's, and none of those that do not say it.
+
+use super::{
+    proxy::{Proxy, Reply},
+    scene::{PATIENCE, SHORT, SOL, Scene, by_hand, landed, several},
+};
+use crate::support::Log;
+use axum::{body::Body, response::Response};
+use serde_json::json;
+use sotto::{
+    chain::{Chain as _, Commitment, rpc::ChainSettings},
+    domain::{network::Network, settlement::Observation},
+    localnet::{Localnet, LocalnetConfig},
+};
+
+/// A network whose chain is seen through a proxy and directly, the proxy at this place of the list.
+async fn seen_twice(proxy_at: usize) -> (Scene, Proxy) {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let scene = Scene::start(by_hand(), |net| {
+        let proxy = start_proxy(net.rpc_url());
+        let mut urls = vec![net.rpc_url()];
+        urls.insert(proxy_at, proxy.url.clone());
+        sender.send(proxy).unwrap();
+        several(&urls.iter().map(String::as_str).collect::<Vec<_>>())
+    })
+    .await;
+    (scene, receiver.recv().unwrap())
+}
+
+fn start_proxy(upstream: String) -> Proxy {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(Proxy::start(upstream)))
+}
+
+/// The endpoint hides what has landed. Alone it would have been believed; the other one has it, whichever is asked first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_liar_by_omission_is_outvoted_by_one_that_has_it_and_is_named() {
+    for place in [0, 1] {
+        let (scene, liar) = seen_twice(place).await;
+        liar.hides_transactions();
+        let attempt = scene.sent().await;
+        scene.expire();
+        let log = Log::listen();
+        let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+        assert!(landed(&seen, true), "{seen:?}");
+        let seen = scene.chain.look_up(&[attempt]).await.unwrap();
+        assert!(landed(&seen[0], true), "{seen:?}");
+        let named = log.errors("an endpoint says that a transaction never landed");
+        if place == 0 {
+            // A second look within the minute says nothing new.
+            assert_eq!(named.len(), 1, "{}", log.text());
+            assert!(named[0].contains("endpoint=1"), "{named:?}");
+        } else {
+            assert!(named.is_empty(), "the first has it, so nobody's history is searched: {named:?}");
+        }
+    }
+}
+
+/// What has truly never landed is not absent while one endpoint is silent, fails, rests, is late or cannot know; whichever
+/// it is, and however sure the other is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_does_not_say_it_delays_the_proof() {
+    for place in [0, 1] {
+        let (scene, proxy) = seen_twice(place).await;
+        let attempt = scene.attempt_of(SOL).await;
+        scene.expire();
+        let (early, late) = (attempt.get().last_valid_block_height, attempt.get().signed_at_slot + 1);
+        let answers = |status: u16| move || Response::builder().status(status).header("retry-after", "1");
+        let (fails, rests) = (answers(500), answers(429));
+        let unknown = async |why: &str| {
+            let seen = scene.observe(&attempt, Commitment::Confirmed, SHORT).await;
+            assert_eq!(seen, Observation::Unknown, "{why}, at {place}");
+        };
+        proxy.change(move |method, truth| {
+            (method == "getEpochInfo").then(|| {
+                let mut truth = truth.clone();
+                truth["blockHeight"] = json!(early);
+                Reply::Result(truth)
+            })
+        });
+        unknown("late").await;
+        proxy.change(move |method, _| (method == "getFirstAvailableBlock").then(|| Reply::Result(json!(late))));
+        unknown("cannot know").await;
+        proxy.change(move |method, _| {
+            (method == "getFirstAvailableBlock").then(|| Reply::Raw(fails().body(Body::empty()).unwrap()))
+        });
+        unknown("fails").await;
+        proxy.change(|method, _| (method == "getFirstAvailableBlock").then_some(Reply::Silence));
+        unknown("silent").await;
+        proxy.change(move |_, _| Some(Reply::Raw(rests().body(Body::empty()).unwrap())));
+        unknown("rests").await;
+        proxy.change(|_, _| None);
+        let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+        assert!(matches!(seen, Observation::Absent(_)), "{seen:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_proved_is_what_the_weakest_endpoint_says() {
+    let (scene, proxy) = seen_twice(1).await;
+    let attempt = scene.attempt_of(SOL).await;
+    scene.expire();
+    let (last_valid, signed_at) = (attempt.get().last_valid_block_height, attempt.get().signed_at_slot);
+    proxy.change(move |method, truth| match method {
+        "getEpochInfo" => {
+            let mut truth = truth.clone();
+            truth["blockHeight"] = json!(last_valid + 1);
+            Some(Reply::Result(truth))
+        }
+        "getFirstAvailableBlock" => Some(Reply::Result(json!(signed_at))),
+        _ => None,
+    });
+    let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+    let Observation::Absent(proof) = seen else { panic!("{seen:?}") };
+    assert_eq!((proof.finalised_height, proof.first_available_block), (last_valid + 1, signed_at));
+}
+
+/// An endpoint of another cluster knows nothing of our transactions. It is left out where the operator named the cluster;
+/// where nobody did, it may as well be the other one that is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_of_another_cluster_has_no_word_where_the_cluster_is_named() {
+    for named in [true, false] {
+        let other = Localnet::start(LocalnetConfig { seed: Some(8), ..by_hand() }).await.unwrap();
+        let url = other.rpc_url();
+        let scene = Scene::start(by_hand(), move |net| {
+            let expected = named.then(|| Network::local(&net.genesis_hash(), &[]));
+            ChainSettings { expected, ..several(&[&net.rpc_url(), &url]) }
+        })
+        .await;
+        let attempt = scene.attempt_of(SOL).await;
+        scene.expire();
+        let seen = scene.observe(&attempt, Commitment::Confirmed, SHORT * 10).await;
+        assert_eq!(matches!(seen, Observation::Absent(_)), named, "{seen:?}");
+        assert!(named || seen == Observation::Unknown, "{seen:?}");
+    }
+}
