@@ -21,7 +21,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-pub use steps::{MOST_EXCUSED, Observation, Step, next_step};
+pub use steps::{MOST_ATTEMPTS, MOST_EXCUSED, Observation, Step, next_step};
 
 /// A settlement's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -113,14 +113,14 @@ impl State {
     }
 }
 
-/// Proof that an attempt has not landed and never will (`spec/settlement.md` §2): one endpoint that reported a
-/// finalised height past the attempt's last valid one, whose history reaches back before the attempt was signed,
-/// found nothing.
+/// Proof that an attempt has not landed and never will (`spec/settlement.md` §2): every configured endpoint reported a
+/// finalised height past the attempt's last valid one, has a history that reaches back before the attempt was signed,
+/// and found nothing in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AbsenceProof {
-    /// The finalised block height that the endpoint reported.
+    /// The lowest finalised block height that an endpoint reported.
     pub finalised_height: u64,
-    /// The first block the endpoint still has.
+    /// The highest of the first blocks that the endpoints still have.
     pub first_available_block: u64,
 }
 
@@ -280,6 +280,12 @@ impl Settlement {
     /// The session whose payments it carries; `None` for purposes that carry none.
     pub fn pays_from(&self) -> Option<SessionId> {
         self.session.filter(|_| self.purpose == Purpose::Capture)
+    }
+
+    /// Whether it has had all its attempts and none is known to have landed: nothing more is signed for it and nothing it
+    /// carries is given back, until an operator knows what became of them.
+    pub fn awaits_operator(&self) -> bool {
+        self.state == State::Reserved && self.attempts >= MOST_ATTEMPTS
     }
 
     /// Whether it is seen no later than it was told to have landed. A pushed notice may name a somewhat later slot than

@@ -225,7 +225,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// The settlement that carries a session's approve, if one is recorded.
     async fn approve_of(&self, session: SessionId) -> Result<Option<Work>, LedgerError>;
 
-    /// Holds of a session whose fate is open: waiting or planned.
+    /// Holds of a session whose fate is open: waiting or planned, but not on a settlement that awaits an operator.
     async fn open_holds(&self, session: SessionId) -> Result<u64, LedgerError>;
 
     /// Whether a transfer of this session was ever signed: from then on what it carries may be on chain for everybody to

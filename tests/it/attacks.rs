@@ -9,6 +9,7 @@ mod bad_bodies;
 mod bad_transactions;
 mod crowds;
 mod funding;
+mod liars;
 mod openings;
 mod payments;
 mod proofs;

@@ -45,6 +45,8 @@ pub enum Step {
     LookUp,
     /// Write this event.
     Record(Event),
+    /// Leave it as it is: nothing is signed any more and nothing given back ([`Settlement::awaits_operator`]).
+    Hold,
     /// Nothing more to do.
     Done,
 }
@@ -52,6 +54,10 @@ pub enum Step {
 /// How many attempts may fail for their decrypt allowances before the settlement is refused: each costs a fee, and where
 /// the program takes no transfer without allowances a stranger could have us pay for ever.
 pub const MOST_EXCUSED: u32 = 3;
+
+/// How many attempts of one settlement are signed. Each follows a proof that the one before it never landed; where so many
+/// in a row vanish it is the proofs that are to be doubted, and every further attempt might pay once more.
+pub const MOST_ATTEMPTS: u32 = 5;
 
 /// Decides the next step from the state and what was seen; pure, so that live work and recovery cannot differ.
 ///
@@ -66,6 +72,7 @@ pub fn next_step(
 ) -> Step {
     match settlement.state {
         State::Settled | State::Released => Step::Done,
+        State::Reserved if settlement.awaits_operator() => Step::Hold,
         State::Reserved => {
             if wanted && (settlement.attempts == 0 || settlement.purpose.may_sign_again()) {
                 Step::Sign

@@ -148,6 +148,7 @@ fn word(step: &Step) -> &'static str {
         Step::Send => "send",
         Step::LookUp => "look",
         Step::Record(event) => event.word(),
+        Step::Hold => "hold",
         Step::Done => "done",
     }
 }
@@ -180,6 +181,42 @@ fn an_unsigned_settlement_is_signed_while_it_is_wanted_and_may_be() {
             }
         }
     }
+}
+
+/// Whatever is seen and whoever waits: what was signed may have landed, so nothing is given back either.
+#[test]
+fn after_its_last_attempt_a_settlement_is_neither_signed_nor_given_up() {
+    for seen in observations() {
+        for (wanted, bears) in [(true, true), (true, false), (false, true), (false, false)] {
+            for (attempts, expected) in [(MOST_ATTEMPTS - 1, "sign"), (MOST_ATTEMPTS, "hold"), (u32::MAX, "hold")] {
+                let settlement = settlement(State::Reserved, Purpose::Capture, attempts);
+                let expected = if wanted || expected == "hold" { expected } else { "abandoned" };
+                assert_eq!(
+                    word(&next_step(&settlement, &seen, wanted, REASON, bears)),
+                    expected,
+                    "{attempts} {seen:?}"
+                );
+                assert_eq!(settlement.awaits_operator(), expected == "hold");
+            }
+        }
+    }
+    for state in [State::InFlight, State::Landed, State::Settled, State::Released] {
+        assert!(!settlement(state, Purpose::Capture, MOST_ATTEMPTS).awaits_operator(), "its last attempt is looked at");
+    }
+}
+
+/// A proof that the fifth attempt is absent is written as any other; only then does the settlement wait.
+#[test]
+fn the_last_attempt_is_followed_to_its_end() {
+    let next = |state, seen: Observation| {
+        word(&next_step(&settlement(state, Purpose::Capture, MOST_ATTEMPTS), &seen, true, REASON, false))
+    };
+    assert_eq!(next(State::InFlight, Observation::Absent(PROOF)), "absent");
+    assert_eq!(next(State::InFlight, Observation::Landed { slot: 3, finalised: false }), "landed");
+    assert_eq!(
+        next(State::InFlight, Observation::Failed { slot: 3, finalised: true, error: String::new() }),
+        "refused"
+    );
 }
 
 #[test]

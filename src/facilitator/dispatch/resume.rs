@@ -15,10 +15,14 @@ use crate::{
 use std::sync::{Arc, atomic::Ordering};
 
 impl Dispatch {
-    /// Drives one settlement to its end in the background, with its accounts locked; what has landed is watched.
+    /// Drives one settlement to its end in the background, with its accounts locked; what has landed is watched, and what an
+    /// operator has to decide on is left to them.
     pub(crate) fn resume(self: &Arc<Self>, work: Work) {
         if work.settlement.state == State::Landed {
             return self.watch_finality(work);
+        }
+        if self.settlements.leave_to_operator(&work.settlement) {
+            return;
         }
         let this = Arc::clone(self);
         self.core.tasks.spawn(async move {

@@ -1,6 +1,6 @@
 //! The end of a process: what is promised is settled if there is time, and every task comes to a durable resting point.
 
-use crate::{domain::settlement::State, facilitator::Facilitator, ledger::LedgerError};
+use crate::{domain::settlement::{Settlement, State}, facilitator::Facilitator, ledger::LedgerError};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -55,7 +55,9 @@ impl Facilitator {
 
     async fn has_landed_promises(&self) -> Result<bool, LedgerError> {
         let waits = self.core.ledger.promised(None).await?.iter().any(|promised| promised.count > 0);
-        let is_open = |state: &State| matches!(state, State::Reserved | State::InFlight);
-        Ok(!waits && !self.core.ledger.unfinished().await?.iter().any(|work| is_open(&work.settlement.state)))
+        let is_open = |settlement: &Settlement| {
+            matches!(settlement.state, State::Reserved | State::InFlight) && !settlement.awaits_operator()
+        };
+        Ok(!waits && !self.core.ledger.unfinished().await?.iter().any(|work| is_open(&work.settlement)))
     }
 }

@@ -62,9 +62,9 @@ impl<K> Default for Marks<K> {
 }
 
 impl<K: Copy + Eq + Hash> Marks<K> {
-    /// Marks `id`.
-    pub(crate) fn remember(&self, id: K) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    /// Marks `id`; true when it was not marked before.
+    pub(crate) fn remember(&self, id: K) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id)
     }
 
     /// Takes the mark off `id`.

@@ -119,6 +119,9 @@ impl Drive {
     }
 
     fn has_reached(&self) -> bool {
+        if self.settlement.awaits_operator() {
+            return true;
+        }
         match (&self.settlement.state, self.until) {
             (State::Settled | State::Released, _) | (State::Landed, Until::Landed) => true,
             (State::Landed, Until::LandedAgain) => {
@@ -162,7 +165,24 @@ impl Settlements {
         if drive.reloaded {
             self.report_what_was_written(&drive.settlement).await;
         }
+        self.leave_to_operator(&drive.settlement);
         drive.outcome()
+    }
+
+    /// Whether nothing may be done for this settlement but by an operator, who is told of it once in the life of a process.
+    pub(crate) fn leave_to_operator(&self, settlement: &Settlement) -> bool {
+        let leaves = settlement.awaits_operator();
+        if leaves && self.left_to_operator.remember(settlement.id) {
+            let (id, attempts) = (settlement.id, settlement.attempts);
+            tracing::error!(
+                settlement = %id,
+                attempts,
+                "a settlement is held: all its attempts were proved absent, which is hardly true of so many; nothing more is \
+                 signed and nothing is given back. Look its signatures up at an endpoint that is not configured, and \
+                 correct network.rpc_urls"
+            );
+        }
+        leaves
     }
 
     /// Whether a task of this process drives the settlement or waits to.
@@ -189,7 +209,7 @@ impl Settlements {
         let given_up = matches!(drive.next_try, NextTry::GiveUp(_));
         let wanted = !given_up && self.is_wanted(drive).await?;
         match next_step(&drive.settlement, &drive.seen, wanted, drive.give_up(), drive.bears_allowances()) {
-            Step::Done => {}
+            Step::Hold | Step::Done => {}
             Step::Sign => self.step_sign(drive).await?,
             Step::Send => self.send_and_look(drive).await,
             Step::LookUp => self.look(drive).await,

@@ -141,7 +141,7 @@ impl Settlements {
             let bears = work.attempt.as_ref().is_some_and(|attempt| attempt.get().bears_allowances);
             match next_step(&work.settlement, &seen, true, PayReason::SettlementExpired, bears) {
                 Step::Record(Event::Finalised) => finalised.push(work),
-                Step::Done => self.finality.remove(work.settlement.id),
+                Step::Hold | Step::Done => self.finality.remove(work.settlement.id),
                 Step::LookUp => {}
                 Step::Sign | Step::Send | Step::Record(_) => not_final.push(self.hand_over(work, &seen)),
             }

@@ -66,6 +66,8 @@ pub(crate) struct Settlements {
     pub(crate) progress: Notify,
     /// Sessions whose last transfer landed with an error: the next one is simulated first.
     distrusted: Marks<SessionId>,
+    /// Settlements that the operator was told of, who has to decide on them.
+    left_to_operator: Marks<SettlementId>,
     units: ComputeUnits,
 }
 
@@ -81,6 +83,7 @@ impl Settlements {
             queued: Arc::default(),
             progress: Notify::new(),
             distrusted: Marks::default(),
+            left_to_operator: Marks::default(),
             units: ComputeUnits::default(),
         }
     }

@@ -134,6 +134,7 @@ macro_rules! on {
             queries {
                 unfinished_work_is_told_oldest_first_with_what_may_be_sent,
                 sessions_with_waiting_holds_are_told_oldest_first,
+                a_settlement_has_so_many_attempts_and_no_more,
                 open_holds_are_those_whose_fate_is_open,
                 totals_tell_what_moved_and_what_it_cost,
                 sums_larger_than_an_amount_are_refused,

@@ -7,7 +7,7 @@ use crate::{
         clock::UnixSeconds,
         hold::Hold,
         session::{Session, SessionId},
-        settlement::{Settlement, SettlementId},
+        settlement::{MOST_ATTEMPTS, Settlement, SettlementId},
     },
     ledger::{LastTransfer, LedgerError, OpeningCount, Openings, Recorded, Totals, Work, rows::column},
 };
@@ -92,7 +92,8 @@ pub(in crate::ledger) fn holds_of(conn: &Connection, id: SettlementId) -> Outcom
     select::holds(conn, "WHERE h.settlement = ?1 ORDER BY h.seq", [select::settlement_key(id)])
 }
 
-/// How many holds of a session wait or are planned.
+/// How many holds of a session wait or are planned, without those on which an operator has to decide: nothing of theirs
+/// moves.
 pub(in crate::ledger) fn open_holds(conn: &Connection, session: SessionId) -> Outcome<u64> {
     // Planned holds are found by the session's unfinished settlements: an index over all holds is not worth its pages.
     count(
@@ -100,8 +101,8 @@ pub(in crate::ledger) fn open_holds(conn: &Connection, session: SessionId) -> Ou
         "SELECT (SELECT count(*) FROM holds WHERE seq >> 8 IN (SELECT stretch FROM waiting_stretches) \
          AND session = ?1 AND state = 'waiting') + (SELECT count(*) FROM settlements s \
          JOIN holds h ON h.settlement = s.id WHERE s.session = ?1 AND s.purpose = 'capture' \
-         AND s.state IN ('reserved', 'in_flight') AND h.state = 'planned')",
-        [session.to_bytes()],
+         AND (s.state = 'in_flight' OR (s.state = 'reserved' AND s.attempts < ?2)) AND h.state = 'planned')",
+        params![session.to_bytes(), MOST_ATTEMPTS],
     )
 }
 

@@ -1,15 +1,15 @@
 //! Questions over many rows.
 
 use crate::ledger::build::{
-    CAP, NOW, abandoned, absent, amount, held, hold_id, in_flight, landed, opened, payment, planned, recorded, refused,
-    session_id, session_with, settlement_id, signature, signed,
+    CAP, NOW, abandoned, absent, amount, attempt, held, hold_id, in_flight, landed, opened, payment, planned, recorded,
+    refused, session_id, session_with, settlement_id, signature, signed,
 };
 use sotto::{
     domain::{
         amount::Amount,
         reason::PayReason,
         session::CapCheck,
-        settlement::{Event, Purpose},
+        settlement::{Event, MOST_ATTEMPTS, Purpose},
     },
     ledger::{Carry, Ledger, LedgerError, Totals},
 };
@@ -53,6 +53,25 @@ pub(crate) async fn sessions_with_waiting_holds_are_told_oldest_first(ledger: &d
     ledger.plan_settlement(settlement_id(1), two.id, Carry::up_to(amount(1)), NOW).await.expect("plans");
     ledger.end_wait(hold_id(4), PayReason::SettlementExpired).await.expect("releases");
     assert_eq!(ledger.waiting_sessions().await.ok(), Some(vec![one.id, two.id]));
+}
+
+/// Holds on a settlement that has had all its attempts wait for an operator, and nobody else waits for them.
+pub(crate) async fn a_settlement_has_so_many_attempts_and_no_more(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    held(ledger, &payment(session.id, 1, 10)).await;
+    let mut settlement = planned(ledger, session.id, 1).await;
+    for number in 1..=MOST_ATTEMPTS {
+        assert!(!settlement.awaits_operator());
+        assert_eq!(ledger.open_holds(session.id).await.ok(), Some(1));
+        settlement = signed(ledger, &settlement, number).await.0;
+        settlement = recorded(ledger, &settlement, absent()).await;
+    }
+    assert!(settlement.awaits_operator());
+    let sixth = attempt(&settlement, MOST_ATTEMPTS + 1);
+    assert!(matches!(ledger.record_signed(&settlement, sixth, NOW).await, Err(LedgerError::Inconsistent(_))));
+    assert_eq!(ledger.open_holds(session.id).await.ok(), Some(0), "nothing of it moves");
+    assert_eq!(ledger.session(session.id).await.ok().flatten().map(|session| session.held), Some(amount(10)));
+    assert_eq!(ledger.unfinished().await.map(|work| work.len()).ok(), Some(1));
 }
 
 pub(crate) async fn open_holds_are_those_whose_fate_is_open(ledger: &dyn Ledger) {
