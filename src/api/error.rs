@@ -67,9 +67,10 @@ pub const fn pay_status(reason: PayReason) -> StatusCode {
 pub const fn open_status(reason: SessionReason) -> StatusCode {
     match reason {
         SessionReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        SessionReason::NonceReused | SessionReason::StaleFundingProof | SessionReason::SessionNotOpen => {
-            StatusCode::CONFLICT
-        }
+        SessionReason::NonceReused
+        | SessionReason::ApproveUsed
+        | SessionReason::StaleFundingProof
+        | SessionReason::SessionNotOpen => StatusCode::CONFLICT,
         SessionReason::QuotaExceeded | SessionReason::RefreshTooSoon | SessionReason::TooManyRequests => {
             StatusCode::TOO_MANY_REQUESTS
         }

@@ -72,6 +72,14 @@ pub trait Ledger: Send + Sync + 'static {
     /// The session that this user opened (or tried to open) with this nonce.
     async fn find_session(&self, user: &Pubkey, nonce: &str) -> Result<Option<Session>, LedgerError>;
 
+    /// The session that was opened by the approve which delegated the amount of this handle from the user's account.
+    async fn opened_by_approve(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        handle: u128,
+    ) -> Result<Option<SessionId>, LedgerError>;
+
     /// Open sessions whose approved amount is not verified yet, oldest first: what the cap check asks about again.
     async fn unverified_sessions(&self) -> Result<Vec<Session>, LedgerError>;
 
@@ -83,7 +91,8 @@ pub trait Ledger: Send + Sync + 'static {
     async fn opening_sessions(&self) -> Result<Vec<Session>, LedgerError>;
 
     /// `opening` becomes `open`, and in the same transaction every session in `superseded` that is live becomes
-    /// `superseded`. An `open` session only has its cap check updated. Other states are left alone.
+    /// `superseded`. An `open` session only has its cap check updated. Other states are left alone. One approve that was on
+    /// chain before opens one session: where it has opened another, `opening` becomes `rejected`.
     async fn mark_open(
         &self,
         id: SessionId,
@@ -135,7 +144,8 @@ pub trait Ledger: Send + Sync + 'static {
         now: UnixSeconds,
     ) -> Result<Option<Settlement>, LedgerError>;
 
-    /// Plans a settlement without holds: an approve, an account creation, a probe.
+    /// Plans a settlement without holds: an approve, an account creation, a probe. Only one of the first two that came to
+    /// nothing may be followed by another (of that session, for that recipient); else the race is lost.
     async fn plan_other(
         &self,
         id: SettlementId,
@@ -143,6 +153,9 @@ pub trait Ledger: Send + Sync + 'static {
         session: Option<SessionId>,
         now: UnixSeconds,
     ) -> Result<Settlement, LedgerError>;
+
+    /// The creation of this recipient's token account that was planned and has not come to nothing.
+    async fn created_recipient(&self, recipient: &Pubkey, asset: &Pubkey) -> Result<Option<Settlement>, LedgerError>;
 
     /// Records a signed attempt (event `Signed`) and books its full cost as reserved, or tells which budget that would
     /// pass and writes nothing. Checked and booked in one transaction, so no number of drivers passes a limit together.

@@ -8,6 +8,7 @@
 mod bad_bodies;
 mod bad_transactions;
 mod crowds;
+mod farms;
 mod funding;
 mod liars;
 mod openings;

@@ -1,6 +1,10 @@
 //! The end of a process: what is promised is settled if there is time, and every task comes to a durable resting point.
 
-use crate::{domain::settlement::{Settlement, State}, facilitator::Facilitator, ledger::LedgerError};
+use crate::{
+    domain::settlement::{Settlement, State},
+    facilitator::Facilitator,
+    ledger::LedgerError,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 

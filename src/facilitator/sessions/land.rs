@@ -236,6 +236,9 @@ impl Sessions {
             Ok(approved) => approved,
             Err(refusal) => return Err(refusal.about(id).into()),
         };
+        if let Some(refusal) = self.doubt_landed(&session, &account, approved).await? {
+            return self.reject(id, refusal).await;
+        }
         let fit = self.fit_others(&session, approved).await?;
         if !fit.matches {
             return self.reject_covering(&session, approved, SessionRefusal::new(SessionReason::CapMismatch)).await;
@@ -248,7 +251,11 @@ impl Sessions {
             Err(error) => return Err(error),
         }
         let check = if approved.is_some() { CapCheck::Verified } else { CapCheck::Unverified };
-        Ok(self.core.ledger.mark_open(id, check, signature, &fit.superseded).await?)
+        let opened = self.core.ledger.mark_open(id, check, signature, &fit.superseded).await?;
+        match opened.state {
+            SessionState::Rejected(reason) => Err(SessionRefusal::new(reason).about(id).into()),
+            _ => Ok(opened),
+        }
     }
 }
 

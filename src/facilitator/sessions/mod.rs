@@ -8,6 +8,7 @@ pub(crate) mod cap_checks;
 pub(crate) mod close;
 pub(crate) mod delegate_slot;
 pub(crate) mod land;
+pub(crate) mod landed_approve;
 pub(crate) mod open;
 pub(crate) mod preflight;
 pub(crate) mod quota;

@@ -1,6 +1,7 @@
 //! What an opening looks at before anything of it is written: the accounts, and what the approve would do. Asked
 //! together, because none needs the answer of another.
 
+use crate::programs::inco_token::IncoAccount;
 use crate::{
     chain::{LiveBlockhash, Simulation, inspect::InspectedApprove},
     domain::{reason::SessionReason, session::Session},
@@ -63,14 +64,17 @@ impl Sessions {
             )
             .into());
         }
-        if destination.is_none() && !self.core.settings.create_recipient {
-            return Err(SessionRefusal::new(SessionReason::RecipientNotReady).into());
+        if destination.is_none()
+            && let Some(refusal) = self.forbids_creation(session).await?
+        {
+            return Err(refusal.into());
         }
-        match session.approve {
-            Some(approve) if !source.is_some_and(|source| self.core.is_delegate(&source)) => {
-                self.await_approve(user, &approve).await?;
-            }
-            Some(_) | None => {}
+        if let Some(approve) = session.approve {
+            let source = match source.filter(|source| self.core.is_delegate(source)) {
+                Some(source) => source,
+                None => self.await_approve(user, &approve).await?,
+            };
+            self.check_unused(session, &source).await?;
         }
         Ok(destination.is_some())
     }
@@ -78,8 +82,9 @@ impl Sessions {
     /// An approve is said to be on chain, and the account does not show it: the node that answered may be behind the one
     /// that told of the landing. Refused with `delegate_mismatch` when it does not show in a state that holds the named
     /// transaction, or when nobody knows that transaction: a name alone proves nothing, and the row of an opening that
-    /// proves nothing would only use up quotas. Nothing is written, so the same request may be repeated.
-    pub(crate) async fn await_approve(&self, user: &Pubkey, approve: &Signature) -> Result<(), SessionError> {
+    /// proves nothing would only use up quotas. Nothing is written, so the same request may be repeated. Gives the account
+    /// that shows it.
+    pub(crate) async fn await_approve(&self, user: &Pubkey, approve: &Signature) -> Result<IncoAccount, SessionError> {
         for look in 0..LOOKS {
             if look > 0 {
                 tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -87,11 +92,7 @@ impl Sessions {
             let Some(seen) = self.core.chain.transaction(approve).await? else { continue };
             let (_, [account]) = self.core.these_now([self.core.token_account(user)], seen.slot).await?;
             let account = self.core.usable(account.as_ref(), user, SessionReason::SourceNotReady)?;
-            return if account.is_some_and(|account| self.core.is_delegate(&account)) {
-                Ok(())
-            } else {
-                Err(no_approve())
-            };
+            return account.filter(|account| self.core.is_delegate(account)).ok_or_else(no_approve);
         }
         Err(no_approve())
     }

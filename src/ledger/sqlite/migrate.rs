@@ -20,6 +20,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (4, "budgets", include_str!("../../../migrations/sqlite/0004_budgets.sql")),
     (5, "funding", include_str!("../../../migrations/sqlite/0005_funding.sql")),
     (6, "hot rows", include_str!("../../../migrations/sqlite/0006_hot_rows.sql")),
+    (7, "once only", include_str!("../../../migrations/sqlite/0007_once_only.sql")),
     (8, "nonce first", include_str!("../../../migrations/sqlite/0008_nonce_first.sql")),
 ];
 

@@ -353,6 +353,21 @@ impl Ledger for SqliteLedger {
         self.0.writer.run(move |conn| funding::record_approval(conn, session, handle)).await
     }
 
+    async fn opened_by_approve(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        handle: u128,
+    ) -> Result<Option<SessionId>, LedgerError> {
+        let (user, asset) = (*user, *asset);
+        self.0.readers.run(move |conn| queries::opened_by_approve(conn, &user, &asset, handle)).await
+    }
+
+    async fn created_recipient(&self, recipient: &Pubkey, asset: &Pubkey) -> Result<Option<Settlement>, LedgerError> {
+        let (recipient, asset) = (*recipient, *asset);
+        self.0.readers.run(move |conn| queries::created_recipient(conn, &recipient, &asset)).await
+    }
+
     async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError> {
         self.0.readers.run(move |conn| funding::approval(conn, session)).await
     }

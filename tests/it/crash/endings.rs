@@ -1,6 +1,6 @@
-//! The crash loop over what a session can come to: opened with a proof of the balance, superseded by another opening,
-//! left behind by one that is rejected, closed with a promise, revoked with a promise that is then lost; and all the
-//! while the background rounds and the monitor of a process that has recovered.
+//! The crash loop over what a session can come to: opened with a proof of the balance or on an approve that is on chain,
+//! superseded by another opening, left behind by one that is rejected, closed with a promise, revoked with a promise that
+//! is then lost; and all the while the background rounds and the monitor of a process that has recovered.
 //!
 //! The process dies at the first call of each name, before and after the call's effect. (Rounds make the number of calls
 //! differ from run to run, so that they cannot be counted here.)
@@ -16,6 +16,7 @@ use crate::support::{
     payment_in,
 };
 use futures_util::future::join_all;
+use solana_signature::Signature;
 use sotto::{
     domain::{
         amount::Amount,
@@ -24,7 +25,7 @@ use sotto::{
         session::{Session, SessionState},
         signed,
     },
-    facilitator::{AllowancePolicy, CloseRequest, DeferredPolicy, Facilitator, Settings},
+    facilitator::{AllowancePolicy, ApproveSource, CloseRequest, DeferredPolicy, Facilitator, OpenRequest, Settings},
     ledger::Ledger,
 };
 use std::{
@@ -91,17 +92,30 @@ impl Story {
         if number == 1 {
             request.funding = Some(self.proof);
         }
-        let (user, nonce) = (self.payer.key(), request_nonce(number));
         match process.open_session(request).await {
             Ok(session) => Some(session),
             // One that has ended in an earlier life is refused, and the story goes on.
             Err(_) => self
-                .ledger
-                .find_session(&user, &nonce)
+                .known(number)
                 .await
-                .unwrap()
                 .filter(|session| !matches!(session.state, SessionState::Opening | SessionState::Rejected(_))),
         }
+    }
+
+    async fn known(&self, number: usize) -> Option<Session> {
+        self.ledger.find_session(&self.payer.key(), &request_nonce(number)).await.unwrap()
+    }
+
+    /// Opens on an approve that the payer has landed, by a name that is none of it; lands it where no life has got to that.
+    async fn opens_on_landed(&self, world: &World, process: &Arc<Facilitator>, number: usize) -> Option<()> {
+        let request = world.open_request(&self.opening(world, number, 10_000)).await;
+        if self.known(number).await.is_none() {
+            world.lands(world.approve_by_owner(&self.payer, 10_000));
+            world.confirmed().await;
+        }
+        let approve = ApproveSource::Landed(Signature::from([6; 64]));
+        let opened = process.open_session(OpenRequest { approve, ..request }).await.is_ok();
+        opened.then_some(())
     }
 
     /// How many units both merchants have.
@@ -149,6 +163,7 @@ async fn live(world: &World, process: &Arc<Facilitator>, story: &Story, fate: &F
     let signature = story.payer.sign(message.as_bytes());
     process.close_session(closing.id, &CloseRequest { nonce, signature }).await.ok()?;
 
+    story.opens_on_landed(world, process, 6).await?;
     let revoked = story.opens(world, process, 5, 10_000).await?;
     pays(&revoked, "lost", true).await;
     if world.token_account(&story.payer.key()).is_some_and(|account| account.delegate.is_some()) {
@@ -199,7 +214,7 @@ async fn check_books(world: &World, story: &Story, name: &str, told: u64) {
     let decided = received + totals.lost.get();
     assert!(received.is_multiple_of(PRICE) && decided <= 4 * PRICE, "{name}: no payment is made twice: {totals:?}");
     assert!(told * PRICE <= decided, "{name}: {told} were told, {totals:?}");
-    for number in 1..=5 {
+    for number in 1..=6 {
         let session = ledger.find_session(&story.payer.key(), &request_nonce(number)).await.unwrap();
         let state = session.map(|session| session.state);
         assert!(!matches!(state, Some(SessionState::Opening | SessionState::Closing)), "{name}: {number} is {state:?}");

@@ -18,7 +18,7 @@ const PORTS: [(&str, &str, &str); 2] = [
 const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
 
 /// What no process of the scenarios asks, and why that is enough.
-const LEFT_OUT: [(&str, &str); 12] = [
+const LEFT_OUT: [(&str, &str); 11] = [
     ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
     ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
     ("audit", "read by commands and by tests, never by a service"),
@@ -29,7 +29,6 @@ const LEFT_OUT: [(&str, &str); 12] = [
     ("history", "read for who listens to a session; nothing follows from it"),
     ("newest_position", "read for who listens to a session; nothing follows from it"),
     ("payment_times", "read for who asks what became of a payment; nothing follows from it"),
-    ("approval", "read only where the Covalidator refuses the newest handle of an unverified cap"),
     ("transfers_since", "read once at the start where allowances are bought on idle; it only tells when to look"),
 ];
 

@@ -278,6 +278,19 @@ impl Ledger for MortalLedger {
         self.fate.step("record_approval", self.inner.record_approval(session, handle)).await
     }
 
+    async fn opened_by_approve(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        handle: u128,
+    ) -> Result<Option<SessionId>, LedgerError> {
+        self.fate.step("opened_by_approve", self.inner.opened_by_approve(user, asset, handle)).await
+    }
+
+    async fn created_recipient(&self, recipient: &Pubkey, asset: &Pubkey) -> Result<Option<Settlement>, LedgerError> {
+        self.fate.step("created_recipient", self.inner.created_recipient(recipient, asset)).await
+    }
+
     async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError> {
         self.fate.step("approval", self.inner.approval(session)).await
     }

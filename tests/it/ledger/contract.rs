@@ -22,6 +22,7 @@ macro_rules! on {
             sessions {
                 a_session_comes_back_as_it_was_written,
                 a_bare_session_comes_back_as_it_was_written,
+                one_approve_on_chain_opens_one_session,
                 a_repeated_opening_finds_its_session,
                 a_nonce_opens_one_session_per_user,
                 a_session_is_opened_fresh,
@@ -134,6 +135,7 @@ macro_rules! on {
             queries {
                 unfinished_work_is_told_oldest_first_with_what_may_be_sent,
                 sessions_with_waiting_holds_are_told_oldest_first,
+                a_recipients_account_is_created_once,
                 a_settlement_has_so_many_attempts_and_no_more,
                 open_holds_are_those_whose_fate_is_open,
                 totals_tell_what_moved_and_what_it_cost,

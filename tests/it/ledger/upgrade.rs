@@ -1,8 +1,13 @@
 //! A ledger that an earlier version of this program wrote is the same ledger after its schema was brought up to date.
 
-use super::build::{CAP, amount, held, opened, payment, planned};
+use super::build::{
+    CAP, NOW, abandoned, amount, held, key, opened, payment, planned, recorded, session_with, settlement_id, signature,
+};
 use rusqlite::Connection;
-use sotto::ledger::{Ledger as _, LedgerOptions, SqliteLedger};
+use sotto::{
+    domain::{reason::SessionReason, session::CapCheck, settlement::Purpose},
+    ledger::{Ledger as _, LedgerOptions, SqliteLedger},
+};
 use sqlx::{
     Connection as _,
     migrate::Migrator,
@@ -80,4 +85,53 @@ async fn a_ledger_from_before_sums_stood_apart_keeps_its_sums_and_its_guards() {
     let told = "SELECT count(*) FROM session_events WHERE state = 'revoked'";
     conn.execute("UPDATE sessions SET state = 'revoked'", []).expect("ends");
     assert_eq!(conn.query_row(told, [], |row| row.get::<_, i64>(0)).ok(), Some(1), "a new state is still an event");
+}
+
+/// What sessions had been opened with, and what had been created, counts from the first start of the new version.
+#[tokio::test]
+async fn a_ledger_from_before_approves_were_used_once_knows_those_that_were_used() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (new, old) = (dir.path().join("new.db"), dir.path().join("old.db"));
+    let ledger = open(&new).await;
+    let of_one_user = |number| session_with(number, |session| session.intent.user = key(23, 1));
+    let [never_open, first, second] = [of_one_user(1), of_one_user(2), of_one_user(3)];
+    for session in [&never_open, &first, &second] {
+        ledger.open_session(session).await.expect("writes");
+        ledger.record_approval(session.id, 7).await.expect("records");
+    }
+    ledger.reject_session(never_open.id, SessionReason::CapMismatch).await.expect("rejects");
+    for session in [&first, &second] {
+        ledger.mark_open(session.id, CapCheck::Verified, signature(1), &[]).await.expect("opens");
+    }
+    let plan = async |number| {
+        ledger.plan_other(settlement_id(number), Purpose::CreateRecipient, Some(first.id), NOW).await.expect("plans")
+    };
+    recorded(&ledger, &plan(1).await, abandoned()).await;
+    let created = plan(2).await;
+    drop(ledger);
+
+    of_version(6, dir.path(), &old).await;
+    let conn = Connection::open(&old).expect("opens");
+    conn.execute("ATTACH ?1 AS new", [new.to_str()]).expect("attaches");
+    for table in ["sessions", "session_sums", "settlements", "settlement_events", "approvals"] {
+        conn.execute(&format!("INSERT INTO {table} SELECT * FROM new.{table}"), []).expect("copies");
+    }
+    drop(conn);
+
+    let ledger = open(&old).await;
+    ledger.audit().await.expect("consistent");
+    let opened = ledger.opened_by_approve(first.user(), &first.intent.asset, 7).await.expect("answers");
+    assert_eq!(opened, Some(first.id));
+    let known = ledger.created_recipient(&first.intent.recipient, &first.intent.asset).await.expect("answers");
+    assert_eq!(known.map(|settlement| settlement.id), Some(created.id));
+    drop(ledger);
+    let conn = Connection::open(&old).expect("opens");
+    for forbidden in [
+        "UPDATE used_approves SET session = (SELECT id FROM sessions LIMIT 1)",
+        "DELETE FROM used_approves",
+        "UPDATE created_recipients SET settlement = (SELECT id FROM settlements WHERE state = 'released')",
+        "DELETE FROM created_recipients",
+    ] {
+        assert!(conn.execute(forbidden, []).is_err(), "{forbidden}");
+    }
 }

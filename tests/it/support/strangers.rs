@@ -55,6 +55,13 @@ impl World {
         self.by_owner(owner, self.programs.revoke(&account, &owner.key()))
     }
 
+    /// The owner approves `units` to the facilitator, who is not given the right to decrypt them.
+    pub fn approve_by_owner(&self, owner: &Wallet, units: u64) -> VersionedTransaction {
+        let account = self.programs.token_account(&owner.key(), &self.faucet.mint());
+        let ciphertext = self.encrypted(units);
+        self.by_owner(owner, self.programs.approve(&account, &self.spender(), &owner.key(), &ciphertext, None))
+    }
+
     /// The mint's authority freezes the wallet's account.
     pub fn freeze(&self, wallet: &Pubkey) -> VersionedTransaction {
         let (mint, authority) = (self.faucet.mint(), self.faucet.authority());

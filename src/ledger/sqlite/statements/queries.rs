@@ -7,12 +7,13 @@ use crate::{
         clock::UnixSeconds,
         hold::Hold,
         session::{Session, SessionId},
-        settlement::{MOST_ATTEMPTS, Settlement, SettlementId},
+        settlement::{MOST_ATTEMPTS, Settlement, SettlementId, State},
     },
     ledger::{LastTransfer, LedgerError, OpeningCount, Openings, Recorded, Totals, Work, rows::column},
 };
 use rusqlite::{Connection, Params, params};
 use solana_pubkey::Pubkey;
+use uuid::Uuid;
 
 /// Runs `questions` on one snapshot of the database, so that no commit falls between them.
 pub(in crate::ledger) fn snapshot<T>(
@@ -104,6 +105,33 @@ pub(in crate::ledger) fn open_holds(conn: &Connection, session: SessionId) -> Ou
          AND (s.state = 'in_flight' OR (s.state = 'reserved' AND s.attempts < ?2)) AND h.state = 'planned')",
         params![session.to_bytes(), MOST_ATTEMPTS],
     )
+}
+
+/// The creation of this recipient's token account that was planned and has not come to nothing.
+pub(in crate::ledger) fn created_recipient(
+    conn: &Connection,
+    recipient: &Pubkey,
+    asset: &Pubkey,
+) -> Outcome<Option<Settlement>> {
+    let sql = "SELECT settlement FROM created_recipients WHERE recipient = ?1 AND asset = ?2";
+    snapshot(conn, |conn| {
+        let planned: Option<[u8; 16]> = select::value(conn, sql, [recipient.to_bytes(), asset.to_bytes()])?;
+        let Some(planned) = planned else { return Ok(None) };
+        let settlement = select::settlement(conn, SettlementId(Uuid::from_bytes(planned)))?;
+        Ok(settlement.filter(|settlement| settlement.state != State::Released))
+    })
+}
+
+/// The session that was opened by the approve which delegated the amount of this handle.
+pub(in crate::ledger) fn opened_by_approve(
+    conn: &Connection,
+    user: &Pubkey,
+    asset: &Pubkey,
+    handle: u128,
+) -> Outcome<Option<SessionId>> {
+    let sql = "SELECT session FROM used_approves WHERE user = ?1 AND asset = ?2 AND handle = ?3";
+    let session = select::value(conn, sql, params![user.to_bytes(), asset.to_bytes(), handle.to_le_bytes()])?;
+    Ok(session.map(SessionId::from_bytes))
 }
 
 /// When each session's last transfer that landed was signed, and the last that bought allowances. Every one is booked, so

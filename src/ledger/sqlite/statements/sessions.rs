@@ -1,6 +1,6 @@
 //! Opening, confirming and ending sessions.
 
-use crate::ledger::sqlite::statements::{Outcome, missing, select};
+use super::{Outcome, funding, missing, select};
 use crate::{
     domain::{
         amount::Amount,
@@ -86,7 +86,8 @@ fn rejection(state: SessionState) -> Option<&'static str> {
 }
 
 /// `opening` becomes `open` and `superseded` end; an `open` session learns that its cap is verified (what was attested
-/// once is not forgotten); any other is left alone.
+/// once is not forgotten); any other is left alone. An `opening` one on an approve that has opened a session before becomes
+/// `rejected` instead.
 pub(in crate::ledger) fn mark_open(
     conn: &Connection,
     id: SessionId,
@@ -97,6 +98,7 @@ pub(in crate::ledger) fn mark_open(
     let session = select::session(conn, id)?.ok_or_else(|| missing("session"))?;
     let verified = check == CapCheck::Verified;
     match session.state {
+        SessionState::Opening if !uses_approve(conn, &session)? => reject(conn, id, SessionReason::ApproveUsed)?,
         SessionState::Opening => {
             conn.prepare_cached(
                 "UPDATE sessions SET state = 'open', cap_verified = ?2, approve = ?3 WHERE id = ?1 AND state = 'opening'",
@@ -111,6 +113,22 @@ pub(in crate::ledger) fn mark_open(
         _ => return Ok(session),
     }
     select::session(conn, id)?.ok_or_else(|| missing("session"))
+}
+
+/// Notes that what a session's approve delegated has opened a session; false when it had opened another one, which only
+/// matters to a session on an approve that was on chain before. One that brought its own has paid for it.
+fn uses_approve(conn: &Connection, session: &Session) -> Outcome<bool> {
+    let Some(handle) = funding::approval(conn, session.id)? else {
+        let unseen = || LedgerError::Inconsistent("an approve on chain was never looked at".to_owned());
+        return if session.opens_on_landed_approve() { Err(unseen().into()) } else { Ok(true) };
+    };
+    let key = (session.user().to_bytes(), session.intent.asset.to_bytes(), handle.to_le_bytes());
+    let noted = conn
+        .prepare_cached(
+            "INSERT INTO used_approves (user, asset, handle, session) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![key.0, key.1, key.2, session.id.to_bytes()])?;
+    Ok(noted == 1 || !session.opens_on_landed_approve())
 }
 
 /// Those that are live become `superseded`.

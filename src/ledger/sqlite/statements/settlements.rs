@@ -55,8 +55,8 @@ fn oldest_within(waiting: &[Hold], most: Amount) -> (Amount, &[Hold]) {
     (sum, waiting)
 }
 
-/// Plans a settlement without holds. A second approve of a session while the first may still have an effect has lost
-/// the race against it.
+/// Plans a settlement without holds. A second approve of a session, or a second creation of a recipient's account, while
+/// the first may still have an effect (or has had it) has lost the race against it.
 pub(in crate::ledger) fn plan_other(
     conn: &Connection,
     id: SettlementId,
@@ -71,6 +71,17 @@ pub(in crate::ledger) fn plan_other(
         let other = select::value::<i64>(
             conn,
             "SELECT 1 FROM settlements WHERE session = ?1 AND purpose = 'approve' AND state <> 'released'",
+            [session.to_bytes()],
+        )?;
+        if other.is_some() {
+            return Err(LedgerError::LostRace.into());
+        }
+    }
+    if let (Purpose::CreateRecipient, Some(session)) = (purpose, session) {
+        let other = select::value::<i64>(
+            conn,
+            "SELECT 1 FROM created_recipients c JOIN settlements s ON s.id = c.settlement WHERE s.state <> 'released' \
+             AND (c.recipient, c.asset) = (SELECT recipient, asset FROM sessions WHERE id = ?1)",
             [session.to_bytes()],
         )?;
         if other.is_some() {

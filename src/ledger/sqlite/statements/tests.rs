@@ -144,6 +144,8 @@ const QUESTIONS: &[Question] = &[
     ("source", |c, s| funding::source(c, s.user(), &s.intent.asset).map(drop)),
     ("ours", |c, _| funding::ours(c, &[Signature::from(bytes(9, 0))]).map(drop)),
     ("approval", |c, s| funding::approval(c, s.id).map(drop)),
+    ("opened_by_approve", |c, s| queries::opened_by_approve(c, s.user(), &s.intent.asset, 7).map(drop)),
+    ("created_recipient", |c, s| queries::created_recipient(c, &s.intent.recipient, &s.intent.asset).map(drop)),
 ];
 
 /// The verbs that write, and what they ask on the way.

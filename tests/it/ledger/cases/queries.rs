@@ -8,7 +8,7 @@ use sotto::{
     domain::{
         amount::Amount,
         reason::PayReason,
-        session::CapCheck,
+        session::{CapCheck, Session},
         settlement::{Event, MOST_ATTEMPTS, Purpose},
     },
     ledger::{Carry, Ledger, LedgerError, Totals},
@@ -53,6 +53,34 @@ pub(crate) async fn sessions_with_waiting_holds_are_told_oldest_first(ledger: &d
     ledger.plan_settlement(settlement_id(1), two.id, Carry::up_to(amount(1)), NOW).await.expect("plans");
     ledger.end_wait(hold_id(4), PayReason::SettlementExpired).await.expect("releases");
     assert_eq!(ledger.waiting_sessions().await.ok(), Some(vec![one.id, two.id]));
+}
+
+/// Whatever became of it before, an account is created for a recipient once; only a creation that came to nothing is
+/// followed by another.
+pub(crate) async fn a_recipients_account_is_created_once(ledger: &dyn Ledger) {
+    let (one, two) = (opened(ledger, 1).await, opened(ledger, 2).await);
+    let same = session_with(3, |s| s.intent.recipient = one.intent.recipient);
+    ledger.open_session(&same).await.expect("writes");
+    let plan = async |number, session: &Session| {
+        ledger.plan_other(settlement_id(number), Purpose::CreateRecipient, Some(session.id), NOW).await
+    };
+    let is_lost = |planned| matches!(planned, Err(LedgerError::LostRace));
+    let known = async || {
+        let known = ledger.created_recipient(&one.intent.recipient, &one.intent.asset).await.expect("answers");
+        known.map(|settlement| settlement.id)
+    };
+    assert_eq!(known().await, None);
+    let first = plan(1, &one).await.expect("plans");
+    assert_eq!(known().await, Some(first.id));
+    assert!(is_lost(plan(2, &same).await) && is_lost(plan(2, &one).await));
+    plan(3, &two).await.expect("another recipient's");
+    recorded(ledger, &first, abandoned()).await;
+    assert_eq!(known().await, None);
+    let second = plan(4, &same).await.expect("the first came to nothing");
+    let (second, _) = signed(ledger, &second, 1).await;
+    recorded(ledger, &recorded(ledger, &second, landed()).await, Event::Finalised).await;
+    assert!(is_lost(plan(5, &one).await) && is_lost(plan(5, &same).await));
+    assert_eq!(known().await, Some(second.id));
 }
 
 /// Holds on a settlement that has had all its attempts wait for an operator, and nobody else waits for them.

@@ -8,7 +8,7 @@ use solana_pubkey::Pubkey;
 use sotto::{
     domain::{
         reason::{PayReason, SessionReason},
-        session::{CapCheck, SessionState},
+        session::{CapCheck, SessionId, SessionState},
         settlement::Purpose,
     },
     ledger::{Held, Ledger, LedgerError, Opened, OpeningCount, Openings},
@@ -35,6 +35,46 @@ pub(crate) async fn a_session_comes_back_as_it_was_written(ledger: &dyn Ledger) 
     assert_eq!(ledger.session(written.id).await.ok(), Some(Some(written.clone())));
     let found = ledger.find_session(written.user(), &written.intent.nonce).await;
     assert_eq!(found.ok(), Some(Some(written)));
+}
+
+/// The first session that is open on an approve has it: another on the same is rejected in the transaction that would open
+/// it, unless it brought that approve itself.
+pub(crate) async fn one_approve_on_chain_opens_one_session(ledger: &dyn Ledger) {
+    let on_chain = |number, user| {
+        session_with(number, |s| {
+            s.intent.user = key(23, user);
+            s.approve = Some(signature(90));
+        })
+    };
+    let (first, second, other) = (on_chain(1, 1), on_chain(2, 1), on_chain(3, 3));
+    let brings_its_own = session_with(4, |s| s.intent.user = key(23, 1));
+    let asset = first.intent.asset;
+    let opens = async |session: SessionId| {
+        ledger.mark_open(session, CapCheck::Verified, signature(90), &[]).await.map(|session| session.state)
+    };
+    let opened_by = async |user| ledger.opened_by_approve(&key(23, user), &asset, 7).await.expect("answers");
+    for session in [&first, &second, &other, &brings_its_own] {
+        assert!(matches!(ledger.open_session(session).await, Ok(Opened::New(_))));
+    }
+    assert!(opens(first.id).await.is_err(), "nobody has looked at what the approve did");
+    for session in [&first, &second, &other, &brings_its_own] {
+        ledger.record_approval(session.id, 7).await.expect("records");
+    }
+    assert_eq!(opened_by(1).await, None, "what was seen is not yet used");
+    ledger.reject_session(first.id, SessionReason::CapMismatch).await.expect("rejects");
+    assert_eq!(opens(second.id).await.ok(), Some(SessionState::Open), "a rejected one has not used it");
+    assert_eq!(opened_by(1).await, Some(second.id));
+    assert_eq!(opens(other.id).await.ok(), Some(SessionState::Open), "the same handle on another account");
+    assert_eq!(opens(brings_its_own.id).await.ok(), Some(SessionState::Open));
+    assert_eq!(opened_by(1).await, Some(second.id), "it stays with the first");
+    let third = on_chain(5, 1);
+    ledger.open_session(&third).await.expect("writes");
+    ledger.record_approval(third.id, 7).await.expect("records");
+    let superseded = ledger.mark_open(third.id, CapCheck::Verified, signature(91), &[second.id]).await;
+    assert_eq!(superseded.map(|session| session.state).ok(), Some(SessionState::Rejected(SessionReason::ApproveUsed)));
+    let kept = ledger.session(second.id).await.expect("answers").map(|session| session.state);
+    assert_eq!(kept, Some(SessionState::Open), "and ends nobody's");
+    assert_eq!(opens(third.id).await.ok(), Some(SessionState::Rejected(SessionReason::ApproveUsed)));
 }
 
 pub(crate) async fn a_bare_session_comes_back_as_it_was_written(ledger: &dyn Ledger) {

@@ -1,0 +1,171 @@
+//! Openings that cost their caller nothing: what they could make us pay for, and whom they could keep out.
+
+use super::{Trace, is_not_opened, lands_by_itself, with_sol};
+use crate::support::{Opening, Options, Wallet, World};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use sotto::localnet::standins::Delegation;
+
+/// Lands an approve of `cap` that the payer pays for, with the right to decrypt it.
+async fn approves(world: &World, payer: &Wallet, cap: u64) -> Signature {
+    let opening = Opening { grant: 0, ..world.opening(payer, &world.spender(), cap) };
+    let approve = world.approve_instructions(&opening).await.pop().unwrap();
+    let approve = lands_by_itself(world, payer, &[approve]);
+    world.confirmed().await;
+    approve
+}
+
+/// A body that opens a session over an approve on chain, under a nonce of its own.
+fn over(world: &World, payer: &Wallet, recipient: &Pubkey, cap: u64, approve: &Signature) -> Value {
+    world.opening_body_landed(&world.opening(payer, recipient, cap), approve)
+}
+
+/// A payer with an account, some SOL and next to nothing to spend.
+async fn farmer(world: &World) -> Wallet {
+    let farmer = world.wallet(1).await;
+    with_sol(world, &farmer).await;
+    farmer
+}
+
+/// Guard: `forbids_creation` where the accounts are read, and again where the opening is proved.
+#[tokio::test]
+async fn a03_an_approve_on_chain_creates_no_recipients_account() {
+    let world = World::start().await;
+    let (farmer, thief) = (farmer(&world).await, world.stranger());
+    let approve = approves(&world, &farmer, 10).await;
+    let before = Trace::of(&world).await;
+    for _ in 0..3 {
+        let body = over(&world, &farmer, &thief.key(), 10, &approve);
+        let refused = is_not_opened(&world, &body, 400, "recipient_not_ready").await;
+        assert_eq!(refused.get("sessionId"), None, "no row was written: {refused:#}");
+    }
+    assert!(world.token_account(&thief.key()).is_none());
+    assert_eq!(Trace::of(&world).await, before, "nothing was spent");
+    // The approve was not used by that.
+    let merchant = world.wallet(0).await;
+    let (status, answer) = world.post("/sessions", &over(&world, &farmer, &merchant.key(), 10, &approve)).await;
+    assert_eq!(status, 201, "{answer:#}");
+    world.finish().await;
+}
+
+/// Guards: `forbids_creation` and `created_recipients_once`. Who closes the account that we created keeps its rent, once.
+#[tokio::test]
+async fn a03_no_recipients_account_is_created_twice() {
+    let world = World::start().await;
+    let (payer, thief) = (world.wallet(100).await, world.stranger());
+    world.open(&payer, &thief.key(), 10).await;
+    super::quiet(&world).await;
+    with_sol(&world, &thief).await;
+    let account = world.account_of(&thief.key());
+    lands_by_itself(&world, &thief, &[world.programs.close_account(&account, &thief.key(), &thief.key())]);
+    world.confirmed().await;
+    assert!(world.token_account(&thief.key()).is_none());
+    let rent = world.ledger().totals(None).await.unwrap().rent;
+    let before = Trace::of(&world).await;
+    let other = world.wallet(100).await;
+    for payer in [&payer, &other] {
+        let body = world.opening_body(&world.opening(payer, &thief.key(), 20)).await;
+        let refused = is_not_opened(&world, &body, 400, "recipient_not_ready").await;
+        assert_eq!(refused.get("sessionId"), None, "its approve was not signed: {refused:#}");
+    }
+    assert_eq!(Trace::of(&world).await, before);
+    assert_eq!(world.ledger().totals(None).await.unwrap().rent, rent);
+    world.finish().await;
+}
+
+/// Guards: `check_unused`, and `used_approves` in the transaction of `mark_open`. One approve opens one session, by
+/// whatever name it goes, and those that are refused use up nobody's quota.
+#[tokio::test]
+async fn a04_one_approve_on_chain_opens_one_session_and_closes_no_merchant() {
+    let world = World::with(Options::settings(|settings| {
+        settings.sessions_per_merchant_per_hour = 4;
+        settings.sessions_per_hour = 4;
+    }))
+    .await;
+    let (farmer, merchant) = (farmer(&world).await, world.wallet(0).await);
+    let approve = approves(&world, &farmer, 10).await;
+    let first = over(&world, &farmer, &merchant.key(), 10, &approve);
+    let (status, opened) = world.post("/sessions", &first).await;
+    assert_eq!(status, 201, "{opened:#}");
+    let before = Trace::of(&world).await;
+    let another_name = world.net.network().airdrop(&merchant.key(), 1_000_000).unwrap();
+    for name in [approve, another_name, approve, another_name, Signature::from([7; 64])] {
+        let refused =
+            is_not_opened(&world, &over(&world, &farmer, &merchant.key(), 10, &name), 409, "approve_used").await;
+        assert_eq!(refused.get("sessionId"), None, "no row was written: {refused:#}");
+    }
+    assert_eq!(Trace::of(&world).await.sessions, before.sessions);
+    let (status, again) = world.post("/sessions", &first).await;
+    assert_eq!((status, &again["sessionId"]), (201, &opened["sessionId"]), "a repeat is the same session: {again:#}");
+
+    // One that was sent to us for a session is used as well.
+    let payer = world.wallet(100).await;
+    let session = world.open(&payer, &merchant.key(), 10).await;
+    let approve = super::view(&world, &session).await["approveTxSignature"].as_str().unwrap().parse().unwrap();
+    is_not_opened(&world, &over(&world, &payer, &merchant.key(), 10, &approve), 409, "approve_used").await;
+    // A new one is another one.
+    let approve = approves(&world, &farmer, 10).await;
+    let (status, answer) = world.post("/sessions", &over(&world, &farmer, &merchant.key(), 10, &approve)).await;
+    assert_eq!(status, 201, "{answer:#}");
+    // Three were opened: the honest fourth finds a place.
+    world.open(&world.wallet(100).await, &merchant.key(), 10).await;
+    world.finish().await;
+}
+
+/// Guard: the unique key of `used_approves`: together, all of them pass the look before the row.
+#[tokio::test]
+async fn a04_of_openings_that_come_together_on_one_approve_one_opens() {
+    let world = World::start().await;
+    let (farmer, merchant) = (farmer(&world).await, world.wallet(0).await);
+    let approve = approves(&world, &farmer, 10).await;
+    let bodies: Vec<_> = (0..4).map(|_| over(&world, &farmer, &merchant.key(), 10, &approve)).collect();
+    let answers = join_all(bodies.iter().map(|body| world.post("/sessions", body))).await;
+    let opened = answers.iter().filter(|(status, _)| *status == 201).count();
+    let refused = answers.iter().filter(|(_, answer)| answer["error"] == "approve_used").count();
+    assert_eq!((opened, refused), (1, 3), "{answers:#?}");
+    // The same opening, sent twice at once, is one session.
+    let approve = approves(&world, &farmer, 10).await;
+    let body = over(&world, &farmer, &merchant.key(), 10, &approve);
+    let (one, two) = tokio::join!(world.post("/sessions", &body), world.post("/sessions", &body));
+    let (_, known) = world.post("/sessions", &body).await;
+    assert!(known["sessionId"].is_string(), "{known:#}");
+    for (status, answer) in [&one, &two] {
+        assert_eq!((*status, &answer["sessionId"]), (201, &known["sessionId"]), "{answer:#}");
+    }
+    world.finish().await;
+}
+
+/// An approve that opened nothing may still open something.
+#[tokio::test]
+async fn a04_a_rejected_opening_uses_up_no_approve() {
+    let world = World::start().await;
+    let (farmer, merchant) = (farmer(&world).await, world.wallet(0).await);
+    let approve = approves(&world, &farmer, 10).await;
+    is_not_opened(&world, &over(&world, &farmer, &merchant.key(), 11, &approve), 400, "cap_mismatch").await;
+    let (status, answer) = world.post("/sessions", &over(&world, &farmer, &merchant.key(), 10, &approve)).await;
+    assert_eq!(status, 201, "{answer:#}");
+    world.finish().await;
+}
+
+/// Guard: `doubt_landed`. Where a transfer lowers the delegation it leaves another handle, which is no new approve.
+#[tokio::test]
+async fn a04_what_a_transfer_left_of_an_approve_is_no_other_approve() {
+    let world = World::with(Options { delegation: Delegation::Documented, ..Options::default() }).await;
+    let (farmer, merchant) = (world.wallet(1_000).await, world.wallet(0).await);
+    with_sol(&world, &farmer).await;
+    let approve = approves(&world, &farmer, 100).await;
+    let (status, opened) = world.post("/sessions", &over(&world, &farmer, &merchant.key(), 100, &approve)).await;
+    assert_eq!(status, 201, "{opened:#}");
+    let payment = world.payment(opened["sessionId"].as_str().unwrap(), &merchant.key(), 40, Some("one"));
+    let (_, paid) = world.post("/settle", &payment).await;
+    assert_eq!(paid["success"], json!(true), "{paid:#}");
+    for cap in [60, 100] {
+        is_not_opened(&world, &over(&world, &farmer, &merchant.key(), cap, &approve), 409, "approve_used").await;
+    }
+    let approve = approves(&world, &farmer, 100).await;
+    let (status, answer) = world.post("/sessions", &over(&world, &farmer, &merchant.key(), 100, &approve)).await;
+    assert_eq!(status, 201, "{answer:#}");
+    world.finish().await;
+}
