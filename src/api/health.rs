@@ -1,19 +1,8 @@
-//! `GET /health`: alive. `GET /ready`: able to work, which asks the ledger, the chain and the fee payer's balance
-//!
+//! `GET /health`: the process is alive.
 
-use crate::{
-    api::App,
-    facilitator::{Facilitator, Supported},
-};
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
+use crate::{api::App, facilitator::Supported};
+use axum::{Json, extract::State};
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
-use tokio::{sync::Mutex, time::Instant};
 
 /// The process answers. The members are those of the deployed service.
 #[derive(Clone, Debug, Serialize)]
@@ -41,55 +30,4 @@ pub(super) fn answer(served: &Supported) -> HealthAnswer {
 /// Liveness.
 pub(super) async fn health(State(app): State<App>) -> Json<HealthAnswer> {
     Json(app.health.clone())
-}
-
-/// Every check by its name.
-#[derive(Debug, Serialize)]
-pub(super) struct ReadyAnswer {
-    ok: bool,
-    checks: Vec<CheckAnswer>,
-}
-
-#[derive(Debug, Serialize)]
-struct CheckAnswer {
-    name: &'static str,
-    ok: bool,
-    detail: String,
-}
-
-/// The last answer of `/ready`.
-pub(super) struct ReadyCache {
-    good_for: Duration,
-    last: Mutex<Option<(Instant, Arc<ReadyAnswer>)>>,
-}
-
-impl ReadyCache {
-    /// Answers are told again for so long.
-    pub(super) fn new(good_for: Duration) -> Self {
-        Self { good_for, last: Mutex::new(None) }
-    }
-
-    /// The last answer while it is fresh, else a new one; whoever comes while it is made waits for it.
-    async fn answer(&self, facilitator: &Facilitator) -> Arc<ReadyAnswer> {
-        let mut last = self.last.lock().await;
-        if let Some((at, answer)) = &*last
-            && at.elapsed() < self.good_for
-        {
-            return Arc::clone(answer);
-        }
-        let readiness = facilitator.readiness().await;
-        let ok = readiness.is_ready();
-        let checks = readiness.checks.into_iter();
-        let checks = checks.map(|check| CheckAnswer { name: check.name, ok: check.ok, detail: check.detail }).collect();
-        let answer = Arc::new(ReadyAnswer { ok, checks });
-        *last = Some((Instant::now(), Arc::clone(&answer)));
-        answer
-    }
-}
-
-/// Readiness: 200 when every check passes, else 503.
-pub(super) async fn ready(State(app): State<App>) -> Response {
-    let answer = app.ready.answer(&app.facilitator).await;
-    let status = if answer.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(&*answer)).into_response()
 }

@@ -5,37 +5,32 @@
 //! Limits stand before work (`spec/security.md` §1.3). Nothing confidential is logged: routes by their pattern, sessions
 //! by their short hash, no bodies, no query.
 
-mod callers;
 mod error;
-mod events;
-mod extract;
-mod funding;
-mod guard;
 mod health;
-mod payments;
-mod rates;
-mod request;
-mod server;
+mod http;
+mod ready;
 mod sessions;
 mod settle;
-mod stream;
 mod supported;
-mod surface;
-#[cfg(test)]
-mod tests;
 mod verify;
 
 pub use error::{open_status, pay_status};
-pub use rates::{Rate, RateSettings};
-pub use server::{ServerSettings, serve};
-pub use sessions::{READ_AT, READ_SIGNATURE};
+pub use http::{
+    rate_limit::{Rate, RateSettings},
+    server::{ServerSettings, serve},
+};
+pub use sessions::signed_read::{READ_AT, READ_SIGNATURE};
 
 use crate::{
     api::{
-        callers::Callers,
-        guard::{Allowed, Counting, Guard, guarded},
-        rates::Rates,
-        surface::{Edge, Fault, Surface},
+        http::{
+            concurrency::Callers,
+            guard::{Allowed, Counting, Guard, guarded},
+            rate_limit::Rates,
+            request_span,
+            surface::{Edge, Fault, Surface},
+        },
+        sessions::{allowances, close, events, funding, open, payment, show},
     },
     domain::chance::Chance,
     facilitator::Facilitator,
@@ -121,7 +116,7 @@ struct Parts {
     facilitator: Arc<Facilitator>,
     supported: SupportedAnswer,
     health: health::HealthAnswer,
-    ready: health::ReadyCache,
+    ready: ready::ReadyCache,
     network: crate::domain::network::Network,
     rates: Arc<Rates>,
 }
@@ -139,13 +134,13 @@ fn routes() -> [Route; 12] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
-        route("GET", "/ready", Surface::Plain, get(health::ready)),
+        route("GET", "/ready", Surface::Plain, get(ready::ready)),
         route("GET", "/supported", Surface::Plain, get(supported::supported)),
-        route("POST", "/sessions", Surface::Sessions, post(sessions::open)),
-        route("GET", "/sessions/{id}", Surface::Sessions, get(sessions::show)),
-        route("POST", "/sessions/{id}/allowances", Surface::Sessions, post(sessions::refresh)),
-        route("POST", "/sessions/{id}/close", Surface::Sessions, post(payments::close)),
-        route("GET", "/sessions/{id}/payments/{payment}", Surface::Sessions, get(payments::show)),
+        route("POST", "/sessions", Surface::Sessions, post(open::open)),
+        route("GET", "/sessions/{id}", Surface::Sessions, get(show::show)),
+        route("POST", "/sessions/{id}/allowances", Surface::Sessions, post(allowances::refresh)),
+        route("POST", "/sessions/{id}/close", Surface::Sessions, post(close::close)),
+        route("GET", "/sessions/{id}/payments/{payment}", Surface::Sessions, get(payment::show)),
         route("GET", "/sessions/{id}/events", Surface::Sessions, get(events::listen)),
         route("POST", "/sessions/{id}/funding", Surface::Sessions, post(funding::prove)),
         route("POST", "/verify", Surface::Verify, post(verify::verify)),
@@ -164,7 +159,7 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
     let app = App(Arc::new(Parts {
         supported: supported::answer(&served),
         health: health::answer(&served),
-        ready: health::ReadyCache::new(settings.ready_for),
+        ready: ready::ReadyCache::new(settings.ready_for),
         network: served.network,
         rates: Arc::new(Rates::new(&settings.rates)),
         facilitator,
@@ -198,7 +193,7 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
         // Together: each layer of a router for itself costs every request a box or two.
         .layer(
             ServiceBuilder::new()
-                .layer(middleware::from_fn_with_state(Arc::clone(&settings.chance), request::observed))
+                .layer(middleware::from_fn_with_state(Arc::clone(&settings.chance), request_span::observed))
                 .layer(cors(settings))
                 // The guard has read the body already, and no more of it than may be.
                 .layer(DefaultBodyLimit::disable()),
@@ -229,6 +224,6 @@ fn cors(settings: &ApiSettings) -> CorsLayer {
             HeaderName::from_static(READ_SIGNATURE),
             HeaderName::from_static(events::LAST_EVENT_ID),
         ])
-        .expose_headers([names::RETRY_AFTER, HeaderName::from_static(request::REQUEST_ID)])
+        .expose_headers([names::RETRY_AFTER, HeaderName::from_static(request_span::REQUEST_ID)])
         .max_age(PREFLIGHT_AGE)
 }

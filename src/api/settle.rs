@@ -1,7 +1,11 @@
 //! `POST /settle`.
 
 use crate::{
-    api::{App, error, error::PayFailure, extract, extract::Body},
+    api::{
+        App,
+        error::{self, PayFailure},
+        http::body::{self, Body},
+    },
     facilitator::Receipt,
     wire::facilitator::SettleAnswer,
 };
@@ -20,7 +24,7 @@ pub(super) async fn settle(State(app): State<App>, body: Body) -> Response {
 }
 
 async fn ask(app: &App, body: Body) -> Result<Receipt, PayFailure> {
-    let payment = extract::payment(app, body)?;
+    let payment = body::payment(app, body)?;
     let receipt = app.facilitator.settle(&payment).await;
     receipt
         .inspect(|receipt| {

@@ -1,7 +1,11 @@
 //! `POST /verify`.
 
 use crate::{
-    api::{App, error, error::PayFailure, extract, extract::Body},
+    api::{
+        App,
+        error::{self, PayFailure},
+        http::body::{self, Body},
+    },
     facilitator::Verified,
     wire::facilitator::VerifyAnswer,
 };
@@ -20,7 +24,7 @@ pub(super) async fn verify(State(app): State<App>, body: Body) -> Response {
 }
 
 async fn ask(app: &App, body: Body) -> Result<Verified, PayFailure> {
-    let payment = extract::payment(app, body)?;
+    let payment = body::payment(app, body)?;
     let verified = app.facilitator.verify(&payment).await;
     verified.map_err(|error| PayFailure::of_use_case(error, &payment.network))
 }

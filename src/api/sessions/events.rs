@@ -4,9 +4,15 @@
 //! read and the bus only says when. A client that comes back with `Last-Event-ID` goes on where it was. The stream ends
 //! when the session is closed, when its client goes, or when we leave.
 
-use super::sessions::{ReadQuery, named_session, read_request};
 use crate::{
-    api::{App, error::OpenFailure},
+    api::{
+        App,
+        error::OpenFailure,
+        sessions::{
+            named_session,
+            signed_read::{ReadQuery, read_request},
+        },
+    },
     domain::{
         addresses::caller_prefix,
         history::{Happened, Progress},
@@ -32,7 +38,7 @@ use futures_util::{Stream, stream};
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 /// Where a client that comes back says how far it was; `?after=` says the same.
-pub(super) const LAST_EVENT_ID: &str = "last-event-id";
+pub(in crate::api) const LAST_EVENT_ID: &str = "last-event-id";
 /// How often a quiet stream is kept alive, and the log looked at in case that news was lost.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How much of the log is read at once.
@@ -40,12 +46,12 @@ const BATCH: usize = 256;
 
 /// Where to begin, in the query, for links.
 #[derive(serde::Deserialize)]
-pub(super) struct AfterQuery {
+pub(in crate::api) struct AfterQuery {
     after: Option<String>,
 }
 
 /// Listens to a session.
-pub(super) async fn listen(
+pub(in crate::api) async fn listen(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
     read: Result<Query<ReadQuery>, QueryRejection>,

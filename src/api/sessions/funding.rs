@@ -1,11 +1,11 @@
-//! `POST /sessions/{id}/funding`.
+//! `POST /sessions/{id}/funding`: takes a proof of the payer's balance.
 
 use crate::{
     api::{
         App,
         error::OpenFailure,
-        extract::{self, Body},
-        sessions,
+        http::body::{self, Body},
+        sessions::{named_session, view},
     },
     domain::session::Session,
     facilitator::Backing,
@@ -18,9 +18,13 @@ use axum::{
 
 /// Takes a payer's attested balance. Needs no signature of its own: the attestation is the Covalidator's, and a true
 /// balance hurts nobody. So the answer tells no amounts.
-pub(super) async fn prove(State(app): State<App>, id: Result<Path<String>, PathRejection>, body: Body) -> Response {
+pub(in crate::api) async fn prove(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+    body: Body,
+) -> Response {
     match ask(&app, id, body).await {
-        Ok((session, backing)) => Json(sessions::view(&session, false, backing)).into_response(),
+        Ok((session, backing)) => Json(view(&session, false, backing)).into_response(),
         Err(failure) => failure.answer(),
     }
 }
@@ -30,7 +34,7 @@ async fn ask(
     id: Result<Path<String>, PathRejection>,
     body: Body,
 ) -> Result<(Session, Backing), OpenFailure> {
-    let id = sessions::named_session(id)?;
-    let proof = extract::funding_proof(body)?;
+    let id = named_session(id)?;
+    let proof = body::funding_proof(body)?;
     app.facilitator.prove_funding(id, &proof).await.map_err(OpenFailure::of_use_case)
 }

@@ -5,7 +5,7 @@ use crate::{
     api::{
         App,
         error::{OpenFailure, PayFailure},
-        surface::{self, Fault},
+        http::surface::{self, Fault},
     },
     domain::{funding::FundingProof, payment::Payment, reason::SessionReason},
     wire::{
@@ -18,10 +18,10 @@ use crate::{
 use axum::{body::Bytes, extract::rejection::BytesRejection};
 
 /// A body, or why there is none.
-pub(super) type Body = Result<Bytes, BytesRejection>;
+pub(in crate::api) type Body = Result<Bytes, BytesRejection>;
 
 /// The payment of a `/verify` or `/settle` body.
-pub(super) fn payment(app: &App, body: Body) -> Result<Payment, PayFailure> {
+pub(in crate::api) fn payment(app: &App, body: Body) -> Result<Payment, PayFailure> {
     let bytes = read(body).map_err(|fault| surface::pay_failure(fault, app.network.alias()))?;
     let payment =
         payment::payment(&bytes, &app.network).map_err(|refused| PayFailure::of_body(&refused, app.network.alias()))?;
@@ -30,13 +30,13 @@ pub(super) fn payment(app: &App, body: Body) -> Result<Payment, PayFailure> {
 }
 
 /// The request of a `POST /sessions` body.
-pub(super) fn opening(body: Body) -> Result<Opening, OpenFailure> {
+pub(in crate::api) fn opening(body: Body) -> Result<Opening, OpenFailure> {
     let bytes = read(body).map_err(surface::open_failure)?;
     opening::opening(&bytes).map_err(OpenFailure::of_body)
 }
 
 /// A body that may be left out; `None` when it is empty. Refuses what is not this JSON.
-pub(super) fn optional_json<T: serde::de::DeserializeOwned>(body: Body) -> Result<Option<T>, OpenFailure> {
+pub(in crate::api) fn optional_json<T: serde::de::DeserializeOwned>(body: Body) -> Result<Option<T>, OpenFailure> {
     let bytes = read(body).map_err(surface::open_failure)?;
     if bytes.is_empty() {
         return Ok(None);
@@ -47,13 +47,13 @@ pub(super) fn optional_json<T: serde::de::DeserializeOwned>(body: Body) -> Resul
 }
 
 /// The request of a `POST /sessions/{id}/close` body.
-pub(super) fn closing(body: Body) -> Result<Closing, OpenFailure> {
+pub(in crate::api) fn closing(body: Body) -> Result<Closing, OpenFailure> {
     let bytes = read(body).map_err(surface::open_failure)?;
     payments::closing(&bytes).map_err(OpenFailure::of_body)
 }
 
 /// The proof of a `POST /sessions/{id}/funding` body.
-pub(super) fn funding_proof(body: Body) -> Result<FundingProof, OpenFailure> {
+pub(in crate::api) fn funding_proof(body: Body) -> Result<FundingProof, OpenFailure> {
     let bytes = read(body).map_err(surface::open_failure)?;
     funding::proof_body(&bytes).map_err(OpenFailure::of_body)
 }

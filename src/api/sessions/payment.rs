@@ -1,11 +1,17 @@
-//! `GET /sessions/{id}/payments/{nonce-or-id}` and `POST /sessions/{id}/close`.
+//! `GET /sessions/{id}/payments/{payment}`: shows what became of a payment, named by its nonce or its id.
 
-use super::sessions::{ReadQuery, named_session, read_request, session_id, view};
 use crate::{
-    api::{App, error::OpenFailure, extract, extract::Body},
+    api::{
+        App,
+        error::OpenFailure,
+        sessions::{
+            session_id,
+            signed_read::{ReadQuery, read_request},
+        },
+    },
     domain::{hold::HoldState, reason::SessionReason},
-    facilitator::{Backing, CloseRequest, Closed, PaymentRecord},
-    wire::payments::{CloseAnswer, Closing, PaymentView},
+    facilitator::PaymentRecord,
+    wire::payments::PaymentView,
 };
 use axum::{
     Json,
@@ -18,7 +24,7 @@ use axum::{
 };
 
 /// What became of a payment.
-pub(super) async fn show(
+pub(in crate::api) async fn show(
     State(app): State<App>,
     names: Result<Path<(String, String)>, PathRejection>,
     query: Result<Query<ReadQuery>, QueryRejection>,
@@ -64,23 +70,4 @@ fn payment_view(record: &PaymentRecord) -> PaymentView {
         settled_at: times.settled_at,
         failed_at: times.failed_at,
     }
-}
-
-/// Closes a session; answers with amounts, because the request is signed.
-pub(super) async fn close(State(app): State<App>, id: Result<Path<String>, PathRejection>, body: Body) -> Response {
-    match ask(&app, id, body).await {
-        Ok((Closed { session, lost }, backing)) => {
-            Json(CloseAnswer { session: view(&session, true, backing), lost: lost.to_string() }).into_response()
-        }
-        Err(failure) => failure.answer(),
-    }
-}
-
-async fn ask(app: &App, id: Result<Path<String>, PathRejection>, body: Body) -> Result<(Closed, Backing), OpenFailure> {
-    let id = named_session(id)?;
-    let Closing { nonce, signature } = extract::closing(body)?;
-    let request = CloseRequest { nonce, signature };
-    let closed = app.facilitator.close_session(id, &request).await.map_err(OpenFailure::of_use_case)?;
-    let backing = app.facilitator.backing(&closed.session).await.map_err(OpenFailure::of_use_case)?;
-    Ok((closed, backing))
 }

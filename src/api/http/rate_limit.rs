@@ -57,7 +57,7 @@ pub struct RateSettings {
 
 /// Where a connection comes from; put into every request by whoever accepted it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) IpAddr);
+pub(in crate::api) struct Peer(pub(in crate::api) IpAddr);
 
 /// The buckets of one rate.
 struct Buckets {
@@ -106,14 +106,14 @@ impl Buckets {
 }
 
 /// All buckets of one API.
-pub(super) struct Rates {
+pub(in crate::api) struct Rates {
     requests: Option<Buckets>,
     openings: Option<Buckets>,
     trusted_proxies: Vec<Addresses>,
 }
 
 impl Rates {
-    pub(super) fn new(settings: &RateSettings) -> Self {
+    pub(in crate::api) fn new(settings: &RateSettings) -> Self {
         Self {
             requests: settings.requests.map(Buckets::new),
             openings: settings.openings.map(Buckets::new),
@@ -122,13 +122,13 @@ impl Rates {
     }
 
     /// Whether anything is counted at all on a route.
-    pub(super) fn apply(&self, opens: bool) -> bool {
+    pub(in crate::api) fn apply(&self, opens: bool) -> bool {
         self.requests.is_some() || (opens && self.openings.is_some())
     }
 
     /// Who asks: the connection's address, or what trusted proxies say it forwards for. Every proxy appends the address
     /// that it saw, so what stands left of an address that is not trusted is a stranger's word.
-    pub(super) fn caller(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+    pub(in crate::api) fn caller(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
         let Peer(peer) = *extensions.get()?;
         let is_trusted = |address: &IpAddr| self.trusted_proxies.iter().any(|proxies| proxies.contain(*address));
         if !is_trusted(&peer) {
@@ -146,7 +146,7 @@ impl Rates {
     }
 
     /// Counts one request of this caller, or tells in how many seconds he may ask again.
-    pub(super) fn take(&self, caller: u128, opens: bool) -> Result<(), u64> {
+    pub(in crate::api) fn take(&self, caller: u128, opens: bool) -> Result<(), u64> {
         if let Some(requests) = &self.requests {
             requests.take(caller)?;
         }

@@ -4,10 +4,10 @@
 //! nothing would cost memory without end. What a request may cost after its headers is the router's matter.
 
 use crate::{
-    api::{
-        callers::{Callers, Place, TooMany},
-        rates::Peer,
-        stream::Impatient,
+    api::http::{
+        concurrency::{Callers, Place, TooMany},
+        rate_limit::Peer,
+        write_timeout::Impatient,
     },
     domain::addresses::{Addresses, caller_prefix},
 };

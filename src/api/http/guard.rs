@@ -7,9 +7,9 @@
 //! is passed on as that piece.
 
 use crate::{
-    api::{
-        callers::{Callers, Place},
-        rates::Rates,
+    api::http::{
+        concurrency::{Callers, Place},
+        rate_limit::Rates,
         surface::{Edge, Fault},
     },
     domain::addresses::caller_prefix,
@@ -26,32 +26,32 @@ use tokio::sync::Semaphore;
 
 /// What one request may take up.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Allowed {
+pub(in crate::api) struct Allowed {
     /// The largest body, in bytes.
-    pub(super) body: usize,
+    pub(in crate::api) body: usize,
     /// How long all of it may take to come.
-    pub(super) body_within: Duration,
+    pub(in crate::api) body_within: Duration,
     /// How long the answer may take from then on.
-    pub(super) answer_within: Duration,
+    pub(in crate::api) answer_within: Duration,
 }
 
 /// Who asks, and how much of everything he takes up.
 #[derive(Clone)]
-pub(super) struct Counting {
-    pub(super) rates: Arc<Rates>,
-    pub(super) callers: Arc<Callers>,
+pub(in crate::api) struct Counting {
+    pub(in crate::api) rates: Arc<Rates>,
+    pub(in crate::api) callers: Arc<Callers>,
 }
 
 /// One route's guard.
-pub(super) struct Guard {
-    pub(super) edge: Edge,
+pub(in crate::api) struct Guard {
+    pub(in crate::api) edge: Edge,
     /// None where callers are not counted.
-    pub(super) counting: Option<Counting>,
+    pub(in crate::api) counting: Option<Counting>,
     /// Whether the route opens sessions.
-    pub(super) opens: bool,
+    pub(in crate::api) opens: bool,
     /// Where work is done.
-    pub(super) places: Arc<Semaphore>,
-    pub(super) allowed: Allowed,
+    pub(in crate::api) places: Arc<Semaphore>,
+    pub(in crate::api) allowed: Allowed,
 }
 
 /// Why a request has no answer of its handler, and when to come back, in seconds.
@@ -64,7 +64,7 @@ impl From<Fault> for Refused {
 }
 
 /// Lets a request pass to its handler, or answers it here.
-pub(super) async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+pub(in crate::api) async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     match guard.pass(request, next).await {
         Ok(response) => response,
         Err(Refused(fault, retry_after)) => guard.edge.answer_in(fault, retry_after),

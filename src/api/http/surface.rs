@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Which format a route's refusals have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Surface {
+pub(in crate::api) enum Surface {
     /// `isValid`.
     Verify,
     /// `success`, `transaction`, `network`.
@@ -27,14 +27,14 @@ pub(super) enum Surface {
 
 /// A surface, and the network to name where a request's own spelling is not known.
 #[derive(Clone, Debug)]
-pub(super) struct Edge {
-    pub(super) surface: Surface,
-    pub(super) network: Arc<str>,
+pub(in crate::api) struct Edge {
+    pub(in crate::api) surface: Surface,
+    pub(in crate::api) network: Arc<str>,
 }
 
 /// What goes wrong before a use case is asked, or instead of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::api) enum Fault {
     /// The body is larger than it may be.
     TooLarge,
     /// The body broke off.
@@ -107,12 +107,12 @@ impl Fault {
 
 impl Edge {
     /// The fault in this surface's format.
-    pub(super) fn answer(&self, fault: Fault) -> Response {
+    pub(in crate::api) fn answer(&self, fault: Fault) -> Response {
         self.answer_in(fault, None)
     }
 
     /// The same, and when to come back, in seconds.
-    pub(super) fn answer_in(&self, fault: Fault, retry_after: Option<u64>) -> Response {
+    pub(in crate::api) fn answer_in(&self, fault: Fault, retry_after: Option<u64>) -> Response {
         match fault {
             Fault::TooOften => tracing::debug!("request refused: too many from one address"),
             Fault::Dawdled => tracing::debug!("request refused: its body did not come in time"),
@@ -127,18 +127,18 @@ impl Edge {
             Surface::Sessions => open_failure(fault).again_in(retry_after).answer(),
             Surface::Plain => {
                 let body = serde_json::json!({"error": fault.word(), "message": fault.meaning()});
-                super::error::with_retry(fault.status(), retry_after, Json(body).into_response())
+                crate::api::error::with_retry(fault.status(), retry_after, Json(body).into_response())
             }
         }
     }
 }
 
 /// A fault on `/verify` or `/settle`.
-pub(super) fn pay_failure(fault: Fault, network: &str) -> PayFailure {
+pub(in crate::api) fn pay_failure(fault: Fault, network: &str) -> PayFailure {
     PayFailure::new(fault.reasons().0, fault.meaning(), network).with_status(fault.status())
 }
 
 /// A fault on `/sessions`.
-pub(super) fn open_failure(fault: Fault) -> OpenFailure {
+pub(in crate::api) fn open_failure(fault: Fault) -> OpenFailure {
     OpenFailure::new(fault.reasons().1, fault.meaning()).with_status(fault.status())
 }

@@ -10,35 +10,35 @@ use std::{
 
 /// What callers take up.
 #[derive(Debug)]
-pub(super) struct Callers {
+pub(in crate::api) struct Callers {
     most: Option<usize>,
     counted: Mutex<HashMap<u128, usize>>,
 }
 
 /// A caller's place, given back on drop.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(in crate::api) struct Place {
     callers: Arc<Callers>,
     caller: u128,
 }
 
 /// The caller has all he may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooMany;
+pub(in crate::api) struct TooMany;
 
 impl Callers {
     /// At most so many for each caller; none for no limit.
-    pub(super) fn new(most: Option<usize>) -> Arc<Self> {
+    pub(in crate::api) fn new(most: Option<usize>) -> Arc<Self> {
         Arc::new(Self { most, counted: Mutex::default() })
     }
 
     /// Whether anybody is counted at all.
-    pub(super) const fn are_limited(&self) -> bool {
+    pub(in crate::api) const fn are_limited(&self) -> bool {
         self.most.is_some()
     }
 
     /// A place for one more of this caller, where callers are counted.
-    pub(super) fn admit(self: &Arc<Self>, caller: u128) -> Result<Option<Place>, TooMany> {
+    pub(in crate::api) fn admit(self: &Arc<Self>, caller: u128) -> Result<Option<Place>, TooMany> {
         let Some(most) = self.most else { return Ok(None) };
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counted.entry(caller).or_default();

@@ -1,12 +1,22 @@
 //! The guard around every route: whatever happens inside, the answer is its surface's own JSON.
 
-use super::*;
+use crate::api::{
+    behind, error,
+    http::{
+        guard::{Allowed, Guard},
+        surface::{Edge, Surface},
+    },
+    open_status, pay_status,
+};
 use axum::{
+    Router,
     body::{Body, to_bytes},
     http::{Request, StatusCode},
+    routing::{MethodRouter, get, post},
 };
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{Notify, Semaphore};
 use tower::ServiceExt as _;
 
 const SURFACES: [Surface; 4] = [Surface::Verify, Surface::Settle, Surface::Sessions, Surface::Plain];

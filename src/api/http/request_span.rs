@@ -12,12 +12,12 @@ use std::sync::Arc;
 use tracing::{Instrument as _, field::Empty};
 
 /// The header that carries a request's id, both ways.
-pub(super) const REQUEST_ID: &str = "x-request-id";
+pub(in crate::api) const REQUEST_ID: &str = "x-request-id";
 /// The longest id we take over from a proxy.
 const MAX_ID_LENGTH: usize = 64;
 
 /// Runs a request inside its span, and answers with its id; nothing here may be cached.
-pub(super) async fn observed(State(chance): State<Arc<dyn Chance>>, request: Request, next: Next) -> Response {
+pub(in crate::api) async fn observed(State(chance): State<Arc<dyn Chance>>, request: Request, next: Next) -> Response {
     let id = given_id(&request).unwrap_or_else(|| hex::encode(chance::draw::<8>(chance.as_ref())));
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let method = request.method();
