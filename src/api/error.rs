@@ -16,7 +16,7 @@ use crate::{
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
 use std::error::Error;
 
@@ -64,7 +64,7 @@ pub const fn pay_status(reason: PayReason) -> StatusCode {
 }
 
 /// The status of a refused session.
-pub const fn open_status(reason: SessionReason) -> StatusCode {
+pub const fn session_status(reason: SessionReason) -> StatusCode {
     match reason {
         SessionReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         SessionReason::NonceReused
@@ -116,18 +116,18 @@ pub(super) struct PayFailure {
 }
 
 impl PayFailure {
-    /// A refusal by the edge.
+    /// A refusal before any use case was asked.
     pub(super) fn new(reason: PayReason, detail: &str, network: &str) -> Self {
         let refusal = Box::new(PayRefusal { detail: detail.to_owned(), ..PayRefusal::new(reason) });
         Self { status: pay_status(reason), retry_after: None, refusal, network: network.to_owned() }
     }
 
-    /// The same at another status than the reason's own.
+    /// Replaces the status, where it is not the reason's own.
     pub(super) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
 
-    /// The same, and when to come back, in seconds.
+    /// Sets when to come back, in seconds.
     pub(super) fn again_in(self, retry_after: Option<u64>) -> Self {
         Self { retry_after, ..self }
     }
@@ -197,24 +197,24 @@ impl PayFailure {
 
 /// A session that is not opened or not shown, on its way to a body.
 #[derive(Debug)]
-pub(super) struct OpenFailure {
+pub(super) struct SessionFailure {
     status: StatusCode,
     retry_after: Option<u64>,
     refusal: SessionRefusal,
 }
 
-impl OpenFailure {
-    /// A refusal by the edge.
+impl SessionFailure {
+    /// A refusal before any use case was asked.
     pub(super) fn new(reason: SessionReason, detail: impl Into<String>) -> Self {
-        Self { status: open_status(reason), retry_after: None, refusal: SessionRefusal::because(reason, detail) }
+        Self { status: session_status(reason), retry_after: None, refusal: SessionRefusal::because(reason, detail) }
     }
 
-    /// The same at another status than the reason's own.
+    /// Replaces the status, where it is not the reason's own.
     pub(super) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
 
-    /// The same, and when to come back, in seconds.
+    /// Sets when to come back, in seconds.
     pub(super) fn again_in(self, retry_after: Option<u64>) -> Self {
         Self { retry_after, ..self }
     }
@@ -224,7 +224,7 @@ impl OpenFailure {
         let RefusedOpening { reason, field, detail } = refused;
         tracing::debug!(reason = reason.word(), field, "opening not readable");
         let refusal = SessionRefusal { field, ..SessionRefusal::because(reason, detail) };
-        Self { status: open_status(reason), retry_after: None, refusal }
+        Self { status: session_status(reason), retry_after: None, refusal }
     }
 
     /// A use case's answer.
@@ -237,7 +237,7 @@ impl OpenFailure {
             FacilitatorError::Refused(refusal) => {
                 let session = refusal.session.map(crate::domain::session::SessionId::log_hash);
                 tracing::debug!(reason = refusal.reason.word(), field = refusal.field, session, "session refused");
-                Self { status: open_status(refusal.reason), retry_after: refusal.retry_after, refusal: *refusal }
+                Self { status: session_status(refusal.reason), retry_after: refusal.retry_after, refusal: *refusal }
             }
             FacilitatorError::Unavailable { retry_after, source } => {
                 tracing::warn!(cause = causes(source.as_ref()), "session: outcome not known");
@@ -262,6 +262,12 @@ impl OpenFailure {
             session_id: self.refusal.session.map(|id| id.to_string()),
         };
         with_retry(self.status, self.retry_after, Json(body).into_response())
+    }
+}
+
+impl IntoResponse for SessionFailure {
+    fn into_response(self) -> Response {
+        self.answer()
     }
 }
 

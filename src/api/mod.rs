@@ -14,7 +14,7 @@ mod settle;
 mod supported;
 mod verify;
 
-pub use error::{open_status, pay_status};
+pub use error::{pay_status, session_status};
 pub use http::{
     rate_limit::{Rate, RateSettings},
     server::{ServerSettings, serve},
@@ -24,11 +24,11 @@ pub use sessions::signed_read::{READ_AT, READ_SIGNATURE};
 use crate::{
     api::{
         http::{
-            concurrency::Callers,
-            guard::{Allowed, Counting, Guard, guarded},
-            rate_limit::Rates,
+            concurrency::CallerConcurrency,
+            guard::{CallerLimits, Guard, RequestLimits, guarded},
+            rate_limit::{Counted, RateLimits},
             request_span,
-            surface::{Edge, Fault, Surface},
+            surface::{Fault, RouteSurface, Surface},
         },
         sessions::{allowances, close, events, funding, open, payment, show},
     },
@@ -53,16 +53,16 @@ use tower_http::{
 
 /// How long a browser may remember that it was allowed to call.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(24);
-/// How many liveness questions are answered at once. They have their own room: whoever restarts a process that is only
+/// How many liveness questions are answered at once. They are counted apart from work: to restart a process that is only
 /// busy makes it worse.
 const MAX_CONCURRENT_PROBES: usize = 64;
 
-/// What an operator decides about the edge.
+/// What an operator decides about the HTTP API.
 #[derive(Clone)]
 pub struct ApiSettings {
     /// The largest body that is read, in bytes.
     pub max_body: usize,
-    /// How long the whole of a body may take to come. Nobody is kept from working meanwhile.
+    /// How long the whole of a body may take to come. It keeps no other request from being worked on.
     pub body_deadline: Duration,
     /// How many requests are worked on at once; more are told to come back.
     pub max_concurrent: usize,
@@ -75,7 +75,7 @@ pub struct ApiSettings {
     pub origins: Option<Vec<HeaderValue>>,
     /// How often one address may ask.
     pub rates: RateSettings,
-    /// How long an answer of `/ready` is told to others who ask, so that probes cannot hammer what it asks.
+    /// How long an answer of `/ready` is given again, so that many probes cost no more than one.
     pub ready_for: Duration,
     /// Where request ids come from.
     pub chance: Arc<dyn Chance>,
@@ -99,7 +99,7 @@ impl ApiSettings {
     }
 }
 
-/// What routes work with. Copied for every request, so it is one pointer.
+/// What handlers work with. Copied for every request, so it is one pointer.
 #[derive(Clone)]
 struct App(Arc<Parts>);
 
@@ -118,10 +118,10 @@ struct Parts {
     health: health::HealthAnswer,
     ready: ready::ReadyCache,
     network: crate::domain::network::Network,
-    rates: Arc<Rates>,
+    rates: Arc<RateLimits>,
 }
 
-/// One line of the API document.
+/// One line of the API document: a method, a path, and what serves it.
 struct Route {
     method: &'static str,
     path: &'static str,
@@ -161,34 +161,40 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
         health: health::answer(&served),
         ready: ready::ReadyCache::new(settings.ready_for),
         network: served.network,
-        rates: Arc::new(Rates::new(&settings.rates)),
+        rates: Arc::new(RateLimits::new(&settings.rates)),
         facilitator,
     }));
     let spelling: Arc<str> = app.network.alias().into();
-    let edge = |surface| Edge { surface, network: Arc::clone(&spelling) };
+    let route_surface = |surface| RouteSurface { surface, network: Arc::clone(&spelling) };
     let work = Arc::new(Semaphore::new(settings.max_concurrent));
     let probes = Arc::new(Semaphore::new(MAX_CONCURRENT_PROBES));
-    let counting = Counting { rates: Arc::clone(&app.rates), callers: Callers::new(settings.max_concurrent_per_ip) };
-    let allowed =
-        Allowed { body: settings.max_body, body_within: settings.body_deadline, answer_within: settings.deadline };
+    let callers = CallerLimits {
+        rates: Arc::clone(&app.rates),
+        concurrency: CallerConcurrency::new(settings.max_concurrent_per_ip),
+    };
+    let limits = RequestLimits {
+        body: settings.max_body,
+        body_within: settings.body_deadline,
+        answer_within: settings.deadline,
+    };
     let mut router = Router::new();
     for Route { path, surface, service, .. } in routes() {
-        // Liveness is asked by whoever keeps the process alive, and costs nothing.
+        // Liveness is asked by the operator's supervisor, and costs nothing.
         let probes_life = path == "/health";
-        let opens = path == "/sessions";
-        let counts = !probes_life && (counting.rates.apply(opens) || counting.callers.are_limited());
+        let counted_as = if path == "/sessions" { Counted::AsOpening } else { Counted::AsRequest };
+        let counts = !probes_life && (callers.rates.apply(counted_as) || callers.concurrency.are_limited());
         let guard = Guard {
-            edge: edge(surface),
-            counting: counts.then(|| counting.clone()),
-            opens,
-            places: Arc::clone(if probes_life { &probes } else { &work }),
-            allowed,
+            surface: route_surface(surface),
+            callers: counts.then(|| callers.clone()),
+            counted_as,
+            work: Arc::clone(if probes_life { &probes } else { &work }),
+            limits,
         };
         router = router.route(path, behind(service, guard));
     }
-    let unknown = edge(Surface::Plain);
+    let unknown = route_surface(Surface::Plain);
     router
-        .fallback(move || async move { unknown.answer(Fault::NoSuchRoute) })
+        .fallback(move || async move { unknown.refuse(Fault::NoSuchRoute) })
         .with_state(app)
         // Together: each layer of a router for itself costs every request a box or two.
         .layer(
@@ -202,10 +208,10 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
 
 /// A route that answers in its surface's own format whatever happens to it.
 fn behind<S: Clone + Send + Sync + 'static>(service: MethodRouter<S>, guard: Guard) -> MethodRouter<S> {
-    let (other_methods, panicking) = (guard.edge.clone(), guard.edge.clone());
-    service.fallback(move || async move { other_methods.answer(Fault::WrongMethod) }).layer(
+    let (other_methods, panicking) = (guard.surface.clone(), guard.surface.clone());
+    service.fallback(move || async move { other_methods.refuse(Fault::WrongMethod) }).layer(
         ServiceBuilder::new()
-            .layer(CatchPanicLayer::custom(move |_| panicking.answer(Fault::Panicked)))
+            .layer(CatchPanicLayer::custom(move |_| panicking.refuse(Fault::Panicked)))
             .layer(middleware::from_fn_with_state(Arc::new(guard), guarded)),
     )
 }

@@ -25,19 +25,19 @@ struct CheckAnswer {
     detail: String,
 }
 
-/// The last answer of `/ready`.
+/// Remembers the last answer of `/ready`.
 pub(super) struct ReadyCache {
     good_for: Duration,
     last: Mutex<Option<(Instant, Arc<ReadyAnswer>)>>,
 }
 
 impl ReadyCache {
-    /// Answers are told again for so long.
+    /// Gives each answer again for `good_for`.
     pub(super) fn new(good_for: Duration) -> Self {
         Self { good_for, last: Mutex::new(None) }
     }
 
-    /// The last answer while it is fresh, else a new one; whoever comes while it is made waits for it.
+    /// The last answer while it is fresh, else a new one; a caller who comes while it is made waits for it.
     async fn answer(&self, facilitator: &Facilitator) -> Arc<ReadyAnswer> {
         let mut last = self.last.lock().await;
         if let Some((at, answer)) = &*last

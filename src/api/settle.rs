@@ -17,13 +17,13 @@ use axum::{
 
 /// Carries a payment out; runs every check of `/verify` by itself.
 pub(super) async fn settle(State(app): State<App>, body: Body) -> Response {
-    match ask(&app, body).await {
+    match settle_payment(&app, body).await {
         Ok(receipt) => Json(answer(receipt)).into_response(),
         Err(failure) => failure.settle_answer(),
     }
 }
 
-async fn ask(app: &App, body: Body) -> Result<Receipt, PayFailure> {
+async fn settle_payment(app: &App, body: Body) -> Result<Receipt, PayFailure> {
     let payment = body::payment(app, body)?;
     let receipt = app.facilitator.settle(&payment).await;
     receipt

@@ -14,7 +14,7 @@ use axum::{Json, extract::State};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What is served and on which terms; the same for everybody, so it is built once.
+/// Tells what is served and on which terms; every caller gets one answer, built once.
 pub(super) async fn supported(State(app): State<App>) -> Json<SupportedAnswer> {
     Json(app.supported.clone())
 }

@@ -17,13 +17,13 @@ use axum::{
 
 /// Whether `/settle` would accept the payment now; leaves no trace.
 pub(super) async fn verify(State(app): State<App>, body: Body) -> Response {
-    match ask(&app, body).await {
+    match verify_payment(&app, body).await {
         Ok(verified) => Json(answer(&verified)).into_response(),
         Err(failure) => failure.verify_answer(),
     }
 }
 
-async fn ask(app: &App, body: Body) -> Result<Verified, PayFailure> {
+async fn verify_payment(app: &App, body: Body) -> Result<Verified, PayFailure> {
     let payment = body::payment(app, body)?;
     let verified = app.facilitator.verify(&payment).await;
     verified.map_err(|error| PayFailure::of_use_case(error, &payment.network))

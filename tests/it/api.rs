@@ -4,11 +4,11 @@
 mod backpressure;
 mod bad_input;
 mod bench;
-mod dawdling;
 mod logs;
 mod paying;
 mod rates;
 mod sessions;
+mod slow_callers;
 
 use axum::{body::Body, http::StatusCode};
 use bench::ApiBench;

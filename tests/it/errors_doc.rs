@@ -1,7 +1,7 @@
 //! `docs/ERRORS.md` is written from the reasons themselves: `UPDATE=1` rewrites it, and without that a difference fails.
 
 use sotto::{
-    api::{open_status, pay_status},
+    api::{pay_status, session_status},
     domain::reason::{PayReason, SessionReason},
 };
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ fn table(title: &str, members: &str, rows: impl Iterator<Item = (&'static str, u
 
 fn document() -> String {
     let pay = PayReason::ALL.iter().map(|&r| (r.word(), pay_status(r).as_u16(), r.retry(), r.meaning()));
-    let open = SessionReason::ALL.iter().map(|&r| (r.word(), open_status(r).as_u16(), r.retry(), r.meaning()));
+    let open = SessionReason::ALL.iter().map(|&r| (r.word(), session_status(r).as_u16(), r.retry(), r.meaning()));
     let paying =
         "`invalidReason` of `/verify`, `errorReason` of `/settle`. Business refusals answer 200: read the body.";
     let opening = "`error` of `/sessions` and of every route below it. A word that ends in `_` is completed with a member's name.";

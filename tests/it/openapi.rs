@@ -168,7 +168,7 @@ fn every_status_a_reason_has_is_documented() {
         }
     }
     for &reason in SessionReason::ALL {
-        let status = sotto::api::open_status(reason).as_u16().to_string();
+        let status = sotto::api::session_status(reason).as_u16().to_string();
         let documented = |path: &str, method: &str| document["paths"][path][method]["responses"].get(&status).is_some();
         assert!(documented("/sessions", "post") || documented("/sessions/{id}", "get"), "{reason} {status}");
     }

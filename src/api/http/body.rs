@@ -4,7 +4,7 @@
 use crate::{
     api::{
         App,
-        error::{OpenFailure, PayFailure},
+        error::{PayFailure, SessionFailure},
         http::surface::{self, Fault},
     },
     domain::{funding::FundingProof, payment::Payment, reason::SessionReason},
@@ -30,32 +30,32 @@ pub(in crate::api) fn payment(app: &App, body: Body) -> Result<Payment, PayFailu
 }
 
 /// The request of a `POST /sessions` body.
-pub(in crate::api) fn opening(body: Body) -> Result<Opening, OpenFailure> {
-    let bytes = read(body).map_err(surface::open_failure)?;
-    opening::opening(&bytes).map_err(OpenFailure::of_body)
+pub(in crate::api) fn opening(body: Body) -> Result<Opening, SessionFailure> {
+    let bytes = read(body).map_err(surface::session_failure)?;
+    opening::opening(&bytes).map_err(SessionFailure::of_body)
 }
 
 /// A body that may be left out; `None` when it is empty. Refuses what is not this JSON.
-pub(in crate::api) fn optional_json<T: serde::de::DeserializeOwned>(body: Body) -> Result<Option<T>, OpenFailure> {
-    let bytes = read(body).map_err(surface::open_failure)?;
+pub(in crate::api) fn optional_json<T: serde::de::DeserializeOwned>(body: Body) -> Result<Option<T>, SessionFailure> {
+    let bytes = read(body).map_err(surface::session_failure)?;
     if bytes.is_empty() {
         return Ok(None);
     }
-    let malformed = || OpenFailure::new(SessionReason::BadRequest, SessionReason::BadRequest.meaning());
+    let malformed = || SessionFailure::new(SessionReason::BadRequest, SessionReason::BadRequest.meaning());
     let value = json::read(&bytes).map_err(|_| malformed())?;
     serde_json::from_value(value).map(Some).map_err(|_| malformed())
 }
 
 /// The request of a `POST /sessions/{id}/close` body.
-pub(in crate::api) fn closing(body: Body) -> Result<Closing, OpenFailure> {
-    let bytes = read(body).map_err(surface::open_failure)?;
-    payments::closing(&bytes).map_err(OpenFailure::of_body)
+pub(in crate::api) fn closing(body: Body) -> Result<Closing, SessionFailure> {
+    let bytes = read(body).map_err(surface::session_failure)?;
+    payments::closing(&bytes).map_err(SessionFailure::of_body)
 }
 
 /// The proof of a `POST /sessions/{id}/funding` body.
-pub(in crate::api) fn funding_proof(body: Body) -> Result<FundingProof, OpenFailure> {
-    let bytes = read(body).map_err(surface::open_failure)?;
-    funding::proof_body(&bytes).map_err(OpenFailure::of_body)
+pub(in crate::api) fn funding_proof(body: Body) -> Result<FundingProof, SessionFailure> {
+    let bytes = read(body).map_err(surface::session_failure)?;
+    funding::proof_body(&bytes).map_err(SessionFailure::of_body)
 }
 
 fn read(body: Body) -> Result<Bytes, Fault> {

@@ -1,16 +1,16 @@
-//! What every request passes before its handler: the rate of its address, a share of the places for that address, its
-//! body, and then one of the places in which work is done.
+//! What every request passes before its handler: the rate limit of its address, the concurrency limit of its address, the
+//! reading of its body, and then the concurrency limit of all work.
 //!
-//! The order is the promise. A body is read under a deadline of its own and *before* a place to work in is taken, so
-//! whoever dawdles over it keeps a place of his own address and nobody else's. Inside, an answer has a deadline too, and
-//! whatever goes wrong is told in the surface's own format. A body that came in one piece
-//! is passed on as that piece.
+//! The order is the promise. A body is read under a deadline of its own and *before* a permit to work is taken, so a
+//! caller who sends it slowly keeps a permit of their own address and nobody else's. Inside, an answer has a deadline
+//! too, and whatever goes wrong is told in the surface's own format. A body that came in one piece is passed on as that
+//! piece.
 
 use crate::{
     api::http::{
-        concurrency::{Callers, Place},
-        rate_limit::Rates,
-        surface::{Edge, Fault},
+        concurrency::{CallerConcurrency, ConcurrencyPermit},
+        rate_limit::{Counted, RateLimits},
+        surface::{Fault, RouteSurface},
     },
     domain::addresses::caller_prefix,
 };
@@ -24,9 +24,9 @@ use axum::{
 use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
-/// What one request may take up.
+/// The size and the times that bound one request.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::api) struct Allowed {
+pub(in crate::api) struct RequestLimits {
     /// The largest body, in bytes.
     pub(in crate::api) body: usize,
     /// How long all of it may take to come.
@@ -35,23 +35,23 @@ pub(in crate::api) struct Allowed {
     pub(in crate::api) answer_within: Duration,
 }
 
-/// Who asks, and how much of everything he takes up.
+/// The limits per caller: requests in a time, and requests at the same time.
 #[derive(Clone)]
-pub(in crate::api) struct Counting {
-    pub(in crate::api) rates: Arc<Rates>,
-    pub(in crate::api) callers: Arc<Callers>,
+pub(in crate::api) struct CallerLimits {
+    pub(in crate::api) rates: Arc<RateLimits>,
+    pub(in crate::api) concurrency: Arc<CallerConcurrency>,
 }
 
-/// One route's guard.
+/// The limits of one route.
 pub(in crate::api) struct Guard {
-    pub(in crate::api) edge: Edge,
+    pub(in crate::api) surface: RouteSurface,
     /// None where callers are not counted.
-    pub(in crate::api) counting: Option<Counting>,
-    /// Whether the route opens sessions.
-    pub(in crate::api) opens: bool,
-    /// Where work is done.
-    pub(in crate::api) places: Arc<Semaphore>,
-    pub(in crate::api) allowed: Allowed,
+    pub(in crate::api) callers: Option<CallerLimits>,
+    /// Which rate limit a `POST` of the route counts against.
+    pub(in crate::api) counted_as: Counted,
+    /// How many requests are worked on at once, over all callers.
+    pub(in crate::api) work: Arc<Semaphore>,
+    pub(in crate::api) limits: RequestLimits,
 }
 
 /// Why a request has no answer of its handler, and when to come back, in seconds.
@@ -67,29 +67,29 @@ impl From<Fault> for Refused {
 pub(in crate::api) async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     match guard.pass(request, next).await {
         Ok(response) => response,
-        Err(Refused(fault, retry_after)) => guard.edge.answer_in(fault, retry_after),
+        Err(Refused(fault, retry_after)) => guard.surface.refuse_until(fault, retry_after),
     }
 }
 
 impl Guard {
     async fn pass(&self, request: Request, next: Next) -> Result<Response, Refused> {
         let has_body = request.method() == Method::POST;
-        let _of_caller = self.admit(&request, has_body)?;
-        let mut timer = std::pin::pin!(tokio::time::sleep(self.allowed.body_within));
+        let _callers_permit = self.admit(&request, has_body)?;
+        let mut timer = std::pin::pin!(tokio::time::sleep(self.limits.body_within));
         let request = if has_body {
             let (head, body) = request.into_parts();
             let read = tokio::select! {
                 biased;
-                read = read(body, self.allowed.body) => read?,
-                () = timer.as_mut() => return Err(Fault::Dawdled.into()),
+                read = read(body, self.limits.body) => read?,
+                () = timer.as_mut() => return Err(Fault::BodyTimedOut.into()),
             };
             Request::from_parts(head, Body::from(read))
         } else {
             request
         };
-        let Ok(_place) = self.places.try_acquire() else { return Err(Fault::Overloaded.into()) };
-        // A new one, because a timer counts for nothing until somebody waits: most answers come sooner.
-        timer.set(tokio::time::sleep(self.allowed.answer_within));
+        let Ok(_work_permit) = self.work.try_acquire() else { return Err(Fault::Overloaded.into()) };
+        // A new one, because a timer costs nothing until it is waited for, and most answers come sooner.
+        timer.set(tokio::time::sleep(self.limits.answer_within));
         tokio::select! {
             biased;
             answer = next.run(request) => Ok(answer),
@@ -98,19 +98,20 @@ impl Guard {
     }
 
     /// Counts the request against its address.
-    fn admit(&self, request: &Request, has_body: bool) -> Result<Option<Place>, Refused> {
-        let Some(Counting { rates, callers }) = &self.counting else { return Ok(None) };
+    fn admit(&self, request: &Request, has_body: bool) -> Result<Option<ConcurrencyPermit>, Refused> {
+        let Some(CallerLimits { rates, concurrency }) = &self.callers else { return Ok(None) };
         let Some(caller) = rates.caller(request.extensions(), request.headers()).map(caller_prefix) else {
             return Ok(None);
         };
-        rates.take(caller, self.opens && has_body).map_err(|seconds| Refused(Fault::TooOften, Some(seconds)))?;
-        callers.admit(caller).map_err(|_| Refused(Fault::TooOften, Some(1)))
+        let counted_as = if has_body { self.counted_as } else { Counted::AsRequest };
+        rates.take(caller, counted_as).map_err(|seconds| Refused(Fault::TooOften, Some(seconds)))?;
+        concurrency.admit(caller).map_err(|_| Refused(Fault::TooOften, Some(1)))
     }
 }
 
 /// The whole body, of at most `most` bytes.
 async fn read(mut body: Body, most: usize) -> Result<Bytes, Fault> {
-    // What says that it is too large need not come.
+    // A body whose announced length is too large is not read.
     if usize::try_from(body.size_hint().lower()).map_or(true, |told| told > most) {
         return Err(Fault::TooLarge);
     }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 /// Locks that callers are spread over; a power of two.
 const SHARDS: usize = 32;
-/// Callers remembered per shard: 65,536 in all, in about 6 MiB.
+/// CallerConcurrency remembered per shard: 65,536 in all, in about 6 MiB.
 const CALLERS_PER_SHARD: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2_047);
 
 /// So many at once, and then one in every `interval`.
@@ -37,7 +37,7 @@ impl Rate {
         Some(Self { interval, burst: count })
     }
 
-    /// The same with another burst.
+    /// Replaces the burst, keeping the interval.
     #[must_use]
     pub const fn bursting(self, burst: u32) -> Self {
         Self { burst, ..self }
@@ -55,12 +55,12 @@ pub struct RateSettings {
     pub trusted_proxies: Vec<Addresses>,
 }
 
-/// Where a connection comes from; put into every request by whoever accepted it.
+/// The address a connection comes from; the server puts it into every request of that connection.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::api) struct Peer(pub(in crate::api) IpAddr);
 
 /// The buckets of one rate.
-struct Buckets {
+struct TokenBuckets {
     shards: Vec<Mutex<LruCache<u128, u64>>>,
     /// Nanoseconds.
     interval: u64,
@@ -69,7 +69,7 @@ struct Buckets {
     began: Instant,
 }
 
-impl Buckets {
+impl TokenBuckets {
     fn new(rate: Rate) -> Self {
         let interval = u64::try_from(rate.interval.as_nanos()).unwrap_or(u64::MAX).max(1);
         Self {
@@ -105,29 +105,38 @@ impl Buckets {
     }
 }
 
-/// All buckets of one API.
-pub(in crate::api) struct Rates {
-    requests: Option<Buckets>,
-    openings: Option<Buckets>,
+/// What a request counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::api) enum Counted {
+    /// A request.
+    AsRequest,
+    /// A request, and an opening of a session.
+    AsOpening,
+}
+
+/// All rate limits of one API.
+pub(in crate::api) struct RateLimits {
+    requests: Option<TokenBuckets>,
+    openings: Option<TokenBuckets>,
     trusted_proxies: Vec<Addresses>,
 }
 
-impl Rates {
+impl RateLimits {
     pub(in crate::api) fn new(settings: &RateSettings) -> Self {
         Self {
-            requests: settings.requests.map(Buckets::new),
-            openings: settings.openings.map(Buckets::new),
+            requests: settings.requests.map(TokenBuckets::new),
+            openings: settings.openings.map(TokenBuckets::new),
             trusted_proxies: settings.trusted_proxies.clone(),
         }
     }
 
     /// Whether anything is counted at all on a route.
-    pub(in crate::api) fn apply(&self, opens: bool) -> bool {
-        self.requests.is_some() || (opens && self.openings.is_some())
+    pub(in crate::api) fn apply(&self, counted_as: Counted) -> bool {
+        self.requests.is_some() || (counted_as == Counted::AsOpening && self.openings.is_some())
     }
 
-    /// Who asks: the connection's address, or what trusted proxies say it forwards for. Every proxy appends the address
-    /// that it saw, so what stands left of an address that is not trusted is a stranger's word.
+    /// The address of the caller: the connection's, or what trusted proxies say it forwards for. Every proxy appends the address
+    /// that it saw, so what stands left of an address that is not trusted is not believed.
     pub(in crate::api) fn caller(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
         let Peer(peer) = *extensions.get()?;
         let is_trusted = |address: &IpAddr| self.trusted_proxies.iter().any(|proxies| proxies.contain(*address));
@@ -145,13 +154,13 @@ impl Rates {
         Some(caller)
     }
 
-    /// Counts one request of this caller, or tells in how many seconds he may ask again.
-    pub(in crate::api) fn take(&self, caller: u128, opens: bool) -> Result<(), u64> {
+    /// Counts one request of this caller, or tells in how many seconds they may ask again.
+    pub(in crate::api) fn take(&self, caller: u128, counted_as: Counted) -> Result<(), u64> {
         if let Some(requests) = &self.requests {
             requests.take(caller)?;
         }
         match &self.openings {
-            Some(openings) if opens => openings.take(caller),
+            Some(openings) if counted_as == Counted::AsOpening => openings.take(caller),
             _ => Ok(()),
         }
     }
@@ -170,8 +179,8 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    fn buckets(count: u32, burst: u32) -> Buckets {
-        Buckets::new(Rate::per(count, Duration::from_secs(1)).expect("above zero").bursting(burst))
+    fn buckets(count: u32, burst: u32) -> TokenBuckets {
+        TokenBuckets::new(Rate::per(count, Duration::from_secs(1)).expect("above zero").bursting(burst))
     }
 
     #[test]
@@ -179,7 +188,7 @@ mod tests {
         let buckets = buckets(2, 3);
         let taken = (0..5).filter(|_| buckets.take_at(1, 0).is_ok()).count();
         assert_eq!((taken, buckets.take_at(1, 0)), (3, Err(1)));
-        assert_eq!(buckets.take_at(2, 0), Ok(()), "another caller has his own");
+        assert_eq!(buckets.take_at(2, 0), Ok(()), "another caller has a bucket of their own");
         assert_eq!(buckets.take_at(1, SECOND / 2), Ok(()));
         assert_eq!(buckets.take_at(1, SECOND / 2), Err(1));
         let later = (0..5).filter(|_| buckets.take_at(1, 60 * SECOND).is_ok()).count();
@@ -199,7 +208,7 @@ mod tests {
 
     fn caller(trusted: &[&str], peer: &str, forwarded: &[&str]) -> String {
         let trusted_proxies = trusted.iter().map(|text| text.parse().expect("a network")).collect();
-        let rates = Rates::new(&RateSettings { trusted_proxies, ..RateSettings::default() });
+        let rates = RateLimits::new(&RateSettings { trusted_proxies, ..RateSettings::default() });
         let mut request = Request::new(Body::empty());
         request.extensions_mut().insert(Peer(peer.parse().expect("an address")));
         for value in forwarded {

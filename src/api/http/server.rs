@@ -1,13 +1,13 @@
-//! Serving a router: connections are counted, and may not dawdle over a request's headers or over taking an answer.
+//! Serving a router: connections are counted, and have deadlines for sending a request's headers and for taking an answer.
 //!
 //! `axum::serve` has neither a bound on connections nor these deadlines, and a caller who opens many and sends (or takes)
 //! nothing would cost memory without end. What a request may cost after its headers is the router's matter.
 
 use crate::{
     api::http::{
-        concurrency::{Callers, Place, TooMany},
+        concurrency::{CallerConcurrency, ConcurrencyPermit, TooMany},
         rate_limit::Peer,
-        write_timeout::Impatient,
+        write_timeout::WriteTimeout,
     },
     domain::addresses::{Addresses, caller_prefix},
 };
@@ -26,7 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 /// How long the server waits after the system refused it a connection, most likely for want of file descriptors.
-const BREATH: Duration = Duration::from_millis(200);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// How connections are treated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,26 +46,26 @@ pub struct ServerSettings {
 /// Serves until `stop`, then ends connections after the requests they carry, and returns when all have ended.
 pub async fn serve(listener: TcpListener, router: Router, settings: ServerSettings, stop: CancellationToken) {
     let slots = Arc::new(Semaphore::new(settings.connections.unwrap_or(Semaphore::MAX_PERMITS)));
-    let callers = Callers::new(settings.connections_per_ip);
+    let callers = CallerConcurrency::new(settings.connections_per_ip);
     let connections = TaskTracker::new();
     loop {
         let next = async {
-            // A slot first, so that what has none waits outside.
+            // A slot first, so that a connection without one waits in the system's queue.
             let slot = Arc::clone(&slots).acquire_owned().await;
             (slot, accept(&listener).await)
         };
         let Some((slot, (stream, peer))) = stop.run_until_cancelled(next).await else { break };
-        let Ok(place) = admit(&callers, peer, &settings) else {
+        let Ok(permit) = admit(&callers, peer, &settings) else {
             // Dropped: the caller has too many already.
             tracing::debug!("a connection was closed: too many from one address");
             continue;
         };
         // Answers are small and waited for.
         let _ = stream.set_nodelay(true);
-        let stream = Impatient::new(stream, settings.write_timeout);
+        let stream = WriteTimeout::new(stream, settings.write_timeout);
         let (router, timeout, stop) = (router.clone(), settings.header_timeout, stop.clone());
         connections.spawn(async move {
-            let _held = (slot, place);
+            let _held = (slot, permit);
             connection(stream, peer, router, timeout, stop).await;
         });
     }
@@ -82,7 +82,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "no connection can be accepted");
-                tokio::time::sleep(BREATH).await;
+                tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
@@ -94,7 +94,7 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 }
 
 async fn connection(
-    stream: Impatient,
+    stream: WriteTimeout,
     peer: IpAddr,
     router: Router,
     header_timeout: Option<Duration>,
@@ -117,13 +117,17 @@ async fn connection(
         }
     };
     if let Err(error) = ended {
-        // A caller who hung up, dawdled or spoke something else than HTTP.
+        // The caller hung up, was too slow or spoke something else than HTTP.
         tracing::debug!(%error, "a connection ended early");
     }
 }
 
-/// A place for one more connection of this address, where its connections are counted.
-fn admit(callers: &Arc<Callers>, peer: IpAddr, settings: &ServerSettings) -> Result<Option<Place>, TooMany> {
+/// Takes a permit for one more connection of this address; `None` where its connections are not counted.
+fn admit(
+    callers: &Arc<CallerConcurrency>,
+    peer: IpAddr,
+    settings: &ServerSettings,
+) -> Result<Option<ConcurrencyPermit>, TooMany> {
     if settings.trusted_proxies.iter().any(|proxies| proxies.contain(peer)) {
         return Ok(None);
     }

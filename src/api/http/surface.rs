@@ -1,8 +1,8 @@
-//! What the edge itself says no to, in the words of each surface: bodies that cannot be read, overload, a missed
+//! What is refused before a use case is asked, in the words of each surface: bodies that cannot be read, overload, a missed
 //! deadline, a panic, a wrong method or path.
 
 use crate::{
-    api::error::{OpenFailure, PayFailure},
+    api::error::{PayFailure, SessionFailure},
     domain::reason::{PayReason, SessionReason},
 };
 use axum::{
@@ -25,9 +25,9 @@ pub(in crate::api) enum Surface {
     Plain,
 }
 
-/// A surface, and the network to name where a request's own spelling is not known.
+/// The surface of a route, and the network to name where a request's own spelling is not known.
 #[derive(Clone, Debug)]
-pub(in crate::api) struct Edge {
+pub(in crate::api) struct RouteSurface {
     pub(in crate::api) surface: Surface,
     pub(in crate::api) network: Arc<str>,
 }
@@ -40,7 +40,7 @@ pub(in crate::api) enum Fault {
     /// The body broke off.
     BrokenOff,
     /// The body did not come in time.
-    Dawdled,
+    BodyTimedOut,
     /// Too many requests from one address.
     TooOften,
     /// Too many requests at once.
@@ -60,7 +60,7 @@ impl Fault {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BrokenOff => StatusCode::BAD_REQUEST,
-            Self::Dawdled => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
@@ -69,24 +69,41 @@ impl Fault {
         }
     }
 
-    const fn reasons(self) -> (PayReason, SessionReason) {
+    /// The reason on `/verify` and `/settle`.
+    const fn pay_reason(self) -> PayReason {
         match self {
-            Self::TooLarge => (PayReason::BadRequest, SessionReason::BodyTooLarge),
-            Self::BrokenOff | Self::Dawdled | Self::WrongMethod | Self::NoSuchRoute => {
-                (PayReason::BadRequest, SessionReason::BadRequest)
+            Self::TooLarge | Self::BrokenOff | Self::BodyTimedOut | Self::WrongMethod | Self::NoSuchRoute => {
+                PayReason::BadRequest
             }
-            Self::TooOften => (PayReason::TooManyRequests, SessionReason::TooManyRequests),
-            Self::Overloaded => (PayReason::Overloaded, SessionReason::Overloaded),
-            Self::TimedOut | Self::Panicked => (PayReason::InternalError, SessionReason::InternalError),
+            Self::TooOften => PayReason::TooManyRequests,
+            Self::Overloaded => PayReason::Overloaded,
+            Self::TimedOut | Self::Panicked => PayReason::InternalError,
         }
     }
 
-    /// The word where no reason exists.
-    const fn word(self) -> &'static str {
+    /// The reason on `/sessions` and below.
+    const fn session_reason(self) -> SessionReason {
+        match self {
+            Self::TooLarge => SessionReason::BodyTooLarge,
+            Self::BrokenOff | Self::BodyTimedOut | Self::WrongMethod | Self::NoSuchRoute => SessionReason::BadRequest,
+            Self::TooOften => SessionReason::TooManyRequests,
+            Self::Overloaded => SessionReason::Overloaded,
+            Self::TimedOut | Self::Panicked => SessionReason::InternalError,
+        }
+    }
+
+    /// The word on routes whose refusals have no closed list of reasons.
+    const fn plain_word(self) -> &'static str {
         match self {
             Self::WrongMethod => "method_not_allowed",
             Self::NoSuchRoute => "not_found",
-            other => other.reasons().1.word(),
+            Self::TooLarge
+            | Self::BrokenOff
+            | Self::BodyTimedOut
+            | Self::TooOften
+            | Self::Overloaded
+            | Self::TimedOut
+            | Self::Panicked => self.session_reason().word(),
         }
     }
 
@@ -94,7 +111,7 @@ impl Fault {
         match self {
             Self::TooLarge => "The body is larger than this route reads.",
             Self::BrokenOff => "The body ended early.",
-            Self::Dawdled => "The body did not come in time.",
+            Self::BodyTimedOut => "The body did not come in time.",
             Self::TooOften => "Too many requests from this address; repeat after Retry-After.",
             Self::Overloaded => "Too many requests at once; repeat in a moment.",
             Self::TimedOut => "No answer in time. What was accepted stays accepted: repeat with the same nonce.",
@@ -103,30 +120,34 @@ impl Fault {
             Self::NoSuchRoute => "No such route; see docs/openapi.json.",
         }
     }
+
+    fn log(self) {
+        match self {
+            Self::TooOften => tracing::debug!("request refused: too many from one address"),
+            Self::BodyTimedOut => tracing::debug!("request refused: its body did not come in time"),
+            Self::Overloaded => tracing::warn!("request shed: too many at once"),
+            Self::TimedOut => tracing::error!("request dropped at its deadline"),
+            Self::Panicked => tracing::error!("a request panicked"),
+            Self::TooLarge | Self::BrokenOff | Self::WrongMethod | Self::NoSuchRoute => {}
+        }
+    }
 }
 
-impl Edge {
-    /// The fault in this surface's format.
-    pub(in crate::api) fn answer(&self, fault: Fault) -> Response {
-        self.answer_in(fault, None)
+impl RouteSurface {
+    /// Answers a fault in this surface's format.
+    pub(in crate::api) fn refuse(&self, fault: Fault) -> Response {
+        self.refuse_until(fault, None)
     }
 
-    /// The same, and when to come back, in seconds.
-    pub(in crate::api) fn answer_in(&self, fault: Fault, retry_after: Option<u64>) -> Response {
-        match fault {
-            Fault::TooOften => tracing::debug!("request refused: too many from one address"),
-            Fault::Dawdled => tracing::debug!("request refused: its body did not come in time"),
-            Fault::Overloaded => tracing::warn!("request shed: too many at once"),
-            Fault::TimedOut => tracing::error!("request dropped at its deadline"),
-            Fault::Panicked => tracing::error!("a request panicked"),
-            Fault::TooLarge | Fault::BrokenOff | Fault::WrongMethod | Fault::NoSuchRoute => {}
-        }
+    /// Answers a fault in this surface's format, and says when to come back, in seconds.
+    pub(in crate::api) fn refuse_until(&self, fault: Fault, retry_after: Option<u64>) -> Response {
+        fault.log();
         match self.surface {
             Surface::Verify => pay_failure(fault, &self.network).again_in(retry_after).verify_answer(),
             Surface::Settle => pay_failure(fault, &self.network).again_in(retry_after).settle_answer(),
-            Surface::Sessions => open_failure(fault).again_in(retry_after).answer(),
+            Surface::Sessions => session_failure(fault).again_in(retry_after).answer(),
             Surface::Plain => {
-                let body = serde_json::json!({"error": fault.word(), "message": fault.meaning()});
+                let body = serde_json::json!({"error": fault.plain_word(), "message": fault.meaning()});
                 crate::api::error::with_retry(fault.status(), retry_after, Json(body).into_response())
             }
         }
@@ -135,10 +156,10 @@ impl Edge {
 
 /// A fault on `/verify` or `/settle`.
 pub(in crate::api) fn pay_failure(fault: Fault, network: &str) -> PayFailure {
-    PayFailure::new(fault.reasons().0, fault.meaning(), network).with_status(fault.status())
+    PayFailure::new(fault.pay_reason(), fault.meaning(), network).with_status(fault.status())
 }
 
 /// A fault on `/sessions`.
-pub(in crate::api) fn open_failure(fault: Fault) -> OpenFailure {
-    OpenFailure::new(fault.reasons().1, fault.meaning()).with_status(fault.status())
+pub(in crate::api) fn session_failure(fault: Fault) -> SessionFailure {
+    SessionFailure::new(fault.session_reason(), fault.meaning()).with_status(fault.status())
 }

@@ -3,10 +3,11 @@
 use crate::api::{
     behind, error,
     http::{
-        guard::{Allowed, Guard},
-        surface::{Edge, Surface},
+        guard::{Guard, RequestLimits},
+        rate_limit::Counted,
+        surface::{RouteSurface, Surface},
     },
-    open_status, pay_status,
+    pay_status, session_status,
 };
 use axum::{
     Router,
@@ -21,15 +22,20 @@ use tower::ServiceExt as _;
 
 const SURFACES: [Surface; 4] = [Surface::Verify, Surface::Settle, Surface::Sessions, Surface::Plain];
 
-fn edge(surface: Surface) -> Edge {
-    Edge { surface, network: "solana:devnet".into() }
+fn route_surface(surface: Surface) -> RouteSurface {
+    RouteSurface { surface, network: "solana:devnet".into() }
 }
 
 fn serving(service: MethodRouter, surface: Surface, concurrent: usize, deadline: Duration) -> Router {
-    let allowed = Allowed { body: 1_024, body_within: Duration::from_secs(5), answer_within: deadline };
-    let places = Arc::new(Semaphore::new(concurrent));
-    Router::new()
-        .route("/x", behind(service, Guard { edge: edge(surface), counting: None, opens: false, places, allowed }))
+    let limits = RequestLimits { body: 1_024, body_within: Duration::from_secs(5), answer_within: deadline };
+    let work = Arc::new(Semaphore::new(concurrent));
+    Router::new().route(
+        "/x",
+        behind(
+            service,
+            Guard { surface: route_surface(surface), callers: None, counted_as: Counted::AsRequest, work, limits },
+        ),
+    )
 }
 
 async fn ask(router: &Router, method: &str) -> (StatusCode, axum::http::HeaderMap, Value) {
@@ -83,7 +89,7 @@ async fn a_missed_deadline_answers_typed_json_and_asks_to_come_back() {
 }
 
 #[tokio::test]
-async fn too_many_at_once_are_shed_and_room_comes_back() {
+async fn too_many_at_once_are_shed_and_the_next_is_served() {
     for surface in SURFACES {
         let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let route = get({
@@ -127,7 +133,7 @@ async fn another_method_answers_typed_json_and_names_the_right_one() {
 fn every_reason_that_asks_to_come_back_says_when() {
     use crate::domain::reason::{PayReason, SessionReason};
     let statuses = PayReason::ALL.iter().map(|&reason| (reason.retry(), pay_status(reason)));
-    let statuses = statuses.chain(SessionReason::ALL.iter().map(|&reason| (reason.retry(), open_status(reason))));
+    let statuses = statuses.chain(SessionReason::ALL.iter().map(|&reason| (reason.retry(), session_status(reason))));
     for (retry, status) in statuses {
         let answer = error::with_retry(status, None, axum::response::Response::default());
         let backpressure = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);

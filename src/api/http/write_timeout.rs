@@ -1,5 +1,5 @@
-//! A connection whose writes may not stall: a caller who asks and never reads what he is told would keep his connection's
-//! place for ever.
+//! A deadline for stalled writes: a caller who asks and never reads the answer would keep their connection's permit for
+//! ever.
 //!
 //! A timer runs only while the system takes nothing more, which for answers that are read is never.
 
@@ -16,20 +16,20 @@ use tokio::{
     time::Sleep,
 };
 
-/// A caller's connection.
-pub(super) struct Impatient {
+/// A caller's connection, which fails when a write stalls for too long.
+pub(super) struct WriteTimeout {
     stream: TcpStream,
     /// How long a write may take nothing; none for ever.
     patience: Option<Duration>,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Impatient {
+impl WriteTimeout {
     pub(super) const fn new(stream: TcpStream, patience: Option<Duration>) -> Self {
         Self { stream, patience, stalled: None }
     }
 
-    /// What a write came to: an error once it has stalled for too long.
+    /// The result of a write, or an error once it has stalled for too long.
     fn judge<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;
@@ -41,13 +41,13 @@ impl Impatient {
     }
 }
 
-impl AsyncRead for Impatient {
+impl AsyncRead for WriteTimeout {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Impatient {
+impl AsyncWrite for WriteTimeout {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.judge(cx, written)

@@ -7,11 +7,8 @@
 use crate::{
     api::{
         App,
-        error::OpenFailure,
-        sessions::{
-            named_session,
-            signed_read::{ReadQuery, read_request},
-        },
+        error::SessionFailure,
+        sessions::{SessionPath, SignedRead},
     },
     domain::{
         addresses::caller_prefix,
@@ -24,10 +21,7 @@ use crate::{
     wire::payments::EventBody,
 };
 use axum::{
-    extract::{
-        Path, Query, State,
-        rejection::{PathRejection, QueryRejection},
-    },
+    extract::{Query, State, rejection::QueryRejection},
     http::{Extensions, HeaderMap},
     response::{
         IntoResponse as _, Response,
@@ -53,38 +47,21 @@ pub(in crate::api) struct AfterQuery {
 /// Listens to a session.
 pub(in crate::api) async fn listen(
     State(app): State<App>,
-    id: Result<Path<String>, PathRejection>,
-    read: Result<Query<ReadQuery>, QueryRejection>,
+    SessionPath(session): SessionPath,
+    SignedRead(read): SignedRead,
     after: Result<Query<AfterQuery>, QueryRejection>,
     extensions: Extensions,
     headers: HeaderMap,
-) -> Response {
+) -> Result<Response, SessionFailure> {
     let address = app.rates.caller(&extensions, &headers).map(caller_prefix);
-    match begin(&app, id, read, after, &headers, address).await {
-        Ok(listener) => {
-            let alive = KeepAlive::new().interval(HEARTBEAT);
-            Sse::new(listener.stream()).keep_alive(alive).into_response()
-        }
-        Err(failure) => failure.answer(),
-    }
-}
-
-async fn begin(
-    app: &App,
-    id: Result<Path<String>, PathRejection>,
-    read: Result<Query<ReadQuery>, QueryRejection>,
-    after: Result<Query<AfterQuery>, QueryRejection>,
-    headers: &HeaderMap,
-    address: Option<u128>,
-) -> Result<Listener, OpenFailure> {
-    let session = named_session(id)?;
-    let read = read_request(read, headers)?;
-    let malformed = |_| OpenFailure::new(SessionReason::BadRequest, "The query cannot be read.");
+    let malformed = |_| SessionFailure::new(SessionReason::BadRequest, "The query cannot be read.");
     let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or_default().to_owned());
     let after = header.or(after.map_err(malformed)?.0.after);
     let begun = app.facilitator.listen(session, read, after.as_deref(), address).await;
-    let begun = begun.map_err(OpenFailure::of_use_case)?;
-    Ok(Listener { facilitator: Arc::clone(&app.facilitator), session, begun, ready: VecDeque::new(), over: false })
+    let begun = begun.map_err(SessionFailure::of_use_case)?;
+    let facilitator = Arc::clone(&app.facilitator);
+    let listener = Listener { facilitator, session, begun, ready: VecDeque::new(), over: false };
+    Ok(Sse::new(listener.stream()).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response())
 }
 
 /// One stream.
@@ -127,7 +104,7 @@ impl Listener {
         for (position, happened) in history.events {
             // Nothing comes after these two; a repeated look at a session that ended earlier ends at its first rest.
             self.over |= matches!(happened, Happened::State(SessionState::Closed | SessionState::Rejected(_)));
-            let (name, body) = told(happened);
+            let (name, body) = named_body(happened);
             let id = self.facilitator.event_id(self.session, position);
             self.ready.extend(event(name, &body).map(|event| event.id(id)));
         }
@@ -158,7 +135,7 @@ fn ids(payments: &[HoldId]) -> Vec<String> {
 }
 
 /// The event's name and body.
-fn told(happened: Happened) -> (&'static str, EventBody) {
+fn named_body(happened: Happened) -> (&'static str, EventBody) {
     let nothing = EventBody::default();
     match happened {
         Happened::Accepted { payment, amount, deferred, at } => (

@@ -3,38 +3,22 @@
 use crate::{
     api::{
         App,
-        error::OpenFailure,
+        error::SessionFailure,
         http::body::{self, Body},
-        sessions::{named_session, view},
+        sessions::{Amounts, SessionPath, view},
     },
-    domain::session::Session,
-    facilitator::Backing,
+    wire::session::SessionView,
 };
-use axum::{
-    Json,
-    extract::{Path, State, rejection::PathRejection},
-    response::{IntoResponse as _, Response},
-};
+use axum::{Json, extract::State};
 
 /// Takes a payer's attested balance. Needs no signature of its own: the attestation is the Covalidator's, and a true
 /// balance hurts nobody. So the answer tells no amounts.
 pub(in crate::api) async fn prove(
     State(app): State<App>,
-    id: Result<Path<String>, PathRejection>,
+    SessionPath(id): SessionPath,
     body: Body,
-) -> Response {
-    match ask(&app, id, body).await {
-        Ok((session, backing)) => Json(view(&session, false, backing)).into_response(),
-        Err(failure) => failure.answer(),
-    }
-}
-
-async fn ask(
-    app: &App,
-    id: Result<Path<String>, PathRejection>,
-    body: Body,
-) -> Result<(Session, Backing), OpenFailure> {
-    let id = named_session(id)?;
+) -> Result<Json<SessionView>, SessionFailure> {
     let proof = body::funding_proof(body)?;
-    app.facilitator.prove_funding(id, &proof).await.map_err(OpenFailure::of_use_case)
+    let (session, backing) = app.facilitator.prove_funding(id, &proof).await.map_err(SessionFailure::of_use_case)?;
+    Ok(Json(view(&session, Amounts::Hidden, backing)))
 }

@@ -3,36 +3,29 @@
 use crate::{
     api::{
         App,
-        error::OpenFailure,
+        error::SessionFailure,
         http::body::{self, Body},
-        sessions::view,
+        sessions::{Amounts, view},
     },
-    domain::session::Session,
-    facilitator::{ApproveSource, Backing, OpenRequest},
-    wire::opening::{Approve, Opening},
+    facilitator::{ApproveSource, OpenRequest},
+    wire::{
+        opening::{Approve, Opening},
+        session::SessionView,
+    },
 };
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
+use axum::{Json, extract::State, http::StatusCode};
 
 /// Opens a session; 201 with amounts, because the request carries the user's signature over the cap.
-pub(in crate::api) async fn open(State(app): State<App>, body: Body) -> Response {
-    match ask(&app, body).await {
-        Ok((session, backing)) => (StatusCode::CREATED, Json(view(&session, true, backing))).into_response(),
-        Err(failure) => failure.answer(),
-    }
-}
-
-async fn ask(app: &App, body: Body) -> Result<(Session, Backing), OpenFailure> {
+pub(in crate::api) async fn open(
+    State(app): State<App>,
+    body: Body,
+) -> Result<(StatusCode, Json<SessionView>), SessionFailure> {
     let request = request(body::opening(body)?);
-    let session = app.facilitator.open_session(request).await.map_err(OpenFailure::of_use_case)?;
+    let session = app.facilitator.open_session(request).await.map_err(SessionFailure::of_use_case)?;
     tracing::Span::current().record("session", session.id.log_hash());
     tracing::info!("session opened");
-    let backing = app.facilitator.backing(&session).await.map_err(OpenFailure::of_use_case)?;
-    Ok((session, backing))
+    let backing = app.facilitator.backing(&session).await.map_err(SessionFailure::of_use_case)?;
+    Ok((StatusCode::CREATED, Json(view(&session, Amounts::Shown, backing))))
 }
 
 fn request(opening: Opening) -> OpenRequest {

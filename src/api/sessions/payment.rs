@@ -1,52 +1,25 @@
-//! `GET /sessions/{id}/payments/{payment}`: shows what became of a payment, named by its nonce or its id.
+//! `GET /sessions/{id}/payments/{payment}`: shows what became of a payment.
 
 use crate::{
     api::{
         App,
-        error::OpenFailure,
-        sessions::{
-            session_id,
-            signed_read::{ReadQuery, read_request},
-        },
+        error::SessionFailure,
+        sessions::{PaymentPath, SignedRead},
     },
-    domain::{hold::HoldState, reason::SessionReason},
+    domain::hold::HoldState,
     facilitator::PaymentRecord,
     wire::payments::PaymentView,
 };
-use axum::{
-    Json,
-    extract::{
-        Path, Query, State,
-        rejection::{PathRejection, QueryRejection},
-    },
-    http::HeaderMap,
-    response::{IntoResponse as _, Response},
-};
+use axum::{Json, extract::State};
 
-/// What became of a payment.
+/// Shows what became of a payment.
 pub(in crate::api) async fn show(
     State(app): State<App>,
-    names: Result<Path<(String, String)>, PathRejection>,
-    query: Result<Query<ReadQuery>, QueryRejection>,
-    headers: HeaderMap,
-) -> Response {
-    match look(&app, names, query, &headers).await {
-        Ok(record) => Json(payment_view(&record)).into_response(),
-        Err(failure) => failure.answer(),
-    }
-}
-
-async fn look(
-    app: &App,
-    names: Result<Path<(String, String)>, PathRejection>,
-    query: Result<Query<ReadQuery>, QueryRejection>,
-    headers: &HeaderMap,
-) -> Result<PaymentRecord, OpenFailure> {
-    let none = |reason: SessionReason| OpenFailure::new(reason, reason.meaning());
-    let Path((session, payment)) = names.map_err(|_| none(SessionReason::SessionNotFound))?;
-    let session = session_id(&session)?;
-    let read = read_request(query, headers)?;
-    app.facilitator.payment(session, &payment, read).await.map_err(OpenFailure::of_use_case)
+    PaymentPath { session, payment }: PaymentPath,
+    SignedRead(read): SignedRead,
+) -> Result<Json<PaymentView>, SessionFailure> {
+    let record = app.facilitator.payment(session, &payment, read).await.map_err(SessionFailure::of_use_case)?;
+    Ok(Json(payment_view(&record)))
 }
 
 fn payment_view(record: &PaymentRecord) -> PaymentView {

@@ -6,9 +6,18 @@ use crate::{
     wire::session::SessionView,
 };
 
+/// Whether an answer tells amounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Amounts {
+    /// The reader has proved that they may know them.
+    Shown,
+    /// Anybody may read the answer.
+    Hidden,
+}
+
 /// A session as its reader may see it: never the intent, never a signature of it.
-pub(super) fn view(session: &Session, amounts: bool, backing: Backing) -> SessionView {
-    let told = |amount: crate::domain::amount::Amount| amounts.then(|| amount.to_string());
+pub(super) fn view(session: &Session, amounts: Amounts, backing: Backing) -> SessionView {
+    let shown = |amount: crate::domain::amount::Amount| (amounts == Amounts::Shown).then(|| amount.to_string());
     let rejected = match session.state {
         SessionState::Rejected(reason) => Some(reason.word().to_owned()),
         SessionState::Opening
@@ -25,11 +34,11 @@ pub(super) fn view(session: &Session, amounts: bool, backing: Backing) -> Sessio
         spender: session.intent.spender.to_string(),
         asset: session.intent.asset.to_string(),
         recipient: session.intent.recipient.to_string(),
-        cap: told(session.intent.cap),
-        spent: told(session.spent()),
-        captured: told(session.captured),
-        held: told(session.held),
-        remaining: told(session.remaining()),
+        cap: shown(session.intent.cap),
+        spent: shown(session.spent()),
+        captured: shown(session.captured),
+        held: shown(session.held),
+        remaining: shown(session.remaining()),
         expiration_unix: session.intent.expires_at,
         network: session.intent.network.clone(),
         approve_tx_signature: session.approve.map(|signature| signature.to_string()),

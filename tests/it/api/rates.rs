@@ -103,7 +103,7 @@ async fn r18_one_address_opens_so_many_sessions_and_no_more() {
     assert_eq!(served.ask("GET", path, None).await.status, 404);
 }
 
-/// Guard: `caller` in `api/rates.rs`.
+/// Guard: `RateLimits::caller`.
 #[tokio::test]
 async fn a_stranger_cannot_borrow_addresses_and_a_trusted_proxy_lends_them() {
     let rates = RateSettings { requests: rare(1), ..RateSettings::default() };
@@ -118,9 +118,9 @@ async fn a_stranger_cannot_borrow_addresses_and_a_trusted_proxy_lends_them() {
     assert_eq!(proxied.ask("GET", "/supported", Some("1.2.3.4, 9.9.9.1")).await.status, 429);
 }
 
-/// Guard: `header_read_timeout` in `api/server.rs`.
+/// Guard: `header_read_timeout` in `api/http/server.rs`.
 #[tokio::test]
-async fn who_dawdles_over_headers_is_hung_up_on() {
+async fn a_caller_who_sends_headers_slowly_is_hung_up_on() {
     let server = ServerSettings { header_timeout: Some(Duration::from_millis(200)), ..ServerSettings::default() };
     let served = Served::start(RateSettings::default(), server).await;
     let mut slow = served.connect().await;
@@ -133,7 +133,7 @@ async fn who_dawdles_over_headers_is_hung_up_on() {
     assert_eq!(served.ask("GET", "/health", None).await.status, 200);
 }
 
-/// Guard: the slots in `api/server.rs`.
+/// Guard: the slots in `api/http/server.rs`.
 #[tokio::test]
 async fn more_connections_than_there_are_places_wait_until_one_ends() {
     let server = ServerSettings { connections: Some(1), ..ServerSettings::default() };
