@@ -15,7 +15,7 @@ use crate::{
         ChainError,
         node::{Node, Question},
         pool::Pool,
-        sightings::{Level, Seen},
+        signature_statuses::{Level, Seen},
         statuses,
     },
     domain::settlement::{AbsenceProof, Attempt},
@@ -114,7 +114,7 @@ fn verdict(told: Vec<Testimony>) -> Result<History, ChainError> {
     }
 }
 
-/// Of two sightings the one to act upon: identical bytes have one outcome, so two that differ mean that an endpoint is
+/// Of two statuses the one to act upon: identical bytes have one outcome, so two that differ mean that an endpoint is
 /// wrong, and an error would give money back or have it sent again.
 fn surer(before: Option<Seen>, seen: Seen) -> Seen {
     let weight = |seen: &Seen| (seen.error.is_none(), seen.level);

@@ -6,7 +6,8 @@ use crate::{
         absence::{History, search},
         pool::Pool,
         refresher::Blockhashes,
-        sightings::{Level, Seen, Sighting, Sightings},
+        signature_statuses::{Level, Seen, SignatureStatus, SignatureStatuses},
+        statuses::landed,
     },
     domain::settlement::{Attempt, Observation},
 };
@@ -17,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 pub(super) struct Observer<'a> {
     pub(super) pool: &'a Pool,
     pub(super) blockhashes: &'a Blockhashes,
-    pub(super) sightings: &'a Sightings,
+    pub(super) statuses: &'a SignatureStatuses,
 }
 
 impl Observer<'_> {
@@ -39,27 +40,27 @@ impl Observer<'_> {
         // No notice will be pushed of what can no longer land.
         let dead = self.blockhashes.known_height().is_some_and(|height| height > attempt.last_valid_block_height);
         let ask_after = if dead { Duration::ZERO } else { patience };
-        let mut sightings = self.sightings.watch((attempt.signature, want), ask_after);
+        let mut updates = self.statuses.watch((attempt.signature, want), ask_after);
         let mut was_seen = want == Commitment::Finalized;
         loop {
-            let sighting = sightings.borrow_and_update().clone();
-            if let Some(observation) = reached(sighting.seen.as_ref(), want.into()) {
+            let status = updates.borrow_and_update().clone();
+            if let Some(observation) = reached(status.seen.as_ref(), want.into()) {
                 return observation;
             }
-            if sighting.answers > 0 && sighting.seen.is_none() {
+            if status.answers > 0 && status.seen.is_none() {
                 if let Some(observation) = self.past_its_life(attempt, want).await {
                     return observation;
                 }
-                if was_seen && self.at_the_deadline(attempt, &sighting).await == Observation::Pending {
+                if was_seen && self.at_the_deadline(attempt, &status).await == Observation::Pending {
                     return Observation::Pending;
                 }
             }
-            was_seen |= sighting.seen.is_some();
-            let deadline = begun + if sighting.answers > 0 { patience } else { patience.max(self.pool.timeout()) };
-            match timeout_at(deadline, sightings.changed()).await {
+            was_seen |= status.seen.is_some();
+            let deadline = begun + if status.answers > 0 { patience } else { patience.max(self.pool.timeout()) };
+            match timeout_at(deadline, updates.changed()).await {
                 Ok(Ok(())) => {}
                 // The second cannot happen: a sender lives as long as its receivers.
-                Err(_) | Ok(Err(_)) => return self.at_the_deadline(attempt, &sighting).await,
+                Err(_) | Ok(Err(_)) => return self.at_the_deadline(attempt, &status).await,
             }
         }
     }
@@ -81,11 +82,11 @@ impl Observer<'_> {
         }
     }
 
-    async fn at_the_deadline(&self, attempt: &Attempt, sighting: &Sighting) -> Observation {
-        if let Some(seen) = sighting.seen.as_ref().filter(|seen| seen.level >= Level::Confirmed) {
+    async fn at_the_deadline(&self, attempt: &Attempt, status: &SignatureStatus) -> Observation {
+        if let Some(seen) = status.seen.as_ref().filter(|seen| seen.level >= Level::Confirmed) {
             return landed(seen);
         }
-        if sighting.answers == 0 {
+        if status.answers == 0 {
             return Observation::Unknown;
         }
         match self.blockhashes.height().await {
@@ -98,12 +99,4 @@ impl Observer<'_> {
 /// The observation, if it is as sure as wanted.
 fn reached(seen: Option<&Seen>, want: Level) -> Option<Observation> {
     seen.filter(|seen| seen.level >= want).map(landed)
-}
-
-pub(super) fn landed(seen: &Seen) -> Observation {
-    let (slot, finalised) = (seen.slot, seen.level == Level::Finalized);
-    match seen.error.clone() {
-        None => Observation::Landed { slot, finalised },
-        Some(error) => Observation::Failed { slot, finalised, error },
-    }
 }

@@ -22,7 +22,7 @@ const MOST_FAILURES: u32 = 30;
 const TOLERATED_LAG: u64 = 10;
 /// What each further slot costs.
 const SLOT: Duration = Duration::from_millis(400);
-/// What it costs to have failed a moment ago, or to have asked for rest: such an endpoint is a last resort.
+/// What it costs to have failed a moment ago, or to have asked to be left alone: such an endpoint is a last resort.
 const LAST_RESORT: Duration = Duration::from_mins(1);
 /// After "too many requests" without a time to wait, and after a failure; doubled with every one in a row.
 const SHORTEST_REST: Duration = Duration::from_millis(500);
@@ -84,7 +84,7 @@ pub struct EndpointHealth {
     /// Slots behind the best one, when they were last compared.
     pub behind: u64,
     /// How long it still wants to be left alone.
-    pub rest: Option<Duration>,
+    pub backoff: Option<Duration>,
 }
 
 impl fmt::Display for EndpointHealth {
@@ -96,8 +96,8 @@ impl fmt::Display for EndpointHealth {
         if self.behind > 0 {
             write!(f, ", {} slots behind", self.behind)?;
         }
-        if let Some(rest) = self.rest {
-            write!(f, ", for {} s", rest.as_secs() + 1)?;
+        if let Some(backoff) = self.backoff {
+            write!(f, ", for {} s", backoff.as_secs() + 1)?;
         }
         Ok(())
     }
@@ -153,8 +153,8 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It answered after `took`, whatever it said. Nobody asks it while it rests, so what is answered then was asked
-    /// before it wanted to rest, and ends no rest.
+    /// It answered after `took`, whatever it said. It is not asked meanwhile, so what is answered then was asked
+    /// before it asked to be left alone, and does not end that.
     pub(super) fn answered(&self, took: Duration, now: Instant) {
         let mut seen = self.lock();
         seen.latency = Some(seen.latency.map_or(took, |before| (before * 7 + took) / 8));
@@ -220,9 +220,9 @@ impl Health {
     }
 
     /// How long it still has to be left alone.
-    pub(super) fn rest(&self, now: Instant) -> Option<Duration> {
+    pub(super) fn backoff(&self, now: Instant) -> Option<Duration> {
         let until = self.lock().rests_until?;
-        Some(until.saturating_duration_since(now)).filter(|rest| !rest.is_zero())
+        Some(until.saturating_duration_since(now)).filter(|backoff| !backoff.is_zero())
     }
 
     /// What asking it costs, in time; the endpoint at the lowest cost is asked first.
@@ -251,11 +251,11 @@ impl Health {
 
     /// Everything, for people.
     pub(super) fn tell(&self, place: usize, now: Instant) -> EndpointHealth {
-        let rest = self.rest(now);
+        let backoff = self.backoff(now);
         let seen = *self.lock();
         let state = match seen {
             Seen { cluster: Cluster::Wrong { .. }, .. } => EndpointState::WrongCluster,
-            _ if rest.is_some() => EndpointState::Resting,
+            _ if backoff.is_some() => EndpointState::Resting,
             Seen { failures: 1.., .. } => EndpointState::Failing,
             Seen { leapt_until: Some(until), .. } if until > now => EndpointState::Ahead,
             Seen { latency: None, .. } => EndpointState::Unasked,
@@ -263,11 +263,11 @@ impl Health {
             Seen { .. } => EndpointState::Well,
         };
         let Seen { latency, failures, behind, .. } = seen;
-        EndpointHealth { place: place.saturating_add(1), state, latency, failures, behind, rest }
+        EndpointHealth { place: place.saturating_add(1), state, latency, failures, behind, backoff }
     }
 }
 
-/// The rest after so many failures before.
+/// The backoff after so many failures before.
 fn growing(before: u32) -> Duration {
     (SHORTEST_REST * 2_u32.saturating_pow(before.min(10))).min(LONGEST_REST)
 }
@@ -308,18 +308,18 @@ mod tests {
     fn who_asks_for_rest_gets_as_much_as_was_asked_for() {
         let (health, now) = (Health::default(), Instant::now());
         health.failed(&limited(7), now);
-        assert_eq!(health.rest(now), Some(Duration::from_secs(7)));
+        assert_eq!(health.backoff(now), Some(Duration::from_secs(7)));
         assert_eq!(health.tell(0, now).state, EndpointState::Resting);
         health.answered(MILLI, now + MILLI);
-        assert!(health.rest(now + 6_999 * MILLI).is_some(), "an answer to an earlier question");
-        assert_eq!(health.rest(now + 7_000 * MILLI), None);
+        assert!(health.backoff(now + 6_999 * MILLI).is_some(), "an answer to an earlier question");
+        assert_eq!(health.backoff(now + 7_000 * MILLI), None);
     }
 
     #[test]
     fn who_fails_is_avoided_longer_each_time_but_may_be_asked() {
         let (health, now) = (Health::default(), Instant::now());
         health.failed(&down(), now);
-        assert_eq!(health.rest(now), None, "nobody asked for rest");
+        assert_eq!(health.backoff(now), None, "it did not ask to be left alone");
         assert!(health.cost(0, now + SHORTEST_REST - MILLI) > LAST_RESORT);
         assert!(health.cost(0, now + SHORTEST_REST) < LAST_RESORT);
         for _ in 0..20 {

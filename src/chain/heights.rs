@@ -5,7 +5,7 @@
 //! So what an endpoint tells with a blockhash is compared with a height that all endpoints were asked for together: at the
 //! start, and again whenever the chain has moved on by [`STRIDE`] blocks.
 
-use crate::chain::{ChainError, counts::Reason, endpoint, node::Question, pool::Pool, refresher::LIFE};
+use crate::chain::{ChainError, counts::Reason, endpoint, node::Question, pool::Pool};
 use serde_json::json;
 use solana_commitment_config::CommitmentConfig;
 use solana_rpc_client_api::request::RpcRequest;
@@ -15,6 +15,8 @@ use std::{
 };
 use tokio::time::Instant;
 
+/// How many blocks a blockhash lives.
+pub(super) const LIFE: u64 = 150;
 /// After so many blocks the height is asked for anew. Fewer than a block needs to become final: told a height that was
 /// passed so many blocks ago, an attempt is proved absent no sooner than when its blockhash is dead.
 const STRIDE: u64 = 31;

@@ -6,12 +6,12 @@ mod confirm;
 mod counts;
 pub mod endpoint;
 pub mod fees;
-mod floor;
 mod health;
 mod heights;
 pub mod history;
 pub mod inspect;
 pub mod keys;
+mod minimum_slot;
 mod node;
 pub mod policy;
 mod poll;
@@ -20,16 +20,17 @@ mod push;
 mod reads;
 pub mod refresher;
 pub mod rpc;
-pub mod sightings;
+pub mod signature_statuses;
 mod socket;
 mod spent;
 mod statuses;
+mod survey;
 pub mod transaction;
 
 pub use counts::ChainCounts;
 pub use health::{EndpointHealth, EndpointState};
 pub use node::EndpointUrls;
-pub use push::PushPolicy;
+pub use policy::PushPolicy;
 
 use crate::{
     chain::history::{Listed, Page, SeenTransaction},

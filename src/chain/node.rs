@@ -71,10 +71,10 @@ pub(super) struct Node {
     socket: Mutex<SocketPause>,
 }
 
-/// Why an endpoint is not asked.
+/// The endpoint is not asked before the time that it set.
 #[derive(Debug, thiserror::Error)]
-#[error("it answered 429 before and is left alone until its rest is over")]
-struct Resting;
+#[error("it answered 429 before and is left alone until the time that it set")]
+struct RateLimited;
 
 impl Node {
     pub(super) fn new(
@@ -97,8 +97,12 @@ impl Node {
     /// Asks, within `limit`. While the endpoint wants to be left alone it is: the error tells for how long.
     pub(super) async fn ask<T: DeserializeOwned>(&self, question: &Question, limit: Duration) -> Result<T, ChainError> {
         let what = question.what;
-        if let Some(rest) = self.health.rest(Instant::now()) {
-            return Err(ChainError::Unavailable { what, source: Some(Box::new(Resting)), retry_after: Some(rest) });
+        if let Some(backoff) = self.health.backoff(Instant::now()) {
+            return Err(ChainError::Unavailable {
+                what,
+                source: Some(Box::new(RateLimited)),
+                retry_after: Some(backoff),
+            });
         }
         self.counters.asks(question.request, question.reason);
         let begun = Instant::now();

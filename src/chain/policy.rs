@@ -1,6 +1,8 @@
-//! Decisions about fees that need no network: how much compute to ask for, and what to pay for it.
+//! What an operator decides about the chain, and decisions that need no network: how much compute to ask for, what to pay
+//! for it, and how notices are had.
 
 use crate::chain::fees::MAX_UNITS;
+use std::time::Duration;
 
 /// The compute-unit limit of a transaction that consumed `measured` units in simulation, with `margin` percent more: the
 /// real run may find other account states.
@@ -32,6 +34,25 @@ impl FeePolicy {
         let last = recent.len().saturating_sub(1);
         let place = last * usize::from(self.percentile.min(100)) / 100;
         recent.get(place).copied().unwrap_or(0).max(self.least).min(self.most)
+    }
+}
+
+/// How notices are had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PushPolicy {
+    /// The most subscriptions that one websocket carries at a time.
+    pub per_socket: usize,
+    /// The most websockets. What they cannot carry is polled for.
+    pub sockets: usize,
+    /// A websocket that has said nothing for so long is asked whether it lives.
+    pub heartbeat: Duration,
+    /// How long connecting, subscribing and the answer to a heartbeat may take.
+    pub patience: Duration,
+}
+
+impl Default for PushPolicy {
+    fn default() -> Self {
+        Self { per_socket: 1_000, sockets: 4, heartbeat: Duration::from_secs(5), patience: Duration::from_secs(5) }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::chain::{
     ChainError,
     pool::Pool,
-    sightings::{Seen, Sightings},
+    signature_statuses::{Seen, SignatureStatuses},
     statuses,
 };
 use solana_rpc_client_api::request::MAX_GET_SIGNATURE_STATUSES_QUERY_ITEMS;
@@ -15,34 +15,34 @@ use tokio::time::{Instant, sleep, sleep_until};
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 
 /// Polls whenever something is due; never ends.
-pub(super) async fn poll(pool: &Pool, sightings: &Sightings) {
+pub(super) async fn poll(pool: &Pool, statuses: &SignatureStatuses) {
     loop {
-        let Some(due) = sightings.next_due() else {
-            sightings.changed.notified().await;
+        let Some(due) = statuses.next_due() else {
+            statuses.changed.notified().await;
             continue;
         };
         if due > Instant::now() {
             tokio::select! {
                 () = sleep_until(due) => {}
-                () = sightings.changed.notified() => continue,
+                () = statuses.changed.notified() => continue,
             }
         }
-        let signatures = sightings.take_due(MAX_GET_SIGNATURE_STATUSES_QUERY_ITEMS);
-        if let Err(error) = ask(pool, sightings, &signatures).await {
+        let signatures = statuses.take_due(MAX_GET_SIGNATURE_STATUSES_QUERY_ITEMS);
+        if let Err(error) = ask(pool, statuses, &signatures).await {
             tracing::warn!(%error, "the status of transactions cannot be read");
             sleep(pause_after(&error)).await;
         }
     }
 }
 
-async fn ask(pool: &Pool, sightings: &Sightings, signatures: &[Signature]) -> Result<(), ChainError> {
+async fn ask(pool: &Pool, statuses: &SignatureStatuses, signatures: &[Signature]) -> Result<(), ChainError> {
     if signatures.is_empty() {
         return Ok(());
     }
     let answer = pool.ask(&statuses::question(signatures)).await;
     let answer = statuses::checked(answer?, signatures)?;
     for (signature, status) in signatures.iter().zip(&answer.value) {
-        sightings.answered(signature, answer.context.slot, status.as_ref().map(Seen::from).as_ref());
+        statuses.answered(signature, answer.context.slot, status.as_ref().map(Seen::from).as_ref());
     }
     Ok(())
 }

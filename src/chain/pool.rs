@@ -2,14 +2,14 @@
 //!
 //! Promises: an endpoint is used only after it has proved to serve the cluster the others serve; one that asks to be
 //! left alone is, while the others serve; and no reading is older than what this process was told before
-//! ([`Pool::floor`]), so that a node that lags cannot undo what another has shown.
+//! ([`Pool::minimum_slot`]), so that a node that lags cannot undo what another has shown.
 
 use crate::chain::{
     ChainError,
     counts::{Counters, Reason},
     endpoint,
-    floor::Floor,
     health::EndpointHealth,
+    minimum_slot::MinimumSlot,
     node::{EndpointUrls, Node, Question},
 };
 use crate::domain::network::Network;
@@ -51,7 +51,7 @@ pub(super) struct Pool {
     /// The genesis hash that the others are held to.
     cluster: OnceCell<String>,
     /// The newest slot at which something that matters was seen.
-    floor: Floor,
+    minimum_slot: MinimumSlot,
     sent: Mutex<LruCache<Signature, usize>>,
     used: Mutex<Instant>,
     timeout: Duration,
@@ -73,7 +73,7 @@ impl Pool {
         Ok(Self {
             expected,
             cluster: OnceCell::new(),
-            floor: Floor::new(nodes.len() == 1),
+            minimum_slot: MinimumSlot::new(nodes.len()),
             nodes,
             sent: Mutex::new(LruCache::new(REMEMBERED_SENDS)),
             used: Mutex::new(Instant::now()),
@@ -109,13 +109,13 @@ impl Pool {
     }
 
     /// The slot that no reading may be older than.
-    pub(super) fn floor(&self) -> u64 {
-        self.floor.slot()
+    pub(super) fn minimum_slot(&self) -> u64 {
+        self.minimum_slot.slot()
     }
 
     /// A transaction was seen at `slot`: nobody may tell us of a time before that any more.
     pub(super) fn has_landed(&self, slot: u64) {
-        if !self.floor.tell(None, slot, Instant::now()) {
+        if !self.minimum_slot.tell(None, slot, Instant::now()) {
             tracing::warn!(slot, "a landing is told from a time to come");
         }
     }
@@ -124,7 +124,7 @@ impl Pool {
     /// soon to be asked again.
     pub(super) fn has_reached(&self, node: &Node, slot: u64) -> bool {
         let now = Instant::now();
-        let possible = self.floor.tell(Some(node.place), slot.saturating_sub(SPREAD), now);
+        let possible = self.minimum_slot.tell(Some(node.place), slot.saturating_sub(SPREAD), now);
         if !possible {
             tracing::warn!(endpoint = node.place + 1, slot, "an endpoint tells of a time to come");
             node.health.leapt(now);
@@ -152,7 +152,7 @@ impl Pool {
         question: &Question,
         good: impl Fn(&Node, &T) -> bool + Send,
     ) -> Result<T, ChainError> {
-        if !self.floor.is_founded() {
+        if !self.minimum_slot.was_compared() {
             self.examine().await;
         }
         self.ask_from(question, 0, good).await
@@ -294,7 +294,7 @@ impl Pool {
         };
         let slots = self.ask_all::<u64>(&question).await;
         let told = slots.iter().enumerate().filter_map(|(place, slot)| Some((place, (*slot)?)));
-        let best = self.floor.compared(told.collect(), Instant::now());
+        let best = self.minimum_slot.compared(told.collect(), Instant::now());
         for (node, slot) in self.nodes.iter().zip(slots) {
             if let Some(slot) = slot {
                 node.health.compared(best.saturating_sub(slot));

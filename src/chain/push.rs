@@ -7,8 +7,9 @@
 use crate::chain::{
     counts::Counters,
     node::Node,
+    policy::PushPolicy,
     pool::Pool,
-    sightings::{Sightings, Wanted},
+    signature_statuses::{SignatureStatuses, Wanted},
     socket::{Carried, End, Socket},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -22,29 +23,10 @@ use tokio::{
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How notices are had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PushPolicy {
-    /// The most subscriptions that one websocket carries at a time.
-    pub per_socket: usize,
-    /// The most websockets. What they cannot carry is polled for.
-    pub sockets: usize,
-    /// A websocket that has said nothing for so long is asked whether it lives.
-    pub heartbeat: Duration,
-    /// How long connecting, subscribing and the answer to a heartbeat may take.
-    pub patience: Duration,
-}
-
-impl Default for PushPolicy {
-    fn default() -> Self {
-        Self { per_socket: 1_000, sockets: 4, heartbeat: Duration::from_secs(5), patience: Duration::from_secs(5) }
-    }
-}
-
 /// The sockets' keeper.
 pub(super) struct Keeper {
     pub(super) pool: Arc<Pool>,
-    pub(super) sightings: Arc<Sightings>,
+    pub(super) statuses: Arc<SignatureStatuses>,
     pub(super) counters: Arc<Counters>,
     pub(super) policy: PushPolicy,
 }
@@ -113,7 +95,7 @@ impl Keeper {
         let (subscribe, requests) = mpsc::unbounded_channel();
         let carried = Carried::default();
         let socket = Socket {
-            sightings: Arc::clone(&self.sightings),
+            statuses: Arc::clone(&self.statuses),
             counters: Arc::clone(&self.counters),
             node: Arc::clone(&node),
             carried: carried.clone(),
@@ -121,7 +103,7 @@ impl Keeper {
         };
         if lines.open.is_empty() {
             // Those who wait already: from before there was a socket, or from one that was lost.
-            for wanted in self.sightings.wanted() {
+            for wanted in self.statuses.wanted() {
                 carried.add(wanted);
                 _ = subscribe.send(wanted);
             }
@@ -138,7 +120,7 @@ impl Keeper {
             tracing::warn!(endpoint = line.node.place + 1, "no websocket for signature notices; polling goes on");
         } else {
             tracing::debug!(endpoint = line.node.place + 1, "a websocket for signature notices is gone");
-            self.sightings.ask_now();
+            self.statuses.ask_now();
         }
         if !lines.open.is_empty() {
             for wanted in line.carried.take() {

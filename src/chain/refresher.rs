@@ -6,7 +6,7 @@
 
 use crate::chain::{
     ChainError, LiveBlockhash,
-    heights::{Anchor, Heights, Told as Judged},
+    heights::{Anchor, Heights, LIFE, Told as Judged},
     node::{Node, Question},
     pool::Pool,
 };
@@ -28,8 +28,6 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// How many blocks a blockhash lives.
-pub(super) const LIFE: u64 = 150;
 /// How many blockhashes it is remembered of when they were alive.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(511);
 
@@ -115,7 +113,7 @@ impl Blockhashes {
         self.use_now();
         let told = match self.fresh() {
             Some(told) => told,
-            // Whatever is fresh when it is this caller's turn will do, when it was asked for before he came too.
+            // Whatever is fresh when it is this caller's turn will do, also when it was asked for before they came.
             None => self.ask(None).await?,
         };
         if told.moved.elapsed() > self.policy.stalled_after {

@@ -6,6 +6,7 @@ use crate::{
         PushPolicy, Simulation,
         confirm::Observer,
         counts::Counters,
+        heights::LIFE,
         history::{self, Listed, Page, SeenTransaction},
         node::Question,
         policy::FeePolicy,
@@ -13,10 +14,10 @@ use crate::{
         pool::Pool,
         push::Keeper,
         reads::{self, RecentFees},
-        refresher::{Blockhashes, LIFE, RefreshPolicy},
-        sightings::{PollPolicy, Sightings, Wanted},
+        refresher::{Blockhashes, RefreshPolicy},
+        signature_statuses::{PollPolicy, SignatureStatuses, Wanted},
         spent,
-        statuses::Survey,
+        survey::Survey,
     },
     domain::{
         network::Network,
@@ -103,7 +104,7 @@ pub struct SolanaChain {
     pool: Arc<Pool>,
     counters: Arc<Counters>,
     blockhashes: Arc<Blockhashes>,
-    sightings: Arc<Sightings>,
+    statuses: Arc<SignatureStatuses>,
     fees: Arc<RecentFees>,
     rents: Mutex<LruCache<usize, u64>>,
     stop: CancellationToken,
@@ -120,7 +121,7 @@ impl SolanaChain {
         let (subscriptions, requests) = mpsc::channel(QUEUED_SUBSCRIPTIONS);
         let chain = Self {
             blockhashes: Arc::new(Blockhashes::new(Arc::clone(&pool), refresh)),
-            sightings: Arc::new(Sightings::new(poll, subscriptions)),
+            statuses: Arc::new(SignatureStatuses::new(poll, subscriptions)),
             fees: Arc::new(RecentFees::new(Arc::clone(&pool), fees)),
             pool,
             counters,
@@ -135,13 +136,13 @@ impl SolanaChain {
     fn spawn_tasks(&self, push: Option<PushPolicy>, requests: mpsc::Receiver<Wanted>) {
         let blockhashes = Arc::clone(&self.blockhashes);
         self.spawn(async move { blockhashes.refresh().await });
-        let (pool, sightings) = (Arc::clone(&self.pool), Arc::clone(&self.sightings));
-        self.spawn(async move { poll::poll(&pool, &sightings).await });
+        let (pool, statuses) = (Arc::clone(&self.pool), Arc::clone(&self.statuses));
+        self.spawn(async move { poll::poll(&pool, &statuses).await });
         let pool = Arc::clone(&self.pool);
         self.spawn(async move { pool.keep_examining().await });
         if let Some(policy) = push {
-            let (pool, sightings) = (Arc::clone(&self.pool), Arc::clone(&self.sightings));
-            let keeper = Keeper { pool, sightings, counters: Arc::clone(&self.counters), policy };
+            let (pool, statuses) = (Arc::clone(&self.pool), Arc::clone(&self.statuses));
+            let keeper = Keeper { pool, statuses, counters: Arc::clone(&self.counters), policy };
             self.spawn(async move { keeper.keep(requests).await });
         }
     }
@@ -170,14 +171,14 @@ impl SolanaChain {
     }
 
     async fn accounts_chunk(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError> {
-        reads::accounts(&self.pool.ask(&reads::accounts_question(keys, self.pool.floor())).await?, keys)
+        reads::accounts(&self.pool.ask(&reads::accounts_question(keys, self.pool.minimum_slot())).await?, keys)
     }
 
     /// The slot at which a blockhash is known to be alive, if a node says so.
     async fn blockhash_alive_at(&self, hash: &Hash) -> Result<Option<u64>, ChainError> {
         let config = RpcContextConfig {
             commitment: Some(CommitmentConfig::confirmed()),
-            min_context_slot: Some(self.pool.floor().max(self.blockhashes.seen_at(hash).unwrap_or(0))),
+            min_context_slot: Some(self.pool.minimum_slot().max(self.blockhashes.seen_at(hash).unwrap_or(0))),
         };
         let what = "asking whether a blockhash is alive";
         let question = Question::new(what, RpcRequest::IsBlockhashValid, json!([hash.to_string(), config]));
@@ -234,7 +235,7 @@ impl Chain for SolanaChain {
         keys: &[Pubkey],
         at_least: u64,
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
-        let question = reads::accounts_question(keys, self.pool.floor().max(at_least));
+        let question = reads::accounts_question(keys, self.pool.minimum_slot().max(at_least));
         let answer: reads::AccountsAnswer = self.pool.ask_reached(&question).await?;
         let slot = answer.context.slot;
         Ok((slot, reads::accounts(&answer, keys)?))
@@ -272,7 +273,7 @@ impl Chain for SolanaChain {
     async fn simulate(&self, tx: &VersionedTransaction, watched: &[Pubkey]) -> Result<Simulation, ChainError> {
         let hash = tx.message.recent_blockhash();
         let known = self.blockhashes.seen_at(hash);
-        let question = reads::simulation_question(tx, watched, self.pool.floor().max(known.unwrap_or(0)))?;
+        let question = reads::simulation_question(tx, watched, self.pool.minimum_slot().max(known.unwrap_or(0)))?;
         // A blockhash that was alive and is not known here says something of the node, or of time, and nothing of the
         // transaction.
         let lags = |result: &reads::SimulationAnswer| {
@@ -316,8 +317,8 @@ impl Chain for SolanaChain {
         want: Commitment,
         patience: Duration,
     ) -> Result<Observation, ChainError> {
-        let Self { pool, blockhashes, sightings, .. } = self;
-        Ok(Observer { pool, blockhashes, sightings }.observe(attempt.get(), want, patience).await)
+        let Self { pool, blockhashes, statuses, .. } = self;
+        Ok(Observer { pool, blockhashes, statuses }.observe(attempt.get(), want, patience).await)
     }
 
     async fn look_up(&self, attempts: &[Recorded<Attempt>]) -> Result<Vec<Observation>, ChainError> {

@@ -4,8 +4,8 @@ use crate::chain::{
     Commitment,
     counts::Counters,
     node::Node,
-    push::PushPolicy,
-    sightings::{Sightings, Wanted},
+    policy::PushPolicy,
+    signature_statuses::{SignatureStatuses, Wanted},
 };
 use futures_util::StreamExt as _;
 use solana_commitment_config::CommitmentConfig;
@@ -75,7 +75,7 @@ enum Task {
 
 #[derive(Clone)]
 pub(super) struct Socket {
-    pub(super) sightings: Arc<Sightings>,
+    pub(super) statuses: Arc<SignatureStatuses>,
     pub(super) counters: Arc<Counters>,
     pub(super) node: Arc<Node>,
     pub(super) carried: Carried,
@@ -90,7 +90,7 @@ impl Socket {
         let Ok(Ok(client)) = timeout(self.policy.patience, PubsubClient::new(url)).await else {
             return End::NeverUp;
         };
-        let _up = self.sightings.socket_up();
+        let _up = self.statuses.socket_up();
         self.counters.sockets.fetch_add(1, Ordering::Relaxed);
         self.serve(Arc::new(client), requests).await;
         End::Lost
@@ -126,10 +126,10 @@ impl Socket {
                 },
                 None = all_stand.recv(), if gap => {
                     gap = false;
-                    self.sightings.ask_now();
+                    self.statuses.ask_now();
                 }
                 () = sleep_until(beat_at) => {
-                    if self.sightings.notices_are_missing() {
+                    if self.statuses.notices_are_missing() {
                         tracing::warn!(endpoint = self.node.place + 1, "a websocket pushes nothing; it is given up");
                         return;
                     }
@@ -193,18 +193,18 @@ impl Socket {
         };
         self.hears(heard);
         self.counters.subscriptions.fetch_add(1, Ordering::Relaxed);
-        self.sightings.subscribed(&wanted);
+        self.statuses.subscribed(&wanted);
         drop(standing);
         loop {
             let notice = tokio::select! {
                 notice = notices.next() => notice,
-                () = self.sightings.abandoned(&wanted) => break,
+                () = self.statuses.abandoned(&wanted) => break,
             };
             let Some(notice) = notice else { return Task::Lost };
             self.hears(heard);
             if let RpcSignatureResult::ProcessedSignature(ProcessedSignatureResult { err }) = notice.value {
                 self.counters.notices.fetch_add(1, Ordering::Relaxed);
-                self.sightings.noticed(&wanted, notice.context.slot, err.map(|error| error.to_string()).as_deref());
+                self.statuses.noticed(&wanted, notice.context.slot, err.map(|error| error.to_string()).as_deref());
                 break;
             }
         }

@@ -9,7 +9,7 @@ use sotto::{
         keys::{LocalSigner, Signer},
         refresher::RefreshPolicy,
         rpc::{ChainSettings, SolanaChain},
-        sightings::PollPolicy,
+        signature_statuses::PollPolicy,
         transaction::UnsignedTransaction,
     },
     domain::settlement::{Attempt, Cost, Observation, Purpose, SettlementId},

@@ -6,7 +6,7 @@ use super::{
 };
 use futures_util::future::join_all;
 use sotto::{
-    chain::{ChainCounts, Commitment, PushPolicy, rpc::ChainSettings, sightings::PollPolicy},
+    chain::{ChainCounts, Commitment, PushPolicy, rpc::ChainSettings, signature_statuses::PollPolicy},
     domain::settlement::Observation,
     localnet::Localnet,
 };

@@ -28,18 +28,26 @@ struct Agreed {
 
 #[derive(Debug)]
 struct Known {
-    floor: u64,
+    minimum: u64,
     agreed: Option<Agreed>,
     /// The shortest time a slot may take.
     slot_time: Duration,
-    /// What an endpoint told that could not be, and which one.
-    claim: Option<(usize, u64)>,
+    /// The endpoint that last reported a slot beyond the ceiling, and that slot.
+    doubted: Option<(usize, u64)>,
 }
 
-/// See the module.
-pub(super) struct Floor {
-    /// Whether there is one endpoint only.
-    alone: bool,
+/// Who may confirm a slot that one endpoint alone is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Confirmation {
+    /// Another endpoint than the one that reported it.
+    AnotherEndpoint,
+    /// Any endpoint, the one that reported it included.
+    Anyone,
+}
+
+/// The slot that no reading may be older than; see the module.
+pub(super) struct MinimumSlot {
+    confirmation: Confirmation,
     known: Mutex<Known>,
 }
 
@@ -58,35 +66,37 @@ impl Known {
                 let half = took / u32::try_from(slots.saturating_mul(2)).unwrap_or(u32::MAX);
                 self.slot_time = half.clamp(Duration::from_millis(1), SLOT);
             }
-        } else if self.floor > slot.saturating_add(SLACK) {
+        } else if self.minimum > slot.saturating_add(SLACK) {
             // Believed before anybody could be asked.
-            self.floor = slot;
+            self.minimum = slot;
         }
         self.agreed = Some(Agreed { slot, at });
-        self.claim = None;
+        self.doubted = None;
     }
 
     /// A slot beyond the ceiling: the lower of two such is believed when the second does not come from where the first did.
-    fn claims(&mut self, place: usize, slot: u64, alone: bool, now: Instant) -> bool {
-        match self.claim {
-            Some((other, claimed)) if alone || other != place => {
-                let both = slot.min(claimed);
+    fn confirm(&mut self, place: usize, slot: u64, from: Confirmation, now: Instant) -> bool {
+        match self.doubted {
+            Some((other, reported)) if from == Confirmation::Anyone || other != place => {
+                let both = slot.min(reported);
                 self.agree(both, now);
-                self.floor = self.floor.max(both);
+                self.minimum = self.minimum.max(both);
                 slot <= both.saturating_add(SLACK)
             }
             Some(_) | None => {
-                self.claim = Some((place, slot));
+                self.doubted = Some((place, slot));
                 false
             }
         }
     }
 }
 
-impl Floor {
-    pub(super) fn new(alone: bool) -> Self {
-        let known = Known { floor: 0, agreed: None, slot_time: QUICKEST_SLOT, claim: None };
-        Self { alone, known: Mutex::new(known) }
+impl MinimumSlot {
+    /// For so many endpoints: a lone one confirms its own reports.
+    pub(super) fn new(endpoints: usize) -> Self {
+        let confirmation = if endpoints == 1 { Confirmation::Anyone } else { Confirmation::AnotherEndpoint };
+        let known = Known { minimum: 0, agreed: None, slot_time: QUICKEST_SLOT, doubted: None };
+        Self { confirmation, known: Mutex::new(known) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -95,11 +105,11 @@ impl Floor {
 
     /// The slot that no reading may be older than.
     pub(super) fn slot(&self) -> u64 {
-        self.lock().floor
+        self.lock().minimum
     }
 
-    /// Whether the endpoints were compared: before that everybody is believed for the time being.
-    pub(super) fn is_founded(&self) -> bool {
+    /// Whether the endpoints were compared: before that every endpoint is believed for the time being.
+    pub(super) fn was_compared(&self) -> bool {
         self.lock().agreed.is_some()
     }
 
@@ -108,20 +118,22 @@ impl Floor {
     pub(super) fn tell(&self, place: Option<usize>, slot: u64, now: Instant) -> bool {
         let mut known = self.lock();
         match (known.ceiling(now), place) {
-            (Some(ceiling), Some(place)) if slot > ceiling => return known.claims(place, slot, self.alone, now),
+            (Some(ceiling), Some(place)) if slot > ceiling => {
+                return known.confirm(place, slot, self.confirmation, now);
+            }
             (Some(ceiling), None) if slot > ceiling => return false,
-            (Some(_), _) if self.alone => {
+            (Some(_), _) if self.confirmation == Confirmation::Anyone => {
                 let at_least = known.agreed.map_or(slot, |agreed| agreed.slot.max(slot));
                 known.agree(at_least, now);
             }
             _ => {}
         }
-        known.floor = known.floor.max(slot);
+        known.minimum = known.minimum.max(slot);
         true
     }
 
-    /// All endpoints were asked together where they stand: who answered, and with which slot. Tells the best of those slots
-    /// that are believed.
+    /// All endpoints were asked together where they stand: which of them answered, and with which slot. Tells the best of
+    /// those slots that are believed.
     pub(super) fn compared(&self, mut told: Vec<(usize, u64)>, now: Instant) -> u64 {
         told.sort_by_key(|(_, slot)| std::cmp::Reverse(*slot));
         let mut known = self.lock();
@@ -132,7 +144,7 @@ impl Floor {
             // The only one, as long as nothing speaks against it.
             (None, [(_, slot)]) if known.agreed.is_none() => known.agree(*slot, now),
             // The others are silent: it is believed the second time.
-            (None, [(place, slot)]) => _ = known.claims(*place, *slot, true, now),
+            (None, [(place, slot)]) => _ = known.confirm(*place, *slot, Confirmation::Anyone, now),
             (None, []) => {}
         }
         let ceiling = known.ceiling(now).unwrap_or(u64::MAX);
@@ -146,86 +158,86 @@ mod tests {
 
     const FAR: u64 = 1 << 60;
 
-    fn compared(told: &[u64]) -> (Floor, Instant) {
-        let (floor, now) = (Floor::new(told.len() == 1), Instant::now());
-        floor.compared(told.iter().copied().enumerate().collect(), now);
-        (floor, now)
+    fn compared(told: &[u64]) -> (MinimumSlot, Instant) {
+        let (minimum, now) = (MinimumSlot::new(told.len()), Instant::now());
+        minimum.compared(told.iter().copied().enumerate().collect(), now);
+        (minimum, now)
     }
 
     #[test]
-    fn a_slot_that_the_chain_can_have_reached_raises_the_floor() {
-        let (floor, now) = compared(&[1_000, 1_001]);
-        assert!(floor.tell(Some(0), 1_010, now) && floor.tell(None, 1_200, now));
-        assert_eq!(floor.slot(), 1_200);
-        assert!(floor.tell(Some(0), 1_100, now));
-        assert_eq!(floor.slot(), 1_200, "it does not sink");
+    fn a_slot_that_the_chain_can_have_reached_raises_the_minimum() {
+        let (minimum, now) = compared(&[1_000, 1_001]);
+        assert!(minimum.tell(Some(0), 1_010, now) && minimum.tell(None, 1_200, now));
+        assert_eq!(minimum.slot(), 1_200);
+        assert!(minimum.tell(Some(0), 1_100, now));
+        assert_eq!(minimum.slot(), 1_200, "it does not sink");
         let later = now + Duration::from_hours(1);
-        assert!(floor.tell(None, 1_000 + 9_000, later), "an hour of idleness");
+        assert!(minimum.tell(None, 1_000 + 9_000, later), "an hour of idleness");
     }
 
     #[test]
     fn one_endpoint_alone_is_not_believed_a_slot_from_the_far_future() {
-        let (floor, now) = compared(&[1_000, 1_001]);
+        let (minimum, now) = compared(&[1_000, 1_001]);
         for _ in 0..3 {
-            assert!(!floor.tell(Some(0), FAR, now) && !floor.tell(None, FAR, now));
+            assert!(!minimum.tell(Some(0), FAR, now) && !minimum.tell(None, FAR, now));
         }
-        assert!(floor.tell(Some(1), 1_005, now));
-        assert_eq!(floor.slot(), 1_005);
-        floor.compared(vec![(0, FAR), (1, 1_010)], now + Duration::from_secs(10));
-        assert!(!floor.tell(Some(0), FAR, now + Duration::from_secs(10)));
+        assert!(minimum.tell(Some(1), 1_005, now));
+        assert_eq!(minimum.slot(), 1_005);
+        minimum.compared(vec![(0, FAR), (1, 1_010)], now + Duration::from_secs(10));
+        assert!(!minimum.tell(Some(0), FAR, now + Duration::from_secs(10)));
     }
 
     #[test]
     fn a_leap_that_a_second_endpoint_confirms_is_believed_up_to_the_lower() {
-        let (floor, now) = compared(&[1_000, 1_001]);
-        assert!(!floor.tell(Some(0), FAR, now));
-        assert!(floor.tell(Some(1), 50_000, now), "a machine that slept");
-        assert_eq!(floor.slot(), 50_000);
-        assert!(!floor.tell(Some(0), FAR, now));
+        let (minimum, now) = compared(&[1_000, 1_001]);
+        assert!(!minimum.tell(Some(0), FAR, now));
+        assert!(minimum.tell(Some(1), 50_000, now), "a machine that slept");
+        assert_eq!(minimum.slot(), 50_000);
+        assert!(!minimum.tell(Some(0), FAR, now));
     }
 
     #[test]
     fn a_lone_endpoint_is_believed_the_second_time() {
-        let (floor, now) = compared(&[1_000]);
-        assert!(!floor.tell(Some(0), FAR, now));
-        assert!(floor.tell(Some(0), 1_003, now), "it was a slip");
-        assert!(!floor.tell(Some(0), 60_000, now) && floor.tell(Some(0), 60_001, now));
-        assert_eq!(floor.slot(), 60_000);
+        let (minimum, now) = compared(&[1_000]);
+        assert!(!minimum.tell(Some(0), FAR, now));
+        assert!(minimum.tell(Some(0), 1_003, now), "it was a slip");
+        assert!(!minimum.tell(Some(0), 60_000, now) && minimum.tell(Some(0), 60_001, now));
+        assert_eq!(minimum.slot(), 60_000);
     }
 
     #[test]
     fn one_that_answers_alone_of_several_is_believed_the_second_time() {
-        let (floor, now) = compared(&[1_000, 1_001]);
+        let (minimum, now) = compared(&[1_000, 1_001]);
         for seconds in [10, 20] {
-            floor.compared(vec![(0, 90_000 + seconds)], now + Duration::from_secs(seconds));
+            minimum.compared(vec![(0, 90_000 + seconds)], now + Duration::from_secs(seconds));
         }
-        assert!(floor.tell(Some(0), 90_030, now + Duration::from_secs(21)));
+        assert!(minimum.tell(Some(0), 90_030, now + Duration::from_secs(21)));
     }
 
     #[test]
     fn an_endpoint_that_stands_still_holds_nobody_back() {
-        let (floor, begun) = compared(&[1_000, 1_001]);
+        let (minimum, begun) = compared(&[1_000, 1_001]);
         for step in 1..=100_u64 {
-            floor.compared(vec![(0, 1_000 + 25 * step), (1, 1_001)], begun + Duration::from_secs(10 * step));
+            minimum.compared(vec![(0, 1_000 + 25 * step), (1, 1_001)], begun + Duration::from_secs(10 * step));
         }
-        assert!(floor.tell(Some(0), 1_000 + 2_500, begun + Duration::from_secs(1_000)));
+        assert!(minimum.tell(Some(0), 1_000 + 2_500, begun + Duration::from_secs(1_000)));
     }
 
     #[test]
     fn what_was_believed_before_anybody_was_asked_is_taken_back() {
-        let (floor, now) = (Floor::new(false), Instant::now());
-        assert!(!floor.is_founded() && floor.tell(Some(0), FAR, now));
-        floor.compared(vec![(0, FAR), (1, 1_000)], now);
-        assert_eq!((floor.is_founded(), floor.slot()), (true, 1_000));
+        let (minimum, now) = (MinimumSlot::new(2), Instant::now());
+        assert!(!minimum.was_compared() && minimum.tell(Some(0), FAR, now));
+        minimum.compared(vec![(0, FAR), (1, 1_000)], now);
+        assert_eq!((minimum.was_compared(), minimum.slot()), (true, 1_000));
     }
 
     #[test]
     fn the_pace_is_measured() {
-        let (floor, now) = compared(&[1_000, 1_000]);
+        let (minimum, now) = compared(&[1_000, 1_000]);
         let later = now + Duration::from_secs(10);
-        floor.compared(vec![(0, 1_025), (1, 1_025)], later);
+        minimum.compared(vec![(0, 1_025), (1, 1_025)], later);
         let then = later + Duration::from_secs(10);
-        assert!(floor.tell(None, 1_025 + 50 + SLACK, then));
-        assert!(!floor.tell(None, 1_025 + 50 + SLACK + 1, then), "twice the pace and the slack");
+        assert!(minimum.tell(None, 1_025 + 50 + SLACK, then));
+        assert!(!minimum.tell(None, 1_025 + 50 + SLACK + 1, then), "twice the pace and the slack");
     }
 }

@@ -22,7 +22,7 @@ use tokio::{
 /// A transaction, and how sure its waiters want to be of it.
 pub(super) type Wanted = (Signature, Commitment);
 
-/// How sure a sighting is.
+/// How sure a status is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     /// One node has executed it; a fork may still drop it.
@@ -65,7 +65,7 @@ impl From<&TransactionStatus> for Seen {
 
 /// What is known of a transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sighting {
+pub(super) struct SignatureStatus {
     /// How often a node answered the question; 0: nothing is known at all.
     pub(super) answers: u64,
     /// What was seen last; `None` when the last answer was that there is no such transaction.
@@ -73,7 +73,7 @@ pub(super) struct Sighting {
 }
 
 struct Entry {
-    told: watch::Sender<Sighting>,
+    told: watch::Sender<SignatureStatus>,
     due: Instant,
     pause: Duration,
     /// Since when a websocket has promised a notice.
@@ -107,7 +107,7 @@ const MOST_MISSED: u32 = 8;
 const NOTICE_IS_LATE: Duration = Duration::from_secs(1);
 
 /// A websocket that is up.
-pub(super) struct SocketUp<'a>(&'a Sightings);
+pub(super) struct SocketUp<'a>(&'a SignatureStatuses);
 
 impl Drop for SocketUp<'_> {
     fn drop(&mut self) {
@@ -116,7 +116,7 @@ impl Drop for SocketUp<'_> {
 }
 
 /// The register of waiters.
-pub(super) struct Sightings {
+pub(super) struct SignatureStatuses {
     entries: Mutex<HashMap<Wanted, Entry>>,
     policy: PollPolicy,
     /// How many websockets are up.
@@ -128,7 +128,7 @@ pub(super) struct Sightings {
     pub(super) changed: Notify,
 }
 
-impl Sightings {
+impl SignatureStatuses {
     /// `subscriptions` takes what is to be subscribed to; when it is full or closed, polling does alone.
     pub(super) fn new(policy: PollPolicy, subscriptions: mpsc::Sender<Wanted>) -> Self {
         let (sockets, missed) = (AtomicUsize::new(0), AtomicU32::new(0));
@@ -136,7 +136,7 @@ impl Sightings {
     }
 
     /// Joins the waiters for a transaction. `patience` shorter than a pushed notice is waited for asks at once.
-    pub(super) fn watch(&self, wanted: Wanted, patience: Duration) -> watch::Receiver<Sighting> {
+    pub(super) fn watch(&self, wanted: Wanted, patience: Duration) -> watch::Receiver<SignatureStatus> {
         let now = Instant::now();
         let pushed = self.sockets.load(Ordering::Relaxed) > 0 && patience > self.policy.after_push;
         let due = if pushed { now + self.policy.after_push } else { now };
@@ -148,7 +148,7 @@ impl Sightings {
             self.changed.notify_one();
             return receiver;
         }
-        let (told, receiver) = watch::channel(Sighting::default());
+        let (told, receiver) = watch::channel(SignatureStatus::default());
         entries.insert(wanted, Entry { told, due, pause: self.policy.first, subscribed: None });
         drop(entries);
         // Full or closed: the poller finds it.
@@ -228,9 +228,9 @@ impl Sightings {
     /// A node answered about `signature`, at its slot `at`.
     pub(super) fn answered(&self, signature: &Signature, at: u64, seen: Option<&Seen>) {
         self.count_missed(signature, seen);
-        self.tell(signature, |sighting| {
-            sighting.answers += 1;
-            match (&mut sighting.seen, seen) {
+        self.tell(signature, |status| {
+            status.answers += 1;
+            match (&mut status.seen, seen) {
                 // A node that lags behind the one that saw it has nothing to say.
                 (Some(known), None) if known.slot >= at => {}
                 (Some(known), Some(new)) if known.level > new.level && known.slot == new.slot => {}
@@ -256,14 +256,14 @@ impl Sightings {
     pub(super) fn noticed(&self, wanted: &Wanted, slot: u64, error: Option<&str>) {
         self.missed.store(0, Ordering::Relaxed);
         let level = wanted.1.into();
-        self.tell(&wanted.0, |sighting| {
-            if sighting.seen.as_ref().is_none_or(|seen| seen.level < level) {
-                sighting.seen = Some(Seen { slot, level, error: error.map(str::to_owned) });
+        self.tell(&wanted.0, |status| {
+            if status.seen.as_ref().is_none_or(|seen| seen.level < level) {
+                status.seen = Some(Seen { slot, level, error: error.map(str::to_owned) });
             }
         });
     }
 
-    fn tell(&self, signature: &Signature, change: impl Fn(&mut Sighting)) {
+    fn tell(&self, signature: &Signature, change: impl Fn(&mut SignatureStatus)) {
         let entries = self.lock();
         for commitment in [Commitment::Confirmed, Commitment::Finalized] {
             if let Some(entry) = entries.get(&(*signature, commitment)) {
@@ -281,8 +281,8 @@ impl Sightings {
 mod tests {
     use super::*;
 
-    fn sightings() -> Sightings {
-        Sightings::new(PollPolicy::default(), mpsc::channel(1).0)
+    fn statuses() -> SignatureStatuses {
+        SignatureStatuses::new(PollPolicy::default(), mpsc::channel(1).0)
     }
 
     fn wanted(byte: u8) -> Wanted {
@@ -295,50 +295,50 @@ mod tests {
 
     #[tokio::test]
     async fn a_lagging_node_does_not_take_back_what_was_seen_but_a_later_one_does() {
-        let sightings = sightings();
-        let waiter = sightings.watch(wanted(1), Duration::ZERO);
-        sightings.noticed(&wanted(1), 10, None);
-        sightings.answered(&wanted(1).0, 9, None);
+        let statuses = statuses();
+        let waiter = statuses.watch(wanted(1), Duration::ZERO);
+        statuses.noticed(&wanted(1), 10, None);
+        statuses.answered(&wanted(1).0, 9, None);
         assert_eq!(waiter.borrow().seen, Some(seen(10, Level::Confirmed)));
-        sightings.answered(&wanted(1).0, 10, Some(&seen(10, Level::Processed)));
+        statuses.answered(&wanted(1).0, 10, Some(&seen(10, Level::Processed)));
         assert_eq!(waiter.borrow().seen, Some(seen(10, Level::Confirmed)));
-        sightings.answered(&wanted(1).0, 11, None);
-        assert_eq!(waiter.borrow().clone(), Sighting { answers: 3, seen: None });
+        statuses.answered(&wanted(1).0, 11, None);
+        assert_eq!(waiter.borrow().clone(), SignatureStatus { answers: 3, seen: None });
     }
 
     #[tokio::test]
     async fn what_nobody_waits_for_is_forgotten() {
-        let sightings = sightings();
-        let waiter = sightings.watch(wanted(1), Duration::ZERO);
-        assert!(sightings.next_due().is_some());
+        let statuses = statuses();
+        let waiter = statuses.watch(wanted(1), Duration::ZERO);
+        assert!(statuses.next_due().is_some());
         drop(waiter);
-        sightings.abandoned(&wanted(1)).await;
-        assert!(sightings.next_due().is_none());
-        assert!(sightings.wanted().is_empty());
+        statuses.abandoned(&wanted(1)).await;
+        assert!(statuses.next_due().is_none());
+        assert!(statuses.wanted().is_empty());
     }
 
     #[tokio::test]
     async fn questions_share_requests_up_to_a_limit_and_are_due_again_later() {
-        let sightings = sightings();
-        let waiters: Vec<_> = (0..5).map(|byte| sightings.watch(wanted(byte), Duration::ZERO)).collect();
-        let first = sightings.take_due(3);
-        let second = sightings.take_due(3);
+        let statuses = statuses();
+        let waiters: Vec<_> = (0..5).map(|byte| statuses.watch(wanted(byte), Duration::ZERO)).collect();
+        let first = statuses.take_due(3);
+        let second = statuses.take_due(3);
         assert_eq!((first.len(), second.len()), (3, 2));
-        assert!(sightings.take_due(3).is_empty());
-        assert!(sightings.next_due().unwrap() > Instant::now());
+        assert!(statuses.take_due(3).is_empty());
+        assert!(statuses.next_due().unwrap() > Instant::now());
         drop(waiters);
     }
 
     #[tokio::test]
     async fn with_pushed_notices_a_patient_waiter_asks_later_and_at_once_when_they_stop() {
-        let sightings = sightings();
-        let up = sightings.socket_up();
-        let _patient = sightings.watch(wanted(1), Duration::from_secs(20));
-        assert!(sightings.take_due(9).is_empty());
-        let _hasty = sightings.watch(wanted(2), Duration::ZERO);
-        assert_eq!(sightings.take_due(9), [wanted(2).0]);
+        let statuses = statuses();
+        let up = statuses.socket_up();
+        let _patient = statuses.watch(wanted(1), Duration::from_secs(20));
+        assert!(statuses.take_due(9).is_empty());
+        let _hasty = statuses.watch(wanted(2), Duration::ZERO);
+        assert_eq!(statuses.take_due(9), [wanted(2).0]);
         drop(up);
-        sightings.ask_now();
-        assert_eq!(sightings.take_due(9).len(), 2);
+        statuses.ask_now();
+        assert_eq!(statuses.take_due(9).len(), 2);
     }
 }
