@@ -15,6 +15,7 @@
 
 mod approve;
 pub mod balance;
+mod error;
 mod facilitator;
 pub mod fetch;
 pub mod follow;
@@ -25,11 +26,13 @@ mod refresh;
 pub mod rpc;
 pub mod saved;
 pub mod session;
+mod signed_opening;
 pub mod signer;
 pub mod terms;
 
 pub use approve::{ApproveError, Grant};
 pub use balance::{Balance, BalanceReader};
+pub use error::SessionClientError;
 pub use facilitator::FacilitatorError;
 pub use fetch::{Fetched, PayError, Payer};
 pub use follow::{FollowError, Listener, News, close, listen, payment};
@@ -39,6 +42,7 @@ pub use pay::{PayRefusal, Payment};
 pub use refresh::make_readable;
 pub use rpc::{PayerRpc, RpcError, SolanaRpc};
 pub use saved::{Authority, OpenSession, SavedError};
-pub use session::{Opening, SessionClient, SessionClientError, show};
+pub use session::{SessionClient, show};
+pub use signed_opening::Opening;
 pub use signer::{LocalKey, PayerSigner, SigningError};
 pub use terms::{FacilitatorPin, Settings, TermsError, Trust};

@@ -3,7 +3,7 @@
 use crate::{
     client::{
         approve::Grant,
-        session::SessionClientError,
+        error::SessionClientError,
         signer::LocalKey,
         terms::{FacilitatorPin, Terms},
     },

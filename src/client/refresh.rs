@@ -4,8 +4,9 @@
 
 use crate::{
     client::{
+        error::SessionClientError,
         facilitator::{FacilitatorHttp, RefreshReply},
-        session::{SessionClientError, view},
+        session::view,
         signer::PayerSigner,
     },
     domain::{clock::Clock, session::SessionId, signed},

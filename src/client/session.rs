@@ -12,13 +12,15 @@ pub(super) use showing::view;
 use crate::{
     client::{
         approve::{Approve, ApproveError},
+        error::SessionClientError,
         facilitator::{FacilitatorError, FacilitatorHttp, Refused, SessionAnswer},
         funding::Prover,
         opening::{OpenOptions, SessionKeyChoice, check_options, check_terms, wallet_signed},
         rpc::PayerRpc,
         saved::{Authority, OpenSession},
-        signer::{LocalKey, PayerSigner, SigningError},
-        terms::{self, Settings, Terms, TermsError},
+        signed_opening::Opening,
+        signer::{LocalKey, PayerSigner},
+        terms::{self, Settings, Terms},
     },
     domain::{
         chance::{self, Chance},
@@ -28,7 +30,7 @@ use crate::{
     programs::ciphertext,
     wire::{
         funding::FundingProofBody,
-        session::{OpenSessionBody, SessionRefusalBody, SessionView},
+        session::{OpenSessionBody, SessionView},
     },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -42,55 +44,6 @@ use tokio::time::Instant;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause that the facilitator does not ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-
-/// Why no session was opened or shown.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionClientError {
-    /// The options contradict each other.
-    #[error("a session cannot be opened like this: {0}")]
-    Options(&'static str),
-    /// The facilitator gave no usable answer.
-    #[error(transparent)]
-    Facilitator(#[from] FacilitatorError),
-    /// The facilitator's terms are not the payer's.
-    #[error(transparent)]
-    Terms(#[from] TermsError),
-    /// No approve transaction.
-    #[error(transparent)]
-    Approve(#[from] ApproveError),
-    /// Not signed.
-    #[error(transparent)]
-    Signing(#[from] SigningError),
-    /// The wallet returned something else than the transaction with its signature.
-    #[error("the wallet did not sign the transaction as it was built: {0}")]
-    Wallet(&'static str),
-    /// The facilitator said no.
-    #[error("the facilitator refused: {} ({})", .0.message, .0.error)]
-    Refused(SessionRefusalBody),
-    /// What came back is not the session that was asked for.
-    #[error("the facilitator's session differs from what was asked for: {0}")]
-    OtherSession(&'static str),
-    /// Patience ended. The approve may still land: [`SessionClient::finish`] goes on with the same opening.
-    #[error("the session has not opened yet")]
-    Unfinished {
-        /// To go on with.
-        opening: Box<Opening>,
-        /// The last answer.
-        #[source]
-        last: Box<SessionClientError>,
-    },
-}
-
-/// A signed opening on its way: everything that has to be repeated until the facilitator says yes or no.
-#[derive(Clone, Debug)]
-pub struct Opening {
-    body: OpenSessionBody,
-    sessions_path: String,
-    intent: Intent,
-    hash: IntentHash,
-    session_key: Option<LocalKey>,
-    origins: Vec<String>,
-}
 
 /// Opens sessions at one facilitator.
 pub struct SessionClient {

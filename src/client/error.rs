@@ -1,0 +1,47 @@
+//! Why the payer's side opens or shows no session.
+
+use crate::{
+    client::{
+        approve::ApproveError, facilitator::FacilitatorError, signed_opening::Opening, signer::SigningError,
+        terms::TermsError,
+    },
+    wire::session::SessionRefusalBody,
+};
+
+/// Why no session was opened or shown.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionClientError {
+    /// The options contradict each other.
+    #[error("a session cannot be opened like this: {0}")]
+    Options(&'static str),
+    /// The facilitator gave no usable answer.
+    #[error(transparent)]
+    Facilitator(#[from] FacilitatorError),
+    /// The facilitator's terms are not the payer's.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// No approve transaction.
+    #[error(transparent)]
+    Approve(#[from] ApproveError),
+    /// Not signed.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    /// The wallet returned something else than the transaction with its signature.
+    #[error("the wallet did not sign the transaction as it was built: {0}")]
+    Wallet(&'static str),
+    /// The facilitator said no.
+    #[error("the facilitator refused: {} ({})", .0.message, .0.error)]
+    Refused(SessionRefusalBody),
+    /// What came back is not the session that was asked for.
+    #[error("the facilitator's session differs from what was asked for: {0}")]
+    OtherSession(&'static str),
+    /// Patience ended. The approve may still land: [`SessionClient::finish`](crate::client::SessionClient::finish) goes on with the same opening.
+    #[error("the session has not opened yet")]
+    Unfinished {
+        /// To go on with.
+        opening: Box<Opening>,
+        /// The last answer.
+        #[source]
+        last: Box<SessionClientError>,
+    },
+}
