@@ -32,7 +32,7 @@ use tokio::time::Instant;
 
 /// What a call costs, in tokens.
 const PRICE: &str = "0.01";
-/// What the payer starts with, and the least that his session's cap is, in tokens.
+/// What the payer starts with, and the least that the session's cap is, in tokens.
 const PURSE: &str = "100";
 const LEAST_CAP: &str = "1";
 
@@ -73,15 +73,7 @@ impl Demo {
         let state = tempfile::tempdir()?;
         let merchant = LocalKey::generate(&OsChance);
         let terms = SandboxTerms {
-            network: LocalTerms {
-                rpc_port: 0,
-                covalidator_port: 0,
-                delegation: self.delegation.into(),
-                slot: Duration::from_millis(self.slot_ms),
-                seed: None,
-                state: None,
-                second_port: None,
-            },
+            network: LocalTerms::throwaway(self.delegation.into(), Duration::from_millis(self.slot_ms)),
             facilitator_port: 0,
             merchant_port: 0,
             state: state.path().to_owned(),

@@ -129,11 +129,8 @@ impl Dev {
             network: LocalTerms {
                 rpc_port: self.rpc_port,
                 covalidator_port: self.covalidator_port,
-                delegation: self.delegation.into(),
-                slot: Duration::from_millis(self.slot_ms),
-                seed: None,
                 state: Some(network),
-                second_port: None,
+                ..LocalTerms::throwaway(self.delegation.into(), Duration::from_millis(self.slot_ms))
             },
             facilitator_port: self.port,
             merchant_port: self.merchant_port,

@@ -42,6 +42,13 @@ pub(super) struct LocalTerms {
     pub(super) second_port: Option<u16>,
 }
 
+impl LocalTerms {
+    /// A network with free ports, random keys and no state that outlives it.
+    pub(super) const fn throwaway(delegation: Delegation, slot: Duration) -> Self {
+        Self { rpc_port: 0, covalidator_port: 0, delegation, slot, seed: None, state: None, second_port: None }
+    }
+}
+
 /// Why a local network does not start, or does not give.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LocalNetworkError {

@@ -148,8 +148,16 @@ where
     }
 }
 
+/// How far a payment is before the handler runs.
+enum Before {
+    /// [`Flow::Upfront`]: it is settled.
+    Settled(SettleAnswer),
+    /// [`Flow::Authorization`]: it would be accepted now.
+    Verified(Authorized),
+}
+
 impl Terms {
-    async fn serve<S, B, R>(&self, inner: S, mut request: Request<B>) -> Result<Response<R>, S::Error>
+    async fn serve<S, B, R>(&self, mut inner: S, mut request: Request<B>) -> Result<Response<R>, S::Error>
     where
         S: Service<Request<B>, Response = Response<R>>,
         R: From<String>,
@@ -164,61 +172,50 @@ impl Terms {
             Decision::Ask(refusal) => return Ok(self.ask(&url, &refusal.to_string())),
             Decision::Settle(payable) => payable,
         };
-        match self.flow {
-            Flow::Upfront => self.settle_then_serve(inner, request, &payable, &url).await,
-            Flow::Authorization => self.serve_then_settle(inner, request, &payable, &url).await,
-        }
-    }
-
-    async fn settle_then_serve<S, B, R>(
-        &self,
-        mut inner: S,
-        mut request: Request<B>,
-        payable: &Payable,
-        url: &str,
-    ) -> Result<Response<R>, S::Error>
-    where
-        S: Service<Request<B>, Response = Response<R>>,
-        R: From<String>,
-    {
-        let answer = match self.facilitator.settle(payable).await {
-            Ok(answer) if answer.success => answer,
-            Ok(refused) => return Ok(self.unsettled(url, &refused)),
-            Err(fault) => return Ok(unavailable(&fault)),
+        let settled = match self.before_serving(&payable, &url).await {
+            Ok(Before::Settled(answer)) => {
+                request.extensions_mut().insert(receipt(&answer, &payable));
+                Some(answer)
+            }
+            Ok(Before::Verified(authorized)) => {
+                request.extensions_mut().insert(authorized);
+                None
+            }
+            Err(refused) => return Ok(refused),
         };
-        request.extensions_mut().insert(receipt(&answer, payable));
         let mut response = inner.call(request).await?;
+        let answer = match settled {
+            Some(answer) => answer,
+            // What was not served is not paid for.
+            None if response.status().is_client_error() || response.status().is_server_error() => return Ok(response),
+            None => match self.settle(&payable, &url).await {
+                Ok(answer) => answer,
+                Err(refused) => return Ok(refused),
+            },
+        };
         attach(response.headers_mut(), &answer);
         Ok(response)
     }
 
-    async fn serve_then_settle<S, B, R>(
-        &self,
-        mut inner: S,
-        mut request: Request<B>,
-        payable: &Payable,
-        url: &str,
-    ) -> Result<Response<R>, S::Error>
-    where
-        S: Service<Request<B>, Response = Response<R>>,
-        R: From<String>,
-    {
-        let payer = match self.facilitator.verify(payable).await {
-            Ok(VerifyAnswer { is_valid: true, payer, .. }) => payer,
-            Ok(refused) => return Ok(self.ask(url, refused.invalid_reason.as_deref().unwrap_or("payment refused"))),
-            Err(fault) => return Ok(unavailable(&fault)),
-        };
-        request.extensions_mut().insert(Authorized { payer });
-        let mut response = inner.call(request).await?;
-        if response.status().is_client_error() || response.status().is_server_error() {
-            return Ok(response);
+    /// Does with the payment what the flow wants done before the handler runs, or answers in its place.
+    async fn before_serving<R: From<String>>(&self, payable: &Payable, url: &str) -> Result<Before, Response<R>> {
+        match self.flow {
+            Flow::Upfront => self.settle(payable, url).await.map(Before::Settled),
+            Flow::Authorization => match self.facilitator.verify(payable).await {
+                Ok(VerifyAnswer { is_valid: true, payer, .. }) => Ok(Before::Verified(Authorized { payer })),
+                Ok(refused) => Err(self.ask(url, refused.invalid_reason.as_deref().unwrap_or("payment refused"))),
+                Err(fault) => Err(unavailable(&fault)),
+            },
         }
+    }
+
+    /// Settles, or says in the place of the handler's answer why not.
+    async fn settle<R: From<String>>(&self, payable: &Payable, url: &str) -> Result<SettleAnswer, Response<R>> {
         match self.facilitator.settle(payable).await {
-            Ok(answer) if answer.success => attach(response.headers_mut(), &answer),
-            Ok(refused) => return Ok(self.unsettled(url, &refused)),
-            Err(fault) => return Ok(unavailable(&fault)),
+            Ok(answer) if answer.success => Ok(answer),
+            Ok(refused) => Err(self.unsettled(url, &refused)),
+            Err(fault) => Err(unavailable(&fault)),
         }
-        Ok(response)
     }
 
     fn url<B>(&self, request: &Request<B>) -> String {
