@@ -1,4 +1,4 @@
-//! What the payer's commands share: the sections of the configuration that a payer needs, his wallet, and the file in
+//! What the payer's commands share: the sections of the configuration that a payer needs, their wallet, and the file in
 //! which a session is kept.
 
 use super::{

@@ -1,4 +1,4 @@
-//! `sotto receipts`: whether the settlements a merchant was told of really moved money to him.
+//! `sotto receipts`: whether the settlements a merchant was told of really moved money to them.
 
 use super::{
     Global,

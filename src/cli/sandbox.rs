@@ -156,7 +156,7 @@ fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global
     ];
     let pair = Zeroizing::new(serde_json::to_string(&terms.spender.expose()[..])?);
     let own = network.settings().into_iter().chain(own);
-    // Rent costs nothing here, so everybody may have a balance made readable whenever he likes.
+    // Rent costs nothing here, so everybody may have a balance made readable whenever they like.
     let defaults = vec![("allowances.request_interval_seconds", "0".to_owned())];
     let layers = layers(global, [(SPENDER, pair.as_str())], defaults, own)?;
     Ok(layers.config()?.0)

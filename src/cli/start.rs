@@ -39,7 +39,7 @@ pub(super) struct Service {
     pub(super) router: axum::Router,
 }
 
-/// A service for whoever asks it himself: without a probe. Serves nothing yet.
+/// Starts a service without a probe, for a command that asks the facilitator itself. Serves nothing yet.
 pub(super) async fn assemble(config: &Config) -> Result<Service, WiringError> {
     let service = build(config, Trouble::IsTold).await?;
     service.facilitator.recover().await?;

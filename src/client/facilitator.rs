@@ -1,7 +1,7 @@
 //! The facilitator as a payer sees it: `/supported`, `/sessions` and the routes below it.
 //!
 //! Every call has a deadline, no answer fills the memory, and redirects are not followed: what a payer signs goes
-//! where he said and nowhere else.
+//! where they said and nowhere else.
 
 use crate::{
     domain::{clock::UnixSeconds, session::SessionId},

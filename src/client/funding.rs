@@ -1,6 +1,6 @@
-//! Funding proofs (`spec/session.md` §4): the payer shows the facilitator what he holds, so that "settled" means "paid".
+//! Funding proofs (`spec/session.md` §4): the payer shows the facilitator what they hold, so that "settled" means "paid".
 //!
-//! The proof is the payer's own attested decryption of his balance. It tells the facilitator the balance, which it has
+//! The proof is the payer's own attested decryption of their balance. It tells the facilitator the balance, which it has
 //! no right to read by itself; whoever does not want that does not attach a [`BalanceReader`].
 
 use crate::{

@@ -44,7 +44,7 @@ pub enum Trust {
     OnFirstUse,
 }
 
-/// What the payer knows before he asks.
+/// What the payer knows before they ask.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The facilitator's URL.
@@ -114,7 +114,7 @@ pub struct Terms {
     pub max_grant_lamports: Option<u64>,
 }
 
-/// Finds the kind that serves the payer's network and asset, and holds it against his settings.
+/// Finds the kind that serves the payer's network and asset, and holds it against the payer's settings.
 pub fn agree(supported: &SupportedAnswer, settings: &Settings) -> Result<Terms, TermsError> {
     let asset = settings.asset.to_string();
     let served = supported.kinds.iter().filter(|kind| settings.network.is(&kind.network)).find_map(|kind| {

@@ -75,7 +75,7 @@ pub struct SettlementConfig {
     pub priority_fee_cap_micro_lamports: u64,
     /// Whether a missing recipient account is created at our cost.
     pub create_recipient: bool,
-    /// Whether a user's missing account may be created at our cost (he can close it and keep the rent).
+    /// Whether a user's missing account may be created at our cost (the user can close it and keep the rent).
     pub sponsor_account_creation: bool,
     /// What is asked of the approved amount.
     pub cap_check: CapCheckPolicy,

@@ -75,7 +75,7 @@ pub struct FundingDemand {
     pub cap_binds: bool,
 }
 
-/// A payer's own attested decryption of his balance, as he gives it.
+/// A payer's own attested decryption of their balance, as they give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FundingProof {
     /// The balance's handle.

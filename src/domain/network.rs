@@ -1,7 +1,7 @@
 //! Networks and the ways people spell them.
 //!
 //! Inside, a network is its genesis form (CAIP-2: `solana:` and the first 32 characters of the genesis hash); a caller
-//! may use any spelling of the same network and gets his own back (`spec/session.md`, Networks).
+//! may use any spelling of the same network and gets their own back (`spec/session.md`, Networks).
 
 /// How many characters of the base58 genesis hash name a network (CAIP-2 reference length).
 const REFERENCE_LENGTH: usize = 32;

@@ -98,7 +98,7 @@ reasons! {
         AssetNotAllowed = "asset_not_allowed", false, "This facilitator does not serve that asset.";
         InvalidCap = "invalid_cap", false, "The cap is a plain positive decimal of base units, as a string.";
         InvalidUser = "invalid_user", false, "The user is not a base58 public key of 32 bytes.";
-        InvalidRecipient = "invalid_recipient", false, "The recipient is not a base58 public key, or is the user himself or this facilitator.";
+        InvalidRecipient = "invalid_recipient", false, "The recipient is not a base58 public key, or is the user or this facilitator.";
         ExpirationInPast = "expiration_in_past", false, "The expiration must lie in the future.";
         ExpirationTooFar = "expiration_too_far", false, "The expiration is further away than this facilitator allows.";
         InvalidAuthSignature = "invalid_auth_signature", false, "The intent's signature is not the user's over the bytes received.";

@@ -1,5 +1,5 @@
 //! What other people and other validators do to a network: forks that take blocks back, and transactions that land
-//! between somebody's simulation and his landing.
+//! between a simulation and the landing of what was simulated.
 
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -65,7 +65,7 @@ impl Network {
     }
 
     /// Lets `tx` land right before the next transaction that writes `account`: after whoever sends that has simulated
-    /// it, and without his knowing. If `tx` cannot land then, it never does.
+    /// it, and without its sender's knowing. If `tx` cannot land then, it never does.
     pub fn ambush(&self, account: Pubkey, tx: VersionedTransaction) {
         self.ambushes().push(Ambush { account, tx });
     }

@@ -19,7 +19,7 @@
 //! | a fork whose transactions land again 2 slots later | `net.network().fork_and_replay(3, 2)` | `localnet_fork` `[3, 2]` |
 //! | a second endpoint, 10 slots late | `let other = net.open_endpoint(None).await?; other.faults().lag_behind(10)` | `localnet_setFaults` at its port |
 //! | an endpoint without its older history | `other.faults().forget_before(slot)` | the same, `firstBlock` |
-//! | a stranger lands between somebody's simulation and his landing | `net.network().ambush(account, tx)` | |
+//! | a stranger lands between a simulation and the landing of what was simulated | `net.network().ambush(account, tx)` | |
 //!
 //! Faults belong to the endpoint they are set at: one can lag, refuse or forget while another answers truly. Only a
 //! frozen network and late confirmation are of the network itself and count at its first endpoint.

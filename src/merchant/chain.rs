@@ -1,4 +1,4 @@
-//! The part of Solana that a merchant needs to prove what he received: one account, its history, its transactions. Reads
+//! The part of Solana that a merchant needs to prove what they received: one account, its history, its transactions. Reads
 //! only, over plain JSON-RPC, so that a resource server needs no Solana client.
 
 use async_trait::async_trait;

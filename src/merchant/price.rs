@@ -7,7 +7,7 @@ use crate::{
 use serde_json::{Map, Value};
 use solana_pubkey::Pubkey;
 
-/// How long a merchant waits for a settlement unless he says otherwise, in seconds.
+/// How long a merchant waits for a settlement unless the offer says otherwise, in seconds.
 pub const DEFAULT_TIMEOUT_SECONDS: u64 = 60;
 
 /// A price: a positive amount of base units.

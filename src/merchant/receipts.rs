@@ -1,8 +1,8 @@
-//! Proof of receipt (`spec/session.md` §6): whether the settlements a merchant was told of really moved money to him.
+//! Proof of receipt (`spec/session.md` §6): whether the settlements a merchant was told of really moved money to them.
 //!
 //! A confidential transfer from a short balance succeeds and moves zero, so a signature on chain proves nothing. The
-//! merchant can decrypt his own balance: between two balances that he may read, the sum of his settlements must equal
-//! the growth. A balance is readable where a decrypt allowance was granted to him; its handle is found in the
+//! merchant can decrypt their own balance: between two balances that they may read, the sum of their settlements must equal
+//! the growth. A balance is readable where a decrypt allowance was granted to them; its handle is found in the
 //! transaction that granted it. Settlements between two readable balances are judged together.
 
 mod verdict;

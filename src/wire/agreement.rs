@@ -1,5 +1,5 @@
 //! Whether what a payer accepted is what a merchant requires: one rule for the facilitator, which sees both, and for
-//! the merchant, who holds the payer's copy against his own offer (`spec/session.md` §3, R-09).
+//! the merchant, who holds the payer's copy against their own offer (`spec/session.md` §3, R-09).
 
 use crate::domain::network::Network;
 use serde_json::{Map, Value};

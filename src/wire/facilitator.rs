@@ -18,7 +18,7 @@ pub struct PaymentRequest {
     pub x402_version: Option<u64>,
     /// What the payer sent.
     pub payment_payload: Value,
-    /// What the merchant requires: his own offer, never the payer's copy of it.
+    /// What the merchant requires: their own offer, never the payer's copy of it.
     pub payment_requirements: Value,
 }
 

@@ -40,7 +40,7 @@ pub struct Opening {
     pub approve: Approve,
     /// The intent and its signatures; nothing is verified yet.
     pub intent: SignedIntent,
-    /// What the payer proves of his balance; nothing is verified yet.
+    /// What the payer proves of their balance; nothing is verified yet.
     pub funding: Option<FundingProof>,
 }
 

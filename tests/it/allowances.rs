@@ -116,7 +116,7 @@ impl Shop {
     }
 
     /// A transfer of zero to the merchant by somebody we know nothing of lands right before the next transaction that
-    /// moves his account: after it was simulated.
+    /// moves their account: after it was simulated.
     async fn is_ambushed(&self) {
         let world = &self.world;
         let (stranger, network) = (world.wallet(5).await, world.net.network());
@@ -306,7 +306,7 @@ async fn where_nothing_is_bought_on_idle_a_wallet_is_refreshed_from_our_own_acco
     assert_eq!(shop.asks("user", &shop.payer).await.0, 200);
     shop.world.confirmed().await;
     assert_eq!(shop.world.balance(&shop.payer).await, PURSE - PRICE);
-    assert!(!shop.is_readable(&shop.merchant), "each for himself");
+    assert!(!shop.is_readable(&shop.merchant), "each for their own account");
     shop.closes(1).await;
 }
 

@@ -147,7 +147,7 @@ async fn a_session_with_one_hold_is_not_kept_waiting_by_one_with_five_hundred() 
         transfers(&world).await - asked
     };
     let (_, waited) = tokio::join!(crowd, single);
-    assert!(waited <= 4, "{waited} transfers landed before his");
+    assert!(waited <= 4, "{waited} transfers landed before the payer's");
     let all = transfers(&world).await - before;
     assert!((101..=140).contains(&all), "{all} transfers for the crowd");
     world.finish().await;
@@ -259,7 +259,7 @@ async fn no_more_than_eight_transfers_of_a_proven_session_are_in_flight() {
     world.finish().await;
 }
 
-/// One payer with a session at each of three merchants, in all of which he has paid once.
+/// One payer with a session at each of three merchants, in all of which they have paid once.
 async fn one_payer(world: &World) -> Vec<(Wallet, String)> {
     let (payer, mut shops) = (world.wallet(PURSE).await, Vec::new());
     for number in 1..=3 {
@@ -332,7 +332,7 @@ async fn queues_at_a_closed_account_take_no_place_from_other_merchants() {
                 pays(&world, &others[0], &open).await;
                 let waiting = world.ledger().waiting_sessions().await.unwrap().len();
                 world.net.faults().clear();
-                assert_eq!(waiting, 2, "the crowd waits, and he does not wait for it");
+                assert_eq!(waiting, 2, "the crowd waits, and the payer does not wait for it");
             };
             tokio::join!(crowd, elsewhere)
         };

@@ -6,6 +6,7 @@ use crate::{
         error::SessionFailure,
         sessions::{Amounts, SessionPath, SignedRead, view},
     },
+    facilitator::VisibleSession,
     wire::session::SessionView,
 };
 use axum::{Json, extract::State};
@@ -16,8 +17,9 @@ pub(in crate::api) async fn show(
     SessionPath(id): SessionPath,
     SignedRead(read): SignedRead,
 ) -> Result<Json<SessionView>, SessionFailure> {
-    let (session, amounts) = app.facilitator.session(id, read).await.map_err(SessionFailure::of_use_case)?;
+    let visible = app.facilitator.session(id, read).await.map_err(SessionFailure::of_use_case)?;
+    let VisibleSession { session, amounts_visible } = visible;
     let backing = app.facilitator.backing(&session).await.map_err(SessionFailure::of_use_case)?;
-    let amounts = if amounts { Amounts::Shown } else { Amounts::Hidden };
+    let amounts = if amounts_visible { Amounts::Shown } else { Amounts::Hidden };
     Ok(Json(view(&session, amounts, backing)))
 }

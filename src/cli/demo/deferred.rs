@@ -1,4 +1,4 @@
-//! The same calls again, deferred: answered when they are held, carried together when the payer closes his session.
+//! The same calls again, deferred: answered when they are held, carried together when the payer closes the session.
 
 use super::scene::{DemoError, Scene};
 use crate::{

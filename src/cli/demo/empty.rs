@@ -1,4 +1,4 @@
-//! The payer whose account is empty: what is known of him, and what his payment moves.
+//! The payer whose account is empty: what is known of the payer, and what the payment moves.
 
 use super::scene::Scene;
 use crate::{
@@ -7,21 +7,21 @@ use crate::{
     domain::{amount::Amount, chance::OsChance},
 };
 
-/// What became of him.
+/// What became of the payer with the empty account.
 pub(super) struct EmptyPayer {
-    /// What the answer says of his balance.
+    /// What the answer says of the balance.
     pub(super) funding: Option<String>,
-    /// The transaction that settled his call.
+    /// The transaction that settled the call.
     pub(super) signature: String,
-    /// Transfers that landed for him.
+    /// Transfers that landed for the payer.
     pub(super) landed: u64,
     /// What the ledger captured, in base units.
     pub(super) captured: u64,
-    /// What left his account and what reached the merchant, in base units.
+    /// What left the payer's account and what reached the merchant, in base units.
     pub(super) moved: [i128; 2],
 }
 
-/// He opens a session and pays for one call.
+/// Opens a session for the payer and pays for one call.
 pub(super) async fn play(scene: &Scene<'_>) -> Result<EmptyPayer, CliError> {
     let wallet = LocalKey::generate(&OsChance);
     scene.give(&wallet, Amount::ZERO).await?;

@@ -68,13 +68,13 @@ impl Figures {
         after.totals.captured.get() - before.totals.captured.get()
     }
 
-    /// What the payer has less, as he decrypts it, in base units.
+    /// What the payer has less, as they decrypt it, in base units.
     pub(super) fn payer_loss(&self) -> i128 {
         let [before, after] = &self.standings;
         i128::from(before.payer) - i128::from(after.payer)
     }
 
-    /// What the merchant has more, as he decrypts it, in base units.
+    /// What the merchant has more, as they decrypt it, in base units.
     pub(super) fn merchant_growth(&self) -> i128 {
         let [before, after] = &self.standings;
         i128::from(after.merchant) - i128::from(before.merchant)

@@ -52,7 +52,7 @@ impl Story {
     pub(super) fn opened(&self, took: Duration, cap: Amount, balance: u64) -> Result<(), CliError> {
         self.tell(format_args!(
             "The payer opened a session in {:.0} ms: the wallet was asked once, and the facilitator may now move at most\n\
-             {} of his tokens, to this merchant only. His balance is encrypted; only he can decrypt it: {}.\n",
+             {} of the payer's tokens, to this merchant only. The balance is encrypted; only its owner can decrypt it: {}.\n",
             milliseconds(took),
             decimal(cap.get()),
             decimal(balance),
@@ -128,7 +128,7 @@ impl Story {
         let Some(deferred) = &figures.deferred else { return Ok(()) };
         self.tell(format_args!(
             "The same {} calls again, deferred: answered when they were durably held, {:.1} ms in the middle. Then the payer\n\
-             closed his session: {} transfer(s) carried them all, and after {:.1} ms the totals were final.\n\n\
+             closed the session: {} transfer(s) carried them all, and after {:.1} ms the totals were final.\n\n\
              cost per call      lamports\n\
              per-call       {:>12}\n\
              deferred       {:>12}\n",
@@ -145,12 +145,12 @@ impl Story {
         if let Some(empty) = &figures.empty {
             self.tell(format_args!(
                 "A second payer, whose account is empty, opened a session and paid for one call. The answer said success\n\
-                 and funding = {}. His transfer landed ({:.18}…) and moved {} of {}.\n\
+                 and funding = {}. The transfer landed ({:.18}…) and moved {} of {}.\n\
                  That is how a confidential token works: nobody but its owner sees that an account is empty, and a transfer\n\
                  that is not covered moves zero instead of failing. So without a proof of funds \"settled\" is not yet \"paid\";\n\
-                 limits.unproven_exposure bounds what one such transfer can lose. A payer proves his balance with\n\
-                 `sotto session prove`, then every answer says funding = proven as long as it covers him; a merchant checks\n\
-                 what really reached him with `sotto receipts`.\n",
+                 limits.unproven_exposure bounds what one such transfer can lose. A payer proves a balance with\n\
+                 `sotto session prove`, then every answer says funding = proven as long as it covers what is spent; a merchant checks\n\
+                 what was really received with `sotto receipts`.\n",
                 empty.funding.as_deref().unwrap_or("unknown"),
                 empty.signature,
                 signed(empty.moved[1]).trim_start_matches('+'),

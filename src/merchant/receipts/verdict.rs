@@ -89,7 +89,7 @@ impl Span {
 pub struct ReceiptProof {
     /// Oldest first; only those with settlements.
     pub spans: Vec<Span>,
-    /// Transactions the merchant was told of that are not on chain as settlements to him.
+    /// Transactions the merchant was told of that are not on chain as settlements to them.
     pub absent: Vec<Signature>,
     /// The newest transaction that was looked at: where the next proof goes on.
     pub newest: Option<Signature>,

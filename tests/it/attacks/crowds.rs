@@ -80,14 +80,14 @@ async fn one_payers_waiting_requests_leave_room_for_everybody_else() {
     assert_eq!(reasons(&told), ["session_busy"; 6], "twenty wait for one payer");
     holds(world, 5_000).await;
 
-    // Everybody else is served, and waits if he has to. Who was turned away has left no trace.
+    // Everybody else is served, and waits if they have to. Those who were turned away have left no trace.
     let body = world.payment(&others, &merchant, 1_000, Some("of-another-payer-0001"));
     let verified = tokio::time::timeout(AT_ONCE, world.post("/verify", &body)).await.unwrap();
     assert_eq!(verified.1["isValid"], json!(true), "{verified:?}");
     let mut waits: FuturesUnordered<_> = (0..1).map(|_| world.post("/settle", &body)).collect();
     let early = tokio::time::timeout(Duration::from_secs(1), waits.next()).await;
     assert!(early.is_err(), "it is accepted, and waits: {early:?}");
-    // His own promises need no seat.
+    // The payer's own promises need no permit.
     let mut promised = shop.payment(10, Some("a-promise-of-the-crowd"));
     promised["paymentRequirements"]["extra"] = json!({ "settlement": "deferred" });
     let promised = tokio::time::timeout(AT_ONCE, world.post("/settle", &promised)).await.unwrap();

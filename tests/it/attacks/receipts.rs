@@ -1,4 +1,4 @@
-//! What a merchant can find out by himself: whether the settlements he was told of moved money.
+//! What a merchant can find out on their own: whether the settlements they were told of moved money.
 
 use super::{Shop, lands_by_itself, with_sol};
 use crate::support::{Options, Wallet, World};
@@ -52,7 +52,7 @@ async fn a_merchant_proves_what_he_received_to_the_unit() {
     let all = proof(&shop.world, &shop.merchant, None, Some(&told)).await;
     let settled: usize = all.spans.iter().map(|span| span.settlements.len()).sum();
     assert_eq!(settled, 3, "{all:#?}");
-    // The faucet opened his account with a gift of nothing, which may have been anything.
+    // The faucet opened the merchant's account with a gift of nothing, which may have been anything.
     let judged: Vec<_> = all.spans.iter().map(Span::verdict).filter(|v| *v != Verdict::Open).collect();
     assert!(judged.len() >= 2 && judged.iter().all(|verdict| *verdict == Verdict::Paid), "{all:#?}");
     let newest = all.newest.unwrap();

@@ -27,7 +27,7 @@ async fn r10_one_nonce_opens_one_session() {
     other.intent.nonce.clone_from(&opening.intent.nonce);
     is_not_opened(&world, &world.opening_body(&other).await, 409, "nonce_reused").await;
     assert_eq!(Trace::of(&world).await, after);
-    // Another user's nonces are his own.
+    // Another user has nonces of their own.
     let second = world.wallet(100).await;
     let mut same_nonce = world.opening(&second, &merchant.key(), 100);
     same_nonce.intent.nonce.clone_from(&opening.intent.nonce);

@@ -158,7 +158,7 @@ async fn is_verified(shop: &Shop) {
     }
 }
 
-/// Guard: `check_caps_again`: who approved less than he signed for is found out as soon as it can be known.
+/// Guard: `check_caps_again`: a user who approved less than they signed for is found out as soon as it can be known.
 #[tokio::test]
 async fn r05_an_unverified_session_is_rejected_once_its_lie_is_known() {
     let small = |settings: &mut Settings| {

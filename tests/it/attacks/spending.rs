@@ -250,7 +250,7 @@ async fn r18_a_recipients_account_is_not_created_past_the_budget_for_rent() {
 }
 
 /// Guard: `is_upper_bound` and `check_rent`. The approve names the user's account as one to create, which costs us its
-/// rent only if he closes it first: booked in full until the landed transaction tells that it was there.
+/// rent only if they close it first: booked in full until the landed transaction tells that it was there.
 #[tokio::test]
 async fn r18_the_rent_of_an_account_that_was_there_is_booked_as_what_it_was() {
     let world = World::with(bounded(Scope::Hour, Part::Total, u64::from(u32::MAX))).await;

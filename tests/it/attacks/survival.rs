@@ -165,7 +165,7 @@ async fn r15_an_opening_whose_caller_hung_up_ends_by_itself() {
     let (inner, fate) = (world.open_ledger("sotto.db").await, Fate::immortal());
     world.boot_over(Arc::new(MortalLedger { inner, fate: Arc::clone(&fate) })).await;
     let body = world.opening_body(&world.opening(&payer, &merchant.key(), 1_000)).await;
-    // The row is written, and its writer is never told so: he signs nothing.
+    // The row is written, and its writer is never told so: it signs nothing.
     fate.withhold(true);
     let request = sends(&world, "/sessions", &body);
     while world.ledger().opening_sessions().await.unwrap().is_empty() {

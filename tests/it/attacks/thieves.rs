@@ -99,7 +99,7 @@ async fn frozen_accounts_neither_open_nor_pay_nor_cost() {
     shop.closes().await;
 }
 
-/// Guard: `check_terms`: who pays himself makes us pay the fees.
+/// Guard: `check_terms`: a user who pays themselves makes us pay the fees.
 #[tokio::test]
 async fn nobody_pays_himself() {
     let world = World::start().await;

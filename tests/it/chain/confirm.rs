@@ -165,7 +165,7 @@ async fn one_who_waits_is_told_of_the_expiry_when_it_happens() {
     let scene = Scene::new().await;
     let attempt = scene.attempt_of(SOL).await;
     let (seen, ()) = tokio::join!(scene.observe(&attempt, Commitment::Confirmed, PATIENCE), async {
-        // He waits, and knows of nothing.
+        // The observer waits, and knows of nothing.
         while scene.chain.counts().subscriptions == 0 {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,4 @@
-//! The crash loop for closing a session whose payer has proved his balance: a process dies at every call it makes while it
+//! The crash loop for closing a session whose payer has proved a balance: a process dies at every call it makes while it
 //! takes the proof, looks after it, pays and closes. What was said stays said, the proof covers what it covered, and the
 //! session ends closed with everything paid that was told so.
 
@@ -40,7 +40,7 @@ fn options() -> Options {
     })
 }
 
-/// What one life works with: an open session, and the payer's own word for what he has.
+/// What one life works with: an open session, and the payer's own word for what they have.
 struct Purse {
     scene: Scene,
     session: Session,

@@ -154,10 +154,10 @@ async fn what_came_back_from_a_settlement_whose_end_was_not_told_is_tried_again(
     life.ends(2).await;
 }
 
-/// Guard: `turn` is awaited by the caller, and by nobody in his place.
+/// Guard: `turn` is awaited by the caller, and by no other task in the caller's place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_whose_caller_hung_up_before_his_turn_is_not_made() {
-    let life = Life::begin("before-his-turn").await;
+    let life = Life::begin("before-its-turn").await;
     let everything = vec![ALL.to_owned()];
     life.world.net.faults().set(FaultPlan { missing_confirmation: everything, ..FaultPlan::default() });
     let opening = life.world.opening(&life.scene.payer, &life.scene.merchant.key(), 5_000);
@@ -168,10 +168,10 @@ async fn a_payment_whose_caller_hung_up_before_his_turn_is_not_made() {
         tokio::task::yield_now().await;
     }
     let waiting = Payment { nonce: None, ..life.scene.payment(life.session, "none") };
-    assert!(life.facilitator.settle(&waiting).now_or_never().is_none(), "he waits for the opening");
+    assert!(life.facilitator.settle(&waiting).now_or_never().is_none(), "the caller waits for the opening");
     life.world.net.faults().clear();
     let session = opened.await.unwrap().unwrap();
-    // His turn would have come before this one's.
+    // The caller's turn would have come before this one's.
     let payment = payment_in(session.id, &session.intent, PRICE, "after-the-opening");
     life.facilitator.settle(&payment).await.unwrap();
     assert_eq!(life.fate.times("hold"), 1);
@@ -189,7 +189,7 @@ async fn a_payment_without_a_nonce_outlives_the_caller_who_took_it_over() {
     let pending = life.facilitator.settle(&hasty).await.unwrap_err();
     assert!(format!("{pending:?}").contains("SettlementPending"), "{pending:?}");
     assert_eq!(life.fate.times("end_wait"), 1);
-    // However far he came: his turn, the writing, or the wait.
+    // However far the caller came: the turn, the writing, or the wait.
     let waits = tokio::time::timeout(Duration::from_millis(500), life.facilitator.settle(&patient)).await;
     assert!(waits.is_err(), "{waits:?}");
     let given_back = async {

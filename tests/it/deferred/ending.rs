@@ -75,7 +75,7 @@ async fn a_closed_session_is_settled_and_tells_its_final_totals() {
     assert_eq!((&closed["captured"], &closed["held"], &closed["lost"]), (&json!("1400"), &json!("0"), &json!("0")));
     let (_, refused) = tab.world.post("/settle", &tab.signed_payment(&intent, &key, "three")).await;
     assert_eq!(refused["errorReason"], "session_not_open", "{refused:#}");
-    // Asked again, by the user himself this time.
+    // Asked again, by the user this time.
     let (status, again) = tab.close(&tab.close_body(&hash, "n-2", &tab.payer)).await;
     assert_eq!((status, again), (200, closed));
     tab.closes().await;

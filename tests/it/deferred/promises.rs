@@ -33,7 +33,7 @@ async fn a_repeated_promise_is_told_once() {
     let again = tab.settle(PRICE, "the-same-nonce-000").await;
     assert!(duplicate(&again), "{again:#}");
     assert_eq!(again["extensions"]["session"]["settlement"], "held", "{again:#}");
-    // A merchant who deduplicates by himself gets the recorded answer, also after it was settled.
+    // A merchant who deduplicates on their own gets the recorded answer, also after it was settled.
     let mut body = tab.payment(PRICE, Some("the-same-nonce-000"));
     body["paymentRequirements"]["extra"]["idempotent"] = json!(true);
     assert_eq!(tab.world.post("/settle", &body).await.1, first);

@@ -34,7 +34,7 @@ async fn a_stranger_who_changes_a_handle_first_costs_a_fee_and_no_payment() {
     scene.closes(1).await;
 }
 
-/// The payer spends his balance elsewhere between simulation and landing: the transfer moves what is there, which is
+/// The payer spends the balance elsewhere between simulation and landing: the transfer moves what is there, which is
 /// nothing. That a settlement is no proof of payment is why funding proofs exist; the books say "captured" until then.
 #[tokio::test]
 async fn an_owner_who_empties_his_account_first_is_the_case_that_funding_proofs_are_for() {

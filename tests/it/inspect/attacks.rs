@@ -248,7 +248,7 @@ fn r22_another_fee_payer_is_refused_and_never_replaced() {
     message.account_keys[0] = other;
     let refusal = scene.inspect_message(VersionedMessage::Legacy(message)).unwrap_err();
     assert_eq!(refusal, ApproveRefusal::FeePayer(other));
-    // The user as fee payer, alone and with us behind him.
+    // The user as fee payer, alone and with us behind them.
     let text = STANDARD.encode(encode(&scene.sign(scene.compile(&[scene.approve()]))));
     scene.payer = LocalSigner::from_seed(&[1; 32]);
     let alone = STANDARD.encode(encode(&scene.sign(scene.compile(&[scene.approve()]))));

@@ -104,7 +104,7 @@ fn free_places(scene: &Scene, wire: &[u8]) -> Vec<std::ops::Range<usize>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
 
-    /// The attacker is the user: he bends any byte of the message and signs it again.
+    /// The attacker is the user: they bend any byte of the message and sign it again.
     #[test]
     fn a_user_who_signs_a_bent_message_gets_no_more_than_the_template(place in 0_usize..2_000, value: u8) {
         let scene = Scene::with_payer(6);

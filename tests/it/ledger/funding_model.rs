@@ -35,7 +35,7 @@ enum Try {
     /// What the chain shows of a settlement is recorded; of one that it does not show, that it never will.
     Observe(usize),
     Deposit(u64),
-    /// The owner takes something out by himself.
+    /// The owner takes something out directly.
     Debit(u64),
     Prove,
     Look,

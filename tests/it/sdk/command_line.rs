@@ -122,7 +122,7 @@ async fn the_command_line_pays_no_stranger_and_trusts_none() {
     world.finish().await;
 }
 
-/// Everything that a payer does after opening, and what his merchant can find out by himself.
+/// Everything that a payer does after opening, and what the merchant can find out on their own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_proved_followed_and_closed_from_the_command_line() {
     let world = World::start().await;
@@ -177,7 +177,7 @@ async fn a_session_is_proved_followed_and_closed_from_the_command_line() {
 async fn a_merchant_proves_his_receipts_from_the_command_line() {
     let world = World::start().await;
     let (payer, pauper, merchant) = (world.wallet(5_000).await, world.wallet(0).await, world.wallet(0).await);
-    // His wallet is the one on this desk.
+    // The payer's wallet is the one on this desk.
     let desk = Desk::of(&world, &merchant);
     let spender = world.spender().to_string();
     let receipts = ["receipts", "--key", ".keys/payer.json", "--facilitator-address", &spender, "--told", "told.jsonl"];

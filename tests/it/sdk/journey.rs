@@ -237,7 +237,7 @@ async fn a_payer_with_sol_asks_for_no_grant_and_one_without_may_refuse_one() {
     let shop = Shop::start(&world, &merchant.key()).await;
     client(&world).open(&key(&rich), &options(&merchant.key(), &shop)).await.unwrap();
     let left = world.net.network().balance(&rich.key());
-    assert!(left < 1_000_000_000, "the user paid the rent of the decrypt allowance himself: {left}");
+    assert!(left < 1_000_000_000, "the user paid the rent of the decrypt allowance: {left}");
     let mut proud = options(&merchant.key(), &shop);
     proud.grant = Grant::Never;
     let refused = client(&world).open(&key(&poor), &proud).await;
@@ -308,7 +308,7 @@ async fn a_watched_balance_is_told_again_when_it_changes() {
     world.finish().await;
 }
 
-/// Guard: the re-proof in `Payer::fetch`. A proof that the payer's own debit made void is replaced by the payer himself.
+/// Guard: the re-proof in `Payer::fetch`. A proof that the payer's own debit made void is replaced by the payer.
 #[tokio::test]
 async fn a_payer_whose_own_debit_voided_his_proof_proves_again_by_himself() {
     let world = World::with(Options::settings(|settings| {

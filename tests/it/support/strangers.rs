@@ -1,6 +1,6 @@
 //! What people do past the facilitator: strangers who send something, and owners who spend, burn, freeze or revoke.
 //!
-//! Each is a signed transaction, to be landed now ([`World::lands`]) or between somebody's simulation and his landing
+//! Each is a signed transaction, to be landed now ([`World::lands`]) or between a simulation and the landing of what was simulated
 //! (`world.net.network().ambush(account, tx)`). The faucet pays the fees: wallets need no SOL.
 
 use super::{Wallet, World};

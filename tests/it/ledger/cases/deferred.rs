@@ -191,7 +191,7 @@ pub(crate) async fn a_merchants_sessions_share_his_limit(ledger: &dyn Ledger) {
     assert!(!held(ledger, &new(sessions[1], 2, 41)).await.deferred);
     assert!(held(ledger, &new(sessions[1], 3, 40)).await.deferred);
     let elsewhere = opened(ledger, 3).await;
-    assert!(held(ledger, &new(elsewhere.id, 4, 100)).await.deferred, "another merchant has his own");
+    assert!(held(ledger, &new(elsewhere.id, 4, 100)).await.deferred, "another merchant has limits of their own");
     let none = NewHold { deferred: within(0, 0), ..payment(elsewhere.id, 5, 1) };
     assert!(!held(ledger, &none).await.deferred, "zero defers nothing");
     recorded(ledger, &in_flight(ledger, sessions[0], 1).await, landed()).await;

@@ -137,13 +137,13 @@ pub(crate) async fn a_pending_answer_is_taken_over_once(ledger: &dyn Ledger) {
     assert_eq!(taken(5).await, Some(older.id), "the oldest first");
     assert_eq!(taken(6).await, Some(hold_id(2)));
     assert_eq!(taken(7).await, None, "each once");
-    // The one who took it over was put off too: his answer can be taken over again.
+    // The one who took it over was put off too: their answer can be taken over again.
     ledger.end_wait(older.id, PayReason::SettlementExpired).await.expect("answers");
     assert_eq!(taken(8).await, Some(older.id));
     assert_eq!(taken(9).await, None);
 }
 
-/// Whoever took it over hung up before he was told, and it is captured by then.
+/// The caller who took it over hung up before they were told, and it is captured by then.
 pub(crate) async fn what_was_captured_for_nobody_is_taken_over(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     let hold = held(ledger, &nameless(session.id, 1)).await;
