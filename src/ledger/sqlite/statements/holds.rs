@@ -80,7 +80,7 @@ fn write(conn: &Connection, new: &NewHold, session: &Session, funding: Funding) 
         None => false,
     };
     if !promised {
-        move_held(conn, new.session, Amount::ZERO, new.amount)?;
+        change_held(conn, new.session, i64::from(new.amount))?;
     }
     let used = || LedgerError::Inconsistent("a hold's id is used already".to_owned());
     Ok(insert(conn, new, [spent_after, remaining_after], promised, funding)?.ok_or_else(used)?)
@@ -130,13 +130,13 @@ pub(super) fn insert(
     }))
 }
 
-/// Lowers what a session holds by `less` and raises it by `more`; the table refuses to pass the cap or zero.
-pub(in crate::ledger) fn move_held(conn: &Connection, id: SessionId, less: Amount, more: Amount) -> Outcome<()> {
+/// Changes what a session holds by so many base units; the table refuses to pass the cap or zero.
+pub(in crate::ledger) fn change_held(conn: &Connection, id: SessionId, by: i64) -> Outcome<()> {
     let changed = conn
         .prepare_cached(
-            "UPDATE session_sums SET held = held - ?2 + ?3 WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
+            "UPDATE session_sums SET held = held + ?2 WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
         )?
-        .execute(params![id.to_bytes(), i64::from(less), i64::from(more)])?;
+        .execute(params![id.to_bytes(), by])?;
     if changed == 1 { Ok(()) } else { Err(missing("session")) }
 }
 
@@ -191,6 +191,6 @@ pub(in crate::ledger) fn release_abandoned(conn: &Connection, before: UnixSecond
 fn release_waiting(conn: &Connection, hold: &Hold, reason: PayReason) -> Outcome<()> {
     conn.prepare_cached("UPDATE holds SET state = 'released', reason = ?2 WHERE id = ?1 AND state = 'waiting'")?
         .execute(params![select::hold_key(hold.id), reason.word()])?;
-    move_held(conn, hold.session, hold.amount, Amount::ZERO)?;
+    change_held(conn, hold.session, -i64::from(hold.amount))?;
     sessions::close_when_settled(conn, hold.session)
 }

@@ -7,7 +7,6 @@ use crate::ledger::sqlite::statements::{
 };
 use crate::{
     domain::{
-        amount::Amount,
         clock::UnixSeconds,
         hold::HoldId,
         reason::PayReason,
@@ -92,16 +91,16 @@ pub(in crate::ledger) fn record(
             funding::taken_back(conn, &after)?;
         }
         Event::Refused { reason, .. } => {
-            let signature = bury_failed(conn, &after)?;
+            let signature = end_failed_attempt(conn, &after)?;
             release(conn, &after, *reason, Some(&signature), now)?;
         }
         Event::Failed { .. } => {
-            bury_failed(conn, &after)?;
+            end_failed_attempt(conn, &after)?;
         }
         Event::Absent(_) => {
             let attempt = live(conn, &after)?;
             bookings::book(conn, after.purpose, &attempt.signature, Booking::Void, Cost::default())?;
-            bury(conn, &attempt.signature)?;
+            end_attempt(conn, &attempt.signature)?;
         }
         Event::Abandoned { reason } => release(conn, &after, *reason, None, now)?,
         // `Finalised` only makes what landed final; the other two never pass `advance` here.
@@ -175,17 +174,17 @@ fn live(conn: &Connection, settlement: &Settlement) -> Outcome<Attempt> {
 }
 
 /// Proof says that this attempt had no effect and never will.
-fn bury(conn: &Connection, signature: &Signature) -> Outcome<()> {
+fn end_attempt(conn: &Connection, signature: &Signature) -> Outcome<()> {
     conn.prepare_cached("UPDATE attempts SET live = 0 WHERE signature = ?1")?.execute([signature.as_ref()])?;
     Ok(())
 }
 
 /// The live attempt landed with an error: its fee is spent, and it has no other effect.
-fn bury_failed(conn: &Connection, settlement: &Settlement) -> Outcome<Signature> {
+fn end_failed_attempt(conn: &Connection, settlement: &Settlement) -> Outcome<Signature> {
     let attempt = live(conn, settlement)?;
     let fee_only = Cost { fee: attempt.cost.fee, ..Cost::default() };
     bookings::book(conn, settlement.purpose, &attempt.signature, Booking::Spent, fee_only)?;
-    bury(conn, &attempt.signature)?;
+    end_attempt(conn, &attempt.signature)?;
     Ok(attempt.signature)
 }
 
@@ -233,7 +232,7 @@ fn release(
         "UPDATE holds SET state = 'released', reason = ?2, signature = ?3 WHERE settlement = ?1 AND state = 'planned'",
     )?
     .execute(params![select::settlement_key(settlement.id), reason.word(), failed.map(AsRef::<[u8]>::as_ref),])?;
-    holds::move_held(conn, session, released, Amount::ZERO)
+    holds::change_held(conn, session, -i64::from(released))
 }
 
 /// The callers who wait for these holds are about to be answered `success:true`.

@@ -1,4 +1,4 @@
-//! The usual hold: a nonce never seen before, a session that has room. One look, one row, one or two sums, each by one
+//! The usual hold: a nonce never seen before, a session with headroom. One look, one row, one or two sums, each by one
 //! index, and nothing that could fail half-way; everything unusual is left to [`holds::hold`](super::holds::hold).
 //!
 //! It decides nothing on its own: what it lets pass is a subset of what `Session::may_hold` lets pass, and the tables'
@@ -15,9 +15,9 @@ use crate::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-/// What a hold has to know of its session: only of one that is open, in time, has room for the amount, and of whose
-/// payer's account nothing is known.
-struct Room {
+/// What is left of a session's cap, and of what may be promised: read only of a session that is open, in time, has room
+/// for the amount, and of whose payer's account nothing is known.
+struct Headroom {
     row: i64,
     spent: i64,
     left: i64,
@@ -27,7 +27,7 @@ struct Room {
     merchant_held: i64,
 }
 
-const ROOM: &str = "SELECT s.seq, t.captured + t.held, s.cap - t.captured - t.held, t.deferred_held, s.recipient, \
+const HEADROOM: &str = "SELECT s.seq, t.captured + t.held, s.cap - t.captured - t.held, t.deferred_held, s.recipient, \
     s.asset, coalesce((SELECT m.deferred_held FROM merchant_exposure m \
         WHERE m.recipient = s.recipient AND m.asset = s.asset), 0) \
     FROM sessions s JOIN session_sums t ON t.session = s.seq \
@@ -35,7 +35,7 @@ const ROOM: &str = "SELECT s.seq, t.captured + t.held, s.cap - t.captured - t.he
     AND NOT EXISTS (SELECT 1 FROM sources p WHERE p.user = s.user AND p.asset = s.asset) \
     AND ?3 <= (CASE s.cap_verified WHEN 1 THEN s.cap ELSE min(s.cap, ?4) END) - t.captured - t.held";
 
-impl Room {
+impl Headroom {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             row: row.get(0)?,
@@ -48,10 +48,10 @@ impl Room {
         })
     }
 
-    /// Whether the limits leave room for a promise. Compared as room, so that no sum can overflow.
+    /// Whether the limits allow a promise. Compared as what is left of them, so that no sum can overflow.
     fn may_promise(&self, amount: Amount, limits: Exposure) -> bool {
-        let room = |limit: Amount, held: i64| limit.checked_sub(amount).is_some_and(|room| held <= i64::from(room));
-        room(limits.per_session, self.deferred_held) && room(limits.per_merchant, self.merchant_held)
+        let fits = |limit: Amount, held: i64| limit.checked_sub(amount).is_some_and(|left| held <= i64::from(left));
+        fits(limits.per_session, self.deferred_held) && fits(limits.per_merchant, self.merchant_held)
     }
 }
 
@@ -63,9 +63,11 @@ pub(super) fn write(conn: &Connection, new: &NewHold) -> Outcome<Option<Hold>> {
     }
     let (amount, now) = (i64::from(new.amount), column("accepted_at", new.now)?);
     let asked = params![new.session.to_bytes(), now, amount, i64::from(new.unverified_exposure)];
-    let Some(room) = conn.prepare_cached(ROOM)?.query_row(asked, Room::read).optional()? else { return Ok(None) };
-    let promised = new.deferred.is_some_and(|limits| room.may_promise(new.amount, limits));
-    let (Some(spent), Some(left)) = (room.spent.checked_add(amount), room.left.checked_sub(amount)) else {
+    let Some(headroom) = conn.prepare_cached(HEADROOM)?.query_row(asked, Headroom::read).optional()? else {
+        return Ok(None);
+    };
+    let promised = new.deferred.is_some_and(|limits| headroom.may_promise(new.amount, limits));
+    let (Some(spent), Some(left)) = (headroom.spent.checked_add(amount), headroom.left.checked_sub(amount)) else {
         return Ok(None);
     };
     let (Ok(spent_after), Ok(remaining_after)) = (Amount::try_from(spent), Amount::try_from(left)) else {
@@ -74,23 +76,23 @@ pub(super) fn write(conn: &Connection, new: &NewHold) -> Outcome<Option<Hold>> {
     // The constraint on the nonce is what recognises a repeat: looked up by the write itself.
     let held = holds::insert(conn, new, [spent_after, remaining_after], promised, Funding::Unproven)?;
     if held.is_some() {
-        count_up(conn, &room, amount, promised)?;
+        count_up(conn, &headroom, amount, promised)?;
     }
     Ok(held)
 }
 
-fn count_up(conn: &Connection, room: &Room, amount: i64, promised: bool) -> Outcome<()> {
+fn count_up(conn: &Connection, headroom: &Headroom, amount: i64, promised: bool) -> Outcome<()> {
     let promise = if promised { amount } else { 0 };
     conn.prepare_cached(
         "UPDATE session_sums SET held = held + ?2, deferred_held = deferred_held + ?3 WHERE session = ?1",
     )?
-    .execute(params![room.row, amount, promise])?;
+    .execute(params![headroom.row, amount, promise])?;
     if promised {
         conn.prepare_cached(
             "INSERT INTO merchant_exposure (recipient, asset, deferred_held) VALUES (?1, ?2, ?3) \
              ON CONFLICT (recipient, asset) DO UPDATE SET deferred_held = deferred_held + ?3",
         )?
-        .execute(params![room.recipient, room.asset, amount])?;
+        .execute(params![headroom.recipient, headroom.asset, amount])?;
     }
     Ok(())
 }
