@@ -13,7 +13,7 @@ use crate::{
         clock::{Clock as _, SystemClock, UnixSeconds},
         settlement::Cost,
     },
-    ledger::SqliteLedger,
+    ledger,
 };
 use clap::Args;
 use serde::Serialize;
@@ -89,7 +89,7 @@ impl Spending {
         };
         let now = SystemClock.now();
         let since = (now / HOUR).saturating_sub(self.hours - 1) * HOUR;
-        let rows = SqliteLedger::look_at_spending(&path, since)?;
+        let rows = ledger::look_at_spending(&path, since)?;
         if self.json { tell_programs(&rows, since) } else { tell_people(&rows, now) }
     }
 }

@@ -22,10 +22,9 @@ use crate::{
         network::Network,
     },
     facilitator::{Facilitator, Ports},
-    ledger::{ImportTerms, LedgerOptions, OpenLedgerError, SqliteLedger},
+    ledger::{self, ImportTerms, Ledger, OpenLedgerError},
 };
-use std::{io, path::Path, sync::Arc, time::Duration};
-use tokio::{runtime::Handle, task::spawn_blocking};
+use std::{sync::Arc, time::Duration};
 
 /// The longest one request to the Covalidator takes; its patience is the caller's.
 const COVALIDATOR_REQUEST: Duration = Duration::from_secs(5);
@@ -33,7 +32,7 @@ const COVALIDATOR_REQUEST: Duration = Duration::from_secs(5);
 /// A running service.
 pub(super) struct Service {
     pub(super) facilitator: Arc<Facilitator>,
-    pub(super) ledger: Arc<SqliteLedger>,
+    pub(super) ledger: Arc<dyn Ledger>,
     pub(super) chain: Arc<SolanaChain>,
     pub(super) network: Network,
     pub(super) router: axum::Router,
@@ -64,16 +63,16 @@ async fn build(config: &Config, trouble: Trouble) -> Result<Service, WiringError
     let chain = Arc::new(wiring::connect(config)?);
     let (network, opened) = tokio::try_join!(reach(&*chain, &config.network.name, trouble), open_own_ledger(config))?;
     let keys = wiring::keys(config);
-    let ledger = Arc::new(if let Some(ledger) = opened {
+    let ledger = if let Some(ledger) = opened {
         ledger
     } else {
         let (spender, network) = (keys.spender.pubkey(), network.clone());
         import_ledger(config, ImportTerms { spender, network, now: clock.now() }).await?
-    });
+    };
     let endpoint = config.covalidator.endpoint.expose();
     let covalidator = HttpCovalidator::new(endpoint, config.covalidator.attestation_key, COVALIDATOR_REQUEST)?;
     let ports = Ports {
-        ledger: Arc::<SqliteLedger>::clone(&ledger),
+        ledger: Arc::clone(&ledger),
         chain: Arc::<SolanaChain>::clone(&chain),
         covalidator: Arc::new(covalidator),
         clock,
@@ -86,17 +85,17 @@ async fn build(config: &Config, trouble: Trouble) -> Result<Service, WiringError
 
 /// Our own ledger; none when the file is the deployed service's, whose sessions are imported for one network and have to
 /// wait until it is known.
-async fn open_own_ledger(config: &Config) -> Result<Option<SqliteLedger>, WiringError> {
-    match open_ledger(&config.ledger.path, None).await {
+async fn open_own_ledger(config: &Config) -> Result<Option<Arc<dyn Ledger>>, WiringError> {
+    match ledger::open(&config.ledger.path).await {
         Ok(ledger) => Ok(Some(ledger)),
         Err(OpenLedgerError::Deployed) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn import_ledger(config: &Config, terms: ImportTerms) -> Result<SqliteLedger, OpenLedgerError> {
-    let ledger = open_ledger(&config.ledger.path, Some(terms)).await?;
-    if let Some(report) = ledger.imported() {
+async fn import_ledger(config: &Config, terms: ImportTerms) -> Result<Arc<dyn Ledger>, OpenLedgerError> {
+    let (ledger, report) = ledger::import(&config.ledger.path, terms).await?;
+    if let Some(report) = report {
         tracing::info!(
             imported = report.imported,
             skipped = report.skipped.len(),
@@ -104,11 +103,4 @@ async fn import_ledger(config: &Config, terms: ImportTerms) -> Result<SqliteLedg
         );
     }
     Ok(ledger)
-}
-
-/// On a thread of its own: opening blocks, and answers of the chain come meanwhile.
-async fn open_ledger(path: &Path, import: Option<ImportTerms>) -> Result<SqliteLedger, OpenLedgerError> {
-    let (path, options) = (path.to_owned(), LedgerOptions { import, ..LedgerOptions::default() });
-    let opening = spawn_blocking(move || Handle::current().block_on(SqliteLedger::open(&path, &options)));
-    opening.await.map_err(io::Error::from)?
 }

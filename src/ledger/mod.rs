@@ -5,17 +5,19 @@
 //! settlement is live; terminal states never change; and [`Recorded`] values come only from here, so sending a
 //! transaction before its bytes are durable does not compile.
 
+mod open;
 mod outcomes;
 mod rows;
 mod sqlite;
 
+pub use open::{OpenLedgerError, import, look_at_spending, open};
 pub use outcomes::{
     Carry, Deadline, Held, LastTransfer, Opened, OpeningCount, Openings, Promised, Proved, Signed, Totals, Work,
+    WriterCounts,
 };
 pub use sqlite::SqliteLedger;
 pub use sqlite::import::{ImportReport, ImportTerms, Skipped};
-pub use sqlite::open::{LedgerOptions, OpenLedgerError};
-pub use sqlite::writer::WriterCounts;
+pub use sqlite::open::LedgerOptions;
 
 use crate::domain::{
     amount::Amount,
@@ -278,7 +280,7 @@ pub trait Ledger: Send + Sync + 'static {
     async fn record_looks(&self, looks: &[Look], now: UnixSeconds) -> Result<(), LedgerError>;
 
     /// Which of these signatures name transactions of ours.
-    async fn ours(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError>;
+    async fn known_signatures(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError>;
 
     /// Remembers the handle of the amount that a session's approve delegated; the first one stays.
     async fn record_approval(&self, session: SessionId, handle: u128) -> Result<(), LedgerError>;
@@ -288,6 +290,9 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Those of `sessions` that are live become `superseded`.
     async fn supersede_sessions(&self, sessions: &[SessionId]) -> Result<(), LedgerError>;
+
+    /// How many transactions carried how many verbs since the opening.
+    fn counts(&self) -> WriterCounts;
 
     /// A cheap write-free question that fails when the database does.
     async fn ping(&self) -> Result<(), LedgerError>;

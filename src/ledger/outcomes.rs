@@ -179,3 +179,12 @@ pub struct LastTransfer {
     /// When decrypt allowances were last bought.
     pub bought: Option<UnixSeconds>,
 }
+
+/// What the writer did, for metrics and tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriterCounts {
+    /// Transactions committed.
+    pub commits: u64,
+    /// Verbs answered after those commits.
+    pub verbs: u64,
+}

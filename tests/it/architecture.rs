@@ -194,6 +194,17 @@ fn modules_import_only_what_their_layer_may() {
 }
 
 #[test]
+fn only_the_sqlite_engine_names_its_libraries() {
+    let engine = Path::new("ledger").join("sqlite");
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !source.path.starts_with(&engine)) {
+        let lines = source.code().filter(|(_, line)| line.contains("rusqlite") || line.contains("sqlx"));
+        wrong.extend(lines.map(|(number, line)| format!("{}:{number}: {line}", source.path.display())));
+    }
+    assert!(wrong.is_empty(), "SQLite outside ledger/sqlite:\n{}", wrong.join("\n"));
+}
+
+#[test]
 fn only_the_command_line_builds_the_world() {
     for source in sources().iter().filter(|source| !["cli", "main", "lib"].contains(&source.module().as_str())) {
         let names = crate_paths(&source.product());

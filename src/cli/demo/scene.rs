@@ -16,7 +16,7 @@ use crate::{
         clock::SystemClock,
         session::SessionId,
     },
-    ledger::{Ledger as _, LedgerError, Totals},
+    ledger::{LedgerError, Totals},
     programs::{
         Programs,
         ciphertext::{CiphertextError, EncryptionKey},

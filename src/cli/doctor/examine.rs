@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     covalidator::{Covalidator as _, CovalidatorError, HttpCovalidator, WalletSigner},
     domain::key_pair::KeyPair,
-    ledger::{Ledger as _, LedgerOptions, OpenLedgerError, SqliteLedger},
+    ledger::{self, OpenLedgerError},
     programs::inco_token::IncoMint,
 };
 use serde::Serialize;
@@ -182,7 +182,7 @@ async fn ledger(config: &Config) -> Finding {
     if !path.exists() {
         return Finding::well(subject, format!("{} will be created", path.display()));
     }
-    match SqliteLedger::open(path, &LedgerOptions::default()).await {
+    match ledger::open(path).await {
         Ok(ledger) => match ledger.audit().await {
             Ok(()) => Finding::well(subject, format!("{}: every log agrees with its sums", path.display())),
             Err(error) => Finding::failed(subject, &error),

@@ -130,7 +130,7 @@ impl FundingMonitor {
         let unknown: Vec<&Listed> =
             later.iter().filter(|listed| !listed.failed && !harmless.contains(&listed.signature)).collect();
         let signatures: Vec<Signature> = unknown.iter().map(|listed| listed.signature).collect();
-        let ours: HashSet<Signature> = self.core.ledger.ours(&signatures).await?.into_iter().collect();
+        let ours: HashSet<Signature> = self.core.ledger.known_signatures(&signatures).await?.into_iter().collect();
         let (account, mut all) = (self.core.token_account(owner), true);
         for listed in unknown.into_iter().filter(|listed| !ours.contains(&listed.signature)) {
             budget.spend()?;

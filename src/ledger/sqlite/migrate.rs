@@ -2,7 +2,7 @@
 //!
 //! Promises: a database with a schema this program does not know, or that is not a ledger, is left as it is.
 
-use crate::ledger::sqlite::open::OpenLedgerError;
+use crate::ledger::OpenLedgerError;
 use rusqlite::Connection;
 use sqlx::{
     Connection as _, SqlSafeStr as _,
@@ -74,13 +74,13 @@ pub(super) async fn migrate(path: &Path) -> Result<(), OpenLedgerError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true);
     let mut conn =
-        SqliteConnection::connect_with(&options).await.map_err(|error| OpenLedgerError::Migration(error.into()))?;
+        SqliteConnection::connect_with(&options).await.map_err(|error| OpenLedgerError::Migration(Box::new(error)))?;
     let migrated = migrations().run_direct(None, &mut conn, false).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => OpenLedgerError::SchemaFromTheFuture { version },
         MigrateError::VersionMismatch(version) => OpenLedgerError::SchemaChanged { version },
-        error => OpenLedgerError::Migration(error),
+        error => OpenLedgerError::Migration(Box::new(error)),
     });
-    let closed = conn.close().await.map_err(|error| OpenLedgerError::Migration(error.into()));
+    let closed = conn.close().await.map_err(|error| OpenLedgerError::Migration(Box::new(error)));
     migrated.and(closed)
 }
 

@@ -22,16 +22,15 @@ use crate::{
         settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId},
     },
     ledger::{
-        Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Proved, Recorded, Signed,
-        Totals, Work,
+        Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, OpenLedgerError, Opened, Openings, Promised, Proved,
+        Recorded, Signed, Totals, Work, WriterCounts,
         sqlite::{
             import::ImportReport,
-            open::{LedgerOptions, OpenLedgerError, Parts},
+            open::{LedgerOptions, Parts},
             statements::{
                 audit, bookings, budgets, deferred, funding, history, holds, journal, queries, select, sessions,
                 settlements,
             },
-            writer::WriterCounts,
         },
     },
 };
@@ -71,16 +70,11 @@ impl SqliteLedger {
             None => Ok(self.0.readers.run(move |conn| select::session(conn, id)).await?.map(Arc::new)),
         }
     }
-
-    /// How many transactions carried how many verbs since the opening.
-    pub fn counts(&self) -> WriterCounts {
-        self.0.writer.counts()
-    }
 }
 
 impl std::fmt::Debug for SqliteLedger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SqliteLedger").field("counts", &self.counts()).finish_non_exhaustive()
+        f.debug_struct("SqliteLedger").field("counts", &self.0.writer.counts()).finish_non_exhaustive()
     }
 }
 
@@ -344,9 +338,9 @@ impl Ledger for SqliteLedger {
         self.0.writer.run(move |conn| funding::record_looks(conn, &looks, now)).await
     }
 
-    async fn ours(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError> {
+    async fn known_signatures(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError> {
         let signatures = signatures.to_vec();
-        self.0.readers.run(move |conn| funding::ours(conn, &signatures)).await
+        self.0.readers.run(move |conn| funding::known_signatures(conn, &signatures)).await
     }
 
     async fn record_approval(&self, session: SessionId, handle: u128) -> Result<(), LedgerError> {
@@ -375,6 +369,10 @@ impl Ledger for SqliteLedger {
     async fn supersede_sessions(&self, ended: &[SessionId]) -> Result<(), LedgerError> {
         let ended = ended.to_vec();
         self.0.writer.run(move |conn| sessions::supersede(conn, &ended)).await
+    }
+
+    fn counts(&self) -> WriterCounts {
+        self.0.writer.counts()
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {

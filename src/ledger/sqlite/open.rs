@@ -1,7 +1,7 @@
 //! Opening a ledger on SQLite: lock, look, migrate, import, connect. At start only, so it blocks its thread.
 
 use crate::ledger::{
-    LedgerError,
+    OpenLedgerError,
     sqlite::{
         import::{self, ImportReport, ImportTerms},
         lock::{self, LedgerLock},
@@ -13,14 +13,7 @@ use crate::ledger::{
     },
 };
 use rusqlite::{Connection, OpenFlags};
-use sqlx::migrate::MigrateError;
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread::available_parallelism,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, thread::available_parallelism, time::Duration};
 
 #[cfg(test)]
 mod tests;
@@ -50,50 +43,6 @@ impl Default for LedgerOptions {
     }
 }
 
-/// Why a ledger cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenLedgerError {
-    /// Another process has it open.
-    #[error("the ledger {} is in use by another process", path.display())]
-    InUse {
-        /// The database.
-        path: PathBuf,
-    },
-    /// A later version of this program wrote it.
-    #[error("the ledger's schema has version {version}, which this program does not know: use the newer program")]
-    SchemaFromTheFuture {
-        /// The first version unknown to us.
-        version: i64,
-    },
-    /// A migration differs from the one that was run.
-    #[error("the ledger's schema version {version} is not the one this program would have made")]
-    SchemaChanged {
-        /// The version that differs.
-        version: i64,
-    },
-    /// The file belongs to another program.
-    #[error("the file holds tables that are not a ledger")]
-    Foreign,
-    /// The file is the deployed service's and nobody told how to import it.
-    #[error("the file holds the deployed service's sessions; name the network and spender to import them")]
-    Deployed,
-    /// The file system refused.
-    #[error("the ledger's files cannot be used")]
-    Files(#[from] io::Error),
-    /// SQLite refused.
-    #[error("the ledger's database cannot be opened")]
-    Database(#[from] rusqlite::Error),
-    /// A migration failed; it was undone.
-    #[error("the ledger's schema cannot be brought up to date")]
-    Migration(#[source] MigrateError),
-    /// What was asked of it has no answer.
-    #[error("the ledger does not answer")]
-    Unanswered(#[source] LedgerError),
-    /// The import failed; it was undone.
-    #[error("the deployed service's sessions cannot be imported")]
-    Import(#[source] LedgerError),
-}
-
 /// The parts of an open ledger. Fields are dropped in this order: the readers let go of the file before the writer
 /// closes it and frees the lock.
 pub(super) struct Parts {
@@ -110,20 +59,21 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
     set_deployed_aside(path, options)?;
     migrate::migrate(path).await?;
 
-    let mut conn = connect(path)?;
+    let mut conn = connect(path).map_err(database)?;
     // FULL syncs the log at every commit: what is answered is on disk. Triggers also guard rows that REPLACE removes.
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
          PRAGMA wal_autocheckpoint = 1000;",
-    )?;
+    )
+    .map_err(database)?;
     let imported = match &options.import {
         Some(terms) => import::import_deployed(&mut conn, terms).map_err(OpenLedgerError::Import)?,
-        None if import::is_set_aside(&conn)? => return Err(OpenLedgerError::Deployed),
+        None if import::is_set_aside(&conn).map_err(database)? => return Err(OpenLedgerError::Deployed),
         None => None,
     };
-    let questions = (0..READERS).map(|_| reader(path)).collect::<rusqlite::Result<_>>()?;
+    let questions = (0..READERS).map(|_| reader(path)).collect::<rusqlite::Result<_>>().map_err(database)?;
     let cores = available_parallelism().map_or(1, usize::from).min(MOST_POINTS);
-    let points = (0..cores).map(|_| reader(path)).collect::<rusqlite::Result<_>>()?;
+    let points = (0..cores).map(|_| reader(path)).collect::<rusqlite::Result<_>>().map_err(database)?;
     let snapshots = Arc::<Snapshots>::default();
     Ok(Parts {
         readers: Readers::start(questions, options.queue)?,
@@ -138,8 +88,8 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
 pub(super) fn look<T>(path: &Path, question: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T, OpenLedgerError> {
     // Opening would make a file where there is none.
     std::fs::metadata(path)?;
-    let conn = reader(path)?;
-    match migrate::inspect(&conn)? {
+    let conn = reader(path).map_err(database)?;
+    match migrate::inspect(&conn).map_err(database)? {
         Found::Ledger => question(&conn).map_err(|error| OpenLedgerError::Unanswered(error.into())),
         Found::Deployed | Found::SetAside => Err(OpenLedgerError::Deployed),
         Found::Nothing | Found::Foreign => Err(OpenLedgerError::Foreign),
@@ -148,13 +98,17 @@ pub(super) fn look<T>(path: &Path, question: impl FnOnce(&Connection) -> Outcome
 
 /// Looks at the file and, when it is the deployed service's, gives its table another name.
 fn set_deployed_aside(path: &Path, options: &LedgerOptions) -> Result<(), OpenLedgerError> {
-    let conn = connect(path)?;
-    match migrate::inspect(&conn)? {
+    let conn = connect(path).map_err(database)?;
+    match migrate::inspect(&conn).map_err(database)? {
         Found::Deployed | Found::SetAside if options.import.is_none() => Err(OpenLedgerError::Deployed),
-        Found::Deployed => Ok(import::set_aside(&conn)?),
+        Found::Deployed => import::set_aside(&conn).map_err(database),
         Found::Nothing | Found::Ledger | Found::SetAside => Ok(()),
         Found::Foreign => Err(OpenLedgerError::Foreign),
     }
+}
+
+pub(super) fn database(error: rusqlite::Error) -> OpenLedgerError {
+    OpenLedgerError::Database(Box::new(error))
 }
 
 /// A connection that refuses to write. Not one opened read-only: SQLite leaves CHECK constraints out of those, and the

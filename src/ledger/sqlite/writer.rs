@@ -12,9 +12,10 @@
 use crate::{
     domain::amount::Amount,
     ledger::{
-        LedgerError, OpenLedgerError,
+        LedgerError, OpenLedgerError, WriterCounts,
         sqlite::{
             lock::LedgerLock,
+            open,
             snapshots::{Change, Snapshots, Touched},
             statements::{Outcome, VerbError},
         },
@@ -35,15 +36,6 @@ mod tests;
 
 /// The most verbs that one transaction carries; bounds how long the first of them waits for the last.
 const MOST_PER_COMMIT: usize = 512;
-
-/// What the writer did, for metrics and tests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WriterCounts {
-    /// Transactions committed.
-    pub commits: u64,
-    /// Verbs answered after those commits.
-    pub verbs: u64,
-}
 
 /// The writer's shared failure: every caller of a batch is told the same cause.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -173,7 +165,7 @@ impl Writer {
     ) -> Result<Self, OpenLedgerError> {
         let (queue, incoming) = mpsc::channel(capacity.max(1));
         let counts = Arc::new(Counts::default());
-        let touched = Touched::listen(&conn)?;
+        let touched = Touched::listen(&conn).map_err(open::database)?;
         let desk = Desk { conn, touched, snapshots, counts: Arc::clone(&counts) };
         let thread = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || {
             desk.serve(incoming);

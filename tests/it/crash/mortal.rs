@@ -24,7 +24,7 @@ use sotto::{
     },
     ledger::{
         Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Proved, Recorded, Signed,
-        Totals, Work,
+        Totals, Work, WriterCounts,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -270,8 +270,8 @@ impl Ledger for MortalLedger {
         self.fate.step("record_looks", self.inner.record_looks(looks, now)).await
     }
 
-    async fn ours(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError> {
-        self.fate.step("ours", self.inner.ours(signatures)).await
+    async fn known_signatures(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError> {
+        self.fate.step("known_signatures", self.inner.known_signatures(signatures)).await
     }
 
     async fn record_approval(&self, session: SessionId, handle: u128) -> Result<(), LedgerError> {
@@ -297,6 +297,10 @@ impl Ledger for MortalLedger {
 
     async fn supersede_sessions(&self, sessions: &[SessionId]) -> Result<(), LedgerError> {
         self.fate.step("supersede_sessions", self.inner.supersede_sessions(sessions)).await
+    }
+
+    fn counts(&self) -> WriterCounts {
+        self.inner.counts()
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {

@@ -243,7 +243,7 @@ fn unprove_holds(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<()
 }
 
 /// Which of these signatures name transactions of ours.
-pub(in crate::ledger) fn ours(conn: &Connection, signatures: &[Signature]) -> Outcome<Vec<Signature>> {
+pub(in crate::ledger) fn known_signatures(conn: &Connection, signatures: &[Signature]) -> Outcome<Vec<Signature>> {
     let mut known = conn.prepare_cached("SELECT 1 FROM attempts WHERE signature = ?1")?;
     let mut found = Vec::new();
     for signature in signatures {

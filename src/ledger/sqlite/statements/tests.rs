@@ -142,7 +142,7 @@ const QUESTIONS: &[Question] = &[
     ("totals", |c, s| queries::totals(c, Some(s.id)).map(drop)),
     ("lost", |c, s| queries::lost(c, s.id).map(drop)),
     ("source", |c, s| funding::source(c, s.user(), &s.intent.asset).map(drop)),
-    ("ours", |c, _| funding::ours(c, &[Signature::from(bytes(9, 0))]).map(drop)),
+    ("known_signatures", |c, _| funding::known_signatures(c, &[Signature::from(bytes(9, 0))]).map(drop)),
     ("approval", |c, s| funding::approval(c, s.id).map(drop)),
     ("opened_by_approve", |c, s| queries::opened_by_approve(c, s.user(), &s.intent.asset, 7).map(drop)),
     ("created_recipient", |c, s| queries::created_recipient(c, &s.intent.recipient, &s.intent.asset).map(drop)),

@@ -298,7 +298,7 @@ pub(crate) async fn signatures_of_ours_are_known(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 30)).await;
     in_flight(ledger, session.id, 1).await;
-    let known = ledger.ours(&[signature(77), signature(1), signature(78)]).await;
+    let known = ledger.known_signatures(&[signature(77), signature(1), signature(78)]).await;
     assert_eq!(known.ok(), Some(vec![signature(1)]));
 }
 
