@@ -3,24 +3,19 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing; pub is what modules offer each other")]
 
 mod allowances;
-#[cfg(all(feature = "server", feature = "localnet"))]
 mod api;
 mod architecture;
-#[cfg(all(feature = "server", feature = "localnet"))]
 mod attacks;
-#[cfg(all(feature = "server", feature = "localnet"))]
 mod chain;
 mod cli;
 mod config;
 mod covalidator;
 mod crash;
-#[cfg(all(feature = "server", feature = "localnet"))]
 mod deferred;
 mod demo;
 mod dispatch;
 mod errors_doc;
 mod faults;
-#[cfg(all(feature = "server", feature = "localnet"))]
 mod fee_payers;
 mod finality;
 mod idl;
