@@ -281,8 +281,12 @@ impl SignatureStatuses {
 mod tests {
     use super::*;
 
+    /// So long that nothing becomes due while a test runs.
+    const LONG: Duration = Duration::from_hours(1);
+
     fn statuses() -> SignatureStatuses {
-        SignatureStatuses::new(PollPolicy::default(), mpsc::channel(1).0)
+        let policy = PollPolicy { first: LONG, most: LONG, after_push: LONG };
+        SignatureStatuses::new(policy, mpsc::channel(1).0)
     }
 
     fn wanted(byte: u8) -> Wanted {
@@ -333,7 +337,7 @@ mod tests {
     async fn with_pushed_notices_a_patient_waiter_asks_later_and_at_once_when_they_stop() {
         let statuses = statuses();
         let up = statuses.socket_up();
-        let _patient = statuses.watch(wanted(1), Duration::from_secs(20));
+        let _patient = statuses.watch(wanted(1), 2 * LONG);
         assert!(statuses.take_due(9).is_empty());
         let _hasty = statuses.watch(wanted(2), Duration::ZERO);
         assert_eq!(statuses.take_due(9), [wanted(2).0]);

@@ -97,22 +97,13 @@ impl Shop {
     }
 
     async fn becomes_readable(&self, wallet: &Wallet) {
-        let readable = async {
-            while !self.is_readable(wallet) {
-                self.world.confirmed().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), readable).await.expect("the balance becomes readable");
+        self.world.until("the balance becomes readable", async || self.is_readable(wallet)).await;
+        self.world.confirmed().await;
     }
 
     /// Waits until everything that is on chain is in the books, and final.
     async fn is_booked(&self) {
-        let booked = async {
-            while !self.world.ledger().unfinished().await.unwrap().is_empty() {
-                self.world.confirmed().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), booked).await.expect("everything becomes final");
+        self.world.quiet().await;
     }
 
     /// A transfer of zero to the merchant by somebody we know nothing of lands right before the next transaction that
@@ -376,15 +367,11 @@ async fn a_line_of_refreshes_does_not_hold_a_merchants_account() {
     let line = futures_util::future::join_all(crowd.iter().map(|(session, payer)| asks(session, "user", payer)));
     let merchant = async {
         // At the end of the line, while the first of it has our own account made.
-        while in_flight(world, Purpose::Probe).await == 0 {
-            tokio::task::yield_now().await;
-        }
+        world.until("it is made", async || in_flight(world, Purpose::Probe).await > 0).await;
         asks(&shop.session, "merchant", &shop.merchant).await;
     };
     let pays = async {
-        while refreshed.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
+        world.until("one is refreshed", async || refreshed.load(Ordering::SeqCst) > 0).await;
         shop.pays().await;
         refreshed.load(Ordering::SeqCst)
     };
@@ -414,7 +401,8 @@ async fn who_asks_again_and_again_whether_a_balance_is_readable_is_told_to_wait(
 /// Guard: `refresh_at_rest` waits for no opening.
 #[tokio::test]
 async fn an_opening_that_takes_its_time_keeps_nobody_elses_balance_unreadable() {
-    let allowances = AllowanceSettings { idle_after: Duration::from_millis(300), ..never_at_rest() };
+    // The opening takes its gate long before the account that just paid is at rest.
+    let allowances = AllowanceSettings { idle_after: Duration::from_secs(2), ..never_at_rest() };
     let options = Options::settings(move |settings| {
         settings.decrypt_allowance = AllowancePolicy::Idle;
         settings.allowances = allowances;
@@ -428,13 +416,9 @@ async fn an_opening_that_takes_its_time_keeps_nobody_elses_balance_unreadable() 
     world.covalidator.faults().change(|plan| plan.silent_next = u32::MAX);
     shop.pays().await;
     let readable = async {
-        // It has landed, and asks for what was approved; meanwhile the payer's accounts come to rest.
-        while in_flight(world, Purpose::Approve).await == 0 {
-            world.confirmed().await;
-        }
-        for _ in 0..10 {
-            world.confirmed().await;
-        }
+        // It has landed, and asks for what was approved; meanwhile the payer's accounts come to rest, and before those that
+        // move only now.
+        world.until("it is sent", async || in_flight(world, Purpose::Approve).await > 0).await;
         let body = world.payment(&session, &others.key(), PRICE, None);
         let (status, answer) = world.post("/settle", &body).await;
         assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer:#}");

@@ -25,7 +25,7 @@ mod survival;
 mod thieves;
 mod watching;
 
-use crate::support::{Options, Wallet, World};
+use crate::support::{Options, PATIENCE, Wallet, World, hastily};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use solana_instruction::Instruction;
@@ -58,13 +58,9 @@ impl Shop {
         self.world.payment(&self.session, &self.merchant.key(), amount, nonce)
     }
 
-    /// The same payment by a caller who waits a second only.
+    /// The same payment by a caller who waits for a few seconds only.
     fn hasty_payment(&self, amount: u64, nonce: Option<&str>) -> Value {
-        let mut body = self.payment(amount, nonce);
-        for side in ["/paymentRequirements", "/paymentPayload/accepted"] {
-            body.pointer_mut(side).unwrap()["maxTimeoutSeconds"] = json!(1);
-        }
-        body
+        hastily(self.payment(amount, nonce))
     }
 
     async fn settle(&self, amount: u64, nonce: Option<&str>) -> (u16, Value) {
@@ -88,19 +84,10 @@ impl Shop {
     }
 
     async fn moved_what_it_captured(&self) {
-        quiet(&self.world).await;
+        self.world.quiet().await;
         let captured = self.world.ledger().totals(None).await.unwrap().captured.get();
         assert_eq!(self.world.units(&self.merchant), captured, "the merchant has what was captured");
         assert_eq!(PURSE - self.world.units(&self.payer), captured, "the payer lost what was captured");
-    }
-}
-
-/// Waits until nothing is unfinished.
-async fn quiet(world: &World) {
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !world.ledger().unfinished().await.unwrap().is_empty() {
-        assert!(std::time::Instant::now() < until, "{:#?}", world.ledger().unfinished().await.unwrap());
-        world.confirmed().await;
     }
 }
 
@@ -157,21 +144,13 @@ async fn view(world: &World, session: &str) -> Value {
 
 /// Sends a request whose connection the test can cut: it has a client, and so a connection, of its own.
 fn sends(world: &World, path: &str, body: &Value) -> tokio::task::JoinHandle<reqwest::Result<reqwest::Response>> {
-    let client = reqwest::Client::builder().timeout(std::time::Duration::from_mins(1)).build().unwrap();
+    let client = reqwest::Client::builder().timeout(2 * PATIENCE).build().unwrap();
     tokio::spawn(client.post(format!("{}{path}", world.running().url)).json(body).send())
 }
 
 /// Waits until a session is in this state.
 async fn becomes(world: &World, session: &str, state: &str) {
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    loop {
-        let seen = view(world, session).await;
-        if seen["state"] == state {
-            return;
-        }
-        assert!(std::time::Instant::now() < until, "not {state}: {seen:#}");
-        world.confirmed().await;
-    }
+    world.until(state, async || view(world, session).await["state"] == state).await;
 }
 
 /// Lands a transaction that `wallet` signs and pays for, past the facilitator.

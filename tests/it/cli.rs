@@ -3,6 +3,7 @@
 mod receipts;
 mod service;
 
+use crate::support::PATIENCE;
 use serde_json::Value;
 use std::{
     path::Path,
@@ -192,7 +193,7 @@ fn setting((key, value): (&String, &Value)) -> String {
 }
 
 fn http_get(url: &str) -> Value {
-    let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(5)).build().expect("a client");
+    let client = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async { client.get(url).send().await.expect("an answer").json().await.expect("JSON") })
 }
@@ -200,7 +201,7 @@ fn http_get(url: &str) -> Value {
 fn rpc_call(url: &str, body: &str) -> Value {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(5)).build().expect("a client");
+        let client = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
         let request = client.post(url).header("content-type", "application/json").body(body.to_owned());
         request.send().await.expect("an answer").json().await.expect("JSON")
     })

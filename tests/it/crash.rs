@@ -20,7 +20,7 @@ mod uncounted;
 use crate::support::{
     Engine, Opening, Options, Wallet, World,
     engine::{cases, each_engine},
-    payment_in,
+    in_time, look_again, payment_in, quiet,
 };
 use fate::{Fate, Last};
 use mortal::{MortalChain, MortalLedger};
@@ -155,7 +155,7 @@ async fn die_and_recover(world: &World, last: Last, after_effect: bool, reads: b
     // The payer comes again with the same opening and the same nonces, as a client does that never got its answers.
     let again = live(&second, &scene).await;
     wait_until_settled(&*ledger, &name).await;
-    wait_until_kept(&*ledger, &name).await;
+    quiet(&*ledger).await;
     second.stop().await;
     check_books(world, &*ledger, &scene, &name, told + again).await
 }
@@ -166,22 +166,10 @@ async fn wait_until_settled(ledger: &dyn Ledger, name: &str) {
             || !ledger.opening_sessions().await.unwrap().is_empty()
             || !ledger.rents_to_check(None, 1).await.unwrap().is_empty()
         {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            look_again().await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_mins(1), settled).await;
-    assert!(waited.is_ok(), "{name}: unfinished for ever: {:#?}", ledger.unfinished().await);
-}
-
-/// Waits until every promise is kept.
-async fn wait_until_kept(ledger: &dyn Ledger, name: &str) {
-    let kept = async {
-        while ledger.totals(None).await.unwrap().held > Amount::ZERO || !ledger.unfinished().await.unwrap().is_empty() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let waited = tokio::time::timeout(Duration::from_mins(1), kept).await;
-    assert!(waited.is_ok(), "{name}: held for ever: {:?}", ledger.totals(None).await);
+    in_time(&format!("{name}: everything is finished"), settled).await;
 }
 
 async fn check_books(world: &World, ledger: &dyn Ledger, scene: &Scene, name: &str, successes: u64) -> u64 {
@@ -238,12 +226,12 @@ async fn undisturbed(world: &World, reads: bool) -> (Arc<Fate>, u64) {
     let process = process(world, &ledger, &fate);
     let payments = if reads { 3 } else { 5 };
     assert_eq!(live(&process, &scene).await, payments);
-    let kept = wait_until_kept(&*ledger, "undisturbed");
+    let kept = quiet(&*ledger);
     if tokio::time::timeout(Duration::from_secs(5), kept).await.is_err() {
         // The first promise went along with what flew before it. The second gets old, which only a process that has
         // started notices.
         process.recover().await.unwrap();
-        wait_until_kept(&*ledger, "undisturbed").await;
+        quiet(&*ledger).await;
     }
     process.stop().await;
     let booked = check_books(world, &*ledger, &scene, "undisturbed", payments).await;

@@ -123,38 +123,27 @@ impl Tab {
 
     /// Waits until nothing is held, or until what is `held` is left.
     async fn settles_down_to(&self, held: u64) -> Totals {
-        let settled = async {
-            loop {
-                let totals = self.totals().await;
-                if totals.held.get() == held {
-                    return totals;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+        let mut totals = self.totals().await;
+        let is_settled = async || {
+            totals = self.totals().await;
+            totals.held.get() == held
         };
-        let settled = tokio::time::timeout(Duration::from_secs(30), settled).await;
-        settled.unwrap_or_else(|_| panic!("nothing settles it"))
+        self.world.until("it is settled", is_settled).await;
+        totals
     }
 
     /// Waits until a transfer is on its way.
     async fn flies(&self) {
-        let flies = async {
-            let on_its_way = |work: &Work| work.settlement.state == State::InFlight;
-            while !self.world.ledger().unfinished().await.unwrap().iter().any(on_its_way) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), flies).await.expect("a transfer takes off");
+        let on_its_way = |work: &Work| work.settlement.state == State::InFlight;
+        let flies = async || self.world.ledger().unfinished().await.unwrap().iter().any(on_its_way);
+        self.world.until("a transfer takes off", flies).await;
     }
 
     /// Waits until a settlement has come to nothing and given a promise back.
     async fn comes_back(&self) {
-        let came_back = async {
-            while !self.world.ledger().promised(None).await.unwrap().iter().any(|promised| promised.resting > 0) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), came_back).await.expect("a settlement fails");
+        let promised = async || self.world.ledger().promised(None).await.unwrap();
+        let came_back = async || promised().await.iter().any(|promised| promised.resting > 0);
+        self.world.until("a settlement fails", came_back).await;
     }
 
     /// Nothing is on its way and nothing has been for a while.
@@ -166,9 +155,14 @@ impl Tab {
 
     /// Ends the scenario: what moved on chain is what the ledger captured.
     async fn closes(self) {
+        self.closes_holding(0).await;
+    }
+
+    /// The same where so much was promised, and nothing settles it.
+    async fn closes_holding(self, held: u64) {
         let captured = self.totals().await.captured.get();
         assert_eq!(self.world.balance(&self.merchant).await, captured);
         assert_eq!(self.world.balance(&self.payer).await, PURSE - captured);
-        self.world.finish().await;
+        self.world.finish_holding(held).await;
     }
 }

@@ -3,14 +3,15 @@
 
 use crate::{
     allowances::asks,
-    support::{Options, Wallet, World},
+    support::{Options, PATIENCE, Wallet, World, in_time},
 };
 use serde_json::{Value, json};
 use sotto::{
+    chain::{Chain as _, history::Page},
     domain::settlement::State,
     facilitator::{AllowancePolicy, AllowanceSettings, DispatchSettings, Settings},
 };
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 use tokio::task::JoinHandle;
 
 const PURSE: u64 = 50_000_000;
@@ -55,11 +56,12 @@ async fn lose_the_next(world: &World) {
         let flying = unfinished.into_iter().filter(|work| work.settlement.state == State::InFlight);
         flying.map(|work| work.attempt.unwrap().get().signature.to_string()).collect::<Vec<_>>()
     };
-    let mut lost = sent().await;
-    while lost.is_empty() {
-        tokio::task::yield_now().await;
+    let mut lost = Vec::new();
+    let is_sent = async || {
         lost = sent().await;
-    }
+        !lost.is_empty()
+    };
+    world.until("a transfer is sent", is_sent).await;
     world.net.faults().change(|plan| (plan.missing_confirmation, plan.frozen) = (lost, false));
 }
 
@@ -74,16 +76,18 @@ async fn pay_in_flight_together<'a>(world: &World, shops: impl ExactSizeIterator
     world.net.faults().change(|plan| plan.frozen = true);
     let paying = futures_util::future::join_all(shops.map(|(merchant, session)| pays(world, session, merchant)));
     let thaw = async {
-        while in_flight(world).await < all {
-            tokio::task::yield_now().await;
-        }
+        world.until("all are in flight", async || in_flight(world).await == all).await;
         world.net.faults().clear();
     };
-    tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(paying, thaw) }).await.unwrap();
+    tokio::join!(paying, thaw);
 }
 
-/// The most transfers that are seen in flight together until there are so many in all.
-async fn most_in_flight(world: &World, all: u64) -> usize {
+/// The most transfers that are seen in flight together until there are so many in all. Nothing lands before so many as
+/// are expected have been seen together.
+async fn most_in_flight(world: &World, expected: usize, all: u64) -> usize {
+    world.net.faults().change(|plan| plan.frozen = true);
+    world.until("they fly together", async || in_flight(world).await >= expected).await;
+    world.net.faults().clear();
     let mut most = 0;
     while transfers(world).await < all {
         most = most.max(in_flight(world).await);
@@ -122,7 +126,7 @@ async fn no_more_transfers_are_in_flight_than_the_window_of_their_merchant_holds
     let world = World::with(plain(move |settings| settings.dispatch = limits)).await;
     let (merchant, sessions) = payers(&world, 5).await;
     let paying = futures_util::future::join_all(sessions.iter().map(|session| pays(&world, session, &merchant)));
-    let (_, most) = tokio::join!(paying, most_in_flight(&world, 2 * sessions.len() as u64));
+    let (_, most) = tokio::join!(paying, most_in_flight(&world, 2, 2 * sessions.len() as u64));
     assert_eq!(most, 2);
     world.finish().await;
 }
@@ -133,21 +137,42 @@ async fn a_session_with_one_hold_is_not_kept_waiting_by_one_with_five_hundred() 
         settings.dispatch.in_flight = 1;
         // Five calls a transfer: a hundred transfers.
         settings.unproven_exposure = sotto::domain::amount::Amount::new(5_000).unwrap();
+        // The last payment in the crowd waits for all of them.
+        settings.answer_deadline = 2 * PATIENCE;
     }))
     .await;
     let (merchant, sessions) = payers(&world, 2).await;
     let before = transfers(&world).await;
-    let crowd = futures_util::future::join_all((0..500).map(|_| pays(&world, &sessions[0], &merchant)));
-    let single = async {
-        while transfers(&world).await < before + 3 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    let held = async |calls: u64| world.ledger().totals(None).await.unwrap().held.get() == calls * 1_000;
+    let pays = async |session: &str| {
+        let mut body = world.payment(session, &merchant.key(), 1_000, None);
+        for side in ["/paymentRequirements", "/paymentPayload/accepted"] {
+            body.pointer_mut(side).unwrap()["maxTimeoutSeconds"] = json!((2 * PATIENCE).as_secs());
         }
-        let asked = transfers(&world).await;
-        pays(&world, &sessions[1], &merchant).await;
-        transfers(&world).await - asked
+        let (_, answer) = world.post("/settle", &body).await;
+        assert_eq!(answer["success"], json!(true), "{answer:#}");
+        answer["transaction"].as_str().unwrap().to_owned()
     };
-    let (_, waited) = tokio::join!(crowd, single);
-    assert!(waited <= 4, "{waited} transfers landed before the payer's");
+    // Nothing lands before the whole crowd is held, and the one behind it.
+    world.net.faults().change(|plan| plan.frozen = true);
+    let crowd = futures_util::future::join_all((0..500).map(|_| pays(&sessions[0])));
+    let single = async {
+        world.until("the crowd is held", async || held(500).await).await;
+        let behind = async {
+            world.until("one more is held", async || held(501).await).await;
+            world.net.faults().clear();
+        };
+        tokio::join!(pays(&sessions[1]), behind).0
+    };
+    let (crowd, single) = tokio::join!(crowd, single);
+    let account = world.account_of(&merchant.key());
+    let page = Page { before: None, limit: 1_000, at_least: 0 };
+    // The newest first.
+    let landed = world.running().chain.history(&account, page).await.unwrap();
+    let place = |transaction: &str| landed.iter().position(|listed| listed.signature.to_string() == transaction);
+    let (own, crowd) = (place(&single).unwrap(), crowd.iter().map(|one| place(one).unwrap()).collect::<HashSet<_>>());
+    let earlier = crowd.iter().filter(|other| **other > own).count();
+    assert!(earlier < 4, "{earlier} transfers landed before the one of a single hold");
     let all = transfers(&world).await - before;
     assert!((101..=140).contains(&all), "{all} transfers for the crowd");
     world.finish().await;
@@ -155,7 +180,7 @@ async fn a_session_with_one_hold_is_not_kept_waiting_by_one_with_five_hundred() 
 
 #[tokio::test]
 async fn callers_who_come_together_share_transfers_again_and_again() {
-    let world = World::with(plain(|settings| settings.dispatch.gather = Duration::from_millis(100))).await;
+    let world = World::with(plain(|settings| settings.dispatch.gather = Duration::from_millis(500))).await;
     let (merchant, sessions) = payers(&world, 1).await;
     let before = world.ledger().totals(None).await.unwrap();
     let caller = async || {
@@ -187,13 +212,8 @@ async fn queue_up(world: &World, session: &str, merchant: &Wallet, number: usize
             let answer: Value = request.send().await.unwrap().json().await.unwrap();
             answer["success"] == json!(true)
         }));
-        let flies = async {
-            while in_flight_of(world, session).await < flying {
-                tokio::task::yield_now().await;
-            }
-        };
-        let flies = tokio::time::timeout(Duration::from_secs(20), flies).await;
-        flies.unwrap_or_else(|_| panic!("payment {flying} waits for the one before it"));
+        let flies = async || in_flight_of(world, session).await >= flying;
+        world.until(&format!("payment {flying} flies beside the one before it"), flies).await;
     }
     callers
 }
@@ -299,7 +319,7 @@ async fn no_more_transfers_are_in_flight_than_the_window_of_their_payer_holds() 
         }
     };
     let paying = futures_util::future::join_all(shops.iter().map(shop));
-    let (_, most) = tokio::join!(paying, most_in_flight(&world, before + 3 * shops.len() as u64));
+    let (_, most) = tokio::join!(paying, most_in_flight(&world, 2, before + 3 * shops.len() as u64));
     assert_eq!(most, 2);
     world.finish().await;
 }
@@ -321,14 +341,12 @@ async fn queues_at_a_closed_account_take_no_place_from_other_merchants() {
         // Waits for the lost one, and closes the account for those who come after.
         let refresh = asks(&world, &sessions[0], "merchant", &closed);
         let crowd = async {
-            while network.request_counts().get("getMultipleAccounts").is_none_or(|reads| *reads < 3) {
-                tokio::task::yield_now().await;
-            }
+            let reads = || network.request_counts().get("getMultipleAccounts").copied().unwrap_or(0);
+            world.until("the account is read", async || reads() >= 3).await;
             let crowd = futures_util::future::join_all(sessions[1..].iter().map(|id| pays(&world, id, &closed)));
             let elsewhere = async {
-                while world.ledger().waiting_sessions().await.unwrap().len() < 2 {
-                    tokio::task::yield_now().await;
-                }
+                let waiting = async || world.ledger().waiting_sessions().await.unwrap().len();
+                world.until("two wait", async || waiting().await == 2).await;
                 pays(&world, &others[0], &open).await;
                 let waiting = world.ledger().waiting_sessions().await.unwrap().len();
                 world.net.faults().clear();
@@ -344,7 +362,7 @@ async fn queues_at_a_closed_account_take_no_place_from_other_merchants() {
 
 #[tokio::test]
 async fn who_is_to_buy_allowances_waits_for_a_lost_transfer_a_while_and_goes_without() {
-    let overdue = Duration::from_secs(3);
+    let overdue = Duration::from_secs(5);
     let world = World::with(plain(move |settings| {
         settings.allowances = AllowanceSettings {
             idle_after: Duration::from_hours(1),
@@ -359,21 +377,17 @@ async fn who_is_to_buy_allowances_waits_for_a_lost_transfer_a_while_and_goes_wit
     // A node that stands still takes transactions and executes none.
     world.net.faults().change(|plan| plan.frozen = true);
     let second = async {
-        while in_flight(&world).await == 0 {
-            tokio::task::yield_now().await;
-        }
+        world.until("the first flies", async || in_flight(&world).await > 0).await;
         // What makes it overdue is time and nothing else.
         tokio::time::sleep(overdue).await;
         let both_fly = async {
-            while in_flight(&world).await < 2 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            world.until("both fly", async || in_flight(&world).await == 2).await;
             world.net.faults().clear();
         };
         tokio::join!(pays(&world, &sessions[1], &merchant), both_fly);
     };
     let both = async { tokio::join!(pays(&world, &sessions[0], &merchant), second) };
-    tokio::time::timeout(Duration::from_secs(30), both).await.expect("it goes without");
+    in_time("it goes without", both).await;
     let after = world.ledger().totals(None).await.unwrap();
     assert_eq!((after.rent - before.rent, after.fees - before.fees), (0, 20_000));
     world.finish().await;

@@ -7,16 +7,13 @@ mod forks;
 mod sends;
 mod strangers;
 
-use crate::support::{Options, Wallet, World};
-use serde_json::{Value, json};
+use crate::support::{Options, Wallet, World, hastily};
+use serde_json::Value;
 use sotto::{domain::amount::Amount, facilitator::AllowancePolicy};
-use std::time::{Duration, Instant};
 
 /// What the payer starts with.
 const PURSE: u64 = 1_000_000;
 const PRICE: u64 = 700;
-/// Longer than a blockhash lives, 150 slots of 25 ms, and what follows takes.
-const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Transfers are prepared without a simulation, as they are wherever decrypt allowances are not bought with each.
 fn without_allowances() -> Options {
@@ -47,13 +44,9 @@ impl Scene {
         self.world.post("/settle", &self.payment(nonce)).await.1
     }
 
-    /// The same payment by a caller who waits a second only.
+    /// The same payment by a caller who waits for a few seconds only.
     async fn settle_hastily(&self, nonce: &str) -> Value {
-        let mut body = self.payment(nonce);
-        for side in ["/paymentRequirements", "/paymentPayload/accepted"] {
-            body.pointer_mut(side).unwrap()["maxTimeoutSeconds"] = json!(1);
-        }
-        self.world.post("/settle", &body).await.1
+        self.world.post("/settle", &hastily(self.payment(nonce))).await.1
     }
 
     /// Pays, and is told so.
@@ -70,23 +63,17 @@ impl Scene {
 
     /// Lets this many slots pass.
     async fn slots(&self, count: u64) {
-        let until = self.world.net.network().slot() + count;
-        while self.world.net.network().slot() < until {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let end = self.world.net.network().slot() + count;
+        self.until("slots pass", async || self.world.net.network().slot() >= end).await;
     }
 
     /// Waits until something is so.
-    async fn until(&self, what: &str, mut is: impl AsyncFnMut() -> bool) {
-        let began = Instant::now();
-        while !is().await {
-            assert!(began.elapsed() < PATIENCE, "{what}: {:#?}", self.world.ledger().unfinished().await.unwrap());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+    async fn until(&self, what: &str, is: impl AsyncFnMut() -> bool) {
+        self.world.until(what, is).await;
     }
 
     async fn quiet(&self) {
-        self.until("unfinished", async || self.world.ledger().unfinished().await.unwrap().is_empty()).await;
+        self.world.quiet().await;
     }
 
     /// Attempts of the capture that is not finished.

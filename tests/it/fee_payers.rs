@@ -5,6 +5,7 @@ use serde_json::json;
 use sotto::{
     domain::settlement::State,
     facilitator::AllowancePolicy,
+    ledger::Work,
     localnet::{FaultPlan, Odds},
 };
 
@@ -136,19 +137,16 @@ async fn an_attempt_in_flight_finishes_without_its_key() {
     let body = scene.world.payment(&scene.session, &scene.merchant.key(), 1, Some(nonce));
     let request = scene.world.http.post(url).header("content-type", "application/json").body(body.to_string());
     let request = tokio::spawn(request.send());
-    while !scene.world.ledger().unfinished().await.unwrap().iter().any(|work| work.settlement.state == State::InFlight)
-    {
-        tokio::task::yield_now().await;
-    }
+    let flies = |work: &Work| work.settlement.state == State::InFlight;
+    let unfinished = async || scene.world.ledger().unfinished().await.unwrap();
+    scene.world.until("a transfer flies", async || unfinished().await.iter().any(flies)).await;
     request.abort();
     let _ = request.await;
     scene.world.kill().await;
     scene.world.forget_further_fee_payers();
     scene.world.net.faults().clear();
     scene.world.boot().await;
-    while !scene.world.ledger().unfinished().await.unwrap().is_empty() {
-        scene.world.confirmed().await;
-    }
+    scene.world.quiet().await;
     assert_eq!(before - scene.balance(&scene.second), 15_000, "the key that is gone paid for what it had signed");
     let (_, answer) = scene.world.post("/settle", &body).await;
     assert_eq!(answer["success"], json!(true), "{answer:#}");

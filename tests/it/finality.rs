@@ -5,36 +5,20 @@ use crate::{
         fate::Fate,
         mortal::{MortalChain, MortalLedger},
     },
-    support::{Options, Wallet, World, payment_in},
+    support::{Options, Wallet, World, in_time, payment_in, quiet, until},
 };
 use serde_json::Value;
 use solana_signature::Signature;
 use sotto::{
     domain::settlement::State,
     facilitator::{AllowancePolicy, Settings},
-    ledger::Ledger,
     localnet::Odds,
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 const PRICE: u64 = 700;
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Late enough that slots can be made to stand still, or a fork can come, before finality.
 const FINALIZED_AFTER: u64 = 80;
-
-/// Waits until everything is paid and final. A success that was said and whose settlement came to nothing rests before it
-/// is settled again: then nothing is unfinished, and it is still held.
-async fn until_settled(ledger: &dyn Ledger) {
-    let is_settled =
-        async || ledger.unfinished().await.unwrap().is_empty() && ledger.totals(None).await.unwrap().held.get() == 0;
-    let settled = async {
-        while !is_settled().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let settled = tokio::time::timeout(PATIENCE, settled).await;
-    assert!(settled.is_ok(), "{:#?}", ledger.unfinished().await.unwrap());
-}
 
 /// A world with an open session whose approve is final, and what is paid in it.
 struct Scene {
@@ -51,7 +35,7 @@ impl Scene {
         let (payer, merchant) = (world.wallet(1_000_000).await, world.wallet(0).await);
         let session = world.open(&payer, &merchant.key(), 100_000).await;
         let scene = Self { world, payer, merchant, session };
-        until_settled(scene.world.ledger()).await;
+        scene.world.quiet().await;
         scene
     }
 
@@ -83,7 +67,7 @@ impl Scene {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, lands).await.expect("a payment lands")
+        in_time("a payment lands", lands).await
     }
 
     fn fork_away(&self, signature: &Signature) {
@@ -93,7 +77,7 @@ impl Scene {
 
     /// The books and the chain agree that so many payments were made.
     async fn finds_paid(self, payments: u64) {
-        until_settled(self.world.ledger()).await;
+        self.world.quiet().await;
         let totals = self.world.ledger().totals(None).await.unwrap();
         let (received, paid) = (self.world.units(&self.merchant), 1_000_000 - self.world.units(&self.payer));
         assert_eq!((totals.captured.get(), totals.held.get()), (received, 0), "the books agree with the chain");
@@ -125,7 +109,7 @@ async fn what_has_landed_becomes_final_by_few_requests() {
     scene.world.kill().await;
     scene.world.configure(|settings| settings.decrypt_allowance = AllowancePolicy::Never);
     scene.world.boot().await;
-    until_settled(scene.world.ledger()).await;
+    scene.world.quiet().await;
     // Twelve transactions, asked about together; twice where some are taken up a moment later.
     let asked = scene.world.running().chain.counts().finality;
     assert!((1..=2).contains(&asked), "asked {asked} times");
@@ -141,19 +125,14 @@ async fn a_success_that_was_said_is_signed_anew_when_a_fork_took_it_back_for_goo
     faults.change(|plan| plan.drop_sends = Odds { next: 0, per_mille: 1_000 });
     scene.fork_away(&signature);
     scene.world.moves_on();
-    let signed_anew = async {
-        loop {
-            let unfinished = scene.world.ledger().unfinished().await.unwrap();
-            assert!(!unfinished.is_empty(), "nothing that is gone becomes final");
-            if unfinished.iter().any(|work| work.settlement.attempts == 2) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    let signed_anew = async || {
+        let unfinished = scene.world.ledger().unfinished().await.unwrap();
+        assert!(!unfinished.is_empty(), "nothing that is gone becomes final");
+        unfinished.iter().any(|work| work.settlement.attempts == 2)
     };
-    tokio::time::timeout(PATIENCE, signed_anew).await.expect("a second attempt, after proof that the first is gone");
+    scene.world.until("a second attempt, after proof that the first is gone", signed_anew).await;
     faults.clear();
-    until_settled(scene.world.ledger()).await;
+    scene.world.quiet().await;
     let (_, told) = scene.world.post("/settle", &scene.payment("a")).await;
     assert_eq!(told["errorReason"], "duplicate_settlement", "{told:#}");
     assert_ne!(told["transaction"], signature.to_string(), "another transaction carries it now");
@@ -203,12 +182,7 @@ async fn an_opening_is_pending_and_not_refused_while_the_node_that_is_read_lags(
     assert_eq!(ledger.opening_sessions().await.unwrap().len(), 1, "it is not rejected");
     fate.lag(false);
     facilitator.recover().await.unwrap();
-    let opened = async {
-        while !ledger.opening_sessions().await.unwrap().is_empty() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, opened).await.unwrap();
+    until("it opens", async || ledger.opening_sessions().await.unwrap().is_empty()).await;
     let session = facilitator.open_session(request).await.unwrap();
     assert_eq!(session.intent.user, payer.key());
     facilitator.stop().await;
@@ -228,12 +202,12 @@ async fn a_caller_is_told_what_was_written_when_the_ledgers_answer_is_lost() {
     let session = facilitator.open_session(world.open_request(&opening).await).await.unwrap();
     fate.lose_answers(1);
     let payment = payment_in(session.id, &session.intent, PRICE, "lost");
-    let told = tokio::time::timeout(Duration::from_secs(10), facilitator.settle(&payment)).await;
+    let told = tokio::time::timeout(world.settings().answer_deadline / 2, facilitator.settle(&payment)).await;
     let told = told.expect("long before the caller's deadline");
     // Whether its one success was said is not known, so it is not said again; the transaction is named.
     let refusal = format!("{:?}", told.unwrap_err());
     assert!(refusal.contains("DuplicateSettlement") && refusal.contains("transaction: Some"), "{refusal}");
-    until_settled(&*ledger).await;
+    quiet(&*ledger).await;
     assert_eq!(world.balance(&merchant).await, PRICE);
     ledger.audit().await.unwrap();
     facilitator.stop().await;

@@ -45,15 +45,15 @@ async fn an_opening_that_waits_for_the_covalidator_opens_by_itself() {
     let (_, refused) = world.post("/settle", &payment).await;
     assert_eq!(refused["errorReason"], "session_not_open");
     world.covalidator.faults().change(|plan| plan.fail_next = 0);
-    // The same request again, as a client repeats it, until it is answered with the open session.
-    let opened = loop {
+    // The request is sent again, as a client repeats it, until it is answered with the open session.
+    let mut opened = serde_json::Value::Null;
+    let is_open = async || {
         let (status, answer) = world.post("/sessions", &body).await;
-        if status == 201 {
-            break answer;
-        }
-        assert_eq!(status, 503, "{answer:#}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(matches!(status, 201 | 503), "{answer:#}");
+        opened = answer;
+        status == 201
     };
+    world.until("it opens", is_open).await;
     assert_eq!(opened["sessionId"], session.as_str());
     let (_, paid) = world.post("/settle", &payment).await;
     assert_eq!(paid["success"], true, "{paid:#}");

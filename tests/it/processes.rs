@@ -1,7 +1,11 @@
 //! The main job across real processes: a network, a facilitator that is killed in the middle of a payment, and a payer
 //! and a merchant that outlive it.
 
+mod relay;
+
+use crate::support::{PATIENCE, until};
 use axum::{Router, routing::get};
+use relay::Relay;
 use reqwest::{Request, Url};
 use serde_json::{Value, json};
 use sotto::{
@@ -116,12 +120,7 @@ impl Node {
 
     /// Waits until the node was sent more than `before`; another process sends, so there is only looking.
     async fn until_more_than(&self, before: u64) {
-        let sent = async {
-            while self.sends().await <= before {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), sent).await.expect("a transaction is sent");
+        until("a transaction is sent", async || self.sends().await > before).await;
     }
 }
 
@@ -182,15 +181,14 @@ async fn a_killed_facilitator_goes_on_where_it_stopped() {
         "net.toml",
         "--json",
     ]);
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+    let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
     let node = Node { http, url: text(&network.1, "network.rpc_urls") };
     node.call("localnet_fund", json!([wallet, 1_000_000])).await;
 
-    let serve = ["--config", "net.toml", "serve", "--bind", "127.0.0.1", "--json", "--port"];
-    let mut facilitator = desk.start(&[&serve[..], &["0"]].concat());
-    let address = text(&facilitator.1, "address");
-    let port = address.rsplit(':').next().unwrap().to_owned();
-    let url = format!("http://{address}");
+    let serve = ["--config", "net.toml", "serve", "--bind", "127.0.0.1", "--json", "--port", "0"];
+    let mut facilitator = desk.start(&serve);
+    let relay = Relay::to(&text(&facilitator.1, "address")).await;
+    let url = relay.url.clone();
     let route = merchant(&url, &text(&network.1, "asset.mint"), &to).await;
     let origin = route.origin().ascii_serialization();
     desk.json(&[
@@ -225,7 +223,8 @@ async fn a_killed_facilitator_goes_on_where_it_stopped() {
     let landed = pay_and_kill(&node, &payer, &route, &mut facilitator).await;
     node.call("localnet_setFaults", json!([])).await;
     drop(facilitator);
-    let mut facilitator = desk.start(&[&serve[..], &[&port]].concat());
+    let mut facilitator = desk.start(&serve);
+    relay.leads_to(&text(&facilitator.1, "address"));
     let first = served(&payer, &route, &landed).await;
     assert_ne!(first, text(&paid["receipt"], "transaction"));
 
@@ -233,7 +232,8 @@ async fn a_killed_facilitator_goes_on_where_it_stopped() {
     node.call("localnet_setFaults", json!([{ "dropSends": { "next": 1 } }])).await;
     let lost = pay_and_kill(&node, &payer, &route, &mut facilitator).await;
     drop(facilitator);
-    let facilitator = desk.start(&[&serve[..], &[&port]].concat());
+    let facilitator = desk.start(&serve);
+    relay.leads_to(&text(&facilitator.1, "address"));
     served(&payer, &route, &lost).await;
 
     // The nonces survived too: neither payment is made or served again.
@@ -261,7 +261,7 @@ async fn the_developers_sandbox_serves_other_processes_and_goes_on_where_it_stop
     let told = |name| text(&before, name);
     let route: Url = told("paidRoute").parse().unwrap();
     assert_eq!(route.host_str(), Some("127.0.0.1"));
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+    let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
     let asked = http.get(route.clone()).send().await.unwrap();
     assert_eq!(asked.status(), 402);
     assert!(asked.headers().contains_key("payment-required"));

@@ -1,8 +1,9 @@
 //! A ledger that cannot keep up says so at once, and keeps every promise it made meanwhile.
 
 use super::bench::{ApiBench, UNITS};
+use crate::support::in_time;
 use axum::http::StatusCode;
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 
 /// Room in the ledger's queue.
 const QUEUE: usize = 4;
@@ -15,16 +16,18 @@ async fn a_full_ledger_answers_503_with_a_time_to_come_back_and_writes_nothing()
     let other = rusqlite::Connection::open(bench.ledger_file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let bodies: Vec<_> = (0..40).map(|n| bench.payment(&id, 1_000, Some(&format!("call-{n}")))).collect();
-    let paying = join_all(bodies.iter().map(|body| bench.post("/settle", body)));
-    let letting_go = async {
-        // The crowd is polled once before this; whoever did not get into the queue has been told so by now.
-        tokio::task::yield_now().await;
-        other.execute_batch("ROLLBACK").unwrap();
-    };
-    let (answers, ()) = tokio::join!(paying, letting_go);
-    let (paid, turned_away): (Vec<_>, Vec<_>) =
-        answers.iter().zip(&bodies).partition(|(answer, _)| answer.status == StatusCode::OK);
-    assert!(turned_away.len() >= 40 - 2 * (QUEUE + 1), "{} of 40 were turned away", turned_away.len());
+    let bench = &bench;
+    let pays = |body| async move { (bench.post("/settle", body).await, body) };
+    let mut paying: FuturesUnordered<_> = bodies.iter().map(pays).collect();
+    // While the writer stands still nobody is paid, so whoever is answered is turned away. Then it is let go.
+    let mut answers = Vec::new();
+    while answers.len() < 40 - 2 * (QUEUE + 1) {
+        answers.push(in_time("the others are turned away", paying.next()).await.unwrap());
+    }
+    assert!(answers.iter().all(|(answer, _)| answer.status != StatusCode::OK), "nobody was paid meanwhile");
+    other.execute_batch("ROLLBACK").unwrap();
+    answers.extend(paying.collect::<Vec<_>>().await);
+    let (paid, turned_away): (Vec<_>, Vec<_>) = answers.iter().partition(|(answer, _)| answer.status == StatusCode::OK);
     assert!(!paid.is_empty(), "those in the queue were served");
     for (answer, _) in &paid {
         assert_eq!(answer.body["success"], true, "{}", answer.body);

@@ -1,6 +1,7 @@
 //! How often one address may ask, over real connections.
 
 use super::bench::ApiBench;
+use crate::support::PATIENCE;
 use serde_json::{Value, json};
 use sotto::api::{self, ApiSettings, Rate, RateSettings, ServerSettings};
 use std::{net::Ipv4Addr, time::Duration};
@@ -9,9 +10,6 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
-
-/// Longer than anything here takes, shorter than a person waits.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The bench behind a real server.
 pub(super) struct Served {
@@ -121,7 +119,7 @@ async fn a_stranger_cannot_borrow_addresses_and_a_trusted_proxy_lends_them() {
 /// Guard: `header_read_timeout` in `api/http/server.rs`.
 #[tokio::test]
 async fn a_caller_who_sends_headers_slowly_is_hung_up_on() {
-    let server = ServerSettings { header_timeout: Some(Duration::from_millis(200)), ..ServerSettings::default() };
+    let server = ServerSettings { header_timeout: Some(Duration::from_secs(1)), ..ServerSettings::default() };
     let served = Served::start(RateSettings::default(), server).await;
     let mut slow = served.connect().await;
     slow.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nx-slow: ").await.unwrap();

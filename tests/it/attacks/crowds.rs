@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sotto::{
     domain::{amount::Amount, settlement::State},
     facilitator::{AllowancePolicy, Settings, WaitingSettings},
-    localnet::{ALL, FaultPlan},
+    ledger::Work,
 };
 use std::time::Duration;
 
@@ -38,22 +38,15 @@ fn reasons(answers: &[Value]) -> Vec<&str> {
 }
 
 async fn is_in_flight(world: &World) {
-    let in_flight = async {
-        while !world.ledger().unfinished().await.unwrap().iter().any(|work| work.settlement.state == State::InFlight) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(AT_ONCE, in_flight).await.expect("the first payment is sent");
+    let flies = |work: &Work| work.settlement.state == State::InFlight;
+    let in_flight = async || world.ledger().unfinished().await.unwrap().iter().any(flies);
+    world.until("the first payment is sent", in_flight).await;
 }
 
 /// Waits until so much is held; what is accepted is written a moment after its seat is taken.
 async fn holds(world: &World, units: u64) {
-    let held = async {
-        while world.ledger().totals(None).await.unwrap().held.get() != units {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(AT_ONCE, held).await.expect("just what has a seat is held");
+    let held = async || world.ledger().totals(None).await.unwrap().held.get() == units;
+    world.until("just what has a seat is held", held).await;
 }
 
 /// Guards: the seats that `settle` and `repeat` take, and `Waiters::join`. Without them all of these wait for the chain.
@@ -63,9 +56,9 @@ async fn one_payers_waiting_requests_leave_room_for_everybody_else() {
     let world = &shop.world;
     let (other, merchant) = (world.wallet(PURSE).await, shop.merchant.key());
     let others = world.open(&other, &merchant, 1_000_000).await;
-    super::quiet(world).await;
-    // Nobody tells of anything that lands.
-    world.net.faults().set(FaultPlan { missing_confirmation: vec![ALL.to_owned()], ..FaultPlan::default() });
+    world.quiet().await;
+    // Nothing that lands is confirmed.
+    world.stands_still();
 
     let one = shop.payment(1_000, Some("one-and-the-same-nonce"));
     let first = sends(world, "/settle", &one);
@@ -94,7 +87,7 @@ async fn one_payers_waiting_requests_leave_room_for_everybody_else() {
     assert_eq!(promised.1["success"], json!(true), "{promised:?}");
 
     holds(world, 5_000 + 1_000 + 10).await;
-    world.net.faults().clear();
+    world.moves_on();
     let of_other = waits.next().await.unwrap();
     drop(waits);
     assert_eq!(of_other.1["success"], json!(true), "{of_other:?}");
@@ -118,16 +111,16 @@ async fn one_users_openings_do_not_wait_in_crowds() {
     });
     let shop = Shop::open(options, 1_000_000).await;
     let world = &shop.world;
-    super::quiet(world).await;
+    world.quiet().await;
     let mut bodies = Vec::new();
     for cap in 1..=6 {
         bodies.push(world.opening_body(&world.opening(&shop.payer, &shop.merchant.key(), cap)).await);
     }
-    world.net.faults().set(FaultPlan { missing_confirmation: vec![ALL.to_owned()], ..FaultPlan::default() });
+    world.stands_still();
     let mut openings: FuturesUnordered<_> = bodies.iter().map(|body| world.post("/sessions", body)).collect();
     let told = answered_at_once(&mut openings, 4).await;
     assert!(told.iter().all(|answer| answer["error"] == "session_busy"), "{told:#?}");
-    world.net.faults().clear();
+    world.moves_on();
     let rest: Vec<Value> = openings.map(|(_, answer)| answer).collect().await;
     assert!(rest.iter().any(|answer| answer["state"] == "open"), "{rest:#?}");
     shop.world.finish().await;
@@ -145,8 +138,8 @@ async fn a_pending_payment_without_a_nonce_is_recognised_however_often_nobody_ma
     });
     let shop = Shop::open(options, 1_000_000).await;
     let world = &shop.world;
-    super::quiet(world).await;
-    world.net.faults().set(FaultPlan { missing_confirmation: vec![ALL.to_owned()], ..FaultPlan::default() });
+    world.quiet().await;
+    world.stands_still();
     let mut body = shop.hasty_payment(1_000, None);
     body["paymentRequirements"]["extra"] = json!({ "settlement": "deferred" });
     let (_, pending) = world.post("/settle", &body).await;
@@ -160,12 +153,12 @@ async fn a_pending_payment_without_a_nonce_is_recognised_however_often_nobody_ma
         assert_eq!(again["transaction"], pending["transaction"], "{again:#}");
     }
     holds(world, 1_010).await;
-    world.net.faults().clear();
+    world.moves_on();
     let other: Value = other.await.unwrap().unwrap().json().await.unwrap();
     assert_eq!(other["success"], json!(true), "{other:#}");
     let (_, told) = world.post("/settle", &body).await;
     assert_eq!((&told["success"], &told["transaction"]), (&json!(true), &pending["transaction"]), "{told:#}");
-    super::quiet(world).await;
+    world.quiet().await;
     assert_eq!(world.units(&shop.merchant), 1_010);
     shop.world.finish().await;
 }

@@ -1,7 +1,7 @@
 //! Payers who have not what they pay with, and what a proof of their balance stays worth.
 
 use super::{PURSE, Shop, becomes, is_refused_everywhere, lands_by_itself, on_both_sides, transfers, view, with_sol};
-use crate::support::{Options, Wallet, World, proof_body as proof};
+use crate::support::{Options, Wallet, World, in_time, proof_body as proof};
 use serde_json::{Value, json};
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
@@ -56,24 +56,20 @@ async fn is_not_proved(shop: &Shop, body: &Value, status: u16, error: &str) {
 
 /// Waits until the session's view says so.
 pub(super) async fn is_told(shop: &Shop, member: &str, value: &Value) {
-    let until = std::time::Instant::now() + Duration::from_secs(20);
-    loop {
-        let seen = view(&shop.world, &shop.session).await;
-        if seen[member] == *value {
-            return;
-        }
-        assert!(std::time::Instant::now() < until, "{member} is not {value}: {seen:#}");
-        shop.world.confirmed().await;
-    }
+    shop.world.until(member, async || view(&shop.world, &shop.session).await[member] == *value).await;
 }
 
-/// Waits until two whole rounds of the monitor have passed.
+/// Waits until a proof counts by a look that was made later than now, or counts no more.
 pub(super) async fn is_looked_at(shop: &Shop) {
-    let looks = || async { shop.world.net.network().request_counts().get("getMultipleAccounts").copied().unwrap_or(0) };
-    let before = looks().await;
-    while looks().await < before + 3 {
-        shop.world.confirmed().await;
-    }
+    // Looks are told apart by the second.
+    shop.world.lets_pass(1);
+    let now = shop.world.now();
+    let is_looked_at = async || {
+        let known = shop.world.ledger().source(&shop.payer.key(), &shop.world.faucet.mint()).await.unwrap();
+        let bound = known.and_then(|known| known.bound);
+        bound.is_none_or(|bound| bound.lost.is_some() || bound.looked_at >= now)
+    };
+    shop.world.until("the account is looked at", is_looked_at).await;
 }
 
 fn source_of(shop: &Shop) -> Pubkey {
@@ -232,7 +228,7 @@ async fn a_proof_that_is_sent_again_and_again_is_read_once_a_second() {
     let foreign = proof(&shop.world.attested(&shop.merchant).await);
     assert_eq!(sends_proof(&shop, &foreign).await.0, 409);
     proves(&shop).await;
-    shop.world.finish().await;
+    shop.world.finish_holding(1_000).await;
 }
 
 /// Guards: `check_proof`, and the handle read from the chain.
@@ -279,9 +275,7 @@ async fn a_proof_read_while_a_transfer_is_in_flight_counts_it_once() {
                 .iter()
                 .any(|work| work.settlement.purpose == Purpose::Capture && work.settlement.state == State::InFlight)
         };
-        while !flies().await {
-            tokio::task::yield_now().await;
-        }
+        shop.world.until("a transfer flies", flies).await;
         let (status, answer) = sends_proof(&shop, &proof(&before)).await;
         assert_eq!((status, &answer["funding"]), (200, &json!("proven")), "{answer:#}");
         let bound = source(&shop).await.bound.unwrap();
@@ -289,7 +283,7 @@ async fn a_proof_read_while_a_transfer_is_in_flight_counts_it_once() {
         shop.world.net.faults().clear();
     };
     let both = async { tokio::join!(shop.world.post("/settle", &body), proves_meanwhile) };
-    let (answer, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+    let (answer, ()) = in_time("a payment beside a proof", both).await;
     assert_eq!(answer.1["success"], true, "{:#}", answer.1);
     let bound = source(&shop).await.bound.unwrap();
     let left = bound.amount.get() - bound.claimed.get();
@@ -467,11 +461,8 @@ async fn an_unverified_session_that_has_paid_is_verified_when_the_covalidator_is
         assert_eq!(view(&world, &session).await["capVerified"], false, "{delegation:?}");
         world.covalidator.faults().change(|plan| plan.fail_next = 0);
         let id = session.parse().unwrap();
-        let until = std::time::Instant::now() + Duration::from_secs(20);
-        while world.ledger().session(id).await.unwrap().unwrap().cap_check != CapCheck::Verified {
-            assert!(std::time::Instant::now() < until, "{delegation:?}: never verified");
-            world.confirmed().await;
-        }
+        let check = async || world.ledger().session(id).await.unwrap().unwrap().cap_check;
+        world.until("the cap is verified", async || check().await == CapCheck::Verified).await;
         world.finish().await;
     }
 }
@@ -505,7 +496,7 @@ async fn what_is_left_of_a_proof_is_never_more_than_the_real_balance() {
             }
             if std::mem::take(&mut debited) {
                 // Until a look has found the debit the proof counts: that is what the interval is for.
-                is_looked_at(&shop).await;
+                shop.world.confirmed().await;
                 is_looked_at(&shop).await;
             }
             holds_less_than_there_is(&shop).await;

@@ -4,7 +4,7 @@
 use super::{
     PURSE, Shop,
     funding::{is_told, proves, sends_proof, source, watchful},
-    is_refused_everywhere, on_both_sides, quiet, view,
+    is_refused_everywhere, on_both_sides, view,
 };
 use crate::support::{Options, World, proof_body as proof};
 use serde_json::{Value, json};
@@ -17,10 +17,7 @@ use sotto::{
     facilitator::{AllowancePolicy, Settings},
     localnet::{ALL, FaultPlan, standins::Delegation},
 };
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 /// The Covalidator is away while a session is opened with a proof, and `approved` of a cap of 10,000 is approved.
 async fn opened_without_covalidator(delegation: Delegation, approved: u64) -> (Shop, Value) {
@@ -95,12 +92,9 @@ async fn a_fork_that_moves_a_transfer_past_a_proof_voids_the_proof() {
     shop.world.configure(advisory);
     shop.world.boot().await;
     shop.world.moves_on();
-    let until = Instant::now() + Duration::from_secs(20);
-    while source(&shop).await.bound.unwrap().lost.is_none() {
-        assert!(Instant::now() < until, "1,000 are paid that the proof still counts");
-        shop.world.confirmed().await;
-    }
-    quiet(&shop.world).await;
+    let is_lost = async || source(&shop).await.bound.unwrap().lost.is_some();
+    shop.world.until("the proof, which counts 1,000 that are paid, is lost", is_lost).await;
+    shop.world.quiet().await;
     let bound = source(&shop).await.bound.unwrap();
     assert_eq!((bound.lost.map(|(lost, _)| lost), bound.claimed.get()), (Some(Lost::Fork), 1_000));
     let totals = shop.world.ledger().totals(None).await.unwrap();
@@ -121,7 +115,7 @@ async fn fly_together(loses: bool) -> usize {
     proves(&shop).await;
     // The first of its kind is simulated.
     shop.pays(1_000, None).await;
-    let late = FaultPlan { late_confirmation: BTreeMap::from([(ALL.to_owned(), 60)]), ..FaultPlan::default() };
+    let late = FaultPlan { late_confirmation: BTreeMap::from([(ALL.to_owned(), 100)]), ..FaultPlan::default() };
     shop.world.net.faults().set(late);
     let most = most_together(&shop, loses).await;
     shop.world.net.faults().clear();
@@ -135,9 +129,7 @@ async fn most_together(shop: &Shop, loses: bool) -> usize {
         unfinished.iter().filter(|work| matches!(work.settlement.state, State::Reserved | State::InFlight)).count()
     };
     let second = async {
-        while on_the_way().await == 0 {
-            tokio::task::yield_now().await;
-        }
+        shop.world.until("the first is on its way", async || on_the_way().await > 0).await;
         if loses {
             let (user, asset, of) =
                 (shop.payer.key(), shop.world.faucet.mint(), source(shop).await.bound.unwrap().slot);

@@ -1,11 +1,10 @@
 //! Sending again what was sent before.
 
-use super::{Shop, Trace, is_not_opened, is_refused_everywhere, quiet, transfers};
+use super::{Shop, Trace, is_not_opened, is_refused_everywhere, transfers};
 use crate::support::{Options, World};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use sotto::localnet::ALL;
 
 /// Guards: `find_session` before anything is spent, and the ledger's unique (user, nonce).
 #[tokio::test]
@@ -90,14 +89,14 @@ async fn r12_the_chain_does_not_tell_strangers_a_sessions_id() {
 #[tokio::test]
 async fn r14_a_pending_payment_without_a_nonce_is_taken_over_once() {
     let shop = Shop::open(Options::default(), 10_000_000).await;
-    shop.world.net.faults().change(|plan| plan.missing_confirmation = vec![ALL.to_owned()]);
+    shop.world.stands_still();
     let (_, pending) = shop.world.post("/settle", &shop.hasty_payment(1_000, None)).await;
     assert_eq!(pending["errorReason"], "settlement_pending", "{pending:#}");
     assert!(!pending["transaction"].as_str().unwrap().is_empty(), "{pending:#}");
-    shop.world.net.faults().clear();
+    shop.world.moves_on();
     let answers = join_all((0..4).map(|_| shop.settle(1_000, None))).await;
     let successes = answers.iter().filter(|(_, answer)| answer["success"] == json!(true)).count();
-    quiet(&shop.world).await;
+    shop.world.quiet().await;
     assert_eq!(shop.world.units(&shop.merchant), 4_000, "one taken over, three new: {answers:#?}");
     assert_eq!(successes, 4);
     assert!(answers.iter().any(|(_, answer)| answer["transaction"] == pending["transaction"]));
@@ -108,13 +107,13 @@ async fn r14_a_pending_payment_without_a_nonce_is_taken_over_once() {
 #[tokio::test]
 async fn r13_repeats_while_a_payment_is_pending_do_not_multiply_its_success() {
     let shop = Shop::open(Options::default(), 10_000_000).await;
-    shop.world.net.faults().change(|plan| plan.missing_confirmation = vec![ALL.to_owned()]);
+    shop.world.stands_still();
     let body = shop.hasty_payment(1_000, Some("pending-nonce-0001"));
     let (_, pending) = shop.world.post("/settle", &body).await;
     assert_eq!(pending["errorReason"], "settlement_pending", "{pending:#}");
     let seen = super::view(&shop.world, &shop.session).await;
     assert_eq!((&seen["held"], &seen["captured"]), (&json!("1000"), &json!("0")), "the hold is kept");
-    shop.world.net.faults().clear();
+    shop.world.moves_on();
     let body = shop.payment(1_000, Some("pending-nonce-0001"));
     // What the caller waits for is not part of what is paid.
     let answers = join_all((0..5).map(|_| shop.world.post("/settle", &body))).await;

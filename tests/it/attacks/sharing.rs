@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use sotto::{
     domain::amount::Amount,
     facilitator::Settings,
-    localnet::{ALL, covalidator::CovalidatorPlan, standins::Delegation},
+    localnet::{covalidator::CovalidatorPlan, standins::Delegation},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 const BOTH: [Delegation; 2] = [Delegation::Public, Delegation::Documented];
 
@@ -101,16 +101,16 @@ async fn r04_an_opening_waits_for_transfers_of_sessions_that_have_ended() {
         ..Options::default()
     };
     let shop = Shop::open(options, 100_000).await;
-    let slots = BTreeMap::from([(ALL.to_owned(), 100)]);
-    shop.world.net.faults().change(|plan| plan.late_confirmation = slots);
+    // Nothing is confirmed meanwhile, however long what follows takes.
+    shop.world.stands_still();
     let (_, pending) = shop.world.post("/settle", &shop.hasty_payment(30_000, None)).await;
     assert_eq!(pending["errorReason"], "settlement_pending", "{pending:#}");
-    shop.world.net.faults().clear();
     assert_eq!(shop.world.ledger().expire_sessions(shop.world.now() + 10_000).await.unwrap().len(), 1);
     let opening = shop.world.opening(&shop.payer, &shop.merchant.key(), 50_000);
     let body = shop.world.opening_body(&opening).await;
     is_not_opened(&shop.world, &body, 503, "session_busy").await;
-    super::quiet(&shop.world).await;
+    shop.world.moves_on();
+    shop.world.quiet().await;
     // The first transaction's blockhash may have died meanwhile; the nonce is as good as new.
     let body = shop.world.opening_body(&opening).await;
     let (status, answer) = shop.world.post("/sessions", &body).await;
@@ -146,16 +146,12 @@ async fn a_session_that_paid_before_its_cap_was_known_is_verified_later() {
 }
 
 async fn is_verified(shop: &Shop) {
-    let until = std::time::Instant::now() + Duration::from_secs(20);
-    loop {
+    let is_verified = async || {
         let seen = view(&shop.world, &shop.session).await;
         assert_eq!(seen["state"], "open", "{seen:#}");
-        if seen["capVerified"] == json!(true) {
-            return;
-        }
-        assert!(std::time::Instant::now() < until, "{seen:#}");
-        shop.world.confirmed().await;
-    }
+        seen["capVerified"] == json!(true)
+    };
+    shop.world.until("the cap is verified", is_verified).await;
 }
 
 /// Guard: `check_caps_again`: a user who approved less than they signed for is found out as soon as it can be known.

@@ -1,6 +1,5 @@
 //! Burning our SOL: whatever is tried, the fee payer loses no more than the budgets allow, and every lamport is booked.
 
-use super::quiet;
 use crate::support::{Options, Wallet, World};
 use serde_json::{Value, json};
 use sotto::{
@@ -84,7 +83,7 @@ async fn r17_a_penniless_attacker_burns_no_more_than_his_budget() {
         }
     }
     assert!(paid >= 3 && refused == 5, "{paid} {refused}");
-    quiet(&world).await;
+    world.quiet().await;
     let lost = before - purse(&world);
     assert!(lost <= limit, "{lost} of {limit}");
     assert_eq!(booked(&world).await, (lost, 0), "every lamport is booked, and nothing else");
@@ -179,7 +178,7 @@ async fn r17_a_merchants_budget_stops_his_payers_and_nobody_elses() {
     let other = world.wallet(100).await;
     let session = world.open(&other, &quiet_one.key(), 10).await;
     assert_eq!(pay(&world, &session, &quiet_one, "a-nonce-to-another-one").await.body["success"], json!(true));
-    quiet(&world).await;
+    world.quiet().await;
     world.finish().await;
 }
 
@@ -228,7 +227,7 @@ async fn r18_sybils_share_the_budget_for_grants_whether_they_come_together_or_no
     assert_eq!((told.status, &told.body["error"]), (429, &json!("quota_exceeded")));
     assert!(told.retry_after.is_some_and(|seconds| seconds > 3_000));
     assert_eq!(told.body.get("sessionId"), None, "it left no trace");
-    quiet(&world).await;
+    world.quiet().await;
     let lost = before - purse(&world);
     assert!(lost <= limit + 2 * 10_000, "{lost}");
     assert_eq!(booked(&world).await, (lost, 0));
@@ -290,7 +289,7 @@ async fn r17_decrypt_allowances_have_a_budget_of_their_own() {
         let expected = (429, &json!("seller_settle_cap_exceeded"));
         assert_eq!((told.status, &told.body["errorReason"]), expected, "{}", told.body);
     }
-    quiet(&world).await;
+    world.quiet().await;
     assert_eq!(world.ledger().totals(None).await.unwrap(), after, "nothing was paid, held or spent");
     assert_eq!(booked(&world).await.1, 0, "nothing counts that was refused");
     world.finish().await;
@@ -321,7 +320,7 @@ async fn a_payment_whose_allowances_are_too_dear_is_made_without_them() {
     assert_eq!(rents, [0, PAIR, PAIR, PAIR, PAIR]);
     let after = world.ledger().totals(None).await.unwrap();
     assert_eq!((after.captured.get(), after.fees - before.fees), (5, 5 * TRANSFER));
-    quiet(&world).await;
+    world.quiet().await;
     world.finish().await;
 }
 
@@ -362,18 +361,17 @@ async fn a_rent_nobody_can_tell_keeps_no_other_from_being_corrected() {
     let facilitator = world.facilitator_over(ledger.clone(), world.running().chain.clone());
     facilitator.recover().await.unwrap();
     let waiting = async || ledger.rents_to_check(None, 100).await.unwrap();
-    let corrected = async {
-        while waiting().await.iter().any(|attempt| attempt.get().signature == known) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        assert_eq!(waiting().await.len(), 40, "the others are not given up so soon");
-        // A capture pays two signatures, so what it spent beyond one is taken for rent here.
-        assert_eq!(ledger.totals(None).await.unwrap().rent, before - 1_000 + 5_000);
-        while !waiting().await.is_empty() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    // What is left when the known one is first seen to be corrected.
+    let mut left = Vec::new();
+    let is_corrected = async || {
+        left = waiting().await;
+        left.iter().all(|attempt| attempt.get().signature != known)
     };
-    tokio::time::timeout(Duration::from_mins(1), corrected).await.expect("all come to an end");
+    world.until("the known one is corrected", is_corrected).await;
+    assert_eq!(left.len(), 40, "the others are not given up so soon");
+    // A capture pays two signatures, so what it spent beyond one is taken for rent here.
+    assert_eq!(ledger.totals(None).await.unwrap().rent, before - 1_000 + 5_000);
+    world.until("all come to an end", async || waiting().await.is_empty()).await;
     assert_eq!(ledger.totals(None).await.unwrap().rent, before - 1_000 + 5_000, "upper bounds stand");
     facilitator.stop().await;
     world.finish().await;

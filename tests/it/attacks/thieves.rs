@@ -1,6 +1,6 @@
 //! Payers and merchants who change the chain under our feet.
 
-use super::{Shop, Trace, is_not_opened, lands_by_itself, quiet, sends, with_sol};
+use super::{Shop, Trace, is_not_opened, lands_by_itself, sends, with_sol};
 use crate::support::{Options, Wallet, World};
 use serde_json::json;
 use solana_signer::Signer as _;
@@ -19,7 +19,7 @@ async fn who_revokes_pays_nothing_gets_nothing_and_costs_nothing() {
     shop.pays(1_000, None).await;
     revoke(&shop);
     shop.world.confirmed().await;
-    quiet(&shop.world).await;
+    shop.world.quiet().await;
     let before = Trace::of(&shop.world).await;
     let (_, answer) = shop.settle(1_000, None).await;
     assert_eq!(answer["errorReason"], "session_revoked", "{answer:#}");
@@ -37,17 +37,17 @@ async fn a_revoke_between_signing_and_landing_burns_one_fee_at_most() {
         let shop = Shop::open(options, 1_000_000).await;
         with_sol(&shop.world, &shop.payer).await;
         shop.pays(1_000, None).await;
-        quiet(&shop.world).await;
+        shop.world.quiet().await;
         let before = Trace::of(&shop.world).await;
         // A node that stands still executes in the order of arrival: the revoke comes first.
         shop.world.net.faults().change(|plan| plan.frozen = true);
         revoke(&shop);
+        shop.world.net.network().reset_request_counts();
         let (_, answer) = {
             let payment = shop.settle(1_000, Some("revoked-under-way-1"));
             let thaw = async {
-                while shop.world.net.network().request_counts().get("sendTransaction").copied().unwrap_or(0) < 3 {
-                    tokio::task::yield_now().await;
-                }
+                let counts = || shop.world.net.network().request_counts();
+                shop.world.until("it is sent", async || counts().contains_key("sendTransaction")).await;
                 shop.world.net.faults().clear();
             };
             tokio::join!(payment, thaw).0
@@ -166,7 +166,7 @@ async fn who_hangs_up_is_charged_once_and_told_later() {
     }
     let (_, answer) = shop.world.post("/settle", &body).await;
     assert!(answer["success"] == json!(true) || answer["errorReason"] == "settlement_expired", "{answer:#}");
-    quiet(&shop.world).await;
+    shop.world.quiet().await;
     assert_eq!(shop.world.ledger().totals(None).await.unwrap().held.get(), 0);
     assert!(shop.world.units(&shop.merchant) <= 1_000);
     shop.closes().await;

@@ -2,7 +2,7 @@
 
 use super::{
     Shop, becomes,
-    funding::{is_looked_at, moves, proves, source, watchful},
+    funding::{moves, proves, source, watchful},
     lands_by_itself, with_sol,
 };
 use crate::support::{Options, Wallet, World};
@@ -11,10 +11,7 @@ use sotto::{
     domain::funding::{Bound, FundingPolicy, Lost},
     localnet::TooManyRequests,
 };
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 /// Looks often, and may ask little.
 fn frugal(requests: u32) -> Options {
@@ -25,12 +22,15 @@ fn frugal(requests: u32) -> Options {
     })
 }
 
-/// Nobody looks but for payments, which demand a look that is at most a second old.
+/// How old the look may be that a payment demands, in seconds.
+const MAX_AGE: u64 = 60;
+
+/// Nobody looks but for payments, which demand a look that is at most a minute old.
 fn on_demand() -> Options {
     Options::settings(|settings| {
         settings.funding.policy = FundingPolicy::Required;
         settings.funding.interval = Duration::from_hours(1);
-        settings.funding.max_age = 1;
+        settings.funding.max_age = MAX_AGE;
     })
 }
 
@@ -40,11 +40,7 @@ async fn bound_of(world: &World, wallet: &Wallet) -> Bound {
 
 /// Waits until the account was looked at to the end, later than `since`.
 async fn is_examined(world: &World, wallet: &Wallet, since: u64) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while bound_of(world, wallet).await.looked_at <= since {
-        assert!(Instant::now() < until, "never examined: {:?}", bound_of(world, wallet).await);
-        world.confirmed().await;
-    }
+    world.until("it is examined", async || bound_of(world, wallet).await.looked_at > since).await;
 }
 
 /// A stranger's transfers of nothing.
@@ -63,11 +59,9 @@ fn asked(world: &World, method: &str) -> u64 {
     world.net.network().request_counts().get(method).copied().unwrap_or(0)
 }
 
-/// Waits until the last look is too old.
-async fn grows_old(shop: &Shop) {
-    while shop.world.now() <= source(shop).await.bound.unwrap().looked_at + 1 {
-        shop.world.confirmed().await;
-    }
+/// From now on the last look is too old.
+fn grows_old(shop: &Shop) {
+    shop.world.lets_pass(MAX_AGE + 1);
 }
 
 /// Guards: `Known::harmless` is remembered when an examination is cut off, and `share`.
@@ -104,16 +98,14 @@ async fn a_history_that_is_not_read_to_its_end_in_time_costs_its_proof_and_no_mo
     shop.world.kill().await;
     spams(&shop.world, &stranger, &shop.payer, 90).await;
     shop.world.boot().await;
-    let until = Instant::now() + Duration::from_secs(20);
-    while source(&shop).await.bound.unwrap().lost.is_none() {
-        assert!(Instant::now() < until, "it is tried for ever");
-        shop.world.confirmed().await;
-    }
+    let is_given_up = async || source(&shop).await.bound.unwrap().lost.is_some();
+    shop.world.until("it is not tried for ever", is_given_up).await;
     let lost = source(&shop).await.bound.unwrap().lost;
     assert_eq!(lost.map(|(lost, _)| lost), Some(Lost::Unreadable));
     let before = asked(&shop.world, "getTransaction");
-    is_looked_at(&shop).await;
-    is_looked_at(&shop).await;
+    // Rounds pass, each of which reads every account.
+    let rounds = asked(&shop.world, "getMultipleAccounts") + 6;
+    shop.world.until("rounds pass", async || asked(&shop.world, "getMultipleAccounts") >= rounds).await;
     assert_eq!(asked(&shop.world, "getTransaction"), before, "nobody reads on");
     let answer = shop.pays(1_000, None).await;
     assert_eq!(answer["extensions"]["session"]["funding"], json!("unproven"), "the session goes on: {answer:#}");
@@ -137,7 +129,7 @@ async fn a_revoke_is_seen_when_nothing_is_left_for_histories() {
 async fn payments_that_come_together_share_one_look() {
     let shop = Shop::open(on_demand(), 100_000).await;
     proves(&shop).await;
-    grows_old(&shop).await;
+    grows_old(&shop);
     let before = asked(&shop.world, "getSignaturesForAddress");
     let bodies: Vec<_> = (0..12).map(|_| shop.payment(100, None)).collect();
     let answers = futures_util::future::join_all(bodies.iter().map(|body| shop.world.post("/settle", body))).await;
@@ -151,7 +143,7 @@ async fn payments_that_come_together_share_one_look() {
 async fn a_look_that_came_to_nothing_is_not_made_again_for_every_payment() {
     let shop = Shop::open(on_demand(), 100_000).await;
     proves(&shop).await;
-    grows_old(&shop).await;
+    grows_old(&shop);
     let method = "getSignaturesForAddress";
     let refuse = TooManyRequests { next: u32::MAX, retry_after: None, method: Some(method.to_owned()) };
     shop.world.net.faults().change(|plan| plan.too_many_requests = Some(refuse));
@@ -170,11 +162,19 @@ async fn a_look_that_came_to_nothing_is_not_made_again_for_every_payment() {
 async fn a_look_is_as_old_as_the_state_it_saw() {
     let shop = Shop::open(on_demand(), 100_000).await;
     proves(&shop).await;
-    grows_old(&shop).await;
+    grows_old(&shop);
     let slow = BTreeMap::from([("getMultipleAccounts".to_owned(), 3_000)]);
     shop.world.net.faults().change(|plan| plan.latency = slow);
-    let (_, answer) = shop.settle(100, None).await;
-    assert_eq!(answer["errorReason"], "funding_unproven", "three seconds ago is too long: {answer:#}");
+    let before = asked(&shop.world, "getMultipleAccounts");
+    let (_, answer) = {
+        let time_passes = async {
+            let is_asked = async || asked(&shop.world, "getMultipleAccounts") > before;
+            shop.world.until("the account is asked for", is_asked).await;
+            grows_old(&shop);
+        };
+        tokio::join!(shop.settle(100, None), time_passes).0
+    };
+    assert_eq!(answer["errorReason"], "funding_unproven", "it was asked for too long ago: {answer:#}");
     shop.world.net.faults().clear();
     shop.closes().await;
 }

@@ -2,8 +2,9 @@
 
 use super::{
     proxy::{Proxy, Reply},
-    scene::{PATIENCE, SHORT, SOL, Scene, by_hand, landed, settings},
+    scene::{LIFE, SHORT, SOL, Scene, by_hand, landed, settings},
 };
+use crate::support::{PATIENCE, in_time, until};
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use solana_system_interface::instruction::transfer;
@@ -104,9 +105,9 @@ async fn too_many_requests_are_told_at_once_with_the_time_to_wait() {
     scene.net.faults().change(|plan| plan.too_many_requests = Some(limit));
     let begun = Instant::now();
     let error = scene.chain.send(&attempt).await.unwrap_err();
-    assert!(begun.elapsed() < Duration::from_secs(2), "the RPC client's own sender would sleep");
     let ChainError::Unavailable { retry_after, .. } = error else { panic!("{error:?}") };
     assert_eq!(retry_after, Some(Duration::from_secs(7)));
+    assert!(begun.elapsed() < Duration::from_secs(7), "the RPC client's own sender would sleep so long");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,14 +131,13 @@ async fn a_websocket_cut_while_waiting_is_made_up_for_by_polling() {
     let attempt = scene.sent().await;
     let (begun, subscribed) = (Instant::now(), scene.chain.counts().subscriptions);
     let (seen, ()) = tokio::join!(scene.observe(&attempt, Commitment::Confirmed, PATIENCE), async {
-        while scene.chain.counts().subscriptions == subscribed {
-            tokio::task::yield_now().await;
-        }
+        until("a notice is promised", async || scene.chain.counts().subscriptions > subscribed).await;
         scene.net.faults().change(|plan| plan.websockets_down = true);
         scene.net.tick_slots(2);
     });
     assert!(landed(&seen, false), "{seen:?}");
-    assert!(begun.elapsed() < Duration::from_secs(6), "polling begins when the notices stop, not at its usual time");
+    let usual = settings(String::new(), None).poll.after_push;
+    assert!(begun.elapsed() < usual, "polling begins when the notices stop, not at its usual time");
 
     scene.net.faults().clear();
     let attempt = scene.sent().await;
@@ -151,6 +151,7 @@ async fn past_its_life_and_not_in_the_history_it_is_absent_with_proof() {
     let attempt = scene.attempt_of(SOL).await;
     let last_valid = attempt.get().last_valid_block_height;
     scene.net.tick_slots(152);
+    scene.knows_a_blockhash_past(last_valid + LIFE).await;
     let seen = scene.observe(&attempt, Commitment::Confirmed, SHORT).await;
     assert_eq!(seen, Observation::Unknown, "its last block is not final yet: neither pending nor absent");
     scene.net.tick_slots(40);
@@ -166,10 +167,8 @@ async fn one_who_waits_is_told_of_the_expiry_when_it_happens() {
     let attempt = scene.attempt_of(SOL).await;
     let (seen, ()) = tokio::join!(scene.observe(&attempt, Commitment::Confirmed, PATIENCE), async {
         // The observer waits, and knows of nothing.
-        while scene.chain.counts().subscriptions == 0 {
-            tokio::task::yield_now().await;
-        }
-        scene.expire();
+        until("a notice is promised", async || scene.chain.counts().subscriptions > 0).await;
+        scene.expire().await;
     });
     assert!(matches!(seen, Observation::Absent(_)), "{seen:?}");
 }
@@ -188,7 +187,7 @@ async fn a_node_that_stands_still_proves_nothing() {
     let scene = Scene::start(by_hand(), |net| ChainSettings {
         refresh: RefreshPolicy {
             every: Duration::from_millis(30),
-            stalled_after: Duration::from_secs(2),
+            stalled_after: Duration::from_secs(4),
             ..RefreshPolicy::default()
         },
         ..settings(net.rpc_url(), Some(net.ws_url()))
@@ -216,13 +215,19 @@ async fn a_node_that_stands_still_proves_nothing() {
 
 /// A scene whose chain sees the network through a proxy.
 async fn through_a_proxy() -> (Scene, Proxy) {
+    through_a_proxy_with(|_| {}).await
+}
+
+async fn through_a_proxy_with(change: impl FnOnce(&mut ChainSettings)) -> (Scene, Proxy) {
     let (sender, receiver) = std::sync::mpsc::channel();
     let scene = Scene::start(by_hand(), |net| {
         let upstream = net.rpc_url();
         let proxy = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(Proxy::start(upstream)));
         let url = proxy.url.clone();
         sender.send(proxy).unwrap();
-        settings(url, None)
+        let mut settings = settings(url, None);
+        change(&mut settings);
+        settings
     })
     .await;
     (scene, receiver.recv().unwrap())
@@ -237,7 +242,7 @@ fn nothing(truth: &Value) -> Reply {
 async fn a_node_with_a_gap_in_its_history_proves_nothing() {
     let (scene, proxy) = through_a_proxy().await;
     let attempt = scene.sent().await;
-    scene.expire();
+    scene.expire().await;
     let first = attempt.get().signed_at_slot + 1;
     proxy.change(move |method, truth| match method {
         "getSignatureStatuses" => Some(nothing(truth)),
@@ -254,7 +259,7 @@ async fn a_lagging_node_behind_the_same_address_proves_nothing() {
     let (scene, proxy) = through_a_proxy().await;
     let attempt = scene.sent().await;
     let slot = scene.net.network().slot();
-    scene.expire();
+    scene.expire().await;
     proxy.change(move |method, _| {
         (method == "getSignatureStatuses")
             .then(|| Reply::Result(json!({ "context": { "slot": slot }, "value": [null] })))
@@ -266,7 +271,7 @@ async fn a_lagging_node_behind_the_same_address_proves_nothing() {
 async fn a_history_that_cannot_be_searched_proves_nothing() {
     let (scene, proxy) = through_a_proxy().await;
     let attempt = scene.attempt_of(SOL).await;
-    scene.expire();
+    scene.expire().await;
     for failing in ["getEpochInfo", "getFirstAvailableBlock"] {
         proxy.change(move |method, _| (method == failing).then(|| Reply::Result(Value::Null)));
         assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown, "{failing}");
@@ -277,13 +282,12 @@ async fn a_history_that_cannot_be_searched_proves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_says_nothing_is_unknown_never_absent() {
-    let (scene, proxy) = through_a_proxy().await;
+    let (scene, proxy) = through_a_proxy_with(|settings| settings.timeout = Duration::from_secs(2)).await;
     let attempt = scene.sent().await;
-    scene.expire();
+    scene.expire().await;
     proxy.change(|_, _| Some(Reply::Silence));
-    let begun = Instant::now();
-    assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown);
-    assert!(begun.elapsed() < Duration::from_secs(6), "it has a deadline");
+    let observed = scene.observe(&attempt, Commitment::Confirmed, SHORT);
+    assert_eq!(in_time("it has a deadline", observed).await, Observation::Unknown);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -295,7 +299,7 @@ async fn what_a_fork_took_back_is_absent_once_it_cannot_land_again() {
     proxy.change(|method, truth| (method == "getSignatureStatuses").then(|| nothing(truth)));
     scene.net.tick_slots(2);
     assert_eq!(scene.observe(&attempt, Commitment::Finalized, SHORT).await, Observation::Pending);
-    scene.expire();
+    scene.expire().await;
     assert!(matches!(scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, Observation::Absent(_)));
 }
 
@@ -323,19 +327,17 @@ async fn a_failure_that_a_fork_took_back_is_pending_again_at_once() {
         if !meanwhile {
             forks();
         }
-        let begun = Instant::now();
         let asked = scene.requests("getSignatureStatuses");
-        let (seen, ()) = tokio::join!(scene.observe(&attempt, Commitment::Finalized, PATIENCE), async {
+        // Not only when patience ends.
+        let observed = scene.observe(&attempt, Commitment::Finalized, 2 * PATIENCE);
+        let (seen, ()) = tokio::join!(in_time("it is told", observed), async {
             if meanwhile {
                 // Seen as it is, and then not any more.
-                while scene.requests("getSignatureStatuses") < asked + 2 {
-                    tokio::task::yield_now().await;
-                }
+                scene.is_asked("getSignatureStatuses", asked + 2).await;
                 forks();
             }
         });
         assert_eq!(seen, Observation::Pending, "meanwhile: {meanwhile}");
-        assert!(begun.elapsed() < PATIENCE / 2, "not only when patience ends");
     }
 }
 

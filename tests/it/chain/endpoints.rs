@@ -2,8 +2,9 @@
 
 use super::{
     proxy::{Proxy, Reply},
-    scene::{PATIENCE, SHORT, SOL, Scene, by_hand, landed, settings, several},
+    scene::{SHORT, SOL, Scene, by_hand, landed, settings, several},
 };
+use crate::support::{PATIENCE, until};
 use axum::{body::Body, response::Response};
 use solana_pubkey::Pubkey;
 use solana_system_interface::instruction::transfer;
@@ -38,12 +39,7 @@ async fn when_the_first_endpoint_fails_the_second_serves_and_the_first_is_prefer
     assert!(!format!("{:?} {}", chain.endpoints(), chain.endpoints()[0]).contains("127.0.0.1"), "no URL is told");
 
     first.change(|_, _| None);
-    let healed = async {
-        while chain.examine().await[0].state != EndpointState::Well {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, healed).await.unwrap();
+    until("the first is well", async || chain.examine().await[0].state == EndpointState::Well).await;
     let before = second.network().request_counts()["getMultipleAccounts"];
     chain.accounts(&key).await.unwrap();
     assert_eq!(second.network().request_counts()["getMultipleAccounts"], before);
@@ -54,10 +50,13 @@ async fn a_silent_endpoint_leaves_the_other_its_share_of_the_time() {
     let net = Localnet::start(by_hand()).await.unwrap();
     let first = Proxy::start(net.rpc_url()).await;
     first.change(|_, _| Some(Reply::Silence));
-    let chain = SolanaChain::start(several(&[&first.url, &net.rpc_url()])).unwrap();
+    let timeout = Duration::from_secs(6);
+    let expected = Some(Network::local(&net.genesis_hash(), &[]));
+    let both = several(&[&first.url, &net.rpc_url()]);
+    let chain = SolanaChain::start(sotto::chain::rpc::ChainSettings { expected, timeout, ..both }).unwrap();
     let begun = Instant::now();
     chain.accounts(&[Pubkey::default()]).await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < timeout, "the silent one had all of it: {:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,20 +65,22 @@ async fn an_endpoint_that_asks_for_rest_rests_while_the_other_serves() {
     let second = net.open_endpoint(None).await.unwrap();
     let chain = SolanaChain::start(several(&[&net.rpc_url(), &second.rpc_url()])).unwrap();
     chain.accounts(&[Pubkey::default()]).await.unwrap();
-    let limit = TooManyRequests { next: 1, retry_after: Some(3), method: None };
+    // Ours is the question that is refused, and so the refusal has been heard when the other has answered.
+    let rest = Duration::from_secs(3);
+    let method = Some("getMultipleAccounts".to_owned());
+    let limit = TooManyRequests { next: 1, retry_after: Some(rest.as_secs()), method };
     net.faults().change(|plan| plan.too_many_requests = Some(limit));
     let begun = Instant::now();
-    // Whichever question is refused, what matters is that the refusal has been heard.
-    while chain.endpoints()[0].state != EndpointState::Resting {
-        chain.accounts(&[Pubkey::default()]).await.unwrap();
-    }
+    chain.accounts(&[Pubkey::default()]).await.unwrap();
+    assert_eq!(chain.endpoints()[0].state, EndpointState::Resting);
+    // What others had asked it before may still arrive; of this method only the test asks.
     net.network().reset_request_counts();
-    while net.network().request_counts().is_empty() {
-        assert!(begun.elapsed() < PATIENCE, "it is asked again after its rest");
+    let is_asked = async || {
         chain.accounts(&[Pubkey::default()]).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(begun.elapsed() >= Duration::from_secs(3), "left alone for as long as it asked: {:?}", begun.elapsed());
+        net.network().request_counts().contains_key("getMultipleAccounts")
+    };
+    until("it is asked again after its rest", is_asked).await;
+    assert!(begun.elapsed() >= rest, "left alone for as long as it asked: {:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +95,7 @@ async fn a_lone_endpoint_that_asks_for_a_long_rest_is_left_alone() {
     let begun = Instant::now();
     let error = chain.accounts(&[Pubkey::default()]).await.unwrap_err();
     let ChainError::Unavailable { retry_after: Some(rest), .. } = error else { panic!("{error:?}") };
-    assert!(rest > Duration::from_secs(50) && begun.elapsed() < Duration::from_secs(1), "{rest:?}");
+    assert!(rest > Duration::from_secs(30) && begun.elapsed() < rest, "told at once, not after the rest: {rest:?}");
     assert_eq!(net.network().request_counts().get("getMultipleAccounts"), None);
 }
 
@@ -210,7 +211,7 @@ async fn a_height_of_one_node_and_a_history_of_another_prove_nothing_together() 
     // The first is far enough and has forgotten; the second remembers and is not far enough.
     scene.net.faults().forget_before(attempt.get().signed_at_slot + 5);
     second.faults().lag_behind(60);
-    scene.expire();
+    scene.expire().await;
     assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown);
     second.faults().lag_behind(0);
     let seen = scene.observe(&attempt, Commitment::Confirmed, SHORT).await;

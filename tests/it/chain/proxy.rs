@@ -33,7 +33,7 @@ pub struct Proxy {
 impl Proxy {
     /// In front of `upstream`, changing nothing yet.
     pub async fn start(upstream: String) -> Self {
-        let http = reqwest::Client::builder().timeout(super::scene::PATIENCE).build().unwrap();
+        let http = reqwest::Client::builder().timeout(crate::support::PATIENCE).build().unwrap();
         let inner = Arc::new(Inner { upstream, http, change: Mutex::new(Box::new(|_, _| None)) });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/?api-key=secret", listener.local_addr().unwrap());

@@ -1,5 +1,6 @@
 //! A local network, a ledger that records, and the chain port between them.
 
+use crate::support::{in_time, until};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use solana_system_interface::instruction::transfer;
@@ -21,10 +22,10 @@ use std::{
     time::Duration,
 };
 
-/// Longer than anything here takes; only a failing test waits for it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-/// Long enough for an answer, short enough to be waited for.
+/// Short enough to be waited for; at least one answer is waited for anyway.
 pub(super) const SHORT: Duration = Duration::from_millis(150);
+/// How many blocks a blockhash lives.
+pub(super) const LIFE: u64 = 150;
 /// One SOL.
 pub(super) const SOL: u64 = 1_000_000_000;
 
@@ -46,8 +47,8 @@ pub(super) fn by_hand() -> LocalnetConfig {
 pub(super) fn settings(rpc_url: String, ws_url: Option<String>) -> ChainSettings {
     let millis = Duration::from_millis;
     ChainSettings {
-        timeout: Duration::from_secs(2),
-        poll: PollPolicy { first: millis(20), most: millis(40), after_push: Duration::from_secs(8) },
+        timeout: Duration::from_secs(20),
+        poll: PollPolicy { first: millis(20), most: millis(40), after_push: Duration::from_secs(20) },
         refresh: RefreshPolicy { every: millis(30), stale_after: millis(500), ..RefreshPolicy::default() },
         ..ChainSettings::new(rpc_url, ws_url)
     }
@@ -159,22 +160,20 @@ impl Scene {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), newer).await.expect("blockhashes follow the chain")
+        in_time("blockhashes follow the chain", newer).await
     }
 
     /// Waits until so many requests of a method were made.
     pub(super) async fn is_asked(&self, method: &str, times: u64) {
-        let asked = async {
-            while self.requests(method) < times {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), asked).await.expect("it is asked");
+        until("it is asked", async || self.requests(method) >= times).await;
     }
 
-    /// Moves slots on until nothing signed so far can land any more, and that is final.
-    pub(super) fn expire(&self) {
+    /// Moves slots on until nothing signed so far can land any more, and that is final; the refresher knows of it.
+    pub(super) async fn expire(&self) {
+        let newest = self.chain.latest_blockhash().await.unwrap().last_valid_block_height;
         self.net.tick_slots(151 + 40);
+        // The newest one by now was signed by nobody yet.
+        self.knows_a_blockhash_past(newest + LIFE).await;
     }
 
     pub(super) fn requests(&self, method: &str) -> u64 {

@@ -1,9 +1,10 @@
 //! Websockets: how many, how long, and what happens to those who wait when one goes.
 
 use super::{
-    scene::{PATIENCE, SOL, Scene, by_hand, landed, settings},
+    scene::{SOL, Scene, by_hand, landed, settings},
     tunnel::Tunnel,
 };
+use crate::support::{self, PATIENCE};
 use futures_util::future::join_all;
 use sotto::{
     chain::{ChainCounts, Commitment, PushPolicy, rpc::ChainSettings, signature_statuses::PollPolicy},
@@ -14,22 +15,13 @@ use std::time::Duration;
 
 /// Waits until the counters satisfy `enough`.
 async fn until(scene: &Scene, enough: impl Fn(&ChainCounts) -> bool) {
-    let reached = async {
-        while !enough(&scene.chain.counts()) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let reached = tokio::time::timeout(PATIENCE, reached).await;
-    assert!(reached.is_ok(), "{:?}", scene.chain.counts());
+    support::until("the counters", async || enough(&scene.chain.counts())).await;
 }
 
 /// Settings by which nothing is asked again and again: what the poller asks it was told to ask.
 fn seldom_polling(net: &Localnet) -> ChainSettings {
-    let poll = PollPolicy {
-        first: Duration::from_secs(10),
-        most: Duration::from_secs(10),
-        after_push: PATIENCE.saturating_sub(Duration::from_secs(1)),
-    };
+    let poll =
+        PollPolicy { first: PATIENCE, most: PATIENCE, after_push: PATIENCE.saturating_sub(Duration::from_secs(1)) };
     ChainSettings { poll, ..settings(net.rpc_url(), Some(net.ws_url())) }
 }
 

@@ -1,11 +1,11 @@
 //! Looking at many landed transactions at once.
 
-use super::scene::{PATIENCE, SOL, Scene, landed};
+use super::scene::{LIFE, SOL, Scene, landed};
+use crate::support::PATIENCE;
 use sotto::{
     chain::{Chain, Commitment},
     domain::settlement::Observation,
 };
-use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_transactions_are_looked_up_in_two_requests() {
@@ -71,15 +71,10 @@ async fn what_a_fork_took_back_for_good_is_absent_with_proof() {
     scene.net.network().fork_away(&attempt.get().signature).unwrap();
     scene.net.tick_slots(155);
     // The height is a hint that the refresher brings; until it has, the transaction may land for all we know.
-    let seen = loop {
-        let seen = scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap().remove(0);
-        if seen != Observation::Pending {
-            break seen;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    scene.knows_a_blockhash_past(attempt.get().last_valid_block_height + LIFE).await;
+    let seen = scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap().remove(0);
     assert_eq!(seen, Observation::Unknown, "it cannot land any more, and that is not final yet");
-    scene.expire();
+    scene.expire().await;
     let seen = scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap();
     assert!(matches!(seen[0], Observation::Absent(_)), "{seen:?}");
 }

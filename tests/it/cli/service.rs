@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use sotto::localnet::{FaultPlan, Localnet, LocalnetConfig, Slots, TooManyRequests, standins::PayerRule};
 use std::{
     io::{BufRead as _, BufReader},
-    net::{Ipv4Addr, TcpListener},
     path::Path,
     process::{Child, ChildStderr, ChildStdout, Command, Stdio},
     time::Duration,
@@ -145,8 +144,8 @@ fn a_service_that_starts_while_its_rpc_refuses_says_so_and_serves_when_it_answer
 fn a_service_that_waits_for_its_rpc_stops_when_asked() {
     let (_outer, here) = directory();
     let network = network(&here);
-    let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("an address");
-    let mut service = Starting::begin(&here, &["--set", &format!("network.rpc_urls=http://{gone}")]);
+    // Nobody listens there, and no other test is given that port.
+    let mut service = Starting::begin(&here, &["--set", "network.rpc_urls=http://127.0.0.1:1"]);
     service.until_it_logs("the start waits for the Solana RPC");
     assert_eq!(service.stop(), Some(0));
     assert_eq!(network.stop(), Some(0));

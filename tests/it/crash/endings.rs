@@ -8,12 +8,12 @@
 use super::{
     PRICE, PURSE, TOGETHER,
     fate::{Fate, Last},
-    process, wait_until_kept, wait_until_settled,
+    process, wait_until_settled,
 };
 use crate::support::{
     Engine, Opening, Options, Wallet, World,
     engine::{cases, each_engine},
-    payment_in,
+    payment_in, quiet,
 };
 use futures_util::future::join_all;
 use solana_signature::Signature;
@@ -198,7 +198,7 @@ async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> Arc<F
     wait_until_settled(&*story.ledger, &name).await;
     let _ = live(world, &second, &story, &immortal, &told).await;
     wait_until_settled(&*story.ledger, &name).await;
-    wait_until_kept(&*story.ledger, &name).await;
+    quiet(&*story.ledger).await;
     second.stop().await;
     check_books(world, &story, &name, told.into_inner()).await;
     fate

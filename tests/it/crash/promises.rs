@@ -9,18 +9,16 @@ use super::{
 use crate::support::{
     Engine, Options, World,
     engine::{cases, each_engine},
+    quiet,
 };
 use sotto::{
     domain::{amount::Amount, payment::Payment, session::SessionId},
     facilitator::{DeferredPolicy, Facilitator},
     ledger::Ledger,
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 /// Two promises make a settlement.
@@ -74,13 +72,8 @@ async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> Arc<F
     second.leave().await;
     let third = process(world, &ledger, &Fate::immortal());
     third.recover().await.unwrap();
-    let kept = async {
-        // What came back from a settlement that failed rests for a moment and is tried again.
-        while !ledger.promised(None).await.unwrap().is_empty() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(tokio::time::timeout(Duration::from_mins(1), kept).await.is_ok(), "{name}: a promise waits for ever");
+    // What came back from a settlement that failed rests for a moment and is tried again.
+    quiet(&*ledger).await;
     wait_until_settled(&*ledger, &name).await;
     third.stop().await;
     check(world, &*ledger, &scene, &name, told, promised).await;

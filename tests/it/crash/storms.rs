@@ -9,9 +9,9 @@ use super::{
     process, wait_until_settled,
 };
 use crate::support::{
-    Engine, Options, Wallet, World,
+    Engine, HASTE, Options, Wallet, World,
     engine::{cases, each_engine},
-    payment_in,
+    payment_in, until,
 };
 use futures_util::future::join_all;
 use sotto::{
@@ -21,12 +21,9 @@ use sotto::{
     localnet::Odds,
     programs::inco_token::AccountState,
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 each_engine! { cases
@@ -65,9 +62,8 @@ impl Scene {
         self.world.net.faults().change(|plan| plan.drop_sends = Odds { next: 0, per_mille: 1_000 });
         self.world.net.network().fork_away(&signature).unwrap();
         self.world.moves_on();
-        while self.ledger.load_work(id).await.unwrap().settlement.attempts == attempts {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let signed = async || self.ledger.load_work(id).await.unwrap().settlement.attempts;
+        until("it is signed anew", async || signed().await > attempts).await;
         self.world.net.faults().clear();
     }
 
@@ -100,13 +96,11 @@ async fn live(process: &Arc<Facilitator>, scene: &Scene, session: &Session, told
     // Nothing lands as long as the caller waits.
     world.net.faults().change(|plan| plan.frozen = true);
     let hasty = payment_in(session.id, &session.intent, PRICE, "waited-too-long");
-    let hasty = process.settle(&Payment { max_timeout_seconds: Some(1), ..hasty }).await;
+    let hasty = process.settle(&Payment { max_timeout_seconds: Some(HASTE), ..hasty }).await;
     assert!(hasty.is_err(), "{hasty:?}");
     world.net.faults().clear();
     // It landed for nobody: who comes again is the one who is told so.
-    while scene.ledger.totals(None).await.unwrap().held > Amount::ZERO {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("it lands", async || scene.ledger.totals(None).await.unwrap().held == Amount::ZERO).await;
     scene.pays(process, session, "waited-too-long", told).await;
 
     world.lands_and_stands_still(&scene.merchant, scene.pays(process, session, "forked-away", told)).await;

@@ -1,14 +1,13 @@
 //! Promises that nobody was told of: a caller who hangs up, and answers of the ledger that are lost. They are counted and
 //! settled all the same, without waiting for a background round.
 
-use super::{PRICE, Scene, fate::Fate, process, wait_until_kept};
-use crate::support::{Options, Wallet, World, payment_in};
+use super::{PRICE, Scene, fate::Fate, process};
+use crate::support::{HASTE, Options, Wallet, World, payment_in, quiet, until};
 use futures_util::FutureExt as _;
 use sotto::{
     domain::{payment::Payment, session::SessionId},
     facilitator::{DeferredPolicy, Facilitator},
     ledger::Ledger,
-    localnet::{ALL, FaultPlan},
     programs::inco_token::{AccountState, IncoAccount},
 };
 use std::{
@@ -53,9 +52,7 @@ impl Life {
     }
 
     async fn is_promised(&self, count: u64) {
-        while self.promised().await < count {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("it is promised", async || self.promised().await >= count).await;
     }
 
     /// Freezes the payer's account, or thaws it.
@@ -71,7 +68,7 @@ impl Life {
     }
 
     async fn ends(self, payments: u64) {
-        wait_until_kept(&*self.ledger, "uncounted").await;
+        quiet(&*self.ledger).await;
         assert_eq!(self.ledger.totals(None).await.unwrap().captured.get(), payments * PRICE);
         assert_eq!(self.world.balance(&self.scene.merchant).await, payments * PRICE);
         self.facilitator.stop().await;
@@ -144,12 +141,9 @@ async fn what_came_back_from_a_settlement_whose_end_was_not_told_is_tried_again(
     for nonce in ["a", "b"] {
         life.facilitator.settle(&life.promise(nonce)).await.unwrap();
     }
-    let came_back = async {
-        while !life.ledger.promised(None).await.unwrap().iter().any(|promised| promised.resting > 0) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), came_back).await.expect("a settlement comes to nothing");
+    let promised = async || life.ledger.promised(None).await.unwrap();
+    let came_back = async || promised().await.iter().any(|promised| promised.resting > 0);
+    until("a settlement comes to nothing", came_back).await;
     life.freezes(&life.scene.payer, false).await;
     life.ends(2).await;
 }
@@ -158,18 +152,15 @@ async fn what_came_back_from_a_settlement_whose_end_was_not_told_is_tried_again(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_whose_caller_hung_up_before_his_turn_is_not_made() {
     let life = Life::begin("before-its-turn").await;
-    let everything = vec![ALL.to_owned()];
-    life.world.net.faults().set(FaultPlan { missing_confirmation: everything, ..FaultPlan::default() });
+    life.world.stands_still();
     let opening = life.world.opening(&life.scene.payer, &life.scene.merchant.key(), 5_000);
     let request = life.world.open_request(&opening).await;
     let facilitator = Arc::clone(&life.facilitator);
     let opened = tokio::spawn(async move { facilitator.open_session(request).await });
-    while life.ledger.opening_sessions().await.unwrap().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until("it opens", async || !life.ledger.opening_sessions().await.unwrap().is_empty()).await;
     let waiting = Payment { nonce: None, ..life.scene.payment(life.session, "none") };
     assert!(life.facilitator.settle(&waiting).now_or_never().is_none(), "the caller waits for the opening");
-    life.world.net.faults().clear();
+    life.world.moves_on();
     let session = opened.await.unwrap().unwrap();
     // The caller's turn would have come before this one's.
     let payment = payment_in(session.id, &session.intent, PRICE, "after-the-opening");
@@ -182,23 +173,17 @@ async fn a_payment_whose_caller_hung_up_before_his_turn_is_not_made() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_without_a_nonce_outlives_the_caller_who_took_it_over() {
     let life = Life::begin("hung-up-again").await;
-    let everything = vec![ALL.to_owned()];
-    life.world.net.faults().set(FaultPlan { missing_confirmation: everything, ..FaultPlan::default() });
+    life.world.stands_still();
     let patient = Payment { nonce: None, ..life.scene.payment(life.session, "none") };
-    let hasty = Payment { max_timeout_seconds: Some(1), ..patient.clone() };
+    let hasty = Payment { max_timeout_seconds: Some(HASTE), ..patient.clone() };
     let pending = life.facilitator.settle(&hasty).await.unwrap_err();
     assert!(format!("{pending:?}").contains("SettlementPending"), "{pending:?}");
     assert_eq!(life.fate.times("end_wait"), 1);
     // However far the caller came: the turn, the writing, or the wait.
     let waits = tokio::time::timeout(Duration::from_millis(500), life.facilitator.settle(&patient)).await;
     assert!(waits.is_err(), "{waits:?}");
-    let given_back = async {
-        while life.fate.times("end_wait") < 2 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), given_back).await.expect("it is given back");
-    life.world.net.faults().clear();
+    until("it is given back", async || life.fate.times("end_wait") >= 2).await;
+    life.world.moves_on();
     life.facilitator.settle(&patient).await.unwrap();
     life.ends(1).await;
 }

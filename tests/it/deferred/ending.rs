@@ -1,7 +1,7 @@
 //! Closing a session, and asking later what became of a payment.
 
 use super::{PRICE, Tab, patient, patient_with};
-use crate::support::{Options, Wallet};
+use crate::support::{Options, PATIENCE, Wallet, in_time};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::{Value, json};
 use sotto::domain::{
@@ -123,12 +123,7 @@ async fn a_close_that_takes_long_is_answered_in_time_and_ends_by_itself() {
     assert_eq!(closing["held"], PRICE.to_string(), "{closing:#}");
     tab.freezes(false).await;
     tab.settles_down_to(0).await;
-    let closes = async {
-        while tab.read("", &key).await.1["state"] != "closed" {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), closes).await.expect("closes by itself");
+    tab.world.until("it closes by itself", async || tab.read("", &key).await.1["state"] == "closed").await;
     tab.closes().await;
 }
 
@@ -139,15 +134,14 @@ fn a_close_under_way_does_not_keep_the_process_from_leaving() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let runtime = std::mem::ManuallyDrop::new(runtime);
     runtime.block_on(async {
-        let (tab, _, body) = stuck(Duration::from_mins(1)).await;
+        let (tab, _, body) = stuck(2 * PATIENCE).await;
         let leaving = async {
             // The settlement has come to nothing: the close waits for news that do not come.
             tab.comes_back().await;
             tab.world.running().facilitator.end_streams();
         };
         let both = async { tokio::join!(tab.close(&body), leaving) };
-        let both = tokio::time::timeout(Duration::from_secs(20), both).await;
-        let ((status, closing), ()) = both.expect("it is answered how it stands");
+        let ((status, closing), ()) = in_time("it is answered how it stands", both).await;
         assert_eq!((status, &closing["state"]), (200, &json!("closing")), "{closing:#}");
         assert_eq!(closing["held"], PRICE.to_string(), "{closing:#}");
         tab.freezes(false).await;
@@ -159,11 +153,10 @@ fn a_close_under_way_does_not_keep_the_process_from_leaving() {
 /// Guard: the seats that `close_session` takes. All who wait for one close are told the same, so a few are enough.
 #[tokio::test]
 async fn a_few_wait_for_a_close_and_the_others_are_told_how_it_stands() {
-    let (tab, _, body) = stuck(Duration::from_mins(1)).await;
+    let (tab, _, body) = stuck(2 * PATIENCE).await;
     let mut closes: FuturesUnordered<_> = (0..10).map(|_| tab.close(&body)).collect();
     for _ in 0..6 {
-        let told = tokio::time::timeout(Duration::from_secs(15), closes.next()).await;
-        let (status, closing) = told.expect("told at once").unwrap();
+        let (status, closing) = in_time("it is told without waiting for the close", closes.next()).await.unwrap();
         assert_eq!((status, &closing["state"]), (200, &json!("closing")), "{closing:#}");
     }
     tab.comes_back().await;

@@ -1,9 +1,8 @@
 //! Server-sent events: told in order, told again to who comes back, and over when the session is.
 
 use super::{PRICE, Tab, patient};
-use crate::support::Options;
+use crate::support::{Options, in_time};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// One event as it came over the wire.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +47,7 @@ impl Stream {
                 let body = serde_json::from_str(&field("data:").unwrap()).unwrap();
                 return Some(Told { id: field("id:"), name, body });
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(20), self.response.chunk()).await;
-            match chunk.expect("something is told in time").unwrap() {
+            match in_time("something is told", self.response.chunk()).await.unwrap() {
                 Some(bytes) => self.text.push_str(std::str::from_utf8(&bytes).unwrap()),
                 None => return None,
             }
@@ -191,16 +189,9 @@ async fn is_turned_away_until_somebody_leaves(tab: Tab) {
     let (status, refused) = tab.world.get(&path).await;
     assert_eq!((status, &refused["error"]), (429, &json!("quota_exceeded")), "{refused:#}");
     drop(one);
-    let comes_in = async {
-        loop {
-            let url = format!("{}{path}", tab.world.running().url);
-            if tab.world.http.get(url).send().await.unwrap().status() == 200 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
+    let url = format!("{}{path}", tab.world.running().url);
+    let comes_in = async || tab.world.http.get(&url).send().await.unwrap().status() == 200;
     // A connection that is cut off is noticed with the next heartbeat at the latest.
-    tokio::time::timeout(Duration::from_secs(20), comes_in).await.expect("room again");
+    tab.world.until("room again", comes_in).await;
     tab.closes().await;
 }

@@ -1,7 +1,7 @@
 //! What a caller is told, and what becomes of a promise.
 
 use super::{PRICE, Tab, patient, patient_with};
-use crate::support::Options;
+use crate::support::{Options, in_time};
 use serde_json::{Value, json};
 use sotto::{domain::amount::Amount, facilitator::AllowancePolicy, ledger::Held};
 use std::time::Duration;
@@ -92,7 +92,7 @@ async fn beyond_the_limit_a_payment_is_settled_per_call() {
     let totals = tab.settles_down_to(0).await;
     assert_eq!((totals.captured.get(), totals.transfers), (3 * PRICE, 1));
     tab.holds(PRICE, "four").await;
-    tab.closes().await;
+    tab.closes_holding(PRICE).await;
 }
 
 /// Guard: `Carry::promises_alone`. Who asks again for a payment on its way wakes the lane, which finds what was promised
@@ -190,17 +190,13 @@ async fn a_promise_that_is_tried_while_an_approve_lands_does_not_end_the_session
     // The node takes the approve and stands still.
     world.net.faults().change(|plan| plan.frozen = true);
     let tried_again = async {
-        while world.ledger().opening_sessions().await.unwrap().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        world.until("it opens", async || !world.ledger().opening_sessions().await.unwrap().is_empty()).await;
         let tried = returns().await;
-        while returns().await == tried {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        world.until("it is tried again", async || returns().await > tried).await;
         world.net.faults().clear();
     };
     let both = async { tokio::join!(world.post("/sessions", &opening), tried_again).0 };
-    let (status, answer) = tokio::time::timeout(Duration::from_secs(30), both).await.expect("it is tried again");
+    let (status, answer) = in_time("it opens", both).await;
     assert_eq!((status, &answer["state"]), (201, &json!("open")), "{answer:#}");
     assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE, "and the promise is kept by the new approve");
     tab.closes().await;

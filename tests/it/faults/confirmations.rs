@@ -18,10 +18,13 @@ async fn a_slow_confirmation_is_waited_for() {
 async fn a_missing_confirmation_keeps_the_hold_and_is_told_once_it_is_there() {
     let scene = Scene::set(Options::default()).await;
     scene.world.net.faults().change(|plan| plan.missing_confirmation = vec![ALL.to_owned()]);
+    // What lands meanwhile gets no older, however long the caller waits.
+    scene.world.stands_still();
     let pending = scene.settle_hastily("missing").await;
     assert_eq!(pending["errorReason"], "settlement_pending", "{pending:#}");
     assert_eq!(scene.world.ledger().totals(None).await.unwrap().held.get(), super::PRICE);
     scene.world.net.faults().clear();
+    scene.world.moves_on();
     let answer = scene.pays("missing").await;
     assert_eq!(answer["transaction"], pending["transaction"]);
     scene.closes(1).await;

@@ -36,13 +36,18 @@ fn installed() -> Result<PathBuf, String> {
         let wanted = std::fs::read(&manifest).map_err(|fault| fault.to_string())?;
         let name = format!("node-{}", hex::encode(&Sha256::digest(&wanted)[..8]));
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let done = folder.join("installed");
-        if !done.exists() {
-            std::fs::create_dir_all(&folder).map_err(|fault| fault.to_string())?;
-            std::fs::write(folder.join("package.json"), wanted).map_err(|fault| fault.to_string())?;
+        if !folder.exists() {
+            let text = |fault: std::io::Error| fault.to_string();
+            // Beside it, and then moved in one go: another process may be at it too.
+            let draft = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).map_err(text)?;
+            std::fs::write(draft.path().join("package.json"), wanted).map_err(text)?;
             let quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"];
-            run(Command::new("npm").arg("install").args(quiet).current_dir(&folder))?;
-            std::fs::write(&done, "").map_err(|fault| fault.to_string())?;
+            run(Command::new("npm").arg("install").args(quiet).current_dir(draft.path()))?;
+            match std::fs::rename(draft.path(), &folder) {
+                Err(fault) if !folder.exists() => return Err(text(fault)),
+                // Or another one has moved its own there before.
+                Ok(()) | Err(_) => {}
+            }
         }
         Ok(folder)
     };

@@ -115,9 +115,12 @@ async fn slots_and_epochs_are_told_by_commitment() {
 
 #[tokio::test]
 async fn a_stopped_network_frees_its_ports() {
-    let world = World::new().await;
+    // No other test is given these ports meanwhile: they are none of those that the system hands out.
+    let free = |port: u16| std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).is_ok();
+    let port = (11_000..12_000).step_by(2).find(|port| free(*port) && free(port + 1)).expect("a free pair");
+    let addr = (std::net::Ipv4Addr::LOCALHOST, port).into();
+    let world = World::with(|config| config.rpc_addr = addr).await;
     world.net.network().airdrop(&solana_pubkey::Pubkey::new_from_array([5; 32]), SOL).unwrap();
-    let addr: std::net::SocketAddr = world.net.rpc_url().strip_prefix("http://").unwrap().parse().unwrap();
     let config = LocalnetConfig { rpc_addr: addr, ..LocalnetConfig::default() };
     let taken = Localnet::start(config.clone()).await.err().unwrap();
     assert!(matches!(taken, LocalnetError::Listen { .. }), "{taken}");

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::world::{PATIENCE, SOL, World, signed};
+use crate::support::until;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
@@ -142,13 +143,8 @@ async fn the_file_is_written_while_transactions_land() {
     let world = world(&file).await;
     let before = std::fs::read(&file).unwrap();
     world.net.network().airdrop(&RECEIVER, SOL).unwrap();
-    let written = async {
-        // A file system has no event that all platforms know.
-        while std::fs::read(&file).unwrap() == before {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, written).await.expect("it is written");
+    // A file system has no event that all platforms know.
+    until("it is written", async || std::fs::read(&file).unwrap() != before).await;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

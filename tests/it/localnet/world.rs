@@ -1,7 +1,8 @@
 //! One network with hand-ticked slots, its real client, and transactions for it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
+pub(crate) use crate::support::PATIENCE;
 use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
 use solana_hash::Hash;
@@ -18,8 +19,6 @@ use sotto::{
     localnet::{Localnet, LocalnetConfig, Slots},
 };
 
-/// Longer than anything here takes; only a failing test waits for it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// One SOL.
 pub(crate) const SOL: u64 = 1_000_000_000;
 

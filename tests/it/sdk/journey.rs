@@ -1,7 +1,7 @@
 //! Payer and merchant with the real facilitator on the real local network: open, pay, serve, settle, decrypt.
 
 use super::stand_in::{Answer, StandIn, json};
-use crate::support::{Options, Wallet, World};
+use crate::support::{Options, PATIENCE, Wallet, World, in_time};
 use axum::{Extension, Router, routing::get};
 use reqwest::{Method, Request, Url};
 use serde_json::json;
@@ -223,7 +223,7 @@ async fn an_opening_whose_patience_ends_can_be_finished_later() {
     let Err(SessionClientError::Unfinished { opening, .. }) = client.open(&key(&payer_wallet), &options).await else {
         panic!("the patience has ended");
     };
-    let session = client.finish(*opening, Duration::from_secs(20)).await.unwrap();
+    let session = client.finish(*opening, PATIENCE).await.unwrap();
     assert!(payer(&world, &session).get(shop.weather()).await.unwrap().receipt.unwrap().success);
     world.finish().await;
 }
@@ -303,7 +303,7 @@ async fn a_watched_balance_is_told_again_when_it_changes() {
         }
         if told.len() < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
-    tokio::time::timeout(Duration::from_secs(20), watching).await.unwrap().unwrap();
+    in_time("it is told twice", watching).await.unwrap();
     assert_eq!(told, [100, 150]);
     world.finish().await;
 }
@@ -335,7 +335,7 @@ async fn a_payer_whose_own_debit_voided_his_proof_proves_again_by_himself() {
             }
         }
     };
-    let told = tokio::time::timeout(Duration::from_secs(20), void).await.expect("the debit is noticed");
+    let told = in_time("the debit is noticed", void).await;
     assert_eq!(told.as_deref(), Some("unproven"));
     // Reading one's balance needs a decrypt allowance, which the debit did not buy.
     world.faucet.fund(&wallet.key(), 0).unwrap();

@@ -1,5 +1,6 @@
 //! The Covalidator's stand-in over HTTP, as the published client speaks to it.
 
+use crate::support::{PATIENCE, until};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ impl Scene {
         let chain = Arc::new(BenchChain::new(bench));
         let at = ([127, 0, 0, 1], 0).into();
         let covalidator = LocalCovalidator::start(at, stand_ins, chain.clone()).await.unwrap();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
         Self { chain, covalidator, user, handle, http }
     }
 
@@ -163,12 +164,13 @@ async fn a_silent_request_is_never_answered_and_does_not_hold_up_a_stop() {
     let scene = Scene::open().await;
     scene.covalidator.faults().change(|plan| plan.silent_next = 2);
     let question = request(scene.handle, &scene.user);
-    let send = |timeout| scene.http.post(scene.covalidator.url()).timeout(timeout).json(&question).send();
-    assert!(send(Duration::from_millis(100)).await.unwrap_err().is_timeout());
-    let unanswered = tokio::spawn(send(Duration::from_secs(5)));
-    while scene.covalidator.requests() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let send = || tokio::spawn(scene.http.post(scene.covalidator.url()).json(&question).send());
+    let mut given_up = send();
+    until("it is asked", async || scene.covalidator.requests() == 1).await;
+    assert!(tokio::time::timeout(Duration::from_millis(100), &mut given_up).await.is_err(), "no answer");
+    given_up.abort();
+    let unanswered = send();
+    until("it is asked again", async || scene.covalidator.requests() == 2).await;
     scene.covalidator.shutdown().await;
     assert!(unanswered.await.unwrap().is_ok_and(|answer| answer.status() == StatusCode::INTERNAL_SERVER_ERROR));
 }

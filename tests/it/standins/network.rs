@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::PATIENCE;
 use solana_signer::Signer as _;
 use sotto::covalidator::{Covalidator as _, CovalidatorError, HttpCovalidator, RequestSigner as _, WalletSigner};
 use sotto::domain::chance::SeededChance;
@@ -13,10 +14,8 @@ use sotto::programs::Programs;
 use sotto::programs::ciphertext::encrypt;
 use sotto::programs::inco_token::IncoAccount;
 
-/// Longer than any answer takes that is expected to come.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Long enough for one try where none succeeds.
-const IMPATIENCE: Duration = Duration::from_millis(50);
+/// Long enough for one try where none succeeds, on a busy machine too.
+const IMPATIENCE: Duration = Duration::from_secs(2);
 const UNITS: u64 = 2_500_000;
 
 struct Scene {

@@ -1,7 +1,7 @@
 //! A whole world in one process: local network, Covalidator stand-in, ledger, facilitator and its HTTP API on loopback.
 //!
 //! A test ends with [`World::finish`], which asserts what must hold after every scenario: the ledger's audit, nothing
-//! unfinished, and every session's captures equal to what moved on chain. A world that is dropped without it fails.
+//! unfinished or held, and every session's captures equal to what moved on chain. A world that is dropped without it fails.
 //!
 //! What goes wrong with the chain is the local network's to play, and `src/localnet/mod.rs` has the table: faults of the
 //! endpoint that the facilitator speaks to (`world.net.faults().change(..)`), forks (`world.net.network().fork(3)`,
@@ -19,14 +19,16 @@ mod proofs;
 mod requests;
 mod slots;
 mod strangers;
+mod time;
+mod waiting;
 
 pub use actors::Wallet;
 pub use engine::Engine;
 pub use log::Log;
-pub use opening::{Opening, wire};
+pub use opening::{HASTE, Opening, hastily, wire};
 pub use proofs::proof_body;
 pub use requests::payment_in;
-pub use slots::SLOT;
+pub use waiting::{Left, PATIENCE, in_time, look_again, quiet, quiet_but_for, until};
 
 use serde_json::Value;
 use solana_pubkey::Pubkey;
@@ -43,7 +45,6 @@ use sotto::{
         amount::Amount,
         budget::Budgets,
         chance::{Chance, SeededChance, draw},
-        clock::{Clock, SystemClock},
         network::Network,
         payment::PaymentLimits,
     },
@@ -124,6 +125,7 @@ pub struct World {
     pub programs: Programs,
     pub chance: Arc<dyn Chance>,
     pub http: reqwest::Client,
+    clock: Arc<time::AheadClock>,
     slots: slots::Slots,
     options: Options,
     spender: [u8; 32],
@@ -182,7 +184,8 @@ impl World {
             network,
             programs: Programs::default(),
             chance,
-            http: reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap(),
+            http: reqwest::Client::builder().timeout(2 * PATIENCE).build().unwrap(),
+            clock: Arc::default(),
             slots,
             spender,
             fee_payer: if options.separate_fee_payer { fee_payer } else { spender },
@@ -202,10 +205,13 @@ impl World {
 
     /// Waits until everything that has been executed is confirmed: reads and simulations see confirmed state.
     pub async fn confirmed(&self) {
-        let until = self.net.network().slot() + 2;
-        while self.net.network().slot() < until {
-            tokio::time::sleep(SLOT / 4).await;
-        }
+        let end = self.net.network().slot() + 2;
+        let slots_begin = async {
+            while self.net.network().slot() < end {
+                look_again().await;
+            }
+        };
+        in_time("slots begin", slots_begin).await;
     }
 
     pub fn spender(&self) -> Pubkey {
@@ -290,7 +296,7 @@ impl World {
             ledger,
             chain,
             covalidator: Arc::new(covalidator),
-            clock: Arc::new(SystemClock),
+            clock: self.clock.clone(),
             chance: Arc::clone(&self.chance),
         };
         let keys = Keys {
@@ -390,29 +396,22 @@ impl World {
         IncoAccount::decode(&account.data).ok()
     }
 
-    #[expect(clippy::unused_self, reason = "the time of this world")]
-    pub fn now(&self) -> u64 {
-        SystemClock.now()
-    }
-
-    /// Waits until nothing is unfinished and asserts what must hold after every scenario.
+    /// Waits until nothing is unfinished or held, and asserts what must hold after every scenario.
     pub async fn finish(self) {
-        self.finish_with(0).await;
+        self.finish_holding(0).await;
     }
 
-    /// The same where so many settlements stay unfinished, because an operator has to decide on them.
-    pub async fn finish_with(mut self, unfinished: usize) {
+    /// Like [`World::finish`], where so many units were promised, and stay held because nothing settles them.
+    pub async fn finish_holding(self, units: u64) {
+        self.finish_leaving(Left { settlements: 0, units }).await;
+    }
+
+    /// Like [`World::finish`], where something stays because only an operator can decide on it.
+    pub async fn finish_leaving(mut self, left: Left) {
         self.finished = true;
         self.moves_on();
         let ledger = self.running().ledger.clone();
-        let settled = async {
-            while ledger.unfinished().await.unwrap().len() != unfinished {
-                // Finality is a matter of slots; there is no event for "everything is final".
-                tokio::time::sleep(SLOT).await;
-            }
-        };
-        let in_time = tokio::time::timeout(Duration::from_secs(30), settled).await.is_ok();
-        assert!(in_time, "unfinished: {:#?}", ledger.unfinished().await.unwrap());
+        quiet_but_for(&*ledger, left).await;
         ledger.audit().await.unwrap();
         drop(ledger);
         self.kill().await;

@@ -20,6 +20,9 @@ use sotto::{
 /// The grant that the published client always asks for, in lamports.
 const GRANT: u64 = 2_000_000;
 
+/// How long a caller waits who is hasty, in seconds.
+pub const HASTE: u64 = 3;
+
 /// An opening in the making.
 pub struct Opening {
     pub payer: Wallet,
@@ -171,6 +174,15 @@ impl World {
             "paymentRequirements": requirements,
         })
     }
+}
+
+/// The same payment by a caller who waits for a few seconds only: long enough for a transaction to be signed and sent on a
+/// busy machine, so that what the caller is told names it.
+pub fn hastily(mut payment: Value) -> Value {
+    for side in ["/paymentRequirements", "/paymentPayload/accepted"] {
+        payment.pointer_mut(side).unwrap()["maxTimeoutSeconds"] = json!(HASTE);
+    }
+    payment
 }
 
 /// A transaction in its wire encoding.

@@ -7,10 +7,7 @@
 use super::{Wallet, World};
 use sotto::localnet::Network;
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::task::JoinHandle;
@@ -20,14 +17,15 @@ pub const SLOT: Duration = Duration::from_millis(25);
 
 /// Has slots begin, for as long as it lives.
 pub struct Slots {
-    still: Arc<AtomicBool>,
+    /// Held while a slot begins, so that none does after they were told to stand still.
+    still: Arc<Mutex<bool>>,
     ticking: JoinHandle<()>,
 }
 
 impl Slots {
     /// From now on, one each time [`SLOT`] has passed.
     pub fn of(network: Network) -> Self {
-        let still = Arc::new(AtomicBool::new(false));
+        let still = Arc::new(Mutex::new(false));
         let stands = Arc::clone(&still);
         let ticking = tokio::spawn(async move {
             let mut slots = tokio::time::interval(SLOT);
@@ -35,7 +33,8 @@ impl Slots {
             slots.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 slots.tick().await;
-                if !stands.load(Ordering::SeqCst) {
+                let stands = stands.lock().unwrap();
+                if !*stands {
                     network.tick();
                 }
             }
@@ -53,12 +52,12 @@ impl Drop for Slots {
 impl World {
     /// From now on no slot begins but by [`World::passes`].
     pub fn stands_still(&self) {
-        self.slots.still.store(true, Ordering::SeqCst);
+        *self.slots.still.lock().unwrap() = true;
     }
 
     /// Slots begin by themselves again.
     pub fn moves_on(&self) {
-        self.slots.still.store(false, Ordering::SeqCst);
+        *self.slots.still.lock().unwrap() = false;
     }
 
     /// Lets so many slots pass.
@@ -71,9 +70,7 @@ impl World {
     pub async fn lands_and_stands_still<T>(&self, merchant: &Wallet, pays: impl Future<Output = T>) -> T {
         let before = self.units(merchant);
         let lands = async {
-            while self.units(merchant) == before {
-                tokio::time::sleep(SLOT / 8).await;
-            }
+            self.until("it lands", async || self.units(merchant) != before).await;
             self.stands_still();
             self.passes(2);
         };
