@@ -3,7 +3,7 @@
 use super::Shop;
 use crate::{
     chain::proxy::Proxy,
-    support::{Log, Options, World},
+    support::{Left, Log, Options, PATIENCE, World},
 };
 use serde_json::json;
 use sotto::{
