@@ -1,6 +1,7 @@
 //! An operator swaps the deployed service's binary for ours and nothing else.
 
 use super::*;
+use sotto::{config::NetworkName, domain::network::Network};
 
 #[test]
 fn each_variable_of_the_deployed_service_keeps_its_meaning() {
