@@ -1,0 +1,141 @@
+//! What an outside tool changed is refused or noticed.
+
+use super::super::build::{hold_id, payment, session_id};
+use super::{File, populate};
+use sotto::ledger::{Ledger as _, LedgerError};
+
+#[tokio::test]
+async fn what_happened_cannot_be_rewritten_by_any_tool() {
+    let file = File::new();
+    let ledger = file.open().await;
+    populate(&ledger).await;
+    drop(ledger);
+    let conn = file.raw();
+    for forbidden in [
+        "UPDATE settlement_events SET at = 0",
+        "DELETE FROM settlement_events",
+        "DELETE FROM settlements",
+        "DELETE FROM attempts",
+        "DELETE FROM holds",
+        "DELETE FROM sessions",
+        "DELETE FROM sponsored_lamports",
+        "UPDATE sponsored_lamports SET at = 0",
+        "UPDATE sponsored_lamports SET recipient = user",
+        "UPDATE sponsored_lamports SET state = 'reserved' WHERE state = 'void'",
+        "UPDATE sponsored_lamports SET fee = 1 WHERE state = 'void'",
+        "DELETE FROM budget_use",
+        "UPDATE budget_use SET fee = -1",
+        "UPDATE settlements SET state = 'reserved' WHERE state = 'settled'",
+        "UPDATE settlements SET signature = NULL WHERE state = 'released'",
+        "UPDATE settlements SET amount = 1 WHERE state = 'in_flight'",
+        "UPDATE attempts SET live = 1 WHERE live = 0",
+        "UPDATE attempts SET wire = x'00'",
+        "UPDATE holds SET amount = 1",
+        "UPDATE holds SET nonce = 'other'",
+        "UPDATE holds SET state = 'waiting', reason = NULL, settlement = NULL, signature = NULL WHERE state = 'released'",
+        "UPDATE holds SET told = 0 WHERE told = 1",
+        "UPDATE holds SET reason = 'bad_request' WHERE state = 'captured'",
+        "UPDATE sessions SET cap = cap + 1",
+        "UPDATE session_sums SET captured = cap, held = 1",
+        "UPDATE session_sums SET held = -1",
+        "UPDATE session_sums SET held = 9223372036854775807",
+        "UPDATE session_sums SET cap = cap + 1",
+        "DELETE FROM session_sums",
+        "UPDATE sessions SET state = 'rejected'",
+        "INSERT INTO attempts SELECT randomblob(64), settlement, 9, wire, 0, 0, 0, 0, 0, 1, 0 FROM attempts WHERE live = 1",
+    ] {
+        let refused = conn.execute(forbidden, []);
+        assert!(refused.is_err(), "{forbidden}");
+    }
+    conn.execute("UPDATE sessions SET state = 'revoked'", []).expect("ends");
+    assert!(conn.execute("UPDATE sessions SET state = 'open'", []).is_err(), "an ended session stays ended");
+    drop(conn);
+    file.open().await.audit().await.expect("nothing was changed but the session's state");
+}
+
+#[tokio::test]
+async fn an_audit_names_what_was_tampered_with() {
+    // Each with the table and the words that the audit has to find.
+    let damages = [
+        ("UPDATE settlements SET state = 'landed' WHERE seq = 1", "settlements, row 1: it is not the projection"),
+        ("UPDATE settlements SET sequence = 9 WHERE seq = 3", "settlements, row 3: it is not the projection"),
+        ("DELETE FROM settlement_events WHERE sequence = 1", "settlements, row 1: its log"),
+        ("UPDATE settlement_events SET event = 'finalised' WHERE sequence = 1", "settlements, row 1: its log"),
+        ("UPDATE attempts SET live = 0 WHERE number = 2", "settlements, row 3: its live attempt is not"),
+        ("UPDATE attempts SET number = 7 WHERE number = 2", "settlements, row 3: its attempts are not"),
+        ("UPDATE sponsored_lamports SET fee = fee + 1 WHERE state = 'spent'", "its bookings are not"),
+        ("DELETE FROM sponsored_lamports", "settlements, row 1: its bookings are not"),
+        ("UPDATE sponsored_lamports SET purpose = 'probe'", "its bookings are not"),
+        ("UPDATE sponsored_lamports SET state = 'spent' WHERE state = 'reserved'", "its bookings are not"),
+        ("UPDATE budget_use SET fee = fee + 1 WHERE scope = 'hour'", "budget_use is not the sum of the bookings"),
+        ("DELETE FROM budget_use WHERE scope = 'session'", "budget_use is not the sum of the bookings"),
+        ("UPDATE settlements SET amount = 11 WHERE seq = 1", "settlements, row 1: its amount is not the sum"),
+        ("UPDATE holds SET state = 'planned' WHERE seq = 1", "settlements, row 1: one of its holds"),
+        ("UPDATE holds SET reason = 'bad_request' WHERE seq = 2", "settlements, row 2: one of its holds"),
+        ("UPDATE holds SET told = 1 WHERE seq = 3", "settlements, row 3: success was told"),
+        ("UPDATE holds SET told = 1 WHERE seq = 4", "holds, row 4: told"),
+        ("UPDATE holds SET remaining_after = 1 WHERE seq = 4", "holds, row 4: its spent and remaining"),
+        ("UPDATE session_sums SET held = held + 1", "sessions, row 1: it does not hold"),
+        ("UPDATE session_sums SET captured = captured + 1", "sessions, row 1: it has not captured"),
+        ("UPDATE sessions SET cap = cap + 1", "sessions, row 1: its columns are not what its signed intent says"),
+        ("UPDATE session_sums SET cap = cap + 1", "sessions, row 1: its sums are kept below another cap"),
+        ("DELETE FROM session_sums", "sessions, row 1: it or its sums are gone"),
+        ("UPDATE sessions SET id = randomblob(16)", "refers to a row that is not there"),
+        ("UPDATE session_sums SET held = -1", "integrity check"),
+    ];
+    let file = File::new();
+    let ledger = file.open().await;
+    populate(&ledger).await;
+    drop(ledger);
+    let conn = file.raw();
+    conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("writes the log back");
+    drop(conn);
+    for (damage, expected) in damages {
+        let hurt = File::new();
+        std::fs::copy(&file.path, &hurt.path).expect("copies");
+        let conn = hurt.raw();
+        let triggers: Vec<String> = conn
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+            .expect("prepares")
+            .query_map([], |row| row.get(0))
+            .expect("reads")
+            .collect::<Result<_, _>>()
+            .expect("reads");
+        for trigger in triggers {
+            conn.execute_batch(&format!("DROP TRIGGER {trigger}")).expect("drops");
+        }
+        conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON").expect("sets");
+        assert_ne!(conn.execute(damage, []).expect("damages"), 0, "{damage}");
+        drop(conn);
+        match hurt.open().await.audit().await {
+            Err(LedgerError::Inconsistent(text)) => assert!(text.contains(expected), "{damage}: {text}"),
+            other => panic!("{damage}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_named_where_it_is_read() {
+    let file = File::new();
+    let ledger = file.open().await;
+    populate(&ledger).await;
+    drop(ledger);
+    let conn = file.raw();
+    conn.execute_batch(
+        "PRAGMA ignore_check_constraints = ON; UPDATE sessions SET state = 'opened';
+         UPDATE holds SET state = 'lost' WHERE seq = 4;",
+    )
+    .expect("damages");
+    drop(conn);
+    let ledger = file.open().await;
+    let told = |error: Option<LedgerError>| match error {
+        Some(LedgerError::Inconsistent(text)) => text,
+        other => panic!("{other:?}"),
+    };
+    let session = told(ledger.session(session_id(1)).await.err());
+    assert!(session.starts_with("the ledger is") || session.starts_with("sessions.state of row 1"), "{session}");
+    let hold = told(ledger.find_hold(hold_id(4)).await.err());
+    assert!(hold.starts_with("holds.state of row 4"), "{hold}");
+    let refused = ledger.hold(&payment(session_id(1), 9, 1)).await;
+    assert!(matches!(refused, Err(LedgerError::Inconsistent(_))), "nothing is accepted on it");
+}
