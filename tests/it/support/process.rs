@@ -1,0 +1,112 @@
+//! A facilitator process of a world: started, killed, configured anew.
+
+use super::World;
+use sotto::{
+    api::{self, ApiSettings, ServerSettings},
+    chain::{
+        Chain,
+        keys::{LocalSigner, Signer},
+        rpc::{ChainSettings, SolanaChain},
+    },
+    covalidator::HttpCovalidator,
+    facilitator::{Facilitator, Keys, Ports, Settings},
+    ledger::Ledger,
+};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A facilitator process, as far as a test needs one.
+pub struct Running {
+    pub facilitator: Arc<Facilitator>,
+    pub ledger: Arc<dyn Ledger>,
+    pub chain: Arc<SolanaChain>,
+    pub url: String,
+    server: JoinHandle<()>,
+}
+
+impl World {
+    /// The ledger of this name in the world's directory.
+    pub async fn open_ledger(&self, name: &str) -> Arc<dyn Ledger> {
+        self.options.engine.open(self.directory.path(), name).await
+    }
+
+    pub fn connect(&self) -> Arc<SolanaChain> {
+        let settings = ChainSettings::new(self.net.rpc_url(), Some(self.net.ws_url()));
+        Arc::new(SolanaChain::start(settings).unwrap())
+    }
+
+    /// A facilitator over any ledger and chain; nothing is recovered yet.
+    pub fn facilitator_over(&self, ledger: Arc<dyn Ledger>, chain: Arc<dyn Chain>) -> Arc<Facilitator> {
+        let attestation_key = self.net.network().stand_ins().attestation_key();
+        let covalidator =
+            HttpCovalidator::new(&self.covalidator.url(), attestation_key, Duration::from_secs(5)).unwrap();
+        let ports = Ports {
+            ledger,
+            chain,
+            covalidator: Arc::new(covalidator),
+            clock: self.clock.clone(),
+            chance: Arc::clone(&self.chance),
+        };
+        let keys = Keys {
+            spender: Arc::new(LocalSigner::from_seed(&self.spender)),
+            fee_payer: Arc::new(LocalSigner::from_seed(&self.fee_payer)),
+            further_fee_payers: self.options.further_fee_payers.iter().map(|seed| signer(seed)).collect(),
+        };
+        Facilitator::new(ports, keys, self.settings())
+    }
+
+    /// Starts the facilitator on the world's ledger, as a process would.
+    pub async fn boot(&mut self) {
+        let ledger = self.open_ledger("sotto.db").await;
+        self.boot_over(ledger).await;
+    }
+
+    /// The same over any ledger.
+    pub async fn boot_over(&mut self, ledger: Arc<dyn Ledger>) {
+        let chain = self.connect();
+        let facilitator = self.facilitator_over(ledger.clone(), chain.clone());
+        facilitator.recover().await.unwrap();
+        // Crowds of callers are what some tests are about.
+        let edge = ApiSettings { max_concurrent: 1_024, ..ApiSettings::new(Arc::clone(&self.chance)) };
+        let router = api::router(facilitator.clone(), &edge);
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(async move {
+            // Cut off with the task: connections end after what they carry.
+            let _guard = stop.clone().drop_guard();
+            api::serve(listener, router, ServerSettings::default(), stop).await;
+        });
+        self.running = Some(Running { facilitator, ledger, chain, url, server });
+    }
+
+    /// The next process is configured anew: its settings are changed by `change`, and by nothing else.
+    pub fn configure(&mut self, change: impl Fn(&mut Settings) + Send + Sync + 'static) {
+        self.options.settings = Box::new(change);
+    }
+
+    /// The next process is configured without them.
+    pub fn forget_further_fee_payers(&mut self) {
+        self.options.further_fee_payers.clear();
+    }
+
+    /// Ends the facilitator wherever it stands: requests are cut off, tasks are dropped at whatever they await.
+    pub async fn kill(&mut self) {
+        let Running { facilitator, ledger, chain, server, .. } = self.running.take().unwrap();
+        server.abort();
+        let _ = server.await;
+        facilitator.stop().await;
+        chain.shutdown().await;
+        drop((facilitator, chain));
+        // Connections that were cut off let go of the ledger as they end.
+        while Arc::strong_count(&ledger) > 1 {
+            tokio::task::yield_now().await;
+        }
+        drop(ledger);
+    }
+}
+
+fn signer(seed: &[u8; 32]) -> Arc<dyn Signer> {
+    Arc::new(LocalSigner::from_seed(seed))
+}
