@@ -4,7 +4,7 @@ use super::{directory, load, spender};
 use sotto::{
     api::ApiSettings,
     domain::{chance::SeededChance, hold::Exposure},
-    facilitator::{AllowanceSettings, DeferredPolicy, FundingSettings, LaneSettings, ReadPolicy},
+    facilitator::{AllowanceSettings, DeferredPolicy, FundingSettings, DispatchSettings, ReadPolicy},
 };
 use sotto::{
     config::{self, CapCheckPolicy, CorsOrigins, DEFAULTS, DecryptAllowance, NetworkName, SettleInstruction},
@@ -41,15 +41,15 @@ fn the_compiled_in_defaults_are_a_whole_devnet_configuration() {
 #[test]
 fn the_compiled_in_defaults_are_those_of_the_code() {
     let (config, _) = load(&directory(), &[]);
-    let (lanes, allowances, funding) = (&config.lanes, &config.allowances, &config.funding);
-    let configured = LaneSettings {
-        in_flight: lanes.in_flight,
-        per_payer: lanes.in_flight_per_payer,
-        per_merchant: lanes.in_flight_per_merchant,
-        gather: lanes.gather,
-        overtake_after: lanes.overtake_after,
+    let (dispatch, allowances, funding) = (&config.dispatch, &config.allowances, &config.funding);
+    let configured = DispatchSettings {
+        in_flight: dispatch.in_flight,
+        per_payer: dispatch.in_flight_per_payer,
+        per_merchant: dispatch.in_flight_per_merchant,
+        gather: dispatch.gather,
+        overtake_after: dispatch.overtake_after,
     };
-    assert_eq!(configured, LaneSettings::default());
+    assert_eq!(configured, DispatchSettings::default());
     let configured = AllowanceSettings {
         idle_after: allowances.idle_after,
         min_interval: allowances.min_interval,

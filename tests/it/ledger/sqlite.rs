@@ -7,7 +7,7 @@ use super::build::{NOW, absent, held, hold_id, in_flight, landed, opened, paymen
 use rusqlite::Connection;
 use sotto::{
     domain::{reason::PayReason, settlement::Event},
-    ledger::{Held, Ledger as _, LedgerOptions, OpenError, SqliteLedger},
+    ledger::{Held, Ledger as _, LedgerOptions, OpenLedgerError, SqliteLedger},
 };
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ impl File {
     }
 }
 
-async fn open(path: &Path) -> Result<SqliteLedger, OpenError> {
+async fn open(path: &Path) -> Result<SqliteLedger, OpenLedgerError> {
     SqliteLedger::open(path, &LedgerOptions::default()).await
 }
 
@@ -97,7 +97,7 @@ async fn what_was_answered_is_in_the_files_when_the_process_dies() {
 async fn two_processes_cannot_open_one_ledger() {
     let file = File::new();
     let first = file.open().await;
-    assert!(matches!(open(&file.path).await, Err(OpenError::InUse { path }) if path == file.path));
+    assert!(matches!(open(&file.path).await, Err(OpenLedgerError::InUse { path }) if path == file.path));
     assert!(first.ping().await.is_ok(), "the first is not disturbed");
     drop(first);
     assert!(open(&file.path).await.is_ok());
@@ -106,9 +106,9 @@ async fn two_processes_cannot_open_one_ledger() {
 #[tokio::test]
 async fn a_path_that_cannot_be_used_is_told() {
     let file = File::new();
-    assert!(matches!(open(&file.dir.path().join("missing/ledger.db")).await, Err(OpenError::Files(_))));
+    assert!(matches!(open(&file.dir.path().join("missing/ledger.db")).await, Err(OpenLedgerError::Files(_))));
     std::fs::write(&file.path, b"this is no database, it only has its name").expect("writes");
-    assert!(matches!(open(&file.path).await, Err(OpenError::Database(_))));
+    assert!(matches!(open(&file.path).await, Err(OpenLedgerError::Database(_))));
 }
 
 #[cfg(unix)]

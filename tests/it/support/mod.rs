@@ -13,7 +13,11 @@
 
 mod actors;
 pub mod engine;
+<<<<<<< /tmp/ours.rs
+mod log;
+=======
 mod http;
+>>>>>>> /tmp/theirs.rs
 mod opening;
 mod process;
 mod proofs;
@@ -25,15 +29,27 @@ mod waiting;
 
 pub use actors::Wallet;
 pub use engine::Engine;
+pub use log::Log;
 pub use opening::{HASTE, Opening, hastily, wire};
 pub use process::Running;
 pub use proofs::proof_body;
 pub use requests::payment_in;
-pub use waiting::{PATIENCE, in_time, look_again, quiet, quiet_but_for, until};
+pub use waiting::{Left, PATIENCE, in_time, look_again, quiet, quiet_but_for, until};
 
 use solana_pubkey::Pubkey;
 use sotto::{
+<<<<<<< /tmp/ours.rs
+    api::{self, ApiSettings, ServerSettings},
+    chain::{
+        Chain, EndpointUrls,
+        keys::{LocalSigner, Signer},
+        rpc::{ChainSettings, SolanaChain},
+        transaction::SettleInstruction,
+    },
+    covalidator::HttpCovalidator,
+=======
     chain::transaction::SettleInstruction,
+>>>>>>> /tmp/theirs.rs
     domain::{
         amount::Amount,
         budget::Budgets,
@@ -42,8 +58,13 @@ use sotto::{
         payment::PaymentLimits,
     },
     facilitator::{
+<<<<<<< /tmp/ours.rs
+        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, Facilitator,
+        FundingSettings, Keys, Ports, ReadPolicy, Settings, WaitingSettings,
+=======
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, FundingSettings, LaneSettings, ReadPolicy,
         Settings, WaitingSettings,
+>>>>>>> /tmp/theirs.rs
     },
     ledger::Ledger,
     localnet::{
@@ -121,6 +142,8 @@ pub struct World {
     options: Options,
     spender: [u8; 32],
     fee_payer: [u8; 32],
+    /// The way to the chain, where it is not the network's own endpoint.
+    endpoints: Option<Vec<EndpointUrls>>,
     directory: tempfile::TempDir,
     running: Option<Running>,
     finished: bool,
@@ -170,6 +193,7 @@ impl World {
             spender,
             fee_payer: if options.separate_fee_payer { fee_payer } else { spender },
             options,
+            endpoints: None,
             directory: tempfile::tempdir().unwrap(),
             running: None,
             finished: false,
@@ -240,7 +264,7 @@ impl World {
             reads: ReadPolicy::default(),
             decrypt_allowance: AllowancePolicy::Every,
             allowances: AllowanceSettings::default(),
-            lanes: LaneSettings::default(),
+            dispatch: DispatchSettings::default(),
             settle_instruction: SettleInstruction::TransferWithAuthorization,
             compute_unit_margin: 20,
             max_priority_fee: 0,
@@ -255,6 +279,118 @@ impl World {
         settings
     }
 
+<<<<<<< /tmp/ours.rs
+    /// The ledger of this name in the world's directory.
+    pub async fn open_ledger(&self, name: &str) -> Arc<dyn Ledger> {
+        self.options.engine.open(self.directory.path(), name).await
+    }
+
+    pub fn connect(&self) -> Arc<SolanaChain> {
+        let own = || vec![EndpointUrls { rpc: self.net.rpc_url(), websocket: Some(self.net.ws_url()) }];
+        let settings = ChainSettings::of(self.endpoints.clone().unwrap_or_else(own));
+        Arc::new(SolanaChain::start(settings).unwrap())
+    }
+
+    /// A facilitator over any ledger and chain; nothing is recovered yet.
+    pub fn facilitator_over(&self, ledger: Arc<dyn Ledger>, chain: Arc<dyn Chain>) -> Arc<Facilitator> {
+        let attestation_key = self.net.network().stand_ins().attestation_key();
+        let covalidator =
+            HttpCovalidator::new(&self.covalidator.url(), attestation_key, Duration::from_secs(5)).unwrap();
+        let ports = Ports {
+            ledger,
+            chain,
+            covalidator: Arc::new(covalidator),
+            clock: self.clock.clone(),
+            chance: Arc::clone(&self.chance),
+        };
+        let keys = Keys {
+            spender: Arc::new(LocalSigner::from_seed(&self.spender)),
+            fee_payer: Arc::new(LocalSigner::from_seed(&self.fee_payer)),
+            further_fee_payers: self.options.further_fee_payers.iter().map(|seed| signer(seed)).collect(),
+        };
+        Facilitator::new(ports, keys, self.settings())
+    }
+
+    /// Starts the facilitator on the world's ledger, as a process would.
+    pub async fn boot(&mut self) {
+        let ledger = self.open_ledger("sotto.db").await;
+        self.boot_over(ledger).await;
+    }
+
+    /// The same over any ledger.
+    pub async fn boot_over(&mut self, ledger: Arc<dyn Ledger>) {
+        let chain = self.connect();
+        let facilitator = self.facilitator_over(ledger.clone(), chain.clone());
+        facilitator.recover().await.unwrap();
+        // Crowds of callers are what some tests are about.
+        let edge = ApiSettings { max_concurrent: 1_024, ..ApiSettings::new(Arc::clone(&self.chance)) };
+        let router = api::router(facilitator.clone(), &edge);
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(async move {
+            // Cut off with the task: connections end after what they carry.
+            let _guard = stop.clone().drop_guard();
+            api::serve(listener, router, ServerSettings::default(), stop).await;
+        });
+        self.running = Some(Running { facilitator, ledger, chain, url, server });
+    }
+
+    /// The next process is configured anew: its settings are changed by `change`, and by nothing else.
+    pub fn configure(&mut self, change: impl Fn(&mut Settings) + Send + Sync + 'static) {
+        self.options.settings = Box::new(change);
+    }
+
+    /// Another process takes over, which reaches the chain by these endpoints.
+    pub async fn reboots_with_endpoints(&mut self, endpoints: Vec<EndpointUrls>) {
+        self.kill().await;
+        self.endpoints = Some(endpoints);
+        self.boot().await;
+    }
+
+    /// The next process is configured without them.
+    pub fn forget_further_fee_payers(&mut self) {
+        self.options.further_fee_payers.clear();
+    }
+
+    /// Ends the facilitator wherever it stands: requests are cut off, tasks are dropped at whatever they await.
+    pub async fn kill(&mut self) {
+        let Running { facilitator, ledger, chain, server, .. } = self.running.take().unwrap();
+        server.abort();
+        let _ = server.await;
+        facilitator.stop().await;
+        chain.shutdown().await;
+        drop((facilitator, chain));
+        // Connections that were cut off let go of the ledger as they end.
+        while Arc::strong_count(&ledger) > 1 {
+            tokio::task::yield_now().await;
+        }
+        drop(ledger);
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.post_text(path, body.to_string()).await
+    }
+
+    pub async fn post_text(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
+        let url = format!("{}{path}", self.running().url);
+        let request = self.http.post(url).header("content-type", "application/json").body(body);
+        self.read("POST", path, request.send().await.unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        self.read("GET", path, self.http.get(format!("{}{path}", self.running().url)).send().await.unwrap()).await
+    }
+
+    /// An answer, which is what `docs/openapi.json` says of this route.
+    async fn read(&self, method: &str, path: &str, response: reqwest::Response) -> (u16, Value) {
+        let (status, body) = read(response).await;
+        crate::openapi::check_answer_at(path, method, status, &body);
+        (status, body)
+    }
+
+=======
+>>>>>>> /tmp/theirs.rs
     /// What the wallet's balance decrypts to, as its owner.
     pub async fn balance(&self, wallet: &Wallet) -> u64 {
         u64::try_from(self.attested(wallet).await.plaintext).unwrap()
@@ -271,12 +407,17 @@ impl World {
         self.finish_holding(0).await;
     }
 
-    /// The same where so many units were promised, and stay held because nothing settles them.
-    pub async fn finish_holding(mut self, units: u64) {
+    /// Like [`World::finish`], where so many units were promised, and stay held because nothing settles them.
+    pub async fn finish_holding(self, units: u64) {
+        self.finish_leaving(Left { settlements: 0, units }).await;
+    }
+
+    /// Like [`World::finish`], where something stays because only an operator can decide on it.
+    pub async fn finish_leaving(mut self, left: Left) {
         self.finished = true;
         self.moves_on();
         let ledger = self.running().ledger.clone();
-        quiet_but_for(&*ledger, units).await;
+        quiet_but_for(&*ledger, left).await;
         ledger.audit().await.unwrap();
         drop(ledger);
         self.kill().await;

@@ -3,7 +3,7 @@
 use super::{ASSET, SELLER, USER, open, with, without};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use sotto::{domain::reason::OpenReason, wire::opening::Approve};
+use sotto::{domain::reason::SessionReason, wire::opening::Approve};
 
 /// What the published client posts.
 fn opening_body() -> Value {
@@ -74,11 +74,11 @@ fn members_of_an_opening_have_their_type() {
         "settleSignature",
     ] {
         for value in [json!(1), json!(true), json!([]), json!({})] {
-            not_opened(&with(opening_body(), &format!("/{name}"), value), OpenReason::BadRequest.word());
+            not_opened(&with(opening_body(), &format!("/{name}"), value), SessionReason::BadRequest.word());
         }
     }
     for value in [json!("1893456000"), json!(1.5), json!(-1), json!(1.8e300), json!(true)] {
-        not_opened(&with(opening_body(), "/expirationUnix", value), OpenReason::BadRequest.word());
+        not_opened(&with(opening_body(), "/expirationUnix", value), SessionReason::BadRequest.word());
     }
     for value in [
         json!(1),
@@ -91,10 +91,10 @@ fn members_of_an_opening_have_their_type() {
         json!("01"),
         json!("9".repeat(20)),
     ] {
-        not_opened(&with(opening_body(), "/cap", value), OpenReason::InvalidCap.word());
+        not_opened(&with(opening_body(), "/cap", value), SessionReason::InvalidCap.word());
     }
     for body in [&b""[..], b"[]", b"{", b"\xff\xfe", b"null"] {
-        assert_eq!(opening::opening(body).expect_err("no object").reason, OpenReason::BadRequest);
+        assert_eq!(opening::opening(body).expect_err("no object").reason, SessionReason::BadRequest);
     }
     assert!(open(&with(opening_body(), "/unknown", json!({"a": 1}))).is_ok(), "clients of tomorrow may add members");
 }

@@ -7,7 +7,7 @@ use super::{File, open, populate};
 use rusqlite::Connection;
 use sotto::{
     domain::{amount::Amount, hold::HoldState, reason::PayReason, settlement::Purpose},
-    ledger::{Deadline, Ledger as _, OpenError},
+    ledger::{Deadline, Ledger as _, OpenLedgerError},
 };
 use std::path::Path;
 
@@ -22,19 +22,19 @@ async fn a_schema_from_the_future_is_left_alone() {
     )
     .expect("writes");
     drop(conn);
-    assert!(matches!(open(&file.path).await, Err(OpenError::SchemaFromTheFuture { version: 9000 })));
+    assert!(matches!(open(&file.path).await, Err(OpenLedgerError::SchemaFromTheFuture { version: 9000 })));
     let conn = file.raw();
     conn.execute_batch("DELETE FROM _sqlx_migrations WHERE version = 9000").expect("deletes");
     conn.execute_batch("UPDATE _sqlx_migrations SET checksum = x'00'").expect("updates");
     drop(conn);
-    assert!(matches!(open(&file.path).await, Err(OpenError::SchemaChanged { version: 1 })));
+    assert!(matches!(open(&file.path).await, Err(OpenLedgerError::SchemaChanged { version: 1 })));
 }
 
 #[tokio::test]
 async fn another_programs_database_is_left_alone() {
     let file = File::new();
     file.raw().execute_batch("CREATE TABLE sessions (id TEXT, something TEXT)").expect("makes a table");
-    assert!(matches!(open(&file.path).await, Err(OpenError::Foreign)));
+    assert!(matches!(open(&file.path).await, Err(OpenLedgerError::Foreign)));
     let tables: i64 = file.raw().query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).expect("counts");
     assert_eq!(tables, 1);
 }
