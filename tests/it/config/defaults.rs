@@ -4,7 +4,7 @@ use super::{directory, load, spender};
 use sotto::{
     api::ApiSettings,
     domain::{chance::SeededChance, hold::Exposure},
-    facilitator::{AllowanceSettings, DeferredPolicy, FundingSettings, DispatchSettings, ReadPolicy},
+    facilitator::{AllowanceSettings, DeferredPolicy, DispatchSettings, FundingSettings, ReadPolicy},
 };
 use sotto::{
     config::{self, CapCheckPolicy, CorsOrigins, DEFAULTS, DecryptAllowance, NetworkName, SettleInstruction},

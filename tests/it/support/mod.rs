@@ -13,11 +13,8 @@
 
 mod actors;
 pub mod engine;
-<<<<<<< /tmp/ours.rs
-mod log;
-=======
 mod http;
->>>>>>> /tmp/theirs.rs
+mod log;
 mod opening;
 mod process;
 mod proofs;
@@ -38,18 +35,7 @@ pub use waiting::{Left, PATIENCE, in_time, look_again, quiet, quiet_but_for, unt
 
 use solana_pubkey::Pubkey;
 use sotto::{
-<<<<<<< /tmp/ours.rs
-    api::{self, ApiSettings, ServerSettings},
-    chain::{
-        Chain, EndpointUrls,
-        keys::{LocalSigner, Signer},
-        rpc::{ChainSettings, SolanaChain},
-        transaction::SettleInstruction,
-    },
-    covalidator::HttpCovalidator,
-=======
-    chain::transaction::SettleInstruction,
->>>>>>> /tmp/theirs.rs
+    chain::{EndpointUrls, transaction::SettleInstruction},
     domain::{
         amount::Amount,
         budget::Budgets,
@@ -58,13 +44,8 @@ use sotto::{
         payment::PaymentLimits,
     },
     facilitator::{
-<<<<<<< /tmp/ours.rs
-        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, Facilitator,
-        FundingSettings, Keys, Ports, ReadPolicy, Settings, WaitingSettings,
-=======
-        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, FundingSettings, LaneSettings, ReadPolicy,
-        Settings, WaitingSettings,
->>>>>>> /tmp/theirs.rs
+        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings,
+        ReadPolicy, Settings, WaitingSettings,
     },
     ledger::Ledger,
     localnet::{
@@ -279,118 +260,6 @@ impl World {
         settings
     }
 
-<<<<<<< /tmp/ours.rs
-    /// The ledger of this name in the world's directory.
-    pub async fn open_ledger(&self, name: &str) -> Arc<dyn Ledger> {
-        self.options.engine.open(self.directory.path(), name).await
-    }
-
-    pub fn connect(&self) -> Arc<SolanaChain> {
-        let own = || vec![EndpointUrls { rpc: self.net.rpc_url(), websocket: Some(self.net.ws_url()) }];
-        let settings = ChainSettings::of(self.endpoints.clone().unwrap_or_else(own));
-        Arc::new(SolanaChain::start(settings).unwrap())
-    }
-
-    /// A facilitator over any ledger and chain; nothing is recovered yet.
-    pub fn facilitator_over(&self, ledger: Arc<dyn Ledger>, chain: Arc<dyn Chain>) -> Arc<Facilitator> {
-        let attestation_key = self.net.network().stand_ins().attestation_key();
-        let covalidator =
-            HttpCovalidator::new(&self.covalidator.url(), attestation_key, Duration::from_secs(5)).unwrap();
-        let ports = Ports {
-            ledger,
-            chain,
-            covalidator: Arc::new(covalidator),
-            clock: self.clock.clone(),
-            chance: Arc::clone(&self.chance),
-        };
-        let keys = Keys {
-            spender: Arc::new(LocalSigner::from_seed(&self.spender)),
-            fee_payer: Arc::new(LocalSigner::from_seed(&self.fee_payer)),
-            further_fee_payers: self.options.further_fee_payers.iter().map(|seed| signer(seed)).collect(),
-        };
-        Facilitator::new(ports, keys, self.settings())
-    }
-
-    /// Starts the facilitator on the world's ledger, as a process would.
-    pub async fn boot(&mut self) {
-        let ledger = self.open_ledger("sotto.db").await;
-        self.boot_over(ledger).await;
-    }
-
-    /// The same over any ledger.
-    pub async fn boot_over(&mut self, ledger: Arc<dyn Ledger>) {
-        let chain = self.connect();
-        let facilitator = self.facilitator_over(ledger.clone(), chain.clone());
-        facilitator.recover().await.unwrap();
-        // Crowds of callers are what some tests are about.
-        let edge = ApiSettings { max_concurrent: 1_024, ..ApiSettings::new(Arc::clone(&self.chance)) };
-        let router = api::router(facilitator.clone(), &edge);
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let stop = CancellationToken::new();
-        let server = tokio::spawn(async move {
-            // Cut off with the task: connections end after what they carry.
-            let _guard = stop.clone().drop_guard();
-            api::serve(listener, router, ServerSettings::default(), stop).await;
-        });
-        self.running = Some(Running { facilitator, ledger, chain, url, server });
-    }
-
-    /// The next process is configured anew: its settings are changed by `change`, and by nothing else.
-    pub fn configure(&mut self, change: impl Fn(&mut Settings) + Send + Sync + 'static) {
-        self.options.settings = Box::new(change);
-    }
-
-    /// Another process takes over, which reaches the chain by these endpoints.
-    pub async fn reboots_with_endpoints(&mut self, endpoints: Vec<EndpointUrls>) {
-        self.kill().await;
-        self.endpoints = Some(endpoints);
-        self.boot().await;
-    }
-
-    /// The next process is configured without them.
-    pub fn forget_further_fee_payers(&mut self) {
-        self.options.further_fee_payers.clear();
-    }
-
-    /// Ends the facilitator wherever it stands: requests are cut off, tasks are dropped at whatever they await.
-    pub async fn kill(&mut self) {
-        let Running { facilitator, ledger, chain, server, .. } = self.running.take().unwrap();
-        server.abort();
-        let _ = server.await;
-        facilitator.stop().await;
-        chain.shutdown().await;
-        drop((facilitator, chain));
-        // Connections that were cut off let go of the ledger as they end.
-        while Arc::strong_count(&ledger) > 1 {
-            tokio::task::yield_now().await;
-        }
-        drop(ledger);
-    }
-
-    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        self.post_text(path, body.to_string()).await
-    }
-
-    pub async fn post_text(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
-        let url = format!("{}{path}", self.running().url);
-        let request = self.http.post(url).header("content-type", "application/json").body(body);
-        self.read("POST", path, request.send().await.unwrap()).await
-    }
-
-    pub async fn get(&self, path: &str) -> (u16, Value) {
-        self.read("GET", path, self.http.get(format!("{}{path}", self.running().url)).send().await.unwrap()).await
-    }
-
-    /// An answer, which is what `docs/openapi.json` says of this route.
-    async fn read(&self, method: &str, path: &str, response: reqwest::Response) -> (u16, Value) {
-        let (status, body) = read(response).await;
-        crate::openapi::check_answer_at(path, method, status, &body);
-        (status, body)
-    }
-
-=======
->>>>>>> /tmp/theirs.rs
     /// What the wallet's balance decrypts to, as its owner.
     pub async fn balance(&self, wallet: &Wallet) -> u64 {
         u64::try_from(self.attested(wallet).await.plaintext).unwrap()

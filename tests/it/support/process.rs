@@ -4,7 +4,7 @@ use super::World;
 use sotto::{
     api::{self, ApiSettings, ServerSettings},
     chain::{
-        Chain,
+        Chain, EndpointUrls,
         keys::{LocalSigner, Signer},
         rpc::{ChainSettings, SolanaChain},
     },
@@ -32,7 +32,8 @@ impl World {
     }
 
     pub fn connect(&self) -> Arc<SolanaChain> {
-        let settings = ChainSettings::new(self.net.rpc_url(), Some(self.net.ws_url()));
+        let own = || vec![EndpointUrls { rpc: self.net.rpc_url(), websocket: Some(self.net.ws_url()) }];
+        let settings = ChainSettings::of(self.endpoints.clone().unwrap_or_else(own));
         Arc::new(SolanaChain::start(settings).unwrap())
     }
 
@@ -89,6 +90,13 @@ impl World {
     /// The next process is configured without them.
     pub fn forget_further_fee_payers(&mut self) {
         self.options.further_fee_payers.clear();
+    }
+
+    /// Another process takes over, which reaches the chain by these endpoints.
+    pub async fn reboots_with_endpoints(&mut self, endpoints: Vec<EndpointUrls>) {
+        self.kill().await;
+        self.endpoints = Some(endpoints);
+        self.boot().await;
     }
 
     /// Ends the facilitator wherever it stands: requests are cut off, tasks are dropped at whatever they await.
