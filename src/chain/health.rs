@@ -205,9 +205,14 @@ impl Health {
         tells
     }
 
-    /// Whether it serves the right cluster.
-    pub(super) fn identified(&self, right: bool, now: Instant) {
-        self.lock().cluster = if right { Cluster::Right } else { Cluster::Wrong { since: now } };
+    /// It serves the right cluster.
+    pub(super) fn serves_our_cluster(&self) {
+        self.lock().cluster = Cluster::Right;
+    }
+
+    /// It serves another cluster.
+    pub(super) fn serves_another_cluster(&self, now: Instant) {
+        self.lock().cluster = Cluster::Wrong { since: now };
     }
 
     /// Whether it is known to serve the right cluster; `None` when it has to be asked (again).
@@ -365,11 +370,11 @@ mod tests {
     fn another_cluster_is_never_preferred_and_asked_again_later() {
         let (health, now) = (Health::default(), Instant::now());
         assert_eq!(health.is_right(now), None);
-        health.identified(false, now);
+        health.serves_another_cluster(now);
         assert_eq!((health.is_right(now), health.tell(0, now).state), (Some(false), EndpointState::WrongCluster));
         assert!(health.cost(0, now) > LAST_RESORT * 5_000);
         assert_eq!(health.is_right(now + CLUSTER_RECHECK), None);
-        health.identified(true, now);
+        health.serves_our_cluster();
         assert_eq!(health.is_right(now), Some(true));
     }
 }

@@ -53,7 +53,7 @@ pub struct SeenTransaction {
     pub slot: u64,
     /// Whether it landed with an error.
     pub failed: bool,
-    /// Who signed it, the fee payer first.
+    /// The signers, the fee payer first.
     pub signers: Vec<Pubkey>,
     /// Its instructions, and those that they called, in whatever depth.
     pub instructions: Vec<SeenInstruction>,

@@ -36,7 +36,7 @@ struct Known {
     doubted: Option<(usize, u64)>,
 }
 
-/// Who may confirm a slot that one endpoint alone is not believed.
+/// Which endpoint may confirm a slot that one endpoint alone is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Confirmation {
     /// Another endpoint than the one that reported it.

@@ -128,7 +128,7 @@ pub trait Chain: Send + Sync + 'static {
     /// Accounts at `confirmed`, in the order asked; `None` for one that does not exist. At most 100 keys.
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError>;
 
-    /// The same with the slot of the state they were read from, which is at least `at_least`: a node that lags behind it
+    /// Like [`Chain::accounts`], with the slot of the state they were read from, at least `at_least`: a node that lags behind it
     /// does not answer. At most 100 keys.
     async fn accounts_since(
         &self,

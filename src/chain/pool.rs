@@ -137,7 +137,7 @@ impl Pool {
         self.ask_for(question, |_| true).await
     }
 
-    /// The same, until an answer is `good`: an endpoint whose answer is not is treated as one that is behind.
+    /// Asks until an answer is `good`: an endpoint whose answer is not is treated as one that is behind.
     pub(super) async fn ask_for<T: DeserializeOwned>(
         &self,
         question: &Question,
@@ -146,7 +146,7 @@ impl Pool {
         self.ask_from(question, 0, move |_, answer| good(answer)).await
     }
 
-    /// The same where it matters who answered, and who tells of slots is judged by them ([`Pool::has_reached`]).
+    /// Like [`Pool::ask_for`], where `good` judges the endpoint too, by the slots it tells ([`Pool::has_reached`]).
     pub(super) async fn ask_judged<T: DeserializeOwned>(
         &self,
         question: &Question,
@@ -158,7 +158,7 @@ impl Pool {
         self.ask_from(question, 0, good).await
     }
 
-    /// The same for an answer that is judged by its slot alone.
+    /// Like [`Pool::ask_judged`], for an answer that is judged by its slot alone.
     pub(super) async fn ask_reached<T: DeserializeOwned>(
         &self,
         question: &Question,
@@ -199,7 +199,7 @@ impl Pool {
             order.rotate_left(turn);
             let count = order.len();
             for (asked, node) in order.iter().enumerate() {
-                // Whoever is silent leaves the others their share of the time.
+                // A silent endpoint leaves the others their share of the time.
                 let left = self.timeout.saturating_sub(begun.elapsed()).max(self.timeout / 10);
                 let limit = left / u32::try_from(count - asked).unwrap_or(1);
                 match self.ask_node(node, question, limit).await {
@@ -254,10 +254,12 @@ impl Pool {
             Some(network) => network.has_genesis(genesis),
             None => self.cluster.get_or_try_init(|| self.establish()).await? == genesis,
         };
-        if !right {
+        if right {
+            node.health.serves_our_cluster();
+        } else {
             tracing::error!(endpoint = node.place + 1, "an endpoint serves another cluster and is not used");
+            node.health.serves_another_cluster(Instant::now());
         }
-        node.health.identified(right, Instant::now());
         Ok(right)
     }
 

@@ -1,7 +1,7 @@
-//! Who waits for which transaction, and what was last seen of it.
+//! The tasks that wait for transactions, and what was last seen of each transaction.
 //!
 //! Two sources write here, the websocket and the poller; waiting requests only read, and wake when something changes.
-//! Whatever nobody waits for any more is forgotten.
+//! A transaction that no task waits for any more is forgotten.
 
 use crate::chain::Commitment;
 use solana_signature::Signature;

@@ -155,7 +155,7 @@ impl Socket {
                 _ = timeout(self.policy.patience, unsubscribe()).await;
                 Task::Over
             }
-            // Whoever refuses is there.
+            // An endpoint that refuses is alive.
             Ok(Err(PubsubClientError::SubscribeFailed { .. } | PubsubClientError::RequestFailed { .. })) => {
                 self.hears(heard);
                 Task::Over

@@ -3,7 +3,7 @@
 use super::{
     Global,
     error::CliError,
-    output::{json, say, table},
+    output::{Format, json, say, table},
     warn,
 };
 use crate::config::{Fault, Warning};
@@ -42,15 +42,15 @@ enum Verb {
 impl Config {
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
         match self.verb {
-            Verb::Show { json } => show(global, json),
-            Verb::Check { json } => check(global, json),
+            Verb::Show { json } => show(global, Format::of_switch(json)),
+            Verb::Check { json } => check(global, Format::of_switch(json)),
         }
     }
 }
 
-fn show(global: &Global, as_json: bool) -> Result<(), CliError> {
+fn show(global: &Global, format: Format) -> Result<(), CliError> {
     let rows = global.layers(Vec::new()).rows();
-    if as_json {
+    if format == Format::Json {
         return json(&json!({ "values": rows }));
     }
     let unset = || "(not set)".to_owned();
@@ -58,9 +58,9 @@ fn show(global: &Global, as_json: bool) -> Result<(), CliError> {
     table(["key", "value", "from"], cells)
 }
 
-fn check(global: &Global, as_json: bool) -> Result<(), CliError> {
+fn check(global: &Global, format: Format) -> Result<(), CliError> {
     let outcome = global.layers(Vec::new()).config();
-    if !as_json {
+    if format == Format::Text {
         let (_, warnings) = outcome?;
         warn(&warnings);
         return say("the configuration is valid");

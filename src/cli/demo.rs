@@ -12,7 +12,7 @@ use super::{
     keygen::new_pair,
     local_network::LocalTerms,
     localnet::DelegationArg,
-    output::json,
+    output::{Format, json},
     runtime,
     sandbox::{self, Sandbox, SandboxTerms},
 };
@@ -93,7 +93,7 @@ impl Demo {
     }
 
     async fn play(&self, scene: Scene<'_>) -> Result<Figures, CliError> {
-        let story = Story::new(self.json);
+        let story = Story::new(Format::of_switch(self.json));
         let payer = LocalKey::generate(&OsChance);
         scene.give(&payer, tokens(PURSE)?.max(self.cap(&scene)?)).await?;
         story.people(&scene, &payer)?;

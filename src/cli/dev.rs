@@ -3,7 +3,7 @@
 use super::{
     Global,
     error::CliError,
-    keygen::{create_private_directory, new_pair, write_pair},
+    keygen::{Existing, create_private_directory, new_pair, write_pair},
     local_network::LocalTerms,
     localnet::DelegationArg,
     output::{json, say},
@@ -231,7 +231,7 @@ fn load_or_make(path: &Path) -> Result<KeyPair, CliError> {
         Ok(text) => Ok(KeyPair::parse(&text).map_err(|source| DevError::Key { path: path.to_owned(), source })?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let pair = new_pair(&OsChance);
-            write_pair(&pair, path, false)?;
+            write_pair(&pair, path, Existing::Keep)?;
             Ok(pair)
         }
         Err(source) => Err(DevError::State { path: path.to_owned(), source }.into()),

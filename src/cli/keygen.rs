@@ -60,12 +60,28 @@ pub(super) enum KeygenError {
 impl Keygen {
     pub(super) fn run(self) -> Result<(), CliError> {
         let pair = new_pair(&OsChance);
-        write_pair(&pair, &self.path, self.force)?;
+        write_pair(&pair, &self.path, Existing::of_switch(self.force))?;
         let (key, path) = (pair.public().to_string(), self.path.display().to_string());
         if self.json {
             return json(&json!({ "publicKey": key, "path": path }));
         }
         say(format_args!("public key  {key}\nwritten to  {path}"))
+    }
+}
+
+/// What happens to a file that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existing {
+    /// It stays, and nothing is written.
+    Keep,
+    /// It is replaced.
+    Replace,
+}
+
+impl Existing {
+    /// What `--force` asks for.
+    pub(super) const fn of_switch(force: bool) -> Self {
+        if force { Self::Replace } else { Self::Keep }
     }
 }
 
@@ -78,7 +94,7 @@ pub(super) fn new_pair(chance: &dyn Chance) -> KeyPair {
 
 /// Writes the pair. The file is never readable by others and never half written, not even for a moment: it is filled
 /// under another name first, and linking (unlike renaming) refuses to replace what somebody put there meanwhile.
-pub(super) fn write_pair(pair: &KeyPair, path: &Path, force: bool) -> Result<(), KeygenError> {
+pub(super) fn write_pair(pair: &KeyPair, path: &Path, existing: Existing) -> Result<(), KeygenError> {
     let failed = |source| KeygenError::Write { path: path.to_owned(), source };
     let text = Zeroizing::new(serde_json::to_string(&pair.expose()[..])?);
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
@@ -91,7 +107,10 @@ pub(super) fn write_pair(pair: &KeyPair, path: &Path, force: bool) -> Result<(),
         file.write_all(text.as_bytes())?;
         file.sync_all()
     });
-    let placed = written.and_then(|()| if force { fs::rename(&draft, path) } else { fs::hard_link(&draft, path) });
+    let placed = written.and_then(|()| match existing {
+        Existing::Replace => fs::rename(&draft, path),
+        Existing::Keep => fs::hard_link(&draft, path),
+    });
     // After a rename it is gone already.
     drop(fs::remove_file(&draft));
     match placed {

@@ -12,6 +12,22 @@ use std::{
 /// A table with one line under its header and nothing else, so that its columns can also be cut out by other tools.
 const PRESET: &str = "     ══            ";
 
+/// How a result is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// One object for programs.
+    Json,
+}
+
+impl Format {
+    /// What `--json` asks for.
+    pub(super) const fn of_switch(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
 /// Writes one line (or block) of the result.
 pub(super) fn say(text: impl Display) -> Result<(), CliError> {
     match writeln!(stdout().lock(), "{text}") {

@@ -3,7 +3,7 @@
 
 use super::{
     Global,
-    keygen::{create_private_directory, create_private_file},
+    keygen::{Existing, create_private_directory, create_private_file},
     warn,
 };
 use crate::{
@@ -244,8 +244,8 @@ pub(super) struct SessionFile {
 }
 
 impl SessionFile {
-    pub(super) fn reserve(path: &Path, force: bool) -> Result<Self, PayerError> {
-        if path.exists() && !force {
+    pub(super) fn reserve(path: &Path, existing: Existing) -> Result<Self, PayerError> {
+        if path.exists() && existing == Existing::Keep {
             return Err(PayerError::Exists(path.to_owned()));
         }
         let failed = |source| PayerError::File { path: path.to_owned(), what: "written", source };

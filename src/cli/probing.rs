@@ -48,8 +48,7 @@ impl Probing {
             return Ok(Self { heard: watch::channel(Heard::Usable).1, _task: None });
         }
         let (tell, mut heard) = watch::channel(Heard::Nothing);
-        let never_buys = settlement.decrypt_allowance == DecryptAllowance::Never;
-        let task = tokio::spawn(ask(Arc::clone(facilitator), never_buys, tell));
+        let task = tokio::spawn(ask(Arc::clone(facilitator), settlement.decrypt_allowance, tell));
         let first =
             timeout(PATIENCE, heard.wait_for(|heard| *heard != Heard::Nothing)).await.map(|it| it.map(|it| *it));
         if let Ok(Ok(heard)) = first {
@@ -79,7 +78,7 @@ const fn judge(heard: Heard) -> Result<(), WiringError> {
 }
 
 /// Asks until there is an answer.
-async fn ask(facilitator: Arc<Facilitator>, never_buys: bool, tell: watch::Sender<Heard>) {
+async fn ask(facilitator: Arc<Facilitator>, policy: DecryptAllowance, tell: watch::Sender<Heard>) {
     let mut pause = FIRST_PAUSE;
     loop {
         match facilitator.probe().await.map(ProbeReport::verdict) {
@@ -87,7 +86,7 @@ async fn ask(facilitator: Arc<Facilitator>, never_buys: bool, tell: watch::Sende
                 tell.send_replace(Heard::Unusable(why));
                 return;
             }
-            Ok(ProbeVerdict::NeedsAllowances) if never_buys => {
+            Ok(ProbeVerdict::NeedsAllowances) if policy == DecryptAllowance::Never => {
                 tell.send_replace(Heard::NeedsAllowances);
                 return;
             }

@@ -4,6 +4,7 @@ use super::{
     Global,
     error::CliError,
     follow::{Close, Events, Payments, amount, decimals},
+    keygen::Existing,
     output::{json, say, table},
     pay::Pay,
     payer::{self, PayerConfig, PayerError, SESSION_FILE, SessionChoice, SessionFile, WALLET_FILE},
@@ -126,7 +127,7 @@ impl Open {
         let config = PayerConfig::read(global)?;
         let options = self.options(config.asset.decimals)?;
         let wallet = payer::read_wallet(&self.key)?;
-        let file = SessionFile::reserve(&self.out, self.force)?;
+        let file = SessionFile::reserve(&self.out, Existing::of_switch(self.force))?;
         let (session, view) = runtime()?.block_on(async {
             let (rpc, network) = config.connect().await?;
             let prover = (!self.no_funding_proof).then(|| config.prover(Arc::clone(&rpc))).transpose()?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// The path that costs something, settled per call.
 pub(super) const ROUTE: &str = "/weather";
-/// The same for the same price, settled later together with others.
+/// The path that costs as much, settled later together with others.
 pub(super) const DEFERRED_ROUTE: &str = "/weather/deferred";
 
 /// The merchant's routes, each behind its own paywall.

@@ -121,36 +121,16 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
         cap_check_deadline: settlement.cap_check_deadline,
         drain_deadline: DRAIN_DEADLINE,
         answer_deadline: settlement.answer_deadline,
-        waiting: WaitingSettings {
-            per_user: limits.waiting_per_user,
-            // Always room for requests that are answered at once.
-            in_all: (limits.concurrent_requests - limits.concurrent_requests / 4).max(1),
-        },
+        waiting: waiting_settings(limits),
         deferred: deferred_policy(&config.deferred),
-        reads: ReadPolicy {
-            signed: config.server.signed_reads,
-            streams: config.server.event_streams,
-            streams_per_user: config.server.event_streams_per_user,
-            streams_per_ip: config.server.event_streams_per_ip,
-        },
+        reads: read_policy(&config.server),
         decrypt_allowance: match settlement.decrypt_allowance {
             DecryptAllowance::Idle => AllowancePolicy::Idle,
             DecryptAllowance::Every => AllowancePolicy::Every,
             DecryptAllowance::Never => AllowancePolicy::Never,
         },
-        allowances: AllowanceSettings {
-            idle_after: config.allowances.idle_after,
-            min_interval: config.allowances.min_interval,
-            max_age: config.allowances.max_age,
-            request_interval: config.allowances.request_interval,
-        },
-        dispatch: DispatchSettings {
-            in_flight: config.dispatch.in_flight,
-            per_payer: config.dispatch.in_flight_per_payer,
-            per_merchant: config.dispatch.in_flight_per_merchant,
-            gather: config.dispatch.gather,
-            overtake_after: config.dispatch.overtake_after,
-        },
+        allowances: allowance_settings(&config.allowances),
+        dispatch: dispatch_settings(&config.dispatch),
         settle_instruction: match settlement.settle_instruction {
             config::SettleInstruction::TransferWithAuthorization => SettleInstruction::TransferWithAuthorization,
             config::SettleInstruction::Transfer => SettleInstruction::Transfer,
@@ -169,6 +149,42 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
             requests_per_round: config.funding.monitor_requests,
         },
     })
+}
+
+fn read_policy(config: &config::ServerConfig) -> ReadPolicy {
+    ReadPolicy {
+        signed: config.signed_reads,
+        streams: config.event_streams,
+        streams_per_user: config.event_streams_per_user,
+        streams_per_ip: config.event_streams_per_ip,
+    }
+}
+
+fn waiting_settings(limits: &config::LimitsConfig) -> WaitingSettings {
+    WaitingSettings {
+        per_user: limits.waiting_per_user,
+        // A quarter of all requests is left to those that are answered at once.
+        in_all: (limits.concurrent_requests - limits.concurrent_requests / 4).max(1),
+    }
+}
+
+const fn allowance_settings(config: &config::AllowancesConfig) -> AllowanceSettings {
+    AllowanceSettings {
+        idle_after: config.idle_after,
+        min_interval: config.min_interval,
+        max_age: config.max_age,
+        request_interval: config.request_interval,
+    }
+}
+
+const fn dispatch_settings(config: &config::DispatchConfig) -> DispatchSettings {
+    DispatchSettings {
+        in_flight: config.in_flight,
+        per_payer: config.in_flight_per_payer,
+        per_merchant: config.in_flight_per_merchant,
+        gather: config.gather,
+        overtake_after: config.overtake_after,
+    }
 }
 
 fn deferred_policy(config: &config::DeferredConfig) -> DeferredPolicy {

@@ -145,7 +145,7 @@ impl Payer {
         Ok(Self { http, session, max_price, clock, chance, funding: None, next_proof: AtomicU64::new(0) })
     }
 
-    /// The same, and `wallet` proves its balance whenever an answer says that it is unproven or short. A payment that
+    /// Lets `wallet` prove its balance whenever an answer says that it is unproven or short. A payment that
     /// was refused for want of a proof is then made once more.
     #[must_use]
     pub fn proving(mut self, prover: Prover, wallet: Arc<dyn PayerSigner>) -> Self {

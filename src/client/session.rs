@@ -67,7 +67,7 @@ impl SessionClient {
         Ok(Self { settings, http, rpc, clock, chance, prover: None })
     }
 
-    /// The same, and every opening carries a proof of the balance where there is one to prove.
+    /// Adds to every opening a proof of the balance where there is one to prove.
     #[must_use]
     pub fn proving(mut self, prover: Prover) -> Self {
         self.prover = Some(prover);

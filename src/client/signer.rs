@@ -1,4 +1,4 @@
-//! Who signs for the payer: a wallet, or a key in this process.
+//! Signing for the payer: a wallet, or a key in this process.
 
 use crate::domain::chance::{self, Chance};
 use async_trait::async_trait;

@@ -22,9 +22,9 @@ const SESSIONS_ENDPOINT: &str = "/sessions";
 /// The facilitator's addresses as the payer learnt them from somewhere trustworthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FacilitatorPin {
-    /// Who becomes the delegate.
+    /// The key that becomes the delegate.
     pub spender: Pubkey,
-    /// Who pays the approve's fee.
+    /// The key that pays the approve's fee.
     pub fee_payer: Pubkey,
 }
 
@@ -40,7 +40,7 @@ impl FacilitatorPin {
 pub enum Trust {
     /// Only this facilitator.
     Pinned(FacilitatorPin),
-    /// Whoever answers. Whoever holds the connection can become the delegate; for development only.
+    /// Trust any facilitator that answers: whoever controls the connection can become the delegate; for development only.
     OnFirstUse,
 }
 

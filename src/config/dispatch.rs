@@ -30,9 +30,9 @@ pub(super) const KEYS: &[Key] = &[
 pub struct DispatchConfig {
     /// Transfers in flight together, at most.
     pub in_flight: usize,
-    /// The same from one payer's account.
+    /// Transfers in flight from one payer's account, at most.
     pub in_flight_per_payer: usize,
-    /// The same to one merchant's account.
+    /// Transfers in flight to one merchant's account, at most.
     pub in_flight_per_merchant: usize,
     /// How long a session whose callers come together waits after a landing for them to come back.
     pub gather: Duration,

@@ -39,6 +39,15 @@ impl fmt::Debug for Environment {
     }
 }
 
+/// What a `.env` file does with the deployed service's variables that the process has already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strength {
+    /// The process's own value stays.
+    FillsGaps,
+    /// The file's value replaces it.
+    Wins,
+}
+
 impl Environment {
     /// The environment of this process, without `.env` files.
     #[expect(clippy::disallowed_methods, reason = "config is where the environment is read")]
@@ -91,12 +100,13 @@ impl Environment {
     /// Adds the `.env` files, in the deployed service's order: `../.env` fills gaps; `./.env` fills gaps too, and for
     /// the variables of the deployed service it wins over the process's own, as it always did there.
     pub(super) fn read_dotenv(&mut self, faults: &mut Vec<Fault>, warnings: &mut Vec<Warning>) {
-        for (path, wins) in [(self.resolve("../.env"), false), (self.resolve(".env"), true)] {
+        for (path, strength) in [(self.resolve("../.env"), Strength::FillsGaps), (self.resolve(".env"), Strength::Wins)]
+        {
             if !path.is_file() {
                 continue;
             }
             match dotenvy::from_path_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-                Ok(pairs) => pairs.into_iter().for_each(|pair| self.add_from_file(pair, &path, wins, warnings)),
+                Ok(pairs) => pairs.into_iter().for_each(|pair| self.add_from_file(pair, &path, strength, warnings)),
                 // The error of a line quotes the line, which may hold a key: only its kind is told.
                 Err(error) => faults.push(Fault {
                     key: path.display().to_string(),
@@ -111,9 +121,15 @@ impl Environment {
         }
     }
 
-    fn add_from_file(&mut self, (name, value): (String, String), path: &Path, wins: bool, warnings: &mut Vec<Warning>) {
+    fn add_from_file(
+        &mut self,
+        (name, value): (String, String),
+        path: &Path,
+        strength: Strength,
+        warnings: &mut Vec<Warning>,
+    ) {
         let before = self.find(&name).filter(|variable| variable.file.is_none());
-        let overrides = wins && deployed::is_variable(&name) && !value.trim().is_empty();
+        let overrides = strength == Strength::Wins && deployed::is_variable(&name) && !value.trim().is_empty();
         if overrides && before.is_some_and(|variable| variable.value != value) {
             let text = format!("{} overrides the process's own value, as the deployed service did", path.display());
             warnings.push(Warning { key: name.clone(), text });

@@ -20,7 +20,7 @@ pub(super) const KEYS: &[Key] = &[SPENDER, FEE_PAYERS];
 pub struct KeysConfig {
     /// The delegate of every session.
     pub spender: KeyPair,
-    /// Who pays fees and rent, the announced one first; the spender when none is configured.
+    /// The keys that pay fees and rent, the announced one first; the spender when none is configured.
     pub fee_payers: Vec<KeyPair>,
 }
 

@@ -53,6 +53,15 @@ impl fmt::Debug for Layers {
     }
 }
 
+/// How the text of a list is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ListText {
+    /// As items, separated by commas.
+    Separated,
+    /// As one item, commas and all.
+    OneItem,
+}
+
 impl Layers {
     /// Lays everything over the defaults.
     pub fn gather(environment: Environment, flags: &Flags) -> Self {
@@ -69,7 +78,7 @@ impl Layers {
         layers.add_deployed_variables();
         layers.add_own_variables();
         for (flag, path, text) in &flags.values {
-            layers.add_text(path, text, Origin::Flag(flag.clone()), false);
+            layers.add_text(path, text, Origin::Flag(flag.clone()), ListText::Separated);
         }
         layers.forget_defaults_of_other_networks();
         layers.find_deployed_ledger();
@@ -156,9 +165,9 @@ impl Layers {
                 Shape::Inline => format!("env:{name}"),
                 Shape::Path => format!("file:{}", variable.value.trim()),
             };
-            // One URL, whole: it may contain commas.
+            // One URL, which may contain commas.
             let origin = Origin::Environment { variable: (*name).to_owned(), file: variable.file };
-            self.add_text(path, &text, origin, true);
+            self.add_text(path, &text, origin, ListText::OneItem);
         }
         let paymaster = self.environment.names().filter(|name| deployed::is_paymaster_variable(name));
         let warnings = paymaster.map(|name| Warning {
@@ -183,7 +192,7 @@ impl Layers {
             if let Some(older) = older {
                 self.warnings.push(Warning { key: older.to_owned(), text: format!("ignored: {name} is set too") });
             }
-            self.add_text(&path, &variable.value, origin, false);
+            self.add_text(&path, &variable.value, origin, ListText::Separated);
         }
         let unreadable = self.environment.unreadable().filter(|n| is_own_variable(n) || deployed::is_variable(n));
         self.faults.extend(unreadable.map(|name| Fault {
@@ -194,15 +203,15 @@ impl Layers {
         }));
     }
 
-    /// A value that arrives as text. `whole`: a list is this one text, commas and all.
-    fn add_text(&mut self, path: &str, text: &str, origin: Origin, whole: bool) {
+    /// Adds a value that arrives as text.
+    fn add_text(&mut self, path: &str, text: &str, origin: Origin, list: ListText) {
         let Some(key) = schema::find(path) else { return self.add_unknown(path, origin) };
         let text = text.trim();
         let value = match key.kind {
             Kind::Text => Some(Value::Text(text.to_owned())),
             Kind::Integer => text.parse().ok().map(Value::Integer),
             Kind::Switch => text.parse().ok().map(Value::Switch),
-            Kind::List if whole => Some(Value::List(vec![text.to_owned()])),
+            Kind::List if list == ListText::OneItem => Some(Value::List(vec![text.to_owned()])),
             Kind::List => Some(Value::List(text.split(',').map(|item| item.trim().to_owned()).collect())),
         };
         match value {

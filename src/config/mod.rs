@@ -72,7 +72,7 @@ pub struct Config {
     pub programs: ProgramsConfig,
     /// The token.
     pub asset: AssetConfig,
-    /// Who spends, who pays.
+    /// The keys that spend and pay.
     pub keys: KeysConfig,
     /// The decrypt service.
     pub covalidator: CovalidatorConfig,

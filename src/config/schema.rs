@@ -80,17 +80,17 @@ impl Key {
         Self { kind: Kind::List, ..Self::text(section, name) }
     }
 
-    /// The same key, holding URLs.
+    /// Makes the key one that holds URLs.
     pub(super) const fn endpoint(self) -> Self {
         Self { shown: Shown::Endpoint, ..self }
     }
 
-    /// The same key, holding a reference to a secret.
+    /// Makes the key one that holds a reference to a secret.
     pub(super) const fn reference(self) -> Self {
         Self { shown: Shown::Reference, ..self }
     }
 
-    /// The same key, whose default belongs to the default network.
+    /// Makes the key one whose default belongs to the default network.
     pub(super) const fn of_network(self) -> Self {
         Self { of_network: true, ..self }
     }

@@ -41,7 +41,7 @@ pub enum CovalidatorError {
     /// `address` holds no decrypt allowance for the handle: final until one is granted.
     #[error("{address} holds no decrypt allowance for this handle")]
     NotAllowed {
-        /// Who asked.
+        /// The key that asked.
         address: Pubkey,
     },
     /// The Covalidator has not seen the handle yet (it lags the chain) and the deadline passed.

@@ -46,7 +46,7 @@ impl Addresses {
     }
 }
 
-/// Whoever has one IPv6 address has its whole /64: what is counted per caller is counted by that; IPv4 by the address.
+/// What a caller is counted by: the /64 of an IPv6 address, because one caller has all of it; an IPv4 address whole.
 pub fn caller_prefix(address: IpAddr) -> u128 {
     let v6 = as_v6(address);
     if v6.to_ipv4_mapped().is_some() { u128::from(v6) } else { u128::from(v6) & mask(64) }

@@ -155,7 +155,7 @@ pub struct Limit {
 pub struct Budgets(pub Vec<Limit>);
 
 impl Budgets {
-    /// The same with one limit more.
+    /// Adds a limit.
     #[must_use]
     pub fn with(mut self, scope: Scope, part: Part, lamports: u64) -> Self {
         self.0.push(Limit { scope, part, lamports });

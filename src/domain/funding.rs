@@ -265,7 +265,7 @@ pub struct Examined {
 /// One transaction in the history of a payer's account that did not fail and is not one of ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Foreign {
-    /// Who signed it.
+    /// The signers.
     pub signers: Vec<Pubkey>,
     /// Whether the token program was given the account as an instruction's subject (its first account), in whatever
     /// depth: every debit, freeze and thaw does so, and no deposit.

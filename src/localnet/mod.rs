@@ -91,6 +91,12 @@ pub struct Localnet {
     others: AtomicU64,
 }
 
+/// Runs `work` in a task until it ends or `stop` is cancelled.
+fn spawn_until(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let stopped = stop.clone();
+    tokio::spawn(async move { stopped.run_until_cancelled(work).await.unwrap_or(()) })
+}
+
 impl Localnet {
     /// Starts a network and its servers.
     pub async fn start(config: LocalnetConfig) -> Result<Self, LocalnetError> {
@@ -131,9 +137,7 @@ impl Localnet {
         let desk = Arc::new(Desk::new(&network, faucet.clone(), &covalidator));
         let mut tasks = serve::spawn(listeners.both, Front { network: network.clone(), desk: desk.clone() }, &stop);
         if let Slots::Every(period) = config.slots {
-            let ticks = tick_every(network.clone(), period);
-            let stopped = stop.clone();
-            tasks.push(tokio::spawn(async move { stopped.run_until_cancelled(ticks).await.unwrap_or(()) }));
+            tasks.push(spawn_until(&stop, tick_every(network.clone(), period)));
         }
         let keeper = config.state.map(|path| {
             let turn = Arc::default();
@@ -142,8 +146,7 @@ impl Localnet {
         if let Some(keeper) = keeper.clone() {
             // At once, so that a file that cannot be written is told now.
             keeper.save()?;
-            let stopped = stop.clone();
-            tasks.push(tokio::spawn(async move { stopped.run_until_cancelled(keeper.keep()).await.unwrap_or(()) }));
+            tasks.push(spawn_until(&stop, async move { keeper.keep().await }));
         }
         tracing::info!(
             rpc = %listeners.addr,

@@ -54,7 +54,7 @@ pub struct Call {
 /// What a transaction did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deed {
-    /// Who signed it.
+    /// The signers.
     pub signers: Vec<Pubkey>,
     /// Every instruction in the order in which they ran within one instruction of the transaction: it first, then what
     /// it called.

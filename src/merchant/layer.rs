@@ -96,7 +96,7 @@ impl Paywall {
         Self::with_flow(facilitator, gate, Flow::default())
     }
 
-    /// The same with a choice of when money moves.
+    /// Like [`Paywall::new`], with a choice of when money moves.
     pub fn with_flow(facilitator: FacilitatorClient, gate: Gate, flow: Flow) -> Self {
         Self(Arc::new(Terms { facilitator, gate, flow }))
     }

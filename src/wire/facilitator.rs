@@ -31,7 +31,7 @@ pub struct VerifyAnswer {
     /// A word of [`crate::domain::reason::PayReason`] (other facilitators have more).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalid_reason: Option<String>,
-    /// The same for people.
+    /// The reason in a sentence for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalid_message: Option<String>,
     /// The wallet that pays, base58.
@@ -61,7 +61,7 @@ pub struct SettleAnswer {
     /// A word of [`crate::domain::reason::PayReason`] (other facilitators have more).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<String>,
-    /// The same for people.
+    /// The reason in a sentence for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
     /// Answers of extensions.

@@ -1,7 +1,7 @@
 //! What goes over HTTP, as serde types and strict decoders; shared by the facilitator, the payer's client and the
 //! merchant's middleware.
 //!
-//! Two ways in. Whoever *writes* a body (client, merchant, our answers) uses the typed structs. Whoever *decides* over
+//! Two ways in. Code that *writes* a body (client, merchant, our answers) uses the typed structs. Code that *decides* over
 //! money (`/verify`, `/settle`, `POST /sessions`) uses the decoders [`payment::payment`] and [`opening::opening`],
 //! which read raw JSON so that every refusal has its documented word and nothing is coerced. Unknown members are
 //! ignored everywhere except in the signed intent: clients of tomorrow may add some.

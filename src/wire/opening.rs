@@ -1,6 +1,6 @@
 //! The decoding of `POST /sessions`: everything about the body that can be decided without asking anybody.
 //!
-//! Whoever gets an [`Opening`] knows: every member has its type and its one spelling, exactly one approve is named,
+//! Code that gets an [`Opening`] knows: every member has its type and its one spelling, exactly one approve is named,
 //! and the signed bytes have the right size. What they *say* is the facilitator's to compare.
 
 use crate::{

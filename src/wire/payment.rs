@@ -1,6 +1,6 @@
 //! The decoding that `/verify` and `/settle` share: from bytes to a [`Payment`] both sides agree on, or a reason.
 //!
-//! Whoever gets a [`Payment`] knows (`spec/session.md` §3): the scheme is `session` on both sides, the network is the
+//! Code that gets a [`Payment`] knows (`spec/session.md` §3): the scheme is `session` on both sides, the network is the
 //! served one in some spelling, `accepted` equals the requirements in every member that both carry, the payload's
 //! amount is the required one, and all keys a caller gave for the same payment (nonce, `payment-identifier`, the
 //! authorisation's nonce) are one. Whether the session can pay is not decided here..

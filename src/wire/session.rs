@@ -167,7 +167,7 @@ pub struct SessionView {
 pub struct SessionRefusalBody {
     /// A word of [`crate::domain::reason::SessionReason`], completed with a member's name where it asks for one.
     pub error: String,
-    /// The same for people.
+    /// The reason in a sentence for people.
     pub message: String,
     /// The session the answer is about, when its row exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -204,7 +204,7 @@ pub struct SessionAfterPayment {
 pub struct SessionTerms {
     /// The delegate of every session, base58; the published client names it as fee payer of the approve too.
     pub facilitator_address: String,
-    /// The same key under its own name.
+    /// The facilitator's key again, under its own name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spender: Option<String>,
     /// The key that may pay an approve's fees, base58.

@@ -30,7 +30,7 @@ pub struct Requirements {
     pub network: String,
     /// In base units, plain decimal.
     pub max_amount_required: String,
-    /// The same amount again: the published session client reads only this one (`spec/session.md` §3).
+    /// The amount again: the published session client reads only this one (`spec/session.md` §3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<String>,
     /// The URL of what is being sold.

@@ -167,20 +167,9 @@ async fn a_killed_facilitator_goes_on_where_it_stopped() {
     let (spender, to) = (desk.key(".keys/facilitator.json"), desk.key("merchant.json"));
     let wallet = desk.key("payer.json");
     let fund = format!("{spender}=0");
-    let network = desk.start(&[
-        "localnet",
-        "--port",
-        "0",
-        "--covalidator-port",
-        "0",
-        "--slot-ms",
-        "40",
-        "--fund",
-        &fund,
-        "--write",
-        "net.toml",
-        "--json",
-    ]);
+    let local =
+        ["localnet", "--port", "0", "--covalidator-port", "0", "--slot-ms", "40", "--write", "net.toml", "--json"];
+    let network = desk.start(&[&local[..], &["--fund", &fund]].concat());
     let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
     let node = Node { http, url: text(&network.1, "network.rpc_urls") };
     node.call("localnet_fund", json!([wallet, 1_000_000])).await;
@@ -191,27 +180,9 @@ async fn a_killed_facilitator_goes_on_where_it_stopped() {
     let url = relay.url.clone();
     let route = merchant(&url, &text(&network.1, "asset.mint"), &to).await;
     let origin = route.origin().ascii_serialization();
-    desk.json(&[
-        "--config",
-        "net.toml",
-        "session",
-        "open",
-        "--facilitator",
-        &url,
-        "--facilitator-address",
-        &spender,
-        "--key",
-        "payer.json",
-        "--recipient",
-        &to,
-        "--cap",
-        "0.5",
-        "--origin",
-        &origin,
-        "--out",
-        "session.json",
-        "--json",
-    ]);
+    let open = ["--config", "net.toml", "session", "open", "--key", "payer.json", "--out", "session.json", "--json"];
+    let terms = ["--facilitator-address", &spender, "--recipient", &to, "--cap", "0.5", "--origin", &origin];
+    desk.json(&[&open[..], &["--facilitator", &url], &terms].concat());
     let pay =
         ["--config", "net.toml", "session", "pay", route.as_str(), "--session", "session.json", "--max-price", "0.01"];
     let paid = desk.json(&[&pay[..], &["--json"]].concat());

@@ -74,7 +74,7 @@ pub(in crate::api) async fn guarded(State(guard): State<Arc<Guard>>, request: Re
 impl Guard {
     async fn pass(&self, request: Request, next: Next) -> Result<Response, Refused> {
         let has_body = request.method() == Method::POST;
-        let _callers_permit = self.admit(&request, has_body)?;
+        let _callers_permit = self.admit(&request, if has_body { self.counted_as } else { Counted::AsRequest })?;
         let mut timer = std::pin::pin!(tokio::time::sleep(self.limits.body_within));
         let request = if has_body {
             let (head, body) = request.into_parts();
@@ -98,12 +98,11 @@ impl Guard {
     }
 
     /// Counts the request against its address.
-    fn admit(&self, request: &Request, has_body: bool) -> Result<Option<ConcurrencyPermit>, Refused> {
+    fn admit(&self, request: &Request, counted_as: Counted) -> Result<Option<ConcurrencyPermit>, Refused> {
         let Some(CallerLimits { rates, concurrency }) = &self.callers else { return Ok(None) };
         let Some(caller) = rates.caller(request.extensions(), request.headers()).map(caller_prefix) else {
             return Ok(None);
         };
-        let counted_as = if has_body { self.counted_as } else { Counted::AsRequest };
         rates.take(caller, counted_as).map_err(|seconds| Refused(Fault::TooOften, Some(seconds)))?;
         concurrency.admit(caller).map_err(|_| Refused(Fault::TooOften, Some(1)))
     }

@@ -34,7 +34,7 @@ use solana_transaction::versioned::VersionedTransaction;
 pub struct ApproveTemplate<'a> {
     /// The programs' addresses.
     pub programs: Programs,
-    /// Who pays the fee, the grant and the rent; may be the spender.
+    /// The key that pays the fee, the grant and the rent; may be the spender.
     pub fee_payer: Pubkey,
     /// Every address whose key we hold, spender and fee payers: no assertion may name them.
     pub our_keys: &'a [Pubkey],

@@ -65,7 +65,7 @@ impl ApproveTemplate<'_> {
 
     /// Why nothing of the template may come after the approve, in the words that help most.
     fn after_approve(&self, index: usize, seen: &Instruction) -> ApproveRefusal {
-        if seen.program_id == self.programs.token && is_approve(&seen.data).is_some() {
+        if seen.program_id == self.programs.token && ApproveKind::of(&seen.data).is_some() {
             ApproveRefusal::TooMany { index, what: "approve" }
         } else if seen.program_id == system_program::ID || seen.program_id == self.programs.token {
             ApproveRefusal::OutOfOrder { index }
@@ -134,8 +134,8 @@ impl ApproveTemplate<'_> {
         if seen.data.starts_with(&discriminator("create_idempotent")) {
             return self.create(found, index, seen);
         }
-        let checked = is_approve(&seen.data).ok_or_else(|| foreign(index, seen))?;
-        self.approve(found, index, seen, checked)
+        let kind = ApproveKind::of(&seen.data).ok_or_else(|| foreign(index, seen))?;
+        self.approve(found, index, seen, kind)
     }
 
     fn create(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, ApproveRefusal> {
@@ -155,7 +155,7 @@ impl ApproveTemplate<'_> {
         found: &mut Found,
         index: usize,
         seen: &Instruction,
-        checked: bool,
+        kind: ApproveKind,
     ) -> Result<Instruction, ApproveRefusal> {
         let differs = |what| ApproveRefusal::Differs { index, what };
         let ciphertext = ciphertext(&seen.data).ok_or_else(|| differs("the ciphertext"))?;
@@ -165,10 +165,11 @@ impl ApproveTemplate<'_> {
         let (allowance, source) = (allowance.pubkey, self.source());
         let pair = Some(Allowance { account: allowance, holder: self.spender });
         let (programs, spender, user) = (&self.programs, &self.spender, &self.user);
-        let ours = if checked {
-            programs.approve_checked(&source, &self.mint, spender, user, &ciphertext, self.decimals, pair)
-        } else {
-            programs.approve(&source, spender, user, &ciphertext, pair)
+        let ours = match kind {
+            ApproveKind::Checked => {
+                programs.approve_checked(&source, &self.mint, spender, user, &ciphertext, self.decimals, pair)
+            }
+            ApproveKind::Plain => programs.approve(&source, spender, user, &ciphertext, pair),
         };
         // A program-derived address is not on the curve, and it is nobody who has another part in this.
         let taken = ours.accounts.iter().filter(|account| account.pubkey == allowance).count() > 1
@@ -182,12 +183,23 @@ impl ApproveTemplate<'_> {
     }
 }
 
-/// Whether these are an approve's bytes, and if so whether it is `approve_checked`.
-fn is_approve(bytes: &[u8]) -> Option<bool> {
-    if bytes.starts_with(&discriminator("approve_checked")) {
-        Some(true)
-    } else {
-        bytes.starts_with(&discriminator("approve")).then_some(false)
+/// The token program's two instructions that approve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ApproveKind {
+    /// `approve`.
+    Plain,
+    /// `approve_checked`, which names the mint and its decimals.
+    Checked,
+}
+
+impl ApproveKind {
+    /// The kind of approve that an instruction's bytes are, if they are one.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        if bytes.starts_with(&discriminator("approve_checked")) {
+            Some(Self::Checked)
+        } else {
+            bytes.starts_with(&discriminator("approve")).then_some(Self::Plain)
+        }
     }
 }
 

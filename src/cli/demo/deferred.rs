@@ -1,4 +1,4 @@
-//! The same calls again, deferred: answered when they are held, carried together when the payer closes the session.
+//! The demo's calls again, deferred: answered when they are held, carried together when the payer closes the session.
 
 use super::scene::{DemoError, Scene};
 use crate::{
@@ -87,7 +87,7 @@ impl DeferredCalls {
         ]
     }
 
-    /// The same for programs: base units, lamports and milliseconds.
+    /// The figures for programs: base units, lamports and milliseconds.
     pub(super) fn to_json(&self) -> Value {
         json!({
             "payments": self.calls,

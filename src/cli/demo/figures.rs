@@ -33,7 +33,7 @@ pub(super) struct Figures {
     /// The ledger's sums when the session was open, and after the last call.
     pub(super) opened: Totals,
     pub(super) paid: Totals,
-    /// The same calls again, settled later.
+    /// Those calls again, settled later.
     pub(super) deferred: Option<DeferredCalls>,
     pub(super) empty: Option<EmptyPayer>,
     /// What the ledger's audit found.
@@ -153,7 +153,7 @@ impl Figures {
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 
-    /// The same for programs: base units, lamports and milliseconds.
+    /// The figures for programs: base units, lamports and milliseconds.
     pub(super) fn to_json(&self) -> Value {
         let [before, after] = &self.standings;
         let [fees, rent, grants] = booked(&before.totals, &after.totals);

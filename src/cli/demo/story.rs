@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cli::{
         error::CliError,
-        output::{note, say},
+        output::{Format, note, say},
     },
     client::LocalKey,
     domain::amount::Amount,
@@ -16,19 +16,19 @@ use crate::{
 };
 use std::{fmt::Display, time::Duration};
 
-/// Where it is told.
+/// What happens in the demo, told to people.
 pub(super) struct Story {
-    aside: bool,
+    format: Format,
 }
 
 impl Story {
-    /// `aside`: on standard error, because standard output is for programs.
-    pub(super) fn new(aside: bool) -> Self {
-        Self { aside }
+    /// With a result in JSON, on standard error: standard output is for programs then.
+    pub(super) const fn new(format: Format) -> Self {
+        Self { format }
     }
 
     fn tell(&self, text: impl Display) -> Result<(), CliError> {
-        if self.aside {
+        if self.format == Format::Json {
             note(&text);
             return Ok(());
         }

@@ -59,7 +59,10 @@ pub(super) fn simulate(network: &Network, mut params: Params) -> Result<Value, R
         Some(wanted) => Some(accounts_after(&view, &tx, &wanted, &simulated, slot)?),
         None => None,
     };
-    let mut result = simulation_result(&view, simulated, config.inner_instructions);
+    let mut result = simulation_result(&view, simulated);
+    if !config.inner_instructions {
+        result.inner_instructions = None;
+    }
     result.accounts = accounts;
     result.replacement_blockhash = replacement;
     json_at(slot, result)
@@ -95,11 +98,7 @@ fn accounts_after(
     wanted.addresses.iter().map(after).collect()
 }
 
-fn simulation_result(
-    view: &View<'_>,
-    simulated: Result<Run, TransactionError>,
-    with_inner_instructions: bool,
-) -> RpcSimulateTransactionResult {
+fn simulation_result(view: &View<'_>, simulated: Result<Run, TransactionError>) -> RpcSimulateTransactionResult {
     let mut result = RpcSimulateTransactionResult {
         err: None,
         logs: Some(vec![]),
@@ -126,7 +125,7 @@ fn simulation_result(
     result.logs = meta.log_messages.into();
     result.units_consumed = meta.compute_units_consumed.into();
     result.return_data = meta.return_data.into();
-    result.inner_instructions = if with_inner_instructions { meta.inner_instructions.into() } else { None };
+    result.inner_instructions = meta.inner_instructions.into();
     result.fee = Some(meta.fee);
     result.pre_balances = Some(meta.pre_balances);
     result.post_balances = Some(meta.post_balances);

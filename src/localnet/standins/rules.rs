@@ -15,7 +15,7 @@ pub enum Delegation {
     Documented,
 }
 
-/// Who may be the payer of `transfer_with_authorization`.
+/// Which key may be the payer of `transfer_with_authorization`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PayerRule {
@@ -24,7 +24,7 @@ pub enum PayerRule {
     /// The source's owner or its delegate.
     #[default]
     OwnerOrDelegate,
-    /// Whoever pays.
+    /// Any key that pays.
     Anyone,
 }
 
@@ -34,7 +34,7 @@ pub enum PayerRule {
 pub struct Rules {
     /// What a delegate may move.
     pub delegation: Delegation,
-    /// Who may pay for `transfer_with_authorization`.
+    /// Which key may pay for `transfer_with_authorization`.
     pub payer_rule: PayerRule,
     /// `transfer_with_authorization` checks the signature and moves nothing, as reported of devnet.
     pub authorization_stub: bool,

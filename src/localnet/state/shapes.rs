@@ -15,7 +15,7 @@ use solana_transaction_status_client_types::{InnerInstructions, TransactionStatu
 use super::StateError;
 use crate::localnet::{blocks::Block, history::Landed};
 
-/// Whatever has a text form.
+/// A value that has a text form.
 mod text {
     use super::{Deserialize, Deserializer, Serializer};
     use std::{fmt::Display, str::FromStr};

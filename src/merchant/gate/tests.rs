@@ -60,7 +60,7 @@ fn a_payment_that_takes_our_offer_is_settled_on_our_own_terms() {
 }
 
 #[test]
-fn r09_the_payer_cannot_name_his_own_price_asset_or_recipient() {
+fn r09_the_payer_cannot_name_a_price_asset_or_recipient() {
     for (member, value) in [
         ("amount", json!("1")),
         ("asset", json!(Pubkey::new_from_array([9; 32]).to_string())),

@@ -44,7 +44,7 @@ pub struct IncoAccount {
     pub owner: Pubkey,
     /// The balance's handle; 0 is "none yet".
     pub amount: u128,
-    /// Who holds a spend approval.
+    /// The holder of a spend approval.
     pub delegate: Option<Pubkey>,
     /// Whether it can be used.
     pub state: AccountState,
@@ -52,7 +52,7 @@ pub struct IncoAccount {
     pub is_native: Option<u64>,
     /// The approved amount's handle. The program neither compares nor lowers it (`spec/inco.md` §4).
     pub delegated_amount: u128,
-    /// Who may close the account beside its owner.
+    /// The key that may close the account beside its owner.
     pub close_authority: Option<Pubkey>,
 }
 
@@ -103,7 +103,7 @@ impl IncoAccount {
 /// A mint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IncoMint {
-    /// Who may mint; none means the supply is fixed.
+    /// The key that may mint; none means the supply is fixed.
     pub mint_authority: Option<Pubkey>,
     /// The supply's handle.
     pub supply: u128,
@@ -111,7 +111,7 @@ pub struct IncoMint {
     pub decimals: u8,
     /// Whether it was initialised.
     pub is_initialized: bool,
-    /// Who may freeze and thaw token accounts.
+    /// The key that may freeze and thaw token accounts.
     pub freeze_authority: Option<Pubkey>,
 }
 

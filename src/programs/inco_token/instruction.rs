@@ -16,7 +16,7 @@ const INPUT_TYPE: u8 = 0;
 pub struct Allowance {
     /// The decrypt allowance account.
     pub account: Pubkey,
-    /// Who may decrypt.
+    /// The key that may decrypt.
     pub holder: Pubkey,
 }
 
@@ -34,7 +34,7 @@ pub struct Transfer {
     pub source: Pubkey,
     /// The token account that is paid.
     pub destination: Pubkey,
-    /// Who signs: the source's owner or delegate. `transfer_with_authorization` calls it the payer.
+    /// The signer: the source's owner or delegate. `transfer_with_authorization` calls it the payer.
     pub authority: Pubkey,
     /// The encrypted amount.
     pub ciphertext: Vec<u8>,

@@ -76,6 +76,55 @@ fn amount(units: u64) -> Amount {
     Amount::new(units).unwrap()
 }
 
+/// What the bench's facilitator is told; quotas are small enough to be reached.
+fn settings(
+    network: Network,
+    programs: Programs,
+    asset: Pubkey,
+    encryption_key: ciphertext::EncryptionKey,
+) -> Settings {
+    Settings {
+        network,
+        programs,
+        asset,
+        decimals: DEMO_DECIMALS,
+        encryption_key,
+        payments: PaymentLimits {
+            max_per_call: amount(MAX_PER_CALL),
+            min_per_call: Amount::ZERO,
+            unverified_exposure: amount(UNITS),
+        },
+        waiting: WaitingSettings::default(),
+        unproven_exposure: amount(UNITS),
+        delegation_lowers: false,
+        max_session_seconds: 30 * 24 * 3_600,
+        max_grant: 3_000_000,
+        sessions_per_user_per_hour: 3,
+        sessions_per_merchant_per_hour: 100,
+        sessions_per_hour: 100,
+        create_recipient: true,
+        sponsor_account_creation: false,
+        cap_check: CapCheckPolicy::Off,
+        cap_check_deadline: Duration::from_secs(2),
+        drain_deadline: Duration::from_secs(10),
+        answer_deadline: Duration::from_secs(30),
+        deferred: DeferredPolicy::default(),
+        reads: ReadPolicy::default(),
+        decrypt_allowance: AllowancePolicy::Never,
+        allowances: AllowanceSettings::default(),
+        dispatch: DispatchSettings::default(),
+        settle_instruction: SettleInstruction::TransferWithAuthorization,
+        compute_unit_margin: 20,
+        max_priority_fee: 50_000,
+        finality_after: Duration::from_millis(200),
+        round: Duration::from_secs(1),
+        max_approve_units: 400_000,
+        low_balance: 10_000_000,
+        budgets: Budgets::default(),
+        funding: FundingSettings::default(),
+    }
+}
+
 impl ApiBench {
     pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
@@ -129,46 +178,7 @@ impl ApiBench {
         let network = Network::local(&localnet.genesis_hash(), &["solana:devnet".to_owned()]);
         let keys =
             Keys { spender: Arc::clone(&signer), fee_payer: Arc::clone(&signer), further_fee_payers: Vec::new() };
-        let settings = Settings {
-            network,
-            programs,
-            asset: faucet.mint(),
-            decimals: DEMO_DECIMALS,
-            encryption_key,
-            payments: PaymentLimits {
-                max_per_call: amount(MAX_PER_CALL),
-                min_per_call: Amount::ZERO,
-                unverified_exposure: amount(UNITS),
-            },
-            waiting: WaitingSettings::default(),
-            unproven_exposure: amount(UNITS),
-            delegation_lowers: false,
-            max_session_seconds: 30 * 24 * 3_600,
-            max_grant: 3_000_000,
-            sessions_per_user_per_hour: 3,
-            sessions_per_merchant_per_hour: 100,
-            sessions_per_hour: 100,
-            create_recipient: true,
-            sponsor_account_creation: false,
-            cap_check: CapCheckPolicy::Off,
-            cap_check_deadline: Duration::from_secs(2),
-            drain_deadline: Duration::from_secs(10),
-            answer_deadline: Duration::from_secs(30),
-            deferred: DeferredPolicy::default(),
-            reads: ReadPolicy::default(),
-            decrypt_allowance: AllowancePolicy::Never,
-            allowances: AllowanceSettings::default(),
-            dispatch: DispatchSettings::default(),
-            settle_instruction: SettleInstruction::TransferWithAuthorization,
-            compute_unit_margin: 20,
-            max_priority_fee: 50_000,
-            finality_after: Duration::from_millis(200),
-            round: Duration::from_secs(1),
-            max_approve_units: 400_000,
-            low_balance: 10_000_000,
-            budgets: Budgets::default(),
-            funding: FundingSettings::default(),
-        };
+        let settings = settings(network, programs, faucet.mint(), encryption_key);
         let asset = settings.asset;
         let spender = signer.pubkey();
         let facilitator = Facilitator::new(ports, keys, settings);

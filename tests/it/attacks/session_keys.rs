@@ -41,27 +41,9 @@ impl Signed<'_> {
     }
 }
 
-/// Guard: `domain::payment::check_authorization`.
-#[tokio::test]
-async fn r12_with_a_session_key_the_bare_id_pays_nothing_and_a_signature_pays_one_thing() {
-    let world = World::start().await;
-    let (payer, merchant, key) = (world.wallet(PURSE).await, world.wallet(0).await, world.stranger());
-    let mut opening = world.opening(&payer, &merchant.key(), 1_000);
-    opening.intent.session_key = Some(key.key());
-    opening.settle_message = true;
-    let (status, answer) = world.post("/sessions", &world.opening_body(&opening).await).await;
-    assert_eq!(status, 201, "{answer:#}");
-    let session = answer["sessionId"].as_str().unwrap().to_owned();
-    let shop = Shop { world, payer, merchant, session };
-    let (world, later) = (&shop.world, shop.world.now() + 600);
-    let signed = Signed { shop: &shop, key, intent: IntentHash::of(&opening.intent.to_bytes()) };
-    let url = "https://api.example/weather";
-    let before = Trace::of(world).await;
-
-    shop.is_refused(10, None, "session_signature_required").await;
-    shop.is_refused(10, Some("nonce-0000-0000-0000"), "session_signature_required").await;
-    let payload = "/paymentPayload/payload";
-    let bends: [(&str, Bend); 6] = [
+/// Each changes one thing that the session key signed.
+fn bends() -> [(&'static str, Bend); 6] {
+    [
         (
             "amount",
             Box::new(|body| {
@@ -92,8 +74,30 @@ async fn r12_with_a_session_key_the_bare_id_pays_nothing_and_a_signature_pays_on
                 authorization.as_object_mut().unwrap().remove("resourceHash");
             }),
         ),
-    ];
-    for (what, bend) in bends {
+    ]
+}
+
+/// Guard: `domain::payment::check_authorization`.
+#[tokio::test]
+async fn r12_with_a_session_key_the_bare_id_pays_nothing_and_a_signature_pays_one_thing() {
+    let world = World::start().await;
+    let (payer, merchant, key) = (world.wallet(PURSE).await, world.wallet(0).await, world.stranger());
+    let mut opening = world.opening(&payer, &merchant.key(), 1_000);
+    opening.intent.session_key = Some(key.key());
+    opening.settle_message = true;
+    let (status, answer) = world.post("/sessions", &world.opening_body(&opening).await).await;
+    assert_eq!(status, 201, "{answer:#}");
+    let session = answer["sessionId"].as_str().unwrap().to_owned();
+    let shop = Shop { world, payer, merchant, session };
+    let (world, later) = (&shop.world, shop.world.now() + 600);
+    let signed = Signed { shop: &shop, key, intent: IntentHash::of(&opening.intent.to_bytes()) };
+    let url = "https://api.example/weather";
+    let before = Trace::of(world).await;
+
+    shop.is_refused(10, None, "session_signature_required").await;
+    shop.is_refused(10, Some("nonce-0000-0000-0000"), "session_signature_required").await;
+    let payload = "/paymentPayload/payload";
+    for (what, bend) in bends() {
         let mut body = signed.body(10, "nonce-0000-0000-0001", later, Some(url));
         bend(&mut body);
         let (_, answer) = world.post("/settle", &body).await;

@@ -93,39 +93,46 @@ async fn parts_may_stand_in_other_instructions_and_every_one_is_checked() {
     assert_eq!(run(&world, &payer, &[two(TEXT - 1), whole(&payer)]).await.0, Some(second));
 }
 
-#[tokio::test]
-async fn what_is_wrong_is_refused_with_the_code_of_what_comes_first() {
-    let world = World::new().await;
-    let payer = world.wallet(1, SOL);
-    let length = whole(&payer).len();
+/// A case: what is wrong, the data, and the code it is refused with.
+type Case = (&'static str, Vec<u8>, u32);
+
+/// Data whose lengths and offsets are wrong.
+fn malformed(payer: &Keypair) -> Vec<Case> {
+    let length = whole(payer).len();
+    vec![
+        ("no data", vec![], INVALID_INSTRUCTION_DATA_SIZE),
+        ("half a header", vec![1], INVALID_INSTRUCTION_DATA_SIZE),
+        ("none to check, yet data", vec![0, 0, 0], INVALID_INSTRUCTION_DATA_SIZE),
+        ("an entry cut short", whole(payer)[..15].to_vec(), INVALID_INSTRUCTION_DATA_SIZE),
+        ("fewer entries than counted", changed(payer, |data| data[0] = 255), INVALID_INSTRUCTION_DATA_SIZE),
+        ("a message cut short", whole(payer)[..length - 1].to_vec(), INVALID_DATA_OFFSETS),
+        ("a signature beyond the end", changed(payer, |data| data[3] = 255), INVALID_DATA_OFFSETS),
+        ("a key beyond the end", changed(payer, |data| data[7] = 255), INVALID_DATA_OFFSETS),
+        ("a message beyond the end", changed(payer, |data| data[11] = 255), INVALID_DATA_OFFSETS),
+    ]
+}
+
+/// Data whose key, signature or message is wrong.
+fn unverifiable(payer: &Keypair) -> Vec<Case> {
     // The y coordinate 2 belongs to no point of the curve.
     let no_point = [&[2][..], &[0; 31]].concat();
     // The neutral element: of order one, and with it any message would verify.
     let neutral = [&[1][..], &[0; 31]].concat();
     // The order of the group, as the scalar of a signature.
     let order = hex::decode("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010").expect("hex");
-    let cases: Vec<(&str, Vec<u8>, u32)> = vec![
-        ("no data", vec![], INVALID_INSTRUCTION_DATA_SIZE),
-        ("half a header", vec![1], INVALID_INSTRUCTION_DATA_SIZE),
-        ("none to check, yet data", vec![0, 0, 0], INVALID_INSTRUCTION_DATA_SIZE),
-        ("an entry cut short", whole(&payer)[..15].to_vec(), INVALID_INSTRUCTION_DATA_SIZE),
-        ("fewer entries than counted", changed(&payer, |data| data[0] = 255), INVALID_INSTRUCTION_DATA_SIZE),
-        ("a message cut short", whole(&payer)[..length - 1].to_vec(), INVALID_DATA_OFFSETS),
-        ("a signature beyond the end", changed(&payer, |data| data[3] = 255), INVALID_DATA_OFFSETS),
-        ("a key beyond the end", changed(&payer, |data| data[7] = 255), INVALID_DATA_OFFSETS),
-        ("a message beyond the end", changed(&payer, |data| data[11] = 255), INVALID_DATA_OFFSETS),
-        ("another message", changed(&payer, |data| data[TEXT] ^= 1), INVALID_SIGNATURE),
-        ("another signature", changed(&payer, |data| data[SIGNATURE + 32] ^= 1), INVALID_SIGNATURE),
-        ("a scalar of too many bits", changed(&payer, |data| data[SIGNATURE + 63] |= 0x80), INVALID_SIGNATURE),
+    vec![
+        ("another message", changed(payer, |data| data[TEXT] ^= 1), INVALID_SIGNATURE),
+        ("another signature", changed(payer, |data| data[SIGNATURE + 32] ^= 1), INVALID_SIGNATURE),
+        ("a scalar of too many bits", changed(payer, |data| data[SIGNATURE + 63] |= 0x80), INVALID_SIGNATURE),
         (
             "a scalar as large as the order",
-            changed(&payer, |data| data[SIGNATURE + 32..TEXT].copy_from_slice(&order)),
+            changed(payer, |data| data[SIGNATURE + 32..TEXT].copy_from_slice(&order)),
             INVALID_SIGNATURE,
         ),
-        ("no point as the key", changed(&payer, |d| d[KEY..SIGNATURE].copy_from_slice(&no_point)), INVALID_PUBLIC_KEY),
+        ("no point as the key", changed(payer, |d| d[KEY..SIGNATURE].copy_from_slice(&no_point)), INVALID_PUBLIC_KEY),
         (
             "a key and a commitment of small order",
-            changed(&payer, |data| {
+            changed(payer, |data| {
                 data[KEY..SIGNATURE].copy_from_slice(&neutral);
                 data[SIGNATURE..TEXT].fill(0);
                 data[SIGNATURE] = 1;
@@ -134,7 +141,7 @@ async fn what_is_wrong_is_refused_with_the_code_of_what_comes_first() {
         ),
         (
             "too many bits before a key that is none",
-            changed(&payer, |data| {
+            changed(payer, |data| {
                 data[SIGNATURE + 63] |= 0x20;
                 data[KEY..SIGNATURE].copy_from_slice(&no_point);
             }),
@@ -142,7 +149,7 @@ async fn what_is_wrong_is_refused_with_the_code_of_what_comes_first() {
         ),
         (
             "a key that is none before a message beyond the end",
-            changed(&payer, |data| {
+            changed(payer, |data| {
                 data[11] = 255;
                 data[KEY..SIGNATURE].copy_from_slice(&no_point);
             }),
@@ -150,13 +157,20 @@ async fn what_is_wrong_is_refused_with_the_code_of_what_comes_first() {
         ),
         (
             "a message beyond the end before a signature that is none",
-            changed(&payer, |data| {
+            changed(payer, |data| {
                 data[11] = 255;
                 data[SIGNATURE] ^= 1;
             }),
             INVALID_DATA_OFFSETS,
         ),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_refused_with_the_code_of_what_comes_first() {
+    let world = World::new().await;
+    let payer = world.wallet(1, SOL);
+    let cases = malformed(&payer).into_iter().chain(unverifiable(&payer));
     for (what, data, code) in cases {
         let refused = TransactionError::InstructionError(0, InstructionError::Custom(code));
         assert_eq!(run(&world, &payer, &[data]).await, (Some(refused), 0, vec![]), "{what}");

@@ -40,7 +40,8 @@ pub(super) fn transfer_with_authorization(host: &mut dyn Host, arguments: &mut A
         host.log("Program log: IncoToken stand-in: authorisation checked, moving nothing as configured");
         return Ok(());
     }
-    if parties.is_circular() { Ok(()) } else { parties.move_amount(host, &amount, by_delegate) }
+    let delegate = by_delegate.then_some(host.rules().delegation);
+    if parties.is_circular() { Ok(()) } else { parties.move_amount(host, &amount, delegate) }
 }
 
 fn authorising_key(host: &dyn Host) -> Outcome<Pubkey> {

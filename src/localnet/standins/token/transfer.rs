@@ -43,7 +43,7 @@ pub(super) fn transfer_checked(host: &mut dyn Host, arguments: &mut Arguments<'_
     parties.settle(host, &amount)
 }
 
-/// Who pays whom, and who says so.
+/// The accounts of a transfer and its authority.
 pub(super) struct Parties {
     pub(super) source: Loaded<IncoAccount>,
     pub(super) destination: Loaded<IncoAccount>,
@@ -74,15 +74,21 @@ impl Parties {
         }
         let by_delegate = self.source.is_delegated_to(&self.spender)?;
         must_have_remaining(host, self.fixed, 4)?;
-        self.move_amount(host, amount, by_delegate)
+        let delegate = by_delegate.then_some(host.rules().delegation);
+        self.move_amount(host, amount, delegate)
     }
 
     /// Moves the amount, or zero when the balance (or, under documented delegation, the delegate's cap) is short.
-    pub(super) fn move_amount(mut self, host: &mut dyn Host, amount: &EncryptedAmount, by_delegate: bool) -> Outcome {
-        let capped = by_delegate.then_some(host.rules().delegation);
+    /// `delegate` is how a delegate's amount is bounded, where a delegate moves it.
+    pub(super) fn move_amount(
+        mut self,
+        host: &mut dyn Host,
+        amount: &EncryptedAmount,
+        delegate: Option<Delegation>,
+    ) -> Outcome {
         let mut lightning = Lightning { host, signer: self.spender };
         let (source, destination) = (&mut self.source.state, &mut self.destination.state);
-        let moved = spendable(&mut lightning, source, amount, capped)?;
+        let moved = spendable(&mut lightning, source, amount, delegate)?;
         source.amount = lightning.sub(source.amount, moved)?;
         destination.amount = lightning.add(destination.amount, moved)?;
         lightning.allow(source.amount, &source.owner, self.fixed)?;
