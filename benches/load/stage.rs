@@ -86,7 +86,7 @@ impl Stage {
         Self::raise_with(latency, Duration::from_millis(400)).await
     }
 
-    /// The same with slots of any length.
+    /// Starts a network with slots of any length.
     pub async fn raise_with(latency: u64, slot: Duration) -> Outcome<Self> {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let desk = directory.path().join("desk");

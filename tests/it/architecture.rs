@@ -1,12 +1,10 @@
-//! The house's rules that no compiler checks: who may import whom, how long a file may be, which names say nothing.
+//! The house's rules that no compiler checks: which module may import which, how long files and functions may be, which
+//! names say nothing, and how comments are written.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+mod lengths;
+mod voice;
 
-/// Refused above this many lines; sibling `tests.rs` files are exempt.
-const LONGEST_FILE: usize = 400;
+use crate::source_files::{self, Source};
 
 /// For each module: what of the crate it may name, and what of the outside it may not. `module::Name` allows that one
 /// name only.
@@ -56,63 +54,22 @@ const LAYERS: [(&str, &[&str], &[&str]); 14] = [
 /// Names that say nothing about what a thing is for.
 const FORBIDDEN: [&str; 7] = ["util", "helper", "manager", "processor", "data", "info", "common"];
 
+/// Words that `docs/GLOSSARY.md` has replaced by standard terms (its column *formerly*): each had several meanings here, or
+/// none that a stranger could guess. Only names are read, not prose, words on the wire, columns or SQL.
+const RETIRED: [&str; 13] = [
+    "lane", "gate", "room", "seat", "errand", "tally", "tallies", "bulk", "grip", "mourn", "bury", "dawdle", "sighting",
+];
+const RETIRED_PHRASES: [&str; 2] = ["take_off", "line_up"];
+/// The one public name that keeps a retired word: "paygate" is the field's own.
+const KEPT: [(&str, &str); 1] = [("src/merchant/", "gate")];
+
 /// What introduces a name of our own.
 const DEFINITIONS: [&str; 8] = ["fn ", "struct ", "enum ", "trait ", "mod ", "type ", "const ", "static "];
 
-struct Source {
-    path: PathBuf,
-    text: String,
-}
-
-impl Source {
-    /// The module of the first level: `chain` for `chain/rpc.rs`, `telemetry` for `telemetry.rs`.
-    fn module(&self) -> String {
-        let first = self.path.components().next().expect("a file has a name");
-        first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
-    }
-
-    fn is_tests(&self) -> bool {
-        let file = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        file == "tests"
-            || file.ends_with("_tests")
-            || self.path.parent().is_some_and(|parent| parent.ends_with("tests"))
-    }
-
-    /// Lines of code, numbered, without comments.
-    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.text.lines().enumerate().map(|(number, line)| {
-            let code = if line.trim_start().starts_with("//") { "" } else { line };
-            (number + 1, code)
-        })
-    }
-
-    /// The text without comments and without what `#[cfg(test)]` leaves out of the product: a test may build a chain
-    /// of real parts.
-    fn product(&self) -> String {
-        let lines: Vec<&str> = self.code().map(|(_, line)| line).collect();
-        let end = lines.iter().position(|line| line.trim() == "#[cfg(test)]").unwrap_or(lines.len());
-        if self.is_tests() { String::new() } else { lines[..end].join("\n") }
-    }
-}
-
 fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    collect(&root, &root, &mut found);
+    let found = source_files::below("src");
     assert!(found.len() > 50, "only {} files found", found.len());
     found
-}
-
-fn collect(root: &Path, directory: &Path, found: &mut Vec<Source>) {
-    for entry in fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            collect(root, &path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).expect("a source file");
-            found.push(Source { path: path.strip_prefix(root).expect("below src").to_owned(), text });
-        }
-    }
 }
 
 /// Every path below `crate::` that a text names, groups unfolded: `crate::{a::B, c}` names `a::B` and `c`.
@@ -218,15 +175,6 @@ fn only_the_command_line_builds_the_world() {
 }
 
 #[test]
-fn no_file_is_longer_than_400_lines() {
-    let long = |source: &Source| source.text.lines().count() > LONGEST_FILE && !source.is_tests();
-    let long: Vec<_> = sources().into_iter().filter(long).map(|source| source.path).collect();
-    assert!(long.is_empty(), "longer than {LONGEST_FILE} lines: {long:?}");
-    let main = sources().into_iter().find(|source| source.path == Path::new("main.rs")).expect("src/main.rs");
-    assert!(main.text.lines().count() < 30);
-}
-
-#[test]
 fn names_say_what_things_are_for() {
     let mut wrong = Vec::new();
     for source in sources() {
@@ -261,13 +209,57 @@ fn defined_name(line: &str) -> Option<&str> {
     Some(&after[..end])
 }
 
+/// A name in lower case, its words separated by underscores.
+fn snake(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 8);
+    let mut before = '_';
+    for c in name.chars() {
+        if c.is_uppercase() && before.is_lowercase() {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+        before = c;
+    }
+    snake
+}
+
+/// The word of a list that a name consists of, or has as one word of several, in the singular or in the plural.
+fn word_among<'a>(name: &str, words: &[&'a str]) -> Option<&'a str> {
+    let snake = snake(name);
+    let is = |part: &str, word: &str| part == word || part.strip_suffix('s').is_some_and(|singular| singular == word);
+    words.iter().copied().find(|word| snake.split('_').any(|part| is(part, word)))
+}
+
 /// Whether a name is a forbidden one, alone or as one word of several.
 fn says_nothing(name: &str) -> bool {
-    let snake: String = name
-        .char_indices()
-        .flat_map(|(at, c)| (at > 0 && c.is_uppercase()).then_some('_').into_iter().chain(c.to_lowercase()))
-        .collect();
-    snake.split('_').any(|word| FORBIDDEN.iter().any(|vague| word.strip_suffix('s').unwrap_or(word) == *vague))
+    word_among(name, &FORBIDDEN).is_some()
+}
+
+/// The retired word in a name of this file.
+fn retired(file: &str, name: &str) -> Option<&'static str> {
+    let snake = snake(name);
+    let phrase = RETIRED_PHRASES.into_iter().find(|phrase| snake.contains(phrase));
+    let word = phrase.or_else(|| word_among(name, &RETIRED))?;
+    let is_kept = KEPT.iter().any(|(folder, kept)| file.starts_with(folder) && *kept == word);
+    (!is_kept).then_some(word)
+}
+
+#[test]
+fn names_use_the_words_of_the_glossary() {
+    let mut wrong = Vec::new();
+    for source in source_files::below("src").into_iter().chain(source_files::below("tests")) {
+        let file = source.to_string();
+        let parts = source.path.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+        let parts: Vec<String> = parts.map(|part| part.trim_end_matches(".rs").to_owned()).collect();
+        let defined = source.code().filter_map(|(number, line)| Some((number, defined_name(line)?)));
+        let names = parts.iter().map(|part| (0, part.as_str())).chain(defined);
+        for (number, name) in names {
+            if let Some(word) = retired(&file, name) {
+                wrong.push(format!("{file}:{number}: {name} (\"{word}\")"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "names with words that docs/GLOSSARY.md retired:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -282,5 +274,16 @@ fn the_reader_of_this_test_reads_what_the_compiler_reads() {
     assert_eq!(defined_name("let x = 1;"), None);
     for (name, vague) in [("SessionManager", true), ("utils", true), ("load_handle", false), ("informed", false)] {
         assert_eq!(says_nothing(name), vague, "{name}");
+    }
+    for (file, name, word) in [
+        ("src/api/mod.rs", "SessionLanes", Some("lane")),
+        ("src/api/mod.rs", "Gate", Some("gate")),
+        ("src/merchant/gate.rs", "Gate", None),
+        ("src/merchant/gate.rs", "seats", Some("seat")),
+        ("tests/it/x.rs", "nothing_takes_off_and_take_off_is_no_word", Some("take_off")),
+        ("src/api/mod.rs", "aggregate_planes", None),
+        ("src/api/mod.rs", "TALLY", Some("tally")),
+    ] {
+        assert_eq!(retired(file, name), word, "{file} {name}");
     }
 }

@@ -58,7 +58,7 @@ impl Shop {
         self.world.payment(&self.session, &self.merchant.key(), amount, nonce)
     }
 
-    /// The same payment by a caller who waits for a few seconds only.
+    /// A payment by a caller who waits for a few seconds only.
     fn hasty_payment(&self, amount: u64, nonce: Option<&str>) -> Value {
         hastily(self.payment(amount, nonce))
     }

@@ -44,7 +44,7 @@ impl Scene {
         self.world.post("/settle", &self.payment(nonce)).await.1
     }
 
-    /// The same payment by a caller who waits for a few seconds only.
+    /// A payment by a caller who waits for a few seconds only.
     async fn settle_hastily(&self, nonce: &str) -> Value {
         self.world.post("/settle", &hastily(self.payment(nonce))).await.1
     }
@@ -56,7 +56,7 @@ impl Scene {
         answer
     }
 
-    /// The same, and from the moment it lands no slot begins by itself: nothing becomes final, and no blockhash dies.
+    /// Pays, and from the moment it lands no slot begins by itself: nothing becomes final, and no blockhash dies.
     async fn pays_and_stands_still(&self, nonce: &str) -> Value {
         self.world.lands_and_stands_still(&self.merchant, self.pays(nonce)).await
     }

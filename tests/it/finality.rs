@@ -120,7 +120,7 @@ async fn what_has_landed_becomes_final_by_few_requests() {
 async fn a_success_that_was_said_is_signed_anew_when_a_fork_took_it_back_for_good() {
     let scene = Scene::set(|_| {}).await;
     let signature = scene.world.lands_and_stands_still(&scene.merchant, scene.pay("a")).await;
-    // The same bytes go nowhere until their blockhash is dead.
+    // Those bytes go nowhere until their blockhash is dead.
     let faults = scene.world.net.faults();
     faults.change(|plan| plan.drop_sends = Odds { next: 0, per_mille: 1_000 });
     scene.fork_away(&signature);

@@ -1,4 +1,4 @@
-//! Whatever is sent, the answer is typed, nothing is charged, and the chain is not asked to move anything.
+//! Every answer to bad input is typed, nothing is charged, and the chain is not asked to move anything.
 
 use super::bench::ApiBench;
 use axum::{body::Body, http::StatusCode};

@@ -128,7 +128,7 @@ fn odd_values() -> Vec<Value> {
     values
 }
 
-/// Whatever stands in whichever member. The session is nobody's, so nothing that happens to be well formed is charged.
+/// Any value in any member. The session is nobody's, so nothing that happens to be well formed is charged.
 #[tokio::test]
 async fn r08_no_member_of_a_payment_can_be_bent_into_a_fault() {
     let shop = Shop::open(Options::default(), 1_000).await;
@@ -147,7 +147,7 @@ async fn r08_no_member_of_a_payment_can_be_bent_into_a_fault() {
     shop.closes().await;
 }
 
-/// The same for an opening; its intent has expired, so nothing that happens to be well formed is opened.
+/// Members of an opening are bent; its intent has expired, so nothing that happens to be well formed is opened.
 #[tokio::test]
 async fn r21_no_member_of_an_opening_can_be_bent_into_a_fault() {
     let world = World::start().await;

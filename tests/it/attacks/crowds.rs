@@ -51,7 +51,7 @@ async fn holds(world: &World, units: u64) {
 
 /// Guards: the seats that `settle` and `repeat` take, and `Waiters::join`. Without them all of these wait for the chain.
 #[tokio::test]
-async fn one_payers_waiting_requests_leave_room_for_everybody_else() {
+async fn one_payers_waiting_requests_leave_permits_for_everybody_else() {
     let shop = Shop::open(Options::settings(crowded), 1_000_000).await;
     let world = &shop.world;
     let (other, merchant) = (world.wallet(PURSE).await, shop.merchant.key());
@@ -96,7 +96,7 @@ async fn one_payers_waiting_requests_leave_room_for_everybody_else() {
     assert_eq!(all.iter().filter(|answer| answer["success"] == json!(true)).count(), 1, "{all:#?}");
     let more: Vec<Value> = more.map(|(_, answer)| answer).collect().await;
     assert!(more.iter().all(|answer| answer["success"] == json!(true)), "{more:#?}");
-    // Whoever was turned away comes back, and was charged nothing.
+    // A caller who was turned away comes back, and was charged nothing.
     let (_, again) = world.post("/settle", &one).await;
     assert_eq!(again["errorReason"], "duplicate_settlement", "{again:#}");
     shop.world.finish().await;

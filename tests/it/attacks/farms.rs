@@ -125,7 +125,7 @@ async fn a04_of_openings_that_come_together_on_one_approve_one_opens() {
     let opened = answers.iter().filter(|(status, _)| *status == 201).count();
     let refused = answers.iter().filter(|(_, answer)| answer["error"] == "approve_used").count();
     assert_eq!((opened, refused), (1, 3), "{answers:#?}");
-    // The same opening, sent twice at once, is one session.
+    // One opening, sent twice at once, is one session.
     let approve = approves(&world, &farmer, 10).await;
     let body = over(&world, &farmer, &merchant.key(), 10, &approve);
     let (one, two) = tokio::join!(world.post("/sessions", &body), world.post("/sessions", &body));

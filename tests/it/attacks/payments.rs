@@ -133,7 +133,7 @@ async fn r13_one_nonce_is_one_charge_and_one_success_however_often_it_is_sent() 
     shop.closes().await;
 }
 
-/// The same through x402's own extension, which names the same thing.
+/// A nonce through x402's own extension for it.
 #[tokio::test]
 async fn r13_a_payment_identifier_is_a_nonce() {
     let shop = Shop::open(Options::default(), 10_000_000).await;

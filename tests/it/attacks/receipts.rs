@@ -43,7 +43,7 @@ async fn pays(shop: &Shop, amount: u64) -> (Signature, Amount) {
 }
 
 #[tokio::test]
-async fn a_merchant_proves_what_he_received_to_the_unit() {
+async fn a_merchant_proves_what_they_received_to_the_unit() {
     let shop = Shop::open(Options::default(), 100_000).await;
     let mut told = HashMap::new();
     for amount in [700, 1, 2_500] {

@@ -57,7 +57,7 @@ async fn pay(world: &World, session: &str, merchant: &Wallet, nonce: &str) -> To
 /// Guards: `judge_settlement` in `record_signed`; without it all of these are paid for. R-02: each of these transfers
 /// moves zero, and costs us a fee all the same.
 #[tokio::test]
-async fn r17_a_penniless_attacker_burns_no_more_than_his_budget() {
+async fn r17_a_penniless_attacker_burns_no_more_than_their_budget() {
     let limit = OPENING + 3_000_000 + 3 * TRANSFER;
     let world = World::with(bounded(Scope::UserHour, Part::Total, limit)).await;
     let (pauper, merchant) = (world.wallet(0).await, world.wallet(0).await);
@@ -164,7 +164,7 @@ async fn an_operator_may_refuse_dust() {
 
 /// Guard: the scope of a merchant's limit.
 #[tokio::test]
-async fn r17_a_merchants_budget_stops_his_payers_and_nobody_elses() {
+async fn r17_a_merchants_budget_stops_their_payers_and_nobody_elses() {
     let world = World::with(bounded(Scope::MerchantHour, Part::Fee, 2 * 10_000 + 2 * TRANSFER)).await;
     let (payer, busy, quiet_one) = (world.wallet(100).await, world.wallet(0).await, world.wallet(0).await);
     let session = world.open(&payer, &busy.key(), 10).await;

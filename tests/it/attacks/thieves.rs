@@ -101,7 +101,7 @@ async fn frozen_accounts_neither_open_nor_pay_nor_cost() {
 
 /// Guard: `check_terms`: a user who pays themselves makes us pay the fees.
 #[tokio::test]
-async fn nobody_pays_himself() {
+async fn nobody_pays_themselves() {
     let world = World::start().await;
     let payer = world.wallet(100).await;
     let before = Trace::of(&world).await;

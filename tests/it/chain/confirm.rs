@@ -313,7 +313,7 @@ async fn failed(scene: &Scene) -> Recorded<Attempt> {
     attempt
 }
 
-/// Whoever waits has to send it again: nobody else does.
+/// The task that waits has to send it again: no other does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_that_a_fork_took_back_is_pending_again_at_once() {
     for (scene, meanwhile) in

@@ -54,7 +54,7 @@ pub(super) fn settings(rpc_url: String, ws_url: Option<String>) -> ChainSettings
     }
 }
 
-/// The same for several endpoints, polling only.
+/// Settings for several endpoints, polling only.
 pub(super) fn several(rpc_urls: &[&str]) -> ChainSettings {
     let endpoints = rpc_urls.iter().map(|url| EndpointUrls { rpc: (*url).to_owned(), websocket: None });
     ChainSettings { endpoints: endpoints.collect(), ..settings(String::new(), None) }
@@ -67,7 +67,7 @@ fn receiver(number: u32) -> Pubkey {
 }
 
 impl Scene {
-    /// The same network behind a second endpoint, with faults of its own; slots move by hand, both push.
+    /// A scene with the network behind a second endpoint, with faults of its own; slots move by hand, both push.
     pub(super) async fn with_second() -> (Self, Endpoint) {
         let (sender, opened) = std::sync::mpsc::channel();
         let scene = Self::start(by_hand(), |net| {

@@ -91,7 +91,7 @@ async fn many_waiters_share_one_socket_and_more_than_it_carries_open_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_socket_has_room_for_is_polled_for() {
+async fn what_no_socket_can_carry_is_polled_for() {
     let push = PushPolicy { per_socket: 2, sockets: 1, ..PushPolicy::default() };
     let scene = Scene::start(by_hand(), |net| {
         let mut settings = settings(net.rpc_url(), Some(net.ws_url()));

@@ -55,7 +55,7 @@ async fn what_a_fork_took_back_is_told_apart_from_what_a_lagging_node_does_not_k
     scene.net.network().fork_away(&attempt.get().signature).unwrap();
     scene.net.tick_slots(3);
     assert_eq!(scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap(), [Observation::Pending]);
-    // The same bytes land again.
+    // Those bytes land again.
     scene.chain.send(&attempt).await.unwrap();
     scene.net.tick_slots(2);
     assert!(landed(&scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap()[0], false));

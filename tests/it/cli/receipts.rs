@@ -1,4 +1,4 @@
-//! `sotto receipts`: a merchant holds what he was told against what his wallet received.
+//! `sotto receipts`: a merchant holds what they were told against what their wallet received.
 
 use super::{Running, directory, json, sotto, stderr, stdout};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ impl Shop {
 }
 
 #[test]
-fn a_merchant_proves_what_he_was_told_and_finds_what_he_was_not_paid() {
+fn a_merchant_proves_what_they_were_told_and_finds_what_they_were_not_paid() {
     let (_outer, here) = directory();
     let shop = Shop::open(&here);
     let (route, spender) = (shop.told("paidRoute"), shop.told("spender"));

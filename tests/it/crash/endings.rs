@@ -77,7 +77,7 @@ impl Story {
         Self { payer, merchants, expires_at, proof, ledger }
     }
 
-    /// The same intent in every life.
+    /// The intent of every life.
     fn opening(&self, world: &World, number: usize, approved: u64) -> Opening {
         let merchant = &self.merchants[usize::from(number > 1)];
         let mut opening = world.opening(&self.payer, &merchant.key(), 10_000);

@@ -64,7 +64,7 @@ impl Fate {
         self.lose_answers_of("landed", landings);
     }
 
-    /// The same for so many events of this kind.
+    /// The next `events` of this kind are recorded, and the answers lost.
     pub fn lose_answers_of(&self, word: &'static str, events: u64) {
         *self.untold.lock().unwrap() = (word, events);
     }
@@ -144,7 +144,7 @@ impl Fate {
         self.step_named(&[name], call).await
     }
 
-    /// The same for a call with more than one name.
+    /// Like [`Self::step`], for a call with more than one name.
     pub async fn step_named<T>(&self, names: &[&'static str], call: impl Future<Output = T>) -> T {
         let is_last = self.count(names);
         let dies = self.doomed.fetch_or(is_last, Ordering::SeqCst) || is_last;

@@ -150,7 +150,7 @@ async fn what_came_back_from_a_settlement_whose_end_was_not_told_is_tried_again(
 
 /// Guard: `turn` is awaited by the caller, and by no other task in the caller's place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payment_whose_caller_hung_up_before_his_turn_is_not_made() {
+async fn a_payment_whose_caller_hung_up_before_its_turn_is_not_made() {
     let life = Life::begin("before-its-turn").await;
     life.world.stands_still();
     let opening = life.world.opening(&life.scene.payer, &life.scene.merchant.key(), 5_000);
@@ -169,7 +169,7 @@ async fn a_payment_whose_caller_hung_up_before_his_turn_is_not_made() {
     life.ends(1).await;
 }
 
-/// Guard: `TakenOver`. Whoever took a pending payment over and hung up leaves it to the next who asks.
+/// Guard: `TakenOver`. A caller who took a pending payment over and hung up leaves it to the next who asks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_without_a_nonce_outlives_the_caller_who_took_it_over() {
     let life = Life::begin("hung-up-again").await;

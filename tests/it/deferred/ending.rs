@@ -174,7 +174,7 @@ async fn what_became_of_a_payment_can_be_asked_later() {
     let id = answer["extensions"]["session"]["payment"].as_str().unwrap().to_owned();
     let path = format!("/payments/{id}");
 
-    // Whoever was told the id, as the merchant was, learns what became of it but no amount.
+    // A caller that was told the id, as the merchant was, learns what became of it but no amount.
     let (status, seen) = tab.world.get(&format!("/sessions/{}{path}", tab.session)).await;
     assert_eq!((status, &seen["state"], &seen["transaction"]), (200, &json!("held"), &json!("")), "{seen:#}");
     assert!(seen.get("amount").is_none() && seen.get("nonce").is_none(), "{seen:#}");

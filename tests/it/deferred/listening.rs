@@ -91,7 +91,7 @@ async fn a_listener_is_told_what_happens_as_it_happens() {
 }
 
 #[tokio::test]
-async fn who_comes_back_goes_on_where_he_was_even_after_a_restart() {
+async fn a_listener_who_comes_back_goes_on_where_they_were_even_after_a_restart() {
     let mut tab = Tab::open(patient(|policy| policy.count = 1)).await;
     tab.holds(PRICE, "one").await;
     tab.settles_down_to(0).await;
@@ -172,13 +172,13 @@ async fn too_many_listeners_are_told_so() {
 }
 
 #[tokio::test]
-async fn too_many_listeners_of_one_user_are_told_so_while_there_is_room_for_others() {
+async fn too_many_listeners_of_one_user_are_told_so_while_others_may_listen() {
     let tab = Tab::open(Options::settings(|settings| settings.reads.streams_per_user = 2)).await;
     is_turned_away_until_somebody_leaves(tab).await;
 }
 
 #[tokio::test]
-async fn too_many_listeners_from_one_address_are_told_so_while_there_is_room_for_others() {
+async fn too_many_listeners_from_one_address_are_told_so_while_others_may_listen() {
     let tab = Tab::open(Options::settings(|settings| settings.reads.streams_per_ip = 2)).await;
     is_turned_away_until_somebody_leaves(tab).await;
 }

@@ -37,7 +37,7 @@ async fn a_stranger_who_changes_a_handle_first_costs_a_fee_and_no_payment() {
 /// The payer spends the balance elsewhere between simulation and landing: the transfer moves what is there, which is
 /// nothing. That a settlement is no proof of payment is why funding proofs exist; the books say "captured" until then.
 #[tokio::test]
-async fn an_owner_who_empties_his_account_first_is_the_case_that_funding_proofs_are_for() {
+async fn an_owner_who_empties_the_account_first_is_the_case_that_funding_proofs_are_for() {
     let scene = Scene::set(without_allowances()).await;
     let elsewhere = scene.world.wallet(0).await;
     let theirs = scene.world.transfer_by_owner(&scene.payer, &elsewhere.key(), super::PURSE);
@@ -51,7 +51,7 @@ async fn an_owner_who_empties_his_account_first_is_the_case_that_funding_proofs_
 }
 
 #[tokio::test]
-async fn a_burn_by_the_owner_is_his_own_affair() {
+async fn a_burn_by_the_owner_is_their_own_affair() {
     let scene = Scene::set(without_allowances()).await;
     scene.world.lands(scene.world.burn_by_owner(&scene.payer, 400));
     scene.world.confirmed().await;

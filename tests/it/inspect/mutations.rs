@@ -127,7 +127,7 @@ proptest! {
         }
     }
 
-    /// Whatever arrives, the answer is typed.
+    /// Every answer is typed.
     #[test]
     fn no_bytes_and_no_text_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..1_300), text: String) {
         let scene = Scene::new();

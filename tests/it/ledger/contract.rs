@@ -66,7 +66,7 @@ macro_rules! on {
                 a_told_payment_that_a_fork_undid_is_a_promise_too,
                 what_waits_by_promise_is_told_by_session,
                 a_session_promises_up_to_its_limit,
-                a_merchants_sessions_share_his_limit,
+                a_merchants_sessions_share_one_limit,
                 a_promise_is_given_up_by_attempts_or_age_and_its_loss_is_booked,
                 a_promise_is_not_given_up_for_what_passes_by_itself,
                 a_promise_our_own_purse_delayed_is_tried_once_more_before_it_is_lost,
@@ -115,7 +115,7 @@ macro_rules! on {
             }
             funding {
                 a_proof_comes_back_as_it_was_written,
-                everything_a_user_holds_is_claimed_from_his_balance,
+                everything_a_user_holds_is_claimed_from_one_balance,
                 a_capture_after_the_proof_stays_claimed,
                 a_transfer_in_flight_counts_by_the_slot_it_lands_in,
                 what_landed_before_the_proof_was_written_counts_by_its_slot_too,

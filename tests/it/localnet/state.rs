@@ -26,7 +26,7 @@ async fn world(file: &Path) -> World {
     World::with(|config| (config.state, config.seed) = (Some(file.to_owned()), seed)).await
 }
 
-/// Whatever a client can ask about a transaction and an address.
+/// Everything that a client can ask about a transaction and an address.
 async fn answers(world: &World, signature: &str) -> Vec<Value> {
     let confirmed = json!({ "commitment": "confirmed", "maxSupportedTransactionVersion": 0 });
     let mut answers = Vec::new();

@@ -62,7 +62,7 @@ impl Desk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payer_opens_pays_and_reads_his_balance_from_the_command_line() {
+async fn a_payer_opens_pays_and_reads_a_balance_from_the_command_line() {
     let world = World::start().await;
     let (payer, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
     let shop = Shop::start(&world, &merchant.key()).await;
@@ -174,7 +174,7 @@ async fn a_session_is_proved_followed_and_closed_from_the_command_line() {
 
 /// A receipt that moved money, and one that only said so.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_merchant_proves_his_receipts_from_the_command_line() {
+async fn a_merchant_proves_receipts_from_the_command_line() {
     let world = World::start().await;
     let (payer, pauper, merchant) = (world.wallet(5_000).await, world.wallet(0).await, world.wallet(0).await);
     // The payer's wallet is the one on this desk.

@@ -310,7 +310,7 @@ async fn a_watched_balance_is_told_again_when_it_changes() {
 
 /// Guard: the re-proof in `Payer::fetch`. A proof that the payer's own debit made void is replaced by the payer.
 #[tokio::test]
-async fn a_payer_whose_own_debit_voided_his_proof_proves_again_by_himself() {
+async fn a_payer_whose_own_debit_voided_a_proof_proves_again() {
     let world = World::with(Options::settings(|settings| {
         settings.funding.policy = FundingPolicy::Required;
         settings.funding.interval = Duration::from_millis(150);

@@ -98,7 +98,7 @@ async fn contradictory_options_are_refused_before_anybody_is_asked() {
 }
 
 #[tokio::test]
-async fn the_facilitator_may_not_be_the_payer_himself() {
+async fn the_facilitator_may_not_be_the_payer() {
     let facilitator = StandIn::answering(vec![json(200, &supported(1))]).await;
     let mut settings = Settings::devnet(&facilitator.url, FacilitatorPin::one_key(key(2)), key(3)).unwrap();
     settings.trust = Trust::OnFirstUse;

@@ -107,7 +107,7 @@ impl World {
         self.opening_body_with(opening, &approve)
     }
 
-    /// The same around another transaction.
+    /// Like [`Self::opening_body`], around another transaction.
     #[expect(clippy::unused_self, reason = "beside its siblings")]
     pub fn opening_body_with(&self, opening: &Opening, approve: &VersionedTransaction) -> Value {
         let intent = &opening.intent;
@@ -132,7 +132,7 @@ impl World {
         body
     }
 
-    /// The same around an approve that is said to be on chain.
+    /// Like [`Self::opening_body`], around an approve that is said to be on chain.
     pub fn opening_body_landed(&self, opening: &Opening, approve: &Signature) -> Value {
         let mut body = self.opening_body_with(opening, &VersionedTransaction::default());
         body.as_object_mut().unwrap().remove("approveTxBase64");

@@ -47,7 +47,7 @@ fn in_flight_of(signed: Signed) -> Settlement {
 }
 
 /// How much more a subject may cost, by asking.
-async fn room(ledger: &dyn Ledger, session: &Session) -> u64 {
+async fn headroom(ledger: &dyn Ledger, session: &Session) -> u64 {
     let fits = async |fee| {
         let cost = Cost { fee, ..Cost::default() };
         ledger.over_budget(&BudgetSubject::of(session), cost, NOW).await.expect("answers").is_none()
@@ -68,17 +68,17 @@ pub(crate) async fn a_signed_attempt_counts_until_it_is_proved_dead(ledger: &dyn
     for (number, session) in [one, two, three, four] {
         flying.push(in_flight_of(sign(ledger, session, number).await));
     }
-    assert_eq!(room(ledger, &session).await, 6 * TOTAL, "in flight counts in full");
+    assert_eq!(headroom(ledger, &session).await, 6 * TOTAL, "in flight counts in full");
     recorded(ledger, &flying[0], absent()).await;
-    assert_eq!(room(ledger, &session).await, 7 * TOTAL, "proved dead no longer counts");
+    assert_eq!(headroom(ledger, &session).await, 7 * TOTAL, "proved dead no longer counts");
     recorded(ledger, &flying[1], landed()).await;
-    assert_eq!(room(ledger, &session).await, 7 * TOTAL, "landed goes on counting");
+    assert_eq!(headroom(ledger, &session).await, 7 * TOTAL, "landed goes on counting");
     recorded(ledger, &flying[2], refused()).await;
     recorded(ledger, &flying[3], failed()).await;
-    assert_eq!(room(ledger, &session).await, 9 * TOTAL - 2 * COST.fee, "an error costs the fee alone");
+    assert_eq!(headroom(ledger, &session).await, 9 * TOTAL - 2 * COST.fee, "an error costs the fee alone");
     let again = signed(ledger, &ledger.load_work(flying[0].id).await.expect("reads").settlement, 5).await.0;
     recorded(ledger, &again, landed()).await;
-    assert_eq!(room(ledger, &session).await, 8 * TOTAL - 2 * COST.fee);
+    assert_eq!(headroom(ledger, &session).await, 8 * TOTAL - 2 * COST.fee);
 }
 
 pub(crate) async fn what_a_budget_refuses_leaves_no_trace_and_may_be_signed_later(ledger: &dyn Ledger) {
@@ -114,7 +114,7 @@ pub(crate) async fn drivers_that_sign_together_never_pass_a_limit_together(ledge
     let answers = futures_util::future::join_all(signing).await;
     let recorded = answers.into_iter().filter_map(|answer| answer.expect("answers").recorded()).count();
     assert_eq!(recorded, FIT);
-    assert_eq!(room(ledger, &session).await, 0);
+    assert_eq!(headroom(ledger, &session).await, 0);
 }
 
 pub(crate) async fn each_scope_counts_its_own(ledger: &dyn Ledger) {
@@ -187,10 +187,10 @@ pub(crate) async fn a_landing_that_is_taken_back_counts_in_full_again(ledger: &d
     limit(ledger, Scope::Hour, Part::Total, 10 * TOTAL).await;
     let landing = recorded(ledger, &in_flight_of(sign(ledger, &session, 1).await), landed()).await;
     let back = recorded(ledger, &landing, Event::TakenBack).await;
-    assert_eq!(room(ledger, &session).await, 9 * TOTAL);
+    assert_eq!(headroom(ledger, &session).await, 9 * TOTAL);
     assert_eq!(ledger.totals(None).await.expect("adds up").fees, 0, "nothing is spent for now");
     recorded(ledger, &back, absent()).await;
-    assert_eq!(room(ledger, &session).await, 10 * TOTAL);
+    assert_eq!(headroom(ledger, &session).await, 10 * TOTAL);
 }
 
 pub(crate) async fn a_rent_that_is_an_upper_bound_is_corrected_once(ledger: &dyn Ledger) {

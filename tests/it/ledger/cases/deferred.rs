@@ -178,7 +178,7 @@ pub(crate) async fn a_session_promises_up_to_its_limit(ledger: &dyn Ledger) {
     assert!(!held(ledger, &new(6, 1)).await.deferred, "and what a fork takes back takes it away");
 }
 
-pub(crate) async fn a_merchants_sessions_share_his_limit(ledger: &dyn Ledger) {
+pub(crate) async fn a_merchants_sessions_share_one_limit(ledger: &dyn Ledger) {
     let mut sessions = Vec::new();
     for number in 1..=2 {
         let new = session_with(number, |s| s.intent.recipient = session(1).intent.recipient);

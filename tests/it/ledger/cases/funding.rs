@@ -87,7 +87,7 @@ pub(crate) async fn a_proof_comes_back_as_it_was_written(ledger: &dyn Ledger) {
     assert_eq!(ledger.source(&key(99, 9), &session.intent.asset).await.ok(), Some(None));
 }
 
-pub(crate) async fn everything_a_user_holds_is_claimed_from_his_balance(ledger: &dyn Ledger) {
+pub(crate) async fn everything_a_user_holds_is_claimed_from_one_balance(ledger: &dyn Ledger) {
     let first = opened(ledger, 1).await;
     held(ledger, &payment(first.id, 1, 30)).await;
     proves(ledger, &first, 100, 300).await;

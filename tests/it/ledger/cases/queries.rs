@@ -55,8 +55,7 @@ pub(crate) async fn sessions_with_waiting_holds_are_told_oldest_first(ledger: &d
     assert_eq!(ledger.waiting_sessions().await.ok(), Some(vec![one.id, two.id]));
 }
 
-/// Whatever became of it before, an account is created for a recipient once; only a creation that came to nothing is
-/// followed by another.
+/// An account is created for a recipient once; only a creation that came to nothing is followed by another.
 pub(crate) async fn a_recipients_account_is_created_once(ledger: &dyn Ledger) {
     let (one, two) = (opened(ledger, 1).await, opened(ledger, 2).await);
     let same = session_with(3, |s| s.intent.recipient = one.intent.recipient);

@@ -1,0 +1,109 @@
+//! The documents are held to the code: routes to their table, and every file that a page names to the tree.
+
+use crate::source_files;
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// Pages whose paths in backticks must exist.
+const PAGES: [&str; 5] = ["README.md", "CONTRIBUTING.md", "docs/API.md", "docs/GLOSSARY.md", "docs/LOGGING.md"];
+/// Folders that a path in backticks begins with.
+const FOLDERS: [&str; 7] = ["src/", "tests/", "benches/", "docs/", "deploy/", "migrations/", ".ci/"];
+
+fn read(page: &str) -> String {
+    fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Everything in backticks, where no fence of code begins.
+fn quoted(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| !line.starts_with("```")).flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
+}
+
+/// One row of the table of routes.
+struct Row {
+    method: String,
+    path: String,
+    handler: String,
+    use_case: String,
+    tests: Vec<String>,
+}
+
+fn rows() -> Vec<Row> {
+    let page = read("docs/API.md");
+    let is_row = |line: &&str| line.starts_with("| `GET /") || line.starts_with("| `POST /");
+    let row = |line: &str| {
+        let mut cells = line.trim_matches('|').split('|').map(quoted);
+        let mut one =
+            || cells.next().and_then(|cell| cell.first().map(ToString::to_string)).expect("a cell in backticks");
+        let (route, handler, use_case) = (one(), one(), one());
+        let (method, path) = route.split_once(' ').expect("a method and a path");
+        let tests = cells.next().expect("a cell of tests").into_iter().map(ToOwned::to_owned).collect();
+        Row { method: method.to_owned(), path: path.to_owned(), handler, use_case, tests }
+    };
+    page.lines().filter(is_row).map(row).collect()
+}
+
+#[test]
+fn every_route_is_in_the_table_and_no_other() {
+    let table: Vec<_> = rows().into_iter().map(|row| (row.method, row.path)).collect();
+    let served = sotto::api::served().into_iter().map(|(method, path)| (method.to_owned(), path.to_owned()));
+    assert_eq!(table, served.collect::<Vec<_>>(), "in the order of `routes()`");
+}
+
+#[test]
+fn every_row_of_the_table_leads_to_code_and_tests() {
+    let (src, tests) = (source_files::below("src"), source_files::below("tests"));
+    for row in rows() {
+        let handler = src.iter().find(|source| source.to_string() == row.handler);
+        let handler = handler.unwrap_or_else(|| panic!("{} does not exist", row.handler));
+        assert!(
+            handler.text.contains(&format!("`{} {}`", row.method, row.path)),
+            "{} says what it serves",
+            row.handler
+        );
+        let method = format!("pub async fn {}(", row.use_case);
+        let plain = format!("pub fn {}(", row.use_case);
+        let defines = |source: &&source_files::Source| {
+            source.module() == "facilitator" && (source.text.contains(&method) || source.text.contains(&plain))
+        };
+        assert!(src.iter().any(|source| defines(&source)), "no use case {} of {}", row.use_case, row.path);
+        assert!(row.tests.len() >= 2, "{} has fewer than two tests in the table", row.path);
+        for test in &row.tests {
+            let (module, name) = test.rsplit_once("::").expect("a test has a module");
+            // A file that was split keeps its tests below a folder of its name.
+            let place = format!("tests/it/{}", module.replace("::", "/"));
+            let call = format!("fn {name}(");
+            let is_there = |source: &source_files::Source| {
+                let file = source.to_string();
+                let is_below = file == format!("{place}.rs") || file.starts_with(&format!("{place}/"));
+                is_below && source.text.contains(&call)
+            };
+            assert!(tests.iter().any(is_there), "no test {test}");
+        }
+    }
+}
+
+#[test]
+fn every_file_that_a_page_names_exists() {
+    let mut missing = BTreeSet::new();
+    for page in PAGES {
+        let text = read(page);
+        for name in quoted(&text) {
+            let is_path = FOLDERS.iter().any(|folder| name.starts_with(folder)) && !name.contains([' ', '<', '*']);
+            if is_path && !root().join(name).exists() {
+                missing.insert(format!("{page}: {name}"));
+            }
+        }
+        for (at, _) in text.match_indices("](") {
+            let link = text[at + 2..].split(')').next().unwrap_or_default();
+            let file = link.split('#').next().unwrap_or_default();
+            let folder = root().join(page).parent().expect("a page is in a folder").to_owned();
+            if !link.starts_with("http") && !file.is_empty() && !folder.join(file).exists() {
+                missing.insert(format!("{page}: {link}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
