@@ -1,4 +1,4 @@
-//! The house's rules that no compiler checks: which module may import which, how long files and functions may be, which
+//! The rules of the code base that no compiler checks: which module may import which, how long files and functions may be, which
 //! names say nothing, and how comments are written.
 
 mod lengths;
@@ -147,7 +147,7 @@ fn modules_import_only_what_their_layer_may() {
             }
         }
     }
-    assert!(wrong.is_empty(), "imports that the layering of the house refuses:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "imports that the layering refuses:\n{}", wrong.join("\n"));
 }
 
 #[test]

@@ -83,7 +83,7 @@ async fn a_caller_who_never_reads_the_answer_is_hung_up_on() {
         ..ServerSettings::default()
     };
     let served = Served::with(server, |_| {}).await;
-    let mut deaf = served.connect().await;
+    let mut unread = served.connect().await;
     let many = b"GET /supported HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
     let asks = async { while deaf.write_all(&many).await.is_ok() {} };
     tokio::time::timeout(PATIENCE, asks).await.expect("the connection was closed");
