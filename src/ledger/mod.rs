@@ -8,6 +8,7 @@
 mod open;
 mod outcomes;
 mod rows;
+mod rules;
 mod sqlite;
 
 pub use open::{OpenLedgerError, import, look_at_spending, open};

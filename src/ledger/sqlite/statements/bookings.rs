@@ -14,32 +14,11 @@ use crate::{
     ledger::{
         LedgerError, Recorded,
         rows::{column, count, key},
+        rules::record::{Booking, Entry},
     },
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use solana_signature::Signature;
-
-/// What a booking is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::ledger) enum Booking {
-    /// The outcome is open: it counts with its full cost.
-    Reserved,
-    /// It landed and spent this.
-    Spent,
-    /// It never landed and never will.
-    Void,
-}
-
-impl Booking {
-    /// The word in the ledger.
-    pub(in crate::ledger) const fn word(self) -> &'static str {
-        match self {
-            Self::Reserved => "reserved",
-            Self::Spent => "spent",
-            Self::Void => "void",
-        }
-    }
-}
 
 /// The subject of a settlement's session; none without one.
 pub(in crate::ledger) fn subject(conn: &Connection, session: Option<SessionId>) -> Outcome<Option<BudgetSubject>> {
@@ -96,13 +75,8 @@ pub(in crate::ledger) fn reserve(
 }
 
 /// What became of a booked attempt of this purpose. One that a fork takes back counts as if it had never landed.
-pub(in crate::ledger) fn book(
-    conn: &Connection,
-    purpose: Purpose,
-    signature: &Signature,
-    as_what: Booking,
-    cost: Cost,
-) -> Outcome<()> {
+pub(in crate::ledger) fn book(conn: &Connection, purpose: Purpose, entry: &Entry) -> Outcome<()> {
+    let Entry { signature, booking, cost, .. } = entry;
     let changed = conn
         .prepare_cached(
             "UPDATE sponsored_lamports SET state = ?2, fee = ?3, rent = ?4, lamports_granted = ?5, rent_known = ?6 \
@@ -110,11 +84,11 @@ pub(in crate::ledger) fn book(
         )?
         .execute(params![
             signature.as_ref(),
-            as_what.word(),
+            booking.word(),
             column("fee", cost.fee)?,
             column("rent", cost.rent)?,
             column("lamports_granted", cost.grant)?,
-            !is_upper_bound(purpose, cost),
+            !is_upper_bound(purpose, *cost),
         ])?;
     if changed == 1 { Ok(()) } else { Err(missing("booking")) }
 }

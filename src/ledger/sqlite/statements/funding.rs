@@ -8,10 +8,8 @@ use crate::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
-        funding::{Bound, Examined, Funding, Look, Lost, NewBound, Source},
-        hold::NewHold,
-        reason::PayReason,
-        session::{Session, SessionId},
+        funding::{Bound, Examined, Look, Lost, NewBound, Source},
+        session::SessionId,
         settlement::Settlement,
     },
     ledger::{LedgerError, Proved, rows::column},
@@ -23,26 +21,6 @@ use solana_signature::Signature;
 /// What is known of an account, if anything is.
 pub(in crate::ledger) fn source(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<Option<Source>> {
     Ok(select::sources(conn, "WHERE user = ?1 AND asset = ?2", [user.to_bytes(), asset.to_bytes()])?.pop())
-}
-
-/// The level at which a payment would be held, or why it may not be.
-///
-/// While something that was accepted as proven has not been captured, nothing else may pass the bound, whoever asks for
-/// less: it could land first, and what was promised would move zero.
-pub(in crate::ledger) fn admit(
-    conn: &Connection,
-    new: &NewHold,
-    session: &Session,
-) -> Outcome<Result<Funding, PayReason>> {
-    let (user, asset) = (session.user(), &session.intent.asset);
-    let source = source(conn, user, asset)?.unwrap_or_else(|| Source::unknown(*user, *asset));
-    if source.frozen {
-        return Ok(Err(PayReason::SourceFrozen));
-    }
-    if source.is_passed_by(new.amount) && is_relied_upon(conn, user, asset)? {
-        return Ok(Err(PayReason::InsufficientFunds));
-    }
-    Ok(new.funding.admit(source.level(session.cap_check, new.amount, new.now, &new.funding)))
 }
 
 /// Writes a checked proof, unless what is known was seen later: a node that lags must not bring back a balance that
@@ -223,7 +201,7 @@ const PLANNED_PROVEN: &str = "funding = 'proven' AND state = 'planned' AND settl
      WHERE x.user = ?1 AND x.asset = ?2 AND t.held > 0 AND s.state IN ('reserved', 'in_flight'))";
 
 /// Whether a payment that was accepted as proven has not been captured yet.
-fn is_relied_upon(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<bool> {
+pub(super) fn is_relied_upon(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<bool> {
     for of in [WAITING_PROVEN, PLANNED_PROVEN] {
         let mut found = conn.prepare_cached(&format!("SELECT 1 FROM holds WHERE {of} LIMIT 1"))?;
         if found.exists([user.to_bytes(), asset.to_bytes()])? {

@@ -1,16 +1,24 @@
 //! Accepting payments, answering them once, and ending the wait for them.
 
-use crate::ledger::sqlite::statements::{Outcome, deferred, funding, missing, plain_hold, select, sessions};
+use crate::ledger::sqlite::statements::{Outcome, funding, missing, plain_hold, select, sessions, sums};
 use crate::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
-        funding::Funding,
+        funding::{Funding, Source},
         hold::{Hold, HoldId, HoldState, NewHold},
         reason::PayReason,
-        session::{Session, SessionId},
+        session::SessionId,
     },
-    ledger::{Deadline, Held, LedgerError, rows::column},
+    ledger::{
+        Deadline, Held, LedgerError,
+        rows::column,
+        rules::{
+            SumsChange,
+            accept::{self, Accepted},
+            promise::{self, WaitEnd},
+        },
+    },
 };
 use rusqlite::{Connection, params};
 
@@ -20,8 +28,13 @@ pub(in crate::ledger) fn hold(conn: &Connection, new: &NewHold) -> Outcome<Held>
     if let Some(hold) = plain_hold::write(conn, new)? {
         return Ok(Held::New(hold));
     }
+    hold_by_rule(conn, new)
+}
+
+/// Like [`hold`], without the shorter way of a plain one.
+pub(super) fn hold_by_rule(conn: &Connection, new: &NewHold) -> Outcome<Held> {
     let earlier = match &new.nonce {
-        Some(nonce) => same_nonce(conn, new, nonce)?,
+        Some(nonce) => find_payment(conn, new.session, nonce)?.map(|earlier| accept::repeat(new, earlier)),
         None => take_over(conn, new)?,
     };
     if let Some(earlier) = earlier {
@@ -30,15 +43,13 @@ pub(in crate::ledger) fn hold(conn: &Connection, new: &NewHold) -> Outcome<Held>
     let Some(session) = select::session(conn, new.session)? else {
         return Ok(Held::Refused(PayReason::SessionNotFound));
     };
-    if new.amount == Amount::ZERO {
-        return Ok(Held::Refused(PayReason::InvalidAmount));
-    }
-    match session.may_hold(new.amount, new.now, new.unverified_exposure) {
-        Ok(()) => {}
-        Err(reason) => return Ok(Held::Refused(reason)),
-    }
-    match funding::admit(conn, new, &session)? {
-        Ok(funding) => write(conn, new, &session, funding).map(Held::New),
+    let (user, asset) = (session.user(), &session.intent.asset);
+    let source = funding::source(conn, user, asset)?.unwrap_or_else(|| Source::unknown(*user, *asset));
+    let is_relied_upon = accept::asks_for_reliance(new, &source) && funding::is_relied_upon(conn, user, asset)?;
+    let promised = if new.deferred.is_some() { sums::promised(conn, &session)? } else { promise::Held::default() };
+    let rows = accept::Rows { session: &session, source, is_relied_upon, promised };
+    match accept::accept(new, &rows) {
+        Ok(accepted) => write(conn, new, &accepted).map(Held::New),
         Err(reason) => Ok(Held::Refused(reason)),
     }
 }
@@ -47,11 +58,6 @@ pub(in crate::ledger) fn hold(conn: &Connection, new: &NewHold) -> Outcome<Held>
 pub(in crate::ledger) fn find_payment(conn: &Connection, session: SessionId, nonce: &str) -> Outcome<Option<Hold>> {
     let found = select::holds(conn, "WHERE h.session = ?1 AND h.nonce = ?2", params![session.to_bytes(), nonce])?;
     Ok(found.into_iter().next())
-}
-
-fn same_nonce(conn: &Connection, new: &NewHold, nonce: &str) -> Outcome<Option<Held>> {
-    let earlier = find_payment(conn, new.session, nonce)?;
-    Ok(earlier.map(|hold| if hold.content == new.content { Held::Repeat(hold) } else { Held::NonceConflict }))
 }
 
 /// A caller without a nonce who was answered `settlement_pending` asks again: the oldest such payment becomes his, and
@@ -71,19 +77,12 @@ fn take_over(conn: &Connection, new: &NewHold) -> Outcome<Option<Held>> {
     Ok(Some(Held::Repeat(hold)))
 }
 
-fn write(conn: &Connection, new: &NewHold, session: &Session, funding: Funding) -> Outcome<Hold> {
-    let overflow = || LedgerError::Inconsistent("a hold within the cap does not fit the cap".to_owned());
-    let spent_after = session.spent().checked_add(new.amount).ok_or_else(overflow)?;
-    let remaining_after = session.intent.cap.checked_sub(spent_after).ok_or_else(overflow)?;
-    let promised = match new.deferred {
-        Some(limits) => deferred::promise(conn, session, new.amount, limits)?,
-        None => false,
-    };
-    if !promised {
-        change_held(conn, new.session, i64::from(new.amount))?;
-    }
+fn write(conn: &Connection, new: &NewHold, accepted: &Accepted) -> Outcome<Hold> {
+    let Accepted { spent_after, remaining_after, promised, funding, sums } = *accepted;
     let used = || LedgerError::Inconsistent("a hold's id is used already".to_owned());
-    Ok(insert(conn, new, [spent_after, remaining_after], promised, funding)?.ok_or_else(used)?)
+    let hold = insert(conn, new, [spent_after, remaining_after], promised, funding)?.ok_or_else(used)?;
+    sums::change(conn, new.session, sums)?;
+    Ok(hold)
 }
 
 /// Writes the row of a hold, and what its session has spent and left after it; none, and nothing is written, when its nonce
@@ -130,16 +129,6 @@ pub(super) fn insert(
     }))
 }
 
-/// Changes what a session holds by so many base units; the table refuses to pass the cap or zero.
-pub(in crate::ledger) fn change_held(conn: &Connection, id: SessionId, by: i64) -> Outcome<()> {
-    let changed = conn
-        .prepare_cached(
-            "UPDATE session_sums SET held = held + ?2 WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
-        )?
-        .execute(params![id.to_bytes(), by])?;
-    if changed == 1 { Ok(()) } else { Err(missing("session")) }
-}
-
 /// Hands out `success:true` for a captured hold to the first who asks.
 pub(in crate::ledger) fn claim_success(conn: &Connection, id: HoldId) -> Outcome<bool> {
     let changed = conn
@@ -152,20 +141,20 @@ pub(in crate::ledger) fn claim_success(conn: &Connection, id: HoldId) -> Outcome
 /// `settlement_pending`, also what was captured meanwhile and told nobody.
 pub(in crate::ledger) fn end_wait(conn: &Connection, id: HoldId, reason: PayReason) -> Outcome<Deadline> {
     let hold = select::hold(conn, id)?.ok_or_else(|| missing("hold"))?;
-    match hold.state {
-        HoldState::Waiting if !hold.told => {
+    match promise::end_wait(&hold) {
+        WaitEnd::Released => {
             release_waiting(conn, &hold, reason)?;
             Ok(Deadline::Released)
         }
-        HoldState::Waiting | HoldState::Planned { .. } => {
+        WaitEnd::Pending => {
             mark_pending(conn, id)?;
             Ok(Deadline::Pending(hold))
         }
-        HoldState::Captured { .. } if !hold.told => {
+        WaitEnd::DecidedUntold => {
             mark_pending(conn, id)?;
             Ok(Deadline::Decided(hold))
         }
-        HoldState::Captured { .. } | HoldState::Released { .. } => Ok(Deadline::Decided(hold)),
+        WaitEnd::Decided => Ok(Deadline::Decided(hold)),
     }
 }
 
@@ -191,6 +180,6 @@ pub(in crate::ledger) fn release_abandoned(conn: &Connection, before: UnixSecond
 fn release_waiting(conn: &Connection, hold: &Hold, reason: PayReason) -> Outcome<()> {
     conn.prepare_cached("UPDATE holds SET state = 'released', reason = ?2 WHERE id = ?1 AND state = 'waiting'")?
         .execute(params![select::hold_key(hold.id), reason.word()])?;
-    change_held(conn, hold.session, -i64::from(hold.amount))?;
+    sums::change(conn, hold.session, SumsChange::give_back(hold.amount))?;
     sessions::close_when_settled(conn, hold.session)
 }

@@ -1,20 +1,23 @@
 //! The journal: recording signed attempts, and appending events with everything that follows from them.
 
 use crate::ledger::sqlite::statements::{
-    Outcome,
-    bookings::{self, Booking},
-    budgets, deferred, funding, holds, missing, select, sessions,
+    Outcome, bookings, budgets, deferred, funding, missing, select, sessions, sums,
 };
 use crate::{
     domain::{
+        amount::Amount,
         clock::UnixSeconds,
-        hold::HoldId,
+        hold::{Hold, HoldId},
         reason::PayReason,
-        settlement::{Attempt, Cost, Event, IllegalEvent, Settlement, State, apply},
+        settlement::{Attempt, Event, IllegalEvent, Settlement, SettlementId, State, apply},
     },
     ledger::{
         LedgerError, Recorded, Signed,
         rows::{EventRow, column},
+        rules::{
+            SumsChange,
+            record::{self as rules, ClaimedBalance, Effects, HoldsBecome},
+        },
     },
 };
 use rusqlite::{Connection, params};
@@ -76,40 +79,55 @@ pub(in crate::ledger) fn record(
         return Err(LedgerError::Inconsistent("a signature is recorded together with its attempt".to_owned()).into());
     }
     let after = advance(conn, &unmoved(conn, seen)?, event, now)?;
-    match event {
-        Event::Landed { slot } => {
-            let attempt = live(conn, &after)?;
-            bookings::book(conn, after.purpose, &attempt.signature, Booking::Spent, attempt.cost)?;
-            capture(conn, &after)?;
-            funding::captured(conn, &after, *slot)?;
-            tell(conn, &after, waiting)?;
+    let asks = rules::asks(&after, event);
+    let live = if asks.live { select::live_attempt(conn, after.id)? } else { None };
+    let deferred = if asks.deferred { deferred::deferred_of(conn, after.id)? } else { Amount::ZERO };
+    let planned = if asks.planned { planned_by(conn, after.id)? } else { Vec::new() };
+    let rows = rules::Rows { after: &after, live: live.as_ref(), deferred, planned: &planned };
+    let effects = rules::effects(&rows, event, now)?;
+    write(conn, &after, &effects, waiting, now)?;
+    Ok(after)
+}
+
+/// Writes what follows from an event.
+fn write(
+    conn: &Connection,
+    after: &Settlement,
+    effects: &Effects,
+    waiting: &[HoldId],
+    now: UnixSeconds,
+) -> Outcome<()> {
+    if let Some(entry) = &effects.entry {
+        bookings::book(conn, after.purpose, entry)?;
+        if entry.ends {
+            end_attempt(conn, &entry.signature)?;
         }
-        Event::TakenBack => {
-            let attempt = live(conn, &after)?;
-            bookings::book(conn, after.purpose, &attempt.signature, Booking::Reserved, attempt.cost)?;
-            uncapture(conn, &after)?;
-            funding::taken_back(conn, &after)?;
-        }
-        Event::Refused { reason, .. } => {
-            let signature = end_failed_attempt(conn, &after)?;
-            release(conn, &after, *reason, Some(&signature), now)?;
-        }
-        Event::Failed { .. } => {
-            end_failed_attempt(conn, &after)?;
-        }
-        Event::Absent(_) => {
-            let attempt = live(conn, &after)?;
-            bookings::book(conn, after.purpose, &attempt.signature, Booking::Void, Cost::default())?;
-            end_attempt(conn, &attempt.signature)?;
-        }
-        Event::Abandoned { reason } => release(conn, &after, *reason, None, now)?,
-        // `Finalised` only makes what landed final; the other two never pass `advance` here.
-        Event::Finalised | Event::Reserved | Event::Signed { .. } => {}
     }
-    if let (true, Some(session)) = (after.state.is_terminal(), after.pays_from()) {
+    let Some(session) = effects.session else { return Ok(()) };
+    match &effects.holds {
+        HoldsBecome::Unchanged => {}
+        HoldsBecome::Captured => set_holds(conn, after.id, "planned", "captured")?,
+        HoldsBecome::Planned => set_holds(conn, after.id, "captured", "planned")?,
+        HoldsBecome::GivenBack { reason, failed, waiting } => {
+            deferred::take_back(conn, after.id, waiting, (*reason, failed.as_ref()), now)?;
+            release(conn, after.id, *reason, failed.as_ref())?;
+        }
+    }
+    if effects.sums != SumsChange::default() {
+        sums::change(conn, session, effects.sums)?;
+    }
+    match effects.claimed {
+        ClaimedBalance::Unchanged => {}
+        ClaimedBalance::Captured { slot } => {
+            funding::captured(conn, after, slot)?;
+            tell(conn, after, waiting)?;
+        }
+        ClaimedBalance::TakenBack => funding::taken_back(conn, after)?,
+    }
+    if effects.may_close {
         sessions::close_when_settled(conn, session)?;
     }
-    Ok(after)
+    Ok(())
 }
 
 /// The settlement as it stands, or that another driver has moved it on since it was seen.
@@ -169,8 +187,9 @@ pub(super) fn illegal(error: &IllegalEvent) -> LedgerError {
     LedgerError::Inconsistent(error.to_string())
 }
 
-fn live(conn: &Connection, settlement: &Settlement) -> Outcome<Attempt> {
-    select::live_attempt(conn, settlement.id)?.ok_or_else(|| missing("live attempt"))
+/// The holds that a settlement covers and whose fate is open, oldest first.
+fn planned_by(conn: &Connection, id: SettlementId) -> Outcome<Vec<Hold>> {
+    select::holds(conn, "WHERE h.settlement = ?1 AND h.state = 'planned' ORDER BY h.seq", [select::settlement_key(id)])
 }
 
 /// Proof says that this attempt had no effect and never will.
@@ -179,60 +198,23 @@ fn end_attempt(conn: &Connection, signature: &Signature) -> Outcome<()> {
     Ok(())
 }
 
-/// The live attempt landed with an error: its fee is spent, and it has no other effect.
-fn end_failed_attempt(conn: &Connection, settlement: &Settlement) -> Outcome<Signature> {
-    let attempt = live(conn, settlement)?;
-    let fee_only = Cost { fee: attempt.cost.fee, ..Cost::default() };
-    bookings::book(conn, settlement.purpose, &attempt.signature, Booking::Spent, fee_only)?;
-    end_attempt(conn, &attempt.signature)?;
-    Ok(attempt.signature)
+/// Moves all holds of a settlement from one state to the other.
+fn set_holds(conn: &Connection, id: SettlementId, from: &str, to: &str) -> Outcome<()> {
+    conn.prepare_cached("UPDATE holds SET state = ?3 WHERE settlement = ?1 AND state = ?2")?.execute(params![
+        select::settlement_key(id),
+        from,
+        to
+    ])?;
+    Ok(())
 }
 
-fn capture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
-    let Some(session) = settlement.pays_from() else { return Ok(()) };
-    conn.prepare_cached("UPDATE holds SET state = 'captured' WHERE settlement = ?1 AND state = 'planned'")?
-        .execute([select::settlement_key(settlement.id)])?;
-    let deferred = deferred::deferred_of(conn, settlement.id)?;
-    conn.prepare_cached(
-        "UPDATE session_sums SET captured = captured + ?2, held = held - ?2, deferred_held = deferred_held - ?3 \
-         WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
-    )?
-    .execute(params![session.to_bytes(), i64::from(settlement.amount), deferred])?;
-    deferred::expose(conn, session, -deferred)
-}
-
-/// A fork took the transfer back: its holds are held again, and what was told stays told.
-fn uncapture(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
-    let Some(session) = settlement.pays_from() else { return Ok(()) };
-    conn.prepare_cached("UPDATE holds SET state = 'planned' WHERE settlement = ?1 AND state = 'captured'")?
-        .execute([select::settlement_key(settlement.id)])?;
-    let deferred = deferred::deferred_of(conn, settlement.id)?;
-    conn.prepare_cached(
-        "UPDATE session_sums SET captured = captured - ?2, held = held + ?2, deferred_held = deferred_held + ?3 \
-         WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
-    )?
-    .execute(params![session.to_bytes(), i64::from(settlement.amount), deferred])?;
-    deferred::expose(conn, session, deferred)
-}
-
-/// Nothing moved: what was promised waits again, the rest is given back.
-fn release(
-    conn: &Connection,
-    settlement: &Settlement,
-    reason: PayReason,
-    failed: Option<&Signature>,
-    now: UnixSeconds,
-) -> Outcome<()> {
-    let Some(session) = settlement.pays_from() else { return Ok(()) };
-    let promised = deferred::take_back(conn, settlement, reason, failed, now)?;
-    let released = settlement.amount.checked_sub(promised).ok_or_else(|| {
-        LedgerError::Inconsistent("a settlement's promised holds are more than it carries".to_owned())
-    })?;
+/// Nothing moved: what the settlement still covers is given back.
+fn release(conn: &Connection, id: SettlementId, reason: PayReason, failed: Option<&Signature>) -> Outcome<()> {
     conn.prepare_cached(
         "UPDATE holds SET state = 'released', reason = ?2, signature = ?3 WHERE settlement = ?1 AND state = 'planned'",
     )?
-    .execute(params![select::settlement_key(settlement.id), reason.word(), failed.map(AsRef::<[u8]>::as_ref),])?;
-    holds::change_held(conn, session, -i64::from(released))
+    .execute(params![select::settlement_key(id), reason.word(), failed.map(AsRef::<[u8]>::as_ref)])?;
+    Ok(())
 }
 
 /// The callers who wait for these holds are about to be answered `success:true`.

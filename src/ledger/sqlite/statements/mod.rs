@@ -16,6 +16,7 @@ pub(super) mod queries;
 pub(super) mod select;
 pub(super) mod sessions;
 pub(super) mod settlements;
+mod sums;
 
 #[cfg(test)]
 mod tests;

@@ -1,19 +1,22 @@
 //! The usual hold: a nonce never seen before, a session with headroom. One look, one row, one or two sums, each by one
 //! index, and nothing that could fail half-way; everything unusual is left to [`holds::hold`](super::holds::hold).
 //!
-//! It decides nothing on its own: what it lets pass is a subset of what `Session::may_hold` lets pass, and the tables'
-//! own constraints stand behind it.
+//! It decides nothing on its own: what it lets pass is a subset of what [`accept`](crate::ledger::rules::accept) lets pass
+//! and is written alike, which the property test beside it holds, and the tables' own constraints stand behind it.
 
-use crate::ledger::sqlite::statements::{Outcome, holds};
+use crate::ledger::sqlite::statements::{Outcome, holds, sums};
 use crate::{
     domain::{
         amount::Amount,
         funding::Funding,
-        hold::{Exposure, Hold, NewHold},
+        hold::{Hold, NewHold},
     },
-    ledger::{LedgerError, rows::column},
+    ledger::{LedgerError, rows::column, rules::promise},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+#[cfg(test)]
+mod tests;
 
 /// What is left of a session's cap, and of what may be promised: read only of a session that is open, in time, has room
 /// for the amount, and of whose payer's account nothing is known.
@@ -47,12 +50,6 @@ impl Headroom {
             merchant_held: row.get(6)?,
         })
     }
-
-    /// Whether the limits allow a promise. Compared as what is left of them, so that no sum can overflow.
-    fn may_promise(&self, amount: Amount, limits: Exposure) -> bool {
-        let fits = |limit: Amount, held: i64| limit.checked_sub(amount).is_some_and(|left| held <= i64::from(left));
-        fits(limits.per_session, self.deferred_held) && fits(limits.per_merchant, self.merchant_held)
-    }
 }
 
 /// Writes the hold; none, and nothing is written, when it is not that simple.
@@ -66,7 +63,8 @@ pub(super) fn write(conn: &Connection, new: &NewHold) -> Outcome<Option<Hold>> {
     let Some(headroom) = conn.prepare_cached(HEADROOM)?.query_row(asked, Headroom::read).optional()? else {
         return Ok(None);
     };
-    let promised = new.deferred.is_some_and(|limits| headroom.may_promise(new.amount, limits));
+    let held = sums::held(headroom.deferred_held, headroom.merchant_held)?;
+    let promised = new.deferred.is_some_and(|limits| promise::fits(new.amount, limits, held));
     let (Some(spent), Some(left)) = (headroom.spent.checked_add(amount), headroom.left.checked_sub(amount)) else {
         return Ok(None);
     };

@@ -7,10 +7,9 @@ use crate::{
         reason::PayReason,
         settlement::{Cost, Event, Purpose, Settlement, State, apply},
     },
-    ledger::sqlite::statements::{
-        Outcome, VerbError,
-        bookings::{self, Booking},
-        select,
+    ledger::{
+        rules::record::Booking,
+        sqlite::statements::{Outcome, VerbError, bookings, select},
     },
 };
 use rusqlite::Connection;

@@ -1,0 +1,62 @@
+//! The sums of a session and what its merchant's sessions hold by promise, which follows them.
+
+use crate::ledger::sqlite::statements::{Outcome, missing, select};
+use crate::{
+    domain::{amount::Amount, session::Session, session::SessionId},
+    ledger::{
+        LedgerError,
+        rules::{SumsChange, promise},
+    },
+};
+use rusqlite::{Connection, params};
+
+/// Changes the sums of a session; the tables refuse to pass the cap or zero.
+pub(super) fn change(conn: &Connection, id: SessionId, by: SumsChange) -> Outcome<()> {
+    let SumsChange { captured, held, deferred_held, lost } = by;
+    let changed = conn
+        .prepare_cached(
+            "UPDATE session_sums SET captured = captured + ?2, held = held + ?3, deferred_held = deferred_held + ?4, \
+             lost = lost + ?5 WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
+        )?
+        .execute(params![id.to_bytes(), captured, held, deferred_held, lost])?;
+    if changed != 1 {
+        return Err(missing("session"));
+    }
+    expose(conn, id, deferred_held)
+}
+
+/// Changes what all sessions together hold by promise for this session's merchant.
+fn expose(conn: &Connection, session: SessionId, by: i64) -> Outcome<()> {
+    let sql = match by {
+        0 => return Ok(()),
+        1.. => {
+            "INSERT INTO merchant_exposure (recipient, asset, deferred_held) \
+             SELECT recipient, asset, ?2 FROM sessions WHERE id = ?1 \
+             ON CONFLICT (recipient, asset) DO UPDATE SET deferred_held = deferred_held + ?2"
+        }
+        ..0 => {
+            "UPDATE merchant_exposure SET deferred_held = deferred_held + ?2 \
+             WHERE (recipient, asset) = (SELECT recipient, asset FROM sessions WHERE id = ?1)"
+        }
+    };
+    let changed = conn.prepare_cached(sql)?.execute(params![session.to_bytes(), by])?;
+    if changed == 1 { Ok(()) } else { Err(missing("merchant's exposure")) }
+}
+
+/// What is held by promise in a session and for its merchant.
+pub(super) fn promised(conn: &Connection, session: &Session) -> Outcome<promise::Held> {
+    let of_session = "SELECT deferred_held FROM session_sums WHERE session = (SELECT seq FROM sessions WHERE id = ?1)";
+    let of_merchant = "SELECT deferred_held FROM merchant_exposure WHERE recipient = ?1 AND asset = ?2";
+    let intent = &session.intent;
+    let of_session = select::value::<i64>(conn, of_session, [session.id.to_bytes()])?;
+    let of_merchant = select::value::<i64>(conn, of_merchant, [intent.recipient.to_bytes(), intent.asset.to_bytes()])?;
+    Ok(held(of_session.ok_or_else(|| missing("session"))?, of_merchant.unwrap_or_default())?)
+}
+
+/// What is held by promise, from the columns that say it.
+pub(super) fn held(of_session: i64, of_merchant: i64) -> Result<promise::Held, LedgerError> {
+    let amount = |column: i64| {
+        Amount::try_from(column).map_err(|_| LedgerError::Inconsistent("less than nothing is promised".to_owned()))
+    };
+    Ok(promise::Held { of_session: amount(of_session)?, of_merchant: amount(of_merchant)? })
+}
