@@ -18,7 +18,7 @@ use sotto::{
         fees::ComputeBudget,
         inspect::ApproveTemplate,
         keys::{LocalSigner, Signer as _},
-        transaction::{Authorization, SettleInstruction, SettlementParts},
+        transaction::{self, Authorization, ConfidentialTransfer, SettleInstruction, SettlementParts},
     },
     domain::{amount::Amount, chance::SeededChance, intent::Intent, network::Network, signed},
     programs::{
@@ -171,12 +171,15 @@ fn settlements(c: &mut Criterion) {
     let message = cast.intent();
     let signature = cast.user.sign(&message).to_bytes();
     let transfer = cast.transfer();
-    let parts = SettlementParts {
+    let transfer = ConfidentialTransfer {
         programs: &cast.programs,
-        fee_payer: cast.spender.pubkey(),
         instruction: SettleInstruction::TransferWithAuthorization,
         authorization: Authorization { owner: cast.user_key(), message: &message, signature: &signature },
         transfer: &transfer,
+    };
+    let parts = SettlementParts {
+        fee_payer: cast.spender.pubkey(),
+        transfer: transaction::Transfer::Confidential(transfer),
         compute: ComputeBudget { units: 200_000, price: 0 },
     };
     c.bench_function("settlement: build and sign", |b| {

@@ -10,7 +10,8 @@ use crate::{
     },
     programs::{
         Programs,
-        inco_token::{Transfer, ed25519_verify},
+        inco_token::{self, ed25519_verify},
+        spl_token::TransferChecked,
     },
 };
 use solana_hash::Hash;
@@ -62,28 +63,24 @@ pub struct Authorization<'a> {
     pub signature: &'a [u8; 64],
 }
 
-/// Everything a settlement's transaction is made of.
+/// A transfer of confidential tokens by their delegate.
 #[derive(Clone, Copy, Debug)]
-pub struct SettlementParts<'a> {
+pub struct ConfidentialTransfer<'a> {
     /// The programs' addresses.
     pub programs: &'a Programs,
-    /// Who pays the fee.
-    pub fee_payer: Pubkey,
     /// Which instruction moves the money.
     pub instruction: SettleInstruction,
     /// What the user signed; not part of a [`SettleInstruction::Transfer`].
     pub authorization: Authorization<'a>,
     /// The transfer; its authority is the spender.
-    pub transfer: &'a Transfer,
-    /// What it may compute and pays for it.
-    pub compute: ComputeBudget,
+    pub transfer: &'a inco_token::Transfer,
 }
 
-impl SettlementParts<'_> {
-    /// The instructions: Ed25519 at index 0 and the transfer at index 1 (or the plain transfer alone), so that both
-    /// readings of "the instruction before" hold; compute budget after them.
+impl ConfidentialTransfer<'_> {
+    /// Ed25519 at index 0 and the transfer at index 1 (or the plain `transfer` alone), so that both readings of "the
+    /// instruction before" hold.
     fn instructions(&self) -> Vec<Instruction> {
-        let moves = match self.instruction {
+        match self.instruction {
             SettleInstruction::TransferWithAuthorization => {
                 let Authorization { owner, message, signature } = self.authorization;
                 vec![
@@ -92,18 +89,62 @@ impl SettlementParts<'_> {
                 ]
             }
             SettleInstruction::Transfer => vec![self.programs.transfer(self.transfer)],
-        };
-        moves.into_iter().chain(self.compute.instructions()).collect()
+        }
     }
 
-    /// The transaction, unsigned.
+    /// How many bytes its fields of variable length have.
+    const fn carried(&self) -> usize {
+        self.authorization.message.len().saturating_add(self.transfer.ciphertext.len())
+    }
+}
+
+/// What moves the money.
+#[derive(Clone, Copy, Debug)]
+pub enum Transfer<'a> {
+    /// Confidential tokens.
+    Confidential(ConfidentialTransfer<'a>),
+    /// Tokens of an SPL token program.
+    Plain(&'a TransferChecked),
+}
+
+impl Transfer<'_> {
+    fn instructions(&self) -> Vec<Instruction> {
+        match self {
+            Self::Confidential(transfer) => transfer.instructions(),
+            Self::Plain(transfer) => vec![transfer.instruction()],
+        }
+    }
+
+    const fn carried(&self) -> usize {
+        match self {
+            Self::Confidential(transfer) => transfer.carried(),
+            Self::Plain(_) => 0,
+        }
+    }
+}
+
+/// Everything a settlement's transaction is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct SettlementParts<'a> {
+    /// Who pays the fee.
+    pub fee_payer: Pubkey,
+    /// What it moves.
+    pub transfer: Transfer<'a>,
+    /// What it may compute and pays for it.
+    pub compute: ComputeBudget,
+}
+
+impl SettlementParts<'_> {
+    /// The transaction, unsigned: the transfer first, the compute budget after it.
     pub fn build(&self, blockhash: Hash) -> Result<UnsignedTransaction, TransactionError> {
         // The builders' length fields hold 16 and 32 bits; what could overflow them is refused before they are asked.
-        let carried = self.authorization.message.len().saturating_add(self.transfer.ciphertext.len());
+        let carried = self.transfer.carried();
         if carried > MAX_TRANSACTION_BYTES {
             return Err(TransactionError::TooLarge { bytes: carried });
         }
-        UnsignedTransaction::new(&self.fee_payer, &self.instructions(), blockhash)
+        let instructions: Vec<Instruction> =
+            self.transfer.instructions().into_iter().chain(self.compute.instructions()).collect();
+        UnsignedTransaction::new(&self.fee_payer, &instructions, blockhash)
     }
 }
 
@@ -121,21 +162,19 @@ pub fn largest_settlement_size(
 ) -> Result<usize, TransactionError> {
     // Stand-in accounts that collide with nothing: every account of a real settlement that does collide saves bytes.
     let account = |number: u8| Pubkey::new_from_array([number; 32]);
-    let allowance =
-        |number| crate::programs::inco_token::Allowance { account: account(number), holder: account(number + 1) };
-    let transfer = Transfer {
+    let allowance = |number| inco_token::Allowance { account: account(number), holder: account(number + 1) };
+    let transfer = inco_token::Transfer {
         source: account(0xf0),
         destination: account(0xf1),
         authority: *spender,
         ciphertext: vec![0; (113 + largest_amount_digits).min(MAX_CIPHERTEXT_BYTES)],
         allowances: Some([allowance(0xf2), allowance(0xf4)]),
     };
+    let authorization = Authorization { owner: account(0xf2), message, signature: &[0; 64] };
+    let transfer = ConfidentialTransfer { programs, instruction, authorization, transfer: &transfer };
     let parts = SettlementParts {
-        programs,
         fee_payer: *fee_payer,
-        instruction,
-        authorization: Authorization { owner: account(0xf2), message, signature: &[0; 64] },
-        transfer: &transfer,
+        transfer: Transfer::Confidential(transfer),
         compute: ComputeBudget { units: fees::MAX_UNITS, price: u64::MAX },
     };
     parts.build(Hash::default()).map(|unsigned| unsigned.bytes())

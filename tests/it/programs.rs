@@ -2,6 +2,7 @@
 
 mod accounts;
 mod ciphertext;
+mod spl_token;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use ed25519_dalek::{Signer as _, SigningKey};

@@ -11,8 +11,8 @@ use sotto::{
         fees::ComputeBudget,
         keys::{LocalSigner, Signer},
         transaction::{
-            Authorization, MAX_TRANSACTION_BYTES, SettleInstruction, SettlementParts, TransactionError,
-            UnsignedTransaction, create_recipient, largest_settlement_size,
+            self, Authorization, ConfidentialTransfer, MAX_TRANSACTION_BYTES, SettleInstruction, SettlementParts,
+            TransactionError, UnsignedTransaction, create_recipient, largest_settlement_size,
         },
     },
     domain::signed,
@@ -58,14 +58,10 @@ impl Scene {
 
     fn parts(&self, instruction: SettleInstruction, fee_payer: Pubkey) -> SettlementParts<'_> {
         let owner = self.user.pubkey();
-        SettlementParts {
-            programs: &self.programs,
-            fee_payer,
-            instruction,
-            authorization: Authorization { owner, message: &self.message, signature: &self.signature },
-            transfer: &self.transfer,
-            compute: CHEAP,
-        }
+        let authorization = Authorization { owner, message: &self.message, signature: &self.signature };
+        let (programs, transfer) = (&self.programs, &self.transfer);
+        let transfer = ConfidentialTransfer { programs, instruction, authorization, transfer };
+        SettlementParts { fee_payer, transfer: transaction::Transfer::Confidential(transfer), compute: CHEAP }
     }
 }
 

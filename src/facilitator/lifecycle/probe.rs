@@ -10,7 +10,9 @@ use crate::{
         Simulation,
         fees::ComputeBudget,
         keys::{LocalSigner, Signer},
-        transaction::{Authorization, SettleInstruction, SettlementParts, UnsignedTransaction},
+        transaction::{
+            self, Authorization, ConfidentialTransfer, SettleInstruction, SettlementParts, UnsignedTransaction,
+        },
     },
     domain::{
         intent::IntentHash,
@@ -234,12 +236,15 @@ impl Facilitator {
             ciphertext: bench.ciphertext.clone(),
             allowances: question.allowances,
         };
-        let parts = SettlementParts {
+        let transfer = ConfidentialTransfer {
             programs: &self.core.settings.programs,
-            fee_payer: self.core.keys.fee_payer.pubkey(),
             instruction: question.instruction,
             authorization: Authorization { owner: bench.owner.pubkey(), message: &message, signature: &signature },
             transfer: &transfer,
+        };
+        let parts = SettlementParts {
+            fee_payer: self.core.keys.fee_payer.pubkey(),
+            transfer: transaction::Transfer::Confidential(transfer),
             compute: ComputeBudget { units: crate::chain::fees::MAX_UNITS, price: 0 },
         };
         let unsigned = parts.build(self.core.chain.latest_blockhash().await?.hash)?;

@@ -10,7 +10,9 @@ use crate::{
         LiveBlockhash, Simulation,
         fees::{ComputeBudget, MAX_UNITS},
         policy::compute_limit,
-        transaction::{Authorization, SettleInstruction, SettlementParts, UnsignedTransaction},
+        transaction::{
+            self, Authorization, ConfidentialTransfer, SettleInstruction, SettlementParts, UnsignedTransaction,
+        },
     },
     domain::reason::PayReason,
     facilitator::{
@@ -130,7 +132,7 @@ impl Settlements {
         blockhash: LiveBlockhash,
     ) -> Result<[u128; 2], NotSimulated> {
         let compute = ComputeBudget { units: MAX_UNITS, price: 0 };
-        let unsigned = SettlementParts { instruction, ..self.parts(draft, compute) }.build(blockhash.hash)?;
+        let unsigned = self.parts(draft, instruction, compute).build(blockhash.hash)?;
         let watched = [draft.transfer.source, draft.transfer.destination];
         let simulation = self.core.chain.simulate(unsigned.transaction(), &watched).await?;
         if let Some(error) = simulation.error {
@@ -183,22 +185,20 @@ impl Settlements {
         } else {
             0
         };
-        Ok((self.parts(draft, compute).build(blockhash.hash)?, rent))
+        Ok((self.parts(draft, draft.instruction, compute).build(blockhash.hash)?, rent))
     }
 
-    fn parts<'a>(&'a self, draft: &'a TransferDraft, compute: ComputeBudget) -> SettlementParts<'a> {
-        SettlementParts {
-            programs: &self.core.settings.programs,
-            fee_payer: draft.fee_payer,
-            instruction: draft.instruction,
-            authorization: Authorization {
-                owner: draft.owners[0],
-                message: &draft.message,
-                signature: &draft.signature,
-            },
-            transfer: &draft.transfer,
-            compute,
-        }
+    fn parts<'a>(
+        &'a self,
+        draft: &'a TransferDraft,
+        instruction: SettleInstruction,
+        compute: ComputeBudget,
+    ) -> SettlementParts<'a> {
+        let authorization =
+            Authorization { owner: draft.owners[0], message: &draft.message, signature: &draft.signature };
+        let (programs, transfer) = (&self.core.settings.programs, &draft.transfer);
+        let transfer = ConfidentialTransfer { programs, instruction, authorization, transfer };
+        SettlementParts { fee_payer: draft.fee_payer, transfer: transaction::Transfer::Confidential(transfer), compute }
     }
 
     /// Compute budget: measured units with a margin, and a capped fee per unit.

@@ -1,0 +1,49 @@
+//! The SPL token programs: plain transfers, associated token accounts, and what mints and token accounts store.
+//!
+//! - [`TransferChecked`] builds the one instruction that moves tokens.
+//! - [`associated_account`] derives the account of a wallet.
+//! - [`TokenAccount`] and [`Mint`] read what the programs store. Token-2022 appends extensions, which are not read here.
+
+mod account;
+mod transfer;
+
+pub use account::{Mint, TokenAccount};
+pub use transfer::TransferChecked;
+
+use solana_pubkey::Pubkey;
+
+/// The program that derives and creates associated token accounts.
+pub const ASSOCIATED_TOKEN: Pubkey = Pubkey::from_str_const("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
+
+/// Which token program a mint belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenProgram {
+    /// SPL Token.
+    Token,
+    /// Token-2022, with extensions.
+    Token2022,
+}
+
+impl TokenProgram {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Token, Self::Token2022];
+
+    /// Its address.
+    pub const fn address(self) -> Pubkey {
+        match self {
+            Self::Token => Pubkey::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"),
+            Self::Token2022 => Pubkey::from_str_const("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb"),
+        }
+    }
+
+    /// The program at this address.
+    pub fn at(address: &Pubkey) -> Option<Self> {
+        Self::ALL.into_iter().find(|program| program.address() == *address)
+    }
+}
+
+/// The token account that is associated with a wallet and a mint of `program`.
+pub fn associated_account(program: TokenProgram, wallet: &Pubkey, mint: &Pubkey) -> Pubkey {
+    let program = program.address();
+    Pubkey::find_program_address(&[wallet.as_ref(), program.as_ref(), mint.as_ref()], &ASSOCIATED_TOKEN).0
+}
