@@ -5,7 +5,7 @@ mod listening;
 mod promises;
 mod triggers;
 
-use crate::support::{Options, Wallet, World};
+use crate::support::{Options, PATIENCE, Wallet, World};
 use serde_json::{Value, json};
 use sotto::{
     domain::{
@@ -43,7 +43,7 @@ fn patient_with(change: impl Fn(&mut Settings) + Send + Sync + 'static) -> Optio
             amount: Amount::MAX,
             count: u64::MAX,
             age_seconds: 100_000,
-            leave_within: Duration::from_secs(20),
+            leave_within: PATIENCE,
             ..DeferredPolicy::default()
         };
         change(settings);

@@ -12,12 +12,11 @@ use sotto::{
 use std::time::Duration;
 
 /// Shorter than any of these requests waits for the chain.
-const AT_ONCE: Duration = Duration::from_secs(15);
+const AT_ONCE: Duration = Duration::from_mins(2);
 
 fn crowded(settings: &mut Settings) {
     settings.waiting = WaitingSettings { per_user: 20, in_all: 40 };
     settings.decrypt_allowance = AllowancePolicy::Never;
-    settings.answer_deadline = Duration::from_mins(1);
 }
 
 /// The first `count` answers, of requests that are answered at once.

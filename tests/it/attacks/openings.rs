@@ -122,6 +122,8 @@ async fn r05_what_is_on_chain_already_is_proved_by_its_effect() {
 async fn r05_a_lying_covalidator_verifies_no_cap() {
     let small = |settings: &mut sotto::facilitator::Settings| {
         settings.payments.unverified_exposure = sotto::domain::amount::Amount::new(10).unwrap();
+        // An empty answer is asked for again for so long.
+        settings.cap_check_deadline = std::time::Duration::from_secs(2);
     };
     let world = World::with(Options::settings(small)).await;
     let (payer, merchant) = (world.wallet(1_000).await, world.wallet(0).await);

@@ -1,7 +1,7 @@
 //! What a merchant can find out on their own: whether the settlements they were told of moved money.
 
 use super::{Shop, lands_by_itself, with_sol};
-use crate::support::{Options, Wallet, World};
+use crate::support::{Options, PATIENCE, Wallet, World};
 use solana_signature::Signature;
 use sotto::{
     covalidator::{HttpCovalidator, WalletSigner},
@@ -12,7 +12,7 @@ use sotto::{
     },
     programs::{ciphertext::encrypt, inco_token::Transfer},
 };
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 async fn proof(
     world: &World,
@@ -21,16 +21,16 @@ async fn proof(
     told: Option<&HashMap<Signature, Amount>>,
 ) -> ReceiptProof {
     world.confirmed().await;
-    let chain = JsonRpc::new(&world.net.rpc_url(), Duration::from_secs(5)).unwrap();
+    let chain = JsonRpc::new(&world.net.rpc_url(), PATIENCE).unwrap();
     let key = world.net.network().stand_ins().attestation_key();
-    let covalidator = HttpCovalidator::new(&world.covalidator.url(), key, Duration::from_secs(5)).unwrap();
+    let covalidator = HttpCovalidator::new(&world.covalidator.url(), key, PATIENCE).unwrap();
     let question = Question {
         wallet: merchant.key(),
         mint: world.faucet.mint(),
         spender: world.spender(),
         since,
         told,
-        patience: Duration::from_secs(5),
+        patience: PATIENCE,
     };
     let reader = WalletSigner::from_secret(&merchant.seed());
     prove_receipts(&chain, &covalidator, &reader, &world.programs, &question).await.unwrap()

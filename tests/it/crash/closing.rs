@@ -10,6 +10,7 @@ use super::{
 use crate::support::{
     Engine, Options, Wallet, World,
     engine::{cases, each_engine},
+    look_again,
 };
 use sotto::{
     domain::{
@@ -64,7 +65,12 @@ impl Purse {
 async fn live(facilitator: &Arc<Facilitator>, purse: &Purse, told: &AtomicU64) {
     let (scene, id) = (&purse.scene, purse.session.id);
     // Repeated, it may be stale: then the first one counts.
-    let _ = facilitator.prove_funding(id, &purse.proof).await;
+    let passes = |refused: String| ["SessionBusy", "Unavailable"].iter().any(|word| refused.contains(word));
+    while let Err(refused) = facilitator.prove_funding(id, &purse.proof).await
+        && passes(format!("{refused:?}"))
+    {
+        look_again().await;
+    }
     for (nonce, deferred) in [("a", false), ("b", true), ("c", true)] {
         let payment = Payment { deferred, ..scene.payment(id, nonce) };
         told.fetch_add(u64::from(facilitator.settle(&payment).await.is_ok()), Ordering::SeqCst);

@@ -7,7 +7,7 @@ use super::{
     process, wait_until_settled,
 };
 use crate::support::{
-    Engine, Options, World,
+    Engine, Options, PATIENCE, World,
     engine::{cases, each_engine},
     quiet,
 };
@@ -24,7 +24,9 @@ use std::sync::{
 /// Two promises make a settlement.
 fn options() -> Options {
     Options::settings(|settings| {
-        settings.deferred = DeferredPolicy { count: 2, age_seconds: 100_000, ..DeferredPolicy::default() };
+        let leave_within = PATIENCE;
+        settings.deferred =
+            DeferredPolicy { count: 2, age_seconds: 100_000, leave_within, ..DeferredPolicy::default() };
     })
 }
 

@@ -44,13 +44,11 @@ async fn a_simulation_waits_for_a_node_that_lags_and_costs_nothing_meanwhile() {
 async fn a_node_with_a_history_gap_proves_nothing() {
     let scene = Scene::set(Options::default()).await;
     scene.world.net.faults().change(|plan| plan.missing_confirmation = vec![ALL.to_owned()]);
-    // What lands meanwhile gets no older, however long the caller waits.
-    scene.world.stands_still();
     let pending = scene.settle_hastily("gap").await;
+    // It was confirmed meanwhile and nobody was told; it gets no older.
+    scene.world.stands_still();
     assert_eq!(pending["errorReason"], "settlement_pending", "{pending:#}");
     // From here on the node neither knows the transaction nor the block that it would be in.
-    // It is confirmed meanwhile, and nobody is told.
-    scene.world.passes(40);
     let first_block = scene.world.net.network().slot();
     scene.world.net.faults().set(FaultPlan { first_block, ..FaultPlan::default() });
     scene.world.moves_on();

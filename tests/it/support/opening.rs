@@ -1,6 +1,6 @@
 //! Opening and paying by hand, in the published client's bytes, so that tests can bend every one of them.
 
-use super::{Wallet, World};
+use super::{PATIENCE, Wallet, World};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use solana_instruction::Instruction;
@@ -156,7 +156,7 @@ impl World {
             "amount": amount.to_string(),
             "asset": self.faucet.mint().to_string(),
             "payTo": recipient.to_string(),
-            "maxTimeoutSeconds": 60,
+            "maxTimeoutSeconds": PATIENCE.as_secs(),
             "extra": {},
         });
         let mut payload = json!({ "sessionId": session, "amount": amount.to_string() });

@@ -1,6 +1,6 @@
 //! A facilitator process of a world: started, killed, configured anew.
 
-use super::World;
+use super::{PATIENCE, World};
 use sotto::{
     api::{self, ApiSettings, ServerSettings},
     chain::{
@@ -12,7 +12,7 @@ use sotto::{
     facilitator::{Facilitator, Keys, Ports, Settings},
     ledger::Ledger,
 };
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -40,8 +40,7 @@ impl World {
     /// A facilitator over any ledger and chain; nothing is recovered yet.
     pub fn facilitator_over(&self, ledger: Arc<dyn Ledger>, chain: Arc<dyn Chain>) -> Arc<Facilitator> {
         let attestation_key = self.net.network().stand_ins().attestation_key();
-        let covalidator =
-            HttpCovalidator::new(&self.covalidator.url(), attestation_key, Duration::from_secs(5)).unwrap();
+        let covalidator = HttpCovalidator::new(&self.covalidator.url(), attestation_key, PATIENCE).unwrap();
         let ports = Ports {
             ledger,
             chain,

@@ -6,9 +6,9 @@ use sotto::ledger::Ledger;
 use std::time::Duration;
 
 /// Longer than anything takes, on a busy machine too: only a test that fails waits for it.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(5);
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(5);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What `outcome` gives; fails with these words when it does not come at all.
 pub async fn in_time<T>(what: &str, outcome: impl Future<Output = T>) -> T {
