@@ -5,7 +5,7 @@ use serde_json::json;
 use solana_pubkey::Pubkey;
 use sotto::domain::{
     chance::{Chance, OsChance, SeededChance, draw},
-    clock::{Clock as _, SystemClock},
+    clock::SystemClock,
     nonce::payment_nonce,
 };
 use std::net::SocketAddr;
@@ -35,7 +35,7 @@ impl Nonces {
     /// A nonce that nobody used before.
     pub fn draw(self, chance: &dyn Chance) -> String {
         match self {
-            Self::Ordered => payment_nonce(SystemClock.now_millis(), chance),
+            Self::Ordered => payment_nonce(&SystemClock, chance),
             Self::Scattered => hex::encode(draw::<16>(chance)),
         }
     }

@@ -192,8 +192,8 @@ impl Payer {
         let challenge = challenge(response).await?;
         let resource = resource(url);
         let pay = || {
-            let (now, chance) = (self.clock.now_millis(), self.chance.as_ref());
-            pay::pay(&self.session, &challenge, &resource, self.max_price, now, chance)
+            let (clock, chance) = (self.clock.as_ref(), self.chance.as_ref());
+            pay::pay(&self.session, &challenge, &resource, self.max_price, clock, chance)
         };
         let once_more = again.try_clone();
         let first = self.send_paid(again, pay()?).await;

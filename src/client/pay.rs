@@ -8,7 +8,7 @@ use crate::{
     domain::{
         amount::Amount,
         chance::Chance,
-        clock::{UnixMillis, UnixSeconds},
+        clock::{Clock, UnixSeconds},
         nonce::payment_nonce,
         signed,
     },
@@ -85,15 +85,15 @@ pub fn pay(
     challenge: &Challenge,
     url: &str,
     max_price: Amount,
-    at: UnixMillis,
+    clock: &dyn Clock,
     chance: &dyn Chance,
 ) -> Result<Payment, PayRefusal> {
-    let now = at / 1_000;
+    let now = clock.now();
     let (offer, amount) = choose(session, &challenge.offers, max_price)?;
     if session.expires_at <= now {
         return Err(PayRefusal::Expired);
     }
-    let nonce = payment_nonce(at, chance);
+    let nonce = payment_nonce(clock, chance);
     let payment = x402_v2::PaymentPayload {
         x402_version: challenge.version,
         resource: Some(x402_v2::Resource { url: Some(url.to_owned()), ..x402_v2::Resource::default() }),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     client::saved::tests::session,
-    domain::{chance::SeededChance, payment as domain, reason::PayReason},
+    domain::{chance::SeededChance, clock::ManualClock, payment as domain, reason::PayReason},
     wire::{self, PaymentPayload, facilitator::PaymentRequest},
 };
 use solana_pubkey::Pubkey;
@@ -24,7 +24,7 @@ fn challenge(version: u64, offers: &[Value]) -> Challenge {
 }
 
 fn try_pay(challenge: &Challenge) -> Result<Payment, PayRefusal> {
-    pay(&session(), challenge, URL, MOST, NOW * 1_000, &SeededChance::new(3))
+    pay(&session(), challenge, URL, MOST, &ManualClock::at(NOW), &SeededChance::new(3))
 }
 
 fn read(payment: &Payment) -> Value {
@@ -73,8 +73,8 @@ fn a_payment_echoes_the_offer_and_is_signed_for_this_resource_only() {
 fn two_payments_never_share_a_nonce() {
     let chance = SeededChance::new(3);
     let challenge = challenge(2, &[requirements()]);
-    let one = pay(&session(), &challenge, URL, MOST, NOW * 1_000, &chance).expect("paid");
-    let two = pay(&session(), &challenge, URL, MOST, NOW * 1_000, &chance).expect("paid");
+    let one = pay(&session(), &challenge, URL, MOST, &ManualClock::at(NOW), &chance).expect("paid");
+    let two = pay(&session(), &challenge, URL, MOST, &ManualClock::at(NOW), &chance).expect("paid");
     assert_ne!(one.nonce, two.nonce);
     assert_eq!(one.nonce.len(), 32);
 }
@@ -132,7 +132,7 @@ fn the_offer_that_fits_is_found_among_others() {
 #[test]
 fn an_expired_session_pays_nothing() {
     let challenge = challenge(2, &[requirements()]);
-    let late = pay(&session(), &challenge, URL, MOST, session().expires_at, &SeededChance::new(3));
+    let late = pay(&session(), &challenge, URL, MOST, &ManualClock::at(session().expires_at), &SeededChance::new(3));
     assert_eq!(late, Err(PayRefusal::Expired));
 }
 
@@ -140,7 +140,7 @@ fn an_expired_session_pays_nothing() {
 fn a_session_without_a_key_pays_with_its_bare_id_and_a_nonce() {
     let keyless = OpenSession { authority: None, ..session() };
     let challenge = challenge(2, &[requirements()]);
-    let payment = pay(&keyless, &challenge, URL, MOST, NOW * 1_000, &SeededChance::new(3)).expect("paid");
+    let payment = pay(&keyless, &challenge, URL, MOST, &ManualClock::at(NOW), &SeededChance::new(3)).expect("paid");
     let asked = as_facilitator(&payment, requirements());
     assert!(asked.authorization.is_none());
     assert_eq!(asked.nonce, Some(payment.nonce));
