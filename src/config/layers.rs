@@ -126,7 +126,7 @@ impl Layers {
                 self.add_unknown(&section, origin.clone());
                 continue;
             };
-            let section = self.present_section(&section, &origin);
+            let section = self.present_section(&section, origin);
             for (name, value) in content {
                 self.add_toml_value(&format!("{section}.{name}"), value, origin.clone());
             }

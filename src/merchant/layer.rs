@@ -151,7 +151,7 @@ where
 /// How far a payment is before the handler runs.
 enum Before {
     /// [`Flow::Upfront`]: it is settled.
-    Settled(SettleAnswer),
+    Settled(Box<SettleAnswer>),
     /// [`Flow::Authorization`]: it would be accepted now.
     Verified(Authorized),
 }
@@ -175,7 +175,7 @@ impl Terms {
         let settled = match self.before_serving(&payable, &url).await {
             Ok(Before::Settled(answer)) => {
                 request.extensions_mut().insert(receipt(&answer, &payable));
-                Some(answer)
+                Some(*answer)
             }
             Ok(Before::Verified(authorized)) => {
                 request.extensions_mut().insert(authorized);
@@ -200,7 +200,7 @@ impl Terms {
     /// Does with the payment what the flow wants done before the handler runs, or answers in its place.
     async fn before_serving<R: From<String>>(&self, payable: &Payable, url: &str) -> Result<Before, Response<R>> {
         match self.flow {
-            Flow::Upfront => self.settle(payable, url).await.map(Before::Settled),
+            Flow::Upfront => self.settle(payable, url).await.map(|answer| Before::Settled(Box::new(answer))),
             Flow::Authorization => match self.facilitator.verify(payable).await {
                 Ok(VerifyAnswer { is_valid: true, payer, .. }) => Ok(Before::Verified(Authorized { payer })),
                 Ok(refused) => Err(self.ask(url, refused.invalid_reason.as_deref().unwrap_or("payment refused"))),

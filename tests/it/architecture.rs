@@ -5,6 +5,7 @@ mod lengths;
 mod voice;
 
 use crate::source_files::{self, Source};
+use std::path::Path;
 
 /// For each module: what of the crate it may name, and what of the outside it may not. `module::Name` allows that one
 /// name only.

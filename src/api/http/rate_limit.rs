@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 /// Locks that callers are spread over; a power of two.
 const SHARDS: usize = 32;
-/// CallerConcurrency remembered per shard: 65,536 in all, in about 6 MiB.
+/// Callers remembered per shard: 65,536 in all, in about 6 MiB.
 const CALLERS_PER_SHARD: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2_047);
 
 /// So many at once, and then one in every `interval`.

@@ -149,7 +149,7 @@ impl FundingMonitor {
     }
 }
 
-/// Whether what the proof was read from still stands, and if so whether it is final. ParsedOpening while nothing after the
+/// Whether what the proof was read from still stands, and if so whether it is final. Judged while nothing after the
 /// proof's own slot is taken as examined; afterwards it is final already.
 fn anchored(bound: &Bound, known: Option<&Listed>, slot: u64) -> Option<bool> {
     if bound.is_final {

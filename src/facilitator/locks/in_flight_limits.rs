@@ -39,7 +39,7 @@ pub(crate) struct TransferPermit {
 }
 
 impl InFlightLimits {
-    /// InFlightLimits of these sizes; each at least one.
+    /// Limits of these sizes; each at least one.
     pub(crate) fn new(settings: &DispatchSettings) -> Self {
         Self {
             payers: KeyedLocks::default(),

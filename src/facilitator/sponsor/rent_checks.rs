@@ -1,4 +1,4 @@
-//! RentChecks that are booked as an upper bound, compared with what the chain says of the landed transaction.
+//! Rents that are booked as an upper bound, compared with what the chain says of the landed transaction.
 //!
 //! Promises: each is asked for once before any is asked for again, so that one which nobody can tell (its transaction is
 //! older than what the endpoints keep) keeps no other waiting; and after [`PATIENCE`] answers that tell nothing it is left

@@ -175,7 +175,7 @@ fn preflight(network: &Network, tx: &VersionedTransaction, config: &RpcSendTrans
         },
         Err(fault) => fault.clone(),
     };
-    let result = simulation_result(&view, simulated, false);
+    let result = RpcSimulateTransactionResult { inner_instructions: None, ..simulation_result(&view, simulated) };
     Err(RpcError::preflight(format!("Transaction simulation failed: {fault}"), &result))
 }
 

@@ -64,7 +64,7 @@ impl TokenAccount {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mint {
     /// Who may make more of it.
-    pub mint_authority: Option<Pubkey>,
+    pub authority: Option<Pubkey>,
     /// How much there is, in base units.
     pub supply: u64,
     /// Decimals of one token.
@@ -83,7 +83,7 @@ impl Mint {
     pub fn decode(program: TokenProgram, bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader(fields(program, bytes, Self::SIZE, KIND_MINT)?);
         Ok(Self {
-            mint_authority: reader.option(Reader::key)?,
+            authority: reader.option(Reader::key)?,
             supply: reader.u64()?,
             decimals: reader.byte()?,
             is_initialised: match reader.byte()? {

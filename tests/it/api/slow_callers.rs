@@ -85,7 +85,7 @@ async fn a_caller_who_never_reads_the_answer_is_hung_up_on() {
     let served = Served::with(server, |_| {}).await;
     let mut unread = served.connect().await;
     let many = b"GET /supported HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
-    let asks = async { while deaf.write_all(&many).await.is_ok() {} };
+    let asks = async { while unread.write_all(&many).await.is_ok() {} };
     tokio::time::timeout(PATIENCE, asks).await.expect("the connection was closed");
     assert_eq!(served.ask("GET", "/health", None).await.status, 200, "its permit was given back");
 }

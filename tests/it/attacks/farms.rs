@@ -56,7 +56,7 @@ async fn a03_no_recipients_account_is_created_twice() {
     let world = World::start().await;
     let (payer, thief) = (world.wallet(100).await, world.stranger());
     world.open(&payer, &thief.key(), 10).await;
-    super::quiet(&world).await;
+    world.quiet().await;
     with_sol(&world, &thief).await;
     let account = world.account_of(&thief.key());
     lands_by_itself(&world, &thief, &[world.programs.close_account(&account, &thief.key(), &thief.key())]);

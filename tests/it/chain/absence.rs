@@ -2,9 +2,9 @@
 
 use super::{
     proxy::{Proxy, Reply},
-    scene::{PATIENCE, SHORT, SOL, Scene, by_hand, landed, several},
+    scene::{SHORT, SOL, Scene, by_hand, landed, several},
 };
-use crate::support::Log;
+use crate::support::{Log, PATIENCE};
 use axum::{body::Body, response::Response};
 use serde_json::json;
 use sotto::{
@@ -38,7 +38,7 @@ async fn a_liar_by_omission_is_outvoted_by_one_that_has_it_and_is_named() {
         let (scene, liar) = seen_twice(place).await;
         liar.hides_transactions();
         let attempt = scene.sent().await;
-        scene.expire();
+        scene.expire().await;
         let log = Log::listen();
         let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
         assert!(landed(&seen, true), "{seen:?}");
@@ -62,7 +62,7 @@ async fn an_endpoint_that_does_not_say_it_delays_the_proof() {
     for place in [0, 1] {
         let (scene, proxy) = seen_twice(place).await;
         let attempt = scene.attempt_of(SOL).await;
-        scene.expire();
+        scene.expire().await;
         let (early, late) = (attempt.get().last_valid_block_height, attempt.get().signed_at_slot + 1);
         let answers = |status: u16| move || Response::builder().status(status).header("retry-after", "1");
         let (fails, rests) = (answers(500), answers(429));
@@ -98,7 +98,7 @@ async fn an_endpoint_that_does_not_say_it_delays_the_proof() {
 async fn what_is_proved_is_what_the_weakest_endpoint_says() {
     let (scene, proxy) = seen_twice(1).await;
     let attempt = scene.attempt_of(SOL).await;
-    scene.expire();
+    scene.expire().await;
     let (last_valid, signed_at) = (attempt.get().last_valid_block_height, attempt.get().signed_at_slot);
     proxy.change(move |method, truth| match method {
         "getEpochInfo" => {
@@ -127,7 +127,7 @@ async fn an_endpoint_of_another_cluster_has_no_word_where_the_cluster_is_named()
         })
         .await;
         let attempt = scene.attempt_of(SOL).await;
-        scene.expire();
+        scene.expire().await;
         let seen = scene.observe(&attempt, Commitment::Confirmed, SHORT * 10).await;
         assert_eq!(matches!(seen, Observation::Absent(_)), named, "{seen:?}");
         assert!(named || seen == Observation::Unknown, "{seen:?}");

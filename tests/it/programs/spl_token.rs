@@ -110,7 +110,7 @@ fn a_settlement_may_be_a_plain_transfer() {
 fn mints_and_accounts_of_both_programs_are_read() {
     for entry in golden("mints") {
         let expected = Mint {
-            mint_authority: maybe_key(&entry, "mint_authority"),
+            authority: maybe_key(&entry, "mint_authority"),
             supply: number(&entry, "supply"),
             decimals: small(&entry, "decimals"),
             is_initialised: true,
@@ -141,7 +141,11 @@ fn an_account_of_another_kind_or_length_is_refused() {
         let (program, bytes) = (program(entry), bytes(entry));
         let is_mint = entry.get("supply").is_some();
         let read = |bytes: &[u8]| {
-            if is_mint { Mint::decode(program, bytes).map(drop) } else { TokenAccount::decode(program, bytes).map(drop) }
+            if is_mint {
+                Mint::decode(program, bytes).map(drop)
+            } else {
+                TokenAccount::decode(program, bytes).map(drop)
+            }
         };
         let size = if is_mint { Mint::SIZE } else { TokenAccount::SIZE };
         for length in 0..size {
@@ -154,7 +158,11 @@ fn an_account_of_another_kind_or_length_is_refused() {
             TokenProgram::Token2022 if bytes.len() > size => assert_eq!(read(&longer), Ok(())),
             TokenProgram::Token2022 => assert!(read(&longer).is_err()),
         }
-        let wrong = if is_mint { TokenAccount::decode(program, &bytes).is_err() } else { Mint::decode(program, &bytes).is_err() };
+        let wrong = if is_mint {
+            TokenAccount::decode(program, &bytes).is_err()
+        } else {
+            Mint::decode(program, &bytes).is_err()
+        };
         assert!(wrong, "the other kind");
     }
     let multisig = [2; 355];

@@ -80,7 +80,8 @@ impl World {
             }
         };
         if tokio::time::timeout(PATIENCE, waits).await.is_err() {
-            panic!("it never came to pass: {what}: {:#?}", self.ledger().unfinished().await.unwrap());
+            let unfinished = self.ledger().unfinished().await.unwrap();
+            panic!("it never came to pass: {what}: {unfinished:#?}");
         }
     }
 }

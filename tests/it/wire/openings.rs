@@ -94,7 +94,7 @@ fn members_of_an_opening_have_their_type() {
         not_opened(&with(opening_body(), "/cap", value), SessionReason::InvalidCap.word());
     }
     for body in [&b""[..], b"[]", b"{", b"\xff\xfe", b"null"] {
-        assert_eq!(opening::opening(body).expect_err("no object").reason, SessionReason::BadRequest);
+        assert_eq!(sotto::wire::opening::opening(body).expect_err("no object").reason, SessionReason::BadRequest);
     }
     assert!(open(&with(opening_body(), "/unknown", json!({"a": 1}))).is_ok(), "clients of tomorrow may add members");
 }
