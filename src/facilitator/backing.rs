@@ -37,7 +37,7 @@ impl Core {
     /// that one short balance cannot turn many served calls into one transfer of zero. A proven one carries whatever its
     /// bound covers, which is everything that waits.
     pub(crate) async fn carry_limit(&self, session: &Session) -> Result<CarryLimit, LedgerError> {
-        let unproven = CarryLimit { most: self.settings.unproven_exposure, window: 1 };
+        let unproven = CarryLimit { most: self.settings.transfers.unproven_exposure, window: 1 };
         if self.settings.funding.policy == FundingPolicy::Off {
             return Ok(unproven);
         }
@@ -88,7 +88,7 @@ impl Core {
             required: by_merchant || policy == FundingPolicy::Required,
             // Without a monitor no proof counts.
             max_age: if policy == FundingPolicy::Off { 0 } else { max_age },
-            cap_binds: self.settings.delegation_lowers,
+            cap_binds: self.settings.transfers.delegation_lowers,
         }
     }
 }

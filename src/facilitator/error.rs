@@ -112,19 +112,19 @@ impl SessionRefusal {
         Self { reason, field: None, detail: reason.meaning().to_owned(), session: None, retry_after: None }
     }
 
-    /// The same with a more precise sentence.
+    /// A refusal with a more precise sentence.
     pub fn because(reason: SessionReason, detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), ..Self::new(reason) }
     }
 
-    /// The same about a session whose row exists.
+    /// Names the session that the refusal is about; its row exists.
     #[must_use]
     pub fn about(mut self, session: SessionId) -> Self {
         self.session = Some(session);
         self
     }
 
-    /// The same, to be repeated after so many seconds.
+    /// Says after how many seconds it may be worth coming back.
     #[must_use]
     pub fn again_in(mut self, seconds: Option<u64>) -> Self {
         self.retry_after = seconds;
@@ -144,14 +144,14 @@ impl PayRefusal {
         Self { reason, detail, payer: None, transaction: None, session: None, retry_after: None }
     }
 
-    /// The same, to be repeated after so many seconds.
+    /// Says after how many seconds it may be worth coming back.
     #[must_use]
     pub fn again_in(mut self, seconds: Option<u64>) -> Self {
         self.retry_after = seconds;
         self
     }
 
-    /// The same about a payer.
+    /// Names the payer that the refusal is about.
     #[must_use]
     pub fn of(mut self, payer: &Pubkey) -> Self {
         self.payer = Some(*payer);

@@ -117,7 +117,7 @@ impl Events {
         self.join(&mut self.lock(), session, None)
     }
 
-    /// The same for somebody outside; `None` when as many listen already as may: in all, to this session, to this user's
+    /// Listens to a session for a caller outside; `None` when as many listen already as may: in all, to this session, to this user's
     /// sessions, or from this address.
     pub(crate) fn listen(
         self: &Arc<Self>,

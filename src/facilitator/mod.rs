@@ -79,8 +79,8 @@ pub use sessions::{
     open::{ApproveSource, OpenRequest},
 };
 pub use settings::{
-    AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings, ReadPolicy,
-    Settings, WaitingSettings,
+    AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings,
+    OpeningSettings, ReadPolicy, ServedAsset, Settings, TransferSettings, WaitingSettings,
 };
 use settlement::Settlements;
 use sha2::{Digest as _, Sha256};

@@ -183,9 +183,9 @@ impl Default for FundingSettings {
     }
 }
 
-/// Everything the use cases need to know that is not a port.
+/// What is served: one asset on one network.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ServedAsset {
     /// The network served.
     pub network: Network,
     /// The two programs' addresses.
@@ -196,13 +196,11 @@ pub struct Settings {
     pub decimals: u8,
     /// The key that amounts are encrypted to.
     pub encryption_key: EncryptionKey,
-    /// Limits of a single payment.
-    pub payments: PaymentLimits,
-    /// The most one transfer of a session carries while nothing proves its funding, in base units.
-    pub unproven_exposure: Amount,
-    /// Whether the token program lowers the delegated amount as it is spent (the documented semantics), or only
-    /// compares the delegate (the public source).
-    pub delegation_lowers: bool,
+}
+
+/// What a session may be opened with, and how an opening is proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpeningSettings {
     /// The furthest expiration of a session, in seconds from now.
     pub max_session_seconds: u64,
     /// The largest grant to a user inside an approve, in lamports.
@@ -215,7 +213,7 @@ pub struct Settings {
     pub sessions_per_hour: u64,
     /// Create a missing recipient account at our cost.
     pub create_recipient: bool,
-    /// Let an approve create the user's own missing account at our cost; he can close it and keep the rent.
+    /// Let an approve create the user's own missing account at our cost; they can close it and keep the rent.
     pub sponsor_account_creation: bool,
     /// What to do with the approved amount.
     pub cap_check: CapCheckPolicy,
@@ -223,6 +221,42 @@ pub struct Settings {
     pub cap_check_deadline: Duration,
     /// How long an opening waits for payments of the user's other sessions.
     pub drain_deadline: Duration,
+    /// The largest compute-unit limit an approve may set.
+    pub max_approve_units: u32,
+}
+
+/// How transfers are built and what they may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransferSettings {
+    /// Which instruction settles.
+    pub settle_instruction: SettleInstruction,
+    /// Added to the measured compute units, in percent.
+    pub compute_unit_margin: u32,
+    /// The most paid per compute unit, in micro-lamports.
+    pub max_priority_fee: u64,
+    /// The most one transfer of a session carries while nothing proves its funding, in base units.
+    pub unproven_exposure: Amount,
+    /// Whether the token program lowers the delegated amount as it is spent (the documented semantics), or only
+    /// compares the delegate (the public source).
+    pub delegation_lowers: bool,
+    /// When allowances are bought.
+    pub decrypt_allowance: AllowancePolicy,
+    /// How long after its landing a transaction is first asked whether it is final: what finality takes (32 slots). Then
+    /// four times in such a span.
+    pub finality_after: Duration,
+}
+
+/// Everything the use cases need to know that is not a port.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What is served.
+    pub served: ServedAsset,
+    /// What a session may be opened with.
+    pub openings: OpeningSettings,
+    /// How transfers are built.
+    pub transfers: TransferSettings,
+    /// Limits of a single payment.
+    pub payments: PaymentLimits,
     /// The longest any caller waits for the chain.
     pub answer_deadline: Duration,
     /// How many callers may wait.
@@ -231,25 +265,12 @@ pub struct Settings {
     pub deferred: DeferredPolicy,
     /// Who may read what is not public.
     pub reads: ReadPolicy,
-    /// When allowances are bought.
-    pub decrypt_allowance: AllowancePolicy,
     /// When they are bought apart from payments.
     pub allowances: AllowanceSettings,
     /// How transfers share the way to the chain.
     pub dispatch: DispatchSettings,
-    /// Which instruction settles.
-    pub settle_instruction: SettleInstruction,
-    /// Added to the measured compute units, in percent.
-    pub compute_unit_margin: u32,
-    /// The most paid per compute unit, in micro-lamports.
-    pub max_priority_fee: u64,
-    /// How long after its landing a transaction is first asked whether it is final: what finality takes (32 slots). Then
-    /// four times in such a span.
-    pub finality_after: Duration,
     /// How often the background looks for expired sessions, unverified caps and work that an outage left behind.
     pub round: Duration,
-    /// The largest compute-unit limit an approve may set.
-    pub max_approve_units: u32,
     /// Proofs of payers' balances, and how their accounts are watched.
     pub funding: FundingSettings,
     /// The balance below which a fee payer gets no new work and `ready` says no, in lamports.

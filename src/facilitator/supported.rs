@@ -42,18 +42,18 @@ impl Facilitator {
     pub fn supported(&self) -> Supported {
         let settings = &self.core.settings;
         Supported {
-            network: settings.network.clone(),
-            asset: settings.asset,
-            decimals: settings.decimals,
+            network: settings.served.network.clone(),
+            asset: settings.served.asset,
+            decimals: settings.served.decimals,
             spender: self.core.keys.spender.pubkey(),
             fee_payer: self.core.keys.fee_payer.pubkey(),
             signers: self.signers(),
-            token_program: settings.programs.token,
-            lightning_program: settings.programs.lightning,
-            encryption_key: settings.encryption_key.to_hex(),
+            token_program: settings.served.programs.token,
+            lightning_program: settings.served.programs.lightning,
+            encryption_key: settings.served.encryption_key.to_hex(),
             max_per_call: settings.payments.max_per_call,
-            max_session_seconds: settings.max_session_seconds,
-            max_grant: settings.max_grant,
+            max_session_seconds: settings.openings.max_session_seconds,
+            max_grant: settings.openings.max_grant,
             funding: settings.funding.policy,
         }
     }

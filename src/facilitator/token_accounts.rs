@@ -11,7 +11,7 @@ use solana_pubkey::Pubkey;
 impl Core {
     /// The wallet's token account of the served asset.
     pub(crate) fn token_account(&self, wallet: &Pubkey) -> Pubkey {
-        self.settings.programs.token_account(wallet, &self.settings.asset)
+        self.settings.served.programs.token_account(wallet, &self.settings.served.asset)
     }
 
     /// Both token accounts of a session: the payer's and the merchant's.
@@ -36,7 +36,7 @@ impl Core {
         Ok((slot, accounts))
     }
 
-    /// The same of so many.
+    /// Reads so many accounts like [`Core::accounts_now`].
     pub(crate) async fn these_now<const N: usize>(
         &self,
         keys: [Pubkey; N],
@@ -66,12 +66,12 @@ impl Core {
         if account.data.is_empty() && account.owner == solana_sdk_ids::system_program::ID {
             return Ok(None);
         }
-        if account.owner != self.settings.programs.token {
+        if account.owner != self.settings.served.programs.token {
             return Err(SessionRefusal::because(reason, "the token account belongs to another program"));
         }
         let decoded = IncoAccount::decode(&account.data)
             .map_err(|_| SessionRefusal::because(reason, "the token account cannot be read"))?;
-        if decoded.owner != *owner || decoded.mint != self.settings.asset {
+        if decoded.owner != *owner || decoded.mint != self.settings.served.asset {
             return Err(SessionRefusal::because(reason, "the token account belongs to another owner or asset"));
         }
         match decoded.state {
@@ -81,7 +81,7 @@ impl Core {
         }
     }
 
-    /// The same where we have to be its delegate: refused with `delegate_mismatch` when we are not.
+    /// Like [`Core::usable`], for an account of which we have to be the delegate: refused with `delegate_mismatch` when we are not.
     pub(crate) fn delegated(
         &self,
         account: Option<&ChainAccount>,

@@ -36,7 +36,7 @@ impl Carry {
 pub enum Opened {
     /// The row is new, in state `opening`.
     New(Session),
-    /// The same user asked for the same session before; this is it, as it stands.
+    /// This user asked for this session before; it is returned as it stands.
     Existing(Session),
     /// The user has used the nonce for something else.
     NonceReused,
@@ -47,7 +47,7 @@ pub enum Opened {
 pub enum Held {
     /// Accepted and durable.
     New(Hold),
-    /// The same payment was accepted before (same nonce and content, or a takeover of a payment that was answered
+    /// This payment was accepted before (same nonce and content, or a takeover of a payment that was answered
     /// `settlement_pending`); this is it, as it stands.
     Repeat(Hold),
     /// The nonce names a payment with other content.
@@ -56,7 +56,7 @@ pub enum Held {
     Refused(PayReason),
 }
 
-/// How a caller's wait ended, decided in one transaction at his deadline.
+/// How a caller's wait ended, decided in one transaction at their deadline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deadline {
     /// No settlement covered it: released, nothing is charged.

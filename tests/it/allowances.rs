@@ -38,7 +38,7 @@ struct Shop {
 
 fn idle(allowances: AllowanceSettings) -> Options {
     Options::settings(move |settings| {
-        settings.decrypt_allowance = AllowancePolicy::Idle;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Idle;
         settings.allowances = allowances;
     })
 }
@@ -102,7 +102,7 @@ impl Shop {
     }
 
     /// A transfer of zero to the merchant by somebody we know nothing of lands right before the next transaction that
-    /// moves his account: after it was simulated.
+    /// moves their account: after it was simulated.
     async fn is_ambushed(&self) {
         let world = &self.world;
         let (stranger, network) = (world.wallet(5).await, world.net.network());

@@ -211,7 +211,7 @@ async fn buying_world(engine: Engine) -> World {
         ..AllowanceSettings::default()
     };
     let options = Options::settings(move |settings| {
-        settings.decrypt_allowance = AllowancePolicy::Idle;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Idle;
         settings.allowances = allowances;
         bound(settings);
     });

@@ -18,7 +18,7 @@ const PURSE: u64 = 50_000_000;
 
 fn plain(change: impl Fn(&mut Settings) + Send + Sync + 'static) -> Options {
     Options::settings(move |settings| {
-        settings.decrypt_allowance = AllowancePolicy::Idle;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Idle;
         change(settings);
     })
 }
@@ -105,7 +105,7 @@ async fn transfers_of_many_payers_to_one_merchant_are_in_flight_together() {
 
 #[tokio::test]
 async fn a_crowd_of_first_payments_costs_one_simulation() {
-    let world = World::with(plain(|settings| settings.max_priority_fee = 50_000)).await;
+    let world = World::with(plain(|settings| settings.transfers.max_priority_fee = 50_000)).await;
     let merchant = world.wallet(0).await;
     let mut sessions = Vec::new();
     for _ in 0..6 {
@@ -136,7 +136,7 @@ async fn a_session_with_one_hold_is_not_kept_waiting_by_one_with_five_hundred() 
     let world = World::with(plain(|settings| {
         settings.dispatch.in_flight = 1;
         // Five calls a transfer: a hundred transfers.
-        settings.unproven_exposure = sotto::domain::amount::Amount::new(5_000).unwrap();
+        settings.transfers.unproven_exposure = sotto::domain::amount::Amount::new(5_000).unwrap();
         // The last payment in the crowd waits for all of them.
         settings.answer_deadline = 2 * PATIENCE;
     }))
@@ -327,7 +327,7 @@ async fn no_more_transfers_are_in_flight_than_the_window_of_their_payer_holds() 
 #[tokio::test]
 async fn queues_at_a_closed_account_take_no_place_from_other_merchants() {
     let world = World::with(Options::settings(|settings| {
-        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
         settings.dispatch.in_flight = 3;
     }))
     .await;

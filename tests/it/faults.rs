@@ -17,7 +17,7 @@ const PRICE: u64 = 700;
 
 /// Transfers are prepared without a simulation, as they are wherever decrypt allowances are not bought with each.
 fn without_allowances() -> Options {
-    Options::settings(|settings| settings.decrypt_allowance = AllowancePolicy::Never)
+    Options::settings(|settings| settings.transfers.decrypt_allowance = AllowancePolicy::Never)
 }
 
 /// A payer with a session at a merchant, and what strangers added to their balances.

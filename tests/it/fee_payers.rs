@@ -17,7 +17,7 @@ fn pool() -> Options {
     Options {
         separate_fee_payer: true,
         further_fee_payers: vec![SECOND],
-        ..Options::settings(|settings| settings.decrypt_allowance = AllowancePolicy::Never)
+        ..Options::settings(|settings| settings.transfers.decrypt_allowance = AllowancePolicy::Never)
     }
 }
 

@@ -92,10 +92,10 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_landed_becomes_final_by_few_requests() {
-    let mut scene = Scene::set(|settings| settings.decrypt_allowance = AllowancePolicy::Never).await;
+    let mut scene = Scene::set(|settings| settings.transfers.decrypt_allowance = AllowancePolicy::Never).await;
     let never_looks = |settings: &mut Settings| {
-        settings.decrypt_allowance = AllowancePolicy::Never;
-        settings.finality_after = Duration::from_hours(1);
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.finality_after = Duration::from_hours(1);
     };
     scene.world.configure(never_looks);
     scene.world.kill().await;
@@ -107,7 +107,7 @@ async fn what_has_landed_becomes_final_by_few_requests() {
     assert_eq!(scene.world.running().chain.counts().finality, 0, "nobody has looked yet");
     scene.world.passes(FINALIZED_AFTER);
     scene.world.kill().await;
-    scene.world.configure(|settings| settings.decrypt_allowance = AllowancePolicy::Never);
+    scene.world.configure(|settings| settings.transfers.decrypt_allowance = AllowancePolicy::Never);
     scene.world.boot().await;
     scene.world.quiet().await;
     // Twelve transactions, asked about together; twice where some are taken up a moment later.
@@ -141,7 +141,7 @@ async fn a_success_that_was_said_is_signed_anew_when_a_fork_took_it_back_for_goo
 
 /// In each round a fork takes back what has just landed, whatever else has, and whatever is on its way.
 async fn fork_under_load(policy: AllowancePolicy) {
-    let scene = Scene::set(move |settings| settings.decrypt_allowance = policy).await;
+    let scene = Scene::set(move |settings| settings.transfers.decrypt_allowance = policy).await;
     let (mut before, mut taken_back) = (HashSet::new(), 0);
     for round in 0..5 {
         let nonces: Vec<String> = (0..4).map(|number| format!("{round}-{number}")).collect();

@@ -31,8 +31,8 @@ async fn twenty_payments_land_where_the_delegated_amount_is_lowered() {
 #[tokio::test]
 async fn an_opening_that_waits_for_the_covalidator_opens_by_itself() {
     let world = World::with(Options::settings(|settings| {
-        settings.cap_check = CapCheckPolicy::Required;
-        settings.cap_check_deadline = Duration::from_millis(300);
+        settings.openings.cap_check = CapCheckPolicy::Required;
+        settings.openings.cap_check_deadline = Duration::from_millis(300);
     }))
     .await;
     let (payer, merchant) = (world.wallet(1_000).await, world.wallet(0).await);

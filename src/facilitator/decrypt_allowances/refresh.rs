@@ -141,7 +141,7 @@ impl DecryptAllowances {
             // What has no handle has never held anything.
             return Ok(Some(true));
         }
-        let allowance = self.core.settings.programs.decrypt_allowance(account.amount, wallet);
+        let allowance = self.core.settings.served.programs.decrypt_allowance(account.amount, wallet);
         Ok(Some(self.core.account(&allowance).await?.is_some()))
     }
 
@@ -180,7 +180,7 @@ impl DecryptAllowances {
             .into_iter()
             // What has no handle has never held anything.
             .filter(|(wallet, account)| pair.reader.is_none_or(|reader| reader == *wallet) && account.amount != 0)
-            .map(|(wallet, account)| self.core.settings.programs.decrypt_allowance(account.amount, &wallet))
+            .map(|(wallet, account)| self.core.settings.served.programs.decrypt_allowance(account.amount, &wallet))
             .collect();
         let found = self.core.chain.accounts(&wanted).await?;
         Ok(Some(found.iter().filter(|account| account.is_none()).count()))
@@ -207,7 +207,7 @@ impl DecryptAllowances {
                 source,
                 destination,
                 authority: self.core.keys.spender.pubkey(),
-                ciphertext: ciphertext::encrypt(&self.core.settings.encryption_key, 0, &*self.core.chance),
+                ciphertext: ciphertext::encrypt(&self.core.settings.served.encryption_key, 0, &*self.core.chance),
                 allowances: None,
             },
         };
@@ -226,6 +226,6 @@ impl DecryptAllowances {
     /// Whether a transfer of zero by the delegate disturbs nothing: where transfers lower the delegated amount, they
     /// change its handle too, and an amount that is still to be checked could not be read any more.
     pub(crate) fn may_move_zero(&self, session: &Session) -> bool {
-        !(self.core.settings.delegation_lowers && session.cap_check == CapCheck::Unverified)
+        !(self.core.settings.transfers.delegation_lowers && session.cap_check == CapCheck::Unverified)
     }
 }

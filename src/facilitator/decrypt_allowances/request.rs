@@ -35,9 +35,9 @@ const LOOKS_IN: Duration = Duration::from_mins(1);
 /// Whose balance is to be readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
-    /// The payer; asked for by him or his session key.
+    /// The payer; asked for by them or by their session key.
     User,
-    /// The recipient; asked for by his wallet.
+    /// The recipient; asked for by their wallet.
     Merchant,
 }
 

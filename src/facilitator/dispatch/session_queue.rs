@@ -223,7 +223,7 @@ impl Dispatch {
     }
 
     fn access(&self) -> Access {
-        match self.core.settings.decrypt_allowance {
+        match self.core.settings.transfers.decrypt_allowance {
             _ if self.core.needs_allowances() => Access::Exclusive,
             AllowancePolicy::Every => Access::Exclusive,
             AllowancePolicy::Never | AllowancePolicy::Idle => Access::Shared,

@@ -138,7 +138,7 @@ impl FundingMonitor {
                 all &= listed.slot > slot;
                 continue;
             };
-            let foreign = foreign(&seen, &account, &self.core.settings.programs.token);
+            let foreign = foreign(&seen, &account, &self.core.settings.served.programs.token);
             if let Some(lost) = foreign.voids(owner, &self.core.keys.spender.pubkey()).filter(|_| !seen.failed) {
                 tracing::info!(transaction = %listed.signature, reason = lost.word(), "a funding proof is void");
                 return Ok(Some((lost, listed.slot)));

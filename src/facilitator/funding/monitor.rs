@@ -70,7 +70,7 @@ impl FundingMonitor {
     /// histories, in the background, so that they hold up no round; while they are read, the next round adds none.
     async fn monitor_round(self: &Arc<Self>) -> Result<(), LedgerError> {
         let mut sources = self.core.ledger.watched_sources().await?;
-        sources.retain(|source| source.asset == self.core.settings.asset);
+        sources.retain(|source| source.asset == self.core.settings.served.asset);
         self.monitor_state.keep(&sources.iter().map(|source| source.user).collect::<HashSet<_>>());
         let chunks: Vec<&[Source]> = sources.chunks(TOGETHER).collect();
         // Spread over half the interval, so that a round ends before the next begins.
@@ -141,7 +141,7 @@ impl FundingMonitor {
     fn judge(&self, source: &Source, account: Option<&ChainAccount>) -> Seen {
         let Some(account) = account.filter(|account| !account.data.is_empty()) else { return Seen::Gone };
         let decoded = IncoAccount::decode(&account.data).ok();
-        match decoded.filter(|told| account.owner == self.core.settings.programs.token && told.owner == source.user) {
+        match decoded.filter(|told| account.owner == self.core.settings.served.programs.token && told.owner == source.user) {
             None => Seen::Odd,
             Some(account) if account.state == AccountState::Frozen => Seen::Frozen,
             Some(account) if self.core.is_delegate(&account) => Seen::Fine(account),
@@ -167,7 +167,7 @@ impl FundingMonitor {
         user: &Pubkey,
         event: SessionEvent,
     ) -> Result<(), LedgerError> {
-        self.tell_and_settle_all(&self.core.ledger.live_sessions(user, &self.core.settings.asset).await?, event);
+        self.tell_and_settle_all(&self.core.ledger.live_sessions(user, &self.core.settings.served.asset).await?, event);
         Ok(())
     }
 
@@ -184,7 +184,7 @@ impl FundingMonitor {
         self.core.tasks.spawn(async move {
             let Some(_claim) = this.rereading.start(user) else { return };
             // With this lock no opening of this user is under way that is about to make us their delegate again.
-            let opening = this.locks.openings.opening(&user, &this.core.settings.asset);
+            let opening = this.locks.openings.opening(&user, &this.core.settings.served.asset);
             let Ok(_opening) = tokio::time::timeout(LOCK_PATIENCE, opening).await else { return };
             match this.is_gone_since(&user, first).await {
                 Ok(true) => this.end_delegation(&user).await,
@@ -196,7 +196,7 @@ impl FundingMonitor {
 
     /// Whether a state later than `first`, and not older than anything we know of, shows no delegation to us.
     async fn is_gone_since(&self, user: &Pubkey, first: u64) -> Result<bool, ChainError> {
-        let source = Source::unknown(*user, self.core.settings.asset);
+        let source = Source::unknown(*user, self.core.settings.served.asset);
         let account = self.core.token_account(user);
         let mut tries = 0;
         loop {
@@ -212,8 +212,8 @@ impl FundingMonitor {
 
     async fn end_delegation(self: &Arc<Self>, user: &Pubkey) {
         let ended = async {
-            let live = self.core.ledger.live_sessions(user, &self.core.settings.asset).await?;
-            let revoked = self.core.ledger.revoke_sessions(user, &self.core.settings.asset).await?;
+            let live = self.core.ledger.live_sessions(user, &self.core.settings.served.asset).await?;
+            let revoked = self.core.ledger.revoke_sessions(user, &self.core.settings.served.asset).await?;
             if revoked > 0 {
                 tracing::info!(revoked, "a delegation is gone");
             }
@@ -233,7 +233,7 @@ impl FundingMonitor {
     pub(crate) async fn look_if_old(self: &Arc<Self>, user: &Pubkey) -> Result<bool, LedgerError> {
         let turn = self.looks.lock_of(user, tokio::sync::Mutex::default);
         let _turn = turn.lock().await;
-        let Some(source) = self.core.ledger.source(user, &self.core.settings.asset).await? else { return Ok(false) };
+        let Some(source) = self.core.ledger.source(user, &self.core.settings.served.asset).await? else { return Ok(false) };
         if self.watched_bound(&source).is_none() || source.frozen {
             return Ok(false);
         }

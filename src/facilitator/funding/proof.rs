@@ -1,6 +1,6 @@
 //! Funding proofs: whether "settled" means "paid" (`spec/settlement.md` §5, R-02).
 //!
-//! A proof is the payer's own attested decryption of his balance. It is believed when the pinned attestation key signed
+//! A proof is the payer's own attested decryption of their balance. It is believed when the pinned attestation key signed
 //! it and the account holds that very handle in a state whose slot is known; from then on the ledger counts everything
 //! against it, and [`super::monitor`] watches the account's history.
 
@@ -96,7 +96,7 @@ impl FundingMonitor {
         }
         let bound = NewBound {
             user: *user,
-            asset: self.core.settings.asset,
+            asset: self.core.settings.served.asset,
             // More than the ledger counts is more than any payment needs: a lower bound stays one.
             amount: u64::try_from(proof.plaintext).ok().and_then(Amount::new).unwrap_or(Amount::MAX),
             handle: proof.handle,
@@ -115,7 +115,7 @@ impl FundingMonitor {
 
     /// Whether this very handle is what counts already. The account may have changed since, but then the history tells.
     async fn is_proved_by(&self, user: &Pubkey, proof: &FundingProof) -> Result<bool, LedgerError> {
-        let known = self.core.ledger.source(user, &self.core.settings.asset).await?;
+        let known = self.core.ledger.source(user, &self.core.settings.served.asset).await?;
         let counting =
             known.as_ref().and_then(|k| k.counting(self.core.clock.now(), self.core.settings.funding.max_age));
         Ok(counting.is_some_and(|bound| bound.handle == proof.handle && bound.claimed == Amount::ZERO))

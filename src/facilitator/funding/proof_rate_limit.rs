@@ -1,7 +1,7 @@
 //! How often proofs of balances are read from the chain: whoever has one may post it, again and again, and each reading
 //! costs requests.
 //!
-//! The same handle is read once in [`PAUSE`]. Another handle needs another attestation, and a payer whose balance moved
+//! One handle is read once in [`PAUSE`]. Another handle needs another attestation, and a payer whose balance moved
 //! has a new one, so nobody who repeats an old proof keeps a new one from being read; all of one user's together are
 //! bounded by [`OF_ONE_USER`]. Kept are the readings of the last [`PAUSE`] alone, so memory is bounded by them.
 

@@ -27,12 +27,12 @@ impl Facilitator {
             task("look at payers' accounts", true, Box::pin(Arc::clone(&self.funding).monitor_rounds())),
             task(
                 "make idle balances readable",
-                settings.decrypt_allowance == AllowancePolicy::Idle,
+                settings.transfers.decrypt_allowance == AllowancePolicy::Idle,
                 Box::pin(Arc::clone(&self.allowances).idle_rounds()),
             ),
             task(
                 "ask about unverified caps",
-                settings.cap_check == CapCheckPolicy::BestEffort,
+                settings.openings.cap_check == CapCheckPolicy::BestEffort,
                 Box::pin(Arc::clone(&self.sessions).cap_rounds()),
             ),
         ]
@@ -40,7 +40,7 @@ impl Facilitator {
 
     /// Starts every background task that the settings ask for.
     pub(crate) async fn start_background(self: &Arc<Self>) -> Result<(), LedgerError> {
-        if self.core.settings.decrypt_allowance == AllowancePolicy::Idle {
+        if self.core.settings.transfers.decrypt_allowance == AllowancePolicy::Idle {
             self.allowances.restore_idle().await?;
         }
         for BackgroundTask { name, task, .. } in self.background().into_iter().filter(|task| task.wanted) {

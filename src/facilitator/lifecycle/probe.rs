@@ -160,7 +160,7 @@ impl Facilitator {
         Bench {
             source: self.core.token_account(&owner.pubkey()),
             destination: self.core.token_account(&receiver.pubkey()),
-            ciphertext: ciphertext::encrypt(&self.core.settings.encryption_key, 0, &*self.core.chance),
+            ciphertext: ciphertext::encrypt(&self.core.settings.served.encryption_key, 0, &*self.core.chance),
             owner,
             receiver,
         }
@@ -182,7 +182,7 @@ impl Facilitator {
     }
 
     async fn create_bench(self: &Arc<Self>, bench: &Bench) -> Result<(), ProbeError> {
-        let (programs, asset) = (&self.core.settings.programs, &self.core.settings.asset);
+        let (programs, asset) = (&self.core.settings.served.programs, &self.core.settings.served.asset);
         let (fee_payer, owner) = (self.core.keys.fee_payer.pubkey(), bench.owner.pubkey());
         let instructions = [
             programs.create_idempotent(&fee_payer, &owner, asset),
@@ -209,8 +209,8 @@ impl Facilitator {
         self.ask(bench, Question { payer, instruction, allowances: None }).await
     }
 
-    /// The same transfer by the plain instruction makes the same handles, which tells the allowance accounts even
-    /// where the authorised one cannot be simulated without them.
+    /// Asks with the decrypt allowances that a plain transfer tells: it makes the same handles, even where the authorised
+    /// one cannot be simulated without their accounts.
     async fn ask_with_allowances(&self, bench: &Bench, payer: Pubkey) -> Result<Simulation, ProbeError> {
         let spender = self.core.keys.spender.pubkey();
         let question = Question { payer: spender, instruction: SettleInstruction::Transfer, allowances: None };
@@ -220,7 +220,7 @@ impl Facilitator {
             let why = error.unwrap_or_else(|| "the accounts are unreadable".to_owned());
             return Err(ProbeError::NotPrepared(format!("a plain transfer fails too: {why}")));
         };
-        let allowance = |handle, holder| Allowance::of(&self.core.settings.programs, handle, holder);
+        let allowance = |handle, holder| Allowance::of(&self.core.settings.served.programs, handle, holder);
         let allowances = [allowance(source, bench.owner.pubkey()), allowance(destination, bench.receiver.pubkey())];
         let instruction = SettleInstruction::TransferWithAuthorization;
         self.ask(bench, Question { payer, instruction, allowances: Some(allowances) }).await
@@ -237,7 +237,7 @@ impl Facilitator {
             allowances: question.allowances,
         };
         let transfer = ConfidentialTransfer {
-            programs: &self.core.settings.programs,
+            programs: &self.core.settings.served.programs,
             instruction: question.instruction,
             authorization: Authorization { owner: bench.owner.pubkey(), message: &message, signature: &signature },
             transfer: &transfer,

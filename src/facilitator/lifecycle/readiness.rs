@@ -52,8 +52,8 @@ impl Facilitator {
 
     async fn check_network(&self) -> Check {
         let (ok, detail) = match self.core.chain.genesis_hash().await {
-            Ok(hash) if self.core.settings.network.has_genesis(&hash) => {
-                (true, self.core.settings.network.alias().to_owned())
+            Ok(hash) if self.core.settings.served.network.has_genesis(&hash) => {
+                (true, self.core.settings.served.network.alias().to_owned())
             }
             Ok(_) => (false, "the RPC serves another cluster than the configured network".to_owned()),
             Err(error) => (false, error.to_string()),

@@ -54,7 +54,7 @@ pub(crate) struct Locks {
 
 impl Locks {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let on_idle = settings.decrypt_allowance == AllowancePolicy::Idle;
+        let on_idle = settings.transfers.decrypt_allowance == AllowancePolicy::Idle;
         Self {
             accounts: AccountLocks::default(),
             openings: OpeningLocks::default(),

@@ -44,7 +44,7 @@ impl Payments {
         let answer = Answer::new(self, payment, &session);
         let core = &self.core;
         let limits = &core.settings.payments;
-        if let Err(reason) = payment::check_terms(payment, &session, &core.settings.network, limits, core.clock.now()) {
+        if let Err(reason) = payment::check_terms(payment, &session, &core.settings.served.network, limits, core.clock.now()) {
             return self.refuse_terms(&answer, reason).await;
         }
         let wait = if payment.deferred { answer.no_wait() } else { answer.wait_with_permit() };
@@ -97,7 +97,7 @@ impl Payments {
             id: self.core.next_hold_id(),
             session: session.id,
             nonce: payment.nonce.clone(),
-            content: payment.content(&settings.network),
+            content: payment.content(&settings.served.network),
             amount: payment.amount,
             unverified_exposure: settings.payments.unverified_exposure,
             deferred: payment.deferred.then_some(settings.deferred.exposure),
@@ -117,7 +117,7 @@ impl Payments {
         let Some(nonce) = payment.idempotency_key() else { return Ok(None) };
         let known = self.core.ledger.find_payment(session.id, nonce).await?;
         match known {
-            Some(hold) if hold.content != payment.content(&self.core.settings.network) => {
+            Some(hold) if hold.content != payment.content(&self.core.settings.served.network) => {
                 Err(PayRefusal::new(PayReason::NonceConflict).of(session.user()).into())
             }
             known => Ok(known),

@@ -27,7 +27,7 @@ impl Payments {
         let refuse = |reason| PayError::from(PayRefusal::new(reason).of(session.user()));
         let now = self.core.clock.now();
         let limits = &self.core.settings.payments;
-        let terms = payment::check_terms(payment, &session, &self.core.settings.network, limits, now);
+        let terms = payment::check_terms(payment, &session, &self.core.settings.served.network, limits, now);
         if let Err(reason) = terms
             && reason != PayReason::PaymentExpired
         {

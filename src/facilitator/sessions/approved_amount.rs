@@ -13,15 +13,15 @@ use std::{sync::Arc, time::Duration};
 impl Sessions {
     /// What the Covalidator says was approved; `None` when policy lets the session open without knowing.
     pub(crate) async fn approved_amount(&self, account: &IncoAccount) -> Result<Option<Amount>, SessionRefusal> {
-        let patience = match self.core.settings.cap_check {
+        let patience = match self.core.settings.openings.cap_check {
             CapCheckPolicy::Off => return Ok(None),
-            CapCheckPolicy::Required | CapCheckPolicy::BestEffort => self.core.settings.cap_check_deadline,
+            CapCheckPolicy::Required | CapCheckPolicy::BestEffort => self.core.settings.openings.cap_check_deadline,
         };
         match self.decrypt_delegated(account.delegated_amount, patience).await {
             Ok(amount) => Ok(Some(amount)),
             Err(error) => {
                 tracing::warn!(%error, "the approved amount is not known yet");
-                match self.core.settings.cap_check {
+                match self.core.settings.openings.cap_check {
                     CapCheckPolicy::Required => Err(SessionRefusal::new(SessionReason::CapUnverified)),
                     CapCheckPolicy::BestEffort | CapCheckPolicy::Off => Ok(None),
                 }

@@ -47,7 +47,7 @@ impl Sessions {
     /// to decrypt that one. The handle that the approve itself made stays readable: its amount is what all of the
     /// session needs, captured or not.
     async fn is_covered(&self, session: &Session, account: &IncoAccount) -> Result<Option<bool>, LedgerError> {
-        let patience = self.core.settings.cap_check_deadline;
+        let patience = self.core.settings.openings.cap_check_deadline;
         match self.decrypt_delegated(account.delegated_amount, patience).await {
             // More than it needs is no lie by now: the approve may have covered sessions that have ended since.
             Ok(approved) => Ok(Some(self.fit_others(session, Some(approved)).await?.covers)),

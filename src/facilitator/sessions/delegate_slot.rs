@@ -30,10 +30,10 @@ impl Sessions {
     /// Reads the user's other sessions and fits them to the approved amount.
     pub(crate) async fn fit_others(&self, new: &Session, approved: Option<Amount>) -> Result<Fit, LedgerError> {
         let others = self.others(new).await?;
-        let lowers = self.core.settings.delegation_lowers;
+        let lowers = self.core.settings.transfers.delegation_lowers;
         let fit = fit(need(new, lowers), approved, &others, lowers);
         // Without a check nobody will ever know the amount, so it cannot be said not to match.
-        let unchecked = self.core.settings.cap_check == CapCheckPolicy::Off;
+        let unchecked = self.core.settings.openings.cap_check == CapCheckPolicy::Off;
         Ok(Fit { matches: fit.matches || unchecked, ..fit })
     }
 }

@@ -34,13 +34,13 @@ impl Sessions {
         let life = seen.approve_life?;
         let deadline = tokio::time::Instant::now() + self.core.settings.answer_deadline;
         let user = *parsed.session.user();
-        let at_once = self.locks.openings.try_opening(&user, &self.core.settings.asset);
+        let at_once = self.locks.openings.try_opening(&user, &self.core.settings.served.asset);
         let calm = at_once.is_some();
         let guard = if let Some(guard) = at_once {
             guard
         } else {
-            let opening = self.locks.openings.opening(&user, &self.core.settings.asset);
-            tokio::time::timeout(self.core.settings.drain_deadline, opening).await.map_err(|_| busy())?
+            let opening = self.locks.openings.opening(&user, &self.core.settings.served.asset);
+            tokio::time::timeout(self.core.settings.openings.drain_deadline, opening).await.map_err(|_| busy())?
         };
         let calm = self.drain(&user).await? && calm;
         // What was seen before others of this user moved is looked at again.
@@ -64,7 +64,7 @@ impl Sessions {
         }
     }
 
-    /// The same request again: the same session, or where it stands.
+    /// Answers a repeated request with its session, or with where that stands.
     ///
     /// Not once a settlement has published the intent and its signature: the id is a bearer secret where there is no
     /// session key, and then everything that a repeated request consists of is on chain for everybody to read. Who has
@@ -113,7 +113,7 @@ impl Sessions {
                 // Registered before looking, so that an end between the look and the wait is not missed.
                 progress.as_mut().enable();
                 let mut open = 0;
-                for session in self.core.ledger.live_sessions(user, &self.core.settings.asset).await? {
+                for session in self.core.ledger.live_sessions(user, &self.core.settings.served.asset).await? {
                     let waiting = self.core.ledger.open_holds(session.id).await?;
                     if waiting > 0 {
                         self.dispatch.notify_queue_for_promises(session.id, 1);
@@ -129,7 +129,7 @@ impl Sessions {
                 progress.await;
             }
         };
-        tokio::time::timeout(self.core.settings.drain_deadline, drained).await.map_err(|_| busy())?
+        tokio::time::timeout(self.core.settings.openings.drain_deadline, drained).await.map_err(|_| busy())?
     }
 
     /// Plans the approve and records its co-signed bytes; only then may anybody send them.

@@ -52,7 +52,7 @@ pub struct OpenRequest {
     pub approve: ApproveSource,
     /// The signed intent.
     pub intent: SignedIntent,
-    /// What the payer proves of his balance.
+    /// What the payer proves of their balance.
     pub funding: Option<FundingProof>,
 }
 
@@ -101,7 +101,7 @@ impl Sessions {
 
     /// The intent is the user's, says what the body says, and names us.
     fn check_intent(&self, request: &OpenRequest) -> Result<Intent, SessionRefusal> {
-        let network = &self.core.settings.network;
+        let network = &self.core.settings.served.network;
         if !network.is(&request.network) {
             return Err(SessionRefusal::new(SessionReason::NetworkMismatch));
         }
@@ -143,7 +143,7 @@ impl Sessions {
     /// What this facilitator serves, and for how long.
     fn check_terms(&self, request: &OpenRequest) -> Result<(), SessionRefusal> {
         let now = self.core.clock.now();
-        if request.asset != self.core.settings.asset {
+        if request.asset != self.core.settings.served.asset {
             return Err(SessionRefusal::new(SessionReason::AssetNotAllowed));
         }
         // What is paid to a key that signs for everybody stands in an account that the same key can empty.
@@ -156,8 +156,8 @@ impl Sessions {
         if request.expires_at <= now {
             return Err(SessionRefusal::new(SessionReason::ExpirationInPast));
         }
-        if request.expires_at - now > self.core.settings.max_session_seconds {
-            let longest = self.core.settings.max_session_seconds;
+        if request.expires_at - now > self.core.settings.openings.max_session_seconds {
+            let longest = self.core.settings.openings.max_session_seconds;
             return Err(SessionRefusal::because(
                 SessionReason::ExpirationTooFar,
                 format!("a session lasts at most {longest} seconds here"),
@@ -171,19 +171,19 @@ impl Sessions {
         let ApproveSource::Transaction(text) = &request.approve else { return Ok(None) };
         let (spender, fee_payer) = (self.core.keys.spender.pubkey(), self.core.keys.fee_payer.pubkey());
         let template = ApproveTemplate {
-            programs: self.core.settings.programs,
+            programs: self.core.settings.served.programs,
             fee_payer,
             our_keys: &self.sponsor.fee_payers.all(),
             spender,
             user: request.user,
-            mint: self.core.settings.asset,
-            decimals: self.core.settings.decimals,
-            max_grant: self.core.settings.max_grant,
+            mint: self.core.settings.served.asset,
+            decimals: self.core.settings.served.decimals,
+            max_grant: self.core.settings.openings.max_grant,
             // Whether it really creates the account is seen when the account is read; here it is a bystander.
             may_create: true,
             compute: ComputeBudget {
-                units: self.core.settings.max_approve_units,
-                price: self.core.settings.max_priority_fee,
+                units: self.core.settings.openings.max_approve_units,
+                price: self.core.settings.transfers.max_priority_fee,
             },
         };
         let inspected = template.inspect(text);
@@ -201,7 +201,7 @@ impl Sessions {
             id: SessionId::from_random_bytes(self.core.random_id()),
             intent,
             signed: request.intent.clone(),
-            network: self.core.settings.network.canonical().to_owned(),
+            network: self.core.settings.served.network.canonical().to_owned(),
             state: SessionState::Opening,
             cap_check: CapCheck::Unverified,
             captured: Amount::ZERO,

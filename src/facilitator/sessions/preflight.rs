@@ -57,7 +57,7 @@ impl Sessions {
         let source = self.core.usable(source.as_ref(), user, SessionReason::SourceNotReady)?;
         let destination = self.core.usable(destination.as_ref(), recipient, SessionReason::RecipientNotReady)?;
         let creates = parsed.approve.as_ref().is_some_and(InspectedApprove::creates_account);
-        if source.is_none() && !(creates && self.core.settings.sponsor_account_creation) {
+        if source.is_none() && !(creates && self.core.settings.openings.sponsor_account_creation) {
             return Err(SessionRefusal::because(
                 SessionReason::SourceNotReady,
                 "the user has no token account for this asset; it is not created at our cost",
@@ -133,7 +133,7 @@ impl Sessions {
         let after = simulation.accounts.into_iter().next().flatten();
         let after = self.core.delegated(after.as_ref(), session.user(), SessionReason::ApproveNotAllowed)?;
         let spender = self.core.keys.spender.pubkey();
-        let allowance = self.core.settings.programs.decrypt_allowance(after.delegated_amount, &spender);
+        let allowance = self.core.settings.served.programs.decrypt_allowance(after.delegated_amount, &spender);
         if allowance != *approve.allowance() {
             let detail = "the decrypt allowance account is not the facilitator's for the approved amount";
             return Err(SessionRefusal::because(SessionReason::ApproveNotAllowed, detail));

@@ -18,9 +18,9 @@ impl Sessions {
         let opened = self.core.ledger.opened_since(session.user(), &session.intent.recipient, since).await?;
         let settings = &self.core.settings;
         let quotas = [
-            (opened.by_user, settings.sessions_per_user_per_hour),
-            (opened.for_recipient, settings.sessions_per_merchant_per_hour),
-            (opened.by_all, settings.sessions_per_hour),
+            (opened.by_user, settings.openings.sessions_per_user_per_hour),
+            (opened.for_recipient, settings.openings.sessions_per_merchant_per_hour),
+            (opened.by_all, settings.openings.sessions_per_hour),
         ];
         match quotas.iter().find(|(opened, quota)| opened.count >= *quota) {
             Some((opened, _)) => {

@@ -63,7 +63,7 @@ impl Sessions {
     /// approve on chain costs its caller nothing.
     pub(crate) async fn forbids_creation(&self, session: &Session) -> Result<Option<SessionRefusal>, LedgerError> {
         let because = |detail: &str| Ok(Some(SessionRefusal::because(SessionReason::RecipientNotReady, detail)));
-        if !self.core.settings.create_recipient {
+        if !self.core.settings.openings.create_recipient {
             return Ok(Some(SessionRefusal::new(SessionReason::RecipientNotReady)));
         }
         if session.opens_on_landed_approve() {

@@ -104,13 +104,13 @@ impl Settlements {
     pub(crate) fn watch_finality(&self, work: Work) {
         // Without its attempt nothing of it could be looked up: the next round loads it whole.
         if work.attempt.is_some() {
-            self.finality.add(work, Instant::now() + self.core.settings.finality_after);
+            self.finality.add(work, Instant::now() + self.core.settings.transfers.finality_after);
         }
     }
 
     /// Watches what has landed until something of it has to be driven again, and returns that.
     pub(crate) async fn next_not_final(&self) -> Vec<NotFinal> {
-        let pause = self.core.settings.finality_after / LOOKS;
+        let pause = self.core.settings.transfers.finality_after / LOOKS;
         loop {
             let Some(due) = self.finality.next_due() else {
                 self.finality.changed.notified().await;

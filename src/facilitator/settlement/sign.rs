@@ -111,7 +111,7 @@ impl Settlements {
         let payer = self.sponsor.afford(session, |payer| self.largest_size(session, &payer.pubkey()).is_ok())?;
         let mut draft = TransferDraft {
             fee_payer: payer.pubkey(),
-            instruction: self.core.settings.settle_instruction,
+            instruction: self.core.settings.transfers.settle_instruction,
             message,
             signature,
             owners: [*session.user(), session.intent.recipient],
@@ -119,7 +119,7 @@ impl Settlements {
         };
         // A budget that rests may still pay the fee: then the balances stay unreadable for now.
         let may_buy =
-            self.core.settings.decrypt_allowance == AllowancePolicy::Every || self.sponsor.may_buy_allowances(session);
+            self.core.settings.transfers.decrypt_allowance == AllowancePolicy::Every || self.sponsor.may_buy_allowances(session);
         let measured =
             if self.core.needs_allowances() || (access == Access::Exclusive && may_buy && settlement.attempts == 0) {
                 self.name_allowances(&mut draft, blockhash).await
@@ -158,7 +158,7 @@ impl Settlements {
             source: self.core.token_account(session.user()),
             destination: self.core.token_account(&session.intent.recipient),
             authority: self.core.keys.spender.pubkey(),
-            ciphertext: ciphertext::encrypt(&self.core.settings.encryption_key, amount, &*self.core.chance),
+            ciphertext: ciphertext::encrypt(&self.core.settings.served.encryption_key, amount, &*self.core.chance),
             allowances: None,
         }
     }
@@ -168,7 +168,7 @@ impl Settlements {
         let (message, _) = session.signed.authorization();
         let digits = session.intent.cap.to_string().len();
         let settings = &self.core.settings;
-        largest_settlement_size(&settings.programs, &spender, fee_payer, settings.settle_instruction, &message, digits)
+        largest_settlement_size(&settings.served.programs, &spender, fee_payer, settings.transfers.settle_instruction, &message, digits)
     }
 
     async fn sign_creation(&self, settlement: &Settlement, session: &Session) -> Result<Attempt, SignFailure> {
@@ -192,7 +192,7 @@ impl Settlements {
         payer: &dyn Signer,
     ) -> Result<Attempt, SignFailure> {
         let blockhash = self.core.chain.latest_blockhash().await?;
-        let (programs, asset) = (&self.core.settings.programs, &self.core.settings.asset);
+        let (programs, asset) = (&self.core.settings.served.programs, &self.core.settings.served.asset);
         let compute = ComputeBudget { units: UNMEASURED_UNITS, price: 0 };
         let unsigned = create_recipient(programs, &payer.pubkey(), wallet, asset, compute, blockhash.hash)?;
         let cost = Cost { fee: unsigned.fee(), rent: self.core.chain.rent(IncoAccount::SIZE).await?, grant: 0 };

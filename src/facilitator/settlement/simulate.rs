@@ -158,7 +158,7 @@ impl Settlements {
         let tells = if demanded { SettleInstruction::Transfer } else { draft.instruction };
         let handles = self.simulate_as(draft, tells, blockhash).await?;
         let [payer, payee] = draft.owners;
-        let allowance = |handle, holder| Allowance::of(&self.core.settings.programs, handle, holder);
+        let allowance = |handle, holder| Allowance::of(&self.core.settings.served.programs, handle, holder);
         draft.transfer.allowances = Some([allowance(handles[0], payer), allowance(handles[1], payee)]);
         if self.is_unmeasured(draft) {
             match self.simulate(draft, blockhash).await {
@@ -196,7 +196,7 @@ impl Settlements {
     ) -> SettlementParts<'a> {
         let authorization =
             Authorization { owner: draft.owners[0], message: &draft.message, signature: &draft.signature };
-        let (programs, transfer) = (&self.core.settings.programs, &draft.transfer);
+        let (programs, transfer) = (&self.core.settings.served.programs, &draft.transfer);
         let transfer = ConfidentialTransfer { programs, instruction, authorization, transfer };
         SettlementParts { fee_payer: draft.fee_payer, transfer: transaction::Transfer::Confidential(transfer), compute }
     }
@@ -209,8 +209,8 @@ impl Settlements {
             None if draft.bears_allowances() => plain().saturating_add(ALLOWANCE_UNITS),
             None => UNMEASURED_UNITS,
         };
-        let units = compute_limit(measured, self.core.settings.compute_unit_margin);
-        let price = match self.core.settings.max_priority_fee {
+        let units = compute_limit(measured, self.core.settings.transfers.compute_unit_margin);
+        let price = match self.core.settings.transfers.max_priority_fee {
             0 => 0,
             // The merchant's account is what transfers compete for; asking for it alone, they share one answer.
             most => self.core.chain.priority_fee(&[draft.transfer.destination]).await?.min(most),

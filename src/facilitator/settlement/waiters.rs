@@ -77,7 +77,7 @@ impl Waiters {
         Ticket { waiters: Arc::clone(self), hold, number, outcome }
     }
 
-    /// The same for one more caller of a hold that may have some already; none when enough wait for it.
+    /// Registers one more caller of a hold that may have some already; none when enough wait for it.
     pub(crate) fn join(self: &Arc<Self>, hold: HoldId) -> Option<Ticket> {
         let crowded = self.lock().1.get(&hold).is_some_and(|entry| entry.callers.len() >= AT_ONE_HOLD);
         (!crowded).then(|| self.register(hold))
@@ -128,7 +128,7 @@ impl Waiters {
     }
 
     /// Tells everybody who waits for this hold; for a capture only the first gets `reports_success`, and only when the ledger
-    /// `booked` a success for him.
+    /// `booked` a success for them.
     pub(crate) fn report(&self, hold: HoldId, outcome: HoldOutcome, booked: bool) {
         let callers = self.lock().1.remove(&hold).map(|entry| entry.callers).unwrap_or_default();
         let mut first = booked;

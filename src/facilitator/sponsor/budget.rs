@@ -114,7 +114,7 @@ impl Sponsor {
         session: &Session,
         fits: impl Fn(&Arc<dyn Signer>) -> bool,
     ) -> Result<Arc<dyn Signer>, SignFailure> {
-        if let Some(rest) = self.resting(session, self.core.settings.decrypt_allowance == AllowancePolicy::Every) {
+        if let Some(rest) = self.resting(session, self.core.settings.transfers.decrypt_allowance == AllowancePolicy::Every) {
             return Err(SignFailure::refused(rest.reason, "a budget is used up"));
         }
         let payer = self.fee_payers.choose(USUAL_FEE, &self.core.keys.spender, fits);
@@ -152,7 +152,7 @@ impl Sponsor {
 
     /// A payment that would only be refused after its hold is refused before it, and leaves no trace.
     pub(crate) fn unaffordable(&self, session: &Session) -> Option<PayRefusal> {
-        let rest = self.resting(session, self.core.settings.decrypt_allowance == AllowancePolicy::Every)?;
+        let rest = self.resting(session, self.core.settings.transfers.decrypt_allowance == AllowancePolicy::Every)?;
         Some(PayRefusal::new(rest.reason).of(session.user()).again_in(rest.retry_after))
     }
 
@@ -181,11 +181,11 @@ impl Sponsor {
         let may_go_without = attempt_buys
             && over.fee_fits
             && settlement.purpose == Purpose::Capture
-            && self.core.settings.decrypt_allowance != AllowancePolicy::Every;
+            && self.core.settings.transfers.decrypt_allowance != AllowancePolicy::Every;
         Ok((!may_go_without).then(|| over.scope.reason()))
     }
 
-    /// What an approve costs us at most. The user's account counts even when it exists: he can close it before the
+    /// What an approve costs us at most. The user's account counts even when it exists: they can close it before the
     /// approve lands. What was really spent is asked afterwards.
     pub(crate) async fn approve_cost(&self, approve: &InspectedApprove) -> Result<Cost, SessionError> {
         let rent = if approve.creates_account() { self.core.chain.rent(IncoAccount::SIZE).await? } else { 0 };

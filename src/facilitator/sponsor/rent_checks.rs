@@ -128,7 +128,7 @@ impl Sponsor {
         }
     }
 
-    /// The same of what a settlement has landed with.
+    /// Books the rent that a settlement's landed transaction really spent.
     pub(crate) async fn check_rent_of(&self, id: SettlementId) -> Result<(), LedgerError> {
         if let Some(attempt) = self.core.ledger.load_work(id).await?.attempt {
             self.check_rent(&attempt).await?;

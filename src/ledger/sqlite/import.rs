@@ -85,7 +85,7 @@ pub enum Skipped {
     NotWhatWasSigned,
     /// More was spent than the cap, or a negative amount (a defect of the deployed service).
     Overspent,
-    /// The same signed message opened several sessions, which multiplied its cap (another defect).
+    /// One signed message opened several sessions, which multiplied its cap (another defect).
     Replayed,
 }
 

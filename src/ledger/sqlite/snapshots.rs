@@ -48,7 +48,7 @@ impl Change {
         spent.into_iter().chain(others.iter().copied().map(Self::Anything))
     }
 
-    /// The same when nobody knows whether it was committed.
+    /// What has to be read again when nobody knows whether the change was committed.
     pub(super) const fn unknown(self) -> Self {
         match self {
             Self::Spent(row, _) | Self::Anything(row) => Self::Anything(row),

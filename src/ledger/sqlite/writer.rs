@@ -5,7 +5,7 @@
 //! that fails undoes only itself (each has a savepoint, or, where failing half-way is out of the question, the batch is
 //! run again one by one if it happens all the same); whatever queues up during one commit shares the next one.
 //! A full queue is [`LedgerError::Busy`] at once, and nothing was written. A caller who stops waiting changes nothing:
-//! his verb still commits. What a commit changed is in the [`Snapshots`] before anybody is answered.
+//! its verb still commits. What a commit changed is in the [`Snapshots`] before anybody is answered.
 //!
 //! Must be true: nobody else writes to the database (the lock of `ledger/open.rs`).
 
@@ -99,7 +99,7 @@ impl<T: Send, F: FnMut(&Connection) -> Outcome<T> + Send> Job for Verb<T, F> {
 
     fn answer(self: Box<Self>) {
         if let Some(result) = self.result {
-            // A caller who is gone needs no answer; what he asked for is durable all the same.
+            // A caller who is gone needs no answer; what they asked for is durable all the same.
             drop(self.caller.send(result));
         }
     }
@@ -183,8 +183,8 @@ impl Writer {
         ask(self.queue.as_ref(), work, None).await
     }
 
-    /// The same for a verb that fails before it has written anything, if it fails, and that, where `spent` says so, did
-    /// nothing to `sessions` but hold more of one.
+    /// Runs a verb like [`Writer::run`] that fails, if it fails, before it has written anything, and that, where `spent` says
+    /// so, did nothing to `sessions` but hold more of one.
     pub(super) async fn run_hold<T: Send + 'static>(
         &self,
         work: impl FnMut(&Connection) -> Outcome<T> + Send + 'static,

@@ -74,9 +74,9 @@ async fn an_opening_that_takes_its_time_keeps_nobody_elses_balance_unreadable() 
     // The opening takes its gate long before the account that just paid is at rest.
     let allowances = AllowanceSettings { idle_after: Duration::from_secs(2), ..never_at_rest() };
     let options = Options::settings(move |settings| {
-        settings.decrypt_allowance = AllowancePolicy::Idle;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Idle;
         settings.allowances = allowances;
-        settings.cap_check_deadline = Duration::from_mins(1);
+        settings.openings.cap_check_deadline = Duration::from_mins(1);
     });
     let shop = Shop::open(options).await;
     let world = &shop.world;

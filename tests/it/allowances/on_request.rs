@@ -69,7 +69,7 @@ async fn nobody_else_has_a_balance_made_readable_at_our_cost() {
 #[tokio::test]
 async fn where_nothing_is_bought_on_idle_a_wallet_is_refreshed_from_our_own_account() {
     let options = Options::settings(|settings| {
-        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
         settings.allowances = never_at_rest();
     });
     let shop = Shop::open(options).await;
@@ -77,7 +77,7 @@ async fn where_nothing_is_bought_on_idle_a_wallet_is_refreshed_from_our_own_acco
     assert_eq!(shop.asks("user", &shop.payer).await.0, 200);
     shop.world.confirmed().await;
     assert_eq!(shop.world.balance(&shop.payer).await, PURSE - PRICE);
-    assert!(!shop.is_readable(&shop.merchant), "each for himself");
+    assert!(!shop.is_readable(&shop.merchant), "each for their own account");
     shop.closes(1).await;
 }
 
@@ -85,7 +85,7 @@ async fn where_nothing_is_bought_on_idle_a_wallet_is_refreshed_from_our_own_acco
 #[tokio::test]
 async fn a_refresh_on_request_is_refused_by_a_used_up_budget_and_leaves_no_trace() {
     let shop = Shop::open(Options::settings(|settings| {
-        settings.decrypt_allowance = AllowancePolicy::Idle;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Idle;
         settings.allowances = AllowanceSettings { request_interval: Duration::ZERO, ..never_at_rest() };
         // One pair of decrypt allowances, after the upper bound of the approve's own.
         settings.budgets = Budgets::default().with(Scope::MerchantHour, Part::Rent, 3_000_000);
@@ -120,7 +120,7 @@ async fn another_payer(world: &World) -> (String, Wallet) {
 #[tokio::test]
 async fn a_line_of_refreshes_does_not_hold_a_merchants_account() {
     let options = Options::settings(|settings| {
-        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
         settings.allowances = never_at_rest();
     });
     let mut shop = Shop::open(options).await;

@@ -10,7 +10,7 @@ async fn a_payment_whose_allowances_a_stranger_spoilt_is_made_without_them_once(
     let always = AllowanceSettings { max_age: Duration::ZERO, min_interval: Duration::ZERO, ..never_at_rest() };
     for (policy, allowances) in [(AllowancePolicy::Every, never_at_rest()), (AllowancePolicy::Idle, always)] {
         let options = Options::settings(move |settings| {
-            settings.decrypt_allowance = policy;
+            settings.transfers.decrypt_allowance = policy;
             settings.allowances = allowances;
         });
         let shop = Shop::open(options).await;

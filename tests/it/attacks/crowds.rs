@@ -16,7 +16,7 @@ const AT_ONCE: Duration = Duration::from_mins(2);
 
 fn crowded(settings: &mut Settings) {
     settings.waiting = WaitingSettings { per_user: 20, in_all: 40 };
-    settings.decrypt_allowance = AllowancePolicy::Never;
+    settings.transfers.decrypt_allowance = AllowancePolicy::Never;
 }
 
 /// The first `count` answers, of requests that are answered at once.

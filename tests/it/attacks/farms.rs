@@ -80,8 +80,8 @@ async fn a03_no_recipients_account_is_created_twice() {
 #[tokio::test]
 async fn a04_one_approve_on_chain_opens_one_session_and_closes_no_merchant() {
     let world = World::with(Options::settings(|settings| {
-        settings.sessions_per_merchant_per_hour = 4;
-        settings.sessions_per_hour = 4;
+        settings.openings.sessions_per_merchant_per_hour = 4;
+        settings.openings.sessions_per_hour = 4;
     }))
     .await;
     let (farmer, merchant) = (farmer(&world).await, world.wallet(0).await);

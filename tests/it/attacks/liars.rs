@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Transfers bought without allowances can be sent while nobody looks.
 fn plain() -> Options {
     Options::settings(|settings| {
-        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
         (settings.deferred.count, settings.deferred.age_seconds) = (1, 1);
     })
 }

@@ -123,7 +123,7 @@ async fn r05_a_lying_covalidator_verifies_no_cap() {
     let small = |settings: &mut sotto::facilitator::Settings| {
         settings.payments.unverified_exposure = sotto::domain::amount::Amount::new(10).unwrap();
         // An empty answer is asked for again for so long.
-        settings.cap_check_deadline = std::time::Duration::from_secs(2);
+        settings.openings.cap_check_deadline = std::time::Duration::from_secs(2);
     };
     let world = World::with(Options::settings(small)).await;
     let (payer, merchant) = (world.wallet(1_000).await, world.wallet(0).await);
@@ -145,8 +145,8 @@ async fn r05_a_lying_covalidator_verifies_no_cap() {
 #[tokio::test]
 async fn r05_where_the_cap_must_be_known_a_session_waits_for_it_and_then_opens_by_itself() {
     let required = |settings: &mut sotto::facilitator::Settings| {
-        settings.cap_check = CapCheckPolicy::Required;
-        settings.cap_check_deadline = std::time::Duration::from_millis(200);
+        settings.openings.cap_check = CapCheckPolicy::Required;
+        settings.openings.cap_check_deadline = std::time::Duration::from_millis(200);
     };
     let world = World::with(Options::settings(required)).await;
     let (payer, merchant) = (world.wallet(1_000).await, world.wallet(0).await);

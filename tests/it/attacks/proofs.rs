@@ -23,7 +23,7 @@ use std::{collections::BTreeMap, time::Duration};
 async fn opened_without_covalidator(delegation: Delegation, approved: u64) -> (Shop, Value) {
     let options = Options::settings(|settings| {
         settings.funding.policy = FundingPolicy::Advisory;
-        settings.cap_check_deadline = Duration::from_millis(300);
+        settings.openings.cap_check_deadline = Duration::from_millis(300);
     });
     let world = World::with(Options { delegation, ..options }).await;
     let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
@@ -69,12 +69,12 @@ async fn a_proof_counts_when_the_cap_becomes_known_and_where_it_does_not_bind() 
 async fn a_fork_that_moves_a_transfer_past_a_proof_voids_the_proof() {
     let advisory = |settings: &mut Settings| {
         settings.funding.policy = FundingPolicy::Advisory;
-        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
     };
     let options = Options::settings(move |settings| {
         advisory(settings);
         // This process never looks at what has landed; the next one does.
-        settings.finality_after = Duration::from_hours(1);
+        settings.transfers.finality_after = Duration::from_hours(1);
     });
     let mut shop = Shop::open(Options { finalized_after: 40, ..options }, 100_000).await;
     let before = shop.world.attested(&shop.payer).await;
@@ -108,7 +108,7 @@ async fn fly_together(loses: bool) -> usize {
     let policy = watchful(FundingPolicy::Advisory).settings;
     let options = Options::settings(move |settings| {
         policy(settings);
-        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
         settings.dispatch.overtake_after = Duration::from_millis(100);
     });
     let shop = Shop::open(options, 100_000).await;

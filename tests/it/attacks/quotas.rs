@@ -4,7 +4,7 @@ use super::{Trace, is_not_opened, lands_by_itself, with_sol};
 use crate::support::{Options, World};
 
 fn two_an_hour(settings: &mut sotto::facilitator::Settings) {
-    settings.sessions_per_user_per_hour = 2;
+    settings.openings.sessions_per_user_per_hour = 2;
 }
 
 /// Guard: `check_quota`.
@@ -25,7 +25,7 @@ async fn r18_a_user_gets_so_many_grants_an_hour_and_no_more() {
 /// count that none of them has changed yet.
 #[tokio::test]
 async fn r18_openings_that_come_together_share_one_quota() {
-    let world = World::with(Options::settings(|settings| settings.sessions_per_user_per_hour = 1)).await;
+    let world = World::with(Options::settings(|settings| settings.openings.sessions_per_user_per_hour = 1)).await;
     let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
     let mut bodies = Vec::new();
     for cap in 1..=3 {
@@ -42,7 +42,7 @@ async fn r18_openings_that_come_together_share_one_quota() {
 /// Guard: the global count of `check_quota`, under the same lock.
 #[tokio::test]
 async fn r18_many_users_together_share_the_global_quota() {
-    let world = World::with(Options::settings(|settings| settings.sessions_per_hour = 2)).await;
+    let world = World::with(Options::settings(|settings| settings.openings.sessions_per_hour = 2)).await;
     let merchant = world.wallet(0).await;
     let mut bodies = Vec::new();
     for _ in 0..4 {
@@ -60,8 +60,8 @@ async fn r18_many_users_together_share_the_global_quota() {
 #[tokio::test]
 async fn r18_openings_that_prove_nothing_use_up_no_merchants_quota() {
     let world = World::with(Options::settings(|settings| {
-        settings.sessions_per_merchant_per_hour = 2;
-        settings.sessions_per_hour = 2;
+        settings.openings.sessions_per_merchant_per_hour = 2;
+        settings.openings.sessions_per_hour = 2;
     }))
     .await;
     let merchant = world.wallet(0).await;
@@ -140,7 +140,7 @@ async fn r18_a_recipients_account_is_created_once_and_only_where_the_operator_pa
     assert_eq!(world.ledger().totals(None).await.unwrap().rent, rent, "the second session finds it there");
     world.finish().await;
 
-    let world = World::with(Options::settings(|settings| settings.create_recipient = false)).await;
+    let world = World::with(Options::settings(|settings| settings.openings.create_recipient = false)).await;
     let (payer, merchant) = (world.wallet(100).await, world.stranger());
     let before = Trace::of(&world).await;
     let body = world.opening_body(&world.opening(&payer, &merchant.key(), 10)).await;

@@ -97,7 +97,7 @@ async fn r04_payments_race_an_opening_and_nothing_is_lost_or_paid_twice() {
 async fn r04_an_opening_waits_for_transfers_of_sessions_that_have_ended() {
     let options = Options {
         delegation: Delegation::Documented,
-        settings: Box::new(|settings: &mut Settings| settings.drain_deadline = Duration::from_millis(500)),
+        settings: Box::new(|settings: &mut Settings| settings.openings.drain_deadline = Duration::from_millis(500)),
         ..Options::default()
     };
     let shop = Shop::open(options, 100_000).await;
@@ -125,7 +125,7 @@ async fn a_session_that_paid_before_its_cap_was_known_is_verified_later() {
     for delegation in BOTH {
         let options = Options {
             delegation,
-            settings: Box::new(|settings: &mut Settings| settings.cap_check_deadline = Duration::from_millis(300)),
+            settings: Box::new(|settings: &mut Settings| settings.openings.cap_check_deadline = Duration::from_millis(300)),
             ..Options::default()
         };
         let world = World::with(options).await;
@@ -159,7 +159,7 @@ async fn is_verified(shop: &Shop) {
 async fn r05_an_unverified_session_is_rejected_once_its_lie_is_known() {
     let small = |settings: &mut Settings| {
         settings.payments.unverified_exposure = Amount::new(100).unwrap();
-        settings.cap_check_deadline = Duration::from_millis(100);
+        settings.openings.cap_check_deadline = Duration::from_millis(100);
     };
     let world = World::with(Options::settings(small)).await;
     let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);

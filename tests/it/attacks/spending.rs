@@ -20,7 +20,7 @@ const PAIR: u64 = 2 * 960_480;
 
 fn bounded(scope: Scope, part: Part, lamports: u64) -> Options {
     Options::settings(move |settings: &mut Settings| {
-        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
         settings.budgets = Budgets::default().with(scope, part, lamports);
     })
 }
@@ -106,7 +106,7 @@ async fn dust_of_a_few_users_leaves_the_others_their_budget() {
     // An approve that the user pays most of, and three transfers.
     let of_user = 10_000 + 3 * TRANSFER;
     let world = World::with(Options::settings(move |settings: &mut Settings| {
-        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
         settings.budgets = Budgets::default().with(Scope::UserHour, Part::Total, of_user).with(
             Scope::Hour,
             Part::Total,
@@ -149,7 +149,7 @@ async fn dust_of_a_few_users_leaves_the_others_their_budget() {
 #[tokio::test]
 async fn an_operator_may_refuse_dust() {
     let world = World::with(Options::settings(|settings| {
-        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
         settings.payments.min_per_call = sotto::domain::amount::Amount::new(5).unwrap();
     }))
     .await;
@@ -299,7 +299,7 @@ async fn r17_decrypt_allowances_have_a_budget_of_their_own() {
 #[tokio::test]
 async fn a_payment_whose_allowances_are_too_dear_is_made_without_them() {
     let (world, merchant, session) = one_pair_an_hour(|settings| {
-        settings.decrypt_allowance = AllowancePolicy::Idle;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Idle;
         // Every payment is to buy for accounts that never rest.
         settings.allowances = AllowanceSettings {
             idle_after: Duration::from_hours(1),

@@ -183,7 +183,7 @@ async fn r15_an_opening_whose_caller_hung_up_ends_by_itself() {
 #[tokio::test]
 async fn r32_a_settlement_asks_little_of_the_chain() {
     for (policy, simulations) in [(AllowancePolicy::Every, 5), (AllowancePolicy::Never, 0)] {
-        let settings = move |settings: &mut Settings| settings.decrypt_allowance = policy;
+        let settings = move |settings: &mut Settings| settings.transfers.decrypt_allowance = policy;
         let mut shop = Shop::open(Options::settings(settings), 1_000_000).await;
         // How often finality is looked for is another matter.
         shop.world.quiet().await;

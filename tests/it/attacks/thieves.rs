@@ -33,7 +33,7 @@ async fn who_revokes_pays_nothing_gets_nothing_and_costs_nothing() {
 #[tokio::test]
 async fn a_revoke_between_signing_and_landing_burns_one_fee_at_most() {
     for policy in [AllowancePolicy::Every, AllowancePolicy::Never] {
-        let options = Options::settings(move |settings| settings.decrypt_allowance = policy);
+        let options = Options::settings(move |settings| settings.transfers.decrypt_allowance = policy);
         let shop = Shop::open(options, 1_000_000).await;
         with_sol(&shop.world, &shop.payer).await;
         shop.pays(1_000, None).await;

@@ -37,7 +37,7 @@ fn options() -> Options {
         settings.deferred = DeferredPolicy { age_seconds: 100_000, ..DeferredPolicy::default() };
         settings.funding.policy = FundingPolicy::Required;
         settings.funding.interval = Duration::from_millis(50);
-        settings.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
     })
 }
 

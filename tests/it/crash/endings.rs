@@ -42,8 +42,8 @@ each_engine! { cases
 
 /// Nothing but its end settles what is promised in a session, and one settlement that fails is the last.
 fn settings(settings: &mut Settings) {
-    settings.decrypt_allowance = AllowancePolicy::Never;
-    settings.max_priority_fee = 5;
+    settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+    settings.transfers.max_priority_fee = 5;
     settings.funding.interval = Duration::from_millis(150);
     settings.deferred = DeferredPolicy {
         amount: Amount::MAX,

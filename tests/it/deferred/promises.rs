@@ -173,7 +173,7 @@ async fn a_promise_whose_settlement_failed_is_tried_again() {
 async fn a_promise_that_is_tried_while_an_approve_lands_does_not_end_the_session_that_opens() {
     let tab = Tab::open(patient_with(|settings| {
         settings.deferred.count = 1;
-        settings.decrypt_allowance = AllowancePolicy::Every;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Every;
         // The monitor has nothing to say here.
         settings.funding.interval = Duration::from_hours(1);
     }))

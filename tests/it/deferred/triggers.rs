@@ -180,7 +180,7 @@ async fn opening_another_session_settles_what_is_promised_on_the_balance() {
 /// A promise that cannot be kept for now keeps nobody from opening a session that may save it.
 #[tokio::test]
 async fn a_resting_promise_keeps_nobody_from_opening() {
-    let tab = Tab::open(patient_with(|settings| settings.drain_deadline = Duration::from_secs(2))).await;
+    let tab = Tab::open(patient_with(|settings| settings.openings.drain_deadline = Duration::from_secs(2))).await;
     tab.holds(PRICE, "promised").await;
     tab.revokes().await;
     tab.world.running().facilitator.leave().await;

@@ -1,4 +1,4 @@
-//! What is kept, what is forgotten, and who may put in what he read.
+//! What is kept, what is forgotten, and which reader may put in what it read.
 
 use crate::ledger::sqlite::snapshots::{Change, Snapshots};
 use crate::{

@@ -66,7 +66,7 @@ pub(super) fn claimed_since(conn: &Connection, user: &Pubkey, asset: &Pubkey, sl
     let key = [user.to_bytes(), asset.to_bytes()];
     let held: i64 = select::value(
         conn,
-        // Found by the user: the unique nonces index his sessions.
+        // Found by the user: the unique nonces index their sessions.
         "SELECT coalesce(sum(t.held), 0) FROM sessions s JOIN session_sums t ON t.session = s.seq \
          WHERE s.user = ?1 AND s.asset = ?2",
         key,
@@ -194,7 +194,7 @@ const WAITING_PROVEN: &str = "seq >> 8 IN (SELECT stretch FROM waiting_stretches
     (SELECT x.id FROM sessions x JOIN session_sums t ON t.session = x.seq \
      WHERE x.user = ?1 AND x.asset = ?2 AND t.held > 0)";
 
-/// The same of those that are being settled.
+/// Planned holds that were accepted as proven, by user and asset.
 const PLANNED_PROVEN: &str = "funding = 'proven' AND state = 'planned' AND settlement IN \
     (SELECT s.id FROM sessions x JOIN session_sums t ON t.session = x.seq \
      JOIN settlements s ON s.session = x.id AND s.purpose = 'capture' \

@@ -60,7 +60,7 @@ pub(in crate::ledger) fn find_payment(conn: &Connection, session: SessionId, non
     Ok(found.into_iter().next())
 }
 
-/// A caller without a nonce who was answered `settlement_pending` asks again: the oldest such payment becomes his, and
+/// A caller without a nonce who was answered `settlement_pending` asks again: the oldest such payment becomes theirs, and
 /// no other request can take the same answer over.
 fn take_over(conn: &Connection, new: &NewHold) -> Outcome<Option<Held>> {
     let pending = select::holds(

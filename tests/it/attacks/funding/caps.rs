@@ -29,8 +29,8 @@ async fn an_unverified_session_that_has_paid_is_verified_when_the_covalidator_is
         let options = Options {
             delegation,
             settings: Box::new(|settings| {
-                settings.cap_check = CapCheckPolicy::BestEffort;
-                settings.cap_check_deadline = Duration::from_millis(300);
+                settings.openings.cap_check = CapCheckPolicy::BestEffort;
+                settings.openings.cap_check_deadline = Duration::from_millis(300);
             }),
             ..Options::default()
         };

@@ -182,7 +182,7 @@ async fn what_is_left_of_a_proof_is_never_more_than_the_real_balance() {
     }
 }
 
-/// The payer's own decryption, after he was let to read by somebody.
+/// The payer's own decryption, after somebody let them read it.
 async fn attested_now(shop: &Shop) -> AttestedValue {
     lets_read(&shop.world, &shop.payer).await;
     shop.world.attested(&shop.payer).await
