@@ -14,7 +14,7 @@ use crate::{
     domain::{chance::Chance, hold::Exposure, key_pair::KeyPair, network::Network, payment::PaymentLimits},
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings, Keys,
-        ReadPolicy, Settings, WaitingSettings, ServedAsset, OpeningSettings, TransferSettings,
+        OpeningSettings, ReadPolicy, ServedAsset, Settings, TransferSettings, WaitingSettings,
     },
     ledger::{LedgerError, OpenLedgerError},
     programs::{
@@ -93,27 +93,68 @@ fn signer(pair: &KeyPair) -> Arc<dyn Signer> {
 /// What the facilitator is told.
 pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextError> {
     let (limits, settlement) = (&config.limits, &config.settlement);
-    Ok(Settings { served: ServedAsset { network, programs: Programs { token: config.programs.inco_token, lightning: config.programs.inco_lightning }, asset: config.asset.mint, decimals: config.asset.decimals, encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)? }, openings: OpeningSettings { max_session_seconds: limits.max_session_seconds, max_grant: limits.max_grant_lamports, sessions_per_user_per_hour: quota(limits.sessions_per_user_per_hour), sessions_per_merchant_per_hour: quota(limits.sessions_per_merchant_per_hour), sessions_per_hour: quota(limits.sessions_per_hour), create_recipient: settlement.create_recipient, sponsor_account_creation: settlement.sponsor_account_creation, cap_check: match settlement.cap_check {
-            config::CapCheckPolicy::Required => CapCheckPolicy::Required,
-            config::CapCheckPolicy::BestEffort => CapCheckPolicy::BestEffort,
-            config::CapCheckPolicy::Off => CapCheckPolicy::Off,
-        }, cap_check_deadline: settlement.cap_check_deadline, drain_deadline: DRAIN_DEADLINE, max_approve_units: MAX_APPROVE_UNITS }, transfers: TransferSettings { settle_instruction: match settlement.settle_instruction {
-            config::SettleInstruction::TransferWithAuthorization => SettleInstruction::TransferWithAuthorization,
-            config::SettleInstruction::Transfer => SettleInstruction::Transfer,
-        }, compute_unit_margin: settlement.compute_unit_margin_percent, max_priority_fee: settlement.priority_fee_cap_micro_lamports, unproven_exposure: limits.unproven_exposure, delegation_lowers: config.programs.delegation == config::Delegation::Documented, decrypt_allowance: match settlement.decrypt_allowance {
-            DecryptAllowance::Idle => AllowancePolicy::Idle,
-            DecryptAllowance::Every => AllowancePolicy::Every,
-            DecryptAllowance::Never => AllowancePolicy::Never,
-        }, finality_after: FINALITY_AFTER }, payments: PaymentLimits {
+    Ok(Settings {
+        served: ServedAsset {
+            network,
+            programs: Programs { token: config.programs.inco_token, lightning: config.programs.inco_lightning },
+            asset: config.asset.mint,
+            decimals: config.asset.decimals,
+            encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)?,
+        },
+        openings: OpeningSettings {
+            max_session_seconds: limits.max_session_seconds,
+            max_grant: limits.max_grant_lamports,
+            sessions_per_user_per_hour: quota(limits.sessions_per_user_per_hour),
+            sessions_per_merchant_per_hour: quota(limits.sessions_per_merchant_per_hour),
+            sessions_per_hour: quota(limits.sessions_per_hour),
+            create_recipient: settlement.create_recipient,
+            sponsor_account_creation: settlement.sponsor_account_creation,
+            cap_check: match settlement.cap_check {
+                config::CapCheckPolicy::Required => CapCheckPolicy::Required,
+                config::CapCheckPolicy::BestEffort => CapCheckPolicy::BestEffort,
+                config::CapCheckPolicy::Off => CapCheckPolicy::Off,
+            },
+            cap_check_deadline: settlement.cap_check_deadline,
+            drain_deadline: DRAIN_DEADLINE,
+            max_approve_units: MAX_APPROVE_UNITS,
+        },
+        transfers: TransferSettings {
+            settle_instruction: match settlement.settle_instruction {
+                config::SettleInstruction::TransferWithAuthorization => SettleInstruction::TransferWithAuthorization,
+                config::SettleInstruction::Transfer => SettleInstruction::Transfer,
+            },
+            compute_unit_margin: settlement.compute_unit_margin_percent,
+            max_priority_fee: settlement.priority_fee_cap_micro_lamports,
+            unproven_exposure: limits.unproven_exposure,
+            delegation_lowers: config.programs.delegation == config::Delegation::Documented,
+            decrypt_allowance: match settlement.decrypt_allowance {
+                DecryptAllowance::Idle => AllowancePolicy::Idle,
+                DecryptAllowance::Every => AllowancePolicy::Every,
+                DecryptAllowance::Never => AllowancePolicy::Never,
+            },
+            finality_after: FINALITY_AFTER,
+        },
+        payments: PaymentLimits {
             max_per_call: limits.max_per_call,
             min_per_call: limits.min_per_call,
             unverified_exposure: limits.unverified_exposure,
-        }, answer_deadline: settlement.answer_deadline, waiting: waiting_settings(limits), deferred: deferred_policy(&config.deferred), reads: read_policy(&config.server), allowances: allowance_settings(&config.allowances), dispatch: dispatch_settings(&config.dispatch), round: ROUND, low_balance: limits.low_balance_lamports, budgets: config.budgets.limits.clone(), funding: FundingSettings {
+        },
+        answer_deadline: settlement.answer_deadline,
+        waiting: waiting_settings(limits),
+        deferred: deferred_policy(&config.deferred),
+        reads: read_policy(&config.server),
+        allowances: allowance_settings(&config.allowances),
+        dispatch: dispatch_settings(&config.dispatch),
+        round: ROUND,
+        low_balance: limits.low_balance_lamports,
+        budgets: config.budgets.limits.clone(),
+        funding: FundingSettings {
             policy: config.funding.policy,
             max_age: config.funding.max_age_seconds,
             interval: config.funding.monitor,
             requests_per_round: config.funding.monitor_requests,
-        } })
+        },
+    })
 }
 
 fn read_policy(config: &config::ServerConfig) -> ReadPolicy {

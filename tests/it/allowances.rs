@@ -102,7 +102,7 @@ impl Shop {
     }
 
     /// A transfer of zero to the merchant by somebody we know nothing of lands right before the next transaction that
-    /// moves their account: after it was simulated.
+    /// moves the account: after it was simulated.
     async fn is_ambushed(&self) {
         let world = &self.world;
         let (stranger, network) = (world.wallet(5).await, world.net.network());

@@ -1,5 +1,5 @@
-//! The rules of the code base that no compiler checks: which module may import which, how long files and functions may be, which
-//! names say nothing, and how comments are written.
+//! The rules of the code base that no compiler checks: which module may import which, how long files and functions may
+//! be, which names say nothing, and how comments are written.
 
 mod facilitator;
 mod lengths;

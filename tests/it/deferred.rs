@@ -158,7 +158,7 @@ impl Tab {
         self.closes_holding(0).await;
     }
 
-    /// The same where so much was promised, and nothing settles it.
+    /// Like [`Self::closes`], where `held` was promised and nothing settles it.
     async fn closes_holding(self, held: u64) {
         let captured = self.totals().await.captured.get();
         assert_eq!(self.world.balance(&self.merchant).await, captured);

@@ -117,7 +117,8 @@ impl FundingMonitor {
 
     /// Records what was found, as of the moment at which the account's state was asked for, and acts on it at once.
     async fn tell_examined(self: &Arc<Self>, one: &Unexamined, examined: Examined) -> Result<(), LedgerError> {
-        let look = Look { user: one.user, asset: self.core.settings.served.asset, frozen: None, examined: Some(examined) };
+        let look =
+            Look { user: one.user, asset: self.core.settings.served.asset, frozen: None, examined: Some(examined) };
         self.core.ledger.record_looks(&[look], one.asked_at).await?;
         if examined.lost.is_some() {
             self.tell_and_settle(&one.user, SessionEvent::Funding(Funding::Unproven)).await?;

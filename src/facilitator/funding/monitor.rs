@@ -141,7 +141,9 @@ impl FundingMonitor {
     fn judge(&self, source: &Source, account: Option<&ChainAccount>) -> Seen {
         let Some(account) = account.filter(|account| !account.data.is_empty()) else { return Seen::Gone };
         let decoded = IncoAccount::decode(&account.data).ok();
-        match decoded.filter(|told| account.owner == self.core.settings.served.programs.token && told.owner == source.user) {
+        match decoded
+            .filter(|told| account.owner == self.core.settings.served.programs.token && told.owner == source.user)
+        {
             None => Seen::Odd,
             Some(account) if account.state == AccountState::Frozen => Seen::Frozen,
             Some(account) if self.core.is_delegate(&account) => Seen::Fine(account),
@@ -233,7 +235,9 @@ impl FundingMonitor {
     pub(crate) async fn look_if_old(self: &Arc<Self>, user: &Pubkey) -> Result<bool, LedgerError> {
         let turn = self.looks.lock_of(user, tokio::sync::Mutex::default);
         let _turn = turn.lock().await;
-        let Some(source) = self.core.ledger.source(user, &self.core.settings.served.asset).await? else { return Ok(false) };
+        let Some(source) = self.core.ledger.source(user, &self.core.settings.served.asset).await? else {
+            return Ok(false);
+        };
         if self.watched_bound(&source).is_none() || source.frozen {
             return Ok(false);
         }

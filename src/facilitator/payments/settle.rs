@@ -44,7 +44,9 @@ impl Payments {
         let answer = Answer::new(self, payment, &session);
         let core = &self.core;
         let limits = &core.settings.payments;
-        if let Err(reason) = payment::check_terms(payment, &session, &core.settings.served.network, limits, core.clock.now()) {
+        if let Err(reason) =
+            payment::check_terms(payment, &session, &core.settings.served.network, limits, core.clock.now())
+        {
             return self.refuse_terms(&answer, reason).await;
         }
         let wait = if payment.deferred { answer.no_wait() } else { answer.wait_with_permit() };

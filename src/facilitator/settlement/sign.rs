@@ -118,8 +118,8 @@ impl Settlements {
             transfer: self.capture_transfer(settlement, session),
         };
         // A budget that rests may still pay the fee: then the balances stay unreadable for now.
-        let may_buy =
-            self.core.settings.transfers.decrypt_allowance == AllowancePolicy::Every || self.sponsor.may_buy_allowances(session);
+        let may_buy = self.core.settings.transfers.decrypt_allowance == AllowancePolicy::Every
+            || self.sponsor.may_buy_allowances(session);
         let measured =
             if self.core.needs_allowances() || (access == Access::Exclusive && may_buy && settlement.attempts == 0) {
                 self.name_allowances(&mut draft, blockhash).await
@@ -168,7 +168,14 @@ impl Settlements {
         let (message, _) = session.signed.authorization();
         let digits = session.intent.cap.to_string().len();
         let settings = &self.core.settings;
-        largest_settlement_size(&settings.served.programs, &spender, fee_payer, settings.transfers.settle_instruction, &message, digits)
+        largest_settlement_size(
+            &settings.served.programs,
+            &spender,
+            fee_payer,
+            settings.transfers.settle_instruction,
+            &message,
+            digits,
+        )
     }
 
     async fn sign_creation(&self, settlement: &Settlement, session: &Session) -> Result<Attempt, SignFailure> {

@@ -114,7 +114,9 @@ impl Sponsor {
         session: &Session,
         fits: impl Fn(&Arc<dyn Signer>) -> bool,
     ) -> Result<Arc<dyn Signer>, SignFailure> {
-        if let Some(rest) = self.resting(session, self.core.settings.transfers.decrypt_allowance == AllowancePolicy::Every) {
+        if let Some(rest) =
+            self.resting(session, self.core.settings.transfers.decrypt_allowance == AllowancePolicy::Every)
+        {
             return Err(SignFailure::refused(rest.reason, "a budget is used up"));
         }
         let payer = self.fee_payers.choose(USUAL_FEE, &self.core.keys.spender, fits);

@@ -59,15 +59,16 @@ fn tries() -> impl Strategy<Value = Try> {
     ]
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Fate {
+    #[default]
     Waiting,
     Planned,
     Captured,
     Released,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct MHold {
     session: u32,
     nonce: Option<u8>,
@@ -137,21 +138,7 @@ impl Model {
     async fn act(&mut self, ledger: &dyn Ledger, what: Try) {
         match what {
             Try::Hold { session, nonce, content, units, deferred } => {
-                let (fate, settlement, told, pending) = (Fate::Waiting, None, false, false);
-                let (returns, not_before) = (0, 0);
-                let wanted = MHold {
-                    session,
-                    nonce,
-                    content,
-                    units,
-                    fate,
-                    settlement,
-                    told,
-                    pending,
-                    deferred,
-                    returns,
-                    not_before,
-                };
+                let wanted = MHold { session, nonce, content, units, deferred, ..MHold::default() };
                 self.hold(ledger, wanted).await;
             }
             Try::Wait(seconds) => self.now += seconds,
@@ -165,10 +152,7 @@ impl Model {
             }
             Try::Claim(number) => {
                 if let Some(index) = Self::choose(&self.holds, number) {
-                    let claimed = ledger.claim_success(hold_id(u32::try_from(index).expect("small"))).await;
-                    let hold = &mut self.holds[index];
-                    assert_eq!(claimed.ok(), Some(hold.fate == Fate::Captured && !hold.told));
-                    hold.told |= hold.fate == Fate::Captured;
+                    self.claim(ledger, index).await;
                 }
             }
             Try::Sign(number) => {
@@ -184,14 +168,7 @@ impl Model {
                     self.record(ledger, index, &events[usize::from(event)], tell).await;
                 }
             }
-            Try::Revoke(number) => {
-                let of = session(number);
-                let revoked = ledger.revoke_sessions(of.user(), &of.intent.asset).await.expect("answers");
-                // A session that was closed has ended another way.
-                let live = !self.revoked[number as usize] && !self.closed[number as usize];
-                assert_eq!(revoked == 1, live);
-                self.revoked[number as usize] |= live;
-            }
+            Try::Revoke(number) => self.revoke(ledger, number).await,
             Try::Limit(attempts) => {
                 let limit = attempts * COST;
                 let budgets = Budgets::default().with(Scope::Hour, Part::Total, limit);
@@ -205,6 +182,22 @@ impl Model {
                 assert_eq!(released, waiting.map(|hold| hold.fate = Fate::Released).count() as u64);
             }
         }
+    }
+
+    async fn claim(&mut self, ledger: &dyn Ledger, index: usize) {
+        let claimed = ledger.claim_success(hold_id(u32::try_from(index).expect("small"))).await;
+        let hold = &mut self.holds[index];
+        assert_eq!(claimed.ok(), Some(hold.fate == Fate::Captured && !hold.told));
+        hold.told |= hold.fate == Fate::Captured;
+    }
+
+    async fn revoke(&mut self, ledger: &dyn Ledger, number: u32) {
+        let of = session(number);
+        let revoked = ledger.revoke_sessions(of.user(), &of.intent.asset).await.expect("answers");
+        // A session that was closed has ended another way.
+        let live = !self.revoked[number as usize] && !self.closed[number as usize];
+        assert_eq!(revoked == 1, live);
+        self.revoked[number as usize] |= live;
     }
 
     async fn give_up(&mut self, ledger: &dyn Ledger, session: u32, returns: u32) {

@@ -176,7 +176,7 @@ impl World {
     }
 }
 
-/// The same payment by a caller who waits for a few seconds only: long enough for a transaction to be signed and sent on a
+/// A payment by a caller who waits for a few seconds only: long enough for a transaction to be signed and sent on a
 /// busy machine, so that what the caller is told names it.
 pub fn hastily(mut payment: Value) -> Value {
     for side in ["/paymentRequirements", "/paymentPayload/accepted"] {

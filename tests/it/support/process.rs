@@ -62,7 +62,7 @@ impl World {
         self.boot_over(ledger).await;
     }
 
-    /// The same over any ledger.
+    /// Starts the facilitator over any ledger.
     pub async fn boot_over(&mut self, ledger: Arc<dyn Ledger>) {
         let chain = self.connect();
         let facilitator = self.facilitator_over(ledger.clone(), chain.clone());

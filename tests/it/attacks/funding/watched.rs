@@ -57,7 +57,7 @@ async fn a_strangers_transfer_stops_nothing() {
 
 /// Guard: the monitor's examination of the history.
 #[tokio::test]
-async fn a_payer_who_moves_money_away_is_unproven_until_he_proves_again() {
+async fn a_payer_who_moves_money_away_is_unproven_until_the_next_proof() {
     for burns in [false, true] {
         let shop = Shop::open(watchful(FundingPolicy::Required), 100_000).await;
         with_sol(&shop.world, &shop.payer).await;
