@@ -155,7 +155,7 @@ fn the_document_lists_exactly_the_words_there_are() {
     assert_eq!(words("/components/schemas/PayReason/enum"), pay);
     let open: Vec<_> =
         SessionReason::ALL.iter().map(|r| r.word().to_owned()).filter(|word| !word.ends_with('_')).collect();
-    assert_eq!(words("/components/schemas/SessionReason/anyOf/0/enum"), open);
+    assert_eq!(words("/components/schemas/OpenReason/anyOf/0/enum"), open);
 }
 
 #[test]
