@@ -2,7 +2,7 @@
 //! know; repeat), or broken (our own records contradict each other).
 
 use crate::{
-    chain::ChainError,
+    chain::{ChainError, transaction::TransactionError},
     covalidator::CovalidatorError,
     domain::{
         amount::Amount,
@@ -211,5 +211,51 @@ impl<R> From<CovalidatorError> for FacilitatorError<R> {
             }
             CovalidatorError::NotAllowed { .. } | CovalidatorError::Untrustworthy(_) => Self::Broken(Box::new(error)),
         }
+    }
+}
+
+/// Why an attempt could not be made.
+pub(crate) enum SignFailure {
+    /// The transfer cannot work: a known no.
+    Refused {
+        /// What callers are told.
+        reason: PayReason,
+        /// For the operator's log.
+        detail: String,
+    },
+    /// The chain does not answer; try again.
+    Unavailable(String),
+    /// The ledger failed.
+    Ledger(LedgerError),
+}
+
+impl SignFailure {
+    pub(crate) fn refused(reason: PayReason, detail: impl Into<String>) -> Self {
+        Self::Refused { reason, detail: detail.into() }
+    }
+}
+
+impl From<LedgerError> for SignFailure {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<ChainError> for SignFailure {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Refused(detail) => Self::refused(PayReason::SimulationFailed, detail),
+            ChainError::Unavailable { .. } | ChainError::Inconsistent(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<TransactionError> for SignFailure {
+    fn from(error: TransactionError) -> Self {
+        let reason = match error {
+            TransactionError::TooLarge { .. } => PayReason::TransactionTooLarge,
+            TransactionError::Uncompilable | TransactionError::MissingSigner(_) => PayReason::InternalError,
+        };
+        Self::refused(reason, error.to_string())
     }
 }

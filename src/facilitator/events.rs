@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn one_user_or_one_address_leaves_room_for_the_others() {
+    fn one_user_or_one_address_leaves_places_to_the_others() {
         let events = Arc::new(Events::default());
         let limits = ReadPolicy { streams_per_user: 2, streams_per_ip: 3, ..ReadPolicy::default() };
         let listen = |n: u8, user, address| events.listen(session(n), outsider(user, Some(address)), &limits);

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::session::SessionId,
-    facilitator::{decrypt_allowances::DecryptAllowances, settlement::sign::SignFailure, tasks::ticks},
+    facilitator::{decrypt_allowances::DecryptAllowances, error::SignFailure, tasks::ticks},
     ledger::LedgerError,
 };
 use solana_pubkey::Pubkey;

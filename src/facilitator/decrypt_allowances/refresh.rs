@@ -18,11 +18,9 @@ use crate::{
     },
     facilitator::{
         decrypt_allowances::DecryptAllowances,
+        error::SignFailure,
         locks::account_locks::LockedAccounts,
-        settlement::{
-            sign::SignFailure,
-            simulate::{NotSimulated, TransferDraft},
-        },
+        settlement::simulate::{NotSimulated, TransferDraft},
         token_accounts::decoded,
     },
     programs::{

@@ -12,7 +12,7 @@ use crate::{
     facilitator::{
         ReadRequest, SessionError, SessionRefusal,
         decrypt_allowances::{DecryptAllowances, refresh::Refreshed},
-        settlement::sign::SignFailure,
+        error::SignFailure,
         signed_reads::payers_keys,
     },
 };

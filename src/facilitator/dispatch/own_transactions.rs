@@ -7,9 +7,7 @@ use crate::{
         settlement::{Attempt, Purpose, Settlement, State},
     },
     facilitator::{
-        dispatch::Dispatch,
-        locks::account_locks::LockedAccounts,
-        settlement::{driver::Until, sign::SignFailure},
+        dispatch::Dispatch, error::SignFailure, locks::account_locks::LockedAccounts, settlement::driver::Until,
     },
     ledger::{LedgerError, Signed, Work},
 };

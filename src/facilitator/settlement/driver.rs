@@ -4,7 +4,8 @@
 //! are looked at and never acted upon, and that callers are told only what the ledger already knows
 //! ([`super::record`]).
 
-use super::{SettlementOutcome, Settlements, sign::SignFailure};
+use super::{SettlementOutcome, Settlements};
+use crate::facilitator::error::SignFailure;
 use crate::{
     domain::{
         budget::OverBudget,

@@ -8,10 +8,7 @@ use crate::{
         reason::PayReason,
         session::{Session, SessionId},
     },
-    facilitator::{
-        settlement::{Settlements, sign::SignFailure},
-        token_accounts::decoded,
-    },
+    facilitator::{error::SignFailure, settlement::Settlements, token_accounts::decoded},
 };
 
 impl Settlements {

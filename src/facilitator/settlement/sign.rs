@@ -4,7 +4,7 @@
 
 use crate::{
     chain::{
-        ChainError, LiveBlockhash,
+        LiveBlockhash,
         fees::ComputeBudget,
         keys::Signer,
         transaction::{SignedTransaction, TransactionError, create_recipient, largest_settlement_size},
@@ -16,65 +16,19 @@ use crate::{
     },
     facilitator::{
         AllowancePolicy, SessionRefusal,
+        error::SignFailure,
         locks::account_locks::Access,
         settlement::{
             Settlements,
             simulate::{NotSimulated, TransferDraft, UNMEASURED_UNITS},
         },
     },
-    ledger::LedgerError,
     programs::{
         ciphertext,
         inco_token::{IncoAccount, Transfer},
     },
 };
 use solana_pubkey::Pubkey;
-
-/// Why an attempt could not be made.
-pub(crate) enum SignFailure {
-    /// The transfer cannot work: a known no.
-    Refused {
-        /// What callers are told.
-        reason: PayReason,
-        /// For the operator's log.
-        detail: String,
-    },
-    /// The chain does not answer; try again.
-    Unavailable(String),
-    /// The ledger failed.
-    Ledger(LedgerError),
-}
-
-impl SignFailure {
-    pub(crate) fn refused(reason: PayReason, detail: impl Into<String>) -> Self {
-        Self::Refused { reason, detail: detail.into() }
-    }
-}
-
-impl From<LedgerError> for SignFailure {
-    fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
-    }
-}
-
-impl From<ChainError> for SignFailure {
-    fn from(error: ChainError) -> Self {
-        match error {
-            ChainError::Refused(detail) => Self::refused(PayReason::SimulationFailed, detail),
-            ChainError::Unavailable { .. } | ChainError::Inconsistent(_) => Self::Unavailable(error.to_string()),
-        }
-    }
-}
-
-impl From<TransactionError> for SignFailure {
-    fn from(error: TransactionError) -> Self {
-        let reason = match error {
-            TransactionError::TooLarge { .. } => PayReason::TransactionTooLarge,
-            TransactionError::Uncompilable | TransactionError::MissingSigner(_) => PayReason::InternalError,
-        };
-        Self::refused(reason, error.to_string())
-    }
-}
 
 impl Settlements {
     /// Builds and signs the next attempt of a settlement.

@@ -15,10 +15,7 @@ use crate::{
         },
     },
     domain::reason::PayReason,
-    facilitator::{
-        settlement::{Settlements, sign::SignFailure},
-        token_accounts::decoded,
-    },
+    facilitator::{error::SignFailure, settlement::Settlements, token_accounts::decoded},
     programs::{
         inco_token::{Allowance, Transfer},
         lightning::DECRYPT_ALLOWANCE_BYTES,

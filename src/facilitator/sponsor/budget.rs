@@ -12,9 +12,7 @@ use crate::{
         session::Session,
         settlement::{Cost, Purpose, Settlement},
     },
-    facilitator::{
-        AllowancePolicy, PayRefusal, SessionError, SessionRefusal, settlement::sign::SignFailure, sponsor::Sponsor,
-    },
+    facilitator::{AllowancePolicy, PayRefusal, SessionError, SessionRefusal, error::SignFailure, sponsor::Sponsor},
     ledger::LedgerError,
     programs::inco_token::IncoAccount,
 };

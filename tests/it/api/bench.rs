@@ -34,7 +34,8 @@ use sotto::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, Facilitator,
-        FundingSettings, Keys, Ports, ReadPolicy, Settings, WaitingSettings, ServedAsset, OpeningSettings, TransferSettings,
+        FundingSettings, Keys, OpeningSettings, Ports, ReadPolicy, ServedAsset, Settings, TransferSettings,
+        WaitingSettings,
     },
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
@@ -83,11 +84,46 @@ fn settings(
     asset: Pubkey,
     encryption_key: ciphertext::EncryptionKey,
 ) -> Settings {
-    Settings { served: ServedAsset { network, programs, asset, decimals: DEMO_DECIMALS, encryption_key }, openings: OpeningSettings { max_session_seconds: 30 * 24 * 3_600, max_grant: 3_000_000, sessions_per_user_per_hour: 3, sessions_per_merchant_per_hour: 100, sessions_per_hour: 100, create_recipient: true, sponsor_account_creation: false, cap_check: CapCheckPolicy::Off, cap_check_deadline: Duration::from_secs(2), drain_deadline: Duration::from_secs(10), max_approve_units: 400_000 }, transfers: TransferSettings { settle_instruction: SettleInstruction::TransferWithAuthorization, compute_unit_margin: 20, max_priority_fee: 50_000, unproven_exposure: amount(UNITS), delegation_lowers: false, decrypt_allowance: AllowancePolicy::Never, finality_after: Duration::from_millis(200) }, payments: PaymentLimits {
+    Settings {
+        served: ServedAsset { network, programs, asset, decimals: DEMO_DECIMALS, encryption_key },
+        openings: OpeningSettings {
+            max_session_seconds: 30 * 24 * 3_600,
+            max_grant: 3_000_000,
+            sessions_per_user_per_hour: 3,
+            sessions_per_merchant_per_hour: 100,
+            sessions_per_hour: 100,
+            create_recipient: true,
+            sponsor_account_creation: false,
+            cap_check: CapCheckPolicy::Off,
+            cap_check_deadline: Duration::from_secs(2),
+            drain_deadline: Duration::from_secs(10),
+            max_approve_units: 400_000,
+        },
+        transfers: TransferSettings {
+            settle_instruction: SettleInstruction::TransferWithAuthorization,
+            compute_unit_margin: 20,
+            max_priority_fee: 50_000,
+            unproven_exposure: amount(UNITS),
+            delegation_lowers: false,
+            decrypt_allowance: AllowancePolicy::Never,
+            finality_after: Duration::from_millis(200),
+        },
+        payments: PaymentLimits {
             max_per_call: amount(MAX_PER_CALL),
             min_per_call: Amount::ZERO,
             unverified_exposure: amount(UNITS),
-        }, waiting: WaitingSettings::default(), answer_deadline: Duration::from_secs(30), deferred: DeferredPolicy::default(), reads: ReadPolicy::default(), allowances: AllowanceSettings::default(), dispatch: DispatchSettings::default(), round: Duration::from_secs(1), low_balance: 10_000_000, budgets: Budgets::default(), funding: FundingSettings::default() }
+        },
+        waiting: WaitingSettings::default(),
+        answer_deadline: Duration::from_secs(30),
+        deferred: DeferredPolicy::default(),
+        reads: ReadPolicy::default(),
+        allowances: AllowanceSettings::default(),
+        dispatch: DispatchSettings::default(),
+        round: Duration::from_secs(1),
+        low_balance: 10_000_000,
+        budgets: Budgets::default(),
+        funding: FundingSettings::default(),
+    }
 }
 
 impl ApiBench {

@@ -188,8 +188,9 @@ async fn r32_a_settlement_asks_little_of_the_chain() {
         // How often finality is looked for is another matter.
         shop.world.quiet().await;
         shop.world.kill().await;
-        shop.world
-            .configure(move |all| (all.decrypt_allowance, all.finality_after) = (policy, Duration::from_hours(1)));
+        shop.world.configure(move |all| {
+            (all.transfers.decrypt_allowance, all.transfers.finality_after) = (policy, Duration::from_hours(1))
+        });
         shop.world.boot().await;
         // The first of its kind is simulated.
         shop.pays(1_000, None).await;

@@ -23,7 +23,8 @@ async fn a_strangers_transfer_of_zero_or_more_to_either_side_stops_nothing() {
 /// error that says nothing against the payment, which is carried by another transfer.
 #[tokio::test]
 async fn a_stranger_who_changes_a_handle_first_costs_a_fee_and_no_payment() {
-    let scene = Scene::set(Options::settings(|settings| settings.transfers.decrypt_allowance = AllowancePolicy::Every)).await;
+    let scene =
+        Scene::set(Options::settings(|settings| settings.transfers.decrypt_allowance = AllowancePolicy::Every)).await;
     let before = scene.world.ledger().totals(None).await.unwrap().fees;
     let theirs = scene.world.transfer_by_stranger(&scene.merchant.key(), 0);
     scene.world.net.network().ambush(scene.world.account_of(&scene.merchant.key()), theirs);

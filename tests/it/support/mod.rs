@@ -45,7 +45,7 @@ use sotto::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings,
-        ReadPolicy, Settings, WaitingSettings, ServedAsset, OpeningSettings, TransferSettings,
+        OpeningSettings, ReadPolicy, ServedAsset, Settings, TransferSettings, WaitingSettings,
     },
     ledger::Ledger,
     localnet::{
@@ -216,11 +216,52 @@ impl World {
 
     pub fn settings(&self) -> Settings {
         let stand_ins = self.net.network().stand_ins();
-        let mut settings = Settings { served: ServedAsset { network: self.network.clone(), programs: self.programs, asset: self.faucet.mint(), decimals: DEMO_DECIMALS, encryption_key: stand_ins.encryption_key() }, openings: OpeningSettings { max_session_seconds: 86_400, max_grant: 2_000_000, sessions_per_user_per_hour: 20, sessions_per_merchant_per_hour: 200, sessions_per_hour: 500, create_recipient: true, sponsor_account_creation: false, cap_check: CapCheckPolicy::BestEffort, cap_check_deadline: Duration::from_secs(20), drain_deadline: PATIENCE, max_approve_units: 400_000 }, transfers: TransferSettings { settle_instruction: SettleInstruction::TransferWithAuthorization, compute_unit_margin: 20, max_priority_fee: 0, unproven_exposure: Amount::new(5_000_000).unwrap(), delegation_lowers: self.options.delegation == Delegation::Documented, decrypt_allowance: AllowancePolicy::Every, finality_after: Duration::from_millis(200) }, payments: PaymentLimits {
+        let mut settings = Settings {
+            served: ServedAsset {
+                network: self.network.clone(),
+                programs: self.programs,
+                asset: self.faucet.mint(),
+                decimals: DEMO_DECIMALS,
+                encryption_key: stand_ins.encryption_key(),
+            },
+            openings: OpeningSettings {
+                max_session_seconds: 86_400,
+                max_grant: 2_000_000,
+                sessions_per_user_per_hour: 20,
+                sessions_per_merchant_per_hour: 200,
+                sessions_per_hour: 500,
+                create_recipient: true,
+                sponsor_account_creation: false,
+                cap_check: CapCheckPolicy::BestEffort,
+                cap_check_deadline: Duration::from_secs(20),
+                drain_deadline: PATIENCE,
+                max_approve_units: 400_000,
+            },
+            transfers: TransferSettings {
+                settle_instruction: SettleInstruction::TransferWithAuthorization,
+                compute_unit_margin: 20,
+                max_priority_fee: 0,
+                unproven_exposure: Amount::new(5_000_000).unwrap(),
+                delegation_lowers: self.options.delegation == Delegation::Documented,
+                decrypt_allowance: AllowancePolicy::Every,
+                finality_after: Duration::from_millis(200),
+            },
+            payments: PaymentLimits {
                 max_per_call: Amount::new(1_000_000).unwrap(),
                 min_per_call: Amount::ZERO,
                 unverified_exposure: Amount::new(1_000_000).unwrap(),
-            }, answer_deadline: PATIENCE, waiting: WaitingSettings::default(), deferred: DeferredPolicy::default(), reads: ReadPolicy::default(), allowances: AllowanceSettings::default(), dispatch: DispatchSettings::default(), round: Duration::from_millis(200), low_balance: 10_000_000, budgets: Budgets::default(), funding: FundingSettings::default() };
+            },
+            answer_deadline: PATIENCE,
+            waiting: WaitingSettings::default(),
+            deferred: DeferredPolicy::default(),
+            reads: ReadPolicy::default(),
+            allowances: AllowanceSettings::default(),
+            dispatch: DispatchSettings::default(),
+            round: Duration::from_millis(200),
+            low_balance: 10_000_000,
+            budgets: Budgets::default(),
+            funding: FundingSettings::default(),
+        };
         (self.options.settings)(&mut settings);
         settings
     }
