@@ -101,23 +101,7 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
             decimals: config.asset.decimals,
             encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)?,
         },
-        openings: OpeningSettings {
-            max_session_seconds: limits.max_session_seconds,
-            max_grant: limits.max_grant_lamports,
-            sessions_per_user_per_hour: quota(limits.sessions_per_user_per_hour),
-            sessions_per_merchant_per_hour: quota(limits.sessions_per_merchant_per_hour),
-            sessions_per_hour: quota(limits.sessions_per_hour),
-            create_recipient: settlement.create_recipient,
-            sponsor_account_creation: settlement.sponsor_account_creation,
-            cap_check: match settlement.cap_check {
-                config::CapCheckPolicy::Required => CapCheckPolicy::Required,
-                config::CapCheckPolicy::BestEffort => CapCheckPolicy::BestEffort,
-                config::CapCheckPolicy::Off => CapCheckPolicy::Off,
-            },
-            cap_check_deadline: settlement.cap_check_deadline,
-            drain_deadline: DRAIN_DEADLINE,
-            max_approve_units: MAX_APPROVE_UNITS,
-        },
+        openings: opening_settings(limits, settlement),
         transfers: TransferSettings {
             settle_instruction: match settlement.settle_instruction {
                 config::SettleInstruction::TransferWithAuthorization => SettleInstruction::TransferWithAuthorization,
@@ -155,6 +139,27 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
             requests_per_round: config.funding.monitor_requests,
         },
     })
+}
+
+/// What a session may be opened with.
+fn opening_settings(limits: &config::LimitsConfig, settlement: &config::SettlementConfig) -> OpeningSettings {
+    OpeningSettings {
+        max_session_seconds: limits.max_session_seconds,
+        max_grant: limits.max_grant_lamports,
+        sessions_per_user_per_hour: quota(limits.sessions_per_user_per_hour),
+        sessions_per_merchant_per_hour: quota(limits.sessions_per_merchant_per_hour),
+        sessions_per_hour: quota(limits.sessions_per_hour),
+        create_recipient: settlement.create_recipient,
+        sponsor_account_creation: settlement.sponsor_account_creation,
+        cap_check: match settlement.cap_check {
+            config::CapCheckPolicy::Required => CapCheckPolicy::Required,
+            config::CapCheckPolicy::BestEffort => CapCheckPolicy::BestEffort,
+            config::CapCheckPolicy::Off => CapCheckPolicy::Off,
+        },
+        cap_check_deadline: settlement.cap_check_deadline,
+        drain_deadline: DRAIN_DEADLINE,
+        max_approve_units: MAX_APPROVE_UNITS,
+    }
 }
 
 fn read_policy(config: &config::ServerConfig) -> ReadPolicy {

@@ -231,7 +231,7 @@ async fn a_full_queue_is_busy_at_once() {
 }
 
 #[tokio::test]
-async fn a_caller_who_leaves_still_has_his_verb_committed() {
+async fn a_caller_who_leaves_still_has_their_verb_committed() {
     let held = Held::new(8);
     drop(held.submit(|conn| insert(conn, 1)).expect("is queued"));
     held.go.send(()).expect("the verb waits");
