@@ -126,7 +126,7 @@ async fn a_session_that_paid_before_its_cap_was_known_is_verified_later() {
         let options = Options {
             delegation,
             settings: Box::new(|settings: &mut Settings| {
-                settings.openings.cap_check_deadline = Duration::from_millis(300)
+                settings.openings.cap_check_deadline = Duration::from_millis(300);
             }),
             ..Options::default()
         };

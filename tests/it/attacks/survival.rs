@@ -189,7 +189,7 @@ async fn r32_a_settlement_asks_little_of_the_chain() {
         shop.world.quiet().await;
         shop.world.kill().await;
         shop.world.configure(move |all| {
-            (all.transfers.decrypt_allowance, all.transfers.finality_after) = (policy, Duration::from_hours(1))
+            (all.transfers.decrypt_allowance, all.transfers.finality_after) = (policy, Duration::from_hours(1));
         });
         shop.world.boot().await;
         // The first of its kind is simulated.
