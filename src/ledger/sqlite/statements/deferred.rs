@@ -21,8 +21,6 @@ use crate::{
 };
 use rusqlite::{Connection, params};
 use solana_signature::Signature;
-use std::collections::HashMap;
-use uuid::Uuid;
 
 /// What of a settlement's holds was deferred.
 pub(super) fn deferred_of(conn: &Connection, settlement: SettlementId) -> Outcome<Amount> {
@@ -63,7 +61,6 @@ pub(super) fn take_back(
 
 /// Gives promises up that no settlement could keep: released with the reason of the last one, and booked as lost.
 pub(in crate::ledger) fn give_up(conn: &Connection, session: SessionId, when: GiveUp) -> Outcome<Vec<Hold>> {
-    let returns = returns_of_waiting(conn, session)?;
     let resting = select::holds(
         conn,
         "WHERE h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.session = ?1 AND h.state = 'waiting' \
@@ -72,8 +69,8 @@ pub(in crate::ledger) fn give_up(conn: &Connection, session: SessionId, when: Gi
     )?;
     let mut lost = Vec::new();
     for hold in resting {
-        let returns = returns.get(&hold.id).ok_or_else(|| missing("return of a hold"))?;
-        if let Some(last) = promise::given_up(&hold, returns, when) {
+        let returns = returns_of(conn, hold.id)?;
+        if let Some(last) = promise::given_up(&hold, &returns, when) {
             lose(conn, &hold, last)?;
             lost.push(select::hold(conn, hold.id)?.ok_or_else(|| missing("hold"))?);
         }
@@ -84,31 +81,23 @@ pub(in crate::ledger) fn give_up(conn: &Connection, session: SessionId, when: Gi
     Ok(lost)
 }
 
-/// The settlements that came to nothing under what waits in a session, in their order.
-fn returns_of_waiting(conn: &Connection, session: SessionId) -> Outcome<HashMap<HoldId, Vec<Return>>> {
-    let found = select::list(
+/// The settlements that came to nothing under a hold, in their order.
+fn returns_of(conn: &Connection, hold: HoldId) -> Outcome<Vec<Return>> {
+    select::list(
         conn,
-        "SELECT h.id, r.reason, r.signature, r.at FROM holds h JOIN hold_returns r ON r.hold = h.id \
-         JOIN settlements s ON s.id = r.settlement \
-         WHERE h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.session = ?1 AND h.state = 'waiting' \
-         AND h.told = 1 AND h.returns > 0 ORDER BY s.seq",
-        [session.to_bytes()],
+        "SELECT r.reason, r.signature, r.at FROM hold_returns r JOIN settlements s ON s.id = r.settlement \
+         WHERE r.hold = ?1 ORDER BY s.seq",
+        [select::hold_key(hold)],
         |row| {
-            let (reason, failed): (String, Option<[u8; 64]>) = (row.get(1)?, row.get(2)?);
+            let (reason, failed): (String, Option<[u8; 64]>) = (row.get(0)?, row.get(1)?);
             let no_reason = || LedgerError::Inconsistent("a hold came back for a reason without a meaning".to_owned());
-            let back = Return {
+            Ok(Return {
                 reason: PayReason::from_word(&reason).ok_or_else(no_reason)?,
                 failed: failed.map(Signature::from),
-                at: count("at", row.get(3)?)?,
-            };
-            Ok((HoldId(Uuid::from_bytes(row.get(0)?)), back))
+                at: count("at", row.get(2)?)?,
+            })
         },
-    )?;
-    let mut returns: HashMap<HoldId, Vec<Return>> = HashMap::new();
-    for (hold, back) in found {
-        returns.entry(hold).or_default().push(back);
-    }
-    Ok(returns)
+    )
 }
 
 fn lose(conn: &Connection, hold: &Hold, last: &Return) -> Outcome<()> {
