@@ -35,7 +35,7 @@ async fn settle_payment(app: &App, body: Body) -> Result<Receipt, PayFailure> {
                 tracing::debug!("payment held");
             }
         })
-        .map_err(|error| PayFailure::of_use_case(error, &payment.network))
+        .map_err(|error| PayFailure::of_use_case(error, payment.network()))
 }
 
 fn answer(receipt: Receipt) -> SettleAnswer {

@@ -26,7 +26,7 @@ pub(super) async fn verify(State(app): State<App>, body: Body) -> Response {
 async fn verify_payment(app: &App, body: Body) -> Result<Verified, PayFailure> {
     let payment = body::payment(app, body)?;
     let verified = app.facilitator.verify(&payment).await;
-    verified.map_err(|error| PayFailure::of_use_case(error, &payment.network))
+    verified.map_err(|error| PayFailure::of_use_case(error, payment.network()))
 }
 
 fn answer(verified: &Verified) -> VerifyAnswer {

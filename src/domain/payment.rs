@@ -20,9 +20,33 @@ pub struct Authorization {
     pub signature: [u8; 64],
 }
 
-/// A payment as both sides of the request state it; what they must agree on is already known to agree.
+/// A payment as a caller asks for it, by its scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Payment {
+pub enum Payment {
+    /// One that draws on a session.
+    Session(SessionPayment),
+}
+
+impl Payment {
+    /// The session it draws on, if it draws on one.
+    pub const fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Session(payment) => Some(payment.session),
+        }
+    }
+
+    /// The network as the caller spelled it; answers echo it.
+    pub fn network(&self) -> &str {
+        match self {
+            Self::Session(payment) => &payment.network,
+        }
+    }
+}
+
+/// A payment that draws on a session, as both sides of the request state it; what they must agree on is already known to
+/// agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionPayment {
     /// The session to draw on.
     pub session: SessionId,
     /// In base units, positive.
@@ -49,7 +73,7 @@ pub struct Payment {
     pub max_timeout_seconds: Option<u64>,
 }
 
-impl Payment {
+impl SessionPayment {
     /// What this payment is: an idempotency key names exactly one content.
     pub fn content(&self, network: &Network) -> ContentHash {
         let mut hash = Sha256::new();
@@ -93,7 +117,7 @@ pub struct PaymentLimits {
 /// both run it and then [`Session::may_hold`] (state, expiry, cap), which settle runs inside the transaction that
 /// writes the hold. An expired authorisation is told last, so that whoever is told so has proved to hold the key.
 pub fn check_terms(
-    payment: &Payment,
+    payment: &SessionPayment,
     session: &Session,
     network: &Network,
     limits: &PaymentLimits,
@@ -111,7 +135,7 @@ pub fn check_terms(
 }
 
 /// A session with a session key is paid from only by payloads that key signed; without one there is nothing to check.
-fn check_authorization(payment: &Payment, session: &Session, now: UnixSeconds) -> Result<(), PayReason> {
+fn check_authorization(payment: &SessionPayment, session: &Session, now: UnixSeconds) -> Result<(), PayReason> {
     let Some(session_key) = session.intent.session_key else {
         return Ok(());
     };

@@ -197,7 +197,9 @@ impl Facilitator {
 
     /// Judges a payment as [`Facilitator::settle`] would, and changes nothing.
     pub async fn verify(&self, payment: &Payment) -> Result<Verified, PayError> {
-        self.payments.verify(payment).await
+        match payment {
+            Payment::Session(payment) => self.payments.verify(payment).await,
+        }
     }
 
     /// Settles a payment: answered when a transfer that covers it has landed or, when the caller asked for it and the
@@ -206,7 +208,9 @@ impl Facilitator {
     /// Runs every check of [`Facilitator::verify`] by itself. Refuses with the reasons of `spec/session.md` §3; a
     /// refusal before the hold leaves no trace.
     pub async fn settle(&self, payment: &Payment) -> Result<Receipt, PayError> {
-        self.payments.settle(payment).await
+        match payment {
+            Payment::Session(payment) => self.payments.settle(payment).await,
+        }
     }
 
     /// Takes a proof for an open session. Refuses with `invalid_funding_proof`, `stale_funding_proof`,

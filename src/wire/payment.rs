@@ -8,7 +8,14 @@
 mod identity;
 
 use crate::{
-    domain::{amount::Amount, network::Network, payment::Payment, reason::PayReason, session::SessionId, signed},
+    domain::{
+        amount::Amount,
+        network::Network,
+        payment::{Payment, SessionPayment},
+        reason::PayReason,
+        session::SessionId,
+        signed,
+    },
     wire::{
         DEFERRED, PER_CALL, SESSION_SCHEME, agreement, check_version,
         json::{self, Object},
@@ -68,7 +75,7 @@ fn decode(json: &Value, served: &Network) -> Result<Payment, Refused> {
     let amount = sides.amount(served)?;
     let terms = sides.terms()?;
     let (nonce, authorization) = identity::identity(&sides.payment, &sides.payload)?;
-    Ok(Payment {
+    Ok(Payment::Session(SessionPayment {
         session,
         amount,
         network,
@@ -81,7 +88,7 @@ fn decode(json: &Value, served: &Network) -> Result<Payment, Refused> {
         deferred: terms.deferred,
         funding_required: terms.funding_required,
         max_timeout_seconds: terms.max_timeout_seconds,
-    })
+    }))
 }
 
 /// The two sides of a request.

@@ -18,7 +18,7 @@ mod storms;
 mod uncounted;
 
 use crate::support::{
-    Engine, Opening, Options, Wallet, World,
+    Engine, Opening, Options, Wallet, World, changed,
     engine::{cases, each_engine},
     in_time, look_again, payment_in, quiet,
 };
@@ -96,7 +96,7 @@ async fn live(facilitator: &Arc<Facilitator>, scene: &Scene) -> u64 {
         return successes;
     }
     for nonce in ["d", "e"] {
-        let promise = Payment { deferred: true, ..scene.payment(session.id, nonce) };
+        let promise = changed(scene.payment(session.id, nonce), |payment| payment.deferred = true);
         successes += u64::from(facilitator.settle(&promise).await.is_ok());
     }
     successes

@@ -9,7 +9,11 @@ mod payments;
 
 use serde_json::{Value, json};
 use sotto::{
-    domain::{network::Network, payment::Payment, reason::PayReason},
+    domain::{
+        network::Network,
+        payment::{Payment, SessionPayment},
+        reason::PayReason,
+    },
     wire::{
         opening::{self, Opening},
         payment::{Refused, payment},
@@ -72,8 +76,8 @@ fn version_1() -> Value {
     })
 }
 
-fn read(body: &Value) -> Result<Payment, Refused> {
-    payment(body.to_string().as_bytes(), &Network::devnet())
+fn read(body: &Value) -> Result<SessionPayment, Refused> {
+    payment(body.to_string().as_bytes(), &Network::devnet()).map(|Payment::Session(payment)| payment)
 }
 
 fn open(body: &Value) -> Result<Opening, opening::RefusedOpening> {

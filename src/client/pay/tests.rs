@@ -38,11 +38,13 @@ fn bent(member: &str, value: Value) -> Value {
 }
 
 /// What the facilitator makes of a payment for the given resource-server requirements.
-fn as_facilitator(payment: &Payment, requirements: Value) -> domain::Payment {
+fn as_facilitator(payment: &Payment, requirements: Value) -> domain::SessionPayment {
     let request =
         PaymentRequest { x402_version: None, payment_payload: read(payment), payment_requirements: requirements };
     let served = crate::domain::network::Network::devnet();
-    wire::payment::payment(&serde_json::to_vec(&request).expect("json"), &served).expect("the facilitator reads it")
+    let read = wire::payment::payment(&serde_json::to_vec(&request).expect("json"), &served);
+    let domain::Payment::Session(payment) = read.expect("the facilitator reads it");
+    payment
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         funding::Funding,
         hold::{Hold, HoldState, Standing},
-        payment::Payment,
+        payment::SessionPayment,
         reason::PayReason,
         session::Session,
     },
@@ -31,12 +31,12 @@ pub(super) struct Wait {
 /// One caller's answer in the making.
 pub(super) struct Answer<'a> {
     payments: &'a Arc<Payments>,
-    pub(super) payment: &'a Payment,
+    pub(super) payment: &'a SessionPayment,
     pub(super) session: &'a Session,
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn new(payments: &'a Arc<Payments>, payment: &'a Payment, session: &'a Session) -> Self {
+    pub(super) fn new(payments: &'a Arc<Payments>, payment: &'a SessionPayment, session: &'a Session) -> Self {
         Self { payments, payment, session }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         amount::Amount,
         hold::{Hold, NewHold},
-        payment::{self, Payment},
+        payment::{self, SessionPayment},
         reason::PayReason,
         session::Session,
     },
@@ -39,7 +39,7 @@ pub struct Receipt {
 
 impl Payments {
     /// Settles a payment; see [`crate::facilitator::Facilitator::settle`].
-    pub(crate) async fn settle(self: &Arc<Self>, payment: &Payment) -> Result<Receipt, PayError> {
+    pub(crate) async fn settle(self: &Arc<Self>, payment: &SessionPayment) -> Result<Receipt, PayError> {
         let session = self.payable_session(payment).await?;
         let answer = Answer::new(self, payment, &session);
         let core = &self.core;
@@ -85,7 +85,7 @@ impl Payments {
     }
 
     /// Why a payment that is to wait for its transfer cannot; a deferred payment is a promise for later and does not wait.
-    fn refuse_to_wait(&self, payment: &Payment, session: &Session, wait: &Wait) -> Option<PayRefusal> {
+    fn refuse_to_wait(&self, payment: &SessionPayment, session: &Session, wait: &Wait) -> Option<PayRefusal> {
         if payment.deferred {
             return None;
         }
@@ -93,7 +93,7 @@ impl Payments {
         self.sponsor.unaffordable(session).or_else(|| wait.permit.is_none().then(crowded))
     }
 
-    fn new_hold(&self, payment: &Payment, session: &Session) -> NewHold {
+    fn new_hold(&self, payment: &SessionPayment, session: &Session) -> NewHold {
         let settings = &self.core.settings;
         NewHold {
             id: self.core.next_hold_id(),
@@ -109,13 +109,17 @@ impl Payments {
     }
 
     /// The session a payment names; refuses with `session_not_found`.
-    pub(crate) async fn payable_session(&self, payment: &Payment) -> Result<Session, PayError> {
+    pub(crate) async fn payable_session(&self, payment: &SessionPayment) -> Result<Session, PayError> {
         let session = self.core.ledger.session(payment.session).await?;
         session.ok_or_else(|| PayRefusal::new(PayReason::SessionNotFound).into())
     }
 
     /// What was accepted under this payment's nonce, when it is the same payment.
-    pub(crate) async fn find_repeat(&self, payment: &Payment, session: &Session) -> Result<Option<Hold>, PayError> {
+    pub(crate) async fn find_repeat(
+        &self,
+        payment: &SessionPayment,
+        session: &Session,
+    ) -> Result<Option<Hold>, PayError> {
         let Some(nonce) = payment.idempotency_key() else { return Ok(None) };
         let known = self.core.ledger.find_payment(session.id, nonce).await?;
         match known {

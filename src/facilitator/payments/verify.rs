@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         hold::{Hold, HoldState},
-        payment::{self, Payment},
+        payment::{self, SessionPayment},
         reason::PayReason,
         session::Session,
     },
@@ -22,7 +22,7 @@ pub struct Verified {
 
 impl Payments {
     /// Runs every check that [`Facilitator::settle`] runs. Promises nothing: settle checks again.
-    pub(crate) async fn verify(&self, payment: &Payment) -> Result<Verified, PayError> {
+    pub(crate) async fn verify(&self, payment: &SessionPayment) -> Result<Verified, PayError> {
         let session = self.payable_session(payment).await?;
         let refuse = |reason| PayError::from(PayRefusal::new(reason).of(session.user()));
         let now = self.core.clock.now();
@@ -52,7 +52,7 @@ impl Payments {
     }
 }
 
-fn verify_repeat(payment: &Payment, session: &Session, hold: &Hold) -> Result<Verified, PayError> {
+fn verify_repeat(payment: &SessionPayment, session: &Session, hold: &Hold) -> Result<Verified, PayError> {
     let after = SessionAfter::of(hold, hold.standing());
     let duplicate = (PayReason::DuplicateSettlement, hold.transaction());
     let refusal = match &hold.state {

@@ -8,7 +8,7 @@ use super::{
     process, wait_until_settled,
 };
 use crate::support::{
-    Engine, Options, Wallet, World,
+    Engine, Options, Wallet, World, changed,
     engine::{cases, each_engine},
     look_again,
 };
@@ -16,7 +16,6 @@ use sotto::{
     domain::{
         amount::Amount,
         funding::{FundingPolicy, FundingProof},
-        payment::Payment,
         session::{Session, SessionState},
         signed,
     },
@@ -72,7 +71,7 @@ async fn live(facilitator: &Arc<Facilitator>, purse: &Purse, told: &AtomicU64) {
         look_again().await;
     }
     for (nonce, deferred) in [("a", false), ("b", true), ("c", true)] {
-        let payment = Payment { deferred, ..scene.payment(id, nonce) };
+        let payment = changed(scene.payment(id, nonce), |payment| payment.deferred = deferred);
         told.fetch_add(u64::from(facilitator.settle(&payment).await.is_ok()), Ordering::SeqCst);
     }
     let _ = facilitator.close_session(id, &purse.close()).await;

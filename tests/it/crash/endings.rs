@@ -11,7 +11,7 @@ use super::{
     process, wait_until_settled,
 };
 use crate::support::{
-    Engine, Opening, Options, Wallet, World,
+    Engine, Opening, Options, Wallet, World, changed,
     engine::{cases, each_engine},
     payment_in, quiet,
 };
@@ -21,7 +21,6 @@ use sotto::{
     domain::{
         amount::Amount,
         funding::FundingProof,
-        payment::Payment,
         session::{Session, SessionState},
         signed,
     },
@@ -142,7 +141,8 @@ async fn expect(mut is: impl AsyncFnMut() -> bool) {
 /// Lives the whole story; counts in `told` how many payments were said to be made or promised.
 async fn live(world: &World, process: &Arc<Facilitator>, story: &Story, fate: &Fate, told: &AtomicU64) -> Option<()> {
     let pays = async |session: &Session, nonce: &str, deferred: bool| {
-        let payment = Payment { deferred, ..payment_in(session.id, &session.intent, PRICE, nonce) };
+        let payment = payment_in(session.id, &session.intent, PRICE, nonce);
+        let payment = changed(payment, |payment| payment.deferred = deferred);
         told.fetch_add(u64::from(process.settle(&payment).await.is_ok()), Ordering::SeqCst);
     };
     let proven = story.opens(world, process, 1, 10_000).await?;

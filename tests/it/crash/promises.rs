@@ -7,7 +7,7 @@ use super::{
     process, wait_until_settled,
 };
 use crate::support::{
-    Engine, Options, PATIENCE, World,
+    Engine, Options, PATIENCE, World, changed,
     engine::{cases, each_engine},
     quiet,
 };
@@ -31,7 +31,7 @@ fn options() -> Options {
 }
 
 fn deferred(scene: &Scene, session: SessionId, nonce: &str) -> Payment {
-    Payment { deferred: true, ..scene.payment(session, nonce) }
+    changed(scene.payment(session, nonce), |payment| payment.deferred = true)
 }
 
 /// Promises four payments, pays one per call beside them, and leaves. Counts how many said success.

@@ -9,13 +9,13 @@ use super::{
     process, wait_until_settled,
 };
 use crate::support::{
-    Engine, HASTE, Options, Wallet, World,
+    Engine, HASTE, Options, Wallet, World, changed,
     engine::{cases, each_engine},
     payment_in, until,
 };
 use futures_util::future::join_all;
 use sotto::{
-    domain::{amount::Amount, payment::Payment, session::Session},
+    domain::{amount::Amount, session::Session},
     facilitator::Facilitator,
     ledger::Ledger,
     localnet::Odds,
@@ -96,7 +96,7 @@ async fn live(process: &Arc<Facilitator>, scene: &Scene, session: &Session, told
     // Nothing lands as long as the caller waits.
     world.net.faults().change(|plan| plan.frozen = true);
     let hasty = payment_in(session.id, &session.intent, PRICE, "waited-too-long");
-    let hasty = process.settle(&Payment { max_timeout_seconds: Some(HASTE), ..hasty }).await;
+    let hasty = process.settle(&changed(hasty, |payment| payment.max_timeout_seconds = Some(HASTE))).await;
     assert!(hasty.is_err(), "{hasty:?}");
     world.net.faults().clear();
     // It landed for nobody: who comes again is the one who is told so.

@@ -2,7 +2,7 @@
 //! settled all the same, without waiting for a background round.
 
 use super::{PRICE, Scene, fate::Fate, process};
-use crate::support::{HASTE, Options, Wallet, World, payment_in, quiet, until};
+use crate::support::{HASTE, Options, Wallet, World, changed, payment_in, quiet, until};
 use futures_util::FutureExt as _;
 use sotto::{
     domain::{payment::Payment, session::SessionId},
@@ -44,7 +44,7 @@ impl Life {
     }
 
     fn promise(&self, nonce: &str) -> Payment {
-        Payment { deferred: true, ..self.scene.payment(self.session, nonce) }
+        changed(self.scene.payment(self.session, nonce), |payment| payment.deferred = true)
     }
 
     async fn promised(&self) -> u64 {
@@ -158,7 +158,7 @@ async fn a_payment_whose_caller_hung_up_before_its_turn_is_not_made() {
     let facilitator = Arc::clone(&life.facilitator);
     let opened = tokio::spawn(async move { facilitator.open_session(request).await });
     until("it opens", async || !life.ledger.opening_sessions().await.unwrap().is_empty()).await;
-    let waiting = Payment { nonce: None, ..life.scene.payment(life.session, "none") };
+    let waiting = changed(life.scene.payment(life.session, "none"), |payment| payment.nonce = None);
     assert!(life.facilitator.settle(&waiting).now_or_never().is_none(), "the caller waits for the opening");
     life.world.moves_on();
     let session = opened.await.unwrap().unwrap();
@@ -174,8 +174,8 @@ async fn a_payment_whose_caller_hung_up_before_its_turn_is_not_made() {
 async fn a_payment_without_a_nonce_outlives_the_caller_who_took_it_over() {
     let life = Life::begin("hung-up-again").await;
     life.world.stands_still();
-    let patient = Payment { nonce: None, ..life.scene.payment(life.session, "none") };
-    let hasty = Payment { max_timeout_seconds: Some(HASTE), ..patient.clone() };
+    let patient = changed(life.scene.payment(life.session, "none"), |payment| payment.nonce = None);
+    let hasty = changed(patient.clone(), |payment| payment.max_timeout_seconds = Some(HASTE));
     let pending = life.facilitator.settle(&hasty).await.unwrap_err();
     assert!(format!("{pending:?}").contains("SettlementPending"), "{pending:?}");
     assert_eq!(life.fate.times("end_wait"), 1);

@@ -30,7 +30,7 @@ pub use log::Log;
 pub use opening::{HASTE, Opening, hastily, wire};
 pub use process::Running;
 pub use proofs::proof_body;
-pub use requests::payment_in;
+pub use requests::{changed, payment_in};
 pub use waiting::{Left, PATIENCE, in_time, look_again, quiet, quiet_but_for, until};
 
 use solana_pubkey::Pubkey;

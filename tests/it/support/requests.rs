@@ -6,7 +6,7 @@ use sotto::{
     domain::{
         amount::Amount,
         intent::Intent,
-        payment::Payment,
+        payment::{Payment, SessionPayment},
         session::{SessionId, SignedIntent},
     },
     facilitator::{ApproveSource, OpenRequest},
@@ -34,7 +34,7 @@ impl World {
 
 /// A payment per call of a session with this intent.
 pub fn payment_in(session: SessionId, intent: &Intent, amount: u64, nonce: &str) -> Payment {
-    Payment {
+    Payment::Session(SessionPayment {
         session,
         amount: Amount::new(amount).unwrap(),
         network: intent.network.clone(),
@@ -47,5 +47,12 @@ pub fn payment_in(session: SessionId, intent: &Intent, amount: u64, nonce: &str)
         deferred: false,
         funding_required: false,
         max_timeout_seconds: None,
-    }
+    })
+}
+
+/// A payment that differs from `payment`.
+pub fn changed(payment: Payment, change: impl FnOnce(&mut SessionPayment)) -> Payment {
+    let Payment::Session(mut payment) = payment;
+    change(&mut payment);
+    Payment::Session(payment)
 }
