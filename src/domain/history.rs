@@ -8,8 +8,9 @@ use solana_signature::Signature;
 
 /// A place in the order: everything up to it has been told. What is told of it is an id ([`crate::domain::event_id`]).
 ///
-/// Two counters, because accepted payments and everything else are written to two tables: 3 and 17 are after the third of
-/// what happened and after the seventeenth payment, of all sessions.
+/// Two counters, because accepted payments and everything else are written to two tables: 3 and 17 are after the row of this
+/// session that is the third of what happened and after the one that is the seventeenth payment, of all sessions. Positions
+/// of one session are compared, never those of two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// The last event of the log.

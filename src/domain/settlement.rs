@@ -17,11 +17,15 @@ use solana_signature::Signature;
 use std::fmt;
 use uuid::Uuid;
 
+mod purpose;
 mod steps;
+mod subject;
 #[cfg(test)]
 mod tests;
 
+pub use purpose::Purpose;
 pub use steps::{MOST_ATTEMPTS, MOST_EXCUSED, Observation, Step, next_step};
+pub use subject::{ChannelId, ChargeId, SingleId, Subject};
 
 /// A settlement's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,46 +41,6 @@ impl SettlementId {
 impl fmt::Display for SettlementId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.hyphenated().fmt(f)
-    }
-}
-
-/// Why we broadcast a transaction. Everything we send is journalled with one of these, because each spends our SOL
-/// and each can be lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// A transfer that captures the holds of one session.
-    Capture,
-    /// The user's approve transaction, co-signed by us; its bytes are the user's and cannot be signed anew.
-    Approve,
-    /// Creates a recipient's missing token account.
-    CreateRecipient,
-    /// Prepares the operator's own probe accounts.
-    Probe,
-    /// A transfer of zero that buys a decrypt allowance for a balance at rest.
-    Refresh,
-}
-
-impl Purpose {
-    /// Every purpose.
-    pub const ALL: [Self; 5] = [Self::Capture, Self::Approve, Self::CreateRecipient, Self::Probe, Self::Refresh];
-
-    /// The word in the ledger.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Capture => "capture",
-            Self::Approve => "approve",
-            Self::CreateRecipient => "create_recipient",
-            Self::Probe => "probe",
-            Self::Refresh => "refresh",
-        }
-    }
-
-    /// Whether an expired attempt may be followed by another with a fresh blockhash.
-    pub const fn may_sign_again(self) -> bool {
-        match self {
-            Self::Capture | Self::CreateRecipient => true,
-            Self::Approve | Self::Probe | Self::Refresh => false,
-        }
     }
 }
 
@@ -260,8 +224,8 @@ pub struct Settlement {
     pub id: SettlementId,
     /// Why it exists.
     pub purpose: Purpose,
-    /// The session it serves; every purpose but [`Purpose::Probe`] has one.
-    pub session: Option<SessionId>,
+    /// What it serves.
+    pub subject: Subject,
     /// The sum of its holds, in base units; zero for other purposes.
     pub amount: Amount,
     /// The projection of its events.
@@ -277,9 +241,14 @@ pub struct Settlement {
 }
 
 impl Settlement {
+    /// The session it serves, if it serves one.
+    pub const fn session(&self) -> Option<SessionId> {
+        self.subject.session()
+    }
+
     /// The session whose payments it carries; `None` for purposes that carry none.
     pub fn pays_from(&self) -> Option<SessionId> {
-        self.session.filter(|_| self.purpose == Purpose::Capture)
+        self.session().filter(|_| self.purpose.carries_holds())
     }
 
     /// Whether it has had all its attempts and none is known to have landed: nothing more is signed for it and nothing it

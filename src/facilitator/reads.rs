@@ -126,7 +126,7 @@ impl Facilitator {
         })?;
         let after = match after {
             Some(after) => after,
-            None => self.core.ledger.newest_position().await?,
+            None => self.core.ledger.newest_position(session.id).await?,
         };
         let ended = matches!(session.state, SessionState::Closed | SessionState::Rejected(_));
         Ok(Listening { news, after, ended })

@@ -29,7 +29,7 @@ use crate::domain::{
     hold::{ContentHash, GiveUp, Hold, HoldId, NewHold},
     reason::{PayReason, SessionReason},
     session::{CapCheck, Session, SessionId},
-    settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId},
+    settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId, Subject},
 };
 use async_trait::async_trait;
 use solana_pubkey::Pubkey;
@@ -153,7 +153,7 @@ pub trait Ledger: Send + Sync + 'static {
         &self,
         id: SettlementId,
         purpose: Purpose,
-        session: Option<SessionId>,
+        subject: Subject,
         now: UnixSeconds,
     ) -> Result<Settlement, LedgerError>;
 
@@ -198,6 +198,15 @@ pub trait Ledger: Send + Sync + 'static {
     /// the cost as spent and marks the holds in `waiting` as told; `TakenBack` undoes that; `Failed` books the fee alone
     /// and keeps the holds; `Refused` books the fee alone and, like `Abandoned`, returns the holds one by one: what was
     /// told waits again and leaves a trace, the rest is released with the event's reason; `Absent` books nothing.
+    ///
+    /// What follows is decided in `ledger/rules` and written by the verb. Three things follow from what any verb writes, and
+    /// an engine keeps them wherever it writes: on SQLite triggers do, because a statement of a trigger costs a fraction of
+    /// one of the verb's, and most verbs cause none. An engine without them writes them as effects.
+    ///
+    /// - `session_events`: a row for each event of a capture but `reserved`, `absent` and `failed`, for each waiting hold
+    ///   that is released, and for each new state of a session, placed after the session's newest payment.
+    /// - `budget_use`: the sums by session, user, merchant and time follow each booking that is made or changed.
+    /// - `sources.claimed`: follows what a session holds and has captured, for a payer with a proof.
     async fn record(
         &self,
         settlement: &Settlement,
@@ -232,8 +241,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// What happened to a session after a position, oldest first, at most `most` things.
     async fn history(&self, session: SessionId, after: Position, most: usize) -> Result<History, LedgerError>;
 
-    /// The end of the order in which things happen, of all sessions.
-    async fn newest_position(&self) -> Result<Position, LedgerError>;
+    /// The end of the order in which things happen to a session; the start for one that does not exist. Positions of two
+    /// sessions say nothing of each other.
+    async fn newest_position(&self, session: SessionId) -> Result<Position, LedgerError>;
 
     /// When a payment was captured, became final, or failed.
     async fn payment_times(&self, payment: HoldId) -> Result<PaymentTimes, LedgerError>;

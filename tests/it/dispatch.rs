@@ -199,7 +199,7 @@ async fn callers_who_come_together_share_transfers_again_and_again() {
 /// How many transfers of one session are on their way.
 async fn in_flight_of(world: &World, session: &str) -> usize {
     let (id, unfinished) = (session.parse().ok(), world.ledger().unfinished().await.unwrap());
-    unfinished.iter().filter(|work| work.settlement.state == State::InFlight && work.settlement.session == id).count()
+    unfinished.iter().filter(|work| work.settlement.state == State::InFlight && work.settlement.session() == id).count()
 }
 
 /// Payments made one after the other while none of them lands: each when the one before it is on its way.

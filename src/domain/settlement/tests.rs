@@ -124,7 +124,7 @@ fn settlement(state: State, purpose: Purpose, attempts: u32) -> Settlement {
     Settlement {
         id: SettlementId::from_random_bytes([1; 16]),
         purpose,
-        session: None,
+        subject: Subject::Own,
         amount: Amount::ZERO,
         landed_at: (state == State::Landed).then_some(3),
         state,

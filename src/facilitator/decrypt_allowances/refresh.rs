@@ -14,7 +14,7 @@ use crate::{
     chain::transaction::SettleInstruction,
     domain::{
         session::{CapCheck, Session},
-        settlement::{Attempt, Purpose},
+        settlement::{Attempt, Purpose, Subject},
     },
     facilitator::{
         decrypt_allowances::DecryptAllowances,
@@ -160,7 +160,8 @@ impl DecryptAllowances {
         let Some(attempt) = self.sign_refresh(session, &pair, &held).await? else {
             return Ok(Refreshed::Failed);
         };
-        let errand = self.dispatch.send_own(attempt, Purpose::Refresh, Some(session.id), Some(held)).await?;
+        let errand =
+            self.dispatch.send_own(attempt, Purpose::Refresh, Subject::Session(session.id), Some(held)).await?;
         Ok(match errand.settlement.signature {
             _ if errand.over.is_some() => Refreshed::OverBudget,
             Some(signature) if errand.is_done() => Refreshed::Bought(signature),

@@ -3,8 +3,7 @@
 use crate::{
     domain::{
         budget::OverBudget,
-        session::SessionId,
-        settlement::{Attempt, Purpose, Settlement, State},
+        settlement::{Attempt, Purpose, Settlement, State, Subject},
     },
     facilitator::{
         dispatch::Dispatch, error::SignFailure, locks::account_locks::LockedAccounts, settlement::driver::Until,
@@ -35,14 +34,14 @@ impl Dispatch {
         self: &Arc<Self>,
         attempt: Attempt,
         purpose: Purpose,
-        session: Option<SessionId>,
+        subject: Subject,
         locked: Option<LockedAccounts>,
     ) -> Result<OwnTransaction, LedgerError> {
         let buys = attempt.bears_allowances;
         // From before it exists: a background round that finds it unfinished would leave us without its end.
         let _queued = self.settlements.queued.start(attempt.settlement);
         let now = self.core.clock.now();
-        let settlement = self.core.ledger.plan_other(attempt.settlement, purpose, session, now).await?;
+        let settlement = self.core.ledger.plan_other(attempt.settlement, purpose, subject, now).await?;
         let (work, over) = match self.core.ledger.record_signed(&settlement, attempt, now).await? {
             Signed::Recorded { settlement, attempt } => (Work { settlement, attempt: Some(attempt) }, None),
             Signed::OverBudget(over) => {
@@ -68,7 +67,7 @@ impl Dispatch {
         }
         let id = (core.next_settlement_id(), 1);
         let attempt = self.settlements.sign_account(id, &spender, &*core.keys.fee_payer).await?;
-        let own = self.send_own(attempt, Purpose::Probe, None, None).await?;
+        let own = self.send_own(attempt, Purpose::Probe, Subject::Own, None).await?;
         if own.is_done() {
             self.sponsor.check_rent_of(own.settlement.id).await?;
             Ok(())

@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         session::SessionState,
-        settlement::{Purpose, Settlement, State},
+        settlement::{Settlement, State},
     },
     facilitator::{
         dispatch::Dispatch,
@@ -37,10 +37,10 @@ impl Dispatch {
     /// Locks the accounts of a transfer that was planned before, with its permits.
     async fn lock_again(&self, work: &Work) -> Option<LockedAccounts> {
         let settlement = &work.settlement;
-        if settlement.purpose != Purpose::Capture {
+        if !settlement.purpose.carries_holds() {
             return None;
         }
-        let session = self.core.ledger.session(settlement.session?).await.ok().flatten()?;
+        let session = self.core.ledger.session(settlement.session()?).await.ok().flatten()?;
         let [source, destination] = self.core.accounts_of(&session);
         let permits = self.locks.in_flight.acquire_accounts(&source, &destination).await;
         let named = work.attempt.as_ref().is_some_and(|attempt| attempt.get().bears_allowances);
@@ -92,14 +92,14 @@ impl Dispatch {
         let _busy = locked.as_ref().map(|locked| self.locks.idle.mark_busy(locked.accounts()));
         let Ok(work) = self.core.ledger.load_work(id).await else { return };
         let settlement = self.carry(work, Until::LandedAgain, locked).await;
-        if settlement.purpose == Purpose::Approve && settlement.state == State::Released {
+        if settlement.purpose.driven_by_opening() && settlement.state == State::Released {
             self.approve_was_taken_back(&settlement).await;
         }
     }
 
     /// An approve that a fork took back for good: the session that lives on it is looked at before it costs a fee.
     async fn approve_was_taken_back(&self, settlement: &Settlement) {
-        let Some(id) = settlement.session else { return };
+        let Some(id) = settlement.session() else { return };
         let session = self.core.ledger.session(id).await.ok().flatten();
         if session.is_some_and(|session| session.state == SessionState::Open) {
             self.settlements.look_into_refusal(id).await;

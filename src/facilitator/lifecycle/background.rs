@@ -1,7 +1,7 @@
 //! Background work: the table of tasks, and the round that finds what an outage left behind.
 
 use crate::{
-    domain::settlement::{Purpose, State},
+    domain::settlement::State,
     facilitator::{AllowancePolicy, CapCheckPolicy, Facilitator, events::SessionEvent, tasks::ticks},
     ledger::LedgerError,
 };
@@ -72,7 +72,7 @@ impl Facilitator {
             self.dispatch.notify_queue(session);
         }
         for work in ledger.unfinished().await? {
-            let opening = work.settlement.purpose == Purpose::Approve && work.settlement.state != State::Landed;
+            let opening = work.settlement.purpose.driven_by_opening() && work.settlement.state != State::Landed;
             if !opening && !self.settlements.is_driven(work.settlement.id) {
                 self.dispatch.resume(work);
             }

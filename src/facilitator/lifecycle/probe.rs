@@ -16,7 +16,7 @@ use crate::{
     },
     domain::{
         intent::IntentHash,
-        settlement::{Cost, Purpose},
+        settlement::{Cost, Purpose, Subject},
     },
     facilitator::{
         Facilitator,
@@ -195,7 +195,7 @@ impl Facilitator {
         let cost = Cost { fee: unsigned.fee(), rent, grant: 0 };
         let signed = unsigned.sign(&[&*self.core.keys.fee_payer, &bench.owner])?;
         let attempt = attempt(self.core.next_settlement_id(), 1, signed, blockhash, cost);
-        let errand = self.dispatch.send_own(attempt, Purpose::Probe, None, None).await?;
+        let errand = self.dispatch.send_own(attempt, Purpose::Probe, Subject::Own, None).await?;
         let why = match errand.over {
             _ if errand.is_done() => return Ok(()),
             Some(_) => "the budget does not allow the probe's accounts",

@@ -1,10 +1,6 @@
 //! The start of a process: what a killed one left behind is handed to the same driver that serves live requests.
 
-use crate::{
-    domain::{reason::PayReason, settlement::Purpose},
-    facilitator::Facilitator,
-    ledger::LedgerError,
-};
+use crate::{domain::reason::PayReason, facilitator::Facilitator, ledger::LedgerError};
 use std::{sync::Arc, time::Duration};
 
 /// How long a start waits for the fee payers' balances; until they are read, every key counts as funded.
@@ -51,7 +47,7 @@ impl Facilitator {
         );
         for work in unfinished {
             // An approve is driven by its opening, which knows what comes after.
-            if work.settlement.purpose != Purpose::Approve {
+            if !work.settlement.purpose.driven_by_opening() {
                 self.dispatch.resume(work);
             }
         }

@@ -10,7 +10,7 @@ use crate::{
     domain::{
         reason::SessionReason,
         session::{CapCheck, Session, SessionId, SessionState},
-        settlement::{Cost, Event, Purpose, State},
+        settlement::{Cost, Event, Purpose, State, Subject},
     },
     facilitator::{
         SessionError, SessionRefusal,
@@ -141,7 +141,7 @@ impl Sessions {
     ) -> Result<(), SessionError> {
         let now = self.core.clock.now();
         let id = self.core.next_settlement_id();
-        let settlement = self.core.ledger.plan_other(id, Purpose::Approve, Some(session.id), now).await?;
+        let settlement = self.core.ledger.plan_other(id, Purpose::Approve, Subject::Session(session.id), now).await?;
         let cost = self.sponsor.approve_cost(&approve).await?;
         let signed =
             approve.countersign(&*self.core.keys.fee_payer).map_err(|error| SessionError::Broken(Box::new(error)))?;

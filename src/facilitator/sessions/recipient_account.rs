@@ -7,7 +7,7 @@ use crate::{
         budget::BudgetSubject,
         reason::SessionReason,
         session::Session,
-        settlement::{Purpose, State},
+        settlement::{Purpose, State, Subject},
     },
     facilitator::{SessionError, SessionRefusal, sessions::Sessions, sponsor::budget::too_costly},
     ledger::{LedgerError, Work},
@@ -44,7 +44,8 @@ impl Sessions {
         // Ours to drive: a background round that finds it unfinished would leave us without its end.
         let _queued = self.settlements.queued.start(id);
         let now = self.core.clock.now();
-        let planned = self.core.ledger.plan_other(id, Purpose::CreateRecipient, Some(session.id), now).await;
+        let planned =
+            self.core.ledger.plan_other(id, Purpose::CreateRecipient, Subject::Session(session.id), now).await;
         if let Err(LedgerError::LostRace) = planned {
             return Err(being_created());
         }

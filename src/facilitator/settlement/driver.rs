@@ -11,7 +11,7 @@ use crate::{
         budget::OverBudget,
         hold::HoldId,
         reason::PayReason,
-        settlement::{Attempt, Event, Observation, Purpose, Settlement, SettlementId, State, Step, next_step},
+        settlement::{Attempt, Event, Observation, Settlement, SettlementId, State, Step, next_step},
     },
     facilitator::{
         events::SessionEvent,
@@ -227,7 +227,7 @@ impl Settlements {
                 let buys = attempt.bears_allowances;
                 match self.core.ledger.record_signed(&drive.settlement, attempt, self.core.clock.now()).await? {
                     Signed::Recorded { settlement, attempt } => {
-                        if let Some(session) = settlement.session {
+                        if let Some(session) = settlement.session() {
                             self.core.events.publish(session, SessionEvent::Recorded);
                         }
                         drive.settlement = settlement;
@@ -265,14 +265,11 @@ impl Settlements {
         if drive.settlement.state != State::Reserved {
             return Ok(true);
         }
-        match drive.settlement.purpose {
-            Purpose::Capture => {
-                let carried = self.carried(drive).await?;
-                Ok(carried.iter().any(|hold| hold.reported) || self.waiters.any(carried.iter().map(|hold| hold.id)))
-            }
-            Purpose::CreateRecipient | Purpose::Probe => Ok(drive.settlement.attempts < 3),
-            Purpose::Approve | Purpose::Refresh => Ok(false),
+        if let Some(limit) = drive.settlement.purpose.resign_limit() {
+            return Ok(drive.settlement.attempts < limit);
         }
+        let carried = self.carried(drive).await?;
+        Ok(carried.iter().any(|hold| hold.reported) || self.waiters.any(carried.iter().map(|hold| hold.id)))
     }
 
     /// What the settlement carries: the same until its next event, so it is read once.

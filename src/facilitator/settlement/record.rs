@@ -60,7 +60,7 @@ impl Settlements {
             }
         }
         self.tell_callers(&drive.settlement, &event, &carried, &counted);
-        if let Some(session) = drive.settlement.session {
+        if let Some(session) = drive.settlement.session() {
             self.core.events.publish(session, SessionEvent::Recorded);
         }
         if payer.is_some() && drive.settlement.state == State::Released {

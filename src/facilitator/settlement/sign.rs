@@ -35,7 +35,7 @@ impl Settlements {
     ///
     /// `access` tells whether anything else of ours moves its token accounts meanwhile.
     pub(crate) async fn sign(&self, settlement: &Settlement, access: Access) -> Result<Attempt, SignFailure> {
-        let session = match settlement.session {
+        let session = match settlement.session() {
             Some(id) => self.core.ledger.session(id).await?,
             None => None,
         };

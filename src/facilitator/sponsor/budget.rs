@@ -10,7 +10,7 @@ use crate::{
         budget::{BudgetSubject, OverBudget, Scope},
         reason::{PayReason, SessionReason},
         session::Session,
-        settlement::{Cost, Purpose, Settlement},
+        settlement::{Cost, Settlement},
     },
     facilitator::{AllowancePolicy, PayRefusal, SessionError, SessionRefusal, error::SignFailure, sponsor::Sponsor},
     ledger::LedgerError,
@@ -169,7 +169,7 @@ impl Sponsor {
         attempt_buys: bool,
         over: &OverBudget,
     ) -> Result<Option<PayReason>, LedgerError> {
-        let session = match settlement.session {
+        let session = match settlement.session() {
             Some(id) => self.core.ledger.session(id).await?,
             None => None,
         };
@@ -180,7 +180,7 @@ impl Sponsor {
         );
         let may_go_without = attempt_buys
             && over.fee_fits
-            && settlement.purpose == Purpose::Capture
+            && settlement.purpose.may_go_without_allowances()
             && self.core.settings.transfers.decrypt_allowance != AllowancePolicy::Every;
         Ok((!may_go_without).then(|| over.scope.reason()))
     }

@@ -4,7 +4,7 @@ use crate::ledger::rows::{Place, column};
 use crate::{
     domain::{
         reason::PayReason,
-        settlement::{AbsenceProof, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State},
+        settlement::{AbsenceProof, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State, Subject},
     },
     ledger::LedgerError,
 };
@@ -14,7 +14,8 @@ pub(in crate::ledger) struct SettlementRow {
     pub(in crate::ledger) seq: i64,
     pub(in crate::ledger) id: Vec<u8>,
     pub(in crate::ledger) purpose: String,
-    pub(in crate::ledger) session: Option<Vec<u8>>,
+    pub(in crate::ledger) subject_kind: String,
+    pub(in crate::ledger) subject_id: Option<Vec<u8>>,
     pub(in crate::ledger) amount: i64,
     pub(in crate::ledger) state: String,
     pub(in crate::ledger) sequence: i64,
@@ -29,11 +30,9 @@ impl SettlementRow {
         let at = Place { table: "settlements", row: self.seq };
         Ok(Settlement {
             id: SettlementId(at.uuid("id", &self.id)?),
-            purpose: Purpose::ALL
-                .into_iter()
-                .find(|purpose| purpose.word() == self.purpose)
-                .ok_or_else(|| at.wrong("purpose"))?,
-            session: self.session.map(|id| at.session("session", &id)).transpose()?,
+            purpose: Purpose::from_word(&self.purpose).ok_or_else(|| at.wrong("purpose"))?,
+            subject: Subject::of(&self.subject_kind, self.subject_id.map(|id| at.uuid("subject_id", &id)).transpose()?)
+                .ok_or_else(|| at.wrong("subject_kind"))?,
             amount: at.amount("amount", self.amount)?,
             state: [State::Reserved, State::InFlight, State::Landed, State::Settled, State::Released]
                 .into_iter()

@@ -22,6 +22,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (6, "hot rows", include_str!("../../../migrations/sqlite/0006_hot_rows.sql")),
     (7, "once only", include_str!("../../../migrations/sqlite/0007_once_only.sql")),
     (8, "nonce first", include_str!("../../../migrations/sqlite/0008_nonce_first.sql")),
+    (9, "subjects", include_str!("../../../migrations/sqlite/0009_subjects.sql")),
 ];
 
 fn migrations() -> Migrator {

@@ -19,7 +19,7 @@ use crate::{
         hold::{GiveUp, Hold, HoldId, NewHold},
         reason::{PayReason, SessionReason},
         session::{CapCheck, Session, SessionId},
-        settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId},
+        settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId, Subject},
     },
     ledger::{
         Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, OpenLedgerError, Opened, Openings, Promised, Proved,
@@ -178,10 +178,10 @@ impl Ledger for SqliteLedger {
         &self,
         id: SettlementId,
         purpose: Purpose,
-        session: Option<SessionId>,
+        subject: Subject,
         now: UnixSeconds,
     ) -> Result<Settlement, LedgerError> {
-        self.0.writer.run(move |conn| settlements::plan_other(conn, id, purpose, session, now)).await
+        self.0.writer.run(move |conn| settlements::plan_other(conn, id, purpose, subject, now)).await
     }
 
     async fn record_signed(
@@ -269,8 +269,8 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| history::history(conn, session, after, most)).await
     }
 
-    async fn newest_position(&self) -> Result<Position, LedgerError> {
-        self.0.readers.run(history::end).await
+    async fn newest_position(&self, session: SessionId) -> Result<Position, LedgerError> {
+        self.0.readers.run(move |conn| history::end(conn, session)).await
     }
 
     async fn payment_times(&self, payment: HoldId) -> Result<PaymentTimes, LedgerError> {

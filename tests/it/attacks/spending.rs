@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sotto::{
     domain::{
         budget::{Budgets, Part, Scope},
-        settlement::{Attempt, Cost, Event, Purpose, SettlementId},
+        settlement::{Attempt, Cost, Event, Purpose, SettlementId, Subject},
     },
     facilitator::{AllowancePolicy, AllowanceSettings, Settings},
 };
@@ -327,7 +327,7 @@ async fn a_payment_whose_allowances_are_too_dear_is_made_without_them() {
 /// A transaction of ours that is on the chain, or never was, booked with a rent of 1,000 at most.
 async fn landed_and_booked(ledger: &dyn sotto::ledger::Ledger, number: u8, signature: solana_signature::Signature) {
     let id = SettlementId::from_random_bytes([number; 16]);
-    let settlement = ledger.plan_other(id, Purpose::Probe, None, 1_000).await.unwrap();
+    let settlement = ledger.plan_other(id, Purpose::Probe, Subject::Own, 1_000).await.unwrap();
     let attempt = Attempt {
         settlement: id,
         number: 1,

@@ -13,7 +13,7 @@ use sotto::{
         signature_statuses::PollPolicy,
         transaction::UnsignedTransaction,
     },
-    domain::settlement::{Attempt, Cost, Observation, Purpose, SettlementId},
+    domain::settlement::{Attempt, Cost, Observation, Purpose, SettlementId, Subject},
     ledger::{Ledger, LedgerOptions, Recorded, SqliteLedger},
     localnet::{Endpoint, Localnet, LocalnetConfig, Slots},
 };
@@ -124,7 +124,7 @@ impl Scene {
         let cost = Cost { fee: unsigned.fee(), ..Cost::default() };
         let signed = unsigned.sign(&[&self.payer]).unwrap();
         let id = SettlementId::from_random_bytes(signed.wire[1..17].try_into().unwrap());
-        let settlement = self.ledger.plan_other(id, Purpose::Probe, None, 1_000).await.unwrap();
+        let settlement = self.ledger.plan_other(id, Purpose::Probe, Subject::Own, 1_000).await.unwrap();
         let attempt = Attempt {
             settlement: id,
             number: 1,

@@ -20,7 +20,7 @@ use sotto::{
         hold::{GiveUp, Hold, HoldId, NewHold},
         reason::{PayReason, SessionReason},
         session::{CapCheck, Session, SessionId},
-        settlement::{Attempt, Cost, Event, Observation, Purpose, Settlement, SettlementId},
+        settlement::{Attempt, Cost, Event, Observation, Purpose, Settlement, SettlementId, Subject},
     },
     ledger::{
         Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Proved, Recorded, Signed,
@@ -132,10 +132,10 @@ impl Ledger for MortalLedger {
         &self,
         id: SettlementId,
         purpose: Purpose,
-        session: Option<SessionId>,
+        subject: Subject,
         now: UnixSeconds,
     ) -> Result<Settlement, LedgerError> {
-        self.fate.step("plan_other", self.inner.plan_other(id, purpose, session, now)).await
+        self.fate.step("plan_other", self.inner.plan_other(id, purpose, subject, now)).await
     }
 
     async fn record_signed(
@@ -184,8 +184,8 @@ impl Ledger for MortalLedger {
         self.fate.step("history", self.inner.history(session, after, most)).await
     }
 
-    async fn newest_position(&self) -> Result<Position, LedgerError> {
-        self.fate.step("newest_position", self.inner.newest_position()).await
+    async fn newest_position(&self, session: SessionId) -> Result<Position, LedgerError> {
+        self.fate.step("newest_position", self.inner.newest_position(session)).await
     }
 
     async fn payment_times(&self, payment: HoldId) -> Result<PaymentTimes, LedgerError> {

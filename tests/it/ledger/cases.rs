@@ -8,3 +8,4 @@ pub(crate) mod holds;
 pub(crate) mod queries;
 pub(crate) mod sessions;
 pub(crate) mod settlements;
+pub(crate) mod subjects;

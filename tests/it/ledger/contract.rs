@@ -102,6 +102,10 @@ macro_rules! on {
                 what_moved_lately_is_told_with_what_was_bought,
                 a_settlement_that_is_not_there_is_an_inconsistency,
             }
+            subjects {
+                a_purpose_serves_what_it_may_and_nothing_else,
+                a_clients_bytes_are_co_signed_once,
+            }
             budgets {
                 a_signed_attempt_counts_until_it_is_proved_dead,
                 what_a_budget_refuses_leaves_no_trace_and_may_be_signed_later,

@@ -5,7 +5,11 @@ use super::build::{
 };
 use rusqlite::Connection;
 use sotto::{
-    domain::{reason::SessionReason, session::CapCheck, settlement::Purpose},
+    domain::{
+        reason::SessionReason,
+        session::CapCheck,
+        settlement::{Purpose, Subject},
+    },
     ledger::{Ledger as _, LedgerOptions, SqliteLedger},
 };
 use sqlx::{
@@ -104,7 +108,10 @@ async fn a_ledger_from_before_approves_were_used_once_knows_those_that_were_used
         ledger.mark_open(session.id, CapCheck::Verified, signature(1), &[]).await.expect("opens");
     }
     let plan = async |number| {
-        ledger.plan_other(settlement_id(number), Purpose::CreateRecipient, Some(first.id), NOW).await.expect("plans")
+        ledger
+            .plan_other(settlement_id(number), Purpose::CreateRecipient, Subject::Session(first.id), NOW)
+            .await
+            .expect("plans")
     };
     recorded(&ledger, &plan(1).await, abandoned()).await;
     let created = plan(2).await;
@@ -113,8 +120,14 @@ async fn a_ledger_from_before_approves_were_used_once_knows_those_that_were_used
     of_version(6, dir.path(), &old).await;
     let conn = Connection::open(&old).expect("opens");
     conn.execute("ATTACH ?1 AS new", [new.to_str()]).expect("attaches");
-    for table in ["sessions", "session_sums", "settlements", "settlement_events", "approvals"] {
-        conn.execute(&format!("INSERT INTO {table} SELECT * FROM new.{table}"), []).expect("copies");
+    for (table, columns) in [
+        ("sessions", "*"),
+        ("session_sums", "session, cap, captured, held, captured_before, deferred_held, lost"),
+        ("settlements", "seq, id, purpose, session, amount, state, sequence, attempts, signature, created_at"),
+        ("settlement_events", "*"),
+        ("approvals", "*"),
+    ] {
+        conn.execute(&format!("INSERT INTO {table} SELECT {columns} FROM new.{table}"), []).expect("copies");
     }
     drop(conn);
 

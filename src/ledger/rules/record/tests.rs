@@ -9,7 +9,7 @@ use crate::{
         reason::PayReason,
         samples::amount,
         session::SessionId,
-        settlement::{AbsenceProof, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State},
+        settlement::{AbsenceProof, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State, Subject},
     },
     ledger::rules::{SumsChange, promise::Returned},
 };
@@ -24,8 +24,8 @@ fn settlement(purpose: Purpose, state: State) -> Settlement {
     Settlement {
         id: SettlementId::from_random_bytes([7; 16]),
         purpose,
-        session: Some(SessionId::from_random_bytes([1; 16])),
-        amount: if purpose == Purpose::Capture { amount(30) } else { Amount::ZERO },
+        subject: Subject::Session(SessionId::from_random_bytes([1; 16])),
+        amount: if purpose.carries_holds() { amount(30) } else { Amount::ZERO },
         state,
         sequence: 3,
         attempts: 1,
@@ -126,7 +126,7 @@ fn each_event_of_a_capture_has_its_own_effects() {
 
 #[test]
 fn what_carries_no_payments_is_booked_and_changes_nothing_else() {
-    for purpose in Purpose::ALL.into_iter().filter(|purpose| *purpose != Purpose::Capture) {
+    for purpose in Purpose::ALL.into_iter().filter(|purpose| !purpose.carries_holds()) {
         for (event, state) in events() {
             let told = all(purpose, &event, state.clone());
             let expected = Effects {

@@ -24,8 +24,8 @@ async fn a_replaced_row_is_refused_like_a_deleted_one() {
     let dir = tempfile::tempdir().expect("a directory");
     let parts = open(&dir.path().join("ledger.db"), &LedgerOptions::default()).await.expect("opens");
     let verb = |sql: &'static str| parts.writer.run(move |conn| Ok(conn.execute(sql, [])?));
-    let insert = "INSERT OR REPLACE INTO settlements (id, purpose, amount, state, sequence, attempts, created_at) \
-                  VALUES (zeroblob(16), 'probe', 0, 'reserved', 1, 0, 0)";
+    let insert = "INSERT OR REPLACE INTO settlements (id, purpose, subject_kind, amount, state, sequence, attempts, created_at) \
+                  VALUES (zeroblob(16), 'probe', 'own', 0, 'reserved', 1, 0, 0)";
     assert_eq!(verb(insert).await.ok(), Some(1));
     assert!(verb(insert).await.is_err(), "REPLACE would delete the first");
 }

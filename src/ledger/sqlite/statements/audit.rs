@@ -120,15 +120,17 @@ struct Sums {
     captured: i128,
     deferred: i128,
     lost: i128,
+    newest_hold: i64,
 }
 
 fn sums_of_holds(conn: &Connection) -> Outcome<HashMap<SessionId, Sums>> {
     let mut sums: HashMap<SessionId, Sums> = HashMap::new();
-    let mut statement = conn.prepare_cached("SELECT session, state, amount, deferred, told FROM holds")?;
+    let mut statement = conn.prepare_cached("SELECT session, state, amount, deferred, told, seq FROM holds")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let of = sums.entry(SessionId::from_bytes(row.get(0)?)).or_default();
         let amount = i128::from(row.get::<_, i64>(2)?);
+        of.newest_hold = of.newest_hold.max(row.get(5)?);
         match row.get_ref(1)?.as_str().unwrap_or_default() {
             "waiting" | "planned" => {
                 of.held += amount;
@@ -149,16 +151,22 @@ fn session(conn: &Connection, row: i64, sums: &HashMap<SessionId, Sums>) -> Outc
     if !signed_what_it_says(&session) {
         return Err(wrong("its columns are not what its signed intent says"));
     }
-    let (before, deferred, lost): (i64, i64, i64) = conn
-        .prepare_cached("SELECT captured_before, deferred_held, lost FROM session_sums WHERE session = ?1")?
-        .query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let [before, deferred, lost, newest_hold]: [i64; 4] = conn
+        .prepare_cached(
+            "SELECT captured_before, deferred_held, lost, newest_hold FROM session_sums WHERE session = ?1",
+        )?
+        .query_row([row], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?;
     let of_holds = sums.get(&session.id).copied().unwrap_or_default();
     let of_row = Sums {
         held: i64::from(session.held).into(),
         captured: i128::from(i64::from(session.captured)) - i128::from(before),
         deferred: deferred.into(),
         lost: lost.into(),
+        newest_hold,
     };
+    if of_holds.newest_hold != of_row.newest_hold {
+        return Err(wrong("its newest payment is not the last that it accepted"));
+    }
     if of_holds.held != of_row.held {
         return Err(wrong("it does not hold what its open holds add up to"));
     }

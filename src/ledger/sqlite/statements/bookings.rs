@@ -39,11 +39,9 @@ pub(super) fn cost(row: &Row<'_>, first: usize) -> Outcome<Cost> {
     })
 }
 
-/// Whether an account may turn out to exist when the transaction lands, so that its rent is an upper bound until the
-/// landed transaction tells. The accounts of decrypt allowances are named after handles that did not exist before: that
-/// somebody else pays for one first is not worth a request per settlement (ADR 0018).
+/// Whether the booked rent is an upper bound until the landed transaction tells.
 const fn is_upper_bound(purpose: Purpose, cost: Cost) -> bool {
-    cost.rent > 0 && matches!(purpose, Purpose::Approve | Purpose::CreateRecipient | Purpose::Probe)
+    cost.rent > 0 && purpose.may_find_its_accounts()
 }
 
 /// Books a signed attempt with its full cost.
@@ -131,11 +129,10 @@ pub(in crate::ledger) fn spending(conn: &Connection, since: UnixSeconds) -> Outc
         [column("since", since)?],
         |row| {
             let word: String = row.get(1)?;
-            let purpose = Purpose::ALL.into_iter().find(|purpose| purpose.word() == word);
             let recipient: Option<Vec<u8>> = row.get(2)?;
             Ok(Spending {
                 hour: count("at", row.get(0)?)?,
-                purpose: purpose.ok_or_else(no_purpose)?,
+                purpose: Purpose::from_word(&word).ok_or_else(no_purpose)?,
                 recipient: recipient.map(|bytes| key("recipient", &bytes)).transpose()?,
                 landed: count("landed", row.get(3)?)?,
                 spent: cost(row, 4)?,
@@ -154,7 +151,7 @@ pub(super) fn is_booked(
     booked: Booking,
     cost: Cost,
 ) -> Outcome<bool> {
-    let subject = subject(conn, settlement.session)?;
+    let subject = subject(conn, settlement.session())?;
     let found: Option<i64> = select::value(
         conn,
         "SELECT 1 FROM sponsored_lamports WHERE signature = ?1 AND settlement = ?2 AND purpose = ?3 AND session IS ?4 \

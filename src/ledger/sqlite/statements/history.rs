@@ -32,7 +32,7 @@ pub(in crate::ledger) fn history(
         // Of both lists the first `most` are at hand, so the first `most` of both together are too.
         while events.len() < most {
             let hold_first = match (accepted.peek(), logged.peek()) {
-                (None, None) => return Ok(History { events, upto: newest(conn, at)? }),
+                (None, None) => return Ok(History { events, upto: newest(conn, session, at)? }),
                 (Some(_), None) => true,
                 (None, Some(_)) => false,
                 (Some((seq, _)), Some(row)) => *seq <= row.holds_before,
@@ -51,17 +51,23 @@ pub(in crate::ledger) fn history(
     })
 }
 
-/// The end of the order, of all sessions: nothing that is told later stands before it.
-pub(in crate::ledger) fn end(conn: &Connection) -> Outcome<Position> {
-    snapshot(conn, |conn| newest(conn, Position::default()))
+/// The end of a session's order: nothing of it that is told later stands before it.
+pub(in crate::ledger) fn end(conn: &Connection, session: SessionId) -> Outcome<Position> {
+    snapshot(conn, |conn| newest(conn, session, Position::default()))
 }
 
-fn newest(conn: &Connection, at_least: Position) -> Outcome<Position> {
-    let last = |table: &str| -> Outcome<u64> {
-        let sql = format!("SELECT coalesce(max(seq), 0) FROM {table}");
-        Ok(number(select::value(conn, &sql, [])?.unwrap_or_default())?)
-    };
-    Ok(Position { log: last("session_events")?.max(at_least.log), holds: last("holds")?.max(at_least.holds) })
+fn newest(conn: &Connection, session: SessionId, at_least: Position) -> Outcome<Position> {
+    let log = "SELECT max(seq) FROM session_events WHERE session = ?1";
+    let log: Option<i64> = select::value(conn, log, [session.to_bytes()])?.flatten();
+    let log = number(log.unwrap_or_default())?;
+    let holds = newest_hold(conn, session)?;
+    Ok(Position { log: log.max(at_least.log), holds: holds.max(at_least.holds) })
+}
+
+/// The number of the last payment that a session accepted; 0 for none.
+fn newest_hold(conn: &Connection, session: SessionId) -> Outcome<u64> {
+    let sql = "SELECT newest_hold FROM session_sums WHERE session = (SELECT seq FROM sessions WHERE id = ?1)";
+    Ok(number(select::value(conn, sql, [session.to_bytes()])?.unwrap_or_default())?)
 }
 
 fn number(column: i64) -> Result<u64, LedgerError> {
@@ -69,8 +75,15 @@ fn number(column: i64) -> Result<u64, LedgerError> {
 }
 
 fn accepted(conn: &Connection, session: SessionId, after: Position, most: i64) -> Outcome<Vec<(u64, Happened)>> {
-    let sql = "SELECT seq, id, amount, deferred, accepted_at FROM holds WHERE session = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-    let asked = params![session.to_bytes(), rows::column("position", after.holds)?, most];
+    // Between the two numbers stand the payments of others, which are walked: no index finds a session's own.
+    let newest = newest_hold(conn, session)?;
+    if newest <= after.holds {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT seq, id, amount, deferred, accepted_at FROM holds \
+               WHERE session = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4";
+    let after = rows::column("position", after.holds)?;
+    let asked = params![session.to_bytes(), after, rows::column("position", newest)?, most];
     select::list(conn, sql, asked, |row| {
         let amount = Amount::try_from(row.get::<_, i64>(2)?)
             .map_err(|_| LedgerError::Inconsistent("a hold's amount is negative".to_owned()))?;

@@ -81,7 +81,7 @@ fn write(conn: &Connection, new: &NewHold, accepted: &Accepted) -> Outcome<Hold>
     let Accepted { spent_after, remaining_after, promised, funding, sums } = *accepted;
     let used = || LedgerError::Inconsistent("a hold's id is used already".to_owned());
     let hold = insert(conn, new, [spent_after, remaining_after], promised, funding)?.ok_or_else(used)?;
-    sums::change(conn, new.session, sums)?;
+    sums::accept(conn, new.session, sums, conn.last_insert_rowid())?;
     Ok(hold)
 }
 

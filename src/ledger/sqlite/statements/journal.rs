@@ -36,7 +36,10 @@ pub(in crate::ledger) fn record_signed(
     let before = unmoved(conn, seen)?;
     // What may not be signed at all is told before what it would cost.
     apply(Some(before.state.clone()), &event).map_err(|error| illegal(&error))?;
-    let subject = bookings::subject(conn, before.session)?;
+    if before.purpose.is_co_signed() && before.attempts > 0 {
+        return Err(LedgerError::Inconsistent("a client's bytes are co-signed once".to_owned()).into());
+    }
+    let subject = bookings::subject(conn, before.session())?;
     if let Some(over) = budgets::judge_settlement(conn, before.id, subject.as_ref(), attempt.cost, now)? {
         return Ok(Signed::OverBudget(over));
     }

@@ -82,9 +82,9 @@ pub(super) fn write(conn: &Connection, new: &NewHold) -> Outcome<Option<Hold>> {
 fn count_up(conn: &Connection, headroom: &Headroom, amount: i64, promised: bool) -> Outcome<()> {
     let promise = if promised { amount } else { 0 };
     conn.prepare_cached(
-        "UPDATE session_sums SET held = held + ?2, deferred_held = deferred_held + ?3 WHERE session = ?1",
+        "UPDATE session_sums SET held = held + ?2, deferred_held = deferred_held + ?3, newest_hold = ?4 WHERE session = ?1",
     )?
-    .execute(params![headroom.row, amount, promise])?;
+    .execute(params![headroom.row, amount, promise, conn.last_insert_rowid()])?;
     if promised {
         conn.prepare_cached(
             "INSERT INTO merchant_exposure (recipient, asset, deferred_held) VALUES (?1, ?2, ?3) \

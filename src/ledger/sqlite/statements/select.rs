@@ -21,7 +21,7 @@ const HOLD: &str = "SELECT h.seq, h.id, h.session, h.nonce, h.content, h.amount,
     h.state, h.settlement, h.reason, h.signature, a.signature, h.told, h.accepted_at, h.deferred, h.returns, h.funding \
     FROM holds h LEFT JOIN attempts a ON a.settlement = h.settlement AND a.live = 1";
 
-const SETTLEMENT: &str = "SELECT seq, id, purpose, session, amount, state, sequence, attempts, signature, \
+const SETTLEMENT: &str = "SELECT seq, id, purpose, subject_kind, subject_id, amount, state, sequence, attempts, signature, \
     CASE WHEN state = 'landed' THEN (SELECT e.slot FROM settlement_events e WHERE e.settlement = settlements.id \
     AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1) END FROM settlements";
 
@@ -197,13 +197,14 @@ fn settlement_row(row: &Row<'_>) -> rusqlite::Result<SettlementRow> {
         seq: row.get(0)?,
         id: row.get(1)?,
         purpose: row.get(2)?,
-        session: row.get(3)?,
-        amount: row.get(4)?,
-        state: row.get(5)?,
-        sequence: row.get(6)?,
-        attempts: row.get(7)?,
-        signature: row.get(8)?,
-        landed_at: row.get(9)?,
+        subject_kind: row.get(3)?,
+        subject_id: row.get(4)?,
+        amount: row.get(5)?,
+        state: row.get(6)?,
+        sequence: row.get(7)?,
+        attempts: row.get(8)?,
+        signature: row.get(9)?,
+        landed_at: row.get(10)?,
     })
 }
 

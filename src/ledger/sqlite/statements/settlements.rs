@@ -7,7 +7,7 @@ use crate::{
         clock::UnixSeconds,
         hold::Hold,
         session::SessionId,
-        settlement::{Event, Purpose, Settlement, SettlementId, apply},
+        settlement::{Event, Purpose, Settlement, SettlementId, Subject, apply},
     },
     ledger::{Carry, LedgerError, rows::column},
 };
@@ -34,7 +34,7 @@ pub(in crate::ledger) fn plan(
     if covered.is_empty() {
         return Ok(None);
     }
-    let settlement = insert(conn, id, Purpose::Capture, Some(session), amount, now)?;
+    let settlement = insert(conn, id, Purpose::Capture, Subject::Session(session), amount, now)?;
     for hold in covered {
         conn.prepare_cached("UPDATE holds SET state = 'planned', settlement = ?2 WHERE id = ?1 AND state = 'waiting'")?
             .execute([select::hold_key(hold.id), select::settlement_key(id)])?;
@@ -61,13 +61,13 @@ pub(in crate::ledger) fn plan_other(
     conn: &Connection,
     id: SettlementId,
     purpose: Purpose,
-    session: Option<SessionId>,
+    subject: Subject,
     now: UnixSeconds,
 ) -> Outcome<Settlement> {
-    if purpose == Purpose::Capture {
+    if purpose.carries_holds() {
         return Err(LedgerError::Inconsistent("a capture is planned with its holds".to_owned()).into());
     }
-    if let (Purpose::Approve, Some(session)) = (purpose, session) {
+    if let (Purpose::Approve, Some(session)) = (purpose, subject.session()) {
         let other = select::value::<i64>(
             conn,
             "SELECT 1 FROM settlements WHERE session = ?1 AND purpose = 'approve' AND state <> 'released'",
@@ -77,7 +77,7 @@ pub(in crate::ledger) fn plan_other(
             return Err(LedgerError::LostRace.into());
         }
     }
-    if let (Purpose::CreateRecipient, Some(session)) = (purpose, session) {
+    if let (Purpose::CreateRecipient, Some(session)) = (purpose, subject.session()) {
         let other = select::value::<i64>(
             conn,
             "SELECT 1 FROM created_recipients c JOIN settlements s ON s.id = c.settlement WHERE s.state <> 'released' \
@@ -88,28 +88,29 @@ pub(in crate::ledger) fn plan_other(
             return Err(LedgerError::LostRace.into());
         }
     }
-    insert(conn, id, purpose, session, Amount::ZERO, now)
+    insert(conn, id, purpose, subject, Amount::ZERO, now)
 }
 
 fn insert(
     conn: &Connection,
     id: SettlementId,
     purpose: Purpose,
-    session: Option<SessionId>,
+    subject: Subject,
     amount: Amount,
     now: UnixSeconds,
 ) -> Outcome<Settlement> {
     let state = apply(None, &Event::Reserved).map_err(|error| journal::illegal(&error))?;
     let settlement =
-        Settlement { id, purpose, session, amount, state, sequence: 1, attempts: 0, signature: None, landed_at: None };
+        Settlement { id, purpose, subject, amount, state, sequence: 1, attempts: 0, signature: None, landed_at: None };
     conn.prepare_cached(
-        "INSERT INTO settlements (id, purpose, session, amount, state, sequence, attempts, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
+        "INSERT INTO settlements (id, purpose, subject_kind, subject_id, amount, state, sequence, attempts, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)",
     )?
     .execute(params![
         select::settlement_key(id),
         purpose.word(),
-        session.map(SessionId::to_bytes),
+        subject.kind(),
+        subject.id().map(uuid::Uuid::into_bytes),
         i64::from(amount),
         settlement.state.word(),
         settlement.sequence,

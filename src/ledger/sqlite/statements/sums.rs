@@ -12,13 +12,22 @@ use rusqlite::{Connection, params};
 
 /// Changes the sums of a session; the tables refuse to pass the cap or zero.
 pub(super) fn change(conn: &Connection, id: SessionId, by: SumsChange) -> Outcome<()> {
+    change_with(conn, id, by, 0)
+}
+
+/// Like [`change`], by a payment whose row has this number.
+pub(super) fn accept(conn: &Connection, id: SessionId, by: SumsChange, hold: i64) -> Outcome<()> {
+    change_with(conn, id, by, hold)
+}
+
+fn change_with(conn: &Connection, id: SessionId, by: SumsChange, newest_hold: i64) -> Outcome<()> {
     let SumsChange { captured, held, deferred_held, lost } = by;
     let changed = conn
         .prepare_cached(
             "UPDATE session_sums SET captured = captured + ?2, held = held + ?3, deferred_held = deferred_held + ?4, \
-             lost = lost + ?5 WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
+             lost = lost + ?5, newest_hold = max(newest_hold, ?6) WHERE session = (SELECT seq FROM sessions WHERE id = ?1)",
         )?
-        .execute(params![id.to_bytes(), captured, held, deferred_held, lost])?;
+        .execute(params![id.to_bytes(), captured, held, deferred_held, lost, newest_hold])?;
     if changed != 1 {
         return Err(missing("session"));
     }

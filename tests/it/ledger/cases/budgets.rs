@@ -8,7 +8,7 @@ use sotto::{
     domain::{
         budget::{BudgetSubject, Budgets, OverBudget, Part, Scope, Spending},
         session::{CapCheck, Session},
-        settlement::{Attempt, Cost, Event, Purpose, Settlement},
+        settlement::{Attempt, Cost, Event, Purpose, Settlement, Subject},
     },
     ledger::{Ledger, LedgerError, Signed},
 };
@@ -195,7 +195,7 @@ pub(crate) async fn a_landing_that_is_taken_back_counts_in_full_again(ledger: &d
 
 pub(crate) async fn a_rent_that_is_an_upper_bound_is_corrected_once(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
-    let plan = ledger.plan_other(settlement_id(1), Purpose::CreateRecipient, Some(session.id), NOW).await;
+    let plan = ledger.plan_other(settlement_id(1), Purpose::CreateRecipient, Subject::Session(session.id), NOW).await;
     let creation = signed(ledger, &plan.expect("plans"), 1).await.0;
     held(ledger, &payment(session.id, 2, 1)).await;
     recorded(ledger, &in_flight(ledger, session.id, 2).await, landed()).await;
@@ -230,7 +230,7 @@ pub(crate) async fn spending_is_told_by_hour_purpose_and_merchant(ledger: &dyn L
             _ => continue,
         };
     }
-    let probe = ledger.plan_other(settlement_id(9), Purpose::Probe, None, NOW).await.expect("plans");
+    let probe = ledger.plan_other(settlement_id(9), Purpose::Probe, Subject::Own, NOW).await.expect("plans");
     signed(ledger, &probe, 9).await;
     let twice = Cost { fee: 20_000, rent: 4_000_000, grant: 14 };
     let (capture, nothing) = (Purpose::Capture, Cost::default());

@@ -1,8 +1,8 @@
 //! What happened to a session, in one order from which anybody can read on.
 
 use crate::ledger::build::{
-    NOW, amount, held, hold_id, in_flight, landed, opened, payment, planned, recorded, refused, settlement_id,
-    signature,
+    NOW, amount, held, hold_id, in_flight, landed, opened, payment, planned, recorded, refused, session_id,
+    settlement_id, signature,
 };
 use sotto::{
     domain::{
@@ -110,15 +110,18 @@ pub(crate) async fn a_listener_reads_on_from_any_position(ledger: &dyn Ledger) {
 }
 
 pub(crate) async fn the_end_is_after_everything(ledger: &dyn Ledger) {
-    assert_eq!(ledger.newest_position().await.ok(), Some(START));
-    let (session, _) = story(ledger).await;
-    let end = ledger.newest_position().await.expect("reads");
+    assert_eq!(ledger.newest_position(session_id(1)).await.ok(), Some(START), "before there is such a session");
+    let (session, expected) = story(ledger).await;
+    let end = ledger.newest_position(session).await.expect("reads");
     assert_eq!(told(ledger, session, end, 10).await, []);
     let other = opened(ledger, 3).await.id;
+    let begun = ledger.newest_position(other).await.expect("reads");
     held(ledger, &payment(other, 9, 1)).await;
-    let news = [Happened::State(SessionState::Open), accepted(9, 1, false)];
-    assert_eq!(told(ledger, other, end, 10).await, news);
+    assert_eq!(told(ledger, other, begun, 10).await, [accepted(9, 1, false)]);
     assert_eq!(told(ledger, session, end, 10).await, [], "another session's story is not told");
+    assert_eq!(ledger.newest_position(session).await.ok(), Some(end), "and does not move this one's end");
+    let read = ledger.history(session, START, 100).await.expect("reads");
+    assert_eq!((read.events.len(), read.upto), (expected.len(), end), "what was read to its end goes on from there");
 }
 
 pub(crate) async fn a_payments_times_are_those_of_its_settlement(ledger: &dyn Ledger) {

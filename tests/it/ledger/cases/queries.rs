@@ -9,7 +9,7 @@ use sotto::{
         amount::Amount,
         reason::PayReason,
         session::{CapCheck, Session},
-        settlement::{Event, MOST_ATTEMPTS, Purpose},
+        settlement::{Event, MOST_ATTEMPTS, Purpose, Subject},
     },
     ledger::{Carry, Ledger, LedgerError, Totals},
 };
@@ -61,7 +61,7 @@ pub(crate) async fn a_recipients_account_is_created_once(ledger: &dyn Ledger) {
     let same = session_with(3, |s| s.intent.recipient = one.intent.recipient);
     ledger.open_session(&same).await.expect("writes");
     let plan = async |number, session: &Session| {
-        ledger.plan_other(settlement_id(number), Purpose::CreateRecipient, Some(session.id), NOW).await
+        ledger.plan_other(settlement_id(number), Purpose::CreateRecipient, Subject::Session(session.id), NOW).await
     };
     let is_lost = |planned| matches!(planned, Err(LedgerError::LostRace));
     let known = async || {
@@ -131,7 +131,8 @@ pub(crate) async fn totals_tell_what_moved_and_what_it_cost(ledger: &dyn Ledger)
     held(ledger, &payment(two.id, 4, 40)).await;
     let settlement = recorded(ledger, &in_flight(ledger, two.id, 4).await, landed()).await;
     recorded(ledger, &settlement, Event::Finalised).await;
-    let approve = ledger.plan_other(settlement_id(5), Purpose::Approve, Some(two.id), NOW).await.expect("plans");
+    let approve =
+        ledger.plan_other(settlement_id(5), Purpose::Approve, Subject::Session(two.id), NOW).await.expect("plans");
     recorded(ledger, &signed(ledger, &approve, 5).await.0, landed()).await;
 
     let totals = |captured, held, transfers, fees: u64, others: u64| Totals {

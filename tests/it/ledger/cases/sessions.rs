@@ -9,7 +9,7 @@ use sotto::{
     domain::{
         reason::{PayReason, SessionReason},
         session::{CapCheck, SessionId, SessionState},
-        settlement::Purpose,
+        settlement::{Purpose, Subject},
     },
     ledger::{Held, Ledger, LedgerError, Opened, OpeningCount, Openings},
 };
@@ -278,7 +278,10 @@ pub(crate) async fn openings_are_counted_by_time_and_user(ledger: &dyn Ledger) {
     // Where something was signed it may have cost us.
     let signed_for = session_with(4, |s| s.created_at = 200);
     ledger.open_session(&signed_for).await.expect("opens");
-    let approve = ledger.plan_other(settlement_id(4), Purpose::Approve, Some(signed_for.id), NOW).await.expect("plans");
+    let approve = ledger
+        .plan_other(settlement_id(4), Purpose::Approve, Subject::Session(signed_for.id), NOW)
+        .await
+        .expect("plans");
     signed(ledger, &approve, 1).await;
     ledger.reject_session(signed_for.id, SessionReason::ApproveSubmitFailed).await.expect("rejects");
     assert_eq!(counts(user, signed_for.intent.recipient, 101).await, [(1, Some(200)), (1, Some(200)), (2, Some(200))]);

@@ -10,7 +10,7 @@ use sotto::{
         hold::HoldState,
         reason::PayReason,
         session::SessionId,
-        settlement::{Event, Purpose, Settlement, SettlementId, State},
+        settlement::{Event, Purpose, Settlement, SettlementId, State, Subject},
     },
     ledger::{Carry, LastTransfer, Ledger, LedgerError, Totals, Work},
 };
@@ -57,7 +57,7 @@ pub(crate) async fn a_plan_takes_the_oldest_that_fit_and_at_least_one(ledger: &d
     let expected = Settlement {
         id: settlement_id(3),
         purpose: Purpose::Capture,
-        session: Some(session.id),
+        subject: Subject::Session(session.id),
         amount: amount(51),
         state: State::Reserved,
         sequence: 1,
@@ -284,28 +284,32 @@ pub(crate) async fn one_signature_names_one_attempt(ledger: &dyn Ledger) {
 pub(crate) async fn other_purposes_carry_no_holds(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
-    let create = ledger.plan_other(settlement_id(1), Purpose::CreateRecipient, Some(session.id), NOW).await;
+    let create = ledger.plan_other(settlement_id(1), Purpose::CreateRecipient, Subject::Session(session.id), NOW).await;
     let create = create.expect("plans");
-    assert_eq!((create.amount, create.session), (Amount::ZERO, Some(session.id)));
+    assert_eq!((create.amount, create.subject), (Amount::ZERO, Subject::Session(session.id)));
     let create = signed(ledger, &create, 1).await.0;
     recorded(ledger, &recorded(ledger, &create, landed()).await, Event::Finalised).await;
     assert_eq!(money(ledger, session.id).await, (0, 10), "it moves no money");
     assert_eq!(spent(ledger).await, (10_000, 2_000_000, 7), "but it costs");
-    let probe = ledger.plan_other(settlement_id(2), Purpose::Probe, None, NOW).await.expect("plans");
-    assert_eq!(probe.session, None);
+    let probe = ledger.plan_other(settlement_id(2), Purpose::Probe, Subject::Own, NOW).await.expect("plans");
+    assert_eq!(probe.subject, Subject::Own);
     recorded(ledger, &probe, abandoned()).await;
-    let unowned = ledger.plan_other(settlement_id(3), Purpose::Approve, None, NOW).await;
+    let unowned = ledger.plan_other(settlement_id(3), Purpose::Approve, Subject::Own, NOW).await;
     assert!(is_inconsistent(unowned));
-    let capture = ledger.plan_other(settlement_id(3), Purpose::Capture, Some(session.id), NOW).await;
+    let capture = ledger.plan_other(settlement_id(3), Purpose::Capture, Subject::Session(session.id), NOW).await;
     assert!(is_inconsistent(capture));
     let nobody = crate::ledger::build::session_id(77);
-    assert!(is_inconsistent(ledger.plan_other(settlement_id(3), Purpose::Approve, Some(nobody), NOW).await));
+    assert!(is_inconsistent(
+        ledger.plan_other(settlement_id(3), Purpose::Approve, Subject::Session(nobody), NOW).await
+    ));
     assert!(is_inconsistent(ledger.load_work(settlement_id(3)).await), "nothing was left behind");
 }
 
 pub(crate) async fn a_session_has_one_approve_that_may_have_an_effect(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
-    let plan = async |number| ledger.plan_other(settlement_id(number), Purpose::Approve, Some(session.id), NOW).await;
+    let plan = async |number| {
+        ledger.plan_other(settlement_id(number), Purpose::Approve, Subject::Session(session.id), NOW).await
+    };
     let id_of = async || -> Option<SettlementId> {
         ledger.approve_of(session.id).await.expect("reads").map(|work| work.settlement.id)
     };
@@ -371,11 +375,13 @@ pub(crate) async fn what_moved_lately_is_told_with_what_was_bought(ledger: &dyn 
     lands(plain.id, 2, 0, NOW + 5).await;
     lands(buyer.id, 3, 7, NOW + 6).await;
     lands(buyer.id, 4, 0, NOW + 8).await;
-    let refresh = ledger.plan_other(settlement_id(5), Purpose::Refresh, Some(plain.id), NOW).await.expect("plans");
+    let refresh =
+        ledger.plan_other(settlement_id(5), Purpose::Refresh, Subject::Session(plain.id), NOW).await.expect("plans");
     let (refresh, _) =
         ledger.record_signed(&refresh, attempt(&refresh, 5), NOW + 9).await.expect("records").recorded().expect("fits");
     ledger.record(&refresh, landed(), &[], NOW + 9).await.expect("records");
-    let refresh = ledger.plan_other(settlement_id(6), Purpose::Refresh, Some(quiet.id), NOW).await.expect("plans");
+    let refresh =
+        ledger.plan_other(settlement_id(6), Purpose::Refresh, Subject::Session(quiet.id), NOW).await.expect("plans");
     let (refresh, _) =
         ledger.record_signed(&refresh, attempt(&refresh, 6), NOW + 9).await.expect("records").recorded().expect("fits");
     ledger.record(&refresh, landed(), &[], NOW + 9).await.expect("records");

@@ -6,7 +6,12 @@ use super::super::build::{
 use super::{File, open, populate};
 use rusqlite::Connection;
 use sotto::{
-    domain::{amount::Amount, hold::HoldState, reason::PayReason, settlement::Purpose},
+    domain::{
+        amount::Amount,
+        hold::HoldState,
+        reason::PayReason,
+        settlement::{Purpose, Subject},
+    },
     ledger::{Deadline, Ledger as _, OpenLedgerError},
 };
 use std::path::Path;
@@ -99,7 +104,7 @@ async fn ids_and_bytes_of_every_table_survive_the_file() {
     held(&ledger, &payment(session, 1, CAP)).await;
     let settlement = in_flight(&ledger, session, 1).await;
     assert!(matches!(ledger.end_wait(hold_id(1), PayReason::SettlementExpired).await, Ok(Deadline::Pending(_))));
-    let probe = ledger.plan_other(settlement_id(2), Purpose::Probe, None, NOW).await.expect("plans");
+    let probe = ledger.plan_other(settlement_id(2), Purpose::Probe, Subject::Own, NOW).await.expect("plans");
     let work = ledger.load_work(settlement.id).await.expect("reads");
     drop(ledger);
     let ledger = file.open().await;

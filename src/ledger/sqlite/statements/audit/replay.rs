@@ -5,7 +5,7 @@ use crate::{
     domain::{
         hold::{Hold, HoldState},
         reason::PayReason,
-        settlement::{Cost, Event, Purpose, Settlement, State, apply},
+        settlement::{Cost, Event, Settlement, State, apply},
     },
     ledger::{
         rules::record::Booking,
@@ -119,6 +119,9 @@ fn attempts(
     if !same {
         return Err(wrong("its attempts are not those that its log signed"));
     }
+    if settlement.purpose.is_co_signed() && recorded.len() > 1 {
+        return Err(wrong("a client's bytes were co-signed more than once"));
+    }
     let live = select::live_attempt(conn, settlement.id)?.map(|attempt| attempt.signature);
     if live != replay.attempts.iter().find(|attempt| attempt.live).map(|attempt| attempt.signature) {
         return Err(wrong("its live attempt is not the one that its log leaves alive"));
@@ -164,7 +167,7 @@ fn returned(
 
 /// Whether a settlement's holds are what its state makes of them.
 fn covered(settlement: &Settlement, replay: &Replay, holds: &[Hold], returned: i128) -> Result<(), &'static str> {
-    if settlement.purpose != Purpose::Capture {
+    if !settlement.purpose.carries_holds() {
         return if holds.is_empty() { Ok(()) } else { Err("it covers holds but is not a capture") };
     }
     let sum: i128 = holds.iter().map(|hold| i128::from(i64::from(hold.amount))).sum();

@@ -1,0 +1,123 @@
+//! Why we broadcast a transaction, and everything that follows from that alone.
+
+/// Why we broadcast a transaction. Everything we send is journalled with one of these, because each spends our SOL
+/// and each can be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// A transfer that captures the holds of one session.
+    Capture,
+    /// The user's approve transaction, co-signed by us; its bytes are the user's and cannot be signed anew.
+    Approve,
+    /// Creates a recipient's missing token account.
+    CreateRecipient,
+    /// Prepares the operator's own probe accounts.
+    Probe,
+    /// A transfer of zero that buys a decrypt allowance for a balance at rest.
+    Refresh,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 5] = [Self::Capture, Self::Approve, Self::CreateRecipient, Self::Probe, Self::Refresh];
+
+    /// The word in the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Approve => "approve",
+            Self::CreateRecipient => "create_recipient",
+            Self::Probe => "probe",
+            Self::Refresh => "refresh",
+        }
+    }
+
+    /// The purpose that is written as this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.word() == word)
+    }
+
+    /// Whether it carries accepted payments, and so moves money of a payer.
+    pub const fn carries_holds(self) -> bool {
+        match self {
+            Self::Capture => true,
+            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
+        }
+    }
+
+    /// Whether its bytes are a client's, which we co-sign: they are recorded with their settlement and cannot be made
+    /// again.
+    pub const fn is_co_signed(self) -> bool {
+        match self {
+            Self::Approve => true,
+            Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
+        }
+    }
+
+    /// Whether an expired attempt may be followed by another with a fresh blockhash: never where the bytes are made where
+    /// they are planned.
+    pub const fn may_sign_again(self) -> bool {
+        match self {
+            Self::Capture | Self::CreateRecipient => true,
+            Self::Approve | Self::Probe | Self::Refresh => false,
+        }
+    }
+
+    /// How many attempts are wanted for its own sake; none where the payments that it carries decide.
+    pub const fn resign_limit(self) -> Option<u32> {
+        match self {
+            Self::Capture => None,
+            Self::CreateRecipient | Self::Probe => Some(3),
+            Self::Approve | Self::Refresh => Some(0),
+        }
+    }
+
+    /// Whether an opening drives it, because it knows what comes after.
+    pub const fn driven_by_opening(self) -> bool {
+        match self {
+            Self::Approve => true,
+            Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
+        }
+    }
+
+    /// Whether an attempt that a budget refuses the decrypt allowances may be signed without them.
+    pub const fn may_go_without_allowances(self) -> bool {
+        match self {
+            Self::Capture => true,
+            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
+        }
+    }
+
+    /// Whether an account that it pays rent for may turn out to exist when its transaction lands, so that the rent is an
+    /// upper bound until the landed transaction tells. The accounts of decrypt allowances are named after handles that did
+    /// not exist before: that somebody else pays for one first is not worth a request per settlement (ADR 0018).
+    pub const fn may_find_its_accounts(self) -> bool {
+        match self {
+            Self::Approve | Self::CreateRecipient | Self::Probe => true,
+            Self::Capture | Self::Refresh => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purpose_is_read_as_it_was_written() {
+        assert!(Purpose::ALL.into_iter().all(|purpose| Purpose::from_word(purpose.word()) == Some(purpose)));
+        assert_eq!(Purpose::from_word("theft"), None);
+    }
+
+    #[test]
+    fn the_answers_of_a_purpose_agree() {
+        for purpose in Purpose::ALL {
+            assert!(
+                !(purpose.is_co_signed() && purpose.may_sign_again()),
+                "{purpose:?}: a client's bytes are signed once"
+            );
+            assert!(!purpose.driven_by_opening() || purpose.is_co_signed(), "{purpose:?}");
+            assert!(!purpose.may_go_without_allowances() || purpose.may_sign_again(), "{purpose:?}");
+            assert_eq!(purpose.resign_limit().is_none(), purpose.carries_holds(), "{purpose:?}");
+        }
+    }
+}
