@@ -1,5 +1,6 @@
 //! The command line as people and programs meet it: help texts, exit codes, what goes to which stream.
 
+mod former_state;
 mod receipts;
 mod service;
 

@@ -4,6 +4,7 @@ mod build;
 mod cases;
 mod commits;
 mod contract;
+pub(crate) mod former;
 mod funding_model;
 mod import;
 mod model;
