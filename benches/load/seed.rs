@@ -14,7 +14,7 @@ use sotto::{
         hold::{ContentHash, HoldId, NewHold},
         intent::Intent,
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
-        settlement::{Attempt, Cost, Event, SettlementId},
+        settlement::{Allowances, Attempt, Cost, Event, SettlementId},
     },
     ledger::{Carry, Ledger, LedgerError, LedgerOptions, SqliteLedger},
 };
@@ -115,7 +115,7 @@ async fn settle(ledger: &dyn Ledger, session: SessionId, now: u64) -> Result<(),
         last_valid_block_height: 1,
         signed_at_slot: 1,
         cost: Cost { fee: 10_000, rent: 0, grant: 0 },
-        bears_allowances: false,
+        allowances: Allowances::NotBought,
     };
     let Some((signed, _)) = ledger.record_signed(&planned, attempt, now).await?.recorded() else { return Ok(()) };
     let landed = ledger.record(&signed, Event::Landed { slot: 1 }, &[], now).await?;

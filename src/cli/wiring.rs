@@ -110,7 +110,7 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
             compute_unit_margin: settlement.compute_unit_margin_percent,
             max_priority_fee: settlement.priority_fee_cap_micro_lamports,
             unproven_exposure: limits.unproven_exposure,
-            delegation_lowers: config.programs.delegation == config::Delegation::Documented,
+            delegation: config.programs.delegation,
             decrypt_allowance: match settlement.decrypt_allowance {
                 DecryptAllowance::Idle => AllowancePolicy::Idle,
                 DecryptAllowance::Every => AllowancePolicy::Every,

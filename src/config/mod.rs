@@ -52,7 +52,7 @@ pub use self::{
     ledger::LedgerConfig,
     limits::LimitsConfig,
     network::{NetworkConfig, NetworkName, WrongNetwork},
-    programs::{Delegation, ProgramsConfig},
+    programs::ProgramsConfig,
     reader::Reader,
     schema::{Key, Kind, Shown, all as keys},
     secret::{Endpoint, SecretError, SecretReference, SecretText},

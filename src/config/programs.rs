@@ -1,6 +1,7 @@
 //! `[programs]`: where Inco's programs live.
 
 use super::{reader::Reader, schema::Key};
+use crate::domain::session::Delegation;
 use solana_pubkey::Pubkey;
 
 const INCO_TOKEN: Key = Key::text("programs", "inco_token").of_network();
@@ -8,15 +9,6 @@ const INCO_LIGHTNING: Key = Key::text("programs", "inco_lightning").of_network()
 const DELEGATION: Key = Key::text("programs", "delegation");
 
 pub(super) const KEYS: &[Key] = &[INCO_TOKEN, INCO_LIGHTNING, DELEGATION];
-
-/// What the token program does with the amount a user approved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delegation {
-    /// Compares the delegate only.
-    Public,
-    /// Also lowers the delegated amount as it is spent.
-    Documented,
-}
 
 /// The addresses of the two programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,13 +28,6 @@ pub enum Payment {
 }
 
 impl Payment {
-    /// The session it draws on, if it draws on one.
-    pub const fn session(&self) -> Option<SessionId> {
-        match self {
-            Self::Session(payment) => Some(payment.session),
-        }
-    }
-
     /// The network as the caller spelled it; answers echo it.
     pub fn network(&self) -> &str {
         match self {

@@ -6,6 +6,7 @@ use crate::domain::{
     intent::{Intent, IntentHash},
     reason::{PayReason, SessionReason},
 };
+use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::{fmt, str::FromStr};
@@ -105,6 +106,24 @@ impl SessionState {
     /// Whether the session can become or is open.
     pub const fn is_live(self) -> bool {
         matches!(self, Self::Opening | Self::Open)
+    }
+}
+
+/// What the token program does with the amount a payer approved; public material disagrees (`spec/inco.md` §4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Delegation {
+    /// Nothing: only the delegate's identity is compared, as in the public source.
+    #[default]
+    Public,
+    /// It moves at most that amount, which each transfer by the delegate lowers, as the published documents say.
+    Documented,
+}
+
+impl Delegation {
+    /// Whether each transfer by the delegate lowers the delegated amount, and so changes its handle.
+    pub const fn is_lowered(self) -> bool {
+        matches!(self, Self::Documented)
     }
 }
 

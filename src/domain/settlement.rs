@@ -24,7 +24,7 @@ mod subject;
 mod tests;
 
 pub use purpose::Purpose;
-pub use steps::{MOST_ATTEMPTS, MOST_EXCUSED, Observation, Step, next_step};
+pub use steps::{Further, MOST_ATTEMPTS, MOST_EXCUSED, Observation, Step, next_step};
 pub use subject::{ChannelId, ChargeId, SingleId, Subject};
 
 /// A settlement's id.
@@ -196,7 +196,29 @@ pub struct Attempt {
     /// What it costs us when it lands, in lamports: fee, and rent and grants paid in it.
     pub cost: Cost,
     /// Whether it buys decrypt allowances, which name handles in advance and fail when somebody changes them first.
-    pub bears_allowances: bool,
+    pub allowances: Allowances,
+}
+
+/// Whether a transfer buys a decrypt allowance for each side's new balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowances {
+    /// It moves tokens and buys nothing.
+    NotBought,
+    /// It buys both, in the same transaction.
+    Bought,
+}
+
+impl Allowances {
+    /// Whether they are bought.
+    pub const fn are_bought(self) -> bool {
+        matches!(self, Self::Bought)
+    }
+}
+
+impl From<bool> for Allowances {
+    fn from(bought: bool) -> Self {
+        if bought { Self::Bought } else { Self::NotBought }
+    }
 }
 
 /// Lamports that a transaction of ours spends.

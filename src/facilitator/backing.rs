@@ -5,6 +5,7 @@ use crate::{
         amount::Amount,
         clock::UnixSeconds,
         funding::{Funding, FundingDemand, FundingPolicy, Source},
+        payment::SessionPayment,
         session::Session,
     },
     facilitator::{FundingSettings, SessionError, core::Core},
@@ -42,7 +43,7 @@ impl Core {
             return Ok(unproven);
         }
         // More than was approved may move zero too, and nobody knows what was.
-        if !self.demand(false).counts_for(session.cap_check) {
+        if !self.demand().counts_for(session.cap_check) {
             return Ok(unproven);
         }
         let source = self.source_of(session).await?;
@@ -69,7 +70,7 @@ impl Core {
         let funding = match self.settings.funding.policy {
             FundingPolicy::Off => Funding::Unproven,
             FundingPolicy::Advisory | FundingPolicy::Required => {
-                source.level(session.cap_check, more, now, &self.demand(false))
+                source.level(session.cap_check, more, now, &self.demand())
             }
         };
         Ok(Backing { funding, frozen: source.frozen })
@@ -81,14 +82,20 @@ impl Core {
         Ok(known.unwrap_or_else(|| Source::unknown(*user, *asset)))
     }
 
-    /// What a payment asks of its payer's balance: the operator's policy, or more where the merchant demands it.
-    pub(crate) fn demand(&self, by_merchant: bool) -> FundingDemand {
+    /// What the operator asks of a payer's balance.
+    pub(crate) fn demand(&self) -> FundingDemand {
         let FundingSettings { policy, max_age, .. } = self.settings.funding;
         FundingDemand {
-            required: by_merchant || policy == FundingPolicy::Required,
+            required: policy == FundingPolicy::Required,
             // Without a monitor no proof counts.
             max_age: if policy == FundingPolicy::Off { 0 } else { max_age },
-            cap_binds: self.settings.transfers.delegation_lowers,
+            cap_binds: self.settings.transfers.delegation.is_lowered(),
         }
+    }
+
+    /// What a payment asks of its payer's balance: what the operator asks, or more where the merchant demands it.
+    pub(crate) fn demand_of(&self, payment: &SessionPayment) -> FundingDemand {
+        let ours = self.demand();
+        FundingDemand { required: ours.required || payment.funding_required, ..ours }
     }
 }

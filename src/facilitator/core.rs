@@ -11,7 +11,7 @@ use crate::{
         clock::Clock,
         hold::HoldId,
         session::{Session, SessionId},
-        settlement::SettlementId,
+        settlement::{Allowances, SettlementId},
     },
     facilitator::{Keys, Ports, SessionError, SessionRefusal, Settings, events::Events, tasks::Tasks},
     ledger::Ledger,
@@ -67,9 +67,9 @@ impl Core {
         self.needs_allowances.load(Ordering::Relaxed)
     }
 
-    /// Remembers whether the token program settles only with decrypt allowances.
-    pub(crate) fn set_needs_allowances(&self, needed: bool) {
-        self.needs_allowances.store(needed, Ordering::Relaxed);
+    /// Remembers what the token program's transfers have to buy.
+    pub(crate) fn remember_need(&self, needed: Allowances) {
+        self.needs_allowances.store(needed.are_bought(), Ordering::Relaxed);
     }
 
     /// The id of a settlement that is about to be made.

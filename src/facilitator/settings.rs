@@ -4,7 +4,7 @@ use crate::{
     chain::transaction::SettleInstruction,
     domain::{
         amount::Amount, budget::Budgets, funding::FundingPolicy, hold::Exposure, network::Network,
-        payment::PaymentLimits,
+        payment::PaymentLimits, session::Delegation, settlement::Allowances,
     },
     programs::{Programs, ciphertext::EncryptionKey},
 };
@@ -236,14 +236,20 @@ pub struct TransferSettings {
     pub max_priority_fee: u64,
     /// The most one transfer of a session carries while nothing proves its funding, in base units.
     pub unproven_exposure: Amount,
-    /// Whether the token program lowers the delegated amount as it is spent (the documented semantics), or only
-    /// compares the delegate (the public source).
-    pub delegation_lowers: bool,
+    /// What the token program does with the amount a payer approved.
+    pub delegation: Delegation,
     /// When allowances are bought.
     pub decrypt_allowance: AllowancePolicy,
     /// How long after its landing a transaction is first asked whether it is final: what finality takes (32 slots). Then
     /// four times in such a span.
     pub finality_after: Duration,
+}
+
+impl TransferSettings {
+    /// Whether every transfer has to buy decrypt allowances.
+    pub fn each_buys(&self) -> Allowances {
+        Allowances::from(self.decrypt_allowance == AllowancePolicy::Every)
+    }
 }
 
 /// Everything the use cases need to know that is not a port.

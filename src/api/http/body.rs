@@ -25,9 +25,9 @@ pub(in crate::api) fn payment(app: &App, body: Body) -> Result<Payment, PayFailu
     let bytes = read(body).map_err(|fault| surface::pay_failure(fault, app.network.alias()))?;
     let payment =
         payment::payment(&bytes, &app.network).map_err(|refused| PayFailure::of_body(&refused, app.network.alias()))?;
-    if let Some(session) = payment.session() {
-        tracing::Span::current().record("session", session.log_hash());
-    }
+    match &payment {
+        Payment::Session(payment) => tracing::Span::current().record("session", payment.session.log_hash()),
+    };
     Ok(payment)
 }
 

@@ -1,6 +1,6 @@
 //! What to do next, from where a settlement stands and what was seen of it. Pure: live work and recovery cannot differ.
 
-use super::{AbsenceProof, Event, Settlement, State};
+use super::{AbsenceProof, Allowances, Event, Settlement, State};
 use crate::domain::reason::PayReason;
 
 /// What was seen of the live attempt on chain.
@@ -59,27 +59,28 @@ pub const MOST_EXCUSED: u32 = 3;
 /// in a row vanish it is the proofs that are to be doubted, and every further attempt might pay once more.
 pub const MOST_ATTEMPTS: u32 = 5;
 
+/// Whether a further attempt is still wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Further {
+    /// Somebody waits, or a promise was made.
+    Wanted,
+    /// Nobody wants it: what is not signed is given up for this reason.
+    Unwanted(PayReason),
+}
+
 /// Decides the next step from the state and what was seen; pure, so that live work and recovery cannot differ.
 ///
-/// `wanted` tells whether a further attempt is still wanted (somebody waits, or a promise was made); without it an
-/// unsigned settlement is given up with `give_up`. `bears_allowances` is that of the live attempt.
-pub fn next_step(
-    settlement: &Settlement,
-    seen: &Observation,
-    wanted: bool,
-    give_up: PayReason,
-    bears_allowances: bool,
-) -> Step {
+/// `allowances` are those of the live attempt.
+pub fn next_step(settlement: &Settlement, seen: &Observation, further: Further, allowances: Allowances) -> Step {
     match settlement.state {
         State::Settled | State::Released => Step::Done,
         State::Reserved if settlement.awaits_operator() => Step::Hold,
-        State::Reserved => {
-            if wanted && (settlement.attempts == 0 || settlement.purpose.may_sign_again()) {
-                Step::Sign
-            } else {
-                Step::Record(Event::Abandoned { reason: give_up })
-            }
-        }
+        State::Reserved => match further {
+            Further::Wanted if settlement.attempts == 0 || settlement.purpose.may_sign_again() => Step::Sign,
+            // Its bytes were made once, and they are dead.
+            Further::Wanted => Step::Record(Event::Abandoned { reason: PayReason::SettlementExpired }),
+            Further::Unwanted(reason) => Step::Record(Event::Abandoned { reason }),
+        },
         State::InFlight => match seen {
             Observation::JustSigned | Observation::Pending => Step::Send,
             // A failed transaction can be taken back too, and then land without an error: until it is final its
@@ -89,7 +90,7 @@ pub fn next_step(
             // It was simulated a moment before it was sent, so somebody has changed a handle since, or more than that:
             // signed anew, it is simulated again.
             Observation::Failed { slot, finalised: true, .. }
-                if bears_allowances && settlement.attempts < MOST_EXCUSED =>
+                if allowances.are_bought() && settlement.attempts < MOST_EXCUSED =>
             {
                 Step::Record(Event::Failed { slot: *slot })
             }

@@ -5,6 +5,12 @@ use super::*;
 const REASON: PayReason = PayReason::SettlementExpired;
 const PROOF: AbsenceProof = AbsenceProof { finalised_height: 9, first_available_block: 1 };
 
+/// [`next_step`], with both of its choices as the tables here write them.
+fn decide(settlement: &Settlement, seen: &Observation, wanted: bool, bears: bool) -> Step {
+    let further = if wanted { Further::Wanted } else { Further::Unwanted(REASON) };
+    next_step(settlement, seen, further, Allowances::from(bears))
+}
+
 fn states() -> Vec<Option<State>> {
     vec![
         None,
@@ -159,7 +165,7 @@ fn the_next_step_of_a_signed_settlement_follows_from_what_was_seen_alone() {
         for (seen, expected) in observations().iter().zip(row) {
             for purpose in Purpose::ALL {
                 for (attempts, wanted) in [(1, true), (1, false), (2, true), (2, false)] {
-                    let step = next_step(&settlement(state.clone(), purpose, attempts), seen, wanted, REASON, false);
+                    let step = decide(&settlement(state.clone(), purpose, attempts), seen, wanted, false);
                     assert_eq!(word(&step), expected, "{state:?} {seen:?} {purpose:?} {attempts} {wanted}");
                 }
             }
@@ -172,8 +178,7 @@ fn an_unsigned_settlement_is_signed_while_it_is_wanted_and_may_be() {
     for seen in observations() {
         for purpose in Purpose::ALL {
             for attempts in [0, 1, 2] {
-                let next =
-                    |wanted| next_step(&settlement(State::Reserved, purpose, attempts), &seen, wanted, REASON, false);
+                let next = |wanted| decide(&settlement(State::Reserved, purpose, attempts), &seen, wanted, false);
                 let again = matches!(purpose, Purpose::Capture | Purpose::CreateRecipient);
                 let abandoned = Step::Record(Event::Abandoned { reason: REASON });
                 assert_eq!(next(true), if attempts == 0 || again { Step::Sign } else { abandoned.clone() });
@@ -191,11 +196,7 @@ fn after_its_last_attempt_a_settlement_is_neither_signed_nor_given_up() {
             for (attempts, expected) in [(MOST_ATTEMPTS - 1, "sign"), (MOST_ATTEMPTS, "hold"), (u32::MAX, "hold")] {
                 let settlement = settlement(State::Reserved, Purpose::Capture, attempts);
                 let expected = if wanted || expected == "hold" { expected } else { "abandoned" };
-                assert_eq!(
-                    word(&next_step(&settlement, &seen, wanted, REASON, bears)),
-                    expected,
-                    "{attempts} {seen:?}"
-                );
+                assert_eq!(word(&decide(&settlement, &seen, wanted, bears)), expected, "{attempts} {seen:?}");
                 assert_eq!(settlement.awaits_operator(), expected == "hold");
             }
         }
@@ -209,7 +210,7 @@ fn after_its_last_attempt_a_settlement_is_neither_signed_nor_given_up() {
 #[test]
 fn the_last_attempt_is_followed_to_its_end() {
     let next = |state, seen: Observation| {
-        word(&next_step(&settlement(state, Purpose::Capture, MOST_ATTEMPTS), &seen, true, REASON, false))
+        word(&decide(&settlement(state, Purpose::Capture, MOST_ATTEMPTS), &seen, true, false))
     };
     assert_eq!(next(State::InFlight, Observation::Absent(PROOF)), "absent");
     assert_eq!(next(State::InFlight, Observation::Landed { slot: 3, finalised: false }), "landed");
@@ -223,7 +224,7 @@ fn the_last_attempt_is_followed_to_its_end() {
 fn an_attempt_that_failed_with_its_allowances_is_signed_anew_and_not_for_ever() {
     let failed = |finalised| Observation::Failed { slot: 5, finalised, error: String::new() };
     let next = |attempts, seen, bears| {
-        word(&next_step(&settlement(State::InFlight, Purpose::Capture, attempts), &seen, true, REASON, bears))
+        word(&decide(&settlement(State::InFlight, Purpose::Capture, attempts), &seen, true, bears))
     };
     assert_eq!(next(1, failed(false), true), "look", "a fork may still let it land without an error");
     assert_eq!(next(1, failed(true), true), "failed");
@@ -235,7 +236,7 @@ fn an_attempt_that_failed_with_its_allowances_is_signed_anew_and_not_for_ever() 
 #[test]
 fn what_is_recorded_tells_what_was_seen() {
     let in_flight = settlement(State::InFlight, Purpose::Capture, 1);
-    let record = |seen| next_step(&in_flight, &seen, true, REASON, false);
+    let record = |seen| decide(&in_flight, &seen, true, false);
     let landed = Observation::Landed { slot: 77, finalised: true };
     assert_eq!(record(landed), Step::Record(Event::Landed { slot: 77 }));
     let failed = Observation::Failed { slot: 78, finalised: true, error: String::new() };
@@ -249,7 +250,7 @@ fn what_is_recorded_tells_what_was_seen() {
 fn what_stands_in_a_later_slot_than_it_landed_in_was_taken_back_in_between() {
     let landed = settlement(State::Landed, Purpose::Capture, 1);
     for finalised in [false, true] {
-        let next = |slot| word(&next_step(&landed, &Observation::Landed { slot, finalised }, true, REASON, false));
+        let next = |slot| word(&decide(&landed, &Observation::Landed { slot, finalised }, true, false));
         assert_eq!(next(4), "taken_back");
         assert_eq!(
             next(2),
@@ -259,7 +260,7 @@ fn what_stands_in_a_later_slot_than_it_landed_in_was_taken_back_in_between() {
     }
     let older = Settlement { landed_at: None, ..landed };
     let seen = Observation::Landed { slot: 4, finalised: true };
-    assert_eq!(word(&next_step(&older, &seen, true, REASON, false)), "finalised", "where it landed is not known");
+    assert_eq!(word(&decide(&older, &seen, true, false)), "finalised", "where it landed is not known");
 }
 
 #[test]
@@ -268,7 +269,7 @@ fn every_recorded_step_is_one_that_can_be_applied() {
         for seen in observations() {
             for (attempts, wanted) in [(0, true), (0, false), (1, true), (1, false)] {
                 for purpose in Purpose::ALL {
-                    let step = next_step(&settlement(state.clone(), purpose, attempts), &seen, wanted, REASON, false);
+                    let step = decide(&settlement(state.clone(), purpose, attempts), &seen, wanted, false);
                     if let Step::Record(event) = step {
                         assert!(apply(Some(state.clone()), &event).is_ok(), "{state:?} {seen:?}");
                     }

@@ -225,6 +225,6 @@ impl DecryptAllowances {
     /// Whether a transfer of zero by the delegate disturbs nothing: where transfers lower the delegated amount, they
     /// change its handle too, and an amount that is still to be checked could not be read any more.
     pub(crate) fn may_move_zero(&self, session: &Session) -> bool {
-        !(self.core.settings.transfers.delegation_lowers && session.cap_check == CapCheck::Unverified)
+        !(self.core.settings.transfers.delegation.is_lowered() && session.cap_check == CapCheck::Unverified)
     }
 }

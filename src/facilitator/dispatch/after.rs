@@ -39,7 +39,10 @@ impl Dispatch {
             }
             SettlementOutcome::Returned { settlement, end, promises } => {
                 if let Some(session) = settlement.pays_from() {
-                    self.holds_came_back(session, end.as_ref(), promises).await;
+                    if promises {
+                        self.promises_came_back(session).await;
+                    }
+                    self.settle_what_else_is_promised(session, end.as_ref()).await;
                 }
                 self.settlements.progress.notify_waiters();
                 settlement
@@ -47,19 +50,20 @@ impl Dispatch {
         }
     }
 
-    /// A settlement came to nothing: the promises it gave back rest and are tried again, and when the chain refused it, what
-    /// else is promised on that balance is settled at once.
-    async fn holds_came_back(self: &Arc<Self>, session: SessionId, end: Option<&Event>, promises: bool) {
-        if promises {
-            let again_at = match self.core.ledger.promised(Some(session)).await {
-                Ok(promised) => promised.first().and_then(|promised| promised.again_at),
-                // Unknown; the next look finds out.
-                Err(_) => Some(self.core.clock.now()),
-            };
-            if let Some(at) = again_at {
-                self.counters.came_back(session, at, &self.core.settings.deferred);
-            }
+    /// A settlement came to nothing: the promises it gave back rest, and are tried again.
+    async fn promises_came_back(&self, session: SessionId) {
+        let again_at = match self.core.ledger.promised(Some(session)).await {
+            Ok(promised) => promised.first().and_then(|promised| promised.again_at),
+            // Unknown; the next look finds out.
+            Err(_) => Some(self.core.clock.now()),
+        };
+        if let Some(at) = again_at {
+            self.counters.came_back(session, at, &self.core.settings.deferred);
         }
+    }
+
+    /// A settlement came to nothing: when the chain refused it, what else is promised on that balance is settled at once.
+    async fn settle_what_else_is_promised(self: &Arc<Self>, session: SessionId, end: Option<&Event>) {
         // That nobody waited any more says nothing about the balance.
         if matches!(end, Some(Event::Abandoned { reason: PayReason::SettlementExpired })) {
             return;

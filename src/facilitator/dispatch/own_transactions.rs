@@ -37,7 +37,7 @@ impl Dispatch {
         subject: Subject,
         locked: Option<LockedAccounts>,
     ) -> Result<OwnTransaction, LedgerError> {
-        let buys = attempt.bears_allowances;
+        let buys = attempt.allowances;
         // From before it exists: a background round that finds it unfinished would leave us without its end.
         let _queued = self.settlements.queued.start(attempt.settlement);
         let now = self.core.clock.now();

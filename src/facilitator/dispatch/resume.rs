@@ -43,7 +43,7 @@ impl Dispatch {
         let session = self.core.ledger.session(settlement.session()?).await.ok().flatten()?;
         let [source, destination] = self.core.accounts_of(&session);
         let permits = self.locks.in_flight.acquire_accounts(&source, &destination).await;
-        let named = work.attempt.as_ref().is_some_and(|attempt| attempt.get().bears_allowances);
+        let named = work.attempt.as_ref().is_some_and(|attempt| attempt.get().allowances.are_bought());
         let exclusive = if named { self.locks.accounts.exclusive_in_time(source, destination).await } else { None };
         let locked = match exclusive {
             Some(locked) => locked,

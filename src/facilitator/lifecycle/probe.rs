@@ -16,7 +16,7 @@ use crate::{
     },
     domain::{
         intent::IntentHash,
-        settlement::{Cost, Purpose, Subject},
+        settlement::{Allowances, Cost, Purpose, Subject},
     },
     facilitator::{
         Facilitator,
@@ -146,7 +146,7 @@ impl Facilitator {
 
     /// Remembers what the probe found for later settlements.
     pub fn heed(&self, verdict: ProbeVerdict) {
-        self.core.set_needs_allowances(verdict == ProbeVerdict::NeedsAllowances);
+        self.core.remember_need(Allowances::from(verdict == ProbeVerdict::NeedsAllowances));
     }
 
     /// Wallets that only the spender's key can derive: Ed25519 signatures are deterministic, so they are the same

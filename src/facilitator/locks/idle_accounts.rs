@@ -9,7 +9,10 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{domain::session::SessionId, facilitator::settings::AllowanceSettings};
+use crate::{
+    domain::{session::SessionId, settlement::Allowances},
+    facilitator::settings::AllowanceSettings,
+};
 use solana_pubkey::Pubkey;
 use std::{
     collections::HashMap,
@@ -137,8 +140,8 @@ impl IdleAccounts {
         BusyAccounts { idle: Arc::clone(self), accounts }
     }
 
-    /// A transfer of this session has landed; `readable` when it bought both allowances.
-    pub(crate) fn moved(&self, session: SessionId, accounts: [Pubkey; 2], readable: bool, now: Instant) {
+    /// A transfer of this session has landed; both accounts are readable if it bought the allowances.
+    pub(crate) fn moved(&self, session: SessionId, accounts: [Pubkey; 2], allowances: Allowances, now: Instant) {
         if self.terms.is_none() {
             return;
         }
@@ -147,7 +150,7 @@ impl IdleAccounts {
             let account = known.entry(account).or_default();
             account.session = Some(session);
             account.moved = Some(now);
-            if readable {
+            if allowances.are_bought() {
                 account.unreadable = None;
                 account.bought = Some(now);
             } else {

@@ -103,7 +103,7 @@ impl Payments {
             amount: payment.amount,
             unverified_exposure: settings.payments.unverified_exposure,
             deferred: payment.deferred.then_some(settings.deferred.exposure),
-            funding: self.core.demand(payment.funding_required),
+            funding: self.core.demand_of(payment),
             now: self.core.clock.now(),
         }
     }

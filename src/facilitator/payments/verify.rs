@@ -42,7 +42,7 @@ impl Payments {
         if backing.frozen {
             return Err(refuse(PayReason::SourceFrozen));
         }
-        let funding = self.core.demand(payment.funding_required).admit(backing.funding).map_err(refuse)?;
+        let funding = self.core.demand_of(payment).admit(backing.funding).map_err(refuse)?;
         let spent = session.spent().checked_add(payment.amount).unwrap_or(session.intent.cap);
         let remaining = session.intent.cap.checked_sub(spent).unwrap_or_default();
         Ok(Verified {

@@ -4,7 +4,7 @@
 use crate::{
     domain::{
         amount::Amount,
-        session::{Session, SessionId, SessionState},
+        session::{Delegation, Session, SessionId, SessionState},
     },
     facilitator::{CapCheckPolicy, sessions::Sessions},
     ledger::LedgerError,
@@ -30,8 +30,8 @@ impl Sessions {
     /// Reads the user's other sessions and fits them to the approved amount.
     pub(crate) async fn fit_others(&self, new: &Session, approved: Option<Amount>) -> Result<Fit, LedgerError> {
         let others = self.others(new).await?;
-        let lowers = self.core.settings.transfers.delegation_lowers;
-        let fit = fit(need(new, lowers), approved, &others, lowers);
+        let delegation = self.core.settings.transfers.delegation;
+        let fit = fit(need(new, delegation), approved, &others, delegation);
         // Without a check nobody will ever know the amount, so it cannot be said not to match.
         let unchecked = self.core.settings.openings.cap_check == CapCheckPolicy::Off;
         Ok(Fit { matches: fit.matches || unchecked, ..fit })
@@ -39,13 +39,16 @@ impl Sessions {
 }
 
 /// What one session still needs of the approve.
-fn need(session: &Session, lowers: bool) -> Amount {
-    if lowers { session.intent.cap.checked_sub(session.captured).unwrap_or_default() } else { session.intent.cap }
+fn need(session: &Session, delegation: Delegation) -> Amount {
+    match delegation {
+        Delegation::Documented => session.intent.cap.checked_sub(session.captured).unwrap_or_default(),
+        Delegation::Public => session.intent.cap,
+    }
 }
 
 /// `others` oldest first. An approve covers what the session needs and, if its client approved the sum, the others as
 /// well; the oldest go first when it does not. An unknown amount covers the new session only.
-pub(crate) fn fit(needed: Amount, approved: Option<Amount>, others: &[Session], lowers: bool) -> Fit {
+pub(crate) fn fit(needed: Amount, approved: Option<Amount>, others: &[Session], delegation: Delegation) -> Fit {
     let Some(approved) = approved else {
         return Fit { matches: true, covers: true, superseded: others.iter().map(|s| s.id).collect() };
     };
@@ -57,7 +60,7 @@ pub(crate) fn fit(needed: Amount, approved: Option<Amount>, others: &[Session], 
     let mut superseded = Vec::new();
     let mut covered = true;
     for session in others.iter().rev() {
-        match room.checked_sub(need(session, lowers)) {
+        match room.checked_sub(need(session, delegation)) {
             Some(left) if covered => room = left,
             // The oldest until it fits: nothing older than the first that does not fit stays.
             _ => {
@@ -84,36 +87,41 @@ mod tests {
     #[test]
     fn an_approve_of_exactly_the_cap_leaves_older_sessions_behind() {
         let old = session(1, 100, 0);
-        let fit = fit(amount(50), Some(amount(50)), std::slice::from_ref(&old), false);
+        let fit = fit(amount(50), Some(amount(50)), std::slice::from_ref(&old), Delegation::Public);
         assert_eq!(fit, Fit { matches: true, covers: true, superseded: vec![old.id] });
     }
 
     #[test]
     fn an_approve_of_the_sum_keeps_everybody() {
         let others = [session(1, 100, 40), session(2, 10, 0)];
-        assert!(fit(amount(50), Some(amount(160)), &others, false).superseded.is_empty());
-        assert!(fit(amount(50), Some(amount(120)), &others, true).superseded.is_empty());
+        assert!(fit(amount(50), Some(amount(160)), &others, Delegation::Public).superseded.is_empty());
+        assert!(fit(amount(50), Some(amount(120)), &others, Delegation::Documented).superseded.is_empty());
     }
 
     #[test]
     fn the_oldest_go_first_and_no_approve_backs_two_caps() {
         let others = [session(1, 100, 0), session(2, 10, 0)];
-        assert_eq!(fit(amount(50), Some(amount(65)), &others, false).superseded, vec![others[0].id]);
-        assert_eq!(fit(amount(50), Some(amount(55)), &others, false).superseded, vec![others[0].id, others[1].id]);
+        assert_eq!(fit(amount(50), Some(amount(65)), &others, Delegation::Public).superseded, vec![others[0].id]);
+        assert_eq!(
+            fit(amount(50), Some(amount(55)), &others, Delegation::Public).superseded,
+            vec![others[0].id, others[1].id]
+        );
     }
 
     #[test]
     fn a_wrong_amount_does_not_match() {
-        let (short, long) =
-            (fit(amount(50), Some(amount(49)), &[], false), fit(amount(50), Some(amount(51)), &[], false));
+        let (short, long) = (
+            fit(amount(50), Some(amount(49)), &[], Delegation::Public),
+            fit(amount(50), Some(amount(51)), &[], Delegation::Public),
+        );
         assert!(!short.matches && !short.covers);
         assert!(!long.matches && long.covers);
-        assert!(fit(amount(50), Some(amount(50)), &[], false).matches);
+        assert!(fit(amount(50), Some(amount(50)), &[], Delegation::Public).matches);
     }
 
     #[test]
     fn an_unknown_amount_covers_the_new_session_only() {
         let old = session(1, 100, 0);
-        assert_eq!(fit(amount(50), None, std::slice::from_ref(&old), false).superseded, vec![old.id]);
+        assert_eq!(fit(amount(50), None, std::slice::from_ref(&old), Delegation::Public).superseded, vec![old.id]);
     }
 }

@@ -21,7 +21,15 @@ use crate::{
     ledger::{Opened, Signed, opening_content},
 };
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 use std::sync::Arc;
+
+/// Where an approve has landed, as far as the opening knows.
+struct Landing {
+    signature: Option<Signature>,
+    /// Whether it can no longer be taken back.
+    is_final: bool,
+}
 
 impl Sessions {
     /// Reads, drains, records, signs, sends, proves. See the module.
@@ -179,12 +187,17 @@ impl Sessions {
             if settlement.state == State::Released {
                 return self.reject(id, SessionRefusal::new(SessionReason::ApproveSubmitFailed)).await;
             }
-            return self.prove_opening(id, settlement.signature, settlement.state == State::Settled).await;
+            return self
+                .prove_opening(
+                    id,
+                    Landing { signature: settlement.signature, is_final: settlement.state == State::Settled },
+                )
+                .await;
         }
         let session = self.core.existing(id).await?;
         if let Some(signature) = session.approve {
             // The approve was on chain before the request.
-            return self.prove_opening(id, Some(signature), true).await;
+            return self.prove_opening(id, Landing { signature: Some(signature), is_final: true }).await;
         }
         // Killed between the row and the signature: nothing was ever sent.
         self.reject(id, SessionRefusal::new(SessionReason::ApproveSubmitFailed)).await
@@ -211,14 +224,9 @@ impl Sessions {
     ///
     /// Until the approve is final an account that does not show it proves nothing: the node that answers may be behind
     /// the one that told of the landing. The next round looks again.
-    async fn prove_opening(
-        self: &Arc<Self>,
-        id: SessionId,
-        signature: Option<solana_signature::Signature>,
-        is_final: bool,
-    ) -> Result<Session, SessionError> {
+    async fn prove_opening(self: &Arc<Self>, id: SessionId, landing: Landing) -> Result<Session, SessionError> {
         let session = self.core.existing(id).await?;
-        let Some(signature) = signature else {
+        let Some(signature) = landing.signature else {
             return Err(SessionError::Broken("a landed approve has no signature".into()));
         };
         if session.intent.expires_at <= self.core.clock.now() {
@@ -227,7 +235,7 @@ impl Sessions {
         let (_, [account, recipient]) = self.core.these_now(self.core.accounts_of(&session), 0).await?;
         let account = match self.core.delegated(account.as_ref(), session.user(), SessionReason::SourceNotReady) {
             Ok(account) => account,
-            Err(refusal) if is_final => return self.reject(id, refusal).await,
+            Err(refusal) if landing.is_final => return self.reject(id, refusal).await,
             Err(_) => return Err(SessionRefusal::new(SessionReason::ApprovePending).about(id).into()),
         };
         // Under documented delegation the first transfer replaces this handle by one that we may not decrypt.

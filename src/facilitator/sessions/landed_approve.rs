@@ -38,7 +38,7 @@ impl Sessions {
             return Ok(Some(SessionRefusal::because(SessionReason::ApproveUsed, detail)));
         }
         // There each transfer of ours leaves another handle, which nobody gives us the right to decrypt; an approve does.
-        let unknown = self.core.settings.transfers.delegation_lowers && approved.is_none();
+        let unknown = self.core.settings.transfers.delegation.is_lowered() && approved.is_none();
         let detail = "its amount cannot be read, so it may be what our transfers have left of an approve that was used";
         Ok(unknown.then(|| SessionRefusal::because(SessionReason::ApproveUsed, detail)))
     }

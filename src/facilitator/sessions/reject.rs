@@ -26,7 +26,7 @@ impl Sessions {
         refusal: SessionRefusal,
     ) -> Result<Session, SessionError> {
         let others = self.others(session).await?;
-        let ended = fit(Amount::ZERO, approved, &others, self.core.settings.transfers.delegation_lowers).superseded;
+        let ended = fit(Amount::ZERO, approved, &others, self.core.settings.transfers.delegation).superseded;
         if !ended.is_empty() {
             tracing::info!(session = session.id.log_hash(), ended = ended.len(), "a rejected approve backs less");
             self.core.ledger.supersede_sessions(&ended).await?;

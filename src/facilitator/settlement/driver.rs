@@ -11,7 +11,9 @@ use crate::{
         budget::OverBudget,
         hold::HoldId,
         reason::PayReason,
-        settlement::{Attempt, Event, Observation, Settlement, SettlementId, State, Step, next_step},
+        settlement::{
+            Allowances, Attempt, Event, Further, Observation, Settlement, SettlementId, State, Step, next_step,
+        },
     },
     facilitator::{
         events::SessionEvent,
@@ -87,9 +89,9 @@ impl Drive {
         }
     }
 
-    /// Whether the live attempt names handles in advance.
-    pub(crate) fn bears_allowances(&self) -> bool {
-        self.attempt.as_ref().is_some_and(|attempt| attempt.get().bears_allowances)
+    /// What the live attempt buys, and so which handles it names in advance.
+    pub(crate) fn allowances(&self) -> Allowances {
+        self.attempt.as_ref().map_or(Allowances::NotBought, |attempt| attempt.get().allowances)
     }
 
     /// Waits after something that did not go well, longer each time.
@@ -101,14 +103,6 @@ impl Drive {
     /// Something went well: the next backoff is the shortest again.
     pub(crate) const fn reset_backoff(&mut self) {
         self.backoff = SHORTEST_BACKOFF;
-    }
-
-    /// What callers are told if it is given up before it was ever sent.
-    const fn give_up(&self) -> PayReason {
-        match self.next_try {
-            NextTry::GiveUp(reason) => reason,
-            NextTry::AsPlanned | NextTry::WithoutAllowances => PayReason::SettlementExpired,
-        }
     }
 
     /// How the next attempt may use its accounts.
@@ -207,9 +201,17 @@ impl Settlements {
     }
 
     async fn step(&self, drive: &mut Drive) -> Result<(), LedgerError> {
-        let given_up = matches!(drive.next_try, NextTry::GiveUp(_));
-        let wanted = !given_up && self.is_wanted(drive).await?;
-        match next_step(&drive.settlement, &drive.seen, wanted, drive.give_up(), drive.bears_allowances()) {
+        let further = match drive.next_try {
+            NextTry::GiveUp(reason) => Further::Unwanted(reason),
+            NextTry::AsPlanned | NextTry::WithoutAllowances => {
+                if self.is_wanted(drive).await? {
+                    Further::Wanted
+                } else {
+                    Further::Unwanted(PayReason::SettlementExpired)
+                }
+            }
+        };
+        match next_step(&drive.settlement, &drive.seen, further, drive.allowances()) {
             Step::Hold | Step::Done => {}
             Step::Sign => self.step_sign(drive).await?,
             Step::Send => self.send_and_look(drive).await,
@@ -224,7 +226,7 @@ impl Settlements {
             // Making it may have taken a while: what nobody waits for any more is not sent.
             Ok(_) if !self.is_wanted(drive).await? => {}
             Ok(attempt) => {
-                let buys = attempt.bears_allowances;
+                let buys = attempt.allowances;
                 match self.core.ledger.record_signed(&drive.settlement, attempt, self.core.clock.now()).await? {
                     Signed::Recorded { settlement, attempt } => {
                         if let Some(session) = settlement.session() {
@@ -252,8 +254,13 @@ impl Settlements {
     }
 
     /// Nothing was recorded, so nothing can be sent: given up, or signed again without the allowances it cannot buy.
-    async fn step_over_budget(&self, drive: &mut Drive, buys: bool, over: &OverBudget) -> Result<(), LedgerError> {
-        let buys = buys && drive.next_try == NextTry::AsPlanned;
+    async fn step_over_budget(
+        &self,
+        drive: &mut Drive,
+        buys: Allowances,
+        over: &OverBudget,
+    ) -> Result<(), LedgerError> {
+        let buys = if drive.next_try == NextTry::AsPlanned { buys } else { Allowances::NotBought };
         let reason = self.sponsor.heed_over_budget(&drive.settlement, buys, over).await?;
         drive.next_try = reason.map_or(NextTry::WithoutAllowances, NextTry::GiveUp);
         Ok(())

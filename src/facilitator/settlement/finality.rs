@@ -10,10 +10,7 @@ use super::{
     driver::{Drive, Until},
 };
 use crate::{
-    domain::{
-        reason::PayReason,
-        settlement::{Event, Observation, SettlementId, State, Step, next_step},
-    },
+    domain::settlement::{Allowances, Event, Further, Observation, SettlementId, State, Step, next_step},
     ledger::{LedgerError, Work},
 };
 use futures_util::future::join_all;
@@ -138,8 +135,8 @@ impl Settlements {
         };
         let (mut finalised, mut not_final) = (Vec::new(), Vec::new());
         for (work, seen) in landed.into_iter().zip(seen) {
-            let bears = work.attempt.as_ref().is_some_and(|attempt| attempt.get().bears_allowances);
-            match next_step(&work.settlement, &seen, true, PayReason::SettlementExpired, bears) {
+            let allowances = work.attempt.as_ref().map_or(Allowances::NotBought, |attempt| attempt.get().allowances);
+            match next_step(&work.settlement, &seen, Further::Wanted, allowances) {
                 Step::Record(Event::Finalised) => finalised.push(work),
                 Step::Hold | Step::Done => self.finality.remove(work.settlement.id),
                 Step::LookUp => {}

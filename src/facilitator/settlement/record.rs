@@ -42,7 +42,7 @@ impl Settlements {
             }
         };
         drive.settlement = settlement;
-        let bought = drive.bears_allowances();
+        let bought = drive.allowances();
         if matches!(event, Event::Absent(_) | Event::Failed { .. }) {
             drive.attempt = None;
         }
@@ -79,14 +79,17 @@ impl Settlements {
         for hold in carried.iter().filter(|hold| !(gives_back && hold.reported)) {
             match (event, settlement.signature) {
                 (Event::Landed { .. }, Some(signature)) => {
-                    let booked = counted.contains(&hold.id) && !hold.reported;
-                    self.waiters.report(hold.id, HoldOutcome::Captured { signature, reports_success: false }, booked);
+                    if counted.contains(&hold.id) && !hold.reported {
+                        self.waiters.report_success(hold.id, signature);
+                    } else {
+                        self.waiters.report(hold.id, HoldOutcome::Captured { signature, reports_success: false });
+                    }
                 }
                 (Event::Refused { reason, .. }, signature) => {
-                    self.waiters.report(hold.id, HoldOutcome::Released { reason: *reason, signature }, false);
+                    self.waiters.report(hold.id, HoldOutcome::Released { reason: *reason, signature });
                 }
                 (Event::Abandoned { reason }, _) => {
-                    self.waiters.report(hold.id, HoldOutcome::Released { reason: *reason, signature: None }, false);
+                    self.waiters.report(hold.id, HoldOutcome::Released { reason: *reason, signature: None });
                 }
                 _ => {}
             }
@@ -99,10 +102,10 @@ impl Settlements {
         for hold in holds {
             match hold.state {
                 HoldState::Captured { signature, .. } => {
-                    self.waiters.report(hold.id, HoldOutcome::Captured { signature, reports_success: false }, false);
+                    self.waiters.report(hold.id, HoldOutcome::Captured { signature, reports_success: false });
                 }
                 HoldState::Released { reason, signature } => {
-                    self.waiters.report(hold.id, HoldOutcome::Released { reason, signature }, false);
+                    self.waiters.report(hold.id, HoldOutcome::Released { reason, signature });
                 }
                 HoldState::Waiting | HoldState::Planned { .. } => {}
             }

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         reason::{PayReason, SessionReason},
         session::Session,
-        settlement::{Attempt, Cost, Purpose, Settlement, SettlementId},
+        settlement::{Allowances, Attempt, Cost, Purpose, Settlement, SettlementId},
     },
     facilitator::{
         AllowancePolicy, SessionRefusal,
@@ -102,8 +102,8 @@ impl Settlements {
         let cost = Cost { fee: unsigned.fee(), rent, grant: 0 };
         let signed = unsigned.sign(&[&*self.core.keys.spender, payer])?;
         self.sponsor.charge_capture(&payer.pubkey(), cost.fee, cost.rent)?;
-        let bears_allowances = draft.bears_allowances();
-        Ok(Attempt { bears_allowances, ..attempt(id, number, signed, blockhash, cost) })
+        let allowances = draft.allowances();
+        Ok(Attempt { allowances, ..attempt(id, number, signed, blockhash, cost) })
     }
 
     fn capture_transfer(&self, settlement: &Settlement, session: &Session) -> Transfer {
@@ -191,6 +191,6 @@ pub(crate) fn attempt(
         last_valid_block_height: blockhash.last_valid_block_height,
         signed_at_slot: blockhash.slot,
         cost,
-        bears_allowances: false,
+        allowances: Allowances::NotBought,
     }
 }

@@ -14,7 +14,7 @@ use crate::{
             self, Authorization, ConfidentialTransfer, SettleInstruction, SettlementParts, UnsignedTransaction,
         },
     },
-    domain::reason::PayReason,
+    domain::{reason::PayReason, settlement::Allowances},
     facilitator::{error::SignFailure, settlement::Settlements, token_accounts::decoded},
     programs::{
         inco_token::{Allowance, Transfer},
@@ -39,23 +39,23 @@ pub(crate) struct ComputeUnits {
 }
 
 impl ComputeUnits {
-    fn cell(&self, instruction: SettleInstruction, with_allowances: bool) -> &AtomicU32 {
+    fn cell(&self, instruction: SettleInstruction, allowances: Allowances) -> &AtomicU32 {
         let [plain, bearing, authorized, authorized_bearing] = &self.measured;
-        match (instruction, with_allowances) {
-            (SettleInstruction::Transfer, false) => plain,
-            (SettleInstruction::Transfer, true) => bearing,
-            (SettleInstruction::TransferWithAuthorization, false) => authorized,
-            (SettleInstruction::TransferWithAuthorization, true) => authorized_bearing,
+        match (instruction, allowances) {
+            (SettleInstruction::Transfer, Allowances::NotBought) => plain,
+            (SettleInstruction::Transfer, Allowances::Bought) => bearing,
+            (SettleInstruction::TransferWithAuthorization, Allowances::NotBought) => authorized,
+            (SettleInstruction::TransferWithAuthorization, Allowances::Bought) => authorized_bearing,
         }
     }
 
-    fn get(&self, instruction: SettleInstruction, with_allowances: bool) -> Option<u32> {
-        Some(self.cell(instruction, with_allowances).load(Ordering::Relaxed)).filter(|units| *units > 0)
+    fn get(&self, instruction: SettleInstruction, allowances: Allowances) -> Option<u32> {
+        Some(self.cell(instruction, allowances).load(Ordering::Relaxed)).filter(|units| *units > 0)
     }
 
-    fn set(&self, instruction: SettleInstruction, with_allowances: bool, units: u64) {
+    fn set(&self, instruction: SettleInstruction, allowances: Allowances, units: u64) {
         let units = u32::try_from(units).unwrap_or(u32::MAX);
-        self.cell(instruction, with_allowances).store(units, Ordering::Relaxed);
+        self.cell(instruction, allowances).store(units, Ordering::Relaxed);
     }
 }
 
@@ -86,15 +86,15 @@ impl<E: Into<SignFailure>> From<E> for NotSimulated {
 }
 
 impl TransferDraft {
-    pub(crate) const fn bears_allowances(&self) -> bool {
-        self.transfer.allowances.is_some()
+    pub(crate) const fn allowances(&self) -> Allowances {
+        if self.transfer.allowances.is_some() { Allowances::Bought } else { Allowances::NotBought }
     }
 }
 
 impl Settlements {
     /// Whether something is to be learnt before this draft is sent as it stands.
     fn is_unmeasured(&self, draft: &TransferDraft) -> bool {
-        self.units.get(draft.instruction, draft.bears_allowances()).is_none()
+        self.units.get(draft.instruction, draft.allowances()).is_none()
     }
 
     /// Measures a first transfer of its kind once for all that are made at the same time: a crowd that comes right after a
@@ -135,7 +135,7 @@ impl Settlements {
         if let Some(error) = simulation.error {
             return Err(NotSimulated::WouldFail(error));
         }
-        self.units.set(instruction, draft.bears_allowances(), simulation.units);
+        self.units.set(instruction, draft.allowances(), simulation.units);
         let unreadable =
             || SignFailure::refused(PayReason::SimulationFailed, "a token account is missing or unreadable");
         Ok(handles(simulation).ok_or_else(unreadable)?)
@@ -177,7 +177,7 @@ impl Settlements {
         blockhash: LiveBlockhash,
     ) -> Result<(UnsignedTransaction, u64), SignFailure> {
         let compute = self.compute(draft).await?;
-        let rent = if draft.bears_allowances() {
+        let rent = if draft.allowances().are_bought() {
             self.core.chain.rent(DECRYPT_ALLOWANCE_BYTES).await?.saturating_mul(2)
         } else {
             0
@@ -200,10 +200,10 @@ impl Settlements {
 
     /// Compute budget: measured units with a margin, and a capped fee per unit.
     async fn compute(&self, draft: &TransferDraft) -> Result<ComputeBudget, SignFailure> {
-        let plain = || self.units.get(draft.instruction, false).unwrap_or(UNMEASURED_UNITS);
-        let measured = match self.units.get(draft.instruction, draft.bears_allowances()) {
+        let plain = || self.units.get(draft.instruction, Allowances::NotBought).unwrap_or(UNMEASURED_UNITS);
+        let measured = match self.units.get(draft.instruction, draft.allowances()) {
             Some(units) => units,
-            None if draft.bears_allowances() => plain().saturating_add(ALLOWANCE_UNITS),
+            None if draft.allowances().are_bought() => plain().saturating_add(ALLOWANCE_UNITS),
             None => UNMEASURED_UNITS,
         };
         let units = compute_limit(measured, self.core.settings.transfers.compute_unit_margin);

@@ -127,23 +127,28 @@ impl Waiters {
         }
     }
 
-    /// Tells everybody who waits for this hold; for a capture only the first gets `reports_success`, and only when the ledger
-    /// `booked` a success for them.
-    pub(crate) fn report(&self, hold: HoldId, outcome: HoldOutcome, booked: bool) {
-        let callers = self.lock().1.remove(&hold).map(|entry| entry.callers).unwrap_or_default();
-        let mut first = booked;
-        for (_, tell) in callers {
-            let told = match outcome {
-                HoldOutcome::Captured { signature, .. } => {
-                    tell.send(HoldOutcome::Captured { signature, reports_success: first })
-                }
-                released @ HoldOutcome::Released { .. } => tell.send(released),
-            };
+    /// Tells everybody who waits for this hold the same.
+    pub(crate) fn report(&self, hold: HoldId, outcome: HoldOutcome) {
+        for tell in self.callers_of(hold) {
+            // Who hung up asks again if they want to know.
+            let _ = tell.send(outcome);
+        }
+    }
+
+    /// Tells everybody who waits for this hold that it was captured; the ledger has booked one success, and the first gets it.
+    pub(crate) fn report_success(&self, hold: HoldId, signature: Signature) {
+        let mut reports_success = true;
+        for tell in self.callers_of(hold) {
             // A caller who hung up passes the success on to the next one.
-            if told.is_ok() {
-                first = false;
+            if tell.send(HoldOutcome::Captured { signature, reports_success }).is_ok() {
+                reports_success = false;
             }
         }
+    }
+
+    fn callers_of(&self, hold: HoldId) -> impl Iterator<Item = oneshot::Sender<HoldOutcome>> + use<> {
+        let callers = self.lock().1.remove(&hold).map(|entry| entry.callers).unwrap_or_default();
+        callers.into_iter().map(|(_, tell)| tell)
     }
 }
 
@@ -160,8 +165,7 @@ mod tests {
         let waiters = Arc::new(Waiters::default());
         let tickets: Vec<_> = (0..3).map(|_| waiters.register(hold(1))).collect();
         assert_eq!(waiters.count([hold(1), hold(2)].into_iter()), vec![hold(1)]);
-        let outcome = HoldOutcome::Captured { signature: Signature::default(), reports_success: true };
-        waiters.report(hold(1), outcome, true);
+        waiters.report_success(hold(1), Signature::default());
         let reports_success = tickets
             .into_iter()
             .filter_map(|mut ticket| ticket.outcome.try_recv().ok())

@@ -10,9 +10,9 @@ use crate::{
         budget::{BudgetSubject, OverBudget, Scope},
         reason::{PayReason, SessionReason},
         session::Session,
-        settlement::{Cost, Settlement},
+        settlement::{Allowances, Cost, Settlement},
     },
-    facilitator::{AllowancePolicy, PayRefusal, SessionError, SessionRefusal, error::SignFailure, sponsor::Sponsor},
+    facilitator::{PayRefusal, SessionError, SessionRefusal, error::SignFailure, sponsor::Sponsor},
     ledger::LedgerError,
     programs::inco_token::IncoAccount,
 };
@@ -112,9 +112,7 @@ impl Sponsor {
         session: &Session,
         fits: impl Fn(&Arc<dyn Signer>) -> bool,
     ) -> Result<Arc<dyn Signer>, SignFailure> {
-        if let Some(rest) =
-            self.resting(session, self.core.settings.transfers.decrypt_allowance == AllowancePolicy::Every)
-        {
+        if let Some(rest) = self.resting(session, self.core.settings.transfers.each_buys()) {
             return Err(SignFailure::refused(rest.reason, "a budget is used up"));
         }
         let payer = self.fee_payers.choose(USUAL_FEE, &self.core.keys.spender, fits);
@@ -141,18 +139,19 @@ impl Sponsor {
     }
 
     /// A limit that stops transfers of this session for now: those that buy decrypt allowances, or all of them.
-    pub(crate) fn resting(&self, session: &Session, buys: bool) -> Option<Rest> {
-        self.exhausted.of(&BudgetSubject::of(session)).into_iter().find(|rest| buys || !rest.fee_fits)
+    pub(crate) fn resting(&self, session: &Session, buys: Allowances) -> Option<Rest> {
+        self.exhausted.of(&BudgetSubject::of(session)).into_iter().find(|rest| buys.are_bought() || !rest.fee_fits)
     }
 
     /// Whether budgets and the spender's purse let a transfer of this session buy decrypt allowances for now.
     pub(crate) fn may_buy_allowances(&self, session: &Session) -> bool {
-        self.resting(session, true).is_none() && self.fee_payers.can_pay(&self.core.keys.spender.pubkey(), USUAL_RENT)
+        self.resting(session, Allowances::Bought).is_none()
+            && self.fee_payers.can_pay(&self.core.keys.spender.pubkey(), USUAL_RENT)
     }
 
     /// A payment that would only be refused after its hold is refused before it, and leaves no trace.
     pub(crate) fn unaffordable(&self, session: &Session) -> Option<PayRefusal> {
-        let rest = self.resting(session, self.core.settings.transfers.decrypt_allowance == AllowancePolicy::Every)?;
+        let rest = self.resting(session, self.core.settings.transfers.each_buys())?;
         Some(PayRefusal::new(rest.reason).of(session.user()).again_in(rest.retry_after))
     }
 
@@ -166,7 +165,7 @@ impl Sponsor {
     pub(crate) async fn heed_over_budget(
         &self,
         settlement: &Settlement,
-        attempt_buys: bool,
+        buys: Allowances,
         over: &OverBudget,
     ) -> Result<Option<PayReason>, LedgerError> {
         let session = match settlement.session() {
@@ -178,10 +177,10 @@ impl Sponsor {
             settlement = %settlement.id, purpose = settlement.purpose.word(), scope = over.scope.word(),
             part = over.part.word(), retry_after = over.retry_after, "a budget is used up"
         );
-        let may_go_without = attempt_buys
+        let may_go_without = buys.are_bought()
             && over.fee_fits
             && settlement.purpose.may_go_without_allowances()
-            && self.core.settings.transfers.decrypt_allowance != AllowancePolicy::Every;
+            && !self.core.settings.transfers.each_buys().are_bought();
         Ok((!may_go_without).then(|| over.scope.reason()))
     }
 

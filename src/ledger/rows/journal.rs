@@ -4,7 +4,9 @@ use crate::ledger::rows::{Place, column};
 use crate::{
     domain::{
         reason::PayReason,
-        settlement::{AbsenceProof, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State, Subject},
+        settlement::{
+            AbsenceProof, Allowances, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State, Subject,
+        },
     },
     ledger::LedgerError,
 };
@@ -77,7 +79,7 @@ impl AttemptRow {
                 rent: at.count("rent", self.rent)?,
                 grant: at.count("lamports_granted", self.lamports_granted)?,
             },
-            bears_allowances: self.bears_allowances,
+            allowances: Allowances::from(self.bears_allowances),
         })
     }
 }

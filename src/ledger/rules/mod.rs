@@ -20,10 +20,14 @@ pub(in crate::ledger) struct SumsChange {
 }
 
 impl SumsChange {
-    /// A payment is held; by promise, if it is deferred.
-    pub(in crate::ledger) fn hold(amount: Amount, deferred: bool) -> Self {
-        let amount = i64::from(amount);
-        Self { held: amount, deferred_held: if deferred { amount } else { 0 }, ..Self::default() }
+    /// A payment is held.
+    pub(in crate::ledger) fn hold(amount: Amount) -> Self {
+        Self { held: i64::from(amount), ..Self::default() }
+    }
+
+    /// A payment is held by promise.
+    pub(in crate::ledger) fn promise(amount: Amount) -> Self {
+        Self { deferred_held: i64::from(amount), ..Self::hold(amount) }
     }
 
     /// So much of what is held is given back.

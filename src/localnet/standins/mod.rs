@@ -23,7 +23,8 @@ use ed25519_dalek::SigningKey;
 use litesvm::LiteSVM;
 use solana_pubkey::Pubkey;
 
-pub use rules::{Delegation, PayerRule, Rules, Switches};
+pub use crate::domain::session::Delegation;
+pub use rules::{PayerRule, Rules, Switches};
 pub use vault::{Landed, Scratch, Vault, VaultSnapshot};
 
 use crate::programs::Programs;

@@ -1,19 +1,8 @@
 //! The rules on which public material disagrees or is silent, as switches (`spec/inco.md` §4).
 
-use std::sync::{PoisonError, RwLock};
-
+use crate::domain::session::Delegation;
 use serde::{Deserialize, Serialize};
-
-/// What a delegate may move.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Delegation {
-    /// Anything: only the delegate's identity is compared, as in the public source.
-    #[default]
-    Public,
-    /// At most the delegated amount, which each transfer by the delegate lowers, as the published documents say.
-    Documented,
-}
+use std::sync::{PoisonError, RwLock};
 
 /// Which key may be the payer of `transfer_with_authorization`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,6 +31,7 @@ use sotto::{
         intent::Intent,
         network::Network,
         payment::PaymentLimits,
+        session::Delegation,
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, Facilitator,
@@ -104,7 +105,7 @@ fn settings(
             compute_unit_margin: 20,
             max_priority_fee: 50_000,
             unproven_exposure: amount(UNITS),
-            delegation_lowers: false,
+            delegation: Delegation::Public,
             decrypt_allowance: AllowancePolicy::Never,
             finality_after: Duration::from_millis(200),
         },

@@ -13,7 +13,7 @@ use sotto::{
         signature_statuses::PollPolicy,
         transaction::UnsignedTransaction,
     },
-    domain::settlement::{Attempt, Cost, Observation, Purpose, SettlementId, Subject},
+    domain::settlement::{Allowances, Attempt, Cost, Observation, Purpose, SettlementId, Subject},
     ledger::{Ledger, LedgerOptions, Recorded, SqliteLedger},
     localnet::{Endpoint, Localnet, LocalnetConfig, Slots},
 };
@@ -133,7 +133,7 @@ impl Scene {
             last_valid_block_height: blockhash.last_valid_block_height,
             signed_at_slot: blockhash.slot,
             cost,
-            bears_allowances: false,
+            allowances: Allowances::NotBought,
         };
         self.ledger.record_signed(&settlement, attempt, 1_000).await.unwrap().recorded().unwrap().1
     }

@@ -11,7 +11,7 @@ use sotto::{
         intent::Intent,
         reason::PayReason,
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
-        settlement::{AbsenceProof, Attempt, Cost, Event, Settlement, SettlementId},
+        settlement::{AbsenceProof, Allowances, Attempt, Cost, Event, Settlement, SettlementId},
     },
     ledger::{Carry, Held, Ledger, Opened, Recorded},
 };
@@ -148,7 +148,7 @@ pub(crate) fn attempt(settlement: &Settlement, number: u32) -> Attempt {
         last_valid_block_height: 300,
         signed_at_slot: 200,
         cost: Cost { fee: 10_000, rent: 2_000_000, grant: 7 },
-        bears_allowances: false,
+        allowances: Allowances::NotBought,
     }
 }
 

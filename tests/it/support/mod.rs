@@ -242,7 +242,7 @@ impl World {
                 compute_unit_margin: 20,
                 max_priority_fee: 0,
                 unproven_exposure: Amount::new(5_000_000).unwrap(),
-                delegation_lowers: self.options.delegation == Delegation::Documented,
+                delegation: self.options.delegation,
                 decrypt_allowance: AllowancePolicy::Every,
                 finality_after: Duration::from_millis(200),
             },

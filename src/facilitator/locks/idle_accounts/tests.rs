@@ -30,12 +30,12 @@ fn idle(accounts: &IdleAccounts, now: Instant) -> Vec<u8> {
 fn an_account_rests_once_nothing_waits_for_it_and_some_time_has_passed() {
     let (accounts, mut now) = (accounts(), Instant::now());
     let work = accounts.mark_busy([key(1), key(2)]);
-    accounts.moved(session(), [key(1), key(2)], false, now);
+    accounts.moved(session(), [key(1), key(2)], Allowances::NotBought, now);
     now += IDLE;
     assert!(idle(&accounts, now).is_empty(), "something waits for it");
     drop(work);
     assert_eq!(idle(&accounts, now), [1, 2]);
-    accounts.moved(session(), [key(3), key(2)], false, now);
+    accounts.moved(session(), [key(3), key(2)], Allowances::NotBought, now);
     assert_eq!(idle(&accounts, now), [1], "it has moved just now");
     now += IDLE;
     assert_eq!(idle(&accounts, now), [1, 2, 3]);
@@ -46,7 +46,7 @@ fn an_account_rests_once_nothing_waits_for_it_and_some_time_has_passed() {
 #[test]
 fn rent_is_spent_at_most_once_in_an_interval_whatever_came_of_it() {
     let (accounts, mut now) = (accounts(), Instant::now());
-    accounts.moved(session(), [key(1), key(2)], false, now);
+    accounts.moved(session(), [key(1), key(2)], Allowances::NotBought, now);
     now += IDLE;
     let buying = accounts.purchase_for_idle(&[key(1)], now);
     assert!(buying.is_some() && accounts.purchase_for_idle(&[key(1)], now).is_none(), "one buyer at a time");
@@ -61,8 +61,8 @@ fn accounts_that_never_rest_are_bought_for_by_one_transfer_when_they_are_overdue
     let (accounts, mut now) = (accounts(), Instant::now());
     let _work = accounts.mark_busy([key(1), key(2)]);
     let _other = accounts.mark_busy([key(3), key(2)]);
-    accounts.moved(session(), [key(1), key(2)], false, now);
-    accounts.moved(session(), [key(3), key(2)], false, now);
+    accounts.moved(session(), [key(1), key(2)], Allowances::NotBought, now);
+    accounts.moved(session(), [key(3), key(2)], Allowances::NotBought, now);
     now += AGE.saturating_sub(IDLE);
     assert!(accounts.overdue([key(1), key(2)], now).is_none());
     now += IDLE;
@@ -72,9 +72,9 @@ fn accounts_that_never_rest_are_bought_for_by_one_transfer_when_they_are_overdue
     let buying = accounts.overdue([key(1), key(2)], now);
     assert!(buying.is_some());
     assert!(accounts.overdue([key(3), key(2)], now).is_none(), "somebody buys for the merchant already");
-    accounts.moved(session(), [key(1), key(2)], true, now);
+    accounts.moved(session(), [key(1), key(2)], Allowances::Bought, now);
     drop(buying);
-    accounts.moved(session(), [key(1), key(2)], false, now);
+    accounts.moved(session(), [key(1), key(2)], Allowances::NotBought, now);
     assert!(accounts.overdue([key(1), key(2)], now).is_none());
     now += AGE;
     assert!(accounts.overdue([key(1), key(2)], now).is_some());
@@ -95,7 +95,7 @@ fn what_the_ledger_remembers_counts_as_if_it_had_been_seen() {
 fn accounts_that_are_readable_and_at_rest_are_forgotten() {
     let (accounts, mut now) = (accounts(), Instant::now());
     drop(accounts.mark_busy([key(1), key(2)]));
-    accounts.moved(session(), [key(1), key(2)], true, now);
+    accounts.moved(session(), [key(1), key(2)], Allowances::Bought, now);
     assert!(idle(&accounts, now).is_empty() && accounts.lock().len() == 2, "the purchase is remembered");
     now += INTERVAL;
     assert!(idle(&accounts, now).is_empty() && accounts.lock().is_empty());
@@ -105,7 +105,7 @@ fn accounts_that_are_readable_and_at_rest_are_forgotten() {
 fn nothing_is_kept_where_allowances_are_not_bought_on_idle() {
     let (accounts, now) = (Arc::new(IdleAccounts::new(None)), Instant::now());
     drop(accounts.mark_busy([key(1), key(2)]));
-    accounts.moved(session(), [key(1), key(2)], false, now);
+    accounts.moved(session(), [key(1), key(2)], Allowances::NotBought, now);
     assert!(
         accounts.lock().is_empty()
             && accounts.idle(now).is_empty()

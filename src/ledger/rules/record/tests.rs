@@ -9,7 +9,9 @@ use crate::{
         reason::PayReason,
         samples::amount,
         session::SessionId,
-        settlement::{AbsenceProof, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State, Subject},
+        settlement::{
+            AbsenceProof, Allowances, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State, Subject,
+        },
     },
     ledger::rules::{SumsChange, promise::Returned},
 };
@@ -47,7 +49,7 @@ fn attempt() -> Attempt {
         last_valid_block_height: 300,
         signed_at_slot: 200,
         cost: COST,
-        bears_allowances: false,
+        allowances: Allowances::NotBought,
     }
 }
 

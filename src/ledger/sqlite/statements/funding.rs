@@ -138,9 +138,7 @@ pub(in crate::ledger) fn watched(conn: &Connection) -> Outcome<Vec<Source>> {
 /// Writes what a round of the monitor saw.
 pub(in crate::ledger) fn record_looks(conn: &Connection, looks: &[Look], now: UnixSeconds) -> Outcome<()> {
     for look in looks {
-        if let Some(frozen) = look.frozen {
-            record_frozen(conn, look, frozen)?;
-        }
+        record_frozen(conn, look)?;
         if let Some(examined) = &look.examined {
             record_examined(conn, look, examined, now)?;
         }
@@ -148,7 +146,8 @@ pub(in crate::ledger) fn record_looks(conn: &Connection, looks: &[Look], now: Un
     Ok(())
 }
 
-fn record_frozen(conn: &Connection, look: &Look, frozen: bool) -> Outcome<()> {
+fn record_frozen(conn: &Connection, look: &Look) -> Outcome<()> {
+    let Some(frozen) = look.frozen else { return Ok(()) };
     let key = [look.user.to_bytes(), look.asset.to_bytes()];
     match source(conn, &look.user, &look.asset)? {
         Some(known) if known.frozen != frozen => {

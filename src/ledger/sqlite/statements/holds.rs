@@ -3,9 +3,8 @@
 use crate::ledger::sqlite::statements::{Outcome, funding, missing, plain_hold, select, sessions, sums};
 use crate::{
     domain::{
-        amount::Amount,
         clock::UnixSeconds,
-        funding::{Funding, Source},
+        funding::Source,
         hold::{Hold, HoldId, HoldState, NewHold},
         reason::PayReason,
         session::SessionId,
@@ -78,22 +77,16 @@ fn take_over(conn: &Connection, new: &NewHold) -> Outcome<Option<Held>> {
 }
 
 fn write(conn: &Connection, new: &NewHold, accepted: &Accepted) -> Outcome<Hold> {
-    let Accepted { spent_after, remaining_after, promised, funding, sums } = *accepted;
     let used = || LedgerError::Inconsistent("a hold's id is used already".to_owned());
-    let hold = insert(conn, new, [spent_after, remaining_after], promised, funding)?.ok_or_else(used)?;
-    sums::accept(conn, new.session, sums, conn.last_insert_rowid())?;
+    let hold = insert(conn, new, accepted)?.ok_or_else(used)?;
+    sums::accept(conn, new.session, accepted.sums, conn.last_insert_rowid())?;
     Ok(hold)
 }
 
 /// Writes the row of a hold, and what its session has spent and left after it; none, and nothing is written, when its nonce
 /// is used already: the constraint looks it up. A promise is told with its row: whoever repeats it finds that it was.
-pub(super) fn insert(
-    conn: &Connection,
-    new: &NewHold,
-    [spent_after, remaining_after]: [Amount; 2],
-    promised: bool,
-    funding: Funding,
-) -> Outcome<Option<Hold>> {
+pub(super) fn insert(conn: &Connection, new: &NewHold, accepted: &Accepted) -> Outcome<Option<Hold>> {
+    let Accepted { spent_after, remaining_after, promised, funding, .. } = *accepted;
     let written = conn
         .prepare_cached(
             "INSERT INTO holds (id, session, nonce, content, amount, spent_after, remaining_after, state, told, \

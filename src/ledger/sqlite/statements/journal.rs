@@ -62,7 +62,7 @@ pub(in crate::ledger) fn record_signed(
         column("rent", attempt.cost.rent)?,
         column("lamports_granted", attempt.cost.grant)?,
         column("at", now)?,
-        attempt.bears_allowances,
+        attempt.allowances.are_bought(),
     ])?;
     bookings::reserve(conn, &after, subject.as_ref(), attempt, now)?;
     Ok(Signed::Recorded { settlement: after, attempt: Recorded(attempt.clone()) })

@@ -11,7 +11,11 @@ use crate::{
         funding::Funding,
         hold::{Hold, NewHold},
     },
-    ledger::{LedgerError, rows::column, rules::promise},
+    ledger::{
+        LedgerError,
+        rows::column,
+        rules::{SumsChange, accept::Accepted, promise},
+    },
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -72,25 +76,26 @@ pub(super) fn write(conn: &Connection, new: &NewHold) -> Outcome<Option<Hold>> {
         return Err(LedgerError::Inconsistent("a session has spent more than its cap".to_owned()).into());
     };
     // The constraint on the nonce is what recognises a repeat: looked up by the write itself.
-    let held = holds::insert(conn, new, [spent_after, remaining_after], promised, Funding::Unproven)?;
+    let sums = if promised { SumsChange::promise(new.amount) } else { SumsChange::hold(new.amount) };
+    let accepted = Accepted { spent_after, remaining_after, promised, funding: Funding::Unproven, sums };
+    let held = holds::insert(conn, new, &accepted)?;
     if held.is_some() {
-        count_up(conn, &headroom, amount, promised)?;
+        count_up(conn, &headroom, sums)?;
     }
     Ok(held)
 }
 
-fn count_up(conn: &Connection, headroom: &Headroom, amount: i64, promised: bool) -> Outcome<()> {
-    let promise = if promised { amount } else { 0 };
+fn count_up(conn: &Connection, headroom: &Headroom, sums: SumsChange) -> Outcome<()> {
     conn.prepare_cached(
         "UPDATE session_sums SET held = held + ?2, deferred_held = deferred_held + ?3, newest_hold = ?4 WHERE session = ?1",
     )?
-    .execute(params![headroom.row, amount, promise, conn.last_insert_rowid()])?;
-    if promised {
+    .execute(params![headroom.row, sums.held, sums.deferred_held, conn.last_insert_rowid()])?;
+    if sums.deferred_held > 0 {
         conn.prepare_cached(
             "INSERT INTO merchant_exposure (recipient, asset, deferred_held) VALUES (?1, ?2, ?3) \
              ON CONFLICT (recipient, asset) DO UPDATE SET deferred_held = deferred_held + ?3",
         )?
-        .execute(params![headroom.recipient, headroom.asset, amount])?;
+        .execute(params![headroom.recipient, headroom.asset, sums.deferred_held])?;
     }
     Ok(())
 }

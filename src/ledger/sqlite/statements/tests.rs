@@ -13,7 +13,7 @@ use crate::{
         reason::PayReason,
         samples::{self, amount},
         session::{CapCheck, Session, SessionId, SessionState},
-        settlement::{Attempt, Cost, Event, SettlementId},
+        settlement::{Allowances, Attempt, Cost, Event, SettlementId},
     },
     ledger::{Carry, sqlite::migrate},
 };
@@ -106,7 +106,7 @@ fn live(conn: &Connection, number: u32) -> Outcome<Session> {
             last_valid_block_height: 300,
             signed_at_slot: 200,
             cost: Cost { fee: 10, rent: 20, grant: 0 },
-            bears_allowances: false,
+            allowances: Allowances::NotBought,
         };
         let signed = journal::record_signed(conn, &settlement, &attempt, NOW)?;
         settlement = signed.recorded().expect("is within every budget").0;

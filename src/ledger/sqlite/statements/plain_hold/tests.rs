@@ -4,13 +4,14 @@
 use crate::{
     domain::{
         amount::Amount,
-        funding::FundingDemand,
+        funding::{Funding, FundingDemand},
         hold::{ContentHash, Exposure, HoldId, NewHold},
         samples::{self, amount},
         session::{CapCheck, Session, SessionId, SessionState},
     },
     ledger::{
         Held,
+        rules::{SumsChange, accept::Accepted},
         sqlite::{
             migrate,
             statements::{holds, plain_hold, sessions},
@@ -125,9 +126,14 @@ fn set(conn: &Connection, scene: &Scene) {
     let session = session(scene);
     sessions::insert(conn, &session, Amount::ZERO).expect("writes");
     let earlier = payment(scene, 7, 1, Some("used"));
-    holds::insert(conn, &earlier, [amount(1), amount(scene.cap - 1)], false, crate::domain::funding::Funding::Unproven)
-        .expect("writes")
-        .expect("is new");
+    let accepted = Accepted {
+        spent_after: amount(1),
+        remaining_after: amount(scene.cap - 1),
+        promised: false,
+        funding: Funding::Unproven,
+        sums: SumsChange::hold(amount(1)),
+    };
+    holds::insert(conn, &earlier, &accepted).expect("writes").expect("is new");
     let [captured, held, deferred, others] = scene.sums.map(|units| i64::try_from(units).expect("fits"));
     conn.execute(
         "UPDATE session_sums SET captured = ?1, held = ?2, deferred_held = ?3",
