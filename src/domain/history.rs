@@ -19,6 +19,22 @@ pub struct Position {
     pub holds: u64,
 }
 
+/// Where a reader of the order goes on; kept in memory while they read, told to nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// Everything up to here has been read.
+    pub position: Position,
+    /// Payments of all sessions up to this number hold nothing new for this reader, so they are not walked again; 0 where
+    /// that is not known.
+    pub walked: u64,
+}
+
+impl From<Position> for Cursor {
+    fn from(position: Position) -> Self {
+        Self { position, walked: 0 }
+    }
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happened {
@@ -84,7 +100,7 @@ pub struct History {
     /// Each with its own position.
     pub events: Vec<(Position, Happened)>,
     /// Where to read on.
-    pub upto: Position,
+    pub upto: Cursor,
 }
 
 /// A payment's own times, Unix seconds.

@@ -7,7 +7,7 @@
 use crate::{
     domain::{
         clock::UnixSeconds,
-        history::{History, PaymentTimes, Position},
+        history::{Cursor, History, PaymentTimes, Position},
         hold::{Hold, HoldId},
         reason::SessionReason,
         session::{Session, SessionId, SessionState},
@@ -54,7 +54,7 @@ pub struct Listening {
     /// News from now on.
     pub news: Subscription,
     /// What was told before.
-    pub after: Position,
+    pub after: Cursor,
     /// Whether the session had ended for good, so that nothing follows what is in the log.
     pub ended: bool,
 }
@@ -127,7 +127,8 @@ impl Facilitator {
         let after = match after {
             Some(after) => after,
             None => self.core.ledger.newest_position(session.id).await?,
-        };
+        }
+        .into();
         let ended = matches!(session.state, SessionState::Closed | SessionState::Rejected(_));
         Ok(Listening { news, after, ended })
     }
@@ -137,8 +138,8 @@ impl Facilitator {
         self.event_ids.tell(session, position)
     }
 
-    /// What happened to a session after a position, at most `most` things. Whoever asks may read the session.
-    pub async fn history(&self, session: SessionId, after: Position, most: usize) -> Result<History, LedgerError> {
+    /// What happened to a session after a cursor, at most `most` things. Whoever asks may read the session.
+    pub async fn history(&self, session: SessionId, after: Cursor, most: usize) -> Result<History, LedgerError> {
         self.core.ledger.history(session, after, most).await
     }
 

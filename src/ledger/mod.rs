@@ -25,7 +25,7 @@ use crate::domain::{
     budget::{BudgetSubject, Budgets, OverBudget, Spending},
     clock::UnixSeconds,
     funding::{Look, NewBound, Source},
-    history::{History, PaymentTimes, Position},
+    history::{Cursor, History, PaymentTimes, Position},
     hold::{ContentHash, GiveUp, Hold, HoldId, NewHold},
     reason::{PayReason, SessionReason},
     session::{CapCheck, Session, SessionId},
@@ -238,8 +238,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// The holds of a settlement.
     async fn holds_of(&self, id: SettlementId) -> Result<Vec<Hold>, LedgerError>;
 
-    /// What happened to a session after a position, oldest first, at most `most` things.
-    async fn history(&self, session: SessionId, after: Position, most: usize) -> Result<History, LedgerError>;
+    /// What happened to a session after a cursor, oldest first, at most `most` things.
+    async fn history(&self, session: SessionId, after: Cursor, most: usize) -> Result<History, LedgerError>;
 
     /// The end of the order in which things happen to a session; the start for one that does not exist. Positions of two
     /// sessions say nothing of each other.

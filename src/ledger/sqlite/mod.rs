@@ -15,7 +15,7 @@ use crate::{
         budget::{BudgetSubject, Budgets, OverBudget, Spending},
         clock::UnixSeconds,
         funding::{Look, NewBound, Source},
-        history::{History, PaymentTimes, Position},
+        history::{Cursor, History, PaymentTimes, Position},
         hold::{GiveUp, Hold, HoldId, NewHold},
         reason::{PayReason, SessionReason},
         session::{CapCheck, Session, SessionId},
@@ -265,7 +265,7 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| queries::holds_of(conn, id)).await
     }
 
-    async fn history(&self, session: SessionId, after: Position, most: usize) -> Result<History, LedgerError> {
+    async fn history(&self, session: SessionId, after: Cursor, most: usize) -> Result<History, LedgerError> {
         self.0.readers.run(move |conn| history::history(conn, session, after, most)).await
     }
 

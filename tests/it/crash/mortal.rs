@@ -16,7 +16,7 @@ use sotto::{
         budget::{BudgetSubject, Budgets, OverBudget, Spending},
         clock::UnixSeconds,
         funding::{Look, NewBound, Source},
-        history::{History, PaymentTimes, Position},
+        history::{Cursor, History, PaymentTimes, Position},
         hold::{GiveUp, Hold, HoldId, NewHold},
         reason::{PayReason, SessionReason},
         session::{CapCheck, Session, SessionId},
@@ -180,7 +180,7 @@ impl Ledger for MortalLedger {
         self.fate.step("holds_of", self.inner.holds_of(id)).await
     }
 
-    async fn history(&self, session: SessionId, after: Position, most: usize) -> Result<History, LedgerError> {
+    async fn history(&self, session: SessionId, after: Cursor, most: usize) -> Result<History, LedgerError> {
         self.fate.step("history", self.inner.history(session, after, most)).await
     }
 

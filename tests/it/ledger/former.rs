@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use sotto::{
     domain::{
-        history::{Happened, Position},
+        history::{Cursor, Happened, Position},
         settlement::{Purpose, State, Subject},
     },
     ledger,
@@ -88,21 +88,21 @@ async fn listeners_of_the_first_version_read_on() {
         ledger.unfinished().await.expect("reads").iter().filter_map(|work| work.settlement.session()).collect();
     assert!(!sessions.is_empty());
     for session in sessions {
-        let all = ledger.history(session, Position::default(), 1_000).await.expect("reads");
+        let all = ledger.history(session, Cursor::default(), 1_000).await.expect("reads");
         let own = ledger.newest_position(session).await.expect("reads");
         // That version placed events among the payments of all sessions, so its positions may be later.
-        assert!(all.upto.log == own.log && all.upto.holds >= own.holds, "{:?} {own:?}", all.upto);
+        assert!(all.upto.position.log == own.log && all.upto.position.holds >= own.holds, "{:?} {own:?}", all.upto);
         assert!(
             matches!(all.events.first(), Some((_, Happened::State(_)))),
             "it opened first: {:?}",
             all.events.first()
         );
         for (index, (position, _)) in all.events.iter().enumerate() {
-            let rest = ledger.history(session, *position, 1_000).await.expect("reads");
+            let rest = ledger.history(session, (*position).into(), 1_000).await.expect("reads");
             assert_eq!(rest.events, all.events[index + 1..], "after {position:?}");
         }
-        let after_the_end = ledger.history(session, end, 1_000).await.expect("reads");
+        let after_the_end = ledger.history(session, end.into(), 1_000).await.expect("reads");
         assert_eq!(after_the_end.events, [], "nothing has happened since");
-        assert_eq!(after_the_end.upto, end, "and nobody is sent back");
+        assert_eq!(after_the_end.upto.position, end, "and nobody is sent back");
     }
 }

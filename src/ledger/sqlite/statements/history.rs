@@ -4,7 +4,7 @@ use crate::ledger::sqlite::statements::{Outcome, missing, queries::snapshot, sel
 use crate::{
     domain::{
         amount::Amount,
-        history::{Happened, History, PaymentTimes, Position, Progress},
+        history::{Cursor, Happened, History, PaymentTimes, Position, Progress},
         hold::{Hold, HoldId, HoldState},
         reason::PayReason,
         session::{SessionId, SessionState},
@@ -20,19 +20,19 @@ use uuid::Uuid;
 pub(in crate::ledger) fn history(
     conn: &Connection,
     session: SessionId,
-    after: Position,
+    after: Cursor,
     most: usize,
 ) -> Outcome<History> {
     snapshot(conn, |conn| {
         let most_rows = i64::try_from(most).unwrap_or(i64::MAX);
         let mut accepted = accepted(conn, session, after, most_rows)?.into_iter().peekable();
-        let mut logged = logged(conn, session, after, most_rows)?.into_iter().peekable();
+        let mut logged = logged(conn, session, after.position, most_rows)?.into_iter().peekable();
         let mut events = Vec::new();
-        let mut at = after;
+        let mut at = after.position;
         // Of both lists the first `most` are at hand, so the first `most` of both together are too.
         while events.len() < most {
             let hold_first = match (accepted.peek(), logged.peek()) {
-                (None, None) => return Ok(History { events, upto: newest(conn, session, at)? }),
+                (None, None) => return Ok(History { events, upto: walked(conn, newest(conn, session, at)?)? }),
                 (Some(_), None) => true,
                 (None, Some(_)) => false,
                 (Some((seq, _)), Some(row)) => *seq <= row.holds_before,
@@ -47,7 +47,7 @@ pub(in crate::ledger) fn history(
                 events.push((at, row.happened(conn)?));
             }
         }
-        Ok(History { events, upto: at })
+        Ok(History { events, upto: Cursor { position: at, ..after } })
     })
 }
 
@@ -64,6 +64,12 @@ fn newest(conn: &Connection, session: SessionId, at_least: Position) -> Outcome<
     Ok(Position { log: log.max(at_least.log), holds: holds.max(at_least.holds) })
 }
 
+/// The cursor of a reader who has read everything: with one writer, what is accepted later has a greater number.
+fn walked(conn: &Connection, position: Position) -> Outcome<Cursor> {
+    let newest: Option<i64> = select::value(conn, "SELECT max(seq) FROM holds", [])?.flatten();
+    Ok(Cursor { position, walked: number(newest.unwrap_or_default())? })
+}
+
 /// The number of the last payment that a session accepted; 0 for none.
 fn newest_hold(conn: &Connection, session: SessionId) -> Outcome<u64> {
     let sql = "SELECT newest_hold FROM session_sums WHERE session = (SELECT seq FROM sessions WHERE id = ?1)";
@@ -74,15 +80,16 @@ fn number(column: i64) -> Result<u64, LedgerError> {
     u64::try_from(column).map_err(|_| LedgerError::Inconsistent("a row's number is negative".to_owned()))
 }
 
-fn accepted(conn: &Connection, session: SessionId, after: Position, most: i64) -> Outcome<Vec<(u64, Happened)>> {
+fn accepted(conn: &Connection, session: SessionId, after: Cursor, most: i64) -> Outcome<Vec<(u64, Happened)>> {
     // Between the two numbers stand the payments of others, which are walked: no index finds a session's own.
     let newest = newest_hold(conn, session)?;
-    if newest <= after.holds {
+    let after = after.position.holds.max(after.walked);
+    if newest <= after {
         return Ok(Vec::new());
     }
     let sql = "SELECT seq, id, amount, deferred, accepted_at FROM holds \
                WHERE session = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4";
-    let after = rows::column("position", after.holds)?;
+    let after = rows::column("position", after)?;
     let asked = params![session.to_bytes(), after, rows::column("position", newest)?, most];
     select::list(conn, sql, asked, |row| {
         let amount = Amount::try_from(row.get::<_, i64>(2)?)

@@ -135,7 +135,7 @@ const QUESTIONS: &[Question] = &[
     ("holds_of", |c, _| queries::holds_of(c, settlement_id(2)).map(drop)),
     ("promised", |c, s| deferred::promised(c, Some(s.id)).map(drop)),
     ("payment_times", |c, _| history::times(c, hold_id(0)).map(drop)),
-    ("history from now on", |c, s| history::history(c, s.id, history::end(c, s.id)?, 100).map(drop)),
+    ("history from now on", |c, s| history::history(c, s.id, history::end(c, s.id)?.into(), 100).map(drop)),
     ("newest_position", |c, s| history::end(c, s.id).map(drop)),
     ("approve_of", |c, s| queries::approve_of(c, s.id).map(drop)),
     ("open_holds", |c, s| queries::open_holds(c, s.id).map(drop)),
@@ -202,6 +202,8 @@ async fn what_is_asked_about_one_session_costs_the_same_however_many_others_ther
     budgets::set(&conn, &Budgets(scopes.map(limit).to_vec())).expect("sets");
     let one = live(&conn, 0).expect("lives");
     let before = costs(&conn, &one);
+    let read_on = |after| history::history(&conn, one.id, after, 100).expect("reads");
+    let begun = read_on(history::end(&conn, one.id).expect("reads").into()).upto;
     conn.execute_batch("BEGIN").expect("begins");
     for number in 1..=OTHERS {
         live(&conn, number).expect("lives");
@@ -213,5 +215,9 @@ async fn what_is_asked_about_one_session_costs_the_same_however_many_others_ther
     let grown: Vec<_> =
         grown.map(|((name, before), (_, after))| format!("{name}: {before} steps, then {after}")).collect();
     assert!(grown.is_empty(), "{grown:#?}");
+    let listened = read_on(begun).upto;
+    holds::hold(&conn, &payment(one.id, 6, true)).expect("holds");
+    let walk = |after| steps(&conn, |conn| history::history(conn, one.id, after, 100).map(drop));
+    assert!(walk(begun) > LEEWAY + walk(listened), "whoever looked lately does not walk the payments of others again");
     assert!(steps(&conn, |conn| queries::totals(conn, None).map(drop)) > LEEWAY, "a walk over everybody is noticed");
 }

@@ -6,7 +6,7 @@ use crate::ledger::build::{
 };
 use sotto::{
     domain::{
-        history::{Happened, PaymentTimes, Position, Progress},
+        history::{Cursor, Happened, PaymentTimes, Position, Progress},
         hold::{Exposure, GiveUp, NewHold},
         reason::PayReason,
         session::{SessionId, SessionState},
@@ -23,12 +23,13 @@ fn deferred(session: SessionId, number: u32, units: u64) -> NewHold {
 }
 
 /// Everything after a position, read in pieces of `most`.
-async fn told(ledger: &dyn Ledger, session: SessionId, mut after: Position, most: usize) -> Vec<Happened> {
-    let mut all = Vec::new();
+async fn told(ledger: &dyn Ledger, session: SessionId, after: Position, most: usize) -> Vec<Happened> {
+    let (mut all, mut after) = (Vec::new(), Cursor::from(after));
     loop {
         let read = ledger.history(session, after, most).await.expect("reads");
         let done = read.events.len() < most;
-        assert_eq!(read.events.last().filter(|_| !done).map(|(position, _)| *position), (!done).then_some(read.upto));
+        let last = read.events.last().filter(|_| !done).map(|(position, _)| *position);
+        assert_eq!(last, (!done).then_some(read.upto.position));
         all.extend(read.events.into_iter().map(|(_, happened)| happened));
         after = read.upto;
         if done {
@@ -103,7 +104,7 @@ pub(crate) async fn a_listener_reads_on_from_any_position(ledger: &dyn Ledger) {
     for most in [1, 2, 3, 5] {
         assert_eq!(told(ledger, session, START, most).await, expected, "in pieces of {most}");
     }
-    let all = ledger.history(session, START, 100).await.expect("reads").events;
+    let all = ledger.history(session, START.into(), 100).await.expect("reads").events;
     for (index, (position, _)) in all.iter().enumerate() {
         assert_eq!(told(ledger, session, *position, 100).await, expected[index + 1..], "after {position:?}");
     }
@@ -120,8 +121,12 @@ pub(crate) async fn the_end_is_after_everything(ledger: &dyn Ledger) {
     assert_eq!(told(ledger, other, begun, 10).await, [accepted(9, 1, false)]);
     assert_eq!(told(ledger, session, end, 10).await, [], "another session's story is not told");
     assert_eq!(ledger.newest_position(session).await.ok(), Some(end), "and does not move this one's end");
-    let read = ledger.history(session, START, 100).await.expect("reads");
-    assert_eq!((read.events.len(), read.upto), (expected.len(), end), "what was read to its end goes on from there");
+    let read = ledger.history(session, START.into(), 100).await.expect("reads");
+    assert_eq!(
+        (read.events.len(), read.upto.position),
+        (expected.len(), end),
+        "what was read to its end goes on from there"
+    );
 }
 
 pub(crate) async fn a_payments_times_are_those_of_its_settlement(ledger: &dyn Ledger) {
