@@ -121,7 +121,10 @@ impl Layers {
             Ok(table) => table,
             Err(error) => return self.faults.push(broken_toml(text, origin, &error)),
         };
-        for (section, content) in table {
+        let mut sections: Vec<_> = table.into_iter().collect();
+        // Where both names of a section stand, the present one overrides.
+        sections.sort_by_key(|(section, _)| !is_former(section));
+        for (section, content) in sections {
             let toml::Value::Table(content) = content else {
                 self.add_unknown(&section, origin.clone());
                 continue;
@@ -179,9 +182,12 @@ impl Layers {
 
     /// `SOTTO_<SECTION>__<KEY>`.
     fn add_own_variables(&mut self) {
-        let names: Vec<String> = self.environment.names().filter(|n| is_own_variable(n)).map(str::to_owned).collect();
+        let path_of = |name: &str| name["SOTTO_".len()..].to_ascii_lowercase().replacen("__", ".", 1);
+        let mut names: Vec<String> =
+            self.environment.names().filter(|n| is_own_variable(n)).map(str::to_owned).collect();
+        names.sort_by_key(|name| !path_of(name).split('.').next().is_some_and(is_former));
         for name in names {
-            let path = name["SOTTO_".len()..].to_ascii_lowercase().replacen("__", ".", 1);
+            let path = path_of(&name);
             let Some(variable) = self.environment.find(&name).cloned() else { continue };
             let origin = Origin::Environment { variable: name.clone(), file: variable.file };
             let path = match path.split_once('.') {
@@ -269,6 +275,10 @@ impl Layers {
             entry.origin = Origin::Found("found: the deployed service's ledger");
         }
     }
+}
+
+fn is_former(section: &str) -> bool {
+    FORMER_SECTIONS.iter().any(|(former, _)| *former == section)
 }
 
 fn is_own_variable(name: &str) -> bool {

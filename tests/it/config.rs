@@ -82,6 +82,21 @@ fn later_layers_win_key_by_key_and_each_value_tells_its_origin() {
     assert_eq!(origin("asset.mint"), "defaults");
 }
 
+/// Each layer of its own: where one names a section twice, its present name wins.
+#[test]
+fn a_section_by_its_former_name_is_read_with_a_warning_and_yields_to_its_present_one() {
+    let directory = directory();
+    write(&directory, "sotto.toml", "[lanes]\nin_flight = 7\ngather_ms = 8\n[dispatch]\nin_flight = 9\n");
+    let (config, warnings) = load(&directory, &[]);
+    assert_eq!((config.dispatch.in_flight, config.dispatch.gather.as_millis()), (9, 8));
+    let told: Vec<_> = warnings.iter().filter(|warning| warning.key == "lanes").collect();
+    assert!(told.len() == 1 && told[0].text.contains("[dispatch]"), "{warnings:?}");
+    let variables =
+        [("SOTTO_LANES__IN_FLIGHT", "11"), ("SOTTO_DISPATCH__IN_FLIGHT", "12"), ("SOTTO_LANES__GATHER_MS", "13")];
+    let (config, _) = load(&directory, &variables);
+    assert_eq!((config.dispatch.in_flight, config.dispatch.gather.as_millis()), (12, 13));
+}
+
 #[test]
 fn a_named_file_is_read_in_place_of_the_usual_one() {
     let directory = directory();

@@ -245,7 +245,11 @@ impl Sessions {
             Err(refusal) => return Err(refusal.about(id).into()),
         };
         if let Some(refusal) = self.doubt_landed(&session, &account, approved).await? {
-            return self.reject(id, refusal).await;
+            // What stands on the account now backs the others as far as it goes, where anybody knows how far.
+            return match approved {
+                Some(_) => self.reject_covering(&session, approved, refusal).await,
+                None => self.reject(id, refusal).await,
+            };
         }
         let fit = self.fit_others(&session, approved).await?;
         if !fit.matches {
