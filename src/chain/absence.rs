@@ -45,15 +45,15 @@ pub(super) enum History {
 
 /// What the endpoint at one place of the operator's list said.
 #[derive(Debug)]
-struct Testimony {
+struct EndpointAnswer {
     place: usize,
     said: Result<History, ChainError>,
 }
 
 /// Asks every endpoint, together. An error only when none answered.
 pub(super) async fn search(pool: &Pool, attempt: &Attempt) -> Result<History, ChainError> {
-    let told = testimonies(pool, attempt).await;
-    if told.iter().any(Testimony::has_it) {
+    let told = ask_endpoints(pool, attempt).await;
+    if told.iter().any(EndpointAnswer::has_it) {
         for denied in told.iter().filter(|testimony| matches!(testimony.said, Ok(History::Absent(_)))) {
             pool.is_contradicted(denied.place, &attempt.signature);
         }
@@ -63,10 +63,10 @@ pub(super) async fn search(pool: &Pool, attempt: &Attempt) -> Result<History, Ch
 
 /// What each endpoint says that serves the right cluster. Once one has the transaction, the others are waited for a part
 /// of the time only.
-async fn testimonies(pool: &Pool, attempt: &Attempt) -> Vec<Testimony> {
+async fn ask_endpoints(pool: &Pool, attempt: &Attempt) -> Vec<EndpointAnswer> {
     let ask = |node| async move { (node, Search { pool, node }.history(attempt).await) };
     let mut asked: FuturesUnordered<_> = pool.configured().iter().map(|node| ask(&**node)).collect();
-    let (mut told, mut until): (Vec<Testimony>, Option<Instant>) = (Vec::new(), None);
+    let (mut told, mut until): (Vec<EndpointAnswer>, Option<Instant>) = (Vec::new(), None);
     loop {
         let next = match until {
             Some(until) => timeout_at(until, asked.next()).await.ok().flatten(),
@@ -76,7 +76,7 @@ async fn testimonies(pool: &Pool, attempt: &Attempt) -> Vec<Testimony> {
         if said.is_err() && pool.serves_another_cluster(node) {
             continue;
         }
-        let testimony = Testimony { place: node.place, said };
+        let testimony = EndpointAnswer { place: node.place, said };
         if testimony.has_it() {
             until = until.or_else(|| Some(Instant::now() + pool.timeout() / 4));
         }
@@ -84,21 +84,21 @@ async fn testimonies(pool: &Pool, attempt: &Attempt) -> Vec<Testimony> {
     }
 }
 
-impl Testimony {
+impl EndpointAnswer {
     fn has_it(&self) -> bool {
         matches!(&self.said, Ok(History::Found(seen)) if seen.level >= Level::Confirmed)
     }
 }
 
 /// What follows from what the endpoints said. Pure.
-fn verdict(told: Vec<Testimony>) -> Result<History, ChainError> {
+fn verdict(told: Vec<EndpointAnswer>) -> Result<History, ChainError> {
     let mut found: Option<Seen> = None;
     let mut proof: Option<AbsenceProof> = None;
     let mut failed: Option<ChainError> = None;
     let (mut early, mut unproved) = (false, false);
     for testimony in told {
         match testimony.said {
-            Ok(History::Found(seen)) => found = Some(surer(found, seen)),
+            Ok(History::Found(seen)) => found = Some(more_certain(found, seen)),
             Ok(History::Absent(one)) => proof = Some(weaker(proof, one)),
             Ok(History::TooEarly) => early = true,
             Ok(History::Unprovable) => unproved = true,
@@ -116,12 +116,12 @@ fn verdict(told: Vec<Testimony>) -> Result<History, ChainError> {
 
 /// Of two statuses the one to act upon: identical bytes have one outcome, so two that differ mean that an endpoint is
 /// wrong, and an error would give money back or have it sent again.
-fn surer(before: Option<Seen>, seen: Seen) -> Seen {
+fn more_certain(before: Option<Seen>, seen: Seen) -> Seen {
     let weight = |seen: &Seen| (seen.error.is_none(), seen.level);
     before.filter(|before| weight(before) >= weight(&seen)).unwrap_or(seen)
 }
 
-/// What two proofs prove together is no more than what the weaker one does.
+/// Joins two proofs into what both prove: the lower finalised height, the higher first block.
 fn weaker(before: Option<AbsenceProof>, one: AbsenceProof) -> AbsenceProof {
     before.map_or(one, |before| AbsenceProof {
         finalised_height: before.finalised_height.min(one.finalised_height),

@@ -138,7 +138,7 @@ impl RpcSender for BoundedSender {
     }
 }
 
-/// The RPC client's error type has one variant that carries errors of others.
+/// Wraps our fault in the RPC client's error type, in the variant for errors of others.
 fn carry(fault: EndpointFault) -> ClientError {
     ErrorKind::Middleware(AnyhowError::new(fault)).into()
 }

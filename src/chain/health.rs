@@ -30,7 +30,7 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 /// How long an endpoint that was seen to be behind is avoided.
 const CATCHING_UP: Duration = Duration::from_secs(2);
 /// How long an endpoint is avoided that told of a time to come.
-const LEAPT_REST: Duration = Duration::from_mins(1);
+const IMPLAUSIBLE_BACKOFF: Duration = Duration::from_mins(1);
 /// How often it is told of an endpoint that another one contradicts it.
 const CONTRADICTED_EVERY: Duration = Duration::from_mins(1);
 /// A wrong cluster is asked again after so long: a URL may be pointed elsewhere.
@@ -118,7 +118,7 @@ struct Seen {
     /// How often in a row it was asked too much: no failure, but a reason to come back later each time.
     limits: u32,
     /// It asked to be left alone until then.
-    rests_until: Option<Instant>,
+    backoff_until: Option<Instant>,
     /// It failed or was behind a moment ago: others first until then.
     avoided_until: Option<Instant>,
     behind: u64,
@@ -138,7 +138,7 @@ impl Default for Health {
             latency: None,
             failures: 0,
             limits: 0,
-            rests_until: None,
+            backoff_until: None,
             avoided_until: None,
             behind: 0,
             leapt_until: None,
@@ -159,8 +159,8 @@ impl Health {
         let mut seen = self.lock();
         seen.latency = Some(seen.latency.map_or(took, |before| (before * 7 + took) / 8));
         (seen.failures, seen.avoided_until) = (0, None);
-        if seen.rests_until.is_none_or(|until| until <= now) {
-            (seen.limits, seen.rests_until) = (0, None);
+        if seen.backoff_until.is_none_or(|until| until <= now) {
+            (seen.limits, seen.backoff_until) = (0, None);
         }
     }
 
@@ -176,7 +176,7 @@ impl Health {
             ChainError::Refused(_) | ChainError::Inconsistent(_) => None,
         };
         if asked.is_some() || endpoint::is_too_many_requests(error) {
-            seen.rests_until = Some(now + asked.unwrap_or_else(|| growing(seen.limits)));
+            seen.backoff_until = Some(now + asked.unwrap_or_else(|| growing(seen.limits)));
             seen.limits = seen.limits.saturating_add(1);
         } else {
             seen.avoided_until = Some(now + growing(seen.failures));
@@ -190,8 +190,8 @@ impl Health {
     }
 
     /// It told of a slot or a height that the chain cannot have reached.
-    pub(super) fn leapt(&self, now: Instant) {
-        self.lock().leapt_until = Some(now + LEAPT_REST);
+    pub(super) fn reported_impossible(&self, now: Instant) {
+        self.lock().leapt_until = Some(now + IMPLAUSIBLE_BACKOFF);
     }
 
     /// Another endpoint contradicts it; true when that is to be told again. It is asked no later for that: which of the two
@@ -226,7 +226,7 @@ impl Health {
 
     /// How long it still has to be left alone.
     pub(super) fn backoff(&self, now: Instant) -> Option<Duration> {
-        let until = self.lock().rests_until?;
+        let until = self.lock().backoff_until?;
         Some(until.saturating_duration_since(now)).filter(|backoff| !backoff.is_zero())
     }
 
@@ -245,7 +245,7 @@ impl Health {
         if is_ahead(seen.leapt_until) {
             cost += LAST_RESORT * 2;
         }
-        if is_ahead(seen.rests_until) {
+        if is_ahead(seen.backoff_until) {
             cost += LAST_RESORT * 10;
         }
         if matches!(seen.cluster, Cluster::Wrong { .. }) {
@@ -254,7 +254,7 @@ impl Health {
         cost
     }
 
-    /// Everything, for people.
+    /// The endpoint's health, for logs, metrics and `/ready`.
     pub(super) fn tell(&self, place: usize, now: Instant) -> EndpointHealth {
         let backoff = self.backoff(now);
         let seen = *self.lock();
@@ -350,12 +350,12 @@ mod tests {
     #[test]
     fn who_tells_of_a_time_to_come_is_avoided_for_a_while_though_it_answers() {
         let (first, second, now) = (Health::default(), Health::default(), Instant::now());
-        first.leapt(now);
+        first.reported_impossible(now);
         first.answered(MILLI, now);
         assert!(first.cost(0, now) > second.cost(1, now));
         assert_eq!(first.tell(0, now).state, EndpointState::Ahead);
-        assert!(first.cost(0, now + LEAPT_REST) < second.cost(1, now + LEAPT_REST));
-        assert_eq!(first.tell(0, now + LEAPT_REST).state, EndpointState::Well);
+        assert!(first.cost(0, now + IMPLAUSIBLE_BACKOFF) < second.cost(1, now + IMPLAUSIBLE_BACKOFF));
+        assert_eq!(first.tell(0, now + IMPLAUSIBLE_BACKOFF).state, EndpointState::Well);
     }
 
     #[test]

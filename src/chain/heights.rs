@@ -27,14 +27,14 @@ const SLOT: Duration = Duration::from_millis(400);
 
 /// A height that was asked for, and when.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Anchor {
+pub(super) struct KnownHeight {
     height: u64,
     at: Instant,
 }
 
 /// How a last valid height relates to what is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum HeightVerdict {
     /// It can be that of a blockhash of now.
     Plausible,
     /// The node that told it is behind.
@@ -43,16 +43,16 @@ pub(super) enum Told {
     Absurd,
 }
 
-impl Anchor {
-    /// What is to be thought of a blockhash that is told to live until `last_valid`.
-    pub(super) const fn judge(self, last_valid: u64) -> Told {
+impl KnownHeight {
+    /// Judges whether a blockhash can be valid until block height `last_valid`, as an endpoint says.
+    pub(super) const fn judge(self, last_valid: u64) -> HeightVerdict {
         let height = last_valid.saturating_sub(LIFE);
         if height > self.height.saturating_add(SPREAD) {
-            Told::Absurd
+            HeightVerdict::Absurd
         } else if height.saturating_add(SPREAD) < self.height {
-            Told::Behind
+            HeightVerdict::Behind
         } else {
-            Told::Plausible
+            HeightVerdict::Plausible
         }
     }
 
@@ -64,31 +64,31 @@ impl Anchor {
 
 /// The last height that was asked for.
 #[derive(Default)]
-pub(super) struct Heights(Mutex<Option<Anchor>>);
+pub(super) struct Heights(Mutex<Option<KnownHeight>>);
 
 impl Heights {
-    fn known(&self) -> Option<Anchor> {
+    fn known(&self) -> Option<KnownHeight> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The height last asked for, when a blockhash that lives until `last_valid` can be judged by it.
-    pub(super) fn near(&self, last_valid: u64) -> Option<Anchor> {
-        let near = |anchor: &Anchor| {
+    pub(super) fn near(&self, last_valid: u64) -> Option<KnownHeight> {
+        let near = |anchor: &KnownHeight| {
             let height = last_valid.saturating_sub(LIFE);
-            anchor.judge(last_valid) == Told::Plausible && height <= anchor.height.saturating_add(STRIDE)
+            anchor.judge(last_valid) == HeightVerdict::Plausible && height <= anchor.height.saturating_add(STRIDE)
         };
         self.known().filter(near)
     }
 
     /// Asks every endpoint for the height, and remembers the one that is to be believed.
-    pub(super) async fn ask(&self, pool: &Pool) -> Result<Anchor, ChainError> {
+    pub(super) async fn ask(&self, pool: &Pool) -> Result<KnownHeight, ChainError> {
         let what = "asking for the block height";
         let params = json!([CommitmentConfig::confirmed()]);
         let question = Question { reason: Reason::Check, ..Question::new(what, RpcRequest::GetBlockHeight, params) };
         let told: Vec<u64> = pool.ask_all(&question).await.into_iter().flatten().collect();
         let now = Instant::now();
         let height = believed(&told, self.known(), now).ok_or_else(|| endpoint::behind(what))?;
-        let anchor = Anchor { height, at: now };
+        let anchor = KnownHeight { height, at: now };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(anchor);
         Ok(anchor)
     }
@@ -96,7 +96,7 @@ impl Heights {
 
 /// Of the heights that were told, in the operator's order of the endpoints, the one to believe: the middle one; of two
 /// the higher if they agree, else the one that the chain can be at since the last time, else the first.
-fn believed(told: &[u64], before: Option<Anchor>, now: Instant) -> Option<u64> {
+fn believed(told: &[u64], before: Option<KnownHeight>, now: Instant) -> Option<u64> {
     match *told {
         [first, second] if first.abs_diff(second) <= SPREAD => Some(first.max(second)),
         [first, second] => {
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn a_height_is_believed_that_the_others_can_confirm() {
         let now = Instant::now();
-        let before = Some(Anchor { height: 1_000, at: now });
+        let before = Some(KnownHeight { height: 1_000, at: now });
         let later = now + Duration::from_mins(1);
         assert_eq!(believed(&[], before, now), None);
         assert_eq!(believed(&[7], before, now), Some(7), "a lone one is all there is");
@@ -138,19 +138,19 @@ mod tests {
 
     #[test]
     fn a_blockhash_lives_neither_for_ever_nor_shorter_than_it_may() {
-        let anchor = Anchor { height: 1_000, at: Instant::now() };
-        assert_eq!(anchor.judge(1_150), Told::Plausible);
-        assert_eq!(anchor.judge(1_150 + SPREAD), Told::Plausible);
-        assert_eq!(anchor.judge(1_150 + SPREAD + 1), Told::Absurd);
-        assert_eq!(anchor.judge(u64::MAX), Told::Absurd);
-        assert_eq!(anchor.judge(1_000 - 1), Told::Behind);
-        assert_eq!(anchor.judge(0), Told::Behind);
+        let anchor = KnownHeight { height: 1_000, at: Instant::now() };
+        assert_eq!(anchor.judge(1_150), HeightVerdict::Plausible);
+        assert_eq!(anchor.judge(1_150 + SPREAD), HeightVerdict::Plausible);
+        assert_eq!(anchor.judge(1_150 + SPREAD + 1), HeightVerdict::Absurd);
+        assert_eq!(anchor.judge(u64::MAX), HeightVerdict::Absurd);
+        assert_eq!(anchor.judge(1_000 - 1), HeightVerdict::Behind);
+        assert_eq!(anchor.judge(0), HeightVerdict::Behind);
         assert_eq!((anchor.at_least(1_010), anchor.at_least(1_160)), (1_150, 1_160));
     }
 
     #[test]
     fn after_a_stride_it_is_asked_for_anew() {
-        let heights = Heights(Mutex::new(Some(Anchor { height: 1_000, at: Instant::now() })));
+        let heights = Heights(Mutex::new(Some(KnownHeight { height: 1_000, at: Instant::now() })));
         assert!(heights.near(1_150 + STRIDE).is_some() && heights.near(1_150).is_some());
         assert!(heights.near(1_150 + STRIDE + 1).is_none() && heights.near(FAR).is_none());
         assert!(Heights::default().near(1_150).is_none());

@@ -11,7 +11,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// So many slots are given for nothing: comparisons are seconds apart, and a test moves slots by hand.
+/// How many slots a report may exceed the estimate by and still be believed without confirmation.
 const SLACK: u64 = 512;
 /// The pace of the cluster, and until it is measured that of the quickest local network.
 const SLOT: Duration = Duration::from_millis(400);

@@ -127,7 +127,7 @@ impl Pool {
         let possible = self.minimum_slot.tell(Some(node.place), slot.saturating_sub(SPREAD), now);
         if !possible {
             tracing::warn!(endpoint = node.place + 1, slot, "an endpoint tells of a time to come");
-            node.health.leapt(now);
+            node.health.reported_impossible(now);
         }
         possible
     }

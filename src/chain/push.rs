@@ -10,7 +10,7 @@ use crate::chain::{
     policy::PushPolicy,
     pool::Pool,
     signature_statuses::{SignatureStatuses, Wanted},
-    socket::{Carried, End, Socket},
+    socket::{End, Socket, Subscriptions},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
@@ -23,40 +23,40 @@ use tokio::{
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The sockets' keeper.
-pub(super) struct Keeper {
+/// Keeps websockets open and spreads the subscriptions for signatures over them.
+pub(super) struct PushSockets {
     pub(super) pool: Arc<Pool>,
     pub(super) statuses: Arc<SignatureStatuses>,
     pub(super) counters: Arc<Counters>,
     pub(super) policy: PushPolicy,
 }
 
-/// A socket as its keeper sees it.
-struct Line {
+/// An open websocket: its endpoint, the way to subscribe on it, and what it carries.
+struct OpenSocket {
     node: Arc<Node>,
     subscribe: mpsc::UnboundedSender<Wanted>,
-    carried: Carried,
+    carried: Subscriptions,
 }
 
 /// The sockets that are open or being opened.
 #[derive(Default)]
-struct Lines {
+struct OpenSockets {
     tasks: JoinSet<End>,
-    open: HashMap<Id, Line>,
+    open: HashMap<Id, OpenSocket>,
 }
 
-impl Lines {
+impl OpenSockets {
     /// The socket that carries least, unless all are full.
-    fn least(&self, most: usize) -> Option<&Line> {
+    fn least(&self, most: usize) -> Option<&OpenSocket> {
         let loads = self.open.values().map(|line| (line.carried.len(), line));
         loads.filter(|(load, _)| *load < most).min_by_key(|(load, _)| *load).map(|(_, line)| line)
     }
 }
 
-impl Keeper {
+impl PushSockets {
     /// Keeps at least one websocket open, and more while those are full; ends when `requests` is closed.
     pub(super) async fn keep(&self, mut requests: mpsc::Receiver<Wanted>) {
-        let mut lines = Lines::default();
+        let mut lines = OpenSockets::default();
         loop {
             if lines.open.is_empty() {
                 // What is queued is among those who wait.
@@ -78,11 +78,11 @@ impl Keeper {
     }
 
     /// Hands a subscription to the socket that carries least; opens another when all are full.
-    fn place(&self, wanted: Wanted, lines: &mut Lines) {
+    fn place(&self, wanted: Wanted, lines: &mut OpenSockets) {
         if lines.least(self.policy.per_socket).is_none() && lines.open.len() < self.policy.sockets {
             self.open(lines);
         }
-        // Nobody has room: the poller finds it.
+        // No socket takes more: the poller finds it.
         if let Some(line) = lines.least(self.policy.per_socket) {
             line.carried.add(wanted);
             _ = line.subscribe.send(wanted);
@@ -90,10 +90,10 @@ impl Keeper {
     }
 
     /// Opens a socket to the best endpoint that may be tried now.
-    fn open(&self, lines: &mut Lines) {
+    fn open(&self, lines: &mut OpenSockets) {
         let Some(node) = self.usable().into_iter().find(|node| node.socket_pause().is_none()) else { return };
         let (subscribe, requests) = mpsc::unbounded_channel();
-        let carried = Carried::default();
+        let carried = Subscriptions::default();
         let socket = Socket {
             statuses: Arc::clone(&self.statuses),
             counters: Arc::clone(&self.counters),
@@ -109,11 +109,11 @@ impl Keeper {
             }
         }
         let id = lines.tasks.spawn(async move { socket.run(requests).await }).id();
-        lines.open.insert(id, Line { node, subscribe, carried });
+        lines.open.insert(id, OpenSocket { node, subscribe, carried });
     }
 
     /// A socket is gone: its waiters are asked about at once, and subscribed for elsewhere.
-    fn lost(&self, id: Id, end: End, lines: &mut Lines) {
+    fn lost(&self, id: Id, end: End, lines: &mut OpenSockets) {
         let Some(line) = lines.open.remove(&id) else { return };
         line.node.socket_lost();
         if end == End::NeverUp {

@@ -167,7 +167,7 @@ impl RecentFees {
         Ok((self.ask(accounts).await?, None))
     }
 
-    /// Asks anew.
+    /// Asks for the recent fees again and remembers the price; a failure is logged.
     pub(super) async fn refresh(&self, accounts: Vec<Pubkey>) {
         if let Err(error) = self.ask(&accounts).await {
             tracing::debug!(%error, "recent fees cannot be read; the last ones serve");

@@ -6,7 +6,7 @@
 
 use crate::chain::{
     ChainError, LiveBlockhash,
-    heights::{Anchor, Heights, LIFE, Told as Judged},
+    heights::{HeightVerdict, Heights, KnownHeight, LIFE},
     node::{Node, Question},
     pool::Pool,
 };
@@ -70,12 +70,12 @@ pub(super) struct Blockhashes {
 
 #[derive(Clone, Copy)]
 struct Known {
-    latest: Option<Told>,
+    latest: Option<KnownBlockhash>,
     used: Instant,
 }
 
 #[derive(Clone, Copy)]
-struct Told {
+struct KnownBlockhash {
     hash: LiveBlockhash,
     /// When it was asked for: it is at least as new as that.
     asked: Instant,
@@ -144,12 +144,12 @@ impl Blockhashes {
         }
     }
 
-    fn fresh(&self) -> Option<Told> {
+    fn fresh(&self) -> Option<KnownBlockhash> {
         self.lock().latest.filter(|told| told.asked.elapsed() < self.policy.stale_after)
     }
 
     /// Asks, unless somebody else did meanwhile: since the moment `since` where that matters, else lately.
-    async fn ask(&self, since: Option<Instant>) -> Result<Told, ChainError> {
+    async fn ask(&self, since: Option<Instant>) -> Result<KnownBlockhash, ChainError> {
         let _turn = self.asking.lock().await;
         if let Some(told) = self.fresh().filter(|told| since.is_none_or(|moment| told.asked >= moment)) {
             return Ok(told);
@@ -175,32 +175,34 @@ impl Blockhashes {
         // The chain has moved on, or this node is not to be believed.
         let anchor = self.heights.ask(pool).await?;
         let judge = |told: &Response<RpcBlockhash>| anchor.judge(told.value.last_valid_block_height);
-        if judge(&first) == Judged::Plausible {
+        if judge(&first) == HeightVerdict::Plausible {
             return live(&first, anchor);
         }
         let good = |node: &Node, told: &Response<RpcBlockhash>| {
             let judged = judge(told);
-            if judged == Judged::Absurd {
+            if judged == HeightVerdict::Absurd {
                 let height = told.value.last_valid_block_height;
                 tracing::warn!(endpoint = node.place + 1, height, "an endpoint tells a blockhash that lives for ever");
-                node.health.leapt(Instant::now());
+                node.health.reported_impossible(Instant::now());
             }
-            judged == Judged::Plausible && pool.has_reached(node, told.context.slot)
+            judged == HeightVerdict::Plausible && pool.has_reached(node, told.context.slot)
         };
         live(&pool.ask_judged(&question, good).await?, anchor)
     }
 
     /// A node that lags behind the one asked before does not take back what is known, unless that has grown stale.
-    fn merge(&self, before: Option<Told>, new: LiveBlockhash, asked: Instant) -> Told {
-        let height = |told: &Told| told.hash.last_valid_block_height;
+    fn merge(&self, before: Option<KnownBlockhash>, new: LiveBlockhash, asked: Instant) -> KnownBlockhash {
+        let height = |told: &KnownBlockhash| told.hash.last_valid_block_height;
         match before {
             Some(told)
                 if height(&told) > new.last_valid_block_height && told.asked.elapsed() < self.policy.stale_after =>
             {
                 told
             }
-            Some(told) if height(&told) == new.last_valid_block_height => Told { hash: new, asked, moved: told.moved },
-            Some(_) | None => Told { hash: new, asked, moved: asked },
+            Some(told) if height(&told) == new.last_valid_block_height => {
+                KnownBlockhash { hash: new, asked, moved: told.moved }
+            }
+            Some(_) | None => KnownBlockhash { hash: new, asked, moved: asked },
         }
     }
 
@@ -236,7 +238,7 @@ impl Blockhashes {
 }
 
 /// The blockhash as it is recorded with what is signed under it.
-fn live(told: &Response<RpcBlockhash>, anchor: Anchor) -> Result<LiveBlockhash, ChainError> {
+fn live(told: &Response<RpcBlockhash>, anchor: KnownHeight) -> Result<LiveBlockhash, ChainError> {
     let malformed = |_| ChainError::Inconsistent("a blockhash cannot be read".into());
     let last_valid_block_height = anchor.at_least(told.value.last_valid_block_height);
     Ok(LiveBlockhash {

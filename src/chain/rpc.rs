@@ -12,7 +12,7 @@ use crate::{
         policy::FeePolicy,
         poll,
         pool::Pool,
-        push::Keeper,
+        push::PushSockets,
         reads::{self, RecentFees},
         refresher::{Blockhashes, RefreshPolicy},
         signature_statuses::{PollPolicy, SignatureStatuses, Wanted},
@@ -142,8 +142,8 @@ impl SolanaChain {
         self.spawn(async move { pool.keep_examining().await });
         if let Some(policy) = push {
             let (pool, statuses) = (Arc::clone(&self.pool), Arc::clone(&self.statuses));
-            let keeper = Keeper { pool, statuses, counters: Arc::clone(&self.counters), policy };
-            self.spawn(async move { keeper.keep(requests).await });
+            let sockets = PushSockets { pool, statuses, counters: Arc::clone(&self.counters), policy };
+            self.spawn(async move { sockets.keep(requests).await });
         }
     }
 

@@ -26,9 +26,9 @@ use tokio::{
 
 /// What a socket carries, or is about to. The same may be wanted anew before its old subscription is given back.
 #[derive(Clone, Default)]
-pub(super) struct Carried(Arc<Mutex<HashMap<Wanted, usize>>>);
+pub(super) struct Subscriptions(Arc<Mutex<HashMap<Wanted, usize>>>);
 
-impl Carried {
+impl Subscriptions {
     fn lock(&self) -> MutexGuard<'_, HashMap<Wanted, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -41,7 +41,7 @@ impl Carried {
         self.lock().values().sum()
     }
 
-    /// Everything, leaving nothing.
+    /// Removes and returns all subscriptions.
     pub(super) fn take(&self) -> Vec<Wanted> {
         self.lock().drain().map(|(wanted, _)| wanted).collect()
     }
@@ -78,7 +78,7 @@ pub(super) struct Socket {
     pub(super) statuses: Arc<SignatureStatuses>,
     pub(super) counters: Arc<Counters>,
     pub(super) node: Arc<Node>,
-    pub(super) carried: Carried,
+    pub(super) carried: Subscriptions,
     pub(super) policy: PushPolicy,
 }
 

@@ -91,7 +91,7 @@ async fn ask(facilitator: Arc<Facilitator>, policy: DecryptAllowance, tell: watc
                 return;
             }
             Ok(verdict @ (ProbeVerdict::Usable | ProbeVerdict::NeedsAllowances)) => {
-                facilitator.heed(verdict);
+                facilitator.apply_probe(verdict);
                 tracing::info!(?verdict, "the token program has been probed");
                 tell.send_replace(Heard::Usable);
                 return;

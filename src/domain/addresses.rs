@@ -5,7 +5,7 @@ use std::{
     str::FromStr,
 };
 
-/// All addresses that begin alike.
+/// An IP network: the addresses that share a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {
     /// IPv4 as IPv6 (`::ffff:a.b.c.d`), so that both spellings of one host are one address.

@@ -207,7 +207,7 @@ pub fn judge(budgets: &Budgets, cost: Cost, used: impl Fn(Scope) -> Used, now: U
     })
 }
 
-/// Whose money a transaction is signed for.
+/// The session, user and merchant whose budgets a transaction of ours counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetSubject {
     /// The session.

@@ -8,7 +8,7 @@ use crate::domain::{history::Position, session::SessionId};
 use sha2::{Digest as _, Sha256};
 use std::ops::Range;
 
-/// The beginning of everything, which is no secret.
+/// The id of the position before a session's first event; clients ask for everything with it.
 const BEGINNING: &str = "0-0";
 /// Luby and Rackoff: four rounds of a good function cannot be told from chance.
 const ROUNDS: u8 = 4;

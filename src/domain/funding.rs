@@ -179,7 +179,7 @@ pub struct Source {
 }
 
 impl FundingDemand {
-    /// Whether a proved balance proves anything for a session whose cap is so sure.
+    /// Whether a proved balance counts for a session whose cap check is `cap`.
     pub fn counts_for(&self, cap: CapCheck) -> bool {
         !self.cap_binds || cap == CapCheck::Verified
     }
@@ -206,7 +206,7 @@ impl Source {
         self.bound.as_ref().filter(|_| !self.frozen).filter(counts)
     }
 
-    /// The level at which a session whose cap is so sure pays `more`.
+    /// The funding level of a payment of `more` from a session whose cap check is `cap`.
     pub fn level(&self, cap: CapCheck, more: Amount, now: UnixSeconds, demand: &FundingDemand) -> Funding {
         match self.funding(more, now, demand.max_age) {
             Funding::Proven if !demand.counts_for(cap) => Funding::Unproven,
@@ -268,7 +268,7 @@ pub struct Foreign {
     /// The signers.
     pub signers: Vec<Pubkey>,
     /// Whether the token program was given the account as an instruction's subject (its first account), in whatever
-    /// depth: every debit, freeze and thaw does so, and no deposit.
+    /// depth: every transfer out of it, freeze and thaw does so, and no deposit.
     pub acts_on_account: bool,
 }
 

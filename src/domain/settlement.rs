@@ -239,7 +239,7 @@ impl Cost {
     }
 }
 
-/// The promise to carry one or more holds of one session (or another purpose's single transaction).
+/// A plan to move what some holds of a session cover, or to send one transaction for another purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
     /// Its id.
@@ -252,7 +252,7 @@ pub struct Settlement {
     pub amount: Amount,
     /// The projection of its events.
     pub state: State,
-    /// How many events it has: the number the next one gets minus one. Of two writers one loses here.
+    /// How many events it has. A writer that has seen fewer than are recorded loses the race.
     pub sequence: u32,
     /// How many attempts were signed.
     pub attempts: u32,

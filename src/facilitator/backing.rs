@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How many transfers of a proven session may be in flight together.
-const PROVEN_WINDOW: usize = 8;
+const PROVEN_IN_FLIGHT: usize = 8;
 
 /// How much of a session may be on its way at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) struct CarryLimit {
     /// The most one transfer carries, in base units.
     pub(crate) most: Amount,
     /// How many transfers of the session may be in flight together, at least one.
-    pub(crate) window: usize,
+    pub(crate) most_in_flight: usize,
 }
 
 /// What is known of the account behind a session.
@@ -38,7 +38,7 @@ impl Core {
     /// that one short balance cannot turn many served calls into one transfer of zero. A proven one carries whatever its
     /// bound covers, which is everything that waits.
     pub(crate) async fn carry_limit(&self, session: &Session) -> Result<CarryLimit, LedgerError> {
-        let unproven = CarryLimit { most: self.settings.transfers.unproven_exposure, window: 1 };
+        let unproven = CarryLimit { most: self.settings.transfers.unproven_exposure, most_in_flight: 1 };
         if self.settings.funding.policy == FundingPolicy::Off {
             return Ok(unproven);
         }
@@ -49,7 +49,7 @@ impl Core {
         let source = self.source_of(session).await?;
         let counting = source.counting(self.clock.now(), self.settings.funding.max_age);
         Ok(match counting.filter(|bound| bound.covers(Amount::ZERO)) {
-            Some(bound) => CarryLimit { most: bound.amount.max(unproven.most), window: PROVEN_WINDOW },
+            Some(bound) => CarryLimit { most: bound.amount.max(unproven.most), most_in_flight: PROVEN_IN_FLIGHT },
             None => unproven,
         })
     }

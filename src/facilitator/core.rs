@@ -97,7 +97,7 @@ impl Core {
 pub(crate) struct NewestSlot(AtomicU64);
 
 impl NewestSlot {
-    /// Accounts were read as of this slot.
+    /// Raises the newest slot to `slot`, in which accounts were just read; never lowers it.
     pub(crate) fn saw(&self, slot: u64) {
         self.0.fetch_max(slot, Ordering::Relaxed);
     }

@@ -159,9 +159,9 @@ impl PayRefusal {
     }
 }
 
-/// Opening a session, or reading one.
+/// Why opening, reading, proving or closing a session failed.
 pub type SessionError = FacilitatorError<SessionRefusal>;
-/// Verifying or settling a payment.
+/// Why verifying or settling a payment failed.
 pub type PayError = FacilitatorError<PayRefusal>;
 
 impl From<SessionRefusal> for SessionError {

@@ -32,7 +32,7 @@ pub enum SessionEvent {
 
 /// Who listens from outside, and where from where that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Outsider {
+pub(crate) struct Listener {
     /// The user of the session.
     pub(crate) user: Pubkey,
     /// An IPv4 address or an IPv6 /64.
@@ -46,31 +46,31 @@ enum Counted {
     Address(u128),
 }
 
-impl Outsider {
+impl Listener {
     fn counted(self) -> impl Iterator<Item = Counted> {
         [Some(Counted::User(self.user)), self.address.map(Counted::Address)].into_iter().flatten()
     }
 }
 
 #[derive(Default)]
-struct Inside {
+struct Listeners {
     channels: HashMap<SessionId, broadcast::Sender<SessionEvent>>,
     /// Listeners from outside; no entry is 0.
     counts: HashMap<Counted, usize>,
 }
 
-impl Inside {
+impl Listeners {
     fn count(&self, what: Counted) -> usize {
         self.counts.get(&what).copied().unwrap_or(0)
     }
 
-    fn enter(&mut self, outsider: Outsider) {
+    fn enter(&mut self, outsider: Listener) {
         for what in outsider.counted() {
             *self.counts.entry(what).or_default() += 1;
         }
     }
 
-    fn leave(&mut self, outsider: Outsider) {
+    fn leave(&mut self, outsider: Listener) {
         for what in outsider.counted() {
             let left = self.count(what).saturating_sub(1);
             if left == 0 {
@@ -85,7 +85,7 @@ impl Inside {
 /// All listeners of this process, by session.
 #[derive(Default)]
 pub(crate) struct Events {
-    inside: Mutex<Inside>,
+    inside: Mutex<Listeners>,
     /// This process leaves: nobody is told anything more.
     ending: CancellationToken,
 }
@@ -94,12 +94,12 @@ pub(crate) struct Events {
 pub struct Subscription {
     events: Arc<Events>,
     session: SessionId,
-    outsider: Option<Outsider>,
+    outsider: Option<Listener>,
     news: Option<broadcast::Receiver<SessionEvent>>,
 }
 
 impl Events {
-    fn lock(&self) -> MutexGuard<'_, Inside> {
+    fn lock(&self) -> MutexGuard<'_, Listeners> {
         // Nothing panics while holding it; a poisoned map is still a map.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -122,7 +122,7 @@ impl Events {
     pub(crate) fn listen(
         self: &Arc<Self>,
         session: SessionId,
-        outsider: Outsider,
+        outsider: Listener,
         limits: &ReadPolicy,
     ) -> Option<Subscription> {
         let mut inside = self.lock();
@@ -144,7 +144,7 @@ impl Events {
         self.ending.cancel();
     }
 
-    fn join(self: &Arc<Self>, inside: &mut Inside, session: SessionId, outsider: Option<Outsider>) -> Subscription {
+    fn join(self: &Arc<Self>, inside: &mut Listeners, session: SessionId, outsider: Option<Listener>) -> Subscription {
         if let Some(outsider) = outsider {
             inside.enter(outsider);
         }
@@ -211,8 +211,8 @@ mod tests {
         while slow.next().await.is_some() {}
     }
 
-    fn outsider(user: u8, address: Option<u128>) -> Outsider {
-        Outsider { user: Pubkey::new_from_array([user; 32]), address }
+    fn outsider(user: u8, address: Option<u128>) -> Listener {
+        Listener { user: Pubkey::new_from_array([user; 32]), address }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
     },
     facilitator::{
         Facilitator, SessionError, SessionRefusal,
-        events::{Outsider, Subscription},
+        events::{Listener, Subscription},
         signed_reads::payers_keys,
     },
     ledger::LedgerError,
@@ -117,7 +117,7 @@ impl Facilitator {
             )
         };
         let after = after.map(|text| self.event_ids.read(session.id, text)).transpose().map_err(not_an_id)?;
-        let outsider = Outsider { user: *session.user(), address };
+        let outsider = Listener { user: *session.user(), address };
         let news = self.core.events.listen(session.id, outsider, &self.core.settings.reads).ok_or_else(|| {
             SessionRefusal::because(
                 SessionReason::QuotaExceeded,

@@ -271,7 +271,7 @@ pub struct Settings {
     pub deferred: DeferredPolicy,
     /// Who may read what is not public.
     pub reads: ReadPolicy,
-    /// When they are bought apart from payments.
+    /// When decrypt allowances are bought apart from payments.
     pub allowances: AllowanceSettings,
     /// How transfers share the way to the chain.
     pub dispatch: DispatchSettings,

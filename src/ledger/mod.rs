@@ -147,8 +147,8 @@ pub trait Ledger: Send + Sync + 'static {
         now: UnixSeconds,
     ) -> Result<Option<Settlement>, LedgerError>;
 
-    /// Plans a settlement without holds: an approve, an account creation, a probe. Only one of the first two that came to
-    /// nothing may be followed by another (of that session, for that recipient); else the race is lost.
+    /// Plans a settlement without holds: an approve, an account creation, a probe, a refresh. Fails with `LostRace`
+    /// where that session has an approve, or that recipient a creation, which is not released.
     async fn plan_other(
         &self,
         id: SettlementId,

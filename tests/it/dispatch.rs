@@ -243,7 +243,7 @@ async fn proven_and_unproven() -> (World, Wallet, Vec<String>) {
     (world, merchant, sessions)
 }
 
-/// Guards: `overtake_after`, and the window of `carry_limit`. The proven session is the clock of the other: whatever it
+/// Guards: `overtake_after`, and `most_in_flight` of `carry_limit`. The proven session is the clock of the other: whatever it
 /// does later, the other had the time to do before.
 #[tokio::test]
 async fn a_late_transfer_is_overtaken_where_the_balance_is_proven_and_nowhere_else() {
@@ -262,7 +262,7 @@ async fn a_late_transfer_is_overtaken_where_the_balance_is_proven_and_nowhere_el
     world.finish().await;
 }
 
-/// Guard: `PROVEN_WINDOW`.
+/// Guard: `PROVEN_IN_FLIGHT`.
 #[tokio::test]
 async fn no_more_than_eight_transfers_of_a_proven_session_are_in_flight() {
     let (world, merchant, sessions) = proven_and_unproven().await;
@@ -306,7 +306,7 @@ async fn transfers_of_one_payer_to_many_merchants_are_in_flight_together() {
     world.finish().await;
 }
 
-/// Guard: the payer's window.
+/// Guard: the payer's limit.
 #[tokio::test]
 async fn no_more_transfers_are_in_flight_than_the_window_of_their_payer_holds() {
     let limits = DispatchSettings { per_payer: 2, ..DispatchSettings::default() };

@@ -73,13 +73,11 @@ fn every_row_of_the_table_leads_to_code_and_tests() {
         assert!(row.tests.len() >= 2, "{} has fewer than two tests in the table", row.path);
         for test in &row.tests {
             let (module, name) = test.rsplit_once("::").expect("a test has a module");
-            // A file that was split keeps its tests below a folder of its name.
             let place = format!("tests/it/{}", module.replace("::", "/"));
             let call = format!("fn {name}(");
             let is_there = |source: &source_files::Source| {
                 let file = source.to_string();
-                let is_below = file == format!("{place}.rs") || file.starts_with(&format!("{place}/"));
-                is_below && source.text.contains(&call)
+                file == format!("{place}.rs") && source.text.contains(&call)
             };
             assert!(tests.iter().any(is_there), "no test {test}");
         }

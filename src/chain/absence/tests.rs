@@ -13,7 +13,7 @@ fn silent() -> ChainError {
 }
 
 fn of(said: Vec<Result<History, ChainError>>) -> Result<History, ChainError> {
-    verdict(said.into_iter().enumerate().map(|(place, said)| Testimony { place, said }).collect())
+    verdict(said.into_iter().enumerate().map(|(place, said)| EndpointAnswer { place, said }).collect())
 }
 
 #[test]

@@ -27,7 +27,7 @@ impl DecryptAllowances {
         }
     }
 
-    /// The payer's and the merchant's balance together if both rest, else the one that does.
+    /// Makes an idle account's balance readable; with one transfer for both accounts of the session if both are idle.
     async fn refresh_at_rest(self: &Arc<Self>, account: Pubkey, session: SessionId) -> Result<(), SignFailure> {
         let Some(session) = self.core.ledger.session(session).await? else { return Ok(()) };
         let accounts = self.core.accounts_of(&session);
@@ -53,7 +53,7 @@ impl DecryptAllowances {
         Ok(())
     }
 
-    /// What moved before the start, so that it is made readable as if it had been seen.
+    /// Restores from the ledger, at start, which accounts moved within `max_age` and when allowances were bought.
     pub(crate) async fn restore_idle(&self) -> Result<(), LedgerError> {
         let now = self.core.clock.now();
         let since = now.saturating_sub(self.core.settings.allowances.max_age.as_secs());

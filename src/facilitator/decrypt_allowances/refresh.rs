@@ -6,7 +6,7 @@
 //! with its own purpose like everything we send, and what is missing is read from the chain before rent is spent: payments
 //! come first, so accounts that do not come free in a while are left for later.
 //!
-//! At rest ([`Facilitator::idle_rounds`]) one transfer from payer to merchant, signed by us as the payer's delegate, makes
+//! At rest ([`DecryptAllowances::idle_rounds`]) one transfer from payer to merchant, signed by us as the payer's delegate, makes
 //! both balances readable at the price of two allowances; on request it is the same where both are quiet. Else the source
 //! is the spender's own token account: made once, at the first need, and it never holds anything.
 
@@ -82,8 +82,8 @@ impl DecryptAllowances {
         self.refresh_one(session, wallet).await
     }
 
-    /// The payer's and the merchant's balance with one transfer between them; for `reader` alone it is asked whether
-    /// anything is missing, when one is named.
+    /// Makes the payer's and the merchant's balance readable with one transfer of zero between their accounts.
+    /// With `reader`, sends nothing if that wallet can decrypt its balance already.
     pub(crate) async fn refresh_both(
         self: &Arc<Self>,
         session: &Session,
@@ -109,7 +109,7 @@ impl DecryptAllowances {
         Ok(bought)
     }
 
-    /// One wallet's balance, from our own account.
+    /// Makes one wallet's balance readable with a transfer of zero from the spender's own token account.
     pub(crate) async fn refresh_one(
         self: &Arc<Self>,
         session: &Session,
@@ -129,7 +129,7 @@ impl DecryptAllowances {
         Ok(bought)
     }
 
-    /// Whether a wallet can read its balance as it stands, in two reads and behind no gate; `None` without a usable account.
+    /// Whether a wallet can decrypt its balance now: two reads, no lock; `None` without a usable token account.
     pub(crate) async fn can_read(&self, wallet: &Pubkey) -> Result<Option<bool>, SignFailure> {
         let found = self.core.account(&self.core.token_account(wallet)).await?;
         let Some(account) = decoded(found).filter(|account| account.state == AccountState::Initialised) else {
@@ -160,11 +160,10 @@ impl DecryptAllowances {
         let Some(attempt) = self.sign_refresh(session, &pair, &held).await? else {
             return Ok(Refreshed::Failed);
         };
-        let errand =
-            self.dispatch.send_own(attempt, Purpose::Refresh, Subject::Session(session.id), Some(held)).await?;
-        Ok(match errand.settlement.signature {
-            _ if errand.over.is_some() => Refreshed::OverBudget,
-            Some(signature) if errand.is_done() => Refreshed::Bought(signature),
+        let own = self.dispatch.send_own(attempt, Purpose::Refresh, Subject::Session(session.id), Some(held)).await?;
+        Ok(match own.settlement.signature {
+            _ if own.over.is_some() => Refreshed::OverBudget,
+            Some(signature) if own.is_done() => Refreshed::Bought(signature),
             Some(_) | None => Refreshed::Failed,
         })
     }
@@ -185,14 +184,14 @@ impl DecryptAllowances {
         Ok(Some(found.iter().filter(|account| account.is_none()).count()))
     }
 
-    /// `None` when the chain would refuse it.
+    /// Builds and signs the transfer of zero; `None` when its simulation fails or the program grants no allowance.
     async fn sign_refresh(
         &self,
         session: &Session,
         pair: &Pair,
         held: &LockedAccounts,
     ) -> Result<Option<Attempt>, SignFailure> {
-        let payer = self.sponsor.afford(session, |_| true)?;
+        let payer = self.sponsor.choose_fee_payer(session, |_| true)?;
         let blockhash = self.core.chain.latest_blockhash().await?;
         let [source, destination] = held.accounts();
         let mut draft = TransferDraft {

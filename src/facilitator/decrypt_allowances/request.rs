@@ -92,7 +92,7 @@ impl Requests {
         Ok(())
     }
 
-    /// Takes the account's turn to have rent spent for it, or tells how long until the next. After a look.
+    /// Reserves the account's one paid refresh per `interval`, after a look; `Err` is the time until the next.
     fn take(&self, account: &Pubkey, interval: Duration, now: Instant) -> Result<(), Duration> {
         let mut known = self.lock();
         let asked = known.entry(*account).or_insert(Asked { since: now, looks: 0, bought: None });
@@ -134,7 +134,7 @@ impl DecryptAllowances {
             Reader::Merchant => (session.intent.recipient, SessionReason::RecipientNotReady),
         };
         let busy = || SessionRefusal::new(SessionReason::SessionBusy).about(id);
-        let _seat = self.locks.waits.users.acquire(*session.user()).ok_or_else(busy)?;
+        let _permit = self.locks.waits.users.acquire(*session.user()).ok_or_else(busy)?;
         let account = self.core.token_account(&wallet);
         let interval = self.core.settings.allowances.request_interval;
         let too_soon = |wait: Duration| {

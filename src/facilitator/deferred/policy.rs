@@ -17,9 +17,9 @@ use std::{sync::Arc, time::Duration};
 
 impl Deferred {
     /// Counts a promised payment in, and settles its session's promises when it reaches a trigger.
-    pub(crate) fn promise(&self, hold: &Hold) {
+    pub(crate) fn count_promise(&self, hold: &Hold) {
         let policy = &self.core.settings.deferred;
-        if self.dispatch.counters.accept(hold.session, hold.amount, hold.accepted_at, policy) {
+        if self.dispatch.counters.add(hold.session, hold.amount, hold.accepted_at, policy) {
             self.dispatch.settle_promises(hold.session);
         }
     }
@@ -34,7 +34,7 @@ impl Deferred {
 
     /// Settles every promise whose time has come by what the ledger says. The counters in memory only know sooner: they
     /// miss what was accepted from a caller who hung up between the hold and the count.
-    pub(crate) async fn keep_promises(&self) -> Result<(), LedgerError> {
+    pub(crate) async fn settle_due_promises(&self) -> Result<(), LedgerError> {
         let now = self.core.clock.now();
         let age = self.core.settings.deferred.age_seconds;
         for promised in self.core.ledger.promised(None).await? {

@@ -58,11 +58,11 @@ impl Dispatch {
             Err(_) => Some(self.core.clock.now()),
         };
         if let Some(at) = again_at {
-            self.counters.came_back(session, at, &self.core.settings.deferred);
+            self.counters.retry_at(session, at, &self.core.settings.deferred);
         }
     }
 
-    /// A settlement came to nothing: when the chain refused it, what else is promised on that balance is settled at once.
+    /// Settles the user's other promises at once, unless the settlement ended only because nobody waited for it.
     async fn settle_what_else_is_promised(self: &Arc<Self>, session: SessionId, end: Option<&Event>) {
         // That nobody waited any more says nothing about the balance.
         if matches!(end, Some(Event::Abandoned { reason: PayReason::SettlementExpired })) {
@@ -90,14 +90,14 @@ impl Dispatch {
     /// Settles what is promised in a session and may be tried now. Asks the ledger whatever is counted here: a caller who
     /// hung up may have been promised something that was never counted.
     pub(crate) fn settle_promises(self: &Arc<Self>, session: SessionId) {
-        let count = self.counters.planned(session, &self.core.settings.deferred);
+        let count = self.counters.take_counted(session, &self.core.settings.deferred);
         self.notify_queue_for_promises(session, count);
     }
 
     /// Counts a session's promises by what the ledger says, and settles them where that reaches a trigger.
     pub(crate) async fn count_promises(self: &Arc<Self>, session: SessionId) -> Result<(), LedgerError> {
         for promised in self.core.ledger.promised(Some(session)).await? {
-            if self.counters.at_least(&promised, &self.core.settings.deferred) {
+            if self.counters.raise_to(&promised, &self.core.settings.deferred) {
                 self.settle_promises(session);
             }
         }

@@ -46,8 +46,8 @@ impl DeferredCounters {
     }
 
     /// Counts a promise in. True when it reaches a trigger of amount or count.
-    pub(crate) fn accept(&self, session: SessionId, amount: Amount, at: UnixSeconds, policy: &DeferredPolicy) -> bool {
-        self.change(|counters| counters.accept(session, amount, at, policy))
+    pub(crate) fn add(&self, session: SessionId, amount: Amount, at: UnixSeconds, policy: &DeferredPolicy) -> bool {
+        self.change(|counters| counters.add(session, amount, at, policy))
     }
 
     /// Takes over what the ledger says at start. True when it has reached a trigger already.
@@ -56,13 +56,13 @@ impl DeferredCounters {
     }
 
     /// Counts at least what the ledger says waits. True when it has reached a trigger.
-    pub(crate) fn at_least(&self, promised: &Promised, policy: &DeferredPolicy) -> bool {
-        self.change(|counters| counters.at_least(promised, policy))
+    pub(crate) fn raise_to(&self, promised: &Promised, policy: &DeferredPolicy) -> bool {
+        self.change(|counters| counters.raise_to(promised, policy))
     }
 
     /// Promises of this session came back and may be planned again at `at`.
-    pub(crate) fn came_back(&self, session: SessionId, at: UnixSeconds, policy: &DeferredPolicy) {
-        self.change(|counters| counters.came_back(session, at, policy));
+    pub(crate) fn retry_at(&self, session: SessionId, at: UnixSeconds, policy: &DeferredPolicy) {
+        self.change(|counters| counters.retry_at(session, at, policy));
     }
 
     /// Whether the ledger may be asked what waits in this session: once a second.
@@ -70,12 +70,12 @@ impl DeferredCounters {
         self.lock().may_ask(session, now)
     }
 
-    /// Everything of this session that waits is covered by a settlement now; so many were counted.
-    pub(crate) fn planned(&self, session: SessionId, policy: &DeferredPolicy) -> u64 {
-        self.lock().planned(session, policy)
+    /// Resets what is counted for the session, because a settlement covers it; returns how many were counted.
+    pub(crate) fn take_counted(&self, session: SessionId, policy: &DeferredPolicy) -> u64 {
+        self.lock().take_counted(session, policy)
     }
 
-    /// The sessions whose time has come, in its order; they are settled by whoever gets them.
+    /// Removes and returns the sessions that are due at `now`, earliest first; the caller must settle them.
     pub(crate) fn take_due(&self, now: UnixSeconds, policy: &DeferredPolicy) -> Vec<Due> {
         self.lock().take_due(now, policy)
     }
@@ -95,7 +95,7 @@ struct SessionCounter {
     oldest: Option<UnixSeconds>,
     /// When the first that rests may be planned again.
     again_at: Option<UnixSeconds>,
-    /// The moment under which the session stands in the order of time.
+    /// The session's key in `by_time`: when its promises are next due, Unix seconds.
     due: Option<UnixSeconds>,
 }
 
@@ -131,13 +131,13 @@ struct Counters {
 
 impl Counters {
     /// Counts a promise in. True when it reaches a trigger of amount or count.
-    fn accept(&mut self, session: SessionId, amount: Amount, at: UnixSeconds, policy: &DeferredPolicy) -> bool {
+    fn add(&mut self, session: SessionId, amount: Amount, at: UnixSeconds, policy: &DeferredPolicy) -> bool {
         let counter = self.sessions.entry(session).or_default();
         counter.count += 1;
         counter.amount = counter.amount.checked_add(amount).unwrap_or(Amount::MAX);
         counter.oldest = Some(counter.oldest.map_or(at, |oldest| oldest.min(at)));
         let reached = counter.is_full(policy);
-        self.arrange(session, policy);
+        self.reschedule(session, policy);
         reached
     }
 
@@ -146,7 +146,7 @@ impl Counters {
         let Promised { session, count, amount, oldest, again_at, .. } = *promised;
         let counter = SessionCounter { count, amount, oldest, again_at, due: None };
         self.sessions.insert(session, counter);
-        self.arrange(session, policy);
+        self.reschedule(session, policy);
         counter.is_full(policy)
     }
 
@@ -159,35 +159,35 @@ impl Counters {
     }
 
     /// At least what the ledger says waits. True when it has reached a trigger.
-    fn at_least(&mut self, promised: &Promised, policy: &DeferredPolicy) -> bool {
+    fn raise_to(&mut self, promised: &Promised, policy: &DeferredPolicy) -> bool {
         let counter = self.sessions.entry(promised.session).or_default();
         counter.count = counter.count.max(promised.count);
         counter.amount = counter.amount.max(promised.amount);
         counter.oldest = [counter.oldest, promised.oldest].into_iter().flatten().min();
         counter.again_at = [counter.again_at, promised.again_at].into_iter().flatten().min();
         let full = counter.is_full(policy);
-        self.arrange(promised.session, policy);
+        self.reschedule(promised.session, policy);
         full
     }
 
     /// Promises of this session came back and may be planned again at `at`.
-    fn came_back(&mut self, session: SessionId, at: UnixSeconds, policy: &DeferredPolicy) {
+    fn retry_at(&mut self, session: SessionId, at: UnixSeconds, policy: &DeferredPolicy) {
         let counter = self.sessions.entry(session).or_default();
         counter.again_at = Some(counter.again_at.map_or(at, |earlier| earlier.min(at)));
-        self.arrange(session, policy);
+        self.reschedule(session, policy);
     }
 
     /// Everything of this session that does not rest is covered by a settlement, or is about to be. How many were
     /// counted.
-    fn planned(&mut self, session: SessionId, policy: &DeferredPolicy) -> u64 {
+    fn take_counted(&mut self, session: SessionId, policy: &DeferredPolicy) -> u64 {
         let Some(counter) = self.sessions.get_mut(&session) else { return 0 };
         let count = counter.count;
         (counter.count, counter.amount, counter.oldest) = (0, Amount::ZERO, None);
-        self.arrange(session, policy);
+        self.reschedule(session, policy);
         count
     }
 
-    /// The sessions whose time has come, in its order; they are settled by whoever gets them.
+    /// Removes and returns the sessions that are due at `now`, earliest first; the caller must settle them.
     fn take_due(&mut self, now: UnixSeconds, policy: &DeferredPolicy) -> Vec<Due> {
         let mut taken = Vec::new();
         while let Some(&(due, session)) = self.by_time.first()
@@ -200,7 +200,7 @@ impl Counters {
                 counter.again_at = None;
                 again = true;
             }
-            let count = self.planned(session, policy);
+            let count = self.take_counted(session, policy);
             taken.push(Due { session, count, again });
         }
         taken
@@ -212,7 +212,7 @@ impl Counters {
     }
 
     /// Puts a session where it belongs in the order of time, and forgets it when nothing waits.
-    fn arrange(&mut self, session: SessionId, policy: &DeferredPolicy) {
+    fn reschedule(&mut self, session: SessionId, policy: &DeferredPolicy) {
         let Some(counter) = self.sessions.get_mut(&session) else { return };
         let by_age = counter.oldest.map(|oldest| oldest.saturating_add(policy.age_seconds));
         let due = [by_age, counter.again_at].into_iter().flatten().min();
@@ -249,21 +249,21 @@ mod tests {
     #[test]
     fn the_amount_or_the_count_of_one_session_is_a_trigger() {
         let (mut counters, policy) = (Counters::default(), policy());
-        assert!(!counters.accept(session(1), units(60), 1_000, &policy));
-        assert!(!counters.accept(session(2), units(60), 1_000, &policy), "another session's are not added");
-        assert!(counters.accept(session(1), units(40), 1_000, &policy), "by amount");
-        assert_eq!(counters.planned(session(1), &policy), 2);
+        assert!(!counters.add(session(1), units(60), 1_000, &policy));
+        assert!(!counters.add(session(2), units(60), 1_000, &policy), "another session's are not added");
+        assert!(counters.add(session(1), units(40), 1_000, &policy), "by amount");
+        assert_eq!(counters.take_counted(session(1), &policy), 2);
         for expected in [false, false, true] {
-            assert_eq!(counters.accept(session(1), units(1), 1_000, &policy), expected, "by count, from zero");
+            assert_eq!(counters.add(session(1), units(1), 1_000, &policy), expected, "by count, from zero");
         }
     }
 
     #[test]
     fn the_oldest_promise_is_due_at_its_age() {
         let (mut counters, policy) = (Counters::default(), policy());
-        counters.accept(session(1), units(1), 1_000, &policy);
-        counters.accept(session(1), units(1), 1_050, &policy);
-        counters.accept(session(2), units(1), 1_020, &policy);
+        counters.add(session(1), units(1), 1_000, &policy);
+        counters.add(session(1), units(1), 1_050, &policy);
+        counters.add(session(2), units(1), 1_020, &policy);
         assert_eq!(counters.next_due(), Some(1_060));
         assert_eq!(counters.take_due(1_059, &policy), []);
         assert_eq!(counters.take_due(1_060, &policy), [Due { session: session(1), count: 2, again: false }]);
@@ -275,9 +275,9 @@ mod tests {
     #[test]
     fn what_came_back_rests_and_is_no_other_trigger() {
         let (mut counters, policy) = (Counters::default(), policy());
-        counters.came_back(session(1), 1_010, &policy);
-        assert_eq!(counters.planned(session(1), &policy), 0, "a settlement made meanwhile does not cover it");
-        assert!(!counters.accept(session(1), units(99), 1_000, &policy));
+        counters.retry_at(session(1), 1_010, &policy);
+        assert_eq!(counters.take_counted(session(1), &policy), 0, "a settlement made meanwhile does not cover it");
+        assert!(!counters.add(session(1), units(99), 1_000, &policy));
         assert_eq!(counters.take_due(1_010, &policy), [Due { session: session(1), count: 1, again: true }]);
         assert_eq!(counters.next_due(), None, "what is fresh goes along");
     }
@@ -299,10 +299,10 @@ mod tests {
     fn what_nobody_counted_is_counted_when_the_ledger_tells_and_never_twice() {
         let (mut counters, policy) = (Counters::default(), policy());
         let promised = promised(None);
-        counters.accept(session(1), units(20), 950, &policy);
-        assert!(!counters.at_least(&promised, &policy) && !counters.at_least(&promised, &policy));
+        counters.add(session(1), units(20), 950, &policy);
+        assert!(!counters.raise_to(&promised, &policy) && !counters.raise_to(&promised, &policy));
         assert_eq!(counters.next_due(), Some(960), "by the age of the one nobody counted");
-        assert!(counters.accept(session(1), units(1), 960, &policy), "two and one are three");
+        assert!(counters.add(session(1), units(1), 960, &policy), "two and one are three");
     }
 
     #[test]
@@ -322,8 +322,8 @@ mod tests {
         assert!(counters.restore(&Promised { count: 3, ..promised }, &policy), "reached while nobody looked");
         counters.restore(&promised, &policy);
         assert_eq!(counters.next_due(), Some(960));
-        assert!(counters.accept(session(1), units(1), 940, &policy), "two and one are three");
-        counters.planned(session(1), &policy);
+        assert!(counters.add(session(1), units(1), 940, &policy), "two and one are three");
+        counters.take_counted(session(1), &policy);
         assert_eq!(counters.next_due(), Some(5_000));
     }
 }

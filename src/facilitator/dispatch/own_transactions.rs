@@ -45,7 +45,7 @@ impl Dispatch {
         let (work, over) = match self.core.ledger.record_signed(&settlement, attempt, now).await? {
             Signed::Recorded { settlement, attempt } => (Work { settlement, attempt: Some(attempt) }, None),
             Signed::OverBudget(over) => {
-                self.sponsor.heed_over_budget(&settlement, buys, &over).await?;
+                self.sponsor.note_over_budget(&settlement, buys, &over).await?;
                 // Nothing was signed, so the driver gives it up.
                 (Work { settlement, attempt: None }, Some(over))
             }

@@ -50,7 +50,7 @@ impl SessionQueues {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notifies a session's queue of a payment. The new queue when the caller has to work it off.
+    /// Notifies a session's queue of one payment; `Some` is a new queue, whose task the caller must start.
     pub(crate) fn notify(&self, session: SessionId) -> Option<Arc<SessionQueue>> {
         self.add(session, |queue| _ = queue.pending.fetch_add(1, Ordering::SeqCst))
     }

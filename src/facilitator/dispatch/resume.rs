@@ -55,7 +55,7 @@ impl Dispatch {
 
     /// Takes a landed settlement to finality in the background; one that is watched already stays as it is.
     pub(crate) fn watch_finality(self: &Arc<Self>, work: Work) {
-        self.settlements.watch_finality(work);
+        self.settlements.add_landed(work);
         if !self.watches_finality.swap(true, Ordering::Relaxed) {
             let this = Arc::clone(self);
             self.core.tasks.spawn(async move {
@@ -73,13 +73,13 @@ impl Dispatch {
             NotFinal::Unfinished(work) => self.resume(work),
             NotFinal::TakenBack(work) => {
                 let this = Arc::clone(self);
-                self.core.tasks.spawn(async move { this.settle_again(work).await });
+                self.core.tasks.spawn(async move { this.redrive_after_fork(work).await });
             }
         }
     }
 
-    /// Takes a settlement that a fork has touched until it stands again, or until what replaces it does.
-    async fn settle_again(self: &Arc<Self>, work: Work) {
+    /// Sends again what a fork took back, and drives the settlement until it has landed again or ended.
+    async fn redrive_after_fork(self: &Arc<Self>, work: Work) {
         let id = work.settlement.id;
         let Some(_queued) = self.settlements.queued.start(id) else { return };
         // Before it waits for locks: the same bytes land once, whoever sends them, and usually a fork takes them in again.

@@ -63,15 +63,15 @@ impl Drop for QueueTask {
     }
 }
 
-/// What became of what waits.
+/// What one try to send a session's waiting holds came to.
 enum Dispatched {
     /// Nothing waits.
     Nothing,
     /// A transfer is on its way; about so many holds came together for it, so many may be in flight at once, and more may
     /// wait than it could carry.
-    Sent { together: usize, window: usize, more: bool },
-    /// As many as may be in flight together are: less may by now than when they were sent.
-    Full { window: usize },
+    Sent { together: usize, most_in_flight: usize, more: bool },
+    /// Nothing was sent: as many transfers of the session are in flight as may be.
+    Full { most_in_flight: usize },
 }
 
 /// Everything that the next transfer of a session needs before it is planned.
@@ -88,7 +88,7 @@ struct Slot {
 /// A transfer that is planned.
 struct Planned {
     settlement: Settlement,
-    /// From before it exists, so that no background round takes it for one that no task drives.
+    /// Marks the settlement as driven, from before it is planned, so that no background round resumes it.
     queued: Option<Running<SettlementId, Arc<SingleFlight<SettlementId>>>>,
 }
 
@@ -122,11 +122,11 @@ impl Dispatch {
             return Ok(Dispatched::Nothing);
         };
         let slot = self.reserve_slot(&session, queue).await?;
-        let (together, window) = (slot.together, slot.limit.window);
-        if queue.in_flight.load(Ordering::SeqCst) >= window {
+        let (together, most_in_flight) = (slot.together, slot.limit.most_in_flight);
+        if queue.in_flight.load(Ordering::SeqCst) >= most_in_flight {
             queue.pending.fetch_add(together, Ordering::SeqCst);
             slot.cancel();
-            return Ok(Dispatched::Full { window });
+            return Ok(Dispatched::Full { most_in_flight });
         }
         let Some(planned) = self.plan_next(id, queue, &slot).await? else {
             slot.cancel();
@@ -137,7 +137,7 @@ impl Dispatch {
         let more = left < self.core.settings.payments.max_per_call;
         queue.due.fetch_or(more, Ordering::SeqCst);
         self.launch(queue, slot, planned);
-        Ok(Dispatched::Sent { together, window, more })
+        Ok(Dispatched::Sent { together, most_in_flight, more })
     }
 
     /// Takes every permit and lock of a session's next transfer, in the order of [`crate::facilitator::locks`].
@@ -167,7 +167,7 @@ impl Dispatch {
         let settlement = self.core.next_settlement_id();
         let queued = self.settlements.queued.start_owned(settlement);
         // Before they are planned: a promise that comes in between is counted though it is covered, never the reverse.
-        let promised = self.counters.planned(id, &self.core.settings.deferred);
+        let promised = self.counters.take_counted(id, &self.core.settings.deferred);
         let about = slot.together.saturating_add(usize::try_from(promised).unwrap_or(usize::MAX));
         let permit = self.locks.writes.acquire(about).await;
         let due = queue.due.swap(false, Ordering::SeqCst);
@@ -246,8 +246,8 @@ impl QueueTask {
         let (this, queue) = (&self.dispatch, &self.queue);
         loop {
             match this.dispatch_next(self.session, queue).await {
-                Ok(Dispatched::Sent { together, window, more }) => {
-                    self.await_landing(window).await;
+                Ok(Dispatched::Sent { together, most_in_flight, more }) => {
+                    self.await_landing(most_in_flight).await;
                     if together > 1 || queue.pending.load(Ordering::SeqCst) > 0 {
                         tokio::time::sleep(this.core.settings.dispatch.gather).await;
                     }
@@ -256,7 +256,7 @@ impl QueueTask {
                         return;
                     }
                 }
-                Ok(Dispatched::Full { window }) => self.await_capacity(window).await,
+                Ok(Dispatched::Full { most_in_flight }) => self.await_capacity(most_in_flight).await,
                 Ok(Dispatched::Nothing) if queue.in_flight.load(Ordering::SeqCst) > 0 => {
                     queue.changed.notified().await;
                 }
@@ -278,23 +278,23 @@ impl QueueTask {
         self.queue.in_flight.load(Ordering::SeqCst) == 0 && self.dispatch.queues.retire(self.session, &self.queue)
     }
 
-    /// Waits until fewer than `window` of the queue's transfers are in flight.
-    async fn await_capacity(&self, window: usize) {
-        while self.queue.in_flight.load(Ordering::SeqCst) >= window {
+    /// Waits until fewer than `most_in_flight` of the queue's transfers are in flight.
+    async fn await_capacity(&self, most_in_flight: usize) {
+        while self.queue.in_flight.load(Ordering::SeqCst) >= most_in_flight {
             self.queue.changed.notified().await;
         }
     }
 
     /// Waits until the queue's transfers have landed, or until the last one is late, something waits, and another may be in
     /// flight beside it.
-    async fn await_landing(&self, window: usize) {
+    async fn await_landing(&self, most_in_flight: usize) {
         let late = Instant::now() + self.dispatch.core.settings.dispatch.overtake_after;
         loop {
             let in_flight = self.queue.in_flight.load(Ordering::SeqCst);
             if in_flight == 0 {
                 return;
             }
-            let capacity = in_flight < window;
+            let capacity = in_flight < most_in_flight;
             if capacity && Instant::now() >= late && self.queue.pending.load(Ordering::SeqCst) > 0 {
                 return;
             }

@@ -149,8 +149,8 @@ impl FundingMonitor {
     }
 }
 
-/// Whether what the proof was read from still stands, and if so whether it is final. Judged while nothing after the
-/// proof's own slot is taken as examined; afterwards it is final already.
+/// `Some(is final)` while the proof's anchor is in the history, `None` when a fork took it back. Only for a bound
+/// of which nothing after the proof's own slot is examined; later the anchor is final.
 fn anchored(bound: &Bound, known: Option<&Listed>, slot: u64) -> Option<bool> {
     if bound.is_final {
         return Some(true);

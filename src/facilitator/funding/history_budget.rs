@@ -54,7 +54,7 @@ enum Outcome {
 impl FundingMonitor {
     /// Reads the histories of these accounts, those first that were never in vain and were looked at longest ago.
     pub(crate) async fn examine_all(self: &Arc<Self>, mut unexamined: Vec<Unexamined>) -> Result<(), LedgerError> {
-        unexamined.sort_by_cached_key(|one| self.monitor_state.rounds_in_vain(&one.user, one.bound.slot));
+        unexamined.sort_by_cached_key(|one| self.monitor_state.unfinished_rounds_of(&one.user, one.bound.slot));
         let mut left = self.core.settings.funding.requests_per_round;
         let count = unexamined.len();
         for (number, one) in unexamined.iter().enumerate() {
@@ -68,10 +68,12 @@ impl FundingMonitor {
             left -= share - budget.0;
             match outcome {
                 Outcome::Examined(examined) => {
-                    self.monitor_state.was_read(&one.user);
+                    self.monitor_state.reset_unfinished(&one.user);
                     self.tell_examined(one, examined).await?;
                 }
-                Outcome::Unfinished if self.monitor_state.was_in_vain(&one.user, one.bound.slot) >= MOST_ROUNDS => {
+                Outcome::Unfinished
+                    if self.monitor_state.count_unfinished(&one.user, one.bound.slot) >= MOST_ROUNDS =>
+                {
                     tracing::warn!(reason = Lost::Unreadable.word(), "a funding proof is void");
                     let lost = Some((Lost::Unreadable, one.slot));
                     let Bound { slot: of, examined: up_to, .. } = one.bound;
@@ -127,8 +129,8 @@ impl FundingMonitor {
     }
 }
 
-/// What the next of `accounts` may ask while `left` requests are left: its fair part. What one does not need is left to
-/// those after it.
+/// How many of the `left` requests the next of `accounts` accounts may use: an equal part, at least
+/// [`LEAST_SHARE`], never more than `left`. What one does not use is left to the others.
 fn share(left: u32, accounts: usize) -> u32 {
     let fair = left / u32::try_from(accounts).unwrap_or(u32::MAX).max(1);
     fair.max(LEAST_SHARE).min(left)

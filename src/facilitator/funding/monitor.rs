@@ -3,7 +3,7 @@
 //! Promises: a delegation is believed gone only when two reads, of states not older than anything this process knows of,
 //! say so; a freeze stops payments until a thaw and ends nothing; whatever voids a proof takes it back for good. A
 //! stranger's transfer, even of zero, stops nothing. Every account is read in every round, spread over the interval; what
-//! histories cost is bounded and shared out ([`super::examining`]), and never delays a round.
+//! histories cost is bounded and shared out ([`super::history_budget`]), and never delays a round.
 
 use crate::{
     chain::{ChainAccount, ChainError},
@@ -46,12 +46,12 @@ enum LookError {
 /// What one read of an account tells.
 enum Seen {
     /// Ours to spend from.
-    Fine(IncoAccount),
+    Usable(IncoAccount),
     Frozen,
     /// There is no such account, or its delegate is somebody else.
     Gone,
     /// Not readable: it says nothing.
-    Odd,
+    Unreadable,
 }
 
 impl FundingMonitor {
@@ -86,10 +86,10 @@ impl FundingMonitor {
                 Err(LookError::Ledger(error)) => return Err(error),
             }
         }
-        if let Some(claim) = self.examining.start_owned(()) {
+        if let Some(running) = self.examining.start_owned(()) {
             let this = Arc::clone(self);
             self.core.tasks.spawn(async move {
-                let _claim = claim;
+                let _running = running;
                 if let Err(error) = this.examine_all(unexamined).await {
                     tracing::warn!(%error, "histories cannot be examined; the next round tries again");
                 }
@@ -109,7 +109,7 @@ impl FundingMonitor {
             let look =
                 |frozen, examined| Look { user: source.user, asset: source.asset, frozen: Some(frozen), examined };
             match self.judge(source, account.as_ref()) {
-                Seen::Fine(account) => match self.watched_bound(source) {
+                Seen::Usable(account) => match self.watched_bound(source) {
                     // The handle stands for one balance, and has been the same for a whole look since the account was
                     // examined: nothing can have changed.
                     Some(bound) if bound.is_final && self.monitor_state.is_still(&source.user, account.amount) => {
@@ -123,12 +123,12 @@ impl FundingMonitor {
                     }
                 },
                 Seen::Frozen => looks.push(look(true, None)),
-                Seen::Gone => self.look_twice(source.user, slot),
-                Seen::Odd => tracing::warn!("a payer's token account cannot be read"),
+                Seen::Gone => self.confirm_gone(source.user, slot),
+                Seen::Unreadable => tracing::warn!("a payer's token account cannot be read"),
             }
         }
         self.core.ledger.record_looks(&looks, asked_at).await?;
-        self.act_on(sources, &looks).await?;
+        self.publish_frozen(sources, &looks).await?;
         Ok(unexamined)
     }
 
@@ -144,15 +144,15 @@ impl FundingMonitor {
         match decoded
             .filter(|told| account.owner == self.core.settings.served.programs.token && told.owner == source.user)
         {
-            None => Seen::Odd,
+            None => Seen::Unreadable,
             Some(account) if account.state == AccountState::Frozen => Seen::Frozen,
-            Some(account) if self.core.is_delegate(&account) => Seen::Fine(account),
+            Some(account) if self.core.is_delegate(&account) => Seen::Usable(account),
             Some(_) => Seen::Gone,
         }
     }
 
-    /// What follows from what was seen, beside the record of it.
-    async fn act_on(self: &Arc<Self>, before: &[Source], looks: &[Look]) -> Result<(), LedgerError> {
+    /// For each account that was frozen or thawed: tells its user's sessions and settles their promises.
+    async fn publish_frozen(self: &Arc<Self>, before: &[Source], looks: &[Look]) -> Result<(), LedgerError> {
         for look in looks {
             let Some(source) = before.iter().find(|source| source.user == look.user) else { continue };
             if let Some(frozen) = look.frozen.filter(|frozen| *frozen != source.frozen) {
@@ -163,7 +163,7 @@ impl FundingMonitor {
         Ok(())
     }
 
-    /// Tells the user's sessions, and carries now what they hold: what can be had may soon be gone.
+    /// Publishes `event` to the user's live sessions and settles their promises now, while funds may be left.
     pub(crate) async fn tell_and_settle(
         self: &Arc<Self>,
         user: &Pubkey,
@@ -181,10 +181,10 @@ impl FundingMonitor {
     }
 
     /// The delegation looks gone: reads again in the background, and ends the user's sessions when it still is.
-    fn look_twice(self: &Arc<Self>, user: Pubkey, first: u64) {
+    fn confirm_gone(self: &Arc<Self>, user: Pubkey, first: u64) {
         let this = Arc::clone(self);
         self.core.tasks.spawn(async move {
-            let Some(_claim) = this.rereading.start(user) else { return };
+            let Some(_running) = this.rereading.start(user) else { return };
             // With this lock no opening of this user is under way that is about to make us their delegate again.
             let opening = this.locks.openings.opening(&user, &this.core.settings.served.asset);
             let Ok(_opening) = tokio::time::timeout(LOCK_PATIENCE, opening).await else { return };

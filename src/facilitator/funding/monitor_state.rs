@@ -27,7 +27,7 @@ pub(crate) struct Known {
 struct Account {
     known: Known,
     /// In how many rounds the history since the proof of this slot was not read to its end.
-    in_vain: (u64, u32),
+    unfinished_rounds: (u64, u32),
     /// When a payment last had it looked at.
     looked: Option<Instant>,
 }
@@ -53,28 +53,30 @@ impl MonitorState {
         self.lock().get(user).is_some_and(|account| account.known.still && account.known.handle == handle)
     }
 
-    /// Remembers it.
+    /// Stores what is known of this user's account.
     pub(crate) fn remember(&self, user: &Pubkey, known: Known) {
         self.lock().entry(*user).or_default().known = known;
     }
 
     /// How many rounds did not get to the end of the history since the proof of this slot.
-    pub(crate) fn rounds_in_vain(&self, user: &Pubkey, of: u64) -> u32 {
-        self.lock().get(user).map_or(0, |account| if account.in_vain.0 == of { account.in_vain.1 } else { 0 })
+    pub(crate) fn unfinished_rounds_of(&self, user: &Pubkey, of: u64) -> u32 {
+        self.lock()
+            .get(user)
+            .map_or(0, |account| if account.unfinished_rounds.0 == of { account.unfinished_rounds.1 } else { 0 })
     }
 
-    /// Counts one more; tells how many there are now.
-    pub(crate) fn was_in_vain(&self, user: &Pubkey, of: u64) -> u32 {
+    /// Counts one more round that did not read the history since slot `of` to its end; returns the new count.
+    pub(crate) fn count_unfinished(&self, user: &Pubkey, of: u64) -> u32 {
         let mut accounts = self.lock();
-        let in_vain = &mut accounts.entry(*user).or_default().in_vain;
-        *in_vain = (of, if in_vain.0 == of { in_vain.1.saturating_add(1) } else { 1 });
-        in_vain.1
+        let unfinished_rounds = &mut accounts.entry(*user).or_default().unfinished_rounds;
+        *unfinished_rounds = (of, if unfinished_rounds.0 == of { unfinished_rounds.1.saturating_add(1) } else { 1 });
+        unfinished_rounds.1
     }
 
-    /// It was read to its end.
-    pub(crate) fn was_read(&self, user: &Pubkey) {
+    /// Resets the count of unfinished rounds: the user's history was read to its end.
+    pub(crate) fn reset_unfinished(&self, user: &Pubkey) {
         if let Some(account) = self.lock().get_mut(user) {
-            account.in_vain = (0, 0);
+            account.unfinished_rounds = (0, 0);
         }
     }
 
@@ -89,12 +91,12 @@ impl MonitorState {
         may
     }
 
-    /// A new proof begins anew.
+    /// Forgets what is known of this user's account: a new proof was recorded.
     pub(crate) fn forget(&self, user: &Pubkey) {
         self.lock().remove(user);
     }
 
-    /// Forgets everybody else.
+    /// Forgets every user who is not in `users`.
     pub(crate) fn keep(&self, users: &HashSet<Pubkey>) {
         self.lock().retain(|user, _| users.contains(user));
     }
@@ -107,11 +109,11 @@ mod tests {
     #[test]
     fn rounds_in_vain_are_counted_for_one_proof() {
         let (watch, user) = (MonitorState::default(), Pubkey::new_unique());
-        assert_eq!([watch.was_in_vain(&user, 5), watch.was_in_vain(&user, 5)], [1, 2]);
-        assert_eq!((watch.rounds_in_vain(&user, 5), watch.rounds_in_vain(&user, 9)), (2, 0));
-        assert_eq!(watch.was_in_vain(&user, 9), 1, "a new proof begins anew");
-        watch.was_read(&user);
-        assert_eq!(watch.was_in_vain(&user, 9), 1);
+        assert_eq!([watch.count_unfinished(&user, 5), watch.count_unfinished(&user, 5)], [1, 2]);
+        assert_eq!((watch.unfinished_rounds_of(&user, 5), watch.unfinished_rounds_of(&user, 9)), (2, 0));
+        assert_eq!(watch.count_unfinished(&user, 9), 1, "a new proof begins anew");
+        watch.reset_unfinished(&user);
+        assert_eq!(watch.count_unfinished(&user, 9), 1);
     }
 
     #[test]

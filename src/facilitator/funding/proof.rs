@@ -55,7 +55,7 @@ impl FundingMonitor {
         }
     }
 
-    /// Holds a proof that was checked against the account, and records it.
+    /// Compares a checked proof with the account on chain and records it as the user's proved balance.
     pub(crate) async fn accept_proof(&self, user: &Pubkey, proof: &FundingProof) -> Result<(), SessionError> {
         if self.core.settings.funding.policy == FundingPolicy::Off {
             return Ok(());

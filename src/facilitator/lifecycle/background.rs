@@ -66,7 +66,7 @@ impl Facilitator {
             self.dispatch.settle_promises(expired);
             self.core.events.publish(expired, SessionEvent::Recorded);
         }
-        self.deferred.keep_promises().await?;
+        self.deferred.settle_due_promises().await?;
         // A notification that was lost costs nothing but this look.
         for session in ledger.waiting_sessions().await? {
             self.dispatch.notify_queue(session);

@@ -47,7 +47,7 @@ pub struct ProbeReport {
     pub refuses_strangers: bool,
 }
 
-/// What follows from a report.
+/// How settlements may use `transfer_with_authorization`, by what the probe found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeVerdict {
     /// Use it.
@@ -59,7 +59,7 @@ pub enum ProbeVerdict {
 }
 
 impl ProbeReport {
-    /// What follows.
+    /// Decides from the four answers whether, and how, settlements may use the instruction.
     pub const fn verdict(self) -> ProbeVerdict {
         if !self.accepts_delegate {
             return ProbeVerdict::Unusable("transfer_with_authorization does not accept the delegate as payer");
@@ -111,7 +111,7 @@ struct Question {
 }
 
 /// The probe's own wallets and the transfer between them.
-struct Bench {
+struct ProbeAccounts {
     owner: LocalSigner,
     receiver: LocalSigner,
     source: Pubkey,
@@ -123,18 +123,22 @@ impl Facilitator {
     /// Asks all four questions, preparing the probe's accounts first if they are missing. Two round trips where they are
     /// there and the plain transfer works, because a start waits for it.
     pub async fn probe(self: &Arc<Self>) -> Result<ProbeReport, ProbeError> {
-        let bench = self.bench();
+        let accounts = self.accounts();
         // The blockhash is only fetched early: a fault is told where it is needed.
-        let (before, _) = tokio::join!(self.prepare(&bench), self.core.chain.latest_blockhash());
+        let (before, _) = tokio::join!(self.prepare(&accounts), self.core.chain.latest_blockhash());
         let before = before?;
         let (spender, stranger) = (self.core.keys.spender.pubkey(), LocalSigner::generate(&*self.core.chance).pubkey());
-        let (plain, strange) = tokio::try_join!(self.ask_plainly(&bench, spender), self.ask_plainly(&bench, stranger))?;
+        let (plain, strange) =
+            tokio::try_join!(self.ask_plainly(&accounts, spender), self.ask_plainly(&accounts, stranger))?;
         // The stranger is asked about the way that worked, so that a refusal is about the stranger and nothing else.
         let works_without_allowances = plain.error.is_none();
         let (worked, strange) = if works_without_allowances {
             (plain, strange)
         } else {
-            tokio::try_join!(self.ask_with_allowances(&bench, spender), self.ask_with_allowances(&bench, stranger))?
+            tokio::try_join!(
+                self.ask_with_allowances(&accounts, spender),
+                self.ask_with_allowances(&accounts, stranger)
+            )?
         };
         Ok(ProbeReport {
             accepts_delegate: worked.error.is_none(),
@@ -145,19 +149,19 @@ impl Facilitator {
     }
 
     /// Remembers what the probe found for later settlements.
-    pub fn heed(&self, verdict: ProbeVerdict) {
+    pub fn apply_probe(&self, verdict: ProbeVerdict) {
         self.core.remember_need(Allowances::from(verdict == ProbeVerdict::NeedsAllowances));
     }
 
     /// Wallets that only the spender's key can derive: Ed25519 signatures are deterministic, so they are the same
     /// every time and need no storage.
-    fn bench(&self) -> Bench {
+    fn accounts(&self) -> ProbeAccounts {
         let wallet = |number: u8| {
             let signature = self.core.keys.spender.sign(&[b"sotto probe wallet ".as_slice(), &[number]].concat());
             LocalSigner::from_seed(&Sha256::digest(signature).into())
         };
         let (owner, receiver) = (wallet(1), wallet(2));
-        Bench {
+        ProbeAccounts {
             source: self.core.token_account(&owner.pubkey()),
             destination: self.core.token_account(&receiver.pubkey()),
             ciphertext: ciphertext::encrypt(&self.core.settings.served.encryption_key, 0, &*self.core.chance),
@@ -167,79 +171,80 @@ impl Facilitator {
     }
 
     /// The accounts' handles; creates the accounts and the delegation when they are missing.
-    async fn prepare(self: &Arc<Self>, bench: &Bench) -> Result<[u128; 2], ProbeError> {
+    async fn prepare(self: &Arc<Self>, accounts: &ProbeAccounts) -> Result<[u128; 2], ProbeError> {
         for _ in 0..2 {
-            let accounts = self.core.chain.accounts(&[bench.source, bench.destination]).await?;
-            let decoded: Vec<_> = accounts.into_iter().filter_map(decoded).collect();
+            let read = self.core.chain.accounts(&[accounts.source, accounts.destination]).await?;
+            let decoded: Vec<_> = read.into_iter().filter_map(decoded).collect();
             match decoded.as_slice() {
                 [source, destination] if self.core.is_delegate(source) => {
                     return Ok([source.amount, destination.amount]);
                 }
-                _ => self.create_bench(bench).await?,
+                _ => self.create_accounts(accounts).await?,
             }
         }
         Err(ProbeError::NotPrepared("the probe's accounts were created and are not there".to_owned()))
     }
 
-    async fn create_bench(self: &Arc<Self>, bench: &Bench) -> Result<(), ProbeError> {
+    async fn create_accounts(self: &Arc<Self>, accounts: &ProbeAccounts) -> Result<(), ProbeError> {
         let (programs, asset) = (&self.core.settings.served.programs, &self.core.settings.served.asset);
-        let (fee_payer, owner) = (self.core.keys.fee_payer.pubkey(), bench.owner.pubkey());
+        let (fee_payer, owner) = (self.core.keys.fee_payer.pubkey(), accounts.owner.pubkey());
         let instructions = [
             programs.create_idempotent(&fee_payer, &owner, asset),
-            programs.create_idempotent(&fee_payer, &bench.receiver.pubkey(), asset),
-            programs.approve(&bench.source, &self.core.keys.spender.pubkey(), &owner, &bench.ciphertext, None),
+            programs.create_idempotent(&fee_payer, &accounts.receiver.pubkey(), asset),
+            programs.approve(&accounts.source, &self.core.keys.spender.pubkey(), &owner, &accounts.ciphertext, None),
         ];
         let blockhash = self.core.chain.latest_blockhash().await?;
         let unsigned = UnsignedTransaction::new(&fee_payer, &instructions, blockhash.hash)?;
         let rent = self.core.chain.rent(IncoAccount::SIZE).await?.saturating_mul(2);
         let cost = Cost { fee: unsigned.fee(), rent, grant: 0 };
-        let signed = unsigned.sign(&[&*self.core.keys.fee_payer, &bench.owner])?;
+        let signed = unsigned.sign(&[&*self.core.keys.fee_payer, &accounts.owner])?;
         let attempt = attempt(self.core.next_settlement_id(), 1, signed, blockhash, cost);
-        let errand = self.dispatch.send_own(attempt, Purpose::Probe, Subject::Own, None).await?;
-        let why = match errand.over {
-            _ if errand.is_done() => return Ok(()),
+        let own = self.dispatch.send_own(attempt, Purpose::Probe, Subject::Own, None).await?;
+        let why = match own.over {
+            _ if own.is_done() => return Ok(()),
             Some(_) => "the budget does not allow the probe's accounts",
             None => "the probe's accounts could not be created",
         };
         Err(ProbeError::NotPrepared(why.to_owned()))
     }
 
-    async fn ask_plainly(&self, bench: &Bench, payer: Pubkey) -> Result<Simulation, ProbeError> {
+    async fn ask_plainly(&self, accounts: &ProbeAccounts, payer: Pubkey) -> Result<Simulation, ProbeError> {
         let instruction = SettleInstruction::TransferWithAuthorization;
-        self.ask(bench, Question { payer, instruction, allowances: None }).await
+        self.ask(accounts, Question { payer, instruction, allowances: None }).await
     }
 
     /// Asks with the decrypt allowances that a plain transfer tells: it makes the same handles, even where the authorised
     /// one cannot be simulated without their accounts.
-    async fn ask_with_allowances(&self, bench: &Bench, payer: Pubkey) -> Result<Simulation, ProbeError> {
+    async fn ask_with_allowances(&self, accounts: &ProbeAccounts, payer: Pubkey) -> Result<Simulation, ProbeError> {
         let spender = self.core.keys.spender.pubkey();
         let question = Question { payer: spender, instruction: SettleInstruction::Transfer, allowances: None };
-        let plain = self.ask(bench, question).await?;
+        let plain = self.ask(accounts, question).await?;
         let error = plain.error.clone();
         let Some([source, destination]) = handles(plain) else {
             let why = error.unwrap_or_else(|| "the accounts are unreadable".to_owned());
             return Err(ProbeError::NotPrepared(format!("a plain transfer fails too: {why}")));
         };
         let allowance = |handle, holder| Allowance::of(&self.core.settings.served.programs, handle, holder);
-        let allowances = [allowance(source, bench.owner.pubkey()), allowance(destination, bench.receiver.pubkey())];
+        let allowances =
+            [allowance(source, accounts.owner.pubkey()), allowance(destination, accounts.receiver.pubkey())];
         let instruction = SettleInstruction::TransferWithAuthorization;
-        self.ask(bench, Question { payer, instruction, allowances: Some(allowances) }).await
+        self.ask(accounts, Question { payer, instruction, allowances: Some(allowances) }).await
     }
 
-    async fn ask(&self, bench: &Bench, question: Question) -> Result<Simulation, ProbeError> {
+    async fn ask(&self, accounts: &ProbeAccounts, question: Question) -> Result<Simulation, ProbeError> {
         let message = IntentHash::of(b"sotto probe").settle_message().into_bytes();
-        let signature = bench.owner.sign(&message);
+        let signature = accounts.owner.sign(&message);
         let transfer = Transfer {
-            source: bench.source,
-            destination: bench.destination,
+            source: accounts.source,
+            destination: accounts.destination,
             authority: question.payer,
-            ciphertext: bench.ciphertext.clone(),
+            ciphertext: accounts.ciphertext.clone(),
             allowances: question.allowances,
         };
         let transfer = ConfidentialTransfer {
             programs: &self.core.settings.served.programs,
             instruction: question.instruction,
-            authorization: Authorization { owner: bench.owner.pubkey(), message: &message, signature: &signature },
+            authorization: Authorization { owner: accounts.owner.pubkey(), message: &message, signature: &signature },
             transfer: &transfer,
         };
         let parts = SettlementParts {
@@ -248,6 +253,6 @@ impl Facilitator {
             compute: ComputeBudget { units: crate::chain::fees::MAX_UNITS, price: 0 },
         };
         let unsigned = parts.build(self.core.chain.latest_blockhash().await?.hash)?;
-        Ok(self.core.chain.simulate(unsigned.transaction(), &[bench.source, bench.destination]).await?)
+        Ok(self.core.chain.simulate(unsigned.transaction(), &[accounts.source, accounts.destination]).await?)
     }
 }

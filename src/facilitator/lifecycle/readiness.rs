@@ -39,7 +39,7 @@ impl Facilitator {
         Readiness { checks }
     }
 
-    /// Well when one endpoint answers; how each of several is, is told without its URL.
+    /// Passes when an RPC endpoint answers; the detail tells the state of each of several, without its URL.
     async fn check_rpc(&self) -> Check {
         let (ok, told) = match self.core.chain.latest_blockhash().await {
             Ok(_) => (true, "answers".to_owned()),

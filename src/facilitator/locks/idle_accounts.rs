@@ -186,14 +186,14 @@ impl IdleAccounts {
         }
     }
 
-    /// Whether nothing of ours is known to wait for these accounts or to move them; never where that is not counted.
+    /// Whether nothing of ours waits for these accounts or moves them; false unless allowances are bought on idle.
     pub(crate) fn are_quiet(&self, accounts: &[Pubkey]) -> bool {
         let known = self.lock();
         self.terms.is_some() && accounts.iter().all(|key| known.get(key).is_none_or(|account| account.busy == 0))
     }
 
-    /// The right to buy with the next transfer between two accounts that are never idle: one of them has been
-    /// unreadable for too long. Neither may have been bought for lately.
+    /// The right to buy with the next transfer between two busy accounts: one has been unreadable for `max_age`,
+    /// and nothing was bought for either within `min_interval`.
     pub(crate) fn overdue(self: &Arc<Self>, accounts: [Pubkey; 2], now: Instant) -> Option<AllowancePurchase> {
         let terms = self.terms.as_ref()?;
         let mut known = self.lock();
@@ -216,7 +216,7 @@ impl IdleAccounts {
         idle.filter_map(|(key, account)| account.session.map(|session| (*key, session))).collect()
     }
 
-    /// The right to buy for those of these accounts that are still idle.
+    /// The right to buy for these accounts; `None` unless every one of them is idle.
     pub(crate) fn purchase_for_idle(self: &Arc<Self>, accounts: &[Pubkey], now: Instant) -> Option<AllowancePurchase> {
         let terms = self.terms.as_ref()?;
         let mut known = self.lock();

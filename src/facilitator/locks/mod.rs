@@ -1,6 +1,6 @@
 //! Locks: everything that a task of this process waits for, and what it remembers of who works on what.
 //!
-//! Owns every lock, permit and in-memory set that more than one task takes. Knows the settings and no use case: a lock
+//! Defines every kind of lock, permit and in-memory set that more than one task takes. Knows the settings and no use case: a lock
 //! never asks the ledger or the chain.
 //!
 //! # The order

@@ -16,7 +16,7 @@ use std::{
 /// How many may wait for one session's close: all of them are told the same.
 const AT_ONE_CLOSE: usize = 4;
 
-/// A number of permits, under names.
+/// Bounds how many callers wait at once: per name (a payer, or a session that is closed) and in all.
 pub(crate) struct WaitQuota<K> {
     per_name: usize,
     in_all: usize,

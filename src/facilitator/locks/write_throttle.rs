@@ -10,10 +10,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Holds that large verbs have in the writer's line at once: a few milliseconds of it.
 const IN_LINE: u32 = 256;
-/// A verb about so many is not large.
+/// A ledger write about at most so many holds is small and takes no permit.
 const FEW: usize = 16;
 
-/// The permits.
+/// Permits for large ledger writes: one for each hold, [`IN_LINE`] in all.
 pub(crate) struct WriteThrottle(Semaphore);
 
 impl Default for WriteThrottle {

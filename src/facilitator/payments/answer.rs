@@ -103,7 +103,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The deadline has come: unplanned is released and refused, planned is pending, decided is told.
+    /// Ends the wait at the deadline: an unplanned hold is released, a planned one pending, a decided one reported.
     async fn end_wait(&self, hold: &Hold) -> Result<Receipt, PayError> {
         let core = &self.payments.core;
         match core.ledger.end_wait(hold.id, PayReason::SettlementExpired).await? {

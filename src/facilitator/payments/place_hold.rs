@@ -71,7 +71,7 @@ impl Payments {
             let held = this.core.ledger.hold(&new).await?;
             if let Held::New(hold) = &held {
                 if hold.deferred {
-                    this.deferred.promise(hold);
+                    this.deferred.count_promise(hold);
                 } else {
                     this.dispatch.notify_queue(hold.session);
                 }
@@ -86,28 +86,28 @@ impl Payments {
         })
     }
 
-    /// Watches over what a repeat took over until its caller is answered.
-    pub(crate) fn taken_over(self: &Arc<Self>, hold: &Hold) -> TakenOver {
+    /// Guards a payment without a nonce that a repeat took over, until its caller is answered.
+    pub(crate) fn taken_over(self: &Arc<Self>, hold: &Hold) -> TakeoverGuard {
         // A payment with a nonce is recognised whenever it is asked for again.
-        TakenOver { payments: Arc::clone(self), unanswered: hold.nonce.is_none().then_some(hold.id) }
+        TakeoverGuard { payments: Arc::clone(self), unanswered: hold.nonce.is_none().then_some(hold.id) }
     }
 }
 
 /// A payment without a nonce that a repeat took over. Nothing but the mark of a wait that ended recognises it when it comes
 /// once more, so it gets that mark back when its caller hangs up.
-pub(crate) struct TakenOver {
+pub(crate) struct TakeoverGuard {
     payments: Arc<Payments>,
     unanswered: Option<HoldId>,
 }
 
-impl TakenOver {
-    /// Its caller is answered.
+impl TakeoverGuard {
+    /// Ends the guard: the caller was answered, so dropping it marks nothing.
     pub(crate) fn answered(mut self) {
         self.unanswered = None;
     }
 }
 
-impl Drop for TakenOver {
+impl Drop for TakeoverGuard {
     fn drop(&mut self) {
         let Some(hold) = self.unanswered else { return };
         let core = Arc::clone(&self.payments.core);

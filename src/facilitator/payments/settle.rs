@@ -90,7 +90,7 @@ impl Payments {
             return None;
         }
         let crowded = || PayRefusal::new(PayReason::SessionBusy).of(session.user());
-        self.sponsor.unaffordable(session).or_else(|| wait.permit.is_none().then(crowded))
+        self.sponsor.budget_refusal(session).or_else(|| wait.permit.is_none().then(crowded))
     }
 
     fn new_hold(&self, payment: &SessionPayment, session: &Session) -> NewHold {

@@ -21,7 +21,7 @@ pub struct Verified {
 }
 
 impl Payments {
-    /// Runs every check that [`Facilitator::settle`] runs. Promises nothing: settle checks again.
+    /// Runs every check that [`crate::facilitator::Facilitator::settle`] runs. Promises nothing: settle checks again.
     pub(crate) async fn verify(&self, payment: &SessionPayment) -> Result<Verified, PayError> {
         let session = self.payable_session(payment).await?;
         let refuse = |reason| PayError::from(PayRefusal::new(reason).of(session.user()));

@@ -50,7 +50,7 @@ impl Sessions {
         let patience = self.core.settings.openings.cap_check_deadline;
         match self.decrypt_delegated(account.delegated_amount, patience).await {
             // More than it needs is no lie by now: the approve may have covered sessions that have ended since.
-            Ok(approved) => Ok(Some(self.fit_others(session, Some(approved)).await?.covers)),
+            Ok(approved) => Ok(Some(self.coverage_of_others(session, Some(approved)).await?.covers)),
             Err(CovalidatorError::NotAllowed { .. }) => {
                 let Some(handle) = self.core.ledger.approval(session.id).await? else { return Ok(None) };
                 let approved = self.decrypt_delegated(handle, patience).await;

@@ -56,9 +56,9 @@ impl Sessions {
                 SessionRefusal::because(SessionReason::SessionBusy, "The session is still opening; repeat.").into()
             );
         }
-        let seats = self.locks.waits.closes.acquire(id).zip(self.locks.waits.users.acquire(*session.user()));
-        // Who finds no seat is told how it stands.
-        let patience = if seats.is_some() { self.core.settings.answer_deadline } else { Duration::ZERO };
+        let permits = self.locks.waits.closes.acquire(id).zip(self.locks.waits.users.acquire(*session.user()));
+        // Without a permit to wait, the caller is told how it stands.
+        let patience = if permits.is_some() { self.core.settings.answer_deadline } else { Duration::ZERO };
         let deadline = Instant::now() + patience;
         let mut news = self.core.events.subscribe(id);
         let mut session = self.core.ledger.close_session(id).await?;

@@ -12,7 +12,7 @@ use crate::{
 
 /// How a new approve fits the user's other sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fit {
+pub(crate) struct Coverage {
     /// Whether the approved amount is what the intent (and the sessions it also has to cover) says.
     pub(crate) matches: bool,
     /// Whether it is at least what this session still needs.
@@ -28,18 +28,22 @@ impl Sessions {
     }
 
     /// Reads the user's other sessions and fits them to the approved amount.
-    pub(crate) async fn fit_others(&self, new: &Session, approved: Option<Amount>) -> Result<Fit, LedgerError> {
+    pub(crate) async fn coverage_of_others(
+        &self,
+        new: &Session,
+        approved: Option<Amount>,
+    ) -> Result<Coverage, LedgerError> {
         let others = self.others(new).await?;
         let delegation = self.core.settings.transfers.delegation;
-        let fit = fit(need(new, delegation), approved, &others, delegation);
+        let coverage = coverage(still_needed(new, delegation), approved, &others, delegation);
         // Without a check nobody will ever know the amount, so it cannot be said not to match.
         let unchecked = self.core.settings.openings.cap_check == CapCheckPolicy::Off;
-        Ok(Fit { matches: fit.matches || unchecked, ..fit })
+        Ok(Coverage { matches: coverage.matches || unchecked, ..coverage })
     }
 }
 
 /// What one session still needs of the approve.
-fn need(session: &Session, delegation: Delegation) -> Amount {
+fn still_needed(session: &Session, delegation: Delegation) -> Amount {
     match delegation {
         Delegation::Documented => session.intent.cap.checked_sub(session.captured).unwrap_or_default(),
         Delegation::Public => session.intent.cap,
@@ -48,21 +52,26 @@ fn need(session: &Session, delegation: Delegation) -> Amount {
 
 /// `others` oldest first. An approve covers what the session needs and, if its client approved the sum, the others as
 /// well; the oldest go first when it does not. An unknown amount covers the new session only.
-pub(crate) fn fit(needed: Amount, approved: Option<Amount>, others: &[Session], delegation: Delegation) -> Fit {
+pub(crate) fn coverage(
+    needed: Amount,
+    approved: Option<Amount>,
+    others: &[Session],
+    delegation: Delegation,
+) -> Coverage {
     let Some(approved) = approved else {
-        return Fit { matches: true, covers: true, superseded: others.iter().map(|s| s.id).collect() };
+        return Coverage { matches: true, covers: true, superseded: others.iter().map(|s| s.id).collect() };
     };
-    let Some(mut room) = approved.checked_sub(needed) else {
-        return Fit { matches: false, covers: false, superseded: Vec::new() };
+    let Some(mut headroom) = approved.checked_sub(needed) else {
+        return Coverage { matches: false, covers: false, superseded: Vec::new() };
     };
     // Alone, the approve has to be exactly the cap; beside others it may be anything that also covers some of them.
-    let matches = room == Amount::ZERO || !others.is_empty();
+    let matches = headroom == Amount::ZERO || !others.is_empty();
     let mut superseded = Vec::new();
     let mut covered = true;
     for session in others.iter().rev() {
-        match room.checked_sub(need(session, delegation)) {
-            Some(left) if covered => room = left,
-            // The oldest until it fits: nothing older than the first that does not fit stays.
+        match headroom.checked_sub(still_needed(session, delegation)) {
+            Some(left) if covered => headroom = left,
+            // The oldest until it fits: nothing older than the first that does not coverage stays.
             _ => {
                 covered = false;
                 superseded.push(session.id);
@@ -70,7 +79,7 @@ pub(crate) fn fit(needed: Amount, approved: Option<Amount>, others: &[Session], 
         }
     }
     superseded.reverse();
-    Fit { matches, covers: true, superseded }
+    Coverage { matches, covers: true, superseded }
 }
 
 #[cfg(test)]
@@ -87,23 +96,23 @@ mod tests {
     #[test]
     fn an_approve_of_exactly_the_cap_leaves_older_sessions_behind() {
         let old = session(1, 100, 0);
-        let fit = fit(amount(50), Some(amount(50)), std::slice::from_ref(&old), Delegation::Public);
-        assert_eq!(fit, Fit { matches: true, covers: true, superseded: vec![old.id] });
+        let coverage = coverage(amount(50), Some(amount(50)), std::slice::from_ref(&old), Delegation::Public);
+        assert_eq!(coverage, Coverage { matches: true, covers: true, superseded: vec![old.id] });
     }
 
     #[test]
     fn an_approve_of_the_sum_keeps_everybody() {
         let others = [session(1, 100, 40), session(2, 10, 0)];
-        assert!(fit(amount(50), Some(amount(160)), &others, Delegation::Public).superseded.is_empty());
-        assert!(fit(amount(50), Some(amount(120)), &others, Delegation::Documented).superseded.is_empty());
+        assert!(coverage(amount(50), Some(amount(160)), &others, Delegation::Public).superseded.is_empty());
+        assert!(coverage(amount(50), Some(amount(120)), &others, Delegation::Documented).superseded.is_empty());
     }
 
     #[test]
     fn the_oldest_go_first_and_no_approve_backs_two_caps() {
         let others = [session(1, 100, 0), session(2, 10, 0)];
-        assert_eq!(fit(amount(50), Some(amount(65)), &others, Delegation::Public).superseded, vec![others[0].id]);
+        assert_eq!(coverage(amount(50), Some(amount(65)), &others, Delegation::Public).superseded, vec![others[0].id]);
         assert_eq!(
-            fit(amount(50), Some(amount(55)), &others, Delegation::Public).superseded,
+            coverage(amount(50), Some(amount(55)), &others, Delegation::Public).superseded,
             vec![others[0].id, others[1].id]
         );
     }
@@ -111,17 +120,17 @@ mod tests {
     #[test]
     fn a_wrong_amount_does_not_match() {
         let (short, long) = (
-            fit(amount(50), Some(amount(49)), &[], Delegation::Public),
-            fit(amount(50), Some(amount(51)), &[], Delegation::Public),
+            coverage(amount(50), Some(amount(49)), &[], Delegation::Public),
+            coverage(amount(50), Some(amount(51)), &[], Delegation::Public),
         );
         assert!(!short.matches && !short.covers);
         assert!(!long.matches && long.covers);
-        assert!(fit(amount(50), Some(amount(50)), &[], Delegation::Public).matches);
+        assert!(coverage(amount(50), Some(amount(50)), &[], Delegation::Public).matches);
     }
 
     #[test]
     fn an_unknown_amount_covers_the_new_session_only() {
         let old = session(1, 100, 0);
-        assert_eq!(fit(amount(50), None, std::slice::from_ref(&old), Delegation::Public).superseded, vec![old.id]);
+        assert_eq!(coverage(amount(50), None, std::slice::from_ref(&old), Delegation::Public).superseded, vec![old.id]);
     }
 }

@@ -3,7 +3,7 @@
 //! The approve is the user's transaction: its bytes are recorded before our signature leaves the house, it is sent as
 //! those bytes only, and what it did is read back from the account before the session accepts a payment. A request
 //! whose time runs out leaves the opening to the background; a killed process leaves it to recovery. Both run
-//! [`Facilitator::finish_opening`].
+//! [`Sessions::finish_opening`].
 
 use crate::{
     chain::{LiveBlockhash, inspect::InspectedApprove},
@@ -16,7 +16,7 @@ use crate::{
         SessionError, SessionRefusal,
         sessions::{Sessions, open::ParsedOpening},
         settlement::{driver::Until, sign::attempt},
-        sponsor::budget::too_costly,
+        sponsor::budget::over_budget_refusal,
     },
     ledger::{Opened, Signed, opening_content},
 };
@@ -32,7 +32,7 @@ struct Landing {
 }
 
 impl Sessions {
-    /// Reads, drains, records, signs, sends, proves. See the module.
+    /// Opens a checked session: preflight, waiting for the user's transfers, the row, the approve, the proof.
     pub(crate) async fn land_session(self: &Arc<Self>, parsed: ParsedOpening) -> Result<Session, SessionError> {
         let Some(_permit) = self.locks.waits.users.acquire(*parsed.session.user()) else { return Err(busy()) };
         let seen = self.preflight(&parsed).await?;
@@ -163,7 +163,7 @@ impl Sessions {
                 let given_up = Event::Abandoned { reason: over.scope.reason() };
                 self.core.ledger.record(&settlement, given_up, &[], now).await?;
                 self.core.ledger.reject_session(session.id, SessionReason::QuotaExceeded).await?;
-                Err(too_costly(&over).about(session.id).into())
+                Err(over_budget_refusal(&over).about(session.id).into())
             }
         }
     }
@@ -172,7 +172,7 @@ impl Sessions {
     /// that an outage or a slow Covalidator left behind. One task at a time finishes an opening; a second one is told
     /// that it is pending.
     pub(crate) async fn finish_opening(self: &Arc<Self>, id: SessionId) -> Result<Session, SessionError> {
-        let Some(_claim) = self.finishing.start(id) else {
+        let Some(_running) = self.finishing.start(id) else {
             return Err(SessionRefusal::new(SessionReason::ApprovePending).about(id).into());
         };
         if let Some(work) = self.core.ledger.approve_of(id).await? {
@@ -251,8 +251,8 @@ impl Sessions {
                 None => self.reject(id, refusal).await,
             };
         }
-        let fit = self.fit_others(&session, approved).await?;
-        if !fit.matches {
+        let coverage = self.coverage_of_others(&session, approved).await?;
+        if !coverage.matches {
             return self.reject_covering(&session, approved, SessionRefusal::new(SessionReason::CapMismatch)).await;
         }
         match self.ensure_recipient(&session, recipient.as_ref()).await {
@@ -263,7 +263,7 @@ impl Sessions {
             Err(error) => return Err(error),
         }
         let check = if approved.is_some() { CapCheck::Verified } else { CapCheck::Unverified };
-        let opened = self.core.ledger.mark_open(id, check, signature, &fit.superseded).await?;
+        let opened = self.core.ledger.mark_open(id, check, signature, &coverage.superseded).await?;
         match opened.state {
             SessionState::Rejected(reason) => Err(SessionRefusal::new(reason).about(id).into()),
             _ => Ok(opened),

@@ -23,7 +23,7 @@ impl Sessions {
         if repeats { Ok(()) } else { Err(SessionRefusal::new(SessionReason::ApproveUsed).into()) }
     }
 
-    /// Why what the account shows when an opening is proved is not the approve that it was opened on, if it is not.
+    /// A refusal when the account no longer shows the approve that this opening named; `None` when it does.
     pub(crate) async fn doubt_landed(
         &self,
         session: &Session,

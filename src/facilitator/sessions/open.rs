@@ -1,4 +1,4 @@
-//! `POST /sessions` and `GET /sessions/{id}`: what is asked, and everything about it that costs nothing to check.
+//! `POST /sessions`: the request, and every check of it that asks nothing of the chain.
 //!
 //! The order of work is that of `spec/session.md` §2: what costs nothing first, then quotas, then reads, and the
 //! session's row right before the first signature, so that a refusal leaves no trace.
@@ -99,7 +99,7 @@ impl Sessions {
         self.land_session(ParsedOpening { session, approve }).await
     }
 
-    /// The intent is the user's, says what the body says, and names us.
+    /// Checks that the intent is signed by the user, equals the body and names us as spender; returns it parsed.
     fn check_intent(&self, request: &OpenRequest) -> Result<Intent, SessionRefusal> {
         let network = &self.core.settings.served.network;
         if !network.is(&request.network) {
@@ -140,7 +140,7 @@ impl Sessions {
         }
     }
 
-    /// What this facilitator serves, and for how long.
+    /// Checks asset, recipient, cap and expiration against what this facilitator serves.
     fn check_terms(&self, request: &OpenRequest) -> Result<(), SessionRefusal> {
         let now = self.core.clock.now();
         if request.asset != self.core.settings.served.asset {
@@ -166,7 +166,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// Nothing is co-signed that is not understood completely.
+    /// Compares the user's approve transaction with our template; `None` for an approve that is on chain already.
     fn inspect_approve(&self, request: &OpenRequest) -> Result<Option<InspectedApprove>, SessionRefusal> {
         let ApproveSource::Transaction(text) = &request.approve else { return Ok(None) };
         let (spender, fee_payer) = (self.core.keys.spender.pubkey(), self.core.keys.fee_payer.pubkey());

@@ -9,7 +9,7 @@ use crate::{
         session::Session,
         settlement::{Purpose, State, Subject},
     },
-    facilitator::{SessionError, SessionRefusal, sessions::Sessions, sponsor::budget::too_costly},
+    facilitator::{SessionError, SessionRefusal, sessions::Sessions, sponsor::budget::over_budget_refusal},
     ledger::{LedgerError, Work},
 };
 use std::sync::Arc;
@@ -80,12 +80,12 @@ impl Sessions {
         }
     }
 
-    /// A creation came to nothing: for now, when a budget or an empty purse stopped it.
+    /// A creation came to nothing: for now, when a budget or a key without SOL stopped it.
     async fn why_not_created(&self, session: &Session) -> Result<SessionRefusal, SessionError> {
         let cost = self.sponsor.creation_cost().await?;
         let over = self.core.ledger.over_budget(&BudgetSubject::of(session), cost, self.core.clock.now()).await?;
         Ok(match over {
-            Some(over) => too_costly(&over),
+            Some(over) => over_budget_refusal(&over),
             None if !self.sponsor.fee_payers.any_can_pay(cost.total()) => {
                 SessionRefusal::new(SessionReason::InsufficientSponsorBalance)
             }

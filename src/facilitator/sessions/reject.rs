@@ -1,6 +1,6 @@
 //! Ending an opening in refusal.
 
-use super::{Sessions, delegate_slot::fit};
+use super::{Sessions, delegate_slot::coverage};
 use crate::{
     domain::{
         amount::Amount,
@@ -26,7 +26,7 @@ impl Sessions {
         refusal: SessionRefusal,
     ) -> Result<Session, SessionError> {
         let others = self.others(session).await?;
-        let ended = fit(Amount::ZERO, approved, &others, self.core.settings.transfers.delegation).superseded;
+        let ended = coverage(Amount::ZERO, approved, &others, self.core.settings.transfers.delegation).superseded;
         if !ended.is_empty() {
             tracing::info!(session = session.id.log_hash(), ended = ended.len(), "a rejected approve backs less");
             self.core.ledger.supersede_sessions(&ended).await?;

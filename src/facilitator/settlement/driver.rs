@@ -126,7 +126,7 @@ impl Drive {
         }
     }
 
-    /// What follows from how it ended.
+    /// The outcome of a drive that has ended, for its caller.
     fn outcome(self) -> SettlementOutcome {
         let Self { settlement, attempt, reloaded, returned, .. } = self;
         match settlement.state {
@@ -261,7 +261,7 @@ impl Settlements {
         over: &OverBudget,
     ) -> Result<(), LedgerError> {
         let buys = if drive.next_try == NextTry::AsPlanned { buys } else { Allowances::NotBought };
-        let reason = self.sponsor.heed_over_budget(&drive.settlement, buys, over).await?;
+        let reason = self.sponsor.note_over_budget(&drive.settlement, buys, over).await?;
         drive.next_try = reason.map_or(NextTry::WithoutAllowances, NextTry::GiveUp);
         Ok(())
     }

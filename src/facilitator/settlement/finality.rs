@@ -28,7 +28,7 @@ use tokio::{
 const TOGETHER: usize = 256;
 /// How many records are written at the same time; they share their commits.
 const RECORDED_TOGETHER: usize = 64;
-/// Between two looks at the same settlement, as a share of the time until the first one.
+/// `finality_after` divided by this is the pause between two looks at a landed settlement.
 const LOOKS: u32 = 4;
 
 /// A landed settlement, and when it is looked at next.
@@ -98,7 +98,7 @@ impl Finality {
 
 impl Settlements {
     /// Adds a landed settlement to the watch; one that is watched already stays as it is.
-    pub(crate) fn watch_finality(&self, work: Work) {
+    pub(crate) fn add_landed(&self, work: Work) {
         // Without its attempt nothing of it could be looked up: the next round loads it whole.
         if work.attempt.is_some() {
             self.finality.add(work, Instant::now() + self.core.settings.transfers.finality_after);
@@ -169,7 +169,7 @@ impl Settlements {
         match work.settlement.state {
             State::Settled | State::Released => None,
             State::Landed => {
-                self.watch_finality(work);
+                self.add_landed(work);
                 None
             }
             State::Reserved | State::InFlight => Some(NotFinal::Unfinished(work)),

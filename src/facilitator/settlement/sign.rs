@@ -62,7 +62,8 @@ impl Settlements {
     ) -> Result<Attempt, SignFailure> {
         let blockhash = self.core.chain.latest_blockhash().await?;
         let (message, signature) = session.signed.authorization();
-        let payer = self.sponsor.afford(session, |payer| self.largest_size(session, &payer.pubkey()).is_ok())?;
+        let payer =
+            self.sponsor.choose_fee_payer(session, |payer| self.largest_size(session, &payer.pubkey()).is_ok())?;
         let mut draft = TransferDraft {
             fee_payer: payer.pubkey(),
             instruction: self.core.settings.transfers.settle_instruction,
@@ -90,7 +91,7 @@ impl Settlements {
         self.sign_draft((settlement.id, settlement.attempts + 1), &draft, &*payer, blockhash).await
     }
 
-    /// Signs a transfer as it was drafted, and takes what it costs from the purses.
+    /// Signs a transfer as it was drafted, and takes what it costs from the balances of the keys that pay.
     pub(crate) async fn sign_draft(
         &self,
         (id, number): (SettlementId, u32),
@@ -138,7 +139,7 @@ impl Settlements {
         if self.core.is_made(&account).await? {
             return Err(SignFailure::refused(PayReason::InternalError, "the account is there by now"));
         }
-        let payer = self.sponsor.afford(session, |_| true)?;
+        let payer = self.sponsor.choose_fee_payer(session, |_| true)?;
         let id = (settlement.id, settlement.attempts + 1);
         let attempt = self.sign_account(id, &session.intent.recipient, &*payer).await?;
         self.sponsor.charge(&payer.pubkey(), attempt.cost.total())?;

@@ -92,7 +92,7 @@ impl TransferDraft {
 }
 
 impl Settlements {
-    /// Whether something is to be learnt before this draft is sent as it stands.
+    /// Whether no transfer of this kind was simulated yet, so that its compute units are unknown.
     fn is_unmeasured(&self, draft: &TransferDraft) -> bool {
         self.units.get(draft.instruction, draft.allowances()).is_none()
     }

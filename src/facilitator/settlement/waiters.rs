@@ -117,7 +117,7 @@ impl Waiters {
             .collect()
     }
 
-    /// The write that counted them did not happen.
+    /// Undoes [`Waiters::count`] after a failed write: the callers may leave again.
     pub(crate) fn uncount(&self, holds: &[HoldId]) {
         let mut guard = self.lock();
         for id in holds {
@@ -127,7 +127,7 @@ impl Waiters {
         }
     }
 
-    /// Tells everybody who waits for this hold the same.
+    /// Tells everybody who waits for this hold how it ended.
     pub(crate) fn report(&self, hold: HoldId, outcome: HoldOutcome) {
         for tell in self.callers_of(hold) {
             // Who hung up asks again if they want to know.

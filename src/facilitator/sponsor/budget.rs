@@ -1,7 +1,7 @@
 //! Sponsored lamports: what is asked before anything is signed, and what is done when the answer is no.
 //!
 //! The ledger decides: [`crate::ledger::Ledger::record_signed`] books a transaction or refuses it, in one transaction. What
-//! is remembered here only spares the work of preparing what would be refused again: a limit that was reached rests for
+//! is remembered here only spares the work of preparing what would be refused again: a limit that was reached is left alone for
 //! a while, and whoever would meet it is told so before anything is held, encrypted or simulated.
 
 use crate::{
@@ -24,11 +24,11 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How long a limit rests at most: attempts that are proved dead free it earlier than its window says.
-const LONGEST_REST: Duration = Duration::from_secs(30);
-/// How long a limit rests that waiting does not free; an operator may raise it.
-const HOPELESS_REST: Duration = Duration::from_secs(30);
-/// How many limits are remembered before those that have rested are forgotten.
+/// How long a limit that was reached is left alone at most: attempts that are proved dead free it earlier than its window says.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+/// How long a limit is left alone that waiting does not free; an operator may raise it.
+const FIXED_LIMIT_BACKOFF: Duration = Duration::from_secs(30);
+/// How many limits are remembered before those that may be tried again are forgotten.
 const REMEMBERED: usize = 1_024;
 /// What a transfer may cost in fees, for the first look at a fee payer's balance: three signatures.
 const USUAL_FEE: u64 = 15_000;
@@ -38,11 +38,11 @@ const CREATION_FEE: u64 = 5_000;
 const USUAL_RENT: u64 = 2_000_000;
 
 /// Whose limit: the scope and the session, user or merchant; nothing for limits of everybody.
-type Subject = (Scope, [u8; 32]);
+type LimitKey = (Scope, [u8; 32]);
 
 /// A limit that was reached lately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rest {
+pub(crate) struct ReachedLimit {
     /// When it is tried again.
     until: Instant,
     /// Whether a plain transfer, which costs its fee only, still fits.
@@ -55,71 +55,72 @@ pub(crate) struct Rest {
 
 /// Limits that were reached lately.
 #[derive(Default)]
-pub(crate) struct ExhaustedBudgets(Mutex<HashMap<Subject, Rest>>);
+pub(crate) struct ExhaustedBudgets(Mutex<HashMap<LimitKey, ReachedLimit>>);
 
 impl ExhaustedBudgets {
-    fn remember(&self, lane: Option<&BudgetSubject>, over: &OverBudget) {
-        let Some(subject) = subject(over.scope, lane) else { return };
-        let wait = over.retry_after.map_or(HOPELESS_REST, |seconds| Duration::from_secs(seconds).min(LONGEST_REST));
+    fn remember(&self, subject: Option<&BudgetSubject>, over: &OverBudget) {
+        let Some(key) = limit_key(over.scope, subject) else { return };
+        let wait =
+            over.retry_after.map_or(FIXED_LIMIT_BACKOFF, |seconds| Duration::from_secs(seconds).min(LONGEST_BACKOFF));
         let now = Instant::now();
-        let mut rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if rests.len() >= REMEMBERED {
-            rests.retain(|_, rest| rest.until > now);
+        let mut limits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if limits.len() >= REMEMBERED {
+            limits.retain(|_, limit| limit.until > now);
         }
-        let rest = Rest {
+        let limit = ReachedLimit {
             until: now + wait,
             fee_fits: over.fee_fits,
             reason: over.scope.reason(),
-            retry_after: Some(over.retry_after.unwrap_or(HOPELESS_REST.as_secs())),
+            retry_after: Some(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs())),
         };
-        rests.insert(subject, rest);
+        limits.insert(key, limit);
     }
 
-    /// The rest that a transaction of this lane would meet.
-    fn of(&self, lane: &BudgetSubject) -> Vec<Rest> {
-        let rests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if rests.is_empty() {
+    /// The limits, reached lately, that a transaction of this budget subject would meet.
+    fn of(&self, subject: &BudgetSubject) -> Vec<ReachedLimit> {
+        let limits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if limits.is_empty() {
             return Vec::new();
         }
         let now = Instant::now();
-        let subjects = Scope::ALL.into_iter().filter_map(|scope| subject(scope, Some(lane)));
-        subjects.filter_map(|subject| rests.get(&subject)).filter(|rest| rest.until > now).copied().collect()
+        let keys = Scope::ALL.into_iter().filter_map(|scope| limit_key(scope, Some(subject)));
+        keys.filter_map(|key| limits.get(&key)).filter(|limit| limit.until > now).copied().collect()
     }
 }
 
 /// Whose a limit is; none for a settlement's own, which nobody else meets.
-fn subject(scope: Scope, lane: Option<&BudgetSubject>) -> Option<Subject> {
-    let key = match (scope, lane) {
+fn limit_key(scope: Scope, subject: Option<&BudgetSubject>) -> Option<LimitKey> {
+    let key = match (scope, subject) {
         (Scope::Hour | Scope::Day, _) => [0; 32],
         (Scope::Settlement, _) | (_, None) => return None,
-        (Scope::Session, Some(lane)) => {
+        (Scope::Session, Some(subject)) => {
             let mut key = [0; 32];
-            key[..16].copy_from_slice(&lane.session.to_bytes());
+            key[..16].copy_from_slice(&subject.session.to_bytes());
             key
         }
-        (Scope::UserHour | Scope::UserDay, Some(lane)) => lane.user.to_bytes(),
-        (Scope::MerchantHour, Some(lane)) => lane.recipient.to_bytes(),
+        (Scope::UserHour | Scope::UserDay, Some(subject)) => subject.user.to_bytes(),
+        (Scope::MerchantHour, Some(subject)) => subject.recipient.to_bytes(),
     };
     Some((scope, key))
 }
 
 impl Sponsor {
-    /// The one look before an attempt for a session is prepared: whether a limit that it would meet rests, and who pays
+    /// The one look before an attempt for a session is prepared: whether a limit that it would meet was reached, and who pays
     /// its fee. Refuses with the limit's reason, and with `insufficient_sponsor_balance` when no key can pay. The answer
     /// that binds is the ledger's, when the attempt is recorded.
-    pub(crate) fn afford(
+    pub(crate) fn choose_fee_payer(
         &self,
         session: &Session,
         fits: impl Fn(&Arc<dyn Signer>) -> bool,
     ) -> Result<Arc<dyn Signer>, SignFailure> {
-        if let Some(rest) = self.resting(session, self.core.settings.transfers.each_buys()) {
-            return Err(SignFailure::refused(rest.reason, "a budget is used up"));
+        if let Some(limit) = self.reached_limit(session, self.core.settings.transfers.each_buys()) {
+            return Err(SignFailure::refused(limit.reason, "a budget is used up"));
         }
         let payer = self.fee_payers.choose(USUAL_FEE, &self.core.keys.spender, fits);
-        payer.ok_or_else(poor)
+        payer.ok_or_else(no_funded_key)
     }
 
-    /// The spender pays for what a capture's transfer buys, whoever pays its fee.
+    /// Deducts a capture's cost in lamports: `fee` from `payer`, `rent` from the spender.
     pub(crate) fn charge_capture(&self, payer: &Pubkey, fee: u64, rent: u64) -> Result<(), SignFailure> {
         let spender = self.core.keys.spender.pubkey();
         if *payer == spender {
@@ -129,40 +130,40 @@ impl Sponsor {
         self.charge(payer, fee)
     }
 
-    /// What is about to be recorded lowers a key's balance, unless it would fall below its floor.
+    /// Deducts `lamports` from a key's known balance; refuses when it would fall below its floor.
     pub(crate) fn charge(&self, payer: &Pubkey, lamports: u64) -> Result<(), SignFailure> {
         if !self.fee_payers.can_pay(payer, lamports) {
-            return Err(poor());
+            return Err(no_funded_key());
         }
         self.fee_payers.charge(payer, lamports);
         Ok(())
     }
 
     /// A limit that stops transfers of this session for now: those that buy decrypt allowances, or all of them.
-    pub(crate) fn resting(&self, session: &Session, buys: Allowances) -> Option<Rest> {
-        self.exhausted.of(&BudgetSubject::of(session)).into_iter().find(|rest| buys.are_bought() || !rest.fee_fits)
+    pub(crate) fn reached_limit(&self, session: &Session, buys: Allowances) -> Option<ReachedLimit> {
+        self.exhausted.of(&BudgetSubject::of(session)).into_iter().find(|limit| buys.are_bought() || !limit.fee_fits)
     }
 
     /// Whether budgets and the spender's purse let a transfer of this session buy decrypt allowances for now.
     pub(crate) fn may_buy_allowances(&self, session: &Session) -> bool {
-        self.resting(session, Allowances::Bought).is_none()
+        self.reached_limit(session, Allowances::Bought).is_none()
             && self.fee_payers.can_pay(&self.core.keys.spender.pubkey(), USUAL_RENT)
     }
 
     /// A payment that would only be refused after its hold is refused before it, and leaves no trace.
-    pub(crate) fn unaffordable(&self, session: &Session) -> Option<PayRefusal> {
-        let rest = self.resting(session, self.core.settings.transfers.each_buys())?;
-        Some(PayRefusal::new(rest.reason).of(session.user()).again_in(rest.retry_after))
+    pub(crate) fn budget_refusal(&self, session: &Session) -> Option<PayRefusal> {
+        let limit = self.reached_limit(session, self.core.settings.transfers.each_buys())?;
+        Some(PayRefusal::new(limit.reason).of(session.user()).again_in(limit.retry_after))
     }
 
     /// When a payment that was released for this reason may be made anew.
     pub(crate) fn again_in(&self, session: &Session, reason: PayReason) -> Option<u64> {
-        self.exhausted.of(&BudgetSubject::of(session)).into_iter().find(|rest| rest.reason == reason)?.retry_after
+        self.exhausted.of(&BudgetSubject::of(session)).into_iter().find(|limit| limit.reason == reason)?.retry_after
     }
 
     /// The ledger refused an attempt. Says why the settlement is given up; none when it may be signed again without what
     /// it cannot buy.
-    pub(crate) async fn heed_over_budget(
+    pub(crate) async fn note_over_budget(
         &self,
         settlement: &Settlement,
         buys: Allowances,
@@ -213,19 +214,19 @@ impl Sponsor {
     /// Refuses an opening that a budget would stop, before it leaves a trace: `quota_exceeded`.
     pub(crate) async fn check_opening_budget(&self, session: &Session, cost: Cost) -> Result<(), SessionError> {
         match self.core.ledger.over_budget(&BudgetSubject::of(session), cost, self.core.clock.now()).await? {
-            Some(over) => Err(too_costly(&over).into()),
+            Some(over) => Err(over_budget_refusal(&over).into()),
             None => Ok(()),
         }
     }
 }
 
 /// No key can pay.
-fn poor() -> SignFailure {
+fn no_funded_key() -> SignFailure {
     SignFailure::refused(PayReason::InsufficientSponsorBalance, "a key that pays would fall below its floor")
 }
 
 /// An opening that a budget stops.
-pub(crate) fn too_costly(over: &OverBudget) -> SessionRefusal {
+pub(crate) fn over_budget_refusal(over: &OverBudget) -> SessionRefusal {
     SessionRefusal::because(SessionReason::QuotaExceeded, "the budget for sponsored fees, rents and grants is used up")
-        .again_in(Some(over.retry_after.unwrap_or(HOPELESS_REST.as_secs())))
+        .again_in(Some(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs())))
 }

@@ -18,19 +18,19 @@ use std::sync::{
 /// A balance that nobody has read yet.
 const UNKNOWN: u64 = u64::MAX;
 /// What a key with an unknown balance is taken for until the first reading, in lamports to spend.
-const BENEFIT_OF_DOUBT: u64 = 1_000_000_000;
+const ASSUMED_LAMPORTS: u64 = 1_000_000_000;
 
 /// How many rounds of the background pass between two readings: our own spending is known without asking.
 const ROUNDS_BETWEEN_READINGS: u32 = 5;
 
 /// A key and what it has.
-struct Purse {
+struct PayingKey {
     signer: Arc<dyn Signer>,
     /// Lamports as last read, less what was signed since.
     lamports: AtomicU64,
 }
 
-impl Purse {
+impl PayingKey {
     fn new(signer: &Arc<dyn Signer>) -> Self {
         Self { signer: Arc::clone(signer), lamports: AtomicU64::new(UNKNOWN) }
     }
@@ -38,7 +38,7 @@ impl Purse {
     /// What it may spend above `floor`.
     fn spendable(&self, floor: u64) -> u64 {
         match self.lamports.load(Ordering::Relaxed) {
-            UNKNOWN => BENEFIT_OF_DOUBT,
+            UNKNOWN => ASSUMED_LAMPORTS,
             lamports => lamports.saturating_sub(floor),
         }
     }
@@ -53,13 +53,13 @@ pub(crate) struct Balance {
     pub(crate) is_funded: Option<bool>,
 }
 
-/// The pool.
+/// The keys that pay transaction fees, with what is known of their balances.
 pub(crate) struct FeePayers {
     /// The announced key first.
-    purses: Vec<Purse>,
+    paying_keys: Vec<PayingKey>,
     /// The spender, where it is not in the pool: it pays for decrypt allowances, and fees where a second signature would
     /// make a settlement too large.
-    spender: Option<Purse>,
+    spender: Option<PayingKey>,
     /// What each key of the pool is owed in turns (smooth weighted round robin).
     turns: Mutex<Vec<i64>>,
     /// No key is spent below this.
@@ -69,18 +69,18 @@ pub(crate) struct FeePayers {
 impl FeePayers {
     /// The pool of these keys; none is spent below `floor` lamports.
     pub(crate) fn new(keys: &Keys, floor: u64) -> Self {
-        let mut purses: Vec<Purse> = Vec::new();
+        let mut paying_keys: Vec<PayingKey> = Vec::new();
         for signer in std::iter::once(&keys.fee_payer).chain(&keys.further_fee_payers) {
-            if purses.iter().all(|purse| purse.signer.pubkey() != signer.pubkey()) {
-                purses.push(Purse::new(signer));
+            if paying_keys.iter().all(|paying_key| paying_key.signer.pubkey() != signer.pubkey()) {
+                paying_keys.push(PayingKey::new(signer));
             }
         }
         let spender = keys.spender.pubkey();
-        let apart = purses.iter().all(|purse| purse.signer.pubkey() != spender);
+        let apart = paying_keys.iter().all(|paying_key| paying_key.signer.pubkey() != spender);
         Self {
-            turns: Mutex::new(vec![0; purses.len()]),
-            purses,
-            spender: apart.then(|| Purse::new(&keys.spender)),
+            turns: Mutex::new(vec![0; paying_keys.len()]),
+            paying_keys,
+            spender: apart.then(|| PayingKey::new(&keys.spender)),
             floor: AtomicU64::new(floor),
         }
     }
@@ -101,9 +101,9 @@ impl FeePayers {
         self.can_pay(&spender.pubkey(), fee).then(|| Arc::clone(spender))
     }
 
-    fn next(&self, fee: u64) -> Option<&Purse> {
+    fn next(&self, fee: u64) -> Option<&PayingKey> {
         let floor = self.floor.load(Ordering::Relaxed);
-        let spendable: Vec<u64> = self.purses.iter().map(|purse| purse.spendable(floor)).collect();
+        let spendable: Vec<u64> = self.paying_keys.iter().map(|paying_key| paying_key.spendable(floor)).collect();
         let most = spendable.iter().copied().max().filter(|most| *most >= fee)?;
         let weight = |spendable: u64| {
             let share = u128::from(spendable) * 100 / u128::from(most.max(1));
@@ -119,27 +119,27 @@ impl FeePayers {
             })
             .max_by_key(|(index, turn)| (**turn, std::cmp::Reverse(*index)))?;
         *turn -= all;
-        self.purses.get(chosen)
+        self.paying_keys.get(chosen)
     }
 
     /// Whether this key may spend `lamports` and stay above the floor; true of keys that are not watched.
     pub(crate) fn can_pay(&self, key: &Pubkey, lamports: u64) -> bool {
         let floor = self.floor.load(Ordering::Relaxed);
         self.watched()
-            .find(|purse| purse.signer.pubkey() == *key)
-            .is_none_or(|purse| purse.spendable(floor) >= lamports)
+            .find(|paying_key| paying_key.signer.pubkey() == *key)
+            .is_none_or(|paying_key| paying_key.spendable(floor) >= lamports)
     }
 
     /// Whether any key of the pool may spend so much.
     pub(crate) fn any_can_pay(&self, lamports: u64) -> bool {
-        self.purses.iter().any(|purse| self.can_pay(&purse.signer.pubkey(), lamports))
+        self.paying_keys.iter().any(|paying_key| self.can_pay(&paying_key.signer.pubkey(), lamports))
     }
 
     /// A transaction that this key pays for was signed.
     pub(crate) fn charge(&self, key: &Pubkey, lamports: u64) {
-        for purse in self.watched().filter(|purse| purse.signer.pubkey() == *key) {
+        for paying_key in self.watched().filter(|paying_key| paying_key.signer.pubkey() == *key) {
             // An unknown balance stays unknown.
-            let _ = purse.lamports.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |known| {
+            let _ = paying_key.lamports.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |known| {
                 (known != UNKNOWN).then(|| known.saturating_sub(lamports))
             });
         }
@@ -147,24 +147,24 @@ impl FeePayers {
 
     /// Every key of ours: none of them is ever a recipient or an account of a transaction we co-sign.
     pub(crate) fn all(&self) -> Vec<Pubkey> {
-        self.watched().map(|purse| purse.signer.pubkey()).collect()
+        self.watched().map(|paying_key| paying_key.signer.pubkey()).collect()
     }
 
     /// How the pool's keys stand, the announced one first.
     pub(crate) fn balances(&self) -> Vec<Balance> {
         let floor = self.floor.load(Ordering::Relaxed);
-        let balance = |purse: &Purse| Balance {
-            key: purse.signer.pubkey(),
-            is_funded: match purse.lamports.load(Ordering::Relaxed) {
+        let balance = |paying_key: &PayingKey| Balance {
+            key: paying_key.signer.pubkey(),
+            is_funded: match paying_key.lamports.load(Ordering::Relaxed) {
                 UNKNOWN => None,
                 lamports => Some(lamports >= floor),
             },
         };
-        self.purses.iter().map(balance).collect()
+        self.paying_keys.iter().map(balance).collect()
     }
 
-    fn watched(&self) -> impl Iterator<Item = &Purse> {
-        self.purses.iter().chain(&self.spender)
+    fn watched(&self) -> impl Iterator<Item = &PayingKey> {
+        self.paying_keys.iter().chain(&self.spender)
     }
 }
 
@@ -176,10 +176,10 @@ impl Sponsor {
         let (rent, accounts) = tokio::try_join!(self.core.chain.rent(0), self.core.chain.accounts(&keys))?;
         let floor = self.core.settings.low_balance.max(rent);
         self.fee_payers.floor.store(floor, Ordering::Relaxed);
-        for (purse, account) in self.fee_payers.watched().zip(accounts) {
+        for (paying_key, account) in self.fee_payers.watched().zip(accounts) {
             let lamports = account.map_or(0, |account| account.lamports);
-            let before = purse.lamports.swap(lamports, Ordering::Relaxed);
-            let key = purse.signer.pubkey();
+            let before = paying_key.lamports.swap(lamports, Ordering::Relaxed);
+            let key = paying_key.signer.pubkey();
             if lamports < floor && (before == UNKNOWN || before >= floor) {
                 tracing::warn!(%key, "a key that pays is low and gets no new work; send it SOL");
             } else if lamports >= floor && before < floor {
@@ -217,8 +217,8 @@ mod tests {
         let fee_payer = signers.remove(0);
         let spender = Arc::new(LocalSigner::generate(&chance));
         let pool = FeePayers::new(&Keys { spender, fee_payer, further_fee_payers: signers }, FLOOR);
-        for (purse, balance) in pool.purses.iter().zip(balances) {
-            purse.lamports.store(*balance, Ordering::Relaxed);
+        for (paying_key, balance) in pool.paying_keys.iter().zip(balances) {
+            paying_key.lamports.store(*balance, Ordering::Relaxed);
         }
         (pool, keys)
     }
@@ -226,8 +226,8 @@ mod tests {
     fn turns(pool: &FeePayers, times: usize) -> HashMap<Pubkey, usize> {
         let mut counted = HashMap::new();
         for _ in 0..times {
-            if let Some(purse) = pool.next(10) {
-                *counted.entry(purse.signer.pubkey()).or_default() += 1;
+            if let Some(paying_key) = pool.next(10) {
+                *counted.entry(paying_key.signer.pubkey()).or_default() += 1;
             }
         }
         counted

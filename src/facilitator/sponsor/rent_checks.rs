@@ -19,7 +19,7 @@ const PER_ROUND: u64 = 32;
 /// How often the chain may say that it does not know a landed transaction.
 const PATIENCE: u32 = 20;
 
-/// Where the comparing stands.
+/// How far the comparing of booked rents with the chain has come.
 #[derive(Default)]
 pub(crate) struct RentChecks {
     /// Held by the task that compares, one at a time.
@@ -32,10 +32,10 @@ struct Asked {
     /// The one that was asked for last; none at the beginning of the line.
     last: Option<SettlementId>,
     /// How often the chain did not know it.
-    in_vain: HashMap<SettlementId, u32>,
+    times_unknown: HashMap<SettlementId, u32>,
 }
 
-/// What came of a question.
+/// What asking the chain for one booked rent came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compared {
     /// What was spent is booked.
@@ -56,13 +56,13 @@ impl RentChecks {
         let mut asked = self.lock();
         asked.last = Some(id);
         match how {
-            Compared::Booked => _ = asked.in_vain.remove(&id),
+            Compared::Booked => _ = asked.times_unknown.remove(&id),
             Compared::Unanswered => {}
             Compared::Unknown => {
-                let times = asked.in_vain.entry(id).or_default();
+                let times = asked.times_unknown.entry(id).or_default();
                 *times += 1;
                 if *times >= PATIENCE {
-                    asked.in_vain.remove(&id);
+                    asked.times_unknown.remove(&id);
                     return true;
                 }
             }
@@ -152,6 +152,6 @@ mod tests {
         assert!(rents.compared(id([1; 16]), Compared::Unknown));
         assert!(!rents.compared(id([1; 16]), Compared::Unknown), "should a fork bring it back, it begins anew");
         assert!(!rents.compared(id([1; 16]), Compared::Booked));
-        assert!(rents.lock().in_vain.is_empty());
+        assert!(rents.lock().times_unknown.is_empty());
     }
 }

@@ -66,8 +66,8 @@ pub(in crate::ledger) struct Return {
 }
 
 impl Return {
-    /// Whether it says something against the promise. What passes by itself (a budget of ours that is used up, an empty
-    /// purse, an outage) does not: the promise waits until there is money again.
+    /// Whether this failure counts towards giving the promise up. One for lack of our own budget or SOL does not:
+    /// the promise waits until there is money again.
     fn counts(&self) -> bool {
         !PayReason::OF_THE_SPONSOR.contains(&self.reason)
     }

@@ -80,7 +80,7 @@ pub(in crate::ledger) fn asks(after: &Settlement, event: &Event) -> Asks {
 /// What becomes of the holds that a settlement carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::ledger) enum HoldsBecome {
-    /// What they are.
+    /// They stay as they are.
     Unchanged,
     /// `captured`, and those that callers wait for are told.
     Captured,
@@ -97,7 +97,7 @@ pub(in crate::ledger) enum HoldsBecome {
     },
 }
 
-/// What a landing does to what the payer's proved balance is claimed for, besides what follows from the session's sums.
+/// How an event changes the claim on the payer's proved balance, beyond the change of the session's sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ledger) enum ClaimedBalance {
     /// Nothing.

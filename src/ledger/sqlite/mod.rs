@@ -63,7 +63,7 @@ impl SqliteLedger {
         if let Some(kept) = self.0.snapshots.find(id) {
             return Ok(Some(kept));
         }
-        let asked = self.0.points.ask(|conn| self.0.snapshots.read(|| select::numbered_session(conn, id)));
+        let asked = self.0.inline_readers.ask(|conn| self.0.snapshots.read(|| select::numbered_session(conn, id)));
         match asked {
             Some(found) => Ok(found?),
             // More callers than connections; the next one keeps it.
@@ -149,7 +149,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn find_payment(&self, session: SessionId, nonce: &str) -> Result<Option<Hold>, LedgerError> {
-        if let Some(found) = self.0.points.ask(|conn| holds::find_payment(conn, session, nonce)) {
+        if let Some(found) = self.0.inline_readers.ask(|conn| holds::find_payment(conn, session, nonce)) {
             return Ok(found?);
         }
         let nonce = nonce.to_owned();
@@ -294,8 +294,8 @@ impl Ledger for SqliteLedger {
     }
 
     async fn lost(&self, session: SessionId) -> Result<Amount, LedgerError> {
-        // Every close asks it, also one that finds no seat to wait in.
-        if let Some(lost) = self.0.points.ask(|conn| queries::lost(conn, session)) {
+        // Every close asks it, also one that gets no permit to wait.
+        if let Some(lost) = self.0.inline_readers.ask(|conn| queries::lost(conn, session)) {
             return Ok(lost?);
         }
         self.0.readers.run(move |conn| queries::lost(conn, session)).await
@@ -317,7 +317,7 @@ impl Ledger for SqliteLedger {
 
     async fn source(&self, user: &Pubkey, asset: &Pubkey) -> Result<Option<Source>, LedgerError> {
         // Every `/verify` asks it.
-        if let Some(found) = self.0.points.ask(|conn| funding::source(conn, user, asset)) {
+        if let Some(found) = self.0.inline_readers.ask(|conn| funding::source(conn, user, asset)) {
             return Ok(found?);
         }
         let (user, asset) = (*user, *asset);

@@ -6,7 +6,7 @@ use crate::ledger::{
         import::{self, ImportReport, ImportTerms},
         lock::{self, LedgerLock},
         migrate::{self, Found},
-        readers::{Points, Readers},
+        readers::{InlineReaders, Readers},
         snapshots::Snapshots,
         statements::Outcome,
         writer::Writer,
@@ -21,7 +21,7 @@ mod tests;
 /// How many connections answer questions: two, so that an audit does not hold up the others.
 const READERS: usize = 2;
 /// The most connections for questions on the caller's own thread: one for each core, up to this many.
-const MOST_POINTS: usize = 8;
+const MOST_INLINE_READERS: usize = 8;
 /// How long a statement waits for an outside tool that looks into the file.
 const BUSY: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection; there are about sixty.
@@ -30,7 +30,7 @@ const STATEMENTS: usize = 128;
 /// What an operator chooses.
 #[derive(Clone, Debug)]
 pub struct LedgerOptions {
-    /// How many verbs, and how many questions, may wait; one more is [`LedgerError::Busy`]. 4,096 are a seventh of a
+    /// How many verbs, and how many questions, may wait; one more is [`crate::ledger::LedgerError::Busy`]. 4,096 are a seventh of a
     /// second of work on a fast disk.
     pub queue: usize,
     /// What to import a deployed service's sessions by; without it such a file is refused.
@@ -47,7 +47,7 @@ impl Default for LedgerOptions {
 /// closes it and frees the lock.
 pub(super) struct Parts {
     pub(super) readers: Readers,
-    pub(super) points: Points,
+    pub(super) inline_readers: InlineReaders,
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) writer: Writer,
     pub(super) imported: Option<ImportReport>,
@@ -72,12 +72,12 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
         None => None,
     };
     let questions = (0..READERS).map(|_| reader(path)).collect::<rusqlite::Result<_>>().map_err(database)?;
-    let cores = available_parallelism().map_or(1, usize::from).min(MOST_POINTS);
-    let points = (0..cores).map(|_| reader(path)).collect::<rusqlite::Result<_>>().map_err(database)?;
+    let cores = available_parallelism().map_or(1, usize::from).min(MOST_INLINE_READERS);
+    let inline_readers = (0..cores).map(|_| reader(path)).collect::<rusqlite::Result<_>>().map_err(database)?;
     let snapshots = Arc::<Snapshots>::default();
     Ok(Parts {
         readers: Readers::start(questions, options.queue)?,
-        points: Points::new(points),
+        inline_readers: InlineReaders::new(inline_readers),
         writer: Writer::start(conn, Some(lock), options.queue, Arc::clone(&snapshots))?,
         snapshots,
         imported,

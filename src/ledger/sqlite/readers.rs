@@ -2,14 +2,14 @@
 //!
 //! A question asked after a verb was answered sees what that verb wrote.
 //!
-//! [`Points`] are for questions that one index answers: they run on the caller's own thread, because waking another one
+//! [`InlineReaders`] are for questions that one index answers: they run on the caller's own thread, because waking another one
 //! and being woken by it costs several times what they do.
 
 use crate::ledger::{
     LedgerError,
     sqlite::{
         statements::Outcome,
-        writer::{Job, Ran, ask},
+        writer::{Job, VerbRun, ask},
     },
 };
 use rusqlite::Connection;
@@ -26,9 +26,9 @@ pub(super) struct Readers {
 }
 
 /// Connections for questions of a few microseconds, asked on the thread that has them.
-pub(super) struct Points(Mutex<Vec<Connection>>);
+pub(super) struct InlineReaders(Mutex<Vec<Connection>>);
 
-impl Points {
+impl InlineReaders {
     pub(super) fn new(connections: Vec<Connection>) -> Self {
         Self(Mutex::new(connections))
     }
@@ -86,8 +86,8 @@ impl Drop for Readers {
 fn serve(conn: &Connection, incoming: &Incoming) {
     while let Some(mut job) = next(incoming) {
         match job.run(conn) {
-            Ran::Kept(_) | Ran::Undone => job.answer(),
-            Ran::Failed(error) => job.fail(LedgerError::Unavailable(Box::new(error))),
+            VerbRun::Kept(_) | VerbRun::Undone => job.answer(),
+            VerbRun::Failed(error) => job.fail(LedgerError::Unavailable(Box::new(error))),
         }
     }
 }

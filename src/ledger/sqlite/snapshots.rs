@@ -35,7 +35,7 @@ const CAPACITY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(65_535);
 pub(super) enum Change {
     /// It held more and did nothing else; captured and held together are now this much.
     Spent(i64, Amount),
-    /// Anything.
+    /// It did something else: the row has to be read again.
     Anything(i64),
 }
 

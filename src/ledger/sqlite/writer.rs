@@ -7,7 +7,7 @@
 //! A full queue is [`LedgerError::Busy`] at once, and nothing was written. A caller who stops waiting changes nothing:
 //! its verb still commits. What a commit changed is in the [`Snapshots`] before anybody is answered.
 //!
-//! Must be true: nobody else writes to the database (the lock of `ledger/open.rs`).
+//! Must be true: nobody else writes to the database (the lock of `ledger/sqlite/lock.rs`).
 
 use crate::{
     domain::amount::Amount,
@@ -48,7 +48,7 @@ struct NotCompleted(#[source] Arc<rusqlite::Error>);
 struct ThreadEnded;
 
 /// How one run of a verb ended.
-pub(super) enum Ran {
+pub(super) enum VerbRun {
     /// With a result; what it wrote is to be kept. If all it did was to hold more of one session, what that session has
     /// spent since.
     Kept(Option<Amount>),
@@ -61,7 +61,7 @@ pub(super) enum Ran {
 /// A queued verb with its caller.
 pub(super) trait Job: Send {
     /// Does the work and keeps the result; may be called again after a rollback.
-    fn run(&mut self, conn: &Connection) -> Ran;
+    fn run(&mut self, conn: &Connection) -> VerbRun;
     /// Whether it fails before it has written anything, if it fails: it needs no savepoint, which costs a copy of every
     /// page it touches.
     fn is_plain(&self) -> bool;
@@ -73,21 +73,21 @@ pub(super) trait Job: Send {
 
 struct Verb<T, F> {
     work: F,
-    /// Of a plain verb: what [`Ran::Kept`] has to know.
+    /// Of a plain verb: what [`VerbRun::Kept`] has to know.
     spent: Option<fn(&T) -> Option<Amount>>,
     result: Option<Result<T, LedgerError>>,
     caller: oneshot::Sender<Result<T, LedgerError>>,
 }
 
 impl<T: Send, F: FnMut(&Connection) -> Outcome<T> + Send> Job for Verb<T, F> {
-    fn run(&mut self, conn: &Connection) -> Ran {
+    fn run(&mut self, conn: &Connection) -> VerbRun {
         let (result, ran) = match (self.work)(conn) {
             Ok(value) => {
                 let spent = self.spent.and_then(|spent| spent(&value));
-                (Some(Ok(value)), Ran::Kept(spent))
+                (Some(Ok(value)), VerbRun::Kept(spent))
             }
-            Err(VerbError::Verb(error)) => (Some(Err(error)), Ran::Undone),
-            Err(VerbError::Database(error)) => (None, Ran::Failed(error)),
+            Err(VerbError::Verb(error)) => (Some(Err(error)), VerbRun::Undone),
+            Err(VerbError::Database(error)) => (None, VerbRun::Failed(error)),
         };
         self.result = result;
         ran
@@ -166,7 +166,7 @@ impl Writer {
         let (queue, incoming) = mpsc::channel(capacity.max(1));
         let counts = Arc::new(Counts::default());
         let touched = Touched::listen(&conn).map_err(open::database)?;
-        let desk = Desk { conn, touched, snapshots, counts: Arc::clone(&counts) };
+        let desk = WriterThread { conn, touched, snapshots, counts: Arc::clone(&counts) };
         let thread = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || {
             desk.serve(incoming);
             drop(desk);
@@ -224,15 +224,15 @@ enum Failure {
     Commit(rusqlite::Error),
 }
 
-/// What the writer's thread works with.
-struct Desk {
+/// What the writer's thread owns: its connection, and what it updates after a commit.
+struct WriterThread {
     conn: Connection,
     touched: Touched,
     snapshots: Arc<Snapshots>,
     counts: Arc<Counts>,
 }
 
-impl Desk {
+impl WriterThread {
     fn serve(&self, mut incoming: mpsc::Receiver<Box<dyn Job>>) {
         let mut batch = Vec::with_capacity(MOST_PER_COMMIT);
         // Takes whatever is there without waiting for more: the next batch gathers while this one commits.
@@ -297,27 +297,27 @@ impl Desk {
         }
     }
 
-    /// Runs one verb in a savepoint; gives what [`Ran::Kept`] tells.
+    /// Runs one verb in a savepoint; gives what [`VerbRun::Kept`] tells.
     fn isolated(&self, job: &mut dyn Job) -> Result<Option<Amount>, Failure> {
         let conn = &self.conn;
         let control = |sql| statement(conn, sql).map_err(Failure::Verb);
         control("SAVEPOINT verb")?;
         match job.run(conn) {
-            Ran::Kept(spent) => control("RELEASE verb").map(|()| spent),
-            Ran::Undone => {
+            VerbRun::Kept(spent) => control("RELEASE verb").map(|()| spent),
+            VerbRun::Undone => {
                 control("ROLLBACK TO verb")?;
                 control("RELEASE verb").map(|()| None)
             }
-            Ran::Failed(error) => Err(Failure::Verb(error)),
+            VerbRun::Failed(error) => Err(Failure::Verb(error)),
         }
     }
 
     /// Runs one plain verb of several.
     fn plain(&self, job: &mut dyn Job) -> Result<Option<Amount>, Failure> {
         match job.run(&self.conn) {
-            Ran::Kept(spent) => Ok(spent),
-            Ran::Undone => Err(Failure::Plain),
-            Ran::Failed(error) => Err(Failure::Verb(error)),
+            VerbRun::Kept(spent) => Ok(spent),
+            VerbRun::Undone => Err(Failure::Plain),
+            VerbRun::Failed(error) => Err(Failure::Verb(error)),
         }
     }
 }

@@ -182,7 +182,7 @@ async fn r17_a_merchants_budget_stops_their_payers_and_nobody_elses() {
     world.finish().await;
 }
 
-/// Guard: `unaffordable` before the hold: a nonce that was refused for the budget is not burnt.
+/// Guard: `budget_refusal` before the hold: a nonce that was refused for the budget is not burnt.
 #[tokio::test]
 async fn r17_what_is_refused_for_a_resting_budget_leaves_no_trace() {
     let mut world = World::with(bounded(Scope::Hour, Part::Fee, 10_000 + TRANSFER)).await;
@@ -275,7 +275,7 @@ async fn one_pair_an_hour(change: impl Fn(&mut Settings) + Send + Sync + 'static
     (world, merchant, session)
 }
 
-/// Guard: `heed_over_budget` refuses under `every`; the fee alone would have fitted.
+/// Guard: `note_over_budget` refuses under `every`; the fee alone would have fitted.
 #[tokio::test]
 async fn r17_decrypt_allowances_have_a_budget_of_their_own() {
     let (world, merchant, session) = one_pair_an_hour(|_| {}).await;

@@ -41,7 +41,7 @@ fn options() -> Options {
 }
 
 /// What one life works with: an open session, and the payer's own word for what they have.
-struct Purse {
+struct PayingKey {
     scene: Scene,
     session: Session,
     proof: FundingProof,
@@ -52,7 +52,7 @@ async fn proof_of(world: &World, wallet: &Wallet) -> FundingProof {
     FundingProof { handle: value.handle, plaintext: value.plaintext, signature: value.signature }
 }
 
-impl Purse {
+impl PayingKey {
     fn close(&self) -> CloseRequest {
         let nonce = "close-it-once-and-for-all".to_owned();
         let message = signed::close_message(&self.session.signed.hash(), self.session.id, &nonce);
@@ -61,7 +61,7 @@ impl Purse {
 }
 
 /// Proves, pays, promises and closes. Counts how many payments said success.
-async fn live(facilitator: &Arc<Facilitator>, purse: &Purse, told: &AtomicU64) {
+async fn live(facilitator: &Arc<Facilitator>, purse: &PayingKey, told: &AtomicU64) {
     let (scene, id) = (&purse.scene, purse.session.id);
     // Repeated, it may be stale: then the first one counts.
     let passes = |refused: String| ["SessionBusy", "Unavailable"].iter().any(|word| refused.contains(word));
@@ -86,7 +86,7 @@ async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> u64 {
     opener.stop().await;
     drop(opener);
     let proof = proof_of(world, &scene.payer).await;
-    let purse = Purse { scene, session, proof };
+    let purse = PayingKey { scene, session, proof };
 
     let (fate, told) = (Fate::at(last, after_effect), AtomicU64::new(0));
     let first = process(world, &ledger, &fate);
@@ -110,7 +110,7 @@ async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> u64 {
     fate.calls()
 }
 
-async fn check(world: &World, ledger: &dyn Ledger, purse: &Purse, name: &str, told: u64) {
+async fn check(world: &World, ledger: &dyn Ledger, purse: &PayingKey, name: &str, told: u64) {
     ledger.audit().await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let session = ledger.session(purse.session.id).await.unwrap().unwrap();
     assert_eq!((session.state, session.held), (SessionState::Closed, Amount::ZERO), "{name}");

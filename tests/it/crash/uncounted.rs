@@ -132,7 +132,7 @@ async fn asking_again_and_again_asks_the_ledger_once_a_second() {
     life.ends(2).await;
 }
 
-/// Guard: `follow_what_was_written`.
+/// Guard: `Drive::reloaded`, in the outcome of the drive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_came_back_from_a_settlement_whose_end_was_not_told_is_tried_again() {
     let life = Life::begin("untold-end").await;
@@ -169,7 +169,7 @@ async fn a_payment_whose_caller_hung_up_before_its_turn_is_not_made() {
     life.ends(1).await;
 }
 
-/// Guard: `TakenOver`. A caller who took a pending payment over and hung up leaves it to the next who asks.
+/// Guard: `TakeoverGuard`. A caller who took a pending payment over and hung up leaves it to the next who asks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_without_a_nonce_outlives_the_caller_who_took_it_over() {
     let life = Life::begin("hung-up-again").await;

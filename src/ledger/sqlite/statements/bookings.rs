@@ -30,7 +30,7 @@ pub(in crate::ledger) fn subject(conn: &Connection, session: Option<SessionId>) 
     Ok(Some(BudgetSubject { session, user: key("user", &user)?, recipient: key("recipient", &recipient)? }))
 }
 
-/// Three columns from `first` on.
+/// Reads fee, rent and grant in lamports from three columns, the first at index `first`.
 pub(super) fn cost(row: &Row<'_>, first: usize) -> Outcome<Cost> {
     Ok(Cost {
         fee: count("fee", row.get(first)?)?,

@@ -108,7 +108,7 @@ fn hold_id(bytes: [u8; 16]) -> HoldId {
     HoldId(Uuid::from_bytes(bytes))
 }
 
-/// A row of the log: where the thing itself is found.
+/// A row of `session_events`: it names the settlement's event, the hold or the state that it tells of.
 struct Pointer {
     seq: u64,
     holds_before: u64,

@@ -133,7 +133,7 @@ fn write(
     Ok(())
 }
 
-/// The settlement as it stands, or that another driver has moved it on since it was seen.
+/// The settlement as it stands; `LostRace` when another driver has recorded an event since it was `seen`.
 fn unmoved(conn: &Connection, seen: &Settlement) -> Outcome<Settlement> {
     let now = select::settlement(conn, seen.id)?.ok_or_else(|| missing("settlement"))?;
     if now.sequence == seen.sequence { Ok(now) } else { Err(LedgerError::LostRace.into()) }
@@ -185,7 +185,7 @@ pub(super) fn append(conn: &Connection, after: &Settlement, event: &Event, now: 
     Ok(())
 }
 
-/// An event that cannot follow is a bug of the driver or a damaged row.
+/// The error for an event that the settlement's state does not allow.
 pub(super) fn illegal(error: &IllegalEvent) -> LedgerError {
     LedgerError::Inconsistent(error.to_string())
 }

@@ -22,7 +22,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 #[cfg(test)]
 mod tests;
 
-/// What is left of a session's cap, and of what may be promised: read only of a session that is open, in time, has room
+/// What is left of a session's cap, and of what may be promised: read only of a session that is open, in time, has headroom
 /// for the amount, and of whose payer's account nothing is known.
 struct Headroom {
     row: i64,

@@ -164,7 +164,7 @@ pub(in crate::ledger) fn was_settled_from(conn: &Connection, session: SessionId)
     Ok(signed.is_some())
 }
 
-/// Not one that came to nothing before we had signed anything for it.
+/// Leaves out sessions that were rejected before we had signed anything for them.
 const CONCERNED_US: &str = "(state <> 'rejected' OR EXISTS (SELECT 1 FROM settlements s \
      WHERE s.session = sessions.id AND s.attempts > 0))";
 
