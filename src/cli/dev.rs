@@ -6,7 +6,7 @@ use super::{
     keygen::{Existing, create_private_directory, new_pair, write_pair},
     local_network::LocalTerms,
     localnet::DelegationArg,
-    output::{json, say},
+    output::{json, say_lines},
     runtime,
     sandbox::{self, Sandbox, SandboxTerms},
     settings_file,
@@ -173,7 +173,7 @@ impl Dev {
                 "config": config.to_string(),
             }));
         }
-        say(format_args!(
+        say_lines(format_args!(
             "A network with stand-ins for Inco's programs, a facilitator and a merchant are up; ctrl-c stops them.\n\n  \
              facilitator  {}   spender {}\n  \
              merchant     {}   paid to {}\n  \

@@ -2,7 +2,7 @@
 
 use super::{
     error::CliError,
-    output::{json, say},
+    output::{json, say_lines},
 };
 use crate::domain::{
     chance::{Chance, OsChance},
@@ -65,7 +65,7 @@ impl Keygen {
         if self.json {
             return json(&json!({ "publicKey": key, "path": path }));
         }
-        say(format_args!("public key  {key}\nwritten to  {path}"))
+        say_lines(format_args!("public key  {key}\nwritten to  {path}"))
     }
 }
 

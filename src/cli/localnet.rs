@@ -4,7 +4,7 @@ use super::{
     Global,
     error::CliError,
     local_network::{LocalNetwork, LocalTerms},
-    output::{json, say, table},
+    output::{json, say, say_lines, table},
     runtime, settings_file,
 };
 use crate::{
@@ -133,12 +133,12 @@ impl LocalnetCommand {
             let second = network.second_url().map(|url| ("secondRpc".to_owned(), Value::from(url)));
             return json(&Value::Object(settings.chain(second).collect::<Map<_, _>>()));
         }
-        say("A local network with stand-ins for Inco's programs is up; ctrl-c stops it.\n")?;
+        say_lines("A local network with stand-ins for Inco's programs is up; ctrl-c stops it.\n")?;
         table(["key", "value"], settings.iter().map(|(key, value)| [(*key).to_owned(), value.clone()]))?;
         if let Some(url) = network.second_url() {
-            say(format_args!("\nThe second endpoint is {url}"))?;
+            say_lines(format_args!("\nThe second endpoint is {url}"))?;
         }
-        say("\nTo point `sotto serve` at it, set:\n")?;
+        say_lines("\nTo point `sotto serve` at it, set:\n")?;
         let variable = |path: &str| config::keys().find(|key| key.path() == path).map(config::Key::variable);
         for (key, value) in &settings {
             say(format_args!("export {}='{value}'", variable(key).unwrap_or_default()))?;

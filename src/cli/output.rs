@@ -1,6 +1,10 @@
 //! What people and programs read: tables and JSON on standard output, everything else on standard error.
+//!
+//! Promises that texts of others neither steer a terminal nor begin a line: everything passes [`printable`] here, and only
+//! [`say_lines`] and [`note_lines`], which are for texts of ours alone, let line breaks through.
 
 use super::error::CliError;
+use crate::domain::printable::{printable, printable_but};
 use comfy_table::Table;
 use serde::Serialize;
 use std::{
@@ -28,8 +32,20 @@ impl Format {
     }
 }
 
-/// Writes one line (or block) of the result.
-pub(super) fn say(text: impl Display) -> Result<(), CliError> {
+/// What stays as it is in a text of several lines.
+const LINE_BREAK: &[char] = &['\n'];
+
+/// Writes one line of the result.
+pub(super) fn say(line: impl Display) -> Result<(), CliError> {
+    write_result(&printable(line))
+}
+
+/// Writes several lines of the result, none of which holds what others wrote.
+pub(super) fn say_lines(lines: impl Display) -> Result<(), CliError> {
+    write_result(&printable_but(lines, LINE_BREAK))
+}
+
+fn write_result(text: &impl Display) -> Result<(), CliError> {
     match writeln!(stdout().lock(), "{text}") {
         // The reader has seen enough: `sotto config show | head`.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -37,9 +53,9 @@ pub(super) fn say(text: impl Display) -> Result<(), CliError> {
     }
 }
 
-/// Writes the result as one JSON object.
+/// Writes the result as one JSON object. Line breaks within its texts are escaped by JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), CliError> {
-    say(serde_json::to_string_pretty(value)?)
+    say_lines(serde_json::to_string_pretty(value)?)
 }
 
 /// Writes the result as a table.
@@ -47,31 +63,42 @@ pub(super) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> Result<(), CliError> {
+    let rows = rows.into_iter().map(|row| row.map(|cell| printable(cell).to_string()));
     let mut table = Table::new();
     table.load_preset(PRESET).set_header(header).add_rows(rows);
-    say(table)
+    say_lines(table)
 }
 
 /// Tells people what happens while standard output is for programs.
 #[cfg(feature = "client")]
-pub(super) fn note(text: &impl Display) {
-    // Nobody can be told that nobody can be told.
-    drop(writeln!(stderr().lock(), "{text}"));
+pub(super) fn note(line: &impl Display) {
+    write_aside(&printable(line));
+}
+
+/// Tells people several lines, none of which holds what others wrote.
+#[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+pub(super) fn note_lines(lines: &impl Display) {
+    write_aside(&printable_but(lines, LINE_BREAK));
 }
 
 /// Tells something odd that stops nothing.
 pub(super) fn warn(warning: &impl Display) {
-    // Nobody can be told that nobody can be told.
-    drop(writeln!(stderr().lock(), "warning: {warning}"));
+    write_aside(&format_args!("warning: {}", printable(warning)));
 }
 
 /// Tells why a command failed, with every cause.
-pub(super) fn report(error: &dyn Error) {
-    let mut stderr = stderr().lock();
-    drop(writeln!(stderr, "error: {error}"));
+pub(super) fn report(error: &CliError) {
+    // Faults are several lines each, of the operator's own configuration.
+    let kept: &[char] = if matches!(error, CliError::Configuration(_)) { LINE_BREAK } else { &[] };
+    write_aside(&format_args!("error: {}", printable_but(error, kept)));
     let mut cause = error.source();
     while let Some(inner) = cause {
-        drop(writeln!(stderr, "  because: {inner}"));
+        write_aside(&format_args!("  because: {}", printable(inner)));
         cause = inner.source();
     }
+}
+
+fn write_aside(text: &impl Display) {
+    // Nobody can be told that nobody can be told.
+    drop(writeln!(stderr().lock(), "{text}"));
 }

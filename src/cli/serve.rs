@@ -3,7 +3,7 @@
 use super::{
     Global,
     error::CliError,
-    output::{json, say},
+    output::{json, say_lines},
     probing::Probing,
     runtime,
     start::{self, Service},
@@ -112,7 +112,7 @@ impl Serve {
         if self.json {
             return json(&json!({ "address": address.to_string(), "network": network, "spender": spender }));
         }
-        say(format_args!("listening on http://{address}\n  spender  {spender}\n  network  {network}"))
+        say_lines(format_args!("listening on http://{address}\n  spender  {spender}\n  network  {network}"))
     }
 }
 

@@ -180,7 +180,10 @@ impl Open {
             }));
         }
         let (cap, funding) = (cap.unwrap_or_default(), funding.unwrap_or_else(|| "not told".to_owned()));
-        say(format_args!("session  {id}\ncap      {cap}\nfunding  {funding}\nkept in  {path}"))
+        for line in [("session", id), ("cap", cap), ("funding", funding), ("kept in", path)] {
+            say(format_args!("{:<8} {}", line.0, line.1))?;
+        }
+        Ok(())
     }
 }
 

@@ -18,6 +18,7 @@ pub mod key_pair;
 pub mod network;
 pub mod nonce;
 pub mod payment;
+pub mod printable;
 pub mod reason;
 #[cfg(test)]
 pub(crate) mod samples;

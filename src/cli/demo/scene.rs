@@ -87,7 +87,7 @@ pub(in crate::cli) enum DemoError {
     #[error("the merchant's address is no URL")]
     Url,
     /// Everything happened, and the figures contradict each other.
-    #[error("the figures do not add up:\n  {}", .0.join("\n  "))]
+    #[error("the figures do not add up: {}", .0.join("; "))]
     DoesNotAddUp(Vec<String>),
 }
 

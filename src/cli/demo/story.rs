@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cli::{
         error::CliError,
-        output::{Format, note, say},
+        output::{Format, note_lines, say_lines},
     },
     client::LocalKey,
     domain::amount::Amount,
@@ -29,10 +29,10 @@ impl Story {
 
     fn tell(&self, text: impl Display) -> Result<(), CliError> {
         if self.format == Format::Json {
-            note(&text);
+            note_lines(&text);
             return Ok(());
         }
-        say(text)
+        say_lines(text)
     }
 
     pub(super) fn people(&self, scene: &Scene<'_>, payer: &LocalKey) -> Result<(), CliError> {
