@@ -15,6 +15,8 @@ mod doctor;
 mod error;
 #[cfg(feature = "client")]
 mod follow;
+#[cfg(feature = "client")]
+mod foreign;
 mod keygen;
 #[cfg(feature = "localnet")]
 mod local_network;

@@ -3,24 +3,28 @@
 use super::{
     Global,
     error::CliError,
-    output::{json, note, say},
+    foreign::foreign,
+    output::{json, note},
     payer::{self, PayerConfig, PayerError, SESSION_FILE},
     runtime,
 };
 use crate::{
-    client::{Fetched, PayError, Payer},
-    domain::{amount::Amount, chance::OsChance, clock::SystemClock},
+    client::{BodyError, BoundedBody, Fetched, Payer, Payment},
+    domain::{chance::OsChance, clock::SystemClock},
     wire::facilitator::SettleAnswer,
 };
 use clap::Args;
 use reqwest::{Body, Method, Request, Url};
 use serde_json::json;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+/// The most that is read of an answer unless told otherwise, in bytes.
+const MOST_BODY_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Send a request and, when the answer is 402, pay for it from the session and send it once more
 ///
 /// Pays only the session's recipient, only origins that the session was opened for, and never more than --max-price.
-/// The merchant's answer goes to standard output.
+/// The merchant's answer goes to standard output as it arrives; on a terminal its control characters are escaped.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  sotto session pay http://127.0.0.1:4022/weather --max-price 0.01")]
 pub(super) struct Pay {
@@ -45,17 +49,12 @@ pub(super) struct Pay {
     /// How long the merchant may take, settlement included, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 90)]
     deadline: u64,
-    /// Print one JSON object: status, body, what was paid, the receipt
+    /// The most that is read of the merchant's answer, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = MOST_BODY_BYTES)]
+    max_body: u64,
+    /// Print one JSON object: status, body, what was sent as payment, the receipt and where it does not fit
     #[arg(long)]
     json: bool,
-}
-
-/// What came back, read to its end.
-struct Answer {
-    status: u16,
-    body: String,
-    paid: Option<Amount>,
-    receipt: Option<SettleAnswer>,
 }
 
 impl Pay {
@@ -69,16 +68,17 @@ impl Pay {
         let deadline = Duration::from_secs(self.deadline);
         let payer =
             Payer::new(session, most, deadline, Arc::new(SystemClock), Arc::new(OsChance)).map_err(PayerError::from)?;
-        let answer = runtime()?.block_on(self.ask(&payer)).map_err(PayerError::from)?;
-        self.tell(&answer, config.asset.decimals)?;
-        if (200..400).contains(&answer.status) { Ok(()) } else { Err(PayerError::NotServed(answer.status).into()) }
-    }
-
-    async fn ask(&self, payer: &Payer) -> Result<Answer, PayError> {
-        let Fetched { response, payment, receipt } = payer.fetch(self.request()).await?;
-        let status = response.status().as_u16();
-        let body = response.text().await.map_err(|error| PayError::Http(error.without_url()))?;
-        Ok(Answer { status, body, paid: payment.map(|payment| payment.amount), receipt })
+        runtime()?.block_on(async {
+            match payer.fetch(self.request()).await {
+                Ok(fetched) => self.tell(fetched, config.asset.decimals).await,
+                Err(error) => {
+                    if let Some(payment) = error.payment() {
+                        ask_later(payment);
+                    }
+                    Err(PayerError::from(error).into())
+                }
+            }
+        })
     }
 
     fn request(&self) -> Request {
@@ -91,23 +91,79 @@ impl Pay {
         request
     }
 
-    fn tell(&self, answer: &Answer, decimals: u8) -> Result<(), CliError> {
-        let paid = answer.paid.map(|amount| amount.to_decimal(decimals));
-        if self.json {
-            let Answer { status, body, receipt, .. } = answer;
-            return json(&json!({ "status": status, "body": body, "paid": paid, "receipt": receipt }));
-        }
-        say(&answer.body)?;
-        let settled = match &answer.receipt {
-            None => "no receipt".to_owned(),
-            Some(receipt) if receipt.transaction.is_empty() => format!("held and settled later{}", payment_of(receipt)),
-            Some(receipt) => format!("transaction {}", receipt.transaction),
+    /// Tells what came back and what was sent for it, and fails for what is wrong with either.
+    async fn tell(&self, fetched: Fetched, decimals: u8) -> Result<(), CliError> {
+        let Fetched { response, payment, receipt, misfit } = fetched;
+        let status = response.status().as_u16();
+        let body = BoundedBody::of(response, self.max_body);
+        let amount = payment.as_ref().map(|payment| payment.amount.to_decimal(decimals));
+        let read = if self.json {
+            let (body, read) = match body.bytes().await {
+                Ok(body) => (Some(String::from_utf8_lossy(&body).into_owned()), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            let differences = misfit.iter().flat_map(|misfit| &misfit.differences).map(|what| what.word());
+            json(&json!({
+                "status": status,
+                "body": body,
+                "paid": amount,
+                "nonce": payment.as_ref().map(|payment| &payment.nonce),
+                "receipt": receipt.as_ref().or(misfit.as_ref().map(|misfit| &misfit.answer)),
+                "differences": differences.collect::<Vec<_>>(),
+            }))?;
+            read
+        } else {
+            let read = pass_on(body).await?;
+            note(&match (amount, &receipt, &misfit) {
+                (None, _, _) => "nothing was paid".to_owned(),
+                (Some(amount), Some(receipt), _) => format!("paid {amount}, {}", settled(receipt)),
+                (Some(amount), None, Some(_)) => format!("sent {amount}, and the receipt does not fit"),
+                (Some(amount), None, None) => format!("sent {amount}, and no receipt came"),
+            });
+            read
         };
-        match paid {
-            Some(paid) => note(&format_args!("paid {paid}, {settled}")),
-            None => note(&"nothing was paid"),
+        if let Some(payment) = payment.as_ref().filter(|_| receipt.is_none()) {
+            ask_later(payment);
         }
-        Ok(())
+        read.map_err(PayerError::from)?;
+        if let Some(misfit) = misfit {
+            return Err(PayerError::Misfit(misfit).into());
+        }
+        if (200..400).contains(&status) { Ok(()) } else { Err(PayerError::NotServed(status).into()) }
+    }
+}
+
+/// Writes the body to standard output as it arrives. The inner result is about the merchant, the outer one about us.
+async fn pass_on(mut body: BoundedBody) -> Result<Result<(), BodyError>, CliError> {
+    let mut out = foreign();
+    let read = loop {
+        match body.next().await {
+            Ok(Some(piece)) => match out.write(&piece) {
+                // The reader has seen enough.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Ok(())),
+                written => written?,
+            },
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    match out.end() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(read),
+    }
+}
+
+/// How to learn from the facilitator what a merchant did not show.
+fn ask_later(payment: &Payment) {
+    note(&format_args!("`sotto session payments {}` tells what became of the payment", payment.nonce));
+}
+
+/// What a receipt says became of the payment.
+fn settled(receipt: &SettleAnswer) -> String {
+    if receipt.transaction.is_empty() {
+        format!("held and settled later{}", payment_of(receipt))
+    } else {
+        format!("transaction {}", receipt.transaction)
     }
 }
 

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     client::{
-        BalanceReader, FacilitatorError, FollowError, LocalKey, OpenSession, PayError, ProveError, Prover, RpcError,
-        SavedError, SessionClientError, Settings, SolanaRpc, Trust, balance::BalanceError,
+        BalanceReader, BodyError, FacilitatorError, FollowError, LocalKey, OpenSession, PayError, ProveError, Prover,
+        ReceiptMisfit, RpcError, SavedError, SessionClientError, Settings, SolanaRpc, Trust, balance::BalanceError,
     },
     config::{AssetConfig, CovalidatorConfig, NetworkConfig, ProgramsConfig, TelemetryConfig, WrongNetwork},
     covalidator::{HttpCovalidator, SetupError},
@@ -121,6 +121,12 @@ pub(super) enum PayerError {
     /// No payment.
     #[error("the request was not answered or not paid")]
     Pay(#[from] PayError),
+    /// The merchant's answer was not told whole; what was sent to pay for it is told beside it.
+    #[error("the merchant's answer was not read to its end; --max-body and --deadline bound it")]
+    Body(#[from] BodyError),
+    /// Paid and answered, and the receipt is of something else.
+    #[error("the payment was sent, and the receipt does not fit it: {0}")]
+    Misfit(Box<ReceiptMisfit>),
     /// Answered, with another status than a success.
     #[error("the merchant answered HTTP {0}")]
     NotServed(u16),

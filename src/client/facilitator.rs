@@ -4,6 +4,7 @@
 //! where they said and nowhere else.
 
 use crate::{
+    client::body::{BodyError, BoundedBody},
     domain::{clock::UnixSeconds, session::SessionId},
     wire::{
         facilitator::SupportedAnswer,
@@ -18,7 +19,7 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// The longest answer that is read, in bytes.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 /// One call, connection and body included; the facilitator itself answers within 30 seconds.
 const DEADLINE: Duration = Duration::from_secs(45);
 /// A close waits until what is held is settled, at most as long as the facilitator's longest answer.
@@ -207,16 +208,13 @@ async fn send(request: RequestBuilder) -> Result<Answer, FacilitatorError> {
     collect(request.send().await.map_err(unreachable)?).await
 }
 
-async fn collect(mut response: Response) -> Result<Answer, FacilitatorError> {
+async fn collect(response: Response) -> Result<Answer, FacilitatorError> {
     let status = response.status();
     let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(FacilitatorError::Malformed { status: status.as_u16(), source: None });
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let body = BoundedBody::of(response, MAX_ANSWER_BYTES).bytes().await.map_err(|error| match error {
+        BodyError::TooLong(_) => FacilitatorError::Malformed { status: status.as_u16(), source: Some(Box::new(error)) },
+        BodyError::Broken(error) => FacilitatorError::Unreachable(error),
+    })?;
     Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs), body })
 }
 

@@ -1,9 +1,15 @@
 //! HTTP with payment: send, and when a 402 may be paid, pay once and ask once more.
+//!
+//! Promises that a request is paid at most once, whatever the merchant says: what became of a payment is asked of the
+//! facilitator, and what is sent again is the same payment.
 
 use crate::{
     client::{
+        body::{BodyError, BoundedBody},
+        follow::{Fate, fate},
         funding::{Prover, asks_for_proof},
         pay::{self, PayRefusal, Payment},
+        receipt::{self, ReceiptMisfit},
         saved::OpenSession,
         signer::PayerSigner,
     },
@@ -27,7 +33,7 @@ use std::{
 };
 
 /// The longest challenge that is read from a body, in bytes.
-const MAX_CHALLENGE_BYTES: usize = 64 * 1024;
+const MAX_CHALLENGE_BYTES: u64 = 64 * 1024;
 /// How long a proof that could not be made is not tried again.
 const PROOF_PAUSE_SECONDS: u64 = 30;
 
@@ -61,22 +67,42 @@ pub enum PayError {
         #[source]
         source: reqwest::Error,
     },
-    /// The facilitator did not settle the payment. With `settlement_pending` it still may; [`Payer::repeat`] asks.
-    #[error("the payment was not settled: {}", .answer.error_reason.as_deref().unwrap_or("no reason given"))]
+    /// The merchant says that the facilitator did not settle the payment. Only `fate` is the facilitator's own word. With
+    /// `settlement_pending` it still may be settled; [`Payer::repeat`] asks.
+    #[error(
+        "the merchant says that the payment was not settled: {}; {fate}",
+        .answer.error_reason.as_deref().unwrap_or("no reason given")
+    )]
     NotSettled {
         /// The payment that was sent.
         payment: Box<Payment>,
-        /// What the facilitator said.
+        /// What the facilitator said, as the merchant passed it on.
         answer: Box<SettleAnswer>,
+        /// What the facilitator has of the payment.
+        fate: Box<Fate>,
     },
     /// The merchant asks again instead of serving, and attaches no answer of a facilitator.
-    #[error("the merchant refused the payment: {reason}")]
+    #[error("the merchant refused the payment: {reason}; {fate}")]
     Rejected {
         /// The payment that was sent.
         payment: Box<Payment>,
         /// The merchant's words.
         reason: String,
+        /// What the facilitator has of the payment.
+        fate: Box<Fate>,
     },
+}
+
+impl PayError {
+    /// The payment that was sent, where one was.
+    pub fn payment(&self) -> Option<&Payment> {
+        match self {
+            Self::Unknown { payment, .. } | Self::NotSettled { payment, .. } | Self::Rejected { payment, .. } => {
+                Some(payment)
+            }
+            Self::NotRepeatable | Self::Http(_) | Self::Challenge(_) | Self::Origin { .. } | Self::Refusal(_) => None,
+        }
+    }
 }
 
 /// Why a 402 could not be read.
@@ -99,12 +125,14 @@ pub enum ChallengeError {
 /// An answered request.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The merchant's answer.
+    /// The merchant's answer. Its body is as long as the merchant likes: [`BoundedBody`] reads no more than a limit.
     pub response: Response,
-    /// What was paid for it, if it cost anything.
+    /// What was sent to pay for it, if it cost anything.
     pub payment: Option<Payment>,
-    /// The receipt that came with it. Its absence does not mean that nothing was paid.
+    /// The receipt that came with it, where it is one of this payment. Its absence does not mean that nothing was paid.
     pub receipt: Option<SettleAnswer>,
+    /// A receipt that came with it and is none of this payment.
+    pub misfit: Option<Box<ReceiptMisfit>>,
 }
 
 /// Pays from one session, at its origins, up to a maximum a call.
@@ -145,8 +173,8 @@ impl Payer {
         Ok(Self { http, session, max_price, clock, chance, funding: None, next_proof: AtomicU64::new(0) })
     }
 
-    /// Lets `wallet` prove its balance whenever an answer says that it is unproven or short. A payment that
-    /// was refused for want of a proof is then made once more.
+    /// Lets `wallet` prove its balance whenever an answer says that it is unproven or short. A payment that was refused for
+    /// want of a proof, and that the facilitator does not have, is then sent once more: the same one.
     #[must_use]
     pub fn proving(mut self, prover: Prover, wallet: Arc<dyn PayerSigner>) -> Self {
         self.funding = Some((prover, wallet));
@@ -185,24 +213,25 @@ impl Payer {
         let again = request.try_clone().ok_or(PayError::NotRepeatable)?;
         let response = self.http.execute(request).await.map_err(http)?;
         if response.status() != StatusCode::PAYMENT_REQUIRED {
-            return Ok(Fetched { response, payment: None, receipt: None });
+            return Ok(Fetched { response, payment: None, receipt: None, misfit: None });
         }
         let url = again.url().clone();
         self.check_origin(&url)?;
         let challenge = challenge(response).await?;
-        let resource = resource(url);
-        let pay = || {
-            let (clock, chance) = (self.clock.as_ref(), self.chance.as_ref());
-            pay::pay(&self.session, &challenge, &resource, self.max_price, clock, chance)
-        };
+        let (clock, chance) = (self.clock.as_ref(), self.chance.as_ref());
+        let payment = pay::pay(&self.session, &challenge, &resource(url), self.max_price, clock, chance)?;
         let once_more = again.try_clone();
-        let first = self.send_paid(again, pay()?).await;
-        match first {
-            // Nothing was held, so the second payment is the only one.
-            Err(PayError::NotSettled { answer, payment }) if wants_proof(&answer) => match once_more {
-                Some(request) if self.prove().await => self.send_paid(request, pay()?).await,
-                _ => Err(PayError::NotSettled { answer, payment }),
-            },
+        match self.send_paid(again, payment).await {
+            // This is the merchant's word, and a merchant may have had the payment settled. So the facilitator must have
+            // nothing of it, and it is this payment that is sent again: both together are settled once.
+            Err(PayError::NotSettled { payment, answer, fate })
+                if wants_proof(&answer) && matches!(*fate, Fate::NoRecord) =>
+            {
+                match once_more {
+                    Some(request) if self.prove().await => self.send_paid(request, *payment).await,
+                    _ => Err(PayError::NotSettled { payment, answer, fate }),
+                }
+            }
             Ok(fetched) => {
                 if fetched.receipt.as_ref().is_some_and(|receipt| asks_for_proof(level(receipt))) {
                     self.prove().await;
@@ -228,16 +257,23 @@ impl Payer {
                 return Err(PayError::Unknown { payment: Box::new(payment), source: source.without_url() });
             }
         };
-        let receipt = receipt(response.headers());
+        let told = told(response.headers());
         if response.status() != StatusCode::PAYMENT_REQUIRED {
-            return Ok(Fetched { response, payment: Some(payment), receipt });
+            let (receipt, misfit) = match told.map(|answer| receipt::compare(&self.session, &payment, answer)) {
+                Some(Ok(receipt)) => (Some(receipt), None),
+                Some(Err(misfit)) => (None, Some(misfit)),
+                None => (None, None),
+            };
+            return Ok(Fetched { response, payment: Some(payment), receipt, misfit });
         }
+        let words = if told.is_none() { challenge(response).await.ok() } else { None };
+        let fate = Box::new(fate(&self.session, &payment, self.clock.as_ref()).await);
         let payment = Box::new(payment);
-        if let Some(answer) = receipt {
-            return Err(PayError::NotSettled { payment, answer: Box::new(answer) });
+        if let Some(answer) = told {
+            return Err(PayError::NotSettled { payment, answer: Box::new(answer), fate });
         }
-        let reason = challenge(response).await.ok().and_then(|challenge| challenge.error);
-        Err(PayError::Rejected { payment, reason: reason.unwrap_or_else(|| "no reason given".to_owned()) })
+        let reason = words.and_then(|challenge| challenge.error).unwrap_or_else(|| "no reason given".to_owned());
+        Err(PayError::Rejected { payment, reason, fate })
     }
 
     fn check_origin(&self, url: &Url) -> Result<(), PayError> {
@@ -285,26 +321,20 @@ fn attach(headers: &mut HeaderMap, payment: &Payment) -> Result<(), PayError> {
 async fn challenge(response: Response) -> Result<Challenge, PayError> {
     let header =
         response.headers().get(x402::PAYMENT_REQUIRED).map(|value| value.to_str().unwrap_or_default().to_owned());
-    let json = match header {
-        Some(text) => x402::decode(&text).map_err(|error| PayError::Challenge(error.into()))?,
-        None => json::read(&body(response).await?).map_err(|error| PayError::Challenge(error.into()))?,
+    let json = if let Some(text) = header {
+        x402::decode(&text).map_err(|error| PayError::Challenge(error.into()))?
+    } else {
+        let body = BoundedBody::of(response, MAX_CHALLENGE_BYTES).bytes().await.map_err(|error| match error {
+            BodyError::TooLong(_) => PayError::Challenge(ChallengeError::TooLong),
+            BodyError::Broken(error) => PayError::Http(error),
+        })?;
+        json::read(&body).map_err(|error| PayError::Challenge(error.into()))?
     };
     Challenge::read(&json).map_err(|error| PayError::Challenge(error.into()))
 }
 
-async fn body(mut response: Response) -> Result<Vec<u8>, PayError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(http)? {
-        if body.len() + chunk.len() > MAX_CHALLENGE_BYTES {
-            return Err(PayError::Challenge(ChallengeError::TooLong));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
 /// The facilitator's answer as the merchant passed it on, under either version's name; unreadable counts as absent.
-fn receipt(headers: &HeaderMap) -> Option<SettleAnswer> {
+fn told(headers: &HeaderMap) -> Option<SettleAnswer> {
     [x402::PAYMENT_RESPONSE, x402::X_PAYMENT_RESPONSE]
         .into_iter()
         .filter_map(|name| headers.get(name)?.to_str().ok())

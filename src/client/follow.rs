@@ -5,11 +5,13 @@
 use crate::{
     client::{
         facilitator::{FacilitatorError, FacilitatorHttp},
+        pay::Payment,
         saved::OpenSession,
     },
     domain::{
         chance::{self, Chance},
         clock::Clock,
+        reason::SessionReason,
         signed,
     },
     wire::{
@@ -17,6 +19,7 @@ use crate::{
         session::SessionRefusalBody,
     },
 };
+use std::fmt;
 
 /// Why the facilitator told nothing.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +36,29 @@ pub enum FollowError {
     /// What came back is about something else.
     #[error("the facilitator answered for another session")]
     OtherSession,
+}
+
+/// What the facilitator has of a payment, whatever a merchant says of it.
+#[derive(Debug)]
+pub enum Fate {
+    /// It has the payment; `state` tells whether it is held, pending, captured, released or lost. To make another one in
+    /// its place is to pay twice, unless this one was released.
+    Recorded(Box<PaymentView>),
+    /// It has none with this nonce: nothing has moved. Who has the payment's header can still have it settled, once, until
+    /// its authorisation expires.
+    NoRecord,
+    /// It did not tell.
+    Untold(FollowError),
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recorded(view) => write!(f, "the facilitator has it as {}", view.state),
+            Self::NoRecord => f.write_str("the facilitator has no such payment"),
+            Self::Untold(error) => write!(f, "whether the facilitator has it is not known ({error})"),
+        }
+    }
 }
 
 /// One thing that happened to a session.
@@ -63,6 +89,15 @@ pub async fn payment(session: &OpenSession, name: &str, clock: &dyn Clock) -> Re
     let http = FacilitatorHttp::new(&session.facilitator)?;
     let view = http.payment(session.id, name, session.sign_read(clock.now())).await?.map_err(FollowError::Refused)?;
     if view.session_id == session.id.to_string() { Ok(view) } else { Err(FollowError::OtherSession) }
+}
+
+/// What the facilitator has of a payment that was sent.
+pub async fn fate(session: &OpenSession, sent: &Payment, clock: &dyn Clock) -> Fate {
+    match payment(session, &sent.nonce, clock).await {
+        Ok(view) => Fate::Recorded(Box::new(view)),
+        Err(FollowError::Refused(refusal)) if refusal.error == SessionReason::PaymentNotFound.word() => Fate::NoRecord,
+        Err(error) => Fate::Untold(error),
+    }
 }
 
 /// Closes the session: it accepts nothing more, and what it holds is settled. Answered with the final totals, or with how

@@ -13,7 +13,7 @@ use crate::{
         signed,
     },
     wire::{
-        Challenge, Offer, PAYMENT_IDENTIFIER, SESSION_SCHEME,
+        Challenge, DEFERRED, Offer, PAYMENT_IDENTIFIER, SESSION_SCHEME,
         header::{self, HeaderError},
         session::{PaymentAuthorization, SessionPayload},
         x402_v1, x402_v2,
@@ -69,6 +69,8 @@ pub struct Payment {
     pub nonce: String,
     /// The version of the challenge it answers.
     pub version: u64,
+    /// Whether the merchant's offer lets it be held and settled later.
+    pub deferred: bool,
     header: String,
 }
 
@@ -102,7 +104,8 @@ pub fn pay(
         extensions: extensions(challenge.extensions.as_ref(), &nonce),
     };
     let header = encode(&payment, offer).map_err(|_| PayRefusal::TooLong)?;
-    Ok(Payment { amount, nonce, version: challenge.version, header })
+    let deferred = offer.raw.pointer("/extra/settlement").is_some_and(|how| how == DEFERRED);
+    Ok(Payment { amount, nonce, version: challenge.version, deferred, header })
 }
 
 /// The first offer that may be paid, or the reason of the one that came nearest.

@@ -5,9 +5,9 @@ use super::figures::Standing;
 use crate::{
     cli::sandbox::Sandbox,
     client::{
-        Balance, BalanceReader, FacilitatorError, FacilitatorPin, FollowError, LocalKey, OpenOptions, PayError, Payer,
-        PayerRpc, RpcError, SessionClient, SessionClientError, Settings, SolanaRpc, Trust, balance::BalanceError,
-        make_readable,
+        Balance, BalanceReader, BoundedBody, FacilitatorError, FacilitatorPin, FollowError, LocalKey, OpenOptions,
+        PayError, Payer, PayerRpc, RpcError, SessionClient, SessionClientError, Settings, SolanaRpc, Trust,
+        balance::BalanceError, make_readable,
     },
     covalidator::{HttpCovalidator, SetupError},
     domain::{
@@ -33,6 +33,8 @@ use tokio::time::Instant;
 
 /// The longest that one call, one question or one decryption takes.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The longest answer that is read, in bytes.
+const MOST_SERVED_BYTES: u64 = 64 * 1024;
 /// How long the session is open.
 const LIFETIME: Duration = Duration::from_hours(1);
 
@@ -189,7 +191,8 @@ impl<'a> Scene<'a> {
         let started = Instant::now();
         let fetched = payer.get(route.clone()).await.map_err(Box::new)?;
         let status = fetched.response.status();
-        let served = fetched.response.bytes().await.is_ok_and(|body| !body.is_empty());
+        let body = BoundedBody::of(fetched.response, MOST_SERVED_BYTES).bytes().await;
+        let served = body.is_ok_and(|body| !body.is_empty());
         let latency = started.elapsed();
         let unserved = |what| DemoError::Unserved { status, what };
         if !status.is_success() || !served {

@@ -5,27 +5,29 @@ use reqwest::{Method, Request, Url};
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use sotto::{
-    client::{Authority, LocalKey, OpenSession, PayError, PayRefusal, Payer, fetch::ChallengeError},
+    client::{Authority, Fate, LocalKey, OpenSession, PayError, PayRefusal, Payer, fetch::ChallengeError},
     domain::{amount::Amount, chance::SeededChance, clock::ManualClock, intent::IntentHash, session::SessionId},
     wire::header,
 };
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-fn requirements() -> Value {
+pub(super) fn requirements() -> Value {
     json!({"scheme": "session", "network": "solana:devnet", "amount": "500",
         "asset": Pubkey::new_from_array([3; 32]).to_string(), "payTo": Pubkey::new_from_array([4; 32]).to_string(),
         "maxTimeoutSeconds": 30})
 }
 
-fn challenge() -> Answer {
+pub(super) fn challenge() -> Answer {
     let text = header::encode(&json!({"x402Version": 2, "error": "pay", "accepts": [requirements()], "resource": {}}));
     (402, vec![("payment-required", text.unwrap())], String::new())
 }
 
 fn settled(success: bool) -> String {
     let reason = (!success).then_some("cap_exceeded");
-    let answer = json!({"success": success, "transaction": "t", "network": "solana:devnet", "errorReason": reason});
+    let transaction = bs58::encode([7; 64]).into_string();
+    let answer =
+        json!({"success": success, "transaction": transaction, "network": "solana:devnet", "errorReason": reason});
     header::encode(&answer).unwrap()
 }
 
@@ -33,9 +35,9 @@ fn served() -> Answer {
     (200, vec![("payment-response", settled(true))], "sunny".to_owned())
 }
 
-fn payer(origins: &[&str]) -> Payer {
-    let chance = Arc::new(SeededChance::new(1));
-    let session = OpenSession {
+/// Of a facilitator that nobody is at, until the year 2096.
+pub(super) fn session(origins: &[&str]) -> OpenSession {
+    OpenSession {
         id: SessionId::from_random_bytes([7; 16]),
         facilitator: "http://127.0.0.1:9".to_owned(),
         user: Pubkey::new_from_array([1; 32]),
@@ -43,16 +45,23 @@ fn payer(origins: &[&str]) -> Payer {
         asset: Pubkey::new_from_array([3; 32]),
         recipient: Pubkey::new_from_array([4; 32]),
         cap: Amount::new(1_000_000),
-        expires_at: 2_000,
+        expires_at: 4_000_000_000,
         networks: vec!["solana:devnet".to_owned()],
         origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
-        authority: Some(Authority { intent: IntentHash([5; 32]), key: LocalKey::generate(chance.as_ref()) }),
-    };
-    let most = Amount::new(1_000).unwrap();
-    Payer::new(session, most, Duration::from_secs(10), Arc::new(ManualClock::at(1_000)), chance).unwrap()
+        authority: Some(Authority { intent: IntentHash([5; 32]), key: LocalKey::generate(&SeededChance::new(1)) }),
+    }
 }
 
-fn url(merchant: &StandIn) -> Url {
+pub(super) fn payer_of(session: OpenSession) -> Payer {
+    let (clock, chance) = (Arc::new(ManualClock::at(1_000)), Arc::new(SeededChance::new(1)));
+    Payer::new(session, Amount::new(1_000).unwrap(), Duration::from_secs(10), clock, chance).unwrap()
+}
+
+fn payer(origins: &[&str]) -> Payer {
+    payer_of(session(origins))
+}
+
+pub(super) fn url(merchant: &StandIn) -> Url {
     Url::parse(&format!("{}/weather?city=Bern#today", merchant.url)).unwrap()
 }
 
@@ -125,7 +134,10 @@ async fn r12_a_price_above_the_maximum_or_for_somebody_else_is_not_paid() {
 async fn r12_a_merchant_that_asks_again_is_not_paid_again() {
     let merchant = StandIn::answering(vec![challenge()]).await;
     match payer(&[&merchant.url]).get(url(&merchant)).await {
-        Err(PayError::Rejected { reason, payment }) => assert_eq!((reason.as_str(), payment.version), ("pay", 2)),
+        Err(PayError::Rejected { reason, payment, fate }) => {
+            assert_eq!((reason.as_str(), payment.version), ("pay", 2));
+            assert!(matches!(*fate, Fate::Untold(_)), "there is no facilitator to ask: {fate:?}");
+        }
         other => panic!("{other:?}"),
     }
     assert_eq!(merchant.asked().len(), 2);
@@ -147,7 +159,7 @@ async fn an_unsettled_payment_is_a_typed_error_and_can_be_repeated_as_the_same_p
     let merchant = StandIn::answering(vec![challenge(), unsettled, served()]).await;
     let payer = payer(&[&merchant.url]);
     let payment = match payer.get(url(&merchant)).await {
-        Err(PayError::NotSettled { payment, answer }) => {
+        Err(PayError::NotSettled { payment, answer, .. }) => {
             assert_eq!(answer.error_reason.as_deref(), Some("cap_exceeded"));
             payment
         }

@@ -19,13 +19,13 @@ use sotto::{
 use std::{net::Ipv4Addr, ops::ControlFlow, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
-const PRICE: u64 = 10_000;
+pub(super) const PRICE: u64 = 10_000;
 
-fn amount(units: u64) -> Amount {
+pub(super) fn amount(units: u64) -> Amount {
     Amount::new(units).unwrap()
 }
 
-fn key(wallet: &Wallet) -> LocalKey {
+pub(super) fn key(wallet: &Wallet) -> LocalKey {
     LocalKey::from_bytes(&wallet.seed()).unwrap()
 }
 
@@ -45,7 +45,7 @@ fn client_at(world: &World, facilitator: &str) -> SessionClient {
     SessionClient::new(settings, rpc(world), Arc::new(SystemClock), Arc::clone(&world.chance)).unwrap()
 }
 
-fn client(world: &World) -> SessionClient {
+pub(super) fn client(world: &World) -> SessionClient {
     client_at(world, &world.running().url)
 }
 
@@ -55,7 +55,7 @@ fn options(recipient: &Pubkey, shop: &Shop) -> OpenOptions {
     options
 }
 
-fn payer(world: &World, session: &OpenSession) -> Payer {
+pub(super) fn payer(world: &World, session: &OpenSession) -> Payer {
     let clock = Arc::new(SystemClock);
     Payer::new(session.clone(), amount(PRICE), Duration::from_mins(1), clock, Arc::clone(&world.chance)).unwrap()
 }
@@ -92,7 +92,7 @@ impl Drop for Shop {
     }
 }
 
-fn reader(world: &World) -> BalanceReader {
+pub(super) fn reader(world: &World) -> BalanceReader {
     let attestation_key = world.net.network().stand_ins().attestation_key();
     let covalidator = HttpCovalidator::new(&world.covalidator.url(), attestation_key, Duration::from_secs(5)).unwrap();
     BalanceReader::new(rpc(world), Arc::new(covalidator), world.programs)
@@ -117,7 +117,7 @@ async fn a_penniless_payer_opens_with_one_wallet_and_pays_call_by_call() {
     let session = client(&world).open(&key(&payer_wallet), &options(&merchant.key(), &shop)).await.unwrap();
     let payer = payer(&world, &session);
     for call in 1..=3 {
-        let Fetched { response, payment, receipt } = payer.get(shop.weather()).await.unwrap();
+        let Fetched { response, payment, receipt, .. } = payer.get(shop.weather()).await.unwrap();
         assert_eq!(payment.unwrap().amount.get(), PRICE);
         assert!(receipt.unwrap().success);
         let text = response.text().await.unwrap();
