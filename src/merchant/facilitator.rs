@@ -5,7 +5,7 @@
 //! believed. Errors name neither URLs nor amounts.
 
 use crate::{
-    domain::reason::PayReason,
+    domain::{reason::PayReason, signed},
     merchant::gate::Payable,
     wire::{
         DEFERRED, agreement,
@@ -217,8 +217,12 @@ fn check_success(answer: &SettleAnswer, payable: &Payable) -> Result<(), Facilit
     }
     // Deferred settlement answers without a transaction, and only to who asked for it.
     let deferred = payable.request.payment_requirements.pointer("/extra/settlement").is_some_and(|how| how == DEFERRED);
-    if answer.transaction.is_empty() && !deferred {
-        return Err(FacilitatorFault::Contradiction("it names no transaction"));
+    match answer.transaction.as_str() {
+        "" if deferred => Ok(()),
+        "" => Err(FacilitatorFault::Contradiction("it names no transaction")),
+        text if signed::parse_signature(text).is_none() => {
+            Err(FacilitatorFault::Contradiction("its transaction is no signature"))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -15,7 +15,7 @@ use std::sync::{
 };
 use tower::ServiceExt as _;
 
-const TRANSACTION: &str = "4sGjMW1sUnHzSxGspuhpqLDx6wiyjNtZAMdL4VZHirAn";
+const TRANSACTION: &str = "99eUso3aSbE9tqGSTXzo3TLfKb9RkMTURrHKQ1K7Zh3BbeqPevr5E1iCbpTjqHuTFLtfxTTD5ekfVuZFzQyEQf8";
 
 fn offer() -> Offer {
     let price = Price::decimal("0.01", 6).unwrap();
@@ -164,6 +164,9 @@ async fn answers_that_are_unusable_or_contradict_the_request_serve_nothing() {
         bent(|answer| answer["amount"] = json!("1")),
         bent(|answer| answer["network"] = json!("solana:mainnet")),
         bent(|answer| answer["transaction"] = json!("")),
+        bent(|answer| answer["transaction"] = json!("1111")),
+        bent(|answer| answer["transaction"] = json!("4sGjMW1sUnHzSxGspuhpqLDx6wiyjNtZAMdL4VZHirAn")),
+        bent(|answer| answer["transaction"] = json!("\u{1b}[2J")),
     ];
     for (number, answer) in answers.into_iter().enumerate() {
         let shop = Shop::upfront(vec![answer]).await;
