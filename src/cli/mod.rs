@@ -36,6 +36,8 @@ mod sandbox;
 mod serve;
 #[cfg(feature = "client")]
 mod session;
+#[cfg(feature = "client")]
+mod session_file;
 #[cfg(feature = "localnet")]
 mod settings_file;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]

@@ -1,11 +1,7 @@
 //! What the payer's commands share: the sections of the configuration that a payer needs, their wallet, and the file in
 //! which a session is kept.
 
-use super::{
-    Global,
-    keygen::{Existing, create_private_directory, create_private_file},
-    warn,
-};
+use super::{Global, warn};
 use crate::{
     client::{
         BalanceReader, BodyError, FacilitatorError, FollowError, LocalKey, OpenSession, PayError, ProveError, Prover,
@@ -26,8 +22,7 @@ use crate::{
 use clap::Args;
 use solana_pubkey::Pubkey;
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -76,6 +71,14 @@ pub(super) enum PayerError {
     /// A file to be written is there.
     #[error("{} is there already; choose another file with --out, or add --force to lose the session in it", .0.display())]
     Exists(PathBuf),
+    /// What stands where a session is to be written cannot be taken over.
+    #[error("{} is in the way: {why}", path.display())]
+    InTheWay {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        why: &'static str,
+    },
     /// The wallet's file holds no key pair.
     #[error("{} holds no key pair; `sotto keygen {}` makes one", path.display(), path.display())]
     Wallet {
@@ -239,50 +242,4 @@ pub(super) fn read_session(path: &Path) -> Result<OpenSession, PayerError> {
 
 fn read(path: &Path) -> Result<String, PayerError> {
     fs::read_to_string(path).map_err(|source| PayerError::File { path: path.to_owned(), what: "read", source })
-}
-
-/// A place for a session's file, taken before the session is opened: a session whose key cannot be kept is lost. The
-/// file appears under its name only when it is whole, and nobody but its owner can ever read it.
-pub(super) struct SessionFile {
-    path: PathBuf,
-    draft: PathBuf,
-    file: File,
-}
-
-impl SessionFile {
-    pub(super) fn reserve(path: &Path, existing: Existing) -> Result<Self, PayerError> {
-        if path.exists() && existing == Existing::Keep {
-            return Err(PayerError::Exists(path.to_owned()));
-        }
-        let failed = |source| PayerError::File { path: path.to_owned(), what: "written", source };
-        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            create_private_directory(directory).map_err(failed)?;
-        }
-        let mut draft = path.as_os_str().to_owned();
-        draft.push(".new");
-        let draft = PathBuf::from(draft);
-        let file = create_private_file(&draft).map_err(|source| PayerError::File {
-            path: draft.clone(),
-            what: "created",
-            source,
-        })?;
-        Ok(Self { path: path.to_owned(), draft, file })
-    }
-
-    pub(super) fn write(mut self, session: &OpenSession) -> Result<(), PayerError> {
-        let path = self.path.clone();
-        let text = session.to_json().map_err(|source| PayerError::Saved { path: path.clone(), source })?;
-        self.file
-            .write_all(text.as_bytes())
-            .and_then(|()| self.file.sync_all())
-            .and_then(|()| fs::rename(&self.draft, &self.path))
-            .map_err(|source| PayerError::File { path, what: "written", source })
-    }
-}
-
-impl Drop for SessionFile {
-    fn drop(&mut self) {
-        // After the rename it is gone already.
-        drop(fs::remove_file(&self.draft));
-    }
 }

@@ -7,8 +7,9 @@ use super::{
     keygen::Existing,
     output::{json, say, table},
     pay::Pay,
-    payer::{self, PayerConfig, PayerError, SESSION_FILE, SessionChoice, SessionFile, WALLET_FILE},
+    payer::{self, PayerConfig, PayerError, SESSION_FILE, SessionChoice, WALLET_FILE},
     runtime,
+    session_file::SessionFile,
 };
 use crate::{
     client::{FacilitatorPin, Grant, OpenOptions, OpenSession, SessionClient, SessionKeyChoice, Trust, show},

@@ -3,6 +3,7 @@
 mod former_state;
 mod receipts;
 mod service;
+mod session_file;
 
 use crate::support::PATIENCE;
 use serde_json::Value;
