@@ -2,14 +2,14 @@
 //!
 //! What may be in a log line, and what never, is `docs/LOGGING.md`. Nothing here sends anything anywhere.
 
-use crate::domain::printable::printable_but;
-use std::io::{self, IsTerminal as _, Write};
+use crate::domain::printable::printable;
+use std::io::{self, Write};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For people; coloured on a terminal.
+    /// For people; without colours, whose bytes a value may hold as well.
     Text,
     /// One JSON object a line, with the fields of its spans.
     Json,
@@ -31,7 +31,7 @@ pub fn start(format: Format, filter: &str) -> Result<(), TelemetryError> {
     let registry = tracing_subscriber::registry().with(EnvFilter::try_new(filter)?);
     let layer = fmt::layer().with_writer(|| Lines(io::stderr()));
     match format {
-        Format::Text => registry.with(layer.with_ansi(io::stderr().is_terminal())).try_init()?,
+        Format::Text => registry.with(layer.with_ansi(false)).try_init()?,
         Format::Json => registry.with(layer.json().flatten_event(true)).try_init()?,
     }
     Ok(())
@@ -44,8 +44,8 @@ impl<W: Write> Write for Lines<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);
-        // Colours begin with ESC. Those of the values have been escaped before they came here; these are our own.
-        self.0.write_all(format!("{}\n", printable_but(line, &['\u{1b}'])).as_bytes())?;
+        // No colours: they begin with ESC, which a value may hold as well.
+        self.0.write_all(format!("{}\n", printable(line)).as_bytes())?;
         Ok(event.len())
     }
 
@@ -64,7 +64,7 @@ mod tests {
         assert!(matches!(start(Format::Text, "info,sotto=loudest"), Err(TelemetryError::Filter(_))));
     }
 
-    /// Guard: `Lines`, and that the layer escapes ESC in values.
+    /// Guard: `Lines`.
     #[test]
     fn what_others_wrote_begins_no_line_of_a_log() {
         let sink = Arc::new(Mutex::new(Vec::new()));
@@ -75,7 +75,7 @@ mod tests {
             tracing::info!(error = %"\u{1b}[2J\r\nERROR all is lost\u{9b}", "the balance is not proved");
         });
         let text = String::from_utf8(sink.lock().expect("no panic").clone()).expect("UTF-8");
-        assert!(text.trim_end().ends_with(r"\u000d\u000aERROR all is lost\u{9b}"), "{text:?}");
+        assert!(text.trim_end().ends_with(r"[2J\u000d\u000aERROR all is lost\u009b"), "{text:?}");
         assert_eq!(text.chars().filter(|c| c.is_control()).collect::<String>(), "\n", "{text:?}");
     }
 
