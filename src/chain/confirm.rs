@@ -3,22 +3,27 @@
 use crate::{
     chain::{
         Commitment,
-        absence::{History, search},
+        no_effect::{Landing, Verdict, ask_every_endpoint},
         pool::Pool,
         refresher::Blockhashes,
         signature_statuses::{Level, Seen, SignatureStatus, SignatureStatuses},
-        statuses::landed,
+        statuses::observation,
+        tellers::Tellers,
     },
     domain::settlement::{Attempt, Observation},
 };
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
+/// The pause before every endpoint is asked again about an error that not all of them tell yet.
+const ASK_ALL_AGAIN: Duration = Duration::from_millis(500);
+
 /// The parts of the chain that observing needs.
 pub(super) struct Observer<'a> {
     pub(super) pool: &'a Pool,
     pub(super) blockhashes: &'a Blockhashes,
     pub(super) statuses: &'a SignatureStatuses,
+    pub(super) tellers: &'a Tellers,
 }
 
 impl Observer<'_> {
@@ -26,7 +31,8 @@ impl Observer<'_> {
     /// seen before: what is on chain no more is told at once, because somebody has to send it again.
     ///
     /// The deadline of the attempt itself is a block height: past it, and only with proof, it is absent. A time-out
-    /// proves nothing: what is told then is what was last seen.
+    /// proves nothing: what is told then is what was last seen. An error is final when every endpoint tells it, and a
+    /// landing, where several voices are configured, never by this look: it tells who has it first.
     pub(super) async fn observe(&self, attempt: &Attempt, want: Commitment, patience: Duration) -> Observation {
         let observation = self.watch(attempt, want, patience).await;
         if let Observation::Landed { slot, .. } | Observation::Failed { slot, .. } = &observation {
@@ -42,16 +48,25 @@ impl Observer<'_> {
         let ask_after = if dead { Duration::ZERO } else { patience };
         let mut updates = self.statuses.watch((attempt.signature, want), ask_after);
         let mut was_seen = want == Commitment::Finalized;
+        let mut ask_all_at = begun;
         loop {
             let status = updates.borrow_and_update().clone();
-            if let Some(observation) = reached(status.seen.as_ref(), want.into()) {
-                return observation;
+            if let Some(seen) = status.seen.as_ref().filter(|seen| seen.level >= want.into()) {
+                if want == Commitment::Confirmed || !seen.has_failed_for_good() {
+                    return self.told(attempt, seen);
+                }
+                if ask_all_at <= Instant::now() {
+                    if let Some(observation) = self.ask_all(attempt).await {
+                        return observation;
+                    }
+                    ask_all_at = Instant::now() + ASK_ALL_AGAIN;
+                }
             }
             if status.answers > 0 && status.seen.is_none() {
-                if let Some(observation) = self.past_its_life(attempt, want).await {
+                if let Some(observation) = self.past_its_life(attempt).await {
                     return observation;
                 }
-                if was_seen && self.at_the_deadline(attempt, &status).await == Observation::Pending {
+                if was_seen && self.at_the_deadline(attempt, want, &status).await == Observation::Pending {
                     return Observation::Pending;
                 }
             }
@@ -60,21 +75,25 @@ impl Observer<'_> {
             match timeout_at(deadline, updates.changed()).await {
                 Ok(Ok(())) => {}
                 // The second cannot happen: a sender lives as long as its receivers.
-                Err(_) | Ok(Err(_)) => return self.at_the_deadline(attempt, &status).await,
+                Err(_) | Ok(Err(_)) => return self.at_the_deadline(attempt, want, &status).await,
             }
         }
     }
 
-    /// When the attempt's blockhash is dead, what the history proves.
-    async fn past_its_life(&self, attempt: &Attempt, want: Commitment) -> Option<Observation> {
+    /// When the attempt's blockhash is dead, what every endpoint says of it.
+    async fn past_its_life(&self, attempt: &Attempt) -> Option<Observation> {
         let height = self.blockhashes.height().await.ok()?;
         if height <= attempt.last_valid_block_height {
             return None;
         }
-        match search(self.pool, attempt).await {
-            Ok(History::Absent(proof)) => Some(Observation::Absent(proof)),
-            Ok(History::Found(seen)) => reached(Some(&seen), want.into()),
-            Ok(History::TooEarly | History::Unprovable) => None,
+        self.ask_all(attempt).await
+    }
+
+    /// What follows from what every endpoint says; nothing where that proves nothing.
+    async fn ask_all(&self, attempt: &Attempt) -> Option<Observation> {
+        match ask_every_endpoint(self.pool, attempt).await {
+            Ok(Verdict::Landed(landing)) => self.landed(attempt, &landing),
+            Ok(verdict) => verdict.no_effect(),
             Err(error) => {
                 tracing::warn!(%error, "the history of a transaction cannot be read");
                 None
@@ -82,9 +101,12 @@ impl Observer<'_> {
         }
     }
 
-    async fn at_the_deadline(&self, attempt: &Attempt, status: &SignatureStatus) -> Observation {
+    async fn at_the_deadline(&self, attempt: &Attempt, want: Commitment, status: &SignatureStatus) -> Observation {
         if let Some(seen) = status.seen.as_ref().filter(|seen| seen.level >= Level::Confirmed) {
-            return landed(seen);
+            // An error that does not become final may be the word of one who lies.
+            let all =
+                if seen.error.is_some() && want == Commitment::Finalized { self.ask_all(attempt).await } else { None };
+            return all.unwrap_or_else(|| self.told(attempt, seen));
         }
         if status.answers == 0 {
             return Observation::Unknown;
@@ -94,9 +116,22 @@ impl Observer<'_> {
             Ok(_) | Err(_) => Observation::Unknown,
         }
     }
-}
 
-/// The observation, if it is as sure as wanted.
-fn reached(seen: Option<&Seen>, want: Level) -> Option<Observation> {
-    seen.filter(|seen| seen.level >= want).map(landed)
+    fn landed(&self, attempt: &Attempt, landing: &Landing) -> Option<Observation> {
+        landing.contradict(self.pool, &attempt.signature);
+        landing.told.iter().max_by_key(|seen| seen.level).map(|seen| self.told(attempt, seen))
+    }
+
+    /// What one endpoint's word amounts to. Of a landing it is remembered, because another has to say that it is final.
+    fn told(&self, attempt: &Attempt, seen: &Seen) -> Observation {
+        if seen.has_landed() {
+            self.tellers.told(&attempt.signature, self.pool.voices().of(seen.by));
+        }
+        match observation(seen) {
+            Observation::Landed { slot, finalised } => {
+                Observation::Landed { slot, finalised: finalised && !self.pool.has_several_voices() }
+            }
+            other => other,
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! Solana, as far as the facilitator sees it: read, simulate, send what is recorded, and tell honestly what can be
 //! known about it.
 
-mod absence;
 mod confirm;
 mod counts;
 pub mod endpoint;
@@ -12,6 +11,7 @@ pub mod history;
 pub mod inspect;
 pub mod keys;
 mod minimum_slot;
+mod no_effect;
 mod node;
 pub mod policy;
 mod poll;
@@ -25,7 +25,9 @@ mod socket;
 mod spent;
 mod statuses;
 mod survey;
+mod tellers;
 pub mod transaction;
+mod voices;
 
 pub use counts::ChainCounts;
 pub use health::{EndpointHealth, EndpointState};
@@ -160,7 +162,8 @@ pub trait Chain: Send + Sync + 'static {
     async fn lamports_spent(&self, attempt: &Recorded<Attempt>) -> Result<Option<u64>, ChainError>;
 
     /// Tells what is known of an attempt, waiting up to `patience` for it to reach `want` (by a pushed notice, with
-    /// polling as fallback). Never waits past the answer; [`Observation::Unknown`] when nothing can be known.
+    /// polling as fallback). Never waits past the answer; [`Observation::Unknown`] when nothing can be known. That it has no
+    /// effect, absent or failed for good, every endpoint has said; that it landed, whoever told it first.
     async fn observe(
         &self,
         attempt: &Recorded<Attempt>,
@@ -171,7 +174,9 @@ pub trait Chain: Send + Sync + 'static {
     /// Tells what is known of many attempts that have landed, in their order and without waiting: one request for 256.
     ///
     /// [`Observation::Pending`]: one whose blockhash is alive is not on the chain any more, by a node whose view is at
-    /// least as new as everything seen before. [`Observation::Unknown`]: ask again later.
+    /// least as new as everything seen before. [`Observation::Unknown`]: ask again later. Final is what another voice says than
+    /// the one that told of the landing, where several are configured; what one has and another denies is
+    /// [`Observation::Disputed`].
     async fn look_up(&self, attempts: &[Recorded<Attempt>]) -> Result<Vec<Observation>, ChainError>;
 
     /// How every endpoint is, in the configured order; nothing is asked.

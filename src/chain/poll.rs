@@ -4,7 +4,8 @@ use crate::chain::{
     ChainError,
     pool::Pool,
     signature_statuses::{Seen, SignatureStatuses},
-    statuses,
+    statuses::{self, Statuses},
+    voices::Whom,
 };
 use solana_rpc_client_api::request::MAX_GET_SIGNATURE_STATUSES_QUERY_ITEMS;
 use solana_signature::Signature;
@@ -39,10 +40,12 @@ async fn ask(pool: &Pool, statuses: &SignatureStatuses, signatures: &[Signature]
     if signatures.is_empty() {
         return Ok(());
     }
-    let answer = pool.ask(&statuses::question(signatures)).await;
-    let answer = statuses::checked(answer?, signatures)?;
+    let question = statuses::question(signatures);
+    let (by, answer) = pool.ask_whom(&question, Whom::Anybody, |_: &Statuses| true).await?;
+    let answer = statuses::checked(answer, signatures)?;
     for (signature, status) in signatures.iter().zip(&answer.value) {
-        statuses.answered(signature, answer.context.slot, status.as_ref().map(Seen::from).as_ref());
+        let seen = status.as_ref().map(|status| Seen::told(by, status));
+        statuses.answered(signature, answer.context.slot, seen.as_ref());
     }
     Ok(())
 }

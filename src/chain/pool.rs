@@ -11,6 +11,7 @@ use crate::chain::{
     health::EndpointHealth,
     minimum_slot::MinimumSlot,
     node::{EndpointUrls, Node, Question},
+    voices::{Voices, Whom},
 };
 use crate::domain::network::Network;
 use futures_util::future::join_all;
@@ -46,6 +47,7 @@ const SPREAD: u64 = 8;
 
 pub(super) struct Pool {
     nodes: Vec<Arc<Node>>,
+    voices: Voices,
     /// What the operator says; without it the first answer decides.
     expected: Option<Network>,
     /// The genesis hash that the others are held to.
@@ -65,6 +67,7 @@ impl Pool {
         most_bytes: usize,
         counters: &Arc<Counters>,
     ) -> Result<Self, ChainError> {
+        let voices = Voices::new(&urls);
         let node = |(place, urls)| Node::new(place, urls, timeout, most_bytes, Arc::clone(counters)).map(Arc::new);
         let nodes = urls.into_iter().enumerate().map(node).collect::<Result<Vec<_>, _>>()?;
         if nodes.is_empty() {
@@ -75,6 +78,7 @@ impl Pool {
             cluster: OnceCell::new(),
             minimum_slot: MinimumSlot::new(nodes.len()),
             nodes,
+            voices,
             sent: Mutex::new(LruCache::new(REMEMBERED_SENDS)),
             used: Mutex::new(Instant::now()),
             timeout,
@@ -94,17 +98,24 @@ impl Pool {
         &self.nodes
     }
 
+    /// Which endpoints are one voice.
+    pub(super) const fn voices(&self) -> &Voices {
+        &self.voices
+    }
+
     /// Whether an endpoint was seen, and lately, to serve another cluster than the one the operator named. Where none is
     /// named this is never known: of two that differ either may be the wrong one.
     pub(super) fn serves_another_cluster(&self, node: &Node) -> bool {
         self.expected.is_some() && node.health.is_right(Instant::now()) == Some(false)
     }
 
-    /// The endpoint at `place` said that a transaction never landed, and another has it: the operator is told.
+    /// The endpoint at `place` said that a transaction never landed, or failed, and another has it: the operator is told.
     pub(super) fn is_contradicted(&self, place: usize, signature: &Signature) {
         if self.nodes.get(place).is_some_and(|node| node.health.contradicted(Instant::now())) {
             let endpoint = place + 1;
-            tracing::error!(endpoint, %signature, "an endpoint says that a transaction never landed, and another has it");
+            tracing::error!(
+                endpoint, %signature, "an endpoint says that a transaction never landed or failed, and another has it"
+            );
         }
     }
 
@@ -143,7 +154,17 @@ impl Pool {
         question: &Question,
         good: impl Fn(&T) -> bool + Send,
     ) -> Result<T, ChainError> {
-        self.ask_from(question, 0, move |_, answer| good(answer)).await
+        self.ask_whom(question, Whom::Anybody, good).await.map(|(_, answer)| answer)
+    }
+
+    /// Like [`Pool::ask_for`], of those who are meant; tells the place of the endpoint that answered, too.
+    pub(super) async fn ask_whom<T: DeserializeOwned>(
+        &self,
+        question: &Question,
+        whom: Whom,
+        good: impl Fn(&T) -> bool + Send,
+    ) -> Result<(usize, T), ChainError> {
+        self.ask_from(question, 0, whom, move |_, answer| good(answer)).await
     }
 
     /// Like [`Pool::ask_for`], where `good` judges the endpoint too, by the slots it tells ([`Pool::has_reached`]).
@@ -155,7 +176,7 @@ impl Pool {
         if !self.minimum_slot.was_compared() {
             self.examine().await;
         }
-        self.ask_from(question, 0, good).await
+        self.ask_from(question, 0, Whom::Anybody, good).await.map(|(_, answer)| answer)
     }
 
     /// Like [`Pool::ask_judged`], for an answer that is judged by its slot alone.
@@ -181,20 +202,22 @@ impl Pool {
             *times += 1;
             times.saturating_sub(1)
         };
-        self.ask_from(question, before, |_, _| true).await
+        self.ask_from(question, before, Whom::Anybody, |_, _| true).await.map(|(_, answer)| answer)
     }
 
     async fn ask_from<T: DeserializeOwned>(
         &self,
         question: &Question,
         turn: usize,
+        whom: Whom,
         good: impl Fn(&Node, &T) -> bool + Send,
-    ) -> Result<T, ChainError> {
+    ) -> Result<(usize, T), ChainError> {
         self.use_now();
         let begun = Instant::now();
         loop {
             let mut error = None;
             let mut order = self.order();
+            order.retain(|node| self.voices.includes(whom, node.place));
             let turn = turn % self.well(&order);
             order.rotate_left(turn);
             let count = order.len();
@@ -203,7 +226,7 @@ impl Pool {
                 let left = self.timeout.saturating_sub(begun.elapsed()).max(self.timeout / 10);
                 let limit = left / u32::try_from(count - asked).unwrap_or(1);
                 match self.ask_node(node, question, limit).await {
-                    Ok(answer) if good(node, &answer) => return Ok(answer),
+                    Ok(answer) if good(node, &answer) => return Ok((node.place, answer)),
                     Ok(_) => error = Some(worse(error, endpoint::behind(question.what))),
                     Err(refused @ ChainError::Refused(_)) => return Err(refused),
                     Err(failed) => error = Some(worse(error, failed)),

@@ -18,6 +18,7 @@ use crate::{
         signature_statuses::{PollPolicy, SignatureStatuses, Wanted},
         spent,
         survey::Survey,
+        tellers::Tellers,
     },
     domain::{
         network::Network,
@@ -105,6 +106,7 @@ pub struct SolanaChain {
     counters: Arc<Counters>,
     blockhashes: Arc<Blockhashes>,
     statuses: Arc<SignatureStatuses>,
+    tellers: Tellers,
     fees: Arc<RecentFees>,
     rents: Mutex<LruCache<usize, u64>>,
     stop: CancellationToken,
@@ -125,6 +127,7 @@ impl SolanaChain {
             fees: Arc::new(RecentFees::new(Arc::clone(&pool), fees)),
             pool,
             counters,
+            tellers: Tellers::default(),
             rents: Mutex::new(LruCache::new(REMEMBERED)),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -157,6 +160,12 @@ impl SolanaChain {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Which voice each endpoint is: the place, 1 for the first, of the first endpoint of the same host. What one voice tells
+    /// of finality another has to tell, and one that is alone is believed everything.
+    pub fn voices(&self) -> Vec<usize> {
+        self.pool.voices().of_each().iter().map(|place| place + 1).collect()
     }
 
     /// What was asked and pushed since the start.
@@ -317,13 +326,14 @@ impl Chain for SolanaChain {
         want: Commitment,
         patience: Duration,
     ) -> Result<Observation, ChainError> {
-        let Self { pool, blockhashes, statuses, .. } = self;
-        Ok(Observer { pool, blockhashes, statuses }.observe(attempt.get(), want, patience).await)
+        let Self { pool, blockhashes, statuses, tellers, .. } = self;
+        Ok(Observer { pool, blockhashes, statuses, tellers }.observe(attempt.get(), want, patience).await)
     }
 
     async fn look_up(&self, attempts: &[Recorded<Attempt>]) -> Result<Vec<Observation>, ChainError> {
         let attempts: Vec<&Attempt> = attempts.iter().map(Recorded::get).collect();
-        Survey { pool: &self.pool, blockhashes: &self.blockhashes }.look_up(&attempts).await
+        let Self { pool, blockhashes, tellers, .. } = self;
+        Survey { pool, blockhashes, tellers }.look_up(&attempts).await
     }
 
     fn endpoints(&self) -> Vec<EndpointHealth> {

@@ -50,16 +50,29 @@ pub(super) struct Seen {
     pub(super) level: Level,
     /// The chain's words when it landed with an error.
     pub(super) error: Option<String>,
+    /// The endpoint that told it: its place in the operator's list, 0 for the first.
+    pub(super) by: usize,
 }
 
-impl From<&TransactionStatus> for Seen {
-    fn from(status: &TransactionStatus) -> Self {
+impl Seen {
+    /// What the endpoint at the place `by` tells.
+    pub(super) fn told(by: usize, status: &TransactionStatus) -> Self {
         let level = match status.confirmation_status() {
             TransactionConfirmationStatus::Processed => Level::Processed,
             TransactionConfirmationStatus::Confirmed => Level::Confirmed,
             TransactionConfirmationStatus::Finalized => Level::Finalized,
         };
-        Self { slot: status.slot, level, error: status.err.as_ref().map(ToString::to_string) }
+        Self { slot: status.slot, level, error: status.err.as_ref().map(ToString::to_string), by }
+    }
+
+    /// Whether it is on the chain without an error, by more than one node's word.
+    pub(super) fn has_landed(&self) -> bool {
+        self.error.is_none() && self.level >= Level::Confirmed
+    }
+
+    /// Whether it is on the chain with an error for good, as this endpoint tells.
+    pub(super) fn has_failed_for_good(&self) -> bool {
+        self.error.is_some() && self.level == Level::Finalized
     }
 }
 
@@ -253,12 +266,11 @@ impl SignatureStatuses {
     }
 
     /// A notice was pushed.
-    pub(super) fn noticed(&self, wanted: &Wanted, slot: u64, error: Option<&str>) {
+    pub(super) fn noticed(&self, signature: &Signature, new: &Seen) {
         self.missed.store(0, Ordering::Relaxed);
-        let level = wanted.1.into();
-        self.tell(&wanted.0, |status| {
-            if status.seen.as_ref().is_none_or(|seen| seen.level < level) {
-                status.seen = Some(Seen { slot, level, error: error.map(str::to_owned) });
+        self.tell(signature, |status| {
+            if status.seen.as_ref().is_none_or(|seen| seen.level < new.level) {
+                status.seen = Some(new.clone());
             }
         });
     }
@@ -294,14 +306,14 @@ mod tests {
     }
 
     fn seen(slot: u64, level: Level) -> Seen {
-        Seen { slot, level, error: None }
+        Seen { slot, level, error: None, by: 0 }
     }
 
     #[tokio::test]
     async fn a_lagging_node_does_not_take_back_what_was_seen_but_a_later_one_does() {
         let statuses = statuses();
         let waiter = statuses.watch(wanted(1), Duration::ZERO);
-        statuses.noticed(&wanted(1), 10, None);
+        statuses.noticed(&wanted(1).0, &seen(10, Level::Confirmed));
         statuses.answered(&wanted(1).0, 9, None);
         assert_eq!(waiter.borrow().seen, Some(seen(10, Level::Confirmed)));
         statuses.answered(&wanted(1).0, 10, Some(&seen(10, Level::Processed)));

@@ -5,7 +5,7 @@ use crate::chain::{
     counts::Counters,
     node::Node,
     policy::PushPolicy,
-    signature_statuses::{SignatureStatuses, Wanted},
+    signature_statuses::{Seen, SignatureStatuses, Wanted},
 };
 use futures_util::StreamExt as _;
 use solana_commitment_config::CommitmentConfig;
@@ -204,7 +204,9 @@ impl Socket {
             self.hears(heard);
             if let RpcSignatureResult::ProcessedSignature(ProcessedSignatureResult { err }) = notice.value {
                 self.counters.notices.fetch_add(1, Ordering::Relaxed);
-                self.statuses.noticed(&wanted, notice.context.slot, err.map(|error| error.to_string()).as_deref());
+                let (slot, error) = (notice.context.slot, err.map(|error| error.to_string()));
+                let seen = Seen { slot, level: wanted.1.into(), error, by: self.node.place };
+                self.statuses.noticed(&wanted.0, &seen);
                 break;
             }
         }

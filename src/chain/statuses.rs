@@ -43,11 +43,12 @@ pub(super) fn checked(answer: Statuses, signatures: &[Signature]) -> Result<Stat
     }
 }
 
-/// The observation that a transaction on chain amounts to.
-pub(super) fn landed(seen: &Seen) -> Observation {
-    let (slot, finalised) = (seen.slot, seen.level == Level::Finalized);
+/// The observation that one endpoint's word of a transaction on chain amounts to. An error is never final by it: that is
+/// every endpoint's to say ([`crate::chain::no_effect`]).
+pub(super) fn observation(seen: &Seen) -> Observation {
+    let slot = seen.slot;
     match seen.error.clone() {
-        None => Observation::Landed { slot, finalised },
-        Some(error) => Observation::Failed { slot, finalised, error },
+        None => Observation::Landed { slot, finalised: seen.level == Level::Finalized },
+        Some(error) => Observation::Failed { slot, finalised: false, error },
     }
 }

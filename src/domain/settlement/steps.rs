@@ -18,17 +18,27 @@ pub enum Observation {
     Landed {
         /// The slot.
         slot: u64,
-        /// Whether it can no longer be taken back.
+        /// Whether it can no longer be taken back: where several providers are asked, by the word of another than told of it.
         finalised: bool,
     },
     /// Landed with an error.
     Failed {
         /// The slot.
         slot: u64,
-        /// Whether it can no longer be taken back.
+        /// Whether it can no longer be taken back: by the word of every endpoint.
         finalised: bool,
         /// The chain's words, for the operator.
         error: String,
+    },
+    /// Landed without an error, as some endpoints say; others say, with a final view of their own, that it never landed or
+    /// failed. Nothing follows from it but that an operator has to look.
+    Disputed {
+        /// The slot that was told.
+        slot: u64,
+        /// Who has it: places in the operator's list of endpoints, 1 for the first.
+        landed: Vec<usize>,
+        /// Who denies it: as above.
+        denied: Vec<usize>,
     },
     /// Never landed and never will.
     Absent(AbsenceProof),
@@ -85,7 +95,10 @@ pub fn next_step(settlement: &Settlement, seen: &Observation, further: Further, 
             Observation::JustSigned | Observation::Pending => Step::Send,
             // A failed transaction can be taken back too, and then land without an error: until it is final its
             // holds stay held.
-            Observation::NotAsked | Observation::Unknown | Observation::Failed { finalised: false, .. } => Step::LookUp,
+            Observation::NotAsked
+            | Observation::Unknown
+            | Observation::Disputed { .. }
+            | Observation::Failed { finalised: false, .. } => Step::LookUp,
             Observation::Landed { slot, .. } => Step::Record(Event::Landed { slot: *slot }),
             // It was simulated a moment before it was sent, so somebody has changed a handle since, or more than that:
             // signed anew, it is simulated again.
@@ -111,6 +124,7 @@ pub fn next_step(settlement: &Settlement, seen: &Observation, further: Further, 
             Observation::JustSigned
             | Observation::NotAsked
             | Observation::Unknown
+            | Observation::Disputed { .. }
             | Observation::Landed { finalised: false, .. }
             | Observation::Failed { finalised: false, .. } => Step::LookUp,
         },

@@ -123,6 +123,7 @@ fn observations() -> Vec<Observation> {
         failed(false),
         failed(true),
         Observation::Absent(PROOF),
+        Observation::Disputed { slot: 3, landed: vec![1], denied: vec![2] },
     ]
 }
 
@@ -141,11 +142,11 @@ fn settlement(state: State, purpose: Purpose, attempts: u32) -> Settlement {
 }
 
 /// What is done next in a state that has an attempt, for each of [`observations`]: send, look, or record that word.
-const NEXT: [(State, [&str; 9]); 4] = [
-    (State::InFlight, ["send", "look", "send", "look", "landed", "landed", "look", "refused", "absent"]),
-    (State::Landed, ["look", "look", "send", "look", "look", "finalised", "look", "taken_back", "taken_back"]),
-    (State::Settled, ["done"; 9]),
-    (State::Released, ["done"; 9]),
+const NEXT: [(State, [&str; 10]); 4] = [
+    (State::InFlight, ["send", "look", "send", "look", "landed", "landed", "look", "refused", "absent", "look"]),
+    (State::Landed, ["look", "look", "send", "look", "look", "finalised", "look", "taken_back", "taken_back", "look"]),
+    (State::Settled, ["done"; 10]),
+    (State::Released, ["done"; 10]),
 ];
 
 fn word(step: &Step) -> &'static str {

@@ -1,4 +1,5 @@
-//! Whose word makes a transaction absent: every configured endpoint's, and none of those that do not say it.
+//! Whose word makes a transaction one without effect, absent or failed: every configured endpoint's, and none of those that do
+//! not say it.
 
 use super::{
     proxy::{Proxy, Reply},
@@ -41,9 +42,13 @@ async fn a_liar_by_omission_is_outvoted_by_one_that_has_it_and_is_named() {
         scene.expire().await;
         let log = Log::listen();
         let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
-        assert!(landed(&seen, true), "{seen:?}");
-        let seen = scene.chain.look_up(&[attempt]).await.unwrap();
-        assert!(landed(&seen[0], true), "{seen:?}");
+        assert!(landed(&seen, false), "final it is by two words only: {seen:?}");
+        let seen = scene.chain.look_up(&[attempt]).await.unwrap().remove(0);
+        let (honest, liar) = (vec![2 - place], vec![place + 1]);
+        assert!(
+            matches!(&seen, Observation::Disputed { landed, denied, .. } if *landed == honest && *denied == liar),
+            "{seen:?}"
+        );
         let named = log.errors("an endpoint says that a transaction never landed");
         if place == 0 {
             // A second look within the minute says nothing new.
@@ -91,6 +96,62 @@ async fn an_endpoint_that_does_not_say_it_delays_the_proof() {
         proxy.change(|_, _| None);
         let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
         assert!(matches!(seen, Observation::Absent(_)), "{seen:?}");
+    }
+}
+
+/// Guard: `Observer::watch` asks all. The first endpoint tells an error, for good, of what landed; believed, it would have the
+/// transfer given back or signed once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_one_endpoint_makes_up_is_outvoted_by_one_that_has_it() {
+    for final_by_now in [true, false] {
+        let (scene, liar) = seen_twice(0).await;
+        liar.makes_up_errors();
+        let attempt = scene.sent().await;
+        scene.net.tick_slots(if final_by_now { 40 } else { 3 });
+        let log = Log::listen();
+        let seen = scene.observe(&attempt, Commitment::Finalized, PATIENCE).await;
+        assert!(landed(&seen, false), "{seen:?}");
+        let seen = scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap().remove(0);
+        assert!(
+            matches!(&seen, Observation::Disputed { landed, denied, .. } if *landed == [2] && *denied == [1]),
+            "{seen:?}"
+        );
+        assert_eq!(log.errors("an endpoint says that a transaction never landed or failed").len(), 1, "{}", log.text());
+    }
+}
+
+/// Guard: `no_effect::same_failure`. What has truly failed has not failed for good while one endpoint does not say so, or
+/// tells another error; whichever it is, and however sure the other is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_is_final_when_every_endpoint_tells_it() {
+    for place in [0, 1] {
+        let (scene, proxy) = seen_twice(place).await;
+        let attempt = scene.fails_for_good().await;
+        let is_not_final = async |why: &str| {
+            let seen = scene.observe(&attempt, Commitment::Finalized, SHORT).await;
+            assert!(matches!(seen, Observation::Failed { finalised: false, .. }), "{why}, at {place}: {seen:?}");
+            let seen = scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap().remove(0);
+            let waits = matches!(seen, Observation::Unknown | Observation::Failed { finalised: false, .. });
+            assert!(waits, "{why}, at {place}: {seen:?}");
+        };
+        proxy.changes_statuses(|status, _| status["confirmationStatus"] = json!("confirmed"));
+        is_not_final("it lags").await;
+        proxy.changes_statuses(|status, _| {
+            let error = json!({ "InstructionError": [0, { "Custom": 77 }] });
+            (status["err"], status["status"]) = (error.clone(), json!({ "Err": error }));
+        });
+        is_not_final("it tells another error").await;
+        let failing = |status: u16| move || Response::builder().status(status).header("retry-after", "1");
+        let (fails, rests) = (failing(500), failing(429));
+        proxy.change(move |_, _| Some(Reply::Raw(fails().body(Body::empty()).unwrap())));
+        is_not_final("it fails").await;
+        proxy.change(move |_, _| Some(Reply::Raw(rests().body(Body::empty()).unwrap())));
+        is_not_final("it rests").await;
+        proxy.is_honest();
+        let seen = scene.observe(&attempt, Commitment::Finalized, PATIENCE).await;
+        assert!(matches!(seen, Observation::Failed { finalised: true, .. }), "{seen:?}");
+        let seen = scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap().remove(0);
+        assert!(matches!(seen, Observation::Failed { finalised: true, .. }), "{seen:?}");
     }
 }
 

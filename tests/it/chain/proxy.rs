@@ -1,8 +1,13 @@
 //! An endpoint in front of the local network that changes chosen answers: what the network itself never says.
 
 use axum::{Json, Router, body::Body, extract::State, response::Response, routing::post};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use solana_transaction::versioned::VersionedTransaction;
+use std::sync::{
+    Arc, Mutex, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Changes the answer to a method: given the method and the network's result, `Some` replaces it.
@@ -22,6 +27,8 @@ struct Inner {
     upstream: String,
     http: reqwest::Client,
     change: Mutex<Change>,
+    /// What is sent is answered with its signature and goes nowhere.
+    swallows_sends: AtomicBool,
 }
 
 pub struct Proxy {
@@ -34,7 +41,8 @@ impl Proxy {
     /// In front of `upstream`, changing nothing yet.
     pub async fn start(upstream: String) -> Self {
         let http = reqwest::Client::builder().timeout(crate::support::PATIENCE).build().unwrap();
-        let inner = Arc::new(Inner { upstream, http, change: Mutex::new(Box::new(|_, _| None)) });
+        let change: Mutex<Change> = Mutex::new(Box::new(|_, _| None));
+        let inner = Arc::new(Inner { upstream, http, change, swallows_sends: AtomicBool::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/?api-key=secret", listener.local_addr().unwrap());
         let router = Router::new().route("/", post(answer)).with_state(Arc::clone(&inner));
@@ -56,6 +64,53 @@ impl Proxy {
         });
     }
 
+    /// From now on it swallows what is sent, and tells of every transaction that is not on chain that it landed and is final.
+    pub fn makes_up_landings(&self) {
+        self.inner.swallows_sends.store(true, Ordering::SeqCst);
+        let slot = OnceLock::new();
+        self.changes_statuses(move |status, now| {
+            if status.is_null() {
+                *status = json!({
+                    "slot": slot.get_or_init(|| now.clone()),
+                    "confirmations": null,
+                    "err": null,
+                    "status": { "Ok": null },
+                    "confirmationStatus": "finalized",
+                });
+            }
+        });
+    }
+
+    /// From now on it tells of every transaction on chain that it failed for good.
+    pub fn makes_up_errors(&self) {
+        self.changes_statuses(|status, _| {
+            if !status.is_null() {
+                let error = json!({ "InstructionError": [0, { "Custom": 6001 }] });
+                (status["err"], status["status"]) = (error.clone(), json!({ "Err": error }));
+                (status["confirmations"], status["confirmationStatus"]) = (Value::Null, json!("finalized"));
+            }
+        });
+    }
+
+    /// From now on each status it tells is changed; `change` is also given the slot that it is told at.
+    pub fn changes_statuses(&self, change: impl Fn(&mut Value, &Value) + Send + Sync + 'static) {
+        self.change(move |method, truth| {
+            (method == "getSignatureStatuses").then(|| {
+                let mut told = truth.clone();
+                let now = truth["context"]["slot"].clone();
+                let statuses = told["value"].as_array_mut().into_iter().flatten();
+                statuses.for_each(|status| change(status, &now));
+                Reply::Result(told)
+            })
+        });
+    }
+
+    /// From now on it tells the truth, and passes on what is sent.
+    pub fn is_honest(&self) {
+        self.inner.swallows_sends.store(false, Ordering::SeqCst);
+        self.change(|_, _| None);
+    }
+
     pub fn change(&self, change: impl Fn(&str, &Value) -> Option<Reply> + Send + Sync + 'static) {
         *self.inner.change.lock().unwrap() = Box::new(change);
     }
@@ -67,7 +122,18 @@ impl Drop for Proxy {
     }
 }
 
+/// The answer of a node that takes a transaction and does nothing with it.
+fn swallowed(request: &Value) -> Response {
+    let bytes = BASE64_STANDARD.decode(request["params"][0].as_str().unwrap()).unwrap();
+    let transaction: VersionedTransaction = wincode::deserialize(&bytes).unwrap();
+    let signature = transaction.signatures[0].to_string();
+    Response::new(Body::from(json!({ "jsonrpc": "2.0", "id": request["id"], "result": signature }).to_string()))
+}
+
 async fn answer(State(inner): State<Arc<Inner>>, Json(request): Json<Value>) -> Response {
+    if inner.swallows_sends.load(Ordering::SeqCst) && request["method"] == "sendTransaction" {
+        return swallowed(&request);
+    }
     let upstream = inner.http.post(&inner.upstream).json(&request).send().await.unwrap();
     let mut truth: Value = upstream.json().await.unwrap();
     let method = request["method"].as_str().unwrap_or_default();

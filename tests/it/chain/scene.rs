@@ -145,6 +145,14 @@ impl Scene {
         attempt
     }
 
+    /// An attempt that landed with an error, which is final by now.
+    pub(super) async fn fails_for_good(&self) -> Recorded<Attempt> {
+        let attempt = self.attempt_of(10_000 * SOL).await;
+        self.chain.send(&attempt).await.unwrap();
+        self.net.tick_slots(40);
+        attempt
+    }
+
     pub(super) async fn observe(&self, attempt: &Recorded<Attempt>, want: Commitment, wait: Duration) -> Observation {
         self.chain.observe(attempt, want, wait).await.unwrap()
     }

@@ -1,9 +1,12 @@
 //! Looking at many landed transactions at once.
 
-use super::scene::{LIFE, SOL, Scene, landed};
+use super::{
+    proxy::Proxy,
+    scene::{LIFE, SOL, Scene, by_hand, landed, several},
+};
 use crate::support::PATIENCE;
 use sotto::{
-    chain::{Chain, Commitment},
+    chain::{Chain, Commitment, rpc::SolanaChain},
     domain::settlement::Observation,
 };
 
@@ -77,4 +80,58 @@ async fn what_a_fork_took_back_for_good_is_absent_with_proof() {
     scene.expire().await;
     let seen = scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap();
     assert!(matches!(seen[0], Observation::Absent(_)), "{seen:?}");
+}
+
+/// Guards: `Survey::makes_final` and the tellers. The first endpoint makes a landing up that was never sent, and its finality
+/// with it; the second knows nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_landing_is_not_final_by_the_word_of_the_one_who_told_it() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let scene = Scene::start(by_hand(), |net| {
+        let proxy = Proxy::start(net.rpc_url());
+        let proxy = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(proxy));
+        let both = several(&[&proxy.url, &net.rpc_url()]);
+        sender.send(proxy).unwrap();
+        both
+    })
+    .await;
+    let liar = receiver.recv().unwrap();
+    liar.makes_up_landings();
+    let attempt = scene.sent().await;
+    let attempts = std::slice::from_ref(&attempt);
+    let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+    assert!(landed(&seen, false), "whoever tells it first is believed, and not that it is final: {seen:?}");
+    let seen = scene.chain.look_up(attempts).await.unwrap();
+    assert_eq!(seen, [Observation::Pending], "another has not got it, and it can still land: it is sent again");
+    scene.expire().await;
+    // One that remembers who told it, and one that has just been started.
+    let started = SolanaChain::start(several(&[&liar.url, &scene.net.rpc_url()])).unwrap();
+    for chain in [&scene.chain, &started] {
+        let seen = chain.look_up(attempts).await.unwrap().remove(0);
+        assert!(
+            matches!(&seen, Observation::Disputed { landed, denied, .. } if *landed == [1] && *denied == [2]),
+            "{seen:?}"
+        );
+    }
+    liar.is_honest();
+    let seen = scene.chain.look_up(attempts).await.unwrap();
+    assert!(matches!(seen[0], Observation::Absent(_)), "{seen:?}");
+}
+
+/// Guard: `Survey::makes_final`. An endpoint that was restarted from a snapshot denies nothing and confirms nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_its_teller_remembers_is_there_and_not_final() {
+    let (scene, second) = Scene::with_second().await;
+    let attempt = scene.sent().await;
+    scene.net.tick_slots(2);
+    let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+    assert!(landed(&seen, false), "{seen:?}");
+    second.faults().forget_before(scene.net.network().slot() + 1);
+    scene.expire().await;
+    let look = async || scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap().remove(0);
+    let seen = look().await;
+    assert!(landed(&seen, false), "{seen:?}");
+    second.faults().forget_before(0);
+    let seen = look().await;
+    assert!(landed(&seen, true), "{seen:?}");
 }
