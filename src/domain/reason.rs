@@ -82,7 +82,7 @@ reasons! {
         PayerSettleCapExceeded = "payer_settle_cap_exceeded", true, "This payer's sponsoring limit is reached.";
         TooManyRequests = "too_many_requests", true, "Too many requests from this address; repeat after Retry-After.";
         InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "No fee payer can pay for this now.";
-        Overloaded = "overloaded", true, "More is asked of this facilitator than it can take right now; repeat the same request after Retry-After.";
+        Overloaded = "overloaded", true, "More is asked of this facilitator than it can take right now, or its endpoints of the chain contradict each other; repeat the same request after Retry-After.";
         InternalError = "internal_error", true, "Our fault or an outage; what was accepted stays accepted, repeat with the same nonce.";
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /ready`: whether this instance can do its work right now.
 
-use crate::facilitator::{Facilitator, sponsor::fee_payers::Balance};
+use crate::facilitator::{Facilitator, settlement::disputes::MOST_DISPUTES, sponsor::fee_payers::Balance};
 
 /// One thing that has to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Facilitator {
             Ok(()) => Check { name: "ledger", ok: true, detail: "answers".to_owned() },
             Err(error) => Check { name: "ledger", ok: false, detail: error.to_string() },
         };
-        let mut checks = vec![ledger, self.check_rpc().await, self.check_network().await];
+        let mut checks = vec![ledger, self.check_rpc().await, self.check_network().await, self.check_landings()];
         checks.extend(self.check_balances().await);
         Readiness { checks }
     }
@@ -59,6 +59,14 @@ impl Facilitator {
             Err(error) => (false, error.to_string()),
         };
         Check { name: "network", ok, detail }
+    }
+
+    /// Fails while no new payment is taken because endpoints contradict each other; the detail names them.
+    fn check_landings(&self) -> Check {
+        let disputes = self.settlements.disputes().tell();
+        let ok = disputes.len() < MOST_DISPUTES;
+        let detail = if disputes.is_empty() { "no endpoint is contradicted".to_owned() } else { disputes.join("; ") };
+        Check { name: "landings", ok, detail }
     }
 
     /// The announced fee payer, without which no session opens; and the pool, when there is more than that one key:

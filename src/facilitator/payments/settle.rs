@@ -22,6 +22,9 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::sync::Arc;
 
+/// When it may be worth coming back while too many landings are in dispute, in seconds.
+const AFTER_DISPUTE: u64 = 30;
+
 /// A settled payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -50,7 +53,8 @@ impl Payments {
             return self.refuse_terms(&answer, reason).await;
         }
         let wait = if payment.deferred { answer.no_wait() } else { answer.wait_with_permit() };
-        if let Some(refusal) = self.refuse_to_wait(payment, &session, &wait) {
+        let refusal = self.refuse_in_dispute(&session).or_else(|| self.refuse_to_wait(payment, &session, &wait));
+        if let Some(refusal) = refusal {
             // What was accepted before has its own outcome, whatever may be spent and whichever callers wait now.
             return match self.find_repeat(payment, &session).await? {
                 Some(hold) => answer.repeat(hold, wait).await,
@@ -82,6 +86,16 @@ impl Payments {
             return answer.repeat(hold, answer.no_wait()).await;
         }
         Err(answer.refuse(reason))
+    }
+
+    /// Why no new payment is taken: too many landings are in dispute, and this one could be the next.
+    pub(crate) fn refuse_in_dispute(&self, session: &Session) -> Option<PayRefusal> {
+        if !self.settlements.disputes().are_too_many() {
+            return None;
+        }
+        let detail = "endpoints of the chain contradict each other; nothing new is taken until the operator has looked";
+        let refusal = PayRefusal::new(PayReason::Overloaded).of(session.user()).again_in(Some(AFTER_DISPUTE));
+        Some(PayRefusal { detail: detail.to_owned(), ..refusal })
     }
 
     /// Why a payment that is to wait for its transfer cannot; a deferred payment is a promise for later and does not wait.

@@ -37,6 +37,9 @@ impl Payments {
         if let Some(hold) = self.find_repeat(payment, &session).await? {
             return verify_repeat(payment, &session, &hold);
         }
+        if let Some(refusal) = self.refuse_in_dispute(&session) {
+            return Err(refusal.into());
+        }
         terms.and_then(|()| session.may_hold(payment.amount, now, limits.unverified_exposure)).map_err(refuse)?;
         let backing = self.core.backing_after(&session, payment.amount, now).await?;
         if backing.frozen {

@@ -3,10 +3,12 @@
 //! A landed settlement is looked at when it should be final, together with all others that are watched; what is final
 //! is recorded in one go. It decides nothing: [`next_step`] does, as everywhere. Whatever is not simply final or simply
 //! there (a fork took it back, or it turned into an error) is handed up as [`NotFinal`], to be sent again and driven
-//! ([`crate::facilitator::dispatch::resume`]). Nothing is signed anew before the driver has the proof of absence.
+//! ([`crate::facilitator::dispatch::resume`]). Nothing is signed anew before the driver has the proof of absence. What
+//! endpoints contradict each other about stays watched, and is told ([`super::disputes`]).
 
 use super::{
     Settlements,
+    disputes::{Dispute, Disputes},
     driver::{Drive, Until},
 };
 use crate::{
@@ -41,6 +43,7 @@ struct Watched {
 #[derive(Default)]
 pub(crate) struct Finality {
     landed: Mutex<HashMap<SettlementId, Watched>>,
+    disputes: Disputes,
     changed: Notify,
 }
 
@@ -93,6 +96,7 @@ impl Finality {
 
     fn remove(&self, id: SettlementId) {
         self.lock().remove(&id);
+        self.disputes.close(id);
     }
 }
 
@@ -103,6 +107,11 @@ impl Settlements {
         if work.attempt.is_some() {
             self.finality.add(work, Instant::now() + self.core.settings.transfers.finality_after);
         }
+    }
+
+    /// The landings about which endpoints contradict each other.
+    pub(crate) const fn disputes(&self) -> &Disputes {
+        &self.finality.disputes
     }
 
     /// Watches what has landed until something of it has to be driven again, and returns that.
@@ -135,6 +144,7 @@ impl Settlements {
         };
         let (mut finalised, mut not_final) = (Vec::new(), Vec::new());
         for (work, seen) in landed.into_iter().zip(seen) {
+            self.note_dispute(&work, &seen);
             let allowances = work.attempt.as_ref().map_or(Allowances::NotBought, |attempt| attempt.get().allowances);
             match next_step(&work.settlement, &seen, Further::Wanted, allowances) {
                 Step::Record(Event::Finalised) => finalised.push(work),
@@ -147,6 +157,21 @@ impl Settlements {
             not_final.extend(join_all(together.iter().map(|work| self.record_final(work))).await.into_iter().flatten());
         }
         not_final
+    }
+
+    fn note_dispute(&self, work: &Work, seen: &Observation) {
+        let (Observation::Disputed { landed, denied, .. }, Some(attempt)) = (seen, &work.attempt) else { return };
+        let (id, signature) = (work.settlement.id, attempt.get().signature);
+        let dispute = Dispute { signature, landed: landed.clone(), denied: denied.clone() };
+        let detail = dispute.to_string();
+        if self.finality.disputes.open(id, dispute) {
+            tracing::error!(
+                settlement = %id,
+                detail,
+                "endpoints contradict each other about a landed transaction; it is not final, and nothing is signed anew. \
+                 Look it up at an endpoint that is not configured, and take the one that is wrong out of network.rpc_urls"
+            );
+        }
     }
 
     async fn record_final(&self, work: &Work) -> Option<NotFinal> {

@@ -1,7 +1,7 @@
 //! Settlement: carries one settlement from its plan to finality.
 //!
-//! Owns who drives which settlement, the callers that wait for holds, what has landed and is not final yet, measured compute
-//! units, and the sessions whose last transfer failed. May lock nothing but what [`refused_transfer`] tries: whoever has a
+//! Owns who drives which settlement, the callers that wait for holds, what has landed and is not final yet or in dispute,
+//! measured compute units, and the sessions whose last transfer failed. May lock nothing but what [`refused_transfer`] tries: whoever has a
 //! settlement driven hands in the locked accounts. Knows neither queues nor promises: the only way up is the
 //! [`SettlementOutcome`] that a drive returns.
 //!
@@ -21,6 +21,7 @@
 //!
 //! There is no second code path: [`driver`] serves live requests and recovery alike.
 
+pub(crate) mod disputes;
 pub(crate) mod driver;
 pub(crate) mod finality;
 pub(crate) mod observe;

@@ -1,6 +1,6 @@
-//! A lying RPC endpoint: what it can make us pay twice.
+//! A lying RPC endpoint: what it can make us pay twice, give back, or call final; and a forgetful one.
 
-use super::Shop;
+use super::{Shop, is_refused_everywhere};
 use crate::{
     chain::proxy::Proxy,
     support::{Left, Log, Options, PATIENCE, World},
@@ -10,6 +10,7 @@ use sotto::{
     chain::EndpointUrls,
     domain::settlement::{MOST_ATTEMPTS, State},
     facilitator::AllowancePolicy,
+    localnet::Odds,
 };
 use std::time::Duration;
 
@@ -27,11 +28,27 @@ async fn liar(world: &World) -> Proxy {
     liar
 }
 
+/// What is logged once for each landing about which endpoints contradict each other.
+const DISPUTE: &str = "endpoints contradict each other about a landed transaction";
+
+/// Waits until so many disputes were told.
+async fn are_told(world: &World, log: &Log, disputes: usize) {
+    world.until("endpoints contradict each other", async || log.errors(DISPUTE).len() >= disputes).await;
+}
+
+/// What `/ready` says of landings: whether all is well, and the words.
+async fn landings(world: &World) -> (u16, bool, String) {
+    let (status, ready) = world.get("/ready").await;
+    let checks = ready["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == "landings").unwrap();
+    (status, check["ok"] == true, check["detail"].as_str().unwrap().to_owned())
+}
+
 fn endpoint(rpc: &str, websocket: Option<String>) -> EndpointUrls {
     EndpointUrls { rpc: rpc.to_owned(), websocket }
 }
 
-/// Guard: `chain::absence::verdict`. The first of two endpoints hides every transaction; a payment that somebody waits for
+/// Guard: `chain::no_effect::verdict`. The first of two endpoints hides every transaction; a payment that somebody waits for
 /// and one that was promised land once each, though nobody is told of it until their blockhashes have died.
 #[tokio::test]
 async fn a01_an_endpoint_that_hides_transactions_has_nothing_paid_twice() {
@@ -44,6 +61,8 @@ async fn a01_an_endpoint_that_hides_transactions_has_nothing_paid_twice() {
     let (_, promised) = shop.world.post("/settle", &promise).await;
     assert_eq!(promised["success"], true, "{promised:#}");
     shop.pays(200, Some("waited-for")).await;
+    // Final they are by its word too.
+    liar.is_honest();
     shop.moved_what_it_captured().await;
     let totals = shop.world.ledger().totals(None).await.unwrap();
     assert_eq!((totals.captured.get(), totals.held.get()), (500, 0));
@@ -53,13 +72,126 @@ async fn a01_an_endpoint_that_hides_transactions_has_nothing_paid_twice() {
 /// Guard: as before. The honest endpoint's websocket tells of the landing, and the watch over finality asks the liar.
 #[tokio::test]
 async fn a01_what_was_told_as_landed_is_not_taken_back_on_a_liars_word() {
+    let log = Log::listen();
     let mut shop = Shop::open(plain(), 10_000).await;
+    shop.world.quiet().await;
     let liar = liar(&shop.world).await;
     let both = vec![endpoint(&liar.url, None), endpoint(&shop.world.net.rpc_url(), Some(shop.world.net.ws_url()))];
     shop.world.reboots_with_endpoints(both).await;
     shop.pays(200, Some("told")).await;
+    are_told(&shop.world, &log, 1).await;
+    let settlement = shop.world.ledger().unfinished().await.unwrap().remove(0).settlement;
+    assert_eq!((&settlement.state, settlement.attempts), (&State::Landed, 1));
+    liar.is_honest();
     shop.moved_what_it_captured().await;
     assert_eq!(shop.world.ledger().totals(None).await.unwrap().transfers, 1);
+    shop.closes().await;
+}
+
+/// Guard: `chain::confirm` asks every endpoint about an error. The first of two tells of every transfer that it failed for
+/// good: nothing is given back, and one that bought allowances (which is signed again when it fails) is not paid again.
+#[tokio::test]
+async fn a01_an_error_that_a_liar_makes_up_gives_nothing_back_and_signs_nothing_anew() {
+    for policy in [AllowancePolicy::Never, AllowancePolicy::Every] {
+        let log = Log::listen();
+        let options = Options::settings(move |settings| settings.transfers.decrypt_allowance = policy);
+        let mut shop = Shop::open(options, 10_000).await;
+        shop.world.quiet().await;
+        let liar = Proxy::start(shop.world.net.rpc_url()).await;
+        liar.makes_up_errors();
+        let both = vec![endpoint(&liar.url, None), endpoint(&shop.world.net.rpc_url(), None)];
+        shop.world.reboots_with_endpoints(both).await;
+        shop.pays(200, Some("landed")).await;
+        are_told(&shop.world, &log, 1).await;
+        let settlement = shop.world.ledger().unfinished().await.unwrap().remove(0).settlement;
+        assert_eq!((&settlement.state, settlement.attempts), (&State::Landed, 1), "{policy:?}");
+        assert_eq!(shop.world.units(&shop.merchant), 200, "once");
+        liar.is_honest();
+        shop.closes().await;
+    }
+}
+
+/// Guards: `chain::survey::Survey::makes_final` and `settlement::disputes`. The first of two endpoints swallows a transfer and
+/// says that it is final; nothing gets to the chain. Its caller is told, once, and it becomes final for nobody: not in
+/// another process either. When the liar is taken out, the money moves.
+#[tokio::test]
+async fn a02_a_landing_that_only_a_liar_tells_is_said_once_never_final_and_paid_in_the_end() {
+    let log = Log::listen();
+    let mut shop = Shop::open(plain(), 10_000).await;
+    shop.world.quiet().await;
+    let liar = Proxy::start(shop.world.net.rpc_url()).await;
+    liar.makes_up_landings();
+    shop.world.net.faults().change(|plan| plan.drop_sends = Odds { next: 0, per_mille: 1_000 });
+    let honest = || endpoint(&shop.world.net.rpc_url(), None);
+    let (both, alone) = (vec![endpoint(&liar.url, None), honest()], vec![honest()]);
+    shop.world.reboots_with_endpoints(both).await;
+    shop.pays(200, Some("made-up")).await;
+    for processes in 1..=2 {
+        are_told(&shop.world, &log, processes).await;
+        assert_eq!(log.errors(DISPUTE).len(), processes, "one line in each: {}", log.text());
+        let settlement = shop.world.ledger().unfinished().await.unwrap().remove(0).settlement;
+        assert_eq!((&settlement.state, settlement.attempts), (&State::Landed, 1));
+        let (status, ok, detail) = landings(&shop.world).await;
+        assert_eq!((status, ok), (200, true), "one is told, and stops nothing");
+        assert!(detail.contains("landed, say the endpoints [1]") && detail.contains("say [2]"), "{detail}");
+        let (_, again) = shop.settle(200, Some("made-up")).await;
+        assert_eq!(again["errorReason"], "duplicate_settlement", "{again:#}");
+        shop.world.kill().await;
+        shop.world.boot().await;
+    }
+    assert_eq!(shop.world.units(&shop.merchant), 0);
+    shop.world.net.faults().clear();
+    shop.world.reboots_with_endpoints(alone).await;
+    shop.moved_what_it_captured().await;
+    assert_eq!(shop.world.ledger().totals(None).await.unwrap().captured.get(), 200);
+    shop.closes().await;
+}
+
+/// Guard: the same look. Where the honest endpoint can be sent to, what the liar swallowed goes out through it.
+#[tokio::test]
+async fn a02_what_a_liar_swallows_is_sent_through_another_endpoint() {
+    let mut shop = Shop::open(plain(), 10_000).await;
+    shop.world.quiet().await;
+    let liar = Proxy::start(shop.world.net.rpc_url()).await;
+    liar.makes_up_landings();
+    let both = vec![endpoint(&liar.url, None), endpoint(&shop.world.net.rpc_url(), None)];
+    shop.world.reboots_with_endpoints(both).await;
+    shop.pays(200, Some("swallowed")).await;
+    shop.moved_what_it_captured().await;
+    let totals = shop.world.ledger().totals(None).await.unwrap();
+    assert_eq!((totals.captured.get(), totals.transfers), (200, 1));
+    shop.closes().await;
+}
+
+/// Guard: `Payments::refuse_in_dispute`. The second of two endpoints has a hole in its history. Each landing that it denies is
+/// a dispute, and at three nothing new is taken, by whatever form; what was taken keeps its answer. When it tells the truth
+/// again, all goes on.
+#[tokio::test]
+async fn a02_three_disputes_stop_new_payments_until_they_end() {
+    let log = Log::listen();
+    let mut shop = Shop::open(plain(), 10_000).await;
+    shop.world.quiet().await;
+    let forgetful = liar(&shop.world).await;
+    let honest = endpoint(&shop.world.net.rpc_url(), Some(shop.world.net.ws_url()));
+    shop.world.reboots_with_endpoints(vec![honest, endpoint(&forgetful.url, None)]).await;
+    for (taken, nonce) in ["first", "second", "third"].into_iter().enumerate() {
+        assert!(landings(&shop.world).await.1, "{taken} are not too many");
+        shop.pays(200, Some(nonce)).await;
+        are_told(&shop.world, &log, taken + 1).await;
+    }
+    let (status, ok, detail) = landings(&shop.world).await;
+    assert_eq!((status, ok), (503, false), "{detail}");
+    is_refused_everywhere(&shop.world, &shop.payment(200, Some("fourth")), "overloaded").await;
+    let mut promise = shop.payment(300, Some("promised"));
+    promise["paymentRequirements"]["extra"] = json!({ "settlement": "deferred" });
+    is_refused_everywhere(&shop.world, &promise, "overloaded").await;
+    let (_, again) = shop.settle(200, Some("first")).await;
+    assert_eq!(again["errorReason"], "duplicate_settlement", "{again:#}");
+    forgetful.is_honest();
+    shop.world.until("it ends", async || landings(&shop.world).await.1).await;
+    shop.pays(200, Some("fourth")).await;
+    shop.moved_what_it_captured().await;
+    assert_eq!(shop.world.ledger().totals(None).await.unwrap().captured.get(), 800);
     shop.closes().await;
 }
 
