@@ -22,6 +22,7 @@ use crate::{
     ledger::{LedgerError, Recorded, Signed, Work},
 };
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The backoff after a port failed; doubled up to the longest.
 const SHORTEST_BACKOFF: Duration = Duration::from_millis(100);
@@ -56,6 +57,8 @@ pub(crate) struct Drive {
     /// Whether the settlement was read anew, so that its callers may not have been told what was written.
     reloaded: bool,
     until: Until,
+    /// It stays landed although it was not seen so: that it was taken back is written later, if it is still so.
+    leaves_landed: bool,
     backoff: Duration,
     /// The token accounts of the transfer; locked exclusively, an attempt may name their handles.
     pub(crate) locked: Option<LockedAccounts>,
@@ -82,6 +85,7 @@ impl Drive {
             seen: Observation::NotAsked,
             next_try: NextTry::AsPlanned,
             reloaded: false,
+            leaves_landed: false,
             backoff: SHORTEST_BACKOFF,
             locked,
             carried: None,
@@ -114,7 +118,7 @@ impl Drive {
     }
 
     fn has_reached(&self) -> bool {
-        if self.settlement.awaits_operator() {
+        if self.settlement.awaits_operator() || self.leaves_landed {
             return true;
         }
         match (&self.settlement.state, self.until) {
@@ -216,7 +220,23 @@ impl Settlements {
             Step::Sign => self.step_sign(drive).await?,
             Step::Send => self.send_and_look(drive).await,
             Step::LookUp => self.look(drive).await,
+            Step::Record(Event::TakenBack) => self.step_take_back(drive).await?,
             Step::Record(event) => self.step_record(drive, event).await?,
+        }
+        Ok(())
+    }
+
+    /// Writes that a landing was taken back, unless that was written a moment ago.
+    async fn step_take_back(&self, drive: &mut Drive) -> Result<(), LedgerError> {
+        let (id, now) = (drive.settlement.id, Instant::now());
+        if !self.flips.is_due(id, now) {
+            drive.leaves_landed = true;
+            return Ok(());
+        }
+        self.step_record(drive, Event::TakenBack).await?;
+        let flips = self.flips.written(id, now);
+        if flips > 0 {
+            tracing::warn!(settlement = %id, flips, "a landing was told and taken back many times; few of them are written");
         }
         Ok(())
     }

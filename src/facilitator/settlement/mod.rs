@@ -24,6 +24,7 @@
 pub(crate) mod disputes;
 pub(crate) mod driver;
 pub(crate) mod finality;
+pub(crate) mod flips;
 pub(crate) mod observe;
 pub(crate) mod record;
 pub(crate) mod refused_transfer;
@@ -47,6 +48,7 @@ use crate::{
     ledger::Work,
 };
 use finality::Finality;
+use flips::Flips;
 use simulate::ComputeUnits;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -59,6 +61,7 @@ pub(crate) struct Settlements {
     sponsor: Arc<Sponsor>,
     pub(crate) waiters: Arc<Waiters>,
     finality: Finality,
+    flips: Flips,
     /// Settlements that a task of this process drives right now.
     pub(crate) driving: SingleFlight<SettlementId>,
     /// Settlements that a task of this process drives, waits to drive, or is about to plan.
@@ -80,6 +83,7 @@ impl Settlements {
             sponsor,
             waiters: Arc::default(),
             finality: Finality::default(),
+            flips: Flips::default(),
             driving: SingleFlight::default(),
             queued: Arc::default(),
             progress: Notify::new(),

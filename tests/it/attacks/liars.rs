@@ -195,6 +195,32 @@ async fn a02_three_disputes_stop_new_payments_until_they_end() {
     shop.closes().await;
 }
 
+/// Guard: `settlement::flips`. A lone endpoint says each time it is asked that the transfer has landed just now, so that each
+/// landing is later than the one before: a row for each, for ever.
+#[tokio::test]
+async fn a01_a_landing_that_is_told_anew_with_every_look_is_written_a_few_times() {
+    let log = Log::listen();
+    let mut shop = Shop::open(plain(), 10_000).await;
+    shop.world.quiet().await;
+    let liar = Proxy::start(shop.world.net.rpc_url()).await;
+    liar.changes_statuses(|status, now| {
+        if !status.is_null() {
+            (status["slot"], status["confirmations"]) = (now.clone(), json!(1));
+            status["confirmationStatus"] = json!("confirmed");
+        }
+    });
+    shop.world.reboots_with_endpoints(vec![endpoint(&liar.url, None)]).await;
+    shop.pays(200, Some("late")).await;
+    // Planned, signed, landed; then taken back and landed again, once at first, once a second later, once after four more.
+    let most = 3 + 2 * 3;
+    let events = async || shop.world.ledger().unfinished().await.unwrap()[0].settlement.sequence;
+    let counted = || log.text().contains("a landing was told and taken back many times");
+    shop.world.until("they are counted", async || counted() || events().await > most).await;
+    assert!(events().await <= most, "{} events", events().await);
+    liar.is_honest();
+    shop.closes().await;
+}
+
 /// Guards: `next_step` and the trigger `attempts_are_few`. Where every endpoint lies nothing proves the lie, and what it
 /// costs is bounded: so many attempts, then the settlement stays where it is, across starts, and is told of once in each.
 #[tokio::test]
