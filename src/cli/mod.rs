@@ -45,6 +45,7 @@ mod shop;
 mod spending;
 mod start;
 mod stop;
+mod trust;
 mod wiring;
 
 use crate::{

@@ -9,6 +9,7 @@
 use super::{
     probing::Probing,
     reach::{Trouble, reach},
+    trust,
     wiring::{self, WiringError},
 };
 use crate::{
@@ -48,6 +49,9 @@ pub(super) async fn assemble(config: &Config) -> Result<Service, WiringError> {
 /// A service that is about to serve: probed, with unfinished work picked up. Waits for an RPC in trouble.
 pub(super) async fn start(config: &Config) -> Result<(Service, Probing), WiringError> {
     let service = build(config, Trouble::IsWaitedOut).await?;
+    for detail in trust::warnings(&service.chain.voices()) {
+        tracing::warn!(detail, "an RPC provider's word is believed alone, or counted once");
+    }
     let facilitator = &service.facilitator;
     facilitator.set_limits().await?;
     let ((), probing) = tokio::join!(facilitator.learn_balances(), Probing::begin(facilitator, config));

@@ -2,7 +2,7 @@
 
 use crate::{
     chain::{Chain, ChainAccount, EndpointState, rpc::SolanaChain},
-    cli::wiring,
+    cli::{trust, wiring},
     config::Config,
     covalidator::{Covalidator as _, CovalidatorError, HttpCovalidator, WalletSigner},
     domain::key_pair::KeyPair,
@@ -57,6 +57,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
         Ok(chain) => {
             let mut findings = vec![network(&chain, config).await];
             findings.extend(endpoints(&chain, config).await);
+            findings.extend(trusted(&chain));
             findings.extend(balances(&chain, config).await);
             findings.extend(accounts(&chain, config).await);
             chain.shutdown().await;
@@ -121,6 +122,12 @@ async fn endpoints(chain: &SolanaChain, config: &Config) -> Vec<Finding> {
         if well { Finding::well("rpc endpoint", detail) } else { Finding::wrong("rpc endpoint", detail) }
     });
     told.collect()
+}
+
+/// Whose word is believed alone. Nothing is wrong with it, so that it fails no deployment that has been chosen.
+fn trusted(chain: &SolanaChain) -> Vec<Finding> {
+    let warnings = trust::warnings(&chain.voices()).into_iter();
+    warnings.map(|warning| Finding::well("rpc trust", format!("warning: {warning}"))).collect()
 }
 
 async fn accounts(chain: &impl Chain, config: &Config) -> Vec<Finding> {

@@ -35,12 +35,20 @@ impl Starting {
 
     /// Reads its log up to a line with these words.
     fn until_it_logs(&mut self, words: &str) -> String {
-        let mut line = String::new();
-        while !line.contains(words) {
-            line.clear();
+        self.lines_until(words).pop().expect("the last one")
+    }
+
+    /// Like [`Self::until_it_logs`], with the lines before it.
+    fn lines_until(&mut self, words: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
             assert!(self.log.read_line(&mut line).expect("UTF-8") > 0, "the log ends without {words:?}");
+            lines.push(line);
+            if lines.last().is_some_and(|line| line.contains(words)) {
+                return lines;
+            }
         }
-        line
     }
 
     /// What it prints when it serves.
@@ -122,6 +130,30 @@ fn the_service_runs_on_the_local_network_and_stops_when_asked() {
     let findings = json(&seen)["findings"].as_array().expect("a list").clone();
     let wrong: Vec<_> = findings.iter().filter(|f| f["ok"] == false).map(|f| f["subject"].clone()).collect();
     assert_eq!(wrong, ["mint", "Covalidator"], "{findings:?}");
+    assert_eq!(network.stop(), Some(0));
+}
+
+/// Guard: `cli::trust`. Whose word is believed alone stops nothing, and nobody can say that they were not told.
+#[test]
+fn the_start_and_the_doctor_say_whom_a_lone_provider_is_trusted_with() {
+    let (_outer, here) = directory();
+    let network = network(&here);
+    let own = rpc(&network).to_owned();
+    let (alone, twice) = (format!("network.rpc_urls={own}"), format!("network.rpc_urls={own},{own}?again"));
+    for (urls, warnings) in
+        [(&alone, vec!["trusted with all money"]), (&twice, vec!["has the host of", "trusted with all money"])]
+    {
+        let seen = sotto(&here, &["--set", urls, "doctor", "--json"]);
+        assert!(seen.status.success(), "it is a choice: {}", stdout(&seen));
+        let mut service = Starting::begin(&here, &["--set", urls]);
+        let told = service.lines_until("serving");
+        for words in warnings {
+            assert!(stdout(&seen).contains(words), "{words} in {}", stdout(&seen));
+            let is_told = |line: &String| line.contains("WARN") && line.contains(words);
+            assert_eq!(told.iter().filter(|line| is_told(line)).count(), 1, "{words} in {told:?}");
+        }
+        assert_eq!(service.stop(), Some(0));
+    }
     assert_eq!(network.stop(), Some(0));
 }
 
