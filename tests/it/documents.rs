@@ -4,8 +4,15 @@ use crate::source_files;
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Pages whose paths in backticks must exist.
-const PAGES: [&str; 6] =
-    ["README.md", "CONTRIBUTING.md", "docs/API.md", "docs/ARCHITECTURE.md", "docs/GLOSSARY.md", "docs/LOGGING.md"];
+const PAGES: [&str; 7] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/API.md",
+    "docs/ARCHITECTURE.md",
+    "docs/GLOSSARY.md",
+    "docs/LOGGING.md",
+    "docs/TRUST.md",
+];
 /// Folders that a path in backticks begins with.
 const FOLDERS: [&str; 7] = ["src/", "tests/", "benches/", "docs/", "deploy/", "migrations/", ".ci/"];
 
