@@ -76,30 +76,37 @@ impl<'a> Answer<'a> {
 
     /// Waits for the outcome of a hold until the deadline, and lets one ledger verb decide there.
     async fn outcome(&self, hold: Hold, mut ticket: Ticket, deadline: Instant) -> Result<Receipt, PayError> {
-        let Payments { core, settlements, .. } = &**self.payments;
-        let waited = tokio::time::timeout_at(deadline, &mut ticket.outcome).await;
-        let outcome = match waited {
+        let outcome = match tokio::time::timeout_at(deadline, &mut ticket.outcome).await {
             Ok(reported) => reported.ok(),
-            // Counted callers are told as soon as the ledger has written it; the others may leave.
-            Err(_) if settlements.waiters.leave(&ticket) => None,
-            Err(_) => (&mut ticket.outcome).await.ok(),
+            Err(_) => self.leave(ticket).await,
         };
         match outcome {
-            Some(HoldOutcome::Captured { signature, reports_success: true }) if hold.funding == Funding::Proven => {
+            Some(outcome) => self.reported(hold, outcome).await,
+            None => self.end_wait(&hold).await,
+        }
+    }
+
+    /// Ends a wait. Counted callers are told as soon as the ledger has written it; the others may leave, with nothing.
+    async fn leave(&self, mut ticket: Ticket) -> Option<HoldOutcome> {
+        if self.payments.settlements.waiters.leave(&ticket) { None } else { (&mut ticket.outcome).await.ok() }
+    }
+
+    /// Answers with the outcome that this caller was told.
+    async fn reported(&self, hold: Hold, outcome: HoldOutcome) -> Result<Receipt, PayError> {
+        let core = &self.payments.core;
+        match outcome {
+            HoldOutcome::Captured { signature, reports_success: true } if hold.funding == Funding::Proven => {
                 // The proof may have been lost while the transfer was on its way.
                 let hold = core.ledger.find_hold(hold.id).await.ok().flatten().unwrap_or(hold);
                 Ok(self.receipt(&hold, Some(signature)))
             }
-            Some(HoldOutcome::Captured { signature, reports_success: true }) => {
-                Ok(self.receipt(&hold, Some(signature)))
-            }
+            HoldOutcome::Captured { signature, reports_success: true } => Ok(self.receipt(&hold, Some(signature))),
             // Counted too late or beside another caller: the ledger knows whether the success was reported.
-            Some(HoldOutcome::Captured { reports_success: false, .. }) => {
+            HoldOutcome::Captured { reports_success: false, .. } => {
                 let hold = core.ledger.find_hold(hold.id).await?.unwrap_or(hold);
                 self.decided(&hold).await
             }
-            Some(HoldOutcome::Released { reason, signature }) => Err(self.released(reason, signature)),
-            None => self.end_wait(&hold).await,
+            HoldOutcome::Released { reason, signature } => Err(self.released(reason, signature)),
         }
     }
 
@@ -141,7 +148,12 @@ impl<'a> Answer<'a> {
                 self.end_wait(&hold).await
             }
             (HoldState::Waiting | HoldState::Planned { .. }, None) => Err(self.pending(&hold)),
-            (HoldState::Captured { .. } | HoldState::Released { .. }, _) => self.decided(&hold).await,
+            // It was decided after this caller had registered: the success that was booked with it may be this caller's.
+            (HoldState::Captured { .. } | HoldState::Released { .. }, Some(ticket)) => match self.leave(ticket).await {
+                Some(outcome) => self.reported(hold, outcome).await,
+                None => self.decided(&hold).await,
+            },
+            (HoldState::Captured { .. } | HoldState::Released { .. }, None) => self.decided(&hold).await,
         }
     }
 

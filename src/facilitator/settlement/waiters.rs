@@ -83,14 +83,15 @@ impl Waiters {
         (!crowded).then(|| self.register(hold))
     }
 
-    /// A caller wants to leave. False when it has been counted and must stay for its outcome.
+    /// A caller wants to leave. False when it has been counted or is just being told: it must stay for its outcome.
     pub(crate) fn leave(&self, ticket: &Ticket) -> bool {
         let mut guard = self.lock();
-        let Some(entry) = guard.1.get_mut(&ticket.hold) else { return true };
+        let Some(entry) = guard.1.get_mut(&ticket.hold) else { return false };
         if entry.counted {
             return false;
         }
-        entry.callers.retain(|(number, _)| *number != ticket.number);
+        let Some(place) = entry.callers.iter().position(|(number, _)| *number == ticket.number) else { return false };
+        entry.callers.remove(place);
         if entry.callers.is_empty() {
             guard.1.remove(&ticket.hold);
         }
@@ -183,6 +184,21 @@ mod tests {
         waiters.uncount(&[hold(1)]);
         assert!(waiters.leave(&ticket));
         assert!(!waiters.any([hold(1)].into_iter()));
+    }
+
+    /// Guard: the outcome of a caller who leaves while it is told would be the one success, and lost.
+    #[test]
+    fn a_caller_who_is_being_told_stays() {
+        let waiters = Arc::new(Waiters::default());
+        let mut ticket = waiters.register(hold(1));
+        let mut telling = waiters.callers_of(hold(1));
+        assert!(!waiters.leave(&ticket));
+        drop(waiters.register(hold(1)));
+        let _later = waiters.register(hold(1));
+        assert!(!waiters.leave(&ticket), "also when another waits by now");
+        let outcome = HoldOutcome::Captured { signature: Signature::default(), reports_success: true };
+        assert!(telling.next().unwrap().send(outcome).is_ok());
+        assert_eq!(ticket.outcome.try_recv(), Ok(outcome));
     }
 
     #[test]

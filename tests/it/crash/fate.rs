@@ -35,6 +35,8 @@ pub struct Fate {
     untold: Mutex<(&'static str, u64)>,
     /// Whether holds and new sessions are written and nobody is told.
     withheld: watch::Sender<bool>,
+    /// Whether reads of holds are answered only later.
+    reads_late: watch::Sender<bool>,
     /// What accounts were when they were first read, while the node that is read stands still.
     stuck: Mutex<Option<HashMap<Pubkey, Option<ChainAccount>>>>,
     pub dead: CancellationToken,
@@ -50,6 +52,7 @@ impl Fate {
             met: Mutex::default(),
             untold: Mutex::new(("", 0)),
             withheld: watch::Sender::new(false),
+            reads_late: watch::Sender::new(false),
             stuck: Mutex::default(),
             dead: CancellationToken::new(),
         })
@@ -82,6 +85,16 @@ impl Fate {
     /// Waits until nothing is withheld.
     pub async fn tells(&self) {
         let _ = self.withheld.subscribe().wait_for(|withheld| !withheld).await;
+    }
+
+    /// From now on a hold is read when this is ended, with what it is by then.
+    pub fn read_late(&self, late: bool) {
+        self.reads_late.send_replace(late);
+    }
+
+    /// Waits until nothing is read late.
+    pub async fn reads(&self) {
+        let _ = self.reads_late.subscribe().wait_for(|late| !late).await;
     }
 
     /// From now on accounts stay as they are when they are first read, or move again: one address that hides several

@@ -103,7 +103,11 @@ impl Ledger for MortalLedger {
     }
 
     async fn find_hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
-        self.fate.step("find_hold", self.inner.find_hold(id)).await
+        let read = async {
+            self.fate.reads().await;
+            self.inner.find_hold(id).await
+        };
+        self.fate.step("find_hold", read).await
     }
 
     async fn find_payment(&self, session: SessionId, nonce: &str) -> Result<Option<Hold>, LedgerError> {

@@ -187,3 +187,27 @@ async fn a_payment_without_a_nonce_outlives_the_caller_who_took_it_over() {
     life.facilitator.settle(&patient).await.unwrap();
     life.ends(1).await;
 }
+
+/// Guard: `leave` in `Answer::repeat`. The driver counts a caller who asked again and books the success as theirs; what they
+/// read of the ledger afterwards says that it was told already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_is_counted_before_they_read_the_ledger_is_told_their_success() {
+    let life = Life::begin("counted-early").await;
+    life.world.stands_still();
+    let patient = life.scene.payment(life.session, "a");
+    let hasty = changed(patient.clone(), |payment| payment.max_timeout_seconds = Some(HASTE));
+    let pending = life.facilitator.settle(&hasty).await.unwrap_err();
+    assert!(format!("{pending:?}").contains("SettlementPending"), "{pending:?}");
+
+    life.fate.read_late(true);
+    let before = life.fate.times_met("find_hold");
+    let time_passes = async {
+        until("the caller reads", async || life.fate.times_met("find_hold") > before).await;
+        life.world.moves_on();
+        until("it lands", async || life.ledger.totals(None).await.unwrap().captured.get() == PRICE).await;
+        life.fate.read_late(false);
+    };
+    let (told, ()) = tokio::join!(life.facilitator.settle(&patient), time_passes);
+    told.expect("the only success there is");
+    life.ends(1).await;
+}
