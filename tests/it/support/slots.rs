@@ -15,31 +15,49 @@ use tokio::task::JoinHandle;
 /// Slots are short so that tests are.
 pub const SLOT: Duration = Duration::from_millis(25);
 
+/// Whether slots begin by themselves.
+enum Pace {
+    Moves,
+    /// Until this is so: asked before each slot.
+    MovesUntil(Box<dyn Fn() -> bool + Send>),
+    Stands,
+}
+
+impl Pace {
+    /// Whether the next slot begins now.
+    fn moves(&mut self) -> bool {
+        if matches!(self, Self::MovesUntil(is) if is()) {
+            *self = Self::Stands;
+        }
+        !matches!(self, Self::Stands)
+    }
+}
+
 /// Has slots begin, for as long as it lives.
 pub struct Slots {
     /// Held while a slot begins, so that none does after they were told to stand still.
-    still: Arc<Mutex<bool>>,
+    pace: Arc<Mutex<Pace>>,
     ticking: JoinHandle<()>,
 }
 
 impl Slots {
     /// From now on, one each time [`SLOT`] has passed.
     pub fn of(network: Network) -> Self {
-        let still = Arc::new(Mutex::new(false));
-        let stands = Arc::clone(&still);
+        let pace = Arc::new(Mutex::new(Pace::Moves));
+        let told = Arc::clone(&pace);
         let ticking = tokio::spawn(async move {
             let mut slots = tokio::time::interval(SLOT);
             // On a machine that is busy slots take longer, as everything does.
             slots.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 slots.tick().await;
-                let stands = stands.lock().unwrap();
-                if !*stands {
+                let mut pace = told.lock().unwrap();
+                if pace.moves() {
                     network.tick();
                 }
             }
         });
-        Self { still, ticking }
+        Self { pace, ticking }
     }
 }
 
@@ -52,12 +70,12 @@ impl Drop for Slots {
 impl World {
     /// From now on no slot begins but by [`World::passes`].
     pub fn stands_still(&self) {
-        *self.slots.still.lock().unwrap() = true;
+        *self.slots.pace.lock().unwrap() = Pace::Stands;
     }
 
     /// Slots begin by themselves again.
     pub fn moves_on(&self) {
-        *self.slots.still.lock().unwrap() = false;
+        *self.slots.pace.lock().unwrap() = Pace::Moves;
     }
 
     /// Lets so many slots pass.
@@ -68,10 +86,13 @@ impl World {
     /// Waits for a payment to `merchant` that lands, and is told so, while slots stand still from the moment it has
     /// landed: it is confirmed, and does not get older.
     pub async fn lands_and_stands_still<T>(&self, merchant: &Wallet, pays: impl Future<Output = T>) -> T {
-        let before = self.units(merchant);
+        let (network, address) = (self.net.network().clone(), self.account_of(&merchant.key()));
+        let state = move || network.account(&address).map(|account| account.data);
+        let before = state();
+        *self.slots.pace.lock().unwrap() = Pace::MovesUntil(Box::new(move || state() != before));
         let lands = async {
-            self.until("it lands", async || self.units(merchant) != before).await;
-            self.stands_still();
+            let stands = || matches!(*self.slots.pace.lock().unwrap(), Pace::Stands);
+            self.until("it lands", async || stands()).await;
             self.passes(2);
         };
         tokio::join!(pays, lands).0
