@@ -19,12 +19,18 @@ pub enum Scope {
     Settlement,
     /// Everything for one session, ever.
     Session,
+    /// Transfers within an hour for one user who has no credit, of payments that no proof of the balance covers.
+    UnprovenUserHour,
     /// Everything for one user within an hour.
     UserHour,
     /// Everything for one user within a day.
     UserDay,
     /// Everything for one merchant within an hour.
     MerchantHour,
+    /// Everything within an hour for all users who have no credit.
+    NewcomersHour,
+    /// Everything within a day for all users who have no credit.
+    NewcomersDay,
     /// Everything within an hour.
     Hour,
     /// Everything within a day.
@@ -33,17 +39,30 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope, the narrowest first: a refusal names the first that is passed.
-    pub const ALL: [Self; 7] =
-        [Self::Settlement, Self::Session, Self::UserHour, Self::UserDay, Self::MerchantHour, Self::Hour, Self::Day];
+    pub const ALL: [Self; 10] = [
+        Self::Settlement,
+        Self::Session,
+        Self::UnprovenUserHour,
+        Self::UserHour,
+        Self::UserDay,
+        Self::MerchantHour,
+        Self::NewcomersHour,
+        Self::NewcomersDay,
+        Self::Hour,
+        Self::Day,
+    ];
 
     /// The word in the ledger.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Settlement => "settlement",
             Self::Session => "session",
+            Self::UnprovenUserHour => "unproven_user_hour",
             Self::UserHour => "user_hour",
             Self::UserDay => "user_day",
             Self::MerchantHour => "merchant_hour",
+            Self::NewcomersHour => "newcomers_hour",
+            Self::NewcomersDay => "newcomers_day",
             Self::Hour => "hour",
             Self::Day => "day",
         }
@@ -58,18 +77,66 @@ impl Scope {
     pub const fn window(self) -> Option<Window> {
         match self {
             Self::Settlement | Self::Session => None,
-            Self::UserHour | Self::MerchantHour | Self::Hour => Some(Window { seconds: 3_600, piece: 300 }),
-            Self::UserDay | Self::Day => Some(Window { seconds: 86_400, piece: 3_600 }),
+            Self::UnprovenUserHour | Self::UserHour | Self::MerchantHour | Self::NewcomersHour | Self::Hour => {
+                Some(Window { seconds: 3_600, piece: 300 })
+            }
+            Self::UserDay | Self::NewcomersDay | Self::Day => Some(Window { seconds: 86_400, piece: 3_600 }),
         }
     }
 
     /// What a payer is told whose payment this limit stops.
     pub const fn reason(self) -> PayReason {
         match self {
-            Self::Settlement | Self::Session | Self::UserHour | Self::UserDay => PayReason::PayerSettleCapExceeded,
+            Self::Settlement | Self::Session | Self::UnprovenUserHour | Self::UserHour | Self::UserDay => {
+                PayReason::PayerSettleCapExceeded
+            }
             Self::MerchantHour => PayReason::SellerSettleCapExceeded,
-            Self::Hour | Self::Day => PayReason::GlobalSettleCapExceeded,
+            Self::NewcomersHour | Self::NewcomersDay | Self::Hour | Self::Day => PayReason::GlobalSettleCapExceeded,
         }
+    }
+
+    /// Whether a transaction for a user of this credit counts in this scope.
+    pub const fn counts(self, credit: Credit) -> bool {
+        match self {
+            Self::UnprovenUserHour => matches!(credit, Credit::Start),
+            Self::NewcomersHour | Self::NewcomersDay => matches!(credit, Credit::Start | Credit::Newcomer),
+            _ => true,
+        }
+    }
+}
+
+/// What a user has earned by payments that are known to have moved something (ADR 0036).
+///
+/// Fees are paid for strangers, and a transfer from an empty account costs what any other does. So a wallet that nothing is
+/// known of gets a small start, and all such wallets together no more than a part of what is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credit {
+    /// None, and nothing proves that the transfer moves anything.
+    Start,
+    /// None so far; the transaction carries payments that a proof of the balance covers, or is no transfer of payments.
+    Newcomer,
+    /// Payments that a proof covered have landed on [`Credit::DAYS`] days, the first so many days ago at least.
+    Earned,
+}
+
+impl Credit {
+    /// On how many days, and how many days ago the first.
+    pub const DAYS: u64 = 3;
+    /// The seconds of a day, by which days are counted from the Unix epoch.
+    pub const DAY: u64 = 86_400;
+
+    /// The word in the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Newcomer => "newcomer",
+            Self::Earned => "earned",
+        }
+    }
+
+    /// Whether so many days, the first of them day `first` since the epoch, are enough at `now`.
+    pub const fn is_earned(days: u64, first: u64, now: UnixSeconds) -> bool {
+        days >= Self::DAYS && first.saturating_add(Self::DAYS) <= now / Self::DAY
     }
 }
 
@@ -161,6 +228,13 @@ impl Budgets {
         self.0.push(Limit { scope, part, lamports });
         self
     }
+
+    /// The limits that a transaction for a user of this credit counts in.
+    #[must_use]
+    pub fn of(mut self, credit: Credit) -> Self {
+        self.0.retain(|limit| limit.scope.counts(credit));
+        self
+    }
 }
 
 /// What was booked in one scope.
@@ -185,7 +259,7 @@ pub struct OverBudget {
     pub retry_after: Option<u64>,
 }
 
-/// Whether `cost` may be added to what `used` tells of each scope.
+/// Whether `cost` may be added to what `used` tells of each scope. The limits are those that the transaction counts in.
 pub fn judge(budgets: &Budgets, cost: Cost, used: impl Fn(Scope) -> Used, now: UnixSeconds) -> Option<OverBudget> {
     let passes = |limit: &Limit, cost: Cost| {
         let more = limit.part.of(cost);
@@ -245,6 +319,21 @@ pub struct Spending {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credit_takes_three_days_and_three_days_time() {
+        let day = |day: u64| day * Credit::DAY + 5;
+        assert!(Credit::is_earned(3, 100, day(103)));
+        assert!(!Credit::is_earned(2, 100, day(110)), "on too few days");
+        assert!(!Credit::is_earned(3, 100, day(102)), "all of them lately");
+    }
+
+    #[test]
+    fn a_payer_with_credit_meets_no_limit_of_newcomers() {
+        let all = Scope::ALL.into_iter().fold(Budgets::default(), |all, scope| all.with(scope, Part::Total, 1));
+        let count = |credit| all.clone().of(credit).0.len();
+        assert_eq!([Credit::Start, Credit::Newcomer, Credit::Earned].map(count), [10, 9, 7]);
+    }
 
     const COST: Cost = Cost { fee: 10, rent: 100, grant: 0 };
 

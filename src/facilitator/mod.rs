@@ -139,7 +139,7 @@ impl Facilitator {
         let settlements = Arc::new(Settlements::new(core.clone(), locks.clone(), sponsor.clone()));
         let dispatch = Arc::new(Dispatch::new(core.clone(), locks.clone(), sponsor.clone(), settlements.clone()));
         let deferred = Arc::new(Deferred::new(core.clone(), dispatch.clone()));
-        let funding = Arc::new(FundingMonitor::new(core.clone(), locks.clone(), dispatch.clone()));
+        let funding = Arc::new(FundingMonitor::new(core.clone(), locks.clone(), sponsor.clone(), dispatch.clone()));
         let allowances = Arc::new(DecryptAllowances::new(
             core.clone(),
             locks.clone(),

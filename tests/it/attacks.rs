@@ -7,6 +7,7 @@
 
 mod bad_bodies;
 mod bad_transactions;
+mod credit;
 mod crowds;
 mod farms;
 mod funding;

@@ -14,6 +14,7 @@ use crate::facilitator::{
     core::Core,
     dispatch::Dispatch,
     locks::{Locks, keyed_locks::KeyedLocks, single_flight::SingleFlight},
+    sponsor::Sponsor,
 };
 use monitor_state::MonitorState;
 use proof_rate_limit::ProofRateLimit;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 pub(crate) struct FundingMonitor {
     core: Arc<Core>,
     locks: Arc<Locks>,
+    sponsor: Arc<Sponsor>,
     dispatch: Arc<Dispatch>,
     monitor_state: MonitorState,
     proof_limit: ProofRateLimit,
@@ -38,10 +40,11 @@ pub(crate) struct FundingMonitor {
 }
 
 impl FundingMonitor {
-    pub(crate) fn new(core: Arc<Core>, locks: Arc<Locks>, dispatch: Arc<Dispatch>) -> Self {
+    pub(crate) fn new(core: Arc<Core>, locks: Arc<Locks>, sponsor: Arc<Sponsor>, dispatch: Arc<Dispatch>) -> Self {
         Self {
             core,
             locks,
+            sponsor,
             dispatch,
             monitor_state: MonitorState::default(),
             proof_limit: ProofRateLimit::default(),

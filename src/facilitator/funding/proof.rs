@@ -107,6 +107,7 @@ impl FundingMonitor {
         match self.core.ledger.prove_funding(&bound).await? {
             Proved::Counts(_) => {
                 self.monitor_state.forget(user);
+                self.sponsor.has_proved(user);
                 Ok(())
             }
             Proved::Outdated => Err(SessionRefusal::new(SessionReason::StaleFundingProof).into()),

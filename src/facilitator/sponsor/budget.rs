@@ -76,6 +76,12 @@ impl ExhaustedBudgets {
         limits.insert(key, limit);
     }
 
+    /// Forgets what transfers without a proof have met: their user has proved a balance.
+    fn forget_unproven(&self, user: &Pubkey) {
+        let mut limits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.remove(&(Scope::UnprovenUserHour, user.to_bytes()));
+    }
+
     /// The limits, reached lately, that a transaction of this budget subject would meet.
     fn of(&self, subject: &BudgetSubject) -> Vec<ReachedLimit> {
         let limits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +104,11 @@ fn limit_key(scope: Scope, subject: Option<&BudgetSubject>) -> Option<LimitKey> 
             key[..16].copy_from_slice(&subject.session.to_bytes());
             key
         }
-        (Scope::UserHour | Scope::UserDay, Some(subject)) => subject.user.to_bytes(),
+        // That a newcomer meets what all of them share says nothing of those who have credit.
+        (
+            Scope::UnprovenUserHour | Scope::UserHour | Scope::UserDay | Scope::NewcomersHour | Scope::NewcomersDay,
+            Some(subject),
+        ) => subject.user.to_bytes(),
         (Scope::MerchantHour, Some(subject)) => subject.recipient.to_bytes(),
     };
     Some((scope, key))
@@ -154,6 +164,11 @@ impl Sponsor {
     pub(crate) fn budget_refusal(&self, session: &Session) -> Option<PayRefusal> {
         let limit = self.reached_limit(session, self.core.settings.transfers.each_buys())?;
         Some(PayRefusal::new(limit.reason).of(session.user()).again_in(limit.retry_after))
+    }
+
+    /// A user has proved a balance: limits of transfers without a proof do not stop what it covers.
+    pub(crate) fn has_proved(&self, user: &Pubkey) {
+        self.exhausted.forget_unproven(user);
     }
 
     /// When a payment that was released for this reason may be made anew.

@@ -23,6 +23,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (7, "once only", include_str!("../../../migrations/sqlite/0007_once_only.sql")),
     (8, "nonce first", include_str!("../../../migrations/sqlite/0008_nonce_first.sql")),
     (9, "subjects", include_str!("../../../migrations/sqlite/0009_subjects.sql")),
+    (10, "credit", include_str!("../../../migrations/sqlite/0010_credit.sql")),
 ];
 
 fn migrations() -> Migrator {

@@ -1,6 +1,7 @@
 //! What every engine must do. Each case gets an empty ledger.
 
 pub(crate) mod budgets;
+pub(crate) mod credit;
 pub(crate) mod deferred;
 pub(crate) mod funding;
 pub(crate) mod history;

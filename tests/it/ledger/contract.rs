@@ -117,6 +117,11 @@ macro_rules! on {
                 a_rent_that_is_an_upper_bound_is_corrected_once,
                 spending_is_told_by_hour_purpose_and_merchant,
             }
+            credit {
+                a_payer_without_a_proof_has_a_small_start,
+                payers_without_credit_share_a_part_and_leave_the_rest_to_others,
+                credit_is_earned_on_three_days_by_what_is_proved,
+            }
             funding {
                 a_proof_comes_back_as_it_was_written,
                 everything_a_user_holds_is_claimed_from_one_balance,

@@ -6,7 +6,7 @@
 use crate::ledger::sqlite::statements::{Outcome, missing, select};
 use crate::{
     domain::{
-        budget::{BudgetSubject, Spending},
+        budget::{BudgetSubject, Credit, Spending},
         clock::UnixSeconds,
         session::SessionId,
         settlement::{Attempt, Cost, Purpose, Settlement, SettlementId},
@@ -44,17 +44,18 @@ const fn is_upper_bound(purpose: Purpose, cost: Cost) -> bool {
     cost.rent > 0 && purpose.may_find_its_accounts()
 }
 
-/// Books a signed attempt with its full cost.
+/// Books a signed attempt with its full cost, and under the credit that it was judged by.
 pub(in crate::ledger) fn reserve(
     conn: &Connection,
     settlement: &Settlement,
-    subject: Option<&BudgetSubject>,
+    (subject, credit): (Option<&BudgetSubject>, Credit),
     attempt: &Attempt,
     now: UnixSeconds,
 ) -> Outcome<()> {
     conn.prepare_cached(
         "INSERT INTO sponsored_lamports (signature, settlement, purpose, session, user, recipient, state, fee, rent, \
-         lamports_granted, rent_known, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'reserved', ?7, ?8, ?9, ?10, ?11)",
+         lamports_granted, rent_known, at, credit) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'reserved', ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
         attempt.signature.as_ref(),
@@ -68,6 +69,7 @@ pub(in crate::ledger) fn reserve(
         column("lamports_granted", attempt.cost.grant)?,
         !is_upper_bound(settlement.purpose, attempt.cost),
         column("at", now)?,
+        credit.word(),
     ])?;
     Ok(())
 }
@@ -192,6 +194,12 @@ const DRIFTED: &str = "WITH subjects AS ( \
     FROM sponsored_lamports WHERE user IS NOT NULL \
     UNION ALL SELECT 'merchant_hour', recipient, at / 300 * 300, fee, rent, lamports_granted \
     FROM sponsored_lamports WHERE recipient IS NOT NULL \
+    UNION ALL SELECT 'unproven_user_hour', user, at / 300 * 300, fee, rent, lamports_granted \
+    FROM sponsored_lamports WHERE credit = 'start' \
+    UNION ALL SELECT 'newcomers_hour', x'', at / 300 * 300, fee, rent, lamports_granted \
+    FROM sponsored_lamports WHERE credit <> 'earned' \
+    UNION ALL SELECT 'newcomers_day', x'', at / 3600 * 3600, fee, rent, lamports_granted \
+    FROM sponsored_lamports WHERE credit <> 'earned' \
     UNION ALL SELECT 'hour', x'', at / 300 * 300, fee, rent, lamports_granted FROM sponsored_lamports \
     UNION ALL SELECT 'day', x'', at / 3600 * 3600, fee, rent, lamports_granted FROM sponsored_lamports), \
     booked AS (SELECT scope, subject, bucket, sum(fee), sum(rent), sum(granted) FROM subjects GROUP BY 1, 2, 3), \

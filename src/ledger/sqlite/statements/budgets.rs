@@ -1,12 +1,12 @@
 //! Budgets: whether one more transaction still fits.
 //!
 //! Must be true: whoever asks before booking does both in one transaction. The sums in `budget_use` follow the bookings
-//! by triggers (migration 4), so nothing here adds them up.
+//! by triggers (migration 10), so nothing here adds them up.
 
-use crate::ledger::sqlite::statements::{Outcome, bookings::cost, missing, queries::snapshot, select};
+use crate::ledger::sqlite::statements::{Outcome, bookings::cost, credit, missing, queries::snapshot, select};
 use crate::{
     domain::{
-        budget::{BudgetSubject, Budgets, Limit, OverBudget, Part, Scope, Used, judge},
+        budget::{BudgetSubject, Budgets, Credit, Limit, OverBudget, Part, Scope, Used, judge},
         clock::UnixSeconds,
         settlement::{Cost, SettlementId},
     },
@@ -44,11 +44,11 @@ fn limits(conn: &Connection) -> Outcome<Budgets> {
 pub(in crate::ledger) fn judge_settlement(
     conn: &Connection,
     settlement: SettlementId,
-    subject: Option<&BudgetSubject>,
+    (subject, credit): (Option<&BudgetSubject>, Credit),
     cost: Cost,
     now: UnixSeconds,
 ) -> Outcome<Option<OverBudget>> {
-    let budgets = limits(conn)?;
+    let budgets = limits(conn)?.of(credit);
     let mut used = HashMap::new();
     for Limit { scope, .. } in &budgets.0 {
         if !used.contains_key(scope) {
@@ -67,7 +67,10 @@ pub(in crate::ledger) fn judge_subject(
 ) -> Outcome<Option<OverBudget>> {
     // A settlement that is not there has spent nothing.
     let nobodys = SettlementId(uuid::Uuid::nil());
-    snapshot(conn, |conn| judge_settlement(conn, nobodys, Some(subject), cost, now))
+    snapshot(conn, |conn| {
+        let credit = credit::of_user(conn, &subject.user, now)?;
+        judge_settlement(conn, nobodys, (Some(subject), credit), cost, now)
+    })
 }
 
 fn used_in(
@@ -79,10 +82,10 @@ fn used_in(
 ) -> Outcome<Used> {
     let subject = match (scope, subject) {
         (Scope::Settlement, _) => return used_by_settlement(conn, settlement),
-        (Scope::Hour | Scope::Day, _) => Vec::new(),
+        (Scope::NewcomersHour | Scope::NewcomersDay | Scope::Hour | Scope::Day, _) => Vec::new(),
         (_, None) => return Ok(Used::default()),
         (Scope::Session, Some(subject)) => subject.session.to_bytes().to_vec(),
-        (Scope::UserHour | Scope::UserDay, Some(subject)) => subject.user.to_bytes().to_vec(),
+        (Scope::UnprovenUserHour | Scope::UserHour | Scope::UserDay, Some(subject)) => subject.user.to_bytes().to_vec(),
         (Scope::MerchantHour, Some(subject)) => subject.recipient.to_bytes().to_vec(),
     };
     let oldest = scope.window().map_or(0, |window| window.oldest(now));

@@ -1,7 +1,7 @@
 //! The journal: recording signed attempts, and appending events with everything that follows from them.
 
 use crate::ledger::sqlite::statements::{
-    Outcome, bookings, budgets, deferred, funding, missing, select, sessions, sums,
+    Outcome, bookings, budgets, credit, deferred, funding, missing, select, sessions, sums,
 };
 use crate::{
     domain::{
@@ -40,7 +40,9 @@ pub(in crate::ledger) fn record_signed(
         return Err(LedgerError::Inconsistent("a client's bytes are co-signed once".to_owned()).into());
     }
     let subject = bookings::subject(conn, before.session())?;
-    if let Some(over) = budgets::judge_settlement(conn, before.id, subject.as_ref(), attempt.cost, now)? {
+    let credit = credit::of_settlement(conn, &before, subject.as_ref(), now)?;
+    let payer = (subject.as_ref(), credit);
+    if let Some(over) = budgets::judge_settlement(conn, before.id, payer, attempt.cost, now)? {
         return Ok(Signed::OverBudget(over));
     }
     let after = advance(conn, &before, &event, now)?;
@@ -64,7 +66,7 @@ pub(in crate::ledger) fn record_signed(
         column("at", now)?,
         attempt.allowances.are_bought(),
     ])?;
-    bookings::reserve(conn, &after, subject.as_ref(), attempt, now)?;
+    bookings::reserve(conn, &after, payer, attempt, now)?;
     Ok(Signed::Recorded { settlement: after, attempt: Recorded(attempt.clone()) })
 }
 
@@ -123,6 +125,7 @@ fn write(
         ClaimedBalance::Unchanged => {}
         ClaimedBalance::Captured { slot } => {
             funding::captured(conn, after, slot)?;
+            credit::earn(conn, after, now)?;
             tell(conn, after, waiting)?;
         }
         ClaimedBalance::TakenBack => funding::taken_back(conn, after)?,

@@ -6,6 +6,7 @@
 pub(super) mod audit;
 pub(super) mod bookings;
 pub(super) mod budgets;
+mod credit;
 pub(super) mod deferred;
 pub(super) mod funding;
 pub(super) mod history;

@@ -198,8 +198,8 @@ async fn what_is_asked_about_one_session_costs_the_same_however_many_others_ther
     migrate::migrate(&path).await.expect("makes the tables");
     conn.execute_batch("PRAGMA synchronous = OFF").expect("sets");
     let limit = |scope| Limit { scope, part: Part::Total, lamports: u32::MAX.into() };
-    let scopes = [Scope::Session, Scope::UserHour, Scope::UserDay, Scope::MerchantHour, Scope::Hour, Scope::Day];
-    budgets::set(&conn, &Budgets(scopes.map(limit).to_vec())).expect("sets");
+    let scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Settlement);
+    budgets::set(&conn, &Budgets(scopes.map(limit).collect())).expect("sets");
     let one = live(&conn, 0).expect("lives");
     let before = costs(&conn, &one);
     let read_on = |after| history::history(&conn, one.id, after, 100).expect("reads");
