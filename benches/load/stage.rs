@@ -33,7 +33,7 @@ const TOKEN_ACCOUNT_RENT: u64 = 2_429_040;
 const PURSE: u64 = 1_000_000_000_000;
 
 /// Limits that would throttle a benchmark instead of being measured by it. Durability, checks and signatures stay.
-const UNTHROTTLED: [(&str, &str); 23] = [
+const UNTHROTTLED: [(&str, &str); 26] = [
     ("limits.concurrent_requests", "4096"),
     ("limits.concurrent_requests_per_ip", "0"),
     ("limits.waiting_per_user", "4096"),

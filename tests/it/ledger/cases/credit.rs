@@ -1,6 +1,8 @@
 //! What is spent for payers who have earned nothing yet, and how credit is earned.
 
-use crate::ledger::build::{amount, attempt, held, key, payment, recorded, session_with, settlement_id, signature};
+use crate::ledger::build::{
+    absent, amount, attempt, held, key, payment, recorded, session_with, settlement_id, signature,
+};
 use sotto::{
     domain::{
         amount::Amount,
