@@ -15,6 +15,7 @@ mod deferred;
 mod demo;
 mod dispatch;
 mod documents;
+mod durable_nonces;
 mod errors_doc;
 mod faults;
 mod fee_payers;

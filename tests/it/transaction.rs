@@ -22,25 +22,25 @@ use sotto::{
     },
 };
 
-const INTENT_BYTES: usize = 339;
+pub(crate) const INTENT_BYTES: usize = 339;
 const CHEAP: ComputeBudget = ComputeBudget { units: 120_000, price: 1_000 };
 
 fn signer(byte: u8) -> LocalSigner {
     LocalSigner::from_seed(&[byte; 32])
 }
 
-struct Scene {
-    programs: Programs,
+pub(crate) struct Scene {
+    pub(crate) programs: Programs,
     user: LocalSigner,
-    spender: LocalSigner,
-    payer: LocalSigner,
+    pub(crate) spender: LocalSigner,
+    pub(crate) payer: LocalSigner,
     message: Vec<u8>,
     signature: [u8; 64],
     transfer: Transfer,
 }
 
 impl Scene {
-    fn new(ciphertext: usize, message: usize) -> Self {
+    pub(crate) fn new(ciphertext: usize, message: usize) -> Self {
         let (programs, user, spender) = (Programs::default(), signer(1), signer(2));
         let (mint, merchant) = (signer(3).pubkey(), signer(4).pubkey());
         let message = vec![b'x'; message];
@@ -56,7 +56,7 @@ impl Scene {
         Self { programs, user, spender, payer: signer(6), message, signature, transfer }
     }
 
-    fn parts(&self, instruction: SettleInstruction, fee_payer: Pubkey) -> SettlementParts<'_> {
+    pub(crate) fn parts(&self, instruction: SettleInstruction, fee_payer: Pubkey) -> SettlementParts<'_> {
         let owner = self.user.pubkey();
         let authorization = Authorization { owner, message: &self.message, signature: &self.signature };
         let (programs, transfer) = (&self.programs, &self.transfer);
@@ -66,7 +66,7 @@ impl Scene {
 }
 
 /// The instructions with keys in place of indexes: two compilers may order equal accounts differently.
-fn resolved(message: &VersionedMessage) -> Vec<Instruction> {
+pub(crate) fn resolved(message: &VersionedMessage) -> Vec<Instruction> {
     let (keys, header) = (message.static_account_keys(), message.header());
     let writable = keys.len() - usize::from(header.num_readonly_unsigned_accounts);
     let meta = |index: &u8| AccountMeta {
