@@ -29,7 +29,8 @@ struct Chain {
 
 impl Chain {
     fn with_a_nonce() -> Self {
-        let (mut svm, payer, nonce) = (LiteSVM::new(), Keypair::new(), Keypair::new());
+        let mut svm = LiteSVM::new();
+        let [payer, nonce] = [1, 2].map(|seed| Keypair::new_from_array([seed; 32]));
         svm.airdrop(&payer.pubkey(), 1_000_000_000).unwrap();
         let rent = svm.minimum_balance_for_rent_exemption(SIZE);
         let creation = create_nonce_account(&payer.pubkey(), &nonce.pubkey(), &payer.pubkey(), rent);
@@ -79,7 +80,7 @@ fn of_all_attempts_on_one_nonce_one_lands_and_none_after_it_was_advanced() {
 }
 
 /// How many bytes a settlement has, without and with a nonce that its fee payer advances.
-fn sizes(scene: &Scene, parts: &SettlementParts<'_>) -> (usize, usize) {
+fn sizes(parts: &SettlementParts<'_>) -> (usize, usize) {
     let plain = parts.build(Hash::default()).unwrap();
     let message = &plain.transaction().message;
     let mut instructions = crate::transaction::resolved(message);
@@ -96,7 +97,7 @@ const SHORT: usize = 77;
 fn a_nonce_takes_74_bytes_and_fits_beside_the_user_s_intent_with_a_few_to_spare() {
     // The longest amount that a ledger counts has 19 digits.
     let (long, short) = (Scene::new(113 + 19, INTENT_BYTES), Scene::new(113 + 19, SHORT));
-    let size = |scene: &Scene, instruction, payer| sizes(scene, &scene.parts(instruction, payer));
+    let size = |scene: &Scene, instruction, payer| sizes(&scene.parts(instruction, payer));
     let authorised = SettleInstruction::TransferWithAuthorization;
     let told = [
         size(&long, authorised, long.spender.pubkey()),
