@@ -144,11 +144,11 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
 /// What a session may be opened with.
 fn opening_settings(limits: &config::LimitsConfig, settlement: &config::SettlementConfig) -> OpeningSettings {
     OpeningSettings {
-        max_session_seconds: limits.max_session_seconds,
-        max_grant: limits.max_grant_lamports,
-        sessions_per_user_per_hour: quota(limits.sessions_per_user_per_hour),
-        sessions_per_merchant_per_hour: quota(limits.sessions_per_merchant_per_hour),
-        sessions_per_hour: quota(limits.sessions_per_hour),
+        max_session_seconds: limits.openings.max_session_seconds,
+        max_grant: limits.openings.max_grant_lamports,
+        sessions_per_user_per_hour: quota(limits.openings.per_user_per_hour),
+        sessions_per_merchant_per_hour: quota(limits.openings.per_merchant_per_hour),
+        sessions_per_hour: quota(limits.openings.per_hour),
         create_recipient: settlement.create_recipient,
         sponsor_account_creation: settlement.sponsor_account_creation,
         cap_check: match settlement.cap_check {
@@ -222,11 +222,12 @@ fn unless_zero(most: usize) -> Option<usize> {
 
 /// How connections are treated.
 pub(super) fn server_settings(config: &Config) -> ServerSettings {
+    let limits = &config.limits.connections;
     ServerSettings {
-        connections: unless_zero(config.limits.connections),
-        connections_per_ip: unless_zero(config.limits.connections_per_ip),
-        header_timeout: config.limits.header_timeout,
-        write_timeout: config.limits.write_timeout,
+        connections: unless_zero(limits.most),
+        connections_per_ip: unless_zero(limits.per_ip),
+        header_timeout: limits.header_timeout,
+        write_timeout: limits.write_timeout,
         trusted_proxies: config.server.trusted_proxies.clone(),
     }
 }
@@ -246,7 +247,7 @@ pub(super) fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSetti
         rates: RateSettings {
             requests: Rate::per(config.limits.requests_per_ip_per_second, Duration::from_secs(1))
                 .map(|rate| rate.bursting(config.limits.request_burst_per_ip)),
-            openings: Rate::per(config.limits.sessions_per_ip_per_hour, Duration::from_hours(1)),
+            openings: Rate::per(config.limits.openings.per_ip_per_hour, Duration::from_hours(1)),
             trusted_proxies: config.server.trusted_proxies.clone(),
         },
         ready_for: READY_FOR,

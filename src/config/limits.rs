@@ -66,36 +66,20 @@ pub struct LimitsConfig {
     pub min_per_call: Amount,
     /// The largest request body.
     pub body_bytes: usize,
-    /// Sessions one user may open in an hour; 0 for no limit, as in the next three.
-    pub sessions_per_user_per_hour: u32,
-    /// Sessions that may be opened with one merchant in an hour.
-    pub sessions_per_merchant_per_hour: u32,
-    /// Sessions that may be opened from one address in an hour.
-    pub sessions_per_ip_per_hour: u32,
-    /// Sessions all users together may open in an hour.
-    pub sessions_per_hour: u32,
-    /// The largest grant of an approve transaction that is co-signed, in lamports.
-    pub max_grant_lamports: u64,
+    /// Openings of sessions.
+    pub openings: OpeningLimits,
     /// What a session may hold and capture while its approved amount is unverified, in base units.
     pub unverified_exposure: Amount,
     /// The most one transfer of a session carries while nothing proves its funding, in base units.
     pub unproven_exposure: Amount,
-    /// The longest life of a session.
-    pub max_session_seconds: u64,
     /// Requests answered to one address in a second, over time; 0 for no limit.
     pub requests_per_ip_per_second: u32,
     /// Requests answered to one address at once.
     pub request_burst_per_ip: u32,
-    /// Connections held at the same time; 0 for no limit.
-    pub connections: usize,
-    /// Connections of one address; 0 for no limit.
-    pub connections_per_ip: usize,
-    /// How long a connection may take to send a request's headers; none for ever.
-    pub header_timeout: Option<Duration>,
+    /// Connections.
+    pub connections: ConnectionLimits,
     /// How long a request's body may take to come.
     pub body_timeout: Duration,
-    /// How long a connection may take nothing of what it is told; none for ever.
-    pub write_timeout: Option<Duration>,
     /// Requests served at the same time.
     pub concurrent_requests: usize,
     /// Of them from one address; 0 for no limit.
@@ -106,6 +90,36 @@ pub struct LimitsConfig {
     pub request_timeout: Duration,
     /// The balance below which a fee payer gets no new work and the service is not ready, in lamports.
     pub low_balance_lamports: u64,
+}
+
+/// How many sessions are opened, with what, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpeningLimits {
+    /// Sessions one user may open in an hour; 0 for no limit, as in the next three.
+    pub per_user_per_hour: u32,
+    /// Sessions that may be opened with one merchant in an hour.
+    pub per_merchant_per_hour: u32,
+    /// Sessions that may be opened from one address in an hour.
+    pub per_ip_per_hour: u32,
+    /// Sessions all users together may open in an hour.
+    pub per_hour: u32,
+    /// The largest grant of an approve transaction that is co-signed, in lamports.
+    pub max_grant_lamports: u64,
+    /// The longest life of a session.
+    pub max_session_seconds: u64,
+}
+
+/// How many connections are held, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// At the same time; 0 for no limit.
+    pub most: usize,
+    /// Of one address; 0 for no limit.
+    pub per_ip: usize,
+    /// How long a connection may take to send a request's headers; none for ever.
+    pub header_timeout: Option<Duration>,
+    /// How long a connection may take nothing of what it is told; none for ever.
+    pub write_timeout: Option<Duration>,
 }
 
 impl LimitsConfig {
@@ -121,24 +135,16 @@ impl LimitsConfig {
             reader.fault(&MIN_PER_CALL, "above limits.max_per_call it refuses every payment", "write a smaller amount");
         }
         let body_bytes = reader.whole(&BODY_BYTES, 4_096..=2_097_152_usize);
-        let sessions_per_user_per_hour = reader.whole(&SESSIONS_PER_USER_PER_HOUR, 0..=1_000_000_u32);
-        let sessions_per_merchant_per_hour = reader.whole(&SESSIONS_PER_MERCHANT_PER_HOUR, 0..=10_000_000_u32);
-        let sessions_per_ip_per_hour = reader.whole(&SESSIONS_PER_IP_PER_HOUR, 0..=10_000_000_u32);
-        let sessions_per_hour = reader.whole(&SESSIONS_PER_HOUR, 0..=10_000_000_u32);
-        let max_grant_lamports = reader.whole(&MAX_GRANT_LAMPORTS, 0..=MOST_GRANT_LAMPORTS);
+        let openings = OpeningLimits::read(reader);
         let unverified_exposure = asset::read_amount(reader, &UNVERIFIED_EXPOSURE, decimals);
         let unproven_exposure = asset::read_amount(reader, &UNPROVEN_EXPOSURE, decimals);
         if unproven_exposure == Some(Amount::ZERO) {
             reader.fault(&UNPROVEN_EXPOSURE, "zero lets no transfer carry anything", "write an amount above zero");
         }
-        let max_session_seconds = reader.whole(&MAX_SESSION_SECONDS, 60..=31_536_000_u64);
         let requests_per_ip_per_second = reader.whole(&REQUESTS_PER_IP_PER_SECOND, 0..=1_000_000_u32);
         let request_burst_per_ip = reader.whole(&REQUEST_BURST_PER_IP, 1..=1_000_000_u32);
-        let connections = reader.whole(&CONNECTIONS, 0..=1_000_000_usize);
-        let connections_per_ip = reader.whole(&CONNECTIONS_PER_IP, 0..=1_000_000_usize);
-        let header_timeout = reader.whole(&HEADER_TIMEOUT_SECONDS, 0..=600_u64);
+        let connections = ConnectionLimits::read(reader);
         let body_timeout = reader.whole(&BODY_TIMEOUT_SECONDS, 1..=600_u64).map(Duration::from_secs);
-        let write_timeout = reader.whole(&WRITE_TIMEOUT_SECONDS, 0..=600_u64);
         let concurrent_requests = reader.whole(&CONCURRENT_REQUESTS, 1..=100_000_usize);
         let concurrent_requests_per_ip = reader.whole(&CONCURRENT_REQUESTS_PER_IP, 0..=100_000_usize);
         let waiting_per_user = reader.whole(&WAITING_PER_USER, 1..=100_000_usize);
@@ -148,26 +154,52 @@ impl LimitsConfig {
             max_per_call: max_per_call?,
             min_per_call: min_per_call?,
             body_bytes: body_bytes?,
-            sessions_per_user_per_hour: sessions_per_user_per_hour?,
-            sessions_per_merchant_per_hour: sessions_per_merchant_per_hour?,
-            sessions_per_ip_per_hour: sessions_per_ip_per_hour?,
-            sessions_per_hour: sessions_per_hour?,
-            max_grant_lamports: max_grant_lamports?,
+            openings: openings?,
             unverified_exposure: unverified_exposure?,
             unproven_exposure: unproven_exposure?,
-            max_session_seconds: max_session_seconds?,
             requests_per_ip_per_second: requests_per_ip_per_second?,
             request_burst_per_ip: request_burst_per_ip?,
             connections: connections?,
-            connections_per_ip: connections_per_ip?,
-            header_timeout: unless_zero(header_timeout?),
             body_timeout: body_timeout?,
-            write_timeout: unless_zero(write_timeout?),
             concurrent_requests: concurrent_requests?,
             concurrent_requests_per_ip: concurrent_requests_per_ip?,
             waiting_per_user: waiting_per_user?,
             request_timeout: request_timeout?,
             low_balance_lamports: low_balance_lamports?,
+        })
+    }
+}
+
+impl OpeningLimits {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let per_user_per_hour = reader.whole(&SESSIONS_PER_USER_PER_HOUR, 0..=1_000_000_u32);
+        let per_merchant_per_hour = reader.whole(&SESSIONS_PER_MERCHANT_PER_HOUR, 0..=10_000_000_u32);
+        let per_ip_per_hour = reader.whole(&SESSIONS_PER_IP_PER_HOUR, 0..=10_000_000_u32);
+        let per_hour = reader.whole(&SESSIONS_PER_HOUR, 0..=10_000_000_u32);
+        let max_grant_lamports = reader.whole(&MAX_GRANT_LAMPORTS, 0..=MOST_GRANT_LAMPORTS);
+        let max_session_seconds = reader.whole(&MAX_SESSION_SECONDS, 60..=31_536_000_u64);
+        Some(Self {
+            per_user_per_hour: per_user_per_hour?,
+            per_merchant_per_hour: per_merchant_per_hour?,
+            per_ip_per_hour: per_ip_per_hour?,
+            per_hour: per_hour?,
+            max_grant_lamports: max_grant_lamports?,
+            max_session_seconds: max_session_seconds?,
+        })
+    }
+}
+
+impl ConnectionLimits {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let most = reader.whole(&CONNECTIONS, 0..=1_000_000_usize);
+        let per_ip = reader.whole(&CONNECTIONS_PER_IP, 0..=1_000_000_usize);
+        let header_timeout = reader.whole(&HEADER_TIMEOUT_SECONDS, 0..=600_u64);
+        let write_timeout = reader.whole(&WRITE_TIMEOUT_SECONDS, 0..=600_u64);
+        Some(Self {
+            most: most?,
+            per_ip: per_ip?,
+            header_timeout: unless_zero(header_timeout?),
+            write_timeout: unless_zero(write_timeout?),
         })
     }
 }

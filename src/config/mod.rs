@@ -50,7 +50,7 @@ pub use self::{
     keys::KeysConfig,
     layers::{DEFAULTS, Flags, Layers},
     ledger::LedgerConfig,
-    limits::LimitsConfig,
+    limits::{ConnectionLimits, LimitsConfig, OpeningLimits},
     network::{NetworkConfig, NetworkName, WrongNetwork},
     programs::ProgramsConfig,
     reader::Reader,
