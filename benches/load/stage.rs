@@ -33,7 +33,7 @@ const TOKEN_ACCOUNT_RENT: u64 = 2_429_040;
 const PURSE: u64 = 1_000_000_000_000;
 
 /// Limits that would throttle a benchmark instead of being measured by it. Durability, checks and signatures stay.
-const UNTHROTTLED: [(&str, &str); 26] = [
+const UNTHROTTLED: [(&str, &str); 27] = [
     ("limits.concurrent_requests", "4096"),
     ("limits.concurrent_requests_per_ip", "0"),
     ("limits.waiting_per_user", "4096"),
@@ -46,6 +46,7 @@ const UNTHROTTLED: [(&str, &str); 26] = [
     ("limits.sessions_per_merchant_per_hour", "0"),
     ("limits.sessions_per_ip_per_hour", "0"),
     ("limits.requests_per_ip_per_second", "0"),
+    ("limits.verify_per_session_per_second", "0"),
     ("limits.connections", "0"),
     ("limits.connections_per_ip", "0"),
     ("budgets.settlement_lamports", "0"),

@@ -76,7 +76,8 @@ pub(super) struct Open {
     /// A merchant's origin (scheme, host and port) that may be paid; may be repeated
     #[arg(long, value_name = "URL")]
     origin: Vec<String>,
-    /// Make no session key: whoever learns the session's id can then pay with it
+    /// Make no session key: whoever learns the session's id can then pay with it, and its merchant learns about the balance
+    /// from what is refused
     #[arg(long)]
     no_session_key: bool,
     /// Do not prove the wallet's balance; the facilitator learns it otherwise, and payments count as proven

@@ -248,6 +248,7 @@ pub(super) fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSetti
             requests: Rate::per(config.limits.requests_per_ip_per_second, Duration::from_secs(1))
                 .map(|rate| rate.bursting(config.limits.request_burst_per_ip)),
             openings: Rate::per(config.limits.openings.per_ip_per_hour, Duration::from_hours(1)),
+            verifications: Rate::per(config.limits.verify_per_session_per_second, Duration::from_secs(1)),
             trusted_proxies: config.server.trusted_proxies.clone(),
         },
         ready_for: READY_FOR,

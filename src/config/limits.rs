@@ -17,6 +17,7 @@ const MAX_SESSION_SECONDS: Key = Key::integer("limits", "max_session_seconds");
 const SESSIONS_PER_IP_PER_HOUR: Key = Key::integer("limits", "sessions_per_ip_per_hour");
 const REQUESTS_PER_IP_PER_SECOND: Key = Key::integer("limits", "requests_per_ip_per_second");
 const REQUEST_BURST_PER_IP: Key = Key::integer("limits", "request_burst_per_ip");
+const VERIFY_PER_SESSION_PER_SECOND: Key = Key::integer("limits", "verify_per_session_per_second");
 const CONNECTIONS: Key = Key::integer("limits", "connections");
 const CONNECTIONS_PER_IP: Key = Key::integer("limits", "connections_per_ip");
 const HEADER_TIMEOUT_SECONDS: Key = Key::integer("limits", "header_timeout_seconds");
@@ -42,6 +43,7 @@ pub(super) const KEYS: &[Key] = &[
     MAX_SESSION_SECONDS,
     REQUESTS_PER_IP_PER_SECOND,
     REQUEST_BURST_PER_IP,
+    VERIFY_PER_SESSION_PER_SECOND,
     CONNECTIONS,
     CONNECTIONS_PER_IP,
     HEADER_TIMEOUT_SECONDS,
@@ -76,6 +78,8 @@ pub struct LimitsConfig {
     pub requests_per_ip_per_second: u32,
     /// Requests answered to one address at once.
     pub request_burst_per_ip: u32,
+    /// Verifications of payments of one session in a second; 0 for no limit.
+    pub verify_per_session_per_second: u32,
     /// Connections.
     pub connections: ConnectionLimits,
     /// How long a request's body may take to come.
@@ -143,6 +147,7 @@ impl LimitsConfig {
         }
         let requests_per_ip_per_second = reader.whole(&REQUESTS_PER_IP_PER_SECOND, 0..=1_000_000_u32);
         let request_burst_per_ip = reader.whole(&REQUEST_BURST_PER_IP, 1..=1_000_000_u32);
+        let verify_per_session_per_second = reader.whole(&VERIFY_PER_SESSION_PER_SECOND, 0..=1_000_000_u32);
         let connections = ConnectionLimits::read(reader);
         let body_timeout = reader.whole(&BODY_TIMEOUT_SECONDS, 1..=600_u64).map(Duration::from_secs);
         let concurrent_requests = reader.whole(&CONCURRENT_REQUESTS, 1..=100_000_usize);
@@ -159,6 +164,7 @@ impl LimitsConfig {
             unproven_exposure: unproven_exposure?,
             requests_per_ip_per_second: requests_per_ip_per_second?,
             request_burst_per_ip: request_burst_per_ip?,
+            verify_per_session_per_second: verify_per_session_per_second?,
             connections: connections?,
             body_timeout: body_timeout?,
             concurrent_requests: concurrent_requests?,

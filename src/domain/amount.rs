@@ -29,6 +29,8 @@ pub enum AmountError {
 impl Amount {
     /// No money.
     pub const ZERO: Self = Self(0);
+    /// One base unit: the least money there is.
+    pub const ONE: Self = Self(1);
     /// The largest amount the ledger can hold.
     pub const MAX: Self = Self(i64::MAX as u64);
 

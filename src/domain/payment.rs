@@ -103,6 +103,13 @@ pub struct PaymentLimits {
     pub unverified_exposure: Amount,
 }
 
+impl PaymentLimits {
+    /// The smallest payment there can be, in base units.
+    pub fn smallest(&self) -> Amount {
+        self.min_per_call.max(Amount::ONE)
+    }
+}
+
 /// Everything that can be said against a payment without counting money: network, asset, recipient, the limit of one
 /// call, the session key's signature.
 ///

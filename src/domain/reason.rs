@@ -80,7 +80,7 @@ reasons! {
         SellerSettleCapExceeded = "seller_settle_cap_exceeded", true, "This merchant's sponsoring limit is reached.";
         GlobalSettleCapExceeded = "global_settle_cap_exceeded", true, "This facilitator's sponsoring limit is reached.";
         PayerSettleCapExceeded = "payer_settle_cap_exceeded", true, "This payer's sponsoring limit is reached; a proof of the balance may raise it.";
-        TooManyRequests = "too_many_requests", true, "Too many requests from this address; repeat after Retry-After.";
+        TooManyRequests = "too_many_requests", true, "Too many requests from this address, or too many verifications of this session; repeat after Retry-After.";
         InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "No fee payer can pay for this now.";
         Overloaded = "overloaded", true, "More is asked of this facilitator than it can take right now, or its endpoints of the chain contradict each other; repeat the same request after Retry-After.";
         InternalError = "internal_error", true, "Our fault or an outage; what was accepted stays accepted, repeat with the same nonce.";

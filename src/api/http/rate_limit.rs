@@ -5,7 +5,7 @@
 //! buckets that were not used for longest are forgotten, which only ever forgives. A bucket is one number, the time at
 //! which it will be full again, so asking costs one lock of one shard.
 
-use crate::domain::addresses::Addresses;
+use crate::domain::{addresses::Addresses, session::SessionId};
 use axum::http::{Extensions, HeaderMap};
 use lru::LruCache;
 use std::{
@@ -44,13 +44,15 @@ impl Rate {
     }
 }
 
-/// What one caller may ask for.
+/// What one caller may ask for, and what may be asked of one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RateSettings {
     /// Requests of any kind but liveness; none for no limit.
     pub requests: Option<Rate>,
     /// Openings of sessions; none for no limit.
     pub openings: Option<Rate>,
+    /// Verifications of payments of one session, whoever asks; none for no limit.
+    pub verifications: Option<Rate>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Addresses>,
 }
@@ -118,6 +120,7 @@ pub(in crate::api) enum Counted {
 pub(in crate::api) struct RateLimits {
     requests: Option<TokenBuckets>,
     openings: Option<TokenBuckets>,
+    verifications: Option<TokenBuckets>,
     trusted_proxies: Vec<Addresses>,
 }
 
@@ -126,6 +129,7 @@ impl RateLimits {
         Self {
             requests: settings.requests.map(TokenBuckets::new),
             openings: settings.openings.map(TokenBuckets::new),
+            verifications: settings.verifications.map(TokenBuckets::new),
             trusted_proxies: settings.trusted_proxies.clone(),
         }
     }
@@ -162,6 +166,14 @@ impl RateLimits {
         match &self.openings {
             Some(openings) if counted_as == Counted::AsOpening => openings.take(caller),
             _ => Ok(()),
+        }
+    }
+
+    /// Counts one verification of a payment of this session, or tells in how many seconds there may be another.
+    pub(in crate::api) fn take_verification(&self, session: SessionId) -> Result<(), u64> {
+        match &self.verifications {
+            Some(verifications) => verifications.take(u128::from_be_bytes(session.to_bytes())),
+            None => Ok(()),
         }
     }
 }

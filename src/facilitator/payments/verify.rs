@@ -1,7 +1,10 @@
 //! `POST /verify`: the checks of `/settle`, without a trace.
+//!
+//! Of the payer's balance it tells less than `/settle` does, whose answers cost a payment.
 
 use crate::{
     domain::{
+        amount::Amount,
         hold::{Hold, HoldState},
         payment::{self, SessionPayment},
         reason::PayReason,
@@ -41,7 +44,7 @@ impl Payments {
             return Err(refusal.into());
         }
         terms.and_then(|()| session.may_hold(payment.amount, now, limits.unverified_exposure)).map_err(refuse)?;
-        let backing = self.core.backing_after(&session, payment.amount, now).await?;
+        let backing = self.core.backing_after(&session, self.amount_to_judge(payment, &session), now).await?;
         if backing.frozen {
             return Err(refuse(PayReason::SourceFrozen));
         }
@@ -52,6 +55,16 @@ impl Payments {
             payer: *session.user(),
             session: SessionAfter { id: session.id, spent, remaining, payment: None, funding },
         })
+    }
+
+    /// The amount for which the payer's balance is judged, in base units: the payment's own where the session key signed it,
+    /// the smallest there is elsewhere. Whoever only knows a session's id names what they like, and could search for the
+    /// balance with amounts that are told apart; nothing of it would leave a trace.
+    fn amount_to_judge(&self, payment: &SessionPayment, session: &Session) -> Amount {
+        match session.intent.session_key {
+            Some(_) => payment.amount,
+            None => self.core.settings.payments.smallest(),
+        }
     }
 }
 

@@ -101,6 +101,20 @@ async fn r18_one_address_opens_so_many_sessions_and_no_more() {
     assert_eq!(served.ask("GET", path, None).await.status, 404);
 }
 
+/// Guard: `RateLimits::take_verification`. Whoever has a session's id can watch by it what others take.
+#[tokio::test]
+async fn payments_of_one_session_are_verified_so_often_and_no_more() {
+    let bench = ApiBench::with(|edge| edge.rates.verifications = rare(2)).await;
+    let payment = |session: u128| bench.payment(&uuid::Uuid::from_u128(session).to_string(), 1_000, None);
+    for (status, reason) in [(200, "session_not_found"), (200, "session_not_found"), (429, "too_many_requests")] {
+        let answer = bench.post("/verify", &payment(1)).await;
+        assert_eq!((answer.status.as_u16(), &answer.body["invalidReason"]), (status, &json!(reason)));
+        assert_eq!(answer.headers.contains_key("retry-after"), status == 429);
+    }
+    assert_eq!(bench.post("/verify", &payment(2)).await.status, 200, "another session has a bucket of its own");
+    assert_eq!(bench.post("/settle", &payment(1)).await.status, 200, "to pay is no verification");
+}
+
 /// Guard: `RateLimits::caller`.
 #[tokio::test]
 async fn a_stranger_cannot_borrow_addresses_and_a_trusted_proxy_lends_them() {

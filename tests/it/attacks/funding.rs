@@ -3,6 +3,7 @@
 mod caps;
 mod demanded;
 mod read;
+mod searched;
 mod watched;
 
 use super::{Shop, lands_by_itself, view};

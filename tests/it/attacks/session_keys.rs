@@ -77,20 +77,42 @@ fn bends() -> [(&'static str, Bend); 6] {
     ]
 }
 
-/// Guard: `domain::payment::check_authorization`.
-#[tokio::test]
-async fn r12_with_a_session_key_the_bare_id_pays_nothing_and_a_signature_pays_one_thing() {
+/// A session of a payer who has so many units, with a session key; the key, and the intent.
+async fn opens_with_key(purse: u64, cap: u64) -> (Shop, Wallet, IntentHash) {
     let world = World::start().await;
-    let (payer, merchant, key) = (world.wallet(PURSE).await, world.wallet(0).await, world.stranger());
-    let mut opening = world.opening(&payer, &merchant.key(), 1_000);
+    let (payer, merchant, key) = (world.wallet(purse).await, world.wallet(0).await, world.stranger());
+    let mut opening = world.opening(&payer, &merchant.key(), cap);
     opening.intent.session_key = Some(key.key());
     opening.settle_message = true;
     let (status, answer) = world.post("/sessions", &world.opening_body(&opening).await).await;
     assert_eq!(status, 201, "{answer:#}");
     let session = answer["sessionId"].as_str().unwrap().to_owned();
-    let shop = Shop { world, payer, merchant, session };
+    (Shop { world, payer, merchant, session }, key, IntentHash::of(&opening.intent.to_bytes()))
+}
+
+/// Guard: `amount_to_judge`: who shows by the session key's signature that the payer named the amount is told of it.
+#[tokio::test]
+async fn an_amount_that_the_session_key_signed_is_verified_against_the_balance() {
+    let (shop, key, intent) = opens_with_key(5_000, 10_000).await;
+    let later = shop.world.now() + 600;
+    let proof = shop.world.funding_proof(&shop.payer).await;
+    let (status, proved) = shop.world.post(&format!("/sessions/{}/funding", shop.session), &proof).await;
+    assert_eq!((status, &proved["funding"]), (200, &json!("proven")), "{proved:#}");
+    let signed = Signed { shop: &shop, key, intent };
+    for (amount, level) in [(5_000, "proven"), (5_001, "short")] {
+        let body = signed.body(amount, &format!("nonce-0000-0000-{amount}"), later, None);
+        let (_, verified) = shop.world.post("/verify", &body).await;
+        assert_eq!(verified["extensions"]["session"]["funding"], level, "{amount}: {verified:#}");
+    }
+    shop.world.finish().await;
+}
+
+/// Guard: `domain::payment::check_authorization`.
+#[tokio::test]
+async fn r12_with_a_session_key_the_bare_id_pays_nothing_and_a_signature_pays_one_thing() {
+    let (shop, key, intent) = opens_with_key(PURSE, 1_000).await;
     let (world, later) = (&shop.world, shop.world.now() + 600);
-    let signed = Signed { shop: &shop, key, intent: IntentHash::of(&opening.intent.to_bytes()) };
+    let signed = Signed { shop: &shop, key, intent };
     let url = "https://api.example/weather";
     let before = Trace::of(world).await;
 
