@@ -57,19 +57,6 @@ impl SqliteLedger {
     pub fn imported(&self) -> Option<&ImportReport> {
         self.0.imported.as_ref()
     }
-
-    /// A session as of the last commit, from memory where it is kept.
-    async fn snapshot(&self, id: SessionId) -> Result<Option<Arc<Session>>, LedgerError> {
-        if let Some(kept) = self.0.snapshots.find(id) {
-            return Ok(Some(kept));
-        }
-        let asked = self.0.inline_readers.ask(|conn| self.0.snapshots.read(|| select::numbered_session(conn, id)));
-        match asked {
-            Some(found) => Ok(found?),
-            // More callers than connections; the next one keeps it.
-            None => Ok(self.0.readers.run(move |conn| select::session(conn, id)).await?.map(Arc::new)),
-        }
-    }
 }
 
 impl std::fmt::Debug for SqliteLedger {

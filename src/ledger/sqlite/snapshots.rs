@@ -14,7 +14,10 @@ use crate::{
         amount::Amount,
         session::{Session, SessionId},
     },
-    ledger::sqlite::statements::{Outcome, VerbError},
+    ledger::{
+        LedgerError, SqliteLedger,
+        sqlite::statements::{Outcome, VerbError, select},
+    },
 };
 use lru::LruCache;
 use rusqlite::Connection;
@@ -29,6 +32,21 @@ mod tests;
 
 /// Sessions kept; about 1.3 KiB each.
 const CAPACITY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(65_535);
+
+impl SqliteLedger {
+    /// A session as of the last commit, from memory where it is kept.
+    pub(super) async fn snapshot(&self, id: SessionId) -> Result<Option<Arc<Session>>, LedgerError> {
+        if let Some(kept) = self.0.snapshots.find(id) {
+            return Ok(Some(kept));
+        }
+        let asked = self.0.inline_readers.ask(|conn| self.0.snapshots.read(|| select::numbered_session(conn, id)));
+        match asked {
+            Some(found) => Ok(found?),
+            // More callers than connections; the next one keeps it.
+            None => Ok(self.0.readers.run(move |conn| select::session(conn, id)).await?.map(Arc::new)),
+        }
+    }
+}
 
 /// What a committed verb did to one row of `sessions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
