@@ -156,8 +156,10 @@ fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global
     ];
     let pair = Zeroizing::new(serde_json::to_string(&terms.spender.expose()[..])?);
     let own = network.settings().into_iter().chain(own);
-    // Rent costs nothing here, so everybody may have a balance made readable whenever they like.
-    let defaults = vec![("allowances.request_interval_seconds", "0".to_owned())];
+    // Rent costs nothing here: everybody may have a balance made readable, and get what an opening takes, whenever they like.
+    let free =
+        ["allowances.request_interval_seconds", "limits.grants_per_user_per_day", "limits.grants_per_user_per_month"];
+    let defaults = free.map(|key| (key, "0".to_owned())).to_vec();
     let layers = layers(global, [(SPENDER, pair.as_str())], defaults, own)?;
     Ok(layers.config()?.0)
 }

@@ -83,7 +83,8 @@ pub(super) struct Open {
     /// Do not prove the wallet's balance; the facilitator learns it otherwise, and payments count as proven
     #[arg(long)]
     no_funding_proof: bool,
-    /// Ask the facilitator for SOL even when the wallet has enough
+    /// Ask the facilitator for 2000000 lamports whatever the wallet has, as published clients do; without it, for what the
+    /// wallet lacks
     #[arg(long)]
     ask_grant: bool,
     /// How long to wait for the session to open, in seconds

@@ -146,6 +146,8 @@ fn opening_settings(limits: &config::LimitsConfig, settlement: &config::Settleme
     OpeningSettings {
         max_session_seconds: limits.openings.max_session_seconds,
         max_grant: limits.openings.max_grant_lamports,
+        grants_per_user_per_day: quota(limits.openings.grants_per_user_per_day),
+        grants_per_user_per_month: quota(limits.openings.grants_per_user_per_month),
         sessions_per_user_per_hour: quota(limits.openings.per_user_per_hour),
         sessions_per_merchant_per_hour: quota(limits.openings.per_merchant_per_hour),
         sessions_per_hour: quota(limits.openings.per_hour),
@@ -211,8 +213,8 @@ fn deferred_policy(config: &config::DeferredConfig) -> DeferredPolicy {
 }
 
 /// A quota, of which 0 means none.
-fn quota(sessions: u32) -> u64 {
-    if sessions == 0 { u64::MAX } else { sessions.into() }
+fn quota(count: u32) -> u64 {
+    if count == 0 { u64::MAX } else { count.into() }
 }
 
 /// A limit, of which 0 means none.

@@ -5,6 +5,7 @@
 
 use crate::{
     client::rpc::{Account, PayerRpc, RpcError},
+    domain::grant::{Need, PUBLISHED_GRANT},
     programs::{
         Programs,
         inco_token::{AccountState, Allowance, DecodeError, IncoAccount, IncoMint},
@@ -18,16 +19,13 @@ use solana_signature::Signature;
 use solana_system_interface::instruction as system;
 use solana_transaction::versioned::VersionedTransaction;
 
-/// The grant of the template: rent for a decrypt allowance, and enough beside it to stay exempt from rent.
-pub(super) const GRANT_LAMPORTS: u64 = 2_000_000;
-
 /// Whether the facilitator is asked for SOL: the user pays the rent of the approve's decrypt allowance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Grant {
-    /// Only when the user's own SOL does not suffice, as a simulation tells.
+    /// Only when the user's own SOL does not suffice, and only for what is missing; a simulation tells both.
     #[default]
     WhenNeeded,
-    /// Always, as the published client does.
+    /// For 2,000,000 lamports whatever the wallet has, as the published client does. Refused where nothing is missing.
     Always,
     /// Never.
     Never,
@@ -70,10 +68,19 @@ pub(super) struct Approve<'a> {
     pub(super) max_grant: Option<u64>,
 }
 
-/// The mint's decimals and whether the user's account has to be created.
+/// The mint's decimals, whether the user's account has to be created, and what the wallet has, in lamports.
 struct Ground {
     decimals: u8,
     creates: bool,
+    wallet: u64,
+}
+
+/// What a simulated transaction leaves.
+struct Left {
+    /// The handle of the delegated amount.
+    handle: u128,
+    /// What the wallet has, in lamports.
+    wallet: u64,
 }
 
 impl Approve<'_> {
@@ -81,17 +88,37 @@ impl Approve<'_> {
     pub(super) async fn prepare(&self, rpc: &dyn PayerRpc) -> Result<VersionedTransaction, ApproveError> {
         let ground = self.ground(rpc).await?;
         let blockhash = rpc.latest_blockhash().await?;
-        let granted = self.max_grant.map_or(GRANT_LAMPORTS, |most| most.min(GRANT_LAMPORTS));
-        let first = (self.grant == Grant::Always).then_some(granted);
-        match self.complete(rpc, &ground, first, blockhash).await {
+        let most = self.max_grant.map_or(PUBLISHED_GRANT, |most| most.min(PUBLISHED_GRANT));
+        let first = (self.grant == Grant::Always).then_some(most);
+        let complete = self.complete(rpc, &ground, first, blockhash).await;
+        let prepared = match complete {
             // What fails for want of SOL succeeds with the grant; what fails otherwise fails again.
-            Err(ApproveError::WouldFail(why)) if self.grant == Grant::WhenNeeded && granted > 0 => {
-                match self.complete(rpc, &ground, Some(granted), blockhash).await {
+            Err(ApproveError::WouldFail(why)) if self.grant == Grant::WhenNeeded && most > 0 => {
+                match self.complete_with_grant(rpc, &ground, most, blockhash).await {
                     Err(ApproveError::WouldFail(_)) => Err(ApproveError::WouldFail(why)),
                     other => other,
                 }
             }
             other => other,
+        };
+        prepared.map(|(transaction, _)| transaction)
+    }
+
+    /// The transaction with a grant of what is missing, learnt by simulating it with the largest one.
+    async fn complete_with_grant(
+        &self,
+        rpc: &dyn PayerRpc,
+        ground: &Ground,
+        most: u64,
+        blockhash: Hash,
+    ) -> Result<(VersionedTransaction, Left), ApproveError> {
+        let (largest, left) = self.complete(rpc, ground, Some(most), blockhash).await?;
+        let need = Need::simulated(ground.wallet, most, left.wallet, rpc.rent(0).await?);
+        match need.lacking() {
+            lacking if lacking >= most => Ok((largest, left)),
+            // Somebody gave it SOL meanwhile.
+            0 => self.complete(rpc, ground, None, blockhash).await,
+            lacking => self.complete(rpc, ground, Some(lacking), blockhash).await,
         }
     }
 
@@ -100,14 +127,14 @@ impl Approve<'_> {
     }
 
     async fn ground(&self, rpc: &dyn PayerRpc) -> Result<Ground, ApproveError> {
-        let told = rpc.accounts(&[self.mint, self.source()]).await?;
-        let [mint, source] = <[_; 2]>::try_from(told).map_err(|_| RpcError::Impossible { what: "accounts" })?;
+        let told = rpc.accounts(&[self.mint, self.source(), self.user]).await?;
+        let [mint, source, wallet] = <[_; 3]>::try_from(told).map_err(|_| RpcError::Impossible { what: "accounts" })?;
         let mint = mint.filter(|account| account.owner == self.programs.token).ok_or(ApproveError::Mint)?;
         let mint = IncoMint::decode(&mint.bytes).map_err(|_| ApproveError::Mint)?;
         if let Some(source) = &source {
             self.check_source(source)?;
         }
-        Ok(Ground { decimals: mint.decimals, creates: source.is_none() })
+        Ok(Ground { decimals: mint.decimals, creates: source.is_none(), wallet: lamports(wallet.as_ref()) })
     }
 
     /// Creation is never sent for an account that exists: on a frozen one it would reset the balance
@@ -133,23 +160,25 @@ impl Approve<'_> {
         ground: &Ground,
         grant: Option<u64>,
         blockhash: Hash,
-    ) -> Result<VersionedTransaction, ApproveError> {
-        let handle = self.approved(rpc, &self.build(ground, grant, None, blockhash)).await?;
+    ) -> Result<(VersionedTransaction, Left), ApproveError> {
+        let Left { handle, .. } = self.left_by(rpc, &self.build(ground, grant, None, blockhash)).await?;
         let allowance = self.programs.decrypt_allowance(handle, &self.spender);
         let transaction = self.build(ground, grant, Some(allowance), blockhash);
-        if self.approved(rpc, &transaction).await? != handle {
+        let left = self.left_by(rpc, &transaction).await?;
+        if left.handle != handle {
             return Err(ApproveError::Unexpected("another handle than before"));
         }
-        Ok(transaction)
+        Ok((transaction, left))
     }
 
-    /// The handle of the delegated amount that a transaction leaves.
-    async fn approved(&self, rpc: &dyn PayerRpc, transaction: &VersionedTransaction) -> Result<u128, ApproveError> {
-        let simulated = rpc.simulate(transaction, &[self.source()]).await?;
+    /// What a transaction leaves, as a simulation tells.
+    async fn left_by(&self, rpc: &dyn PayerRpc, transaction: &VersionedTransaction) -> Result<Left, ApproveError> {
+        let simulated = rpc.simulate(transaction, &[self.source(), self.user]).await?;
         if let Some(error) = simulated.error {
             return Err(ApproveError::WouldFail(error));
         }
-        let account = simulated.accounts.into_iter().flatten().next();
+        let [account, wallet] = <[_; 2]>::try_from(simulated.accounts)
+            .map_err(|_| RpcError::Impossible { what: "the accounts after a simulation" })?;
         let account = account.ok_or(ApproveError::Unexpected("no token account"))?;
         let source = IncoAccount::decode(&account.bytes).map_err(ApproveError::Unreadable)?;
         if source.delegate != Some(self.spender) {
@@ -158,7 +187,7 @@ impl Approve<'_> {
         if source.delegated_amount == 0 {
             return Err(ApproveError::Unexpected("no approved amount"));
         }
-        Ok(source.delegated_amount)
+        Ok(Left { handle: source.delegated_amount, wallet: lamports(wallet.as_ref()) })
     }
 
     fn build(
@@ -188,4 +217,9 @@ impl Approve<'_> {
         );
         granted.into_iter().chain(ground.creates.then(create)).chain([approve]).collect()
     }
+}
+
+/// What an account holds, in lamports; nothing where there is none.
+fn lamports(account: Option<&Account>) -> u64 {
+    account.map_or(0, |account| account.lamports)
 }

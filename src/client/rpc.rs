@@ -64,6 +64,9 @@ pub trait PayerRpc: Send + Sync + 'static {
     /// Accounts in the order asked; `None` for one that does not exist. At most 100.
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, RpcError>;
 
+    /// The least that an account of so many bytes has to hold, in lamports.
+    async fn rent(&self, bytes: usize) -> Result<u64, RpcError>;
+
     /// Runs a transaction whose signatures need not be there, and tells `watched` accounts afterwards.
     async fn simulate(&self, transaction: &VersionedTransaction, watched: &[Pubkey]) -> Result<Simulated, RpcError>;
 }
@@ -150,6 +153,10 @@ impl PayerRpc for SolanaRpc {
         };
         let told = self.ask("accounts", self.node.get_multiple_ui_accounts_with_config(keys, config)).await?;
         accounts("accounts", told.value, keys.len())
+    }
+
+    async fn rent(&self, bytes: usize) -> Result<u64, RpcError> {
+        self.ask("rent", self.node.get_minimum_balance_for_rent_exemption(bytes)).await
     }
 
     async fn simulate(&self, transaction: &VersionedTransaction, watched: &[Pubkey]) -> Result<Simulated, RpcError> {

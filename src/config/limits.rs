@@ -11,6 +11,8 @@ const SESSIONS_PER_USER_PER_HOUR: Key = Key::integer("limits", "sessions_per_use
 const SESSIONS_PER_MERCHANT_PER_HOUR: Key = Key::integer("limits", "sessions_per_merchant_per_hour");
 const SESSIONS_PER_HOUR: Key = Key::integer("limits", "sessions_per_hour");
 const MAX_GRANT_LAMPORTS: Key = Key::integer("limits", "max_grant_lamports");
+const GRANTS_PER_USER_PER_DAY: Key = Key::integer("limits", "grants_per_user_per_day");
+const GRANTS_PER_USER_PER_MONTH: Key = Key::integer("limits", "grants_per_user_per_month");
 const UNVERIFIED_EXPOSURE: Key = Key::text("limits", "unverified_exposure");
 const UNPROVEN_EXPOSURE: Key = Key::text("limits", "unproven_exposure");
 const MAX_SESSION_SECONDS: Key = Key::integer("limits", "max_session_seconds");
@@ -38,6 +40,8 @@ pub(super) const KEYS: &[Key] = &[
     SESSIONS_PER_IP_PER_HOUR,
     SESSIONS_PER_HOUR,
     MAX_GRANT_LAMPORTS,
+    GRANTS_PER_USER_PER_DAY,
+    GRANTS_PER_USER_PER_MONTH,
     UNVERIFIED_EXPOSURE,
     UNPROVEN_EXPOSURE,
     MAX_SESSION_SECONDS,
@@ -109,6 +113,10 @@ pub struct OpeningLimits {
     pub per_hour: u32,
     /// The largest grant of an approve transaction that is co-signed, in lamports.
     pub max_grant_lamports: u64,
+    /// Grants one user may get in a day; 0 for no limit.
+    pub grants_per_user_per_day: u32,
+    /// Grants one user may get in 30 days; 0 for no limit.
+    pub grants_per_user_per_month: u32,
     /// The longest life of a session.
     pub max_session_seconds: u64,
 }
@@ -183,6 +191,8 @@ impl OpeningLimits {
         let per_ip_per_hour = reader.whole(&SESSIONS_PER_IP_PER_HOUR, 0..=10_000_000_u32);
         let per_hour = reader.whole(&SESSIONS_PER_HOUR, 0..=10_000_000_u32);
         let max_grant_lamports = reader.whole(&MAX_GRANT_LAMPORTS, 0..=MOST_GRANT_LAMPORTS);
+        let grants_per_user_per_day = reader.whole(&GRANTS_PER_USER_PER_DAY, 0..=1_000_000_u32);
+        let grants_per_user_per_month = reader.whole(&GRANTS_PER_USER_PER_MONTH, 0..=1_000_000_u32);
         let max_session_seconds = reader.whole(&MAX_SESSION_SECONDS, 60..=31_536_000_u64);
         Some(Self {
             per_user_per_hour: per_user_per_hour?,
@@ -190,6 +200,8 @@ impl OpeningLimits {
             per_ip_per_hour: per_ip_per_hour?,
             per_hour: per_hour?,
             max_grant_lamports: max_grant_lamports?,
+            grants_per_user_per_day: grants_per_user_per_day?,
+            grants_per_user_per_month: grants_per_user_per_month?,
             max_session_seconds: max_session_seconds?,
         })
     }

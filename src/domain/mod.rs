@@ -11,6 +11,7 @@ pub mod chance;
 pub mod clock;
 pub mod event_id;
 pub mod funding;
+pub mod grant;
 pub mod history;
 pub mod hold;
 pub mod intent;

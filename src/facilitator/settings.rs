@@ -205,6 +205,10 @@ pub struct OpeningSettings {
     pub max_session_seconds: u64,
     /// The largest grant to a user inside an approve, in lamports.
     pub max_grant: u64,
+    /// Grants one user may get in a day.
+    pub grants_per_user_per_day: u64,
+    /// Grants one user may get in 30 days.
+    pub grants_per_user_per_month: u64,
     /// Sessions one user may open in an hour.
     pub sessions_per_user_per_hour: u64,
     /// Sessions that may be opened with one merchant in an hour.

@@ -180,6 +180,9 @@ pub trait Ledger: Send + Sync + 'static {
         now: UnixSeconds,
     ) -> Result<Option<OverBudget>, LedgerError>;
 
+    /// How many grants to this user were booked since `since`, reserved or spent, and when the first of them.
+    async fn granted_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<OpeningCount, LedgerError>;
+
     /// What was booked since `since`, by hour, purpose and merchant, oldest first.
     async fn spending(&self, since: UnixSeconds) -> Result<Vec<Spending>, LedgerError>;
 

@@ -92,12 +92,12 @@ impl Signed {
     }
 }
 
-/// How many sessions were opened within a time, and when the first of them.
+/// How many sessions were opened, or grants given, within a time, and when the first of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpeningCount {
     /// How many.
     pub count: u64,
-    /// When the oldest of them was opened.
+    /// When the oldest of them was.
     pub first: Option<UnixSeconds>,
 }
 

@@ -11,6 +11,7 @@ mod credit;
 mod crowds;
 mod farms;
 mod funding;
+mod grants;
 mod liars;
 mod openings;
 mod payments;

@@ -53,7 +53,7 @@ impl Sessions {
         let calm = self.drain(&user).await? && calm;
         // What was seen before others of this user moved is looked at again.
         let life = if calm { life } else { self.preflight(&parsed).await?.approve_life? };
-        let session = match self.write_within_quota(&parsed.session).await? {
+        let session = match self.write_within_quota(&parsed).await? {
             Opened::New(session) => session,
             Opened::Existing(known) => return self.answer_repeat(&parsed.session, known).await,
             Opened::NonceReused => return Err(SessionRefusal::new(SessionReason::NonceReused).into()),

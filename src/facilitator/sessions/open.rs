@@ -96,7 +96,9 @@ impl Sessions {
         let approve = self.inspect_approve(request)?;
         self.settlements.check_size(&session)?;
         self.check_quota(&session).await?;
-        self.land_session(ParsedOpening { session, approve }).await
+        let parsed = ParsedOpening { session, approve };
+        self.check_grants(&parsed).await?;
+        self.land_session(parsed).await
     }
 
     /// Checks that the intent is signed by the user, equals the body and names us as spender; returns it parsed.

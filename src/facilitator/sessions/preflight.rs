@@ -3,8 +3,8 @@
 
 use crate::programs::inco_token::IncoAccount;
 use crate::{
-    chain::{LiveBlockhash, Simulation, inspect::InspectedApprove},
-    domain::{reason::SessionReason, session::Session},
+    chain::{ChainAccount, LiveBlockhash, Simulation, inspect::InspectedApprove},
+    domain::{grant::Need, reason::SessionReason, session::Session},
     facilitator::{
         SessionError, SessionRefusal,
         sessions::{Sessions, open::ParsedOpening},
@@ -27,31 +27,69 @@ pub(crate) struct Preflight {
     pub(crate) approve_life: Result<Option<LiveBlockhash>, SessionError>,
 }
 
+/// What the accounts of an opening show.
+struct SeenAccounts {
+    /// Whether the recipient has a token account.
+    recipient_exists: bool,
+    /// What the user's wallet has, in lamports.
+    wallet: u64,
+}
+
+/// What an approve would do, by its simulation.
+struct SimulatedApprove {
+    life: LiveBlockhash,
+    /// What the user's wallet would have afterwards, in lamports.
+    wallet: u64,
+}
+
 impl Sessions {
     /// Refuses accounts that must not be touched, and tells what the approve would do; leaves no trace.
     pub(crate) async fn preflight(&self, parsed: &ParsedOpening) -> Result<Preflight, SessionError> {
         let approve = async {
             match &parsed.approve {
-                Some(approve) => self.simulate_approve(&parsed.session, approve).await.map(Some),
-                None => Ok(None),
+                Some(approve) => Some((approve, self.simulate_approve(&parsed.session, approve).await)),
+                None => None,
             }
         };
-        let (recipient_exists, approve_life) = tokio::join!(self.read_accounts(parsed), approve);
+        let (accounts, approve) = tokio::join!(self.read_accounts(parsed), approve);
         // The accounts first: what is wrong with them, or what a budget says of them, says more than a simulation that
         // fails for it.
-        Ok(Preflight { recipient_exists: recipient_exists?, approve_life })
+        let SeenAccounts { recipient_exists, wallet } = accounts?;
+        let approve_life = match approve {
+            None => Ok(None),
+            Some((_, Err(error))) => Err(error),
+            Some((approve, Ok(simulated))) => {
+                self.check_grant(approve, wallet, simulated.wallet).await.map(|()| Some(simulated.life))
+            }
+        };
+        Ok(Preflight { recipient_exists, approve_life })
     }
 
-    /// Reads both token accounts and refuses what must not be touched: frozen, foreign, missing without permission.
-    /// Tells whether the recipient's account exists.
-    pub(crate) async fn read_accounts(&self, parsed: &ParsedOpening) -> Result<bool, SessionError> {
+    /// Refuses an approve that grants more than the user's wallet lacks. `held` are its lamports now, `left` those that the
+    /// approve would leave. Two moments of one wallet: who moves SOL between them has really moved it.
+    async fn check_grant(&self, approve: &InspectedApprove, held: u64, left: u64) -> Result<(), SessionError> {
+        let grant = approve.grant();
+        if grant == 0 {
+            return Ok(());
+        }
+        let need = Need::simulated(held, grant, left, self.core.chain.rent(0).await?);
+        if need.allows(grant) {
+            return Ok(());
+        }
+        let lacking = need.lacking();
+        let detail = format!("it grants {grant} lamports, and the wallet lacks {lacking}; build it with no more");
+        Err(SessionRefusal::because(SessionReason::ApproveNotAllowed, detail).into())
+    }
+
+    /// Reads the accounts and refuses what must not be touched: frozen, foreign, missing without permission.
+    async fn read_accounts(&self, parsed: &ParsedOpening) -> Result<SeenAccounts, SessionError> {
         let session = &parsed.session;
         let (user, recipient) = (session.user(), &session.intent.recipient);
         let fee_payer = self.core.keys.fee_payer.pubkey();
-        let keys = [self.core.token_account(user), self.core.token_account(recipient), fee_payer];
+        let keys = [self.core.token_account(user), self.core.token_account(recipient), fee_payer, *user];
         // What is proved later is read from a state that is no older.
-        let (_, [source, destination, payer]) = self.core.these_now(keys, 0).await?;
-        if payer.map_or(0, |account| account.lamports) < self.core.settings.low_balance {
+        let (_, [source, destination, payer, wallet]) = self.core.these_now(keys, 0).await?;
+        if lamports(payer.as_ref()) < self.core.settings.low_balance {
             return Err(SessionRefusal::new(SessionReason::InsufficientSponsorBalance).into());
         }
         let source = self.core.usable(source.as_ref(), user, SessionReason::SourceNotReady)?;
@@ -76,7 +114,7 @@ impl Sessions {
             };
             self.check_unused(session, &source).await?;
         }
-        Ok(destination.is_some())
+        Ok(SeenAccounts { recipient_exists: destination.is_some(), wallet: lamports(wallet.as_ref()) })
     }
 
     /// An approve is said to be on chain, and the account does not show it: the node that answered may be behind the one
@@ -103,9 +141,9 @@ impl Sessions {
         &self,
         session: &Session,
         approve: &InspectedApprove,
-    ) -> Result<LiveBlockhash, SessionError> {
-        let source = self.core.token_account(session.user());
-        let simulate = || self.core.chain.simulate(approve.transaction(), std::slice::from_ref(&source));
+    ) -> Result<SimulatedApprove, SessionError> {
+        let watched = [self.core.token_account(session.user()), *session.user()];
+        let simulate = || self.core.chain.simulate(approve.transaction(), &watched);
         let (life, simulation) = tokio::join!(self.core.chain.blockhash_life(approve.blockhash()), simulate());
         let Some(life) = life? else {
             let detail = "the transaction's blockhash has expired; build and sign it again";
@@ -117,20 +155,22 @@ impl Sessions {
             Ok(simulation) if simulation.error.is_none() => simulation,
             Ok(_) | Err(_) => simulate().await?,
         };
-        self.check_effect(session, approve, simulation)?;
-        Ok(life)
+        let wallet = self.check_effect(session, approve, simulation)?;
+        Ok(SimulatedApprove { life, wallet })
     }
 
+    /// Checks what the simulated approve left; gives what the user's wallet would have, in lamports.
     fn check_effect(
         &self,
         session: &Session,
         approve: &InspectedApprove,
         simulation: Simulation,
-    ) -> Result<(), SessionRefusal> {
+    ) -> Result<u64, SessionRefusal> {
         if let Some(error) = simulation.error {
             return Err(SessionRefusal::because(SessionReason::ApproveSubmitFailed, error));
         }
-        let after = simulation.accounts.into_iter().next().flatten();
+        let mut accounts = simulation.accounts.into_iter();
+        let (after, wallet) = (accounts.next().flatten(), accounts.next().flatten());
         let after = self.core.delegated(after.as_ref(), session.user(), SessionReason::ApproveNotAllowed)?;
         let spender = self.core.keys.spender.pubkey();
         let allowance = self.core.settings.served.programs.decrypt_allowance(after.delegated_amount, &spender);
@@ -138,8 +178,13 @@ impl Sessions {
             let detail = "the decrypt allowance account is not the facilitator's for the approved amount";
             return Err(SessionRefusal::because(SessionReason::ApproveNotAllowed, detail));
         }
-        Ok(())
+        Ok(lamports(wallet.as_ref()))
     }
+}
+
+/// What an account holds, in lamports; nothing where there is none.
+fn lamports(account: Option<&ChainAccount>) -> u64 {
+    account.map_or(0, |account| account.lamports)
 }
 
 fn no_approve() -> SessionError {

@@ -1,7 +1,9 @@
-//! The opening quotas: how many sessions a user, a merchant and everybody together may open in an hour.
+//! The opening quotas: how many sessions a user, a merchant and everybody together may open in an hour, and how many grants
+//! a user gets in a day and in a month.
 
-use super::Sessions;
+use super::{Sessions, open::ParsedOpening};
 use crate::{
+    chain::inspect::InspectedApprove,
     domain::{reason::SessionReason, session::Session},
     facilitator::{SessionError, SessionRefusal},
     ledger::Opened,
@@ -9,6 +11,9 @@ use crate::{
 
 /// The time over which openings are counted, in seconds.
 const QUOTA_SECONDS: u64 = 3_600;
+/// A day and a month of grants, in seconds.
+const DAY: u64 = 86_400;
+const MONTH: u64 = 30 * DAY;
 
 impl Sessions {
     /// The opening quotas of the user, the merchant and everybody: `quota_exceeded`, and when to come back.
@@ -32,14 +37,36 @@ impl Sessions {
         }
     }
 
-    /// Writes the row, unless the quota is used up by now: openings that came together have all passed the first count,
+    /// How many grants the user got, where the approve holds another: `quota_exceeded`, and when to come back.
+    pub(crate) async fn check_grants(&self, parsed: &ParsedOpening) -> Result<(), SessionError> {
+        if parsed.approve.as_ref().map_or(0, InspectedApprove::grant) == 0 {
+            return Ok(());
+        }
+        let (now, openings) = (self.core.clock.now(), &self.core.settings.openings);
+        for (span, most) in [(DAY, openings.grants_per_user_per_day), (MONTH, openings.grants_per_user_per_month)] {
+            let granted = self.core.ledger.granted_since(parsed.session.user(), now.saturating_sub(span)).await?;
+            if granted.count >= most {
+                let leaves = granted.first.map_or(span, |first| (first + span + 1).saturating_sub(now));
+                let detail = "this wallet was given SOL lately: open again with SOL of its own, or later";
+                return Err(SessionRefusal::because(SessionReason::QuotaExceeded, detail)
+                    .again_in(Some(leaves.max(1)))
+                    .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the row, unless a quota is used up by now: openings that came together have all passed the first count,
     /// which none of them had changed yet.
-    pub(crate) async fn write_within_quota(&self, session: &Session) -> Result<Opened, SessionError> {
+    pub(crate) async fn write_within_quota(&self, parsed: &ParsedOpening) -> Result<Opened, SessionError> {
+        let session = &parsed.session;
         let _counting = self.quota.lock().await;
         if let Some(known) = self.core.ledger.find_session(session.user(), &session.intent.nonce).await? {
             return Ok(Opened::Existing(known));
         }
         self.check_quota(session).await?;
+        // The user's opening lock is held until their grant is booked, so nobody else's opening changes this count.
+        self.check_grants(parsed).await?;
         Ok(self.core.ledger.open_session(session).await?)
     }
 }

@@ -22,8 +22,8 @@ use crate::{
         settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId, Subject},
     },
     ledger::{
-        Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, OpenLedgerError, Opened, Openings, Promised, Proved,
-        Recorded, Signed, Totals, Work, WriterCounts,
+        Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, OpenLedgerError, Opened, OpeningCount, Openings,
+        Promised, Proved, Recorded, Signed, Totals, Work, WriterCounts,
         sqlite::{
             import::ImportReport,
             open::{LedgerOptions, Parts},
@@ -194,6 +194,11 @@ impl Ledger for SqliteLedger {
     ) -> Result<Option<OverBudget>, LedgerError> {
         let subject = *subject;
         self.0.readers.run(move |conn| budgets::judge_subject(conn, &subject, cost, now)).await
+    }
+
+    async fn granted_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<OpeningCount, LedgerError> {
+        let user = *user;
+        self.0.readers.run(move |conn| queries::granted_since(conn, &user, since)).await
     }
 
     async fn spending(&self, since: UnixSeconds) -> Result<Vec<Spending>, LedgerError> {

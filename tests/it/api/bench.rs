@@ -90,6 +90,8 @@ fn settings(
         openings: OpeningSettings {
             max_session_seconds: 30 * 24 * 3_600,
             max_grant: 3_000_000,
+            grants_per_user_per_day: u64::MAX,
+            grants_per_user_per_month: u64::MAX,
             sessions_per_user_per_hour: 3,
             sessions_per_merchant_per_hour: 100,
             sessions_per_hour: 100,

@@ -23,8 +23,8 @@ use sotto::{
         settlement::{Attempt, Cost, Event, Observation, Purpose, Settlement, SettlementId, Subject},
     },
     ledger::{
-        Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, Openings, Promised, Proved, Recorded, Signed,
-        Totals, Work, WriterCounts,
+        Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, OpeningCount, Openings, Promised, Proved,
+        Recorded, Signed, Totals, Work, WriterCounts,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -236,6 +236,10 @@ impl Ledger for MortalLedger {
         now: UnixSeconds,
     ) -> Result<Option<OverBudget>, LedgerError> {
         self.fate.step("over_budget", self.inner.over_budget(subject, cost, now)).await
+    }
+
+    async fn granted_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<OpeningCount, LedgerError> {
+        self.fate.step("granted_since", self.inner.granted_since(user, since)).await
     }
 
     async fn spending(&self, since: UnixSeconds) -> Result<Vec<Spending>, LedgerError> {

@@ -238,10 +238,31 @@ async fn a_payer_with_sol_asks_for_no_grant_and_one_without_may_refuse_one() {
     client(&world).open(&key(&rich), &options(&merchant.key(), &shop)).await.unwrap();
     let left = world.net.network().balance(&rich.key());
     assert!(left < 1_000_000_000, "the user paid the rent of the decrypt allowance: {left}");
+    assert_eq!(world.ledger().totals(None).await.unwrap().grants, 0);
     let mut proud = options(&merchant.key(), &shop);
     proud.grant = Grant::Never;
     let refused = client(&world).open(&key(&poor), &proud).await;
     assert!(matches!(refused, Err(SessionClientError::Approve(_))), "{refused:?}");
+    world.finish().await;
+}
+
+/// Guard: `complete_with_grant`: what is given beyond what is missing would be income.
+#[tokio::test]
+async fn a_payer_asks_for_what_the_wallet_lacks_and_for_no_lamport_more() {
+    let world = World::start().await;
+    let (empty, some, merchant) = (world.wallet(5_000_000).await, world.wallet(5_000_000).await, world.wallet(0).await);
+    // Enough for the rent of the decrypt allowance, and not enough to stay exempt from rent itself.
+    world.net.network().airdrop(&some.key(), 1_000_000).unwrap();
+    world.confirmed().await;
+    let shop = Shop::start(&world, &merchant.key()).await;
+    let (mut granted, mut left) = (Vec::new(), Vec::new());
+    for wallet in [&empty, &some] {
+        let before = world.ledger().totals(None).await.unwrap().grants;
+        client(&world).open(&key(wallet), &options(&merchant.key(), &shop)).await.unwrap();
+        granted.push(world.ledger().totals(None).await.unwrap().grants - before);
+        left.push(world.net.network().balance(&wallet.key()));
+    }
+    assert_eq!((&granted[..], &left[..]), (&[960_480, 851_360][..], &[0, 890_880][..]));
     world.finish().await;
 }
 

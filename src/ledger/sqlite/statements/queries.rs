@@ -190,10 +190,24 @@ pub(in crate::ledger) fn opened_since(
     })
 }
 
+/// How many grants to a user were booked since `since`. A grant stands in an approve and nowhere else, and an approve is
+/// signed moments after its session's row is made: sessions that are an hour older are left out.
+pub(in crate::ledger) fn granted_since(conn: &Connection, user: &Pubkey, since: UnixSeconds) -> Outcome<OpeningCount> {
+    let sql = "SELECT count(*), min(b.at) FROM sessions s \
+         JOIN settlements t ON t.session = s.id AND t.purpose = 'approve' \
+         JOIN attempts a ON a.settlement = t.id JOIN sponsored_lamports b ON b.signature = a.signature \
+         WHERE s.user = ?1 AND +s.created_at >= ?2 - 3600 AND b.at >= ?2 AND b.lamports_granted > 0";
+    counted(conn, sql, params![user.to_bytes(), column("since", since)?])
+}
+
 fn opening(conn: &Connection, rest: &str, params: impl Params) -> Outcome<OpeningCount> {
-    let sql = format!("SELECT count(*), min(created_at) FROM sessions {rest}");
+    counted(conn, &format!("SELECT count(*), min(created_at) FROM sessions {rest}"), params)
+}
+
+/// Runs a question that answers with a count and the time of the oldest that it counts.
+fn counted(conn: &Connection, sql: &str, params: impl Params) -> Outcome<OpeningCount> {
     let (count, first): (i64, Option<i64>) =
-        conn.prepare_cached(&sql)?.query_row(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        conn.prepare_cached(sql)?.query_row(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let negative = |_| LedgerError::Inconsistent("a count or a time is negative".to_owned());
     let first = first.map(u64::try_from).transpose().map_err(negative)?;
     Ok(OpeningCount { count: u64::try_from(count).map_err(negative)?, first })

@@ -131,6 +131,7 @@ const QUESTIONS: &[Question] = &[
         let subject = BudgetSubject { session: s.id, user: *s.user(), recipient: s.intent.recipient };
         budgets::judge_subject(c, &subject, Cost { fee: 1, rent: 1, grant: 1 }, NOW).map(drop)
     }),
+    ("granted_since", |c, s| queries::granted_since(c, s.user(), 1).map(drop)),
     ("load_work", |c, _| queries::load_work(c, settlement_id(2)).map(drop)),
     ("holds_of", |c, _| queries::holds_of(c, settlement_id(2)).map(drop)),
     ("promised", |c, s| deferred::promised(c, Some(s.id)).map(drop)),

@@ -10,7 +10,7 @@ use sotto::{
         session::{CapCheck, Session},
         settlement::{Attempt, Cost, Event, Purpose, Settlement, Subject},
     },
-    ledger::{Ledger, LedgerError, Signed},
+    ledger::{Ledger, LedgerError, Opened, OpeningCount, Signed},
 };
 
 /// What an attempt of these tests costs.
@@ -248,4 +248,29 @@ pub(crate) async fn spending_is_told_by_hour_purpose_and_merchant(ledger: &dyn L
     assert_eq!(ledger.spending(0).await.ok(), Some(vec![first, second, third]));
     assert_eq!(ledger.spending(7_200).await.ok(), Some(vec![third]));
     assert_ne!(merchant, Some(key(0, 0)));
+}
+
+pub(crate) async fn grants_to_a_user_count_from_their_signing_until_they_are_proved_dead(ledger: &dyn Ledger) {
+    let approve = async |number: u32, now: u64, grant: u64| {
+        let session = session_with(number, |session| {
+            session.intent.user = key(23, 1);
+            session.created_at = now;
+        });
+        assert!(matches!(ledger.open_session(&session).await, Ok(Opened::New(_))));
+        let planned =
+            ledger.plan_other(settlement_id(number), Purpose::Approve, Subject::Session(session.id), now).await;
+        let settlement = planned.expect("plans");
+        let attempt = Attempt { cost: Cost { grant, ..TINY }, ..attempt(&settlement, number) };
+        in_flight_of(ledger.record_signed(&settlement, attempt, now).await.expect("answers"))
+    };
+    let counted = async |since| ledger.granted_since(&key(23, 1), since).await.expect("counts");
+    assert_eq!(counted(0).await, OpeningCount::default());
+    approve(1, 50_000, 7).await;
+    approve(2, 60_000, 0).await;
+    let third = approve(3, 70_000, 7).await;
+    assert_eq!(counted(0).await, OpeningCount { count: 2, first: Some(50_000) });
+    assert_eq!(counted(50_001).await, OpeningCount { count: 1, first: Some(70_000) });
+    recorded(ledger, &third, absent()).await;
+    assert_eq!(counted(50_001).await, OpeningCount::default(), "it never landed");
+    assert_eq!(ledger.granted_since(&key(23, 2), 0).await.expect("counts"), OpeningCount::default());
 }

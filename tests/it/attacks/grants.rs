@@ -1,0 +1,112 @@
+//! Grants as income: SOL that an opening does not need.
+
+use super::{Trace, is_not_opened, lands_by_itself, rpc, with_sol};
+use crate::support::{Options, Wallet, World};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+/// What the published client asks for, in lamports, whatever the wallet has.
+const PUBLISHED: u64 = 2_000_000;
+const DAY: u64 = 86_400;
+
+/// The limits that a configuration has by default.
+fn by_default() -> Options {
+    Options::settings(|settings| {
+        settings.openings.grants_per_user_per_day = 1;
+        settings.openings.grants_per_user_per_month = 2;
+    })
+}
+
+/// An opening that asks for so many lamports.
+async fn asks(world: &World, payer: &Wallet, merchant: &Wallet, grant: u64) -> Value {
+    let mut opening = world.opening(payer, &merchant.key(), 10);
+    opening.grant = grant;
+    world.opening_body(&opening).await
+}
+
+async fn is_opened(world: &World, body: &Value) {
+    let (status, answer) = world.post("/sessions", body).await;
+    assert_eq!(status, 201, "{answer:#}");
+}
+
+async fn granted(world: &World) -> u64 {
+    world.ledger().totals(None).await.unwrap().grants
+}
+
+/// The wallet moves all its SOL elsewhere, and is empty afterwards.
+async fn empties(world: &World, wallet: &Wallet) {
+    let left = world.net.network().balance(&wallet.key()).checked_sub(5_000).unwrap();
+    let elsewhere = world.stranger().key();
+    lands_by_itself(world, wallet, &[solana_system_interface::instruction::transfer(&wallet.key(), &elsewhere, left)]);
+    world.confirmed().await;
+    assert_eq!(world.net.network().balance(&wallet.key()), 0);
+}
+
+/// Guard: `check_grants`, where the request comes in and again where its row is written.
+#[tokio::test]
+async fn a11_a_wallet_gets_the_published_grant_once_a_day_and_twice_a_month() {
+    let world = World::with(by_default()).await;
+    let (thief, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    let opens = async || is_opened(&world, &asks(&world, &thief, &merchant, PUBLISHED).await).await;
+    let gets_no_more = async || {
+        empties(&world, &thief).await;
+        let before = Trace::of(&world).await;
+        let again = asks(&world, &thief, &merchant, PUBLISHED).await;
+        is_not_opened(&world, &again, 429, "quota_exceeded").await;
+        assert_eq!(Trace::of(&world).await, before);
+    };
+    opens().await;
+    gets_no_more().await;
+    world.lets_pass(DAY + 1);
+    opens().await;
+    world.lets_pass(DAY + 1);
+    gets_no_more().await;
+    assert_eq!(granted(&world).await, 2 * PUBLISHED);
+    // Thirty days after the first one.
+    world.lets_pass(28 * DAY);
+    opens().await;
+    assert_eq!(granted(&world).await, 3 * PUBLISHED);
+    world.finish().await;
+}
+
+/// Guard: the count where the row is written, under the user's opening lock.
+#[tokio::test]
+async fn a11_openings_that_come_together_get_one_grant() {
+    let world = World::with(by_default()).await;
+    let (thief, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    let mut bodies = Vec::new();
+    for _ in 0..3 {
+        bodies.push(asks(&world, &thief, &merchant, PUBLISHED).await);
+    }
+    let answers = join_all(bodies.iter().map(|body| world.post("/sessions", body))).await;
+    let opened = answers.iter().filter(|(status, _)| *status == 201).count();
+    let refused = answers.iter().filter(|(_, answer)| answer["error"] == "quota_exceeded").count();
+    assert_eq!((opened, refused), (1, 2), "{answers:#?}");
+    assert_eq!(granted(&world).await, PUBLISHED);
+    world.finish().await;
+}
+
+/// Guard: `check_grant`.
+#[tokio::test]
+async fn a11_no_grant_is_more_than_the_wallet_lacks_but_the_published_one() {
+    let world = World::with(by_default()).await;
+    let (rich, poor, merchant) = (world.wallet(100).await, world.wallet(100).await, world.wallet(0).await);
+    with_sol(&world, &rich).await;
+    let rent_of =
+        async |bytes: usize| rpc(&world, "getMinimumBalanceForRentExemption", json!([bytes])).await.as_u64().unwrap();
+    let (rent, least) = (rent_of(sotto::programs::lightning::DECRYPT_ALLOWANCE_BYTES).await, rent_of(0).await);
+    let before = Trace::of(&world).await;
+    for (payer, grant) in [(&rich, PUBLISHED), (&rich, 1), (&poor, rent + least), (&poor, PUBLISHED - 1)] {
+        let refused =
+            is_not_opened(&world, &asks(&world, payer, &merchant, grant).await, 400, "approve_not_allowed").await;
+        let lacks = if grant == PUBLISHED || grant == 1 { 0 } else { rent };
+        let told = format!("the wallet lacks {lacks};");
+        assert!(refused["message"].as_str().unwrap().contains(&told), "{refused:#}");
+    }
+    assert_eq!(Trace::of(&world).await, before);
+    is_opened(&world, &asks(&world, &rich, &merchant, 0).await).await;
+    is_opened(&world, &asks(&world, &poor, &merchant, rent).await).await;
+    assert_eq!(world.net.network().balance(&poor.key()), 0, "nothing of it is left");
+    assert_eq!(granted(&world).await, rent);
+    world.finish().await;
+}
