@@ -206,6 +206,7 @@ fn deferred_policy(config: &config::DeferredConfig) -> DeferredPolicy {
         count: config.count,
         age_seconds: config.age_seconds,
         exposure: Exposure { per_session: config.session_exposure, per_merchant: config.merchant_exposure },
+        promises_per_user_per_hour: quota(config.promises_per_user_per_hour),
         give_up_returns: config.give_up_attempts,
         give_up_seconds: config.give_up_seconds,
         leave_within: config.leave_within,

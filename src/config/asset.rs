@@ -36,14 +36,39 @@ pub(super) fn read_decimals(reader: &mut Reader<'_>) -> Option<u8> {
 
 /// Reads an amount in whole units of the asset, as people write it; `1.00` is `1` also for fewer decimals.
 pub(super) fn read_amount(reader: &mut Reader<'_>, key: &Key, decimals: Option<u8>) -> Option<Amount> {
+    read_with(reader, key, decimals, exactly)
+}
+
+/// Reads the least that an amount may be: like [`read_amount`], and what lies between two base units is the upper one.
+pub(super) fn read_least(reader: &mut Reader<'_>, key: &Key, decimals: Option<u8>) -> Option<Amount> {
+    read_with(reader, key, decimals, |text, decimals| match exactly(text, decimals) {
+        Err(AmountError::TooPrecise) => {
+            let base_unit = 10_u64.pow(u32::from(MOST_DECIMALS.saturating_sub(decimals)));
+            let least = exactly(text, MOST_DECIMALS)?.get().div_ceil(base_unit);
+            Amount::new(least).ok_or(AmountError::TooLarge)
+        }
+        exact => exact,
+    })
+}
+
+fn read_with(
+    reader: &mut Reader<'_>,
+    key: &Key,
+    decimals: Option<u8>,
+    parse: impl FnOnce(&str, u8) -> Result<Amount, AmountError>,
+) -> Option<Amount> {
     let remedy = "write a decimal number of whole tokens, such as \"1.00\", with at most asset.decimals places";
     let amount = reader.parsed(key, remedy, |text| {
-        let plain = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
         // Unknown decimals have their own fault; the form of the text is still worth checking.
-        Amount::parse_decimal(plain, decimals.unwrap_or(MOST_DECIMALS)).map_err(|error| match error {
+        parse(text, decimals.unwrap_or(MOST_DECIMALS)).map_err(|error| match error {
             AmountError::NotDecimal => format!("{text:?} is not a decimal number"),
             other => format!("{text:?}: {other}"),
         })
     })?;
     decimals.map(|_| amount)
+}
+
+fn exactly(text: &str, decimals: u8) -> Result<Amount, AmountError> {
+    let plain = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
+    Amount::parse_decimal(plain, decimals)
 }

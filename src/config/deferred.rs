@@ -9,6 +9,7 @@ const COUNT: Key = Key::integer("deferred", "count");
 const AGE_SECONDS: Key = Key::integer("deferred", "age_seconds");
 const SESSION_EXPOSURE: Key = Key::text("deferred", "session_exposure");
 const MERCHANT_EXPOSURE: Key = Key::text("deferred", "merchant_exposure");
+const PROMISES_PER_USER_PER_HOUR: Key = Key::integer("deferred", "promises_per_user_per_hour");
 const GIVE_UP_ATTEMPTS: Key = Key::integer("deferred", "give_up_attempts");
 const GIVE_UP_SECONDS: Key = Key::integer("deferred", "give_up_seconds");
 const LEAVE_WITHIN_SECONDS: Key = Key::integer("deferred", "leave_within_seconds");
@@ -19,6 +20,7 @@ pub(super) const KEYS: &[Key] = &[
     AGE_SECONDS,
     SESSION_EXPOSURE,
     MERCHANT_EXPOSURE,
+    PROMISES_PER_USER_PER_HOUR,
     GIVE_UP_ATTEMPTS,
     GIVE_UP_SECONDS,
     LEAVE_WITHIN_SECONDS,
@@ -37,6 +39,8 @@ pub struct DeferredConfig {
     pub session_exposure: Amount,
     /// The most all sessions together may hold by promise for one merchant, in base units.
     pub merchant_exposure: Amount,
+    /// Promises one payer may make in an hour; 0 for no limit.
+    pub promises_per_user_per_hour: u32,
     /// Give a promise up after this many settlements that came to nothing.
     pub give_up_attempts: u32,
     /// Give a promise up at this age, in seconds, once a settlement of it came to nothing.
@@ -54,6 +58,7 @@ impl DeferredConfig {
         let age_seconds = reader.whole(&AGE_SECONDS, 1..=86_400_u64);
         let session_exposure = asset::read_amount(reader, &SESSION_EXPOSURE, decimals);
         let merchant_exposure = asset::read_amount(reader, &MERCHANT_EXPOSURE, decimals);
+        let promises_per_user_per_hour = reader.whole(&PROMISES_PER_USER_PER_HOUR, 0..=1_000_000_000_u32);
         let give_up_attempts = reader.whole(&GIVE_UP_ATTEMPTS, 1..=10_000_u32);
         let give_up_seconds = reader.whole(&GIVE_UP_SECONDS, 60..=31_536_000_u64);
         let leave_within = reader.whole(&LEAVE_WITHIN_SECONDS, 0..=600_u64).map(Duration::from_secs);
@@ -63,6 +68,7 @@ impl DeferredConfig {
             age_seconds: age_seconds?,
             session_exposure: session_exposure?,
             merchant_exposure: merchant_exposure?,
+            promises_per_user_per_hour: promises_per_user_per_hour?,
             give_up_attempts: give_up_attempts?,
             give_up_seconds: give_up_seconds?,
             leave_within: leave_within?,

@@ -142,7 +142,7 @@ impl LimitsConfig {
         if max_per_call == Some(Amount::ZERO) {
             reader.fault(&MAX_PER_CALL, "zero refuses every payment", "write an amount above zero");
         }
-        let min_per_call = asset::read_amount(reader, &MIN_PER_CALL, decimals);
+        let min_per_call = asset::read_least(reader, &MIN_PER_CALL, decimals);
         if min_per_call.zip(max_per_call).is_some_and(|(min, max)| min > max) {
             reader.fault(&MIN_PER_CALL, "above limits.max_per_call it refuses every payment", "write a smaller amount");
         }

@@ -100,6 +100,8 @@ pub struct DeferredPolicy {
     pub age_seconds: u64,
     /// How much may be promised at once; what would pass it is settled per call. Zero defers nothing.
     pub exposure: Exposure,
+    /// How many promises one payer may make in an hour; more payments are settled per call.
+    pub promises_per_user_per_hour: u64,
     /// Give a promise up after this many settlements that came to nothing.
     pub give_up_returns: u32,
     /// Give a promise up once a settlement of it came to nothing when it was this old, in seconds.
@@ -116,6 +118,7 @@ impl Default for DeferredPolicy {
             count: 500,
             age_seconds: 60,
             exposure: Exposure { per_session: units(5_000_000), per_merchant: units(100_000_000) },
+            promises_per_user_per_hour: 36_000,
             give_up_returns: 24,
             give_up_seconds: 86_400,
             leave_within: Duration::from_secs(10),

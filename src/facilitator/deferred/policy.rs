@@ -13,11 +13,13 @@ use crate::{
     facilitator::{deferred::Deferred, dispatch::deferred_counters::Due, events::SessionEvent},
     ledger::LedgerError,
 };
+use solana_pubkey::Pubkey;
 use std::{sync::Arc, time::Duration};
 
 impl Deferred {
-    /// Counts a promised payment in, and settles its session's promises when it reaches a trigger.
-    pub(crate) fn count_promise(&self, hold: &Hold) {
+    /// Counts a promised payment of this user in, and settles its session's promises when it reaches a trigger.
+    pub(crate) fn count_promise(&self, user: &Pubkey, hold: &Hold) {
+        self.quota.count(user, hold.accepted_at);
         let policy = &self.core.settings.deferred;
         if self.dispatch.counters.add(hold.session, hold.amount, hold.accepted_at, policy) {
             self.dispatch.settle_promises(hold.session);

@@ -34,13 +34,13 @@ impl Payments {
         // The wait may have been long: the session is judged as of now.
         let new = NewHold { now: self.core.clock.now(), ..new };
         let again = new.funding.required.then(|| new.clone());
-        let (held, guard) = self.write(new, guard).await?;
+        let (held, guard) = self.write(new, user, guard).await?;
         // A proof that was not looked after for a while may still stand.
         if let Some(new) = again
             && held == Held::Refused(PayReason::FundingUnproven)
             && tokio::time::timeout_at(deadline, self.funding.look_if_old(&user)).await.unwrap_or(Ok(false))?
         {
-            let (held, _) = self.write(NewHold { now: self.core.clock.now(), ..new }, guard).await?;
+            let (held, _) = self.write(NewHold { now: self.core.clock.now(), ..new }, user, guard).await?;
             return Ok(held);
         }
         Ok(held)
@@ -65,13 +65,18 @@ impl Payments {
     }
 
     /// Writes the hold and counts it, also when its caller hangs up meanwhile.
-    fn write(self: &Arc<Self>, new: NewHold, guard: PaymentGuard) -> impl Future<Output = Written> + use<> {
+    fn write(
+        self: &Arc<Self>,
+        new: NewHold,
+        user: Pubkey,
+        guard: PaymentGuard,
+    ) -> impl Future<Output = Written> + use<> {
         let (this, after) = (Arc::clone(self), Arc::clone(self));
         let work = async move {
             let held = this.core.ledger.hold(&new).await?;
             if let Held::New(hold) = &held {
                 if hold.deferred {
-                    this.deferred.count_promise(hold);
+                    this.deferred.count_promise(&user, hold);
                 } else {
                     this.dispatch.notify_queue(hold.session);
                 }

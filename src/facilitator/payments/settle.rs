@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::{
         amount::Amount,
-        hold::{Hold, NewHold},
+        hold::{Exposure, Hold, NewHold},
         payment::{self, SessionPayment},
         reason::PayReason,
         session::Session,
@@ -107,6 +107,12 @@ impl Payments {
         self.sponsor.budget_refusal(session).or_else(|| wait.permit.is_none().then(crowded))
     }
 
+    /// Within which limits the payment may be promised; none for one that is settled per call.
+    fn exposure_of(&self, payment: &SessionPayment, session: &Session) -> Option<Exposure> {
+        let may_be_promised = payment.deferred && self.deferred.quota.allows(session.user(), self.core.clock.now());
+        may_be_promised.then_some(self.core.settings.deferred.exposure)
+    }
+
     fn new_hold(&self, payment: &SessionPayment, session: &Session) -> NewHold {
         let settings = &self.core.settings;
         NewHold {
@@ -116,7 +122,7 @@ impl Payments {
             content: payment.content(&settings.served.network),
             amount: payment.amount,
             unverified_exposure: settings.payments.unverified_exposure,
-            deferred: payment.deferred.then_some(settings.deferred.exposure),
+            deferred: self.exposure_of(payment, session),
             funding: self.core.demand_of(payment),
             now: self.core.clock.now(),
         }

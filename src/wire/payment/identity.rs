@@ -7,8 +7,9 @@ use crate::{
 };
 use std::ops::RangeInclusive;
 
-/// A nonce's length, in printable ASCII characters without spaces.
-const NONCE_LENGTH: RangeInclusive<usize> = 1..=128;
+/// A nonce's length, in printable ASCII characters without spaces. It stays in the ledger for ever, in a row and in an
+/// index.
+const NONCE_LENGTH: RangeInclusive<usize> = 1..=64;
 /// A payment identifier's length, in characters (`spec/x402.md` §1.6).
 const IDENTIFIER_LENGTH: RangeInclusive<usize> = 16..=128;
 /// A SHA-256 in hex.
@@ -77,7 +78,7 @@ fn is_identifier(text: &str) -> bool {
 fn nonce<'a>(object: &Object<'a>, name: &str) -> Result<Option<&'a str>, Refused> {
     match object.text(name)? {
         Some(nonce) if !(NONCE_LENGTH.contains(&nonce.len()) && nonce.bytes().all(|byte| byte.is_ascii_graphic())) => {
-            Err(bad(&format!("`{}` must be 1 to 128 printable ASCII characters without spaces", object.path_of(name))))
+            Err(bad(&format!("`{}` must be 1 to 64 printable ASCII characters without spaces", object.path_of(name))))
         }
         nonce => Ok(nonce),
     }

@@ -28,13 +28,26 @@ fn the_compiled_in_defaults_are_a_whole_devnet_configuration() {
     assert_eq!(config.keys.spender.public(), spender(1));
     assert!(config.keys.fee_payers.is_empty());
     assert_eq!(config.budgets.limits.0.len(), 11, "every budget but the session's is set");
-    assert_eq!(config.limits.max_per_call.get(), 1_000_000);
+    assert_eq!((config.limits.max_per_call.get(), config.limits.min_per_call.get()), (1_000_000, 100));
     assert_eq!(config.limits.openings.max_grant_lamports, 2_000_000);
     assert_eq!(config.settlement.settle_instruction, SettleInstruction::TransferWithAuthorization);
     assert_eq!(config.settlement.decrypt_allowance, DecryptAllowance::Idle);
     assert_eq!(config.settlement.cap_check, CapCheckPolicy::BestEffort);
     assert_eq!(config.server.address.to_string(), "0.0.0.0:4021");
     assert_eq!(config.server.cors_origins, CorsOrigins::Any);
+}
+
+/// Guard: `read_least`. A default that a token with fewer decimals cannot spell must not keep its operator from starting.
+#[test]
+fn the_smallest_payment_is_rounded_up_to_a_base_unit() {
+    for (decimals, least) in [("6", 100), ("9", 100_000), ("4", 1), ("2", 1), ("0", 1)] {
+        let (config, _) = load(&directory(), &[("SOTTO_ASSET__DECIMALS", decimals)]);
+        assert_eq!(config.limits.min_per_call.get(), least, "{decimals} decimals");
+    }
+    let variables = [("SOTTO_ASSET__DECIMALS", "2"), ("SOTTO_LIMITS__MIN_PER_CALL", "0.011")];
+    assert_eq!(load(&directory(), &variables).0.limits.min_per_call.get(), 2);
+    let none = load(&directory(), &[("SOTTO_LIMITS__MIN_PER_CALL", "0")]);
+    assert_eq!(none.0.limits.min_per_call.get(), 0);
 }
 
 /// What an embedder gets without a configuration is what an operator gets: no default has two values.
@@ -70,6 +83,7 @@ fn the_compiled_in_defaults_are_those_of_the_code() {
         count: deferred.count,
         age_seconds: deferred.age_seconds,
         exposure: Exposure { per_session: deferred.session_exposure, per_merchant: deferred.merchant_exposure },
+        promises_per_user_per_hour: deferred.promises_per_user_per_hour.into(),
         give_up_returns: deferred.give_up_attempts,
         give_up_seconds: deferred.give_up_seconds,
         leave_within: deferred.leave_within,

@@ -199,9 +199,12 @@ fn a_nonce_and_the_payment_identifier_are_one_key() {
     for extensions in wrong {
         refused(&with(version_2(), "/paymentPayload/extensions", extensions), PayReason::BadRequest);
     }
-    for nonce in [json!(""), json!(7), json!("a b"), json!("é"), json!("x".repeat(129)), json!("\n")] {
+    for nonce in [json!(""), json!(7), json!("a b"), json!("é"), json!("x".repeat(65)), json!("\n")] {
         refused(&with(version_2(), "/paymentPayload/payload/nonce", nonce), PayReason::BadRequest);
     }
+    let longest = "x".repeat(64);
+    let paid = read(&with(version_2(), "/paymentPayload/payload/nonce", json!(longest))).expect("just fits");
+    assert_eq!(paid.nonce, Some(longest));
 }
 
 #[test]
