@@ -183,6 +183,7 @@ fn waiting_settings(limits: &config::LimitsConfig) -> WaitingSettings {
 
 const fn allowance_settings(config: &config::AllowancesConfig) -> AllowanceSettings {
     AllowanceSettings {
+        min_moved: config.min_moved,
         idle_after: config.idle_after,
         min_interval: config.min_interval,
         max_age: config.max_age,

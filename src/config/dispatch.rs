@@ -1,6 +1,7 @@
 //! `[dispatch]`: how transfers share the way to the chain; `[allowances]`: when balances are made readable.
 
-use super::{reader::Reader, schema::Key};
+use super::{asset, reader::Reader, schema::Key};
+use crate::domain::amount::Amount;
 use std::time::Duration;
 
 const IN_FLIGHT: Key = Key::integer("dispatch", "in_flight");
@@ -8,6 +9,7 @@ const PER_PAYER: Key = Key::integer("dispatch", "in_flight_per_payer");
 const PER_MERCHANT: Key = Key::integer("dispatch", "in_flight_per_merchant");
 const GATHER_MS: Key = Key::integer("dispatch", "gather_ms");
 const OVERTAKE_AFTER_MS: Key = Key::integer("dispatch", "overtake_after_ms");
+const MIN_MOVED: Key = Key::text("allowances", "min_moved");
 const IDLE_AFTER_SECONDS: Key = Key::integer("allowances", "idle_after_seconds");
 const MIN_INTERVAL_SECONDS: Key = Key::integer("allowances", "min_interval_seconds");
 const MAX_AGE_SECONDS: Key = Key::integer("allowances", "max_age_seconds");
@@ -19,6 +21,7 @@ pub(super) const KEYS: &[Key] = &[
     PER_MERCHANT,
     GATHER_MS,
     OVERTAKE_AFTER_MS,
+    MIN_MOVED,
     IDLE_AFTER_SECONDS,
     MIN_INTERVAL_SECONDS,
     MAX_AGE_SECONDS,
@@ -61,6 +64,8 @@ impl DispatchConfig {
 /// When decrypt allowances are bought apart from payments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllowancesConfig {
+    /// How much has to have moved since the last purchase for one that nobody asked for, in base units.
+    pub min_moved: Amount,
     /// How long nothing may have waited for an account before it counts as being at rest.
     pub idle_after: Duration,
     /// The shortest time between two purchases for one account that nobody asked for.
@@ -72,14 +77,17 @@ pub struct AllowancesConfig {
 }
 
 impl AllowancesConfig {
-    /// Reads the section.
+    /// Reads the section; amounts are in units of `[asset]`.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let decimals = asset::read_decimals(reader);
+        let min_moved = asset::read_least(reader, &MIN_MOVED, decimals);
         let mut seconds = |key, range| reader.whole(key, range).map(Duration::from_secs);
         let idle_after = seconds(&IDLE_AFTER_SECONDS, 1..=86_400_u64);
         let min_interval = seconds(&MIN_INTERVAL_SECONDS, 0..=31_536_000_u64);
         let max_age = seconds(&MAX_AGE_SECONDS, 1..=31_536_000_u64);
         let request_interval = seconds(&REQUEST_INTERVAL_SECONDS, 0..=31_536_000_u64);
         Some(Self {
+            min_moved: min_moved?,
             idle_after: idle_after?,
             min_interval: min_interval?,
             max_age: max_age?,

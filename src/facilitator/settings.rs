@@ -54,6 +54,8 @@ impl Default for DispatchSettings {
 /// When decrypt allowances are bought apart from payments, and how often at most. See [`super::locks::idle_accounts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllowanceSettings {
+    /// How much has to have moved since the last purchase for one that nobody asked for, in base units.
+    pub min_moved: Amount,
     /// How long nothing may have waited for an account before it counts as being at rest.
     pub idle_after: Duration,
     /// The shortest time between two purchases for one account that nobody asked for.
@@ -65,10 +67,11 @@ pub struct AllowanceSettings {
 }
 
 impl Default for AllowanceSettings {
-    /// At rest after five minutes, bought once an hour, within a day for accounts that never rest, and every ten
-    /// minutes on request.
+    /// For accounts that moved a token of six decimals, at rest after five minutes, bought once an hour, within a day for
+    /// accounts that never rest, and every ten minutes on request.
     fn default() -> Self {
         Self {
+            min_moved: Amount::new(1_000_000).unwrap_or_default(),
             idle_after: Duration::from_mins(5),
             min_interval: Duration::from_hours(1),
             max_age: Duration::from_hours(24),

@@ -14,7 +14,7 @@ use solana_message::{VersionedMessage, legacy};
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
-    domain::{settlement::Purpose, signed},
+    domain::{amount::Amount, settlement::Purpose, signed},
     facilitator::{AllowancePolicy, AllowanceSettings},
     ledger::Totals,
     programs::{ciphertext::encrypt, inco_token::Transfer},
@@ -45,7 +45,13 @@ fn idle(allowances: AllowanceSettings) -> Options {
 
 /// Nothing is bought unless a test says so.
 fn never_at_rest() -> AllowanceSettings {
-    AllowanceSettings { idle_after: HOUR, min_interval: HOUR, max_age: HOUR, request_interval: HOUR }
+    AllowanceSettings {
+        min_moved: Amount::ZERO,
+        idle_after: HOUR,
+        min_interval: HOUR,
+        max_age: HOUR,
+        request_interval: HOUR,
+    }
 }
 
 /// Asks by a session for its "user" or "merchant", signed by `signer`.

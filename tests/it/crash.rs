@@ -205,6 +205,7 @@ async fn the_same_holds_where_allowances_are_bought_now_and_then_and_on_request(
 
 async fn buying_world(engine: Engine) -> World {
     let allowances = AllowanceSettings {
+        min_moved: Amount::ZERO,
         max_age: Duration::ZERO,
         min_interval: Duration::ZERO,
         request_interval: Duration::ZERO,

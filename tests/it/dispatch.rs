@@ -365,6 +365,7 @@ async fn who_is_to_buy_allowances_waits_for_a_lost_transfer_a_while_and_goes_wit
     let overdue = Duration::from_secs(5);
     let world = World::with(plain(move |settings| {
         settings.allowances = AllowanceSettings {
+            min_moved: sotto::domain::amount::Amount::ZERO,
             idle_after: Duration::from_hours(1),
             min_interval: Duration::ZERO,
             max_age: overdue,

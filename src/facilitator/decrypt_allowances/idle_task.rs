@@ -1,7 +1,7 @@
 //! Making the balances of accounts at rest readable, round after round.
 
 use crate::{
-    domain::session::SessionId,
+    domain::{amount::Amount, session::SessionId},
     facilitator::{decrypt_allowances::DecryptAllowances, error::SignFailure, tasks::ticks},
     ledger::LedgerError,
 };
@@ -61,7 +61,10 @@ impl DecryptAllowances {
             let Some(session) = self.core.ledger.session(last.session).await? else { continue };
             let ago = |at: u64| Duration::from_secs(now.saturating_sub(at));
             let (accounts, seen) = (self.core.accounts_of(&session), Instant::now());
-            self.locks.idle.restore(session.id, accounts, ago(last.moved), last.bought.map(ago), seen);
+            // More than moved since a purchase before that day, and nothing of what moved since one within it: the ledger
+            // would have to add up a day's settlements, and who misses a purchase by this may ask for it.
+            let amount = if last.bought.is_some() { Amount::ZERO } else { session.captured };
+            self.locks.idle.restore(session.id, accounts, amount, ago(last.moved), last.bought.map(ago), seen);
         }
         Ok(())
     }

@@ -2,15 +2,18 @@
 //!
 //! A hint. A plain transfer gives both accounts new handles that nobody may decrypt. That is fine while money moves: the next
 //! transfer makes the handles obsolete anyway. It is not fine for long, so this remembers, per account: how much work of
-//! ours waits for it or is in flight (*busy*), since when its balance is unreadable, and when we last paid for a decrypt
-//! allowance. Kept in memory, and made anew from the ledger at start; it only says when to look: whether an allowance is
-//! really missing is read from the chain before one is bought.
+//! ours waits for it or is in flight (*busy*), since when its balance is unreadable, how much has moved since then, and when
+//! we last paid for a decrypt allowance. Kept in memory, and made anew from the ledger at start; it only says when to look:
+//! whether an allowance is really missing is read from the chain before one is bought.
+//!
+//! Rent never comes back, and a payment of one base unit leaves a balance as unreadable as any other: what has moved little
+//! is left to its owner, who may ask.
 
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    domain::{session::SessionId, settlement::Allowances},
+    domain::{amount::Amount, session::SessionId, settlement::Allowances},
     facilitator::settings::AllowanceSettings,
 };
 use solana_pubkey::Pubkey;
@@ -31,6 +34,8 @@ struct IdleAccount {
     moved: Option<Instant>,
     /// Its first move since an allowance was bought.
     unreadable: Option<Instant>,
+    /// What has moved since then, in base units.
+    amount: Amount,
     /// When an allowance was last bought, or tried for.
     bought: Option<Instant>,
     /// A task buys one right now.
@@ -43,20 +48,39 @@ impl IdleAccount {
         !self.buying && self.bought.is_none_or(|at| now.duration_since(at) >= terms.min_interval)
     }
 
+    /// Whether so much has moved unreadably that its owner is worth the rent.
+    fn is_worth_it(&self, terms: &AllowanceSettings) -> bool {
+        self.unreadable.is_some() && self.amount >= terms.min_moved
+    }
+
     fn is_idle(&self, now: Instant, terms: &AllowanceSettings) -> bool {
         self.busy == 0
-            && self.unreadable.is_some()
+            && self.is_worth_it(terms)
             && self.moved.is_none_or(|at| now.duration_since(at) >= terms.idle_after)
             && self.may_buy(now, terms)
     }
 
     fn is_overdue(&self, now: Instant, terms: &AllowanceSettings) -> bool {
-        self.unreadable.is_some_and(|at| now.duration_since(at) >= terms.max_age) && self.may_buy(now, terms)
+        self.is_worth_it(terms)
+            && self.unreadable.is_some_and(|at| now.duration_since(at) >= terms.max_age)
+            && self.may_buy(now, terms)
     }
 
-    /// Whether there is nothing to remember.
+    /// Whether there is nothing to remember, or so little that it has not been worth anything for long.
     fn is_forgettable(&self, now: Instant, terms: &AllowanceSettings) -> bool {
-        self.busy == 0 && self.unreadable.is_none() && self.may_buy(now, terms)
+        let is_old = self.moved.is_none_or(|at| now.duration_since(at) >= terms.max_age);
+        let has_nothing = self.unreadable.is_none() || (is_old && !self.is_worth_it(terms));
+        self.busy == 0 && has_nothing && self.may_buy(now, terms)
+    }
+
+    /// So much was moved by a transfer that bought no allowances.
+    fn add(&mut self, amount: Amount, unreadable_since: Instant) {
+        self.unreadable.get_or_insert(unreadable_since);
+        self.amount = self.amount.checked_add(amount).unwrap_or(Amount::MAX);
+    }
+
+    fn set_readable(&mut self) {
+        (self.unreadable, self.amount) = (None, Amount::ZERO);
     }
 }
 
@@ -140,8 +164,16 @@ impl IdleAccounts {
         BusyAccounts { idle: Arc::clone(self), accounts }
     }
 
-    /// A transfer of this session has landed; both accounts are readable if it bought the allowances.
-    pub(crate) fn moved(&self, session: SessionId, accounts: [Pubkey; 2], allowances: Allowances, now: Instant) {
+    /// A transfer of this session has landed, of `amount` in base units; both accounts are readable if it bought the
+    /// allowances.
+    pub(crate) fn moved(
+        &self,
+        session: SessionId,
+        accounts: [Pubkey; 2],
+        amount: Amount,
+        allowances: Allowances,
+        now: Instant,
+    ) {
         if self.terms.is_none() {
             return;
         }
@@ -151,19 +183,21 @@ impl IdleAccounts {
             account.session = Some(session);
             account.moved = Some(now);
             if allowances.are_bought() {
-                account.unreadable = None;
+                account.set_readable();
                 account.bought = Some(now);
             } else {
-                account.unreadable.get_or_insert(now);
+                account.add(amount, now);
             }
         }
     }
 
-    /// What the ledger knows from before the start: it moved, and an allowance was bought, so long ago.
+    /// What the ledger knows from before the start: about so much moved, in base units, and an allowance was bought, so long
+    /// ago.
     pub(crate) fn restore(
         &self,
         session: SessionId,
         accounts: [Pubkey; 2],
+        amount: Amount,
         moved: Duration,
         bought: Option<Duration>,
         now: Instant,
@@ -174,7 +208,7 @@ impl IdleAccounts {
             let then = now.checked_sub(moved);
             account.session = account.session.or(Some(session));
             account.moved = account.moved.max(then);
-            account.unreadable = account.unreadable.or(then).or(Some(now));
+            account.add(amount, then.unwrap_or(now));
             account.bought = account.bought.max(bought.and_then(|ago| now.checked_sub(ago)));
         }
     }
@@ -182,7 +216,7 @@ impl IdleAccounts {
     /// Nothing has to be bought for this account until it moves again.
     pub(crate) fn mark_readable(&self, account: &Pubkey) {
         if let Some(account) = self.lock().get_mut(account) {
-            account.unreadable = None;
+            account.set_readable();
         }
     }
 

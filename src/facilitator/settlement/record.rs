@@ -52,7 +52,8 @@ impl Settlements {
                 Event::Landed { .. } => {
                     self.distrusted.forget(session);
                     if let Some(locked) = &drive.locked {
-                        self.locks.idle.moved(session, locked.accounts(), bought, Instant::now());
+                        let amount = drive.settlement.amount;
+                        self.locks.idle.moved(session, locked.accounts(), amount, bought, Instant::now());
                     }
                 }
                 Event::Refused { .. } | Event::Failed { .. } => self.look_into_refusal(session).await,

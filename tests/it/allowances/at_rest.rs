@@ -4,7 +4,7 @@ use super::{PRICE, PURSE, Shop, TWO, idle, in_flight, never_at_rest};
 use crate::support::Options;
 use serde_json::json;
 use sotto::{
-    domain::settlement::Purpose,
+    domain::{amount::Amount, settlement::Purpose},
     facilitator::{AllowancePolicy, AllowanceSettings},
     localnet::standins::Delegation,
 };
@@ -102,4 +102,47 @@ async fn an_opening_that_takes_its_time_keeps_nobody_elses_balance_unreadable() 
     assert!(!shop.is_readable(&shop.payer), "left for later");
     world.covalidator.faults().change(|plan| plan.silent_next = 0);
     shop.world.finish().await;
+}
+
+/// Guard: `is_worth_it`. Rent of two decrypt allowances never comes back, and a payment of one base unit costs nothing.
+#[tokio::test]
+async fn a13_dust_makes_us_buy_nothing_until_its_owner_asks() {
+    let min_moved = Amount::new(3 * PRICE).unwrap();
+    let allowances = AllowanceSettings {
+        min_moved,
+        idle_after: Duration::from_millis(100),
+        min_interval: Duration::ZERO,
+        request_interval: Duration::ZERO,
+        ..never_at_rest()
+    };
+    let mut shop = Shop::open(idle(allowances)).await;
+    for calls in 1..=2 {
+        shop.pays().await;
+        // Rounds of the background look for accounts at rest four times in `idle_after`.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(shop.spent().await, (calls * 10_000, 0), "a fee and no rent");
+    }
+    assert!(!shop.is_readable(&shop.payer) && !shop.is_readable(&shop.merchant));
+    // Neither does a restart make us.
+    shop.world.kill().await;
+    shop.world.boot().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(shop.spent().await.1, 0);
+    let (status, answer) = shop.asks("user", &shop.payer).await;
+    assert_eq!(status, 200, "{answer:#}");
+    shop.becomes_readable(&shop.payer).await;
+    shop.is_booked().await;
+    let (_, asked_for) = shop.spent().await;
+    assert!(asked_for > 0 && asked_for <= TWO, "{asked_for}");
+    let (status, answer) = shop.asks("merchant", &shop.merchant).await;
+    assert_eq!(status, 200, "{answer:#}");
+    shop.becomes_readable(&shop.merchant).await;
+    shop.is_booked().await;
+    // Real movement is worth it: the third payment, and none before.
+    for _ in 0..3 {
+        shop.pays().await;
+    }
+    shop.becomes_readable(&shop.payer).await;
+    shop.becomes_readable(&shop.merchant).await;
+    shop.closes(5).await;
 }

@@ -302,6 +302,7 @@ async fn a_payment_whose_allowances_are_too_dear_is_made_without_them() {
         settings.transfers.decrypt_allowance = AllowancePolicy::Idle;
         // Every payment is to buy for accounts that never rest.
         settings.allowances = AllowanceSettings {
+            min_moved: sotto::domain::amount::Amount::ZERO,
             idle_after: Duration::from_hours(1),
             min_interval: Duration::ZERO,
             max_age: Duration::ZERO,

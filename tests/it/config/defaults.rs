@@ -64,6 +64,7 @@ fn the_compiled_in_defaults_are_those_of_the_code() {
     };
     assert_eq!(configured, DispatchSettings::default());
     let configured = AllowanceSettings {
+        min_moved: allowances.min_moved,
         idle_after: allowances.idle_after,
         min_interval: allowances.min_interval,
         max_age: allowances.max_age,
