@@ -53,8 +53,8 @@ use tower_http::{
 
 /// How long a browser may remember that it was allowed to call.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(24);
-/// How many liveness questions are answered at once. They are counted apart from work: to restart a process that is only
-/// busy makes it worse.
+/// How many probes of each kind, liveness and readiness, are answered at once. They are counted apart from work: to restart
+/// a process that is only busy, or to send nobody to it, makes it worse.
 const MAX_CONCURRENT_PROBES: usize = 64;
 
 /// What an operator decides about the HTTP API.
@@ -167,7 +167,7 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
     let spelling: Arc<str> = app.network.alias().into();
     let route_surface = |surface| RouteSurface { surface, network: Arc::clone(&spelling) };
     let work = Arc::new(Semaphore::new(settings.max_concurrent));
-    let probes = Arc::new(Semaphore::new(MAX_CONCURRENT_PROBES));
+    let [liveness, readiness] = [(); 2].map(|()| Arc::new(Semaphore::new(MAX_CONCURRENT_PROBES)));
     let callers = CallerLimits {
         rates: Arc::clone(&app.rates),
         concurrency: CallerConcurrency::new(settings.max_concurrent_per_ip),
@@ -181,13 +181,18 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
     for Route { path, surface, service, .. } in routes() {
         // Liveness is asked by the operator's supervisor, and costs nothing.
         let probes_life = path == "/health";
+        let permits = match path {
+            "/health" => &liveness,
+            "/ready" => &readiness,
+            _ => &work,
+        };
         let counted_as = if path == "/sessions" { Counted::AsOpening } else { Counted::AsRequest };
         let counts = !probes_life && (callers.rates.apply(counted_as) || callers.concurrency.are_limited());
         let guard = Guard {
             surface: route_surface(surface),
             callers: counts.then(|| callers.clone()),
             counted_as,
-            work: Arc::clone(if probes_life { &probes } else { &work }),
+            work: Arc::clone(permits),
             limits,
         };
         router = router.route(path, behind(service, guard));

@@ -230,9 +230,11 @@ pub(super) fn server_settings(config: &Config) -> ServerSettings {
     ServerSettings {
         connections: unless_zero(limits.most),
         connections_per_ip: unless_zero(limits.per_ip),
+        first_header_timeout: limits.first_header_timeout,
         header_timeout: limits.header_timeout,
         write_timeout: limits.write_timeout,
         trusted_proxies: config.server.trusted_proxies.clone(),
+        probe_addresses: config.server.probe_addresses.clone(),
     }
 }
 

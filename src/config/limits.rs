@@ -22,6 +22,7 @@ const REQUEST_BURST_PER_IP: Key = Key::integer("limits", "request_burst_per_ip")
 const VERIFY_PER_SESSION_PER_SECOND: Key = Key::integer("limits", "verify_per_session_per_second");
 const CONNECTIONS: Key = Key::integer("limits", "connections");
 const CONNECTIONS_PER_IP: Key = Key::integer("limits", "connections_per_ip");
+const FIRST_HEADER_TIMEOUT_SECONDS: Key = Key::integer("limits", "first_header_timeout_seconds");
 const HEADER_TIMEOUT_SECONDS: Key = Key::integer("limits", "header_timeout_seconds");
 const BODY_TIMEOUT_SECONDS: Key = Key::integer("limits", "body_timeout_seconds");
 const WRITE_TIMEOUT_SECONDS: Key = Key::integer("limits", "write_timeout_seconds");
@@ -50,6 +51,7 @@ pub(super) const KEYS: &[Key] = &[
     VERIFY_PER_SESSION_PER_SECOND,
     CONNECTIONS,
     CONNECTIONS_PER_IP,
+    FIRST_HEADER_TIMEOUT_SECONDS,
     HEADER_TIMEOUT_SECONDS,
     BODY_TIMEOUT_SECONDS,
     WRITE_TIMEOUT_SECONDS,
@@ -128,6 +130,8 @@ pub struct ConnectionLimits {
     pub most: usize,
     /// Of one address; 0 for no limit.
     pub per_ip: usize,
+    /// How long a connection may take to send its first request's headers; none for as long as the next ones.
+    pub first_header_timeout: Option<Duration>,
     /// How long a connection may take to send a request's headers; none for ever.
     pub header_timeout: Option<Duration>,
     /// How long a connection may take nothing of what it is told; none for ever.
@@ -211,11 +215,13 @@ impl ConnectionLimits {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let most = reader.whole(&CONNECTIONS, 0..=1_000_000_usize);
         let per_ip = reader.whole(&CONNECTIONS_PER_IP, 0..=1_000_000_usize);
+        let first_header_timeout = reader.whole(&FIRST_HEADER_TIMEOUT_SECONDS, 0..=600_u64);
         let header_timeout = reader.whole(&HEADER_TIMEOUT_SECONDS, 0..=600_u64);
         let write_timeout = reader.whole(&WRITE_TIMEOUT_SECONDS, 0..=600_u64);
         Some(Self {
             most: most?,
             per_ip: per_ip?,
+            first_header_timeout: unless_zero(first_header_timeout?),
             header_timeout: unless_zero(header_timeout?),
             write_timeout: unless_zero(write_timeout?),
         })

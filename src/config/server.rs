@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 const BIND: Key = Key::text("server", "bind");
 const PORT: Key = Key::integer("server", "port");
 const TRUSTED_PROXIES: Key = Key::list("server", "trusted_proxies");
+const PROBE_ADDRESSES: Key = Key::list("server", "probe_addresses");
 const CORS_ORIGINS: Key = Key::list("server", "cors_origins");
 const SIGNED_READS: Key = Key::switch("server", "signed_reads");
 const EVENT_STREAMS: Key = Key::integer("server", "event_streams");
@@ -17,6 +18,7 @@ pub(super) const KEYS: &[Key] = &[
     BIND,
     PORT,
     TRUSTED_PROXIES,
+    PROBE_ADDRESSES,
     CORS_ORIGINS,
     SIGNED_READS,
     EVENT_STREAMS,
@@ -31,6 +33,8 @@ pub struct ServerConfig {
     pub address: SocketAddr,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Addresses>,
+    /// From where probes come, beside this machine.
+    pub probe_addresses: Vec<Addresses>,
     /// Which browsers may call.
     pub cors_origins: CorsOrigins,
     /// Whether what is not public is told only to signed requests, also where there is no session key.
@@ -59,7 +63,8 @@ impl ServerConfig {
         let bind = reader
             .parsed(&BIND, remedy, |text| text.parse::<IpAddr>().map_err(|_| format!("{text:?} is not an IP address")));
         let port = reader.whole(&PORT, 0..=u16::MAX);
-        let trusted_proxies = read_trusted_proxies(reader);
+        let trusted_proxies = read_addresses(reader, &TRUSTED_PROXIES);
+        let probe_addresses = read_addresses(reader, &PROBE_ADDRESSES);
         let cors_origins = read_cors_origins(reader);
         let signed_reads = reader.switch(&SIGNED_READS);
         let event_streams = reader.whole(&EVENT_STREAMS, 0..=100_000_usize);
@@ -68,6 +73,7 @@ impl ServerConfig {
         Some(Self {
             address: SocketAddr::new(bind?, port?),
             trusted_proxies: trusted_proxies?,
+            probe_addresses: probe_addresses?,
             cors_origins: cors_origins?,
             signed_reads: signed_reads?,
             event_streams: event_streams?,
@@ -77,13 +83,13 @@ impl ServerConfig {
     }
 }
 
-fn read_trusted_proxies(reader: &mut Reader<'_>) -> Option<Vec<Addresses>> {
-    let proxies = reader.list(&TRUSTED_PROXIES)?;
+fn read_addresses(reader: &mut Reader<'_>, key: &Key) -> Option<Vec<Addresses>> {
+    let texts = reader.list(key)?;
     let mut found = Vec::new();
-    for text in proxies.iter().filter(|text| !text.is_empty()) {
+    for text in texts.iter().filter(|text| !text.is_empty()) {
         let Ok(addresses) = text.parse() else {
             let remedy = "write IP addresses or networks, such as \"127.0.0.1\" or \"10.0.0.0/8\"";
-            reader.fault(&TRUSTED_PROXIES, format!("{text:?} is neither an address nor a network"), remedy);
+            reader.fault(key, format!("{text:?} is neither an address nor a network"), remedy);
             return None;
         };
         found.push(addresses);

@@ -4,6 +4,7 @@
 
 pub(super) mod body;
 pub(super) mod concurrency;
+mod connections;
 pub(super) mod guard;
 pub(super) mod rate_limit;
 pub(super) mod request_span;

@@ -145,22 +145,81 @@ async fn a_caller_who_sends_headers_slowly_is_hung_up_on() {
     assert_eq!(served.ask("GET", "/health", None).await.status, 200);
 }
 
-/// Guard: the slots in `api/http/server.rs`.
+/// Guard: `Held::has_place`. A connection that rests between two requests is closed for one that comes.
 #[tokio::test]
-async fn more_connections_than_there_are_places_wait_until_one_ends() {
+async fn more_connections_than_there_are_places_close_the_one_that_is_idle_longest() {
     let server = ServerSettings { connections: Some(1), ..ServerSettings::default() };
     let served = Served::start(RateSettings::default(), server).await;
     let mut first = served.connect().await;
-    first.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    assert!(first.read(&mut [0; 512]).await.unwrap() > 0, "it is served");
+    first.write_all(b"GET /supported HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(first.read(&mut [0; 4_096]).await.unwrap() > 0, "it is served");
     let mut second = served.connect().await;
-    second.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    let early = tokio::time::timeout(Duration::from_millis(300), second.read(&mut [0; 512])).await;
-    assert!(early.is_err(), "there is no place for it");
-    drop(first);
-    let served_now = tokio::time::timeout(PATIENCE, second.read(&mut [0; 512])).await;
+    second.write_all(b"GET /supported HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let served_now = tokio::time::timeout(PATIENCE, second.read(&mut [0; 4_096])).await;
     assert!(served_now.unwrap().unwrap() > 0);
+    let ended = tokio::time::timeout(PATIENCE, first.read_to_end(&mut Vec::new())).await;
+    assert!(ended.is_ok(), "the first was closed");
     drop(second);
+}
+
+/// Guard: `Connections::admit`. Idle connections by the thousand cost their owner nothing; a supervisor that gets no answer
+/// for them restarts us.
+#[tokio::test]
+async fn a09_idle_connections_keep_nobody_out() {
+    let server = ServerSettings { connections: Some(16), ..ServerSettings::default() };
+    let served = Served::start(RateSettings::default(), server).await;
+    let mut idle = Vec::new();
+    for _ in 0..64 {
+        idle.push(served.connect().await);
+    }
+    for path in ["/supported", "/health", "/ready"] {
+        let asks = served.ask("GET", path, None);
+        assert_eq!(tokio::time::timeout(PATIENCE, asks).await.expect("is answered").status, 200, "{path}");
+    }
+    drop(idle);
+}
+
+/// Guards: the places of probes, and `only_probes`.
+#[tokio::test]
+async fn a09_probes_are_answered_while_every_connection_is_being_answered() {
+    let server = ServerSettings { connections: Some(1), ..ServerSettings::default() };
+    let served = Served::with(server, |edge| edge.body_deadline = PATIENCE).await;
+    let mut busy = served.connect().await;
+    busy.write_all(b"POST /settle HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(busy.read(&mut [0; 512]).await.unwrap() > 0, "its body is waited for");
+    for path in ["/health", "/ready"] {
+        assert_eq!(served.ask("GET", path, None).await.status, 200, "{path}");
+    }
+    let other = served.ask("POST", "/settle", None).await;
+    assert_eq!((other.status, &other.body["error"]), (503, &json!("overloaded")), "the place is for probes alone");
+    let mut other = served.connect().await;
+    other.write_all(b"GET /supported HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let ended = tokio::time::timeout(PATIENCE, other.read_to_end(&mut Vec::new())).await;
+    assert!(ended.is_ok(), "and nobody stays in it");
+    busy.write_all(b"{}").await.unwrap();
+    let mut told = vec![0; 4_096];
+    let read = busy.read(&mut told).await.unwrap();
+    assert!(told[..read].starts_with(b"HTTP/1.1 400 "), "what was being answered is answered");
+}
+
+/// Guard: `asks_nothing`.
+#[tokio::test]
+async fn a09_a_connection_that_asks_for_nothing_is_closed_sooner_than_one_that_has_asked() {
+    let server = ServerSettings { first_header_timeout: Some(Duration::from_secs(1)), ..ServerSettings::default() };
+    let served = Served::start(RateSettings::default(), server).await;
+    let (mut silent, mut slow, mut asks) = (served.connect().await, served.connect().await, served.connect().await);
+    slow.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nx-slow: ").await.unwrap();
+    asks.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(asks.read(&mut [0; 512]).await.unwrap() > 0);
+    for stream in [&mut silent, &mut slow] {
+        let ended = tokio::time::timeout(PATIENCE, stream.read(&mut [0; 1])).await.expect("it is closed");
+        assert!(matches!(ended, Ok(0) | Err(_)));
+    }
+    // Both have been closed, so its time for the first headers is over too.
+    asks.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(asks.read(&mut [0; 512]).await.unwrap() > 0, "it may rest between two requests");
 }
 
 /// Guard: `Callers::admit`.
