@@ -33,10 +33,11 @@ const TOKEN_ACCOUNT_RENT: u64 = 2_429_040;
 const PURSE: u64 = 1_000_000_000_000;
 
 /// Limits that would throttle a benchmark instead of being measured by it. Durability, checks and signatures stay.
-const UNTHROTTLED: [(&str, &str); 31] = [
+const UNTHROTTLED: [(&str, &str); 32] = [
     ("limits.concurrent_requests", "4096"),
     ("limits.concurrent_requests_per_ip", "0"),
     ("limits.waiting_per_user", "4096"),
+    ("limits.waiting_per_unproven_user", "4096"),
     ("limits.max_per_call", "1000000"),
     ("limits.min_per_call", "0"),
     ("deferred.promises_per_user_per_hour", "0"),

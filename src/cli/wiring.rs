@@ -174,10 +174,13 @@ fn read_policy(config: &config::ServerConfig) -> ReadPolicy {
 }
 
 fn waiting_settings(limits: &config::LimitsConfig) -> WaitingSettings {
+    // A quarter of all requests is left to those that are answered at once.
+    let in_all = (limits.concurrent_requests - limits.concurrent_requests / 4).max(1);
     WaitingSettings {
         per_user: limits.waiting_per_user,
-        // A quarter of all requests is left to those that are answered at once.
-        in_all: (limits.concurrent_requests - limits.concurrent_requests / 4).max(1),
+        per_unproven_user: limits.waiting_per_unproven_user,
+        in_all,
+        unproven_in_all: in_all.div_ceil(2),
     }
 }
 

@@ -29,6 +29,7 @@ const WRITE_TIMEOUT_SECONDS: Key = Key::integer("limits", "write_timeout_seconds
 const CONCURRENT_REQUESTS: Key = Key::integer("limits", "concurrent_requests");
 const CONCURRENT_REQUESTS_PER_IP: Key = Key::integer("limits", "concurrent_requests_per_ip");
 const WAITING_PER_USER: Key = Key::integer("limits", "waiting_per_user");
+const WAITING_PER_UNPROVEN_USER: Key = Key::integer("limits", "waiting_per_unproven_user");
 const REQUEST_TIMEOUT_SECONDS: Key = Key::integer("limits", "request_timeout_seconds");
 const LOW_BALANCE_LAMPORTS: Key = Key::integer("limits", "low_balance_lamports");
 
@@ -58,6 +59,7 @@ pub(super) const KEYS: &[Key] = &[
     CONCURRENT_REQUESTS,
     CONCURRENT_REQUESTS_PER_IP,
     WAITING_PER_USER,
+    WAITING_PER_UNPROVEN_USER,
     REQUEST_TIMEOUT_SECONDS,
     LOW_BALANCE_LAMPORTS,
 ];
@@ -96,6 +98,8 @@ pub struct LimitsConfig {
     pub concurrent_requests_per_ip: usize,
     /// Of them that wait for one payer's transfers.
     pub waiting_per_user: usize,
+    /// Of them that wait for the transfers of one payer whose balance nothing proves.
+    pub waiting_per_unproven_user: usize,
     /// How long one request may take.
     pub request_timeout: Duration,
     /// The balance below which a fee payer gets no new work and the service is not ready, in lamports.
@@ -165,6 +169,7 @@ impl LimitsConfig {
         let concurrent_requests = reader.whole(&CONCURRENT_REQUESTS, 1..=100_000_usize);
         let concurrent_requests_per_ip = reader.whole(&CONCURRENT_REQUESTS_PER_IP, 0..=100_000_usize);
         let waiting_per_user = reader.whole(&WAITING_PER_USER, 1..=100_000_usize);
+        let waiting_per_unproven_user = reader.whole(&WAITING_PER_UNPROVEN_USER, 1..=100_000_usize);
         let request_timeout = reader.whole(&REQUEST_TIMEOUT_SECONDS, 1..=600_u64).map(Duration::from_secs);
         let low_balance_lamports = reader.whole(&LOW_BALANCE_LAMPORTS, 0..=1_000_000_000_000_u64);
         Some(Self {
@@ -182,6 +187,7 @@ impl LimitsConfig {
             concurrent_requests: concurrent_requests?,
             concurrent_requests_per_ip: concurrent_requests_per_ip?,
             waiting_per_user: waiting_per_user?,
+            waiting_per_unproven_user: waiting_per_unproven_user?,
             request_timeout: request_timeout?,
             low_balance_lamports: low_balance_lamports?,
         })

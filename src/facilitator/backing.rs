@@ -54,6 +54,13 @@ impl Core {
         })
     }
 
+    /// Whether a payer's balance is proved to cover what is held and captured; a look that fails proves nothing. Where no
+    /// balance is ever proved, each payer is as good as the other.
+    pub(crate) async fn is_proven(&self, session: &Session) -> bool {
+        self.settings.funding.policy == FundingPolicy::Off
+            || self.carry_limit(session).await.is_ok_and(|limit| limit.most_in_flight == PROVEN_IN_FLIGHT)
+    }
+
     /// What is known of the account behind a session as it stands.
     pub(crate) async fn backing(&self, session: &Session) -> Result<Backing, SessionError> {
         Ok(self.backing_after(session, Amount::ZERO, self.clock.now()).await?)

@@ -134,14 +134,18 @@ impl Default for DeferredPolicy {
 pub struct WaitingSettings {
     /// For transfers, openings and closes of one payer.
     pub per_user: usize,
-    /// In all; fewer than the edge works on, so that there is always room for what is answered at once.
+    /// For those of one payer whose balance nothing proves.
+    pub per_unproven_user: usize,
+    /// In all; fewer than the edge works on, so that something is left for what is answered at once.
     pub in_all: usize,
+    /// Of them for all payers together whose balances nothing proves: wallets without tokens cost nothing.
+    pub unproven_in_all: usize,
 }
 
 impl Default for WaitingSettings {
-    /// 512 for one payer, 1,536 in all.
+    /// 512 for one payer, 32 for one of whom nothing is proved, 1,536 in all, half of them for those.
     fn default() -> Self {
-        Self { per_user: 512, in_all: 1_536 }
+        Self { per_user: 512, per_unproven_user: 32, in_all: 1_536, unproven_in_all: 768 }
     }
 }
 

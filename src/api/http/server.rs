@@ -173,7 +173,7 @@ async fn asks_nothing(activity: &Activity, patience: Option<Duration>) {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Waits until a connection has to end: its place is another's, or the server stops.

@@ -16,15 +16,33 @@ use std::{
 /// How many may wait for one session's close: all of them are told the same.
 const AT_ONE_CLOSE: usize = 4;
 
-/// Bounds how many callers wait at once: per name (a payer, or a session that is closed) and in all.
-pub(crate) struct WaitQuota<K> {
+/// How many permits there are, for one name and in all.
+#[derive(Clone, Copy)]
+struct Share {
     per_name: usize,
     in_all: usize,
+}
+
+/// What is known of the payer who asks for a permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing; such payers have a share of the permits only, because wallets without tokens cost nothing.
+    Unproven,
+    /// Their balance is proved.
+    Proven,
+}
+
+/// Bounds how many callers wait at once: per name (a payer, or a session that is closed) and in all.
+pub(crate) struct WaitQuota<K> {
+    everybody: Share,
+    unproven: Share,
     taken: Mutex<Taken<K>>,
 }
 
 struct Taken<K> {
     in_all: usize,
+    /// Of them by names of which nothing was known.
+    unproven: usize,
     by_name: HashMap<K, usize>,
 }
 
@@ -32,23 +50,32 @@ struct Taken<K> {
 pub(crate) struct WaitPermit<K: Eq + Hash> {
     quota: Arc<WaitQuota<K>>,
     name: K,
+    standing: Standing,
 }
 
 impl<K: Eq + Hash + Copy> WaitQuota<K> {
-    fn new(per_name: usize, in_all: usize) -> Arc<Self> {
-        Arc::new(Self { per_name, in_all, taken: Mutex::new(Taken { in_all: 0, by_name: HashMap::new() }) })
+    fn new(everybody: Share, unproven: Share) -> Arc<Self> {
+        let taken = Mutex::new(Taken { in_all: 0, unproven: 0, by_name: HashMap::new() });
+        Arc::new(Self { everybody, unproven, taken })
     }
 
     /// A permit for one more of this name, while there is one for it.
-    pub(crate) fn acquire(self: &Arc<Self>, name: K) -> Option<WaitPermit<K>> {
+    pub(crate) fn acquire(self: &Arc<Self>, name: K, standing: Standing) -> Option<WaitPermit<K>> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let of_name = taken.by_name.get(&name).copied().unwrap_or_default();
-        if of_name >= self.per_name || taken.in_all >= self.in_all {
+        let is_full = |share: Share, in_all: usize| of_name >= share.per_name || in_all >= share.in_all;
+        if is_full(self.everybody, taken.in_all) {
             return None;
+        }
+        if standing == Standing::Unproven {
+            if is_full(self.unproven, taken.unproven) {
+                return None;
+            }
+            taken.unproven += 1;
         }
         taken.in_all += 1;
         taken.by_name.insert(name, of_name + 1);
-        Some(WaitPermit { quota: Arc::clone(self), name })
+        Some(WaitPermit { quota: Arc::clone(self), name, standing })
     }
 }
 
@@ -56,6 +83,9 @@ impl<K: Eq + Hash> Drop for WaitPermit<K> {
     fn drop(&mut self) {
         let mut taken = self.quota.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.in_all -= 1;
+        if self.standing == Standing::Unproven {
+            taken.unproven -= 1;
+        }
         if let Some(count) = taken.by_name.get_mut(&self.name) {
             *count -= 1;
             if *count == 0 {
@@ -68,17 +98,41 @@ impl<K: Eq + Hash> Drop for WaitPermit<K> {
 /// The wait quotas of one facilitator.
 pub(crate) struct WaitQuotas {
     /// Every request that waits, by the payer whose transfers, openings or closes it waits for.
-    pub(crate) users: Arc<WaitQuota<Pubkey>>,
+    users: Arc<WaitQuota<Pubkey>>,
     /// Those of them that wait for a close.
-    pub(crate) closes: Arc<WaitQuota<SessionId>>,
+    closes: Arc<WaitQuota<SessionId>>,
 }
 
 impl WaitQuotas {
     pub(crate) fn new(settings: &WaitingSettings) -> Self {
-        Self {
-            users: WaitQuota::new(settings.per_user, settings.in_all),
-            closes: WaitQuota::new(AT_ONE_CLOSE, usize::MAX),
+        let everybody = Share { per_name: settings.per_user, in_all: settings.in_all };
+        let unproven = Share { per_name: settings.per_unproven_user, in_all: settings.unproven_in_all };
+        let at_one_close = Share { per_name: AT_ONE_CLOSE, in_all: usize::MAX };
+        Self { users: WaitQuota::new(everybody, unproven), closes: WaitQuota::new(at_one_close, at_one_close) }
+    }
+
+    /// A permit of this payer, while there is one: of the share of those of whom nothing is known first. Only when that is
+    /// used up is it asked whether the payer's balance is proved, because the answer costs a look.
+    pub(crate) async fn acquire(
+        &self,
+        user: Pubkey,
+        is_proven: impl Future<Output = bool>,
+    ) -> Option<WaitPermit<Pubkey>> {
+        if let Some(permit) = self.users.acquire(user, Standing::Unproven) {
+            return Some(permit);
         }
+        if is_proven.await { self.users.acquire(user, Standing::Proven) } else { None }
+    }
+
+    /// As [`WaitQuotas::acquire`], for a caller who waits for this session's close.
+    pub(crate) async fn acquire_for_close(
+        &self,
+        session: SessionId,
+        user: Pubkey,
+        is_proven: impl Future<Output = bool>,
+    ) -> Option<(WaitPermit<SessionId>, WaitPermit<Pubkey>)> {
+        let close = self.closes.acquire(session, Standing::Proven)?;
+        Some((close, self.acquire(user, is_proven).await?))
     }
 }
 
@@ -88,16 +142,29 @@ mod tests {
 
     #[test]
     fn a_name_has_so_many_permits_and_all_names_together_have_so_many() {
-        let quota = WaitQuota::new(2, 3);
-        let mut mine: Vec<_> = (0..2).filter_map(|_| quota.acquire(1)).collect();
-        assert_eq!((mine.len(), quota.acquire(1).is_none()), (2, true));
-        let second = quota.acquire(2);
-        assert!(second.is_some() && quota.acquire(3).is_none(), "full");
+        let share = Share { per_name: 2, in_all: 3 };
+        let quota = WaitQuota::new(share, share);
+        let acquire = |name| quota.acquire(name, Standing::Unproven);
+        let mut mine: Vec<_> = (0..2).filter_map(|_| acquire(1)).collect();
+        assert_eq!((mine.len(), acquire(1).is_none()), (2, true));
+        let second = acquire(2);
+        assert!(second.is_some() && acquire(3).is_none(), "full");
         mine.pop();
-        let other = quota.acquire(3);
-        assert!(other.is_some() && quota.acquire(1).is_none());
+        let other = acquire(3);
+        assert!(other.is_some() && acquire(1).is_none());
         drop((mine, second, other));
         let taken = quota.taken.lock();
-        assert!(taken.is_ok_and(|taken| taken.in_all == 0 && taken.by_name.is_empty()), "nothing is left behind");
+        let is_empty = |taken: &Taken<_>| taken.in_all == 0 && taken.unproven == 0 && taken.by_name.is_empty();
+        assert!(taken.is_ok_and(|taken| is_empty(&taken)), "nothing is left behind");
+    }
+
+    #[test]
+    fn names_of_which_nothing_is_known_have_a_share_and_leave_the_rest_to_the_others() {
+        let quota = WaitQuota::new(Share { per_name: 4, in_all: 6 }, Share { per_name: 2, in_all: 3 });
+        let strangers: Vec<_> =
+            [1, 1, 1, 2, 2, 3].into_iter().filter_map(|name| quota.acquire(name, Standing::Unproven)).collect();
+        assert_eq!(strangers.len(), 3, "two of the first, one of the second, and their share is used up");
+        let known: Vec<_> = (0..5).filter_map(|_| quota.acquire(9, Standing::Proven)).collect();
+        assert_eq!(known.len(), 3, "everything else");
     }
 }

@@ -54,12 +54,13 @@ impl<'a> Answer<'a> {
     }
 
     /// The wait of a caller who is to wait, with the permit when there is one.
-    pub(super) fn wait_with_permit(&self) -> Wait {
-        Wait { permit: self.permit(), deadline: self.deadline() }
+    pub(super) async fn wait_with_permit(&self) -> Wait {
+        Wait { permit: self.permit().await, deadline: self.deadline() }
     }
 
-    fn permit(&self) -> Option<WaitPermit<Pubkey>> {
-        self.payments.locks.waits.users.acquire(*self.session.user())
+    async fn permit(&self) -> Option<WaitPermit<Pubkey>> {
+        let Payments { core, locks, .. } = &**self.payments;
+        locks.waits.acquire(*self.session.user(), core.is_proven(self.session)).await
     }
 
     pub(super) fn refuse(&self, reason: PayReason) -> PayError {
@@ -69,7 +70,10 @@ impl<'a> Answer<'a> {
     /// Waits for the outcome of a new hold. A promise that would have passed the limits of exposure waits after all; without
     /// a permit its time is over, and the ledger decides what its caller is told.
     pub(super) async fn wait(&self, hold: Hold, ticket: Ticket, wait: Wait) -> Result<Receipt, PayError> {
-        let permit = wait.permit.or_else(|| self.permit());
+        let permit = match wait.permit {
+            Some(permit) => Some(permit),
+            None => self.permit().await,
+        };
         let deadline = if permit.is_some() { wait.deadline } else { Instant::now() };
         self.outcome(hold, ticket, deadline).await
     }
@@ -133,7 +137,10 @@ impl<'a> Answer<'a> {
             }
             return self.reported_before(&hold);
         }
-        let permit = wait.permit.or_else(|| self.permit());
+        let permit = match wait.permit {
+            Some(permit) => Some(permit),
+            None => self.permit().await,
+        };
         let ticket = permit.is_some().then(|| settlements.waiters.join(hold.id)).flatten();
         // Read again after registering: an outcome between the two would be missed otherwise. Where the ledger does not
         // say, the wait ends with what it says then.

@@ -27,8 +27,8 @@ impl Payments {
         session: &Session,
         deadline: Instant,
     ) -> Result<Held, PayError> {
-        let (user, asset) = (*session.user(), session.intent.asset);
-        let Some(guard) = self.wait_for_opening(&new, &user, &asset, deadline).await else {
+        let user = *session.user();
+        let Some(guard) = self.wait_for_opening(&new, session, deadline).await else {
             return Ok(Held::Refused(PayReason::SessionBusy));
         };
         // The wait may have been long: the session is judged as of now.
@@ -47,18 +47,16 @@ impl Payments {
     }
 
     /// Waits until no opening of this user is under way, for as long as this payment may wait.
-    async fn wait_for_opening(
-        &self,
-        new: &NewHold,
-        user: &Pubkey,
-        asset: &Pubkey,
-        deadline: Instant,
-    ) -> Option<PaymentGuard> {
+    async fn wait_for_opening(&self, new: &NewHold, session: &Session, deadline: Instant) -> Option<PaymentGuard> {
+        let (user, asset) = (session.user(), &session.intent.asset);
         if let Some(guard) = self.locks.openings.try_payment(user, asset) {
             return Some(guard);
         }
         // A payment that only wants a hold has no permit so far.
-        let permit = new.deferred.and_then(|_| self.locks.waits.users.acquire(*user));
+        let permit = match new.deferred {
+            Some(_) => self.locks.waits.acquire(*user, self.core.is_proven(session)).await,
+            None => None,
+        };
         let may_wait = new.deferred.is_none() || permit.is_some();
         let until = if may_wait { deadline } else { Instant::now() };
         tokio::time::timeout_at(until, self.locks.openings.payment(user, asset)).await.ok()

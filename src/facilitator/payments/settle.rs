@@ -52,7 +52,7 @@ impl Payments {
         {
             return self.refuse_terms(&answer, reason).await;
         }
-        let wait = if payment.deferred { answer.no_wait() } else { answer.wait_with_permit() };
+        let wait = if payment.deferred { answer.no_wait() } else { answer.wait_with_permit().await };
         let refusal = self.refuse_in_dispute(&session).or_else(|| self.refuse_to_wait(payment, &session, &wait));
         if let Some(refusal) = refusal {
             // What was accepted before has its own outcome, whatever may be spent and whichever callers wait now.

@@ -56,7 +56,7 @@ impl Sessions {
                 SessionRefusal::because(SessionReason::SessionBusy, "The session is still opening; repeat.").into()
             );
         }
-        let permits = self.locks.waits.closes.acquire(id).zip(self.locks.waits.users.acquire(*session.user()));
+        let permits = self.locks.waits.acquire_for_close(id, *session.user(), self.core.is_proven(&session)).await;
         // Without a permit to wait, the caller is told how it stands.
         let patience = if permits.is_some() { self.core.settings.answer_deadline } else { Duration::ZERO };
         let deadline = Instant::now() + patience;

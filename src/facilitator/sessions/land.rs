@@ -34,7 +34,9 @@ struct Landing {
 impl Sessions {
     /// Opens a checked session: preflight, waiting for the user's transfers, the row, the approve, the proof.
     pub(crate) async fn land_session(self: &Arc<Self>, parsed: ParsedOpening) -> Result<Session, SessionError> {
-        let Some(_permit) = self.locks.waits.users.acquire(*parsed.session.user()) else { return Err(busy()) };
+        let is_proven = self.core.is_proven(&parsed.session);
+        let permit = self.locks.waits.acquire(*parsed.session.user(), is_proven).await;
+        let Some(_permit) = permit else { return Err(busy()) };
         let seen = self.preflight(&parsed).await?;
         let creation = if seen.recipient_exists { Cost::default() } else { self.sponsor.creation_cost().await? };
         let cost = self.sponsor.opening_cost(parsed.approve.as_ref(), creation).await?;

@@ -1,6 +1,6 @@
 //! Crowds of one payer: what waits for the chain may be many, but never everybody.
 
-use super::{PURSE, Shop, sends};
+use super::{PURSE, Shop, funding::proves, sends};
 use crate::support::{Options, World};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use std::time::Duration;
 const AT_ONCE: Duration = Duration::from_mins(2);
 
 fn crowded(settings: &mut Settings) {
-    settings.waiting = WaitingSettings { per_user: 20, in_all: 40 };
+    settings.waiting = WaitingSettings { per_user: 20, per_unproven_user: 20, in_all: 40, unproven_in_all: 40 };
     settings.transfers.decrypt_allowance = AllowancePolicy::Never;
 }
 
@@ -159,5 +159,50 @@ async fn a_pending_payment_without_a_nonce_is_recognised_however_often_nobody_ma
     assert_eq!((&told["success"], &told["transaction"]), (&json!(true), &pending["transaction"]), "{told:#}");
     world.quiet().await;
     assert_eq!(world.units(&shop.merchant), 1_010);
+    shop.world.finish().await;
+}
+
+/// A5: wallets without tokens cost nothing, and three of them had filled every place for all others. Guard:
+/// `Standing::Unproven` in `WaitQuotas::acquire`.
+#[tokio::test]
+async fn wallets_of_which_nothing_is_proved_leave_places_to_those_who_have_proved_a_balance() {
+    let options = Options::settings(|settings| {
+        settings.waiting = WaitingSettings { per_user: 20, per_unproven_user: 3, in_all: 8, unproven_in_all: 4 };
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+    });
+    let shop = Shop::open(options, 1_000_000).await;
+    let world = &shop.world;
+    proves(&shop).await;
+    let mut strangers = Vec::new();
+    for _ in 0..3 {
+        let wallet = world.wallet(0).await;
+        strangers.push(world.open(&wallet, &shop.merchant.key(), 1_000_000).await);
+    }
+    world.quiet().await;
+    world.stands_still();
+
+    let bodies: Vec<Value> = strangers
+        .iter()
+        .enumerate()
+        .flat_map(|(at, session)| (0..4).map(move |n| (at, session, n)))
+        .map(|(at, session, n)| {
+            world.payment(session, &shop.merchant.key(), 1_000, Some(&format!("stranger-{at}-payment-{n:04}")))
+        })
+        .collect();
+    let mut waiting: FuturesUnordered<_> = bodies.iter().map(|body| world.post("/settle", body)).collect();
+    let told = answered_at_once(&mut waiting, 8).await;
+    assert_eq!(reasons(&told), ["session_busy"; 8], "four of twelve wait, however many wallets ask");
+    holds(world, 4_000).await;
+
+    let honest: Vec<Value> = (0..4).map(|n| shop.payment(1_000, Some(&format!("who-has-proved-{n:06}")))).collect();
+    let mut served: FuturesUnordered<_> = honest.iter().map(|body| world.post("/settle", body)).collect();
+    let early = tokio::time::timeout(Duration::from_secs(1), served.next()).await;
+    assert!(early.is_err(), "all of them wait for their transfer: {early:?}");
+    world.moves_on();
+    while let Some((_, answer)) = served.next().await {
+        assert_eq!(answer["success"], json!(true), "{answer:#}");
+    }
+    while waiting.next().await.is_some() {}
+    drop((waiting, served));
     shop.world.finish().await;
 }

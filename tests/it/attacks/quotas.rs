@@ -96,6 +96,37 @@ async fn r18_openings_that_prove_nothing_use_up_no_merchants_quota() {
     world.finish().await;
 }
 
+/// A4: wallets whose approves cost us nothing had closed a merchant, and the whole facilitator, to all openings for an hour.
+/// Guard: `COST_US` in `opened_since`.
+#[tokio::test]
+async fn openings_that_cost_us_nothing_use_up_nobody_elses_quota() {
+    let world = World::with(Options::settings(|settings| {
+        settings.openings.sessions_per_merchant_per_hour = 2;
+        settings.openings.sessions_per_hour = 2;
+    }))
+    .await;
+    let merchant = world.wallet(0).await;
+    for _ in 0..3 {
+        let stranger = world.wallet(100).await;
+        with_sol(&world, &stranger).await;
+        let mut opening = world.opening(&stranger, &merchant.key(), 10);
+        opening.grant = 0;
+        let approve = world.approve_instructions(&opening).await.pop().unwrap();
+        let approve = lands_by_itself(&world, &stranger, &[approve]);
+        world.confirmed().await;
+        let (status, answer) = world.post("/sessions", &world.opening_body_landed(&opening, &approve)).await;
+        assert_eq!(status, 201, "{answer:#}");
+    }
+    for _ in 0..2 {
+        let payer = world.wallet(100).await;
+        world.open(&payer, &merchant.key(), 10).await;
+    }
+    let late = world.wallet(100).await;
+    let late = world.opening_body(&world.opening(&late, &merchant.key(), 10)).await;
+    is_not_opened(&world, &late, 429, "quota_exceeded").await;
+    world.finish().await;
+}
+
 /// Guard: `max_grant` in the template.
 #[tokio::test]
 async fn r18_a_grant_above_the_bound_is_not_signed() {

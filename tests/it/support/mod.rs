@@ -254,7 +254,8 @@ impl World {
                 unverified_exposure: Amount::new(1_000_000).unwrap(),
             },
             answer_deadline: PATIENCE,
-            waiting: WaitingSettings::default(),
+            // Crowds of payers of whom nothing is proved are what many tests are about.
+            waiting: WaitingSettings { per_unproven_user: 512, unproven_in_all: 1_536, ..WaitingSettings::default() },
             deferred: DeferredPolicy::default(),
             reads: ReadPolicy::default(),
             allowances: AllowanceSettings::default(),

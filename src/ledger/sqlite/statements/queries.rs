@@ -164,12 +164,14 @@ pub(in crate::ledger) fn was_settled_from(conn: &Connection, session: SessionId)
     Ok(signed.is_some())
 }
 
-/// Leaves out sessions that were rejected before we had signed anything for them.
-const CONCERNED_US: &str = "(state <> 'rejected' OR EXISTS (SELECT 1 FROM settlements s \
-     WHERE s.session = sessions.id AND s.attempts > 0))";
+/// Leaves out sessions for whose opening we have signed nothing and sign nothing any more: those that were rejected before,
+/// and those that opened on an approve of the user's own. What they cost later is counted by budgets.
+const COST_US: &str = "(EXISTS (SELECT 1 FROM settlements s WHERE s.session = sessions.id AND s.attempts > 0 \
+     AND s.purpose IN ('approve', 'create_recipient')) \
+     OR (state = 'opening' AND approve IS NULL))";
 
 /// How many sessions were opened since `since`: by a user, with a merchant, and by all. Against the merchant and all count
-/// only those that could cost us something: anybody can name a merchant in an opening that proves nothing.
+/// only those whose opening costs us something: anybody can name a merchant, at no cost of theirs.
 pub(in crate::ledger) fn opened_since(
     conn: &Connection,
     user: &Pubkey,
@@ -182,10 +184,10 @@ pub(in crate::ledger) fn opened_since(
             by_user: opening(conn, "WHERE user = ?1 AND created_at >= ?2", params![user.to_bytes(), since])?,
             for_recipient: opening(
                 conn,
-                &format!("WHERE recipient = ?1 AND created_at >= ?2 AND {CONCERNED_US}"),
+                &format!("WHERE recipient = ?1 AND created_at >= ?2 AND {COST_US}"),
                 params![recipient.to_bytes(), since],
             )?,
-            by_all: opening(conn, &format!("WHERE created_at >= ?1 AND {CONCERNED_US}"), [since])?,
+            by_all: opening(conn, &format!("WHERE created_at >= ?1 AND {COST_US}"), [since])?,
         })
     })
 }
