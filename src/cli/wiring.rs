@@ -214,6 +214,7 @@ fn deferred_policy(config: &config::DeferredConfig) -> DeferredPolicy {
         give_up_returns: config.give_up_attempts,
         give_up_seconds: config.give_up_seconds,
         leave_within: config.leave_within,
+        look_after: config.look_after,
     }
 }
 

@@ -13,6 +13,7 @@ const PROMISES_PER_USER_PER_HOUR: Key = Key::integer("deferred", "promises_per_u
 const GIVE_UP_ATTEMPTS: Key = Key::integer("deferred", "give_up_attempts");
 const GIVE_UP_SECONDS: Key = Key::integer("deferred", "give_up_seconds");
 const LEAVE_WITHIN_SECONDS: Key = Key::integer("deferred", "leave_within_seconds");
+const LOOK_AFTER_SECONDS: Key = Key::integer("deferred", "look_after_seconds");
 
 pub(super) const KEYS: &[Key] = &[
     AMOUNT,
@@ -24,6 +25,7 @@ pub(super) const KEYS: &[Key] = &[
     GIVE_UP_ATTEMPTS,
     GIVE_UP_SECONDS,
     LEAVE_WITHIN_SECONDS,
+    LOOK_AFTER_SECONDS,
 ];
 
 /// When what is promised is settled, how much may be promised, and when a promise is given up.
@@ -47,6 +49,8 @@ pub struct DeferredConfig {
     pub give_up_seconds: u64,
     /// How long a stopping process settles what it holds.
     pub leave_within: Duration,
+    /// How long ago a payer's account may have been looked at for something to be promised on it.
+    pub look_after: Duration,
 }
 
 impl DeferredConfig {
@@ -62,6 +66,7 @@ impl DeferredConfig {
         let give_up_attempts = reader.whole(&GIVE_UP_ATTEMPTS, 1..=10_000_u32);
         let give_up_seconds = reader.whole(&GIVE_UP_SECONDS, 60..=31_536_000_u64);
         let leave_within = reader.whole(&LEAVE_WITHIN_SECONDS, 0..=600_u64).map(Duration::from_secs);
+        let look_after = reader.whole(&LOOK_AFTER_SECONDS, 0..=3_600_u64).map(Duration::from_secs);
         Some(Self {
             amount: amount?,
             count: count?,
@@ -72,6 +77,7 @@ impl DeferredConfig {
             give_up_attempts: give_up_attempts?,
             give_up_seconds: give_up_seconds?,
             leave_within: leave_within?,
+            look_after: look_after?,
         })
     }
 }

@@ -196,7 +196,8 @@ pub struct Exposure {
     pub per_merchant: Amount,
 }
 
-/// When a promise is given up: only after a settlement of it came to nothing, and then by either limit.
+/// When a promise is given up whose payer's delegation stands: only after a settlement of it came to nothing, and then by
+/// either limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GiveUp {
     /// After this many settlements that came to nothing for a reason that does not pass by itself.

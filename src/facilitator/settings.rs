@@ -3,8 +3,14 @@
 use crate::{
     chain::transaction::SettleInstruction,
     domain::{
-        amount::Amount, budget::Budgets, funding::FundingPolicy, hold::Exposure, network::Network,
-        payment::PaymentLimits, session::Delegation, settlement::Allowances,
+        amount::Amount,
+        budget::Budgets,
+        funding::FundingPolicy,
+        hold::{Exposure, GiveUp},
+        network::Network,
+        payment::PaymentLimits,
+        session::Delegation,
+        settlement::Allowances,
     },
     programs::{Programs, ciphertext::EncryptionKey},
 };
@@ -111,6 +117,16 @@ pub struct DeferredPolicy {
     pub give_up_seconds: u64,
     /// How long a leaving process settles what is promised.
     pub leave_within: Duration,
+    /// How long ago somebody may have looked at a payer's account for something to be promised on it; a payment after a
+    /// longer time looks first. Zero looks at none.
+    pub look_after: Duration,
+}
+
+impl DeferredPolicy {
+    /// When a promise is given up.
+    pub(crate) const fn give_up(&self) -> GiveUp {
+        GiveUp { returns: self.give_up_returns, age_seconds: self.give_up_seconds }
+    }
 }
 
 impl Default for DeferredPolicy {
@@ -125,6 +141,7 @@ impl Default for DeferredPolicy {
             give_up_returns: 24,
             give_up_seconds: 86_400,
             leave_within: Duration::from_secs(10),
+            look_after: Duration::from_secs(5),
         }
     }
 }

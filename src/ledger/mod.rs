@@ -234,8 +234,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// What waits by promise, by session, oldest first; of one session for `Some`.
     async fn promised(&self, session: Option<SessionId>) -> Result<Vec<Promised>, LedgerError>;
 
-    /// Gives up the promises of a session that `when` says cannot be kept: released with the reason of their last
-    /// settlement, and booked as lost. Returns them.
+    /// Gives up the promises of a session that `when` says cannot be kept, and all that wait in one that is revoked:
+    /// released with the reason of their last settlement, or with `session_revoked`, and booked as lost. Returns them.
     async fn give_up(&self, session: SessionId, when: GiveUp) -> Result<Vec<Hold>, LedgerError>;
 
     /// The holds of a settlement.

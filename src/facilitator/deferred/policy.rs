@@ -3,14 +3,12 @@
 //! A deferred payment is answered when its hold is durable. Its session's queue is notified by a trigger: enough money,
 //! enough payments, the age of the oldest, the session's close or expiry, trouble with the payer's balance, or our own
 //! leaving. A settlement that came to nothing gives its promises back to rest, and they are tried again until the policy
-//! gives up; then the loss is booked and reported, never hidden.
+//! gives up; then the loss is booked and reported, never hidden. Where the payer has revoked the delegation no settlement
+//! is tried any more: the session's queue gives them up.
 
 use crate::{
-    domain::{
-        hold::{GiveUp, Hold},
-        session::SessionId,
-    },
-    facilitator::{deferred::Deferred, dispatch::deferred_counters::Due, events::SessionEvent},
+    domain::{hold::Hold, session::SessionId},
+    facilitator::{deferred::Deferred, dispatch::deferred_counters::Due},
     ledger::LedgerError,
 };
 use solana_pubkey::Pubkey;
@@ -85,22 +83,11 @@ impl Deferred {
 
     async fn keep_or_give_up(&self, due: Due) {
         if due.again {
-            let policy = &self.core.settings.deferred;
-            let when = GiveUp { returns: policy.give_up_returns, age_seconds: policy.give_up_seconds };
-            match self.core.ledger.give_up(due.session, when).await {
-                Ok(lost) => self.report_loss(due.session, &lost),
+            match self.core.ledger.give_up(due.session, self.core.settings.deferred.give_up()).await {
+                Ok(lost) => self.dispatch.report_loss(due.session, &lost),
                 Err(error) => tracing::warn!(%error, "whether a promise is to be given up is seen at its next try"),
             }
         }
         self.dispatch.notify_queue_for_promises(due.session, due.count);
-    }
-
-    fn report_loss(&self, session: SessionId, lost: &[Hold]) {
-        for hold in lost {
-            tracing::error!(session = session.log_hash(), payment = %hold.id, "a promised payment is lost");
-        }
-        if !lost.is_empty() {
-            self.core.events.publish(session, SessionEvent::Recorded);
-        }
     }
 }

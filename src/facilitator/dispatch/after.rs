@@ -2,12 +2,14 @@
 
 use crate::{
     domain::{
+        hold::Hold,
         reason::PayReason,
         session::{Session, SessionId},
         settlement::{Event, Settlement},
     },
     facilitator::{
         dispatch::Dispatch,
+        events::SessionEvent,
         locks::account_locks::LockedAccounts,
         settlement::{SettlementOutcome, driver::Until},
     },
@@ -85,6 +87,24 @@ impl Dispatch {
             self.settle_promises(other.id);
         }
         Ok(())
+    }
+
+    /// Gives up what is promised in a session whose payer has revoked the delegation: no transfer can keep it, and as long as
+    /// it waits it takes up what may be promised to its merchant.
+    pub(super) async fn give_up_revoked(&self, session: SessionId) -> Result<(), LedgerError> {
+        let lost = self.core.ledger.give_up(session, self.core.settings.deferred.give_up()).await?;
+        self.report_loss(session, &lost);
+        Ok(())
+    }
+
+    /// Logs promises that were given up, and tells the session's listeners.
+    pub(crate) fn report_loss(&self, session: SessionId, lost: &[Hold]) {
+        for hold in lost {
+            tracing::error!(session = session.log_hash(), payment = %hold.id, "a promised payment is lost");
+        }
+        if !lost.is_empty() {
+            self.core.events.publish(session, SessionEvent::Recorded);
+        }
     }
 
     /// Settles what is promised in a session and may be tried now. Asks the ledger whatever is counted here: a caller who

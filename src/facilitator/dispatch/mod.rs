@@ -2,7 +2,8 @@
 //!
 //! Owns one queue for each session with waiting holds, and the counters of what waits by promise. Plans settlements, takes
 //! the locks they need, has them driven ([`super::settlement`]) and learns from the outcome what came back. Decides nothing
-//! about when promises are due or given up ([`super::deferred`]) and answers no caller.
+//! about when promises are due or given up ([`super::deferred`]), but that those of a revoked session are, and answers no
+//! caller.
 
 pub(crate) mod after;
 pub(crate) mod deferred_counters;

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     domain::{
-        session::{Session, SessionId},
+        session::{Session, SessionId, SessionState},
         settlement::{Settlement, SettlementId},
     },
     facilitator::{
@@ -121,6 +121,9 @@ impl Dispatch {
             queue.pending.store(0, Ordering::SeqCst);
             return Ok(Dispatched::Nothing);
         };
+        if session.state == SessionState::Revoked {
+            self.give_up_revoked(id).await?;
+        }
         let slot = self.reserve_slot(&session, queue).await?;
         let (together, most_in_flight) = (slot.together, slot.limit.most_in_flight);
         if queue.in_flight.load(Ordering::SeqCst) >= most_in_flight {

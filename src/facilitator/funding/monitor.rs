@@ -14,7 +14,7 @@ use crate::{
     facilitator::{
         FundingSettings,
         events::SessionEvent,
-        funding::{FundingMonitor, history_budget::Unexamined},
+        funding::{FundingMonitor, history_budget::Unexamined, monitor_state::Shown},
         tasks::ticks,
     },
     ledger::LedgerError,
@@ -31,6 +31,8 @@ const SECOND_LOOKS: usize = 10;
 const SECOND_LOOK_PAUSE: Duration = Duration::from_millis(400);
 /// How long a second read waits for payments and openings of that user.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a promise waits for the look before it.
+const PROMISE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why accounts were not looked at.
 #[derive(Debug, thiserror::Error)]
@@ -102,13 +104,16 @@ impl FundingMonitor {
     async fn look_at(self: &Arc<Self>, sources: &[Source]) -> Result<Vec<Unexamined>, LookError> {
         let accounts: Vec<Pubkey> = sources.iter().map(|source| self.core.token_account(&source.user)).collect();
         // A look is as old as the state it saw, so it is dated before it is made.
-        let asked_at = self.core.clock.now();
+        let (asked_at, looked_at) = (self.core.clock.now(), Instant::now());
         let (slot, told) = self.core.accounts_now(&accounts, 0).await?;
         let (mut looks, mut unexamined) = (Vec::with_capacity(sources.len()), Vec::new());
         for (source, account) in sources.iter().zip(told) {
             let look =
                 |frozen, examined| Look { user: source.user, asset: source.asset, frozen: Some(frozen), examined };
-            match self.judge(source, account.as_ref()) {
+            let seen = self.judge(source, account.as_ref());
+            let shown = if matches!(seen, Seen::Usable(_) | Seen::Frozen) { Shown::Delegated } else { Shown::Doubtful };
+            self.monitor_state.remember_look(&source.user, shown, looked_at);
+            match seen {
                 Seen::Usable(account) => match self.watched_bound(source) {
                     // The handle stands for one balance, and has been the same for a whole look since the account was
                     // examined: nothing can have changed.
@@ -256,6 +261,40 @@ impl FundingMonitor {
         match unexamined.first() {
             Some(one) => self.examine_for_payment(one).await,
             None => Ok(true),
+        }
+    }
+
+    /// Whether something may be promised on this user's account: a look within `deferred.look_after` showed us as its
+    /// delegate, or one that is made now does. What does not is found out about in the background, and by the payment's own
+    /// transfer.
+    ///
+    /// Where the chain does not answer in a moment something may be promised all the same: the limits of exposure bound it,
+    /// as they do between two looks.
+    pub(crate) async fn look_before_promise(self: &Arc<Self>, user: &Pubkey) -> Result<bool, LedgerError> {
+        let span = self.core.settings.deferred.look_after;
+        if span.is_zero() {
+            return Ok(true);
+        }
+        let known =
+            || self.monitor_state.shown_within(user, Instant::now(), span).map(|shown| shown != Shown::Doubtful);
+        if let Some(known) = known() {
+            return Ok(known);
+        }
+        let turn = self.looks.lock_of(user, tokio::sync::Mutex::default);
+        let _turn = turn.lock().await;
+        // Whoever was first has looked for all.
+        if let Some(known) = known() {
+            return Ok(known);
+        }
+        let asset = self.core.settings.served.asset;
+        let source = self.core.ledger.source(user, &asset).await?.unwrap_or_else(|| Source::unknown(*user, asset));
+        match tokio::time::timeout(PROMISE_PATIENCE, self.look_at(&[source])).await {
+            Ok(Ok(_)) => Ok(known().unwrap_or(true)),
+            Ok(Err(LookError::Ledger(error))) => Err(error),
+            Ok(Err(LookError::Chain(_))) | Err(_) => {
+                self.monitor_state.remember_look(user, Shown::Nothing, Instant::now());
+                Ok(true)
+            }
         }
     }
 }

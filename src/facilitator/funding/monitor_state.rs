@@ -30,7 +30,23 @@ struct Account {
     unfinished_rounds: (u64, u32),
     /// When a payment last had it looked at.
     looked: Option<Instant>,
+    /// What the last look showed, whoever made it, and when it was made.
+    shown: Option<(Instant, Shown)>,
 }
+
+/// What a look at an account showed, as far as promises are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// We are the delegate.
+    Delegated,
+    /// We are not, or nobody can read it; a second look tells.
+    Doubtful,
+    /// Nothing: the chain did not answer.
+    Nothing,
+}
+
+/// How long a doubtful look is not made again for another promise.
+const DOUBT: Duration = Duration::from_secs(1);
 
 /// The monitor's memory. Losing it costs requests and nothing else.
 #[derive(Default)]
@@ -91,6 +107,18 @@ impl MonitorState {
         may
     }
 
+    /// Stores what a look showed that was made at `at`.
+    pub(crate) fn remember_look(&self, user: &Pubkey, shown: Shown, at: Instant) {
+        self.lock().entry(*user).or_default().shown = Some((at, shown));
+    }
+
+    /// What this user's account showed at a look within `span`; of a doubtful one, within a second.
+    pub(crate) fn shown_within(&self, user: &Pubkey, now: Instant, span: Duration) -> Option<Shown> {
+        let (at, shown) = self.lock().get(user)?.shown?;
+        let span = if shown == Shown::Doubtful { DOUBT } else { span };
+        (now.duration_since(at) < span).then_some(shown)
+    }
+
     /// Forgets what is known of this user's account: a new proof was recorded.
     pub(crate) fn forget(&self, user: &Pubkey) {
         self.lock().remove(user);
@@ -114,6 +142,19 @@ mod tests {
         assert_eq!(watch.count_unfinished(&user, 9), 1, "a new proof begins anew");
         watch.reset_unfinished(&user);
         assert_eq!(watch.count_unfinished(&user, 9), 1);
+    }
+
+    #[test]
+    fn a_look_is_good_for_a_while_and_a_doubtful_one_for_a_moment() {
+        let (watch, user, span) = (MonitorState::default(), Pubkey::new_unique(), Duration::from_secs(5));
+        let now = Instant::now();
+        assert_eq!(watch.shown_within(&user, now, span), None);
+        for (shown, until) in [(Shown::Delegated, span), (Shown::Nothing, span), (Shown::Doubtful, DOUBT)] {
+            watch.remember_look(&user, shown, now);
+            let last = until.saturating_sub(Duration::from_millis(1));
+            assert_eq!(watch.shown_within(&user, now + last, span), Some(shown));
+            assert_eq!(watch.shown_within(&user, now + until, span), None);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
         hold::{Exposure, Hold, NewHold},
         payment::{self, SessionPayment},
         reason::PayReason,
-        session::Session,
+        session::{Session, SessionState},
     },
     facilitator::{PayError, PayRefusal, SessionAfter},
     ledger::Held,
@@ -61,7 +61,7 @@ impl Payments {
                 None => Err(refusal.into()),
             };
         }
-        let new = self.new_hold(payment, &session);
+        let new = NewHold { deferred: self.exposure_of(payment, &session).await?, ..self.new_hold(payment, &session) };
         let ticket = self.settlements.waiters.register(new.id);
         match self.place_hold(new, &session, wait.deadline).await? {
             Held::New(hold) if hold.deferred => Ok(answer.recorded(&hold)),
@@ -108,11 +108,20 @@ impl Payments {
     }
 
     /// Within which limits the payment may be promised; none for one that is settled per call.
-    fn exposure_of(&self, payment: &SessionPayment, session: &Session) -> Option<Exposure> {
-        let may_be_promised = payment.deferred && self.deferred.quota.allows(session.user(), self.core.clock.now());
-        may_be_promised.then_some(self.core.settings.deferred.exposure)
+    async fn exposure_of(&self, payment: &SessionPayment, session: &Session) -> Result<Option<Exposure>, PayError> {
+        if !payment.deferred || !self.deferred.quota.allows(session.user(), self.core.clock.now()) {
+            return Ok(None);
+        }
+        // What is not open is refused without a look.
+        if session.state == SessionState::Open && !self.funding.look_before_promise(session.user()).await? {
+            // Its transfer tells, and must not cost us a fee for it.
+            self.settlements.distrust(session.id);
+            return Ok(None);
+        }
+        Ok(Some(self.core.settings.deferred.exposure))
     }
 
+    /// The hold of this payment, settled per call.
     fn new_hold(&self, payment: &SessionPayment, session: &Session) -> NewHold {
         let settings = &self.core.settings;
         NewHold {
@@ -122,7 +131,7 @@ impl Payments {
             content: payment.content(&settings.served.network),
             amount: payment.amount,
             unverified_exposure: settings.payments.unverified_exposure,
-            deferred: self.exposure_of(payment, session),
+            deferred: None,
             funding: self.core.demand_of(payment),
             now: self.core.clock.now(),
         }

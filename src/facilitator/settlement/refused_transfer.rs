@@ -25,7 +25,7 @@ impl Settlements {
     /// A transfer landed with an error and cost a fee. The next one of this session is simulated first, whatever the
     /// settings say, and sessions whose delegation is gone are marked, so that nobody burns our fees one by one.
     pub(crate) async fn look_into_refusal(&self, session: SessionId) {
-        self.distrusted.remember(session);
+        self.distrust(session);
         let Ok(Some(session)) = self.core.ledger.session(session).await else { return };
         if self.revoke_if_delegation_is_gone(&session).await.is_err() {
             tracing::info!(
@@ -35,6 +35,11 @@ impl Settlements {
         }
     }
 
+    /// Has the next transfer of this session simulated before it is sent, whatever the settings say.
+    pub(crate) fn distrust(&self, session: SessionId) {
+        self.distrusted.remember(session);
+    }
+
     /// Asks with the user's opening lock, like the monitor (ADR 0021): while an approve of this user is landing, an account
     /// that does not name us yet says nothing, and the session that is opening must not end by it. An opening is not waited
     /// for: it waits for what is on its way, so nothing is known this time.
@@ -42,7 +47,9 @@ impl Settlements {
         let Some(_opening) = self.locks.openings.try_opening(session.user(), &session.intent.asset) else {
             return Ok(false);
         };
-        let account = decoded(self.core.account(&self.core.token_account(session.user())).await?);
+        // Promises are given up by what this tells, so no state is believed that is older than one that was seen.
+        let (_, [account]) = self.core.these_now([self.core.token_account(session.user())], 0).await?;
+        let account = decoded(account);
         // An account that is missing or unreadable says nothing about who its delegate is.
         if account.is_none_or(|account| self.core.is_delegate(&account)) {
             return Ok(false);

@@ -7,6 +7,7 @@ use crate::{
         clock::UnixSeconds,
         hold::{Exposure, GiveUp, Hold, HoldId, HoldState, rest_after},
         reason::PayReason,
+        session::SessionState,
     },
     ledger::{LedgerError, rules::SumsChange},
 };
@@ -73,18 +74,41 @@ impl Return {
     }
 }
 
+/// Why a promise ends that was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ledger) struct Ending {
+    /// What its merchant is told.
+    pub(in crate::ledger) reason: PayReason,
+    /// The transaction that landed with an error, if one did.
+    pub(in crate::ledger) failed: Option<Signature>,
+}
+
+/// How a promise ends that waits in a session of this state; none while it may still be kept. `returns` are all of the
+/// promise, in the order of their settlements.
+///
+/// In a revoked session nothing can keep it, whether a settlement was tried or not: all that trying does is to cost fees and
+/// to take up what may be promised to its merchant.
+pub(in crate::ledger) fn ending(hold: &Hold, returns: &[Return], state: SessionState, when: GiveUp) -> Option<Ending> {
+    if state == SessionState::Revoked {
+        let failed = returns.last().and_then(|last| last.failed);
+        return Some(Ending { reason: PayReason::SessionRevoked, failed });
+    }
+    given_up(hold, returns, when).map(|last| Ending { reason: last.reason, failed: last.failed })
+}
+
 /// The return for which a waiting promise is given up; none while it may still be kept. `returns` are all of the promise,
 /// in the order of their settlements.
 ///
-/// One that is old is given up only when its latest settlement was tried at that age and came to nothing: until then it
-/// is tried once more.
+/// One whose settlement found the delegation gone is given up at once. One that is old is given up only when its latest
+/// settlement was tried at that age and came to nothing: until then it is tried once more.
 pub(in crate::ledger) fn given_up<'a>(hold: &Hold, returns: &'a [Return], when: GiveUp) -> Option<&'a Return> {
     let last = returns.last()?;
     let counted = returns.iter().filter(|back| back.counts()).count();
     let age = last.at.checked_sub(hold.accepted_at);
     let too_often = u32::try_from(counted).map_or(true, |counted| counted >= when.returns);
     let too_old = last.counts() && age.is_some_and(|age| age >= when.age_seconds);
-    (too_often || too_old).then_some(last)
+    let is_hopeless = last.reason == PayReason::SessionRevoked;
+    (is_hopeless || too_often || too_old).then_some(last)
 }
 
 /// What giving up a promise does to its session's sums: its amount is lost.

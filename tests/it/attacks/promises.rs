@@ -1,9 +1,118 @@
-//! Promises cost their payer nothing: how many there may be.
+//! Promises cost their payer nothing: how many there may be, and what those are worth on accounts that nothing can be moved
+//! from any more.
 
-use super::Shop;
-use crate::support::Options;
-use serde_json::json;
-use sotto::{domain::amount::Amount, facilitator::DeferredPolicy};
+use super::{Shop, Trace, is_refused_everywhere};
+use crate::support::{Options, Wallet, World};
+use serde_json::{Value, json};
+use sotto::{
+    domain::{amount::Amount, hold::Exposure},
+    facilitator::DeferredPolicy,
+};
+use std::time::Duration;
+
+/// What a promise is worth.
+const PRICE: u64 = 990_000;
+/// How many of them one session may make, and all of them together may be made to the merchant.
+const PROMISES: u64 = 5;
+
+/// A world in which no trigger settles anything, and in which one session may take up all that may be promised.
+fn credulous(look_after: Duration, monitor: Duration) -> Options {
+    Options::settings(move |settings| {
+        let all = Amount::new(PROMISES * PRICE).unwrap();
+        settings.deferred = DeferredPolicy {
+            amount: Amount::MAX,
+            age_seconds: 100_000,
+            exposure: Exposure { per_session: all, per_merchant: all },
+            look_after,
+            ..DeferredPolicy::default()
+        };
+        settings.funding.interval = monitor;
+    })
+}
+
+/// A payment that its merchant is content to have promised.
+async fn promises(world: &World, session: &str, merchant: &Wallet, nonce: &str) -> Value {
+    let mut body = world.payment(session, &merchant.key(), PRICE, Some(nonce));
+    body["paymentRequirements"]["extra"] = json!({ "settlement": "deferred" });
+    world.post("/settle", &body).await.1
+}
+
+/// Somebody else may be promised to the merchant: nothing of the limit is taken up.
+async fn an_honest_payer_is_believed(shop: &Shop) {
+    let honest = shop.world.wallet(10 * PRICE).await;
+    let session = shop.world.open(&honest, &shop.merchant.key(), 10 * PRICE).await;
+    for call in 0..PROMISES {
+        let answer = promises(&shop.world, &session, &shop.merchant, &format!("honest-nonce-{call:04}")).await;
+        assert_eq!(answer["extensions"]["session"]["settlement"], "held", "{answer:#}");
+    }
+}
+
+/// Guards: `give_up_revoked` in the session's queue, `promise::ending` in the ledger.
+#[tokio::test]
+async fn a07_promises_of_a_revoked_delegation_are_lost_at_once_and_keep_nobody_out() {
+    let shop = Shop::open(credulous(Duration::ZERO, Duration::from_millis(150)), 10 * PRICE).await;
+    let mut payments = Vec::new();
+    for call in 0..PROMISES {
+        let answer = promises(&shop.world, &shop.session, &shop.merchant, &format!("thief-nonce-{call:05}")).await;
+        assert_eq!(answer["extensions"]["session"]["settlement"], "held", "{answer:#}");
+        payments.push(answer["extensions"]["session"]["payment"].as_str().unwrap().to_owned());
+    }
+    let before = Trace::of(&shop.world).await;
+    shop.world.lands(shop.world.revoke_by_owner(&shop.payer));
+    let are_lost = async || shop.world.ledger().totals(None).await.unwrap().lost.get() == PROMISES * PRICE;
+    shop.world.until("the loss is booked", are_lost).await;
+    let after = Trace::of(&shop.world).await;
+    assert_eq!((after.totals.held.get(), after.totals.captured.get()), (0, 0));
+    assert_eq!((after.fee_payer, after.spender), (before.fee_payer, before.spender), "nothing was tried at our cost");
+    for payment in payments {
+        let (_, told) = shop.world.get(&format!("/sessions/{}/payments/{payment}", shop.session)).await;
+        let told = [&told["state"], &told["reason"]];
+        assert_eq!(told, [&json!("lost"), &json!("session_revoked")], "its merchant is told");
+    }
+    shop.is_refused(PRICE, None, "session_revoked").await;
+    an_honest_payer_is_believed(&shop).await;
+    shop.world.finish_holding(PROMISES * PRICE).await;
+}
+
+/// Guard: `look_before_promise`. The monitor has not come round yet.
+#[tokio::test]
+async fn a07_nothing_is_promised_on_an_account_that_has_revoked_already() {
+    let hour = Duration::from_hours(1);
+    let shop = Shop::open(credulous(Duration::from_secs(5), hour), 10 * PRICE).await;
+    shop.world.lands(shop.world.revoke_by_owner(&shop.payer));
+    shop.world.confirmed().await;
+    let before = Trace::of(&shop.world).await;
+    for call in 0..PROMISES {
+        let answer = promises(&shop.world, &shop.session, &shop.merchant, &format!("thief-nonce-{call:05}")).await;
+        assert_eq!(answer["success"], false, "{answer:#}");
+        let reason = answer["errorReason"].as_str().unwrap();
+        assert!(["session_revoked", "simulation_failed"].contains(&reason), "{answer:#}");
+    }
+    shop.world.quiet().await;
+    assert_eq!(Trace::of(&shop.world).await, before, "it costs us nothing, and nobody a loss");
+    an_honest_payer_is_believed(&shop).await;
+    shop.world.finish_holding(PROMISES * PRICE).await;
+}
+
+/// Guard: `shown_within`. A payer who pays on and on costs one read in a while.
+#[tokio::test]
+async fn a_look_is_good_for_the_promises_after_it() {
+    let hour = Duration::from_hours(1);
+    let shop = Shop::open(credulous(hour, 2 * hour), 10 * PRICE).await;
+    let first = promises(&shop.world, &shop.session, &shop.merchant, "thief-nonce-00000").await;
+    assert_eq!(first["extensions"]["session"]["settlement"], "held", "{first:#}");
+    shop.world.lands(shop.world.revoke_by_owner(&shop.payer));
+    shop.world.confirmed().await;
+    let second = promises(&shop.world, &shop.session, &shop.merchant, "thief-nonce-00001").await;
+    assert_eq!(second["extensions"]["session"]["settlement"], "held", "it was looked at a moment ago: {second:#}");
+    // A payment per call finds out.
+    let (_, third) = shop.settle(PRICE, None).await;
+    assert_eq!(third["success"], false, "{third:#}");
+    let are_lost = async || shop.world.ledger().totals(None).await.unwrap().lost.get() == 2 * PRICE;
+    shop.world.until("the loss is booked", are_lost).await;
+    is_refused_everywhere(&shop.world, &shop.payment(PRICE, None), "session_revoked").await;
+    shop.world.finish().await;
+}
 
 /// Guards: `PromiseQuota`, and its question in `exposure_of`. A promise costs its payer nothing, and us a row for ever.
 #[tokio::test]

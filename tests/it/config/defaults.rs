@@ -88,6 +88,7 @@ fn the_compiled_in_defaults_are_those_of_the_code() {
         give_up_returns: deferred.give_up_attempts,
         give_up_seconds: deferred.give_up_seconds,
         leave_within: deferred.leave_within,
+        look_after: deferred.look_after,
     };
     assert_eq!(configured, DeferredPolicy::default());
     let server = &config.server;

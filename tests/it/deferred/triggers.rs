@@ -177,12 +177,13 @@ async fn opening_another_session_settles_what_is_promised_on_the_balance() {
     tab.closes().await;
 }
 
-/// A promise that cannot be kept for now keeps nobody from opening a session that may save it.
+/// Guard: `resting` in `drain`. A promise that cannot be kept for now keeps nobody from opening a session.
 #[tokio::test]
 async fn a_resting_promise_keeps_nobody_from_opening() {
     let tab = Tab::open(patient_with(|settings| settings.openings.drain_deadline = Duration::from_secs(2))).await;
     tab.holds(PRICE, "promised").await;
-    tab.revokes().await;
+    tab.world.lands(tab.world.freeze(&tab.merchant.key()));
+    tab.world.confirmed().await;
     tab.world.running().facilitator.leave().await;
     assert!(tab.world.ledger().promised(None).await.unwrap()[0].resting > 0);
     let mut tab = tab;
@@ -190,6 +191,7 @@ async fn a_resting_promise_keeps_nobody_from_opening() {
     tab.world.boot().await;
     let other = tab.world.wallet(0).await;
     tab.world.open(&tab.payer, &other.key(), 1_000).await;
-    assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE, "with the new approve it can be kept");
+    tab.world.lands(tab.world.thaw(&tab.merchant.key()));
+    assert_eq!(tab.settles_down_to(0).await.captured.get(), PRICE, "and it is kept by the new approve");
     tab.closes().await;
 }

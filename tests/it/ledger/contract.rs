@@ -71,6 +71,8 @@ macro_rules! on {
                 a_promise_is_not_given_up_for_what_passes_by_itself,
                 a_promise_our_own_purse_delayed_is_tried_once_more_before_it_is_lost,
                 an_old_promise_is_not_given_up_for_an_old_refusal,
+                the_promises_of_a_revoked_session_are_given_up_whether_tried_or_not,
+                a_promise_whose_settlement_found_the_delegation_gone_is_given_up,
                 a_closing_session_closes_when_the_last_is_final,
                 a_session_closes_at_once_when_nothing_is_left,
             }

@@ -1,6 +1,6 @@
 //! Limits to the unit, rests, when a promise is given up, and how waits end.
 
-use super::{Held, Return, Returned, WaitEnd, end_wait, fits, given_up, loss, take_back};
+use super::{Ending, Held, Return, Returned, WaitEnd, end_wait, ending, fits, given_up, loss, take_back};
 use crate::{
     domain::{
         amount::Amount,
@@ -8,7 +8,7 @@ use crate::{
         hold::{ContentHash, Exposure, GiveUp, Hold, HoldId, HoldState},
         reason::PayReason,
         samples::amount,
-        session::SessionId,
+        session::{SessionId, SessionState},
         settlement::SettlementId,
     },
     ledger::rules::SumsChange,
@@ -93,6 +93,25 @@ fn an_old_promise_is_given_up_by_its_latest_settlement_alone() {
     let purse = [back(no, 150), back(PayReason::InsufficientSponsorBalance, 160)];
     assert_eq!(given_up(&promise, &purse, old), None, "our empty purse says nothing");
     assert_eq!(given_up(&promise, &[back(no, 99)], GiveUp { age_seconds: 0, ..old }), None, "before it was accepted");
+}
+
+#[test]
+fn a_promise_without_a_delegation_is_given_up_at_once() {
+    let (promise, no, gone) = (hold(1, true, true), PayReason::OnchainTransferFailed, PayReason::SessionRevoked);
+    let never = GiveUp { returns: u32::MAX, age_seconds: u64::MAX };
+    let failed = Return { failed: Some(Signature::from([9; 64])), ..back(no, 200) };
+    for state in [SessionState::Open, SessionState::Closing, SessionState::Superseded] {
+        assert_eq!(ending(&promise, &[], state, never), None);
+        assert_eq!(ending(&promise, std::slice::from_ref(&failed), state, never), None);
+        let found = [failed.clone(), back(gone, 300)];
+        assert_eq!(ending(&promise, &found, state, never), Some(Ending { reason: gone, failed: None }));
+        let stands = [back(gone, 300), failed.clone()];
+        assert_eq!(ending(&promise, &stands, state, never), None, "the latest tells");
+    }
+    let untried = Some(Ending { reason: gone, failed: None });
+    assert_eq!(ending(&promise, &[], SessionState::Revoked, never), untried);
+    let tried = Some(Ending { reason: gone, failed: failed.failed });
+    assert_eq!(ending(&promise, &[failed], SessionState::Revoked, never), tried);
 }
 
 #[test]

@@ -10,13 +10,13 @@ use crate::{
         clock::UnixSeconds,
         hold::{GiveUp, Hold, HoldId},
         reason::PayReason,
-        session::SessionId,
+        session::{SessionId, SessionState},
         settlement::SettlementId,
     },
     ledger::{
         LedgerError, Promised,
         rows::{column, count},
-        rules::promise::{self, Return, Returned},
+        rules::promise::{self, Ending, Return, Returned},
     },
 };
 use rusqlite::{Connection, params};
@@ -59,19 +59,20 @@ pub(super) fn take_back(
     Ok(())
 }
 
-/// Gives promises up that no settlement could keep: released with the reason of the last one, and booked as lost.
+/// Gives promises up that no settlement could keep, or can: released with the reason of the last one, and booked as lost.
 pub(in crate::ledger) fn give_up(conn: &Connection, session: SessionId, when: GiveUp) -> Outcome<Vec<Hold>> {
-    let resting = select::holds(
+    let Some(state) = select::session(conn, session)?.map(|session| session.state) else { return Ok(Vec::new()) };
+    let waiting = select::holds(
         conn,
         "WHERE h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.session = ?1 AND h.state = 'waiting' \
-         AND h.told = 1 AND h.returns > 0 ORDER BY h.seq",
-        [session.to_bytes()],
+         AND h.told = 1 AND (h.returns > 0 OR ?2) ORDER BY h.seq",
+        params![session.to_bytes(), state == SessionState::Revoked],
     )?;
     let mut lost = Vec::new();
-    for hold in resting {
+    for hold in waiting {
         let returns = returns_of(conn, hold.id)?;
-        if let Some(last) = promise::given_up(&hold, &returns, when) {
-            lose(conn, &hold, last)?;
+        if let Some(ending) = promise::ending(&hold, &returns, state, when) {
+            lose(conn, &hold, ending)?;
             lost.push(select::hold(conn, hold.id)?.ok_or_else(|| missing("hold"))?);
         }
     }
@@ -100,10 +101,9 @@ fn returns_of(conn: &Connection, hold: HoldId) -> Outcome<Vec<Return>> {
     )
 }
 
-fn lose(conn: &Connection, hold: &Hold, last: &Return) -> Outcome<()> {
-    conn.prepare_cached("UPDATE holds SET state = 'released', reason = ?2, signature = ?3 WHERE id = ?1")?.execute(
-        params![select::hold_key(hold.id), last.reason.word(), last.failed.as_ref().map(AsRef::<[u8]>::as_ref)],
-    )?;
+fn lose(conn: &Connection, hold: &Hold, Ending { reason, failed }: Ending) -> Outcome<()> {
+    conn.prepare_cached("UPDATE holds SET state = 'released', reason = ?2, signature = ?3 WHERE id = ?1")?
+        .execute(params![select::hold_key(hold.id), reason.word(), failed.as_ref().map(AsRef::<[u8]>::as_ref)])?;
     sums::change(conn, hold.session, promise::loss(hold))
 }
 

@@ -277,6 +277,42 @@ pub(crate) async fn an_old_promise_is_not_given_up_for_an_old_refusal(ledger: &d
     );
 }
 
+/// Guard: `promise::ending`. What was not tried and what rests is lost alike, and frees what its merchant may be promised.
+pub(crate) async fn the_promises_of_a_revoked_session_are_given_up_whether_tried_or_not(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    let new = |number, units| NewHold { deferred: within(CAP, 40), ..payment(session.id, number, units) };
+    held(ledger, &new(1, 20)).await;
+    recorded(ledger, &in_flight(ledger, session.id, 1).await, refused()).await;
+    held(ledger, &new(2, 15)).await;
+    // A caller who waits for a transfer was promised nothing.
+    held(ledger, &payment(session.id, 3, 5)).await;
+    assert_eq!(ledger.give_up(session.id, NEVER).await.ok(), Some(vec![]), "the delegation stands");
+    ledger.revoke_sessions(session.user(), &session.intent.asset).await.expect("revokes");
+    let lost = ledger.give_up(session.id, NEVER).await.expect("gives up");
+    let revoked = |signature| HoldState::Released { reason: PayReason::SessionRevoked, signature };
+    let ends: Vec<_> = lost.iter().map(|hold| (hold.id, hold.state.clone(), hold.standing())).collect();
+    let first = (hold_id(1), revoked(Some(signature(1))), Standing::Lost);
+    assert_eq!(ends, [first, (hold_id(2), revoked(None), Standing::Lost)]);
+    assert_eq!((held_units(ledger, session.id).await, ledger.lost(session.id).await.ok()), (5, Some(amount(35))));
+    assert_eq!(ledger.give_up(session.id, NEVER).await.ok(), Some(vec![]), "once");
+    let other = session_with(2, |other| other.intent.recipient = session.intent.recipient);
+    ledger.open_session(&other).await.expect("opens");
+    ledger.mark_open(other.id, CapCheck::Verified, signature(2), &[]).await.expect("opens");
+    let wide = NewHold { deferred: within(CAP, 40), ..payment(other.id, 4, 40) };
+    assert!(held(ledger, &wide).await.deferred, "all of it may be promised to the merchant again");
+}
+
+/// Guard: `promise::given_up`, where the session had ended before its payer revoked.
+pub(crate) async fn a_promise_whose_settlement_found_the_delegation_gone_is_given_up(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    held(ledger, &deferred(session.id, 1, 30)).await;
+    ledger.close_session(session.id).await.expect("closes");
+    let gone = Event::Abandoned { reason: PayReason::SessionRevoked };
+    recorded(ledger, &planned(ledger, session.id, 1).await, gone).await;
+    assert_eq!(ledger.give_up(session.id, NEVER).await.map(|lost| lost.len()).ok(), Some(1));
+    assert_eq!(state(ledger, session.id).await, SessionState::Closed);
+}
+
 pub(crate) async fn a_closing_session_closes_when_the_last_is_final(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &deferred(session.id, 1, 30)).await;
