@@ -107,7 +107,7 @@ reasons! {
         FieldMismatch = "auth_message_field_mismatch_", false, "A member of the intent is not the body's; its name follows the word.";
         NonceReused = "nonce_reused", false, "The user has already used this nonce for another session.";
         ApproveNotAllowed = "approve_not_allowed", false, "The approve transaction holds something we do not co-sign; the message names it.";
-        ApproveUsed = "approve_used", false, "The approve on chain has opened a session before, or another one has replaced it; approve anew.";
+        ApproveUsed = "approve_used", false, "The approve on chain has opened a session or is opening one, or another one has replaced it; approve anew.";
         ApproveSubmitFailed = "approve_submit_failed", false, "The chain refused the approve transaction; no session was opened.";
         ApprovePending = "approve_pending", true, "The approve was sent and its outcome is not known yet; the session opens by itself.";
         DelegateMismatch = "delegate_mismatch", false, "On chain the delegate is not this facilitator.";

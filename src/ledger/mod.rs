@@ -75,7 +75,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// The session that this user opened (or tried to open) with this nonce.
     async fn find_session(&self, user: &Pubkey, nonce: &str) -> Result<Option<Session>, LedgerError>;
 
-    /// The session that was opened by the approve which delegated the amount of this handle from the user's account.
+    /// The session that was opened by the approve which delegated the amount of this handle from the user's account; where
+    /// there is none, the oldest that is being opened by it.
     async fn opened_by_approve(
         &self,
         user: &Pubkey,

@@ -246,7 +246,11 @@ impl Sessions {
             Ok(approved) => approved,
             Err(refusal) => return Err(refusal.about(id).into()),
         };
-        if let Some(refusal) = self.doubt_landed(&session, &account, approved).await? {
+        if let Some(refusal) = self.doubt_approve(&session, &account, approved).await? {
+            if !landing.is_final {
+                // It may be the account as it was before.
+                return Err(SessionRefusal::new(SessionReason::ApprovePending).about(id).into());
+            }
             // What stands on the account now backs the others as far as it goes, where anybody knows how far.
             return match approved {
                 Some(_) => self.reject_covering(&session, approved, refusal).await,

@@ -1,4 +1,5 @@
-//! Openings on an approve that is on chain already: they cost their caller nothing, so one approve opens one session.
+//! One approve opens one session. Openings on an approve that is on chain already cost their caller nothing, and one that
+//! waits for its amount to be told must not share its approve with another.
 //!
 //! What an approve is, is told by what it did and not by the name that a caller gives it: the handle of the amount that it
 //! delegated, as the account shows it. The ledger keeps which handles have opened a session ([`crate::ledger`]).
@@ -11,8 +12,8 @@ use crate::{
 };
 
 impl Sessions {
-    /// Refuses with `approve_used`, before anything is written, an opening on an approve that has opened a session. A
-    /// repeat of that very opening passes: it is answered with its session.
+    /// Refuses with `approve_used`, before anything is written, an opening on an approve that has opened a session or is
+    /// opening one. A repeat of that very opening passes: it is answered with its session.
     pub(crate) async fn check_unused(&self, session: &Session, account: &IncoAccount) -> Result<(), SessionError> {
         let (user, asset) = (session.user(), &session.intent.asset);
         let Some(opened) = self.core.ledger.opened_by_approve(user, asset, account.delegated_amount).await? else {
@@ -23,19 +24,19 @@ impl Sessions {
         if repeats { Ok(()) } else { Err(SessionRefusal::new(SessionReason::ApproveUsed).into()) }
     }
 
-    /// A refusal when the account no longer shows the approve that this opening named; `None` when it does.
-    pub(crate) async fn doubt_landed(
+    /// A refusal when the account no longer shows the approve of this opening; `None` when it does.
+    pub(crate) async fn doubt_approve(
         &self,
         session: &Session,
         account: &IncoAccount,
         approved: Option<Amount>,
     ) -> Result<Option<SessionRefusal>, LedgerError> {
-        if !session.opens_on_landed_approve() {
-            return Ok(None);
-        }
         if self.core.ledger.approval(session.id).await? != Some(account.delegated_amount) {
             let detail = "another approve has replaced it; open with that one";
             return Ok(Some(SessionRefusal::because(SessionReason::ApproveUsed, detail)));
+        }
+        if !session.opens_on_landed_approve() {
+            return Ok(None);
         }
         // There each transfer of ours leaves another handle, which nobody gives us the right to decrypt; an approve does.
         let unknown = self.core.settings.transfers.delegation.is_lowered() && approved.is_none();

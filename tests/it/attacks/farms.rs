@@ -1,12 +1,16 @@
 //! Openings that cost their caller nothing: what they could make us pay for, and whom they could keep out.
 
-use super::{Trace, is_not_opened, lands_by_itself, with_sol};
+use super::{Trace, becomes, is_not_opened, lands_by_itself, view, with_sol};
 use crate::support::{Opening, Options, Wallet, World};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
-use sotto::localnet::standins::Delegation;
+use sotto::{
+    facilitator::{CapCheckPolicy, Settings},
+    localnet::{covalidator::CovalidatorPlan, standins::Delegation},
+};
+use std::time::Duration;
 
 /// Lands an approve of `cap` that the payer pays for, with the right to decrypt it.
 async fn approves(world: &World, payer: &Wallet, cap: u64) -> Signature {
@@ -103,7 +107,7 @@ async fn a04_one_approve_on_chain_opens_one_session_and_closes_no_merchant() {
     // One that was sent to us for a session is used as well.
     let payer = world.wallet(100).await;
     let session = world.open(&payer, &merchant.key(), 10).await;
-    let approve = super::view(&world, &session).await["approveTxSignature"].as_str().unwrap().parse().unwrap();
+    let approve = view(&world, &session).await["approveTxSignature"].as_str().unwrap().parse().unwrap();
     is_not_opened(&world, &over(&world, &payer, &merchant.key(), 10, &approve), 409, "approve_used").await;
     // A new one is another one.
     let approve = approves(&world, &farmer, 10).await;
@@ -167,5 +171,78 @@ async fn a04_what_a_transfer_left_of_an_approve_is_no_other_approve() {
     let approve = approves(&world, &farmer, 100).await;
     let (status, answer) = world.post("/sessions", &over(&world, &farmer, &merchant.key(), 100, &approve)).await;
     assert_eq!(status, 201, "{answer:#}");
+    world.finish().await;
+}
+
+/// No session opens without its amount, which nobody tells for now.
+fn tells_no_amount(world: &World) {
+    world.covalidator.faults().set(CovalidatorPlan { fail_next: 100_000, ..CovalidatorPlan::default() });
+}
+
+fn demands_amounts(settings: &mut Settings) {
+    settings.openings.cap_check = CapCheckPolicy::Required;
+    settings.openings.cap_check_deadline = Duration::from_millis(200);
+}
+
+/// Guard: the openings in `opened_by_approve`. One that waits for its amount, maybe for ever, has its approve all the while:
+/// else each nonce makes another row, and another question that is asked again and again.
+#[tokio::test]
+async fn a04_an_approve_whose_amount_nobody_tells_is_tried_once() {
+    let world = World::with(Options::settings(demands_amounts)).await;
+    let (farmer, merchant) = (farmer(&world).await, world.wallet(0).await);
+    let approve = approves(&world, &farmer, 10).await;
+    tells_no_amount(&world);
+    let first = over(&world, &farmer, &merchant.key(), 10, &approve);
+    let waits = is_not_opened(&world, &first, 503, "cap_unverified").await;
+    let before = Trace::of(&world).await;
+    for _ in 0..3 {
+        let another = over(&world, &farmer, &merchant.key(), 10, &approve);
+        let refused = is_not_opened(&world, &another, 409, "approve_used").await;
+        assert_eq!(refused.get("sessionId"), None, "no row was written: {refused:#}");
+    }
+    assert_eq!(Trace::of(&world).await.sessions, before.sessions);
+    world.covalidator.faults().set(CovalidatorPlan::default());
+    becomes(&world, waits["sessionId"].as_str().unwrap(), "open").await;
+    let (status, again) = world.post("/sessions", &first).await;
+    assert_eq!((status, &again["sessionId"]), (201, &waits["sessionId"]), "a repeat is the same session: {again:#}");
+    world.finish().await;
+}
+
+/// Guard: as above. The payer lets a session open by the approve of one that waits, spends it, and then the other one opens.
+#[tokio::test]
+async fn a04_an_approve_that_was_sent_to_us_is_not_used_before_the_session_it_was_sent_for() {
+    let world = World::with(Options::settings(demands_amounts)).await;
+    let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    tells_no_amount(&world);
+    let body = world.opening_body(&world.opening(&payer, &merchant.key(), 10)).await;
+    let waits = is_not_opened(&world, &body, 503, "cap_unverified").await;
+    let another = over(&world, &payer, &merchant.key(), 10, &Signature::from([7; 64]));
+    let refused = is_not_opened(&world, &another, 409, "approve_used").await;
+    assert_eq!(refused.get("sessionId"), None, "no row was written: {refused:#}");
+    world.covalidator.faults().set(CovalidatorPlan::default());
+    becomes(&world, waits["sessionId"].as_str().unwrap(), "open").await;
+    world.finish().await;
+}
+
+/// Guard: `doubt_approve`. An opening that waited finds the approve of the next one on the account, which is that one's.
+#[tokio::test]
+async fn a04_an_opening_that_waited_does_not_live_on_the_approve_of_the_next() {
+    let mut world = World::with(Options::settings(|settings| {
+        demands_amounts(settings);
+        // The first is looked at again by the next process, and not before.
+        settings.round = Duration::from_hours(1);
+    }))
+    .await;
+    let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    tells_no_amount(&world);
+    let body = world.opening_body(&world.opening(&payer, &merchant.key(), 10)).await;
+    let waits = is_not_opened(&world, &body, 503, "cap_unverified").await;
+    world.covalidator.faults().set(CovalidatorPlan::default());
+    let next = world.open(&payer, &merchant.key(), 10).await;
+    world.configure(demands_amounts);
+    world.kill().await;
+    world.boot().await;
+    becomes(&world, waits["sessionId"].as_str().unwrap(), "rejected").await;
+    assert_eq!(view(&world, &next).await["state"], "open", "and ends nobody's");
     world.finish().await;
 }

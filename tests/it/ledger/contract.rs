@@ -23,6 +23,7 @@ macro_rules! on {
                 a_session_comes_back_as_it_was_written,
                 a_bare_session_comes_back_as_it_was_written,
                 one_approve_on_chain_opens_one_session,
+                an_approve_that_a_later_session_took_opens_no_other,
                 a_repeated_opening_finds_its_session,
                 a_nonce_opens_one_session_per_user,
                 a_session_is_opened_fresh,

@@ -115,8 +115,9 @@ pub(in crate::ledger) fn mark_open(
     select::session(conn, id)?.ok_or_else(|| missing("session"))
 }
 
-/// Notes that what a session's approve delegated has opened a session; false when it had opened another one, which only
-/// matters to a session on an approve that was on chain before. One that brought its own has paid for it.
+/// Notes that what a session's approve delegated has opened a session; false when it had opened another one. To a session
+/// that brought its own approve that matters only where the other one came later, and so took this approve: an older one had
+/// an approve of the same handle.
 fn uses_approve(conn: &Connection, session: &Session) -> Outcome<bool> {
     let Some(handle) = funding::approval(conn, session.id)? else {
         let unseen = || LedgerError::Inconsistent("an approve on chain was never looked at".to_owned());
@@ -128,7 +129,13 @@ fn uses_approve(conn: &Connection, session: &Session) -> Outcome<bool> {
             "INSERT INTO used_approves (user, asset, handle, session) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
         )?
         .execute(params![key.0, key.1, key.2, session.id.to_bytes()])?;
-    Ok(noted == 1 || !session.opens_on_landed_approve())
+    if noted == 1 || session.opens_on_landed_approve() {
+        return Ok(noted == 1);
+    }
+    let later = "SELECT 1 FROM used_approves u JOIN sessions o ON o.id = u.session JOIN sessions s ON s.id = ?4 \
+         WHERE u.user = ?1 AND u.asset = ?2 AND u.handle = ?3 AND o.seq > s.seq";
+    let taken: Option<i64> = select::value(conn, later, params![key.0, key.1, key.2, session.id.to_bytes()])?;
+    Ok(taken.is_none())
 }
 
 /// Those that are live become `superseded`.

@@ -38,7 +38,7 @@ pub(crate) async fn a_session_comes_back_as_it_was_written(ledger: &dyn Ledger) 
 }
 
 /// The first session that is open on an approve has it: another on the same is rejected in the transaction that would open
-/// it, unless it brought that approve itself.
+/// it, unless it brought an approve of its own.
 pub(crate) async fn one_approve_on_chain_opens_one_session(ledger: &dyn Ledger) {
     let on_chain = |number, user| {
         session_with(number, |s| {
@@ -60,7 +60,7 @@ pub(crate) async fn one_approve_on_chain_opens_one_session(ledger: &dyn Ledger) 
     for session in [&first, &second, &other, &brings_its_own] {
         ledger.record_approval(session.id, 7).await.expect("records");
     }
-    assert_eq!(opened_by(1).await, None, "what was seen is not yet used");
+    assert_eq!(opened_by(1).await, Some(first.id), "what was seen is the oldest's that is opening");
     ledger.reject_session(first.id, SessionReason::CapMismatch).await.expect("rejects");
     assert_eq!(opens(second.id).await.ok(), Some(SessionState::Open), "a rejected one has not used it");
     assert_eq!(opened_by(1).await, Some(second.id));
@@ -75,6 +75,22 @@ pub(crate) async fn one_approve_on_chain_opens_one_session(ledger: &dyn Ledger) 
     let kept = ledger.session(second.id).await.expect("answers").map(|session| session.state);
     assert_eq!(kept, Some(SessionState::Open), "and ends nobody's");
     assert_eq!(opens(third.id).await.ok(), Some(SessionState::Rejected(SessionReason::ApproveUsed)));
+}
+
+/// Guard: the order in `uses_approve`. An opening that waited finds its approve taken by one that came later.
+pub(crate) async fn an_approve_that_a_later_session_took_opens_no_other(ledger: &dyn Ledger) {
+    let user = key(23, 1);
+    let waits = session_with(1, |s| s.intent.user = user);
+    let takes = session_with(2, |s| (s.intent.user, s.approve) = (user, Some(signature(1))));
+    for session in [&waits, &takes] {
+        assert!(matches!(ledger.open_session(session).await, Ok(Opened::New(_))));
+        ledger.record_approval(session.id, 7).await.expect("records");
+    }
+    let opens = async |session: SessionId| {
+        ledger.mark_open(session, CapCheck::Verified, signature(1), &[]).await.map(|session| session.state)
+    };
+    assert_eq!(opens(takes.id).await.ok(), Some(SessionState::Open));
+    assert_eq!(opens(waits.id).await.ok(), Some(SessionState::Rejected(SessionReason::ApproveUsed)));
 }
 
 pub(crate) async fn a_bare_session_comes_back_as_it_was_written(ledger: &dyn Ledger) {
