@@ -25,7 +25,8 @@ pub enum Grant {
     /// Only when the user's own SOL does not suffice, and only for what is missing; a simulation tells both.
     #[default]
     WhenNeeded,
-    /// For 2,000,000 lamports whatever the wallet has, as the published client does. Refused where nothing is missing.
+    /// For 2,000,000 lamports whatever the wallet has, as the published client does: once a day and twice in 30
+    /// days, by default.
     Always,
     /// Never.
     Never,

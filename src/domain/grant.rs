@@ -37,8 +37,7 @@ impl Need {
 
     /// Whether a grant of so many lamports is taken.
     pub const fn allows(self, grant: u64) -> bool {
-        let lacking = self.lacking();
-        grant <= lacking || (grant == PUBLISHED_GRANT && lacking > 0)
+        grant <= self.lacking() || grant == PUBLISHED_GRANT
     }
 }
 
@@ -70,11 +69,11 @@ mod tests {
     }
 
     #[test]
-    fn more_than_is_lacking_is_taken_in_the_published_amount_alone_and_only_where_something_is() {
+    fn more_than_is_lacking_is_taken_in_the_published_amount_alone() {
         let need = |held| Need { held, spent: RENT, least: LEAST };
         assert!(need(0).allows(0) && need(0).allows(RENT) && need(0).allows(PUBLISHED_GRANT));
         assert!(!need(0).allows(RENT + 1) && !need(0).allows(PUBLISHED_GRANT - 1) && !need(0).allows(u64::MAX));
-        assert!(need(RENT).allows(0) && !need(RENT).allows(1) && !need(RENT).allows(PUBLISHED_GRANT));
+        assert!(need(RENT).allows(0) && !need(RENT).allows(1) && need(RENT).allows(PUBLISHED_GRANT));
     }
 
     #[test]
