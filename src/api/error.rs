@@ -59,6 +59,7 @@ pub const fn pay_status(reason: PayReason) -> StatusCode {
         | PayReason::InsufficientFunds
         | PayReason::FundingUnproven
         | PayReason::SourceFrozen
+        | PayReason::RecipientNotReady
         | PayReason::TransactionTooLarge => StatusCode::OK,
     }
 }

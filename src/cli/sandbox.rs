@@ -159,7 +159,9 @@ fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global
     // Rent costs nothing here: everybody may have a balance made readable, and get what an opening takes, whenever they like.
     let free =
         ["allowances.request_interval_seconds", "limits.grants_per_user_per_day", "limits.grants_per_user_per_month"];
-    let defaults = free.map(|key| (key, "0".to_owned())).to_vec();
+    let mut defaults = free.map(|key| (key, "0".to_owned())).to_vec();
+    // Anybody may pay the sandbox's merchant, the published client too, which proves no balance.
+    defaults.push(("settlement.recipients", terms.merchant.to_string()));
     let layers = layers(global, [(SPENDER, pair.as_str())], defaults, own)?;
     Ok(layers.config()?.0)
 }

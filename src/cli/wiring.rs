@@ -14,7 +14,7 @@ use crate::{
     domain::{chance::Chance, hold::Exposure, key_pair::KeyPair, network::Network, payment::PaymentLimits},
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings, Keys,
-        OpeningSettings, ReadPolicy, ServedAsset, Settings, TransferSettings, WaitingSettings,
+        OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
     },
     ledger::{LedgerError, OpenLedgerError},
     programs::{
@@ -102,6 +102,7 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
             encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)?,
         },
         openings: opening_settings(limits, settlement),
+        recipients: recipient_settings(&settlement.recipients),
         transfers: TransferSettings {
             settle_instruction: match settlement.settle_instruction {
                 config::SettleInstruction::TransferWithAuthorization => SettleInstruction::TransferWithAuthorization,
@@ -151,7 +152,6 @@ fn opening_settings(limits: &config::LimitsConfig, settlement: &config::Settleme
         sessions_per_user_per_hour: quota(limits.openings.per_user_per_hour),
         sessions_per_merchant_per_hour: quota(limits.openings.per_merchant_per_hour),
         sessions_per_hour: quota(limits.openings.per_hour),
-        create_recipient: settlement.create_recipient,
         sponsor_account_creation: settlement.sponsor_account_creation,
         cap_check: match settlement.cap_check {
             config::CapCheckPolicy::Required => CapCheckPolicy::Required,
@@ -161,6 +161,15 @@ fn opening_settings(limits: &config::LimitsConfig, settlement: &config::Settleme
         cap_check_deadline: settlement.cap_check_deadline,
         drain_deadline: DRAIN_DEADLINE,
         max_approve_units: MAX_APPROVE_UNITS,
+    }
+}
+
+fn recipient_settings(config: &config::RecipientsConfig) -> RecipientSettings {
+    RecipientSettings {
+        create: config.create,
+        listed: config.listed.clone(),
+        creations_per_day: config.creations_per_day.into(),
+        least: config.creation_min,
     }
 }
 

@@ -57,7 +57,7 @@ pub use self::{
     schema::{Key, Kind, Shown, all as keys},
     secret::{Endpoint, SecretError, SecretReference, SecretText},
     server::{CorsOrigins, ServerConfig},
-    settlement::{CapCheckPolicy, DecryptAllowance, SettleInstruction, SettlementConfig},
+    settlement::{CapCheckPolicy, DecryptAllowance, RecipientsConfig, SettleInstruction, SettlementConfig},
     show::Row,
     telemetry::{LogFormat, TelemetryConfig},
     value::Origin,

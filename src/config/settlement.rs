@@ -1,6 +1,8 @@
 //! `[settlement]`: how payments reach the chain, and what a session needs before it opens.
 
-use super::{reader::Reader, schema::Key};
+use super::{asset, reader::Reader, schema::Key};
+use crate::domain::{amount::Amount, signed};
+use solana_pubkey::Pubkey;
 use std::time::Duration;
 
 const SETTLE_INSTRUCTION: Key = Key::text("settlement", "settle_instruction");
@@ -10,6 +12,9 @@ pub(super) const ANSWER_DEADLINE_SECONDS: Key = Key::integer("settlement", "answ
 const COMPUTE_UNIT_MARGIN_PERCENT: Key = Key::integer("settlement", "compute_unit_margin_percent");
 const PRIORITY_FEE_CAP: Key = Key::integer("settlement", "priority_fee_cap_micro_lamports");
 const CREATE_RECIPIENT: Key = Key::switch("settlement", "create_recipient");
+const RECIPIENTS: Key = Key::list("settlement", "recipients");
+const RECIPIENT_CREATIONS_PER_DAY: Key = Key::integer("settlement", "recipient_creations_per_day");
+const RECIPIENT_CREATION_MIN: Key = Key::text("settlement", "recipient_creation_min");
 const SPONSOR_ACCOUNT_CREATION: Key = Key::switch("settlement", "sponsor_account_creation");
 const CAP_CHECK: Key = Key::text("settlement", "cap_check");
 const CAP_CHECK_DEADLINE_SECONDS: Key = Key::integer("settlement", "cap_check_deadline_seconds");
@@ -22,6 +27,9 @@ pub(super) const KEYS: &[Key] = &[
     COMPUTE_UNIT_MARGIN_PERCENT,
     PRIORITY_FEE_CAP,
     CREATE_RECIPIENT,
+    RECIPIENTS,
+    RECIPIENT_CREATIONS_PER_DAY,
+    RECIPIENT_CREATION_MIN,
     SPONSOR_ACCOUNT_CREATION,
     CAP_CHECK,
     CAP_CHECK_DEADLINE_SECONDS,
@@ -58,8 +66,21 @@ pub enum CapCheckPolicy {
     Off,
 }
 
+/// For whom a missing recipient account is created at our cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipientsConfig {
+    /// Whether any is created.
+    pub create: bool,
+    /// Recipients whose account is created when a session with them opens.
+    pub listed: Vec<Pubkey>,
+    /// Accounts of others that are created in a day.
+    pub creations_per_day: u32,
+    /// The smallest payment for which another's account is created, in base units.
+    pub creation_min: Amount,
+}
+
 /// How settlements are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettlementConfig {
     /// Which instruction moves the money.
     pub settle_instruction: SettleInstruction,
@@ -73,8 +94,8 @@ pub struct SettlementConfig {
     pub compute_unit_margin_percent: u32,
     /// The highest priority fee, in micro-lamports per compute unit.
     pub priority_fee_cap_micro_lamports: u64,
-    /// Whether a missing recipient account is created at our cost.
-    pub create_recipient: bool,
+    /// For whom a missing recipient account is created at our cost.
+    pub recipients: RecipientsConfig,
     /// Whether a user's missing account may be created at our cost (the user can close it and keep the rent).
     pub sponsor_account_creation: bool,
     /// What is asked of the approved amount.
@@ -101,7 +122,7 @@ impl SettlementConfig {
         let answer_deadline = reader.whole(&ANSWER_DEADLINE_SECONDS, 1..=300_u64).map(Duration::from_secs);
         let compute_unit_margin_percent = reader.whole(&COMPUTE_UNIT_MARGIN_PERCENT, 0..=300_u32);
         let priority_fee_cap_micro_lamports = reader.whole(&PRIORITY_FEE_CAP, 0..=100_000_000_u64);
-        let create_recipient = reader.switch(&CREATE_RECIPIENT);
+        let recipients = RecipientsConfig::read(reader);
         let sponsor_account_creation = reader.switch(&SPONSOR_ACCOUNT_CREATION);
         let cap_check = reader.word(
             &CAP_CHECK,
@@ -119,10 +140,43 @@ impl SettlementConfig {
             answer_deadline: answer_deadline?,
             compute_unit_margin_percent: compute_unit_margin_percent?,
             priority_fee_cap_micro_lamports: priority_fee_cap_micro_lamports?,
-            create_recipient: create_recipient?,
+            recipients: recipients?,
             sponsor_account_creation: sponsor_account_creation?,
             cap_check: cap_check?,
             cap_check_deadline: cap_check_deadline?,
         })
     }
+}
+
+impl RecipientsConfig {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let create = reader.switch(&CREATE_RECIPIENT);
+        let listed = read_listed(reader);
+        let creations_per_day = reader.whole(&RECIPIENT_CREATIONS_PER_DAY, 0..=1_000_000_u32);
+        let decimals = asset::read_decimals(reader);
+        let creation_min = asset::read_amount(reader, &RECIPIENT_CREATION_MIN, decimals);
+        Some(Self {
+            create: create?,
+            listed: listed?,
+            creations_per_day: creations_per_day?,
+            creation_min: creation_min?,
+        })
+    }
+}
+
+fn read_listed(reader: &mut Reader<'_>) -> Option<Vec<Pubkey>> {
+    let (mut listed, mut is_sound) = (Vec::new(), true);
+    for text in reader.list(&RECIPIENTS)? {
+        if let Some(recipient) = signed::parse_key(text) {
+            listed.push(recipient);
+        } else {
+            is_sound = false;
+            reader.fault(
+                &RECIPIENTS,
+                format!("{text:?} is not a public key"),
+                "write wallets, each in base58 (32 bytes)",
+            );
+        }
+    }
+    is_sound.then_some(listed)
 }

@@ -75,6 +75,7 @@ reasons! {
         InsufficientFunds = "insufficient_funds", false, "The proved balance does not cover this payment and all that is held and captured since.";
         FundingUnproven = "funding_unproven", false, "A funding proof is demanded and none counts; send one to POST /sessions/{id}/funding.";
         SourceFrozen = "source_frozen", true, "The payer's token account is frozen; payments go on when it is thawed.";
+        RecipientNotReady = "recipient_not_ready", false, "The recipient has no token account for this asset, and none is created for this payment; the message tells the remedy.";
         TransactionTooLarge = "transaction_too_large", false, "The transfer does not fit a transaction of 1,232 bytes.";
         SessionBusy = "session_busy", true, "Too much is waiting for this session; repeat later.";
         SellerSettleCapExceeded = "seller_settle_cap_exceeded", true, "This merchant's sponsoring limit is reached.";
@@ -114,7 +115,7 @@ reasons! {
         CapMismatch = "cap_mismatch", false, "The approved amount on chain is not the cap of the intent.";
         CapUnverified = "cap_unverified", true, "The Covalidator has not told the approved amount yet; the session opens when it has.";
         SourceNotReady = "source_not_ready", false, "The user has no usable token account for this asset.";
-        RecipientNotReady = "recipient_not_ready", false, "The recipient has no usable token account for this asset.";
+        RecipientNotReady = "recipient_not_ready", false, "The recipient has no usable token account for this asset, and none is created; the message tells the remedy.";
         SessionBusy = "session_busy", true, "Payments of the user's other sessions are still settling; repeat.";
         QuotaExceeded = "quota_exceeded", true, "A limit of this facilitator is reached (sessions, sponsored costs, or open streams); repeat later.";
         RefreshTooSoon = "refresh_too_soon", true, "This wallet's balance was made readable lately at our cost, or asked for too often; repeat later.";

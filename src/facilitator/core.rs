@@ -13,7 +13,9 @@ use crate::{
         session::{Session, SessionId},
         settlement::{Allowances, SettlementId},
     },
-    facilitator::{Keys, Ports, SessionError, SessionRefusal, Settings, events::Events, tasks::Tasks},
+    facilitator::{
+        Keys, Ports, SessionError, SessionRefusal, Settings, events::Events, recipients::KnownRecipients, tasks::Tasks,
+    },
     ledger::Ledger,
 };
 use std::sync::{
@@ -33,6 +35,7 @@ pub(crate) struct Core {
     pub(crate) events: Arc<Events>,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) newest_slot: NewestSlot,
+    pub(crate) recipients: KnownRecipients,
     /// The probe found that settlements work only with decrypt allowances.
     needs_allowances: AtomicBool,
     /// Holds that this process made or tried to make.
@@ -52,6 +55,7 @@ impl Core {
             events: Arc::default(),
             tasks: Arc::default(),
             newest_slot: NewestSlot::default(),
+            recipients: KnownRecipients::default(),
             needs_allowances: AtomicBool::new(false),
             holds_made: AtomicU32::new(0),
         }

@@ -35,6 +35,7 @@ mod lifecycle;
 mod locks;
 mod payments;
 mod reads;
+mod recipients;
 mod sessions;
 mod settlement;
 mod signed_reads;
@@ -80,7 +81,7 @@ pub use sessions::{
 };
 pub use settings::{
     AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings,
-    OpeningSettings, ReadPolicy, ServedAsset, Settings, TransferSettings, WaitingSettings,
+    OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
 };
 use settlement::Settlements;
 use sha2::{Digest as _, Sha256};

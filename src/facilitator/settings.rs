@@ -242,8 +242,6 @@ pub struct OpeningSettings {
     pub sessions_per_merchant_per_hour: u64,
     /// Sessions all users together may open in an hour.
     pub sessions_per_hour: u64,
-    /// Create a missing recipient account at our cost.
-    pub create_recipient: bool,
     /// Let an approve create the user's own missing account at our cost; they can close it and keep the rent.
     pub sponsor_account_creation: bool,
     /// What to do with the approved amount.
@@ -254,6 +252,35 @@ pub struct OpeningSettings {
     pub drain_deadline: Duration,
     /// The largest compute-unit limit an approve may set.
     pub max_approve_units: u32,
+}
+
+/// For whom a missing token account is created at our cost. Its owner can close it and keep the rent, so whoever asks pays
+/// for nothing: only the number of them bounds what strangers take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipientSettings {
+    /// Whether any is created at all.
+    pub create: bool,
+    /// Recipients whose account is created when a first session with them opens, whoever opens it.
+    pub listed: Vec<Pubkey>,
+    /// Accounts of others that are created in 24 hours, at most.
+    pub creations_per_day: u64,
+    /// The smallest payment for which the account of one that is not listed is created, in base units.
+    pub least: Amount,
+}
+
+impl Default for RecipientSettings {
+    /// 50 a day, for payments of 0.01 of a token with six decimals and more; nobody is listed.
+    fn default() -> Self {
+        let least = Amount::new(10_000).unwrap_or_default();
+        Self { create: true, listed: Vec::new(), creations_per_day: 50, least }
+    }
+}
+
+impl RecipientSettings {
+    /// Whether the operator has named this recipient.
+    pub fn is_listed(&self, recipient: &Pubkey) -> bool {
+        self.listed.contains(recipient)
+    }
 }
 
 /// How transfers are built and what they may carry.
@@ -290,6 +317,8 @@ pub struct Settings {
     pub served: ServedAsset,
     /// What a session may be opened with.
     pub openings: OpeningSettings,
+    /// For whom accounts are created.
+    pub recipients: RecipientSettings,
     /// How transfers are built.
     pub transfers: TransferSettings,
     /// Limits of a single payment.

@@ -3,7 +3,7 @@
 use crate::{
     chain::{ChainAccount, ChainError},
     domain::{reason::SessionReason, session::Session},
-    facilitator::{SessionRefusal, core::Core},
+    facilitator::{SessionRefusal, core::Core, recipients::RecipientAccount},
     programs::inco_token::{AccountState, IncoAccount},
 };
 use solana_pubkey::Pubkey;
@@ -52,6 +52,24 @@ impl Core {
     /// Whether somebody has made an account here; lamports alone do not make one.
     pub(crate) async fn is_made(&self, key: &Pubkey) -> Result<bool, ChainError> {
         Ok(self.account(key).await?.is_some_and(|account| !account.data.is_empty()))
+    }
+
+    /// Whether a recipient has a token account; read from the chain where this process does not know.
+    pub(crate) async fn recipient_account(&self, recipient: &Pubkey) -> Result<RecipientAccount, ChainError> {
+        match self.recipients.known(recipient) {
+            Some(known) => Ok(known),
+            None => self.look_at_recipient(recipient).await,
+        }
+    }
+
+    /// Reads from the chain whether a recipient has a token account.
+    pub(crate) async fn look_at_recipient(&self, recipient: &Pubkey) -> Result<RecipientAccount, ChainError> {
+        let (_, [account]) = self.these_now([self.token_account(recipient)], 0).await?;
+        // Lamports sent to the address do not make an account.
+        let is_made = account.is_some_and(|account| !account.data.is_empty());
+        let seen = if is_made { RecipientAccount::There } else { RecipientAccount::Missing };
+        self.recipients.saw(recipient, seen);
+        Ok(seen)
     }
 
     /// The token account of `owner`, decoded; `None` when it does not exist; refused when frozen, foreign or odd.

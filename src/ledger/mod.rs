@@ -13,8 +13,8 @@ mod sqlite;
 
 pub use open::{OpenLedgerError, import, look_at_spending, open};
 pub use outcomes::{
-    Carry, Deadline, Held, LastTransfer, Opened, OpeningCount, Openings, Promised, Proved, Signed, Totals, Work,
-    WriterCounts,
+    Carry, CreatedRecipient, Deadline, Held, LastTransfer, Opened, OpeningCount, Openings, Promised, Proved, Signed,
+    Totals, Work, WriterCounts,
 };
 pub use sqlite::SqliteLedger;
 pub use sqlite::import::{ImportReport, ImportTerms, Skipped};
@@ -160,6 +160,9 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// The creation of this recipient's token account that was planned and has not come to nothing.
     async fn created_recipient(&self, recipient: &Pubkey, asset: &Pubkey) -> Result<Option<Settlement>, LedgerError>;
+
+    /// The creations of recipients' accounts that were planned since `since` and have not come to nothing, oldest first.
+    async fn recipients_created_since(&self, since: UnixSeconds) -> Result<Vec<CreatedRecipient>, LedgerError>;
 
     /// Records a signed attempt (event `Signed`) and books its full cost as reserved, or tells which budget that would
     /// pass and writes nothing. Checked and booked in one transaction, so no number of drivers passes a limit together.

@@ -13,6 +13,7 @@ use crate::{
     },
     ledger::Recorded,
 };
+use solana_pubkey::Pubkey;
 
 /// What a settlement may carry of what waits in its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +111,17 @@ pub struct Openings {
     pub for_recipient: OpeningCount,
     /// By everybody.
     pub by_all: OpeningCount,
+}
+
+/// The creation of a recipient's token account at our cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreatedRecipient {
+    /// The wallet.
+    pub recipient: Pubkey,
+    /// Whose session it was created for.
+    pub payer: Pubkey,
+    /// When it was planned.
+    pub at: UnixSeconds,
 }
 
 /// What became of a proof of a payer's balance.

@@ -19,6 +19,7 @@ mod promises;
 mod proofs;
 mod quotas;
 mod receipts;
+mod recipients;
 mod replays;
 mod session_keys;
 mod sharing;

@@ -30,6 +30,7 @@ impl Dispatch {
             let Some(_queued) = this.settlements.queued.start(work.settlement.id) else { return };
             let locked = this.lock_again(&work).await;
             let _busy = locked.as_ref().map(|locked| this.locks.idle.mark_busy(locked.accounts()));
+            this.prepare_recipient(&work.settlement).await;
             this.carry(work, Until::Landed, locked).await;
         });
     }

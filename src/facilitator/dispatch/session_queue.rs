@@ -195,6 +195,7 @@ impl Dispatch {
         let Planned { settlement, queued } = planned;
         self.core.tasks.spawn(async move {
             let _in_flight = in_flight;
+            this.prepare_recipient(&settlement).await;
             this.carry(Work { settlement, attempt: None }, Until::Landed, Some(locked)).await;
             drop((purchase, busy, queued));
             this.settlements.progress.notify_waiters();

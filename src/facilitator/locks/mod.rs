@@ -14,7 +14,8 @@
 //! | 4 | permit of the payer's account, then of the merchant's ([`in_flight_limits`]) | a transfer that is to be planned |
 //! | 5 | token-account locks in the order of keys, the spender's own first ([`account_locks`]) | transfers, creations, refreshes |
 //! | 6 | permit among all transfers ([`in_flight_limits`]) | a transfer that is planned next |
-//! | 7 | write permit ([`write_throttle`]) | a ledger verb about many holds |
+//! | 7 | creation of one recipient's account, then the count of them (`dispatch`) | a transfer to a missing account; an opening |
+//! | 8 | write permit ([`write_throttle`]) | a ledger verb about many holds |
 //!
 //! [`single_flight`] never waits: who finds a key taken goes without. Every `std::sync::Mutex` is held for a few
 //! instructions and never across an await.

@@ -4,6 +4,7 @@
 //! the session's queue ([`super::dispatch`]) and waits for what the driver reports. Plans, signs and sends nothing.
 
 pub(crate) mod answer;
+pub(crate) mod missing_recipient;
 pub(crate) mod place_hold;
 pub(crate) mod settle;
 pub(crate) mod verify;

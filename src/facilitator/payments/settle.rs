@@ -6,6 +6,7 @@
 use super::{
     Payments,
     answer::{Answer, Wait},
+    missing_recipient::{Arrival, refuse_on_arrival},
 };
 use crate::{
     domain::{
@@ -53,7 +54,11 @@ impl Payments {
             return self.refuse_terms(&answer, reason).await;
         }
         let wait = if payment.deferred { answer.no_wait() } else { answer.wait_with_permit().await };
-        let refusal = self.refuse_in_dispute(&session).or_else(|| self.refuse_to_wait(payment, &session, &wait));
+        let arrival = self.arrival(&session).await;
+        let refusal = match self.refuse_in_dispute(&session).or_else(|| self.refuse_to_wait(payment, &session, &wait)) {
+            Some(refusal) => Some(refusal),
+            None => self.refuse_creation(payment, &session, arrival).await?,
+        };
         if let Some(refusal) = refusal {
             // What was accepted before has its own outcome, whatever may be spent and whichever callers wait now.
             return match self.find_repeat(payment, &session).await? {
@@ -61,7 +66,8 @@ impl Payments {
                 None => Err(refusal.into()),
             };
         }
-        let new = NewHold { deferred: self.exposure_of(payment, &session).await?, ..self.new_hold(payment, &session) };
+        let deferred = self.exposure_of(payment, &session, arrival).await?;
+        let new = NewHold { deferred, ..self.new_hold(payment, &session, arrival) };
         let ticket = self.settlements.waiters.register(new.id);
         match self.place_hold(new, &session, wait.deadline).await? {
             Held::New(hold) if hold.deferred => Ok(answer.recorded(&hold)),
@@ -74,7 +80,7 @@ impl Payments {
                 answered
             }
             Held::NonceConflict => Err(answer.refuse(PayReason::NonceConflict)),
-            Held::Refused(reason) => Err(answer.refuse(reason)),
+            Held::Refused(reason) => Err(refuse_on_arrival(&session, reason, arrival)),
         }
     }
 
@@ -108,7 +114,12 @@ impl Payments {
     }
 
     /// Within which limits the payment may be promised; none for one that is settled per call.
-    async fn exposure_of(&self, payment: &SessionPayment, session: &Session) -> Result<Option<Exposure>, PayError> {
+    async fn exposure_of(
+        &self,
+        payment: &SessionPayment,
+        session: &Session,
+        arrival: Arrival,
+    ) -> Result<Option<Exposure>, PayError> {
         if !payment.deferred || !self.deferred.quota.allows(session.user(), self.core.clock.now()) {
             return Ok(None);
         }
@@ -118,11 +129,11 @@ impl Payments {
             self.settlements.distrust(session.id);
             return Ok(None);
         }
-        Ok(Some(self.core.settings.deferred.exposure))
+        Ok(Some(self.exposure_on_arrival(arrival)))
     }
 
     /// The hold of this payment, settled per call.
-    fn new_hold(&self, payment: &SessionPayment, session: &Session) -> NewHold {
+    fn new_hold(&self, payment: &SessionPayment, session: &Session, arrival: Arrival) -> NewHold {
         let settings = &self.core.settings;
         NewHold {
             id: self.core.next_hold_id(),
@@ -132,7 +143,7 @@ impl Payments {
             amount: payment.amount,
             unverified_exposure: settings.payments.unverified_exposure,
             deferred: None,
-            funding: self.core.demand_of(payment),
+            funding: self.demand_on_arrival(payment, arrival),
             now: self.core.clock.now(),
         }
     }

@@ -10,7 +10,10 @@ use crate::{
         reason::PayReason,
         session::Session,
     },
-    facilitator::{PayError, PayRefusal, SessionAfter, payments::Payments},
+    facilitator::{
+        PayError, PayRefusal, SessionAfter,
+        payments::{Payments, missing_recipient::refuse_on_arrival},
+    },
 };
 use solana_pubkey::Pubkey;
 
@@ -40,7 +43,12 @@ impl Payments {
         if let Some(hold) = self.find_repeat(payment, &session).await? {
             return verify_repeat(payment, &session, &hold);
         }
-        if let Some(refusal) = self.refuse_in_dispute(&session) {
+        let arrival = self.arrival(&session).await;
+        let refusal = match self.refuse_in_dispute(&session) {
+            Some(refusal) => Some(refusal),
+            None => self.refuse_creation(payment, &session, arrival).await?,
+        };
+        if let Some(refusal) = refusal {
             return Err(refusal.into());
         }
         terms.and_then(|()| session.may_hold(payment.amount, now, limits.unverified_exposure)).map_err(refuse)?;
@@ -48,7 +56,8 @@ impl Payments {
         if backing.frozen {
             return Err(refuse(PayReason::SourceFrozen));
         }
-        let funding = self.core.demand_of(payment).admit(backing.funding).map_err(refuse)?;
+        let funding = self.demand_on_arrival(payment, arrival).admit(backing.funding);
+        let funding = funding.map_err(|reason| refuse_on_arrival(&session, reason, arrival))?;
         let spent = session.spent().checked_add(payment.amount).unwrap_or(session.intent.cap);
         let remaining = session.intent.cap.checked_sub(spent).unwrap_or_default();
         Ok(Verified {

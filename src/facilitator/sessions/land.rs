@@ -14,7 +14,7 @@ use crate::{
     },
     facilitator::{
         SessionError, SessionRefusal,
-        sessions::{Sessions, open::ParsedOpening},
+        sessions::{Sessions, open::ParsedOpening, recipient_account::ToCreate},
         settlement::{driver::Until, sign::attempt},
         sponsor::budget::over_budget_refusal,
     },
@@ -38,7 +38,10 @@ impl Sessions {
         let permit = self.locks.waits.acquire(*parsed.session.user(), is_proven).await;
         let Some(_permit) = permit else { return Err(busy()) };
         let seen = self.preflight(&parsed).await?;
-        let creation = if seen.recipient_exists { Cost::default() } else { self.sponsor.creation_cost().await? };
+        let creation = match seen.to_create {
+            ToCreate::Nothing => Cost::default(),
+            ToCreate::Recipient => self.sponsor.creation_cost().await?,
+        };
         let cost = self.sponsor.opening_cost(parsed.approve.as_ref(), creation).await?;
         self.sponsor.check_opening_budget(&parsed.session, cost).await?;
         let life = seen.approve_life?;

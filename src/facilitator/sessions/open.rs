@@ -62,6 +62,8 @@ pub(crate) struct ParsedOpening {
     pub(crate) session: Session,
     /// The approve to co-sign; none when it is on chain already.
     pub(crate) approve: Option<InspectedApprove>,
+    /// What the payer proves of their balance.
+    pub(crate) funding: Option<FundingProof>,
 }
 
 impl Sessions {
@@ -96,7 +98,7 @@ impl Sessions {
         let approve = self.inspect_approve(request)?;
         self.settlements.check_size(&session)?;
         self.check_quota(&session).await?;
-        let parsed = ParsedOpening { session, approve };
+        let parsed = ParsedOpening { session, approve, funding: request.funding };
         self.check_grants(&parsed).await?;
         self.land_session(parsed).await
     }

@@ -7,7 +7,7 @@ use crate::{
     domain::{grant::Need, reason::SessionReason, session::Session},
     facilitator::{
         SessionError, SessionRefusal,
-        sessions::{Sessions, open::ParsedOpening},
+        sessions::{Sessions, open::ParsedOpening, recipient_account::ToCreate},
     },
 };
 use solana_pubkey::Pubkey;
@@ -21,16 +21,16 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
 
 /// What was seen before the opening.
 pub(crate) struct Preflight {
-    /// Whether the recipient has a token account.
-    pub(crate) recipient_exists: bool,
+    /// What is created at our cost when the session opens.
+    pub(crate) to_create: ToCreate,
     /// Until when the approve can land, or why it would not work; none when it is on chain already.
     pub(crate) approve_life: Result<Option<LiveBlockhash>, SessionError>,
 }
 
 /// What the accounts of an opening show.
 struct SeenAccounts {
-    /// Whether the recipient has a token account.
-    recipient_exists: bool,
+    /// What is created when the session opens.
+    to_create: ToCreate,
     /// What the user's wallet has, in lamports.
     wallet: u64,
 }
@@ -54,7 +54,7 @@ impl Sessions {
         let (accounts, approve) = tokio::join!(self.read_accounts(parsed), approve);
         // The accounts first: what is wrong with them, or what a budget says of them, says more than a simulation that
         // fails for it.
-        let SeenAccounts { recipient_exists, wallet } = accounts?;
+        let SeenAccounts { to_create, wallet } = accounts?;
         let approve_life = match approve {
             None => Ok(None),
             Some((_, Err(error))) => Err(error),
@@ -62,7 +62,7 @@ impl Sessions {
                 self.check_grant(approve, wallet, simulated.wallet).await.map(|()| Some(simulated.life))
             }
         };
-        Ok(Preflight { recipient_exists, approve_life })
+        Ok(Preflight { to_create, approve_life })
     }
 
     /// Refuses an approve that grants more than the user's wallet lacks. `held` are its lamports now, `left` those that the
@@ -81,7 +81,8 @@ impl Sessions {
         Err(SessionRefusal::because(SessionReason::ApproveNotAllowed, detail).into())
     }
 
-    /// Reads the accounts and refuses what must not be touched: frozen, foreign, missing without permission.
+    /// Reads the accounts and refuses what must not be touched: frozen, foreign, missing without permission. Tells what is
+    /// created when the session opens.
     async fn read_accounts(&self, parsed: &ParsedOpening) -> Result<SeenAccounts, SessionError> {
         let session = &parsed.session;
         let (user, recipient) = (session.user(), &session.intent.recipient);
@@ -102,11 +103,7 @@ impl Sessions {
             )
             .into());
         }
-        if destination.is_none()
-            && let Some(refusal) = self.forbids_creation(session).await?
-        {
-            return Err(refusal.into());
-        }
+        let to_create = self.examine_recipient(parsed, source.as_ref(), destination.as_ref()).await?;
         if let Some(approve) = session.approve {
             let source = match source.filter(|source| self.core.is_delegate(source)) {
                 Some(source) => source,
@@ -114,7 +111,7 @@ impl Sessions {
             };
             self.check_unused(session, &source).await?;
         }
-        Ok(SeenAccounts { recipient_exists: destination.is_some(), wallet: lamports(wallet.as_ref()) })
+        Ok(SeenAccounts { to_create, wallet: lamports(wallet.as_ref()) })
     }
 
     /// An approve is said to be on chain, and the account does not show it: the node that answered may be behind the one

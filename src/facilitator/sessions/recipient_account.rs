@@ -1,25 +1,70 @@
-//! Creating a recipient's missing token account, at our cost.
+//! A recipient without a token account, as an opening meets it.
 
-use crate::facilitator::settlement::driver::Until;
 use crate::{
     chain::ChainAccount,
-    domain::{
-        budget::BudgetSubject,
-        reason::SessionReason,
-        session::Session,
-        settlement::{Purpose, State, Subject},
+    domain::{reason::SessionReason, session::Session},
+    facilitator::{
+        SessionError, SessionRefusal,
+        recipients::RecipientAccount,
+        sessions::{Sessions, open::ParsedOpening},
     },
-    facilitator::{SessionError, SessionRefusal, sessions::Sessions, sponsor::budget::over_budget_refusal},
-    ledger::{LedgerError, Work},
+    ledger::LedgerError,
+    programs::inco_token::IncoAccount,
 };
 use std::sync::Arc;
 
+/// What a payer who cannot make us create the account is told.
+const UNPROVEN: &str = "the recipient has no token account for this asset; one is created with the first payment of a payer \
+                        whose proved balance covers it, so send a funding proof with the opening, or have the recipient \
+                        create its own or be listed by the operator";
+
 impl Sessions {
-    /// Makes sure that the recipient can be paid: creates a missing token account at our cost, journalled and budgeted
-    /// like everything we send, and only after the approve was proved.
-    ///
-    /// `seen` is the account as it was a moment ago: one that can be paid stays. Refuses with `recipient_not_ready`, and
-    /// for now with `quota_exceeded` while a budget is used up.
+    /// What is to be created when this session opens, from its recipient's account as it is seen now: nothing where it is
+    /// there, nor where its first payment is to create it. Refuses with `recipient_not_ready` a session in which nothing
+    /// could be paid.
+    pub(crate) async fn examine_recipient(
+        &self,
+        parsed: &ParsedOpening,
+        source: Option<&IncoAccount>,
+        recipient: Option<&IncoAccount>,
+    ) -> Result<ToCreate, SessionError> {
+        let (session, settings) = (&parsed.session, &self.core.settings.recipients);
+        let wallet = &session.intent.recipient;
+        if recipient.is_some() {
+            self.core.recipients.saw(wallet, RecipientAccount::There);
+            return Ok(ToCreate::Nothing);
+        }
+        self.core.recipients.saw(wallet, RecipientAccount::Missing);
+        if let Some(refusal) = self.dispatch.forbids_creation(session).await? {
+            return Err(refusal.refuses_session().into());
+        }
+        if settings.is_listed(wallet) {
+            return Ok(ToCreate::Recipient);
+        }
+        if self.shows_funds(parsed, source).await? {
+            Ok(ToCreate::Nothing)
+        } else {
+            Err(SessionRefusal::because(SessionReason::RecipientNotReady, UNPROVEN).into())
+        }
+    }
+
+    /// Whether the payer proves enough for the payment that would create an account: by the opening, or earlier.
+    async fn shows_funds(&self, parsed: &ParsedOpening, source: Option<&IncoAccount>) -> Result<bool, LedgerError> {
+        let least = self.core.settings.recipients.least;
+        let shown = parsed.funding.zip(source).is_some_and(|(proof, account)| {
+            proof.handle == account.amount && proof.plaintext >= u128::from(least.get())
+        });
+        if shown {
+            return Ok(true);
+        }
+        let known = self.core.source_of(&parsed.session).await?;
+        let counting = known.counting(self.core.clock.now(), self.core.settings.funding.max_age);
+        Ok(counting.is_some_and(|bound| bound.covers(least)))
+    }
+
+    /// Creates the missing account of a recipient that the operator lists, once the approve was proved. `seen` is the
+    /// account as it was a moment ago; refuses with `recipient_not_ready` one that cannot be paid, and for now with
+    /// `quota_exceeded` while a budget is used up.
     pub(crate) async fn ensure_recipient(
         self: &Arc<Self>,
         session: &Session,
@@ -27,73 +72,22 @@ impl Sessions {
     ) -> Result<(), SessionError> {
         let recipient = session.intent.recipient;
         if self.core.usable(seen, &recipient, SessionReason::RecipientNotReady)?.is_some() {
+            self.core.recipients.saw(&recipient, RecipientAccount::There);
             return Ok(());
         }
-        let account = self.core.token_account(&recipient);
-        // One creation per account at a time: whoever comes second finds it there.
-        let _held = self.locks.accounts.one(&account).await;
-        let known = self.core.account(&account).await?;
-        if self.core.usable(known.as_ref(), &recipient, SessionReason::RecipientNotReady)?.is_some() {
-            return Ok(());
+        if self.core.settings.recipients.is_listed(&recipient) {
+            return self.dispatch.create_recipient(session).await;
         }
-        if let Some(refusal) = self.forbids_creation(session).await? {
-            return Err(refusal.into());
-        }
-        self.sponsor.check_opening_budget(session, self.sponsor.creation_cost().await?).await?;
-        let id = self.core.next_settlement_id();
-        // Ours to drive: a background round that finds it unfinished would leave us without its end.
-        let _queued = self.settlements.queued.start(id);
-        let now = self.core.clock.now();
-        let planned =
-            self.core.ledger.plan_other(id, Purpose::CreateRecipient, Subject::Session(session.id), now).await;
-        if let Err(LedgerError::LostRace) = planned {
-            return Err(being_created());
-        }
-        let settlement = planned?;
-        let settlement = self.dispatch.carry(Work { settlement, attempt: None }, Until::Landed, None).await;
-        match settlement.state {
-            State::Landed | State::Settled => Ok(self.sponsor.check_rent_of(id).await?),
-            // Another task drives it: the next round finds the account there.
-            State::Reserved | State::InFlight => Err(being_created()),
-            State::Released => Err(self.why_not_created(session).await?.into()),
-        }
-    }
-
-    /// Why a missing account of a session's recipient is not created at our cost, if it is not. Its owner can close it and
-    /// keep the rent, so it is created once, and only for an opening that brings an approve of its own: one that names an
-    /// approve on chain costs its caller nothing.
-    pub(crate) async fn forbids_creation(&self, session: &Session) -> Result<Option<SessionRefusal>, LedgerError> {
-        let because = |detail: &str| Ok(Some(SessionRefusal::because(SessionReason::RecipientNotReady, detail)));
-        if !self.core.settings.openings.create_recipient {
-            return Ok(Some(SessionRefusal::new(SessionReason::RecipientNotReady)));
-        }
-        if session.opens_on_landed_approve() {
-            return because("it is created at our cost only for an opening that sends its approve");
-        }
-        let intent = &session.intent;
-        match self.core.ledger.created_recipient(&intent.recipient, &intent.asset).await? {
-            // Until it is final a node may not show it yet, or a fork may have taken it back.
-            Some(creation) if creation.state == State::Settled => {
-                because("it was created at our cost once, and closed")
-            }
-            Some(_) | None => Ok(None),
-        }
-    }
-
-    /// A creation came to nothing: for now, when a budget or a key without SOL stopped it.
-    async fn why_not_created(&self, session: &Session) -> Result<SessionRefusal, SessionError> {
-        let cost = self.sponsor.creation_cost().await?;
-        let over = self.core.ledger.over_budget(&BudgetSubject::of(session), cost, self.core.clock.now()).await?;
-        Ok(match over {
-            Some(over) => over_budget_refusal(&over),
-            None if !self.sponsor.fee_payers.any_can_pay(cost.total()) => {
-                SessionRefusal::new(SessionReason::InsufficientSponsorBalance)
-            }
-            None => SessionRefusal::new(SessionReason::RecipientNotReady),
-        })
+        self.core.recipients.saw(&recipient, RecipientAccount::Missing);
+        Ok(())
     }
 }
 
-fn being_created() -> SessionError {
-    SessionError::Unavailable { retry_after: 1, source: "the recipient's account is being created".into() }
+/// What is created at our cost when a session opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ToCreate {
+    /// Nothing.
+    Nothing,
+    /// The recipient's account.
+    Recipient,
 }

@@ -15,6 +15,7 @@ impl Settlements {
     /// A transfer that cannot work: when it is because the delegation is gone, the sessions that lived on it are
     /// marked, so that the next payer learns it before asking.
     pub(crate) async fn explain_failure(&self, session: &Session, error: String) -> SignFailure {
+        self.core.recipients.forget(&session.intent.recipient);
         match self.revoke_if_delegation_is_gone(session).await {
             Ok(true) => SignFailure::refused(PayReason::SessionRevoked, error),
             Ok(false) => SignFailure::refused(PayReason::SimulationFailed, error),
@@ -27,6 +28,7 @@ impl Settlements {
     pub(crate) async fn look_into_refusal(&self, session: SessionId) {
         self.distrust(session);
         let Ok(Some(session)) = self.core.ledger.session(session).await else { return };
+        self.core.recipients.forget(&session.intent.recipient);
         if self.revoke_if_delegation_is_gone(&session).await.is_err() {
             tracing::info!(
                 session = session.id.log_hash(),

@@ -12,12 +12,13 @@ use crate::{
     domain::{
         reason::{PayReason, SessionReason},
         session::Session,
-        settlement::{Allowances, Attempt, Cost, Purpose, Settlement, SettlementId},
+        settlement::{Allowances, Attempt, Cost, Purpose, Settlement, SettlementId, State},
     },
     facilitator::{
         AllowancePolicy, SessionRefusal,
         error::SignFailure,
         locks::account_locks::Access,
+        recipients::RecipientAccount,
         settlement::{
             Settlements,
             simulate::{NotSimulated, TransferDraft, UNMEASURED_UNITS},
@@ -43,12 +44,33 @@ impl Settlements {
             return Err(SignFailure::refused(PayReason::InternalError, "the settlement's session is gone"));
         };
         match settlement.purpose {
-            Purpose::Capture => self.sign_capture(settlement, &session, access).await,
+            Purpose::Capture => {
+                self.check_recipient(&session).await?;
+                self.sign_capture(settlement, &session, access).await
+            }
             Purpose::CreateRecipient => self.sign_creation(settlement, &session).await,
             // Their bytes are made where they are planned and cannot be made again.
             Purpose::Approve | Purpose::Probe | Purpose::Refresh => {
                 Err(SignFailure::refused(PayReason::InternalError, "this transaction cannot be signed anew"))
             }
+        }
+    }
+
+    /// Refuses a transfer to an account that is not there: it would only cost a fee. While the account is being created it
+    /// waits.
+    async fn check_recipient(&self, session: &Session) -> Result<(), SignFailure> {
+        let intent = &session.intent;
+        // Only "there" is believed from memory: whoever owns it may have made it a moment ago.
+        let is_there = self.core.recipients.known(&intent.recipient) == Some(RecipientAccount::There)
+            || self.core.look_at_recipient(&intent.recipient).await? == RecipientAccount::There;
+        if is_there {
+            return Ok(());
+        }
+        match self.core.ledger.created_recipient(&intent.recipient, &intent.asset).await? {
+            Some(creation) if creation.state != State::Settled => {
+                Err(SignFailure::Unavailable("the recipient's account is being created".to_owned()))
+            }
+            Some(_) | None => Err(SignFailure::refused(PayReason::RecipientNotReady, "the recipient has no account")),
         }
     }
 

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 /// How long a limit that was reached is left alone at most: attempts that are proved dead free it earlier than its window says.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// How long a limit is left alone that waiting does not free; an operator may raise it.
-const FIXED_LIMIT_BACKOFF: Duration = Duration::from_secs(30);
+pub(crate) const FIXED_LIMIT_BACKOFF: Duration = Duration::from_secs(30);
 /// How many limits are remembered before those that may be tried again are forgotten.
 const REMEMBERED: usize = 1_024;
 /// What a transfer may cost in fees, for the first look at a fee payer's balance: three signatures.

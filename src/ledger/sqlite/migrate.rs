@@ -24,6 +24,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (8, "nonce first", include_str!("../../../migrations/sqlite/0008_nonce_first.sql")),
     (9, "subjects", include_str!("../../../migrations/sqlite/0009_subjects.sql")),
     (10, "credit", include_str!("../../../migrations/sqlite/0010_credit.sql")),
+    (11, "creations", include_str!("../../../migrations/sqlite/0011_creations.sql")),
 ];
 
 fn migrations() -> Migrator {

@@ -22,8 +22,8 @@ use crate::{
         settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId, Subject},
     },
     ledger::{
-        Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, OpenLedgerError, Opened, OpeningCount, Openings,
-        Promised, Proved, Recorded, Signed, Totals, Work, WriterCounts,
+        Carry, CreatedRecipient, Deadline, Held, LastTransfer, Ledger, LedgerError, OpenLedgerError, Opened,
+        OpeningCount, Openings, Promised, Proved, Recorded, Signed, Totals, Work, WriterCounts,
         sqlite::{
             import::ImportReport,
             open::{LedgerOptions, Parts},
@@ -354,6 +354,10 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| queries::created_recipient(conn, &recipient, &asset)).await
     }
 
+    async fn recipients_created_since(&self, since: UnixSeconds) -> Result<Vec<CreatedRecipient>, LedgerError> {
+        self.0.readers.run(move |conn| queries::recipients_created_since(conn, since)).await
+    }
+
     async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError> {
         self.0.readers.run(move |conn| funding::approval(conn, session)).await
     }
@@ -380,8 +384,7 @@ impl Ledger for SqliteLedger {
             let row = self.0.readers.run(move |conn| select::session(conn, id)).await?;
             // What is no longer kept as it was has been changed by a verb since.
             if row.as_ref() != Some(&*kept) && self.0.snapshots.is_kept(&kept) {
-                let what = format!("the session {} in memory is not its row", id.log_hash());
-                return Err(LedgerError::Inconsistent(what));
+                return Err(LedgerError::Inconsistent(format!("session {} in memory is not its row", id.log_hash())));
             }
         }
         Ok(())

@@ -35,8 +35,8 @@ use sotto::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, Facilitator,
-        FundingSettings, Keys, OpeningSettings, Ports, ReadPolicy, ServedAsset, Settings, TransferSettings,
-        WaitingSettings,
+        FundingSettings, Keys, OpeningSettings, Ports, ReadPolicy, RecipientSettings, ServedAsset, Settings,
+        TransferSettings, WaitingSettings,
     },
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
@@ -95,13 +95,13 @@ fn settings(
             sessions_per_user_per_hour: 3,
             sessions_per_merchant_per_hour: 100,
             sessions_per_hour: 100,
-            create_recipient: true,
             sponsor_account_creation: false,
             cap_check: CapCheckPolicy::Off,
             cap_check_deadline: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(10),
             max_approve_units: 400_000,
         },
+        recipients: RecipientSettings::default(),
         transfers: TransferSettings {
             settle_instruction: SettleInstruction::TransferWithAuthorization,
             compute_unit_margin: 20,

@@ -15,7 +15,7 @@ const FACILITATOR_LAYERS: [&[&str]; 11] = [
     &["sponsor"],
     &["backing", "token_accounts", "signed_reads", "locks"],
     &["core"],
-    &["events", "tasks"],
+    &["events", "recipients", "tasks"],
     &["settings", "error"],
 ];
 

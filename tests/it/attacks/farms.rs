@@ -33,52 +33,6 @@ async fn farmer(world: &World) -> Wallet {
     farmer
 }
 
-/// Guard: `forbids_creation` where the accounts are read, and again where the opening is proved.
-#[tokio::test]
-async fn a03_an_approve_on_chain_creates_no_recipients_account() {
-    let world = World::start().await;
-    let (farmer, thief) = (farmer(&world).await, world.stranger());
-    let approve = approves(&world, &farmer, 10).await;
-    let before = Trace::of(&world).await;
-    for _ in 0..3 {
-        let body = over(&world, &farmer, &thief.key(), 10, &approve);
-        let refused = is_not_opened(&world, &body, 400, "recipient_not_ready").await;
-        assert_eq!(refused.get("sessionId"), None, "no row was written: {refused:#}");
-    }
-    assert!(world.token_account(&thief.key()).is_none());
-    assert_eq!(Trace::of(&world).await, before, "nothing was spent");
-    // The approve was not used by that.
-    let merchant = world.wallet(0).await;
-    let (status, answer) = world.post("/sessions", &over(&world, &farmer, &merchant.key(), 10, &approve)).await;
-    assert_eq!(status, 201, "{answer:#}");
-    world.finish().await;
-}
-
-/// Guards: `forbids_creation` and `created_recipients_once`. Who closes the account that we created keeps its rent, once.
-#[tokio::test]
-async fn a03_no_recipients_account_is_created_twice() {
-    let world = World::start().await;
-    let (payer, thief) = (world.wallet(100).await, world.stranger());
-    world.open(&payer, &thief.key(), 10).await;
-    world.quiet().await;
-    with_sol(&world, &thief).await;
-    let account = world.account_of(&thief.key());
-    lands_by_itself(&world, &thief, &[world.programs.close_account(&account, &thief.key(), &thief.key())]);
-    world.confirmed().await;
-    assert!(world.token_account(&thief.key()).is_none());
-    let rent = world.ledger().totals(None).await.unwrap().rent;
-    let before = Trace::of(&world).await;
-    let other = world.wallet(100).await;
-    for payer in [&payer, &other] {
-        let body = world.opening_body(&world.opening(payer, &thief.key(), 20)).await;
-        let refused = is_not_opened(&world, &body, 400, "recipient_not_ready").await;
-        assert_eq!(refused.get("sessionId"), None, "its approve was not signed: {refused:#}");
-    }
-    assert_eq!(Trace::of(&world).await, before);
-    assert_eq!(world.ledger().totals(None).await.unwrap().rent, rent);
-    world.finish().await;
-}
-
 /// Guards: `check_unused`, and `used_approves` in the transaction of `mark_open`. One approve opens one session, by
 /// whatever name it goes, and those that are refused use up nobody's quota.
 #[tokio::test]

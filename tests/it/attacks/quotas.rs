@@ -155,31 +155,6 @@ async fn r18_a_users_own_account_is_not_created_at_our_cost() {
     world.finish().await;
 }
 
-/// Guard: `create_recipient`, and that a recipient is created only after the approve was proved.
-#[tokio::test]
-async fn r18_a_recipients_account_is_created_once_and_only_where_the_operator_pays_for_it() {
-    let world = World::start().await;
-    let (payer, merchant) = (world.wallet(100).await, world.stranger());
-    let mut bent = world.opening(&payer, &merchant.key(), 10);
-    bent.approved = 9;
-    is_not_opened(&world, &world.opening_body(&bent).await, 400, "cap_mismatch").await;
-    assert!(world.token_account(&merchant.key()).is_none(), "a rejected opening creates nothing");
-    world.open(&payer, &merchant.key(), 10).await;
-    let rent = world.ledger().totals(None).await.unwrap().rent;
-    assert!(rent > 0 && world.token_account(&merchant.key()).is_some());
-    world.open(&payer, &merchant.key(), 20).await;
-    assert_eq!(world.ledger().totals(None).await.unwrap().rent, rent, "the second session finds it there");
-    world.finish().await;
-
-    let world = World::with(Options::settings(|settings| settings.openings.create_recipient = false)).await;
-    let (payer, merchant) = (world.wallet(100).await, world.stranger());
-    let before = Trace::of(&world).await;
-    let body = world.opening_body(&world.opening(&payer, &merchant.key(), 10)).await;
-    is_not_opened(&world, &body, 400, "recipient_not_ready").await;
-    assert_eq!(Trace::of(&world).await, before);
-    world.finish().await;
-}
-
 /// Guard: the balance check of `read_accounts`.
 #[tokio::test]
 async fn a_poor_fee_payer_opens_nothing_and_says_so() {

@@ -234,17 +234,25 @@ async fn r18_sybils_share_the_budget_for_grants_whether_they_come_together_or_no
     world.finish().await;
 }
 
-/// Guard: `ensure_recipient` asks before it plans, and `opening_cost` counts the recipient's account.
+/// Guard: the budget in `forbids_creation`, and `opening_cost` counts a listed recipient's account.
 #[tokio::test]
 async fn r18_a_recipients_account_is_not_created_past_the_budget_for_rent() {
-    let world = World::with(bounded(Scope::Hour, Part::Rent, 1_000_000)).await;
+    let listed = Wallet::from_seed([78; 32]);
+    let key = listed.key();
+    let world = World::with(Options::settings(move |settings| {
+        settings.budgets = Budgets::default().with(Scope::Hour, Part::Rent, 1_000_000);
+        settings.recipients.listed = vec![key];
+    }))
+    .await;
     let (payer, stranger) = (world.wallet(100).await, world.stranger());
-    let mut opening = world.opening(&payer, &stranger.key(), 10);
-    opening.grant = 0;
     let before = purse(&world);
-    let told = ask(&world, "/sessions", &world.opening_body(&opening).await).await;
-    assert_eq!((told.status, &told.body["error"]), (429, &json!("quota_exceeded")), "{}", told.body);
-    assert_eq!((purse(&world), world.token_account(&stranger.key()).is_some()), (before, false));
+    for recipient in [key, stranger.key()] {
+        let mut opening = world.opening(&payer, &recipient, 10);
+        opening.grant = 0;
+        let told = ask(&world, "/sessions", &world.opening_body(&opening).await).await;
+        assert_eq!((told.status, &told.body["error"]), (429, &json!("quota_exceeded")), "{}", told.body);
+        assert_eq!((purse(&world), world.token_account(&recipient).is_some()), (before, false));
+    }
     world.finish().await;
 }
 

@@ -4,7 +4,9 @@ use super::{directory, load, spender};
 use sotto::{
     api::ApiSettings,
     domain::{chance::SeededChance, hold::Exposure},
-    facilitator::{AllowanceSettings, DeferredPolicy, DispatchSettings, FundingSettings, ReadPolicy},
+    facilitator::{
+        AllowanceSettings, DeferredPolicy, DispatchSettings, FundingSettings, ReadPolicy, RecipientSettings,
+    },
 };
 use sotto::{
     config::{self, CapCheckPolicy, CorsOrigins, DEFAULTS, DecryptAllowance, NetworkName, SettleInstruction},
@@ -108,6 +110,19 @@ fn the_compiled_in_defaults_are_those_of_the_code() {
     assert!(edge.origins.is_none() && server.cors_origins == CorsOrigins::Any);
     // Limits per address are the operator's: what embeds the router may stand behind something that has its own.
     assert_eq!((edge.rates.requests, edge.rates.openings), (None, None));
+}
+
+#[test]
+fn the_compiled_in_limits_of_recipients_are_those_of_the_code() {
+    let (config, _) = load(&directory(), &[]);
+    let recipients = &config.settlement.recipients;
+    let configured = RecipientSettings {
+        create: recipients.create,
+        listed: recipients.listed.clone(),
+        creations_per_day: recipients.creations_per_day.into(),
+        least: recipients.creation_min,
+    };
+    assert_eq!(configured, RecipientSettings::default());
 }
 
 #[test]

@@ -85,6 +85,19 @@ fn another_network_needs_its_own_addresses() {
     assert!(warnings.is_empty(), "{warnings:?}");
 }
 
+/// Guard: `read_listed`. A slip in one of them must not create accounts for nobody, or leave the others out.
+#[test]
+fn a_listed_recipient_is_a_public_key() {
+    let directory = directory();
+    let lists = |text: &str| faults(&layers(&directory, &[("SOTTO_SETTLEMENT__RECIPIENTS", text)]));
+    let told = lists("9Cir3JKBcQ1mzasrQNKWMiGVZvYu3dxvfkGeQ6mohWWi,somebody");
+    assert_eq!(keys_of(&told), ["settlement.recipients"]);
+    assert!(told.to_string().contains("somebody"), "{told}");
+    let both = "9Cir3JKBcQ1mzasrQNKWMiGVZvYu3dxvfkGeQ6mohWWi,5sjEbPiqgZrYwR31ahR6Uk9wf5awoX61YGg7jExQSwaj";
+    let (config, _) = load(&directory, &[("SOTTO_SETTLEMENT__RECIPIENTS", both)]);
+    assert_eq!(config.settlement.recipients.listed.len(), 2);
+}
+
 #[test]
 fn a_network_is_what_its_genesis_hash_says() {
     let devnet = NetworkName::Public(Network::devnet());

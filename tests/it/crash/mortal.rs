@@ -23,8 +23,8 @@ use sotto::{
         settlement::{Attempt, Cost, Event, Observation, Purpose, Settlement, SettlementId, Subject},
     },
     ledger::{
-        Carry, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, OpeningCount, Openings, Promised, Proved,
-        Recorded, Signed, Totals, Work, WriterCounts,
+        Carry, CreatedRecipient, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, OpeningCount, Openings,
+        Promised, Proved, Recorded, Signed, Totals, Work, WriterCounts,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -297,6 +297,10 @@ impl Ledger for MortalLedger {
 
     async fn created_recipient(&self, recipient: &Pubkey, asset: &Pubkey) -> Result<Option<Settlement>, LedgerError> {
         self.fate.step("created_recipient", self.inner.created_recipient(recipient, asset)).await
+    }
+
+    async fn recipients_created_since(&self, since: UnixSeconds) -> Result<Vec<CreatedRecipient>, LedgerError> {
+        self.fate.step("recipients_created_since", self.inner.recipients_created_since(since)).await
     }
 
     async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError> {

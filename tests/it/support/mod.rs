@@ -45,7 +45,7 @@ use sotto::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings,
-        OpeningSettings, ReadPolicy, ServedAsset, Settings, TransferSettings, WaitingSettings,
+        OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
     },
     ledger::Ledger,
     localnet::{
@@ -232,13 +232,13 @@ impl World {
                 sessions_per_user_per_hour: 20,
                 sessions_per_merchant_per_hour: 200,
                 sessions_per_hour: 500,
-                create_recipient: true,
                 sponsor_account_creation: false,
                 cap_check: CapCheckPolicy::BestEffort,
                 cap_check_deadline: Duration::from_secs(20),
                 drain_deadline: PATIENCE,
                 max_approve_units: 400_000,
             },
+            recipients: RecipientSettings { least: Amount::new(1).unwrap(), ..RecipientSettings::default() },
             transfers: TransferSettings {
                 settle_instruction: SettleInstruction::TransferWithAuthorization,
                 compute_unit_margin: 20,

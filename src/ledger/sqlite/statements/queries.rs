@@ -9,7 +9,10 @@ use crate::{
         session::{Session, SessionId},
         settlement::{MOST_ATTEMPTS, Settlement, SettlementId, State},
     },
-    ledger::{LastTransfer, LedgerError, OpeningCount, Openings, Recorded, Totals, Work, rows::column},
+    ledger::{
+        CreatedRecipient, LastTransfer, LedgerError, OpeningCount, Openings, Recorded, Totals, Work,
+        rows::{self, column},
+    },
 };
 use rusqlite::{Connection, Params, params};
 use solana_pubkey::Pubkey;
@@ -119,6 +122,21 @@ pub(in crate::ledger) fn created_recipient(
         let Some(planned) = planned else { return Ok(None) };
         let settlement = select::settlement(conn, SettlementId(Uuid::from_bytes(planned)))?;
         Ok(settlement.filter(|settlement| settlement.state != State::Released))
+    })
+}
+
+/// The creations of recipients' accounts that were planned since `since` and have not come to nothing, oldest first.
+pub(in crate::ledger) fn recipients_created_since(
+    conn: &Connection,
+    since: UnixSeconds,
+) -> Outcome<Vec<CreatedRecipient>> {
+    let sql = "SELECT c.recipient, o.user, s.created_at FROM settlements s \
+               JOIN created_recipients c ON c.settlement = s.id JOIN sessions o ON o.id = s.session \
+               WHERE s.purpose = 'create_recipient' AND s.created_at >= ?1 AND s.state <> 'released' \
+               ORDER BY s.created_at";
+    select::list(conn, sql, [column("since", since)?], |row| {
+        let (recipient, payer) = (Pubkey::new_from_array(row.get(0)?), Pubkey::new_from_array(row.get(1)?));
+        Ok(CreatedRecipient { recipient, payer, at: rows::count("created_at", row.get(2)?)? })
     })
 }
 

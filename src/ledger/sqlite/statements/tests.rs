@@ -148,6 +148,7 @@ const QUESTIONS: &[Question] = &[
     ("approval", |c, s| funding::approval(c, s.id).map(drop)),
     ("opened_by_approve", |c, s| queries::opened_by_approve(c, s.user(), &s.intent.asset, 7).map(drop)),
     ("created_recipient", |c, s| queries::created_recipient(c, &s.intent.recipient, &s.intent.asset).map(drop)),
+    ("recipients_created_since", |c, _| queries::recipients_created_since(c, NOW).map(drop)),
 ];
 
 /// The verbs that write, and what they ask on the way.

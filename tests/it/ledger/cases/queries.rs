@@ -11,7 +11,7 @@ use sotto::{
         session::{CapCheck, Session},
         settlement::{Event, MOST_ATTEMPTS, Purpose, Subject},
     },
-    ledger::{Carry, Ledger, LedgerError, Totals},
+    ledger::{Carry, CreatedRecipient, Ledger, LedgerError, Totals},
 };
 
 pub(crate) async fn unfinished_work_is_told_oldest_first_with_what_may_be_sent(ledger: &dyn Ledger) {
@@ -80,6 +80,13 @@ pub(crate) async fn a_recipients_account_is_created_once(ledger: &dyn Ledger) {
     recorded(ledger, &recorded(ledger, &second, landed()).await, Event::Finalised).await;
     assert!(is_lost(plan(5, &one).await) && is_lost(plan(5, &same).await));
     assert_eq!(known().await, Some(second.id));
+    // What came to nothing is not among those of the day.
+    let of =
+        |session: &Session| CreatedRecipient { recipient: session.intent.recipient, payer: *session.user(), at: NOW };
+    let mut told = ledger.recipients_created_since(NOW).await.expect("answers");
+    told.sort_by_key(|created| created.recipient != one.intent.recipient);
+    assert_eq!(told, [of(&same), of(&two)]);
+    assert_eq!(ledger.recipients_created_since(NOW + 1).await.ok(), Some(vec![]));
 }
 
 /// Holds on a settlement that has had all its attempts wait for an operator, and nobody else waits for them.

@@ -89,6 +89,8 @@ async fn a_large_ledger_answers_from_indexes() {
         "SELECT sum(b.fee) FROM attempts a JOIN sponsored_lamports b ON b.signature = a.signature WHERE a.settlement = ?1",
         "SELECT signature FROM sponsored_lamports WHERE rent_known = 0 AND state = 'spent' ORDER BY settlement LIMIT ?1",
         "SELECT count(*), min(created_at) FROM sessions WHERE recipient = ?1 AND created_at >= ?2",
+        "SELECT c.recipient FROM settlements s JOIN created_recipients c ON c.settlement = s.id \
+         WHERE s.purpose = 'create_recipient' AND s.created_at >= ?1 AND s.state <> 'released' ORDER BY s.created_at",
     ] {
         let plan = plan(sql);
         let indexed = !plan.contains("SCAN") || plan.contains("USING INDEX");
