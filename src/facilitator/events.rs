@@ -10,7 +10,7 @@ use crate::{
 };
 use solana_pubkey::Pubkey;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 const WAITING_NEWS: usize = 64;
 /// How many from outside may listen to one session.
 const MOST_PER_SESSION: usize = 8;
+/// One part in so many of all streams is kept for sessions in which something was captured.
+const RESERVED_PART: usize = 4;
 
 /// News about a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,15 @@ pub enum SessionEvent {
     Funding(Funding),
 }
 
+/// Whether a listener's session has cost its user anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rank {
+    /// Something was captured in it.
+    Payer,
+    /// Nothing was, yet.
+    Stranger,
+}
+
 /// Who listens from outside, and where from where that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Listener {
@@ -37,6 +48,8 @@ pub(crate) struct Listener {
     pub(crate) user: Pubkey,
     /// An IPv4 address or an IPv6 /64.
     pub(crate) address: Option<u128>,
+    /// What the session has come to when the stream begins.
+    pub(crate) rank: Rank,
 }
 
 /// What listeners are counted by.
@@ -52,10 +65,21 @@ impl Listener {
     }
 }
 
+/// A stream of somebody outside.
+struct Stream {
+    listener: Listener,
+    /// Ends it.
+    sent_away: CancellationToken,
+}
+
 #[derive(Default)]
 struct Listeners {
     channels: HashMap<SessionId, broadcast::Sender<SessionEvent>>,
-    /// Listeners from outside; no entry is 0.
+    /// Those from outside, in the order in which they came.
+    streams: BTreeMap<u64, Stream>,
+    /// How many came.
+    came: u64,
+    /// Streams from outside by who has them; no entry is 0.
     counts: HashMap<Counted, usize>,
 }
 
@@ -64,14 +88,21 @@ impl Listeners {
         self.counts.get(&what).copied().unwrap_or(0)
     }
 
-    fn enter(&mut self, outsider: Listener) {
-        for what in outsider.counted() {
+    fn enter(&mut self, listener: Listener) -> (u64, CancellationToken) {
+        for what in listener.counted() {
             *self.counts.entry(what).or_default() += 1;
         }
+        self.came += 1;
+        let sent_away = CancellationToken::new();
+        self.streams.insert(self.came, Stream { listener, sent_away: sent_away.clone() });
+        (self.came, sent_away)
     }
 
-    fn leave(&mut self, outsider: Listener) {
-        for what in outsider.counted() {
+    /// Ends a stream; one that was sent away has left already.
+    fn leave(&mut self, number: u64) {
+        let Some(Stream { listener, sent_away }) = self.streams.remove(&number) else { return };
+        sent_away.cancel();
+        for what in listener.counted() {
             let left = self.count(what).saturating_sub(1);
             if left == 0 {
                 self.counts.remove(&what);
@@ -79,6 +110,34 @@ impl Listeners {
                 self.counts.insert(what, left);
             }
         }
+    }
+
+    /// Whether one more finds a place among so many, for whom the longest stream of whoever holds most may have to end.
+    fn makes_place(&mut self, newcomer: &Listener, most: usize) -> bool {
+        let strangers = self.streams.values().filter(|stream| stream.listener.rank == Rank::Stranger).count();
+        let common = most - most / RESERVED_PART;
+        if newcomer.rank == Rank::Stranger && strangers >= common {
+            return self.sends_away_for(newcomer, |listener| listener.rank == Rank::Stranger);
+        }
+        self.streams.len() < most || self.sends_away_for(newcomer, |_| true)
+    }
+
+    /// Ends the longest stream of the user or address that holds most of those in question, if that is more than the
+    /// newcomer will: nobody is sent away for one who has as much.
+    fn sends_away_for(&mut self, newcomer: &Listener, in_question: impl Fn(&Listener) -> bool) -> bool {
+        let asked = || self.streams.iter().filter(|(_, stream)| in_question(&stream.listener));
+        let mut held: HashMap<Counted, usize> = HashMap::new();
+        for what in asked().flat_map(|(_, stream)| stream.listener.counted()) {
+            *held.entry(what).or_default() += 1;
+        }
+        let share = 1 + newcomer.counted().map(|what| self.count(what)).max().unwrap_or(0);
+        let Some(most) = held.values().copied().max().filter(|most| *most > share) else { return false };
+        let holds_most = |listener: &Listener| listener.counted().any(|what| held.get(&what) == Some(&most));
+        let longest = asked().find(|(_, stream)| holds_most(&stream.listener)).map(|(number, _)| *number);
+        if let Some(number) = longest {
+            self.leave(number);
+        }
+        longest.is_some()
     }
 }
 
@@ -94,7 +153,8 @@ pub(crate) struct Events {
 pub struct Subscription {
     events: Arc<Events>,
     session: SessionId,
-    outsider: Option<Listener>,
+    /// Its number among those from outside, and what ends it.
+    outside: Option<(u64, CancellationToken)>,
     news: Option<broadcast::Receiver<SessionEvent>>,
 }
 
@@ -117,8 +177,8 @@ impl Events {
         self.join(&mut self.lock(), session, None)
     }
 
-    /// Listens to a session for a caller outside; `None` when as many listen already as may: in all, to this session, to this user's
-    /// sessions, or from this address.
+    /// Listens to a session for a caller outside; `None` when as many listen already as may: to this session, to this user's
+    /// sessions, from this address, or in all, where nobody holds more than this caller would.
     pub(crate) fn listen(
         self: &Arc<Self>,
         session: SessionId,
@@ -126,7 +186,6 @@ impl Events {
         limits: &ReadPolicy,
     ) -> Option<Subscription> {
         let mut inside = self.lock();
-        let all: usize = inside.channels.values().map(broadcast::Sender::receiver_count).sum();
         let here = inside.channels.get(&session).map_or(0, broadcast::Sender::receiver_count);
         let crowded = outsider.counted().any(|what| {
             let most = match what {
@@ -135,7 +194,7 @@ impl Events {
             };
             inside.count(what) >= most
         });
-        (all < limits.streams && here < MOST_PER_SESSION && !crowded)
+        (here < MOST_PER_SESSION && !crowded && inside.makes_place(&outsider, limits.streams))
             .then(|| self.join(&mut inside, session, Some(outsider)))
     }
 
@@ -145,20 +204,26 @@ impl Events {
     }
 
     fn join(self: &Arc<Self>, inside: &mut Listeners, session: SessionId, outsider: Option<Listener>) -> Subscription {
-        if let Some(outsider) = outsider {
-            inside.enter(outsider);
-        }
+        let outside = outsider.map(|outsider| inside.enter(outsider));
         let channel = inside.channels.entry(session).or_insert_with(|| broadcast::channel(WAITING_NEWS).0);
-        Subscription { events: Arc::clone(self), session, outsider, news: Some(channel.subscribe()) }
+        Subscription { events: Arc::clone(self), session, outside, news: Some(channel.subscribe()) }
     }
 }
 
 impl Subscription {
-    /// The next news; `None` when this process leaves. Who lags is told to read the log, which tells all of it.
+    /// The next news; `None` when this process leaves or needs the place for somebody else. Who lags is told to read the
+    /// log, which tells all of it.
     pub async fn next(&mut self) -> Option<SessionEvent> {
-        let news = self.news.as_mut()?;
+        let (news, outside) = (self.news.as_mut()?, self.outside.as_ref());
+        let sent_away = async {
+            match outside {
+                Some((_, sent_away)) => sent_away.cancelled().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.events.ending.cancelled() => None,
+            () = sent_away => None,
             received = news.recv() => match received {
                 Ok(event) => Some(event),
                 Err(RecvError::Lagged(_)) => Some(SessionEvent::Recorded),
@@ -172,8 +237,8 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         drop(self.news.take());
         let mut inside = self.events.lock();
-        if let Some(outsider) = self.outsider {
-            inside.leave(outsider);
+        if let Some((number, _)) = &self.outside {
+            inside.leave(*number);
         }
         if inside.channels.get(&self.session).is_some_and(|channel| channel.receiver_count() == 0) {
             inside.channels.remove(&self.session);
@@ -212,7 +277,7 @@ mod tests {
     }
 
     fn outsider(user: u8, address: Option<u128>) -> Listener {
-        Listener { user: Pubkey::new_from_array([user; 32]), address }
+        Listener { user: Pubkey::new_from_array([user; 32]), address, rank: Rank::Stranger }
     }
 
     #[test]
@@ -225,7 +290,7 @@ mod tests {
         assert!(listen(1, &limits).is_none(), "too many to one session");
         assert!(listen(2, &limits).is_some());
         let few = ReadPolicy { streams: MOST_PER_SESSION, ..limits };
-        assert!(listen(2, &few).is_none(), "too many to all");
+        assert!(events.listen(session(2), outsider(1, None), &few).is_none(), "too many to all");
         drop(inside);
         assert!(listen(1, &limits).is_some());
     }
@@ -244,7 +309,43 @@ mod tests {
         drop(one);
         assert!(listen(4, 1, 10).is_some(), "room again");
         drop(two);
-        assert!(events.lock().counts.is_empty());
+        let inside = events.lock();
+        assert!(inside.counts.is_empty() && inside.streams.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_holds_most_makes_place_with_the_longest_stream() {
+        let events = Arc::new(Events::default());
+        let limits = ReadPolicy { streams: 8, ..ReadPolicy::default() };
+        let listen = |n: u8, user, address| events.listen(session(n), outsider(user, Some(address)), &limits);
+        // One user, and one address of two others: three each, which are the six places of strangers.
+        let mut crowd: Vec<_> = (1..=3).map(|n| listen(n, 1, n.into()).unwrap()).collect();
+        crowd.extend([listen(4, 2, 9), listen(5, 3, 9), listen(6, 4, 9)].map(Option::unwrap));
+        let honest = listen(7, 5, 10);
+        assert!(honest.is_some(), "they hold less");
+        assert_eq!(crowd.remove(0).next().await, None, "the longest of those who hold most");
+        let other = listen(8, 6, 11);
+        assert!(other.is_some());
+        assert_eq!(crowd.remove(2).next().await, None, "then the address holds most");
+        assert_eq!(events.lock().streams.len(), 6);
+        // Everybody has two at most.
+        assert!(listen(9, 1, 12).is_none(), "who would have as much sends nobody away");
+    }
+
+    #[test]
+    fn places_are_kept_for_who_has_paid() {
+        let events = Arc::new(Events::default());
+        let limits = ReadPolicy { streams: 8, ..ReadPolicy::default() };
+        let listen = |n: u8, rank| {
+            let alone = Listener { rank, ..outsider(n, Some(n.into())) };
+            events.listen(session(n), alone, &limits)
+        };
+        let strangers: Vec<_> = (1..=8).filter_map(|n| listen(n, Rank::Stranger)).collect();
+        assert_eq!(strangers.len(), 6);
+        let payers: Vec<_> = (11..=13).filter_map(|n| listen(n, Rank::Payer)).collect();
+        assert_eq!(payers.len(), 2, "a quarter, and whatever strangers leave");
+        drop(strangers);
+        assert!(listen(14, Rank::Payer).is_some());
     }
 
     #[test]

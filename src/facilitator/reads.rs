@@ -6,6 +6,7 @@
 
 use crate::{
     domain::{
+        amount::Amount,
         clock::UnixSeconds,
         history::{Cursor, History, PaymentTimes, Position},
         hold::{Hold, HoldId},
@@ -14,7 +15,7 @@ use crate::{
     },
     facilitator::{
         Facilitator, SessionError, SessionRefusal,
-        events::{Listener, Subscription},
+        events::{Listener, Rank, Subscription},
         signed_reads::payers_keys,
     },
     ledger::LedgerError,
@@ -117,7 +118,8 @@ impl Facilitator {
             )
         };
         let after = after.map(|text| self.event_ids.read(session.id, text)).transpose().map_err(not_an_id)?;
-        let outsider = Listener { user: *session.user(), address };
+        let rank = if session.captured > Amount::ZERO { Rank::Payer } else { Rank::Stranger };
+        let outsider = Listener { user: *session.user(), address, rank };
         let news = self.core.events.listen(session.id, outsider, &self.core.settings.reads).ok_or_else(|| {
             SessionRefusal::because(
                 SessionReason::QuotaExceeded,

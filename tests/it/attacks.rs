@@ -24,6 +24,7 @@ mod replays;
 mod session_keys;
 mod sharing;
 mod spending;
+mod streams;
 mod surfaces;
 mod survival;
 mod thieves;

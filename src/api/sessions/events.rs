@@ -2,7 +2,7 @@
 //!
 //! Promises: every event of the log arrives in its order and with an id, whatever was missed meanwhile, because the log is
 //! read and the bus only says when. A client that comes back with `Last-Event-ID` goes on where it was. The stream ends
-//! when the session is closed, when its client goes, or when we leave.
+//! when the session is closed, when its client goes, when somebody who holds fewer streams needs the place, or when we leave.
 
 use crate::{
     api::{
