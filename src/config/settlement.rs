@@ -154,7 +154,7 @@ impl RecipientsConfig {
         let listed = read_listed(reader);
         let creations_per_day = reader.whole(&RECIPIENT_CREATIONS_PER_DAY, 0..=1_000_000_u32);
         let decimals = asset::read_decimals(reader);
-        let creation_min = asset::read_amount(reader, &RECIPIENT_CREATION_MIN, decimals);
+        let creation_min = asset::read_least(reader, &RECIPIENT_CREATION_MIN, decimals);
         Some(Self {
             create: create?,
             listed: listed?,

@@ -92,9 +92,10 @@ impl Fate {
         self.reads_late.send_replace(late);
     }
 
-    /// Waits until nothing is read late.
-    pub async fn reads(&self) {
+    /// Reads once nothing is read late any more.
+    pub async fn late<T>(&self, read: impl Future<Output = T>) -> T {
         let _ = self.reads_late.subscribe().wait_for(|late| !late).await;
+        read.await
     }
 
     /// From now on accounts stay as they are when they are first read, or move again: one address that hides several

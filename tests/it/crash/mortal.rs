@@ -103,11 +103,7 @@ impl Ledger for MortalLedger {
     }
 
     async fn find_hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
-        let read = async {
-            self.fate.reads().await;
-            self.inner.find_hold(id).await
-        };
-        self.fate.step("find_hold", read).await
+        self.fate.step("find_hold", self.fate.late(self.inner.find_hold(id))).await
     }
 
     async fn find_payment(&self, session: SessionId, nonce: &str) -> Result<Option<Hold>, LedgerError> {
