@@ -17,7 +17,8 @@ CREATE TABLE proven_days (
 ALTER TABLE sponsored_lamports ADD COLUMN credit TEXT NOT NULL DEFAULT 'earned'
     CHECK (credit IN ('start', 'newcomer', 'earned'));
 
-ALTER TABLE budget_limits RENAME TO budget_limits_before;
+CREATE TEMP TABLE budget_limits_before AS SELECT * FROM budget_limits;
+DROP TABLE budget_limits;
 CREATE TABLE budget_limits (
     scope TEXT NOT NULL CHECK (
         scope IN (
@@ -32,7 +33,8 @@ CREATE TABLE budget_limits (
 INSERT INTO budget_limits SELECT scope, part, lamports FROM budget_limits_before;
 DROP TABLE budget_limits_before;
 
-ALTER TABLE budget_use RENAME TO budget_use_before;
+CREATE TEMP TABLE budget_use_before AS SELECT * FROM budget_use;
+DROP TABLE budget_use;
 CREATE TABLE budget_use (
     scope TEXT NOT NULL CHECK (
         scope IN (
