@@ -138,6 +138,7 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
             max_age: config.funding.max_age_seconds,
             interval: config.funding.monitor,
             requests_per_round: config.funding.monitor_requests,
+            look_exposure: config.funding.look_exposure,
         },
     })
 }
@@ -218,7 +219,7 @@ fn deferred_policy(config: &config::DeferredConfig) -> DeferredPolicy {
         amount: config.amount,
         count: config.count,
         age_seconds: config.age_seconds,
-        exposure: Exposure { per_session: config.session_exposure, per_merchant: config.merchant_exposure },
+        exposure: Exposure::shared(config.session_exposure, config.merchant_exposure),
         promises_per_user_per_hour: quota(config.promises_per_user_per_hour),
         give_up_returns: config.give_up_attempts,
         give_up_seconds: config.give_up_seconds,

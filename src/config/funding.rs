@@ -1,15 +1,16 @@
 //! `[funding]`: what is asked of payers' balances, and how their accounts are watched.
 
-use super::{reader::Reader, schema::Key};
-use crate::domain::funding::FundingPolicy;
+use super::{asset, reader::Reader, schema::Key};
+use crate::domain::{amount::Amount, funding::FundingPolicy};
 use std::time::Duration;
 
 const POLICY: Key = Key::text("funding", "policy");
 const MAX_AGE_SECONDS: Key = Key::integer("funding", "max_age_seconds");
 const MONITOR_SECONDS: Key = Key::integer("funding", "monitor_seconds");
 const MONITOR_REQUESTS: Key = Key::integer("funding", "monitor_requests");
+const LOOK_EXPOSURE: Key = Key::text("funding", "look_exposure");
 
-pub(super) const KEYS: &[Key] = &[POLICY, MAX_AGE_SECONDS, MONITOR_SECONDS, MONITOR_REQUESTS];
+pub(super) const KEYS: &[Key] = &[POLICY, MAX_AGE_SECONDS, MONITOR_SECONDS, MONITOR_REQUESTS, LOOK_EXPOSURE];
 
 /// What is asked of payers' balances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct FundingConfig {
     pub monitor: Duration,
     /// The most RPC requests that one round makes for histories.
     pub monitor_requests: u32,
+    /// The most that is signed as proven after one look at an account, in base units.
+    pub look_exposure: Amount,
 }
 
 impl FundingConfig {
@@ -31,6 +34,11 @@ impl FundingConfig {
         let max_age_seconds = reader.whole(&MAX_AGE_SECONDS, 1..=3_600_u64);
         let monitor = reader.whole(&MONITOR_SECONDS, 1..=600_u64).map(Duration::from_secs);
         let monitor_requests = reader.whole(&MONITOR_REQUESTS, 1..=100_000_u32);
+        let decimals = asset::read_decimals(reader);
+        let look_exposure = asset::read_amount(reader, &LOOK_EXPOSURE, decimals);
+        if look_exposure == Some(Amount::ZERO) {
+            reader.fault(&LOOK_EXPOSURE, "zero sends one proven payment a look", "write an amount above zero");
+        }
         if let (Some(age), Some(monitor)) = (max_age_seconds, monitor)
             && age <= monitor.as_secs()
         {
@@ -43,6 +51,7 @@ impl FundingConfig {
             max_age_seconds: max_age_seconds?,
             monitor: monitor?,
             monitor_requests: monitor_requests?,
+            look_exposure: look_exposure?,
         })
     }
 }

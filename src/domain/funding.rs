@@ -9,6 +9,9 @@ use crate::domain::{amount::Amount, clock::UnixSeconds, reason::PayReason, sessi
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
+#[cfg(test)]
+mod tests;
+
 /// How sure we are that a session's payments move money.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Funding {
@@ -161,8 +164,33 @@ pub struct Bound {
     pub is_final: bool,
     /// When the account was last looked at.
     pub looked_at: UnixSeconds,
+    /// What the last look told.
+    pub seen: Seen,
+    /// The sum of what was ever signed as proven, in base units.
+    pub ridden: Amount,
     /// Why it no longer counts, and the slot that shows it.
     pub lost: Option<(Lost, u64)>,
+}
+
+/// What the last look at an account told that found nothing taken away; right after a proof, what the proof told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The balance's handle at the last look that read it: while the account has it, nothing has changed since. None for a
+    /// proof from before this was kept.
+    pub handle: Option<u128>,
+    /// Nothing that landed up to this slot took anything away.
+    pub slot: u64,
+    /// What had been signed as proven when the look began, in base units.
+    pub ridden: Amount,
+}
+
+/// Whether what a transfer carries as proven may be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ride {
+    /// It is counted as signed.
+    Counted,
+    /// Too much was signed since the last look, or the proof is lost; nothing is counted.
+    LookFirst,
 }
 
 /// What is known of a payer's token account.
@@ -234,6 +262,16 @@ impl Bound {
     pub fn covers(&self, more: Amount) -> bool {
         self.claimed.checked_add(more).is_some_and(|all| all <= self.amount)
     }
+
+    /// The slot up to which nothing took anything away.
+    pub fn judged_up_to(&self) -> u64 {
+        self.seen.slot.max(self.examined).max(self.slot)
+    }
+
+    /// Whether what landed in this slot was seen to have met the whole balance, or never will be: the proof is newer, or lost.
+    pub fn has_judged(&self, slot: u64) -> bool {
+        self.lost.is_some() || slot <= self.judged_up_to()
+    }
 }
 
 /// What the monitor saw of one account.
@@ -260,6 +298,12 @@ pub struct Examined {
     pub is_final: bool,
     /// What makes the proof void, and its slot.
     pub lost: Option<(Lost, u64)>,
+    /// Nothing that landed up to this slot took anything away: that of the look or, where something did, the one before it.
+    pub clean: u64,
+    /// The balance's handle in the state that was looked at, where it was read.
+    pub handle: Option<u128>,
+    /// What had been signed as proven when the look began, in base units.
+    pub ridden: Amount,
 }
 
 /// One transaction in the history of a payer's account that did not fail and is not one of ours.
@@ -288,76 +332,5 @@ impl Foreign {
         } else {
             None
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::samples::amount;
-
-    fn source(claimed: u64) -> Source {
-        let bound = Bound {
-            amount: amount(100),
-            handle: 7,
-            slot: 50,
-            anchor: None,
-            proved_at: 1_000,
-            claimed: amount(claimed),
-            examined: 50,
-            is_final: true,
-            looked_at: 1_000,
-            lost: None,
-        };
-        Source { bound: Some(bound), ..Source::unknown(Pubkey::default(), Pubkey::default()) }
-    }
-
-    #[test]
-    fn everything_together_must_fit_to_be_proven() {
-        assert_eq!(source(60).funding(amount(40), 1_000, 60), Funding::Proven);
-        assert_eq!(source(60).funding(amount(41), 1_000, 60), Funding::Short);
-        assert_eq!(source(100).funding(Amount::MAX, 1_000, 60), Funding::Short);
-        assert_eq!(Source::unknown(Pubkey::default(), Pubkey::default()).funding(amount(0), 0, 60), Funding::Unproven);
-    }
-
-    #[test]
-    fn a_proof_counts_while_somebody_looks_and_nothing_voids_it() {
-        assert_eq!(source(0).funding(amount(1), 1_060, 60), Funding::Proven);
-        assert_eq!(source(0).funding(amount(1), 1_061, 60), Funding::Unproven);
-        assert_eq!(Source { frozen: true, ..source(0) }.funding(amount(1), 1_000, 60), Funding::Unproven);
-        let bound = source(0).bound.map(|bound| Bound { lost: Some((Lost::OwnerSigned, 51)), ..bound });
-        assert_eq!(Source { bound, ..source(0) }.funding(amount(1), 1_000, 60), Funding::Unproven);
-    }
-
-    #[test]
-    fn a_cap_that_binds_and_is_not_known_proves_nothing() {
-        for (cap_binds, cap, enough) in [
-            (false, CapCheck::Unverified, Funding::Proven),
-            (true, CapCheck::Unverified, Funding::Unproven),
-            (true, CapCheck::Verified, Funding::Proven),
-        ] {
-            let demand = FundingDemand { required: false, max_age: 60, cap_binds };
-            assert_eq!(source(60).level(cap, amount(40), 1_000, &demand), enough, "{cap_binds} {cap:?}");
-            assert_eq!(source(60).level(cap, amount(41), 1_000, &demand), Funding::Short, "what is too little is");
-        }
-    }
-
-    #[test]
-    fn strangers_can_only_add() {
-        let key = |n| Pubkey::new_from_array([n; 32]);
-        let (owner, spender, stranger) = (key(1), key(2), key(3));
-        let by = |signer| Foreign { signers: vec![signer], ..Foreign::default() };
-        assert_eq!(by(stranger).voids(&owner, &spender), None);
-        assert_eq!(by(owner).voids(&owner, &spender), Some(Lost::OwnerSigned));
-        assert_eq!(by(spender).voids(&owner, &spender), Some(Lost::ForeignDelegate));
-        let acting = Foreign { acts_on_account: true, ..by(stranger) };
-        assert_eq!(acting.voids(&owner, &spender), Some(Lost::ActedOn));
-    }
-
-    #[test]
-    fn words_lead_back() {
-        assert!(Lost::ALL.into_iter().all(|lost| Lost::from_word(lost.word()) == Some(lost)));
-        assert_eq!(Funding::from_word("short"), Some(Funding::Short));
-        assert_eq!(Funding::from_word("rich"), None);
     }
 }

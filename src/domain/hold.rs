@@ -192,8 +192,21 @@ pub fn rest_after(returns: u32) -> u64 {
 pub struct Exposure {
     /// For one session.
     pub per_session: Amount,
+    /// For all live sessions of one payer with one merchant.
+    pub per_user: Amount,
     /// For one merchant and asset, all sessions together.
     pub per_merchant: Amount,
+    /// As much for promises whose payers have not proved their balance: what is left above it is for those who have.
+    pub unproven_per_merchant: Amount,
+}
+
+impl Exposure {
+    /// Limits by which no payer takes more than a tenth of what a merchant may be exposed to (or what one session may be), and
+    /// those who have proved nothing no more than half of it.
+    pub fn shared(per_session: Amount, per_merchant: Amount) -> Self {
+        let part = |of: u64| Amount::new(per_merchant.get() / of).unwrap_or_default();
+        Self { per_session, per_user: part(10).max(per_session), per_merchant, unproven_per_merchant: part(2) }
+    }
 }
 
 /// When a promise is given up whose payer's delegation stands: only after a settlement of it came to nothing, and then by
@@ -233,6 +246,14 @@ pub struct NewHold {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_payer_takes_more_than_a_tenth_and_none_who_proves_nothing_more_than_half() {
+        let amount = |units| Amount::new(units).expect("fits");
+        let shared = Exposure::shared(amount(5), amount(100));
+        assert_eq!([shared.per_user, shared.unproven_per_merchant], [amount(10), amount(50)]);
+        assert_eq!(Exposure::shared(amount(5), amount(20)).per_user, amount(5), "one session may be filled");
+    }
 
     #[test]
     fn rests_double_and_end_at_five_minutes() {

@@ -73,7 +73,7 @@ reasons! {
         SimulationFailed = "simulation_failed", false, "The chain refuses the transfer; nothing was sent and nothing is charged.";
         OnchainTransferFailed = "onchain_transfer_failed", false, "The transfer landed with an error; nothing is charged.";
         InsufficientFunds = "insufficient_funds", false, "The proved balance does not cover this payment and all that is held and captured since.";
-        FundingUnproven = "funding_unproven", false, "A funding proof is demanded and none counts; send one to POST /sessions/{id}/funding.";
+        FundingUnproven = "funding_unproven", false, "A funding proof is demanded and none counts; send one to POST /sessions/{id}/funding. With a transaction: it landed after the payer had taken from the balance, may have moved nothing, and stays charged.";
         SourceFrozen = "source_frozen", true, "The payer's token account is frozen; payments go on when it is thawed.";
         RecipientNotReady = "recipient_not_ready", false, "The recipient has no token account for this asset, and none is created for this payment; the message tells the remedy.";
         TransactionTooLarge = "transaction_too_large", false, "The transfer does not fit a transaction of 1,232 bytes.";

@@ -36,7 +36,7 @@ pub struct Backing {
 impl Core {
     /// The limit for the session's next transfer. A session that nothing proves funded carries little, one at a time, so
     /// that one short balance cannot turn many served calls into one transfer of zero. A proven one carries whatever its
-    /// bound covers, which is everything that waits.
+    /// look is worth: it is signed after one, or beside others that were (ADR 0035).
     pub(crate) async fn carry_limit(&self, session: &Session) -> Result<CarryLimit, LedgerError> {
         let unproven = CarryLimit { most: self.settings.transfers.unproven_exposure, most_in_flight: 1 };
         if self.settings.funding.policy == FundingPolicy::Off {
@@ -49,7 +49,10 @@ impl Core {
         let source = self.source_of(session).await?;
         let counting = source.counting(self.clock.now(), self.settings.funding.max_age);
         Ok(match counting.filter(|bound| bound.covers(Amount::ZERO)) {
-            Some(bound) => CarryLimit { most: bound.amount.max(unproven.most), most_in_flight: PROVEN_IN_FLIGHT },
+            Some(bound) => CarryLimit {
+                most: bound.amount.min(self.settings.funding.look_exposure).max(unproven.most),
+                most_in_flight: PROVEN_IN_FLIGHT,
+            },
             None => unproven,
         })
     }

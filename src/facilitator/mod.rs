@@ -33,6 +33,7 @@ mod events;
 mod funding;
 mod lifecycle;
 mod locks;
+mod looks;
 mod payments;
 mod reads;
 mod recipients;
@@ -71,6 +72,7 @@ pub use lifecycle::{
     readiness::{Check, Readiness},
 };
 use locks::Locks;
+use looks::Looks;
 use payments::Payments;
 pub use payments::{settle::Receipt, verify::Verified};
 pub use reads::{Listening, PaymentRecord, ReadRequest, VisibleSession};
@@ -137,10 +139,13 @@ impl Facilitator {
         let core = Arc::new(Core::new(ports, keys, settings));
         let locks = Arc::new(Locks::new(&core.settings));
         let sponsor = Arc::new(Sponsor::new(core.clone()));
-        let settlements = Arc::new(Settlements::new(core.clone(), locks.clone(), sponsor.clone()));
+        let looks = Arc::new(Looks::new(core.clone()));
+        let settlements = Settlements::new(core.clone(), locks.clone(), sponsor.clone(), looks.clone());
+        let settlements = Arc::new(settlements);
         let dispatch = Arc::new(Dispatch::new(core.clone(), locks.clone(), sponsor.clone(), settlements.clone()));
         let deferred = Arc::new(Deferred::new(core.clone(), dispatch.clone()));
-        let funding = Arc::new(FundingMonitor::new(core.clone(), locks.clone(), sponsor.clone(), dispatch.clone()));
+        let (of_funding, of_dispatch) = (locks.clone(), dispatch.clone());
+        let funding = Arc::new(FundingMonitor::new(core.clone(), of_funding, sponsor.clone(), looks, of_dispatch));
         let allowances = Arc::new(DecryptAllowances::new(
             core.clone(),
             locks.clone(),

@@ -136,7 +136,7 @@ impl Default for DeferredPolicy {
             amount: units(1_000_000),
             count: 500,
             age_seconds: 60,
-            exposure: Exposure { per_session: units(5_000_000), per_merchant: units(100_000_000) },
+            exposure: Exposure::shared(units(5_000_000), units(100_000_000)),
             promises_per_user_per_hour: 36_000,
             give_up_returns: 24,
             give_up_seconds: 86_400,
@@ -196,16 +196,19 @@ pub struct FundingSettings {
     pub interval: Duration,
     /// The most RPC requests that one round makes for histories; accounts themselves are always read.
     pub requests_per_round: u32,
+    /// The most that is signed as proven after one look at an account, in base units; what is alone always may be.
+    pub look_exposure: Amount,
 }
 
 impl Default for FundingSettings {
-    /// Advisory, 60 seconds, looks every 15 seconds with at most 300 requests.
+    /// Advisory, 60 seconds, looks every 15 seconds with at most 300 requests, 20 tokens of six decimals on a look.
     fn default() -> Self {
         Self {
             policy: FundingPolicy::Advisory,
             max_age: 60,
             interval: Duration::from_secs(15),
             requests_per_round: 300,
+            look_exposure: Amount::new(20_000_000).unwrap_or_default(),
         }
     }
 }

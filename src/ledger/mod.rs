@@ -24,7 +24,7 @@ use crate::domain::{
     amount::Amount,
     budget::{BudgetSubject, Budgets, OverBudget, Spending},
     clock::UnixSeconds,
-    funding::{Look, NewBound, Source},
+    funding::{Look, NewBound, Ride, Source},
     history::{Cursor, History, PaymentTimes, Position},
     hold::{ContentHash, GiveUp, Hold, HoldId, NewHold},
     reason::{PayReason, SessionReason},
@@ -293,9 +293,23 @@ pub trait Ledger: Send + Sync + 'static {
     /// Every account with an open session, those that were looked at longest ago first.
     async fn watched_sources(&self) -> Result<Vec<Source>, LedgerError>;
 
-    /// Writes what the monitor saw. A proof that is lost stays lost until a newer one, and payments that were accepted as
-    /// proven and have not landed are unproven from then on.
+    /// Writes what a look saw. A proof that is lost stays lost until a newer one, and payments that were accepted as proven
+    /// are unproven from then on, unless they landed before what the look found.
     async fn record_looks(&self, looks: &[Look], now: UnixSeconds) -> Result<(), LedgerError>;
+
+    /// Counts so many base units as signed as proven, unless with what was signed since the last look they would pass `most`
+    /// or the proved balance. What is alone since the look always may. A process that dies then has counted too much, which the
+    /// next look corrects.
+    async fn ride_on_look(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        units: Amount,
+        most: Amount,
+    ) -> Result<Ride, LedgerError>;
+
+    /// The slot in which the transfer landed that captured this payment; none of one that is not captured.
+    async fn landed_slot(&self, hold: HoldId) -> Result<Option<u64>, LedgerError>;
 
     /// Which of these signatures name transactions of ours.
     async fn known_signatures(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError>;

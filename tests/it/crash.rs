@@ -6,13 +6,15 @@
 //!
 //! What that run never comes to is in [`endings`] (proofs, superseded, rejected, revoked and closed sessions, promises
 //! that are lost, background rounds) and [`storms`] (forks, expiries, transfers that fail). Of a close that keeps its proof see
-//! [`closing`], of promises that nobody was told of [`uncounted`]. That nothing is left out is checked in [`every_call`].
+//! [`closing`], of promises that nobody was told of [`uncounted`], of a payer who moves
+//! the money away [`moved`]. That nothing is left out is checked in [`every_call`].
 
 mod closing;
 mod endings;
 mod every_call;
 pub mod fate;
 pub mod mortal;
+mod moved;
 mod promises;
 mod storms;
 mod uncounted;

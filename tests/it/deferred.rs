@@ -82,7 +82,7 @@ impl Tab {
             content: ContentHash([7; 32]),
             amount: Amount::new(PRICE).unwrap(),
             unverified_exposure: Amount::MAX,
-            deferred: Some(Exposure { per_session: Amount::MAX, per_merchant: Amount::MAX }),
+            deferred: Some(Exposure::shared(Amount::MAX, Amount::MAX)),
             funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
             now: then,
         }

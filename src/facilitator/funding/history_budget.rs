@@ -11,9 +11,10 @@ use crate::{
     },
     facilitator::{
         events::SessionEvent,
-        funding::{
-            FundingMonitor,
-            account_history::{Budget, ExamineError},
+        funding::FundingMonitor,
+        looks::{
+            REQUESTS_OF_A_LOOK,
+            account_history::{Budget, ExamineError, UpTo},
             monitor_state::Known,
         },
     },
@@ -27,8 +28,6 @@ use std::sync::Arc;
 const LEAST_SHARE: u32 = 8;
 /// In so many rounds a history has to be read to its end.
 const MOST_ROUNDS: u32 = 8;
-/// The requests of a look that a payment asks for, beside the one for the account itself.
-const REQUESTS_OF_A_LOOK: u32 = 16;
 
 /// An account that was seen, and whose history since its proof is to be read.
 pub(crate) struct Unexamined {
@@ -40,6 +39,12 @@ pub(crate) struct Unexamined {
     pub(crate) slot: u64,
     /// When it was asked for.
     pub(crate) asked_at: UnixSeconds,
+}
+
+impl Unexamined {
+    const fn seen(&self) -> UpTo {
+        UpTo::read(self.slot, self.handle)
+    }
 }
 
 /// What became of one examination.
@@ -54,7 +59,7 @@ enum Outcome {
 impl FundingMonitor {
     /// Reads the histories of these accounts, those first that were never in vain and were looked at longest ago.
     pub(crate) async fn examine_all(self: &Arc<Self>, mut unexamined: Vec<Unexamined>) -> Result<(), LedgerError> {
-        unexamined.sort_by_cached_key(|one| self.monitor_state.unfinished_rounds_of(&one.user, one.bound.slot));
+        unexamined.sort_by_cached_key(|one| self.looks.state.unfinished_rounds_of(&one.user, one.bound.slot));
         let mut left = self.core.settings.funding.requests_per_round;
         let count = unexamined.len();
         for (number, one) in unexamined.iter().enumerate() {
@@ -68,16 +73,14 @@ impl FundingMonitor {
             left -= share - budget.0;
             match outcome {
                 Outcome::Examined(examined) => {
-                    self.monitor_state.reset_unfinished(&one.user);
+                    self.looks.state.reset_unfinished(&one.user);
                     self.tell_examined(one, examined).await?;
                 }
-                Outcome::Unfinished
-                    if self.monitor_state.count_unfinished(&one.user, one.bound.slot) >= MOST_ROUNDS =>
-                {
+                Outcome::Unfinished if self.looks.state.count_unfinished(&one.user, one.bound.slot) >= MOST_ROUNDS => {
                     tracing::warn!(reason = Lost::Unreadable.word(), "a funding proof is void");
                     let lost = Some((Lost::Unreadable, one.slot));
-                    let Bound { slot: of, examined: up_to, .. } = one.bound;
-                    self.tell_examined(one, Examined { of, up_to, is_final: false, lost }).await?;
+                    let (nothing, clean) = (one.seen().unchanged(&one.bound), one.bound.judged_up_to());
+                    self.tell_examined(one, Examined { is_final: false, lost, clean, ..nothing }).await?;
                 }
                 Outcome::Unfinished | Outcome::Unavailable => {}
             }
@@ -97,8 +100,8 @@ impl FundingMonitor {
     }
 
     async fn examine_one(&self, one: &Unexamined, budget: &mut Budget) -> Result<Outcome, LedgerError> {
-        let mut known = self.monitor_state.known(&one.user);
-        let examined = self.examine(&one.user, &one.bound, one.slot, &mut known.harmless, budget).await;
+        let mut known = self.looks.state.known(&one.user);
+        let examined = self.looks.examine(&one.user, &one.bound, &one.seen(), &mut known.harmless, budget).await;
         let outcome = match examined {
             Ok(examined) => {
                 let still = known.handle == one.handle;
@@ -113,7 +116,7 @@ impl FundingMonitor {
             }
             Err(ExamineError::Ledger(error)) => return Err(error),
         };
-        self.monitor_state.remember(&one.user, known);
+        self.looks.state.remember(&one.user, known);
         Ok(outcome)
     }
 

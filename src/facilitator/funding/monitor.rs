@@ -8,13 +8,14 @@
 use crate::{
     chain::{ChainAccount, ChainError},
     domain::{
-        funding::{Bound, Examined, Funding, FundingPolicy, Look, Source},
+        funding::{Bound, Funding, FundingPolicy, Look, Source},
         session::Session,
     },
     facilitator::{
         FundingSettings,
         events::SessionEvent,
-        funding::{FundingMonitor, history_budget::Unexamined, monitor_state::Shown},
+        funding::{FundingMonitor, history_budget::Unexamined},
+        looks::{Landing, Looked, account_history::UpTo, monitor_state::Shown},
         tasks::ticks,
     },
     ledger::LedgerError,
@@ -71,9 +72,10 @@ impl FundingMonitor {
     /// First every account, a hundred in one request, whatever it costs: a revoke and a freeze are seen there. Then the
     /// histories, in the background, so that they hold up no round; while they are read, the next round adds none.
     async fn monitor_round(self: &Arc<Self>) -> Result<(), LedgerError> {
+        self.tell_lost().await?;
         let mut sources = self.core.ledger.watched_sources().await?;
         sources.retain(|source| source.asset == self.core.settings.served.asset);
-        self.monitor_state.keep(&sources.iter().map(|source| source.user).collect::<HashSet<_>>());
+        self.looks.state.keep(&sources.iter().map(|source| source.user).collect::<HashSet<_>>());
         let chunks: Vec<&[Source]> = sources.chunks(TOGETHER).collect();
         // Spread over half the interval, so that a round ends before the next begins.
         let pause = self.core.settings.funding.interval / u32::try_from(chunks.len() * 2).unwrap_or(u32::MAX).max(1);
@@ -112,14 +114,13 @@ impl FundingMonitor {
                 |frozen, examined| Look { user: source.user, asset: source.asset, frozen: Some(frozen), examined };
             let seen = self.judge(source, account.as_ref());
             let shown = if matches!(seen, Seen::Usable(_) | Seen::Frozen) { Shown::Delegated } else { Shown::Doubtful };
-            self.monitor_state.remember_look(&source.user, shown, looked_at);
+            self.looks.state.remember_look(&source.user, shown, looked_at);
             match seen {
                 Seen::Usable(account) => match self.watched_bound(source) {
                     // The handle stands for one balance, and has been the same for a whole look since the account was
                     // examined: nothing can have changed.
-                    Some(bound) if bound.is_final && self.monitor_state.is_still(&source.user, account.amount) => {
-                        let Bound { slot: of, examined: up_to, .. } = bound;
-                        looks.push(look(false, Some(Examined { of, up_to, is_final: true, lost: None })));
+                    Some(bound) if bound.is_final && self.looks.state.is_still(&source.user, account.amount) => {
+                        looks.push(look(false, Some(UpTo::read(slot, account.amount).unchanged(&bound))));
                     }
                     bound => {
                         looks.push(look(false, None));
@@ -185,6 +186,25 @@ impl FundingMonitor {
         }
     }
 
+    /// Sees the history of a user's account up to a landing, and tells their sessions what that came to.
+    pub(crate) async fn look_after_landing(
+        self: &Arc<Self>,
+        user: &Pubkey,
+        landing: Landing,
+    ) -> Result<Looked, LedgerError> {
+        let looked = self.looks.after_landing(user, landing).await?;
+        self.tell_lost().await?;
+        Ok(looked)
+    }
+
+    /// Tells the sessions of those whose proof a look for a payment found lost.
+    async fn tell_lost(self: &Arc<Self>) -> Result<(), LedgerError> {
+        for user in self.looks.take_lost() {
+            self.tell_and_settle(&user, SessionEvent::Funding(Funding::Unproven)).await?;
+        }
+        Ok(())
+    }
+
     /// The delegation looks gone: reads again in the background, and ends the user's sessions when it still is.
     fn confirm_gone(self: &Arc<Self>, user: Pubkey, first: u64) {
         let this = Arc::clone(self);
@@ -238,8 +258,8 @@ impl FundingMonitor {
     /// Costs the chain little however often it is asked for: one look at a time for each user, which all who ask
     /// meanwhile wait for, and one in each interval.
     pub(crate) async fn look_if_old(self: &Arc<Self>, user: &Pubkey) -> Result<bool, LedgerError> {
-        let turn = self.looks.lock_of(user, tokio::sync::Mutex::default);
-        let _turn = turn.lock().await;
+        let looker = self.looks.looker(user);
+        let _turn = looker.turn.lock().await;
         let Some(source) = self.core.ledger.source(user, &self.core.settings.served.asset).await? else {
             return Ok(false);
         };
@@ -250,7 +270,7 @@ impl FundingMonitor {
         if source.counting(self.core.clock.now(), max_age).is_some() {
             return Ok(true);
         }
-        if !self.monitor_state.may_look(user, Instant::now(), interval) {
+        if !self.looks.state.may_look(user, Instant::now(), interval) {
             return Ok(false);
         }
         let unexamined = match self.look_at(&[source]).await {
@@ -275,13 +295,12 @@ impl FundingMonitor {
         if span.is_zero() {
             return Ok(true);
         }
-        let known =
-            || self.monitor_state.shown_within(user, Instant::now(), span).map(|shown| shown != Shown::Doubtful);
+        let known = || self.looks.state.shown_within(user, Instant::now(), span).map(|shown| shown != Shown::Doubtful);
         if let Some(known) = known() {
             return Ok(known);
         }
-        let turn = self.looks.lock_of(user, tokio::sync::Mutex::default);
-        let _turn = turn.lock().await;
+        let looker = self.looks.looker(user);
+        let _turn = looker.turn.lock().await;
         // Whoever was first has looked for all.
         if let Some(known) = known() {
             return Ok(known);
@@ -292,7 +311,7 @@ impl FundingMonitor {
             Ok(Ok(_)) => Ok(known().unwrap_or(true)),
             Ok(Err(LookError::Ledger(error))) => Err(error),
             Ok(Err(LookError::Chain(_))) | Err(_) => {
-                self.monitor_state.remember_look(user, Shown::Nothing, Instant::now());
+                self.looks.state.remember_look(user, Shown::Nothing, Instant::now());
                 Ok(true)
             }
         }

@@ -104,9 +104,10 @@ impl FundingMonitor {
             anchor,
             now: self.core.clock.now(),
         };
+        self.looks.before_proof(user).await?;
         match self.core.ledger.prove_funding(&bound).await? {
             Proved::Counts(_) => {
-                self.monitor_state.forget(user);
+                self.looks.state.forget(user);
                 self.sponsor.has_proved(user);
                 Ok(())
             }

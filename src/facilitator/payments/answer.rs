@@ -1,6 +1,6 @@
 //! The answer to a caller of `/settle`: waits for a hold's outcome, and tells what the ledger says.
 
-use super::{Payments, settle::Receipt};
+use super::{Payments, landed_level::unseen, settle::Receipt};
 use crate::{
     domain::{
         funding::Funding,
@@ -13,14 +13,17 @@ use crate::{
         PayError, PayRefusal, SessionAfter,
         events::SessionEvent,
         locks::wait_quota::WaitPermit,
-        settlement::waiters::{HoldOutcome, Ticket},
+        settlement::waiters::{Asks, HoldOutcome, Ticket},
     },
-    ledger::Deadline,
+    ledger::{Deadline, LedgerError},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
+
+/// How long a success waits for the level that it is told with.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a caller waits, and the permit to.
 pub(super) struct Wait {
@@ -33,29 +36,30 @@ pub(super) struct Answer<'a> {
     payments: &'a Arc<Payments>,
     pub(super) payment: &'a SessionPayment,
     pub(super) session: &'a Session,
+    /// The end of this caller's time: the smaller of their own and the configured deadline.
+    deadline: Instant,
 }
 
 impl<'a> Answer<'a> {
     pub(super) fn new(payments: &'a Arc<Payments>, payment: &'a SessionPayment, session: &'a Session) -> Self {
-        Self { payments, payment, session }
+        let configured = payments.core.settings.answer_deadline;
+        let patience = payment.max_timeout_seconds.map_or(configured, |own| configured.min(Duration::from_secs(own)));
+        Self { payments, payment, session, deadline: Instant::now() + patience }
     }
 
-    /// The end of this caller's time: the smaller of their own and the configured deadline.
-    fn deadline(&self) -> Instant {
-        let configured = self.payments.core.settings.answer_deadline;
-        let patience =
-            self.payment.max_timeout_seconds.map_or(configured, |own| configured.min(Duration::from_secs(own)));
-        Instant::now() + patience
+    /// What this caller asks of the payer's balance: what the merchant demands, or the operator.
+    pub(super) fn asks(&self) -> Asks {
+        if self.payments.core.demand_of(self.payment).required { Asks::Proof } else { Asks::Nothing }
     }
 
     /// The wait of a caller who has no permit so far.
     pub(super) fn no_wait(&self) -> Wait {
-        Wait { permit: None, deadline: self.deadline() }
+        Wait { permit: None, deadline: self.deadline }
     }
 
     /// The wait of a caller who is to wait, with the permit when there is one.
     pub(super) async fn wait_with_permit(&self) -> Wait {
-        Wait { permit: self.permit().await, deadline: self.deadline() }
+        Wait { permit: self.permit().await, deadline: self.deadline }
     }
 
     async fn permit(&self) -> Option<WaitPermit<Pubkey>> {
@@ -101,7 +105,10 @@ impl<'a> Answer<'a> {
         match outcome {
             HoldOutcome::Captured { signature, reports_success: true } if hold.funding == Funding::Proven => {
                 // The proof may have been lost while the transfer was on its way.
-                let hold = core.ledger.find_hold(hold.id).await.ok().flatten().unwrap_or(hold);
+                let hold = match core.ledger.find_hold(hold.id).await {
+                    Ok(Some(hold)) => self.landed(&hold).await.ok().flatten().unwrap_or_else(|| unseen(hold)),
+                    _ => unseen(hold),
+                };
                 Ok(self.receipt(&hold, Some(signature)))
             }
             HoldOutcome::Captured { signature, reports_success: true } => Ok(self.receipt(&hold, Some(signature))),
@@ -141,7 +148,7 @@ impl<'a> Answer<'a> {
             Some(permit) => Some(permit),
             None => self.permit().await,
         };
-        let ticket = permit.is_some().then(|| settlements.waiters.join(hold.id)).flatten();
+        let ticket = permit.is_some().then(|| settlements.waiters.join(hold.id, self.asks())).flatten();
         // Read again after registering: an outcome between the two would be missed otherwise. Where the ledger does not
         // say, the wait ends with what it says then.
         let hold = core.ledger.find_hold(hold.id).await.ok().flatten().unwrap_or(hold);
@@ -164,18 +171,45 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// A captured payment with the level that may be told of it; none where that is not known in this caller's time, or soon
+    /// where nothing but the level depends on it.
+    async fn landed(&self, hold: &Hold) -> Result<Option<Hold>, LedgerError> {
+        let until = match self.asks() {
+            Asks::Proof => self.deadline,
+            Asks::Nothing => self.deadline.min(Instant::now() + PATIENCE),
+        };
+        self.payments.with_landed_level(hold, self.session.user(), until).await
+    }
+
     /// Tells the recorded outcome: `success:true` once, unless the merchant deduplicates by itself.
     async fn decided(&self, hold: &Hold) -> Result<Receipt, PayError> {
         match &hold.state {
-            HoldState::Captured { signature, .. } => {
-                if self.payments.core.ledger.claim_success(hold.id).await? {
-                    Ok(self.receipt(hold, Some(*signature)))
-                } else {
-                    self.reported_before(hold)
-                }
-            }
+            HoldState::Captured { signature, .. } => self.captured(hold, *signature).await,
             HoldState::Released { reason, signature } => Err(self.released(*reason, *signature)),
             HoldState::Waiting | HoldState::Planned { .. } => Err(self.pending(hold)),
+        }
+    }
+
+    /// A payment that a transfer carried. Where a proof is demanded and the payer took from the balance before that, it is no
+    /// success and stays captured: the doubt is the payer's. Until that is known nothing is claimed, so a caller who asks again,
+    /// also after a crash, is told.
+    async fn captured(&self, hold: &Hold, signature: Signature) -> Result<Receipt, PayError> {
+        let ledger = &self.payments.core.ledger;
+        let hold = match (self.landed(hold).await?, self.asks()) {
+            (Some(landed), Asks::Proof) if landed.funding != Funding::Proven => {
+                return Err(self.refuse_held(&landed, PayReason::FundingUnproven));
+            }
+            (None, Asks::Proof) => {
+                // Marks it, so that one without a nonce is recognised when it comes again.
+                ledger.end_wait(hold.id, PayReason::SettlementExpired).await?;
+                return Err(self.pending(&unseen(hold.clone())));
+            }
+            (landed, _) => landed.unwrap_or_else(|| unseen(hold.clone())),
+        };
+        if ledger.claim_success(hold.id).await? {
+            Ok(self.receipt(&hold, Some(signature)))
+        } else {
+            self.reported_before(&hold)
         }
     }
 

@@ -74,7 +74,7 @@ impl Payments {
     pub(crate) fn exposure_on_arrival(&self, arrival: Arrival) -> Exposure {
         match arrival {
             Arrival::Sure => self.core.settings.deferred.exposure,
-            Arrival::Created => Exposure { per_session: Amount::ZERO, per_merchant: Amount::ZERO },
+            Arrival::Created => Exposure::shared(Amount::ZERO, Amount::ZERO),
         }
     }
 }

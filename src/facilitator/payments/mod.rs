@@ -1,9 +1,11 @@
 //! Payments: take one, answer its caller.
 //!
 //! Owns no state: a payment is its hold in the ledger. Takes wait permits and the payment side of the opening lock, notifies
-//! the session's queue ([`super::dispatch`]) and waits for what the driver reports. Plans, signs and sends nothing.
+//! the session's queue ([`super::dispatch`]), waits for what the driver reports, and has the payer's account looked at before a
+//! landing is told as proven. Plans, signs and sends nothing.
 
 pub(crate) mod answer;
+pub(crate) mod landed_level;
 pub(crate) mod missing_recipient;
 pub(crate) mod place_hold;
 pub(crate) mod settle;

@@ -68,7 +68,7 @@ impl Payments {
         }
         let deferred = self.exposure_of(payment, &session, arrival).await?;
         let new = NewHold { deferred, ..self.new_hold(payment, &session, arrival) };
-        let ticket = self.settlements.waiters.register(new.id);
+        let ticket = self.settlements.waiters.register(new.id, answer.asks());
         match self.place_hold(new, &session, wait.deadline).await? {
             Held::New(hold) if hold.deferred => Ok(answer.recorded(&hold)),
             Held::New(hold) => answer.wait(hold, ticket, wait).await,

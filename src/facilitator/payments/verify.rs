@@ -5,6 +5,7 @@
 use crate::{
     domain::{
         amount::Amount,
+        funding::Funding,
         hold::{Hold, HoldState},
         payment::{self, SessionPayment},
         reason::PayReason,
@@ -12,10 +13,11 @@ use crate::{
     },
     facilitator::{
         PayError, PayRefusal, SessionAfter,
-        payments::{Payments, missing_recipient::refuse_on_arrival},
+        payments::{Payments, landed_level::unseen, missing_recipient::refuse_on_arrival},
     },
 };
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 
 /// A payment that `/settle` would accept at this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +43,13 @@ impl Payments {
         }
         // A payment that was accepted before is judged by its own hold, not by what is left of the session.
         if let Some(hold) = self.find_repeat(payment, &session).await? {
-            return verify_repeat(payment, &session, &hold);
+            return match self.with_known_level(&hold, session.user()).await? {
+                Some(hold) if self.is_refused_for_funding(payment, &hold) => {
+                    Err(repeat_refusal(&session, &hold, PayReason::FundingUnproven, hold.transaction()))
+                }
+                Some(hold) => verify_repeat(payment, &session, &hold),
+                None => verify_repeat(payment, &session, &unseen(hold)),
+            };
         }
         let arrival = self.arrival(&session).await;
         let refusal = match self.refuse_in_dispute(&session) {
@@ -75,10 +83,20 @@ impl Payments {
             None => self.core.settings.payments.smallest(),
         }
     }
+
+    /// Whether a payment was captured without the proof that is demanded.
+    fn is_refused_for_funding(&self, payment: &SessionPayment, hold: &Hold) -> bool {
+        let captured = matches!(hold.state, HoldState::Captured { .. }) && !hold.deferred;
+        captured && hold.funding != Funding::Proven && self.core.demand_of(payment).required
+    }
+}
+
+fn repeat_refusal(session: &Session, hold: &Hold, reason: PayReason, transaction: Option<Signature>) -> PayError {
+    let after = Some(SessionAfter::of(hold, hold.standing()));
+    PayRefusal { transaction, session: after, ..PayRefusal::new(reason).of(session.user()) }.into()
 }
 
 fn verify_repeat(payment: &SessionPayment, session: &Session, hold: &Hold) -> Result<Verified, PayError> {
-    let after = SessionAfter::of(hold, hold.standing());
     let duplicate = (PayReason::DuplicateSettlement, hold.transaction());
     let refusal = match &hold.state {
         _ if hold.deferred && payment.idempotent => None,
@@ -88,10 +106,7 @@ fn verify_repeat(payment: &SessionPayment, session: &Session, hold: &Hold) -> Re
         HoldState::Waiting | HoldState::Planned { .. } | HoldState::Captured { .. } => None,
     };
     match refusal {
-        Some((reason, transaction)) => {
-            let refusal = PayRefusal::new(reason).of(session.user());
-            Err(PayRefusal { transaction, session: Some(after), ..refusal }.into())
-        }
-        None => Ok(Verified { payer: *session.user(), session: after }),
+        Some((reason, transaction)) => Err(repeat_refusal(session, hold, reason, transaction)),
+        None => Ok(Verified { payer: *session.user(), session: SessionAfter::of(hold, hold.standing()) }),
     }
 }

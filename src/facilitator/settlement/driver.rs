@@ -8,8 +8,10 @@ use super::{SettlementOutcome, Settlements};
 use crate::facilitator::error::SignFailure;
 use crate::{
     domain::{
+        amount::Amount,
         budget::OverBudget,
-        hold::HoldId,
+        funding::Funding,
+        hold::{Hold, HoldId},
         reason::PayReason,
         settlement::{
             Allowances, Attempt, Event, Further, Observation, Settlement, SettlementId, State, Step, next_step,
@@ -18,6 +20,7 @@ use crate::{
     facilitator::{
         events::SessionEvent,
         locks::account_locks::{Access, LockedAccounts},
+        looks::Rider,
     },
     ledger::{LedgerError, Recorded, Signed, Work},
 };
@@ -64,6 +67,8 @@ pub(crate) struct Drive {
     pub(crate) locked: Option<LockedAccounts>,
     /// What it carries, once it was read: the same until its next event.
     pub(crate) carried: Option<Vec<Carried>>,
+    /// What others of its payer ride with, from before it is signed as proven until its outcome.
+    pub(crate) rider: Option<Rider>,
     /// The event that gave its holds back, and whether promises were among them.
     pub(crate) returned: Option<(Event, bool)>,
 }
@@ -72,6 +77,10 @@ pub(crate) struct Drive {
 #[derive(Clone, Copy)]
 pub(crate) struct Carried {
     pub(crate) id: HoldId,
+    /// In base units.
+    pub(crate) amount: Amount,
+    /// What is known of its payer's balance.
+    pub(crate) funding: Funding,
     /// Whether its success was reported already: a promise, which is not released.
     pub(crate) reported: bool,
 }
@@ -89,6 +98,7 @@ impl Drive {
             backoff: SHORTEST_BACKOFF,
             locked,
             carried: None,
+            rider: None,
             returned: None,
         }
     }
@@ -109,8 +119,13 @@ impl Drive {
         self.backoff = SHORTEST_BACKOFF;
     }
 
+    /// No further attempt is made; callers are given this reason.
+    pub(crate) const fn give_up(&mut self, reason: PayReason) {
+        self.next_try = NextTry::GiveUp(reason);
+    }
+
     /// How the next attempt may use its accounts.
-    fn access(&self) -> Access {
+    pub(crate) fn access(&self) -> Access {
         match (&self.locked, self.next_try) {
             (Some(locked), NextTry::AsPlanned) => locked.access(),
             _ => Access::Shared,
@@ -242,7 +257,8 @@ impl Settlements {
     }
 
     async fn step_sign(&self, drive: &mut Drive) -> Result<(), LedgerError> {
-        match self.sign(&drive.settlement, drive.access()).await {
+        let Some(signed) = self.sign_backed(drive).await? else { return Ok(()) };
+        match signed {
             // Making it may have taken a while: what nobody waits for any more is not sent.
             Ok(_) if !self.is_wanted(drive).await? => {}
             Ok(attempt) => {
@@ -262,7 +278,7 @@ impl Settlements {
             }
             Err(SignFailure::Refused { reason, detail }) => {
                 tracing::info!(settlement = %drive.settlement.id, %reason, detail, "a settlement cannot be sent");
-                drive.next_try = NextTry::GiveUp(reason);
+                drive.give_up(reason);
             }
             Err(SignFailure::Ledger(error)) => return Err(error),
             Err(SignFailure::Unavailable(error)) => {
@@ -303,7 +319,11 @@ impl Settlements {
     pub(crate) async fn carried<'a>(&self, drive: &'a mut Drive) -> Result<&'a [Carried], LedgerError> {
         if drive.carried.is_none() && drive.settlement.pays_from().is_some() {
             let holds = self.core.ledger.holds_of(drive.settlement.id).await?;
-            drive.carried = Some(holds.iter().map(|hold| Carried { id: hold.id, reported: hold.told }).collect());
+            let carried = |hold: &Hold| {
+                let Hold { id, amount, funding, told: reported, .. } = *hold;
+                Carried { id, amount, funding, reported }
+            };
+            drive.carried = Some(holds.iter().map(carried).collect());
         }
         Ok(drive.carried.as_deref().unwrap_or_default())
     }

@@ -1,7 +1,8 @@
 //! Settlement: carries one settlement from its plan to finality.
 //!
 //! Owns who drives which settlement, the callers that wait for holds, what has landed and is not final yet or in dispute,
-//! measured compute units, and the sessions whose last transfer failed. May lock nothing but what [`refused_transfer`] tries: whoever has a
+//! measured compute units, and the sessions whose last transfer failed. Has payers' accounts looked at ([`super::looks`]) where
+//! it signs what was accepted as proven ([`proven`]). May lock nothing but what [`refused_transfer`] tries: whoever has a
 //! settlement driven hands in the locked accounts. Knows neither queues nor promises: the only way up is the
 //! [`SettlementOutcome`] that a drive returns.
 //!
@@ -26,6 +27,7 @@ pub(crate) mod driver;
 pub(crate) mod finality;
 pub(crate) mod flips;
 pub(crate) mod observe;
+pub(crate) mod proven;
 pub(crate) mod record;
 pub(crate) mod refused_transfer;
 pub(crate) mod sign;
@@ -43,6 +45,7 @@ use crate::{
             Locks,
             single_flight::{Marks, SingleFlight},
         },
+        looks::Looks,
         sponsor::Sponsor,
     },
     ledger::Work,
@@ -59,6 +62,7 @@ pub(crate) struct Settlements {
     core: Arc<Core>,
     locks: Arc<Locks>,
     sponsor: Arc<Sponsor>,
+    looks: Arc<Looks>,
     pub(crate) waiters: Arc<Waiters>,
     finality: Finality,
     flips: Flips,
@@ -76,11 +80,12 @@ pub(crate) struct Settlements {
 }
 
 impl Settlements {
-    pub(crate) fn new(core: Arc<Core>, locks: Arc<Locks>, sponsor: Arc<Sponsor>) -> Self {
+    pub(crate) fn new(core: Arc<Core>, locks: Arc<Locks>, sponsor: Arc<Sponsor>, looks: Arc<Looks>) -> Self {
         Self {
             core,
             locks,
             sponsor,
+            looks,
             waiters: Arc::default(),
             finality: Finality::default(),
             flips: Flips::default(),

@@ -34,10 +34,31 @@ pub(crate) enum HoldOutcome {
     },
 }
 
+/// What a caller asks of the payer's balance for a success to be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// Nothing: told as a success when the transfer has landed.
+    Nothing,
+    /// That it covered the payment: told as a success once that was seen after the landing.
+    Proof,
+}
+
+struct Caller {
+    number: u64,
+    asks: Asks,
+    tell: oneshot::Sender<HoldOutcome>,
+}
+
 #[derive(Default)]
 struct Entry {
-    callers: Vec<(u64, oneshot::Sender<HoldOutcome>)>,
+    callers: Vec<Caller>,
     counted: bool,
+}
+
+impl Entry {
+    fn asks_for_proof(&self) -> bool {
+        self.callers.iter().any(|caller| caller.asks == Asks::Proof && !caller.tell.is_closed())
+    }
 }
 
 /// All callers that wait, by hold.
@@ -68,19 +89,19 @@ impl Waiters {
     }
 
     /// Registers a caller. Do it before the hold is written (or re-read), so that no outcome is missed.
-    pub(crate) fn register(self: &Arc<Self>, hold: HoldId) -> Ticket {
+    pub(crate) fn register(self: &Arc<Self>, hold: HoldId, asks: Asks) -> Ticket {
         let (tell, outcome) = oneshot::channel();
         let mut guard = self.lock();
         guard.0 += 1;
         let number = guard.0;
-        guard.1.entry(hold).or_default().callers.push((number, tell));
+        guard.1.entry(hold).or_default().callers.push(Caller { number, asks, tell });
         Ticket { waiters: Arc::clone(self), hold, number, outcome }
     }
 
     /// Registers one more caller of a hold that may have some already; none when enough wait for it.
-    pub(crate) fn join(self: &Arc<Self>, hold: HoldId) -> Option<Ticket> {
+    pub(crate) fn join(self: &Arc<Self>, hold: HoldId, asks: Asks) -> Option<Ticket> {
         let crowded = self.lock().1.get(&hold).is_some_and(|entry| entry.callers.len() >= AT_ONE_HOLD);
-        (!crowded).then(|| self.register(hold))
+        (!crowded).then(|| self.register(hold, asks))
     }
 
     /// A caller wants to leave. False when it has been counted or is just being told: it must stay for its outcome.
@@ -90,7 +111,7 @@ impl Waiters {
         if entry.counted {
             return false;
         }
-        let Some(place) = entry.callers.iter().position(|(number, _)| *number == ticket.number) else { return false };
+        let Some(place) = entry.callers.iter().position(|caller| caller.number == ticket.number) else { return false };
         entry.callers.remove(place);
         if entry.callers.is_empty() {
             guard.1.remove(&ticket.hold);
@@ -101,17 +122,24 @@ impl Waiters {
     /// Whether anybody waits for any of these holds.
     pub(crate) fn any(&self, mut holds: impl Iterator<Item = HoldId>) -> bool {
         let guard = self.lock();
-        holds.any(|id| guard.1.get(&id).is_some_and(|e| e.callers.iter().any(|(_, tell)| !tell.is_closed())))
+        holds.any(|id| guard.1.get(&id).is_some_and(|e| e.callers.iter().any(|caller| !caller.tell.is_closed())))
     }
 
-    /// The holds somebody waits for; from now on their callers stay until [`Waiters::report`] or [`Waiters::uncount`].
+    /// Whether somebody who waits for any of these holds asks for a proof.
+    pub(crate) fn any_asks_for_proof(&self, mut holds: impl Iterator<Item = HoldId>) -> bool {
+        let guard = self.lock();
+        holds.any(|id| guard.1.get(&id).is_some_and(Entry::asks_for_proof))
+    }
+
+    /// The holds somebody waits for who asks for nothing but the landing; from now on their callers stay until [`Waiters::report`] or [`Waiters::uncount`].
     pub(crate) fn count(&self, holds: impl Iterator<Item = HoldId>) -> Vec<HoldId> {
         let mut guard = self.lock();
         holds
             .filter(|id| {
                 guard.1.get_mut(id).is_some_and(|entry| {
-                    entry.callers.retain(|(_, tell)| !tell.is_closed());
-                    entry.counted = !entry.callers.is_empty();
+                    entry.callers.retain(|caller| !caller.tell.is_closed());
+                    // Whose success depends on more than the landing claims it from the ledger afterwards.
+                    entry.counted = !entry.callers.is_empty() && !entry.asks_for_proof();
                     entry.counted
                 })
             })
@@ -149,7 +177,7 @@ impl Waiters {
 
     fn callers_of(&self, hold: HoldId) -> impl Iterator<Item = oneshot::Sender<HoldOutcome>> + use<> {
         let callers = self.lock().1.remove(&hold).map(|entry| entry.callers).unwrap_or_default();
-        callers.into_iter().map(|(_, tell)| tell)
+        callers.into_iter().map(|caller| caller.tell)
     }
 }
 
@@ -164,7 +192,7 @@ mod tests {
     #[test]
     fn one_of_many_callers_says_success() {
         let waiters = Arc::new(Waiters::default());
-        let tickets: Vec<_> = (0..3).map(|_| waiters.register(hold(1))).collect();
+        let tickets: Vec<_> = (0..3).map(|_| waiters.register(hold(1), Asks::Nothing)).collect();
         assert_eq!(waiters.count([hold(1), hold(2)].into_iter()), vec![hold(1)]);
         waiters.report_success(hold(1), Signature::default());
         let reports_success = tickets
@@ -178,7 +206,7 @@ mod tests {
     #[test]
     fn a_counted_caller_stays_until_told_or_uncounted() {
         let waiters = Arc::new(Waiters::default());
-        let ticket = waiters.register(hold(1));
+        let ticket = waiters.register(hold(1), Asks::Nothing);
         assert_eq!(waiters.count([hold(1)].into_iter()).len(), 1);
         assert!(!waiters.leave(&ticket));
         waiters.uncount(&[hold(1)]);
@@ -190,11 +218,11 @@ mod tests {
     #[test]
     fn a_caller_who_is_being_told_stays() {
         let waiters = Arc::new(Waiters::default());
-        let mut ticket = waiters.register(hold(1));
+        let mut ticket = waiters.register(hold(1), Asks::Nothing);
         let mut telling = waiters.callers_of(hold(1));
         assert!(!waiters.leave(&ticket));
-        drop(waiters.register(hold(1)));
-        let _later = waiters.register(hold(1));
+        drop(waiters.register(hold(1), Asks::Nothing));
+        let _later = waiters.register(hold(1), Asks::Nothing);
         assert!(!waiters.leave(&ticket), "also when another waits by now");
         let outcome = HoldOutcome::Captured { signature: Signature::default(), reports_success: true };
         assert!(telling.next().unwrap().send(outcome).is_ok());
@@ -204,18 +232,29 @@ mod tests {
     #[test]
     fn whoever_is_cut_off_leaves_nothing_behind() {
         let waiters = Arc::new(Waiters::default());
-        let (first, second) = (waiters.register(hold(1)), waiters.register(hold(1)));
+        let [first, second] = [(); 2].map(|()| waiters.register(hold(1), Asks::Nothing));
         drop(first);
         assert!(waiters.any([hold(1)].into_iter()));
         drop(second);
-        drop(waiters.register(hold(2)));
+        drop(waiters.register(hold(2), Asks::Nothing));
         assert!(waiters.lock().1.is_empty());
+    }
+
+    #[test]
+    fn a_caller_who_asks_for_a_proof_is_not_counted_for_a_landing() {
+        let waiters = Arc::new(Waiters::default());
+        let (_one, other) = (waiters.register(hold(1), Asks::Nothing), waiters.register(hold(1), Asks::Proof));
+        assert!(waiters.any_asks_for_proof([hold(2), hold(1)].into_iter()));
+        assert!(waiters.count([hold(1)].into_iter()).is_empty());
+        drop(other);
+        assert!(!waiters.any_asks_for_proof([hold(1)].into_iter()));
+        assert_eq!(waiters.count([hold(1)].into_iter()).len(), 1);
     }
 
     #[test]
     fn a_caller_who_hung_up_is_not_counted() {
         let waiters = Arc::new(Waiters::default());
-        drop(waiters.register(hold(1)));
+        drop(waiters.register(hold(1), Asks::Nothing));
         assert!(waiters.count([hold(1)].into_iter()).is_empty());
     }
 }

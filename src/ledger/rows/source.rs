@@ -2,7 +2,7 @@
 
 use crate::ledger::rows::Place;
 use crate::{
-    domain::funding::{Bound, Lost, Source},
+    domain::funding::{Bound, Lost, Seen, Source},
     ledger::LedgerError,
 };
 
@@ -22,6 +22,10 @@ pub(in crate::ledger) struct SourceRow {
     pub(in crate::ledger) looked_at: Option<i64>,
     pub(in crate::ledger) lost: Option<String>,
     pub(in crate::ledger) lost_slot: Option<i64>,
+    pub(in crate::ledger) seen_handle: Option<Vec<u8>>,
+    pub(in crate::ledger) seen_slot: Option<i64>,
+    pub(in crate::ledger) ridden: i64,
+    pub(in crate::ledger) seen_ridden: i64,
 }
 
 impl SourceRow {
@@ -45,16 +49,24 @@ impl SourceRow {
             }
             _ => return Err(at.wrong("lost")),
         };
+        let handle = |column: &str, value: &[u8]| at.bytes(column, value).map(u128::from_le_bytes);
+        let slot = count("slot", self.slot)?;
         Ok(Bound {
             amount: at.amount("bound", bound)?,
-            handle: u128::from_le_bytes(at.bytes("handle", self.handle.as_deref().unwrap_or_default())?),
-            slot: count("slot", self.slot)?,
+            handle: handle("handle", self.handle.as_deref().unwrap_or_default())?,
+            slot,
             anchor: at.maybe_signature("anchor", self.anchor.as_ref())?,
             proved_at: count("proved_at", self.proved_at)?,
             claimed: at.amount("claimed", self.claimed)?,
             examined: count("examined", self.examined)?,
             is_final: at.flag("final", self.is_final)?,
             looked_at: count("looked_at", self.looked_at)?,
+            seen: Seen {
+                handle: self.seen_handle.as_deref().map(|value| handle("seen_handle", value)).transpose()?,
+                slot: self.seen_slot.map_or(Ok(slot), |value| at.count("seen_slot", value))?,
+                ridden: at.amount("seen_ridden", self.seen_ridden)?,
+            },
+            ridden: at.amount("ridden", self.ridden)?,
             lost,
         })
     }

@@ -5,6 +5,7 @@ use crate::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
+        funding::Funding,
         hold::{Exposure, GiveUp, Hold, HoldId, HoldState, rest_after},
         reason::PayReason,
         session::SessionState,
@@ -20,15 +21,24 @@ mod tests;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::ledger) struct Held {
     /// In one session.
-    pub(in crate::ledger) of_session: Amount,
+    pub(in crate::ledger) session: Amount,
+    /// In all live sessions of its payer with its merchant.
+    pub(in crate::ledger) payer: Amount,
     /// For its merchant, in all sessions together.
-    pub(in crate::ledger) of_merchant: Amount,
+    pub(in crate::ledger) merchant: Amount,
 }
 
 /// Whether one more promise fits the limits. Compared as what is left of them, so that no sum can overflow.
-pub(in crate::ledger) fn fits(amount: Amount, limits: Exposure, held: Held) -> bool {
+///
+/// One that nothing proves fits only below its own limit for the merchant, whoever filled that: strangers without money leave the
+/// rest to those who have proved theirs.
+pub(in crate::ledger) fn fits(amount: Amount, funding: Funding, limits: Exposure, held: Held) -> bool {
     let fits = |limit: Amount, held: Amount| limit.checked_sub(amount).is_some_and(|left| held <= left);
-    fits(limits.per_session, held.of_session) && fits(limits.per_merchant, held.of_merchant)
+    let of_merchant = match funding {
+        Funding::Proven => limits.per_merchant,
+        Funding::Unproven | Funding::Short => limits.per_merchant.min(limits.unproven_per_merchant),
+    };
+    fits(limits.per_session, held.session) && fits(limits.per_user, held.payer) && fits(of_merchant, held.merchant)
 }
 
 /// A promised hold that waits again because its settlement came to nothing.

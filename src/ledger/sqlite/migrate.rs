@@ -25,6 +25,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (9, "subjects", include_str!("../../../migrations/sqlite/0009_subjects.sql")),
     (10, "credit", include_str!("../../../migrations/sqlite/0010_credit.sql")),
     (11, "creations", include_str!("../../../migrations/sqlite/0011_creations.sql")),
+    (12, "looks", include_str!("../../../migrations/sqlite/0012_looks.sql")),
 ];
 
 fn migrations() -> Migrator {

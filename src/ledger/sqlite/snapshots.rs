@@ -15,8 +15,11 @@ use crate::{
         session::{Session, SessionId},
     },
     ledger::{
-        LedgerError, SqliteLedger,
-        sqlite::statements::{Outcome, VerbError, select},
+        LedgerError,
+        sqlite::{
+            readers::{InlineReaders, Readers},
+            statements::{Outcome, VerbError, select},
+        },
     },
 };
 use lru::LruCache;
@@ -32,21 +35,6 @@ mod tests;
 
 /// Sessions kept; about 1.3 KiB each.
 const CAPACITY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(65_535);
-
-impl SqliteLedger {
-    /// A session as of the last commit, from memory where it is kept.
-    pub(super) async fn snapshot(&self, id: SessionId) -> Result<Option<Arc<Session>>, LedgerError> {
-        if let Some(kept) = self.0.snapshots.find(id) {
-            return Ok(Some(kept));
-        }
-        let asked = self.0.inline_readers.ask(|conn| self.0.snapshots.read(|| select::numbered_session(conn, id)));
-        match asked {
-            Some(found) => Ok(found?),
-            // More callers than connections; the next one keeps it.
-            None => Ok(self.0.readers.run(move |conn| select::session(conn, id)).await?.map(Arc::new)),
-        }
-    }
-}
 
 /// What a committed verb did to one row of `sessions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,12 +126,43 @@ impl Snapshots {
     }
 
     /// Everything that is kept, for the audit.
-    pub(super) fn all(&self) -> Vec<Arc<Session>> {
+    fn all(&self) -> Vec<Arc<Session>> {
         self.lock().sessions.iter().map(|(_, (_, session))| Arc::clone(session)).collect()
     }
 
+    /// A session as of the last commit, from memory where it is kept.
+    pub(super) async fn session(
+        &self,
+        inline_readers: &InlineReaders,
+        readers: &Readers,
+        id: SessionId,
+    ) -> Result<Option<Arc<Session>>, LedgerError> {
+        if let Some(kept) = self.find(id) {
+            return Ok(Some(kept));
+        }
+        match inline_readers.ask(|conn| self.read(|| select::numbered_session(conn, id))) {
+            Some(found) => Ok(found?),
+            // More callers than connections; the next one keeps it.
+            None => Ok(readers.run(move |conn| select::session(conn, id)).await?.map(Arc::new)),
+        }
+    }
+
+    /// Compares everything that is kept with its rows.
+    pub(super) async fn audit(&self, readers: &Readers) -> Result<(), LedgerError> {
+        for kept in self.all() {
+            let id = kept.id;
+            let row = readers.run(move |conn| select::session(conn, id)).await?;
+            // What is no longer kept as it was has been changed by a verb since.
+            if row.as_ref() != Some(&*kept) && self.is_kept(&kept) {
+                let what = format!("the session {} in memory is not its row", id.log_hash());
+                return Err(LedgerError::Inconsistent(what));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether exactly this is still kept.
-    pub(super) fn is_kept(&self, session: &Session) -> bool {
+    fn is_kept(&self, session: &Session) -> bool {
         self.lock().sessions.peek(&session.id).is_some_and(|(_, kept)| **kept == *session)
     }
 

@@ -12,7 +12,7 @@ const FACILITATOR_LAYERS: [&[&str]; 11] = [
     &["deferred"],
     &["dispatch"],
     &["settlement"],
-    &["sponsor"],
+    &["sponsor", "looks"],
     &["backing", "token_accounts", "signed_reads", "locks"],
     &["core"],
     &["events", "recipients", "tasks"],

@@ -2,6 +2,7 @@
 
 mod caps;
 mod demanded;
+mod moved;
 mod read;
 mod searched;
 mod watched;

@@ -22,7 +22,7 @@ fn credulous(look_after: Duration, monitor: Duration) -> Options {
         settings.deferred = DeferredPolicy {
             amount: Amount::MAX,
             age_seconds: 100_000,
-            exposure: Exposure { per_session: all, per_merchant: all },
+            exposure: Exposure { per_session: all, per_user: all, per_merchant: all, unproven_per_merchant: all },
             look_after,
             ..DeferredPolicy::default()
         };

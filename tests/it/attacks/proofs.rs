@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use solana_signature::Signature;
 use sotto::{
     domain::{
+        amount::Amount,
         funding::{Examined, FundingPolicy, Look, Lost},
         settlement::State,
     },
@@ -134,7 +135,8 @@ async fn most_together(shop: &Shop, loses: bool) -> usize {
             let (user, asset, of) =
                 (shop.payer.key(), shop.world.faucet.mint(), source(shop).await.bound.unwrap().slot);
             let lost = Some((Lost::OwnerSigned, of + 1));
-            let examined = Some(Examined { of, up_to: of, is_final: false, lost });
+            let (clean, handle, ridden) = (of, None, Amount::ZERO);
+            let examined = Some(Examined { of, up_to: of, is_final: false, lost, clean, handle, ridden });
             let look = Look { user, asset, frozen: None, examined };
             shop.world.ledger().record_looks(&[look], shop.world.now()).await.unwrap();
         }

@@ -78,6 +78,7 @@ fn the_compiled_in_defaults_are_those_of_the_code() {
         max_age: funding.max_age_seconds,
         interval: funding.monitor,
         requests_per_round: funding.monitor_requests,
+        look_exposure: funding.look_exposure,
     };
     assert_eq!(configured, FundingSettings::default());
     let deferred = &config.deferred;
@@ -85,7 +86,7 @@ fn the_compiled_in_defaults_are_those_of_the_code() {
         amount: deferred.amount,
         count: deferred.count,
         age_seconds: deferred.age_seconds,
-        exposure: Exposure { per_session: deferred.session_exposure, per_merchant: deferred.merchant_exposure },
+        exposure: Exposure::shared(deferred.session_exposure, deferred.merchant_exposure),
         promises_per_user_per_hour: deferred.promises_per_user_per_hour.into(),
         give_up_returns: deferred.give_up_attempts,
         give_up_seconds: deferred.give_up_seconds,

@@ -223,7 +223,9 @@ impl Chain {
     async fn look(&mut self, ledger: &dyn Ledger) {
         let Some(bound) = self.bound(ledger).await else { return };
         let lost = (self.debited > bound.slot).then_some((Lost::OwnerSigned, self.debited));
-        let examined = Examined { of: bound.slot, up_to: self.slot, is_final: true, lost };
+        let clean = lost.map_or(self.slot, |(_, slot)| slot - 1);
+        let (handle, ridden) = (None, bound.ridden);
+        let examined = Examined { of: bound.slot, up_to: self.slot, is_final: true, lost, clean, handle, ridden };
         let (of, frozen) = (session(0), None);
         let look = Look { user: *of.user(), asset: of.intent.asset, frozen, examined: Some(examined) };
         ledger.record_looks(&[look], NOW).await.expect("records");

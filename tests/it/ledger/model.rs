@@ -91,8 +91,12 @@ struct MSettlement {
 }
 
 const CAP: u64 = 400;
-const LIMITS: Exposure =
-    Exposure { per_session: Amount::new(150).expect("fits"), per_merchant: Amount::new(200).expect("fits") };
+const LIMITS: Exposure = Exposure {
+    per_session: Amount::new(150).expect("fits"),
+    per_user: Amount::new(200).expect("fits"),
+    per_merchant: Amount::new(200).expect("fits"),
+    unproven_per_merchant: Amount::new(200).expect("fits"),
+};
 
 #[derive(Default)]
 struct Model {

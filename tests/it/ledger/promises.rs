@@ -16,7 +16,7 @@ async fn open(path: &Path) -> SqliteLedger {
 async fn populate(path: &Path) {
     let ledger = open(path).await;
     let session = opened(&ledger, 1).await.id;
-    let limits = Exposure { per_session: super::build::amount(500), per_merchant: super::build::amount(500) };
+    let limits = Exposure::shared(super::build::amount(500), super::build::amount(1_000));
     let new = |number, units| NewHold { deferred: Some(limits), ..payment(session, number, units) };
     held(&ledger, &new(1, 10)).await;
     recorded(&ledger, &super::build::in_flight(&ledger, session, 1).await, refused()).await;

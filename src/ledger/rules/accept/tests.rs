@@ -4,7 +4,7 @@ use super::{Accepted, Rows, accept, asks_for_reliance, repeat};
 use crate::{
     domain::{
         amount::Amount,
-        funding::{Bound, Funding, FundingDemand, Lost, Source},
+        funding::{Bound, Funding, FundingDemand, Lost, Seen, Source},
         hold::{ContentHash, Exposure, Hold, HoldId, HoldState, NewHold},
         reason::PayReason,
         samples::{self, amount},
@@ -50,6 +50,8 @@ fn proved(session: &Session, bound: u64, claimed: u64) -> Source {
         examined: 50,
         is_final: true,
         looked_at: NOW,
+        seen: Seen { handle: Some(7), slot: 50, ridden: amount(0) },
+        ridden: amount(0),
         lost: None,
     };
     Source { bound: Some(bound), ..Source::unknown(*session.user(), session.intent.asset) }
@@ -125,10 +127,11 @@ fn nothing_passes_a_proved_balance_that_others_rely_on() {
 #[test]
 fn a_deferred_payment_is_a_promise_within_both_limits_and_an_ordinary_one_beyond() {
     let session = session();
-    let limits = Exposure { per_session: amount(100), per_merchant: amount(150) };
+    let limits = Exposure { unproven_per_merchant: amount(150), ..Exposure::shared(amount(100), amount(150)) };
     let new = NewHold { deferred: Some(limits), ..payment(&session, 40) };
     for (of_session, of_merchant, promised) in [(60, 110, true), (61, 61, false), (0, 111, false)] {
-        let held = promise::Held { of_session: amount(of_session), of_merchant: amount(of_merchant) };
+        let of_session = amount(of_session);
+        let held = promise::Held { session: of_session, payer: of_session, merchant: amount(of_merchant) };
         let accepted = accept(&new, &Rows { promised: held, ..rows(&session) }).expect("is accepted");
         let sums = if promised { SumsChange::promise(amount(40)) } else { SumsChange::hold(amount(40)) };
         assert_eq!((accepted.promised, accepted.sums), (promised, sums));

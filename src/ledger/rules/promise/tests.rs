@@ -38,17 +38,41 @@ fn back(reason: PayReason, at: u64) -> Return {
 }
 
 #[test]
-fn a_promise_fits_both_limits_to_the_unit_and_overflows_neither() {
-    let limits = Exposure { per_session: amount(100), per_merchant: amount(150) };
-    let held = |of_session, of_merchant| Held { of_session: amount(of_session), of_merchant: amount(of_merchant) };
-    for (units, of_session, of_merchant, expected) in
-        [(40, 60, 110, true), (40, 61, 61, false), (40, 60, 111, false), (101, 0, 0, false), (100, 0, 0, true)]
-    {
-        assert_eq!(fits(amount(units), limits, held(of_session, of_merchant)), expected);
+fn a_promise_fits_all_limits_to_the_unit_and_overflows_none() {
+    let limits = Exposure {
+        per_session: amount(100),
+        per_user: amount(120),
+        per_merchant: amount(150),
+        unproven_per_merchant: amount(75),
+    };
+    let held = |of_session, of_user, of_merchant| Held {
+        session: amount(of_session),
+        payer: amount(of_user),
+        merchant: amount(of_merchant),
+    };
+    for (units, [of_session, of_user, of_merchant], expected) in [
+        (40, [60, 80, 110], true),
+        (40, [61, 61, 61], false),
+        (40, [60, 81, 110], false),
+        (40, [60, 80, 111], false),
+        (101, [0, 0, 0], false),
+        (100, [0, 0, 0], true),
+    ] {
+        let held = held(of_session, of_user, of_merchant);
+        assert_eq!(fits(amount(units), Funding::Proven, limits, held), expected, "{held:?}");
     }
-    let all = Exposure { per_session: Amount::MAX, per_merchant: Amount::MAX };
-    let full = Held { of_session: Amount::MAX, of_merchant: Amount::MAX };
-    assert!(!fits(amount(1), all, full) && fits(Amount::ZERO, all, full));
+    for (of_merchant, expected) in [(35, true), (36, false)] {
+        for funding in [Funding::Unproven, Funding::Short] {
+            assert_eq!(
+                fits(amount(40), funding, limits, held(0, 0, of_merchant)),
+                expected,
+                "the rest is for the proven"
+            );
+        }
+    }
+    let all = Exposure::shared(Amount::MAX, Amount::MAX);
+    let full = Held { session: Amount::MAX, payer: Amount::MAX, merchant: Amount::MAX };
+    assert!(!fits(amount(1), Funding::Proven, all, full) && fits(Amount::ZERO, Funding::Proven, all, full));
 }
 
 #[test]

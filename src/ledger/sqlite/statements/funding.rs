@@ -8,11 +8,15 @@ use crate::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
-        funding::{Bound, Examined, Look, Lost, NewBound, Source},
+        funding::{Bound, Examined, Look, Lost, NewBound, Ride, Source},
+        hold::HoldId,
         session::SessionId,
         settlement::Settlement,
     },
-    ledger::{LedgerError, Proved, rows::column},
+    ledger::{
+        LedgerError, Proved,
+        rows::{column, count},
+    },
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 use solana_pubkey::Pubkey;
@@ -36,17 +40,20 @@ pub(in crate::ledger) fn prove(conn: &Connection, new: &NewBound) -> Outcome<Pro
         if new.slot <= newest {
             return Ok(Proved::Outdated);
         }
+        // Whether they met the whole balance was to be seen in the history since the older proof, and is not looked for now.
+        unprove_captured(conn, &new.user, &new.asset, (bound.judged_up_to(), new.slot))?;
     }
     let claimed = claimed_since(conn, &new.user, &new.asset, new.slot)?;
     if claimed > new.amount {
         unprove_holds(conn, &new.user, &new.asset)?;
     }
     conn.prepare_cached(
-        "INSERT INTO sources (user, asset, frozen, bound, handle, slot, anchor, proved_at, claimed, examined, final, looked_at) \
-         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?5, 0, ?7) ON CONFLICT (user, asset) DO UPDATE \
+        "INSERT INTO sources (user, asset, frozen, bound, handle, slot, anchor, proved_at, claimed, examined, final, looked_at, \
+         seen_handle, seen_slot) VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?5, 0, ?7, ?4, ?5) ON CONFLICT (user, asset) DO UPDATE \
          SET frozen = 0, bound = excluded.bound, handle = excluded.handle, slot = excluded.slot, anchor = excluded.anchor, \
          proved_at = excluded.proved_at, claimed = excluded.claimed, examined = excluded.examined, final = 0, \
-         looked_at = excluded.looked_at, lost = NULL, lost_slot = NULL",
+         looked_at = excluded.looked_at, lost = NULL, lost_slot = NULL, seen_handle = excluded.seen_handle, \
+         seen_slot = excluded.seen_slot",
     )?
     .execute(params![
         new.user.to_bytes(),
@@ -169,7 +176,12 @@ fn record_examined(conn: &Connection, look: &Look, examined: &Examined, now: Uni
     let changed = conn
         .prepare_cached(
             "UPDATE sources SET examined = max(examined, ?4), final = max(final, ?5), looked_at = max(looked_at, ?6), \
-             lost = coalesce(lost, ?7), lost_slot = coalesce(lost_slot, ?8) WHERE user = ?1 AND asset = ?2 AND slot = ?3",
+             lost = coalesce(lost, ?7), lost_slot = coalesce(lost_slot, ?8), \
+             seen_handle = CASE WHEN ?7 IS NULL AND ?9 >= coalesce(seen_slot, slot) THEN coalesce(?10, seen_handle) \
+                 ELSE seen_handle END, \
+             seen_slot = max(coalesce(seen_slot, slot), ?9), \
+             seen_ridden = CASE WHEN ?7 IS NULL THEN max(seen_ridden, min(ridden, ?11)) ELSE seen_ridden END \
+             WHERE user = ?1 AND asset = ?2 AND slot = ?3",
         )?
         .execute(params![
             key[0],
@@ -180,10 +192,55 @@ fn record_examined(conn: &Connection, look: &Look, examined: &Examined, now: Uni
             column("looked_at", now)?,
             examined.lost.map(|(lost, _)| lost.word()),
             lost_slot,
+            column("seen_slot", examined.clean)?,
+            examined.handle.map(u128::to_le_bytes),
+            i64::from(examined.ridden),
         ])?;
     if changed == 1 && examined.lost.is_some() {
         unprove_holds(conn, &look.user, &look.asset)?;
+        unprove_captured(conn, &look.user, &look.asset, (examined.clean, u64::MAX >> 1))?;
     }
+    Ok(())
+}
+
+/// Counts what is about to be signed as proven, where it may ride on the last look.
+pub(in crate::ledger) fn ride(
+    conn: &Connection,
+    user: &Pubkey,
+    asset: &Pubkey,
+    units: Amount,
+    most: Amount,
+) -> Outcome<Ride> {
+    let counted = conn
+        .prepare_cached(
+            "UPDATE sources SET ridden = ridden + ?3 WHERE user = ?1 AND asset = ?2 AND bound IS NOT NULL AND lost IS NULL \
+             AND (ridden = seen_ridden OR ?3 <= min(bound, ?4) - (ridden - seen_ridden))",
+        )?
+        .execute(params![user.to_bytes(), asset.to_bytes(), i64::from(units), i64::from(most)])?;
+    Ok(if counted == 1 { Ride::Counted } else { Ride::LookFirst })
+}
+
+/// The slot of the landing that captured a payment.
+pub(in crate::ledger) fn landed_slot(conn: &Connection, hold: HoldId) -> Outcome<Option<u64>> {
+    let slot: Option<i64> = select::value(
+        conn,
+        "SELECT e.slot FROM holds h JOIN settlement_events e ON e.settlement = h.settlement \
+         WHERE h.id = ?1 AND h.state = 'captured' AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1",
+        [select::hold_key(hold)],
+    )?;
+    Ok(slot.map(|slot| count("slot", slot)).transpose()?)
+}
+
+/// What landed in slots after the first and up to the second is not known to have moved money any more.
+fn unprove_captured(conn: &Connection, user: &Pubkey, asset: &Pubkey, (after, up_to): (u64, u64)) -> Outcome<()> {
+    conn.prepare_cached(
+        "UPDATE holds SET funding = 'unproven' WHERE funding = 'proven' AND state = 'captured' AND settlement IN \
+         (SELECT e.settlement FROM settlement_events e JOIN settlements s ON s.id = e.settlement \
+          JOIN sessions x ON x.id = s.session \
+          WHERE e.event = 'landed' AND e.slot > ?3 AND e.slot <= ?4 AND x.user = ?1 AND x.asset = ?2 \
+          AND s.purpose = 'capture')",
+    )?
+    .execute(params![user.to_bytes(), asset.to_bytes(), column("slot", after)?, column("slot", up_to)?])?;
     Ok(())
 }
 

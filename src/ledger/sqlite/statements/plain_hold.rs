@@ -18,6 +18,7 @@ use crate::{
     },
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use std::sync::LazyLock;
 
 #[cfg(test)]
 mod tests;
@@ -29,18 +30,27 @@ struct Headroom {
     spent: i64,
     left: i64,
     deferred_held: i64,
+    /// Zero where it is not asked for.
+    of_user: i64,
     recipient: [u8; 32],
     asset: [u8; 32],
     merchant_held: i64,
 }
 
-const HEADROOM: &str = "SELECT s.seq, t.captured + t.held, s.cap - t.captured - t.held, t.deferred_held, s.recipient, \
-    s.asset, coalesce((SELECT m.deferred_held FROM merchant_exposure m \
-        WHERE m.recipient = s.recipient AND m.asset = s.asset), 0) \
-    FROM sessions s JOIN session_sums t ON t.session = s.seq \
-    WHERE s.id = ?1 AND s.state = 'open' AND s.expires_at > ?2 \
-    AND NOT EXISTS (SELECT 1 FROM sources p WHERE p.user = s.user AND p.asset = s.asset) \
-    AND ?3 <= (CASE s.cap_verified WHEN 1 THEN s.cap ELSE min(s.cap, ?4) END) - t.captured - t.held";
+/// What of a payer's promises is added up only for one more of them.
+static HEADROOM: LazyLock<String> = LazyLock::new(|| {
+    let of_user = sums::OF_USER;
+    format!(
+        "SELECT s.seq, t.captured + t.held, s.cap - t.captured - t.held, t.deferred_held, s.recipient, \
+         s.asset, coalesce((SELECT m.deferred_held FROM merchant_exposure m \
+             WHERE m.recipient = s.recipient AND m.asset = s.asset), 0), \
+         CASE WHEN ?5 THEN {of_user} ELSE 0 END \
+         FROM sessions s JOIN session_sums t ON t.session = s.seq \
+         WHERE s.id = ?1 AND s.state = 'open' AND s.expires_at > ?2 \
+         AND NOT EXISTS (SELECT 1 FROM sources p WHERE p.user = s.user AND p.asset = s.asset) \
+         AND ?3 <= (CASE s.cap_verified WHEN 1 THEN s.cap ELSE min(s.cap, ?4) END) - t.captured - t.held"
+    )
+});
 
 impl Headroom {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -52,6 +62,7 @@ impl Headroom {
             recipient: row.get(4)?,
             asset: row.get(5)?,
             merchant_held: row.get(6)?,
+            of_user: row.get(7)?,
         })
     }
 }
@@ -63,12 +74,13 @@ pub(super) fn write(conn: &Connection, new: &NewHold) -> Outcome<Option<Hold>> {
         return Ok(None);
     }
     let (amount, now) = (i64::from(new.amount), column("accepted_at", new.now)?);
-    let asked = params![new.session.to_bytes(), now, amount, i64::from(new.unverified_exposure)];
-    let Some(headroom) = conn.prepare_cached(HEADROOM)?.query_row(asked, Headroom::read).optional()? else {
+    let exposure = i64::from(new.unverified_exposure);
+    let asked = params![new.session.to_bytes(), now, amount, exposure, new.deferred.is_some()];
+    let Some(headroom) = conn.prepare_cached(&HEADROOM)?.query_row(asked, Headroom::read).optional()? else {
         return Ok(None);
     };
-    let held = sums::held(headroom.deferred_held, headroom.merchant_held)?;
-    let promised = new.deferred.is_some_and(|limits| promise::fits(new.amount, limits, held));
+    let held = sums::held(headroom.deferred_held, headroom.of_user, headroom.merchant_held)?;
+    let promised = new.deferred.is_some_and(|limits| promise::fits(new.amount, Funding::Unproven, limits, held));
     let (Some(spent), Some(left)) = (headroom.spent.checked_add(amount), headroom.left.checked_sub(amount)) else {
         return Ok(None);
     };

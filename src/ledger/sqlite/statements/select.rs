@@ -32,7 +32,7 @@ const EVENT: &str = "SELECT sequence, event, signature, slot, reason, finalised_
     FROM settlement_events WHERE settlement = ?1 ORDER BY sequence";
 
 const SOURCE: &str = "SELECT user, asset, frozen, bound, handle, slot, anchor, proved_at, claimed, examined, final, \
-    looked_at, lost, lost_slot FROM sources";
+    looked_at, lost, lost_slot, seen_handle, seen_slot, ridden, seen_ridden FROM sources";
 
 /// Bytes of an id as they are bound.
 pub(in crate::ledger) fn hold_key(id: HoldId) -> [u8; 16] {
@@ -239,6 +239,10 @@ fn source_row(row: &Row<'_>) -> rusqlite::Result<SourceRow> {
         looked_at: row.get(11)?,
         lost: row.get(12)?,
         lost_slot: row.get(13)?,
+        seen_handle: row.get(14)?,
+        seen_slot: row.get(15)?,
+        ridden: row.get(16)?,
+        seen_ridden: row.get(17)?,
     })
 }
 

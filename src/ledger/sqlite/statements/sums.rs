@@ -10,6 +10,11 @@ use crate::{
 };
 use rusqlite::{Connection, params};
 
+/// What the live sessions of the payer of `s` hold by promise for its merchant; few, and found by the index of what is live.
+pub(super) const OF_USER: &str = "coalesce((SELECT sum(u.deferred_held) FROM sessions v \
+    JOIN session_sums u ON u.session = v.seq WHERE v.user = s.user AND v.asset = s.asset \
+    AND v.state IN ('opening', 'open') AND v.recipient = s.recipient), 0)";
+
 /// Changes the sums of a session; the tables refuse to pass the cap or zero.
 pub(super) fn change(conn: &Connection, id: SessionId, by: SumsChange) -> Outcome<()> {
     change_with(conn, id, by, 0)
@@ -52,20 +57,23 @@ fn expose(conn: &Connection, session: SessionId, by: i64) -> Outcome<()> {
     if changed == 1 { Ok(()) } else { Err(missing("merchant's exposure")) }
 }
 
-/// What is held by promise in a session and for its merchant.
+/// What is held by promise in a session, in all live ones of its payer with its merchant, and for that merchant.
 pub(super) fn promised(conn: &Connection, session: &Session) -> Outcome<promise::Held> {
     let of_session = "SELECT deferred_held FROM session_sums WHERE session = (SELECT seq FROM sessions WHERE id = ?1)";
     let of_merchant = "SELECT deferred_held FROM merchant_exposure WHERE recipient = ?1 AND asset = ?2";
+    let of_user = format!("SELECT {OF_USER} FROM sessions s WHERE s.id = ?1");
     let intent = &session.intent;
     let of_session = select::value::<i64>(conn, of_session, [session.id.to_bytes()])?;
     let of_merchant = select::value::<i64>(conn, of_merchant, [intent.recipient.to_bytes(), intent.asset.to_bytes()])?;
-    Ok(held(of_session.ok_or_else(|| missing("session"))?, of_merchant.unwrap_or_default())?)
+    let of_user = select::value::<i64>(conn, &of_user, [session.id.to_bytes()])?;
+    let (of_session, of_user) = of_session.zip(of_user).ok_or_else(|| missing("session"))?;
+    Ok(held(of_session, of_user, of_merchant.unwrap_or_default())?)
 }
 
 /// What is held by promise, from the columns that say it.
-pub(super) fn held(of_session: i64, of_merchant: i64) -> Result<promise::Held, LedgerError> {
+pub(super) fn held(of_session: i64, of_user: i64, of_merchant: i64) -> Result<promise::Held, LedgerError> {
     let amount = |column: i64| {
         Amount::try_from(column).map_err(|_| LedgerError::Inconsistent("less than nothing is promised".to_owned()))
     };
-    Ok(promise::Held { of_session: amount(of_session)?, of_merchant: amount(of_merchant)? })
+    Ok(promise::Held { session: amount(of_session)?, payer: amount(of_user)?, merchant: amount(of_merchant)? })
 }

@@ -64,7 +64,7 @@ fn session(number: u32) -> Session {
 
 /// A payment, promised if it has a nonce.
 fn payment(session: SessionId, number: u32, nonce: bool) -> NewHold {
-    let limits = Exposure { per_session: Amount::MAX, per_merchant: Amount::MAX };
+    let limits = Exposure::shared(Amount::MAX, Amount::MAX);
     NewHold {
         id: hold_id(number),
         session,

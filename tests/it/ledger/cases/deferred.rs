@@ -8,6 +8,7 @@ use crate::ledger::build::{
 use sotto::{
     domain::{
         amount::Amount,
+        funding::NewBound,
         hold::{Exposure, GiveUp, Hold, HoldState, NewHold, Standing},
         reason::PayReason,
         session::{CapCheck, SessionId, SessionState},
@@ -21,7 +22,8 @@ const WIDE: (u64, u64) = (CAP, 10 * CAP);
 
 #[expect(clippy::unnecessary_wraps, reason = "as the hold asks for it")]
 fn within(per_session: u64, per_merchant: u64) -> Option<Exposure> {
-    Some(Exposure { per_session: amount(per_session), per_merchant: amount(per_merchant) })
+    let (per_session, per_merchant) = (amount(per_session), amount(per_merchant));
+    Some(Exposure { per_session, per_user: per_merchant, per_merchant, unproven_per_merchant: per_merchant })
 }
 
 fn deferred(session: SessionId, number: u32, units: u64) -> NewHold {
@@ -198,6 +200,44 @@ pub(crate) async fn a_merchants_sessions_share_one_limit(ledger: &dyn Ledger) {
     assert!(held(ledger, &new(sessions[1], 6, 60)).await.deferred, "capturing one makes room for the other");
     recorded(ledger, &in_flight(ledger, sessions[1], 2).await, refused()).await;
     assert!(!held(ledger, &new(sessions[0], 7, 1)).await.deferred, "what came back is still promised");
+}
+
+/// Guards: `Held::payer` and the limit of what nothing proves in `promise::fits`.
+pub(crate) async fn a_payer_and_those_who_prove_nothing_leave_the_rest_to_others(ledger: &dyn Ledger) {
+    let (merchant, payer) = (session(1).intent.recipient, session(1).intent.user);
+    let mut sessions = Vec::new();
+    for (number, user) in [(1, payer), (2, payer), (3, session(3).intent.user)] {
+        let new = session_with(number, |s| (s.intent.recipient, s.intent.user) = (merchant, user));
+        ledger.open_session(&new).await.expect("opens");
+        sessions.push(ledger.mark_open(new.id, CapCheck::Verified, signature(number), &[]).await.expect("opens"));
+    }
+    let limits = Exposure {
+        per_session: amount(100),
+        per_user: amount(50),
+        per_merchant: amount(100),
+        unproven_per_merchant: amount(70),
+    };
+    let promised = async |of: usize, number, units| {
+        let new = NewHold { deferred: Some(limits), ..payment(sessions[of].id, number, units) };
+        held(ledger, &new).await.deferred
+    };
+    assert!(promised(0, 1, 40).await);
+    assert!(!promised(1, 2, 11).await, "one payer's sessions share a limit");
+    assert!(promised(1, 3, 10).await);
+    assert!(!promised(2, 4, 21).await, "what nothing proves ends at its own limit");
+    assert!(promised(2, 5, 20).await);
+    let proof = NewBound {
+        user: *sessions[2].user(),
+        asset: sessions[2].intent.asset,
+        amount: amount(1_000),
+        handle: 7,
+        slot: 300,
+        anchor: None,
+        now: NOW,
+    };
+    ledger.prove_funding(&proof).await.expect("proves");
+    assert!(!promised(2, 6, 31).await, "all together have one");
+    assert!(promised(2, 7, 30).await, "what is left is for who has proved the money");
 }
 
 pub(crate) async fn a_promise_is_given_up_by_attempts_or_age_and_its_loss_is_booked(ledger: &dyn Ledger) {

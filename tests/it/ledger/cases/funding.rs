@@ -6,8 +6,8 @@ use crate::ledger::build::{
 };
 use sotto::{
     domain::{
-        funding::{Bound, Examined, Funding, FundingDemand, Look, Lost, NewBound, Source},
-        hold::NewHold,
+        funding::{Bound, Examined, Funding, FundingDemand, Look, Lost, NewBound, Ride, Seen, Source},
+        hold::{Hold, NewHold},
         reason::PayReason,
         session::{CapCheck, Session},
         settlement::Event,
@@ -58,7 +58,8 @@ fn landed_at(slot: u64) -> Event {
 }
 
 fn look(session: &Session, of: u64, lost: Option<(Lost, u64)>) -> Look {
-    let examined = Some(Examined { of, up_to: of + 5, is_final: true, lost });
+    let clean = lost.map_or(of + 5, |(_, slot)| slot - 1);
+    let examined = Some(Examined { of, up_to: of + 5, is_final: true, lost, clean, handle: None, ridden: amount(0) });
     Look { user: *session.user(), asset: session.intent.asset, frozen: None, examined }
 }
 
@@ -79,6 +80,8 @@ pub(crate) async fn a_proof_comes_back_as_it_was_written(ledger: &dyn Ledger) {
             examined: 300,
             is_final: false,
             looked_at: NOW,
+            seen: Seen { handle: Some(500 << 64 | 7), slot: 300, ridden: amount(0) },
+            ridden: amount(0),
             lost: None,
         }),
     };
@@ -256,6 +259,68 @@ pub(crate) async fn a_void_proof_stays_void_until_a_newer_one(ledger: &dyn Ledge
     }
     proves(ledger, &session, 80, 321).await;
     assert_eq!(held(ledger, &demanding(&session, 5, 1)).await.funding, Funding::Proven);
+}
+
+async fn funding_of(ledger: &dyn Ledger, hold: &Hold) -> Funding {
+    ledger.find_hold(hold.id).await.expect("reads").expect("is there").funding
+}
+
+/// A proven payment that landed in this slot.
+async fn proven_at(ledger: &dyn Ledger, session: &Session, number: u32, slot: u64) -> Hold {
+    let hold = held(ledger, &payment(session.id, number, 10)).await;
+    assert_eq!((hold.funding, ledger.landed_slot(hold.id).await.ok()), (Funding::Proven, Some(None)));
+    recorded(ledger, &in_flight(ledger, session.id, number).await, landed_at(slot)).await;
+    assert_eq!(ledger.landed_slot(hold.id).await.ok(), Some(Some(slot)));
+    hold
+}
+
+pub(crate) async fn what_landed_before_a_debit_stays_proven_and_what_landed_after_does_not(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    proves(ledger, &session, 100, 300).await;
+    let before = proven_at(ledger, &session, 1, 310).await;
+    let beside = proven_at(ledger, &session, 2, 311).await;
+    ledger.record_looks(&[look(&session, 300, Some((Lost::OwnerSigned, 311)))], NOW).await.expect("records");
+    assert_eq!(funding_of(ledger, &before).await, Funding::Proven);
+    assert_eq!(funding_of(ledger, &beside).await, Funding::Unproven, "nobody knows which came first in that slot");
+    let known = ledger.source(session.user(), &session.intent.asset).await.expect("reads").expect("is there");
+    let bound = known.bound.expect("was proved");
+    assert!(bound.has_judged(311) && bound.seen.slot == 310, "{bound:?}");
+}
+
+pub(crate) async fn a_newer_proof_leaves_unseen_landings_unproven(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    proves(ledger, &session, 100, 300).await;
+    let seen = proven_at(ledger, &session, 1, 305).await;
+    ledger.record_looks(&[look(&session, 300, None)], NOW).await.expect("records");
+    let unseen = proven_at(ledger, &session, 2, 306).await;
+    let later = proven_at(ledger, &session, 3, 321).await;
+    proves(ledger, &session, 80, 320).await;
+    let levels = [funding_of(ledger, &seen).await, funding_of(ledger, &unseen).await, funding_of(ledger, &later).await];
+    assert_eq!(levels, [Funding::Proven, Funding::Unproven, Funding::Proven], "the newer proof is asked for the last");
+}
+
+pub(crate) async fn what_is_signed_as_proven_rides_on_a_look_up_to_what_one_is_worth(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    let rides = async |units| {
+        ledger.ride_on_look(session.user(), &session.intent.asset, amount(units), amount(40)).await.expect("answers")
+    };
+    let looks = async |ridden: u64| {
+        let Look { examined, .. } = look(&session, 300, None);
+        let examined = examined.map(|examined| Examined { ridden: amount(ridden), handle: Some(8), ..examined });
+        let look = Look { examined, ..look(&session, 300, None) };
+        ledger.record_looks(&[look], NOW).await.expect("records");
+        ledger.source(session.user(), &session.intent.asset).await.expect("reads").expect("is there").bound
+    };
+    assert_eq!(rides(1).await, Ride::LookFirst, "nothing is proved");
+    proves(ledger, &session, 100, 300).await;
+    assert_eq!([rides(30).await, rides(11).await, rides(10).await], [Ride::Counted, Ride::LookFirst, Ride::Counted]);
+    assert_eq!(looks(30).await.map(|bound| bound.seen), Some(Seen { handle: Some(8), slot: 305, ridden: amount(30) }));
+    assert_eq!([rides(31).await, rides(30).await], [Ride::LookFirst, Ride::Counted], "ten were signed since it began");
+    looks(70).await;
+    assert_eq!([rides(90).await, rides(1).await], [Ride::Counted, Ride::LookFirst], "what is alone always may");
+    looks(160).await;
+    ledger.record_looks(&[look(&session, 300, Some((Lost::OwnerSigned, 311)))], NOW).await.expect("records");
+    assert_eq!(rides(1).await, Ride::LookFirst, "the proof is lost");
 }
 
 pub(crate) async fn a_look_tells_of_the_proof_it_was_made_for_only(ledger: &dyn Ledger) {

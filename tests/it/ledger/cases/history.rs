@@ -18,7 +18,7 @@ use sotto::{
 const START: Position = Position { log: 0, holds: 0 };
 
 fn deferred(session: SessionId, number: u32, units: u64) -> NewHold {
-    let limits = Exposure { per_session: amount(1_000), per_merchant: amount(1_000) };
+    let limits = Exposure::shared(amount(1_000), amount(2_000));
     NewHold { deferred: Some(limits), ..payment(session, number, units) }
 }
 

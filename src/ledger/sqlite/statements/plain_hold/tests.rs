@@ -106,8 +106,7 @@ fn session(scene: &Scene) -> Session {
 }
 
 fn payment(scene: &Scene, number: u8, units: u64, nonce: Option<&str>) -> NewHold {
-    let limits =
-        |[session, merchant]: [u64; 2]| Exposure { per_session: amount(session), per_merchant: amount(merchant) };
+    let limits = |[session, merchant]: [u64; 2]| Exposure::shared(amount(session), amount(merchant));
     NewHold {
         id: HoldId::from_random_bytes([number; 16]),
         session: SessionId::from_random_bytes([1; 16]),

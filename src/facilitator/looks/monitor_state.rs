@@ -1,4 +1,4 @@
-//! What the monitor remembers while this process lives.
+//! What was seen of payers' accounts, remembered while this process lives.
 
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;

@@ -10,7 +10,7 @@ use crate::{
         history::{Listed, MAX_PAGE, Page, SeenTransaction},
     },
     domain::funding::{Bound, Examined, Foreign, Lost},
-    facilitator::funding::FundingMonitor,
+    facilitator::looks::Looks,
     ledger::LedgerError,
 };
 use solana_pubkey::Pubkey;
@@ -38,6 +38,56 @@ pub(crate) enum ExamineError {
     Unfinished,
 }
 
+/// The state of an account up to which its history is to be examined.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UpTo {
+    /// Its slot: only a node that knows it is asked.
+    pub(crate) slot: u64,
+    /// The balance's handle in it, where it was read.
+    pub(crate) handle: Option<u128>,
+    /// A transfer of ours that landed up to then: nodes write the list later than the account, and one that lacks this
+    /// transfer is not whole.
+    pub(crate) landed: Option<Signature>,
+}
+
+impl UpTo {
+    /// A state of an account that was read.
+    pub(crate) const fn read(slot: u64, handle: u128) -> Self {
+        Self { slot, handle: Some(handle), landed: None }
+    }
+
+    /// That nothing has changed since `bound` was last examined.
+    pub(crate) const fn unchanged(&self, bound: &Bound) -> Examined {
+        let Self { slot, handle, .. } = *self;
+        Examined {
+            of: bound.slot,
+            up_to: bound.examined,
+            is_final: bound.is_final,
+            lost: None,
+            clean: slot,
+            handle,
+            ridden: bound.ridden,
+        }
+    }
+
+    /// Whether a list of what happened since the proof was examined does not reach so far: our own transfer is missing, or the
+    /// balance has changed and nothing is there that changed it.
+    fn is_beyond(&self, later: &[Listed], bound: &Bound) -> bool {
+        let landed = || later.iter().filter(|listed| !listed.failed);
+        let has_changed = self.handle.zip(bound.seen.handle).is_some_and(|(now, then)| now != then);
+        self.landed.is_some_and(|ours| landed().all(|listed| listed.signature != ours))
+            || (has_changed && landed().next().is_none())
+    }
+}
+
+/// What the first look at the entries of a history found, oldest first.
+struct Judged {
+    /// What voids the proof, and its slot.
+    void: Option<(Lost, u64)>,
+    /// Everything up to this slot is harmless or ours.
+    clean: u64,
+}
+
 /// The requests that one examination may still make.
 pub(crate) struct Budget(pub(crate) u32);
 
@@ -59,33 +109,39 @@ struct Unread {
     too_long: bool,
 }
 
-impl FundingMonitor {
-    /// Examines what happened to `account` since `bound` was last examined, on a node that knows `slot`. `harmless` are
-    /// entries that were found so before; it is left as those that will be listed again or, when the examination is cut
-    /// off, with those that were found until then.
+impl Looks {
+    /// Examines what happened to the account of `owner` since `bound` was last examined, on a node that knows the slot of
+    /// `target`. `harmless` are entries that were found so before; it is left as those that will be listed again or, when the
+    /// examination is cut off, with those that were found until then.
     pub(crate) async fn examine(
         &self,
         owner: &Pubkey,
         bound: &Bound,
-        slot: u64,
+        target: &UpTo,
         harmless: &mut HashSet<Signature>,
         budget: &mut Budget,
     ) -> Result<Examined, ExamineError> {
-        let account = self.core.token_account(owner);
+        let (account, slot) = (self.core.token_account(owner), target.slot);
         let unread = self.unread_history(&account, bound, slot, budget).await?;
-        let of = bound.slot;
-        let lost = |lost, at| Examined { of, up_to: bound.examined, is_final: false, lost: Some((lost, at)) };
+        let nothing = target.unchanged(bound);
+        let lost = |lost, at, clean| Examined { is_final: false, lost: Some((lost, at)), clean, ..nothing };
         if unread.too_long {
-            return Ok(lost(Lost::Unreadable, slot));
+            return Ok(lost(Lost::Unreadable, slot, bound.judged_up_to()));
         }
-        let Some(is_final) = anchored(bound, unread.known.as_ref(), slot) else { return Ok(lost(Lost::Fork, slot)) };
-        if let Some((why, at)) = self.first_void(owner, slot, &unread.later, harmless, budget).await? {
-            return Ok(lost(why, at));
+        let Some(is_final) = anchored(bound, unread.known.as_ref(), slot) else {
+            return Ok(lost(Lost::Fork, slot, bound.judged_up_to()));
+        };
+        let judged = self.judge_entries(owner, slot, &unread.later, harmless, budget).await?;
+        if let Some((why, at)) = judged.void {
+            return Ok(lost(why, at, judged.clean));
+        }
+        if judged.clean < slot || target.is_beyond(&unread.later, bound) {
+            return Err(ExamineError::Unfinished);
         }
         // Until the anchor is final every look lists again from the proof on, so that a fork is seen.
         let up_to = if is_final { slot.saturating_sub(SETTLED_SLOTS).max(bound.examined) } else { bound.examined };
         harmless.retain(|signature| unread.later.iter().any(|l| l.signature == *signature && l.slot > up_to));
-        Ok(Examined { of, up_to, is_final, lost: None })
+        Ok(Examined { up_to, is_final, ..nothing })
     }
 
     async fn unread_history(
@@ -117,35 +173,37 @@ impl FundingMonitor {
         Ok(unread)
     }
 
-    /// The first of `later` (newest first) that voids the proof. What landed after `slot` counts when it can be read; a
-    /// node may list it a moment before it can show it, and then it is the next look's.
-    async fn first_void(
+    /// The oldest of `later` (newest first) that voids the proof: what landed before it met the whole balance. What landed
+    /// after `slot` counts when it can be read; a node may list it a moment before it can show it, and then it is the next
+    /// look's.
+    async fn judge_entries(
         &self,
         owner: &Pubkey,
         slot: u64,
         later: &[Listed],
         harmless: &mut HashSet<Signature>,
         budget: &mut Budget,
-    ) -> Result<Option<(Lost, u64)>, ExamineError> {
+    ) -> Result<Judged, ExamineError> {
         let unknown: Vec<&Listed> =
-            later.iter().filter(|listed| !listed.failed && !harmless.contains(&listed.signature)).collect();
+            later.iter().rev().filter(|listed| !listed.failed && !harmless.contains(&listed.signature)).collect();
         let signatures: Vec<Signature> = unknown.iter().map(|listed| listed.signature).collect();
         let ours: HashSet<Signature> = self.core.ledger.known_signatures(&signatures).await?.into_iter().collect();
-        let (account, mut all) = (self.core.token_account(owner), true);
+        let (account, mut clean) = (self.core.token_account(owner), slot);
         for listed in unknown.into_iter().filter(|listed| !ours.contains(&listed.signature)) {
             budget.spend()?;
+            let before = listed.slot.saturating_sub(1);
             let Some(seen) = self.core.chain.transaction(&listed.signature).await? else {
-                all &= listed.slot > slot;
+                clean = clean.min(before);
                 continue;
             };
             let foreign = foreign(&seen, &account, &self.core.settings.served.programs.token);
             if let Some(lost) = foreign.voids(owner, &self.core.keys.spender.pubkey()).filter(|_| !seen.failed) {
                 tracing::info!(transaction = %listed.signature, reason = lost.word(), "a funding proof is void");
-                return Ok(Some((lost, listed.slot)));
+                return Ok(Judged { void: Some((lost, listed.slot)), clean: clean.min(before) });
             }
             harmless.insert(listed.signature);
         }
-        if all { Ok(None) } else { Err(ExamineError::Unfinished) }
+        Ok(Judged { void: None, clean })
     }
 }
 
