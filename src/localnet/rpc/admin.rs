@@ -7,18 +7,22 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use solana_account::Account;
+use solana_pubkey::Pubkey;
 
 use super::{
     Front,
     error::RpcError,
     params::{self, Params},
 };
-use crate::localnet::{
-    cluster::{ForkError, TakenBack},
-    covalidator::{CovalidatorFaults, CovalidatorPlan, LocalCovalidator},
-    faucet::Faucet,
-    faults::FaultPlan,
-    network::Network,
+use crate::{
+    localnet::{
+        cluster::{ForkError, TakenBack},
+        covalidator::{CovalidatorFaults, CovalidatorPlan, LocalCovalidator},
+        faucet::Faucet,
+        faults::FaultPlan,
+        network::Network,
+    },
+    programs::inco_token::IncoAccount,
 };
 
 /// What all of them begin with.
@@ -71,6 +75,7 @@ impl Desk {
 /// |---|---|---|
 /// | `localnet_describe` | | addresses, keys and URLs of the stand-ins |
 /// | `localnet_fund` | wallet, base units of the demo token | the signature that minted them |
+/// | `localnet_holdings` | list of wallets | `lamports` and `units` (of the demo token; null without an account) of each |
 /// | `localnet_putAccounts` | list of `pubkey`, `lamports`, `owner`, `data` (base64): put there as no transaction could | null |
 /// | `localnet_tick` | number of slots (default 1) | the slot then |
 /// | `localnet_fork` | number of slots; after how many more they are replayed, null for never | `from`, `to`, `signatures` |
@@ -89,6 +94,11 @@ pub(super) fn call(front: &Front, method: &str, mut params: Params) -> Result<Va
             let (wallet, units) = (params.pubkey(0)?, params.required(1)?);
             let signature = desk.faucet.fund(&wallet, units);
             signature.map(|signature| json!(signature.to_string())).map_err(|fault| RpcError::params(fault.to_string()))
+        }
+        Some("holdings") => {
+            let wallets = params.required::<Vec<String>>(0)?;
+            let wallets = wallets.iter().map(|wallet| params::pubkey(wallet)).collect::<Result<Vec<_>, _>>()?;
+            Ok(holdings(network, &desk.faucet.mint(), &wallets))
         }
         Some("putAccounts") => {
             for Placed { pubkey, lamports, owner, data } in params.required::<Vec<Placed>>(0)? {
@@ -137,6 +147,21 @@ pub(super) fn call(front: &Front, method: &str, mut params: Params) -> Result<Va
         }
         _ => Err(RpcError::unknown_method()),
     }
+}
+
+/// What wallets have, all in one state: under one lock, so that nothing lands in between.
+fn holdings(network: &Network, mint: &Pubkey, wallets: &[Pubkey]) -> Value {
+    let cluster = network.cluster();
+    let find = |key: &Pubkey| cluster.bank.account(key, cluster.slot()).map(Account::from);
+    let (programs, vault) = (network.stand_ins().config().programs, network.stand_ins().vault());
+    let told = wallets.iter().map(|wallet| {
+        let account = find(&programs.token_account(wallet, mint));
+        let account = account.and_then(|account| IncoAccount::decode(&account.data).ok());
+        let plaintext = |handle| vault.look_up(handle).and_then(|landed| landed.plaintext).unwrap_or(0);
+        let units = account.map(|account| u64::try_from(plaintext(account.amount)).unwrap_or(u64::MAX));
+        json!({ "lamports": find(wallet).map_or(0, |account| account.lamports), "units": units })
+    });
+    told.collect()
 }
 
 fn forked(outcome: Result<TakenBack, ForkError>) -> Result<Value, RpcError> {

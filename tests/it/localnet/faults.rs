@@ -176,6 +176,10 @@ async fn the_admin_methods_describe_the_stand_ins_and_hand_out_demo_tokens() {
     let handle = IncoAccount::decode(&stored.data).unwrap().amount;
     let landed = world.net.network().stand_ins().vault().look_up(handle).expect("it landed");
     assert_eq!(landed.plaintext, Some(700));
+    let wallets = [RECEIVER.to_string(), world.net.mint().to_string()];
+    let lamports = world.net.network().balance(&world.net.mint());
+    let told = world.call("localnet_holdings", json!([wallets])).await["result"].clone();
+    assert_eq!(told, json!([{ "lamports": 0, "units": 700 }, { "lamports": lamports, "units": null }]));
 
     let plan = world.call("localnet_setCovalidatorFaults", json!([{ "lagSlots": 9 }])).await;
     assert_eq!(plan["result"]["lagSlots"], 9);
