@@ -59,7 +59,7 @@ pub async fn open_once(stage: &Stage, server: &Server, merchant: &LocalKey) -> O
 }
 
 fn client(stage: &Stage, server: &Server) -> Outcome<SessionClient> {
-    let settings = stage.payer_settings(server)?;
+    let settings = stage.payer_settings(server.address)?;
     Ok(SessionClient::new(settings, stage.payer_rpc(), Arc::new(SystemClock), Arc::new(OsChance))?)
 }
 
@@ -78,7 +78,7 @@ async fn prepare(stage: &Stage, client: &SessionClient, merchant: &LocalKey) -> 
 }
 
 /// An error with its causes, on one line.
-fn explained(error: &dyn std::error::Error) -> String {
+pub fn explained(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {

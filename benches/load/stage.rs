@@ -82,6 +82,14 @@ pub struct Stage {
     pub slot: Duration,
 }
 
+/// What a wallet has; nothing where there is no account.
+#[derive(Clone, Copy, Debug)]
+pub struct Holding {
+    pub lamports: u64,
+    /// Base units of the demo token.
+    pub units: u64,
+}
+
 /// A running facilitator.
 pub struct Server {
     pub process: Process,
@@ -137,10 +145,19 @@ impl Stage {
 
     /// Starts a facilitator on a ledger of this name, with these settings above the unthrottled ones.
     pub fn serve(&self, ledger: &str, settings: &[(&str, &str)]) -> Outcome<Server> {
+        self.start(ledger, self.serve_command(ledger, settings))
+    }
+
+    /// Starts a facilitator on a ledger of this name with the limits and budgets that it is shipped with.
+    pub fn serve_as_shipped(&self, ledger: &str) -> Outcome<Server> {
+        self.start(ledger, self.command(ledger, &[]))
+    }
+
+    fn start(&self, ledger: &str, command: Command) -> Outcome<Server> {
         // A file, as under a service manager: what a line of the log costs belongs to the server's price.
         let log = self.file(&format!("{ledger}.log"));
         let file = fs::OpenOptions::new().create(true).append(true).open(&log)?;
-        let process = Process::start(self.serve_command(ledger, settings), file)
+        let process = Process::start(command, file)
             .map_err(|error| format!("{error}; its log:\n{}", fs::read_to_string(&log).unwrap_or_default()))?;
         let address = process.text("address")?.parse()?;
         Ok(Server { process, address, ledger: self.file(ledger) })
@@ -148,9 +165,13 @@ impl Stage {
 
     /// The command that starts such a facilitator.
     pub fn serve_command(&self, ledger: &str, settings: &[(&str, &str)]) -> Command {
+        self.command(ledger, &[UNTHROTTLED.as_slice(), settings].concat())
+    }
+
+    fn command(&self, ledger: &str, settings: &[(&str, &str)]) -> Command {
         let mut command = sotto(&self.desk());
         command.args(["--config", "net.toml"]);
-        for (key, value) in UNTHROTTLED.iter().chain(settings) {
+        for (key, value) in settings {
             command.args(["--set", &format!("{key}={value}")]);
         }
         command.args(["serve", "--bind", "127.0.0.1", "--port", "0", "--json", "--ledger", ledger]);
@@ -177,6 +198,18 @@ impl Stage {
         let params = json!([self.spender.to_string(), { "commitment": "confirmed" }]);
         let balance = self.ask("getBalance", params).await?;
         Ok(balance["value"].as_u64().ok_or("no balance")?)
+    }
+
+    /// What wallets have in one and the same state, as only this network can tell it, with no fault in the way.
+    pub async fn holdings(&self, wallets: &[Pubkey]) -> Outcome<Vec<Holding>> {
+        let wallets: Vec<_> = wallets.iter().map(ToString::to_string).collect();
+        let told = self.ask("localnet_holdings", json!([wallets])).await?;
+        let each = told.as_array().ok_or("no holdings")?.iter();
+        let holding = |told: &Value| Holding {
+            lamports: told["lamports"].as_u64().unwrap_or(0),
+            units: told["units"].as_u64().unwrap_or(0),
+        };
+        Ok(each.map(holding).collect())
     }
 
     /// Requests of validators' methods that the network answered since they were last forgotten.
@@ -236,14 +269,19 @@ impl Stage {
         Ok(signed::parse_key(&self.network.text(name)?).ok_or_else(|| format!("{name} is no key"))?)
     }
 
+    /// Where the network pushes notices.
+    pub fn websocket(&self) -> Outcome<String> {
+        self.network.text("network.ws_urls")
+    }
+
     fn programs(&self) -> Outcome<Programs> {
         Ok(Programs { token: self.key("programs.inco_token")?, lightning: self.key("programs.inco_lightning")? })
     }
 
-    /// What a payer has to know of a facilitator on this network.
-    pub fn payer_settings(&self, server: &Server) -> Outcome<Settings> {
+    /// What a payer has to know of a facilitator at this address.
+    pub fn payer_settings(&self, address: SocketAddr) -> Outcome<Settings> {
         Ok(Settings {
-            facilitator: format!("http://{}", server.address),
+            facilitator: format!("http://{address}"),
             trust: Trust::Pinned(FacilitatorPin::one_key(self.spender)),
             network: self.network()?,
             asset: self.mint()?,
@@ -257,16 +295,20 @@ impl Stage {
         Arc::new(SolanaRpc::new(self.rpc.clone(), PATIENCE))
     }
 
+    /// Reads balances as their owners do.
+    pub fn reader(&self) -> Outcome<BalanceReader> {
+        let key = self.key("covalidator.attestation_key")?;
+        let covalidator = HttpCovalidator::new(&self.network.text("covalidator.endpoint")?, key, PATIENCE)?;
+        Ok(BalanceReader::new(self.payer_rpc(), Arc::new(covalidator), self.programs()?))
+    }
+
     /// What a wallet really has, decrypted: the chain's word against the books. A gift of zero lets the wallet decrypt
     /// whatever balance it was left with.
     pub async fn balance(&self, wallet: &LocalKey) -> Outcome<u64> {
         self.ask("localnet_fund", json!([wallet.pubkey().to_string(), 0])).await?;
         // Balances are read as of a confirmed slot.
         tokio::time::sleep(self.slot * 3).await;
-        let key = self.key("covalidator.attestation_key")?;
-        let covalidator = HttpCovalidator::new(&self.network.text("covalidator.endpoint")?, key, PATIENCE)?;
-        let reader = BalanceReader::new(self.payer_rpc(), Arc::new(covalidator), self.programs()?);
-        match reader.read(wallet, &self.mint()?, PATIENCE).await? {
+        match self.reader()?.read(wallet, &self.mint()?, PATIENCE).await? {
             Balance::Value(holding) => Ok(u64::try_from(holding.attested.plaintext)?),
             Balance::NoAccount | Balance::Empty => Ok(0),
             other => Err(format!("the merchant's balance cannot be read: {other:?}").into()),

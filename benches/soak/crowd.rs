@@ -4,23 +4,28 @@
 use crate::{
     Outcome,
     dice::Dice,
+    payment::{Answer, Counter, Payment, Terms},
     stage::{self, Server, Stage},
+    sums::Purse,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use solana_pubkey::Pubkey;
 use sotto::{
-    client::{LocalKey, OpenOptions, SessionClient, SessionKeyChoice},
-    domain::{amount::Amount, chance::OsChance, clock::SystemClock, reason::PayReason, session::SessionId},
+    client::{LocalKey, OpenOptions, OpenSession, Prover, SessionClient, SessionKeyChoice},
+    domain::{amount::Amount, chance::OsChance, clock::SystemClock, session::SessionId},
 };
 use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{RwLock, watch},
+    task::JoinHandle,
+};
 
 /// Base units that each payer has, and may spend.
 pub const MEANS: u64 = 1_000_000_000;
@@ -28,16 +33,21 @@ pub const MEANS: u64 = 1_000_000_000;
 const CALLERS: u64 = 3;
 /// Longer than the facilitator keeps anybody waiting.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two tries of one payment.
-const PAUSE: Duration = Duration::from_millis(30);
-/// How long one payment is repeated before its payer gives up; far longer than any trouble lasts.
+/// How often one payment is repeated before its payer gives up; far longer than any trouble lasts.
 const TRIES: u32 = 4_000;
+/// How long one proof is tried.
+const PROVING: Duration = Duration::from_secs(3);
+/// The longest that a payer who proves the balance goes on before proving it anew, in milliseconds: forks, and liars who make them
+/// up, take proofs away.
+const PROOF_LASTS: u64 = 4_000;
 
 /// A payer, its open session, and whom it pays.
 pub struct Payer {
     pub wallet: LocalKey,
-    pub session: SessionId,
+    pub session: OpenSession,
     pub merchant: usize,
+    /// How the balance is proved, by those who do.
+    prover: Option<Prover>,
 }
 
 /// Everybody with a balance.
@@ -47,16 +57,19 @@ pub struct Town {
 }
 
 impl Town {
-    /// Opens a session for each of so many new payers.
+    /// Opens a session for each of so many new payers, for every other one with a proof of the balance.
     pub async fn settle_in(stage: &Stage, server: &Server, payers: usize, merchants: usize) -> Outcome<Self> {
         let merchants: Vec<_> = (0..merchants.max(1)).map(|_| stage::wallet()).collect();
         for merchant in &merchants {
             stage.fund(&merchant.pubkey(), 0).await?;
         }
-        let settings = stage.payer_settings(server)?;
-        let client = SessionClient::new(settings, stage.payer_rpc(), Arc::new(SystemClock), Arc::new(OsChance))?;
+        let settings = stage.payer_settings(server.address)?;
+        let client =
+            || SessionClient::new(settings.clone(), stage.payer_rpc(), Arc::new(SystemClock), Arc::new(OsChance));
+        let prover = Prover::new(stage.reader()?, PATIENCE);
+        let clients = [(client()?, None), (client()?.proving(prover.clone()), Some(prover))];
         let mut town = Self { payers: Vec::new(), merchants };
-        for number in 0..payers {
+        for (number, (client, prover)) in (0..payers).zip(clients.iter().cycle()) {
             let (wallet, merchant) = (stage::wallet(), number % town.merchants.len());
             stage.fund(&wallet.pubkey(), MEANS).await?;
             // The approve is simulated on a confirmed state, which has to know the gift.
@@ -67,40 +80,38 @@ impl Town {
                 ..OpenOptions::new(recipient, Amount::new(MEANS).ok_or("means")?, Duration::from_hours(24))
             };
             let session = client.open(&wallet, &options).await?;
-            town.payers.push(Payer { wallet, session: session.id, merchant });
+            town.payers.push(Payer { wallet, session, merchant, prover: prover.clone() });
         }
         Ok(town)
     }
+
+    /// What the payers had, for the sums.
+    pub fn purses(&self) -> Vec<Purse> {
+        let merchants = self.merchant_keys();
+        let purse = |(number, payer): (usize, &Payer)| Purse {
+            name: format!("payer {number}"),
+            wallet: payer.wallet.pubkey(),
+            stash: None,
+            merchant: merchants.get(payer.merchant).copied().unwrap_or_default(),
+            means: MEANS,
+        };
+        self.payers.iter().enumerate().map(purse).collect()
+    }
+
+    pub fn merchant_keys(&self) -> Vec<Pubkey> {
+        self.merchants.iter().map(LocalKey::pubkey).collect()
+    }
 }
 
-/// What a payer was told in the end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It is paid, or will be: success was said, now or to a request whose answer was lost.
-    Yes,
-    /// It is not paid and never will be.
-    No(String),
-    /// The payer gave up.
-    Never,
-}
-
-/// A payment and its answers.
-#[derive(Clone, Debug)]
-pub struct Payment {
-    pub payer: usize,
-    pub nonce: String,
-    pub amount: u64,
-    /// How often success was said.
-    pub successes: u32,
-    pub answer: Answer,
-}
+/// The payments that were answered, as they are shared.
+pub type Kept = Arc<Mutex<Vec<Payment>>>;
 
 /// The callers at work.
 pub struct Crowd {
     address: watch::Sender<SocketAddr>,
     enough: Arc<AtomicBool>,
-    answers: Arc<AtomicU64>,
-    kept: Arc<Mutex<Vec<Payment>>>,
+    pub counter: Counter,
+    pub kept: Kept,
     callers: Vec<JoinHandle<()>>,
 }
 
@@ -109,21 +120,31 @@ impl Crowd {
     pub fn gather(stage: &Stage, town: &Town, address: SocketAddr, dice: &mut Dice) -> Outcome<Self> {
         let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
         let (address, at) = watch::channel(address);
-        let (enough, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let kept = Arc::new(Mutex::new(Vec::new()));
+        let counter = Counter { http, at, asset: stage.mint()?, answers: Arc::default() };
+        let (enough, kept) = (Arc::new(AtomicBool::new(false)), Kept::default());
         let mut callers = Vec::new();
         for (number, payer) in town.payers.iter().enumerate() {
+            let quiet = Arc::<RwLock<()>>::default();
+            callers.extend(payer.prover.clone().map(|prover| {
+                let proving = Proving {
+                    wallet: payer.wallet.clone(),
+                    session: payer.session.clone(),
+                    prover,
+                    network: stage.rpc.clone(),
+                    slot: stage.slot,
+                    quiet: quiet.clone(),
+                    counter: counter.clone(),
+                    dice: dice.child(),
+                };
+                tokio::spawn(proving.work(enough.clone()))
+            }));
             for caller in 0..CALLERS {
-                let merchant = town.merchants.get(payer.merchant).ok_or("no merchant")?.pubkey();
                 let mut caller = Caller {
-                    payer: number,
                     name: format!("{number}-{caller}"),
-                    session: payer.session,
-                    merchant,
-                    asset: stage.mint()?,
-                    http: http.clone(),
-                    at: at.clone(),
-                    answers: answers.clone(),
+                    session: payer.session.id,
+                    quiet: quiet.clone(),
+                    merchant: town.merchants.get(payer.merchant).ok_or("no merchant")?.pubkey(),
+                    counter: counter.clone(),
                     dice: dice.child(),
                 };
                 let (enough, kept) = (enough.clone(), kept.clone());
@@ -138,7 +159,7 @@ impl Crowd {
                 }));
             }
         }
-        Ok(Self { address, enough, answers, kept, callers })
+        Ok(Self { address, enough, counter, kept, callers })
     }
 
     /// Where the facilitator is now.
@@ -148,7 +169,17 @@ impl Crowd {
 
     /// Answers so far.
     pub fn answers(&self) -> u64 {
-        self.answers.load(Ordering::Relaxed)
+        self.counter.answers.load(Ordering::Relaxed)
+    }
+
+    /// Base units that were told as paid so far, to each of these merchants.
+    pub fn told(&self, merchants: &[Pubkey]) -> Vec<u64> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let paid = |merchant: &Pubkey| {
+            let mine = kept.iter().filter(|payment| payment.merchant == *merchant && payment.answer == Answer::Yes);
+            mine.map(|payment| payment.amount).sum()
+        };
+        merchants.iter().map(paid).collect()
     }
 
     /// Waits until every caller has finished the payment it is at; gives all of them.
@@ -161,77 +192,56 @@ impl Crowd {
     }
 }
 
+/// Proves a balance now and then, while its owner's callers make no payment: a proof is of what does not move.
+struct Proving {
+    wallet: LocalKey,
+    session: OpenSession,
+    prover: Prover,
+    network: String,
+    slot: Duration,
+    quiet: Arc<RwLock<()>>,
+    counter: Counter,
+    dice: Dice,
+}
+
+impl Proving {
+    async fn work(mut self, enough: Arc<AtomicBool>) {
+        while !enough.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(self.dice.below(PROOF_LASTS))).await;
+            let _quiet = self.quiet.write().await;
+            // A gift of zero lets the wallet decrypt what it has.
+            let gift = json!({ "jsonrpc": "2.0", "id": 1, "method": "localnet_fund", "params": [self.wallet.pubkey().to_string(), 0] });
+            drop(self.counter.http.post(&self.network).json(&gift).send().await);
+            tokio::time::sleep(self.slot * 4).await;
+            self.session.facilitator = format!("http://{}", *self.counter.at.borrow());
+            // A killed facilitator, a bad mood, a promise that was settled in between: then the next one.
+            drop(tokio::time::timeout(PROVING, self.prover.prove(&self.session, &self.wallet)).await);
+        }
+    }
+}
+
 struct Caller {
-    payer: usize,
     name: String,
     session: SessionId,
+    quiet: Arc<RwLock<()>>,
     merchant: Pubkey,
-    asset: Pubkey,
-    http: reqwest::Client,
-    at: watch::Receiver<SocketAddr>,
-    answers: Arc<AtomicU64>,
+    counter: Counter,
     dice: Dice,
 }
 
 impl Caller {
     /// Makes one payment, and often asks again although it is answered.
     async fn pay(&mut self, count: u64) -> Payment {
-        let nonce = format!("{}-{count}", self.name);
+        let quiet = self.quiet.clone();
+        let _paying = quiet.read().await;
         let (amount, deferred) = (1 + self.dice.below(1_000), self.dice.chance(40));
-        let body = self.body(&nonce, amount, deferred);
-        let mut payment = Payment { payer: self.payer, nonce, amount, successes: 0, answer: Answer::Never };
-        for _ in 0..TRIES {
-            if let Some(answer) = self.ask(&body, &mut payment.successes).await {
-                payment.answer = answer;
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+        let terms = if deferred { Terms::Deferred } else { Terms::PerCall };
+        let nonce = format!("{}-{count}", self.name);
+        let mut payment = Payment::new(self.session, self.merchant, nonce, amount, terms);
+        self.counter.pay(&mut payment, TRIES).await;
         if self.dice.chance(20) {
-            self.ask(&body, &mut payment.successes).await;
+            self.counter.ask(&mut payment).await;
         }
         payment
-    }
-
-    /// One request; none when its answer says nothing for good.
-    async fn ask(&self, body: &Value, successes: &mut u32) -> Option<Answer> {
-        let url = format!("http://{}/settle", *self.at.borrow());
-        let answer: Value = self.http.post(url).json(body).send().await.ok()?.json().await.ok()?;
-        self.answers.fetch_add(1, Ordering::Relaxed);
-        if answer["success"] == true {
-            *successes += 1;
-            return Some(Answer::Yes);
-        }
-        match answer["errorReason"].as_str()? {
-            "duplicate_settlement" => Some(Answer::Yes),
-            // What `docs/ERRORS.md` calls worth a repeat.
-            other if PayReason::from_word(other).is_some_and(PayReason::retry) => None,
-            other => Some(Answer::No(other.to_owned())),
-        }
-    }
-
-    fn body(&self, nonce: &str, amount: u64, deferred: bool) -> Value {
-        let extra = if deferred { json!({ "settlement": "deferred" }) } else { json!({}) };
-        let requirements = json!({
-            "scheme": "session",
-            "network": "solana:devnet",
-            "amount": amount.to_string(),
-            "asset": self.asset.to_string(),
-            "payTo": self.merchant.to_string(),
-            "maxTimeoutSeconds": 60,
-            "extra": extra,
-        });
-        json!({
-            "x402Version": 2,
-            "paymentPayload": {
-                "x402Version": 2,
-                "accepted": requirements,
-                "payload": {
-                    "sessionId": self.session.to_string(), "amount": amount.to_string(), "nonce": nonce,
-                },
-                "resource": { "url": "https://api.example/weather" },
-            },
-            "paymentRequirements": requirements,
-        })
     }
 }

@@ -1,12 +1,15 @@
-//! The soak: `cargo bench --bench soak -- --kills 500 [--faults] [--json]`.
+//! The soak: `cargo bench --bench soak -- --kills 500 [--faults] [--liar] [--thieves] [--json]`.
 //!
 //! A real facilitator, on a ledger on disk, is killed (`SIGKILL`) again and again at random moments while payers pay their
 //! merchants through it, some payments repeated under the same nonce, some answered before they are settled. Each life
 //! ends wherever the kill met it, at times before the process was even ready; the next one starts on the same ledger.
-//! With `--faults` the chain is no better: answers are slow, sends are lost, forks take slots back.
+//! With `--faults` the chain is no better: answers are slow, sends are lost, forks take slots back. With `--liar` the facilitator
+//! has two RPC endpoints, and the first lies about transactions from time to time (`liar.rs`). With `--thieves` some callers
+//! pay with what they do not have (`thieves/`).
 //!
 //! What must hold, or the program fails: after every kill, the ledger's audit (which replays every event log against its
-//! projection); at the end, that nothing is lost, nothing happened twice, nothing is held for ever (`books.rs`).
+//! projection) and the sums of chain and payers against it (`sums.rs`); at the end, that nothing is lost, nothing happened
+//! twice, nothing is held for ever (`books.rs`), and what was told as proven has moved (`swag.rs`).
 
 #![expect(unreachable_pub, reason = "a program of its own: nothing imports it")]
 
@@ -14,6 +17,8 @@ mod books;
 mod crowd;
 mod dice;
 mod fates;
+mod liar;
+mod payment;
 #[path = "../load/process.rs"]
 #[expect(dead_code, reason = "what the load benchmark alone asks of a process")]
 mod process;
@@ -21,20 +26,27 @@ mod report;
 #[path = "../load/stage.rs"]
 #[expect(dead_code, reason = "what the load benchmark alone asks of a stage")]
 mod stage;
+mod sums;
+mod swag;
+mod thieves;
 mod weather;
 
 use books::Books;
-use clap::Parser;
+use clap::{Parser, ValueEnum as _};
 use crowd::{Crowd, Town};
 use dice::Dice;
+use liar::Liar;
 use report::Report;
 use sotto::domain::chance::{OsChance, draw};
 use stage::{Server, Stage};
 use std::{
     fs,
     process::{ExitCode, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
+use sums::Accounts;
+use thieves::{Gang, Trick};
 use tokio::task::block_in_place;
 
 /// What a step comes to.
@@ -49,20 +61,30 @@ const LATENCY: u64 = 5;
 const LONGEST_LIFE: u64 = 1_200;
 /// Of a hundred lives, so many end before the process is ready.
 const STILLBORN: u64 = 15;
-/// A facilitator that starts on an old ledger: promises go out soon, and callers are not kept for long.
-fn settings(args: &Args) -> [(&str, &str); 5] {
-    [
+type Setting<'a> = (&'a str, &'a str);
+
+/// A facilitator that starts on an old ledger: promises go out soon, and callers are not kept for long. Where an endpoint lies,
+/// some lives have websockets and others have none, so that nothing but answers tells of a landing.
+fn settings<'a>(args: &'a Args, liar: Option<&'a Liar>) -> Vec<Vec<Setting<'a>>> {
+    let all = vec![
         ("settlement.answer_deadline_seconds", "5"),
-        ("settlement.decrypt_allowance", &args.allowances),
+        ("settlement.decrypt_allowance", args.allowances.as_str()),
         ("deferred.count", "20"),
         ("deferred.age_seconds", "1"),
         ("telemetry.log_filter", "warn"),
-    ]
+    ];
+    let Some(liar) = liar else { return vec![all] };
+    let with = |websockets: &'a String| {
+        let two = [("network.rpc_urls", liar.endpoints.as_str()), ("network.ws_urls", websockets.as_str())];
+        [all.as_slice(), &two].concat()
+    };
+    liar.websockets.iter().map(with).collect()
 }
 
 /// Kill a facilitator again and again, and prove that no payment is lost or made twice
 #[derive(Debug, Parser)]
 #[command(name = "soak")]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 struct Args {
     /// How often it is killed
     #[arg(long, default_value_t = 100)]
@@ -70,6 +92,12 @@ struct Args {
     /// Let the chain misbehave too: latency, lost sends, 429, cut websockets, forks
     #[arg(long)]
     faults: bool,
+    /// Let the first of two RPC endpoints lie: hide transactions, make up landings and errors, tell landings anew, say 429
+    #[arg(long)]
+    liar: bool,
+    /// Let thieves pay beside the others; all kinds of them, or those that are named
+    #[arg(long, value_enum, num_args = 0.., value_delimiter = ',')]
+    thieves: Option<Vec<Trick>>,
     /// When decrypt allowances are bought: idle, every, never (`settlement.decrypt_allowance`)
     #[arg(long, default_value = "idle", value_parser = ["idle", "every", "never"])]
     allowances: String,
@@ -88,6 +116,17 @@ struct Args {
     /// What cargo adds
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+impl Args {
+    /// What thieves try; nothing without any.
+    fn tricks(&self) -> Vec<Trick> {
+        match self.thieves.as_deref() {
+            None => Vec::new(),
+            Some([]) => Trick::value_variants().to_vec(),
+            Some(some) => some.to_vec(),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -124,20 +163,45 @@ async fn soak(args: &Args, seed: u64) -> Outcome<Report> {
 async fn live_and_die(args: &Args, seed: u64, stage: &Stage) -> Outcome<Report> {
     let started = Instant::now();
     let mut dice = Dice::new(seed);
-    let settings = settings(args);
-    let server = block_in_place(|| stage.serve(LEDGER, &settings))?;
+    let mut liar = if args.liar { Some(Liar::start(stage).await?) } else { None };
+    let server = {
+        let settings = settings(args, liar.as_ref());
+        block_in_place(|| stage.serve(LEDGER, &settings[0]))?
+    };
     let town = Town::settle_in(stage, &server, args.payers, args.merchants).await?;
     let crowd = Crowd::gather(stage, &town, server.address, &mut dice)?;
+    let mut gang = match args.tricks() {
+        tricks if tricks.is_empty() => None,
+        tricks => Some(Gang::gather(stage, &town, &crowd, &tricks, &mut dice).await?),
+    };
+    if let Some(liar) = &mut liar {
+        liar.let_loose(dice.child());
+    }
     let weather = args.faults.then(|| weather::turn_bad(stage.rpc.clone(), dice.child()));
     let mut report = Report::new(seed, args.faults, &args.allowances);
-    let mut lives = Lives { stage, settings: &settings, crowd: &crowd, audit: None, report: &mut report };
+    let stolen = gang.iter().flat_map(|gang| gang.purses.iter().cloned());
+    let accounts = Arc::new(Accounts {
+        purses: town.purses().into_iter().chain(stolen).collect(),
+        merchants: town.merchant_keys(),
+        sponsor: stage.spender,
+        given: stage.purse,
+    });
+    let settings = settings(args, liar.as_ref());
+    let mut lives = Lives { stage, settings: &settings, crowd: &crowd, accounts, audit: None, report: &mut report };
     let server = lives.all(args.kills, server, &mut dice).await?;
     if let Some(weather) = weather {
         report.storms = weather.end(stage).await?;
     }
+    if let Some(liar) = &mut liar {
+        report.lies = liar.end().await;
+    }
     eprintln!("soak: the last life goes on until everything is settled ...");
+    let haul = match &mut gang {
+        Some(gang) => gang.disperse().await,
+        None => thieves::Haul::default(),
+    };
     let payments = crowd.go_home().await;
-    let books = Books::new(stage, &town, &payments);
+    let books = Books::new(stage, &town, &payments, gang.as_ref().map(|gang| (gang, &haul)));
     books.until_settled(&server).await?;
     block_in_place(|| server.process.stop())?;
     books.close(&mut report).await?;
@@ -148,13 +212,15 @@ async fn live_and_die(args: &Args, seed: u64, stage: &Stage) -> Outcome<Report> 
 /// The facilitator's lives, one after the other.
 struct Lives<'a> {
     stage: &'a Stage,
-    settings: &'a [(&'a str, &'a str)],
+    /// What a life has one of.
+    settings: &'a [Vec<Setting<'a>>],
     crowd: &'a Crowd,
-    audit: Option<tokio::task::JoinHandle<Outcome<()>>>,
+    accounts: Arc<Accounts>,
+    audit: Option<tokio::task::JoinHandle<Outcome<Vec<String>>>>,
     report: &'a mut Report,
 }
 
-impl Lives<'_> {
+impl<'a> Lives<'a> {
     /// Kills the facilitator so many times; gives the one that lives on.
     async fn all(&mut self, kills: u32, first: Server, dice: &mut Dice) -> Outcome<Server> {
         let mut server = first;
@@ -163,9 +229,11 @@ impl Lives<'_> {
             block_in_place(|| server.process.kill())?;
             self.examine(number).await?;
             while dice.below(100) < STILLBORN {
-                self.stillbirth(dice.below(150)).await?;
+                let settings = self.life(dice);
+                self.stillbirth(dice.below(150), settings).await?;
             }
-            server = block_in_place(|| self.stage.serve(LEDGER, self.settings))?;
+            let settings = self.life(dice);
+            server = block_in_place(|| self.stage.serve(LEDGER, settings))?;
             self.crowd.moved_to(server.address);
             self.report.kills += 1;
             self.report.ready_after.push(server.process.ready_after);
@@ -178,8 +246,8 @@ impl Lives<'_> {
     }
 
     /// A life that ends before the process is ready.
-    async fn stillbirth(&mut self, after: u64) -> Outcome<()> {
-        let mut command = self.stage.serve_command(LEDGER, self.settings);
+    async fn stillbirth(&mut self, after: u64, settings: &[Setting<'_>]) -> Outcome<()> {
+        let mut command = self.stage.serve_command(LEDGER, settings);
         let log = fs::File::create(self.stage.file("stillborn.log"))?;
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         tokio::time::sleep(Duration::from_millis(after)).await;
@@ -189,23 +257,36 @@ impl Lives<'_> {
         Ok(())
     }
 
-    /// Audits the ledger as the kill left it: on a copy, so that the next life need not wait for it.
+    /// The settings of one life.
+    fn life(&self, dice: &mut Dice) -> &'a [Setting<'a>] {
+        let drawn = dice.below(self.settings.len() as u64);
+        usize::try_from(drawn).ok().and_then(|drawn| self.settings.get(drawn)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Audits the ledger as the kill left it, and compares it with what the chain and the payers know by then: on a copy, so
+    /// that the next life need not wait for it.
     async fn examine(&mut self, number: u32) -> Outcome<()> {
         self.audited().await?;
+        let told = self.crowd.told(&self.accounts.merchants);
+        let seen = self.accounts.look(self.stage, told).await?;
         let copy = self.stage.file("copy").join(LEDGER);
         books::copy_ledger(&self.stage.file(LEDGER), &copy)?;
+        let accounts = self.accounts.clone();
         self.audit = Some(tokio::spawn(async move {
-            books::audit(&copy).await.map_err(|error| format!("after kill {number}: {error}").into())
+            let mut broken = Vec::new();
+            if let Err(error) = books::audit(&copy).await {
+                broken.push(format!("the audit: {error}"));
+            }
+            broken.extend(accounts.compare(&copy, &seen)?);
+            Ok(broken.into_iter().map(|what| format!("after kill {number}: {what}")).collect())
         }));
         Ok(())
     }
 
     async fn audited(&mut self) -> Outcome<()> {
         if let Some(audit) = self.audit.take() {
-            match audit.await? {
-                Ok(()) => self.report.audits += 1,
-                Err(error) => self.report.broken.push(error.to_string()),
-            }
+            self.report.broken.extend(audit.await??);
+            self.report.audits += 1;
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! What came of it, for people and for programs.
 
-use crate::crowd::{Answer, Payment};
+use crate::{
+    payment::{Answer, Payment},
+    swag::Swag,
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
@@ -13,9 +16,14 @@ pub struct Report {
     pub stillborn: u64,
     pub audits: u64,
     pub storms: u64,
+    /// Answers that the liar changed or made up, by what they were.
+    pub lies: BTreeMap<&'static str, u64>,
+    pub swag: Option<Swag>,
     pub ready_after: Vec<Duration>,
     payments: u64,
     paid: u64,
+    /// Of those paid, told as covered by a proof.
+    proven: u64,
     refused: BTreeMap<String, u64>,
     /// In base units.
     pub captured: u64,
@@ -39,7 +47,10 @@ impl Report {
     pub fn count(&mut self, payment: &Payment) {
         self.payments += 1;
         match &payment.answer {
-            Answer::Yes => self.paid += 1,
+            Answer::Yes => {
+                self.paid += 1;
+                self.proven += u64::from(payment.proven);
+            }
             Answer::No(reason) => *self.refused.entry(reason.clone()).or_default() += 1,
             Answer::Never => {}
         }
@@ -63,8 +74,11 @@ impl Report {
             "stillborn": self.stillborn,
             "audits": self.audits,
             "chainMoods": self.storms,
+            "lies": self.lies,
+            "thieves": self.swag.as_ref().map(Swag::object),
             "payments": self.payments,
             "paid": self.paid,
+            "toldAsProven": self.proven,
             "refused": self.refused,
             "capturedBaseUnits": self.captured,
             "sponsoredLamports": self.lamports,
@@ -80,9 +94,13 @@ impl Report {
         let rows = [
             ("kills, and lives that ended before they were ready", format!("{}, {}", self.kills, self.stillborn)),
             ("moods of the chain", if self.faults { self.storms.to_string() } else { "fair weather".to_owned() }),
-            ("ledgers audited right after a kill", self.audits.to_string()),
-            ("payments, of them paid, of them refused", format!("{}, {}, {refused}", self.payments, self.paid)),
-            ("refused for", format!("{:?}", self.refused)),
+            ("lies of the first endpoint", if self.lies.is_empty() { "none".to_owned() } else { told(&self.lies) }),
+            ("ledgers audited and compared right after a kill", self.audits.to_string()),
+            (
+                "payments, of them paid, told as proven, refused",
+                format!("{}, {}, {}, {refused}", self.payments, self.paid, self.proven),
+            ),
+            ("refused for", told(&self.refused)),
             ("captured, in base units", self.captured.to_string()),
             ("spent by the sponsor, in lamports", self.lamports.to_string()),
             ("allowances", self.allowances.clone()),
@@ -95,7 +113,8 @@ impl Report {
             ("took", format!("{} s", self.took.as_secs())),
         ];
         let mut text = String::new();
-        for (what, value) in rows {
+        let swag = self.swag.iter().flat_map(Swag::rows);
+        for (what, value) in rows.into_iter().chain(swag) {
             // Writing to a text cannot fail.
             let _ = writeln!(text, "{what:<52} {value}");
         }
@@ -107,4 +126,10 @@ impl Report {
         }
         text
     }
+}
+
+/// Counts by their names.
+pub fn told<T: AsRef<str>>(counts: &BTreeMap<T, u64>) -> String {
+    let each: Vec<_> = counts.iter().map(|(what, count)| format!("{}: {count}", what.as_ref())).collect();
+    each.join(", ")
 }
