@@ -11,9 +11,12 @@
 
 mod bodies;
 mod cases;
+mod doors;
 mod echo;
 mod generator;
+mod honest;
 mod payers;
+mod penniless;
 mod process;
 mod report;
 mod seed;
@@ -31,7 +34,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 #[derive(Debug, Parser)]
 #[command(name = "load")]
 struct Args {
-    /// Only this case (V1, S1, S1s, S2, S2s, S3 to S6, O1, M1, R1, N1); may be given several times
+    /// Only this case (V1, S1, S1s, S2, S2s, S3 to S6, O1, M1, R1, N1, T1); may be given several times
     #[arg(long = "case", value_name = "CASE")]
     cases: Vec<String>,
     /// Print one JSON object instead of a table
@@ -46,6 +49,9 @@ struct Args {
     /// Seconds that each run of a rate fires
     #[arg(long, default_value_t = 4)]
     seconds: u64,
+    /// Seconds that T1 has thieves; its goals are for 600
+    #[arg(long, default_value_t = 30)]
+    thieves_seconds: u64,
     /// Milliseconds that the network takes for each answer
     #[arg(long, default_value_t = 50)]
     latency: u64,
@@ -79,8 +85,16 @@ fn run(args: &Args) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let (quick, runs) = (args.quick, if args.quick { args.runs.min(3) } else { args.runs });
     let measured = Duration::from_secs(if quick { 1 } else { args.seconds });
-    let mut bench =
-        Bench { quick, runs, measured, latency: args.latency, figures: Vec::new(), broken: Vec::new(), steady: None };
+    let mut bench = Bench {
+        quick,
+        runs,
+        measured,
+        thieves: Duration::from_secs(if quick { 10 } else { args.thieves_seconds }),
+        latency: args.latency,
+        figures: Vec::new(),
+        broken: Vec::new(),
+        steady: None,
+    };
     for (name, case) in CASES {
         if args.cases.is_empty() || args.cases.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)) {
             eprintln!("{name} ...");

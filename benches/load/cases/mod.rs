@@ -6,6 +6,7 @@ mod network;
 mod opening;
 mod paid;
 mod recovery;
+mod thieves;
 mod verify;
 
 use crate::{
@@ -28,6 +29,8 @@ pub struct Bench {
     pub runs: usize,
     /// How long one run fires.
     pub measured: Duration,
+    /// How long thieves are at work in T1.
+    pub thieves: Duration,
     /// Milliseconds that the network takes for an answer.
     pub latency: u64,
     pub figures: Vec<Figure>,
@@ -40,7 +43,7 @@ pub struct Bench {
 type Case = for<'a> fn(&'a mut Bench) -> Pin<Box<dyn Future<Output = Outcome<()>> + 'a>>;
 
 /// All cases in the order in which they run.
-pub const CASES: [(&str, Case); 13] = [
+pub const CASES: [(&str, Case); 14] = [
     ("V1", |bench| Box::pin(verify::v1(bench))),
     ("S1", |bench| Box::pin(holds::s1(bench))),
     ("S1s", |bench| Box::pin(holds::s1_scattered(bench))),
@@ -54,6 +57,7 @@ pub const CASES: [(&str, Case); 13] = [
     ("M1", |bench| Box::pin(memory::m1(bench))),
     ("R1", |bench| Box::pin(recovery::r1(bench))),
     ("N1", |bench| Box::pin(network::n1(bench))),
+    ("T1", |bench| Box::pin(thieves::t1(bench))),
 ];
 
 impl Bench {
