@@ -100,15 +100,7 @@ pub(super) fn call(front: &Front, method: &str, mut params: Params) -> Result<Va
             let wallets = wallets.iter().map(|wallet| params::pubkey(wallet)).collect::<Result<Vec<_>, _>>()?;
             Ok(holdings(network, &desk.faucet.mint(), &wallets))
         }
-        Some("putAccounts") => {
-            for Placed { pubkey, lamports, owner, data } in params.required::<Vec<Placed>>(0)? {
-                let (key, owner) = (params::pubkey(&pubkey)?, params::pubkey(&owner)?);
-                let data =
-                    STANDARD.decode(data).map_err(|fault| RpcError::params(format!("Invalid params: {fault}.")))?;
-                network.put_account(key, Account { lamports, data, owner, ..Account::default() });
-            }
-            Ok(Value::Null)
-        }
+        Some("putAccounts") => put_accounts(network, params.required(0)?),
         Some("tick") => {
             let slots = params.optional::<Option<u64>>(0)?.unwrap_or(1);
             if slots > MAX_TICKS {
@@ -147,6 +139,16 @@ pub(super) fn call(front: &Front, method: &str, mut params: Params) -> Result<Va
         }
         _ => Err(RpcError::unknown_method()),
     }
+}
+
+/// Puts accounts there as no transaction could.
+fn put_accounts(network: &Network, accounts: Vec<Placed>) -> Result<Value, RpcError> {
+    for Placed { pubkey, lamports, owner, data } in accounts {
+        let (key, owner) = (params::pubkey(&pubkey)?, params::pubkey(&owner)?);
+        let data = STANDARD.decode(data).map_err(|fault| RpcError::params(format!("Invalid params: {fault}.")))?;
+        network.put_account(key, Account { lamports, data, owner, ..Account::default() });
+    }
+    Ok(Value::Null)
 }
 
 /// What wallets have, all in one state: under one lock, so that nothing lands in between.
