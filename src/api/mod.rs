@@ -26,6 +26,7 @@ use crate::{
         http::{
             concurrency::CallerConcurrency,
             guard::{CallerLimits, Guard, RequestLimits, guarded},
+            probe::Probe,
             rate_limit::{Counted, RateLimits},
             request_span,
             surface::{Fault, RouteSurface, Surface},
@@ -179,15 +180,16 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
     };
     let mut router = Router::new();
     for Route { path, surface, service, .. } in routes() {
-        // Liveness is asked by the operator's supervisor, and costs nothing.
-        let probes_life = path == "/health";
-        let permits = match path {
-            "/health" => &liveness,
-            "/ready" => &readiness,
-            _ => &work,
+        let probe = Probe::of(path);
+        let permits = match probe {
+            Some(Probe::Liveness) => &liveness,
+            Some(Probe::Readiness) => &readiness,
+            None => &work,
         };
         let counted_as = if path == "/sessions" { Counted::AsOpening } else { Counted::AsRequest };
-        let counts = !probes_life && (callers.rates.apply(counted_as) || callers.concurrency.are_limited());
+        // Liveness is asked by the operator's supervisor, and costs nothing.
+        let counts =
+            probe != Some(Probe::Liveness) && (callers.rates.apply(counted_as) || callers.concurrency.are_limited());
         let guard = Guard {
             surface: route_surface(surface),
             callers: counts.then(|| callers.clone()),

@@ -10,7 +10,7 @@ use crate::{
     config::LedgerConfig,
     domain::{
         budget::Spending as Row,
-        clock::{Clock as _, SystemClock, UnixSeconds},
+        clock::{Clock as _, HOUR, SystemClock, UnixSeconds},
         settlement::Cost,
     },
     ledger,
@@ -18,9 +18,6 @@ use crate::{
 use clap::Args;
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf};
-
-/// Seconds of an hour.
-const HOUR: u64 = 3_600;
 
 /// Tell what was spent on fees, rent and grants, by purpose, by merchant, and by hour
 ///

@@ -5,7 +5,7 @@
 //! and a piece counts as long as any of it is young enough, so that no 60 minutes ever hold more than the limit (ADR 0018).
 
 use crate::domain::{
-    clock::UnixSeconds,
+    clock::{DAY, HOUR, UnixSeconds},
     reason::PayReason,
     session::{Session, SessionId},
     settlement::{Cost, Purpose},
@@ -78,9 +78,9 @@ impl Scope {
         match self {
             Self::Settlement | Self::Session => None,
             Self::UnprovenUserHour | Self::UserHour | Self::MerchantHour | Self::NewcomersHour | Self::Hour => {
-                Some(Window { seconds: 3_600, piece: 300 })
+                Some(Window { seconds: HOUR, piece: 300 })
             }
-            Self::UserDay | Self::NewcomersDay | Self::Day => Some(Window { seconds: 86_400, piece: 3_600 }),
+            Self::UserDay | Self::NewcomersDay | Self::Day => Some(Window { seconds: DAY, piece: HOUR }),
         }
     }
 
@@ -122,8 +122,6 @@ pub enum Credit {
 impl Credit {
     /// On how many days, and how many days ago the first.
     pub const DAYS: u64 = 3;
-    /// The seconds of a day, by which days are counted from the Unix epoch.
-    pub const DAY: u64 = 86_400;
 
     /// The word in the ledger.
     pub const fn word(self) -> &'static str {
@@ -136,7 +134,7 @@ impl Credit {
 
     /// Whether so many days, the first of them day `first` since the epoch, are enough at `now`.
     pub const fn is_earned(days: u64, first: u64, now: UnixSeconds) -> bool {
-        days >= Self::DAYS && first.saturating_add(Self::DAYS) <= now / Self::DAY
+        days >= Self::DAYS && first.saturating_add(Self::DAYS) <= now / DAY
     }
 }
 
@@ -150,6 +148,11 @@ pub struct Window {
 }
 
 impl Window {
+    /// A stretch whose events are kept one by one, and count for exactly so many seconds.
+    pub const fn of_events(seconds: u64) -> Self {
+        Self { seconds, piece: 1 }
+    }
+
     /// The start of the oldest piece that counts at `now`.
     pub const fn oldest(self, now: UnixSeconds) -> UnixSeconds {
         now.saturating_sub(self.seconds) / self.piece * self.piece
@@ -322,7 +325,7 @@ mod tests {
 
     #[test]
     fn credit_takes_three_days_and_three_days_time() {
-        let day = |day: u64| day * Credit::DAY + 5;
+        let day = |day: u64| day * DAY + 5;
         assert!(Credit::is_earned(3, 100, day(103)));
         assert!(!Credit::is_earned(2, 100, day(110)), "on too few days");
         assert!(!Credit::is_earned(3, 100, day(102)), "all of them lately");

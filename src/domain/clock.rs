@@ -11,6 +11,12 @@ pub type UnixSeconds = u64;
 /// Unix time in whole milliseconds, UTC. For order alone: every term and deadline is in seconds.
 pub type UnixMillis = u64;
 
+/// The seconds of an hour.
+pub const HOUR: u64 = 3_600;
+
+/// The seconds of a day, by which days are counted from the Unix epoch too.
+pub const DAY: u64 = 24 * HOUR;
+
 /// Where "now" comes from.
 pub trait Clock: Send + Sync + 'static {
     /// Unix time in whole seconds.

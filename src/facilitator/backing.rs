@@ -4,7 +4,7 @@ use crate::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
-        funding::{Funding, FundingDemand, FundingPolicy, Source},
+        funding::{Bound, Funding, FundingDemand, FundingPolicy, Source},
         payment::SessionPayment,
         session::Session,
     },
@@ -39,16 +39,7 @@ impl Core {
     /// look is worth: it is signed after one, or beside others that were (ADR 0035).
     pub(crate) async fn carry_limit(&self, session: &Session) -> Result<CarryLimit, LedgerError> {
         let unproven = CarryLimit { most: self.settings.transfers.unproven_exposure, most_in_flight: 1 };
-        if self.settings.funding.policy == FundingPolicy::Off {
-            return Ok(unproven);
-        }
-        // More than was approved may move zero too, and nobody knows what was.
-        if !self.demand().counts_for(session.cap_check) {
-            return Ok(unproven);
-        }
-        let source = self.source_of(session).await?;
-        let counting = source.counting(self.clock.now(), self.settings.funding.max_age);
-        Ok(match counting.filter(|bound| bound.covers(Amount::ZERO)) {
+        Ok(match self.covering_bound(session).await? {
             Some(bound) => CarryLimit {
                 most: bound.amount.min(self.settings.funding.look_exposure).max(unproven.most),
                 most_in_flight: PROVEN_IN_FLIGHT,
@@ -57,11 +48,22 @@ impl Core {
         })
     }
 
+    /// The proof that covers what is held and captured of a session's account, where one does. More than was approved may
+    /// move zero too, so it covers nothing of a session whose approved amount nobody knows.
+    async fn covering_bound(&self, session: &Session) -> Result<Option<Bound>, LedgerError> {
+        if self.settings.funding.policy == FundingPolicy::Off || !self.demand().counts_for(session.cap_check) {
+            return Ok(None);
+        }
+        let source = self.source_of(session).await?;
+        let counting = source.counting(self.clock.now(), self.settings.funding.max_age);
+        Ok(counting.filter(|bound| bound.covers(Amount::ZERO)).copied())
+    }
+
     /// Whether a payer's balance is proved to cover what is held and captured; a look that fails proves nothing. Where no
     /// balance is ever proved, each payer is as good as the other.
     pub(crate) async fn is_proven(&self, session: &Session) -> bool {
         self.settings.funding.policy == FundingPolicy::Off
-            || self.carry_limit(session).await.is_ok_and(|limit| limit.most_in_flight == PROVEN_IN_FLIGHT)
+            || self.covering_bound(session).await.is_ok_and(|bound| bound.is_some())
     }
 
     /// What is known of the account behind a session as it stands.

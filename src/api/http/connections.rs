@@ -3,7 +3,7 @@
 //! When all places are taken, the connection that has been idle longest is closed for the next one: whoever holds many and
 //! asks for nothing keeps nobody out. Only where every connection is being answered is the next one closed. A supervisor
 //! that cannot reach `/health` restarts a process that is only busy, so probes have places of their own, in which nothing
-//! else is answered ([`is_probe`]).
+//! else is answered ([`super::probe::Probe`]).
 
 use crate::{
     api::http::concurrency::{CallerConcurrency, ConcurrencyPermit},
@@ -28,11 +28,6 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 const PROBE_PLACES: usize = 16;
 /// What a connection is idle since that is being answered.
 const BUSY: u64 = u64::MAX;
-
-/// Whether a request of this path is a probe: of liveness or of readiness.
-pub(in crate::api) fn is_probe(path: &str) -> bool {
-    matches!(path, "/health" | "/ready")
-}
 
 /// The connections of one server.
 pub(super) struct Connections {

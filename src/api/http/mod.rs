@@ -6,6 +6,7 @@ pub(super) mod body;
 pub(super) mod concurrency;
 mod connections;
 pub(super) mod guard;
+pub(super) mod probe;
 pub(super) mod rate_limit;
 pub(super) mod request_span;
 pub(super) mod server;

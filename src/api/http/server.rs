@@ -6,7 +6,8 @@
 
 use crate::{
     api::http::{
-        connections::{Activity, Answering, Connections, Place, PlaceFor, is_probe},
+        connections::{Activity, Answering, Connections, Place, PlaceFor},
+        probe::Probe,
         rate_limit::Peer,
         surface::{Fault, RouteSurface, Surface},
         write_timeout::WriteTimeout,
@@ -116,7 +117,7 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 /// Answers probes alone: all other places are taken. Anybody else is told to come again by another connection, which may
 /// find a place of the others.
 async fn only_probes(request: Request, next: Next) -> Response {
-    if is_probe(request.uri().path()) {
+    if Probe::of(request.uri().path()).is_some() {
         return next.run(request).await;
     }
     let mut refused = RouteSurface { surface: Surface::Plain, network: "".into() }.refuse(Fault::Overloaded);

@@ -3,7 +3,7 @@
 //! Kept in memory, and bounded: the payers who were promised longest ago are forgotten, which only ever forgives, and so
 //! does a restart. It decides nothing about money: what is beyond is settled per call.
 
-use crate::domain::clock::UnixSeconds;
+use crate::domain::clock::{HOUR, UnixSeconds};
 use lru::LruCache;
 use solana_pubkey::Pubkey;
 use std::{
@@ -11,8 +11,6 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// An hour, in seconds.
-const HOUR: u64 = 3_600;
 /// Payers remembered.
 const PAYERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(65_535);
 

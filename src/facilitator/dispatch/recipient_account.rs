@@ -7,8 +7,8 @@
 use super::Dispatch;
 use crate::{
     domain::{
-        budget::{BudgetSubject, Scope},
-        clock::UnixSeconds,
+        budget::{BudgetSubject, Scope, Window},
+        clock::{DAY, UnixSeconds},
         funding::{Funding, FundingPolicy},
         reason::{PayReason, SessionReason},
         session::Session,
@@ -22,8 +22,8 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The time over which creations are counted, in seconds.
-const DAY: u64 = 86_400;
+/// The time over which creations are counted.
+const COUNTED: Window = Window::of_events(DAY);
 
 const OFF: &str = "this facilitator creates no accounts; the recipient has to create its own";
 const CLOSED: &str = "it was created at our cost once and closed; the recipient has to create its own";
@@ -104,9 +104,8 @@ impl Dispatch {
         if self.core.settings.funding.policy == FundingPolicy::Off {
             return Ok(Some(NotCreated::Ever(NO_PROOFS)));
         }
-        let mut created = self.core.ledger.recipients_created_since(now.saturating_sub(DAY)).await?;
+        let mut created = self.core.ledger.recipients_created_since(COUNTED.oldest(now)).await?;
         created.retain(|created| !settings.is_listed(&created.recipient));
-        let leaves = |at: UnixSeconds| (at + DAY + 1).saturating_sub(now).max(1);
         let own = created.iter().find(|created| created.payer == *session.user());
         let (detail, scope, first) = match own {
             Some(own) => (ONE_A_DAY, Scope::UserDay, Some(own.at)),
@@ -115,7 +114,7 @@ impl Dispatch {
             }
             None => return Ok(None),
         };
-        Ok(Some(NotCreated::Yet { detail, scope, again_in: first.map_or(DAY, leaves) }))
+        Ok(Some(NotCreated::Yet { detail, scope, again_in: first.map_or(DAY, |at| COUNTED.leaves_in(at, now)) }))
     }
 
     /// Creates the missing account that a planned transfer is to pay, where everything that it carries is proved and large

@@ -67,6 +67,14 @@ impl<'a> Answer<'a> {
         locks.waits.acquire(*self.session.user(), core.is_proven(self.session)).await
     }
 
+    /// The permit that this caller came with, or one of now.
+    async fn permit_of(&self, brought: Option<WaitPermit<Pubkey>>) -> Option<WaitPermit<Pubkey>> {
+        match brought {
+            Some(permit) => Some(permit),
+            None => self.permit().await,
+        }
+    }
+
     pub(super) fn refuse(&self, reason: PayReason) -> PayError {
         PayRefusal::new(reason).of(self.session.user()).into()
     }
@@ -74,10 +82,7 @@ impl<'a> Answer<'a> {
     /// Waits for the outcome of a new hold. A promise that would have passed the limits of exposure waits after all; without
     /// a permit its time is over, and the ledger decides what its caller is told.
     pub(super) async fn wait(&self, hold: Hold, ticket: Ticket, wait: Wait) -> Result<Receipt, PayError> {
-        let permit = match wait.permit {
-            Some(permit) => Some(permit),
-            None => self.permit().await,
-        };
+        let permit = self.permit_of(wait.permit).await;
         let deadline = if permit.is_some() { wait.deadline } else { Instant::now() };
         self.outcome(hold, ticket, deadline).await
     }
@@ -144,10 +149,7 @@ impl<'a> Answer<'a> {
             }
             return self.reported_before(&hold);
         }
-        let permit = match wait.permit {
-            Some(permit) => Some(permit),
-            None => self.permit().await,
-        };
+        let permit = self.permit_of(wait.permit).await;
         let ticket = permit.is_some().then(|| settlements.waiters.join(hold.id, self.asks())).flatten();
         // Read again after registering: an outcome between the two would be missed otherwise. Where the ledger does not
         // say, the wait ends with what it says then.

@@ -55,9 +55,9 @@ impl Payments {
         }
         let wait = if payment.deferred { answer.no_wait() } else { answer.wait_with_permit().await };
         let arrival = self.arrival(&session).await;
-        let refusal = match self.refuse_in_dispute(&session).or_else(|| self.refuse_to_wait(payment, &session, &wait)) {
+        let refusal = match self.refuse_to_wait(payment, &session, &wait) {
             Some(refusal) => Some(refusal),
-            None => self.refuse_creation(payment, &session, arrival).await?,
+            None => self.refuse_new(payment, &session, arrival).await?,
         };
         if let Some(refusal) = refusal {
             // What was accepted before has its own outcome, whatever may be spent and whichever callers wait now.
@@ -94,8 +94,21 @@ impl Payments {
         Err(answer.refuse(reason))
     }
 
+    /// Why this payment is not taken as a new one, whoever asks and whether or not they wait.
+    pub(crate) async fn refuse_new(
+        &self,
+        payment: &SessionPayment,
+        session: &Session,
+        arrival: Arrival,
+    ) -> Result<Option<PayRefusal>, PayError> {
+        match self.refuse_in_dispute(session) {
+            Some(refusal) => Ok(Some(refusal)),
+            None => self.refuse_creation(payment, session, arrival).await,
+        }
+    }
+
     /// Why no new payment is taken: too many landings are in dispute, and this one could be the next.
-    pub(crate) fn refuse_in_dispute(&self, session: &Session) -> Option<PayRefusal> {
+    fn refuse_in_dispute(&self, session: &Session) -> Option<PayRefusal> {
         if !self.settlements.disputes().are_too_many() {
             return None;
         }

@@ -52,11 +52,7 @@ impl Payments {
             };
         }
         let arrival = self.arrival(&session).await;
-        let refusal = match self.refuse_in_dispute(&session) {
-            Some(refusal) => Some(refusal),
-            None => self.refuse_creation(payment, &session, arrival).await?,
-        };
-        if let Some(refusal) = refusal {
+        if let Some(refusal) = self.refuse_new(payment, &session, arrival).await? {
             return Err(refusal.into());
         }
         terms.and_then(|()| session.may_hold(payment.amount, now, limits.unverified_exposure)).map_err(refuse)?;

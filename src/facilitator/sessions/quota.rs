@@ -4,22 +4,26 @@
 use super::{Sessions, open::ParsedOpening};
 use crate::{
     chain::inspect::InspectedApprove,
-    domain::{reason::SessionReason, session::Session},
+    domain::{
+        budget::Window,
+        clock::{DAY, HOUR},
+        reason::SessionReason,
+        session::Session,
+    },
     facilitator::{SessionError, SessionRefusal},
     ledger::Opened,
 };
 
-/// The time over which openings are counted, in seconds.
-const QUOTA_SECONDS: u64 = 3_600;
-/// A day and a month of grants, in seconds.
-const DAY: u64 = 86_400;
+/// The time over which openings are counted.
+const COUNTED: Window = Window::of_events(HOUR);
+/// The seconds of a month of grants.
 const MONTH: u64 = 30 * DAY;
 
 impl Sessions {
     /// The opening quotas of the user, the merchant and everybody: `quota_exceeded`, and when to come back.
     pub(crate) async fn check_quota(&self, session: &Session) -> Result<(), SessionError> {
         let now = self.core.clock.now();
-        let since = now.saturating_sub(QUOTA_SECONDS);
+        let since = COUNTED.oldest(now);
         let opened = self.core.ledger.opened_since(session.user(), &session.intent.recipient, since).await?;
         let settings = &self.core.settings;
         let quotas = [
@@ -29,9 +33,8 @@ impl Sessions {
         ];
         match quotas.iter().find(|(opened, quota)| opened.count >= *quota) {
             Some((opened, _)) => {
-                let leaves =
-                    opened.first.map_or(QUOTA_SECONDS, |first| (first + QUOTA_SECONDS + 1).saturating_sub(now));
-                Err(SessionRefusal::new(SessionReason::QuotaExceeded).again_in(Some(leaves.max(1))).into())
+                let again_in = opened.first.map_or(HOUR, |first| COUNTED.leaves_in(first, now));
+                Err(SessionRefusal::new(SessionReason::QuotaExceeded).again_in(Some(again_in)).into())
             }
             None => Ok(()),
         }
@@ -44,12 +47,13 @@ impl Sessions {
         }
         let (now, openings) = (self.core.clock.now(), &self.core.settings.openings);
         for (span, most) in [(DAY, openings.grants_per_user_per_day), (MONTH, openings.grants_per_user_per_month)] {
-            let granted = self.core.ledger.granted_since(parsed.session.user(), now.saturating_sub(span)).await?;
+            let counted = Window::of_events(span);
+            let granted = self.core.ledger.granted_since(parsed.session.user(), counted.oldest(now)).await?;
             if granted.count >= most {
-                let leaves = granted.first.map_or(span, |first| (first + span + 1).saturating_sub(now));
+                let again_in = granted.first.map_or(span, |first| counted.leaves_in(first, now));
                 let detail = "this wallet was given SOL lately: open again with SOL of its own, or later";
                 return Err(SessionRefusal::because(SessionReason::QuotaExceeded, detail)
-                    .again_in(Some(leaves.max(1)))
+                    .again_in(Some(again_in))
                     .into());
             }
         }

@@ -7,7 +7,7 @@ use crate::ledger::sqlite::statements::{Outcome, select};
 use crate::{
     domain::{
         budget::{BudgetSubject, Credit},
-        clock::UnixSeconds,
+        clock::{DAY, UnixSeconds},
         settlement::{Settlement, SettlementId},
     },
     ledger::rows::{column, count},
@@ -52,6 +52,6 @@ pub(super) fn earn(conn: &Connection, settlement: &Settlement, now: UnixSeconds)
         "INSERT OR IGNORE INTO proven_days (user, day) SELECT s.user, ?2 FROM sessions s WHERE s.id = ?1 \
          AND (SELECT count(*) FROM proven_days d WHERE d.user = s.user) < ?3",
     )?
-    .execute(params![session.to_bytes(), column("day", now / Credit::DAY)?, column("days", Credit::DAYS)?])?;
+    .execute(params![session.to_bytes(), column("day", now / DAY)?, column("days", Credit::DAYS)?])?;
     Ok(())
 }

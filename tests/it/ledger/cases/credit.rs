@@ -6,7 +6,8 @@ use crate::ledger::build::{
 use sotto::{
     domain::{
         amount::Amount,
-        budget::{Budgets, Credit, OverBudget, Part, Scope},
+        budget::{Budgets, OverBudget, Part, Scope},
+        clock::DAY,
         funding::NewBound,
         hold::NewHold,
         session::{CapCheck, Session},
@@ -21,7 +22,7 @@ const TWO: u64 = 2 * COST.total() + 1;
 
 /// A moment of this day since the epoch.
 const fn on(day: u64) -> u64 {
-    day * Credit::DAY + 60
+    day * DAY + 60
 }
 
 async fn limit(ledger: &dyn Ledger, scope: Scope) {
