@@ -13,8 +13,9 @@ use crate::{
     covalidator::SetupError,
     domain::{chance::Chance, hold::Exposure, key_pair::KeyPair, network::Network, payment::PaymentLimits},
     facilitator::{
-        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings, Keys,
-        OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
+        AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
+        FundingSettings, Keys, OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings,
+        WaitingSettings,
     },
     ledger::{LedgerError, OpenLedgerError},
     programs::{
@@ -130,7 +131,7 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
         reads: read_policy(&config.server),
         allowances: allowance_settings(&config.allowances),
         dispatch: dispatch_settings(&config.dispatch),
-        round: ROUND,
+        background: BackgroundSettings { round: ROUND, archive_after: config.ledger.archive_after },
         low_balance: limits.low_balance_lamports,
         budgets: config.budgets.limits.clone(),
         funding: FundingSettings {

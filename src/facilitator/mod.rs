@@ -82,8 +82,9 @@ pub use sessions::{
     open::{ApproveSource, OpenRequest},
 };
 pub use settings::{
-    AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings,
-    OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
+    AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
+    FundingSettings, OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings,
+    WaitingSettings,
 };
 use settlement::Settlements;
 use sha2::{Digest as _, Sha256};

@@ -313,6 +313,15 @@ impl TransferSettings {
     }
 }
 
+/// What is done beside requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackgroundSettings {
+    /// How often the background looks for expired sessions, unverified caps and work that an outage left behind.
+    pub round: Duration,
+    /// How many seconds after its last payment an ended session's payments move to the archive; none for never.
+    pub archive_after: Option<u64>,
+}
+
 /// Everything the use cases need to know that is not a port.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -338,8 +347,8 @@ pub struct Settings {
     pub allowances: AllowanceSettings,
     /// How transfers share the way to the chain.
     pub dispatch: DispatchSettings,
-    /// How often the background looks for expired sessions, unverified caps and work that an outage left behind.
-    pub round: Duration,
+    /// What is done beside requests, and how often.
+    pub background: BackgroundSettings,
     /// Proofs of payers' balances, and how their accounts are watched.
     pub funding: FundingSettings,
     /// The balance below which a fee payer gets no new work and `ready` says no, in lamports.

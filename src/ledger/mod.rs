@@ -13,10 +13,10 @@ mod sqlite;
 
 pub use open::{OpenLedgerError, import, look_at_spending, open};
 pub use outcomes::{
-    Carry, CreatedRecipient, Deadline, Held, LastTransfer, Opened, OpeningCount, Openings, Promised, Proved, Signed,
-    Totals, Work, WriterCounts,
+    Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, Opened, OpeningCount, Openings, Promised, Proved,
+    Signed, Totals, Work, WriterCounts,
 };
-pub use sqlite::SqliteLedger;
+pub use sqlite::handle::SqliteLedger;
 pub use sqlite::import::{ImportReport, ImportTerms, Skipped};
 pub use sqlite::open::LedgerOptions;
 
@@ -234,6 +234,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// Releases every uncovered hold accepted before `before` with `reason`: at start nobody waits for them any more.
     /// Promises are kept.
     async fn release_abandoned(&self, before: UnixSeconds, reason: PayReason) -> Result<u64, LedgerError>;
+
+    /// Moves the payments of one session to the archive, where every question about them still finds them: of one that has
+    /// ended and holds nothing, and whose last payment (or, without any, the session itself) was accepted before `before`.
+    /// What an interrupted move has left goes first. `None`: there is nothing to move. Its settlements, what they cost and
+    /// its sums stay where they are; a payment that is archived is never told for the first time (ADR 0038).
+    async fn archive_one(&self, before: UnixSeconds) -> Result<Option<Archived>, LedgerError>;
 
     /// What waits by promise, by session, oldest first; of one session for `Some`.
     async fn promised(&self, session: Option<SessionId>) -> Result<Vec<Promised>, LedgerError>;

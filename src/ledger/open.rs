@@ -48,6 +48,18 @@ pub enum OpenLedgerError {
     /// The file is the deployed service's and nobody told how to import it.
     #[error("the file holds the deployed service's sessions; name the network and spender to import them")]
     Deployed,
+    /// Payments were moved to an archive that is not there.
+    #[error("the ledger's archive {} is missing; put it back beside the ledger", path.display())]
+    ArchiveMissing {
+        /// Where it has to be.
+        path: PathBuf,
+    },
+    /// The archive beside the ledger is not its own.
+    #[error("{} is the archive of another ledger; put this one's back in its place", path.display())]
+    ArchiveOfAnother {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file system refused.
     #[error("the ledger's files cannot be used")]
     Files(#[from] io::Error),

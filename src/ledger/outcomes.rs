@@ -161,6 +161,15 @@ pub struct Promised {
     pub accepting: bool,
 }
 
+/// What moved to the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Archived {
+    /// Whose payments.
+    pub session: SessionId,
+    /// How many.
+    pub payments: u64,
+}
+
 /// Sums for reports and tests, in base units and lamports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {

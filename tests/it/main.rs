@@ -5,6 +5,7 @@
 mod allowances;
 mod api;
 mod architecture;
+mod archive;
 mod attacks;
 mod chain;
 mod cli;

@@ -71,7 +71,7 @@ impl Deferred {
                 self.keep_or_give_up(due).await;
             }
             // A clock that is set differently is noticed within a round.
-            let longest = self.core.settings.round;
+            let longest = self.core.settings.background.round;
             let next = counters.next_due();
             let wait = next.map_or(longest, |at| Duration::from_secs(at.saturating_sub(now)).min(longest));
             tokio::select! {

@@ -3,9 +3,12 @@
 use crate::{
     domain::settlement::State,
     facilitator::{AllowancePolicy, CapCheckPolicy, Facilitator, events::SessionEvent, tasks::ticks},
-    ledger::LedgerError,
+    ledger::{Archived, LedgerError},
 };
 use std::{pin::Pin, sync::Arc};
+
+/// How many rounds pass between two looks for what may be archived.
+const ROUNDS_BETWEEN_ARCHIVING: u32 = 12;
 
 /// A background task: what it does in a few words, whether the settings ask for it, and the task itself, which never ends by
 /// itself.
@@ -17,7 +20,7 @@ struct BackgroundTask {
 
 impl Facilitator {
     /// The table of background tasks.
-    fn background(self: &Arc<Self>) -> [BackgroundTask; 6] {
+    fn background(self: &Arc<Self>) -> [BackgroundTask; 7] {
         let settings = &self.core.settings;
         let task = |name, wanted, task| BackgroundTask { name, wanted, task };
         [
@@ -35,6 +38,11 @@ impl Facilitator {
                 settings.openings.cap_check == CapCheckPolicy::BestEffort,
                 Box::pin(Arc::clone(&self.sessions).cap_rounds()),
             ),
+            task(
+                "archive what has ended long ago",
+                settings.background.archive_after.is_some(),
+                Box::pin(Arc::clone(self).archive_rounds()),
+            ),
         ]
     }
 
@@ -51,13 +59,33 @@ impl Facilitator {
     }
 
     async fn rounds(self: Arc<Self>) {
-        let mut ticks = ticks(self.core.settings.round);
+        let mut ticks = ticks(self.core.settings.background.round);
         loop {
             ticks.tick().await;
             if let Err(error) = self.round().await {
                 tracing::warn!(%error, "a background round failed; the next one tries again");
             }
         }
+    }
+
+    async fn archive_rounds(self: Arc<Self>) {
+        let mut ticks = ticks(self.core.settings.background.round * ROUNDS_BETWEEN_ARCHIVING);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.archive().await {
+                tracing::warn!(%error, "payments cannot be moved to the archive; the next round tries again");
+            }
+        }
+    }
+
+    /// Moves the payments of all sessions that ended long enough ago.
+    async fn archive(&self) -> Result<(), LedgerError> {
+        let Some(after) = self.core.settings.background.archive_after else { return Ok(()) };
+        let before = self.core.clock.now().saturating_sub(after);
+        while let Some(Archived { session, payments }) = self.core.ledger.archive_one(before).await? {
+            tracing::info!(session = %session.log_hash(), payments, "the payments of an ended session are in the archive");
+        }
+        Ok(())
     }
 
     async fn round(&self) -> Result<(), LedgerError> {

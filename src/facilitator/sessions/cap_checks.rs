@@ -17,7 +17,7 @@ impl Sessions {
     /// Asks about unverified caps again and again. Apart from the other rounds, because a Covalidator that is away takes
     /// its time with each of them. Never ends.
     pub(crate) async fn cap_rounds(self: Arc<Self>) {
-        let mut ticks = ticks(self.core.settings.round);
+        let mut ticks = ticks(self.core.settings.background.round);
         loop {
             ticks.tick().await;
             if let Err(error) = self.check_caps_again().await {

@@ -191,7 +191,7 @@ impl Sponsor {
 
     /// Reads balances again and again.
     pub(crate) async fn balance_rounds(self: Arc<Self>) {
-        let mut ticks = ticks(self.core.settings.round * ROUNDS_BETWEEN_READINGS);
+        let mut ticks = ticks(self.core.settings.background.round * ROUNDS_BETWEEN_READINGS);
         loop {
             ticks.tick().await;
             if let Err(error) = self.read_balances().await {

@@ -26,6 +26,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (10, "credit", include_str!("../../../migrations/sqlite/0010_credit.sql")),
     (11, "creations", include_str!("../../../migrations/sqlite/0011_creations.sql")),
     (12, "looks", include_str!("../../../migrations/sqlite/0012_looks.sql")),
+    (13, "archive", include_str!("../../../migrations/sqlite/0013_archive.sql")),
 ];
 
 fn migrations() -> Migrator {

@@ -1,5 +1,7 @@
 //! The ledger on SQLite, the embedded default: verbs on the one writer, questions on the readers.
 
+mod archive;
+pub(in crate::ledger) mod handle;
 pub(in crate::ledger) mod import;
 mod lock;
 mod migrate;
@@ -22,48 +24,22 @@ use crate::{
         settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId, Subject},
     },
     ledger::{
-        Carry, CreatedRecipient, Deadline, Held, LastTransfer, Ledger, LedgerError, OpenLedgerError, Opened,
-        OpeningCount, Openings, Promised, Proved, Recorded, Signed, Totals, Work, WriterCounts,
+        Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, OpeningCount,
+        Openings, Promised, Proved, Recorded, Signed, Totals, Work, WriterCounts,
         sqlite::{
-            import::ImportReport,
-            open::{LedgerOptions, Parts},
+            open::Parts,
             statements::{
-                audit, bookings, budgets, deferred, funding, history, holds, journal, queries, select, sessions,
-                settlements,
+                archive::Whose, audit, bookings, budgets, deferred, funding, history, holds, journal, queries, select,
+                sessions, settlements,
             },
         },
     },
 };
 use async_trait::async_trait;
+use handle::SqliteLedger;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
-use std::{path::Path, sync::Arc};
-
-/// An open ledger. One process has it open at a time; dropping it waits for what is queued and closes the file.
-pub struct SqliteLedger(Parts);
-
-impl SqliteLedger {
-    /// Opens or creates the ledger at `path`, in a directory that exists.
-    pub async fn open(path: &Path, options: &LedgerOptions) -> Result<Self, OpenLedgerError> {
-        open::open(path, options).await.map(Self)
-    }
-
-    /// What was booked since `since`, read beside whatever process has the ledger open.
-    pub fn look_at_spending(path: &Path, since: UnixSeconds) -> Result<Vec<Spending>, OpenLedgerError> {
-        open::look(path, |conn| bookings::spending(conn, since))
-    }
-
-    /// What was imported from the deployed service's file at this opening.
-    pub fn imported(&self) -> Option<&ImportReport> {
-        self.0.imported.as_ref()
-    }
-}
-
-impl std::fmt::Debug for SqliteLedger {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SqliteLedger").field("counts", &self.0.writer.counts()).finish_non_exhaustive()
-    }
-}
+use std::sync::Arc;
 
 #[async_trait]
 impl Ledger for SqliteLedger {
@@ -133,15 +109,18 @@ impl Ledger for SqliteLedger {
     }
 
     async fn find_hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
-        self.0.readers.run(move |conn| select::hold(conn, id)).await
+        self.0.ask_where_kept(Whose::Payment(id), move |conn| select::hold(conn, id)).await
     }
 
     async fn find_payment(&self, session: SessionId, nonce: &str) -> Result<Option<Hold>, LedgerError> {
-        if let Some(found) = self.0.inline_readers.ask(|conn| holds::find_payment(conn, session, nonce)) {
-            return Ok(found?);
+        let found = self.0.inline_readers.ask(|conn| holds::find_payment(conn, session, nonce)).transpose()?;
+        match found {
+            Some(found) if found.is_some() || !self.0.archive.is_in_use() => Ok(found),
+            _ => {
+                let (whose, nonce) = (Whose::Session(session), nonce.to_owned());
+                self.0.ask_where_kept(whose, move |conn| holds::find_payment(conn, session, &nonce)).await
+            }
         }
-        let nonce = nonce.to_owned();
-        self.0.readers.run(move |conn| holds::find_payment(conn, session, &nonce)).await
     }
 
     async fn claim_success(&self, id: HoldId) -> Result<bool, LedgerError> {
@@ -246,6 +225,10 @@ impl Ledger for SqliteLedger {
         self.0.writer.run(move |conn| holds::release_abandoned(conn, before, reason)).await
     }
 
+    async fn archive_one(&self, before: UnixSeconds) -> Result<Option<Archived>, LedgerError> {
+        self.0.archive_one(before).await
+    }
+
     async fn promised(&self, session: Option<SessionId>) -> Result<Vec<Promised>, LedgerError> {
         self.0.readers.run(move |conn| deferred::promised(conn, session)).await
     }
@@ -255,19 +238,20 @@ impl Ledger for SqliteLedger {
     }
 
     async fn holds_of(&self, id: SettlementId) -> Result<Vec<Hold>, LedgerError> {
-        self.0.readers.run(move |conn| queries::holds_of(conn, id)).await
+        self.0.ask_where_kept(Whose::Settlement(id), move |conn| queries::holds_of(conn, id)).await
     }
 
     async fn history(&self, session: SessionId, after: Cursor, most: usize) -> Result<History, LedgerError> {
-        self.0.readers.run(move |conn| history::history(conn, session, after, most)).await
+        let whose = Whose::Session(session);
+        self.0.ask_where_kept(whose, move |conn| history::history(conn, session, after, most)).await
     }
 
     async fn newest_position(&self, session: SessionId) -> Result<Position, LedgerError> {
-        self.0.readers.run(move |conn| history::end(conn, session)).await
+        self.0.ask_where_kept(Whose::Session(session), move |conn| history::end(conn, session)).await
     }
 
     async fn payment_times(&self, payment: HoldId) -> Result<PaymentTimes, LedgerError> {
-        self.0.readers.run(move |conn| history::times(conn, payment)).await
+        self.0.ask_where_kept(Whose::Payment(payment), move |conn| history::times(conn, payment)).await
     }
 
     async fn approve_of(&self, session: SessionId) -> Result<Option<Work>, LedgerError> {
@@ -343,7 +327,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn landed_slot(&self, hold: HoldId) -> Result<Option<u64>, LedgerError> {
-        self.0.readers.run(move |conn| funding::landed_slot(conn, hold)).await
+        self.0.ask_where_kept(Whose::Payment(hold), move |conn| funding::landed_slot(conn, hold)).await
     }
 
     async fn known_signatures(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError> {
@@ -394,7 +378,11 @@ impl Ledger for SqliteLedger {
     }
 
     async fn audit(&self) -> Result<(), LedgerError> {
-        self.0.readers.run(audit::audit).await?;
+        if self.0.archive.is_in_use() {
+            self.0.archive.ask(audit::audit).await?;
+        } else {
+            self.0.readers.run(audit::audit).await?;
+        }
         self.0.snapshots.audit(&self.0.readers).await
     }
 }

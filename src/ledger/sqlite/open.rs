@@ -3,6 +3,7 @@
 use crate::ledger::{
     OpenLedgerError,
     sqlite::{
+        archive::Archive,
         import::{self, ImportReport, ImportTerms},
         lock::{self, LedgerLock},
         migrate::{self, Found},
@@ -49,6 +50,7 @@ pub(super) struct Parts {
     pub(super) readers: Readers,
     pub(super) inline_readers: InlineReaders,
     pub(super) snapshots: Arc<Snapshots>,
+    pub(super) archive: Archive,
     pub(super) writer: Writer,
     pub(super) imported: Option<ImportReport>,
 }
@@ -71,6 +73,7 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
         None if import::is_set_aside(&conn).map_err(database)? => return Err(OpenLedgerError::Deployed),
         None => None,
     };
+    let archive = Archive::of(path, &conn)?;
     let questions = (0..READERS).map(|_| reader(path)).collect::<rusqlite::Result<_>>().map_err(database)?;
     let cores = available_parallelism().map_or(1, usize::from).min(MOST_INLINE_READERS);
     let inline_readers = (0..cores).map(|_| reader(path)).collect::<rusqlite::Result<_>>().map_err(database)?;
@@ -80,6 +83,7 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
         inline_readers: InlineReaders::new(inline_readers),
         writer: Writer::start(conn, Some(lock), options.queue, Arc::clone(&snapshots))?,
         snapshots,
+        archive,
         imported,
     })
 }
@@ -119,7 +123,7 @@ fn reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // Each connection belongs to one thread, so SQLite's own mutexes are left out. The file was made beforehand.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;

@@ -34,9 +34,9 @@ use sotto::{
         session::Delegation,
     },
     facilitator::{
-        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, Facilitator,
-        FundingSettings, Keys, OpeningSettings, Ports, ReadPolicy, RecipientSettings, ServedAsset, Settings,
-        TransferSettings, WaitingSettings,
+        AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
+        Facilitator, FundingSettings, Keys, OpeningSettings, Ports, ReadPolicy, RecipientSettings, ServedAsset,
+        Settings, TransferSettings, WaitingSettings,
     },
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
@@ -122,7 +122,7 @@ fn settings(
         reads: ReadPolicy::default(),
         allowances: AllowanceSettings::default(),
         dispatch: DispatchSettings::default(),
-        round: Duration::from_secs(1),
+        background: BackgroundSettings { round: Duration::from_secs(1), archive_after: None },
         low_balance: 10_000_000,
         budgets: Budgets::default(),
         funding: FundingSettings::default(),

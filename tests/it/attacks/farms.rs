@@ -184,7 +184,7 @@ async fn a04_an_opening_that_waited_does_not_live_on_the_approve_of_the_next() {
     let mut world = World::with(Options::settings(|settings| {
         demands_amounts(settings);
         // The first is looked at again by the next process, and not before.
-        settings.round = Duration::from_hours(1);
+        settings.background.round = Duration::from_hours(1);
     }))
     .await;
     let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);

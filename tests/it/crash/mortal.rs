@@ -20,8 +20,8 @@ use sotto::{
         settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId, Subject},
     },
     ledger::{
-        Carry, CreatedRecipient, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, OpeningCount, Openings,
-        Promised, Proved, Recorded, Signed, Totals, Work, WriterCounts,
+        Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, OpeningCount,
+        Openings, Promised, Proved, Recorded, Signed, Totals, Work, WriterCounts,
     },
 };
 use std::sync::Arc;
@@ -87,6 +87,10 @@ impl Ledger for MortalLedger {
 
     async fn promised(&self, session: Option<SessionId>) -> Result<Vec<Promised>, LedgerError> {
         self.fate.step("promised", self.inner.promised(session)).await
+    }
+
+    async fn archive_one(&self, before: UnixSeconds) -> Result<Option<Archived>, LedgerError> {
+        self.fate.step("archive_one", self.inner.archive_one(before)).await
     }
 
     async fn give_up(&self, session: SessionId, when: GiveUp) -> Result<Vec<Hold>, LedgerError> {

@@ -21,7 +21,7 @@ fn options() -> Options {
         // What is promised on a frozen account is what one of these tests is about.
         let look_after = Duration::ZERO;
         settings.deferred = DeferredPolicy { count: 2, age_seconds: 100_000, look_after, ..DeferredPolicy::default() };
-        settings.round = Duration::from_hours(1);
+        settings.background.round = Duration::from_hours(1);
     })
 }
 

@@ -78,6 +78,12 @@ macro_rules! on {
                 a_closing_session_closes_when_the_last_is_final,
                 a_session_closes_at_once_when_nothing_is_left,
             }
+            archive {
+                what_is_archived_is_told_as_before,
+                a_payment_of_an_archived_session_is_known_and_no_other_is_taken,
+                what_lives_or_holds_or_is_recent_stays,
+                many_payments_of_one_settlement_move_in_pieces,
+            }
             history {
                 everything_that_happens_is_told_in_its_order,
                 a_listener_reads_on_from_any_position,

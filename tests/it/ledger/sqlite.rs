@@ -1,5 +1,6 @@
 //! What only the SQLite engine promises: its file, its lock, its schema, and that damage is noticed.
 
+mod archive;
 mod damage;
 mod schema;
 

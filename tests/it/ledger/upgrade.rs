@@ -121,7 +121,11 @@ async fn a_ledger_from_before_approves_were_used_once_knows_those_that_were_used
     let conn = Connection::open(&old).expect("opens");
     conn.execute("ATTACH ?1 AS new", [new.to_str()]).expect("attaches");
     for (table, columns) in [
-        ("sessions", "*"),
+        (
+            "sessions",
+            "seq, id, user, asset, recipient, spender, session_key, nonce, cap, expires_at, spelling, network, intent, intent_signature, \
+             settle_signature, state, rejected, cap_verified, approve, created_at",
+        ),
         ("session_sums", "session, cap, captured, held, captured_before, deferred_held, lost"),
         ("settlements", "seq, id, purpose, session, amount, state, sequence, attempts, signature, created_at"),
         ("settlement_events", "*"),

@@ -44,8 +44,9 @@ use sotto::{
         payment::PaymentLimits,
     },
     facilitator::{
-        AllowancePolicy, AllowanceSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings, FundingSettings,
-        OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
+        AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
+        FundingSettings, OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings,
+        WaitingSettings,
     },
     ledger::Ledger,
     localnet::{
@@ -260,7 +261,7 @@ impl World {
             reads: ReadPolicy::default(),
             allowances: AllowanceSettings::default(),
             dispatch: DispatchSettings::default(),
-            round: Duration::from_millis(200),
+            background: BackgroundSettings { round: Duration::from_millis(200), archive_after: None },
             low_balance: 10_000_000,
             budgets: Budgets::default(),
             funding: FundingSettings::default(),

@@ -12,7 +12,7 @@ use sotto::{
     facilitator::{Facilitator, Keys, Ports, Settings},
     ledger::Ledger,
 };
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{net::Ipv4Addr, path::Path, sync::Arc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,11 @@ pub struct Running {
 
 impl World {
     /// The ledger of this name in the world's directory.
+    /// Where the ledgers of this world are.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     pub async fn open_ledger(&self, name: &str) -> Arc<dyn Ledger> {
         self.options.engine.open(self.directory.path(), name).await
     }

@@ -64,9 +64,10 @@ fn newest(conn: &Connection, session: SessionId, at_least: Position) -> Outcome<
     Ok(Position { log: log.max(at_least.log), holds: holds.max(at_least.holds) })
 }
 
-/// The cursor of a reader who has read everything: with one writer, what is accepted later has a greater number.
+/// The cursor of a reader who has read everything: with one writer, what is accepted later has a greater number. The newest
+/// payment of all is never archived.
 fn walked(conn: &Connection, position: Position) -> Outcome<Cursor> {
-    let newest: Option<i64> = select::value(conn, "SELECT max(seq) FROM holds", [])?.flatten();
+    let newest: Option<i64> = select::value(conn, "SELECT max(seq) FROM main.holds", [])?.flatten();
     Ok(Cursor { position, walked: number(newest.unwrap_or_default())? })
 }
 

@@ -3,6 +3,7 @@
 //! Must be true: a function that writes runs inside the writer's transaction, in a savepoint of its own, so returning
 //! an error undoes all it did; it may be run twice, so it keeps nothing between runs.
 
+pub(super) mod archive;
 pub(super) mod audit;
 pub(super) mod bookings;
 pub(super) mod budgets;

@@ -54,7 +54,7 @@ fn settlement(number: u32, progress: Progress, signed: bool, payments: &[u32], k
 }
 
 /// A session's whole story, and what is to be told of it.
-async fn story(ledger: &dyn Ledger) -> (SessionId, Vec<Happened>) {
+pub(crate) async fn story(ledger: &dyn Ledger) -> (SessionId, Vec<Happened>) {
     let (session, other) = (opened(ledger, 1).await.id, opened(ledger, 2).await.id);
     held(ledger, &deferred(session, 1, 30)).await;
     held(ledger, &payment(other, 100, 1)).await;
