@@ -63,6 +63,8 @@ struct Scene {
 }
 
 impl Scene {
+    /// A payer, a merchant, and an approve that lives for 150 slots from now on: so a ledger, which a busy disk makes in a
+    /// longer time than these take, is opened before.
     async fn set(world: &World, name: &str, reads: bool) -> Self {
         let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
         let mut opening = world.opening(&payer, &merchant.key(), 10_000);
@@ -140,8 +142,8 @@ async fn at_every_call<T: Send + 'static, L: Future<Output = T> + Send + 'static
 /// One process dies where it is told, another takes over; then the books are read. Gives what they say was spent.
 async fn die_and_recover(world: &World, last: Last, after_effect: bool, reads: bool) -> u64 {
     let name = format!("{last:?}-{after_effect}");
-    let scene = Scene::set(world, &name, reads).await;
     let ledger = world.open_ledger(&name).await;
+    let scene = Scene::set(world, &name, reads).await;
     let fate = Fate::at(last, after_effect);
     let first = process(world, &ledger, &fate);
     let told = tokio::select! {

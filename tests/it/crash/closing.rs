@@ -79,9 +79,9 @@ async fn live(facilitator: &Arc<Facilitator>, purse: &PayingKey, told: &AtomicU6
 
 async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> u64 {
     let name = format!("closing-{last:?}-{after_effect}");
-    let scene = Scene::set(world, &name, false).await;
     let ledger = world.open_ledger(&name).await;
     let opener = process(world, &ledger, &Fate::immortal());
+    let scene = Scene::set(world, &name, false).await;
     let session = opener.open_session(scene.request.clone()).await.unwrap();
     opener.stop().await;
     drop(opener);

@@ -35,9 +35,8 @@ fn options() -> Options {
 /// Pays once, dies where it is told and is followed by another process. Gives how many calls the first one made.
 async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> u64 {
     let name = format!("moved-{last:?}-{after_effect}");
+    let (elsewhere, ledger) = (world.wallet(0).await, world.open_ledger(&name).await);
     let scene = Scene::set(world, &name, false).await;
-    let elsewhere = world.wallet(0).await;
-    let ledger = world.open_ledger(&name).await;
     let value = world.attested(&scene.payer).await;
     let proof = FundingProof { handle: value.handle, plaintext: value.plaintext, signature: value.signature };
     let opener = process(world, &ledger, &Fate::immortal());

@@ -49,8 +49,8 @@ async fn live(facilitator: &Arc<Facilitator>, scene: &Scene, session: SessionId,
 
 async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> Arc<Fate> {
     let name = format!("promises-{last:?}-{after_effect}");
-    let scene = Scene::set(world, &name, false).await;
     let ledger = world.open_ledger(&name).await;
+    let scene = Scene::set(world, &name, false).await;
     let opener = process(world, &ledger, &Fate::immortal());
     let session = opener.open_session(scene.request.clone()).await.unwrap().id;
     opener.stop().await;

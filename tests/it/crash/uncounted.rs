@@ -37,10 +37,10 @@ struct Life {
 impl Life {
     async fn begin(name: &str) -> Self {
         let world = World::with(options()).await;
-        let scene = Scene::set(&world, name, false).await;
         let (ledger, fate) = (world.open_ledger(name).await, Fate::immortal());
         let facilitator = process(&world, &ledger, &fate);
         facilitator.recover().await.unwrap();
+        let scene = Scene::set(&world, name, false).await;
         let session = facilitator.open_session(scene.request.clone()).await.unwrap().id;
         Self { world, scene, ledger, fate, facilitator, session }
     }

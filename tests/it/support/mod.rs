@@ -105,6 +105,16 @@ impl Options {
         Self { engine, ..self }
     }
 
+    /// A world in which no background round reads or resumes anything, so that what is counted was asked for by payments.
+    pub fn without_rounds(self) -> Self {
+        let change = self.settings;
+        let settings = Box::new(move |settings: &mut Settings| {
+            change(settings);
+            settings.background.round = Duration::from_hours(1);
+        });
+        Self { settings, ..self }
+    }
+
     /// A world whose settings are changed by `change`.
     pub fn settings(change: impl Fn(&mut Settings) + Send + Sync + 'static) -> Self {
         Self { settings: Box::new(change), ..Self::default() }

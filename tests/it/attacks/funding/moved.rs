@@ -27,7 +27,10 @@ fn unwatched() -> Options {
 
 /// A payer who has proved so much, may spend all of it, and has SOL of their own.
 async fn proved_shop(units: u64) -> Shop {
-    let world = World::with(unwatched()).await;
+    proved_shop_in(World::with(unwatched()).await, units).await
+}
+
+async fn proved_shop_in(world: World, units: u64) -> Shop {
     let (payer, merchant) = (world.wallet(units).await, world.wallet(0).await);
     let session = world.open(&payer, &merchant.key(), units).await;
     let shop = Shop { world, payer, merchant, session };
@@ -160,7 +163,7 @@ async fn a6_a_payer_who_keeps_their_money_is_served_as_proven_whatever_strangers
 /// Guards: `has_judged` in `after_landing`, and the handle that is compared in `look`. What ADR 0035 says that it costs.
 #[tokio::test]
 async fn a6_a_payment_alone_costs_two_histories_and_an_account_and_payments_together_share_them() {
-    let shop = proved_shop(PURSE).await;
+    let shop = proved_shop_in(World::with(unwatched().without_rounds()).await, PURSE).await;
     // The first transfer of its kind is simulated.
     shop.pays(TOKEN, None).await;
     let before = (asked(&shop.world, HISTORIES), asked(&shop.world, ACCOUNTS));
