@@ -134,7 +134,8 @@ pub struct Facilitator {
 }
 
 impl Facilitator {
-    /// Puts the service together. Nothing runs until [`Facilitator::recover`] or a request.
+    /// Puts the service together. Nothing runs until [`Facilitator::recover`] or a request, but the watch over what lands, for
+    /// which there is nothing to do before. Must be called within a tokio runtime.
     pub fn new(ports: Ports, keys: Keys, settings: Settings) -> Arc<Self> {
         let event_ids = event_ids(&*keys.spender);
         let core = Arc::new(Core::new(ports, keys, settings));
@@ -144,6 +145,7 @@ impl Facilitator {
         let settlements = Settlements::new(core.clone(), locks.clone(), sponsor.clone(), looks.clone());
         let settlements = Arc::new(settlements);
         let dispatch = Arc::new(Dispatch::new(core.clone(), locks.clone(), sponsor.clone(), settlements.clone()));
+        core.tasks.spawn(Arc::clone(&dispatch).finality_rounds());
         let deferred = Arc::new(Deferred::new(core.clone(), dispatch.clone()));
         let (of_funding, of_dispatch) = (locks.clone(), dispatch.clone());
         let funding = Arc::new(FundingMonitor::new(core.clone(), of_funding, sponsor.clone(), looks, of_dispatch));

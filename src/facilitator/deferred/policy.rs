@@ -49,19 +49,6 @@ impl Deferred {
         Ok(())
     }
 
-    /// Takes over what an earlier process promised; what waits for nothing more is settled at once.
-    pub(crate) async fn restore_promises(&self) -> Result<u64, LedgerError> {
-        let mut count = 0;
-        for promised in self.core.ledger.promised(None).await? {
-            count += promised.count;
-            let full = self.dispatch.counters.restore(&promised, &self.core.settings.deferred);
-            if full || !promised.accepting {
-                self.dispatch.settle_promises(promised.session);
-            }
-        }
-        Ok(count)
-    }
-
     /// Settles promises at their age and retries those that came back, with one timer for all of them. Never ends.
     pub(crate) async fn promise_rounds(self: Arc<Self>) {
         let counters = &self.dispatch.counters;

@@ -1,4 +1,4 @@
-//! What follows from a settlement's outcome: its holds are queued again, its landing is watched.
+//! What follows from a settlement's outcome: what it gave back is queued again.
 
 use crate::{
     domain::{
@@ -30,15 +30,10 @@ impl Dispatch {
         self.after(outcome).await
     }
 
-    /// Tells queues, counters and the watch over finality how a drive ended.
+    /// Tells queues and counters how a drive ended.
     async fn after(self: &Arc<Self>, outcome: SettlementOutcome) -> Settlement {
         match outcome {
             SettlementOutcome::DrivenElsewhere(settlement) | SettlementOutcome::Ended(settlement) => settlement,
-            SettlementOutcome::Landed(work) => {
-                let settlement = work.settlement.clone();
-                self.watch_finality(work);
-                settlement
-            }
             SettlementOutcome::Returned { settlement, end, promises } => {
                 if let Some(session) = settlement.pays_from() {
                     if promises {
@@ -112,6 +107,20 @@ impl Dispatch {
     pub(crate) fn settle_promises(self: &Arc<Self>, session: SessionId) {
         let count = self.counters.take_counted(session, &self.core.settings.deferred);
         self.notify_queue_for_promises(session, count);
+    }
+
+    /// Takes over what an earlier process promised, and gives how many those are; what waits for nothing more is settled at
+    /// once.
+    pub(crate) async fn restore_promises(self: &Arc<Self>) -> Result<u64, LedgerError> {
+        let mut count = 0;
+        for promised in self.core.ledger.promised(None).await? {
+            count += promised.count;
+            let full = self.counters.restore(&promised, &self.core.settings.deferred);
+            if full || !promised.accepting {
+                self.settle_promises(promised.session);
+            }
+        }
+        Ok(count)
     }
 
     /// Counts a session's promises by what the ledger says, and settles them where that reaches a trigger.

@@ -22,7 +22,7 @@ use crate::facilitator::{
 use deferred_counters::DeferredCounters;
 use queue_state::SessionQueues;
 use solana_pubkey::Pubkey;
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::Arc;
 
 /// Plans settlements and has them carried.
 pub(crate) struct Dispatch {
@@ -36,8 +36,6 @@ pub(crate) struct Dispatch {
     creating: KeyedLocks<Pubkey, tokio::sync::Mutex<()>>,
     /// Held from counting the accounts that were created lately to planning one more.
     creations: tokio::sync::Mutex<()>,
-    /// Whether the task runs that watches what has landed.
-    watches_finality: AtomicBool,
 }
 
 impl Dispatch {
@@ -56,7 +54,6 @@ impl Dispatch {
             counters: DeferredCounters::default(),
             creating: KeyedLocks::default(),
             creations: tokio::sync::Mutex::default(),
-            watches_finality: AtomicBool::new(false),
         }
     }
 }

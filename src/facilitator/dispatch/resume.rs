@@ -12,14 +12,14 @@ use crate::{
     },
     ledger::Work,
 };
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 impl Dispatch {
     /// Drives one settlement to its end in the background, with its accounts locked; what has landed is watched, and what an
     /// operator has to decide on is left to them.
     pub(crate) fn resume(self: &Arc<Self>, work: Work) {
         if work.settlement.state == State::Landed {
-            return self.watch_finality(work);
+            return self.settlements.watch(work);
         }
         if self.settlements.leave_to_operator(&work.settlement) {
             return;
@@ -54,18 +54,12 @@ impl Dispatch {
         Some(locked.with_permit(self.locks.in_flight.acquire_global(permits).await))
     }
 
-    /// Takes a landed settlement to finality in the background; one that is watched already stays as it is.
-    pub(crate) fn watch_finality(self: &Arc<Self>, work: Work) {
-        self.settlements.add_landed(work);
-        if !self.watches_finality.swap(true, Ordering::Relaxed) {
-            let this = Arc::clone(self);
-            self.core.tasks.spawn(async move {
-                loop {
-                    for not_final in this.settlements.next_not_final().await {
-                        this.drive_again(not_final);
-                    }
-                }
-            });
+    /// Drives again what the watch over finality finds gone. Never ends.
+    pub(crate) async fn finality_rounds(self: Arc<Self>) {
+        loop {
+            for not_final in self.settlements.next_not_final().await {
+                self.drive_again(not_final);
+            }
         }
     }
 

@@ -35,7 +35,7 @@ impl Facilitator {
         let core = &self.core;
         let now = core.clock.now();
         let released = core.ledger.release_abandoned(now.saturating_add(1), PayReason::SettlementExpired).await?;
-        let promised = self.deferred.restore_promises().await?;
+        let promised = self.dispatch.restore_promises().await?;
         let unfinished = core.ledger.unfinished().await?;
         let openings = core.ledger.opening_sessions().await?;
         tracing::info!(

@@ -147,16 +147,15 @@ impl Drive {
 
     /// The outcome of a drive that has ended, for its caller.
     fn outcome(self) -> SettlementOutcome {
-        let Self { settlement, attempt, reloaded, returned, .. } = self;
+        let Self { settlement, reloaded, returned, .. } = self;
         match settlement.state {
-            State::Landed => SettlementOutcome::Landed(Work { settlement, attempt }),
             // Read anew, its end may have been written without this task.
             State::Released if settlement.pays_from().is_some() && (reloaded || returned.is_some()) => {
                 let (end, promises) =
                     returned.map_or((None, true), |(end, promises)| (Some(end), promises || reloaded));
                 SettlementOutcome::Returned { settlement, end: end.filter(|_| !reloaded), promises }
             }
-            State::Released | State::Settled | State::Reserved | State::InFlight => {
+            State::Landed | State::Released | State::Settled | State::Reserved | State::InFlight => {
                 SettlementOutcome::Ended(settlement)
             }
         }
@@ -164,10 +163,10 @@ impl Drive {
 }
 
 impl Settlements {
-    /// Drives a settlement as far as `until` and returns how it then stands, for a transfer with its token accounts locked
-    /// meanwhile. Only one task of this process drives a settlement; a second call returns at once.
+    /// Drives a settlement as far as `until`, watches what has landed, and returns how it then stands, for a transfer with its
+    /// token accounts locked meanwhile. Only one task of this process drives a settlement; a second call returns at once.
     pub(crate) async fn drive(&self, work: Work, until: Until, locked: Option<LockedAccounts>) -> SettlementOutcome {
-        let Some(_running) = self.driving.start(work.settlement.id) else {
+        let Some(running) = self.driving.start(work.settlement.id) else {
             return SettlementOutcome::DrivenElsewhere(work.settlement);
         };
         let mut drive = Drive::new(work, until, locked);
@@ -180,7 +179,15 @@ impl Settlements {
             self.report_what_was_written(&drive.settlement).await;
         }
         self.leave_to_operator(&drive.settlement);
-        drive.outcome()
+        let landed = (drive.settlement.state == State::Landed)
+            .then(|| Work { settlement: drive.settlement.clone(), attempt: drive.attempt.clone() });
+        let outcome = drive.outcome();
+        // Nobody drives it any more when the watch may have it driven again.
+        drop(running);
+        if let Some(work) = landed {
+            self.watch(work);
+        }
+        outcome
     }
 
     /// Whether nothing may be done for this settlement but by an operator, who is told of it once in the life of a process.

@@ -102,7 +102,7 @@ impl Finality {
 
 impl Settlements {
     /// Adds a landed settlement to the watch; one that is watched already stays as it is.
-    pub(crate) fn add_landed(&self, work: Work) {
+    pub(crate) fn watch(&self, work: Work) {
         // Without its attempt nothing of it could be looked up: the next round loads it whole.
         if work.attempt.is_some() {
             self.finality.add(work, Instant::now() + self.core.settings.transfers.finality_after);
@@ -196,7 +196,7 @@ impl Settlements {
         match work.settlement.state {
             State::Settled | State::Released => None,
             State::Landed => {
-                self.add_landed(work);
+                self.watch(work);
                 None
             }
             State::Reserved | State::InFlight => Some(NotFinal::Unfinished(work)),

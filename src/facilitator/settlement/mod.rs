@@ -11,7 +11,7 @@
 //!
 //! | dies | what is on disk | what the next start does |
 //! |---|---|---|
-//! | before the plan | holds that wait | releases what nobody was promised, queues the rest |
+//! | before the plan | holds that wait | releases what nobody was promised, counts the promises again |
 //! | after the plan | `Reserved` | nobody waits any more: given up, unless a success was told; then it is signed |
 //! | while signing | `Reserved`; signed bytes that were never recorded were never sent | as above |
 //! | after recording the attempt | `InFlight`, with signature, bytes and last valid height | looks it up, sends the same bytes again while they can land |
@@ -48,7 +48,6 @@ use crate::{
         looks::Looks,
         sponsor::Sponsor,
     },
-    ledger::Work,
 };
 use finality::Finality;
 use flips::Flips;
@@ -100,12 +99,10 @@ impl Settlements {
 }
 
 /// How a drive ended, for those above who have to learn of it.
-#[must_use = "queues, promises and the watch over finality learn of it from this value only"]
+#[must_use = "queues and promises learn of it from this value only"]
 pub(crate) enum SettlementOutcome {
     /// Another task of this process drives it; as it was given.
     DrivenElsewhere(Settlement),
-    /// It has landed and is not final yet.
-    Landed(Work),
     /// Nothing moved, and the holds of a session went back.
     Returned {
         /// As it stands now.
@@ -115,6 +112,6 @@ pub(crate) enum SettlementOutcome {
         /// Whether promises may be among its holds.
         promises: bool,
     },
-    /// Its end, with nothing that follows from it.
+    /// It has landed and is watched, or ended with nothing that follows from it.
     Ended(Settlement),
 }
