@@ -46,6 +46,12 @@ pub struct FaultPlan {
     /// The endpoint has no block before this one: `getFirstAvailableBlock` says so, and every transaction that landed
     /// earlier is unknown to it, as after a restart from a snapshot or behind a pruned ledger. Accounts are unaffected.
     pub first_block: u64,
+    /// Transactions (or [`ALL`]) that the endpoint leaves out of histories and does not know by their signature, as if they
+    /// had never been: `getSignaturesForAddress`, `getTransaction`. Their statuses it tells.
+    pub hidden_history: Vec<String>,
+    /// The endpoint tells accounts and balances as they were this many slots ago, under the slot of now. At most the
+    /// configured `most_lag`.
+    pub accounts_behind: u64,
     /// The node says that it is behind: `getHealth` and every preflight are refused with -32005.
     pub unhealthy: bool,
     /// Websockets are cut, and new ones refused with HTTP 503.
@@ -184,11 +190,15 @@ impl Faults {
     }
 
     pub(super) fn hides(&self, signature: &Signature) -> bool {
-        let plan = self.lock();
-        !plan.missing_confirmation.is_empty() && {
-            let signature = signature.to_string();
-            plan.missing_confirmation.iter().any(|hidden| *hidden == signature || hidden == ALL)
-        }
+        names(&self.lock().missing_confirmation, signature)
+    }
+
+    pub(super) fn leaves_out(&self, signature: &Signature) -> bool {
+        names(&self.lock().hidden_history, signature)
+    }
+
+    pub(super) fn accounts_behind(&self) -> u64 {
+        self.lock().accounts_behind
     }
 
     pub(super) fn is_frozen(&self) -> bool {
@@ -226,6 +236,14 @@ impl Faults {
 
     fn lock(&self) -> MutexGuard<'_, FaultPlan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a list of signatures names this one, by itself or with all.
+fn names(list: &[String], signature: &Signature) -> bool {
+    !list.is_empty() && {
+        let signature = signature.to_string();
+        list.iter().any(|named| *named == signature || named == ALL)
     }
 }
 

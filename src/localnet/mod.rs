@@ -14,6 +14,7 @@
 //! | what | test code | over JSON-RPC |
 //! |---|---|---|
 //! | latency, drops, errors after the take, 429, late or missing confirmation, frozen, unhealthy, no websockets | `net.faults().change(\|plan\| plan.drop_sends = Odds::next(1))` | `localnet_setFaults` |
+//! | an endpoint that leaves transactions out of histories, or tells old accounts under the slot of now | `net.faults().change(\|plan\| plan.accounts_behind = 3)`, `plan.hidden_history` | `localnet_setFaults` |
 //! | websockets cut once | `net.faults().disconnect_websockets()` | `localnet_disconnectWebsockets` |
 //! | a fork takes back the last 3 slots; the slot of a transaction and all later ones | `net.network().fork(3)`; `.fork_away(&signature)` | `localnet_fork`, `localnet_forkAway` |
 //! | a fork whose transactions land again 2 slots later | `net.network().fork_and_replay(3, 2)` | `localnet_fork` `[3, 2]` |

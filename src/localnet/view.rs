@@ -42,6 +42,11 @@ impl<'a> View<'a> {
         self.cluster.blocks.at(self.now).slot
     }
 
+    /// Slots for which accounts are remembered.
+    pub(super) fn most_lag(&self) -> u64 {
+        self.cluster.memory.most_lag
+    }
+
     /// The newest slot of a commitment.
     pub(super) fn slot_at(&self, level: CommitmentLevel) -> u64 {
         self.cluster.slot_at(level, self.now)

@@ -33,7 +33,7 @@ pub(super) fn balance(network: &Network, mut params: Params) -> Result<Value, Rp
     let config: RpcContextConfig = params.optional(1)?;
     let view = network.view();
     let slot = seen_at(&view, config.commitment, config.min_context_slot)?;
-    json_at(slot, view.account(&key, slot).map_or(0, |account| account.lamports()))
+    json_at(slot, view.account(&key, told_as_of(network, &view, slot)).map_or(0, |account| account.lamports()))
 }
 
 pub(super) fn account(network: &Network, mut params: Params) -> Result<Value, RpcError> {
@@ -41,7 +41,7 @@ pub(super) fn account(network: &Network, mut params: Params) -> Result<Value, Rp
     let config: RpcAccountInfoConfig = params.optional(1)?;
     let view = network.view();
     let slot = seen_at(&view, config.commitment, config.min_context_slot)?;
-    json_at(slot, Shape::of(&config).find(&view, &key, slot)?)
+    json_at(slot, Shape::of(&config).find(&view, &key, told_as_of(network, &view, slot))?)
 }
 
 pub(super) fn accounts(network: &Network, mut params: Params) -> Result<Value, RpcError> {
@@ -54,8 +54,8 @@ pub(super) fn accounts(network: &Network, mut params: Params) -> Result<Value, R
     config.encoding = config.encoding.or(Some(UiAccountEncoding::Base64));
     let view = network.view();
     let slot = seen_at(&view, config.commitment, config.min_context_slot)?;
-    let shape = Shape::of(&config);
-    json_at(slot, keys.iter().map(|key| shape.find(&view, key, slot)).collect::<Result<Vec<_>, _>>()?)
+    let (shape, told) = (Shape::of(&config), told_as_of(network, &view, slot));
+    json_at(slot, keys.iter().map(|key| shape.find(&view, key, told)).collect::<Result<Vec<_>, _>>()?)
 }
 
 pub(super) fn program_accounts(network: &Network, mut params: Params) -> Result<Value, RpcError> {
@@ -72,12 +72,17 @@ pub(super) fn program_accounts(network: &Network, mut params: Params) -> Result<
     let view = network.view();
     let slot = seen_at(&view, config.account_config.commitment, config.account_config.min_context_slot)?;
     let mut found = Vec::new();
-    for (key, account) in view.owned_by(&program, slot) {
+    for (key, account) in view.owned_by(&program, told_as_of(network, &view, slot)) {
         if filters.iter().all(|filter| matches(filter, &account)) {
             found.push(RpcKeyedAccount { pubkey: key.to_string(), account: shape.encode(&view, &key, &account)? });
         }
     }
     if config.with_context == Some(true) { json_at(slot, found) } else { json(found) }
+}
+
+/// The slot as of which accounts are told to somebody who is told `slot`: another one only by fault.
+fn told_as_of(network: &Network, view: &View<'_>, slot: u64) -> u64 {
+    slot.saturating_sub(network.faults().accounts_behind().min(view.most_lag()))
 }
 
 fn matches(filter: &RpcFilterType, account: &AccountSharedData) -> bool {
@@ -93,7 +98,7 @@ pub(super) fn token_account_balance(network: &Network, mut params: Params) -> Re
     let commitment: Option<CommitmentConfig> = params.optional(1)?;
     let view = network.view();
     let slot = seen_at(&view, commitment, None)?;
-    let account = view.account(&key, slot);
+    let account = view.account(&key, told_as_of(network, &view, slot));
     let account = account.ok_or_else(|| RpcError::params("Invalid param: could not find account"))?;
     let token = token_account(&account, |mint| view.decimals(mint))
         .ok_or_else(|| RpcError::params("Invalid param: not a Token account"))?;

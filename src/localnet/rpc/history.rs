@@ -83,7 +83,7 @@ pub(super) fn signatures_for_address(network: &Network, mut params: Params) -> R
     let page = view
         .of_address(&address, before)
         .take_while(|landed| until.is_none_or(|until| landed.place() > until))
-        .filter(|landed| view.has_reached(landed, least))
+        .filter(|landed| view.has_reached(landed, least) && !network.faults().leaves_out(&landed.signature))
         .take(limit);
     json(page.map(|landed| listed(&view, landed)).collect::<Vec<_>>())
 }
@@ -109,6 +109,7 @@ pub(super) fn transaction(network: &Network, mut params: Params) -> Result<Value
     let least = at_least_confirmed(config.commitment)?;
     let view = network.view();
     let landed = view.find(&signature).filter(|landed| view.has_reached(landed, least));
+    let landed = landed.filter(|landed| !network.faults().leaves_out(&landed.signature));
     let Some(landed) = landed else { return Ok(Value::Null) };
     let version = told_version(&landed.tx, config.max_supported_transaction_version)?;
     json(EncodedConfirmedTransactionWithStatusMeta {

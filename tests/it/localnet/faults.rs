@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 use solana_pubsub_client::nonblocking::pubsub_client::PubsubClient;
-use solana_rpc_client_api::config::RpcSignatureSubscribeConfig;
+use solana_rpc_client_api::config::{RpcSignatureSubscribeConfig, RpcTransactionConfig};
+use solana_transaction_status_client_types::UiTransactionEncoding;
 use sotto::{
     localnet::{ALL, FaultPlan, Odds, TooManyRequests},
     programs::{Programs, inco_token::IncoAccount},
@@ -99,6 +100,50 @@ async fn a_frozen_node_takes_sends_and_lands_them_when_it_goes_on() {
     world.net.tick();
     assert_eq!(world.net.network().slot(), slot + 1);
     assert_eq!(world.net.network().balance(&RECEIVER), SOL);
+}
+
+#[tokio::test]
+async fn a_liar_about_histories_leaves_out_what_it_is_told_to() {
+    let world = World::new().await;
+    let payer = world.wallet(1, 3 * SOL);
+    let tx = world.transfer(&payer, &RECEIVER, SOL).await;
+    world.rpc.send_transaction(&tx).await.unwrap();
+    // Histories are told as of what is final.
+    world.net.tick_slots(40);
+    let signature = tx.signatures[0];
+    let listed = async || world.rpc.get_signatures_for_address(&RECEIVER).await.unwrap().len();
+    let config = RpcTransactionConfig {
+        encoding: Some(UiTransactionEncoding::Base64),
+        max_supported_transaction_version: Some(0),
+        commitment: None,
+    };
+    let known = async || world.rpc.get_transaction_with_config(&signature, config).await.is_ok();
+    assert_eq!((listed().await, known().await), (1, true));
+    world.net.faults().change(|plan| plan.hidden_history.push(signature.to_string()));
+    assert_eq!((listed().await, known().await), (0, false));
+    let statuses = world.rpc.get_signature_statuses_with_history(&[signature]).await.unwrap().value;
+    assert!(statuses[0].is_some(), "its status is told");
+    world.net.faults().clear();
+    assert_eq!((listed().await, known().await), (1, true));
+}
+
+#[tokio::test]
+async fn a_liar_about_accounts_tells_old_ones_under_the_slot_of_now() {
+    let world = World::new().await;
+    let payer = world.wallet(1, 3 * SOL);
+    let tx = world.transfer(&payer, &RECEIVER, SOL).await;
+    world.rpc.send_transaction(&tx).await.unwrap();
+    world.net.tick_slots(2);
+    let told = async || {
+        let told = world.rpc.get_balance_with_commitment(&RECEIVER, CommitmentConfig::processed()).await.unwrap();
+        assert_eq!(told.context.slot, world.net.network().slot());
+        told.value
+    };
+    assert_eq!(told().await, SOL);
+    world.net.faults().change(|plan| plan.accounts_behind = 3);
+    assert_eq!(told().await, 0);
+    world.net.tick();
+    assert_eq!(told().await, SOL, "it is that many slots ago by now");
 }
 
 #[tokio::test]
