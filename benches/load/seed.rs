@@ -72,9 +72,14 @@ pub async fn sessions(ledger: &dyn Ledger, stage: &Stage, recipient: Pubkey, cou
     Ok(written.into_iter().collect::<Result<_, _>>()?)
 }
 
-/// Gives every session `each` payments of one base unit that were captured and settled before.
-pub async fn past_payments(ledger: &dyn Ledger, sessions: &[SessionId], each: usize, nonces: Nonces) -> Outcome<()> {
-    let now = SystemClock.now();
+/// Gives every session `each` payments of one base unit that were captured and settled at `now`.
+pub async fn past_payments(
+    ledger: &dyn Ledger,
+    sessions: &[SessionId],
+    each: usize,
+    nonces: Nonces,
+    now: u64,
+) -> Outcome<()> {
     let writing = sessions.iter().flat_map(|session| std::iter::repeat_n(*session, each)).map(|session| async move {
         let new = NewHold {
             id: HoldId::from_random_bytes(draw(&OsChance)),
@@ -101,11 +106,17 @@ async fn all(mut writing: impl futures_util::Stream<Item = Result<(), LedgerErro
     Ok(())
 }
 
-/// Everything that waits in a session, carried by one transfer that is final.
+/// Everything that waits in a session, carried by transfers that are final.
 async fn settle(ledger: &dyn Ledger, session: SessionId, now: u64) -> Result<(), LedgerError> {
+    while carry(ledger, session, now).await? {}
+    Ok(())
+}
+
+/// One transfer that is final; gives whether there was anything to carry.
+async fn carry(ledger: &dyn Ledger, session: SessionId, now: u64) -> Result<bool, LedgerError> {
     let id = SettlementId::from_random_bytes(draw(&OsChance));
     let Some(planned) = ledger.plan_settlement(id, session, Carry::up_to(Amount::MAX), now).await? else {
-        return Ok(());
+        return Ok(false);
     };
     let attempt = Attempt {
         settlement: id,
@@ -117,7 +128,7 @@ async fn settle(ledger: &dyn Ledger, session: SessionId, now: u64) -> Result<(),
         cost: Cost { fee: 10_000, rent: 0, grant: 0 },
         allowances: Allowances::NotBought,
     };
-    let Some((signed, _)) = ledger.record_signed(&planned, attempt, now).await?.recorded() else { return Ok(()) };
+    let Some((signed, _)) = ledger.record_signed(&planned, attempt, now).await?.recorded() else { return Ok(false) };
     let landed = ledger.record(&signed, Event::Landed { slot: 1 }, &[], now).await?;
-    ledger.record(&landed, Event::Finalised, &[], now).await.map(drop)
+    ledger.record(&landed, Event::Finalised, &[], now).await.map(|_| true)
 }

@@ -15,6 +15,10 @@ struct Signed {
     /// Of its settlement.
     state: String,
     live: bool,
+    /// Lamports of the fee that it is booked with.
+    fee: u64,
+    /// What is on record of its settlement, in order.
+    log: String,
 }
 
 impl Signed {
@@ -39,7 +43,8 @@ pub async fn compare(stage: &Stage, report: &mut Report) -> Outcome<()> {
             let (landed, failed) = (!status.is_null() && status["err"].is_null(), !status["err"].is_null());
             report.landed += u64::from(landed);
             report.failed += u64::from(failed);
-            if landed != signed.took_effect() {
+            // What landed costs its fee, with an error too.
+            if landed != signed.took_effect() || (landed || failed) != (signed.fee > 0) {
                 report.broken.push(contradiction(signed, status));
             }
         }
@@ -48,24 +53,30 @@ pub async fn compare(stage: &Stage, report: &mut Report) -> Outcome<()> {
 }
 
 fn contradiction(signed: &Signed, status: &Value) -> String {
-    let Signed { signature, purpose, state, live } = signed;
+    let Signed { signature, purpose, state, live, fee, log } = signed;
     let live = if *live { "live" } else { "buried" };
-    format!("{signature}: {live} attempt of a {purpose} that is {state}, and the chain says {status}")
+    format!(
+        "{signature}: {live} attempt of a {purpose} that is {state}, booked with a fee of {fee}, and the chain says {status}; {log}"
+    )
 }
 
 fn since(stage: &Stage, first: i64) -> Outcome<Vec<Signed>> {
     let reader = Connection::open_with_flags(stage.file(LEDGER), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut statement = reader.prepare(
-        "SELECT a.signature, s.purpose, s.state, a.live FROM attempts a JOIN settlements s ON s.id = a.settlement \
+        "SELECT a.signature, s.purpose, s.state, a.live, b.fee, \
+         (SELECT group_concat(e.event || coalesce(' ' || e.slot, '') || ' at ' || e.at, ', ') FROM settlement_events e \
+         WHERE e.settlement = s.id) \
+         FROM attempts a JOIN settlements s ON s.id = a.settlement JOIN sponsored_lamports b ON b.signature = a.signature \
          WHERE a.signed_at_slot >= ?1",
     )?;
     let rows = statement.query_map([first], |row| {
         let bytes: Vec<u8> = row.get(0)?;
-        Ok((bytes, row.get(1)?, row.get(2)?, row.get(3)?))
+        Ok((bytes, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, i64>(4)?, row.get(5)?))
     })?;
     rows.map(|row| {
-        let (bytes, purpose, state, live) = row?;
-        Ok(Signed { signature: Signature::try_from(bytes).map_err(|_| "no signature")?, purpose, state, live })
+        let (bytes, purpose, state, live, fee, log) = row?;
+        let signature = Signature::try_from(bytes).map_err(|_| "no signature")?;
+        Ok(Signed { signature, purpose, state, live, fee: fee.unsigned_abs(), log })
     })
     .collect()
 }

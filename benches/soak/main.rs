@@ -48,6 +48,7 @@ use std::{
 use sums::Accounts;
 use thieves::{Gang, Trick};
 use tokio::task::block_in_place;
+use weather::Climate;
 
 /// What a step comes to.
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -177,7 +178,8 @@ async fn live_and_die(args: &Args, seed: u64, stage: &Stage) -> Outcome<Report> 
     if let Some(liar) = &mut liar {
         liar.let_loose(dice.child());
     }
-    let weather = args.faults.then(|| weather::turn_bad(stage.rpc.clone(), dice.child()));
+    let climate = if args.liar { Climate::Open } else { Climate::Whole };
+    let weather = args.faults.then(|| weather::turn_bad(stage.rpc.clone(), climate, dice.child()));
     let mut report = Report::new(seed, args.faults, &args.allowances);
     let stolen = gang.iter().flat_map(|gang| gang.purses.iter().cloned());
     let accounts = Arc::new(Accounts {

@@ -63,7 +63,8 @@ pub struct Payment {
     pub terms: Terms,
     /// How often success was said.
     pub successes: u32,
-    /// Whether one of them said that a proof of the balance covers it.
+    /// Whether one of them said that a transfer carried it and a proof of the balance covers it. A promise is told with what
+    /// covers it now, and says nothing of the day on which it is settled.
     pub proven: bool,
     pub answer: Answer,
 }
@@ -142,7 +143,8 @@ impl Counter {
         self.answers.fetch_add(1, Ordering::Relaxed);
         if answer["success"] == true {
             payment.successes += 1;
-            payment.proven |= answer["extensions"]["session"]["funding"] == "proven";
+            let told = &answer["extensions"]["session"];
+            payment.proven |= told["funding"] == "proven" && told["settlement"] == "captured";
             return Some(Answer::Yes);
         }
         match answer["errorReason"].as_str()? {

@@ -51,7 +51,9 @@ pub async fn count(stage: &Stage, ledger: &SqliteLedger, gang: &Gang, haul: &Hau
     let mut proven = vec![0; gang.purses.len()];
     for (thief, payment) in &haul.payments {
         let hold = ledger.find_payment(payment.session, &payment.nonce).await?;
-        let captured = hold.is_some_and(|hold| matches!(hold.state, HoldState::Captured { .. }));
+        let captured = hold.as_ref().is_some_and(|hold| matches!(hold.state, HoldState::Captured { .. }));
+        // A fork took it back after it was told, and by then the delegation was gone: a promise like others.
+        let lost = hold.is_some_and(|hold| hold.told && matches!(hold.state, HoldState::Released { .. }));
         swag.payments += 1;
         swag.captured += if captured { payment.amount } else { 0 };
         let deferred = matches!(payment.terms, Terms::Deferred | Terms::DeferredProven);
@@ -62,7 +64,7 @@ pub async fn count(stage: &Stage, ledger: &SqliteLedger, gang: &Gang, haul: &Hau
                     *proven.get_mut(*thief).ok_or("no such thief")? += payment.amount;
                 }
                 // A promise of theirs may come to nothing: that is what the limits of exposure are for.
-                if deferred && !captured && payment.successes <= 1 {
+                if (deferred || lost) && !captured && payment.successes <= 1 {
                     swag.unkept += payment.amount;
                     continue;
                 }

@@ -9,6 +9,7 @@ use crate::{
     seed,
     stage::{self, Stage},
 };
+use sotto::domain::clock::{Clock as _, SystemClock};
 
 /// Connections of these cases; `spec/group-commit.md` measured the same.
 const CONNECTIONS: usize = 128;
@@ -75,7 +76,7 @@ async fn measure(bench: &mut Bench, load: &Load<'_>) -> Outcome<(Pairs, Late)> {
     let merchant = stage::wallet().pubkey();
     let ledger = seed::open(&stage.file(load.file)).await?;
     let ids = seed::sessions(&ledger, &stage, merchant, load.sessions).await?;
-    seed::past_payments(&ledger, &ids, load.past, load.nonces).await?;
+    seed::past_payments(&ledger, &ids, load.past, load.nonces, SystemClock.now()).await?;
     drop(ledger);
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let server = stage.serve(load.file, &NEVER_DUE)?;

@@ -1,5 +1,6 @@
 //! The cases of `spec/performance.md`, and what they share.
 
+mod growth;
 mod holds;
 mod memory;
 mod network;
@@ -43,7 +44,7 @@ pub struct Bench {
 type Case = for<'a> fn(&'a mut Bench) -> Pin<Box<dyn Future<Output = Outcome<()>> + 'a>>;
 
 /// All cases in the order in which they run.
-pub const CASES: [(&str, Case); 14] = [
+pub const CASES: [(&str, Case); 15] = [
     ("V1", |bench| Box::pin(verify::v1(bench))),
     ("S1", |bench| Box::pin(holds::s1(bench))),
     ("S1s", |bench| Box::pin(holds::s1_scattered(bench))),
@@ -56,6 +57,7 @@ pub const CASES: [(&str, Case); 14] = [
     ("O1", |bench| Box::pin(opening::o1(bench))),
     ("M1", |bench| Box::pin(memory::m1(bench))),
     ("R1", |bench| Box::pin(recovery::r1(bench))),
+    ("G1", |bench| Box::pin(growth::g1(bench))),
     ("N1", |bench| Box::pin(network::n1(bench))),
     ("T1", |bench| Box::pin(thieves::t1(bench))),
 ];
