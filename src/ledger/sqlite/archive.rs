@@ -23,7 +23,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use tokio::task::spawn_blocking;
 
@@ -39,6 +42,8 @@ pub(super) struct Archive {
     ledger: PathBuf,
     /// Whether anything has moved: until then nobody has to ask.
     in_use: AtomicBool,
+    /// The connection that writes, while there is something to move: closing it writes the log of the file back.
+    writing: Arc<Mutex<Option<Connection>>>,
 }
 
 /// A piece that the archive has on disk.
@@ -60,7 +65,7 @@ impl Archive {
         if file.exists() && !belongs(path).map_err(open::database)? {
             return Err(OpenLedgerError::ArchiveOfAnother { path: file });
         }
-        Ok(Self { ledger: path.to_owned(), in_use: AtomicBool::new(in_use) })
+        Ok(Self { ledger: path.to_owned(), in_use: AtomicBool::new(in_use), writing: Arc::default() })
     }
 
     /// Whether anything has moved.
@@ -79,28 +84,51 @@ impl Archive {
 
     /// Makes the file where it is missing, and says so to those who ask.
     async fn prepare(&self) -> Result<(), LedgerError> {
-        let (ledger, was_in_use) = (self.ledger.clone(), self.is_in_use());
-        blocking(move || {
-            let path = file_of(&ledger);
-            if was_in_use && !path.exists() {
-                return Err(LedgerError::Inconsistent(format!("the archive {} is gone", path.display())));
-            }
-            writable(&ledger).map(drop)
-        })
-        .await?;
+        let path = file_of(&self.ledger);
+        if self.is_in_use() && !path.exists() {
+            return Err(LedgerError::Inconsistent(format!("the archive {} is gone", path.display())));
+        }
+        self.write(|_| Ok(())).await?;
         self.in_use.store(true, Ordering::Release);
         Ok(())
     }
 
     /// Copies a piece of a session, and gives it when it is on disk.
     async fn copy(&self, session: SessionId, part: Part, from: i64) -> Result<Piece, LedgerError> {
-        let ledger = self.ledger.clone();
-        blocking(move || {
-            let mut conn = writable(&ledger)?;
+        self.write(move |conn| {
             let transaction = conn.transaction().map_err(unavailable)?;
             let piece = copy(&transaction, session, part, from)?;
             transaction.commit().map_err(unavailable)?;
             Ok(piece)
+        })
+        .await
+    }
+
+    /// Lends the connection that writes; where the work fails, the next one gets another connection.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (ledger, writing) = (self.ledger.clone(), Arc::clone(&self.writing));
+        blocking(move || {
+            let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut conn = match writing.take() {
+                Some(conn) => conn,
+                None => writable(&ledger)?,
+            };
+            let done = work(&mut conn)?;
+            *writing = Some(conn);
+            Ok(done)
+        })
+        .await
+    }
+
+    /// Closes the file: there is nothing to move.
+    async fn rest(&self) -> Result<(), LedgerError> {
+        let writing = Arc::clone(&self.writing);
+        blocking(move || {
+            drop(writing.lock().unwrap_or_else(PoisonError::into_inner).take());
+            Ok(())
         })
         .await
     }
@@ -129,7 +157,10 @@ impl Parts {
 
     /// Moves the payments of one session to the archive.
     pub(super) async fn archive_one(&self, before: UnixSeconds) -> Result<Option<Archived>, LedgerError> {
-        let Some(session) = self.readers.run(move |conn| archive::next(conn, before)).await? else { return Ok(None) };
+        let Some(session) = self.readers.run(move |conn| archive::next(conn, before)).await? else {
+            self.archive.rest().await?;
+            return Ok(None);
+        };
         self.archive.prepare().await?;
         self.writer.run(move |conn| archive::begin(conn, session)).await?;
         let mut payments = 0;
