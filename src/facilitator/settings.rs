@@ -155,7 +155,8 @@ pub struct WaitingSettings {
     pub per_unproven_user: usize,
     /// In all; fewer than the edge works on, so that something is left for what is answered at once.
     pub in_all: usize,
-    /// Of them for all payers together whose balances nothing proves: wallets without tokens cost nothing.
+    /// Of them for all payers together whose balances nothing proves: wallets without tokens cost nothing. The
+    /// first of each is beyond it.
     pub unproven_in_all: usize,
 }
 

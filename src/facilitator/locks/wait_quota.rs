@@ -26,7 +26,8 @@ struct Share {
 /// What is known of the payer who asks for a permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Nothing; such payers have a share of the permits only, because wallets without tokens cost nothing.
+    /// Nothing; such payers have a share of the permits only, because wallets without tokens cost nothing. The first permit of
+    /// each is beyond that share, so that those who fill it keep nobody else out.
     Unproven,
     /// Their balance is proved.
     Proven,
@@ -68,7 +69,7 @@ impl<K: Eq + Hash + Copy> WaitQuota<K> {
             return None;
         }
         if standing == Standing::Unproven {
-            if is_full(self.unproven, taken.unproven) {
+            if of_name > 0 && is_full(self.unproven, taken.unproven) {
                 return None;
             }
             taken.unproven += 1;
@@ -163,8 +164,12 @@ mod tests {
         let quota = WaitQuota::new(Share { per_name: 4, in_all: 6 }, Share { per_name: 2, in_all: 3 });
         let strangers: Vec<_> =
             [1, 1, 1, 2, 2, 3].into_iter().filter_map(|name| quota.acquire(name, Standing::Unproven)).collect();
-        assert_eq!(strangers.len(), 3, "two of the first, one of the second, and their share is used up");
+        assert_eq!(
+            strangers.len(),
+            4,
+            "two of the first, one of the second: their share is used up, but for one of the third"
+        );
         let known: Vec<_> = (0..5).filter_map(|_| quota.acquire(9, Standing::Proven)).collect();
-        assert_eq!(known.len(), 3, "everything else");
+        assert_eq!(known.len(), 2, "everything else");
     }
 }
