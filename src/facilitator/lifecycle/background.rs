@@ -70,6 +70,8 @@ impl Facilitator {
 
     async fn archive_rounds(self: Arc<Self>) {
         let mut ticks = ticks(self.core.settings.background.round * ROUNDS_BETWEEN_ARCHIVING);
+        // A start has more urgent things to do.
+        ticks.tick().await;
         loop {
             ticks.tick().await;
             if let Err(error) = self.archive().await {
