@@ -34,7 +34,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 #[derive(Debug, Parser)]
 #[command(name = "load")]
 struct Args {
-    /// Only this case (V1, S1, S1s, S2, S2s, S3 to S6, O1, M1, R1, N1, T1); may be given several times
+    /// Only this case (V1, S1, S1s, S2, S2s, S3 to S6, O1, M1, R1, G1, N1, T1); may be given several times
     #[arg(long = "case", value_name = "CASE")]
     cases: Vec<String>,
     /// Print one JSON object instead of a table

@@ -21,7 +21,6 @@ use crate::{
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::{
-    ffi::OsString,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -62,7 +61,7 @@ impl Archive {
         if in_use && !file.exists() {
             return Err(OpenLedgerError::ArchiveMissing { path: file });
         }
-        if file.exists() && !belongs(path).map_err(open::database)? {
+        if file.exists() && !belongs(&file, conn).map_err(open::database)? {
             return Err(OpenLedgerError::ArchiveOfAnother { path: file });
         }
         Ok(Self { ledger: path.to_owned(), in_use: AtomicBool::new(in_use), writing: Arc::default() })
@@ -183,9 +182,7 @@ impl Parts {
 
 /// `<ledger>.archive`.
 pub(super) fn file_of(ledger: &Path) -> PathBuf {
-    let mut name = OsString::from(ledger.as_os_str());
-    name.push(".archive");
-    PathBuf::from(name)
+    lock::beside(ledger, ".archive")
 }
 
 async fn blocking<T: Send + 'static>(
@@ -204,11 +201,7 @@ fn writable(ledger: &Path) -> Result<Connection, LedgerError> {
     let made = lock::private(&path).map_err(|error| LedgerError::Unavailable(Box::new(error)))?;
     drop(made);
     let conn = open::connect(&path).map_err(unavailable)?;
-    // FULL: what is deleted from the ledger afterwards is on disk here.
-    conn.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON;",
-    )
-    .map_err(unavailable)?;
+    open::write_durably(&conn).map_err(unavailable)?;
     attach(&conn, ledger, "ledger")?;
     migrate(&conn).map_err(unavailable)?;
     let same = "SELECT (SELECT id FROM main.archive) = (SELECT id FROM ledger.archive)";
@@ -234,20 +227,18 @@ fn migrate(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Whether the archive beside a ledger is its own.
-fn belongs(ledger: &Path) -> rusqlite::Result<bool> {
-    let id = |path: &Path| {
-        let conn = open::connect(path)?;
-        let has = "SELECT 1 FROM sqlite_schema WHERE name = 'archive'";
-        let has: Option<i64> = conn.query_row(has, [], |row| row.get(0)).optional()?;
-        match has {
-            Some(_) => conn.query_row("SELECT id FROM archive", [], |row| row.get::<_, Vec<u8>>(0)).optional(),
-            None => Ok(None),
-        }
-    };
-    let (archive, own) = (id(&file_of(ledger))?, id(ledger)?);
+/// Whether an archive is that of the ledger of this connection.
+fn belongs(archive: &Path, ledger: &Connection) -> rusqlite::Result<bool> {
+    let archive = open::connect(archive)?;
+    let has = "SELECT 1 FROM sqlite_schema WHERE name = 'archive'";
     // One that was made and got no further has no id yet.
-    Ok(archive.is_none() || archive == own)
+    if archive.query_row(has, [], |_| Ok(())).optional()?.is_none() {
+        return Ok(true);
+    }
+    let id =
+        |conn: &Connection| conn.query_row("SELECT id FROM archive", [], |row| row.get::<_, Vec<u8>>(0)).optional();
+    let theirs = id(&archive)?;
+    Ok(theirs.is_none() || theirs == id(ledger)?)
 }
 
 /// A connection that sees ledger and archive as one, and writes nothing.

@@ -15,7 +15,7 @@ pub(super) struct LedgerLock(#[expect(dead_code, reason = "the open file is the 
 impl LedgerLock {
     /// Takes the lock of the ledger at `path`; `None` when another process (or another ledger of this one) has it.
     pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
-        let file = private(&lock_path(path))?;
+        let file = private(&beside(path, ".lock"))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -24,10 +24,10 @@ impl LedgerLock {
     }
 }
 
-/// `<ledger>.lock`.
-fn lock_path(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path.as_os_str());
-    name.push(".lock");
+/// The file that stands beside a ledger under its name and `suffix`.
+pub(super) fn beside(ledger: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(ledger.as_os_str());
+    name.push(suffix);
     PathBuf::from(name)
 }
 

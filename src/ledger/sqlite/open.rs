@@ -62,12 +62,7 @@ pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, 
     migrate::migrate(path).await?;
 
     let mut conn = connect(path).map_err(database)?;
-    // FULL syncs the log at every commit: what is answered is on disk. Triggers also guard rows that REPLACE removes.
-    conn.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
-         PRAGMA wal_autocheckpoint = 1000;",
-    )
-    .map_err(database)?;
+    write_durably(&conn).map_err(database)?;
     let imported = match &options.import {
         Some(terms) => import::import_deployed(&mut conn, terms).map_err(OpenLedgerError::Import)?,
         None if import::is_set_aside(&conn).map_err(database)? => return Err(OpenLedgerError::Deployed),
@@ -113,6 +108,15 @@ fn set_deployed_aside(path: &Path, options: &LedgerOptions) -> Result<(), OpenLe
 
 pub(super) fn database(error: rusqlite::Error) -> OpenLedgerError {
     OpenLedgerError::Database(Box::new(error))
+}
+
+/// Makes a connection one that writes. FULL syncs the log at every commit: what is answered is on disk. Triggers also guard rows
+/// that REPLACE removes.
+pub(super) fn write_durably(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
+         PRAGMA wal_autocheckpoint = 1000;",
+    )
 }
 
 /// A connection that refuses to write. Not one opened read-only: SQLite leaves CHECK constraints out of those, and the
