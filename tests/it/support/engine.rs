@@ -4,7 +4,8 @@
 //! engine is one line there, and what opens it in [`Engine::open`].
 
 use sotto::ledger::{Ledger, LedgerOptions, SqliteLedger};
-use std::{path::Path, sync::Arc};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
+use tokio::sync::OnceCell;
 
 /// A kind of ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,11 +19,31 @@ impl Engine {
     pub async fn open(self, directory: &Path, name: &str) -> Arc<dyn Ledger> {
         match self {
             Self::Sqlite => {
-                let ledger = SqliteLedger::open(&directory.join(name), &LedgerOptions::default()).await;
+                let path = directory.join(name);
+                if !path.exists() {
+                    fs::write(&path, new_ledger().await).expect("a new ledger is written");
+                    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the file is ours");
+                }
+                let ledger = SqliteLedger::open(&path, &LedgerOptions::default()).await;
                 Arc::new(ledger.expect("the ledger opens"))
             }
         }
     }
+}
+
+/// The file of a ledger without a row, migrated once for all tests of this process: the migrations were an eighth of what
+/// the suite computed. Tests of the file itself open their own.
+async fn new_ledger() -> &'static [u8] {
+    static FILE: OnceCell<Vec<u8>> = OnceCell::const_new();
+    FILE.get_or_init(|| async {
+        let directory = tempfile::tempdir().expect("a directory for the new ledger");
+        let path = directory.path().join("ledger.db");
+        drop(SqliteLedger::open(&path, &LedgerOptions::default()).await.expect("a new ledger opens"));
+        let log = rusqlite::Connection::open(&path).expect("opens");
+        log.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("the log is written back");
+        fs::read(&path).expect("a new ledger is read")
+    })
+    .await
 }
 
 /// Calls a macro once for each engine: with the name of a module, the engine, and whatever else is given.
