@@ -85,6 +85,12 @@ impl Shop {
         assert_eq!((status, &answer["success"]), (200, &json!(true)), "{answer:#}");
     }
 
+    /// Pays, and waits until nothing of it is under way: the answer is told while the transfer's task still ends.
+    async fn pays_and_comes_to_rest(&self) {
+        self.pays().await;
+        self.is_booked().await;
+    }
+
     /// Fees and rent spent since the session was opened, in lamports.
     async fn spent(&self) -> (u64, u64) {
         let now = self.world.ledger().totals(None).await.unwrap();

@@ -19,7 +19,7 @@ use std::{
 #[tokio::test]
 async fn the_two_wallets_of_a_session_are_made_able_to_read_on_request() {
     let shop = Shop::open(idle(never_at_rest())).await;
-    shop.pays().await;
+    shop.pays_and_comes_to_rest().await;
     let (status, answer) = shop.asks("user", &shop.payer).await;
     assert_eq!(status, 200, "{answer:#}");
     assert!(answer["transaction"].as_str().is_some_and(|signature| signature.len() > 80));
@@ -31,7 +31,7 @@ async fn the_two_wallets_of_a_session_are_made_able_to_read_on_request() {
     assert_eq!((status, &answer["transaction"]), (200, &json!("")), "what is readable costs nothing");
     assert_eq!(shop.spent().await, (15_000, TWO));
 
-    shop.pays().await;
+    shop.pays_and_comes_to_rest().await;
     let too_soon = async |who, wallet| {
         let (status, answer) = shop.asks(who, wallet).await;
         assert_eq!((status, &answer["error"]), (429, &json!("refresh_too_soon")), "{who}: {answer:#}");
@@ -91,7 +91,7 @@ async fn a_refresh_on_request_is_refused_by_a_used_up_budget_and_leaves_no_trace
         settings.budgets = Budgets::default().with(Scope::MerchantHour, Part::Rent, 3_000_000);
     }))
     .await;
-    shop.pays().await;
+    shop.pays_and_comes_to_rest().await;
     assert_eq!(shop.asks("user", &shop.payer).await.0, 200);
     shop.pays().await;
     let before = shop.spent().await;
