@@ -162,6 +162,9 @@ impl Fate {
     pub async fn step_named<T>(&self, names: &[&'static str], call: impl Future<Output = T>) -> T {
         let is_last = self.count(names);
         let dies = self.doomed.fetch_or(is_last, Ordering::SeqCst) || is_last;
+        // Its caller may give up waiting for the last call (a look at an account has two seconds): the process dies all the same,
+        // or everybody would wait for it.
+        let _death = is_last.then(|| self.dead.clone().drop_guard());
         if !dies || (is_last && self.after_effect) {
             let result = call.await;
             if !dies {
