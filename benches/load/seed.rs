@@ -3,6 +3,7 @@
 
 use crate::{Outcome, bodies::Nonces, stage::Stage};
 use futures_util::{StreamExt as _, stream};
+use rusqlite::{Connection, params};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use sotto::{
@@ -18,7 +19,7 @@ use sotto::{
     },
     ledger::{Carry, Ledger, LedgerError, LedgerOptions, SqliteLedger},
 };
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 /// Verbs under way at once: enough to fill every commit.
 const AT_ONCE: usize = 512;
@@ -97,6 +98,56 @@ pub async fn past_payments(
     all(stream::iter(writing).buffer_unordered(AT_ONCE)).await?;
     let settling = sessions.iter().map(|session| settle(ledger, *session, now));
     all(stream::iter(settling).buffer_unordered(AT_ONCE)).await
+}
+
+/// Like [`past_payments`], for millions: payments are written as the verb writes them, but thousands to a commit, and then
+/// settled by the ledger's own verbs. Whether the rows are the verb's is what an audit tells.
+pub async fn many_past_payments(path: &Path, sessions: &[SessionId], each: usize, now: u64) -> Outcome<()> {
+    /// Sessions that wait together: few enough that looking for what waits costs little.
+    const TOGETHER: usize = 50;
+    let (each, mut written) = (u32::try_from(each)?, 0);
+    for sessions in sessions.chunks(TOGETHER) {
+        let mut conn = Connection::open(path)?;
+        // A crash of this program spoils a file that nobody keeps.
+        conn.execute_batch("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON; PRAGMA cache_size = -262144;")?;
+        for session in sessions {
+            write_waiting(&mut conn, *session, written..written + each, now)?;
+            written += each;
+        }
+        drop(conn);
+        let ledger = open(path).await?;
+        let settling = sessions.iter().map(|session| settle(&ledger, *session, now));
+        all(stream::iter(settling).buffer_unordered(AT_ONCE)).await?;
+    }
+    Ok(())
+}
+
+/// Writes payments of one base unit with these numbers, which wait in a session that has none.
+fn write_waiting(conn: &mut Connection, session: SessionId, numbers: Range<u32>, now: u64) -> Outcome<()> {
+    let (each, cap, at) = (i64::try_from(numbers.len())?, i64::try_from(CAP)?, i64::try_from(now)?);
+    let transaction = conn.transaction()?;
+    let mut insert = transaction.prepare(
+        "INSERT INTO holds (id, session, nonce, content, amount, spent_after, remaining_after, state, told, \
+         pending_answered, taken_over, accepted_at, deferred, funding) \
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, 'waiting', 0, 0, 0, ?7, 0, 'unproven')",
+    )?;
+    for (spent, number) in (1..).zip(numbers) {
+        insert.execute(params![
+            HoldId::in_order(now, number, draw(&OsChance)).0.into_bytes(),
+            session.to_bytes(),
+            Nonces::Ordered.draw(&OsChance),
+            draw::<32>(&OsChance),
+            spent,
+            cap - spent,
+            at,
+        ])?;
+    }
+    drop(insert);
+    let newest = transaction.last_insert_rowid();
+    let held = "UPDATE session_sums SET held = held + ?2, newest_hold = ?3 \
+                WHERE session = (SELECT seq FROM sessions WHERE id = ?1)";
+    transaction.execute(held, params![session.to_bytes(), each, newest])?;
+    Ok(transaction.commit()?)
 }
 
 async fn all(mut writing: impl futures_util::Stream<Item = Result<(), LedgerError>> + Unpin) -> Outcome<()> {

@@ -4,6 +4,7 @@
 mod confirmations;
 mod endpoints;
 mod forks;
+mod in_flight;
 mod sends;
 mod strangers;
 

@@ -32,8 +32,8 @@ pub async fn g1(bench: &mut Bench) -> Outcome<()> {
     let empty = size(&path)?;
     let each = bench.sized(50, 10_000);
     let count = count(SESSIONS * each);
-    seed::past_payments(&ledger, &ids, each, Nonces::Ordered, SystemClock.now() - AGO).await?;
     drop(ledger);
+    seed::many_past_payments(&path, &ids, each, SystemClock.now() - AGO).await?;
     let full = size(&path)?;
     bench.figure(
         "G1",

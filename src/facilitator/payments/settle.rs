@@ -80,11 +80,7 @@ impl Payments {
                 answered
             }
             Held::NonceConflict => Err(answer.refuse(PayReason::NonceConflict)),
-            // The ledger recognises what it has; a payment that has moved to the archive is one of a session that has ended.
-            Held::Refused(reason) => match self.find_archived(payment, &session).await? {
-                Some(hold) => answer.repeat(hold, wait).await,
-                None => Err(refuse_on_arrival(&session, reason, arrival)),
-            },
+            Held::Refused(reason) => Err(refuse_on_arrival(&session, reason, arrival)),
         }
     }
 
@@ -169,11 +165,6 @@ impl Payments {
     pub(crate) async fn payable_session(&self, payment: &SessionPayment) -> Result<Session, PayError> {
         let session = self.core.ledger.session(payment.session).await?;
         session.ok_or_else(|| PayRefusal::new(PayReason::SessionNotFound).into())
-    }
-
-    /// What was accepted under the nonce of a payment that the ledger has just refused, where it can be in the archive.
-    async fn find_archived(&self, payment: &SessionPayment, session: &Session) -> Result<Option<Hold>, PayError> {
-        if session.state == SessionState::Open { Ok(None) } else { self.find_repeat(payment, session).await }
     }
 
     /// What was accepted under this payment's nonce, when it is the same payment.

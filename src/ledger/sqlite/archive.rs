@@ -5,16 +5,21 @@
 //! has moved anything is not opened.
 
 use crate::{
-    domain::{clock::UnixSeconds, session::SessionId},
+    domain::{
+        clock::UnixSeconds,
+        hold::{Hold, NewHold},
+        session::SessionId,
+    },
     ledger::{
-        Archived, LedgerError, OpenLedgerError,
+        Archived, Held, LedgerError, OpenLedgerError,
+        rules::accept,
         sqlite::{
             lock,
             open::{self, Parts},
             statements::{
                 Outcome,
                 archive::{self, Part, Whose},
-                select,
+                holds, select,
             },
         },
     },
@@ -61,8 +66,16 @@ impl Archive {
         if in_use && !file.exists() {
             return Err(OpenLedgerError::ArchiveMissing { path: file });
         }
-        if file.exists() && !belongs(&file, conn).map_err(open::database)? {
-            return Err(OpenLedgerError::ArchiveOfAnother { path: file });
+        if file.exists() {
+            let theirs = id_in(&file).map_err(open::database)?;
+            // One that was made and got no further has no id yet, and nothing was moved to it.
+            let is_own = match theirs {
+                Some(theirs) => Some(theirs) == id(conn).map_err(open::database)?,
+                None => !in_use,
+            };
+            if !is_own {
+                return Err(OpenLedgerError::ArchiveOfAnother { path: file });
+            }
         }
         Ok(Self { ledger: path.to_owned(), in_use: AtomicBool::new(in_use), writing: Arc::default() })
     }
@@ -154,6 +167,26 @@ impl Parts {
         }
     }
 
+    /// What a nonce was used for in a session, wherever that is kept.
+    pub(super) async fn find_payment(&self, session: SessionId, nonce: &str) -> Result<Option<Hold>, LedgerError> {
+        let found = self.inline_readers.ask(|conn| holds::find_payment(conn, session, nonce)).transpose()?;
+        match found {
+            Some(found) if found.is_some() || !self.archive.is_in_use() => Ok(found),
+            _ => {
+                let nonce = nonce.to_owned();
+                let question = move |conn: &Connection| holds::find_payment(conn, session, &nonce);
+                self.ask_where_kept(Whose::Session(session), question).await
+            }
+        }
+    }
+
+    /// What is told of a payment that the ledger has just refused, where its nonce was used by one that has moved.
+    pub(super) async fn find_moved(&self, new: &NewHold) -> Result<Option<Held>, LedgerError> {
+        let Some(nonce) = new.nonce.as_ref().filter(|_| self.archive.is_in_use()) else { return Ok(None) };
+        let earlier = self.find_payment(new.session, nonce).await?;
+        Ok(earlier.map(|earlier| accept::repeat(new, earlier)))
+    }
+
     /// Moves the payments of one session to the archive.
     pub(super) async fn archive_one(&self, before: UnixSeconds) -> Result<Option<Archived>, LedgerError> {
         let Some(session) = self.readers.run(move |conn| archive::next(conn, before)).await? else {
@@ -227,18 +260,19 @@ fn migrate(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Whether an archive is that of the ledger of this connection.
-fn belongs(archive: &Path, ledger: &Connection) -> rusqlite::Result<bool> {
+/// Which ledger an archive belongs to; none where it says nothing yet.
+fn id_in(archive: &Path) -> rusqlite::Result<Option<Vec<u8>>> {
     let archive = open::connect(archive)?;
     let has = "SELECT 1 FROM sqlite_schema WHERE name = 'archive'";
-    // One that was made and got no further has no id yet.
-    if archive.query_row(has, [], |_| Ok(())).optional()?.is_none() {
-        return Ok(true);
+    match archive.query_row(has, [], |_| Ok(())).optional()? {
+        Some(()) => id(&archive),
+        None => Ok(None),
     }
-    let id =
-        |conn: &Connection| conn.query_row("SELECT id FROM archive", [], |row| row.get::<_, Vec<u8>>(0)).optional();
-    let theirs = id(&archive)?;
-    Ok(theirs.is_none() || theirs == id(ledger)?)
+}
+
+/// The id that a ledger and its archive share.
+fn id(conn: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
+    conn.query_row("SELECT id FROM archive", [], |row| row.get(0)).optional()
 }
 
 /// A connection that sees ledger and archive as one, and writes nothing.

@@ -100,12 +100,15 @@ impl Ledger for SqliteLedger {
     }
 
     async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError> {
-        let hold = hold.clone();
+        let new = hold.clone();
         let spent = |held: &Held| match held {
             Held::New(hold) => Some(hold.spent_after),
             Held::Repeat(_) | Held::NonceConflict | Held::Refused(_) => None,
         };
-        self.0.writer.run_hold(move |conn| holds::hold(conn, &hold), spent).await
+        match self.0.writer.run_hold(move |conn| holds::hold(conn, &new), spent).await? {
+            Held::Refused(reason) => Ok(self.0.find_moved(hold).await?.unwrap_or(Held::Refused(reason))),
+            decided => Ok(decided),
+        }
     }
 
     async fn find_hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
@@ -113,14 +116,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn find_payment(&self, session: SessionId, nonce: &str) -> Result<Option<Hold>, LedgerError> {
-        let found = self.0.inline_readers.ask(|conn| holds::find_payment(conn, session, nonce)).transpose()?;
-        match found {
-            Some(found) if found.is_some() || !self.0.archive.is_in_use() => Ok(found),
-            _ => {
-                let (whose, nonce) = (Whose::Session(session), nonce.to_owned());
-                self.0.ask_where_kept(whose, move |conn| holds::find_payment(conn, session, &nonce)).await
-            }
-        }
+        self.0.find_payment(session, nonce).await
     }
 
     async fn claim_success(&self, id: HoldId) -> Result<bool, LedgerError> {

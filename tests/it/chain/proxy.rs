@@ -23,12 +23,29 @@ pub enum Reply {
     Silence,
 }
 
+/// One transaction that no endpoint which shares this passes on, however often it is sent: the first that comes.
+#[derive(Clone, Default)]
+pub struct Lost(Arc<OnceLock<String>>);
+
+impl Lost {
+    fn is(&self, signature: &str) -> bool {
+        self.0.get_or_init(|| signature.to_owned()) == signature
+    }
+
+    /// Its signature, once it was sent.
+    pub fn signature(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+}
+
 struct Inner {
     upstream: String,
     http: reqwest::Client,
     change: Mutex<Change>,
     /// What is sent is answered with its signature and goes nowhere.
     swallows_sends: AtomicBool,
+    /// What it loses on the way.
+    loses: OnceLock<Lost>,
 }
 
 pub struct Proxy {
@@ -42,7 +59,13 @@ impl Proxy {
     pub async fn start(upstream: String) -> Self {
         let http = reqwest::Client::builder().timeout(crate::support::PATIENCE).build().unwrap();
         let change: Mutex<Change> = Mutex::new(Box::new(|_, _| None));
-        let inner = Arc::new(Inner { upstream, http, change, swallows_sends: AtomicBool::default() });
+        let inner = Arc::new(Inner {
+            upstream,
+            http,
+            change,
+            swallows_sends: AtomicBool::default(),
+            loses: OnceLock::default(),
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/?api-key=secret", listener.local_addr().unwrap());
         let router = Router::new().route("/", post(answer)).with_state(Arc::clone(&inner));
@@ -105,6 +128,11 @@ impl Proxy {
         });
     }
 
+    /// From now on it takes this transaction and does not pass it on, and hides nothing.
+    pub fn loses(&self, lost: &Lost) {
+        assert!(self.inner.loses.set(lost.clone()).is_ok(), "it loses one already");
+    }
+
     /// From now on it tells the truth, and passes on what is sent.
     pub fn is_honest(&self) {
         self.inner.swallows_sends.store(false, Ordering::SeqCst);
@@ -122,17 +150,25 @@ impl Drop for Proxy {
     }
 }
 
-/// The answer of a node that takes a transaction and does nothing with it.
-fn swallowed(request: &Value) -> Response {
+/// The signature of the transaction that is sent.
+fn sent(request: &Value) -> String {
     let bytes = BASE64_STANDARD.decode(request["params"][0].as_str().unwrap()).unwrap();
     let transaction: VersionedTransaction = wincode::deserialize(&bytes).unwrap();
-    let signature = transaction.signatures[0].to_string();
+    transaction.signatures[0].to_string()
+}
+
+/// The answer of a node that takes a transaction and does nothing with it.
+fn swallowed(request: &Value, signature: &str) -> Response {
     Response::new(Body::from(json!({ "jsonrpc": "2.0", "id": request["id"], "result": signature }).to_string()))
 }
 
 async fn answer(State(inner): State<Arc<Inner>>, Json(request): Json<Value>) -> Response {
-    if inner.swallows_sends.load(Ordering::SeqCst) && request["method"] == "sendTransaction" {
-        return swallowed(&request);
+    if request["method"] == "sendTransaction" {
+        let signature = sent(&request);
+        let is_lost = inner.loses.get().is_some_and(|lost| lost.is(&signature));
+        if is_lost || inner.swallows_sends.load(Ordering::SeqCst) {
+            return swallowed(&request, &signature);
+        }
     }
     let upstream = inner.http.post(&inner.upstream).json(&request).send().await.unwrap();
     let mut truth: Value = upstream.json().await.unwrap();

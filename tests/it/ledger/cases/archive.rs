@@ -2,12 +2,12 @@
 
 use super::history::story;
 use crate::ledger::build::{
-    NOW, amount, held, hold_id, in_flight, landed, opened, payment, recorded, session_id, settlement_id,
+    NOW, amount, content, held, hold_id, in_flight, landed, opened, payment, recorded, session_id, settlement_id,
 };
 use sotto::{
     domain::{
         history::{Cursor, Position},
-        hold::HoldState,
+        hold::{HoldState, NewHold},
         reason::PayReason,
         session::SessionId,
         settlement::Event,
@@ -62,10 +62,12 @@ pub(crate) async fn a_payment_of_an_archived_session_is_known_and_no_other_is_ta
     let (session, _) = story(ledger).await;
     others_go_on(ledger, 3).await;
     assert!(ledger.archive_one(LATER).await.expect("moves").is_some());
-    for number in [3, 99] {
-        let answer = ledger.hold(&payment(session, number, 7)).await.expect("answers");
-        assert_eq!(answer, Held::Refused(PayReason::SessionNotOpen), "payment {number}");
-    }
+    let known = ledger.hold(&payment(session, 3, 30)).await.expect("answers");
+    assert!(matches!(&known, Held::Repeat(hold) if hold.id == hold_id(3)), "{known:?}");
+    let other = NewHold { content: content(99), ..payment(session, 3, 30) };
+    assert_eq!(ledger.hold(&other).await.expect("answers"), Held::NonceConflict, "another payment with its nonce");
+    let new = ledger.hold(&payment(session, 99, 7)).await.expect("answers");
+    assert_eq!(new, Held::Refused(PayReason::SessionNotOpen));
     let known = ledger.find_payment(session, "payment-3").await.expect("reads").expect("is there");
     assert!(matches!(known.state, HoldState::Captured { .. }), "{known:?}");
     assert!(!ledger.claim_success(hold_id(3)).await.expect("answers"), "it is never told for the first time");

@@ -96,6 +96,9 @@ async fn a_ledger_is_not_opened_without_its_archive() {
     std::fs::copy(archive_of(&other.path), &archive).expect("copies");
     let refused = open(&file.path).await;
     assert!(matches!(&refused, Err(OpenLedgerError::ArchiveOfAnother { path }) if *path == archive), "{refused:?}");
+    std::fs::write(&archive, []).expect("writes");
+    let refused = open(&file.path).await;
+    assert!(matches!(&refused, Err(OpenLedgerError::ArchiveOfAnother { .. })), "one that says nothing: {refused:?}");
     std::fs::rename(&away, &archive).expect("moves");
     open(&file.path).await.expect("opens").audit().await.expect("consistent");
 }
