@@ -61,7 +61,7 @@ fn read_with(
     let amount = reader.parsed(key, remedy, |text| {
         // Unknown decimals have their own fault; the form of the text is still worth checking.
         parse(text, decimals.unwrap_or(MOST_DECIMALS)).map_err(|error| match error {
-            AmountError::NotDecimal => format!("{text:?} is not a decimal number"),
+            AmountError::NotDecimal | AmountError::NotTokens => format!("{text:?} is not a decimal number"),
             other => format!("{text:?}: {other}"),
         })
     })?;

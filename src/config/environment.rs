@@ -3,7 +3,10 @@
 
 use super::{
     deployed,
+    dotenv::{self, BadLine, Dotenv},
     fault::{Fault, Warning},
+    layers::is_own_variable,
+    text_file::read_text,
 };
 use std::{
     collections::BTreeMap,
@@ -25,6 +28,8 @@ pub(super) struct Variable {
 pub struct Environment {
     variables: BTreeMap<String, Variable>,
     unreadable: Vec<String>,
+    /// What is wrong with the lines of `.env` files that seem to set these.
+    bad_lines: BTreeMap<String, String>,
     directory: PathBuf,
 }
 
@@ -70,7 +75,7 @@ impl Environment {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), Variable { value: value.to_owned(), file: None }))
             .collect();
-        Self { variables, unreadable: Vec::new(), directory: directory.to_owned() }
+        Self { variables, directory: directory.to_owned(), ..Self::default() }
     }
 
     /// The value of a variable; an empty one counts as not set, as in the deployed service.
@@ -105,20 +110,44 @@ impl Environment {
             if !path.is_file() {
                 continue;
             }
-            match dotenvy::from_path_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-                Ok(pairs) => pairs.into_iter().for_each(|pair| self.add_from_file(pair, &path, strength, warnings)),
-                // The error of a line quotes the line, which may hold a key: only its kind is told.
+            match read_text(&path) {
+                Ok(text) => {
+                    let Dotenv { pairs, bad } = dotenv::parse(&text);
+                    for pair in pairs {
+                        self.add_from_file(pair, &path, strength, warnings);
+                    }
+                    for line in bad {
+                        self.add_bad_line(line, &path, faults);
+                    }
+                }
                 Err(error) => faults.push(Fault {
                     key: path.display().to_string(),
                     origin: None,
-                    problem: match error {
-                        dotenvy::Error::Io(error) => format!("cannot be read: {error}"),
-                        _ => "has a line that is not NAME=value".to_owned(),
-                    },
-                    remedy: "write one NAME=value a line, with quotes around values that hold spaces".to_owned(),
+                    problem: format!("cannot be read: {error}"),
+                    remedy: "write it as UTF-8 text, one NAME=value a line".to_owned(),
                 }),
             }
         }
+    }
+
+    /// A line that sets nothing. One about somebody else's variable is theirs; one about a variable that a key of the
+    /// configuration may refer to is remembered.
+    fn add_bad_line(&mut self, BadLine { line, name, problem }: BadLine, path: &Path, faults: &mut Vec<Fault>) {
+        if is_own_variable(&name) || deployed::is_variable(&name) {
+            faults.push(Fault {
+                key: name,
+                origin: None,
+                problem: format!("line {line} of {} {problem}", path.display()),
+                remedy: "write NAME=value, with quotes around a value that holds # or quotes".to_owned(),
+            });
+        } else if !name.is_empty() {
+            self.bad_lines.insert(name, format!("line {line} of {} {problem}", path.display()));
+        }
+    }
+
+    /// Why a variable that is not set is not set, where a file has a line about it.
+    pub(super) fn bad_line(&self, name: &str) -> Option<&str> {
+        self.bad_lines.get(name).map(String::as_str)
     }
 
     fn add_from_file(

@@ -37,11 +37,16 @@ impl KeysConfig {
     }
 }
 
-/// What a pool is for is lost where one key stands twice, or where the spender is in it.
+/// What a pool is for is lost where one key stands twice, or where the spender is in it; and published clients know one key.
 fn warn_of_doubles(reader: &mut Reader<'_>, spender: &KeyPair, fee_payers: &[KeyPair]) {
     let keys: Vec<Pubkey> = fee_payers.iter().map(KeyPair::public).collect();
     if keys.contains(&spender.public()) {
         reader.warn(&FEE_PAYERS, "the spender is a fee payer too: a leak of the hot key costs its SOL as well");
+    }
+    if keys.first().is_some_and(|announced| *announced != spender.public()) {
+        let text = "published clients (solana-x402-sessions) know the spender alone and name it as fee payer of their approve, \
+                    so they cannot open sessions here; leave the key out, or name the spender first, if they are to";
+        reader.warn(&FEE_PAYERS, text);
     }
     if keys.iter().enumerate().any(|(index, key)| keys[..index].contains(key)) {
         reader.warn(&FEE_PAYERS, "a key stands twice; it is used once");
@@ -78,7 +83,9 @@ fn remedy(error: &SecretError) -> &'static str {
             "set FACILITATOR_KEYPAIR or FACILITATOR_KEYPAIR_PATH, or make a key with `sotto keygen PATH`"
         }
         SecretError::Unreadable { .. } => "let the service's user read the file",
-        SecretError::NoVariable(_) => "set that variable, or refer to a file with file:PATH",
+        SecretError::NoVariable(_) | SecretError::BadLine { .. } => {
+            "set that variable, or refer to a file with file:PATH"
+        }
         SecretError::TooLarge(_) | SecretError::KeyPair(KeyPairError::Spelling) => {
             "use a key pair as `sotto keygen` or `solana-keygen` write it: a JSON array of 64 numbers"
         }

@@ -7,7 +7,9 @@ use super::{
     deployed::{self, Shape},
     environment::Environment,
     fault::{Fault, Warning},
+    network::LOCALNET,
     schema::{self, Key, Kind},
+    text_file::read_text,
     value::{Entry, Origin, Value},
 };
 use crate::domain::network::Network;
@@ -105,7 +107,7 @@ impl Layers {
             None if usual.is_file() => (usual, FILE),
             None => return,
         };
-        match std::fs::read_to_string(&path) {
+        match read_text(&path) {
             Ok(text) => self.add_toml(&text, &Origin::File(path)),
             Err(error) => self.faults.push(Fault {
                 key: path.display().to_string(),
@@ -163,6 +165,9 @@ impl Layers {
     fn add_deployed_variables(&mut self) {
         for (name, path, shape) in deployed::VARIABLES.iter().rev() {
             let Some(variable) = self.environment.find(name).cloned() else { continue };
+            if is_of_orchestrator(&variable.value) {
+                continue;
+            }
             let text = match shape {
                 Shape::Same => variable.value,
                 Shape::Inline => format!("env:{name}"),
@@ -183,8 +188,9 @@ impl Layers {
     /// `SOTTO_<SECTION>__<KEY>`.
     fn add_own_variables(&mut self) {
         let path_of = |name: &str| name["SOTTO_".len()..].to_ascii_lowercase().replacen("__", ".", 1);
-        let mut names: Vec<String> =
-            self.environment.names().filter(|n| is_own_variable(n)).map(str::to_owned).collect();
+        let is_injected = |name: &str| self.environment.get(name).is_some_and(is_of_orchestrator);
+        let names = self.environment.names().filter(|name| is_own_variable(name) && !is_injected(name));
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
         names.sort_by_key(|name| !path_of(name).split('.').next().is_some_and(is_former));
         for name in names {
             let path = path_of(&name);
@@ -218,10 +224,14 @@ impl Layers {
             Kind::Integer => text.parse().ok().map(Value::Integer),
             Kind::Switch => text.parse().ok().map(Value::Switch),
             Kind::List if list == ListText::OneItem => Some(Value::List(vec![text.to_owned()])),
+            Kind::List if text.starts_with('[') => serde_json::from_str(text).ok().map(Value::List),
             Kind::List => Some(Value::List(text.split(',').map(|item| item.trim().to_owned()).collect())),
         };
         match value {
             Some(value) => self.set(key, value, origin),
+            None if key.kind == Kind::List => {
+                self.add_wrong_kind(key, origin, "it is a list that is no JSON list of texts");
+            }
             None => self.add_wrong_kind(key, origin, &format!("it is {text:?}")),
         }
     }
@@ -255,7 +265,9 @@ impl Layers {
             Some(Entry { value: Value::Text(name), .. }) => name.clone(),
             _ => return,
         };
-        if Network::devnet().is(&name) {
+        // A name that is none at all is one fault, and says nothing about addresses.
+        let is_known = Network::public(&name).is_some() || name == LOCALNET;
+        if Network::devnet().is(&name) || !is_known {
             return;
         }
         for key in schema::all().filter(|key| key.of_network) {
@@ -281,8 +293,16 @@ fn is_former(section: &str) -> bool {
     FORMER_SECTIONS.iter().any(|(former, _)| *former == section)
 }
 
-fn is_own_variable(name: &str) -> bool {
-    name.starts_with("SOTTO_") && name != "SOTTO_CONFIG"
+/// Whether a variable is meant for this program: `SOTTO_<SECTION>__<KEY>`, or that with a slip of the pen. An orchestrator
+/// injects others that begin like it for a service of this name (`SOTTO_SERVICE_HOST`, `SOTTO_PORT_4021_TCP`).
+pub(super) fn is_own_variable(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("SOTTO_") else { return false };
+    rest.contains("__") || schema::find(&rest.to_ascii_lowercase().replacen('_', ".", 1)).is_some()
+}
+
+/// Whether a value is where an orchestrator says that some service listens, and none of ours.
+fn is_of_orchestrator(value: &str) -> bool {
+    ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.trim().starts_with(scheme))
 }
 
 /// Tells where the text stops being TOML without quoting it: the line may hold a key.

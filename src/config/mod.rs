@@ -20,6 +20,7 @@ mod covalidator;
 mod deferred;
 mod deployed;
 mod dispatch;
+mod dotenv;
 mod environment;
 mod fault;
 mod funding;
@@ -36,6 +37,7 @@ mod server;
 mod settlement;
 mod show;
 mod telemetry;
+mod text_file;
 mod value;
 
 pub use self::{
@@ -60,6 +62,7 @@ pub use self::{
     settlement::{CapCheckPolicy, DecryptAllowance, RecipientsConfig, SettleInstruction, SettlementConfig},
     show::Row,
     telemetry::{LogFormat, TelemetryConfig},
+    text_file::read_text,
     value::Origin,
 };
 

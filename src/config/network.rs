@@ -3,6 +3,8 @@
 use super::{reader::Reader, schema::Key, secret::Endpoint, value::Origin};
 use crate::domain::network::Network;
 
+/// The name of a network on this machine, whose genesis hash is random.
+pub(super) const LOCALNET: &str = "solana:localnet";
 const NAME: Key = Key::text("network", "name");
 const RPC_URLS: Key = Key::list("network", "rpc_urls").endpoint().of_network();
 const WS_URLS: Key = Key::list("network", "ws_urls").endpoint();
@@ -88,7 +90,7 @@ fn read_name(reader: &mut Reader<'_>) -> Option<NetworkName> {
     let spellings = reader.list(&SPELLINGS).map(<[String]>::to_vec).unwrap_or_default();
     let genesis_hash = read_genesis_hash(reader);
     let name = reader.text(&NAME)?;
-    if name == "solana:localnet" {
+    if name == LOCALNET {
         return Some(NetworkName::Local { genesis_hash: genesis_hash.map(str::to_owned), spellings });
     }
     let Some(network) = Network::public(name) else {

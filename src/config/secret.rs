@@ -1,6 +1,6 @@
 //! Secrets: references to where they are kept, and values that no `Debug`, log line or table can show.
 
-use super::environment::Environment;
+use super::{environment::Environment, text_file::MARK};
 use crate::domain::key_pair::{KeyPair, KeyPairError};
 use std::{fmt, io::Read as _, path::PathBuf};
 use zeroize::Zeroizing;
@@ -43,6 +43,14 @@ pub enum SecretError {
     /// The variable is not set, or empty.
     #[error("the environment variable {0} is not set")]
     NoVariable(String),
+    /// The variable is not set, because the line that would set it cannot be read.
+    #[error("the environment variable {name} is not set: {line}")]
+    BadLine {
+        /// The variable.
+        name: String,
+        /// Which line of which file, and what is wrong with it.
+        line: String,
+    },
     /// What it holds is not a key pair.
     #[error(transparent)]
     KeyPair(#[from] KeyPairError),
@@ -80,7 +88,11 @@ impl SecretReference {
     /// Fetches the secret.
     pub fn read(&self, environment: &Environment) -> Result<SecretText, SecretError> {
         if let Self::Environment(name) = self {
-            let value = environment.get(name).ok_or_else(|| SecretError::NoVariable(name.clone()))?;
+            let unset = || match environment.bad_line(name) {
+                Some(line) => SecretError::BadLine { name: name.clone(), line: line.to_owned() },
+                None => SecretError::NoVariable(name.clone()),
+            };
+            let value = environment.get(name).ok_or_else(unset)?;
             return Ok(SecretText::new(value.to_owned()));
         }
         let Some(path) = self.existing_file(environment)? else { return Err(SecretError::NotAReference) };
@@ -89,7 +101,13 @@ impl SecretReference {
         match read {
             Err(source) => Err(SecretError::Unreadable { path, source }),
             Ok(bytes) if bytes as u64 > LARGEST_SECRET_BYTES => Err(SecretError::TooLarge(path)),
-            Ok(_) => Ok(SecretText(text)),
+            Ok(_) => {
+                // Some editors write a byte-order mark.
+                if text.starts_with(MARK) {
+                    drop(text.drain(..MARK.len_utf8()));
+                }
+                Ok(SecretText(text))
+            }
         }
     }
 }

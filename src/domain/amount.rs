@@ -12,6 +12,9 @@ pub enum AmountError {
     /// Something other than ASCII digits: a sign, a point, an exponent, white space, a hex prefix, nothing at all.
     #[error("an amount is plain decimal digits in base units, without sign, point, exponent or spaces")]
     NotDecimal,
+    /// No decimal number of whole tokens.
+    #[error("write digits, and digits on both sides of a point where there is one, as in 0.5")]
+    NotTokens,
     /// A second spelling of the same number.
     #[error("an amount has no leading zeros")]
     LeadingZero,
@@ -72,8 +75,9 @@ impl Amount {
     /// Decimal arithmetic on the digits: `0.29` with two decimals is 29, never 28.
     pub fn parse_decimal(text: &str, decimals: u8) -> Result<Self, AmountError> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        if text.contains('.') && fraction.is_empty() {
-            return Err(AmountError::NotDecimal);
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number(whole) || (text.contains('.') && !is_number(fraction)) {
+            return Err(AmountError::NotTokens);
         }
         let places = usize::from(decimals);
         if fraction.len() > places {
@@ -157,9 +161,10 @@ mod tests {
         assert_eq!(Amount::parse_decimal("1", 6).map(Amount::get), Ok(1_000_000));
         assert_eq!(Amount::parse_decimal("0", 6), Ok(Amount::ZERO));
         assert_eq!(Amount::parse_decimal("0.001", 2), Err(AmountError::TooPrecise));
-        for text in [".5", "1.", "1.2.3", "-1", "01.5", "1.-5", ""] {
-            assert!(Amount::parse_decimal(text, 6).is_err(), "{text:?}");
+        for text in [".5", "1.", "1.2.3", "-1", "1.-5", "", "+1", "1e3", "1,5"] {
+            assert_eq!(Amount::parse_decimal(text, 6), Err(AmountError::NotTokens), "{text:?}");
         }
+        assert_eq!(Amount::parse_decimal("01.5", 6), Err(AmountError::LeadingZero));
     }
 
     #[test]

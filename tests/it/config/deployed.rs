@@ -81,6 +81,89 @@ fn dotenv_files_count_as_they_did_for_the_deployed_service() {
     assert!(told.contains(".env") && !told.contains("hunter2"), "{told}");
 }
 
+/// FR-6. A value is what stands there, as the deployed service read it.
+#[test]
+fn a_dollar_in_a_dotenv_file_stands_for_itself() {
+    let directory = directory();
+    write(&directory, ".env", "DB_PATH=./a$prod.db\n");
+    assert_eq!(load(&directory, &[]).0.ledger.path, work(&directory).join("a$prod.db"));
+    write(&directory, ".env", "DB_PATH=\"./${HOME}.db\"\n");
+    assert_eq!(load(&directory, &[("HOME", "root")]).0.ledger.path, work(&directory).join("${HOME}.db"));
+}
+
+/// FR-7. What others write into such a file is no fault of ours, and takes nothing of ours with it; a line of ours that
+/// cannot be read is told by line and name, never by its value.
+#[test]
+fn only_lines_of_ours_can_be_faults() {
+    let directory = directory();
+    std::fs::write(directory.path().join(".env"), "APP_NAME=My paid API\nsome prose\nASSET_DECIMALS=3\n").unwrap();
+    let key = key_json(3).replace(',', ", ");
+    write(
+        &directory,
+        ".env",
+        &format!("\u{feff}PORT=5000\r\nGREETING=it's me\r\nFACILITATOR_KEYPAIR={key}\r\nOTHER=a#b\r\n"),
+    );
+    let (config, _) = load(&directory, &[]);
+    assert_eq!((config.asset.decimals, config.server.address.port()), (3, 5000));
+    assert_eq!(config.keys.spender.public(), spender(3), "a key array with spaces");
+
+    write(&directory, ".env", "PORT=5000\n\nDB_PATH='hunter2\n");
+    let told = faults(&layers(&directory, &[])).to_string();
+    for words in ["DB_PATH", "line 3", ".env", "quote"] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    assert!(!told.contains("hunter2") && told.contains("1 fault"), "{told}");
+
+    write(&directory, ".env", "SPENDER_KEY 'hunter2'\n");
+    let told = faults(&layers(&directory, &[("SOTTO_KEYS__SPENDER", "env:SPENDER_KEY")])).to_string();
+    assert!(told.contains("SPENDER_KEY") && told.contains("line 1") && !told.contains("hunter2"), "{told}");
+
+    let utf16: Vec<u8> = "\u{feff}PORT=5000\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(work(&directory).join(".env"), utf16).unwrap();
+    let told = faults(&layers(&directory, &[])).to_string();
+    assert!(told.contains("UTF-16") && told.contains("UTF-8"), "{told}");
+}
+
+/// FR-5. An orchestrator tells every service where the others are, in variables that begin with their names.
+#[test]
+fn what_an_orchestrator_injects_is_passed_over() {
+    let variables = [
+        ("SOTTO_PORT", "tcp://10.0.0.9:4021"),
+        ("SOTTO_SERVICE_HOST", "10.0.0.9"),
+        ("SOTTO_SERVICE_PORT", "4021"),
+        ("SOTTO_PORT_4021_TCP", "tcp://10.0.0.9:4021"),
+        ("SOTTO_PORT_4021_TCP_PROTO", "tcp"),
+        ("SOTTO_PORT_4021_TCP_PORT", "4021"),
+        ("SOTTO_PORT_4021_TCP_ADDR", "10.0.0.9"),
+        // Of services that are called `sotto-server` and `facilitator`.
+        ("SOTTO_SERVER_PORT", "tcp://10.0.0.9:4021"),
+        ("SOTTO_SERVER_SERVICE_HOST", "10.0.0.9"),
+        ("FACILITATOR_PORT", "tcp://10.0.0.9:4021"),
+        ("FACILITATOR_SERVICE_HOST", "10.0.0.9"),
+    ];
+    let (config, warnings) = load(&directory(), &variables);
+    assert_eq!(config.server.address.port(), 4021);
+    let is_told = |warning: &Warning| variables.iter().any(|(name, _)| warning.key == *name);
+    assert!(!warnings.iter().any(is_told), "{warnings:?}");
+}
+
+/// FR-27. A list in a variable may be written as JSON, and what is wrong with one is one fault.
+#[test]
+fn a_list_in_a_variable_may_be_json() {
+    let urls = |text: &str| load(&directory(), &[("SOTTO_NETWORK__RPC_URLS", text)]).0.network.rpc_urls.len();
+    assert_eq!(urls("https://a.example, https://b.example"), 2);
+    assert_eq!(urls(r#"["https://a.example", "https://b.example/?a=1,2"]"#), 2);
+    let told = faults(&layers(&directory(), &[("SOTTO_NETWORK__RPC_URLS", r#"["https://a.example""#)]));
+    assert_eq!(keys_of(&told), ["network.rpc_urls"], "{told}");
+}
+
+/// FR-27. One slip of the pen is one fault.
+#[test]
+fn a_network_that_is_none_is_one_fault() {
+    let told = faults(&layers(&directory(), &[("NETWORK", "solana:devnett")]));
+    assert_eq!(keys_of(&told), ["network.name"], "{told}");
+}
+
 #[test]
 fn kora_variables_are_ignored_with_a_warning() {
     let variables = [("KORA_RPC_URL", "http://localhost:8080/"), ("KORA_API_KEY", "hunter2")];

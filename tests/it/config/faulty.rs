@@ -20,7 +20,8 @@ fn all_faults_are_told_at_once_each_with_key_source_and_remedy() {
         ("SOTTO_SETTLEMENT__CAP_CHECK", "maybe"),
         ("SOTTO_SETTLEMENT__CREATE_RECIPIENT", "perhaps"),
         ("SOTTO_KEYS__SPENDER", "file:nowhere.json"),
-        ("SOTTO_NONSENSE", "1"),
+        ("SOTTO_NON__SENSE", "1"),
+        ("SOTTO_SERVER_PORT", "4021"),
     ];
     let told = faults(&layers(&directory, &variables));
     let mut keys = keys_of(&told);
@@ -30,10 +31,11 @@ fn all_faults_are_told_at_once_each_with_key_source_and_remedy() {
         "keys.spender",
         "limits.body_bytes",
         "limits.max_per_call",
-        "nonsense",
+        "non.sense",
         "server.bind",
         "server.port",
         "server.prot",
+        "server_port",
         "settlement.cap_check",
         "settlement.create_recipient",
         "settlement.decrypt_allowance",
@@ -45,7 +47,7 @@ fn all_faults_are_told_at_once_each_with_key_source_and_remedy() {
         assert!(fault.origin.is_some() && !fault.problem.is_empty() && !fault.remedy.is_empty(), "{fault:?}");
     }
     let text = told.to_string();
-    for words in ["12 faults", "did you mean server.port?", "environment TOKEN_MINT", "sotto.toml", "\"every\""] {
+    for words in ["13 faults", "did you mean server.port?", "environment TOKEN_MINT", "sotto.toml", "\"every\""] {
         assert!(text.contains(words), "{words} in {text}");
     }
 }
