@@ -48,6 +48,7 @@ pub const fn pay_status(reason: PayReason) -> StatusCode {
         | PayReason::InvalidAmount
         | PayReason::PerCallLimitExceeded
         | PayReason::CapExceeded
+        | PayReason::CapUnverified
         | PayReason::DuplicateSettlement
         | PayReason::SessionSignatureRequired
         | PayReason::InvalidSessionSignature
@@ -60,6 +61,7 @@ pub const fn pay_status(reason: PayReason) -> StatusCode {
         | PayReason::FundingUnproven
         | PayReason::SourceFrozen
         | PayReason::RecipientNotReady
+        | PayReason::InvalidRecipient
         | PayReason::TransactionTooLarge => StatusCode::OK,
     }
 }
@@ -208,6 +210,12 @@ impl SessionFailure {
     /// A refusal before any use case was asked.
     pub(super) fn new(reason: SessionReason, detail: impl Into<String>) -> Self {
         Self { status: session_status(reason), retry_after: None, refusal: SessionRefusal::because(reason, detail) }
+    }
+
+    /// A member without which nothing is asked.
+    pub(super) fn missing(field: &'static str) -> Self {
+        let failure = Self::new(SessionReason::MissingField, format!("`{field}` is required."));
+        Self { refusal: SessionRefusal { field: Some(field), ..failure.refusal }, ..failure }
     }
 
     /// Replaces the status, where it is not the reason's own.

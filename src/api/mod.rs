@@ -31,7 +31,7 @@ use crate::{
             request_span,
             surface::{Fault, RouteSurface, Surface},
         },
-        sessions::{allowances, close, events, funding, open, payment, show},
+        sessions::{allowances, close, close_all, events, funding, list, open, payment, show},
     },
     domain::chance::Chance,
     facilitator::Facilitator,
@@ -44,7 +44,7 @@ use axum::{
     middleware,
     routing::{MethodRouter, get, post},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::{
@@ -52,6 +52,8 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
+/// The route that costs us most: its callers have a rate of their own.
+const OPENING: (&str, &str) = ("POST", "/sessions");
 /// How long a browser may remember that it was allowed to call.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(24);
 /// How many probes of each kind, liveness and readiness, are answered at once. They are counted apart from work: to restart
@@ -131,13 +133,15 @@ struct Route {
 }
 
 /// The API, line by line.
-fn routes() -> [Route; 12] {
+fn routes() -> [Route; 14] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
         route("GET", "/ready", Surface::Plain, get(ready::ready)),
         route("GET", "/supported", Surface::Plain, get(supported::supported)),
         route("POST", "/sessions", Surface::Sessions, post(open::open)),
+        route("GET", "/sessions", Surface::Sessions, get(list::list)),
+        route("POST", "/sessions/close", Surface::Sessions, post(close_all::close_all)),
         route("GET", "/sessions/{id}", Surface::Sessions, get(show::show)),
         route("POST", "/sessions/{id}/allowances", Surface::Sessions, post(allowances::refresh)),
         route("POST", "/sessions/{id}/close", Surface::Sessions, post(close::close)),
@@ -179,17 +183,17 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
         answer_within: settings.deadline,
     };
     let mut router = Router::new();
-    for Route { path, surface, service, .. } in routes() {
+    let mut paths = HashSet::new();
+    for Route { method, path, surface, service } in routes() {
         let probe = Probe::of(path);
         let permits = match probe {
             Some(Probe::Liveness) => &liveness,
             Some(Probe::Readiness) => &readiness,
             None => &work,
         };
-        let counted_as = if path == "/sessions" { Counted::AsOpening } else { Counted::AsRequest };
-        // Liveness is asked by the operator's supervisor, and costs nothing.
-        let counts =
-            probe != Some(Probe::Liveness) && (callers.rates.apply(counted_as) || callers.concurrency.are_limited());
+        let counted_as = if (method, path) == OPENING { Counted::AsOpening } else { Counted::AsRequest };
+        // Probes are asked by the operator's supervisor, often through the same proxy as everybody, and cost next to nothing.
+        let counts = probe.is_none() && (callers.rates.apply(counted_as) || callers.concurrency.are_limited());
         let guard = Guard {
             surface: route_surface(surface),
             callers: counts.then(|| callers.clone()),
@@ -197,6 +201,8 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
             work: Arc::clone(permits),
             limits,
         };
+        // One line of a path answers the methods that none of its lines has.
+        let service = if paths.insert(path) { refusing_other_methods(service, &guard.surface) } else { service };
         router = router.route(path, behind(service, guard));
     }
     let unknown = route_surface(Surface::Plain);
@@ -213,10 +219,19 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
         )
 }
 
+/// A route that refuses other methods in its surface's own format.
+fn refusing_other_methods<S: Clone + Send + Sync + 'static>(
+    service: MethodRouter<S>,
+    surface: &RouteSurface,
+) -> MethodRouter<S> {
+    let surface = surface.clone();
+    service.fallback(move || async move { surface.refuse(Fault::WrongMethod) })
+}
+
 /// A route that answers in its surface's own format whatever happens to it.
 fn behind<S: Clone + Send + Sync + 'static>(service: MethodRouter<S>, guard: Guard) -> MethodRouter<S> {
-    let (other_methods, panicking) = (guard.surface.clone(), guard.surface.clone());
-    service.fallback(move || async move { other_methods.refuse(Fault::WrongMethod) }).layer(
+    let panicking = guard.surface.clone();
+    service.layer(
         ServiceBuilder::new()
             .layer(CatchPanicLayer::custom(move |_| panicking.refuse(Fault::Panicked)))
             .layer(middleware::from_fn_with_state(Arc::new(guard), guarded)),

@@ -55,7 +55,9 @@ fn terms(served: &Supported) -> SessionTerms {
         }),
         encryption_key: Some(served.encryption_key.clone()),
         limits: Some(PublishedLimits {
-            max_per_call: served.max_per_call.to_string(),
+            max_per_call: served.payments.max_per_call.to_string(),
+            min_per_call: Some(served.payments.smallest().to_string()),
+            max_unverified: Some(served.payments.unverified_exposure.to_string()),
             max_session_seconds: served.max_session_seconds,
             max_grant_lamports: served.max_grant,
         }),
@@ -71,6 +73,8 @@ fn policy(served: &Supported) -> Map<String, Value> {
         ("settlement", json!(PER_CALL)),
         ("settlements", json!([PER_CALL, DEFERRED])),
         ("funding", json!(served.funding.word())),
+        // Who deduplicates by themselves asks for the recorded answer of a repeat; a payer cannot.
+        ("idempotency", json!("extra.idempotent")),
     ];
     policy.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -4,9 +4,8 @@ use super::{
     Global,
     error::CliError,
     output::{json, say, table},
-    payer::{self, PayerConfig, PayerError, SESSION_FILE, WALLET_FILE},
+    payer::{self, PayerConfig, PayerError, SESSION_FILE, WALLET_FILE, address},
     runtime,
-    session::address,
 };
 use crate::{
     client::{self, LocalKey},

@@ -13,6 +13,7 @@ use super::{
     stop::Stop,
 };
 use crate::{
+    config::read_text,
     domain::{amount::AmountError, chance::OsChance, key_pair::KeyPair, key_pair::KeyPairError},
     localnet::faucet::DEMO_DECIMALS,
     merchant::Price,
@@ -227,7 +228,7 @@ fn remove(path: &Path) -> Result<(), DevError> {
 
 /// The key in the file, which is made if there is none.
 fn load_or_make(path: &Path) -> Result<KeyPair, CliError> {
-    match fs::read_to_string(path).map(zeroize::Zeroizing::new) {
+    match read_text(path).map(zeroize::Zeroizing::new) {
         Ok(text) => Ok(KeyPair::parse(&text).map_err(|source| DevError::Key { path: path.to_owned(), source })?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let pair = new_pair(&OsChance);

@@ -41,6 +41,10 @@ pub(super) enum CliError {
     #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
     #[error(transparent)]
     Dev(#[from] DevError),
+    /// The sandbox's merchant sells nothing.
+    #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+    #[error(transparent)]
+    Gate(#[from] crate::merchant::GateError),
     /// The sandbox's merchant cannot reach its facilitator.
     #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
     #[error("the merchant cannot be set up")]
@@ -78,4 +82,17 @@ pub(super) enum CliError {
     /// The result could not be put into JSON.
     #[error("the result cannot be written as JSON")]
     Json(#[from] serde_json::Error),
+}
+
+impl CliError {
+    /// The exit code: 3 where something was sent whose outcome is not known, else 1.
+    pub(super) const fn exit_code(&self) -> u8 {
+        match self {
+            #[cfg(feature = "client")]
+            Self::Payer(PayerError::Undecided { .. }) => 3,
+            #[cfg(feature = "client")]
+            Self::Payer(error) if error.leaves_an_opening() => 3,
+            _ => 1,
+        }
+    }
 }

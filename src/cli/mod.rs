@@ -2,7 +2,8 @@
 //!
 //! One file a command: its arguments with the texts of `--help`, and what it does. Results go to standard output, as
 //! tables for people or with `--json` as one object for programs; logs, warnings and errors go to standard error. The
-//! exit code is 0 when it worked, 1 when it did not, 2 when it was called wrongly.
+//! exit code is 0 when it worked, 1 when it did not, 2 when it was called wrongly, 3 when something was sent whose outcome is
+//! not known.
 
 #[cfg(feature = "client")]
 mod balance;
@@ -17,11 +18,15 @@ mod error;
 mod follow;
 #[cfg(feature = "client")]
 mod foreign;
+#[cfg(feature = "client")]
+mod kept_payment;
 mod keygen;
 #[cfg(feature = "localnet")]
 mod local_network;
 #[cfg(feature = "localnet")]
 mod localnet;
+#[cfg(feature = "client")]
+mod outcome;
 mod output;
 #[cfg(feature = "client")]
 mod pay;
@@ -46,6 +51,8 @@ mod spending;
 mod start;
 mod stop;
 mod trust;
+#[cfg(feature = "client")]
+mod wallet_sessions;
 mod wiring;
 
 use crate::{
@@ -113,7 +120,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::report(&error);
-            ExitCode::FAILURE
+            ExitCode::from(error.exit_code())
         }
     }
 }

@@ -4,14 +4,15 @@ use super::{
     Global,
     error::CliError,
     foreign::foreign,
+    kept_payment::{forget, keep, kept},
+    outcome::{Outcome, PaymentState},
     output::{json, note},
     payer::{self, PayerConfig, PayerError, SESSION_FILE},
     runtime,
 };
 use crate::{
-    client::{BodyError, BoundedBody, Fetched, Payer, Payment},
+    client::{BodyError, BoundedBody, Fetched, OpenSession, PayError, Payer},
     domain::{chance::OsChance, clock::SystemClock},
-    wire::facilitator::SettleAnswer,
 };
 use clap::Args;
 use reqwest::{Body, Method, Request, Url};
@@ -52,7 +53,11 @@ pub(super) struct Pay {
     /// The most that is read of the merchant's answer, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = MOST_BODY_BYTES)]
     max_body: u64,
-    /// Print one JSON object: status, body, what was sent as payment, the receipt and where it does not fit
+    /// Send the payment with this nonce again, whose outcome was not known: the same one, which is charged once
+    #[arg(long, value_name = "NONCE")]
+    again: Option<String>,
+    /// Print one JSON object: status, body, what was sent and paid, where the payment stands and how to ask for it, the
+    /// receipt and where it does not fit
     #[arg(long)]
     json: bool,
 }
@@ -66,17 +71,19 @@ impl Pay {
             session.origins.push(self.url.origin().ascii_serialization());
         }
         let deadline = Duration::from_secs(self.deadline);
-        let payer =
-            Payer::new(session, most, deadline, Arc::new(SystemClock), Arc::new(OsChance)).map_err(PayerError::from)?;
+        let again = self.again.as_ref().map(|nonce| kept(&self.session, &self.url, nonce)).transpose()?;
+        let file = self.session.clone();
+        let payer = Payer::new(session.clone(), most, deadline, Arc::new(SystemClock), Arc::new(OsChance))
+            .map_err(PayerError::from)?
+            .keeping(move |url, payment| keep(&file, url, payment));
         runtime()?.block_on(async {
-            match payer.fetch(self.request()).await {
-                Ok(fetched) => self.tell(fetched, config.asset.decimals).await,
-                Err(error) => {
-                    if let Some(payment) = error.payment() {
-                        ask_later(payment);
-                    }
-                    Err(PayerError::from(error).into())
-                }
+            let answered = match again {
+                Some(payment) => payer.repeat(self.request(), payment).await,
+                None => payer.fetch(self.request()).await,
+            };
+            match answered {
+                Ok(fetched) => self.tell(&session, fetched, config.asset.decimals).await,
+                Err(error) => self.tell_error(&session, error, config.asset.decimals).await,
             }
         })
     }
@@ -92,44 +99,99 @@ impl Pay {
     }
 
     /// Tells what came back and what was sent for it, and fails for what is wrong with either.
-    async fn tell(&self, fetched: Fetched, decimals: u8) -> Result<(), CliError> {
+    async fn tell(&self, session: &OpenSession, fetched: Fetched, decimals: u8) -> Result<(), CliError> {
         let Fetched { response, payment, receipt, misfit } = fetched;
         let status = response.status().as_u16();
         let body = BoundedBody::of(response, self.max_body);
-        let amount = payment.as_ref().map(|payment| payment.amount.to_decimal(decimals));
-        let read = if self.json {
-            let (body, read) = match body.bytes().await {
+        // What was served comes first: the facilitator may take its time.
+        let (body, read) = if self.json {
+            match body.bytes().await {
                 Ok(body) => (Some(String::from_utf8_lossy(&body).into_owned()), Ok(())),
                 Err(error) => (None, Err(error)),
-            };
-            let differences = misfit.iter().flat_map(|misfit| &misfit.differences).map(|what| what.word());
-            json(&json!({
-                "status": status,
-                "body": body,
-                "paid": amount,
-                "nonce": payment.as_ref().map(|payment| &payment.nonce),
-                "receipt": receipt.as_ref().or(misfit.as_ref().map(|misfit| &misfit.answer)),
-                "differences": differences.collect::<Vec<_>>(),
-            }))?;
-            read
+            }
         } else {
-            let read = pass_on(body).await?;
-            note(&match (amount, &receipt, &misfit) {
-                (None, _, _) => "nothing was paid".to_owned(),
-                (Some(amount), Some(receipt), _) => format!("paid {amount}, {}", settled(receipt)),
-                (Some(amount), None, Some(_)) => format!("sent {amount}, and the receipt does not fit"),
-                (Some(amount), None, None) => format!("sent {amount}, and no receipt came"),
-            });
-            read
+            (None, pass_on(body).await?)
         };
-        if let Some(payment) = payment.as_ref().filter(|_| receipt.is_none()) {
-            ask_later(payment);
+        let outcome = Outcome::of_answer(session, payment, receipt, misfit.as_deref()).await;
+        let outcome = self.settle_up(outcome);
+        if self.json {
+            print(Some(status), body.as_deref(), &outcome, decimals)?;
+        } else {
+            note(&line(&outcome, decimals));
         }
+        ask_later(&outcome);
         read.map_err(PayerError::from)?;
         if let Some(misfit) = misfit {
             return Err(PayerError::Misfit(misfit).into());
         }
-        if (200..400).contains(&status) { Ok(()) } else { Err(PayerError::NotServed(status).into()) }
+        match outcome.undecided() {
+            Some(undecided) => Err(undecided.into()),
+            None if (200..400).contains(&status) => Ok(()),
+            None => Err(PayerError::NotServed(status).into()),
+        }
+    }
+
+    /// Tells where the payment stands of a request that was not answered or not paid, and fails.
+    async fn tell_error(&self, session: &OpenSession, error: PayError, decimals: u8) -> Result<(), CliError> {
+        let outcome = self.settle_up(Outcome::of_error(session, &error).await);
+        if self.json {
+            print(None, None, &outcome, decimals)?;
+        } else if outcome.payment.is_some() {
+            note(&line(&outcome, decimals));
+        }
+        ask_later(&outcome);
+        let Some(undecided) = outcome.undecided() else { return Err(PayerError::from(error).into()) };
+        note(&error);
+        Err(undecided.into())
+    }
+
+    /// Forgets the payment on disk where its outcome is known.
+    fn settle_up(&self, outcome: Outcome) -> Outcome {
+        if let Some(payment) = outcome.payment.as_ref().filter(|_| !outcome.state.is_open()) {
+            forget(&self.session, payment);
+        }
+        outcome
+    }
+}
+
+/// One object for programs.
+fn print(status: Option<u16>, body: Option<&str>, outcome: &Outcome, decimals: u8) -> Result<(), CliError> {
+    let sent = outcome.payment.as_ref().map(|payment| payment.amount.to_decimal(decimals));
+    json(&json!({
+        "status": status,
+        "body": body,
+        "state": outcome.state.word(),
+        "paid": sent.as_ref().filter(|_| outcome.state.is_paid()),
+        "sent": sent,
+        "nonce": outcome.payment.as_ref().map(|payment| &payment.nonce),
+        "payment": outcome.id,
+        "transaction": outcome.transaction,
+        "receipt": outcome.receipt,
+        "differences": outcome.differences,
+    }))
+}
+
+/// One line for people.
+fn line(outcome: &Outcome, decimals: u8) -> String {
+    let Some(payment) = &outcome.payment else { return "nothing was paid".to_owned() };
+    let amount = payment.amount.to_decimal(decimals);
+    let id = outcome.id.as_ref().map(|id| format!(", payment {id}")).unwrap_or_default();
+    let transaction = outcome.transaction.as_ref().map(|text| format!(", transaction {text}")).unwrap_or_default();
+    let is_of_receipt = outcome.receipt.is_some() && outcome.differences.is_empty();
+    match outcome.state {
+        PaymentState::NothingSent => "nothing was paid".to_owned(),
+        PaymentState::Captured if is_of_receipt => format!("paid {amount}{transaction}"),
+        PaymentState::Held if is_of_receipt => format!("paid {amount}, held and settled later{id}"),
+        PaymentState::Pending => format!("pending: {amount} is on its way{id}{transaction}"),
+        PaymentState::Refused => format!("sent {amount}, and the facilitator has nothing of it: nothing moved"),
+        state => {
+            let why = if outcome.differences.is_empty() { "no receipt came" } else { "the receipt does not fit" };
+            let known = match state {
+                PaymentState::Unknown => "nobody says what became of it".to_owned(),
+                state => format!("the facilitator has it as {}{id}{transaction}", state.word()),
+            };
+            format!("sent {amount}, and {why}; {known}")
+        }
     }
 }
 
@@ -153,25 +215,17 @@ async fn pass_on(mut body: BoundedBody) -> Result<Result<(), BodyError>, CliErro
     }
 }
 
-/// How to learn from the facilitator what a merchant did not show.
-fn ask_later(payment: &Payment) {
-    note(&format_args!("`sotto session payments {}` tells what became of the payment", payment.nonce));
-}
-
-/// What a receipt says became of the payment.
-fn settled(receipt: &SettleAnswer) -> String {
-    if receipt.transaction.is_empty() {
-        format!("held and settled later{}", payment_of(receipt))
-    } else {
-        format!("transaction {}", receipt.transaction)
+/// How to learn from the facilitator what a merchant did not show, and how to ask the merchant again.
+fn ask_later(outcome: &Outcome) {
+    let Some(payment) = &outcome.payment else { return };
+    let is_told = outcome.receipt.is_some() && outcome.differences.is_empty() && outcome.state.is_paid();
+    if !is_told {
+        note(&format_args!("`sotto session payments {}` tells what became of the payment", payment.nonce));
     }
-}
-
-/// Under which id a held payment can be asked for.
-fn payment_of(receipt: &SettleAnswer) -> String {
-    let session = receipt.extensions.as_ref().and_then(|extensions| extensions.session.as_ref());
-    let payment = session.and_then(|session| session.payment.as_ref());
-    payment.map(|payment| format!(", payment {payment}")).unwrap_or_default()
+    if outcome.state.is_open() {
+        let nonce = &payment.nonce;
+        note(&format_args!("the same command with `--again {nonce}` sends this payment again; it is charged once"));
+    }
 }
 
 fn url(text: &str) -> Result<Url, String> {

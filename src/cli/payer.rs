@@ -4,25 +4,27 @@
 use super::{Global, warn};
 use crate::{
     client::{
-        BalanceReader, BodyError, FacilitatorError, FollowError, LocalKey, OpenSession, PayError, ProveError, Prover,
-        ReceiptMisfit, RpcError, SavedError, SessionClientError, Settings, SolanaRpc, Trust, balance::BalanceError,
+        BalanceReader, BodyError, FacilitatorError, FacilitatorPin, FollowError, LocalKey, OpenSession, PayError,
+        ProveError, Prover, ReceiptMisfit, RpcError, SavedError, SessionClientError, Settings, SolanaRpc, Trust,
+        balance::BalanceError,
     },
-    config::{AssetConfig, CovalidatorConfig, NetworkConfig, ProgramsConfig, TelemetryConfig, WrongNetwork},
+    config::{AssetConfig, CovalidatorConfig, NetworkConfig, ProgramsConfig, TelemetryConfig, WrongNetwork, read_text},
     covalidator::{HttpCovalidator, SetupError},
     domain::{
         amount::Amount,
         key_pair::{KeyPair, KeyPairError},
         network::Network,
+        signed::parse_key,
     },
     programs::{
         Programs,
         ciphertext::{CiphertextError, EncryptionKey},
     },
 };
-use clap::Args;
+use clap::{ArgGroup, Args};
 use solana_pubkey::Pubkey;
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -49,6 +51,42 @@ impl SessionChoice {
     pub(super) fn path(&self) -> &Path {
         self.file.as_deref().or(self.session.as_deref()).unwrap_or_else(|| Path::new(SESSION_FILE))
     }
+}
+
+/// Which facilitator a payer asks, and whom it may be.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("trust").required(true))]
+pub(super) struct FacilitatorChoice {
+    /// The facilitator's URL
+    #[arg(long, value_name = "URL")]
+    facilitator: String,
+    /// The facilitator's address (the spender); one that names another is refused
+    #[arg(long, value_name = "ADDRESS", value_parser = address, group = "trust")]
+    facilitator_address: Option<Pubkey>,
+    /// The facilitator's fee payer, when it is not the spender
+    #[arg(long, value_name = "ADDRESS", value_parser = address, requires = "facilitator_address")]
+    fee_payer: Option<Pubkey>,
+    /// Delegate to whatever address the facilitator's URL answers with; for development only
+    #[arg(long, group = "trust")]
+    trust_on_first_use: bool,
+}
+
+impl FacilitatorChoice {
+    pub(super) fn url(&self) -> &str {
+        &self.facilitator
+    }
+
+    pub(super) fn trust(&self) -> Trust {
+        match self.facilitator_address {
+            Some(spender) => Trust::Pinned(FacilitatorPin { spender, fee_payer: self.fee_payer.unwrap_or(spender) }),
+            None => Trust::OnFirstUse,
+        }
+    }
+}
+
+/// An address on the command line.
+pub(super) fn address(text: &str) -> Result<Pubkey, String> {
+    parse_key(text).ok_or_else(|| "it is not a public key in base58".to_owned())
 }
 
 /// The deadline of one question to the RPC or the Covalidator.
@@ -78,6 +116,17 @@ pub(super) enum PayerError {
         path: PathBuf,
         /// What it is.
         why: &'static str,
+    },
+    /// An opening of something else was sent into the same file, and nobody knows what became of it.
+    #[error(
+        "beside {} stands an opening for {recipient} that was sent and not ended; end it with the arguments that it had, or move \
+         the file {}.new away", path.display(), path.display()
+    )]
+    AnotherOpening {
+        /// Where the session was to be kept.
+        path: PathBuf,
+        /// Whom it would pay.
+        recipient: Pubkey,
     },
     /// The wallet's file holds no key pair.
     #[error("{} holds no key pair; `sotto keygen {}` makes one", path.display(), path.display())]
@@ -127,6 +176,21 @@ pub(super) enum PayerError {
     /// The merchant's answer was not told whole; what was sent to pay for it is told beside it.
     #[error("the merchant's answer was not read to its end; --max-body and --deadline bound it")]
     Body(#[from] BodyError),
+    /// No payment of this nonce is kept.
+    #[error(
+        "no payment with the nonce {0} is kept beside the session: its outcome is known, or it was never sent from here"
+    )]
+    NotKept(String),
+    /// A payment was sent, and may still become something else.
+    #[error(
+        "the payment's outcome is not known yet ({state}); send nothing else in its place: --again {nonce} sends it again"
+    )]
+    Undecided {
+        /// `pending` or `unknown`.
+        state: &'static str,
+        /// Its nonce.
+        nonce: String,
+    },
     /// Paid and answered, and the receipt is of something else.
     #[error("the payment was sent, and the receipt does not fit it: {0}")]
     Misfit(Box<ReceiptMisfit>),
@@ -139,6 +203,20 @@ pub(super) enum PayerError {
     /// No proof.
     #[error("the balance is not proved")]
     Prove(#[from] ProveError),
+}
+
+impl PayerError {
+    /// Whether an opening was sent, and nobody knows what became of it.
+    pub(super) const fn leaves_an_opening(&self) -> bool {
+        matches!(
+            self,
+            Self::Open(
+                SessionClientError::Unfinished { .. }
+                    | SessionClientError::OtherSession(_)
+                    | SessionClientError::Facilitator(FacilitatorError::Malformed { .. })
+            )
+        )
+    }
 }
 
 /// The sections that a payer needs: everything but the facilitator's own keys and policy.
@@ -241,5 +319,5 @@ pub(super) fn read_session(path: &Path) -> Result<OpenSession, PayerError> {
 }
 
 fn read(path: &Path) -> Result<String, PayerError> {
-    fs::read_to_string(path).map_err(|source| PayerError::File { path: path.to_owned(), what: "read", source })
+    read_text(path).map_err(|source| PayerError::File { path: path.to_owned(), what: "read", source })
 }

@@ -4,12 +4,12 @@ use super::{
     Global,
     error::CliError,
     output::{json, say, table},
-    payer::{self, PayerConfig, PayerError},
+    payer::{self, PayerConfig, PayerError, address},
     runtime,
-    session::address,
 };
 use crate::{
     client::LocalKey,
+    config::read_text,
     covalidator::RequestSigner,
     domain::amount::Amount,
     merchant::{
@@ -205,11 +205,7 @@ fn object(proof: &ReceiptProof) -> Value {
 
 /// The sum told for each transaction: payments that came together share one.
 fn read_told(path: &Path) -> Result<HashMap<Signature, Amount>, CliError> {
-    let text = std::fs::read_to_string(path).map_err(|source| PayerError::File {
-        path: path.to_owned(),
-        what: "read",
-        source,
-    })?;
+    let text = read_text(path).map_err(|source| PayerError::File { path: path.to_owned(), what: "read", source })?;
     let mut told: HashMap<Signature, Amount> = HashMap::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let wrong = ReceiptsError::Told(number + 1);

@@ -10,8 +10,10 @@ use super::{
     local_network::{LocalNetwork, LocalTerms},
     shop,
     start::{self, Service},
+    wiring,
 };
 use crate::{
+    api,
     config::{Config, Environment, Flags, Layers, TelemetryConfig},
     domain::key_pair::KeyPair,
     merchant::{FacilitatorClient, Gate, Offer, Paywall, Price},
@@ -89,8 +91,7 @@ impl Sandbox {
             servers: Vec::new(),
         };
         let shop = sandbox.shop(&terms)?;
-        let api = sandbox.service.router.clone();
-        sandbox.serve(facilitator, api);
+        sandbox.serve_facilitator(facilitator);
         sandbox.serve(merchant, shop);
         Ok(sandbox)
     }
@@ -108,12 +109,24 @@ impl Sandbox {
     fn shop(&self, terms: &SandboxTerms) -> Result<axum::Router, CliError> {
         let mint = self.config.asset.mint;
         let offer = Offer::new(self.service.network.alias(), mint, terms.merchant, terms.price)
-            .described("The weather, a call", "application/json");
-        let paywall = |offer: Offer| {
-            let gate = Gate::new(offer).public_base(&self.merchant);
+            .described("The weather, a call", "application/json")
+            .facilitator(&self.facilitator);
+        let paywall = |path: &str, offer: Offer| {
+            let gate = Gate::new(&format!("GET {path}"), offer)?.public_base(&self.merchant);
             Ok::<_, CliError>(Paywall::new(FacilitatorClient::new(&self.facilitator)?, gate))
         };
-        Ok(shop::router(paywall(offer.clone())?, paywall(offer.deferred())?))
+        Ok(shop::router(paywall(shop::ROUTE, offer.clone())?, paywall(shop::DEFERRED_ROUTE, offer.deferred())?))
+    }
+
+    /// As `serve` does, so that limits by address hold.
+    fn serve_facilitator(&mut self, listener: TcpListener) {
+        let (router, stop) = (self.service.router.clone(), self.stop.clone());
+        let settings = wiring::server_settings(&self.config);
+        let server = async move {
+            api::serve(listener, router, settings, stop).await;
+            Ok(())
+        };
+        self.servers.push(tokio::spawn(server));
     }
 
     fn serve(&mut self, listener: TcpListener, router: axum::Router) {
@@ -157,8 +170,12 @@ fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global
     let pair = Zeroizing::new(serde_json::to_string(&terms.spender.expose()[..])?);
     let own = network.settings().into_iter().chain(own);
     // Rent costs nothing here: everybody may have a balance made readable, and get what an opening takes, whenever they like.
-    let free =
-        ["allowances.request_interval_seconds", "limits.grants_per_user_per_day", "limits.grants_per_user_per_month"];
+    let free = [
+        "allowances.request_interval_seconds",
+        "limits.grants_per_user_per_day",
+        "limits.grants_per_user_per_month",
+        "limits.sessions_per_ip_per_hour",
+    ];
     let mut defaults = free.map(|key| (key, "0".to_owned())).to_vec();
     // Anybody may pay the sandbox's merchant, the published client too, which proves no balance.
     defaults.push(("settlement.recipients", terms.merchant.to_string()));

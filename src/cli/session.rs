@@ -1,22 +1,23 @@
-//! `sotto session open|show|prove|pay|payments|events|close`: a payer's session from the command line.
+//! `sotto session open|show|prove|pay|payments|events|close|list|close-all`: a payer's session from the command line.
 
 use super::{
     Global,
     error::CliError,
     follow::{Close, Events, Payments, amount, decimals},
     keygen::Existing,
-    output::{json, say, table},
+    output::{json, note, say, table},
     pay::Pay,
-    payer::{self, PayerConfig, PayerError, SESSION_FILE, SessionChoice, WALLET_FILE},
+    payer::{self, FacilitatorChoice, PayerConfig, PayerError, SESSION_FILE, SessionChoice, WALLET_FILE, address},
     runtime,
     session_file::SessionFile,
+    wallet_sessions::{CloseAll, List},
 };
 use crate::{
-    client::{FacilitatorPin, Grant, OpenOptions, OpenSession, SessionClient, SessionKeyChoice, Trust, show},
-    domain::{chance::OsChance, clock::SystemClock, signed::parse_key},
+    client::{Grant, OpenOptions, OpenSession, SessionClient, SessionClientError, SessionKeyChoice, show},
+    domain::{chance::OsChance, clock::SystemClock},
     wire::session::SessionView,
 };
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{Args, Subcommand};
 use serde_json::json;
 use solana_pubkey::Pubkey;
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -32,6 +33,8 @@ pub(super) enum Session {
     Payments(Payments),
     Events(Events),
     Close(Close),
+    List(List),
+    CloseAll(CloseAll),
 }
 
 /// Open a session: the wallet signs once, and payments need no further signature of it
@@ -41,23 +44,12 @@ pub(super) enum Session {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[command(
-    group = ArgGroup::new("trust").required(true),
     after_help = "Example:\n  sotto session open --facilitator http://127.0.0.1:4021 --facilitator-address ADDRESS \\\n    \
                   --recipient MERCHANT --cap 5 --origin http://127.0.0.1:4022"
 )]
 pub(super) struct Open {
-    /// The facilitator's URL
-    #[arg(long, value_name = "URL")]
-    facilitator: String,
-    /// The facilitator's address (the spender); one that names another is refused
-    #[arg(long, value_name = "ADDRESS", value_parser = address, group = "trust")]
-    facilitator_address: Option<Pubkey>,
-    /// The facilitator's fee payer, when it is not the spender
-    #[arg(long, value_name = "ADDRESS", value_parser = address, requires = "facilitator_address")]
-    fee_payer: Option<Pubkey>,
-    /// Delegate to whatever address the facilitator's URL answers with; for development only
-    #[arg(long, group = "trust")]
-    trust_on_first_use: bool,
+    #[command(flatten)]
+    facilitator: FacilitatorChoice,
     /// The payer's key pair
     #[arg(long, value_name = "FILE", default_value = WALLET_FILE)]
     key: PathBuf,
@@ -121,6 +113,8 @@ impl Session {
             Self::Payments(command) => command.run(global),
             Self::Events(command) => command.run(global),
             Self::Close(command) => command.run(global),
+            Self::List(command) => command.run(global),
+            Self::CloseAll(command) => command.run(global),
         }
     }
 }
@@ -130,29 +124,54 @@ impl Open {
         let config = PayerConfig::read(global)?;
         let options = self.options(config.asset.decimals)?;
         let wallet = payer::read_wallet(&self.key)?;
-        let file = SessionFile::reserve(&self.out, Existing::of_switch(self.force))?;
-        let (session, view) = runtime()?.block_on(async {
-            let (rpc, network) = config.connect().await?;
-            let prover = (!self.no_funding_proof).then(|| config.prover(Arc::clone(&rpc))).transpose()?;
-            let settings = config.settings(self.facilitator.clone(), self.trust(), network)?;
-            let mut client = SessionClient::new(settings, rpc, Arc::new(SystemClock), Arc::new(OsChance))?;
-            if let Some(prover) = prover {
-                client = client.proving(prover);
-            }
-            let session = client.open(&wallet, &options).await?;
+        let (mut file, unfinished) = SessionFile::reserve(&self.out, Existing::of_switch(self.force))?;
+        if let Some(opening) = &unfinished
+            && (opening.user(), opening.recipient()) != (wallet.pubkey(), self.recipient)
+        {
+            let recipient = opening.recipient();
+            file.leave();
+            return Err(PayerError::AnotherOpening { path: self.out.clone(), recipient }.into());
+        }
+        let was_sent = unfinished.is_some();
+        let opened = runtime()?.block_on(async {
+            let client = self.client(&config).await?;
+            let opening = match unfinished {
+                Some(opening) => {
+                    note(&"an opening into this file was sent and not ended; going on with it");
+                    opening
+                }
+                None => client.prepare(&wallet, &options).await?,
+            };
+            file.keep(&opening)?;
+            let session = client.finish(opening, options.patience).await?;
             // The session is open whether or not it can be shown.
             let view = client.show(&session).await.ok();
             Ok::<_, PayerError>((session, view))
-        })?;
-        file.write(&session)?;
-        self.tell(&session, view.and_then(|view| view.funding), config.asset.decimals)
+        });
+        match opened {
+            Ok((session, view)) => {
+                file.write(&session)?;
+                self.tell(&session, view.and_then(|view| view.funding), config.asset.decimals)
+            }
+            Err(error) => {
+                let is_refused = matches!(error, PayerError::Open(SessionClientError::Refused(_)));
+                if error.leaves_an_opening() || (was_sent && !is_refused) {
+                    file.leave();
+                }
+                Err(error.into())
+            }
+        }
     }
 
-    fn trust(&self) -> Trust {
-        match self.facilitator_address {
-            Some(spender) => Trust::Pinned(FacilitatorPin { spender, fee_payer: self.fee_payer.unwrap_or(spender) }),
-            None => Trust::OnFirstUse,
-        }
+    async fn client(&self, config: &PayerConfig) -> Result<SessionClient, PayerError> {
+        let (rpc, network) = config.connect().await?;
+        let prover = (!self.no_funding_proof).then(|| config.prover(Arc::clone(&rpc))).transpose()?;
+        let settings = config.settings(self.facilitator.url().to_owned(), self.facilitator.trust(), network)?;
+        let client = SessionClient::new(settings, rpc, Arc::new(SystemClock), Arc::new(OsChance))?;
+        Ok(match prover {
+            Some(prover) => client.proving(prover),
+            None => client,
+        })
     }
 
     fn options(&self, decimals: u8) -> Result<OpenOptions, CliError> {
@@ -251,8 +270,4 @@ fn tell(view: &SessionView, decimals: Option<u8>) -> Result<(), CliError> {
         ("funding", plain(&view.funding)),
     ];
     table(["what", "value"], rows.map(|(what, value)| [what.to_owned(), value]))
-}
-
-pub(super) fn address(text: &str) -> Result<Pubkey, String> {
-    parse_key(text).ok_or_else(|| "it is not a public key in base58".to_owned())
 }

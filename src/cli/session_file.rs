@@ -1,20 +1,22 @@
 //! The place of a session's file, taken before the session is opened.
 //!
-//! Promises: no session is opened whose key cannot be kept; the file appears under its name only when it is whole; nobody but
-//! its owner can ever read it; and what a killed process left in its place is taken over, while the place of one that
-//! lives is not: it holds a lock, which the system takes back when it dies.
+//! Promises: no session is opened whose key cannot be kept, because the signed opening stands there, on disk, before it is
+//! sent; the file appears under its name only when it is whole; nobody but its owner can ever read it; and what a killed
+//! process left in its place is taken over, an opening that it had sent is gone on with, while the place of one that lives is
+//! neither: it holds a lock, which the system takes back when it dies.
 
 use super::{
     keygen::{Existing, create_private_directory, create_private_file},
     payer::PayerError,
 };
 use crate::{
-    client::OpenSession,
+    client::{OpenSession, Opening},
+    config::read_text,
     domain::clock::{Clock as _, SystemClock},
 };
 use std::{
-    fs::{self, File, Metadata, TryLockError},
-    io::{self, Write as _},
+    fs::{self, File, Metadata, OpenOptions, TryLockError},
+    io::{self, Seek as _, Write as _},
     path::{Path, PathBuf},
     time::{Duration, UNIX_EPOCH},
 };
@@ -24,7 +26,7 @@ const ABANDONED_SECONDS: u64 = 60;
 /// What is told of a place that somebody else holds.
 const TAKEN: &str = "another process is opening a session into the same file";
 
-/// A place that is taken. What was not written is removed when this is dropped.
+/// A place that is taken. What was neither written nor sent is removed when this is dropped.
 pub(super) struct SessionFile {
     path: PathBuf,
     /// Until it has the file's own name.
@@ -33,7 +35,8 @@ pub(super) struct SessionFile {
 }
 
 impl SessionFile {
-    pub(super) fn reserve(path: &Path, existing: Existing) -> Result<Self, PayerError> {
+    /// Takes the place of a file, and gives the opening that was sent into it by a process that did not end it.
+    pub(super) fn reserve(path: &Path, existing: Existing) -> Result<(Self, Option<Opening>), PayerError> {
         if path.exists() && existing == Existing::Keep {
             return Err(PayerError::Exists(path.to_owned()));
         }
@@ -44,28 +47,52 @@ impl SessionFile {
         let mut draft = path.as_os_str().to_owned();
         draft.push(".new");
         let draft = PathBuf::from(draft);
-        let file = match create_private_file(&draft) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                remove_abandoned(&draft)?;
-                create_private_file(&draft)
-            }
-            created => created,
+        let (file, opening) = match create_private_file(&draft) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match take_over(&draft)? {
+                Some((file, opening)) => (Ok(file), Some(opening)),
+                None => (create_private_file(&draft), None),
+            },
+            created => (created, None),
         };
         let file = file.map_err(|source| PayerError::File { path: draft.clone(), what: "created", source })?;
-        lock(&file, &draft)?;
-        Ok(Self { path: path.to_owned(), draft: Some(draft), file })
+        if opening.is_none() {
+            lock(&file, &draft)?;
+        }
+        Ok((Self { path: path.to_owned(), draft: Some(draft), file }, opening))
     }
 
+    /// Keeps a signed opening before it is sent.
+    pub(super) fn keep(&mut self, opening: &Opening) -> Result<(), PayerError> {
+        let text = opening.to_json().map_err(|source| PayerError::Saved { path: self.path.clone(), source })?;
+        self.put(text.as_bytes()).map_err(|source| PayerError::File {
+            path: self.path.clone(),
+            what: "written",
+            source,
+        })
+    }
+
+    /// Leaves the opening that is kept where it is: it was sent, and nobody knows what became of it.
+    pub(super) fn leave(mut self) {
+        self.draft = None;
+    }
+
+    /// Writes the session, which takes the place of its opening: in the same file, so that a disk that is full by now has room
+    /// for it.
     pub(super) fn write(mut self, session: &OpenSession) -> Result<(), PayerError> {
         let path = self.path.clone();
         let text = session.to_json().map_err(|source| PayerError::Saved { path: path.clone(), source })?;
+        let placed = self.put(text.as_bytes());
         let draft = self.draft.take();
-        let placed = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+        // What could not be placed stays as it is: the session is open, and this is the only place that has its key.
         let placed = placed.and_then(|()| draft.as_ref().map_or(Ok(()), |draft| fs::rename(draft, &self.path)));
-        if placed.is_err() {
-            self.draft = draft;
-        }
         placed.map_err(|source| PayerError::File { path, what: "written", source })
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.rewind()?;
+        self.file.write_all(bytes)?;
+        self.file.set_len(bytes.len() as u64)?;
+        self.file.sync_all()
     }
 }
 
@@ -81,7 +108,7 @@ impl Drop for SessionFile {
 /// Locks a draft that was just made, for as long as the file is open.
 fn lock(file: &File, draft: &Path) -> Result<(), PayerError> {
     match file.try_lock() {
-        // Where there are no locks nothing is taken over either: see `remove_abandoned`.
+        // Where there are no locks nothing is taken over either: see `take_over`.
         Ok(()) | Err(TryLockError::Error(_)) => {}
         Err(TryLockError::WouldBlock) => return Err(in_the_way(draft, TAKEN)),
     }
@@ -91,14 +118,15 @@ fn lock(file: &File, draft: &Path) -> Result<(), PayerError> {
     if is_named(&ours, draft) { Ok(()) } else { Err(in_the_way(draft, TAKEN)) }
 }
 
-/// Removes the draft of a process that is dead. The name alone goes: a new file is made, so that neither the mode nor
-/// the owner of what was there counts, and no link is followed.
-fn remove_abandoned(draft: &Path) -> Result<(), PayerError> {
+/// Takes over the draft of a process that is dead: gives it with the opening that it holds, or removes one that holds none. Then
+/// the name alone goes: a new file is made, so that neither the mode nor the owner of what was there counts, and no link is
+/// followed.
+fn take_over(draft: &Path) -> Result<Option<(File, Opening)>, PayerError> {
     let failed = |source| PayerError::File { path: draft.to_owned(), what: "taken over", source };
     if !fs::symlink_metadata(draft).map_err(failed)?.is_file() {
         return Err(in_the_way(draft, "it is no file; remove it"));
     }
-    let file = File::open(draft).map_err(failed)?;
+    let file = OpenOptions::new().read(true).write(true).open(draft).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(in_the_way(draft, TAKEN)),
@@ -108,10 +136,14 @@ fn remove_abandoned(draft: &Path) -> Result<(), PayerError> {
     if !is_named(&found, draft) {
         return Err(in_the_way(draft, TAKEN));
     }
+    if let Some(opening) = read_text(draft).ok().and_then(|text| Opening::from_json(&text).ok()) {
+        return Ok(Some((file, opening)));
+    }
     if found.len() > 0 && age(&found) < Duration::from_secs(ABANDONED_SECONDS) {
         return Err(in_the_way(draft, "a process ended a moment ago while it wrote it; try again in a minute"));
     }
-    fs::remove_file(draft).map_err(failed)
+    fs::remove_file(draft).map_err(failed)?;
+    Ok(None)
 }
 
 fn in_the_way(path: &Path, why: &'static str) -> PayerError {

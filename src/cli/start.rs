@@ -102,9 +102,18 @@ async fn import_ledger(config: &Config, terms: ImportTerms) -> Result<Arc<dyn Le
     if let Some(report) = report {
         tracing::info!(
             imported = report.imported,
-            skipped = report.skipped.len(),
+            skipped = report.skipped.values().map(Vec::len).sum::<usize>(),
             "imported the deployed service's sessions"
         );
+        for (reason, ids) in &report.skipped {
+            let (reason, session) = (reason.word(), ids.join(" "));
+            tracing::info!(
+                reason,
+                skipped = ids.len(),
+                session,
+                "not imported: they stay in deployed_sessions_imported"
+            );
+        }
     }
     Ok(ledger)
 }

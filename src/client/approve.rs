@@ -9,6 +9,7 @@ use crate::{
     programs::{
         Programs,
         inco_token::{AccountState, Allowance, DecodeError, IncoAccount, IncoMint},
+        payee::{NotAPayee, Seen, check_payee},
     },
 };
 use solana_hash::Hash;
@@ -41,6 +42,9 @@ pub enum ApproveError {
     /// The asset's mint is not there, or is no mint of the token program.
     #[error("the asset is not a mint of the token program")]
     Mint,
+    /// The recipient is no wallet: what were paid to it would be lost.
+    #[error("the recipient {0}")]
+    Payee(NotAPayee),
     /// The user's token account is frozen, or another program's, or another wallet's.
     #[error("the user's token account cannot be used: {0}")]
     Source(&'static str),
@@ -61,6 +65,7 @@ pub(super) struct Approve<'a> {
     pub(super) fee_payer: Pubkey,
     pub(super) spender: Pubkey,
     pub(super) user: Pubkey,
+    pub(super) recipient: Pubkey,
     pub(super) mint: Pubkey,
     /// The encrypted amount.
     pub(super) ciphertext: &'a [u8],
@@ -128,14 +133,25 @@ impl Approve<'_> {
     }
 
     async fn ground(&self, rpc: &dyn PayerRpc) -> Result<Ground, ApproveError> {
-        let told = rpc.accounts(&[self.mint, self.source(), self.user]).await?;
-        let [mint, source, wallet] = <[_; 3]>::try_from(told).map_err(|_| RpcError::Impossible { what: "accounts" })?;
+        let told = rpc.accounts(&[self.mint, self.source(), self.user, self.recipient]).await?;
+        let [mint, source, wallet, payee] =
+            <[_; 4]>::try_from(told).map_err(|_| RpcError::Impossible { what: "accounts" })?;
+        self.check_payee(payee.as_ref())?;
         let mint = mint.filter(|account| account.owner == self.programs.token).ok_or(ApproveError::Mint)?;
         let mint = IncoMint::decode(&mint.bytes).map_err(|_| ApproveError::Mint)?;
         if let Some(source) = &source {
             self.check_source(source)?;
         }
         Ok(Ground { decimals: mint.decimals, creates: source.is_none(), wallet: lamports(wallet.as_ref()) })
+    }
+
+    /// Whether a derived address may be paid is the facilitator's to say: its operator may list it.
+    fn check_payee(&self, account: Option<&Account>) -> Result<(), ApproveError> {
+        let seen = account.map(|account| Seen { owner: &account.owner, data: &account.bytes });
+        match check_payee(&self.programs, &self.recipient, seen) {
+            Ok(()) | Err(NotAPayee::Derived) => Ok(()),
+            Err(why) => Err(ApproveError::Payee(why)),
+        }
     }
 
     /// Creation is never sent for an account that exists: on a frozen one it would reset the balance

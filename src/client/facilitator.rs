@@ -10,16 +10,19 @@ use crate::{
         facilitator::SupportedAnswer,
         funding::FundingBody,
         json,
-        payments::{CloseAnswer, CloseBody, PaymentView},
-        session::{OpenSessionBody, RefreshAnswer, RefreshBody, RefreshFor, SessionRefusalBody, SessionView},
+        payments::{CloseAllAnswer, CloseAllBody, CloseAnswer, CloseBody, PaymentView},
+        session::{
+            OpenSessionBody, RefreshAnswer, RefreshBody, RefreshFor, SessionList, SessionRefusalBody, SessionView,
+        },
     },
 };
 use reqwest::{RequestBuilder, Response, StatusCode, Url, header, redirect};
 use serde::de::DeserializeOwned;
+use solana_pubkey::Pubkey;
 use std::time::Duration;
 
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+/// The longest answer that is read, in bytes; a page of fifty sessions is half as long.
+const MAX_ANSWER_BYTES: u64 = 128 * 1024;
 /// One call, connection and body included; the facilitator itself answers within 30 seconds.
 const DEADLINE: Duration = Duration::from_secs(45);
 /// A close waits until what is held is settled, at most as long as the facilitator's longest answer.
@@ -136,6 +139,28 @@ impl FacilitatorHttp {
     /// Closes a session.
     pub(super) async fn close(&self, id: SessionId, body: &CloseBody) -> Told<CloseAnswer> {
         let request = self.http.post(self.at(&format!("/sessions/{id}/close"))).json(body);
+        told(&send(request.timeout(CLOSE_DEADLINE)).await?)
+    }
+
+    /// A page of a wallet's sessions.
+    pub(super) async fn list(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        after: Option<&str>,
+        signed: Signed,
+    ) -> Told<SessionList> {
+        let mut url = self.at("/sessions");
+        url.query_pairs_mut().append_pair("user", &user.to_string()).append_pair("asset", &asset.to_string());
+        if let Some(after) = after {
+            url.query_pairs_mut().append_pair("after", after);
+        }
+        told(&send(signed_by(self.http.get(url), Some(signed))).await?)
+    }
+
+    /// Closes all sessions of a wallet and asset.
+    pub(super) async fn close_all(&self, body: &CloseAllBody) -> Told<CloseAllAnswer> {
+        let request = self.http.post(self.at("/sessions/close")).json(body);
         told(&send(request.timeout(CLOSE_DEADLINE)).await?)
     }
 

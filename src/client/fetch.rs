@@ -24,7 +24,7 @@ use crate::{
 };
 use reqwest::{Request, Response, StatusCode, Url, header::HeaderMap, header::HeaderValue, redirect};
 use std::{
-    fmt,
+    fmt, io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -58,6 +58,9 @@ pub enum PayError {
     /// The challenge is not one that this session pays.
     #[error(transparent)]
     Refusal(#[from] PayRefusal),
+    /// The payment could not be kept before it was sent, so it was not sent.
+    #[error("the payment was not sent, because it could not be kept")]
+    NotKept(#[source] io::Error),
     /// The payment was sent, and no answer came: it may have been made. [`Payer::repeat`] repeats the same payment.
     #[error("the merchant did not answer the payment, so its outcome is unknown")]
     Unknown {
@@ -100,7 +103,12 @@ impl PayError {
             Self::Unknown { payment, .. } | Self::NotSettled { payment, .. } | Self::Rejected { payment, .. } => {
                 Some(payment)
             }
-            Self::NotRepeatable | Self::Http(_) | Self::Challenge(_) | Self::Origin { .. } | Self::Refusal(_) => None,
+            Self::NotRepeatable
+            | Self::Http(_)
+            | Self::Challenge(_)
+            | Self::Origin { .. }
+            | Self::Refusal(_)
+            | Self::NotKept(_) => None,
         }
     }
 }
@@ -146,7 +154,11 @@ pub struct Payer {
     /// Unix seconds before which no further proof is tried: one that cannot be made now is not worth asking for again
     /// at every payment.
     next_proof: AtomicU64,
+    keep: Option<Keep>,
 }
+
+/// Keeps a payment before it is sent, with the URL it goes to.
+type Keep = Box<dyn Fn(&Url, &Payment) -> io::Result<()> + Send + Sync>;
 
 impl fmt::Debug for Payer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,7 +182,7 @@ impl Payer {
             .user_agent(concat!("sotto/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| PayError::Http(error.without_url()))?;
-        Ok(Self { http, session, max_price, clock, chance, funding: None, next_proof: AtomicU64::new(0) })
+        Ok(Self { http, session, max_price, clock, chance, funding: None, next_proof: AtomicU64::new(0), keep: None })
     }
 
     /// Lets `wallet` prove its balance whenever an answer says that it is unproven or short. A payment that was refused for
@@ -178,6 +190,14 @@ impl Payer {
     #[must_use]
     pub fn proving(mut self, prover: Prover, wallet: Arc<dyn PayerSigner>) -> Self {
         self.funding = Some((prover, wallet));
+        self
+    }
+
+    /// Has `keep` called with each payment before it is sent, and the URL it goes to: what is kept can be sent again with
+    /// [`Payer::repeat`], whatever becomes of this process. One that cannot be kept is not sent.
+    #[must_use]
+    pub fn keeping(mut self, keep: impl Fn(&Url, &Payment) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        self.keep = Some(Box::new(keep));
         self
     }
 
@@ -251,6 +271,9 @@ impl Payer {
 
     async fn send_paid(&self, mut request: Request, payment: Payment) -> Result<Fetched, PayError> {
         attach(request.headers_mut(), &payment)?;
+        if let Some(keep) = &self.keep {
+            keep(request.url(), &payment).map_err(PayError::NotKept)?;
+        }
         let response = match self.http.execute(request).await {
             Ok(response) => response,
             Err(source) => {

@@ -75,6 +75,19 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// The payment whose header this is, to be sent again; none where the text is no payment with a nonce.
+    pub fn from_header(text: &str) -> Option<Self> {
+        let json: Value = header::decode(text).ok()?;
+        let member = |pointer: &str| json.pointer(pointer).and_then(Value::as_str);
+        Some(Self {
+            amount: Amount::parse_positive(member("/payload/amount")?).ok()?,
+            nonce: member("/payload/nonce")?.to_owned(),
+            version: json.get("x402Version")?.as_u64()?,
+            deferred: member("/accepted/extra/settlement").is_some_and(|how| how == DEFERRED),
+            header: text.to_owned(),
+        })
+    }
+
     /// The value of `PAYMENT-SIGNATURE` (and of `X-PAYMENT` for version 1).
     pub fn header(&self) -> &str {
         &self.header

@@ -4,6 +4,7 @@
 //! on chain. What it signs is built here from the payer's own settings; what the facilitator answers is believed only
 //! where it repeats what was asked for.
 
+mod of_wallet;
 mod showing;
 
 pub use showing::show;
@@ -160,6 +161,7 @@ impl SessionClient {
             fee_payer: terms.facilitator.fee_payer,
             spender: terms.facilitator.spender,
             user: *user,
+            recipient: options.recipient,
             mint: self.settings.asset,
             ciphertext: &ciphertext,
             grant: options.grant,

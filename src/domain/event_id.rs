@@ -6,6 +6,7 @@
 
 use crate::domain::{history::Position, session::SessionId};
 use sha2::{Digest as _, Sha256};
+use solana_pubkey::Pubkey;
 use std::ops::Range;
 
 /// The id of the position before a session's first event; clients ask for everything with it.
@@ -20,6 +21,11 @@ const END: u64 = 1 << 48;
 #[error("not the id of an event")]
 pub struct NotAnEventId;
 
+/// The text is not a cursor of this user's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor of this list")]
+pub struct NotACursor;
+
 /// What turns positions into ids and back.
 #[derive(Clone)]
 pub struct EventIds([u8; 32]);
@@ -32,11 +38,7 @@ impl EventIds {
 
     /// The id of the event at `position` of a session.
     pub fn tell(&self, session: SessionId, position: Position) -> String {
-        let (mut left, mut right) = (position.log, position.holds);
-        for round in 0..ROUNDS {
-            (left, right) = (right, left ^ self.mix(session, round, right));
-        }
-        format!("{left:016x}{right:016x}")
+        self.encipher(&session.to_bytes(), [position.log, position.holds])
     }
 
     /// The position behind an id: what [`EventIds::tell`] wrote for this session, or `0-0` for the beginning.
@@ -44,24 +46,48 @@ impl EventIds {
         if text == BEGINNING {
             return Ok(Position::default());
         }
+        let [log, holds] = self.decipher(&session.to_bytes(), text).ok_or(NotAnEventId)?;
+        Ok(Position { log, holds })
+    }
+
+    /// What a user is told to go on with after the session of this number in a list of theirs.
+    pub fn tell_place(&self, user: &Pubkey, number: u64) -> String {
+        self.encipher(user.as_ref(), [number, 0])
+    }
+
+    /// The number behind what [`EventIds::tell_place`] wrote for this user.
+    pub fn read_place(&self, user: &Pubkey, text: &str) -> Result<u64, NotACursor> {
+        match self.decipher(user.as_ref(), text) {
+            Some([number, 0]) => Ok(number),
+            Some(_) | None => Err(NotACursor),
+        }
+    }
+
+    fn encipher(&self, owner: &[u8], [mut left, mut right]: [u64; 2]) -> String {
+        for round in 0..ROUNDS {
+            (left, right) = (right, left ^ self.mix(owner, round, right));
+        }
+        format!("{left:016x}{right:016x}")
+    }
+
+    /// One spelling, and nothing that we did not write.
+    fn decipher(&self, owner: &[u8], text: &str) -> Option<[u64; 2]> {
         let number = |range: Range<usize>| {
-            let digits = text.get(range).filter(|digits| !digits.starts_with('+')).ok_or(NotAnEventId)?;
-            u64::from_str_radix(digits, 16).map_err(|_| NotAnEventId)
+            let digits = text.get(range).filter(|digits| !digits.starts_with('+'))?;
+            u64::from_str_radix(digits, 16).ok()
         };
         let (mut left, mut right) = (number(0..16)?, number(16..32)?);
         for round in (0..ROUNDS).rev() {
-            (left, right) = (right ^ self.mix(session, round, left), left);
+            (left, right) = (right ^ self.mix(owner, round, left), left);
         }
-        let position = Position { log: left, holds: right };
-        // One spelling, and nothing that we did not write.
-        let ours = left < END && right < END && self.tell(session, position) == text;
-        if ours { Ok(position) } else { Err(NotAnEventId) }
+        (left < END && right < END && self.encipher(owner, [left, right]) == text).then_some([left, right])
     }
 
-    fn mix(&self, session: SessionId, round: u8, half: u64) -> u64 {
+    /// A session's id and a user's key have different lengths, so one's text is never the other's.
+    fn mix(&self, owner: &[u8], round: u8, half: u64) -> u64 {
         let digest = Sha256::new()
             .chain_update(self.0)
-            .chain_update(session.to_bytes())
+            .chain_update(owner)
             .chain_update([round])
             .chain_update(half.to_le_bytes())
             .finalize();
@@ -89,6 +115,20 @@ mod tests {
             assert_eq!(EventIds::new([8; 32]).read(session(1), &id), Err(NotAnEventId), "another secret");
         }
         assert_eq!(ids.read(session(1), "0-0"), Ok(Position::default()));
+    }
+
+    #[test]
+    fn a_place_in_a_list_is_its_users_alone() {
+        let ids = EventIds::new([7; 32]);
+        let (user, other) = (Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]));
+        for number in [0, 1, END - 1] {
+            let text = ids.tell_place(&user, number);
+            assert_eq!(ids.read_place(&user, &text), Ok(number));
+            assert_eq!(ids.read_place(&other, &text), Err(NotACursor));
+        }
+        let event = ids.tell(session(1), Position { log: 3, holds: 0 });
+        assert_eq!(ids.read_place(&user, &event), Err(NotACursor));
+        assert_eq!(ids.read_place(&user, "0-0"), Err(NotACursor));
     }
 
     #[test]

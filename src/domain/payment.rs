@@ -108,6 +108,19 @@ impl PaymentLimits {
     pub fn smallest(&self) -> Amount {
         self.min_per_call.max(Amount::ONE)
     }
+
+    /// What a refusal of this amount for one of these limits says, with the figures; none for other reasons.
+    pub fn explain(&self, reason: PayReason, amount: Amount) -> Option<String> {
+        match reason {
+            PayReason::PerCallLimitExceeded => {
+                Some(format!("{amount} base units are more than {}, the most for one call here", self.max_per_call))
+            }
+            PayReason::InvalidAmount if amount < self.min_per_call => {
+                Some(format!("{amount} base units are less than {}, the least for one call here", self.min_per_call))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Everything that can be said against a payment without counting money: network, asset, recipient, the limit of one

@@ -63,6 +63,7 @@ reasons! {
         InvalidAmount = "invalid_amount", false, "An amount is a plain positive decimal of base units, as a string, and not below this facilitator's minimum for one call.";
         PerCallLimitExceeded = "per_call_limit_exceeded", false, "The amount is above this facilitator's limit for one call.";
         CapExceeded = "cap_exceeded", false, "Captured, held and this amount together pass the session's cap.";
+        CapUnverified = "cap_unverified", true, "The approved amount is not known yet, and until it is the session pays up to a small limit; `remaining` tells what. Repeat later, or pay less.";
         NonceConflict = "nonce_conflict", false, "The nonce was used for a payment with other content.";
         DuplicateSettlement = "duplicate_settlement", false, "This payment's success was told before; `transaction` is its signature, or empty while it is held.";
         SessionSignatureRequired = "session_signature_required", false, "The session has a session key, and the payload carries no signature by it.";
@@ -76,6 +77,7 @@ reasons! {
         FundingUnproven = "funding_unproven", false, "A funding proof is demanded and none counts; send one to POST /sessions/{id}/funding. With a transaction: it landed after the payer had taken from the balance, may have moved nothing, and stays charged.";
         SourceFrozen = "source_frozen", true, "The payer's token account is frozen; payments go on when it is thawed.";
         RecipientNotReady = "recipient_not_ready", false, "The recipient has no token account for this asset, and none is created for this payment; the message tells the remedy.";
+        InvalidRecipient = "invalid_recipient", false, "The recipient is no wallet: what is paid to a token account, a program or a derived address is lost; the message tells whose account it is.";
         TransactionTooLarge = "transaction_too_large", false, "The transfer does not fit a transaction of 1,232 bytes.";
         SessionBusy = "session_busy", true, "Too much is waiting for this session; repeat later.";
         SellerSettleCapExceeded = "seller_settle_cap_exceeded", true, "This merchant's sponsoring limit is reached.";
@@ -99,7 +101,7 @@ reasons! {
         AssetNotAllowed = "asset_not_allowed", false, "This facilitator does not serve that asset.";
         InvalidCap = "invalid_cap", false, "The cap is a plain positive decimal of base units, as a string.";
         InvalidUser = "invalid_user", false, "The user is not a base58 public key of 32 bytes.";
-        InvalidRecipient = "invalid_recipient", false, "The recipient is not a base58 public key, or is the user or this facilitator.";
+        InvalidRecipient = "invalid_recipient", false, "The recipient is not a base58 public key, is the user or this facilitator, or is no wallet; the message tells whose account it is.";
         ExpirationInPast = "expiration_in_past", false, "The expiration must lie in the future.";
         ExpirationTooFar = "expiration_too_far", false, "The expiration is further away than this facilitator allows.";
         InvalidAuthSignature = "invalid_auth_signature", false, "The intent's signature is not the user's over the bytes received.";

@@ -199,9 +199,17 @@ impl Session {
         self.captured.checked_add(self.held).unwrap_or(Amount::MAX)
     }
 
-    /// What may still be held.
-    pub fn remaining(&self) -> Amount {
-        self.intent.cap.checked_sub(self.spent()).unwrap_or(Amount::ZERO)
+    /// The most that may be spent in all: the cap or, while nobody knows the approved amount, `unverified_exposure` at most.
+    pub fn bound(&self, unverified_exposure: Amount) -> Amount {
+        match self.cap_check {
+            CapCheck::Verified => self.intent.cap,
+            CapCheck::Unverified => self.intent.cap.min(unverified_exposure),
+        }
+    }
+
+    /// What may still be held now.
+    pub fn remaining(&self, unverified_exposure: Amount) -> Amount {
+        self.bound(unverified_exposure).checked_sub(self.spent()).unwrap_or(Amount::ZERO)
     }
 
     /// Whether it is being opened on an approve that was on chain before: one that cost us nothing and may be old.
@@ -225,12 +233,9 @@ impl Session {
         if self.intent.expires_at <= now {
             return Err(PayReason::SessionExpired);
         }
-        let bound = match self.cap_check {
-            CapCheck::Verified => self.intent.cap,
-            CapCheck::Unverified => self.intent.cap.min(unverified_exposure),
-        };
         match self.spent().checked_add(amount) {
-            Some(total) if total <= bound => Ok(()),
+            Some(total) if total <= self.bound(unverified_exposure) => Ok(()),
+            Some(total) if total <= self.intent.cap => Err(PayReason::CapUnverified),
             _ => Err(PayReason::CapExceeded),
         }
     }

@@ -62,6 +62,17 @@ pub fn close_message(intent: &IntentHash, session: SessionId, nonce: &str) -> St
     format!("x402-session-close:1:{}:{session}:{nonce}", intent.hex())
 }
 
+/// The text a wallet signs to be told of its sessions at the facilitator of this spender (`spec/session.md` §4); without the
+/// spender another service that asks for the same words could read ours.
+pub fn list_message(spender: &Pubkey, user: &Pubkey, at: UnixSeconds) -> String {
+    format!("x402-session-list:1:{spender}:{user}:{at}")
+}
+
+/// The text a wallet signs to close all its sessions of an asset at the facilitator of this spender (`spec/session.md` §4).
+pub fn close_all_message(spender: &Pubkey, user: &Pubkey, asset: &Pubkey, at: UnixSeconds) -> String {
+    format!("x402-session-close-all:1:{spender}:{user}:{asset}:{at}")
+}
+
 /// How long a signed read is good for, in seconds, either side of its time.
 pub const READ_VALID_SECONDS: u64 = 300;
 

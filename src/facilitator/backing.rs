@@ -31,6 +31,8 @@ pub struct Backing {
     pub funding: Funding,
     /// Whether the account was frozen at the last look: payments go on when it is thawed.
     pub frozen: bool,
+    /// What the session may still pay now, in base units.
+    pub remaining: Amount,
 }
 
 impl Core {
@@ -85,7 +87,8 @@ impl Core {
                 source.level(session.cap_check, more, now, &self.demand())
             }
         };
-        Ok(Backing { funding, frozen: source.frozen })
+        let remaining = session.remaining(self.settings.payments.unverified_exposure);
+        Ok(Backing { funding, frozen: source.frozen, remaining })
     }
 
     pub(crate) async fn source_of(&self, session: &Session) -> Result<Source, LedgerError> {

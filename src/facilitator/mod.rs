@@ -75,10 +75,11 @@ use locks::Locks;
 use looks::Looks;
 use payments::Payments;
 pub use payments::{settle::Receipt, verify::Verified};
-pub use reads::{Listening, PaymentRecord, ReadRequest, VisibleSession};
+pub use reads::{ListRequest, Listening, PaymentRecord, ReadRequest, SessionPage, VisibleSession};
 use sessions::Sessions;
 pub use sessions::{
     close::{CloseRequest, Closed},
+    close_all::CloseAllRequest,
     open::{ApproveSource, OpenRequest},
 };
 pub use settings::{
@@ -202,6 +203,14 @@ impl Facilitator {
     /// Refuses with `session_not_found`, `invalid_close_signature`, and `session_busy` while the session opens.
     pub async fn close_session(&self, id: SessionId, request: &CloseRequest) -> Result<Closed, SessionError> {
         self.sessions.close_session(id, request).await
+    }
+
+    /// Closes all sessions of a wallet and asset that are live or hold something, and settles what they hold: answered like
+    /// [`Facilitator::close_session`], with each of them, oldest first. One whose approve is under way stays `opening`.
+    ///
+    /// Refuses with `invalid_close_signature`, and `session_busy` while an opening of this wallet is under way.
+    pub async fn close_all_sessions(&self, request: &CloseAllRequest) -> Result<Vec<Closed>, SessionError> {
+        self.sessions.close_all(request).await
     }
 
     /// Judges a payment as [`Facilitator::settle`] would, and changes nothing.

@@ -12,6 +12,7 @@ use crate::{
         hold::{Hold, HoldId},
         reason::SessionReason,
         session::{Session, SessionId, SessionState},
+        signed,
     },
     facilitator::{
         Facilitator, SessionError, SessionRefusal,
@@ -20,13 +21,14 @@ use crate::{
     },
     ledger::LedgerError,
 };
+use solana_pubkey::Pubkey;
 
 /// A signed request to read what is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadRequest {
     /// When it was signed, Unix seconds.
     pub at: UnixSeconds,
-    /// Over [`signed::read_message`], by the session key or the user.
+    /// Over [`signed::read_message`] (or another text, where a request says so), by the session key or the user.
     pub signature: [u8; 64],
 }
 
@@ -50,6 +52,31 @@ pub struct PaymentRecord {
     pub readable: bool,
 }
 
+/// A request to list a wallet's sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListRequest {
+    /// The wallet.
+    pub user: Pubkey,
+    /// Only those of this asset.
+    pub asset: Option<Pubkey>,
+    /// [`SessionPage::next`] of the page before.
+    pub after: Option<String>,
+    /// Signed by the wallet over [`signed::list_message`].
+    pub read: Option<ReadRequest>,
+}
+
+/// A wallet's sessions, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionPage {
+    /// The sessions.
+    pub sessions: Vec<Session>,
+    /// What to go on with where there are more.
+    pub next: Option<String>,
+}
+
+/// Sessions on one page.
+const PAGE: usize = 50;
+
 /// A listener of a session, and where it begins.
 pub struct Listening {
     /// News from now on.
@@ -67,6 +94,35 @@ impl Facilitator {
         let session = self.core.existing(id).await?;
         let amounts_visible = self.may_read(&session, read)?;
         Ok(VisibleSession { session, amounts_visible })
+    }
+
+    /// A wallet's sessions, newest first, 50 a page: told to that wallet alone.
+    ///
+    /// Refuses with `signature_required`, and `bad_request` for a cursor that is none of this wallet's.
+    pub async fn list_sessions(&self, request: &ListRequest) -> Result<SessionPage, SessionError> {
+        let ListRequest { user, asset, after, read } = request;
+        let is_theirs = |read: &ReadRequest| {
+            let message = signed::list_message(&self.core.keys.spender.pubkey(), user, read.at);
+            self.core.is_signed_lately(user, &message, read.at, &read.signature)
+        };
+        if !read.as_ref().is_some_and(is_theirs) {
+            return Err(SessionRefusal::because(
+                SessionReason::SignatureRequired,
+                "The list is told to a request that the wallet signed in the last five minutes over \
+                 `x402-session-list:1:<spender>:<user>:<seconds>`.",
+            )
+            .into());
+        }
+        let not_a_cursor = |_| {
+            SessionRefusal::because(SessionReason::BadRequest, "`after` is not the `next` of a list of this wallet.")
+        };
+        let before = after.as_ref().map(|text| self.event_ids.read_place(user, text));
+        let before = before.transpose().map_err(not_a_cursor)?;
+        let mut found = self.core.ledger.sessions_of(user, asset.as_ref(), before, PAGE + 1).await?;
+        let more = found.len() > PAGE;
+        found.truncate(PAGE);
+        let next = found.last().filter(|_| more).map(|(number, _)| self.event_ids.tell_place(user, *number));
+        Ok(SessionPage { sessions: found.into_iter().map(|(_, session)| session).collect(), next })
     }
 
     /// What became of a payment, by its id or its nonce; by its nonce only to who may read the session.

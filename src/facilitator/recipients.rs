@@ -4,6 +4,7 @@
 //! (ADR 0034). That an account is there is believed until a transfer fails, because looking
 //! would cost each payment a request; that one is missing only for a moment, because anybody may create it.
 
+use crate::programs::payee::NotAPayee;
 use solana_pubkey::Pubkey;
 use std::{
     collections::HashMap,
@@ -17,13 +18,15 @@ const MISSING_FOR: Duration = Duration::from_secs(1);
 /// How many recipients are remembered before all are forgotten: each is looked at once more.
 const REMEMBERED: usize = 65_536;
 
-/// Whether a recipient has a token account.
+/// Whether a recipient can be paid, and has a token account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecipientAccount {
     /// Somebody made one.
     There,
     /// There is none.
     Missing,
+    /// There may be one, and nobody has the key to it.
+    NotAPayee(NotAPayee),
 }
 
 /// What was seen of recipients' accounts.
@@ -58,7 +61,7 @@ impl KnownRecipients {
     fn known_at(&self, recipient: &Pubkey, now: Instant) -> Option<RecipientAccount> {
         let (account, seen) = *self.lock().get(recipient)?;
         match account {
-            RecipientAccount::There => Some(account),
+            RecipientAccount::There | RecipientAccount::NotAPayee(_) => Some(account),
             RecipientAccount::Missing => (now < seen + MISSING_FOR).then_some(account),
         }
     }

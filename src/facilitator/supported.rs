@@ -1,7 +1,7 @@
 //! `GET /supported`: what this facilitator serves, and the policy it publishes.
 
 use crate::{
-    domain::{amount::Amount, funding::FundingPolicy, network::Network},
+    domain::{funding::FundingPolicy, network::Network, payment::PaymentLimits},
     facilitator::Facilitator,
 };
 use solana_pubkey::Pubkey;
@@ -27,8 +27,8 @@ pub struct Supported {
     pub lightning_program: Pubkey,
     /// The key that amounts are encrypted to, uncompressed lower-case hex.
     pub encryption_key: String,
-    /// The largest single payment, in base units.
-    pub max_per_call: Amount,
+    /// The limits of every payment.
+    pub payments: PaymentLimits,
     /// The furthest expiration, in seconds from now.
     pub max_session_seconds: u64,
     /// The largest grant inside an approve, in lamports.
@@ -51,7 +51,7 @@ impl Facilitator {
             token_program: settings.served.programs.token,
             lightning_program: settings.served.programs.lightning,
             encryption_key: settings.served.encryption_key.to_hex(),
-            max_per_call: settings.payments.max_per_call,
+            payments: settings.payments,
             max_session_seconds: settings.openings.max_session_seconds,
             max_grant: settings.openings.max_grant,
             funding: settings.funding.policy,

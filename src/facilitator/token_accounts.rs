@@ -4,7 +4,10 @@ use crate::{
     chain::{ChainAccount, ChainError},
     domain::{reason::SessionReason, session::Session},
     facilitator::{SessionRefusal, core::Core, recipients::RecipientAccount},
-    programs::inco_token::{AccountState, IncoAccount},
+    programs::{
+        inco_token::{AccountState, IncoAccount},
+        payee::{self, NotAPayee, Seen},
+    },
 };
 use solana_pubkey::Pubkey;
 
@@ -62,14 +65,27 @@ impl Core {
         }
     }
 
-    /// Reads from the chain whether a recipient has a token account.
+    /// Reads from the chain whether a recipient can be paid, and has a token account.
     pub(crate) async fn look_at_recipient(&self, recipient: &Pubkey) -> Result<RecipientAccount, ChainError> {
-        let (_, [account]) = self.these_now([self.token_account(recipient)], 0).await?;
+        let (_, [account, wallet]) = self.these_now([self.token_account(recipient), *recipient], 0).await?;
         // Lamports sent to the address do not make an account.
         let is_made = account.is_some_and(|account| !account.data.is_empty());
-        let seen = if is_made { RecipientAccount::There } else { RecipientAccount::Missing };
+        let seen = match self.check_payee(recipient, wallet.as_ref()) {
+            Err(refusal) => RecipientAccount::NotAPayee(refusal),
+            Ok(()) if is_made => RecipientAccount::There,
+            Ok(()) => RecipientAccount::Missing,
+        };
         self.recipients.saw(recipient, seen);
         Ok(seen)
+    }
+
+    /// Refuses a recipient that is no wallet, unless the operator lists it: a program may pay out of a derived address.
+    pub(crate) fn check_payee(&self, recipient: &Pubkey, account: Option<&ChainAccount>) -> Result<(), NotAPayee> {
+        if self.settings.recipients.is_listed(recipient) {
+            return Ok(());
+        }
+        let seen = account.map(|account| Seen { owner: &account.owner, data: &account.data });
+        payee::check_payee(&self.settings.served.programs, recipient, seen)
     }
 
     /// The token account of `owner`, decoded; `None` when it does not exist; refused when frozen, foreign or odd.

@@ -91,6 +91,16 @@ pub trait Ledger: Send + Sync + 'static {
     /// everything that may yet move money of that account. Oldest first.
     async fn live_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<Vec<Session>, LedgerError>;
 
+    /// At most `most` sessions of a user, of one asset for `Some`, newest first; only those that are older than the one of the
+    /// number `before` where it is given. A number tells a session's place among all of this ledger and nothing else.
+    async fn sessions_of(
+        &self,
+        user: &Pubkey,
+        asset: Option<&Pubkey>,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<(u64, Session)>, LedgerError>;
+
     /// Sessions in state `opening`, oldest first: what recovery has to finish.
     async fn opening_sessions(&self) -> Result<Vec<Session>, LedgerError>;
 

@@ -30,6 +30,20 @@ pub enum OpenLedgerError {
         /// The database.
         path: PathBuf,
     },
+    /// Its file has further names, beside which another process would look for its log and its lock.
+    #[error("the ledger {} has several names (hard links); remove all but one: what was written last stands beside one of them", path.display())]
+    SeveralNames {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Its bytes are not what was written.
+    #[error(
+        "the ledger {} is damaged, or is no database; keep the file, and restore the last backup as the runbook says", path.display()
+    )]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+    },
     /// A later version of this program wrote it.
     #[error("the ledger's schema has version {version}, which this program does not know: use the newer program")]
     SchemaFromTheFuture {

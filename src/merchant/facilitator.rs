@@ -16,12 +16,19 @@ use crate::{
 };
 use reqwest::{StatusCode, Url, header, redirect};
 use serde::de::DeserializeOwned;
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 /// The longest answer that is read, in bytes; a real one has less than one thousand.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// What the network may take beyond the time the facilitator was given.
-const NETWORK_ALLOWANCE: Duration = Duration::from_secs(10);
+/// How long a question may take whose answer does not wait for the chain.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What an answer may take to arrive that the facilitator gives when its time is over.
+const ARRIVAL: Duration = Duration::from_secs(1);
+/// A repeat is worth its while for no less.
+const LEAST_REPEAT: Duration = Duration::from_secs(1);
 
 /// Why a client cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +97,8 @@ impl FacilitatorClient {
         }
         let http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
-            .connect_timeout(NETWORK_ALLOWANCE)
-            .timeout(NETWORK_ALLOWANCE)
+            .connect_timeout(PATIENCE)
+            .timeout(PATIENCE)
             .user_agent(concat!("sotto/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| SetupError::Client(error.without_url()))?;
@@ -106,7 +113,7 @@ impl FacilitatorClient {
 
     /// Whether the payment would be settled now. Moves nothing and reserves nothing.
     pub async fn verify(&self, payable: &Payable) -> Result<VerifyAnswer, FacilitatorFault> {
-        let answer = self.post("verify", &payable.request, NETWORK_ALLOWANCE).await?;
+        let answer = self.post("verify", &payable.request, PATIENCE).await?;
         let verified: VerifyAnswer = answer.read()?;
         if !verified.is_valid && answer.is_backpressure() {
             return Err(FacilitatorFault::Busy { retry_after: answer.retry_after });
@@ -118,15 +125,17 @@ impl FacilitatorClient {
     ///
     /// `settlement_pending` is followed by the same request once more, which takes the payment over and never starts
     /// a second (`spec/session.md` §3). So is a lost answer, but only for a payment with a nonce: without one every
-    /// request is a new payment.
+    /// request is a new payment. Both together take no longer than the offer said.
     pub async fn settle(&self, payable: &Payable) -> Result<SettleAnswer, FacilitatorFault> {
-        let first = self.settle_once(payable).await;
+        let deadline = Instant::now() + Duration::from_secs(payable.timeout_seconds);
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let first = self.settle_once(payable, left()).await;
         let again = match &first {
             Ok(answer) => is_pending(answer),
             Err(FacilitatorFault::Unreachable(_)) => payable.has_nonce,
             Err(_) => false,
         };
-        if again { self.settle_once(payable).await } else { first }
+        if again && left() >= LEAST_REPEAT { self.settle_once(payable, left()).await } else { first }
     }
 
     /// What became of a payment of this session, by the id that its answer told: whether a held payment was captured, and
@@ -141,9 +150,8 @@ impl FacilitatorClient {
         if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { answer.read().map(Some) }
     }
 
-    async fn settle_once(&self, payable: &Payable) -> Result<SettleAnswer, FacilitatorFault> {
-        let patience = Duration::from_secs(payable.timeout_seconds).saturating_add(NETWORK_ALLOWANCE);
-        let answer = self.post("settle", &payable.request, patience).await?;
+    async fn settle_once(&self, payable: &Payable, left: Duration) -> Result<SettleAnswer, FacilitatorFault> {
+        let answer = self.post("settle", &payable.request, left.saturating_add(ARRIVAL)).await?;
         let settled: SettleAnswer = answer.read()?;
         if settled.success {
             check_success(&settled, payable)?;

@@ -5,7 +5,10 @@
 
 use crate::{
     domain::{amount::Amount, signed},
-    merchant::price::Offer,
+    merchant::{
+        price::Offer,
+        route::{Fit, Route, RouteError},
+    },
     wire::{
         PaymentPayload, SESSION_SCHEME, WireError, agreement,
         facilitator::PaymentRequest,
@@ -13,20 +16,55 @@ use crate::{
         x402_v1, x402_v2,
     },
 };
+use http::Method;
 use serde_json::{Map, Value};
+use solana_pubkey::Pubkey;
 
 /// What an accepted offer has to state in version 2; what it leaves out would be agreed to by silence.
 const STATED: [&str; 4] = ["scheme", "network", "asset", "payTo"];
 
-/// The offers of one route.
+/// What is sold, and the offers for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
+    routes: Vec<Route>,
     first: Offer,
     others: Vec<Offer>,
     public_base: Option<String>,
 }
 
-/// What to do with a request.
+/// Why nothing is sold like this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GateError {
+    /// The route.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// The offer's payee.
+    #[error(
+        "{0} is no wallet: no key signs for a derived address, and what is paid to it is lost. Name the wallet, or say \
+         `paying_a_vault` where a program pays out of it"
+    )]
+    NotAWallet(Pubkey),
+}
+
+/// Where a request stands with what a gate sells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It asks for what is sold.
+    Sold,
+    /// It asks about what is sold, with `HEAD`.
+    Head,
+    /// It asks for a path that is sold, with another method than these.
+    OtherMethod {
+        /// As in an `Allow` header.
+        allow: String,
+    },
+    /// It spells the path of what is sold in another way.
+    OtherSpelling,
+    /// It asks for something that is not sold here.
+    Elsewhere,
+}
+
+/// What to do with a request for what is sold.
 #[derive(Debug)]
 pub enum Decision {
     /// Answer 402 and say why.
@@ -86,16 +124,42 @@ pub struct Asked {
 }
 
 impl Gate {
-    /// A route with one way to pay.
-    pub fn new(offer: Offer) -> Self {
-        Self { first: offer, others: Vec::new(), public_base: None }
+    /// Sells what `route` says, as in `GET /weather/{city}` or `GET|POST /report`: the path as the layer meets it (a nested
+    /// router has cut off its prefix). What is not sold is nobody's to pay.
+    pub fn new(route: &str, offer: Offer) -> Result<Self, GateError> {
+        check_payee(&offer)?;
+        Ok(Self { routes: vec![route.parse()?], first: offer, others: Vec::new(), public_base: None })
+    }
+
+    /// Sells another route on the same terms.
+    pub fn also_sells(mut self, route: &str) -> Result<Self, GateError> {
+        self.routes.push(route.parse()?);
+        Ok(self)
+    }
+
+    /// Where a request with this method and path stands.
+    pub fn place(&self, method: &Method, path: &str) -> Place {
+        let fits: Vec<_> = self.routes.iter().map(|route| (route.fit(method, path), route)).collect();
+        let is_any = |wanted| fits.iter().any(|(fit, _)| *fit == wanted);
+        if is_any(Fit::Sold) {
+            return Place::Sold;
+        }
+        if is_any(Fit::Head) {
+            return Place::Head;
+        }
+        if is_any(Fit::OtherMethod) {
+            let of_path = fits.iter().filter(|(fit, _)| *fit == Fit::OtherMethod);
+            let methods: Vec<_> = of_path.map(|(_, route)| route.methods()).collect();
+            return Place::OtherMethod { allow: methods.join(", ") };
+        }
+        if is_any(Fit::OtherSpelling) { Place::OtherSpelling } else { Place::Elsewhere }
     }
 
     /// Adds another way to pay, less preferred than those before.
-    #[must_use]
-    pub fn or(mut self, offer: Offer) -> Self {
+    pub fn or(mut self, offer: Offer) -> Result<Self, GateError> {
+        check_payee(&offer)?;
         self.others.push(offer);
-        self
+        Ok(self)
     }
 
     /// Says under which URL payers reach this server, as in `https://api.example.com`: then a payment that names
@@ -197,6 +261,10 @@ impl Gate {
         // Strings and whole numbers: serialising cannot fail, only become too long for a header.
         Asked { header: header::encode(&header).ok(), body: serde_json::to_string(&body).unwrap_or_default() }
     }
+}
+
+fn check_payee(offer: &Offer) -> Result<(), GateError> {
+    offer.not_a_wallet().map_or(Ok(()), |address| Err(GateError::NotAWallet(address)))
 }
 
 /// Whether an accepted offer is `ours`: it states what matters and differs in nothing that both carry.

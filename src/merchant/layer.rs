@@ -1,12 +1,18 @@
-//! The paywall as a tower layer: for axum, `.layer(Paywall::new(facilitator, Gate::new(offer)))` on a route.
+//! The paywall as a tower layer: for axum, `.layer(Paywall::new(facilitator, Gate::new("GET /weather", offer)?))`.
+//!
+//! It may stand around a route, a router or a whole application: only what its gate sells is asked for and paid, and every
+//! other request goes to the application as it came. Of what is sold, other methods are refused with 405 and other spellings
+//! of the path with 404 before any money moves; `HEAD` is told the price and never pays.
 //!
 //! The default flow settles before it serves. A handler that only should run after payment, and whose work is not
 //! worth paying for when it fails, may use [`Flow::Authorization`] instead; its price is said there.
 
 use crate::{
+    domain::reason::PayReason,
     merchant::{
+        cors::{self, Cors},
         facilitator::{FacilitatorClient, FacilitatorFault},
-        gate::{Decision, Gate, Payable, Refusal},
+        gate::{Decision, Gate, Payable, Place, Refusal},
     },
     wire::{
         facilitator::{SettleAnswer, VerifyAnswer},
@@ -16,7 +22,7 @@ use crate::{
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
-    header::{ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_TYPE, HOST, RETRY_AFTER},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER},
 };
 use std::{
     future::Future,
@@ -31,13 +37,12 @@ const PAYMENT_SIGNATURE: HeaderName = HeaderName::from_static(x402::PAYMENT_SIGN
 const X_PAYMENT: HeaderName = HeaderName::from_static(x402::X_PAYMENT);
 const PAYMENT_RESPONSE: HeaderName = HeaderName::from_static(x402::PAYMENT_RESPONSE);
 const X_PAYMENT_RESPONSE: HeaderName = HeaderName::from_static(x402::X_PAYMENT_RESPONSE);
-/// What a browser's script may read.
-const EXPOSED: HeaderValue = HeaderValue::from_static("PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE");
 
 /// When money moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flow {
-    /// Settle, then run the handler: nothing is served unpaid, and a handler that fails was paid for.
+    /// Settle, then run the handler: nothing is served unpaid, and a handler that fails was paid for. Its answer carries the
+    /// receipt all the same, and one of 500 or above is logged with the transaction, so that it can be made good.
     #[default]
     Upfront,
     /// Verify, run the handler, settle, hand out its answer: an answer of 400 or above is free. Verifying reserves
@@ -79,15 +84,16 @@ pub struct Authorized {
     pub payer: Option<String>,
 }
 
-/// A paid route.
+/// What stands before a paid route.
 #[derive(Clone, Debug)]
 pub struct Paywall(Arc<Terms>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Terms {
     facilitator: FacilitatorClient,
     gate: Gate,
     flow: Flow,
+    cors: Cors,
 }
 
 impl Paywall {
@@ -98,7 +104,13 @@ impl Paywall {
 
     /// Like [`Paywall::new`], with a choice of when money moves.
     pub fn with_flow(facilitator: FacilitatorClient, gate: Gate, flow: Flow) -> Self {
-        Self(Arc::new(Terms { facilitator, gate, flow }))
+        Self(Arc::new(Terms { facilitator, gate, flow, cors: Cors::default() }))
+    }
+
+    /// Lets the pages of these origins pay; without it, those of all.
+    #[must_use]
+    pub fn cors(self, cors: Cors) -> Self {
+        Self(Arc::new(Terms { cors, ..Arc::unwrap_or_clone(self.0) }))
     }
 }
 
@@ -140,11 +152,7 @@ where
         let fresh = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, fresh);
         let terms = Arc::clone(&self.terms);
-        Box::pin(async move {
-            let mut response = terms.serve(inner, request).await?;
-            response.headers_mut().append(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-            Ok(response)
-        })
+        Box::pin(async move { terms.answer(inner, request).await })
     }
 }
 
@@ -157,6 +165,38 @@ enum Before {
 }
 
 impl Terms {
+    /// Sends a request where it belongs: past the paywall, behind it once it is paid for, or nowhere.
+    async fn answer<S, B, R>(&self, mut inner: S, request: Request<B>) -> Result<Response<R>, S::Error>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        R: From<String>,
+    {
+        let origin = request.headers().get(ORIGIN).cloned();
+        let mut response = match self.gate.place(request.method(), request.uri().path()) {
+            Place::Elsewhere => return inner.call(request).await,
+            Place::OtherSpelling => {
+                let message = "This path is sold under another spelling; nothing was charged.";
+                return Ok(refused(StatusCode::NOT_FOUND, "not_found", message));
+            }
+            Place::OtherMethod { allow } if cors::is_preflight(request.method(), request.headers()) => {
+                return match self.cors.preflight(request.headers(), &allow) {
+                    Some(response) => Ok(response),
+                    None => inner.call(request).await,
+                };
+            }
+            Place::OtherMethod { allow } => {
+                let message = "This path is sold with the methods of the Allow header; nothing was charged.";
+                let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
+                response.headers_mut().extend(HeaderValue::try_from(allow).ok().map(|allow| (ALLOW, allow)));
+                return Ok(response);
+            }
+            Place::Head => self.ask(&self.url(&request), &Refusal::NoPayment.to_string()),
+            Place::Sold => self.serve(inner, request).await?,
+        };
+        self.cors.mark(response.headers_mut(), origin.as_ref());
+        Ok(response)
+    }
+
     async fn serve<S, B, R>(&self, mut inner: S, mut request: Request<B>) -> Result<Response<R>, S::Error>
     where
         S: Service<Request<B>, Response = Response<R>>,
@@ -193,6 +233,10 @@ impl Terms {
                 Err(refused) => return Ok(refused),
             },
         };
+        if response.status().is_server_error() {
+            let status = response.status().as_u16();
+            tracing::warn!(status, transaction = answer.transaction, "a request failed that was paid for");
+        }
         attach(response.headers_mut(), &answer);
         Ok(response)
     }
@@ -237,10 +281,19 @@ impl Terms {
     /// 402 with the facilitator's no (`spec/x402.md` §1.2), so that a payer can tell it from a fresh challenge.
     fn unsettled<R: From<String>>(&self, url: &str, refused: &SettleAnswer) -> Response<R> {
         let error = refused.error_reason.as_deref().unwrap_or("payment refused");
+        if PayReason::from_word(error).is_some_and(is_of_the_offer) {
+            let detail = refused.error_message.as_deref().unwrap_or_default();
+            tracing::warn!(reason = error, detail, "a payment was refused for what this offer asks for");
+        }
         let mut response = json(StatusCode::PAYMENT_REQUIRED, self.gate.ask(url, error).body);
         attach(response.headers_mut(), refused);
         response
     }
+}
+
+/// Whether a refusal is about the merchant's own offer, so that no payer can do anything about it.
+const fn is_of_the_offer(reason: PayReason) -> bool {
+    matches!(reason, PayReason::InvalidRecipient | PayReason::RecipientNotReady | PayReason::PerCallLimitExceeded)
 }
 
 /// More than one payment header of a name, or one that is not text.
@@ -293,11 +346,15 @@ fn unavailable<R: From<String>>(fault: &FacilitatorFault) -> Response<R> {
             (StatusCode::BAD_GATEWAY, "facilitator_answer_unusable")
         }
     };
-    let mut response = json(status, serde_json::json!({"error": error, "message": fault.to_string()}).to_string());
+    let mut response = refused(status, error, &fault.to_string());
     if let FacilitatorFault::Busy { retry_after } = fault {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
     }
     response
+}
+
+fn refused<R: From<String>>(status: StatusCode, error: &str, message: &str) -> Response<R> {
+    json(status, serde_json::json!({ "error": error, "message": message }).to_string())
 }
 
 fn json<R: From<String>>(status: StatusCode, body: String) -> Response<R> {

@@ -5,22 +5,26 @@
 //! where it agrees with what was asked, and the handler never sees a payment header.
 //!
 //! - [`price`]: what a route costs, and the requirements made of it.
-//! - [`gate`]: the protocol decision, pure: ask, or settle this.
+//! - [`gate`]: the protocol decision, pure: ask, or settle this. [`route`]: what it sells.
 //! - [`facilitator`]: `/verify`, `/settle` and `/supported` over HTTP.
 //! - [`receipts`]: proof that settlements moved money, by the merchant's own balance; [`chain`] is what it reads.
-//! - [`layer`]: [`Paywall`], a tower layer for axum and anything else that speaks `http`.
+//! - [`layer`]: [`Paywall`], a tower layer for axum and anything else that speaks `http`. [`cors`]: which pages may pay.
 //!
 //! Replays: the facilitator answers `success:true` once per payment (`spec/session.md` §3), and this middleware does
 //! not ask for `extra.idempotent`, so a header that is sent twice is served once.
 
 pub mod chain;
+pub mod cors;
 pub mod facilitator;
 pub mod gate;
 pub mod layer;
 pub mod price;
 pub mod receipts;
+pub mod route;
 
+pub use cors::Cors;
 pub use facilitator::{FacilitatorClient, FacilitatorFault};
-pub use gate::Gate;
+pub use gate::{Gate, GateError};
 pub use layer::{Authorized, Flow, Paywall, Receipt};
 pub use price::{Offer, Price};
+pub use route::RouteError;

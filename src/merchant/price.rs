@@ -42,6 +42,7 @@ pub struct Offer {
     description: String,
     mime_type: String,
     extra: Map<String, Value>,
+    is_vault: bool,
 }
 
 impl Offer {
@@ -56,7 +57,20 @@ impl Offer {
             description: String::new(),
             mime_type: String::new(),
             extra: Map::new(),
+            is_vault: false,
         }
+    }
+
+    /// Is paid to a derived address on purpose: a program pays out of it, and the facilitator's operator lists it.
+    #[must_use]
+    pub fn paying_a_vault(mut self) -> Self {
+        self.is_vault = true;
+        self
+    }
+
+    /// The address that is paid, where it cannot be a wallet: no key signs for it.
+    pub(super) fn not_a_wallet(&self) -> Option<Pubkey> {
+        (!self.is_vault && !self.pay_to.is_on_curve()).then_some(self.pay_to)
     }
 
     /// Says what is sold and in which form, as in `application/json`.
@@ -79,6 +93,13 @@ impl Offer {
     #[must_use]
     pub fn deferred(self) -> Self {
         self.with_extra("settlement", DEFERRED)
+    }
+
+    /// Tells payers at which facilitator a session for this offer is to be opened, as in `https://facilitator.example.com`: the
+    /// URL that payers reach it under, which need not be the one that this server asks.
+    #[must_use]
+    pub fn facilitator(self, url: impl Into<String>) -> Self {
+        self.with_extra("facilitatorUrl", url.into()).with_extra("sessionsEndpoint", "/sessions")
     }
 
     /// Adds a member to `extra`, such as the facilitator's address.

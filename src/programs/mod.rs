@@ -9,6 +9,7 @@ pub mod attestation;
 pub mod ciphertext;
 pub mod inco_token;
 pub mod lightning;
+pub mod payee;
 pub mod spl_token;
 
 use sha2::{Digest as _, Sha256};

@@ -1,10 +1,13 @@
 //! The x402 headers: base64 of JSON, bounded on both sides.
 //!
-//! Only the standard alphabet with padding is read (`spec/x402.md` §1.3): one text means one value, and no second
-//! spelling of a payment reaches the idempotency rules.
+//! Written with the standard alphabet and padding, and read in every spelling that has one meaning: writers of other
+//! languages leave the padding out or use the alphabet for URLs. What is idempotent is the decoded payment, never its text.
 
 use crate::wire::json::{self, JsonError};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A merchant's challenge, on a 402.
@@ -27,8 +30,8 @@ pub enum HeaderError {
     /// Longer than [`MAX_HEADER_LENGTH`].
     #[error("the header has {0} characters; at most {MAX_HEADER_LENGTH} are read")]
     TooLong(usize),
-    /// Another alphabet, missing padding, white space.
-    #[error("the header is not standard base64 with padding")]
+    /// White space, other characters, an impossible length.
+    #[error("the header is not base64")]
     NotBase64(#[source] base64::DecodeError),
     /// The text inside is not JSON that we read.
     #[error(transparent)]
@@ -44,11 +47,27 @@ pub fn encode<T: Serialize>(value: &T) -> Result<String, HeaderError> {
     if text.len() > MAX_HEADER_LENGTH { Err(HeaderError::TooLong(text.len())) } else { Ok(text) }
 }
 
-/// Reads a header's value; `serde_json::Value` keeps every member for forwarding it untouched.
+/// Reads every spelling that has one meaning: with padding or without.
+const READER: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Reads a header's value, in either alphabet of base64, with padding or without; `serde_json::Value` keeps every member for forwarding it untouched.
 pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T, HeaderError> {
     if text.len() > MAX_HEADER_LENGTH {
         return Err(HeaderError::TooLong(text.len()));
     }
-    let bytes = STANDARD.decode(text).map_err(HeaderError::NotBase64)?;
+    let standard: String = text.chars().map(in_standard_alphabet).collect();
+    let bytes = READER.decode(standard).map_err(HeaderError::NotBase64)?;
     serde_json::from_value(json::read(&bytes)?).map_err(HeaderError::Shape)
+}
+
+/// A character of the alphabet for URLs in the standard one.
+const fn in_standard_alphabet(c: char) -> char {
+    match c {
+        '-' => '+',
+        '_' => '/',
+        c => c,
+    }
 }

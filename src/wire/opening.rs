@@ -109,7 +109,7 @@ pub fn opening(body: &[u8]) -> Result<Opening, RefusedOpening> {
 }
 
 /// A required text; the deployed service treats an empty one as missing, and so do we.
-fn text<'a>(body: &Object<'a>, name: &'static str) -> Result<&'a str, RefusedOpening> {
+pub(super) fn text<'a>(body: &Object<'a>, name: &'static str) -> Result<&'a str, RefusedOpening> {
     optional_text(body, name)?.ok_or_else(|| RefusedOpening::missing(name))
 }
 
@@ -117,7 +117,8 @@ fn optional_text<'a>(body: &Object<'a>, name: &str) -> Result<Option<&'a str>, R
     Ok(body.text(name)?.filter(|text| !text.is_empty()))
 }
 
-fn key(body: &Object<'_>, name: &'static str, reason: SessionReason) -> Result<Pubkey, RefusedOpening> {
+/// A required key; `reason` refuses what is none.
+pub(super) fn key(body: &Object<'_>, name: &'static str, reason: SessionReason) -> Result<Pubkey, RefusedOpening> {
     signed::parse_key(text(body, name)?)
         .ok_or_else(|| RefusedOpening::because(reason, format!("`{name}` must be a base58 public key of 32 bytes.")))
 }

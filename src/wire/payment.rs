@@ -12,6 +12,7 @@ use crate::{
         amount::Amount,
         network::Network,
         payment::{Payment, SessionPayment},
+        printable::printable,
         reason::PayReason,
         session::SessionId,
         signed,
@@ -30,7 +31,7 @@ use solana_pubkey::Pubkey;
 pub struct Refused {
     /// The stable word.
     pub reason: PayReason,
-    /// A sentence that names members and repeats no values.
+    /// A sentence that names members and repeats no values but schemes and networks.
     pub detail: String,
     /// The network as the requirements spell it, for the answer to echo; empty when they name none.
     pub network: String,
@@ -132,21 +133,32 @@ impl<'a> Sides<'a> {
         self.accepted.as_ref().unwrap_or(&self.payment)
     }
 
+    /// The merchant's side first: a payer only repeats what it asks for.
     fn check_scheme(&self) -> Result<(), Refused> {
-        for side in [self.stated(), &self.required] {
-            if side.text("scheme")? != Some(SESSION_SCHEME) {
-                let detail = format!("`{}` must be `{SESSION_SCHEME}`.", side.path_of("scheme"));
-                return Err(Refused::because(PayReason::SchemeMismatch, detail));
+        for side in [&self.required, self.stated()] {
+            let scheme = side.text("scheme")?;
+            if scheme == Some(SESSION_SCHEME) {
+                continue;
             }
+            let path = side.path_of("scheme");
+            let detail = match self.accepted {
+                None if scheme.is_none() && path.starts_with("paymentPayload") => {
+                    "`paymentPayload.accepted` is required: the offer that was taken.".to_owned()
+                }
+                _ => format!("`{path}` must be `{SESSION_SCHEME}`; {}.", stands(scheme)),
+            };
+            return Err(Refused::because(PayReason::SchemeMismatch, detail));
         }
         Ok(())
     }
 
     /// The requirements' spelling, which answers echo.
     fn network(&self, served: &Network) -> Result<String, Refused> {
-        for side in [self.stated(), &self.required] {
-            if !side.text("network")?.is_some_and(|spelling| served.is(spelling)) {
-                let detail = format!("`{}` must name {} in any spelling.", side.path_of("network"), served.alias());
+        for side in [&self.required, self.stated()] {
+            let network = side.text("network")?;
+            if !network.is_some_and(|spelling| served.is(spelling)) {
+                let (path, stands) = (side.path_of("network"), stands(network));
+                let detail = format!("`{path}` must name {} in any spelling; {stands}.", served.alias());
                 return Err(Refused::because(PayReason::NetworkMismatch, detail));
             }
         }
@@ -252,4 +264,16 @@ fn amount_member(object: &Object<'_>, name: &str) -> Result<Option<Amount>, Refu
     // A JSON number is refused: beyond 2^53 its meaning depends on who reads it.
     let text = value.as_str().ok_or_else(|| refuse(" must be a string".to_owned()))?;
     Amount::parse_positive(text).map(Some).map_err(|error| refuse(format!(": {error}")))
+}
+
+/// What stands in the place of a scheme or a network, which are public.
+fn stands(text: Option<&str>) -> String {
+    const MOST: usize = 64;
+    match text {
+        None => "it is missing".to_owned(),
+        Some(text) => {
+            let clipped: String = text.chars().take(MOST).collect();
+            format!("it is `{}`", printable(&clipped))
+        }
+    }
 }

@@ -1,13 +1,14 @@
 //! What became of a payment, what happens to a session, and the request to close one (`spec/session.md` §4).
 
 use crate::{
-    domain::{reason::SessionReason, signed},
+    domain::{clock::UnixSeconds, reason::SessionReason, signed},
     wire::{
         json::{self, Object},
-        opening::RefusedOpening,
+        opening::{self, RefusedOpening},
     },
 };
 use serde::{Deserialize, Serialize};
+use solana_pubkey::Pubkey;
 
 /// The longest nonce of a close, in characters.
 const MAX_NONCE: usize = 128;
@@ -73,8 +74,7 @@ pub struct Closing {
 pub fn closing(body: &[u8]) -> Result<Closing, RefusedOpening> {
     let json = json::read(body)?;
     let body = Object::root(&json)?;
-    let text = |name| body.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| RefusedOpening::missing(name));
-    let (nonce, signature) = (text("nonce")?, text("signature")?);
+    let (nonce, signature) = (opening::text(&body, "nonce")?, opening::text(&body, "signature")?);
     let malformed = |detail: &str| RefusedOpening::because(SessionReason::BadRequest, detail);
     if nonce.len() > MAX_NONCE || !nonce.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(malformed("`nonce` must be 1 to 128 printable ASCII characters without spaces."));
@@ -94,6 +94,51 @@ pub struct CloseAnswer {
     pub session: super::session::SessionView,
     /// What was promised and never captured, in base units.
     pub lost: String,
+}
+
+/// The body of `POST /sessions/close`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloseAllBody {
+    /// The wallet, base58.
+    pub user: String,
+    /// The mint, base58.
+    pub asset: String,
+    /// When it was signed, Unix seconds; good for five minutes.
+    pub at: u64,
+    /// Base58, by the wallet, over `x402-session-close-all:1:<spender>:<user>:<asset>:<at>`.
+    pub signature: String,
+}
+
+/// A well-formed request to close all sessions of a wallet and asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosingAll {
+    /// The wallet.
+    pub user: Pubkey,
+    /// The mint.
+    pub asset: Pubkey,
+    /// Unix seconds.
+    pub at: UnixSeconds,
+    /// Not verified yet.
+    pub signature: [u8; 64],
+}
+
+/// Reads the body of `POST /sessions/close`.
+pub fn closing_all(body: &[u8]) -> Result<ClosingAll, RefusedOpening> {
+    let json = json::read(body)?;
+    let body = Object::root(&json)?;
+    let user = opening::key(&body, "user", SessionReason::InvalidUser)?;
+    let asset = opening::key(&body, "asset", SessionReason::AssetNotAllowed)?;
+    let at = body.integer("at")?.ok_or_else(|| RefusedOpening::missing("at"))?;
+    let signature = opening::text(&body, "signature")?;
+    let malformed = || RefusedOpening::because(SessionReason::BadRequest, "`signature` must be 64 bytes in base58.");
+    Ok(ClosingAll { user, asset, at, signature: signed::parse_signature(signature).ok_or_else(malformed)? })
+}
+
+/// The answer of `POST /sessions/close`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloseAllAnswer {
+    /// Each session that was live or held something, oldest first. One that is `opening` still can open: ask again.
+    pub sessions: Vec<CloseAnswer>,
 }
 
 /// What an event of `GET /sessions/{id}/events` carries. Members that do not concern the event are absent.

@@ -159,6 +159,33 @@ pub struct SessionView {
     /// The key that must sign every payment, base58.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_key: Option<String>,
+    /// The session's id again, as the deployed service names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// When it was opened, Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<u64>,
+}
+
+/// A session in its wallet's own list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedSession {
+    /// The session, with its amounts.
+    #[serde(flatten)]
+    pub session: SessionView,
+    /// Hex SHA-256 of the intent's bytes; a close of this one session is signed over it.
+    pub intent_hash: String,
+}
+
+/// The answer of `GET /sessions`: a wallet's sessions, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionList {
+    /// At most 50.
+    pub sessions: Vec<ListedSession>,
+    /// `after` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Why `POST /sessions` or `GET /sessions/{id}` refuses.
@@ -244,12 +271,17 @@ pub struct ProgramAddresses {
 }
 
 /// What this facilitator allows.
-#[expect(clippy::struct_field_names, reason = "the wire's words")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishedLimits {
     /// The largest single payment, in base units.
     pub max_per_call: String,
+    /// The smallest single payment, in base units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_per_call: Option<String>,
+    /// The most that a session spends in all while its approved amount is not verified, in base units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_unverified: Option<String>,
     /// The furthest expiration, in seconds from now.
     pub max_session_seconds: u64,
     /// The largest grant inside an approve, in lamports.

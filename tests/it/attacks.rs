@@ -14,6 +14,7 @@ mod funding;
 mod grants;
 mod liars;
 mod openings;
+mod payees;
 mod payments;
 mod promises;
 mod proofs;

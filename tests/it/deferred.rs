@@ -4,6 +4,7 @@ mod ending;
 mod listening;
 mod promises;
 mod triggers;
+mod wallet;
 
 use crate::support::{Options, PATIENCE, Wallet, World};
 use serde_json::{Value, json};

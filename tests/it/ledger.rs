@@ -1,6 +1,6 @@
 //! The ledger: one contract for every engine, and what only SQLite promises.
 
-mod build;
+pub(crate) mod build;
 mod cases;
 mod commits;
 mod contract;

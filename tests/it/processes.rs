@@ -128,7 +128,7 @@ impl Node {
 async fn merchant(facilitator: &str, mint: &str, to: &str) -> Url {
     let price = Price::base_units(Amount::new(PRICE).unwrap()).unwrap();
     let offer = Offer::new("solana:localnet", mint.parse().unwrap(), to.parse().unwrap(), price);
-    let paywall = Paywall::new(FacilitatorClient::new(facilitator).unwrap(), Gate::new(offer));
+    let paywall = Paywall::new(FacilitatorClient::new(facilitator).unwrap(), Gate::new("GET /weather", offer).unwrap());
     let router = Router::new().route("/weather", get(|| async { "sunny" })).layer(paywall);
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}/weather", listener.local_addr().unwrap());
@@ -270,4 +270,15 @@ async fn the_developers_sandbox_serves_other_processes_and_goes_on_where_it_stop
     let fresh = desk.start(&[&dev[..], &["--fresh"]].concat());
     assert_eq!(fresh.1["payer"], before["payer"]);
     assert_ne!(fresh.1["mint"], before["mint"], "a new network was asked for");
+    fresh.stop();
+    // CR-11: limits by address hold as they do in `serve`.
+    let limits = ["limits.requests_per_ip_per_second=1", "limits.request_burst_per_ip=1"];
+    let limited = desk.start(&[&dev[..], &["--set", limits[0], "--set", limits[1]]].concat());
+    let supported = format!("{}/supported", text(&limited.1, "facilitator"));
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(http.get(&supported).send().await.unwrap().status().as_u16());
+    }
+    assert!(statuses.contains(&429), "{statuses:?}");
+    limited.stop();
 }

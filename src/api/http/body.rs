@@ -12,7 +12,7 @@ use crate::{
         funding, json,
         opening::{self, Opening},
         payment,
-        payments::{self, Closing},
+        payments::{self, Closing, ClosingAll},
     },
 };
 use axum::{body::Bytes, extract::rejection::BytesRejection};
@@ -52,6 +52,12 @@ pub(in crate::api) fn optional_json<T: serde::de::DeserializeOwned>(body: Body) 
 pub(in crate::api) fn closing(body: Body) -> Result<Closing, SessionFailure> {
     let bytes = read(body).map_err(surface::session_failure)?;
     payments::closing(&bytes).map_err(SessionFailure::of_body)
+}
+
+/// The request of a `POST /sessions/close` body.
+pub(in crate::api) fn closing_all(body: Body) -> Result<ClosingAll, SessionFailure> {
+    let bytes = read(body).map_err(surface::session_failure)?;
+    payments::closing_all(&bytes).map_err(SessionFailure::of_body)
 }
 
 /// The proof of a `POST /sessions/{id}/funding` body.

@@ -7,7 +7,7 @@ use crate::api::{
         rate_limit::Counted,
         surface::{RouteSurface, Surface},
     },
-    pay_status, session_status,
+    pay_status, refusing_other_methods, session_status,
 };
 use axum::{
     Router,
@@ -32,7 +32,7 @@ fn serving(service: MethodRouter, surface: Surface, concurrent: usize, deadline:
     Router::new().route(
         "/x",
         behind(
-            service,
+            refusing_other_methods(service, &route_surface(surface)),
             Guard { surface: route_surface(surface), callers: None, counted_as: Counted::AsRequest, work, limits },
         ),
     )

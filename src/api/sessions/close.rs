@@ -20,7 +20,11 @@ pub(in crate::api) async fn close(
 ) -> Result<Json<CloseAnswer>, SessionFailure> {
     let Closing { nonce, signature } = body::closing(body)?;
     let closed = app.facilitator.close_session(id, &CloseRequest { nonce, signature }).await;
-    let Closed { session, lost } = closed.map_err(SessionFailure::of_use_case)?;
+    answer(&app, closed.map_err(SessionFailure::of_use_case)?).await.map(Json)
+}
+
+/// How a closed session stands.
+pub(super) async fn answer(app: &App, Closed { session, lost }: Closed) -> Result<CloseAnswer, SessionFailure> {
     let backing = app.facilitator.backing(&session).await.map_err(SessionFailure::of_use_case)?;
-    Ok(Json(CloseAnswer { session: view(&session, Amounts::Shown, backing), lost: lost.to_string() }))
+    Ok(CloseAnswer { session: view(&session, Amounts::Shown, backing), lost: lost.to_string() })
 }

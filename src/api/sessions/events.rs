@@ -22,7 +22,7 @@ use crate::{
 };
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
-    http::{Extensions, HeaderMap},
+    http::{Extensions, HeaderMap, HeaderValue},
     response::{
         IntoResponse as _, Response,
         sse::{Event, KeepAlive, Sse},
@@ -61,7 +61,10 @@ pub(in crate::api) async fn listen(
     let begun = begun.map_err(SessionFailure::of_use_case)?;
     let facilitator = Arc::clone(&app.facilitator);
     let listener = Listener { facilitator, session, begun, ready: VecDeque::new(), over: false };
-    Ok(Sse::new(listener.stream()).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response())
+    let mut response = Sse::new(listener.stream()).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
+    // A proxy that buffers tells nothing until its buffer is full; nginx asks for this.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
 }
 
 /// One stream.

@@ -2,8 +2,10 @@
 
 pub(super) mod allowances;
 pub(super) mod close;
+pub(super) mod close_all;
 pub(super) mod events;
 pub(super) mod funding;
+pub(super) mod list;
 pub(super) mod open;
 mod path;
 pub(super) mod payment;

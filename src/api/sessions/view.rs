@@ -38,7 +38,7 @@ pub(super) fn view(session: &Session, amounts: Amounts, backing: Backing) -> Ses
         spent: shown(session.spent()),
         captured: shown(session.captured),
         held: shown(session.held),
-        remaining: shown(session.remaining()),
+        remaining: shown(backing.remaining),
         expiration_unix: session.intent.expires_at,
         network: session.intent.network.clone(),
         approve_tx_signature: session.approve.map(|signature| signature.to_string()),
@@ -48,5 +48,7 @@ pub(super) fn view(session: &Session, amounts: Amounts, backing: Backing) -> Ses
         funding: Some(backing.funding.word().to_owned()),
         frozen: backing.frozen.then_some(true),
         session_key: session.intent.session_key.map(|key| key.to_string()),
+        id: Some(session.id.to_string()),
+        created_at: Some(session.created_at),
     }
 }

@@ -133,7 +133,7 @@ impl Dispatch {
         let Some(id) = settlement.session() else { return Ok(()) };
         let session = self.core.existing(id).await?;
         let recipient = &session.intent.recipient;
-        if self.core.recipient_account(recipient).await? == RecipientAccount::There {
+        if self.core.recipient_account(recipient).await? != RecipientAccount::Missing {
             return Ok(());
         }
         let settings = &self.core.settings.recipients;
@@ -150,8 +150,13 @@ impl Dispatch {
         // One creation of an account at a time: whoever comes second finds it there.
         let turn = self.creating.lock_of(&recipient, tokio::sync::Mutex::default);
         let _turn = turn.lock().await;
-        if self.core.look_at_recipient(&recipient).await? == RecipientAccount::There {
-            return Ok(());
+        match self.core.look_at_recipient(&recipient).await? {
+            RecipientAccount::There => return Ok(()),
+            RecipientAccount::NotAPayee(why) => {
+                let detail = format!("the recipient {why}");
+                return Err(SessionRefusal::because(SessionReason::InvalidRecipient, detail).into());
+            }
+            RecipientAccount::Missing => {}
         }
         let id = self.core.next_settlement_id();
         // Ours to drive: a background round that finds it unfinished would leave us without its end.

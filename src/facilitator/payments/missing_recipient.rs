@@ -10,6 +10,7 @@ use crate::{
         session::Session,
     },
     facilitator::{FacilitatorError, PayError, PayRefusal, SessionError, recipients::RecipientAccount},
+    programs::payee::NotAPayee,
 };
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(crate) enum Arrival {
     Sure,
     /// The recipient's account is created for it.
     Created,
+    /// It cannot: the recipient is no wallet.
+    Never(NotAPayee),
 }
 
 impl Payments {
@@ -38,19 +41,25 @@ impl Payments {
             Ok(Ok(RecipientAccount::Missing)) if !self.core.settings.recipients.is_listed(recipient) => {
                 Arrival::Created
             }
+            Ok(Ok(RecipientAccount::NotAPayee(why))) => Arrival::Never(why),
             Ok(Ok(RecipientAccount::Missing | RecipientAccount::There) | Err(_)) | Err(_) => Arrival::Sure,
         }
     }
 
-    /// Why a payment cannot be the one for which the recipient's account is created, where that is needed.
+    /// Why a payment cannot arrive, or cannot be the one for which the recipient's account is created, where that is needed.
     pub(crate) async fn refuse_creation(
         &self,
         payment: &SessionPayment,
         session: &Session,
         arrival: Arrival,
     ) -> Result<Option<PayRefusal>, PayError> {
-        if arrival == Arrival::Sure {
-            return Ok(None);
+        match arrival {
+            Arrival::Sure => return Ok(None),
+            Arrival::Created => {}
+            Arrival::Never(why) => {
+                let refusal = PayRefusal::new(PayReason::InvalidRecipient).of(session.user());
+                return Ok(Some(PayRefusal { detail: format!("the recipient {why}"), ..refusal }));
+            }
         }
         let least = self.core.settings.recipients.least;
         if payment.amount < least {
@@ -74,7 +83,7 @@ impl Payments {
     pub(crate) fn exposure_on_arrival(&self, arrival: Arrival) -> Exposure {
         match arrival {
             Arrival::Sure => self.core.settings.deferred.exposure,
-            Arrival::Created => Exposure::shared(Amount::ZERO, Amount::ZERO),
+            Arrival::Created | Arrival::Never(_) => Exposure::shared(Amount::ZERO, Amount::ZERO),
         }
     }
 }
@@ -86,7 +95,7 @@ pub(crate) fn refuse_on_arrival(session: &Session, reason: PayReason, arrival: A
         (Arrival::Created, PayReason::FundingUnproven | PayReason::InsufficientFunds) => {
             PayRefusal { detail: UNPROVEN.to_owned(), ..refusal }.into()
         }
-        (Arrival::Sure | Arrival::Created, _) => refusal.into(),
+        (Arrival::Sure | Arrival::Created | Arrival::Never(_), _) => refusal.into(),
     }
 }
 

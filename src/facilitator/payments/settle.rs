@@ -91,7 +91,10 @@ impl Payments {
         {
             return answer.repeat(hold, answer.no_wait()).await;
         }
-        Err(answer.refuse(reason))
+        match self.core.settings.payments.explain(reason, answer.payment.amount) {
+            Some(detail) => Err(PayRefusal { detail, ..PayRefusal::new(reason).of(answer.session.user()) }.into()),
+            None => Err(answer.refuse(reason)),
+        }
     }
 
     /// Why this payment is not taken as a new one, whoever asks and whether or not they wait.

@@ -39,7 +39,9 @@ impl Payments {
         if let Err(reason) = terms
             && reason != PayReason::PaymentExpired
         {
-            return Err(refuse(reason));
+            let refusal = PayRefusal::new(reason).of(session.user());
+            let detail = limits.explain(reason, payment.amount).unwrap_or_else(|| refusal.detail.clone());
+            return Err(PayRefusal { detail, ..refusal }.into());
         }
         // A payment that was accepted before is judged by its own hold, not by what is left of the session.
         if let Some(hold) = self.find_repeat(payment, &session).await? {
@@ -63,7 +65,7 @@ impl Payments {
         let funding = self.demand_on_arrival(payment, arrival).admit(backing.funding);
         let funding = funding.map_err(|reason| refuse_on_arrival(&session, reason, arrival))?;
         let spent = session.spent().checked_add(payment.amount).unwrap_or(session.intent.cap);
-        let remaining = session.intent.cap.checked_sub(spent).unwrap_or_default();
+        let remaining = session.bound(limits.unverified_exposure).checked_sub(spent).unwrap_or_default();
         Ok(Verified {
             payer: *session.user(),
             session: SessionAfter { id: session.id, spent, remaining, payment: None, funding },

@@ -9,7 +9,7 @@ use crate::{
     },
     facilitator::{
         SessionError, SessionRefusal,
-        events::SessionEvent,
+        events::{SessionEvent, Subscription},
         sessions::Sessions,
         signed_reads::{is_signed_by, payers_keys},
     },
@@ -59,11 +59,26 @@ impl Sessions {
         let permits = self.locks.waits.acquire_for_close(id, *session.user(), self.core.is_proven(&session)).await;
         // Without a permit to wait, the caller is told how it stands.
         let patience = if permits.is_some() { self.core.settings.answer_deadline } else { Duration::ZERO };
-        let deadline = Instant::now() + patience;
-        let mut news = self.core.events.subscribe(id);
-        let mut session = self.core.ledger.close_session(id).await?;
+        let closing = self.begin_close(id).await?;
+        self.finish_close(closing, Instant::now() + patience).await
+    }
+
+    /// From now on the session accepts nothing, and what it holds is settled.
+    pub(super) async fn begin_close(&self, id: SessionId) -> Result<ClosingSession, SessionError> {
+        let news = self.core.events.subscribe(id);
+        let session = self.core.ledger.close_session(id).await?;
         self.core.events.publish(id, SessionEvent::Recorded);
         self.dispatch.settle_promises(id);
+        Ok(ClosingSession { session, news })
+    }
+
+    /// Waits until everything of the session is final, or `deadline`, or this process leaves; tells how it stands then.
+    pub(super) async fn finish_close(
+        &self,
+        ClosingSession { mut session, mut news }: ClosingSession,
+        deadline: Instant,
+    ) -> Result<Closed, SessionError> {
+        let id = session.id;
         // The deadline is looked at here, too: a wait for news that are there already never gets as far as its time.
         while !is_final(&session) && Instant::now() < deadline {
             match tokio::time::timeout_at(deadline, news.next()).await {
@@ -75,6 +90,12 @@ impl Sessions {
         let lost = self.core.ledger.lost(id).await?;
         Ok(Closed { session, lost })
     }
+}
+
+/// A session that accepts nothing more, and the news of what it holds.
+pub(super) struct ClosingSession {
+    session: Session,
+    news: Subscription,
 }
 
 /// Whether the session's totals can change no more, as far as its own row tells.

@@ -6,6 +6,7 @@
 pub(crate) mod approved_amount;
 pub(crate) mod cap_checks;
 pub(crate) mod close;
+pub(crate) mod close_all;
 pub(crate) mod delegate_slot;
 pub(crate) mod land;
 pub(crate) mod landed_approve;

@@ -87,12 +87,16 @@ impl Sessions {
         let session = &parsed.session;
         let (user, recipient) = (session.user(), &session.intent.recipient);
         let fee_payer = self.core.keys.fee_payer.pubkey();
-        let keys = [self.core.token_account(user), self.core.token_account(recipient), fee_payer, *user];
+        let accounts = self.core.accounts_of(session);
+        let keys = [accounts[0], accounts[1], fee_payer, *user, *recipient];
         // What is proved later is read from a state that is no older.
-        let (_, [source, destination, payer, wallet]) = self.core.these_now(keys, 0).await?;
+        let (_, [source, destination, payer, wallet, payee]) = self.core.these_now(keys, 0).await?;
         if lamports(payer.as_ref()) < self.core.settings.low_balance {
             return Err(SessionRefusal::new(SessionReason::InsufficientSponsorBalance).into());
         }
+        self.core
+            .check_payee(recipient, payee.as_ref())
+            .map_err(|why| SessionRefusal::because(SessionReason::InvalidRecipient, format!("the recipient {why}")))?;
         let source = self.core.usable(source.as_ref(), user, SessionReason::SourceNotReady)?;
         let destination = self.core.usable(destination.as_ref(), recipient, SessionReason::RecipientNotReady)?;
         let creates = parsed.approve.as_ref().is_some_and(InspectedApprove::creates_account);

@@ -74,7 +74,8 @@ pub(in crate::ledger) fn accept(new: &NewHold, rows: &Rows<'_>) -> Result<Accept
     }
     let funding = new.funding.admit(source.level(session.cap_check, new.amount, new.now, &new.funding))?;
     let spent_after = session.spent().checked_add(new.amount).ok_or(PayReason::CapExceeded)?;
-    let remaining_after = session.intent.cap.checked_sub(spent_after).ok_or(PayReason::CapExceeded)?;
+    let bound = session.bound(new.unverified_exposure);
+    let remaining_after = bound.checked_sub(spent_after).ok_or(PayReason::CapExceeded)?;
     let promised = new.deferred.is_some_and(|limits| promise::fits(new.amount, funding, limits, rows.promised));
     let sums = if promised { SumsChange::promise(new.amount) } else { SumsChange::hold(new.amount) };
     Ok(Accepted { spent_after, remaining_after, promised, funding, sums })

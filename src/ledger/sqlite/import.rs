@@ -89,13 +89,30 @@ pub enum Skipped {
     Replayed,
 }
 
+impl Skipped {
+    /// The word in the log.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::OtherNetwork => "other_network",
+            Self::OtherSpender => "other_spender",
+            Self::Malformed => "malformed",
+            Self::NotAnIntent => "not_an_intent",
+            Self::BadSignature => "bad_signature",
+            Self::NotWhatWasSigned => "not_what_was_signed",
+            Self::Overspent => "overspent",
+            Self::Replayed => "replayed",
+        }
+    }
+}
+
 /// What became of the deployed service's sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportReport {
     /// Sessions that are open here now.
     pub imported: u64,
-    /// How many were skipped for which reason.
-    pub skipped: BTreeMap<Skipped, u64>,
+    /// Which were skipped for which reason: their ids, hashed, because an id without a session key is what pays from it.
+    pub skipped: BTreeMap<Skipped, Vec<String>>,
 }
 
 /// Whether the table `sessions` is the deployed service's.
@@ -124,25 +141,34 @@ fn import(conn: &mut Connection, terms: &ImportTerms) -> Outcome<Option<ImportRe
         return Ok(None);
     }
     let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let judged: Vec<_> = rows(&transaction)?.into_iter().map(|row| row.and_then(|row| row.judge(terms))).collect();
+    let judge = |row: Result<Deployed, Skipped>| match row {
+        Ok(row) => (log_hash(&row.id), row.judge(terms)),
+        Err(reason) => ("unreadable".to_owned(), Err(reason)),
+    };
+    let judged: Vec<_> = rows(&transaction)?.into_iter().map(judge).collect();
     let mut uses: HashMap<(Pubkey, String), u64> = HashMap::new();
-    for session in judged.iter().flatten() {
+    for session in judged.iter().filter_map(|(_, judgement)| judgement.as_ref().ok()) {
         *uses.entry(nonce_of(session)).or_default() += 1;
     }
     let mut report = ImportReport::default();
-    for judgement in judged {
+    for (id, judgement) in judged {
         match judgement {
             Ok(session) if uses.get(&nonce_of(&session)) == Some(&1) => {
                 sessions::insert(&transaction, &session, session.captured)?;
                 report.imported += 1;
             }
-            Ok(_) => *report.skipped.entry(Skipped::Replayed).or_default() += 1,
-            Err(reason) => *report.skipped.entry(reason).or_default() += 1,
+            Ok(_) => report.skipped.entry(Skipped::Replayed).or_default().push(id),
+            Err(reason) => report.skipped.entry(reason).or_default().push(id),
         }
     }
     transaction.execute_batch("ALTER TABLE deployed_sessions RENAME TO deployed_sessions_imported")?;
     transaction.commit()?;
     Ok(Some(report))
+}
+
+/// What a session is called where its id must not stand.
+fn log_hash(id: &str) -> String {
+    id.parse::<SessionId>().map_or_else(|_| "no session id".to_owned(), SessionId::log_hash)
 }
 
 fn nonce_of(session: &Session) -> (Pubkey, String) {

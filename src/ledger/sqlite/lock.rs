@@ -1,6 +1,7 @@
 //! One process per ledger: an operating-system lock on a file beside the database, freed by the system when the
 //! process ends however it ends.
 
+use crate::ledger::OpenLedgerError;
 use std::{
     ffi::OsString,
     fs::{File, OpenOptions, TryLockError},
@@ -22,6 +23,22 @@ impl LedgerLock {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+}
+
+/// The one name of a ledger's file, by which its lock and its log are found whatever name it was given: symbolic links lead
+/// to it. Makes the file where there is none. Refuses one that has several names, because they all are as good.
+///
+/// Opens no file that is there: to close it would take the locks away that SQLite has on it in this process.
+pub(super) fn one_name(path: &Path) -> Result<PathBuf, OpenLedgerError> {
+    if !path.exists() {
+        drop(private(path)?);
+    }
+    let path = path.canonicalize()?;
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::nlink(&path.metadata()?) > 1 {
+        return Err(OpenLedgerError::SeveralNames { path });
+    }
+    Ok(path)
 }
 
 /// The file that stands beside a ledger under its name and `suffix`.

@@ -67,6 +67,17 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| queries::live_sessions(conn, &user, &asset)).await
     }
 
+    async fn sessions_of(
+        &self,
+        user: &Pubkey,
+        asset: Option<&Pubkey>,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<(u64, Session)>, LedgerError> {
+        let (user, asset) = (*user, asset.copied());
+        self.0.readers.run(move |conn| queries::sessions_of(conn, &user, asset.as_ref(), before, most)).await
+    }
+
     async fn opening_sessions(&self) -> Result<Vec<Session>, LedgerError> {
         self.0.readers.run(queries::opening_sessions).await
     }

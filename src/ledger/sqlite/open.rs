@@ -1,7 +1,7 @@
 //! Opening a ledger on SQLite: lock, look, migrate, import, connect. At start only, so it blocks its thread.
 
 use crate::ledger::{
-    OpenLedgerError,
+    LedgerError, OpenLedgerError,
     sqlite::{
         archive::Archive,
         import::{self, ImportReport, ImportTerms},
@@ -13,7 +13,7 @@ use crate::ledger::{
         writer::Writer,
     },
 };
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::{path::Path, sync::Arc, thread::available_parallelism, time::Duration};
 
 #[cfg(test)]
@@ -56,8 +56,12 @@ pub(super) struct Parts {
 }
 
 pub(super) async fn open(path: &Path, options: &LedgerOptions) -> Result<Parts, OpenLedgerError> {
-    let lock = LedgerLock::take(path)?.ok_or_else(|| OpenLedgerError::InUse { path: path.to_owned() })?;
-    drop(lock::private(path)?);
+    let path = &lock::one_name(path)?;
+    let lock = LedgerLock::take(path)?.ok_or_else(|| OpenLedgerError::InUse { path: path.clone() })?;
+    opened(path, options, lock).await.map_err(|error| damage(path, error))
+}
+
+async fn opened(path: &Path, options: &LedgerOptions, lock: LedgerLock) -> Result<Parts, OpenLedgerError> {
     set_deployed_aside(path, options)?;
     migrate::migrate(path).await?;
 
@@ -110,12 +114,31 @@ pub(super) fn database(error: rusqlite::Error) -> OpenLedgerError {
     OpenLedgerError::Database(Box::new(error))
 }
 
+/// Says of an error that comes from a damaged file just that, with what to do, in place of the database's words for it.
+fn damage(path: &Path, error: OpenLedgerError) -> OpenLedgerError {
+    let source = match &error {
+        OpenLedgerError::Database(source)
+        | OpenLedgerError::Migration(source)
+        | OpenLedgerError::Unanswered(LedgerError::Unavailable(source)) => &**source,
+        _ => return error,
+    };
+    let mut causes = std::iter::successors(Some(source as &dyn std::error::Error), |cause| cause.source());
+    let is_damaged = causes.any(|cause| {
+        let own = cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+        let of_migrator = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+        matches!(own, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+            // SQLITE_CORRUPT and SQLITE_NOTADB.
+            || of_migrator.and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "11" || code == "26")
+    });
+    if is_damaged { OpenLedgerError::Damaged { path: path.to_owned() } } else { error }
+}
+
 /// Makes a connection one that writes. FULL syncs the log at every commit: what is answered is on disk. Triggers also guard rows
-/// that REPLACE removes.
+/// that REPLACE removes. A log that grew while another process read the file gets short again when it is written back.
 pub(super) fn write_durably(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
-         PRAGMA wal_autocheckpoint = 1000;",
+         PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 67108864;",
     )
 }
 

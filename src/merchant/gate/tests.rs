@@ -10,12 +10,12 @@ fn price(text: &str) -> Price {
 }
 
 fn offer(text: &str) -> Offer {
-    Offer::new("solana:devnet", Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]), price(text))
+    Offer::new("solana:devnet", Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([3; 32]), price(text))
         .with_extra("facilitatorAddress", "somebody")
 }
 
 fn gate() -> Gate {
-    Gate::new(offer("0.5"))
+    Gate::new("GET /weather", offer("0.5")).expect("a route")
 }
 
 fn accepted() -> Value {
@@ -40,7 +40,7 @@ fn decide(gate: &Gate, payload: &Value) -> Result<Payable, Refusal> {
 
 #[test]
 fn a_request_without_payment_is_asked_for_one_in_both_versions() {
-    let gate = gate().or(offer("0.7"));
+    let gate = gate().or(offer("0.7")).expect("a wallet");
     assert!(matches!(gate.decide(None, URL), Decision::Ask(Refusal::NoPayment)));
     let asked = gate.ask(URL, "payment is required");
     let v2: x402_v2::PaymentRequired = header::decode(&asked.header.expect("a header")).expect("version 2");
@@ -94,7 +94,7 @@ fn r09_what_an_accepted_offer_leaves_out_is_not_agreed_to() {
 
 #[test]
 fn r09_a_second_offer_is_paid_at_its_own_price() {
-    let gate = gate().or(offer("0.7"));
+    let gate = gate().or(offer("0.7")).expect("a wallet");
     let second = serde_json::to_value(offer("0.7").requirements()).expect("json");
     assert_eq!(decide(&gate, &payload(&second, "700000")).expect("payable").amount.get(), 700_000);
     assert!(matches!(decide(&gate, &payload(&second, "500000")), Err(Refusal::OtherAmount)));
@@ -163,4 +163,26 @@ fn hostile_headers_are_refusals() {
     ] {
         assert!(refused(&header::encode(&json).expect("fits")), "{json}");
     }
+}
+
+#[test]
+fn a_gate_knows_what_it_sells() {
+    let gate =
+        gate().also_sells("POST /weather").and_then(|gate| gate.also_sells("GET /report/{day}")).expect("routes");
+    let place = |method: Method, path| gate.place(&method, path);
+    assert_eq!(place(Method::GET, "/weather"), Place::Sold);
+    assert_eq!(place(Method::POST, "/weather"), Place::Sold);
+    assert_eq!(place(Method::HEAD, "/weather"), Place::Head);
+    assert_eq!(place(Method::GET, "/report/today"), Place::Sold);
+    assert_eq!(place(Method::DELETE, "/weather"), Place::OtherMethod { allow: "GET, POST".to_owned() });
+    assert_eq!(place(Method::POST, "/report/today"), Place::OtherMethod { allow: "GET".to_owned() });
+    assert_eq!(place(Method::GET, "/weather/"), Place::OtherSpelling);
+    assert_eq!(place(Method::GET, "/"), Place::Elsewhere);
+    assert!(matches!(Gate::new("weather", offer("1")), Err(GateError::Route(_))));
+    // FR-1: no key signs for a derived address.
+    let derived = Pubkey::new_from_array([2; 32]);
+    let lost = || Offer::new("solana:devnet", Pubkey::new_from_array([1; 32]), derived, price("1"));
+    assert_eq!(Gate::new("GET /", lost()), Err(GateError::NotAWallet(derived)));
+    assert_eq!(gate.or(lost()), Err(GateError::NotAWallet(derived)));
+    assert!(Gate::new("GET /", lost().paying_a_vault()).is_ok());
 }

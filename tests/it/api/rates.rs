@@ -73,7 +73,6 @@ async fn r27_who_asks_too_often_is_told_so_in_each_surface_s_own_words() {
     }
     let answers = [
         ("GET", "/supported", "error"),
-        ("GET", "/ready", "error"),
         ("POST", "/sessions", "error"),
         ("GET", "/sessions/00000000-0000-4000-8000-000000000000", "error"),
         ("POST", "/verify", "invalidReason"),
@@ -84,7 +83,13 @@ async fn r27_who_asks_too_often_is_told_so_in_each_surface_s_own_words() {
         assert_eq!((answer.status, &answer.body[member]), (429, &json!("too_many_requests")), "{method} {path}");
         assert!(answer.retry_after.is_some_and(|seconds| (1_000..=3_600).contains(&seconds)), "{path}");
     }
-    assert_eq!(served.ask("GET", "/health", None).await.status, 200, "whoever keeps it alive may always ask");
+    for probe in ["/health", "/ready"] {
+        assert_eq!(
+            served.ask("GET", probe, None).await.status,
+            200,
+            "{probe}: whoever keeps it alive may always ask (FR-21)"
+        );
+    }
 }
 
 /// Guard: the bucket of openings.

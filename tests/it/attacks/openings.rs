@@ -135,7 +135,9 @@ async fn r05_a_lying_covalidator_verifies_no_cap() {
         let (status, answer) = world.post("/sessions", &world.opening_body(&opening).await).await;
         assert_eq!((status, &answer["capVerified"]), (201, &json!(false)), "{lie:?}: {answer:#}");
         let session = answer["sessionId"].as_str().unwrap();
-        super::is_refused_everywhere(&world, &world.payment(session, &merchant.key(), 11, None), "cap_exceeded").await;
+        super::is_refused_everywhere(&world, &world.payment(session, &merchant.key(), 11, None), "cap_unverified")
+            .await;
+        assert_eq!(answer["remaining"], "10", "CR-4: what can be paid now, and not what is left of the cap");
     }
     world.covalidator.faults().set(CovalidatorPlan::default());
     world.finish().await;

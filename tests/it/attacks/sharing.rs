@@ -168,7 +168,7 @@ async fn r05_an_unverified_session_is_rejected_once_its_lie_is_known() {
     world.covalidator.faults().set(CovalidatorPlan { fail_next: 1_000, ..CovalidatorPlan::default() });
     let answer = opens_with(&world, &payer, &merchant, 100_000, 1).await;
     let session = answer["sessionId"].as_str().unwrap().to_owned();
-    is_refused_everywhere(&world, &world.payment(&session, &merchant.key(), 101, None), "cap_exceeded").await;
+    is_refused_everywhere(&world, &world.payment(&session, &merchant.key(), 101, None), "cap_unverified").await;
     world.covalidator.faults().set(CovalidatorPlan::default());
     becomes(&world, &session, "rejected").await;
     is_refused_everywhere(&world, &world.payment(&session, &merchant.key(), 1, None), "session_not_open").await;

@@ -131,9 +131,7 @@ async fn r33_a_settlement_is_an_ed25519_check_and_a_transfer_with_authorization(
 #[tokio::test]
 async fn nothing_but_the_served_routes_is_served_and_every_refusal_is_json() {
     let world = World::start().await;
-    for path in
-        ["/", "/sessions", "/verify", "/settle", "/session/x", "/sessions/x/y", "/health/", "//health", "/pay/settle"]
-    {
+    for path in ["/", "/verify", "/settle", "/session/x", "/sessions/x/y", "/health/", "//health", "/pay/settle"] {
         let (status, answer) = world.get(path).await;
         assert!(matches!(status, 404 | 405), "{path}: {status} {answer:#}");
         assert!(

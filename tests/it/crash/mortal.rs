@@ -55,6 +55,16 @@ impl Ledger for MortalLedger {
         self.fate.step("live_sessions", self.inner.live_sessions(user, asset)).await
     }
 
+    async fn sessions_of(
+        &self,
+        user: &Pubkey,
+        asset: Option<&Pubkey>,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<(u64, Session)>, LedgerError> {
+        self.fate.step("sessions_of", self.inner.sessions_of(user, asset, before, most)).await
+    }
+
     async fn opening_sessions(&self) -> Result<Vec<Session>, LedgerError> {
         self.fate.step("opening_sessions", self.inner.opening_sessions()).await
     }

@@ -28,6 +28,7 @@ impl Tab {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["x-accel-buffering"], "no", "FR-12");
         Stream { response, text: String::new() }
     }
 }

@@ -161,6 +161,7 @@ macro_rules! on {
                 a_recipients_account_is_created_once,
                 a_settlement_has_so_many_attempts_and_no_more,
                 open_holds_are_those_whose_fate_is_open,
+                a_users_sessions_are_told_newest_first_and_page_by_page,
                 totals_tell_what_moved_and_what_it_cost,
                 sums_larger_than_an_amount_are_refused,
                 the_ledger_answers_a_ping,

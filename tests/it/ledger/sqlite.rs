@@ -104,12 +104,61 @@ async fn two_processes_cannot_open_one_ledger() {
     assert!(open(&file.path).await.is_ok());
 }
 
+/// FR-10. A ledger is one file, however it is named.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_ledger_is_in_use_under_each_of_its_names() {
+    use std::os::unix::fs::symlink;
+    let file = File::new();
+    let (dir, other) = (file.dir.path(), tempfile::tempdir().expect("a directory"));
+    symlink(&file.path, dir.join("link.db")).expect("links");
+    symlink(dir, other.path().join("elsewhere")).expect("links");
+    // A link may be there before its ledger.
+    let first = open(&dir.join("link.db")).await.expect("opens");
+    assert!(file.path.exists());
+    let names = [
+        file.path.clone(),
+        dir.join("link.db"),
+        dir.join("../").join(dir.file_name().expect("a name")).join("ledger.db"),
+        other.path().join("elsewhere/ledger.db"),
+        other.path().join("elsewhere/link.db"),
+    ];
+    for name in names {
+        let refused = open(&name).await;
+        assert!(matches!(&refused, Err(OpenLedgerError::InUse { .. })), "{}: {refused:?}", name.display());
+    }
+    assert!(first.ping().await.is_ok(), "the first is not disturbed");
+    drop(first);
+    std::fs::hard_link(&file.path, dir.join("hard.db")).expect("links");
+    for name in ["ledger.db", "hard.db", "link.db"] {
+        let refused = open(&dir.join(name)).await;
+        assert!(matches!(&refused, Err(OpenLedgerError::SeveralNames { .. })), "{name}: {refused:?}");
+    }
+    std::fs::remove_file(dir.join("hard.db")).expect("removes");
+    open(&file.path).await.expect("opens again");
+}
+
+/// FR-27. What is damaged is called damaged, once, with what to do.
+#[tokio::test]
+async fn a_damaged_ledger_is_called_so() {
+    let file = File::new();
+    populate(&file.open().await).await;
+    let mut bytes = std::fs::read(&file.path).expect("reads");
+    for byte in &mut bytes[100..8_000] {
+        *byte = 0xA5;
+    }
+    std::fs::write(&file.path, bytes).expect("writes");
+    let refused = open(&file.path).await.expect_err("it is damaged");
+    assert!(matches!(&refused, OpenLedgerError::Damaged { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("backup"), "{refused}");
+}
+
 #[tokio::test]
 async fn a_path_that_cannot_be_used_is_told() {
     let file = File::new();
     assert!(matches!(open(&file.dir.path().join("missing/ledger.db")).await, Err(OpenLedgerError::Files(_))));
     std::fs::write(&file.path, b"this is no database, it only has its name").expect("writes");
-    assert!(matches!(open(&file.path).await, Err(OpenLedgerError::Database(_))));
+    assert!(matches!(open(&file.path).await, Err(OpenLedgerError::Damaged { .. })));
 }
 
 #[cfg(unix)]

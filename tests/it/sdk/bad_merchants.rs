@@ -188,6 +188,31 @@ async fn a18_the_command_line_does_not_call_a_payment_what_the_receipt_does_not_
     }
 }
 
+/// FR-15. A merchant who serves without a receipt has proved nothing: what was paid is what the facilitator says.
+#[tokio::test]
+async fn without_a_receipt_the_facilitator_says_what_was_paid() {
+    for (fate, state, paid, code) in [
+        (not_found(), "unknown", json!(null), 3),
+        (json(200, &view("pending")), "pending", json!(null), 3),
+        (json(200, &view("captured")), "captured", json!("0.0005"), 0),
+        (json(200, &view("released")), "released", json!(null), 0),
+        ((500, vec![], "<html>".to_owned()), "unknown", json!(null), 3),
+    ] {
+        let facilitator = StandIn::answering(vec![fate]).await;
+        let merchant = StandIn::answering(vec![challenge(), (200, vec![], "sunny".to_owned())]).await;
+        let desk = Desk::with(OpenSession { facilitator: facilitator.url.clone(), ..session(&[&merchant.url]) });
+        let output = desk.pays(url(&merchant).as_str(), &["--json"]).await;
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            (&told["state"], &told["paid"], &told["sent"]),
+            (&json!(state), &paid, &json!("0.0005")),
+            "{told:#}"
+        );
+        assert_eq!(output.status.code(), Some(code), "{state}: {}", text(&output.stderr));
+        assert!(told["nonce"].is_string() && told["body"] == "sunny", "{told:#}");
+    }
+}
+
 /// Nothing in it steers a terminal, and no line of it is somebody else's.
 fn is_tame(bytes: &[u8]) -> String {
     let shown = text(bytes);
@@ -214,7 +239,8 @@ async fn a17_words_of_merchants_do_not_reach_the_terminal_as_they_are() {
             let merchant = StandIn::answering(vec![challenge(), answer.clone()]).await;
             let desk = Desk::with(session(&[&merchant.url]));
             let output = desk.pays(url(&merchant).as_str(), format).await;
-            assert_eq!(output.status.code(), Some(1));
+            // Of what was refused nobody is there to say what became of it; a receipt that is wrong is a failure.
+            assert_eq!(output.status.code(), Some(if answer.0 == 200 { 1 } else { 3 }));
             let (shown, told) = (is_tame(&output.stdout), is_tame(&output.stderr));
             let is_of_json = answer.0 == 200 && !format.is_empty();
             assert!(answer.0 == 200 || told.contains("\\u001b]0;owned\\u0007"), "{told}");

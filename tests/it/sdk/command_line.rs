@@ -97,6 +97,110 @@ async fn a_payer_opens_pays_and_reads_a_balance_from_the_command_line() {
     world.finish().await;
 }
 
+/// FR-2. A payment whose outcome is not known is told so, with what asks for it, and can be sent again: it is charged once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_whose_outcome_is_not_known_can_be_sent_again_and_is_charged_once() {
+    let world = World::start().await;
+    let (payer, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
+    let shop = Shop::start(&world, &merchant.key()).await;
+    let desk = Desk::of(&world, &payer);
+    let (facilitator, to) = (world.running().url.clone(), merchant.key().to_string());
+    let open = ["session", "open", "--facilitator", &facilitator, "--recipient", &to, "--cap", "0.5"];
+    desk.json(&[&open[..], &["--trust-on-first-use", "--origin", &shop.url, "--json"]].concat()).await;
+
+    let weather = shop.weather().to_string();
+    let pay = ["session", "pay", &weather, "--max-price", "0.01", "--json"];
+    // Taken, and never executed: nobody can know.
+    world.net.faults().change(|plan| plan.frozen = true);
+    let asked = desk.sotto(&[&pay[..], &["--deadline", "5"]].concat()).await;
+    let errors = String::from_utf8_lossy(&asked.stderr).into_owned();
+    assert_eq!(asked.status.code(), Some(3), "{errors}");
+    let told: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!(
+        (&told["state"], &told["paid"], &told["sent"]),
+        (&json!("pending"), &json!(null), &json!("0.01")),
+        "{told:#}"
+    );
+    let nonce = told["nonce"].as_str().unwrap();
+    assert!(told["payment"].is_string() && told["transaction"].is_string(), "what asks for it: {told:#}");
+    assert!(errors.contains(&format!("--again {nonce}")) && errors.contains("session payments"), "{errors}");
+    let kept = desk.path().join(format!(".keys/session.json.pay-{nonce}"));
+    only_its_owner_reads(&kept);
+    let elsewhere = ["session", "pay", &shop.url, "--max-price", "0.01", "--again", nonce];
+    assert!(desk.failing(&elsewhere).await.contains("another URL"), "a payment goes where it was made for");
+
+    world.net.faults().clear();
+    let again = [&pay[..], &["--again", nonce]].concat();
+    let asked = desk.sotto(&again).await;
+    let told: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    // The first request may have been told already that it succeeded, though nobody was there to hear it.
+    assert_eq!((&told["state"], &told["paid"]), (&json!("captured"), &json!("0.01")), "{told:#}");
+    assert_eq!(world.ledger().totals(None).await.unwrap().captured.get(), 10_000, "charged once");
+    assert!(!kept.exists(), "what is known is forgotten");
+    assert!(desk.failing(&[&pay[..5], &["--again", nonce]].concat()).await.contains("no payment with the nonce"));
+    let next = desk.json(&pay).await;
+    assert_eq!(next["state"], "captured", "{next:#}");
+    world.finish().await;
+}
+
+/// FR-29. The session key is on disk before the opening is sent, so that no delegation is left whose key nobody has.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opening_whose_outcome_is_not_known_is_gone_on_with() {
+    let world = World::start().await;
+    let (payer, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
+    let shop = Shop::start(&world, &merchant.key()).await;
+    let desk = Desk::of(&world, &payer);
+    let (facilitator, to) = (world.running().url.clone(), merchant.key().to_string());
+    let opens = |to| {
+        let open = ["session", "open", "--facilitator", &facilitator, "--recipient", to, "--cap", "0.5"];
+        [&open[..], &["--trust-on-first-use", "--origin", &shop.url, "--json"]].concat()
+    };
+    world.net.faults().change(|plan| plan.frozen = true);
+    let asked = desk.sotto(&[&opens(&to)[..], &["--patience", "1"]].concat()).await;
+    assert_eq!(asked.status.code(), Some(3), "{}", String::from_utf8_lossy(&asked.stderr));
+    let (place, session) = (desk.path().join(".keys/session.json.new"), desk.path().join(".keys/session.json"));
+    only_its_owner_reads(&place);
+    assert!(!session.exists() && std::fs::read_to_string(&place).unwrap().contains("sessionKey"));
+    let other = world.stranger().key().to_string();
+    assert!(desk.failing(&opens(&other)).await.contains("was sent and not ended"), "another opening waits its turn");
+    assert!(place.exists());
+
+    world.net.faults().clear();
+    let opened = desk.json(&opens(&to)).await;
+    assert!(session.exists() && !place.exists());
+    let known = world.ledger().live_sessions(&payer.key(), &world.faucet.mint()).await.unwrap();
+    assert_eq!(known.len(), 1, "the same opening, and no second one");
+    assert_eq!(opened["sessionId"], known[0].id.to_string());
+    let paid = desk.json(&["session", "pay", shop.weather().as_str(), "--max-price", "0.01", "--json"]).await;
+    assert_eq!(paid["state"], "captured", "the key is the one that was approved: {paid:#}");
+    world.finish().await;
+}
+
+/// FR-29. Where the key cannot be kept nothing is sent.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opening_that_cannot_be_kept_is_not_sent() {
+    let world = World::start().await;
+    let (payer, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
+    let desk = Desk::of(&world, &payer);
+    // No file may grow, as on a disk that is full.
+    let open = format!(
+        "ulimit -f 0; trap '' XFSZ; exec {} session open --facilitator {} --recipient {} --cap 0.5 --trust-on-first-use",
+        env!("CARGO_BIN_EXE_sotto"),
+        world.running().url,
+        merchant.key(),
+    );
+    let mut command = Command::new("sh");
+    command.args(["-c", &open]).current_dir(desk.path()).env_clear().envs(desk.variables.iter().cloned());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("session.json cannot be written"), "{told}");
+    assert_eq!(world.ledger().live_sessions(&payer.key(), &world.faucet.mint()).await.unwrap(), [], "nothing was sent");
+    assert_eq!(std::fs::read_dir(desk.path().join(".keys")).unwrap().count(), 1, "nothing is left but the wallet");
+    world.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_pays_no_stranger_and_trusts_none() {
     let world = World::start().await;

@@ -46,7 +46,8 @@ impl Forger {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let price = Price::base_units(amount(PRICE)).unwrap();
-        let gate = Gate::new(Offer::new("solana:devnet", world.faucet.mint(), recipient.key(), price));
+        let offer = Offer::new("solana:devnet", world.faucet.mint(), recipient.key(), price);
+        let gate = Gate::new("GET /", offer).unwrap();
         let facilitator = FacilitatorClient::new(&world.running().url).unwrap();
         Self { url, gate, facilitator, asked, server }
     }

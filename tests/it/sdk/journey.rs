@@ -71,7 +71,8 @@ impl Shop {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let price = Price::base_units(amount(PRICE)).unwrap();
-        let gate = Gate::new(Offer::new("solana:devnet", world.faucet.mint(), *recipient, price)).public_base(&url);
+        let offer = Offer::new("solana:devnet", world.faucet.mint(), *recipient, price);
+        let gate = Gate::new("GET /weather", offer).unwrap().public_base(&url);
         let facilitator = FacilitatorClient::new(&world.running().url).unwrap();
         let sunny = |Extension(receipt): Extension<Receipt>| async move {
             format!("sunny for {} after {}", receipt.payer.unwrap(), receipt.session.unwrap().spent)

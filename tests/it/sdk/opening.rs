@@ -70,7 +70,7 @@ async fn malformed_answers_to_supported_open_nothing() {
         (200, vec![], "{".to_owned()),
         (200, vec![], r#"{"kinds":{}}"#.to_owned()),
         (200, vec![], r#"{"kinds":[],"kinds":[]}"#.to_owned()),
-        (200, vec![], format!(r#"{{"kinds":[],"x":"{}"}}"#, "x".repeat(100_000))),
+        (200, vec![], format!(r#"{{"kinds":[],"x":"{}"}}"#, "x".repeat(200_000))),
         (302, vec![("location", "http://127.0.0.1:9".to_owned())], String::new()),
         (500, vec![], "oops".to_owned()),
     ];

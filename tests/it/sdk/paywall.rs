@@ -1,17 +1,27 @@
 //! The paywall between a payer and a facilitator that misbehaves: nothing is served unpaid.
 
 use super::stand_in::{Answer, StandIn, json};
-use axum::{Router, body::Body, http::HeaderMap, response::IntoResponse, routing::get};
+use crate::support::Log;
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, HeaderValue},
+    response::IntoResponse,
+    routing::get,
+};
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use sotto::{
-    merchant::{Authorized, FacilitatorClient, Flow, Gate, Offer, Paywall, Price, Receipt},
+    merchant::{Authorized, Cors, FacilitatorClient, Flow, Gate, Offer, Paywall, Price, Receipt},
     wire::{facilitator::SettleAnswer, header},
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
 };
 use tower::ServiceExt as _;
 
@@ -19,7 +29,7 @@ const TRANSACTION: &str = "99eUso3aSbE9tqGSTXzo3TLfKb9RkMTURrHKQ1K7Zh3BbeqPevr5E
 
 fn offer() -> Offer {
     let price = Price::decimal("0.01", 6).unwrap();
-    Offer::new("solana:devnet", Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]), price)
+    Offer::new("solana:devnet", Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([3; 32]), price)
 }
 
 fn payload() -> Value {
@@ -64,7 +74,7 @@ impl Shop {
             (status, format!("sunny, {}", receipt.or(authorized).unwrap_or_default())).into_response()
         };
         let client = FacilitatorClient::new(&facilitator.url).unwrap();
-        let paywall = Paywall::with_flow(client, Gate::new(offer()), flow);
+        let paywall = Paywall::with_flow(client, Gate::new("GET /weather", offer()).unwrap(), flow);
         let router = Router::new().route("/weather", get(handler).layer(paywall));
         Self { router, served, facilitator }
     }
@@ -103,6 +113,146 @@ async fn a_request_without_payment_learns_the_price_and_asks_nobody() {
     let v1: Value = serde_json::from_str(&text(response).await).unwrap();
     assert_eq!((&v1["x402Version"], &v1["accepts"][0]["maxAmountRequired"]), (&json!(1), &json!("10000")));
     assert_eq!((shop.served(), shop.facilitator.asked().len()), (0, 0));
+}
+
+/// What stands around the paid route, in every order in which people write it.
+fn arrangements(paywall: &Paywall) -> [(&'static str, Router); 6] {
+    let sunny = || get(|| async { "sunny" });
+    let free = || get(|| async { "free" });
+    let routes = || Router::new().route("/weather", sunny()).route("/free", free());
+    [
+        ("the route", Router::new().route("/weather", sunny().layer(paywall.clone())).route("/free", free())),
+        (
+            "the route's methods",
+            Router::new().route("/weather", sunny().route_layer(paywall.clone())).route("/free", free()),
+        ),
+        ("a router", routes().layer(paywall.clone())),
+        ("a router's routes", routes().route_layer(paywall.clone())),
+        ("an application with a fallback", routes().fallback(|| async { "fallback" }).layer(paywall.clone())),
+        (
+            "one of two routers",
+            Router::new().route("/weather", sunny()).layer(paywall.clone()).merge(Router::new().route("/free", free())),
+        ),
+    ]
+}
+
+/// FR-3. Nobody is charged for what is not sold, whatever the paywall stands around.
+#[tokio::test]
+async fn only_what_is_sold_is_charged() {
+    let facilitator = StandIn::answering(vec![json(200, &settled())]).await;
+    let gate = Gate::new("GET /weather", offer()).unwrap();
+    let paywall = Paywall::new(FacilitatorClient::new(&facilitator.url).unwrap(), gate);
+    for (around, router) in arrangements(&paywall) {
+        let ask = async |method: &str, path: &str| {
+            let header = header::encode(&payload()).unwrap();
+            let request = Request::builder().method(method).uri(path).header("payment-signature", header);
+            let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            (response.status().as_u16(), response.headers().clone())
+        };
+        for path in ["/weather/", "//weather", "/we%61ther", "/./weather"] {
+            assert_eq!(ask("GET", path).await.0, 404, "{around}: {path}");
+        }
+        for method in ["POST", "DELETE", "PUT"] {
+            assert_eq!(ask(method, "/weather").await.0, 405, "{around}: {method}");
+        }
+        let (status, headers) = ask("HEAD", "/weather").await;
+        assert_eq!((status, headers.contains_key("payment-required")), (402, true), "{around}: HEAD costs nothing");
+        let (status, headers) = ask("GET", "/nosuch").await;
+        assert!(matches!((around, status), ("an application with a fallback", 200) | (_, 404)), "{around}: {status}");
+        assert!(!headers.contains_key("payment-required"), "{around}: no price for a typing error");
+        let (status, headers) = ask("GET", "/free").await;
+        assert_eq!(status, 200, "{around}");
+        assert!(
+            !headers.keys().any(|name| name.as_str().starts_with("access-control")),
+            "{around}: free routes are as they were"
+        );
+        assert!(facilitator.asked().is_empty(), "{around}: {:?}", facilitator.asked());
+    }
+    for (around, router) in arrangements(&paywall) {
+        let before = facilitator.asked().len();
+        assert_eq!(router.oneshot(paid()).await.unwrap().status(), 200, "{around}");
+        assert_eq!(facilitator.asked().len(), before + 1, "{around}: what is sold is charged once");
+    }
+}
+
+/// FR-11. A page of another origin may ask whether it may pay, pay, and read what it was told.
+#[tokio::test]
+async fn a_page_of_another_origin_may_pay_unless_the_merchant_says_otherwise() {
+    let facilitator = StandIn::answering(vec![json(200, &settled())]).await;
+    let shop = |cors: Cors| {
+        let gate = Gate::new("GET|POST /weather", offer()).unwrap();
+        let paywall = Paywall::new(FacilitatorClient::new(&facilitator.url).unwrap(), gate).cors(cors);
+        Router::new()
+            .route("/weather", get(|| async { "sunny" }))
+            .route("/free", get(|| async { "free" }))
+            .layer(paywall)
+    };
+    let ask = async |router: Router, request: http::request::Builder| {
+        let request = request.header("origin", "https://page.example").header("host", "shop");
+        router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    };
+    let preflight = |path: &str| {
+        let request = Request::builder().method("OPTIONS").uri(path).header("access-control-request-method", "GET");
+        request.header("access-control-request-headers", "payment-signature")
+    };
+    let allowed = |response: &Response<Body>| response.headers().get("access-control-allow-origin").cloned();
+    let ours = HeaderValue::from_static("https://page.example");
+    for (cors, origin) in [
+        (Cors::Any, Some(HeaderValue::from_static("*"))),
+        (Cors::Origins(vec![ours.clone()]), Some(ours.clone())),
+        (Cors::Origins(vec![HeaderValue::from_static("https://other.example")]), None),
+    ] {
+        let response = ask(shop(cors.clone()), preflight("/weather")).await;
+        assert_eq!((response.status().as_u16(), allowed(&response)), (204, origin.clone()), "{cors:?}");
+        let headers = response.headers();
+        assert_eq!(headers["access-control-allow-methods"], "GET, POST");
+        assert_eq!(headers["access-control-allow-headers"], "content-type, payment-signature, x-payment");
+        assert_eq!(headers["access-control-max-age"], "600");
+        for never in ["access-control-allow-credentials", "access-control-allow-private-network"] {
+            assert!(!headers.contains_key(never), "{never}");
+        }
+        let asked = ask(shop(cors.clone()), Request::get("/weather")).await;
+        assert_eq!((asked.status().as_u16(), allowed(&asked)), (402, origin.clone()), "{cors:?}");
+        assert!(asked.headers()["access-control-expose-headers"].to_str().unwrap().contains("PAYMENT-REQUIRED"));
+        let header = header::encode(&payload()).unwrap();
+        let served = ask(shop(cors.clone()), Request::get("/weather").header("payment-signature", header)).await;
+        assert_eq!((served.status().as_u16(), allowed(&served)), (200, origin), "{cors:?}");
+    }
+    let elsewhere = ask(shop(Cors::Any), preflight("/free")).await;
+    assert_eq!(elsewhere.status(), 405, "a preflight of a free route is the application's");
+    let closed = ask(shop(Cors::Off), preflight("/weather")).await;
+    assert_eq!((closed.status().as_u16(), allowed(&closed)), (405, None), "and with CORS off, each");
+    let asked = ask(shop(Cors::Off), Request::get("/weather")).await;
+    assert!(!asked.headers().keys().any(|name| name.as_str().starts_with("access-control")));
+}
+
+/// FR-13. Waiting and the one repeat together take no longer than the offer said.
+#[tokio::test]
+async fn a_settlement_takes_no_longer_than_the_offer_says() {
+    let facilitator = StandIn::slow(Duration::from_millis(1_500), json(200, &refused("settlement_pending"))).await;
+    let gate = Gate::new("GET /weather", offer().within(2)).unwrap();
+    let paywall = Paywall::new(FacilitatorClient::new(&facilitator.url).unwrap(), gate);
+    let router = Router::new().route("/weather", get(|| async { "sunny" })).layer(paywall);
+    let mut late = payload();
+    late["accepted"] = serde_json::to_value(offer().within(2).requirements()).unwrap();
+    let request = Request::get("/weather").header("payment-signature", header::encode(&late).unwrap());
+    let begun = Instant::now();
+    let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert_eq!(receipt(&response).unwrap().error_reason.as_deref(), Some("settlement_pending"));
+    assert_eq!(facilitator.asked().len(), 1, "half a second is not worth a repeat");
+}
+
+/// Nothing is given back to a payer whose request fails after the payment; they are told, and so is the merchant.
+#[tokio::test]
+async fn a_request_that_fails_after_the_payment_carries_the_receipt_and_is_logged() {
+    let log = Log::listen();
+    let shop = Shop::with(Flow::Upfront, vec![json(200, &settled())], StatusCode::INTERNAL_SERVER_ERROR).await;
+    let response = shop.ask(paid()).await;
+    assert_eq!(response.status(), 500);
+    assert_eq!(receipt(&response).unwrap().transaction, TRANSACTION);
+    let text = log.text();
+    assert!(text.contains("a request failed that was paid for") && text.contains(TRANSACTION), "{text}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::{
     collections::VecDeque,
     net::Ipv4Addr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tokio::task::JoinHandle;
 
@@ -33,15 +34,20 @@ pub(super) fn json(status: u16, body: &Value) -> Answer {
 
 impl StandIn {
     pub(super) async fn answering(answers: Vec<Answer>) -> Self {
-        Self::start(answers, None).await
+        Self::start(answers, None, Duration::ZERO).await
+    }
+
+    /// One that takes so long for the same answer each time.
+    pub(super) async fn slow(pause: Duration, answer: Answer) -> Self {
+        Self::start(vec![answer], None, pause).await
     }
 
     /// One that gives each of its answers once, and then those of the server at `base`.
     pub(super) async fn forwarding(answers: Vec<Answer>, base: String, http: reqwest::Client) -> Self {
-        Self::start(answers, Some((base, http))).await
+        Self::start(answers, Some((base, http)), Duration::ZERO).await
     }
 
-    async fn start(answers: Vec<Answer>, behind: Option<(String, reqwest::Client)>) -> Self {
+    async fn start(answers: Vec<Answer>, behind: Option<(String, reqwest::Client)>, pause: Duration) -> Self {
         let script = Arc::new(Mutex::new(VecDeque::from(answers)));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&asked);
@@ -53,6 +59,7 @@ impl StandIn {
                 let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
                 let path = parts.uri.path().to_owned();
                 log.lock().unwrap().push(Asked { path: path.clone(), headers: parts.headers, body });
+                tokio::time::sleep(pause).await;
                 let scripted = {
                     let mut script = script.lock().unwrap();
                     if script.len() > 1 || behind.is_some() { script.pop_front() } else { script.front().cloned() }

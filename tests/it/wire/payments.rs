@@ -271,15 +271,29 @@ fn bytes_that_are_not_one_json_object_are_bad_requests() {
     }
 }
 
+/// FR-19. The member that is wrong is named by its path, with what stands there and what may: the merchant's first, whom the
+/// payer repeats. Schemes and networks are public.
+#[test]
+fn the_member_that_is_wrong_is_named() {
+    for (member, words) in [("network", "must name solana:devnet"), ("scheme", "must be `session`")] {
+        let mut body = with(published(), &format!("/paymentRequirements/{member}"), json!("exact:mainnet\u{1b}[2J"));
+        body["paymentPayload"]["accepted"][member] = body["paymentRequirements"][member].clone();
+        let told = read(&body).expect_err("refused").to_string();
+        assert!(told.contains(&format!("`paymentRequirements.{member}`")) && told.contains(words), "{told}");
+        assert!(told.contains("it is `exact:mainnet\\u001b[2J`"), "{told}");
+        let told =
+            read(&without(published(), &format!("/paymentRequirements/{member}"))).expect_err("refused").to_string();
+        assert!(told.contains("it is missing"), "{told}");
+    }
+    let told = read(&without(published(), "/paymentPayload/accepted")).expect_err("refused").to_string();
+    assert!(told.contains("`paymentPayload.accepted` is required"), "{told}");
+}
+
 #[test]
 fn refusals_repeat_no_values() {
     let secret = "5up3rs3cret";
-    for pointer in [
-        "/paymentPayload/payload/sessionId",
-        "/paymentPayload/payload/amount",
-        "/paymentRequirements/payTo",
-        "/paymentRequirements/scheme",
-    ] {
+    for pointer in ["/paymentPayload/payload/sessionId", "/paymentPayload/payload/amount", "/paymentRequirements/payTo"]
+    {
         let refused = read(&with(version_1(), pointer, json!(secret))).expect_err("refused");
         assert!(!refused.to_string().contains(secret), "{refused}");
     }

@@ -87,7 +87,7 @@ fn what_the_session_refuses_is_told_before_what_its_payer_has() {
     for (change, reason) in [
         ((|session| session.state = SessionState::Revoked) as fn(&mut Session), PayReason::SessionRevoked),
         (|session| session.intent.expires_at = NOW, PayReason::SessionExpired),
-        (|session| session.cap_check = CapCheck::Unverified, PayReason::CapExceeded),
+        (|session| session.cap_check = CapCheck::Unverified, PayReason::CapUnverified),
     ] {
         let mut session = session();
         change(&mut session);

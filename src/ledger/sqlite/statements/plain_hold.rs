@@ -41,7 +41,8 @@ struct Headroom {
 static HEADROOM: LazyLock<String> = LazyLock::new(|| {
     let of_user = sums::OF_USER;
     format!(
-        "SELECT s.seq, t.captured + t.held, s.cap - t.captured - t.held, t.deferred_held, s.recipient, \
+        "SELECT s.seq, t.captured + t.held, (CASE s.cap_verified WHEN 1 THEN s.cap ELSE min(s.cap, ?4) END) - t.captured - t.held, \
+         t.deferred_held, s.recipient, \
          s.asset, coalesce((SELECT m.deferred_held FROM merchant_exposure m \
              WHERE m.recipient = s.recipient AND m.asset = s.asset), 0), \
          CASE WHEN ?5 THEN {of_user} ELSE 0 END \

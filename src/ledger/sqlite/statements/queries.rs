@@ -38,6 +38,25 @@ pub(in crate::ledger) fn live_sessions(conn: &Connection, user: &Pubkey, asset: 
     )
 }
 
+/// A user's sessions with their numbers, newest first.
+pub(in crate::ledger) fn sessions_of(
+    conn: &Connection,
+    user: &Pubkey,
+    asset: Option<&Pubkey>,
+    before: Option<u64>,
+    most: usize,
+) -> Outcome<Vec<(u64, Session)>> {
+    let before = before.map_or(Ok(i64::MAX), |number| column("seq", number))?;
+    select::numbered_sessions(
+        conn,
+        "WHERE user = ?1 AND (?2 IS NULL OR asset = ?2) AND seq < ?3 ORDER BY seq DESC LIMIT ?4",
+        params![user.to_bytes(), asset.map(Pubkey::to_bytes), before, column("limit", most as u64)?],
+    )?
+    .into_iter()
+    .map(|(number, session)| Ok((rows::count("seq", number)?, session)))
+    .collect()
+}
+
 /// Sessions in state `opening`, oldest first.
 pub(in crate::ledger) fn opening_sessions(conn: &Connection) -> Outcome<Vec<Session>> {
     select::sessions(conn, "WHERE state = 'opening' ORDER BY seq", [])

@@ -83,11 +83,19 @@ pub(in crate::ledger) fn session(conn: &Connection, id: SessionId) -> Outcome<Op
 
 /// The session with this id, and the number of its row.
 pub(in crate::ledger) fn numbered_session(conn: &Connection, id: SessionId) -> Outcome<Option<(i64, Session)>> {
-    let found = all(conn, SESSION, "WHERE id = ?1", [id.to_bytes()], |row| {
+    Ok(numbered_sessions(conn, "WHERE id = ?1", [id.to_bytes()])?.pop())
+}
+
+/// The sessions that `rest` selects, and the numbers of their rows.
+pub(in crate::ledger) fn numbered_sessions(
+    conn: &Connection,
+    rest: &str,
+    params: impl Params,
+) -> Outcome<Vec<(i64, Session)>> {
+    all(conn, SESSION, rest, params, |row| {
         let row = session_row(row)?;
         Ok((row.seq, row.into_session()?))
-    });
-    Ok(found?.pop())
+    })
 }
 
 /// The holds that `rest` selects; columns of the hold are `h.`.

@@ -191,9 +191,10 @@ pub(crate) async fn an_unverified_cap_bounds_what_is_spent(ledger: &dyn Ledger) 
     let unsure = session(1);
     ledger.open_session(&unsure).await.expect("opens");
     ledger.mark_open(unsure.id, CapCheck::Unverified, signature(1), &[]).await.expect("opens");
-    held(ledger, &payment(unsure.id, 1, 50)).await;
+    let all = held(ledger, &payment(unsure.id, 1, 50)).await;
+    assert_eq!(all.remaining_after, Amount::ZERO, "what can be paid, and not what is left of the cap");
     recorded(ledger, &in_flight(ledger, unsure.id, 1).await, landed()).await;
-    assert_eq!(ledger.hold(&payment(unsure.id, 2, 1)).await.ok(), Some(Held::Refused(PayReason::CapExceeded)));
+    assert_eq!(ledger.hold(&payment(unsure.id, 2, 1)).await.ok(), Some(Held::Refused(PayReason::CapUnverified)));
     ledger.mark_open(unsure.id, CapCheck::Verified, signature(1), &[]).await.expect("learns");
     held(ledger, &payment(unsure.id, 2, CAP - 50)).await;
 }

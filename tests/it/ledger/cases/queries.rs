@@ -1,13 +1,14 @@
 //! Questions over many rows.
 
 use crate::ledger::build::{
-    CAP, NOW, abandoned, absent, amount, attempt, held, hold_id, in_flight, landed, opened, payment, planned, recorded,
-    refused, session_id, session_with, settlement_id, signature, signed,
+    CAP, NOW, abandoned, absent, amount, attempt, held, hold_id, in_flight, key, landed, opened, payment, planned,
+    recorded, refused, session_id, session_with, settlement_id, signature, signed,
 };
+use solana_pubkey::Pubkey;
 use sotto::{
     domain::{
         amount::Amount,
-        reason::PayReason,
+        reason::{PayReason, SessionReason},
         session::{CapCheck, Session},
         settlement::{Event, MOST_ATTEMPTS, Purpose, Subject},
     },
@@ -53,6 +54,33 @@ pub(crate) async fn sessions_with_waiting_holds_are_told_oldest_first(ledger: &d
     ledger.plan_settlement(settlement_id(1), two.id, Carry::up_to(amount(1)), NOW).await.expect("plans");
     ledger.end_wait(hold_id(4), PayReason::SettlementExpired).await.expect("releases");
     assert_eq!(ledger.waiting_sessions().await.ok(), Some(vec![one.id, two.id]));
+}
+
+pub(crate) async fn a_users_sessions_are_told_newest_first_and_page_by_page(ledger: &dyn Ledger) {
+    let (user, other_asset) = (key(60, 0), key(61, 0));
+    for number in 1..=5 {
+        let session = session_with(number, |session| {
+            session.intent.user = user;
+            if number == 3 {
+                session.intent.asset = other_asset;
+            }
+        });
+        ledger.open_session(&session).await.expect("writes");
+        opened(ledger, 100 + number).await;
+    }
+    ledger.reject_session(session_id(2), SessionReason::CapMismatch).await.expect("ends");
+    let told = async |asset: Option<&Pubkey>, before: Option<u64>, most: usize| {
+        ledger.sessions_of(&user, asset, before, most).await.expect("reads")
+    };
+    let ids = |page: &[(u64, Session)]| page.iter().map(|(_, session)| session.id).collect::<Vec<_>>();
+    let all = told(None, None, 9).await;
+    assert_eq!(ids(&all), [5, 4, 3, 2, 1].map(session_id), "ended ones too, and nobody else's");
+    assert_eq!(ids(&told(Some(&other_asset), None, 9).await), [session_id(3)]);
+    let first = told(None, None, 2).await;
+    assert_eq!(first, all[..2]);
+    assert_eq!(told(None, Some(first[1].0), 9).await, all[2..]);
+    assert_eq!(told(None, Some(all[4].0), 9).await, []);
+    assert_eq!(ledger.sessions_of(&key(62, 0), None, None, 9).await.ok(), Some(vec![]));
 }
 
 /// An account is created for a recipient once; only a creation that came to nothing is followed by another.

@@ -74,7 +74,7 @@ async fn an_audit_names_what_was_tampered_with() {
         ("UPDATE holds SET reason = 'bad_request' WHERE seq = 2", "settlements, row 2: one of its holds"),
         ("UPDATE holds SET told = 1 WHERE seq = 3", "settlements, row 3: success was told"),
         ("UPDATE holds SET told = 1 WHERE seq = 4", "holds, row 4: told"),
-        ("UPDATE holds SET remaining_after = 1 WHERE seq = 4", "holds, row 4: its spent and remaining"),
+        ("UPDATE holds SET remaining_after = 1000000000 WHERE seq = 4", "holds, row 4: its spent and remaining"),
         ("UPDATE session_sums SET newest_hold = 0", "sessions, row 1: its newest payment is not the last"),
         ("UPDATE session_sums SET held = held + 1", "sessions, row 1: it does not hold"),
         ("UPDATE session_sums SET captured = captured + 1", "sessions, row 1: it has not captured"),

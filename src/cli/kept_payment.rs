@@ -1,0 +1,65 @@
+//! A payment on disk while its outcome is not known, so that it can be sent again: the same one, charged once.
+
+use super::{keygen::create_private_file, payer::PayerError};
+use crate::{client::Payment, config::read_text};
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs, io,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// What stands in the file.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    url: String,
+    header: String,
+}
+
+/// The file of a payment of a session: `<session file>.pay-<nonce>`.
+fn file_of(session: &Path, nonce: &str) -> PathBuf {
+    let mut name = session.as_os_str().to_owned();
+    name.push(".pay-");
+    name.push(nonce);
+    PathBuf::from(name)
+}
+
+/// Writes a payment before it is sent to `url`: to disk, and for its owner only, because whoever has it can have it settled. One
+/// that is there already stays.
+pub(super) fn keep(session: &Path, url: &Url, payment: &Payment) -> io::Result<()> {
+    let path = file_of(session, &payment.nonce);
+    let mut file = match create_private_file(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        created => created?,
+    };
+    let kept = Kept { url: url.as_str().to_owned(), header: payment.header().to_owned() };
+    let written = file.write_all(&serde_json::to_vec(&kept)?).and_then(|()| file.sync_all());
+    if written.is_err() {
+        drop(fs::remove_file(&path));
+    }
+    written
+}
+
+/// The payment with this nonce that was sent to `url` and whose outcome is not known.
+pub(super) fn kept(session: &Path, url: &Url, nonce: &str) -> Result<Payment, PayerError> {
+    let path = file_of(session, nonce);
+    let unusable = |why| PayerError::InTheWay { path: path.clone(), why };
+    let text = match read_text(&path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(PayerError::NotKept(nonce.to_owned())),
+        Err(source) => return Err(PayerError::File { path, what: "read", source }),
+    };
+    let kept: Kept = serde_json::from_str(&text).map_err(|_| unusable("it holds no payment"))?;
+    if kept.url != url.as_str() {
+        return Err(unusable("its payment was made for another URL, and is sent to no other"));
+    }
+    Payment::from_header(&kept.header).ok_or_else(|| unusable("it holds no payment"))
+}
+
+/// Forgets a payment whose outcome is known.
+pub(super) fn forget(session: &Path, payment: &Payment) {
+    // One that stays does no harm: sent again, it is the same payment.
+    drop(fs::remove_file(file_of(session, &payment.nonce)));
+}

@@ -1,0 +1,80 @@
+//! `POST /sessions/close`: a wallet ends all its sessions of an asset, without their keys and without knowing their ids.
+
+use super::close::Closed;
+use crate::{
+    domain::{clock::UnixSeconds, reason::SessionReason, session::Session, signed},
+    facilitator::{SessionError, SessionRefusal, locks::opening_lock::OpeningGuard, sessions::Sessions},
+};
+use futures_util::future::try_join_all;
+use solana_pubkey::Pubkey;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// A wallet's request to close all its sessions of an asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseAllRequest {
+    /// The wallet.
+    pub user: Pubkey,
+    /// The mint.
+    pub asset: Pubkey,
+    /// When it was signed, Unix seconds; good for five minutes.
+    pub at: UnixSeconds,
+    /// By the wallet, over [`signed::close_all_message`].
+    pub signature: [u8; 64],
+}
+
+impl Sessions {
+    /// Closes all sessions of a wallet and asset that are live or hold something, and settles what they hold; answered like
+    /// a close, with each of them, oldest first. Nothing opens while they are being closed. A session whose approve is under
+    /// way stays `opening`: it can still open, so the wallet asks again.
+    ///
+    /// Refuses with `invalid_close_signature`, and `session_busy` while an opening of this wallet is under way.
+    pub(crate) async fn close_all(self: &Arc<Self>, request: &CloseAllRequest) -> Result<Vec<Closed>, SessionError> {
+        let CloseAllRequest { user, asset, at, signature } = request;
+        let message = signed::close_all_message(&self.core.keys.spender.pubkey(), user, asset, *at);
+        if !self.core.is_signed_lately(user, &message, *at, signature) {
+            return Err(SessionRefusal::because(
+                SessionReason::InvalidCloseSignature,
+                "The close is not signed by the wallet in the last five minutes.",
+            )
+            .into());
+        }
+        let known = self.core.ledger.live_sessions(user, asset).await?;
+        let permit = self.locks.waits.acquire(*user, self.is_any_proven(&known)).await;
+        // Without a permit to wait, the caller is told how things stand.
+        let patience = if permit.is_some() { self.core.settings.answer_deadline } else { Duration::ZERO };
+        let deadline = Instant::now() + patience;
+        let mut closing = Vec::new();
+        {
+            let _nothing_opens = self.no_opening(user, asset, deadline).await?;
+            for session in self.core.ledger.live_sessions(user, asset).await? {
+                closing.push(self.begin_close(session.id).await?);
+            }
+        }
+        try_join_all(closing.into_iter().map(|closing| self.finish_close(closing, deadline))).await
+    }
+
+    /// Waits until no opening of this wallet and asset is under way, and keeps one from starting.
+    async fn no_opening(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        deadline: Instant,
+    ) -> Result<OpeningGuard, SessionRefusal> {
+        let busy =
+            || SessionRefusal::because(SessionReason::SessionBusy, "A session of this wallet is opening; repeat.");
+        if let Some(guard) = self.locks.openings.try_opening(user, asset) {
+            return Ok(guard);
+        }
+        let waited = tokio::time::timeout_at(deadline, self.locks.openings.opening(user, asset));
+        waited.await.map_err(|_| busy())
+    }
+
+    async fn is_any_proven(&self, sessions: &[Session]) -> bool {
+        match sessions.first() {
+            // What is proved is the wallet's balance, whichever of its sessions asks.
+            Some(session) => self.core.is_proven(session).await,
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What a wallet may ask about all its sessions without their keys: the list of them, and their end.
+
+use super::{PRICE, Tab, patient};
+use crate::{
+    ledger::build::{session_id, session_with},
+    support::{Wallet, World},
+};
+use serde_json::{Value, json};
+use solana_pubkey::Pubkey;
+use sotto::domain::{reason::SessionReason, session::SessionId, signed};
+
+impl World {
+    /// Asks for a page of `user`'s sessions with a signature over `message`.
+    async fn lists(&self, user: &Pubkey, more: &str, signer: &Wallet, message: &str, at: u64) -> (u16, Value) {
+        let signature = bs58::encode(signer.sign(message.as_bytes())).into_string();
+        self.get(&format!("/sessions?user={user}{more}&at={at}&signature={signature}")).await
+    }
+
+    /// A page of a wallet's sessions, as the wallet is told.
+    async fn list(&self, wallet: &Wallet, more: &str) -> (u16, Value) {
+        let at = self.now();
+        let message = signed::list_message(&self.spender(), &wallet.key(), at);
+        self.lists(&wallet.key(), more, wallet, &message, at).await
+    }
+
+    fn close_all_body(&self, user: &Wallet, signer: &Wallet, spender: &Pubkey, at: u64) -> Value {
+        let asset = self.faucet.mint();
+        let message = signed::close_all_message(spender, &user.key(), &asset, at);
+        let signature = bs58::encode(signer.sign(message.as_bytes())).into_string();
+        json!({ "user": user.key().to_string(), "asset": asset.to_string(), "at": at, "signature": signature })
+    }
+
+    async fn closes_all(&self, wallet: &Wallet) -> Value {
+        let body = self.close_all_body(wallet, wallet, &self.spender(), self.now());
+        let (status, answer) = self.post("/sessions/close", &body).await;
+        assert_eq!(status, 200, "{answer:#}");
+        answer["sessions"].clone()
+    }
+}
+
+fn ids(page: &Value) -> Vec<String> {
+    let sessions = page["sessions"].as_array().unwrap();
+    sessions.iter().map(|session| session["sessionId"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Opens another session of the tab's payer beside the first, with a session key that nobody keeps.
+async fn second_session(tab: &Tab) -> (Wallet, String) {
+    let merchant = tab.world.wallet(0).await;
+    let mut opening = tab.world.opening(&tab.payer, &merchant.key(), 10_000);
+    opening.approved = 10_010_000;
+    opening.intent.session_key = Some(tab.world.stranger().key());
+    let (status, session) = tab.world.post("/sessions", &tab.world.opening_body(&opening).await).await;
+    assert_eq!(status, 201, "{session:#}");
+    (merchant, session["sessionId"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_wallet_is_told_its_sessions_newest_first_with_what_a_close_needs() {
+    let tab = Tab::open(patient(|_| ())).await;
+    let (_, second) = second_session(&tab).await;
+    let (status, page) = tab.world.list(&tab.payer, "").await;
+    assert_eq!(status, 200, "{page:#}");
+    assert_eq!(ids(&page), [second.clone(), tab.session.clone()]);
+    assert_eq!(page.get("next"), None);
+    let keyed = &page["sessions"][0];
+    assert_eq!(
+        (&keyed["cap"], &keyed["state"]),
+        (&json!("10000"), &json!("open")),
+        "amounts, though it has a session key"
+    );
+    let known = tab.world.ledger().session(second.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(keyed["intentHash"], known.signed.hash().hex());
+    let asset = tab.world.faucet.mint();
+    assert_eq!(ids(&tab.world.list(&tab.payer, &format!("&asset={asset}")).await.1).len(), 2);
+    assert_eq!(ids(&tab.world.list(&tab.payer, &format!("&asset={}", tab.merchant.key())).await.1), [""; 0]);
+    assert_eq!(ids(&tab.world.list(&tab.merchant, "").await.1), [""; 0], "who is paid has no sessions");
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn a_long_list_goes_on_after_its_cursor_which_is_its_wallets_alone() {
+    let tab = Tab::open(patient(|_| ())).await;
+    let ledger = tab.world.ledger();
+    for number in 1..=60 {
+        let session = session_with(number, |session| session.intent.user = tab.payer.key());
+        ledger.open_session(&session).await.unwrap();
+        ledger.reject_session(session.id, SessionReason::CapMismatch).await.unwrap();
+    }
+    let (_, first) = tab.world.list(&tab.payer, "").await;
+    let newest: Vec<String> = (11..=60).rev().map(|number| session_id(number).to_string()).collect();
+    assert_eq!(ids(&first), newest);
+    let next = first["next"].as_str().unwrap();
+    let (_, second) = tab.world.list(&tab.payer, &format!("&after={next}")).await;
+    assert_eq!((ids(&second).len(), second.get("next")), (11, None));
+    assert_eq!(ids(&second).last(), Some(&tab.session));
+    for (wallet, cursor) in [(&tab.merchant, next), (&tab.payer, "0-0"), (&tab.payer, &next[1..])] {
+        let (status, refused) = tab.world.list(wallet, &format!("&after={cursor}")).await;
+        assert_eq!((status, &refused["error"]), (400, &json!("bad_request")), "{cursor}");
+    }
+    tab.closes().await;
+}
+
+/// Guard: `Facilitator::list_sessions`. Nobody is told a wallet's sessions but who holds its key now, and asks us.
+#[tokio::test]
+async fn nobody_else_is_told_a_wallets_sessions() {
+    let tab = Tab::open(patient(|_| ())).await;
+    let (world, user, now) = (&tab.world, tab.payer.key(), tab.world.now());
+    let list = |spender: &Pubkey, at| signed::list_message(spender, &user, at);
+    let ours = world.spender();
+    let attempts = [
+        (tab.merchant.clone(), list(&ours, now), now),
+        (world.stranger(), list(&ours, now), now),
+        // Signed for another facilitator, too long ago, for later, for another time, or something else altogether.
+        (tab.payer.clone(), list(&tab.merchant.key(), now), now),
+        (tab.payer.clone(), list(&ours, now - 301), now - 301),
+        (tab.payer.clone(), list(&ours, now + 400), now + 400),
+        (tab.payer.clone(), list(&ours, now - 1), now),
+        (tab.payer.clone(), signed::read_message(&user.to_string(), now), now),
+        (tab.payer.clone(), signed::close_all_message(&ours, &user, &world.faucet.mint(), now), now),
+    ];
+    for (signer, message, at) in attempts {
+        let (status, refused) = world.lists(&user, "", &signer, &message, at).await;
+        assert_eq!((status, &refused["error"]), (403, &json!("signature_required")), "{message}");
+    }
+    let (status, refused) = world.get(&format!("/sessions?user={user}")).await;
+    assert_eq!((status, &refused["error"]), (403, &json!("signature_required")), "unsigned");
+    for (query, error) in [
+        ("", "missing_user"),
+        ("?user=7", "invalid_user"),
+        ("?user=11111111111111111111111111111111&user=11111111111111111111111111111111", "bad_request"),
+        ("?user=11111111111111111111111111111111&asset=7", "asset_not_allowed"),
+    ] {
+        let (status, refused) = world.get(&format!("/sessions{query}")).await;
+        assert_eq!((status, &refused["error"]), (400, &json!(error)), "{query}");
+    }
+    tab.closes().await;
+}
+
+#[tokio::test]
+async fn a_wallet_closes_all_its_sessions_without_their_keys() {
+    let tab = Tab::open(patient(|_| ())).await;
+    let (merchant, second) = second_session(&tab).await;
+    let (other, shop) = (tab.world.wallet(super::PURSE).await, tab.world.wallet(0).await);
+    let theirs = tab.world.open(&other, &shop.key(), 10_000).await;
+    tab.holds(PRICE, "held").await;
+    tab.rests(PRICE).await;
+    let closed = tab.world.closes_all(&tab.payer).await;
+    let told: Vec<_> =
+        closed.as_array().unwrap().iter().map(|closed| (&closed["sessionId"], &closed["state"])).collect();
+    assert_eq!(told, [(&json!(tab.session), &json!("closed")), (&json!(second), &json!("closed"))], "{closed:#}");
+    assert_eq!(
+        (&closed[0]["captured"], &closed[0]["held"], &closed[0]["lost"]),
+        (&json!("700"), &json!("0"), &json!("0"))
+    );
+    assert_eq!(tab.world.units(&tab.merchant), PRICE, "what was promised is paid");
+    let refused = tab.settle(PRICE, "late").await;
+    assert_eq!(refused["errorReason"], "session_not_open", "{refused:#}");
+    let id: SessionId = theirs.parse().unwrap();
+    let untouched = tab.world.ledger().session(id).await.unwrap().unwrap();
+    assert_eq!(untouched.state.word(), "open", "another wallet's session");
+    assert_eq!(tab.world.closes_all(&tab.payer).await, json!([]), "nothing is left");
+    // The wallet goes on as before.
+    let again = tab.world.open(&tab.payer, &merchant.key(), 10_000).await;
+    assert_eq!(tab.world.closes_all(&tab.payer).await[0]["sessionId"], json!(again));
+    tab.closes().await;
+}
+
+/// Guard: `Sessions::close_all`. Neither a session key nor a merchant nor a stranger ends a wallet's sessions, and no
+/// signature for another facilitator, wallet, asset or time does.
+#[tokio::test]
+async fn nobody_else_closes_a_wallets_sessions() {
+    let tab = Tab::open(patient(|_| ())).await;
+    let (world, now, ours) = (&tab.world, tab.world.now(), tab.world.spender());
+    let mut bodies = vec![
+        world.close_all_body(&tab.payer, &tab.merchant, &ours, now),
+        world.close_all_body(&tab.payer, &world.stranger(), &ours, now),
+        world.close_all_body(&tab.payer, &tab.payer, &tab.merchant.key(), now),
+        world.close_all_body(&tab.payer, &tab.payer, &ours, now - 301),
+        world.close_all_body(&tab.payer, &tab.payer, &ours, now + 400),
+    ];
+    let good = world.close_all_body(&tab.payer, &tab.payer, &ours, now);
+    for (member, value) in
+        [("at", json!(now - 1)), ("asset", json!(ours.to_string())), ("user", json!(ours.to_string()))]
+    {
+        bodies.push(good.clone());
+        bodies.last_mut().unwrap()[member] = value;
+    }
+    for body in bodies {
+        let (status, refused) = world.post("/sessions/close", &body).await;
+        assert_eq!((status, &refused["error"]), (403, &json!("invalid_close_signature")), "{body}");
+    }
+    for (member, error) in
+        [("user", "missing_user"), ("asset", "missing_asset"), ("at", "missing_at"), ("signature", "missing_signature")]
+    {
+        let mut body = good.clone();
+        body.as_object_mut().unwrap().remove(member);
+        let (status, refused) = world.post("/sessions/close", &body).await;
+        assert_eq!((status, &refused["error"]), (400, &json!(error)), "{body}");
+    }
+    let mut bent = good;
+    bent["signature"] = json!("7");
+    assert_eq!(world.post("/sessions/close", &bent).await.0, 400);
+    let open = world.ledger().session(tab.session.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(open.state.word(), "open");
+    tab.closes().await;
+}
