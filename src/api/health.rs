@@ -1,8 +1,9 @@
 //! `GET /health`: the process is alive.
 
-use crate::{api::App, facilitator::Supported};
+use crate::api::App;
 use axum::{Json, extract::State};
 use serde::Serialize;
+use solana_pubkey::Pubkey;
 
 /// The process answers. The members are those of the deployed service.
 #[derive(Clone, Debug, Serialize)]
@@ -16,13 +17,24 @@ pub(super) struct HealthAnswer {
     version: &'static str,
 }
 
-/// What `/health` says; nothing in it changes while the process lives.
-pub(super) fn answer(served: &Supported) -> HealthAnswer {
+/// Who answers; nothing of it changes while the process lives.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The key that is delegate of every session.
+    pub spender: Pubkey,
+    /// The network by its short name.
+    pub network: String,
+    /// The mint.
+    pub asset: Pubkey,
+}
+
+/// What `/health` says of a process.
+pub(super) fn answer(identity: Identity) -> HealthAnswer {
     HealthAnswer {
         ok: true,
-        address: served.spender.to_string(),
-        network: served.network.alias().to_owned(),
-        token_mint: served.asset.to_string(),
+        address: identity.spender.to_string(),
+        network: identity.network,
+        token_mint: identity.asset.to_string(),
         version: env!("CARGO_PKG_VERSION"),
     }
 }

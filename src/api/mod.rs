@@ -11,6 +11,7 @@ mod http;
 mod ready;
 mod sessions;
 mod settle;
+mod starting;
 mod supported;
 mod verify;
 
@@ -19,7 +20,9 @@ pub use http::{
     rate_limit::{Rate, RateSettings},
     server::{ServerSettings, serve},
 };
+pub use health::Identity;
 pub use sessions::signed_read::{READ_AT, READ_SIGNATURE};
+pub use starting::starting;
 
 use crate::{
     api::{
@@ -163,7 +166,11 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
     let served = facilitator.supported();
     let app = App(Arc::new(Parts {
         supported: supported::answer(&served),
-        health: health::answer(&served),
+        health: health::answer(Identity {
+            spender: served.spender,
+            network: served.network.alias().to_owned(),
+            asset: served.asset,
+        }),
         ready: ready::ReadyCache::new(settings.ready_for),
         network: served.network,
         rates: Arc::new(RateLimits::new(&settings.rates)),

@@ -25,6 +25,19 @@ struct CheckAnswer {
     detail: String,
 }
 
+impl ReadyAnswer {
+    /// Not ready, for one reason.
+    pub(super) fn failing(name: &'static str, detail: String) -> Self {
+        Self { ok: false, checks: vec![CheckAnswer { name, ok: false, detail }] }
+    }
+
+    /// 200 when every check passes, else 503.
+    pub(super) fn response(&self) -> Response {
+        let status = if self.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (status, Json(self)).into_response()
+    }
+}
+
 /// Remembers the last answer of `/ready`.
 pub(super) struct ReadyCache {
     good_for: Duration,
@@ -57,7 +70,5 @@ impl ReadyCache {
 
 /// Readiness: 200 when every check passes, else 503.
 pub(super) async fn ready(State(app): State<App>) -> Response {
-    let answer = app.ready.answer(&app.facilitator).await;
-    let status = if answer.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(&*answer)).into_response()
+    app.ready.answer(&app.facilitator).await.response()
 }

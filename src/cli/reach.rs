@@ -10,23 +10,23 @@ use crate::{
     domain::network::Network,
 };
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 
 /// The pause after the first question without an answer; doubled up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What an RPC without an answer means to a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Trouble<'a> {
     /// It is what the command is there to tell.
     IsTold,
-    /// It passes.
-    IsWaitedOut,
+    /// It passes, and meanwhile this is told what was answered last.
+    IsWaitedOut(&'a watch::Sender<Option<String>>),
 }
 
 /// The network that the chain's endpoints serve, which is the configured one.
-pub(super) async fn reach(chain: &dyn Chain, name: &NetworkName, trouble: Trouble) -> Result<Network, WiringError> {
+pub(super) async fn reach(chain: &dyn Chain, name: &NetworkName, trouble: Trouble<'_>) -> Result<Network, WiringError> {
     let mut pause = FIRST_PAUSE;
     loop {
         let why = match chain.genesis_hash().await {
@@ -34,9 +34,8 @@ pub(super) async fn reach(chain: &dyn Chain, name: &NetworkName, trouble: Troubl
             Err(why) => why,
         };
         let ChainError::Unavailable { retry_after, source, .. } = &why else { return Err(why.into()) };
-        if trouble == Trouble::IsTold {
-            return Err(why.into());
-        }
+        let Trouble::IsWaitedOut(told) = trouble else { return Err(why.into()) };
+        told.send_replace(Some(format!("the start waits for the Solana RPC: {why}")));
         let wait = retry_after.unwrap_or(pause).max(pause);
         let cause = source.as_deref().map(tracing::field::display);
         let wait_ms = wait.as_millis();

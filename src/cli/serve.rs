@@ -12,21 +12,22 @@ use super::{
     warn, wiring,
 };
 use crate::{
-    api::{self, ServerSettings},
+    api::{self, Identity, ServerSettings},
     config::Config,
+    domain::chance::OsChance,
     facilitator::Facilitator,
 };
 use clap::Args;
 use serde_json::json;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, time::timeout};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Serve the facilitator's HTTP API, until ctrl-c or SIGTERM
 ///
 /// Starts only when the whole configuration is valid, the RPC serves the configured network, and no other process uses
 /// the ledger; then it first picks up what an earlier process left unfinished. An RPC that does not answer is waited
-/// for. Asked to stop, it takes no new requests, answers those it has, settles what it promised as far as
+/// for; `/health` and `/ready` answer meanwhile. Asked to stop, it takes no new requests, answers those it has, settles what it promised as far as
 /// `deferred.leave_within_seconds` allows, and leaves with everything recorded.
 #[derive(Debug, Args)]
 #[command(
@@ -80,11 +81,14 @@ impl Serve {
         let listener =
             TcpListener::bind(wanted).await.map_err(|source| CliError::Listen { address: wanted, source })?;
         let address = listener.local_addr()?;
+        let (listener, meanwhile) = twice(listener)?;
+        let (tell, waiting) = watch::channel(None);
         // Who waits for an RPC in trouble may be asked to stop meanwhile.
         let mut stop = Stop::listen()?;
         let (service, probing) = tokio::select! {
-            begun = start::start(config) => begun?,
+            begun = start::start(config, &tell) => begun?,
             asked = stop.asked() => return Ok(asked?),
+            never = answer_meanwhile(meanwhile, address, config, waiting) => match never {},
         };
         // Beside the serving: it asks the chain, and nobody has to wait for what it tells.
         let telling = tokio::spawn(tell_readiness(Arc::clone(&service.facilitator)));
@@ -114,6 +118,37 @@ impl Serve {
         }
         say_lines(format_args!("listening on http://{address}\n  spender  {spender}\n  network  {network}"))
     }
+}
+
+/// The same listening socket two times: one of them is accepted from at a time.
+fn twice(listener: TcpListener) -> io::Result<(TcpListener, TcpListener)> {
+    let listener = listener.into_std()?;
+    let again = listener.try_clone()?;
+    Ok((TcpListener::from_std(listener)?, TcpListener::from_std(again)?))
+}
+
+/// Answers for a service whose start waits, from the first thing it waits for until this is dropped. A start that waits for
+/// nothing keeps its callers in the queue for the moment that it takes.
+async fn answer_meanwhile(
+    listener: TcpListener,
+    address: SocketAddr,
+    config: &Config,
+    mut waiting: watch::Receiver<Option<String>>,
+) -> Infallible {
+    if waiting.wait_for(Option::is_some).await.is_ok() {
+        tracing::info!(%address, "listening; GET /ready tells what the start waits for");
+        let identity = Identity {
+            spender: config.keys.spender.public(),
+            network: config.network.name.alias().to_owned(),
+            asset: config.asset.mint,
+        };
+        let router = api::starting(identity, waiting, &wiring::api_settings(config, Arc::new(OsChance)));
+        // Connections are tasks of their own: dropped with this, it ends them after what they were asked.
+        let over = CancellationToken::new();
+        let _over = over.clone().drop_guard();
+        api::serve(listener, router, wiring::server_settings(config), over).await;
+    }
+    std::future::pending().await
 }
 
 /// What is not as it should be stops nothing: it may be put right while the service runs, and `GET /ready` tells it too.

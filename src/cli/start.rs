@@ -26,6 +26,7 @@ use crate::{
     ledger::{self, ImportTerms, Ledger, OpenLedgerError},
 };
 use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// The longest one request to the Covalidator takes; its patience is the caller's.
 const COVALIDATOR_REQUEST: Duration = Duration::from_secs(5);
@@ -46,9 +47,13 @@ pub(super) async fn assemble(config: &Config) -> Result<Service, WiringError> {
     Ok(service)
 }
 
-/// A service that is about to serve: probed, with unfinished work picked up. Waits for an RPC in trouble.
-pub(super) async fn start(config: &Config) -> Result<(Service, Probing), WiringError> {
-    let service = build(config, Trouble::IsWaitedOut).await?;
+/// A service that is about to serve: probed, with unfinished work picked up. Waits for an RPC in trouble, and tells `waiting`
+/// so.
+pub(super) async fn start(
+    config: &Config,
+    waiting: &watch::Sender<Option<String>>,
+) -> Result<(Service, Probing), WiringError> {
+    let service = build(config, Trouble::IsWaitedOut(waiting)).await?;
     for detail in trust::warnings(&service.chain.voices()) {
         tracing::warn!(detail, "an RPC provider's word is believed alone, or counted once");
     }
@@ -61,7 +66,7 @@ pub(super) async fn start(config: &Config) -> Result<(Service, Probing), WiringE
 }
 
 /// Connects, checks the cluster, opens the ledger and builds the router. Nothing works yet.
-async fn build(config: &Config, trouble: Trouble) -> Result<Service, WiringError> {
+async fn build(config: &Config, trouble: Trouble<'_>) -> Result<Service, WiringError> {
     let chance: Arc<dyn Chance> = Arc::new(OsChance);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain = Arc::new(wiring::connect(config)?);

@@ -64,6 +64,14 @@ impl NetworkName {
         }
     }
 
+    /// Its short name, which needs no genesis hash.
+    pub fn alias(&self) -> &str {
+        match self {
+            Self::Public(network) => network.alias(),
+            Self::Local { .. } => LOCALNET,
+        }
+    }
+
     /// The network, now that the RPC's genesis hash is known; refuses one that does not fit.
     pub fn resolve(&self, genesis_hash: &str) -> Result<Network, WrongNetwork> {
         let wrong = |expected: &str| WrongNetwork { expected: expected.to_owned(), found: genesis_hash.to_owned() };

@@ -45,6 +45,8 @@ pub(in crate::api) enum Fault {
     TooOften,
     /// Too many requests at once.
     Overloaded,
+    /// The service does not work yet.
+    Starting,
     /// No answer within the deadline.
     TimedOut,
     /// A bug.
@@ -62,7 +64,7 @@ impl Fault {
             Self::BrokenOff => StatusCode::BAD_REQUEST,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
-            Self::Overloaded | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Starting | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoSuchRoute => StatusCode::NOT_FOUND,
@@ -76,7 +78,7 @@ impl Fault {
                 PayReason::BadRequest
             }
             Self::TooOften => PayReason::TooManyRequests,
-            Self::Overloaded => PayReason::Overloaded,
+            Self::Overloaded | Self::Starting => PayReason::Overloaded,
             Self::TimedOut | Self::Panicked => PayReason::InternalError,
         }
     }
@@ -87,7 +89,7 @@ impl Fault {
             Self::TooLarge => SessionReason::BodyTooLarge,
             Self::BrokenOff | Self::BodyTimedOut | Self::WrongMethod | Self::NoSuchRoute => SessionReason::BadRequest,
             Self::TooOften => SessionReason::TooManyRequests,
-            Self::Overloaded => SessionReason::Overloaded,
+            Self::Overloaded | Self::Starting => SessionReason::Overloaded,
             Self::TimedOut | Self::Panicked => SessionReason::InternalError,
         }
     }
@@ -102,6 +104,7 @@ impl Fault {
             | Self::BodyTimedOut
             | Self::TooOften
             | Self::Overloaded
+            | Self::Starting
             | Self::TimedOut
             | Self::Panicked => self.session_reason().word(),
         }
@@ -114,6 +117,7 @@ impl Fault {
             Self::BodyTimedOut => "The body did not come in time.",
             Self::TooOften => "Too many requests from this address; repeat after Retry-After.",
             Self::Overloaded => "Too many requests at once; repeat in a moment.",
+            Self::Starting => "The service starts and waits for its Solana RPC; repeat after Retry-After.",
             Self::TimedOut => "No answer in time. What was accepted stays accepted: repeat with the same nonce.",
             Self::Panicked => "Our fault. What was accepted stays accepted: repeat with the same nonce.",
             Self::WrongMethod => "This path is served with the methods of the Allow header.",
@@ -128,7 +132,8 @@ impl Fault {
             Self::Overloaded => tracing::warn!("request shed: too many at once"),
             Self::TimedOut => tracing::error!("request dropped at its deadline"),
             Self::Panicked => tracing::error!("a request panicked"),
-            Self::TooLarge | Self::BrokenOff | Self::WrongMethod | Self::NoSuchRoute => {}
+            // The start says itself what it waits for.
+            Self::TooLarge | Self::BrokenOff | Self::WrongMethod | Self::NoSuchRoute | Self::Starting => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `sotto serve` from its start to its end, and what it does when the chain is in trouble while it starts.
 
-use super::{Running, directory, http_get, json, rpc_call, setting, sotto, stderr, stdout};
+use super::{PATIENCE, Running, directory, http_get, json, rpc_call, setting, sotto, stderr, stdout};
 use serde_json::{Value, json};
 use sotto::localnet::{FaultPlan, Localnet, LocalnetConfig, Slots, TooManyRequests, standins::PayerRule};
 use std::{
@@ -165,9 +165,42 @@ fn a_service_that_starts_while_its_rpc_refuses_says_so_and_serves_when_it_answer
     let mut service = Starting::begin(&here, &[]);
     let why = service.until_it_logs("the start waits for the Solana RPC");
     assert!(why.contains("429") && why.contains("wait_ms"), "{why}");
+    let listening = service.until_it_logs("GET /ready tells what the start waits for");
+    let address = listening.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an address");
+    let base = format!("http://{address}");
+    // One connection for all of it, which is still open when the service works.
+    let (runtime, client) = (tokio::runtime::Runtime::new().expect("a runtime"), reqwest::Client::new());
+    let ask = |method: reqwest::Method, path: &str| {
+        let request = client.request(method, format!("{base}{path}")).timeout(PATIENCE);
+        runtime.block_on(async {
+            let answer = request.send().await.expect("an answer");
+            let (status, again) = (answer.status().as_u16(), answer.headers().get("retry-after").cloned());
+            (status, again.is_some(), answer.json::<Value>().await.expect("JSON"))
+        })
+    };
+    let (status, _, alive) = ask(reqwest::Method::GET, "/health");
+    assert_eq!((status, &alive["ok"], &alive["network"]), (200, &true.into(), &"solana:localnet".into()));
+    let (status, _, ready) = ask(reqwest::Method::GET, "/ready");
+    let check = &ready["checks"][0];
+    assert_eq!((status, &ready["ok"], &check["name"], &check["ok"]), (503, &false.into(), &"rpc".into(), &false.into()));
+    assert!(check["detail"].as_str().is_some_and(|detail| detail.contains("429")), "{ready:#}");
+    for (method, path, member, told) in [
+        (reqwest::Method::GET, "/supported", "error", "overloaded"),
+        (reqwest::Method::POST, "/sessions", "error", "overloaded"),
+        (reqwest::Method::POST, "/verify", "invalidReason", "overloaded"),
+        (reqwest::Method::POST, "/settle", "errorReason", "overloaded"),
+    ] {
+        let (status, again, body) = ask(method, path);
+        assert_eq!((status, again, &body[member]), (503, true, &told.into()), "{path}: {body:#}");
+    }
+    let (status, _, body) = ask(reqwest::Method::GET, "/nosuch");
+    assert_eq!((status, &body["error"]), (404, &"not_found".into()));
     service.until_it_logs("the start waits for the Solana RPC");
     set_faults(&network, &json!({}));
-    assert!(service.announcement()["address"].is_string());
+    assert_eq!(service.announcement()["address"], address);
+    let (status, _, supported) = ask(reqwest::Method::GET, "/supported");
+    assert_eq!((status, supported["kinds"].is_array()), (200, true), "the same caller is served: {supported:#}");
+    assert_eq!(ask(reqwest::Method::GET, "/health").2, alive, "the same process");
     assert_eq!(service.stop(), Some(0));
     assert_eq!(network.stop(), Some(0));
 }

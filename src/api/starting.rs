@@ -1,0 +1,68 @@
+//! The API of a service whose start waits for its Solana RPC: alive, not ready, and taking nothing yet.
+//!
+//! A supervisor restarts a process whose `/health` is silent, which ends the wait and helps nobody. So a start that has to
+//! wait answers meanwhile: `/health` as always, `/ready` with what it waits for, and every other route, in the format of its
+//! surface, that the caller is to come back.
+
+use crate::{
+    api::{
+        ApiSettings, Identity, cors,
+        health::{self, HealthAnswer},
+        http::{
+            request_span,
+            surface::{Fault, RouteSurface, Surface},
+        },
+        ready::ReadyAnswer,
+        refusing_other_methods, routes,
+    },
+    domain::chance::Chance,
+};
+use axum::{
+    Json, Router,
+    extract::State,
+    middleware,
+    response::Response,
+    routing::{any, get},
+};
+use std::{collections::HashSet, sync::Arc};
+use tokio::sync::watch;
+use tower::ServiceBuilder;
+
+/// When callers are told to come back, in seconds.
+const COME_BACK_SECONDS: u64 = 5;
+
+/// What the start waits for, as far as it has been told.
+type Waiting = watch::Receiver<Option<String>>;
+
+/// The routes of a service that is not there yet; `waiting` tells what for.
+pub fn starting(identity: Identity, waiting: Waiting, settings: &ApiSettings) -> Router {
+    let network: Arc<str> = identity.network.as_str().into();
+    let alive = health::answer(identity);
+    let plain = RouteSurface { surface: Surface::Plain, network: Arc::clone(&network) };
+    let mut router = Router::new()
+        .route("/health", refusing_other_methods(get(move || health(alive.clone())), &plain))
+        .route("/ready", refusing_other_methods(get(ready), &plain))
+        .with_state(waiting);
+    let mut paths = HashSet::from(["/health", "/ready"]);
+    for route in routes().into_iter().filter(|route| paths.insert(route.path)) {
+        let surface = RouteSurface { surface: route.surface, network: Arc::clone(&network) };
+        router = router.route(route.path, any(move || come_back(surface.clone())));
+    }
+    let chance: Arc<dyn Chance> = Arc::clone(&settings.chance);
+    router.fallback(move || async move { plain.refuse(Fault::NoSuchRoute) }).layer(
+        ServiceBuilder::new().layer(middleware::from_fn_with_state(chance, request_span::observed)).layer(cors(settings)),
+    )
+}
+
+async fn health(answer: HealthAnswer) -> Json<HealthAnswer> {
+    Json(answer)
+}
+
+async fn ready(State(waiting): State<Waiting>) -> Response {
+    let detail = waiting.borrow().clone().unwrap_or_else(|| "the start has not asked it yet".to_owned());
+    ReadyAnswer::failing("rpc", detail).response()
+}
+
+async fn come_back(surface: RouteSurface) -> Response {
+    surface.refuse_until(Fault::Starting, Some(COME_BACK_SECONDS))
+}
