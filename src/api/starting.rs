@@ -1,4 +1,5 @@
-//! The API of a service whose start waits for its Solana RPC: alive, not ready, and taking nothing yet.
+//! The API of a service whose start takes long, mostly because its Solana RPC does not answer: alive, not ready, and taking
+//! nothing yet.
 //!
 //! A supervisor restarts a process whose `/health` is silent, which ends the wait and helps nobody. So a start that has to
 //! wait answers meanwhile: `/health` as always, `/ready` with what it waits for, and every other route, in the format of its
@@ -59,8 +60,9 @@ async fn health(answer: HealthAnswer) -> Json<HealthAnswer> {
 }
 
 async fn ready(State(waiting): State<Waiting>) -> Response {
-    let detail = waiting.borrow().clone().unwrap_or_else(|| "the start has not asked it yet".to_owned());
-    ReadyAnswer::failing("rpc", detail).response()
+    let told = waiting.borrow().clone();
+    let detail = told.unwrap_or_else(|| "it asks the Solana RPC and picks up what is unfinished".to_owned());
+    ReadyAnswer::failing("start", detail).response()
 }
 
 async fn come_back(surface: RouteSurface) -> Response {

@@ -23,6 +23,9 @@ use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
+/// How long a start keeps its callers waiting before it tells them that it is one.
+const SHORT_START: Duration = Duration::from_secs(1);
+
 /// Serve the facilitator's HTTP API, until ctrl-c or SIGTERM
 ///
 /// Starts only when the whole configuration is valid, the RPC serves the configured network, and no other process uses
@@ -127,27 +130,27 @@ fn twice(listener: TcpListener) -> io::Result<(TcpListener, TcpListener)> {
     Ok((TcpListener::from_std(listener)?, TcpListener::from_std(again)?))
 }
 
-/// Answers for a service whose start waits, from the first thing it waits for until this is dropped. A start that waits for
-/// nothing keeps its callers in the queue for the moment that it takes.
+/// Answers for a service whose start takes long, until this is dropped. Callers of one that does not are kept in the queue for
+/// the moment that it takes.
 async fn answer_meanwhile(
     listener: TcpListener,
     address: SocketAddr,
     config: &Config,
     mut waiting: watch::Receiver<Option<String>>,
 ) -> Infallible {
-    if waiting.wait_for(Option::is_some).await.is_ok() {
-        tracing::info!(%address, "listening; GET /ready tells what the start waits for");
-        let identity = Identity {
-            spender: config.keys.spender.public(),
-            network: config.network.name.alias().to_owned(),
-            asset: config.asset.mint,
-        };
-        let router = api::starting(identity, waiting, &wiring::api_settings(config, Arc::new(OsChance)));
-        // Connections are tasks of their own: dropped with this, it ends them after what they were asked.
-        let over = CancellationToken::new();
-        let _over = over.clone().drop_guard();
-        api::serve(listener, router, wiring::server_settings(config), over).await;
-    }
+    // An RPC that says nothing is not in trouble yet, for as long as a request may take.
+    let _ = timeout(SHORT_START, waiting.wait_for(Option::is_some)).await;
+    tracing::info!(%address, "listening; GET /ready tells what the start waits for");
+    let identity = Identity {
+        spender: config.keys.spender.public(),
+        network: config.network.name.alias().to_owned(),
+        asset: config.asset.mint,
+    };
+    let router = api::starting(identity, waiting, &wiring::api_settings(config, Arc::new(OsChance)));
+    // Connections are tasks of their own: dropped with this, it ends them after what they were asked.
+    let over = CancellationToken::new();
+    let _over = over.clone().drop_guard();
+    api::serve(listener, router, wiring::server_settings(config), over).await;
     std::future::pending().await
 }
 

@@ -117,7 +117,7 @@ impl Fault {
             Self::BodyTimedOut => "The body did not come in time.",
             Self::TooOften => "Too many requests from this address; repeat after Retry-After.",
             Self::Overloaded => "Too many requests at once; repeat in a moment.",
-            Self::Starting => "The service starts and waits for its Solana RPC; repeat after Retry-After.",
+            Self::Starting => "The service is starting, see GET /ready; repeat after Retry-After.",
             Self::TimedOut => "No answer in time. What was accepted stays accepted: repeat with the same nonce.",
             Self::Panicked => "Our fault. What was accepted stays accepted: repeat with the same nonce.",
             Self::WrongMethod => "This path is served with the methods of the Allow header.",

@@ -182,7 +182,7 @@ fn a_service_that_starts_while_its_rpc_refuses_says_so_and_serves_when_it_answer
     assert_eq!((status, &alive["ok"], &alive["network"]), (200, &true.into(), &"solana:localnet".into()));
     let (status, _, ready) = ask(reqwest::Method::GET, "/ready");
     let check = &ready["checks"][0];
-    assert_eq!((status, &ready["ok"], &check["name"], &check["ok"]), (503, &false.into(), &"rpc".into(), &false.into()));
+    assert_eq!((status, &ready["ok"], &check["name"], &check["ok"]), (503, &false.into(), &"start".into(), &false.into()));
     assert!(check["detail"].as_str().is_some_and(|detail| detail.contains("429")), "{ready:#}");
     for (method, path, member, told) in [
         (reqwest::Method::GET, "/supported", "error", "overloaded"),
