@@ -6,6 +6,7 @@
 use crate::{
     domain::reason::{PayReason, SessionReason},
     facilitator::{FacilitatorError, PayError, PayRefusal, SessionAfter, SessionError, SessionRefusal},
+    ledger::{NotCompleted, WriteFault},
     wire::{
         facilitator::{AnswerExtensions, SettleAnswer, VerifyAnswer},
         opening::RefusedOpening,
@@ -156,7 +157,12 @@ impl PayFailure {
                 Self { status: pay_status(refusal.reason), retry_after: refusal.retry_after, refusal, network }
             }
             FacilitatorError::Unavailable { retry_after, source } => {
-                tracing::warn!(cause = causes(source.as_ref()), "payment: outcome not known");
+                let cause = causes(source.as_ref());
+                if is_told_already(source.as_ref()) {
+                    tracing::debug!(cause, "payment: outcome not known");
+                } else {
+                    tracing::warn!(cause, "payment: outcome not known");
+                }
                 failed(StatusCode::SERVICE_UNAVAILABLE, Some(retry_after))
             }
             FacilitatorError::Overloaded { retry_after } => {
@@ -249,7 +255,12 @@ impl SessionFailure {
                 Self { status: session_status(refusal.reason), retry_after: refusal.retry_after, refusal: *refusal }
             }
             FacilitatorError::Unavailable { retry_after, source } => {
-                tracing::warn!(cause = causes(source.as_ref()), "session: outcome not known");
+                let cause = causes(source.as_ref());
+                if is_told_already(source.as_ref()) {
+                    tracing::debug!(cause, "session: outcome not known");
+                } else {
+                    tracing::warn!(cause, "session: outcome not known");
+                }
                 failed(StatusCode::SERVICE_UNAVAILABLE, Some(retry_after))
             }
             FacilitatorError::Overloaded { retry_after } => {
@@ -303,6 +314,13 @@ pub(super) fn with_retry(status: StatusCode, retry_after: Option<u64>, mut respo
         response.headers_mut().insert(RETRY_AFTER, seconds);
     }
     response
+}
+
+/// Whether an error comes from a ledger that is known not to be written, of which one line tells for all requests.
+fn is_told_already(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|cause| {
+        cause.is::<WriteFault>() || cause.downcast_ref::<NotCompleted>().is_some_and(|failure| failure.was_expected)
+    })
 }
 
 /// An error and everything beneath it, on one line.

@@ -13,8 +13,8 @@ mod sqlite;
 
 pub use open::{OpenLedgerError, import, look_at_spending, open};
 pub use outcomes::{
-    Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, Opened, OpeningCount, Openings, Promised, Proved,
-    Signed, Totals, Work, WriterCounts,
+    Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Opened, OpeningCount, Openings, Promised,
+    Proved, Signed, Totals, Work, WriteFault, WriterCounts,
 };
 pub use sqlite::handle::SqliteLedger;
 pub use sqlite::import::{ImportReport, ImportTerms, Skipped};
@@ -342,8 +342,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// How many transactions carried how many verbs since the opening.
     fn counts(&self) -> WriterCounts;
 
-    /// A cheap write-free question that fails when the database does.
+    /// A cheap question that fails when the database does. It writes where the last write failed or was seconds ago: nothing else
+    /// tells a full disk from one that works.
     async fn ping(&self) -> Result<(), LedgerError>;
+
+    /// Why nothing can be written, as far as the last writes tell; a [`Ledger::ping`] that works ends it.
+    fn write_fault(&self) -> Option<WriteFault>;
 
     /// Replays every event log and compares it with its projection, and every sum with its rows; the text names the
     /// first contradiction. Run by tests after every scenario and by `sotto doctor`.

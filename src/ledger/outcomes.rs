@@ -14,6 +14,7 @@ use crate::{
     ledger::Recorded,
 };
 use solana_pubkey::Pubkey;
+use std::{sync::Arc, time::Duration};
 
 /// What a settlement may carry of what waits in its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +200,27 @@ pub struct LastTransfer {
     pub moved: UnixSeconds,
     /// When decrypt allowances were last bought.
     pub bought: Option<UnixSeconds>,
+}
+
+/// Why the ledger cannot be written, while it may still answer questions.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it cannot be written, for {} s now: {cause}", lasting.as_secs())]
+pub struct WriteFault {
+    /// For how long.
+    pub lasting: Duration,
+    /// The database's words for it.
+    pub cause: String,
+}
+
+/// A transaction failed as a whole; everybody whose work was in it is told the same cause.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the transaction was not completed")]
+pub struct NotCompleted {
+    /// Whether the one before failed too, so that this tells nothing new.
+    pub was_expected: bool,
+    /// The database's words for it.
+    #[source]
+    pub cause: Arc<dyn std::error::Error + Send + Sync>,
 }
 
 /// What the writer did, for metrics and tests.

@@ -18,6 +18,13 @@ struct BackgroundTask {
     task: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
+/// What was last told of the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LedgerState {
+    Written,
+    Unwritable,
+}
+
 impl Facilitator {
     /// The table of background tasks.
     fn background(self: &Arc<Self>) -> [BackgroundTask; 7] {
@@ -60,11 +67,39 @@ impl Facilitator {
 
     async fn rounds(self: Arc<Self>) {
         let mut ticks = ticks(self.core.settings.background.round);
+        let mut ledger = LedgerState::Written;
         loop {
             ticks.tick().await;
-            if let Err(error) = self.round().await {
-                tracing::warn!(%error, "a background round failed; the next one tries again");
+            ledger = self.look_at_ledger(ledger).await;
+            match self.round().await {
+                Err(error) if ledger == LedgerState::Written => {
+                    tracing::warn!(%error, "a background round failed; the next one tries again");
+                }
+                // It is told already.
+                Ok(()) | Err(_) => {}
             }
+        }
+    }
+
+    /// Asks a ledger that cannot be written whether it can again, and tells when that changes: one line for a full disk, however
+    /// many requests meet it.
+    async fn look_at_ledger(&self, before: LedgerState) -> LedgerState {
+        let ledger = &self.core.ledger;
+        if ledger.write_fault().is_some() {
+            // Its answer is in what is asked next.
+            drop(ledger.ping().await);
+        }
+        match (before, ledger.write_fault()) {
+            (LedgerState::Written, Some(fault)) => {
+                let cause = fault.cause;
+                tracing::error!(cause, "the ledger cannot be written: nothing is opened, paid or settled until it can");
+                LedgerState::Unwritable
+            }
+            (LedgerState::Unwritable, None) => {
+                tracing::info!("the ledger can be written again");
+                LedgerState::Written
+            }
+            (same, _) => same,
         }
     }
 

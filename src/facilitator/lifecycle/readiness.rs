@@ -31,8 +31,11 @@ impl Facilitator {
     /// Asks the ledger, the chain and the fee payer's balance; each by itself, so that one failure hides no other.
     pub async fn readiness(&self) -> Readiness {
         let ledger = match self.core.ledger.ping().await {
-            Ok(()) => Check { name: "ledger", ok: true, detail: "answers".to_owned() },
-            Err(error) => Check { name: "ledger", ok: false, detail: error.to_string() },
+            Ok(()) => Check { name: "ledger", ok: true, detail: "answers and can be written".to_owned() },
+            Err(error) => {
+                let detail = self.core.ledger.write_fault().map_or_else(|| error.to_string(), |fault| fault.to_string());
+                Check { name: "ledger", ok: false, detail }
+            }
         };
         let mut checks = vec![ledger, self.check_rpc().await, self.check_network().await, self.check_landings()];
         checks.extend(self.check_balances().await);

@@ -19,6 +19,9 @@ use crate::{
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
+/// When to come back while the ledger cannot be written, in seconds: a disk is seldom freed sooner.
+const UNWRITABLE_RETRY: u64 = 5;
+
 /// A payment that `/settle` would accept at this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
@@ -31,6 +34,10 @@ pub struct Verified {
 impl Payments {
     /// Runs every check that [`crate::facilitator::Facilitator::settle`] runs. Promises nothing: settle checks again.
     pub(crate) async fn verify(&self, payment: &SessionPayment) -> Result<Verified, PayError> {
+        if let Some(fault) = self.core.ledger.write_fault() {
+            // What could not be settled is not called payable.
+            return Err(PayError::Unavailable { retry_after: UNWRITABLE_RETRY, source: Box::new(fault) });
+        }
         let session = self.payable_session(payment).await?;
         let refuse = |reason| PayError::from(PayRefusal::new(reason).of(session.user()));
         let now = self.core.clock.now();

@@ -9,6 +9,7 @@ pub(in crate::ledger) mod open;
 mod readers;
 mod snapshots;
 mod statements;
+mod write_health;
 pub(in crate::ledger) mod writer;
 
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     },
     ledger::{
         Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, OpeningCount,
-        Openings, Promised, Proved, Recorded, Signed, Totals, Work, WriterCounts,
+        Openings, Promised, Proved, Recorded, Signed, Totals, Work, WriteFault, WriterCounts,
         sqlite::{
             open::Parts,
             statements::{
@@ -378,9 +379,12 @@ impl Ledger for SqliteLedger {
         self.0.writer.counts()
     }
 
+    fn write_fault(&self) -> Option<WriteFault> {
+        self.0.writer.fault()
+    }
+
     async fn ping(&self) -> Result<(), LedgerError> {
-        // Both kinds of connection have to answer; a transaction that wrote nothing touches no disk.
-        self.0.writer.run(queries::ping).await?;
+        self.0.writer.prove().await?;
         self.0.readers.run(queries::ping).await
     }
 

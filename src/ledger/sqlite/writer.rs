@@ -12,12 +12,13 @@
 use crate::{
     domain::amount::Amount,
     ledger::{
-        LedgerError, OpenLedgerError, WriterCounts,
+        LedgerError, NotCompleted, OpenLedgerError, WriteFault, WriterCounts,
         sqlite::{
             lock::LedgerLock,
             open,
             snapshots::{Change, Snapshots, Touched},
-            statements::{Outcome, VerbError},
+            statements::{Outcome, VerbError, queries},
+            write_health::WriteHealth,
         },
     },
 };
@@ -36,11 +37,6 @@ mod tests;
 
 /// The most verbs that one transaction carries; bounds how long the first of them waits for the last.
 const MOST_PER_COMMIT: usize = 512;
-
-/// The writer's shared failure: every caller of a batch is told the same cause.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the transaction was not completed")]
-struct NotCompleted(#[source] Arc<rusqlite::Error>);
 
 /// The thread is gone: it was dropped or a verb panicked.
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +143,7 @@ pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
     counts: Arc<Counts>,
+    health: Arc<WriteHealth>,
 }
 
 #[derive(Default)]
@@ -164,15 +161,16 @@ impl Writer {
         snapshots: Arc<Snapshots>,
     ) -> Result<Self, OpenLedgerError> {
         let (queue, incoming) = mpsc::channel(capacity.max(1));
-        let counts = Arc::new(Counts::default());
+        let (counts, health) = (Arc::<Counts>::default(), Arc::<WriteHealth>::default());
         let touched = Touched::listen(&conn).map_err(open::database)?;
-        let desk = WriterThread { conn, touched, snapshots, counts: Arc::clone(&counts) };
+        let desk =
+            WriterThread { conn, touched, snapshots, counts: Arc::clone(&counts), health: Arc::clone(&health) };
         let thread = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || {
             desk.serve(incoming);
             drop(desk);
             drop(lock);
         })?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), counts })
+        Ok(Self { queue: Some(queue), thread: Some(thread), counts, health })
     }
 
     /// Runs a verb in the next transaction and answers when that is durable.
@@ -191,6 +189,21 @@ impl Writer {
         spent: fn(&T) -> Option<Amount>,
     ) -> Result<T, LedgerError> {
         ask(self.queue.as_ref(), work, Some(spent)).await
+    }
+
+    /// Fails where the database cannot be written; writes only where nothing else has shown it of late.
+    pub(super) async fn prove(&self) -> Result<(), LedgerError> {
+        if !self.health.is_unproven() {
+            return self.run(queries::ping).await;
+        }
+        self.run(queries::rewrite).await?;
+        self.health.wrote();
+        Ok(())
+    }
+
+    /// What keeps it from writing.
+    pub(super) fn fault(&self) -> Option<WriteFault> {
+        self.health.fault()
     }
 
     /// What was done so far.
@@ -230,6 +243,7 @@ struct WriterThread {
     touched: Touched,
     snapshots: Arc<Snapshots>,
     counts: Arc<Counts>,
+    health: Arc<WriteHealth>,
 }
 
 impl WriterThread {
@@ -244,8 +258,13 @@ impl WriterThread {
     /// Runs a batch in one transaction and answers its callers; when the database fails under one verb, runs them again
     /// one by one, so that only that verb's caller is told so.
     fn complete(&self, mut batch: Vec<Box<dyn Job>>) {
+        let changes = self.conn.total_changes();
         match self.together(&mut batch) {
             Ok(()) => {
+                // A transaction that changed nothing touches no disk, and says nothing of it.
+                if self.conn.total_changes() != changes {
+                    self.health.wrote();
+                }
                 self.counts.commits.fetch_add(1, Ordering::Relaxed);
                 self.counts.verbs.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 batch.into_iter().for_each(Job::answer);
@@ -253,7 +272,7 @@ impl WriterThread {
             Err(Failure::Plain) => self.one_by_one(batch),
             Err(Failure::Verb(_)) if batch.len() > 1 => self.one_by_one(batch),
             Err(Failure::Begin(error) | Failure::Verb(error) | Failure::Commit(error)) => {
-                let cause = NotCompleted(Arc::new(error));
+                let cause = NotCompleted { was_expected: self.health.failed(&error), cause: Arc::new(error) };
                 for job in batch {
                     job.fail(LedgerError::Unavailable(Box::new(cause.clone())));
                 }

@@ -21,7 +21,7 @@ use sotto::{
     },
     ledger::{
         Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, OpeningCount,
-        Openings, Promised, Proved, Recorded, Signed, Totals, Work, WriterCounts,
+        Openings, Promised, Proved, Recorded, Signed, Totals, Work, WriteFault, WriterCounts,
     },
 };
 use std::sync::Arc;
@@ -334,6 +334,10 @@ impl Ledger for MortalLedger {
 
     fn counts(&self) -> WriterCounts {
         self.inner.counts()
+    }
+
+    fn write_fault(&self) -> Option<WriteFault> {
+        self.inner.write_fault()
     }
 
     async fn ping(&self) -> Result<(), LedgerError> {

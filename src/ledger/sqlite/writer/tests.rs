@@ -1,7 +1,9 @@
 //! Batching, isolation, back-pressure and ends of the writer, on a table of its own.
 
-use crate::ledger::LedgerError;
-use crate::ledger::sqlite::writer::{NotCompleted, Outcome, Writer};
+use crate::ledger::{
+    LedgerError, NotCompleted,
+    sqlite::writer::{Outcome, Writer},
+};
 use futures_util::future::join_all;
 use rusqlite::Connection;
 use std::{
