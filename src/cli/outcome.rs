@@ -135,11 +135,10 @@ impl Outcome {
                 let fate = fate(session, payment, &SystemClock).await;
                 Self::of_fate((**payment).clone(), &fate, Merchant::Otherwise)
             }
-            PayError::NotSettled { payment, answer, fate } => Self {
-                receipt: Some((**answer).clone()),
-                ..Self::of_fate((**payment).clone(), fate, Merchant::Refused)
-            },
-            PayError::Rejected { payment, fate, .. } => Self::of_fate((**payment).clone(), fate, Merchant::Refused),
+            // What says that nothing was settled is no receipt.
+            PayError::NotSettled { payment, fate, .. } | PayError::Rejected { payment, fate, .. } => {
+                Self::of_fate((**payment).clone(), fate, Merchant::Refused)
+            }
             PayError::NotRepeatable
             | PayError::Http(_)
             | PayError::Challenge(_)

@@ -120,15 +120,16 @@ impl Pay {
             note(&line(&outcome, decimals));
         }
         ask_later(&outcome);
-        read.map_err(PayerError::from)?;
-        if let Some(misfit) = misfit {
-            return Err(PayerError::Misfit(misfit).into());
+        let fault = match (read, misfit) {
+            (Err(error), _) => Some(PayerError::from(error)),
+            (Ok(()), Some(misfit)) => Some(PayerError::Misfit(misfit)),
+            (Ok(()), None) => (!(200..400).contains(&status)).then_some(PayerError::NotServed(status)),
+        };
+        let Some(undecided) = outcome.undecided() else { return fault.map_or(Ok(()), |fault| Err(fault.into())) };
+        if let Some(fault) = fault {
+            note(&fault);
         }
-        match outcome.undecided() {
-            Some(undecided) => Err(undecided.into()),
-            None if (200..400).contains(&status) => Ok(()),
-            None => Err(PayerError::NotServed(status).into()),
-        }
+        Err(undecided.into())
     }
 
     /// Tells where the payment stands of a request that was not answered or not paid, and fails.

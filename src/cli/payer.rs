@@ -165,8 +165,11 @@ pub(super) enum PayerError {
     #[error("the facilitator cannot be used; check --facilitator")]
     Facilitator(#[from] FacilitatorError),
     /// No session.
-    #[error("no session was opened or shown")]
+    #[error("no session was opened, shown, listed or closed")]
     Open(#[from] SessionClientError),
+    /// An opening was sent, and nobody knows what became of it.
+    #[error("the opening was sent, and its outcome is not known; the same command goes on with it")]
+    UnfinishedOpening(#[source] Box<PayerError>),
     /// Nothing was told of a session or payment, or nothing was closed.
     #[error("the facilitator told nothing")]
     Follow(#[from] FollowError),
@@ -206,16 +209,9 @@ pub(super) enum PayerError {
 }
 
 impl PayerError {
-    /// Whether an opening was sent, and nobody knows what became of it.
-    pub(super) const fn leaves_an_opening(&self) -> bool {
-        matches!(
-            self,
-            Self::Open(
-                SessionClientError::Unfinished { .. }
-                    | SessionClientError::OtherSession(_)
-                    | SessionClientError::Facilitator(FacilitatorError::Malformed { .. })
-            )
-        )
+    /// Whether the facilitator has said no.
+    pub(super) const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Open(SessionClientError::Refused(_)))
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     wallet_sessions::{CloseAll, List},
 };
 use crate::{
-    client::{Grant, OpenOptions, OpenSession, SessionClient, SessionClientError, SessionKeyChoice, show},
+    client::{Grant, OpenOptions, OpenSession, SessionClient, SessionKeyChoice, show},
     domain::{chance::OsChance, clock::SystemClock},
     wire::session::SessionView,
 };
@@ -132,7 +132,7 @@ impl Open {
             file.leave();
             return Err(PayerError::AnotherOpening { path: self.out.clone(), recipient }.into());
         }
-        let was_sent = unfinished.is_some();
+        let mut is_sent = unfinished.is_some();
         let opened = runtime()?.block_on(async {
             let client = self.client(&config).await?;
             let opening = match unfinished {
@@ -143,6 +143,7 @@ impl Open {
                 None => client.prepare(&wallet, &options).await?,
             };
             file.keep(&opening)?;
+            is_sent = true;
             let session = client.finish(opening, options.patience).await?;
             // The session is open whether or not it can be shown.
             let view = client.show(&session).await.ok();
@@ -153,13 +154,11 @@ impl Open {
                 file.write(&session)?;
                 self.tell(&session, view.and_then(|view| view.funding), config.asset.decimals)
             }
-            Err(error) => {
-                let is_refused = matches!(error, PayerError::Open(SessionClientError::Refused(_)));
-                if error.leaves_an_opening() || (was_sent && !is_refused) {
-                    file.leave();
-                }
-                Err(error.into())
+            Err(error) if is_sent && !error.is_refusal() => {
+                file.leave();
+                Err(PayerError::UnfinishedOpening(Box::new(error)).into())
             }
+            Err(error) => Err(error.into()),
         }
     }
 
