@@ -66,7 +66,7 @@ pub(super) struct FacilitatorChoice {
     /// The facilitator's fee payer, when it is not the spender
     #[arg(long, value_name = "ADDRESS", value_parser = address, requires = "facilitator_address")]
     fee_payer: Option<Pubkey>,
-    /// Delegate to whatever address the facilitator's URL answers with; for development only
+    /// Trust whatever address the facilitator's URL answers with; for development only
     #[arg(long, group = "trust")]
     trust_on_first_use: bool,
 }

@@ -111,12 +111,12 @@ async fn import_ledger(config: &Config, terms: ImportTerms) -> Result<Arc<dyn Le
             "imported the deployed service's sessions"
         );
         for (reason, ids) in &report.skipped {
-            let (reason, session) = (reason.word(), ids.join(" "));
+            let (reason, sessions) = (reason.word(), ids.join(" "));
             tracing::info!(
                 reason,
                 skipped = ids.len(),
-                session,
-                "not imported: they stay in deployed_sessions_imported"
+                sessions,
+                "sessions were not imported; they stay in deployed_sessions_imported"
             );
         }
     }

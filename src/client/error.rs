@@ -1,4 +1,4 @@
-//! Why the payer's side opens or shows no session.
+//! Why the payer's side opens, shows, lists or closes no session.
 
 use crate::{
     client::{
@@ -8,7 +8,7 @@ use crate::{
     wire::session::SessionRefusalBody,
 };
 
-/// Why no session was opened or shown.
+/// Why no session was opened, shown, listed or closed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionClientError {
     /// The options contradict each other.

@@ -83,9 +83,8 @@ fn remedy(error: &SecretError) -> &'static str {
             "set FACILITATOR_KEYPAIR or FACILITATOR_KEYPAIR_PATH, or make a key with `sotto keygen PATH`"
         }
         SecretError::Unreadable { .. } => "let the service's user read the file",
-        SecretError::NoVariable(_) | SecretError::BadLine { .. } => {
-            "set that variable, or refer to a file with file:PATH"
-        }
+        SecretError::NoVariable(_) => "set that variable, or refer to a file with file:PATH",
+        SecretError::BadLine { .. } => "mend that line, or refer to a file with file:PATH",
         SecretError::TooLarge(_) | SecretError::KeyPair(KeyPairError::Spelling) => {
             "use a key pair as `sotto keygen` or `solana-keygen` write it: a JSON array of 64 numbers"
         }

@@ -174,7 +174,7 @@ fn read_listed(reader: &mut Reader<'_>) -> Option<Vec<Pubkey>> {
             reader.fault(
                 &RECIPIENTS,
                 format!("{text:?} is not a public key"),
-                "write wallets, each in base58 (32 bytes)",
+                "write public keys, each in base58 (32 bytes)",
             );
         }
     }

@@ -139,7 +139,8 @@ pub struct Hold {
     pub amount: Amount,
     /// `captured + held` right after this hold, under any concurrency.
     pub spent_after: Amount,
-    /// `cap - spent_after`.
+    /// What the session could still pay right after this hold: its bound ([`crate::domain::session::Session::bound`]) less
+    /// `spent_after`.
     pub remaining_after: Amount,
     /// What has become of it.
     pub state: HoldState,

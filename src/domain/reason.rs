@@ -118,7 +118,7 @@ reasons! {
         CapUnverified = "cap_unverified", true, "The Covalidator has not told the approved amount yet; the session opens when it has.";
         SourceNotReady = "source_not_ready", false, "The user has no usable token account for this asset.";
         RecipientNotReady = "recipient_not_ready", false, "The recipient has no usable token account for this asset, and none is created; the message tells the remedy.";
-        SessionBusy = "session_busy", true, "Payments of the user's other sessions are still settling; repeat.";
+        SessionBusy = "session_busy", true, "Payments or an opening of the user are still under way; repeat.";
         QuotaExceeded = "quota_exceeded", true, "A limit of this facilitator is reached (sessions, sponsored costs, or open streams); repeat later.";
         RefreshTooSoon = "refresh_too_soon", true, "This wallet's balance was made readable lately at our cost, or asked for too often; repeat later.";
         TooManyRequests = "too_many_requests", true, "Too many requests from this address; repeat after Retry-After.";
@@ -128,9 +128,9 @@ reasons! {
         StaleFundingProof = "stale_funding_proof", false, "The account no longer holds the handle that was proved; decrypt the current one and prove that.";
         SessionNotOpen = "session_not_open", false, "The session does not accept payments any more, so nothing is to be proved for it.";
         SessionNotFound = "session_not_found", false, "No session has this id.";
-        SignatureRequired = "signature_required", false, "The amounts, payments and events of this session are told only to a signed request.";
+        SignatureRequired = "signature_required", false, "Amounts, payments, events and a wallet's list of sessions are told only to a signed request.";
         PaymentNotFound = "payment_not_found", false, "The session has no payment of this id or nonce.";
-        InvalidCloseSignature = "invalid_close_signature", false, "The close is not signed by the session key or the user.";
+        InvalidCloseSignature = "invalid_close_signature", false, "The close is not signed by who may close (the session key or the user; for all sessions the wallet), or not lately.";
         Overloaded = "overloaded", true, "More is asked of this facilitator than it can take right now; repeat the same request after Retry-After.";
         InternalError = "internal_error", true, "Our fault or an outage; repeat the same request.";
     }

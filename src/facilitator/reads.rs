@@ -109,7 +109,7 @@ impl Facilitator {
             return Err(SessionRefusal::because(
                 SessionReason::SignatureRequired,
                 "The list is told to a request that the wallet signed in the last five minutes over \
-                 `x402-session-list:1:<spender>:<user>:<seconds>`.",
+                 `x402-session-list:1:<spender>:<user>:<at>`.",
             )
             .into());
         }

@@ -2,7 +2,8 @@
 //!
 //! A transfer to an account that is not there fails, so payments for one are taken and signed under other rules
 //! (ADR 0034). That an account is there is believed until a transfer fails, because looking
-//! would cost each payment a request; that one is missing only for a moment, because anybody may create it.
+//! would cost each payment a request; that one is missing, or is no wallet's, only for a moment, because anybody may create it and
+//! an owner may close what stands there.
 
 use crate::programs::payee::NotAPayee;
 use solana_pubkey::Pubkey;
@@ -13,7 +14,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How long a missing account is believed to be missing.
+/// How long it is believed that a recipient cannot be paid.
 const MISSING_FOR: Duration = Duration::from_secs(1);
 /// How many recipients are remembered before all are forgotten: each is looked at once more.
 const REMEMBERED: usize = 65_536;
@@ -61,8 +62,8 @@ impl KnownRecipients {
     fn known_at(&self, recipient: &Pubkey, now: Instant) -> Option<RecipientAccount> {
         let (account, seen) = *self.lock().get(recipient)?;
         match account {
-            RecipientAccount::There | RecipientAccount::NotAPayee(_) => Some(account),
-            RecipientAccount::Missing => (now < seen + MISSING_FOR).then_some(account),
+            RecipientAccount::There => Some(account),
+            RecipientAccount::Missing | RecipientAccount::NotAPayee(_) => (now < seen + MISSING_FOR).then_some(account),
         }
     }
 }

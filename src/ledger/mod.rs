@@ -1,5 +1,5 @@
 //! Durability. Every verb is exactly one database transaction and is on disk when it returns; no transaction handle
-//! leaves this module, so none can wait on the network.
+//! leaves this module, so none can wait on the network. Questions may read the archive in a second one.
 //!
 //! Promises: captured + held never pass a session's cap; a hold is captured at most once; at most one attempt of a
 //! settlement is live; terminal states never change; and [`Recorded`] values come only from here, so sending a
@@ -133,6 +133,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// Without a nonce, a hold of the same content that was last answered `settlement_pending` is taken over once,
     /// the oldest first. A deferred payment within the limits of exposure is promised and told with its row; one that
     /// would pass a limit is held as if it were not deferred.
+    ///
+    /// A refusal is looked up in the archive first, by a read of its own that writes nothing: the nonce of a payment that
+    /// has moved there is recognised like any other.
     async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError>;
 
     /// The hold with this id.

@@ -134,7 +134,7 @@ impl FromStr for Route {
 
 fn method(text: &str) -> Result<Method, RouteError> {
     let refused = || RouteError::Method(text.to_owned());
-    // Any token is a method of HTTP; a lower-case one is a slip of the pen.
+    // Any token is a method of HTTP; a lower-case one is a misspelling.
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase());
     let method = Method::from_str(text).ok().filter(|_| is_plain).ok_or_else(refused)?;
     if NEVER_SOLD.contains(&method) { Err(refused()) } else { Ok(method) }

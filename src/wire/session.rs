@@ -131,7 +131,8 @@ pub struct SessionView {
     /// What accepted payments hold, in base units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
-    /// What may still be paid, in base units.
+    /// What may be paid now, in base units: what is left of the cap or, while the approved amount is not verified, of
+    /// `maxUnverified`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<String>,
     /// Unix seconds.
@@ -209,7 +210,8 @@ pub struct SessionAfterPayment {
     pub id: String,
     /// Captured and held together right after this payment, in base units.
     pub spent: String,
-    /// What may still be paid, in base units.
+    /// What may be paid now, in base units: what is left of the cap or, while the approved amount is not verified, of
+    /// `maxUnverified`.
     pub remaining: String,
     /// The payment's id: `GET /sessions/{id}/payments/{payment}` tells what has become of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

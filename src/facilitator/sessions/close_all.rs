@@ -25,7 +25,8 @@ pub struct CloseAllRequest {
 
 impl Sessions {
     /// Closes all sessions of a wallet and asset that are live or hold something, and settles what they hold; answered like
-    /// a close, with each of them, oldest first. Nothing opens while they are being closed. A session whose approve is under
+    /// a close, with each of them, oldest first. Nothing opens until each of them accepts nothing more. A
+    /// session whose approve is under
     /// way stays `opening`: it can still open, so the wallet asks again.
     ///
     /// Refuses with `invalid_close_signature`, and `session_busy` while an opening of this wallet is under way.

@@ -39,7 +39,7 @@ const CONTRADICTIONS: [(&str, &str, &str); 9] = [
     ),
     (
         "holds",
-        "its spent and remaining do not add up to the cap",
+        "its spent and remaining pass the cap",
         "SELECT h.seq FROM holds h JOIN sessions s ON s.id = h.session \
          WHERE h.spent_after > s.cap OR h.remaining_after > s.cap - h.spent_after LIMIT 1",
     ),
