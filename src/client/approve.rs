@@ -9,7 +9,7 @@ use crate::{
     programs::{
         Programs,
         inco_token::{AccountState, Allowance, DecodeError, IncoAccount, IncoMint},
-        payee::{NotAPayee, Seen, check_payee},
+        wallet::{AccountAtAddress, NotAWallet, check_wallet},
     },
 };
 use solana_hash::Hash;
@@ -42,9 +42,9 @@ pub enum ApproveError {
     /// The asset's mint is not there, or is no mint of the token program.
     #[error("the asset is not a mint of the token program")]
     Mint,
-    /// The recipient is no wallet: what were paid to it would be lost.
+    /// The recipient is no wallet: what is paid to it is lost.
     #[error("the recipient {0}")]
-    Payee(NotAPayee),
+    Recipient(NotAWallet),
     /// The user's token account is frozen, or another program's, or another wallet's.
     #[error("the user's token account cannot be used: {0}")]
     Source(&'static str),
@@ -134,9 +134,9 @@ impl Approve<'_> {
 
     async fn ground(&self, rpc: &dyn PayerRpc) -> Result<Ground, ApproveError> {
         let told = rpc.accounts(&[self.mint, self.source(), self.user, self.recipient]).await?;
-        let [mint, source, wallet, payee] =
+        let [mint, source, wallet, recipient] =
             <[_; 4]>::try_from(told).map_err(|_| RpcError::Impossible { what: "accounts" })?;
-        self.check_payee(payee.as_ref())?;
+        self.check_recipient(recipient.as_ref())?;
         let mint = mint.filter(|account| account.owner == self.programs.token).ok_or(ApproveError::Mint)?;
         let mint = IncoMint::decode(&mint.bytes).map_err(|_| ApproveError::Mint)?;
         if let Some(source) = &source {
@@ -146,11 +146,11 @@ impl Approve<'_> {
     }
 
     /// Whether a derived address may be paid is the facilitator's to say: its operator may list it.
-    fn check_payee(&self, account: Option<&Account>) -> Result<(), ApproveError> {
-        let seen = account.map(|account| Seen { owner: &account.owner, data: &account.bytes });
-        match check_payee(&self.programs, &self.recipient, seen) {
-            Ok(()) | Err(NotAPayee::Derived) => Ok(()),
-            Err(why) => Err(ApproveError::Payee(why)),
+    fn check_recipient(&self, account: Option<&Account>) -> Result<(), ApproveError> {
+        let seen = account.map(|account| AccountAtAddress { owner: &account.owner, data: &account.bytes });
+        match check_wallet(&self.programs, &self.recipient, seen) {
+            Ok(()) | Err(NotAWallet::Derived) => Ok(()),
+            Err(why) => Err(ApproveError::Recipient(why)),
         }
     }
 

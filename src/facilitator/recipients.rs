@@ -5,7 +5,7 @@
 //! would cost each payment a request; that one is missing, or is no wallet's, only for a moment, because anybody may create it and
 //! an owner may close what stands there.
 
-use crate::programs::payee::NotAPayee;
+use crate::programs::wallet::NotAWallet;
 use solana_pubkey::Pubkey;
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ pub(crate) enum RecipientAccount {
     /// There is none.
     Missing,
     /// There may be one, and nobody has the key to it.
-    NotAPayee(NotAPayee),
+    NotAWallet(NotAWallet),
 }
 
 /// What was seen of recipients' accounts.
@@ -63,7 +63,7 @@ impl KnownRecipients {
         let (account, seen) = *self.lock().get(recipient)?;
         match account {
             RecipientAccount::There => Some(account),
-            RecipientAccount::Missing | RecipientAccount::NotAPayee(_) => (now < seen + MISSING_FOR).then_some(account),
+            RecipientAccount::Missing | RecipientAccount::NotAWallet(_) => (now < seen + MISSING_FOR).then_some(account),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     facilitator::{SessionRefusal, core::Core, recipients::RecipientAccount},
     programs::{
         inco_token::{AccountState, IncoAccount},
-        payee::{self, NotAPayee, Seen},
+        wallet::{self, AccountAtAddress, NotAWallet},
     },
 };
 use solana_pubkey::Pubkey;
@@ -70,8 +70,8 @@ impl Core {
         let (_, [account, wallet]) = self.these_now([self.token_account(recipient), *recipient], 0).await?;
         // Lamports sent to the address do not make an account.
         let is_made = account.is_some_and(|account| !account.data.is_empty());
-        let seen = match self.check_payee(recipient, wallet.as_ref()) {
-            Err(refusal) => RecipientAccount::NotAPayee(refusal),
+        let seen = match self.check_wallet(recipient, wallet.as_ref()) {
+            Err(refusal) => RecipientAccount::NotAWallet(refusal),
             Ok(()) if is_made => RecipientAccount::There,
             Ok(()) => RecipientAccount::Missing,
         };
@@ -80,12 +80,12 @@ impl Core {
     }
 
     /// Refuses a recipient that is no wallet, unless the operator lists it: a program may pay out of a derived address.
-    pub(crate) fn check_payee(&self, recipient: &Pubkey, account: Option<&ChainAccount>) -> Result<(), NotAPayee> {
+    pub(crate) fn check_wallet(&self, recipient: &Pubkey, account: Option<&ChainAccount>) -> Result<(), NotAWallet> {
         if self.settings.recipients.is_listed(recipient) {
             return Ok(());
         }
-        let seen = account.map(|account| Seen { owner: &account.owner, data: &account.data });
-        payee::check_payee(&self.settings.served.programs, recipient, seen)
+        let seen = account.map(|account| AccountAtAddress { owner: &account.owner, data: &account.data });
+        wallet::check_wallet(&self.settings.served.programs, recipient, seen)
     }
 
     /// The token account of `owner`, decoded; `None` when it does not exist; refused when frozen, foreign or odd.

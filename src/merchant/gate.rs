@@ -38,10 +38,10 @@ pub enum GateError {
     /// The route.
     #[error(transparent)]
     Route(#[from] RouteError),
-    /// The offer's payee.
+    /// The offer's recipient.
     #[error(
         "{0} is no wallet: no key signs for a derived address, and what is paid to it is lost. Name the wallet, or say \
-         `paying_a_vault` where a program pays out of it"
+         `paying_a_derived_address` where a program pays out of it"
     )]
     NotAWallet(Pubkey),
 }
@@ -127,7 +127,7 @@ impl Gate {
     /// Sells what `route` says, as in `GET /weather/{city}` or `GET|POST /report`: the path as the layer meets it (a nested
     /// router has cut off its prefix). What is not sold is nobody's to pay.
     pub fn new(route: &str, offer: Offer) -> Result<Self, GateError> {
-        check_payee(&offer)?;
+        check_recipient(&offer)?;
         Ok(Self { routes: vec![route.parse()?], first: offer, others: Vec::new(), public_base: None })
     }
 
@@ -157,7 +157,7 @@ impl Gate {
 
     /// Adds another way to pay, less preferred than those before.
     pub fn or(mut self, offer: Offer) -> Result<Self, GateError> {
-        check_payee(&offer)?;
+        check_recipient(&offer)?;
         self.others.push(offer);
         Ok(self)
     }
@@ -263,7 +263,7 @@ impl Gate {
     }
 }
 
-fn check_payee(offer: &Offer) -> Result<(), GateError> {
+fn check_recipient(offer: &Offer) -> Result<(), GateError> {
     offer.not_a_wallet().map_or(Ok(()), |address| Err(GateError::NotAWallet(address)))
 }
 

@@ -42,7 +42,7 @@ pub struct Offer {
     description: String,
     mime_type: String,
     extra: Map<String, Value>,
-    is_vault: bool,
+    pays_derived_address: bool,
 }
 
 impl Offer {
@@ -57,20 +57,20 @@ impl Offer {
             description: String::new(),
             mime_type: String::new(),
             extra: Map::new(),
-            is_vault: false,
+            pays_derived_address: false,
         }
     }
 
     /// Is paid to a derived address on purpose: a program pays out of it, and the facilitator's operator lists it.
     #[must_use]
-    pub fn paying_a_vault(mut self) -> Self {
-        self.is_vault = true;
+    pub fn paying_a_derived_address(mut self) -> Self {
+        self.pays_derived_address = true;
         self
     }
 
     /// The address that is paid, where it cannot be a wallet: no key signs for it.
     pub(super) fn not_a_wallet(&self) -> Option<Pubkey> {
-        (!self.is_vault && !self.pay_to.is_on_curve()).then_some(self.pay_to)
+        (!self.pays_derived_address && !self.pay_to.is_on_curve()).then_some(self.pay_to)
     }
 
     /// Says what is sold and in which form, as in `application/json`.

@@ -9,8 +9,8 @@ pub mod attestation;
 pub mod ciphertext;
 pub mod inco_token;
 pub mod lightning;
-pub mod payee;
 pub mod spl_token;
+pub mod wallet;
 
 use sha2::{Digest as _, Sha256};
 use solana_pubkey::Pubkey;

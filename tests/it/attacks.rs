@@ -14,7 +14,6 @@ mod funding;
 mod grants;
 mod liars;
 mod openings;
-mod payees;
 mod payments;
 mod promises;
 mod proofs;
@@ -29,6 +28,7 @@ mod streams;
 mod surfaces;
 mod survival;
 mod thieves;
+mod wallets;
 mod watching;
 
 use crate::support::{Options, PATIENCE, Wallet, World, hastily};

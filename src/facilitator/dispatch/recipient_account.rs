@@ -152,7 +152,7 @@ impl Dispatch {
         let _turn = turn.lock().await;
         match self.core.look_at_recipient(&recipient).await? {
             RecipientAccount::There => return Ok(()),
-            RecipientAccount::NotAPayee(why) => {
+            RecipientAccount::NotAWallet(why) => {
                 let detail = format!("the recipient {why}");
                 return Err(SessionRefusal::because(SessionReason::InvalidRecipient, detail).into());
             }

@@ -10,7 +10,7 @@ use crate::{
         session::Session,
     },
     facilitator::{FacilitatorError, PayError, PayRefusal, SessionError, recipients::RecipientAccount},
-    programs::payee::NotAPayee,
+    programs::wallet::NotAWallet,
 };
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(crate) enum Arrival {
     /// The recipient's account is created for it.
     Created,
     /// It cannot: the recipient is no wallet.
-    Never(NotAPayee),
+    Never(NotAWallet),
 }
 
 impl Payments {
@@ -41,7 +41,7 @@ impl Payments {
             Ok(Ok(RecipientAccount::Missing)) if !self.core.settings.recipients.is_listed(recipient) => {
                 Arrival::Created
             }
-            Ok(Ok(RecipientAccount::NotAPayee(why))) => Arrival::Never(why),
+            Ok(Ok(RecipientAccount::NotAWallet(why))) => Arrival::Never(why),
             Ok(Ok(RecipientAccount::Missing | RecipientAccount::There) | Err(_)) | Err(_) => Arrival::Sure,
         }
     }

@@ -90,12 +90,12 @@ impl Sessions {
         let accounts = self.core.accounts_of(session);
         let keys = [accounts[0], accounts[1], fee_payer, *user, *recipient];
         // What is proved later is read from a state that is no older.
-        let (_, [source, destination, payer, wallet, payee]) = self.core.these_now(keys, 0).await?;
+        let (_, [source, destination, payer, wallet, merchant]) = self.core.these_now(keys, 0).await?;
         if lamports(payer.as_ref()) < self.core.settings.low_balance {
             return Err(SessionRefusal::new(SessionReason::InsufficientSponsorBalance).into());
         }
         self.core
-            .check_payee(recipient, payee.as_ref())
+            .check_wallet(recipient, merchant.as_ref())
             .map_err(|why| SessionRefusal::because(SessionReason::InvalidRecipient, format!("the recipient {why}")))?;
         let source = self.core.usable(source.as_ref(), user, SessionReason::SourceNotReady)?;
         let destination = self.core.usable(destination.as_ref(), recipient, SessionReason::RecipientNotReady)?;

@@ -184,5 +184,5 @@ fn a_gate_knows_what_it_sells() {
     let lost = || Offer::new("solana:devnet", Pubkey::new_from_array([1; 32]), derived, price("1"));
     assert_eq!(Gate::new("GET /", lost()), Err(GateError::NotAWallet(derived)));
     assert_eq!(gate.or(lost()), Err(GateError::NotAWallet(derived)));
-    assert!(Gate::new("GET /", lost().paying_a_vault()).is_ok());
+    assert!(Gate::new("GET /", lost().paying_a_derived_address()).is_ok());
 }

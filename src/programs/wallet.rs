@@ -11,7 +11,7 @@ use solana_pubkey::Pubkey;
 
 /// Why an address is no wallet. The text completes "the recipient".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotAPayee {
+pub enum NotAWallet {
     /// A token account.
     #[error("is the token account of {owner} for the mint {mint}; name {owner}")]
     TokenAccount {
@@ -33,29 +33,29 @@ pub enum NotAPayee {
 
 /// An account as the chain tells it.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct AccountAtAddress<'a> {
     /// The owning program.
     pub owner: &'a Pubkey,
     /// Its data.
     pub data: &'a [u8],
 }
 
-/// Refuses an address that cannot be a payee's wallet; `account` is what stands there, if anything does.
-pub fn check_payee(programs: &Programs, wallet: &Pubkey, account: Option<Seen<'_>>) -> Result<(), NotAPayee> {
-    if let Some(Seen { owner, data }) = account {
+/// Refuses an address that is no wallet; `account` is what stands there, if anything does.
+pub fn check_wallet(programs: &Programs, wallet: &Pubkey, account: Option<AccountAtAddress<'_>>) -> Result<(), NotAWallet> {
+    if let Some(AccountAtAddress { owner, data }) = account {
         let of_inco = (*owner == programs.token).then(|| IncoAccount::decode(data).ok()).flatten();
         if let Some(account) = of_inco {
-            return Err(NotAPayee::TokenAccount { owner: account.owner, mint: account.mint });
+            return Err(NotAWallet::TokenAccount { owner: account.owner, mint: account.mint });
         }
         let of_spl = TokenProgram::at(owner).and_then(|program| TokenAccount::decode(program, data).ok());
         if let Some(account) = of_spl {
-            return Err(NotAPayee::TokenAccount { owner: account.owner, mint: account.mint });
+            return Err(NotAWallet::TokenAccount { owner: account.owner, mint: account.mint });
         }
         if *owner != solana_sdk_ids::system_program::ID || !data.is_empty() {
-            return Err(NotAPayee::OfProgram(*owner));
+            return Err(NotAWallet::OfProgram(*owner));
         }
     }
-    if wallet.is_on_curve() { Ok(()) } else { Err(NotAPayee::Derived) }
+    if wallet.is_on_curve() { Ok(()) } else { Err(NotAWallet::Derived) }
 }
 
 #[cfg(test)]
@@ -67,17 +67,17 @@ mod tests {
     const WALLET: Pubkey = Pubkey::new_from_array([3; 32]);
     const DERIVED: Pubkey = Pubkey::new_from_array([2; 32]);
 
-    fn check(wallet: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<(), NotAPayee> {
-        check_payee(&Programs::default(), wallet, Some(Seen { owner, data }))
+    fn check(wallet: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<(), NotAWallet> {
+        check_wallet(&Programs::default(), wallet, Some(AccountAtAddress { owner, data }))
     }
 
     #[test]
     fn a_wallet_is_a_key_with_nothing_but_lamports() {
         let programs = Programs::default();
-        assert_eq!(check_payee(&programs, &WALLET, None), Ok(()));
+        assert_eq!(check_wallet(&programs, &WALLET, None), Ok(()));
         assert_eq!(check(&WALLET, &solana_sdk_ids::system_program::ID, &[]), Ok(()));
-        assert_eq!(check_payee(&programs, &DERIVED, None), Err(NotAPayee::Derived));
-        assert_eq!(check(&DERIVED, &solana_sdk_ids::system_program::ID, &[]), Err(NotAPayee::Derived));
+        assert_eq!(check_wallet(&programs, &DERIVED, None), Err(NotAWallet::Derived));
+        assert_eq!(check(&DERIVED, &solana_sdk_ids::system_program::ID, &[]), Err(NotAWallet::Derived));
     }
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
             delegated_amount: 0,
             close_authority: None,
         };
-        let refusal = NotAPayee::TokenAccount { owner, mint };
+        let refusal = NotAWallet::TokenAccount { owner, mint };
         let told = Err(refusal);
         assert_eq!(check(&WALLET, &Programs::default().token, &inco.encode()), told);
         let mut spl = [mint.to_bytes(), owner.to_bytes()].concat();
@@ -116,7 +116,7 @@ mod tests {
             (solana_sdk_ids::system_program::ID, &[0; 80]),
             (token, &[]),
         ] {
-            assert_eq!(check(&WALLET, &owner, data), Err(NotAPayee::OfProgram(owner)));
+            assert_eq!(check(&WALLET, &owner, data), Err(NotAWallet::OfProgram(owner)));
         }
     }
 }

@@ -16,7 +16,7 @@ fn derived() -> Pubkey {
     Pubkey::find_program_address(&[b"nobody signs for this"], &Programs::default().token).0
 }
 
-/// Guard: `Core::check_payee` in `Sessions::read_accounts`. Refused before anything is signed, and whose account it is is told.
+/// Guard: `Core::check_wallet` in `Sessions::read_accounts`. Refused before anything is signed, and whose account it is is told.
 #[tokio::test]
 async fn fr01_a_session_is_opened_for_a_wallet_and_for_nothing_else() {
     let world = World::start().await;
@@ -71,11 +71,11 @@ async fn fr01_a_session_that_was_there_before_pays_no_token_account() {
 /// A program may pay out of a derived address; the operator says so by listing it.
 #[tokio::test]
 async fn fr01_a_derived_address_that_the_operator_lists_is_paid() {
-    let vault = derived();
-    let world = World::with(Options::settings(move |settings| settings.recipients.listed = vec![vault])).await;
+    let derived = derived();
+    let world = World::with(Options::settings(move |settings| settings.recipients.listed = vec![derived])).await;
     let payer = world.wallet(PURSE).await;
-    let session = world.open(&payer, &vault, 10_000).await;
-    let (_, paid) = world.post("/settle", &world.payment(&session, &vault, 700, Some("to-the-vault"))).await;
+    let session = world.open(&payer, &derived, 10_000).await;
+    let (_, paid) = world.post("/settle", &world.payment(&session, &derived, 700, Some("to-a-derived-address"))).await;
     assert_eq!(paid["success"], true, "{paid:#}");
     world.finish().await;
 }
