@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 /// What stands in the file.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct KeptPayment {
     url: String,
     header: String,
 }
@@ -34,7 +34,7 @@ pub(super) fn keep(session: &Path, url: &Url, payment: &Payment) -> io::Result<(
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         created => created?,
     };
-    let kept = Kept { url: url.as_str().to_owned(), header: payment.header().to_owned() };
+    let kept = KeptPayment { url: url.as_str().to_owned(), header: payment.header().to_owned() };
     let written = file.write_all(&serde_json::to_vec(&kept)?).and_then(|()| file.sync_all());
     if written.is_err() {
         drop(fs::remove_file(&path));
@@ -48,10 +48,10 @@ pub(super) fn kept(session: &Path, url: &Url, nonce: &str) -> Result<Payment, Pa
     let unusable = |why| PayerError::InTheWay { path: path.clone(), why };
     let text = match read_text(&path) {
         Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(PayerError::NotKept(nonce.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(PayerError::NoKeptPayment(nonce.to_owned())),
         Err(source) => return Err(PayerError::File { path, what: "read", source }),
     };
-    let kept: Kept = serde_json::from_str(&text).map_err(|_| unusable("it holds no payment"))?;
+    let kept: KeptPayment = serde_json::from_str(&text).map_err(|_| unusable("it holds no payment"))?;
     if kept.url != url.as_str() {
         return Err(unusable("its payment was made for another URL, and is sent to no other"));
     }

@@ -24,7 +24,7 @@ pub(super) enum PaymentState {
     Lost,
     /// The merchant refused it, and the facilitator has nothing of it.
     Refused,
-    /// Nobody who could know has said.
+    /// Neither the merchant nor the facilitator has said.
     Unknown,
 }
 
@@ -44,7 +44,7 @@ impl PaymentState {
     }
 
     /// Whether it may still become something else, so that the same payment is worth sending again.
-    pub(super) const fn is_open(self) -> bool {
+    pub(super) const fn is_undecided(self) -> bool {
         matches!(self, Self::Pending | Self::Unknown)
     }
 
@@ -66,7 +66,7 @@ impl PaymentState {
 }
 
 /// What became of a payment, and by which names it can be asked for.
-pub(super) struct Outcome {
+pub(super) struct PaymentOutcome {
     pub(super) state: PaymentState,
     /// What was sent.
     pub(super) payment: Option<Payment>,
@@ -76,19 +76,19 @@ pub(super) struct Outcome {
     pub(super) transaction: Option<String>,
     /// What the merchant passed on as the facilitator's answer.
     pub(super) receipt: Option<SettleAnswer>,
-    /// In what that is not of this payment.
+    /// In which members the receipt is not of this payment.
     pub(super) differences: Vec<&'static str>,
 }
 
 /// What the merchant did with a payment.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Merchant {
+enum MerchantAnswer {
     Refused,
     /// Served, or did not answer: either way the facilitator's silence says nothing.
-    Otherwise,
+    ServedOrSilent,
 }
 
-impl Outcome {
+impl PaymentOutcome {
     const fn nothing() -> Self {
         Self {
             state: PaymentState::NothingSent,
@@ -124,7 +124,7 @@ impl Outcome {
         Self {
             receipt: misfit.map(|misfit| misfit.answer.clone()),
             differences: misfit.into_iter().flat_map(|misfit| &misfit.differences).map(|what| what.word()).collect(),
-            ..Self::of_fate(payment, &fate, Merchant::Otherwise)
+            ..Self::of_fate(payment, &fate, MerchantAnswer::ServedOrSilent)
         }
     }
 
@@ -133,22 +133,22 @@ impl Outcome {
         match error {
             PayError::Unknown { payment, .. } => {
                 let fate = fate(session, payment, &SystemClock).await;
-                Self::of_fate((**payment).clone(), &fate, Merchant::Otherwise)
+                Self::of_fate((**payment).clone(), &fate, MerchantAnswer::ServedOrSilent)
             }
             // What says that nothing was settled is no receipt.
             PayError::NotSettled { payment, fate, .. } | PayError::Rejected { payment, fate, .. } => {
-                Self::of_fate((**payment).clone(), fate, Merchant::Refused)
+                Self::of_fate((**payment).clone(), fate, MerchantAnswer::Refused)
             }
             PayError::NotRepeatable
             | PayError::Http(_)
             | PayError::Challenge(_)
             | PayError::Origin { .. }
             | PayError::Refusal(_)
-            | PayError::NotKept(_) => Self::nothing(),
+            | PayError::KeepFailed(_) => Self::nothing(),
         }
     }
 
-    fn of_fate(payment: Payment, fate: &Fate, merchant: Merchant) -> Self {
+    fn of_fate(payment: Payment, fate: &Fate, merchant: MerchantAnswer) -> Self {
         let outcome = Self { payment: Some(payment), ..Self::nothing() };
         match fate {
             Fate::Recorded(view) => Self {
@@ -157,14 +157,14 @@ impl Outcome {
                 transaction: Some(view.transaction.clone()).filter(|text| !text.is_empty()),
                 ..outcome
             },
-            Fate::NoRecord if merchant == Merchant::Refused => Self { state: PaymentState::Refused, ..outcome },
+            Fate::NoRecord if merchant == MerchantAnswer::Refused => Self { state: PaymentState::Refused, ..outcome },
             Fate::NoRecord | Fate::Untold(_) => Self { state: PaymentState::Unknown, ..outcome },
         }
     }
 
     /// What a command that ends here fails with, where the payment may still become something else.
     pub(super) fn undecided(&self) -> Option<PayerError> {
-        let payment = self.payment.as_ref().filter(|_| self.state.is_open())?;
+        let payment = self.payment.as_ref().filter(|_| self.state.is_undecided())?;
         Some(PayerError::Undecided { state: self.state.word(), nonce: payment.nonce.clone() })
     }
 }

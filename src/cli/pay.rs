@@ -5,7 +5,7 @@ use super::{
     error::CliError,
     foreign::foreign,
     kept_payment::{forget, keep, kept},
-    outcome::{Outcome, PaymentState},
+    outcome::{PaymentOutcome, PaymentState},
     output::{json, note},
     payer::{self, PayerConfig, PayerError, SESSION_FILE},
     runtime,
@@ -112,14 +112,14 @@ impl Pay {
         } else {
             (None, pass_on(body).await?)
         };
-        let outcome = Outcome::of_answer(session, payment, receipt, misfit.as_deref()).await;
-        let outcome = self.settle_up(outcome);
+        let outcome = PaymentOutcome::of_answer(session, payment, receipt, misfit.as_deref()).await;
+        self.forget_if_known(&outcome);
         if self.json {
-            print(Some(status), body.as_deref(), &outcome, decimals)?;
+            print_json(Some(status), body.as_deref(), &outcome, decimals)?;
         } else {
-            note(&line(&outcome, decimals));
+            note(&summary(&outcome, decimals));
         }
-        ask_later(&outcome);
+        note_how_to_ask(&outcome);
         let fault = match (read, misfit) {
             (Err(error), _) => Some(PayerError::from(error)),
             (Ok(()), Some(misfit)) => Some(PayerError::Misfit(misfit)),
@@ -134,29 +134,29 @@ impl Pay {
 
     /// Tells where the payment stands of a request that was not answered or not paid, and fails.
     async fn tell_error(&self, session: &OpenSession, error: PayError, decimals: u8) -> Result<(), CliError> {
-        let outcome = self.settle_up(Outcome::of_error(session, &error).await);
+        let outcome = PaymentOutcome::of_error(session, &error).await;
+        self.forget_if_known(&outcome);
         if self.json {
-            print(None, None, &outcome, decimals)?;
+            print_json(None, None, &outcome, decimals)?;
         } else if outcome.payment.is_some() {
-            note(&line(&outcome, decimals));
+            note(&summary(&outcome, decimals));
         }
-        ask_later(&outcome);
+        note_how_to_ask(&outcome);
         let Some(undecided) = outcome.undecided() else { return Err(PayerError::from(error).into()) };
         note(&error);
         Err(undecided.into())
     }
 
     /// Forgets the payment on disk where its outcome is known.
-    fn settle_up(&self, outcome: Outcome) -> Outcome {
-        if let Some(payment) = outcome.payment.as_ref().filter(|_| !outcome.state.is_open()) {
+    fn forget_if_known(&self, outcome: &PaymentOutcome) {
+        if let Some(payment) = outcome.payment.as_ref().filter(|_| !outcome.state.is_undecided()) {
             forget(&self.session, payment);
         }
-        outcome
     }
 }
 
 /// One object for programs.
-fn print(status: Option<u16>, body: Option<&str>, outcome: &Outcome, decimals: u8) -> Result<(), CliError> {
+fn print_json(status: Option<u16>, body: Option<&str>, outcome: &PaymentOutcome, decimals: u8) -> Result<(), CliError> {
     let sent = outcome.payment.as_ref().map(|payment| payment.amount.to_decimal(decimals));
     json(&json!({
         "status": status,
@@ -173,7 +173,7 @@ fn print(status: Option<u16>, body: Option<&str>, outcome: &Outcome, decimals: u
 }
 
 /// One line for people.
-fn line(outcome: &Outcome, decimals: u8) -> String {
+fn summary(outcome: &PaymentOutcome, decimals: u8) -> String {
     let Some(payment) = &outcome.payment else { return "nothing was paid".to_owned() };
     let amount = payment.amount.to_decimal(decimals);
     let id = outcome.id.as_ref().map(|id| format!(", payment {id}")).unwrap_or_default();
@@ -217,13 +217,13 @@ async fn pass_on(mut body: BoundedBody) -> Result<Result<(), BodyError>, CliErro
 }
 
 /// How to learn from the facilitator what a merchant did not show, and how to ask the merchant again.
-fn ask_later(outcome: &Outcome) {
+fn note_how_to_ask(outcome: &PaymentOutcome) {
     let Some(payment) = &outcome.payment else { return };
     let is_told = outcome.receipt.is_some() && outcome.differences.is_empty() && outcome.state.is_paid();
     if !is_told {
         note(&format_args!("`sotto session payments {}` tells what became of the payment", payment.nonce));
     }
-    if outcome.state.is_open() {
+    if outcome.state.is_undecided() {
         let nonce = &payment.nonce;
         note(&format_args!("the same command with `--again {nonce}` sends this payment again; it is charged once"));
     }

@@ -183,7 +183,7 @@ pub(super) enum PayerError {
     #[error(
         "no payment with the nonce {0} is kept beside the session: its outcome is known, or it was never sent from here"
     )]
-    NotKept(String),
+    NoKeptPayment(String),
     /// A payment was sent, and may still become something else.
     #[error(
         "the payment's outcome is not known yet ({state}); send nothing else in its place: --again {nonce} sends it again"

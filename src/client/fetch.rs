@@ -60,7 +60,7 @@ pub enum PayError {
     Refusal(#[from] PayRefusal),
     /// The payment could not be kept before it was sent, so it was not sent.
     #[error("the payment was not sent, because it could not be kept")]
-    NotKept(#[source] io::Error),
+    KeepFailed(#[source] io::Error),
     /// The payment was sent, and no answer came: it may have been made. [`Payer::repeat`] repeats the same payment.
     #[error("the merchant did not answer the payment, so its outcome is unknown")]
     Unknown {
@@ -108,7 +108,7 @@ impl PayError {
             | Self::Challenge(_)
             | Self::Origin { .. }
             | Self::Refusal(_)
-            | Self::NotKept(_) => None,
+            | Self::KeepFailed(_) => None,
         }
     }
 }
@@ -272,7 +272,7 @@ impl Payer {
     async fn send_paid(&self, mut request: Request, payment: Payment) -> Result<Fetched, PayError> {
         attach(request.headers_mut(), &payment)?;
         if let Some(keep) = &self.keep {
-            keep(request.url(), &payment).map_err(PayError::NotKept)?;
+            keep(request.url(), &payment).map_err(PayError::KeepFailed)?;
         }
         let response = match self.http.execute(request).await {
             Ok(response) => response,

@@ -20,20 +20,20 @@ use zeroize::Zeroizing;
 /// The form's number; another one is refused.
 const FORM: u64 = 1;
 
-/// Why a text is not a saved session. Repeats nothing of it.
+/// Why a text is not a saved session or opening. Repeats nothing of it.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
     /// Not the JSON that [`OpenSession::to_json`] writes.
-    #[error("this is not a saved session")]
+    #[error("this is not what was saved")]
     NotJson(#[source] serde_json::Error),
     /// Written by another version.
-    #[error("this session was saved in form {0}, and form {FORM} is read")]
+    #[error("this was saved in form {0}, and form {FORM} is read")]
     Form(u64),
     /// A member that does not hold what it must.
-    #[error("the saved session's {0} is malformed")]
+    #[error("the saved {0} is malformed")]
     Member(&'static str),
     /// The cap.
-    #[error("the saved session's cap is malformed")]
+    #[error("the saved cap is malformed")]
     Cap(#[from] AmountError),
 }
 

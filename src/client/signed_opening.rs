@@ -27,7 +27,7 @@ pub struct Opening {
 /// The text of a signed opening. Its name says what the file holds, so that it is never taken for an open session's.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Saved {
+struct SavedOpening {
     opening_form: u64,
     sessions_path: String,
     body: OpenSessionBody,
@@ -50,7 +50,7 @@ impl Opening {
     /// The text to keep before it is sent: with it the same opening can be sent again, whatever becomes of this process. Holds
     /// the session key.
     pub fn to_json(&self) -> Result<Zeroizing<String>, SavedError> {
-        let saved = Saved {
+        let saved = SavedOpening {
             opening_form: FORM,
             sessions_path: self.sessions_path.clone(),
             body: self.body.clone(),
@@ -62,7 +62,7 @@ impl Opening {
 
     /// Reads what [`Opening::to_json`] wrote.
     pub fn from_json(text: &str) -> Result<Self, SavedError> {
-        let saved: Saved = serde_json::from_str(text).map_err(SavedError::NotJson)?;
+        let saved: SavedOpening = serde_json::from_str(text).map_err(SavedError::NotJson)?;
         if saved.opening_form != FORM {
             return Err(SavedError::Form(saved.opening_form));
         }

@@ -7,7 +7,7 @@ use crate::{
     domain::{amount::Amount, signed},
     merchant::{
         price::Offer,
-        route::{Fit, Route, RouteError},
+        route::{Fit, PaidRoute, RouteError},
     },
     wire::{
         PaymentPayload, SESSION_SCHEME, WireError, agreement,
@@ -26,7 +26,7 @@ const STATED: [&str; 4] = ["scheme", "network", "asset", "payTo"];
 /// What is sold, and the offers for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
-    routes: Vec<Route>,
+    routes: Vec<PaidRoute>,
     first: Offer,
     others: Vec<Offer>,
     public_base: Option<String>,

@@ -29,7 +29,7 @@ pub enum RouteError {
 
 /// What is sold at one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
+pub struct PaidRoute {
     methods: Vec<Method>,
     segments: Vec<Segment>,
 }
@@ -60,7 +60,7 @@ pub enum Fit {
     Elsewhere,
 }
 
-impl Route {
+impl PaidRoute {
     /// What a request with this method and path is to this route.
     pub fn fit(&self, method: &Method, path: &str) -> Fit {
         if !self.leads(path) {
@@ -110,7 +110,7 @@ fn plain_spelling(path: &str) -> String {
     format!("/{}", segments.join("/"))
 }
 
-impl FromStr for Route {
+impl FromStr for PaidRoute {
     type Err = RouteError;
 
     fn from_str(text: &str) -> Result<Self, RouteError> {
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     fn fit(route: &str, method: &str, path: &str) -> Fit {
-        let route: Route = route.parse().expect("a route");
+        let route: PaidRoute = route.parse().expect("a route");
         route.fit(&method.parse().expect("a method"), path)
     }
 
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_route_is_written_in_one_way() {
         for text in ["GET /weather", "GET|POST /report/{day}/{*rest}", "DELETE /"] {
-            assert!(text.parse::<Route>().is_ok(), "{text}");
+            assert!(text.parse::<PaidRoute>().is_ok(), "{text}");
         }
         for text in [
             "",
@@ -235,7 +235,7 @@ mod tests {
             "GET /a{b}",
             "GET /..",
         ] {
-            assert!(text.parse::<Route>().is_err(), "{text}");
+            assert!(text.parse::<PaidRoute>().is_err(), "{text}");
         }
     }
 }
