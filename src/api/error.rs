@@ -131,6 +131,11 @@ impl PayFailure {
         Self { status, ..self }
     }
 
+    /// Replaces the status of a plain refusal by the one that the operator's merchants understand.
+    pub(super) fn refused_with(self, status: StatusCode) -> Self {
+        if self.status == StatusCode::OK { self.with_status(status) } else { self }
+    }
+
     /// Sets when to come back, in seconds.
     pub(super) fn again_in(self, retry_after: Option<u64>) -> Self {
         Self { retry_after, ..self }

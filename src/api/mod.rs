@@ -43,7 +43,7 @@ use crate::{
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::{HeaderName, HeaderValue, Method, header as names},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header as names},
     middleware,
     routing::{MethodRouter, get, post},
 };
@@ -81,6 +81,8 @@ pub struct ApiSettings {
     pub origins: Option<Vec<HeaderValue>>,
     /// How often one address may ask.
     pub rates: RateSettings,
+    /// The status of `/settle` for a refusal that has no status of its own.
+    pub refused_settlement: StatusCode,
     /// How long an answer of `/ready` is given again, so that many probes cost no more than one.
     pub ready_for: Duration,
     /// Where request ids come from.
@@ -99,6 +101,7 @@ impl ApiSettings {
             deadline: Duration::from_mins(1),
             origins: None,
             rates: RateSettings::default(),
+            refused_settlement: StatusCode::OK,
             ready_for: Duration::ZERO,
             chance,
         }
@@ -124,6 +127,7 @@ struct Parts {
     health: health::HealthAnswer,
     ready: ready::ReadyCache,
     network: crate::domain::network::Network,
+    refused_settlement: StatusCode,
     rates: Arc<RateLimits>,
 }
 
@@ -173,6 +177,7 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
         }),
         ready: ready::ReadyCache::new(settings.ready_for),
         network: served.network,
+        refused_settlement: settings.refused_settlement,
         rates: Arc::new(RateLimits::new(&settings.rates)),
         facilitator,
     }));

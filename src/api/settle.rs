@@ -19,7 +19,7 @@ use axum::{
 pub(super) async fn settle(State(app): State<App>, body: Body) -> Response {
     match settle_payment(&app, body).await {
         Ok(receipt) => Json(answer(receipt)).into_response(),
-        Err(failure) => failure.settle_answer(),
+        Err(failure) => failure.refused_with(app.refused_settlement).settle_answer(),
     }
 }
 

@@ -13,9 +13,9 @@ use super::{
     wiring::{self, WiringError},
 };
 use crate::{
-    api,
+    api::{self, ApiSettings},
     chain::rpc::SolanaChain,
-    config::Config,
+    config::{Config, RefusedSettlements},
     covalidator::HttpCovalidator,
     domain::{
         chance::{Chance, OsChance},
@@ -25,6 +25,7 @@ use crate::{
     facilitator::{Facilitator, Ports},
     ledger::{self, ImportTerms, Ledger, OpenLedgerError},
 };
+use axum::http::StatusCode;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -88,8 +89,28 @@ async fn build(config: &Config, trouble: Trouble<'_>) -> Result<Service, WiringE
         chance: Arc::clone(&chance),
     };
     let facilitator = Facilitator::new(ports, keys, wiring::settings(config, network.clone())?);
-    let router = api::router(Arc::clone(&facilitator), &wiring::api_settings(config, chance));
+    let refused_settlement = refused_settlement(config, &*ledger).await?;
+    let settings = ApiSettings { refused_settlement, ..wiring::api_settings(config, chance) };
+    let router = api::router(Arc::clone(&facilitator), &settings);
     Ok(Service { facilitator, ledger, chain, network, router })
+}
+
+/// By which status merchants are told that a payment is refused; said where it is not the usual one.
+async fn refused_settlement(config: &Config, ledger: &dyn Ledger) -> Result<StatusCode, WiringError> {
+    let is_as_deployed = match config.server.refused_settlements {
+        RefusedSettlements::Auto => ledger.was_taken_over().await?,
+        RefusedSettlements::Ok => false,
+        RefusedSettlements::BadRequest => true,
+    };
+    if !is_as_deployed {
+        return Ok(StatusCode::OK);
+    }
+    let status = StatusCode::BAD_REQUEST;
+    tracing::info!(
+        status = status.as_u16(),
+        "POST /settle answers refusals with this status, as the inco-facilitator did (server.refused_settlements)"
+    );
+    Ok(status)
 }
 
 /// Our own ledger; none when the file is the deployed service's, whose sessions are imported for one network and have to

@@ -58,7 +58,7 @@ pub use self::{
     reader::Reader,
     schema::{Key, Kind, Shown, all as keys},
     secret::{Endpoint, SecretError, SecretReference, SecretText},
-    server::{CorsOrigins, ServerConfig},
+    server::{CorsOrigins, RefusedSettlements, ServerConfig},
     settlement::{CapCheckPolicy, DecryptAllowance, RecipientsConfig, SettleInstruction, SettlementConfig},
     show::Row,
     telemetry::{LogFormat, TelemetryConfig},

@@ -9,6 +9,7 @@ const PORT: Key = Key::integer("server", "port");
 const TRUSTED_PROXIES: Key = Key::list("server", "trusted_proxies");
 const PROBE_ADDRESSES: Key = Key::list("server", "probe_addresses");
 const CORS_ORIGINS: Key = Key::list("server", "cors_origins");
+const REFUSED_SETTLEMENTS: Key = Key::text("server", "refused_settlements");
 const SIGNED_READS: Key = Key::switch("server", "signed_reads");
 const EVENT_STREAMS: Key = Key::integer("server", "event_streams");
 const EVENT_STREAMS_PER_USER: Key = Key::integer("server", "event_streams_per_user");
@@ -20,6 +21,7 @@ pub(super) const KEYS: &[Key] = &[
     TRUSTED_PROXIES,
     PROBE_ADDRESSES,
     CORS_ORIGINS,
+    REFUSED_SETTLEMENTS,
     SIGNED_READS,
     EVENT_STREAMS,
     EVENT_STREAMS_PER_USER,
@@ -37,6 +39,8 @@ pub struct ServerConfig {
     pub probe_addresses: Vec<Addresses>,
     /// Which browsers may call.
     pub cors_origins: CorsOrigins,
+    /// By which status of `/settle` merchants are told that a payment is refused.
+    pub refused_settlements: RefusedSettlements,
     /// Whether what is not public is told only to signed requests, also where there is no session key.
     pub signed_reads: bool,
     /// How many streams of events are open at once.
@@ -56,6 +60,17 @@ pub enum CorsOrigins {
     Only(Vec<String>),
 }
 
+/// The status of an answer of `/settle` that says `success: false` for a reason that has no status of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedSettlements {
+    /// 400 where the ledger was taken over from the deployed service, whose merchants may test the status alone; else 200.
+    Auto,
+    /// 200, which the x402 packages want.
+    Ok,
+    /// 400, as the deployed service answers.
+    BadRequest,
+}
+
 impl ServerConfig {
     /// Reads the section.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
@@ -66,6 +81,14 @@ impl ServerConfig {
         let trusted_proxies = read_addresses(reader, &TRUSTED_PROXIES);
         let probe_addresses = read_addresses(reader, &PROBE_ADDRESSES);
         let cors_origins = read_cors_origins(reader);
+        let refused_settlements = reader.word(
+            &REFUSED_SETTLEMENTS,
+            &[
+                ("auto", RefusedSettlements::Auto),
+                ("200", RefusedSettlements::Ok),
+                ("400", RefusedSettlements::BadRequest),
+            ],
+        );
         let signed_reads = reader.switch(&SIGNED_READS);
         let event_streams = reader.whole(&EVENT_STREAMS, 0..=100_000_usize);
         let event_streams_per_user = reader.whole(&EVENT_STREAMS_PER_USER, 0..=100_000_usize);
@@ -75,6 +98,7 @@ impl ServerConfig {
             trusted_proxies: trusted_proxies?,
             probe_addresses: probe_addresses?,
             cors_origins: cors_origins?,
+            refused_settlements: refused_settlements?,
             signed_reads: signed_reads?,
             event_streams: event_streams?,
             event_streams_per_user: event_streams_per_user?,

@@ -370,6 +370,10 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| funding::approval(conn, session)).await
     }
 
+    async fn was_taken_over(&self) -> Result<bool, LedgerError> {
+        self.0.readers.run(queries::was_taken_over).await
+    }
+
     async fn supersede_sessions(&self, ended: &[SessionId]) -> Result<(), LedgerError> {
         let ended = ended.to_vec();
         self.0.writer.run(move |conn| sessions::supersede(conn, &ended)).await

@@ -328,6 +328,10 @@ impl Ledger for MortalLedger {
         self.fate.step("approval", self.inner.approval(session)).await
     }
 
+    async fn was_taken_over(&self) -> Result<bool, LedgerError> {
+        self.fate.step("was_taken_over", self.inner.was_taken_over()).await
+    }
+
     async fn supersede_sessions(&self, sessions: &[SessionId]) -> Result<(), LedgerError> {
         self.fate.step("supersede_sessions", self.inner.supersede_sessions(sessions)).await
     }

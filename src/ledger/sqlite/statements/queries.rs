@@ -310,6 +310,12 @@ fn count(conn: &Connection, sql: &str, params: impl Params) -> Outcome<u64> {
     Ok(u64::try_from(counted).map_err(|_| LedgerError::Inconsistent("a count is negative".to_owned()))?)
 }
 
+/// Whether the deployed service's sessions were imported into this file.
+pub(in crate::ledger) fn was_taken_over(conn: &Connection) -> Outcome<bool> {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'deployed_sessions_imported'";
+    Ok(count(conn, sql, [])? > 0)
+}
+
 /// Writes what is there already: SQLite takes the page of its header anew, and no row changes. The number itself means nothing.
 pub(in crate::ledger) fn rewrite(conn: &Connection) -> Outcome<()> {
     let same: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
