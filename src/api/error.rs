@@ -323,9 +323,15 @@ pub(super) fn with_retry(status: StatusCode, retry_after: Option<u64>, mut respo
 
 /// Whether an error comes from a ledger that is known not to be written, of which one line tells for all requests.
 fn is_told_already(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|cause| {
-        cause.is::<WriteFault>() || cause.downcast_ref::<NotCompleted>().is_some_and(|failure| failure.was_expected)
-    })
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let was_expected = cause.downcast_ref::<NotCompleted>().is_some_and(|failure| failure.was_expected);
+        if was_expected || cause.is::<WriteFault>() {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// An error and everything beneath it, on one line.

@@ -89,7 +89,7 @@ impl CliError {
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
             #[cfg(feature = "client")]
-            Self::Payer(PayerError::Undecided { .. } | PayerError::UnfinishedOpening(_)) => 3,
+            Self::Payer(PayerError::Undecided { .. } | PayerError::UnfinishedOpening { .. }) => 3,
             _ => 1,
         }
     }

@@ -1,7 +1,11 @@
-//! A payment on disk while its outcome is not known, so that it can be sent again: the same one, charged once.
+//! A payment on disk until nothing can change it any more, so that it can be sent again: the same one, charged once.
 
 use super::{keygen::create_private_file, payer::PayerError};
-use crate::{client::Payment, config::read_text};
+use crate::{
+    client::{OpenSession, Payment},
+    config::read_text,
+    domain::amount::Amount,
+};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -42,9 +46,15 @@ pub(super) fn keep(session: &Path, url: &Url, payment: &Payment) -> io::Result<(
     written
 }
 
-/// The payment with this nonce that was sent to `url` and whose outcome is not known.
-pub(super) fn kept(session: &Path, url: &Url, nonce: &str) -> Result<Payment, PayerError> {
-    let path = file_of(session, nonce);
+/// The payment of a session with this nonce that was sent to `url` and pays no more than `most` base units.
+pub(super) fn kept(
+    file: &Path,
+    session: &OpenSession,
+    url: &Url,
+    nonce: &str,
+    most: Amount,
+) -> Result<Payment, PayerError> {
+    let path = file_of(file, nonce);
     let unusable = |why| PayerError::InTheWay { path: path.clone(), why };
     let text = match read_text(&path) {
         Ok(text) => Zeroizing::new(text),
@@ -55,10 +65,17 @@ pub(super) fn kept(session: &Path, url: &Url, nonce: &str) -> Result<Payment, Pa
     if kept.url != url.as_str() {
         return Err(unusable("its payment was made for another URL, and is sent to no other"));
     }
-    Payment::from_header(&kept.header).ok_or_else(|| unusable("it holds no payment"))
+    let payment = Payment::from_header(&kept.header).ok_or_else(|| unusable("it holds no payment"))?;
+    if payment.session != session.id.to_string() {
+        return Err(unusable("its payment was made from another session"));
+    }
+    if payment.amount > most {
+        return Err(unusable("its payment is above --max-price"));
+    }
+    Ok(payment)
 }
 
-/// Forgets a payment whose outcome is known.
+/// Forgets a payment that nothing can change any more.
 pub(super) fn forget(session: &Path, payment: &Payment) {
     // One that stays does no harm: sent again, it is the same payment.
     drop(fs::remove_file(file_of(session, &payment.nonce)));

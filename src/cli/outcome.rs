@@ -48,6 +48,11 @@ impl PaymentState {
         matches!(self, Self::Pending | Self::Unknown)
     }
 
+    /// Whether nothing can change it any more, so that it may be forgotten. What a merchant refused they may still have settled.
+    pub(super) const fn is_final(self) -> bool {
+        matches!(self, Self::Captured | Self::Held | Self::Released | Self::Lost)
+    }
+
     /// Whether the merchant has the money, or the facilitator's promise of it.
     pub(super) const fn is_paid(self) -> bool {
         matches!(self, Self::Captured | Self::Held)

@@ -71,7 +71,7 @@ impl Pay {
             session.origins.push(self.url.origin().ascii_serialization());
         }
         let deadline = Duration::from_secs(self.deadline);
-        let again = self.again.as_ref().map(|nonce| kept(&self.session, &self.url, nonce)).transpose()?;
+        let again = self.again.as_ref().map(|nonce| kept(&self.session, &session, &self.url, nonce, most)).transpose()?;
         let file = self.session.clone();
         let payer = Payer::new(session.clone(), most, deadline, Arc::new(SystemClock), Arc::new(OsChance))
             .map_err(PayerError::from)?
@@ -104,28 +104,32 @@ impl Pay {
         let status = response.status().as_u16();
         let body = BoundedBody::of(response, self.max_body);
         // What was served comes first: the facilitator may take its time.
-        let (body, read) = if self.json {
+        let (body, read, written) = if self.json {
             match body.bytes().await {
-                Ok(body) => (Some(String::from_utf8_lossy(&body).into_owned()), Ok(())),
-                Err(error) => (None, Err(error)),
+                Ok(body) => (Some(String::from_utf8_lossy(&body).into_owned()), Ok(()), Ok(())),
+                Err(error) => (None, Err(error), Ok(())),
             }
         } else {
-            (None, pass_on(body).await?)
+            match pass_on(body).await {
+                Ok(read) => (None, read, Ok(())),
+                Err(error) => (None, Ok(()), Err(error)),
+            }
         };
         let outcome = PaymentOutcome::of_answer(session, payment, receipt, misfit.as_deref()).await;
-        self.forget_if_known(&outcome);
+        self.forget_if_final(&outcome);
         if self.json {
             print_json(Some(status), body.as_deref(), &outcome, decimals)?;
         } else {
             note(&summary(&outcome, decimals));
         }
         note_how_to_ask(&outcome);
-        let fault = match (read, misfit) {
-            (Err(error), _) => Some(PayerError::from(error)),
-            (Ok(()), Some(misfit)) => Some(PayerError::Misfit(misfit)),
-            (Ok(()), None) => (!(200..400).contains(&status)).then_some(PayerError::NotServed(status)),
+        let fault: Option<CliError> = match (written, read, misfit) {
+            (Err(error), _, _) => Some(error),
+            (Ok(()), Err(error), _) => Some(PayerError::from(error).into()),
+            (Ok(()), Ok(()), Some(misfit)) => Some(PayerError::Misfit(misfit).into()),
+            (Ok(()), Ok(()), None) => (!(200..400).contains(&status)).then(|| PayerError::NotServed(status).into()),
         };
-        let Some(undecided) = outcome.undecided() else { return fault.map_or(Ok(()), |fault| Err(fault.into())) };
+        let Some(undecided) = outcome.undecided() else { return fault.map_or(Ok(()), Err) };
         if let Some(fault) = fault {
             note(&fault);
         }
@@ -135,7 +139,7 @@ impl Pay {
     /// Tells where the payment stands of a request that was not answered or not paid, and fails.
     async fn tell_error(&self, session: &OpenSession, error: PayError, decimals: u8) -> Result<(), CliError> {
         let outcome = PaymentOutcome::of_error(session, &error).await;
-        self.forget_if_known(&outcome);
+        self.forget_if_final(&outcome);
         if self.json {
             print_json(None, None, &outcome, decimals)?;
         } else if outcome.payment.is_some() {
@@ -147,9 +151,9 @@ impl Pay {
         Err(undecided.into())
     }
 
-    /// Forgets the payment on disk where its outcome is known.
-    fn forget_if_known(&self, outcome: &PaymentOutcome) {
-        if let Some(payment) = outcome.payment.as_ref().filter(|_| !outcome.state.is_undecided()) {
+    /// Forgets the payment on disk where nothing can change it any more.
+    fn forget_if_final(&self, outcome: &PaymentOutcome) {
+        if let Some(payment) = outcome.payment.as_ref().filter(|_| outcome.state.is_final()) {
             forget(&self.session, payment);
         }
     }
@@ -184,7 +188,9 @@ fn summary(outcome: &PaymentOutcome, decimals: u8) -> String {
         PaymentState::Captured if is_of_receipt => format!("paid {amount}{transaction}"),
         PaymentState::Held if is_of_receipt => format!("paid {amount}, held and settled later{id}"),
         PaymentState::Pending => format!("pending: {amount} is on its way{id}{transaction}"),
-        PaymentState::Refused => format!("sent {amount}, and the facilitator has nothing of it: nothing moved"),
+        PaymentState::Refused => format!(
+            "sent {amount}; refused, and the facilitator has nothing of it so far: who has it can still have it settled for a while"
+        ),
         state => {
             let why = if outcome.differences.is_empty() { "no receipt came" } else { "the receipt does not fit" };
             let known = match state {
@@ -223,7 +229,7 @@ fn note_how_to_ask(outcome: &PaymentOutcome) {
     if !is_told {
         note(&format_args!("`sotto session payments {}` tells what became of the payment", payment.nonce));
     }
-    if outcome.state.is_undecided() {
+    if !outcome.state.is_final() {
         let nonce = &payment.nonce;
         note(&format_args!("the same command with `--again {nonce}` sends this payment again; it is charged once"));
     }

@@ -119,14 +119,14 @@ pub(super) enum PayerError {
     },
     /// An opening of something else was sent into the same file, and nobody knows what became of it.
     #[error(
-        "beside {} stands an opening for {recipient} that was sent and not ended; end it with the arguments that it had, or move \
-         the file {}.new away", path.display(), path.display()
+        "{}.new holds an opening that was sent and not ended, with another {what}; end it with the arguments that it had, or set it \
+         aside with --force", path.display()
     )]
     AnotherOpening {
         /// Where the session was to be kept.
         path: PathBuf,
-        /// Whom it would pay.
-        recipient: Pubkey,
+        /// In what it differs from the one that was asked for.
+        what: &'static str,
     },
     /// The wallet's file holds no key pair.
     #[error("{} holds no key pair; `sotto keygen {}` makes one", path.display(), path.display())]
@@ -168,8 +168,14 @@ pub(super) enum PayerError {
     #[error("no session was opened, shown, listed or closed")]
     Open(#[from] SessionClientError),
     /// An opening was sent, and nobody knows what became of it.
-    #[error("the opening was sent, and its outcome is not known; the same command goes on with it")]
-    UnfinishedOpening(#[source] Box<PayerError>),
+    #[error("the opening was sent, and its outcome is not known; it is kept in {}.new, and the same command goes on with it", path.display())]
+    UnfinishedOpening {
+        /// Where the session is to be kept.
+        path: PathBuf,
+        /// What happened last.
+        #[source]
+        source: Box<PayerError>,
+    },
     /// Nothing was told of a session or payment, or nothing was closed.
     #[error("the facilitator told nothing")]
     Follow(#[from] FollowError),
@@ -209,9 +215,9 @@ pub(super) enum PayerError {
 }
 
 impl PayerError {
-    /// Whether the facilitator has said no.
-    pub(super) const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Open(SessionClientError::Refused(_)))
+    /// Whether nothing can come of an opening that ended like this.
+    pub(super) const fn is_final(&self) -> bool {
+        matches!(self, Self::Open(SessionClientError::Refused(_) | SessionClientError::Ended(_)))
     }
 }
 

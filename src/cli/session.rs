@@ -13,7 +13,7 @@ use super::{
     wallet_sessions::{CloseAll, List},
 };
 use crate::{
-    client::{Grant, OpenOptions, OpenSession, SessionClient, SessionKeyChoice, show},
+    client::{Grant, LocalKey, OpenOptions, OpenSession, Opening, SessionClient, SessionKeyChoice, show},
     domain::{chance::OsChance, clock::SystemClock},
     wire::session::SessionView,
 };
@@ -125,12 +125,9 @@ impl Open {
         let options = self.options(config.asset.decimals)?;
         let wallet = payer::read_wallet(&self.key)?;
         let (mut file, unfinished) = SessionFile::reserve(&self.out, Existing::of_switch(self.force))?;
-        if let Some(opening) = &unfinished
-            && (opening.user(), opening.recipient()) != (wallet.pubkey(), self.recipient)
-        {
-            let recipient = opening.recipient();
+        if let Some(what) = unfinished.as_ref().and_then(|opening| self.difference(opening, &wallet, &options)) {
             file.leave();
-            return Err(PayerError::AnotherOpening { path: self.out.clone(), recipient }.into());
+            return Err(PayerError::AnotherOpening { path: self.out.clone(), what }.into());
         }
         let mut is_sent = unfinished.is_some();
         let opened = runtime()?.block_on(async {
@@ -154,12 +151,25 @@ impl Open {
                 file.write(&session)?;
                 self.tell(&session, view.and_then(|view| view.funding), config.asset.decimals)
             }
-            Err(error) if is_sent && !error.is_refusal() => {
+            Err(error) if is_sent && !error.is_final() => {
                 file.leave();
-                Err(PayerError::UnfinishedOpening(Box::new(error)).into())
+                Err(PayerError::UnfinishedOpening { path: self.out, source: Box::new(error) }.into())
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// In what an opening that was not ended differs from the one that is asked for now.
+    fn difference(&self, opening: &Opening, wallet: &LocalKey, options: &OpenOptions) -> Option<&'static str> {
+        let differences = [
+            (opening.user() != wallet.pubkey(), "wallet"),
+            (opening.recipient() != options.recipient, "recipient"),
+            (opening.cap() != options.cap, "cap"),
+            (opening.facilitator() != self.facilitator.url(), "facilitator"),
+            (opening.origins() != options.origins, "origin"),
+            (opening.has_session_key() == self.no_session_key, "choice of a session key"),
+        ];
+        differences.into_iter().find_map(|(differs, what)| differs.then_some(what))
     }
 
     async fn client(&self, config: &PayerConfig) -> Result<SessionClient, PayerError> {

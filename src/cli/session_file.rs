@@ -1,12 +1,13 @@
 //! The place of a session's file, taken before the session is opened.
 //!
 //! Promises: no session is opened whose key cannot be kept, because the signed opening stands there, on disk, before it is
-//! sent; the file appears under its name only when it is whole; nobody but its owner can ever read it; and what a killed
-//! process left in its place is taken over, an opening that it had sent is gone on with, while the place of one that lives is
-//! neither: it holds a lock, which the system takes back when it dies.
+//! sent; the file appears under its name only when it is whole; nobody but its owner can ever read it; what may hold a key is never
+//! removed; and what a killed process left in its place is taken over, an opening that it had sent is gone on with, while the place
+//! of one that lives is neither: it holds a lock, which the system takes back when it dies.
 
 use super::{
     keygen::{Existing, create_private_directory, create_private_file},
+    output::note,
     payer::PayerError,
 };
 use crate::{
@@ -18,11 +19,9 @@ use std::{
     fs::{self, File, Metadata, OpenOptions, TryLockError},
     io::{self, Seek as _, Write as _},
     path::{Path, PathBuf},
-    time::{Duration, UNIX_EPOCH},
 };
+use zeroize::Zeroizing;
 
-/// How old a half-written draft is, in seconds, before nobody is thought to go on with it.
-const ABANDONED_SECONDS: u64 = 60;
 /// What is told of a place that somebody else holds.
 const TAKEN: &str = "another process is opening a session into the same file";
 
@@ -35,7 +34,8 @@ pub(super) struct SessionFile {
 }
 
 impl SessionFile {
-    /// Takes the place of a file, and gives the opening that was sent into it by a process that did not end it.
+    /// Takes the place of a file, and gives the opening that was sent into it by a process that did not end it; with
+    /// [`Existing::Replace`] that one is set aside.
     pub(super) fn reserve(path: &Path, existing: Existing) -> Result<(Self, Option<Opening>), PayerError> {
         if path.exists() && existing == Existing::Keep {
             return Err(PayerError::Exists(path.to_owned()));
@@ -49,6 +49,10 @@ impl SessionFile {
         let draft = PathBuf::from(draft);
         let (file, opening) = match create_private_file(&draft) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match take_over(&draft)? {
+                Some(_) if existing == Existing::Replace => {
+                    set_aside(&draft)?;
+                    (create_private_file(&draft), None)
+                }
                 Some((file, opening)) => (Ok(file), Some(opening)),
                 None => (create_private_file(&draft), None),
             },
@@ -76,16 +80,30 @@ impl SessionFile {
         self.draft = None;
     }
 
-    /// Writes the session, which takes the place of its opening: in the same file, so that a disk that is full by now has room
-    /// for it.
+    /// Writes the session; its opening, which has its key too, goes after that.
     pub(super) fn write(mut self, session: &OpenSession) -> Result<(), PayerError> {
         let path = self.path.clone();
         let text = session.to_json().map_err(|source| PayerError::Saved { path: path.clone(), source })?;
-        let placed = self.put(text.as_bytes());
-        let draft = self.draft.take();
-        // What could not be placed stays as it is: the session is open, and this is the only place that has its key.
-        let placed = placed.and_then(|()| draft.as_ref().map_or(Ok(()), |draft| fs::rename(draft, &self.path)));
-        placed.map_err(|source| PayerError::File { path, what: "written", source })
+        self.place(text.as_bytes()).map_err(|source| {
+            // What could not be placed stays: the session is open, and this is the only place that has its key.
+            self.draft = None;
+            PayerError::File { path, what: "written", source }
+        })
+    }
+
+    fn place(&mut self, text: &[u8]) -> io::Result<()> {
+        let mut beside = self.path.as_os_str().to_owned();
+        beside.push(".open");
+        let beside = PathBuf::from(beside);
+        match write_whole(&beside, text) {
+            Ok(()) => fs::rename(&beside, &self.path).inspect_err(|_| drop(fs::remove_file(&beside))),
+            Err(_) => {
+                // On a disk that is full by now there is room in the place of the opening.
+                drop(fs::remove_file(&beside));
+                self.put(text)?;
+                self.draft.take().map_or(Ok(()), |draft| fs::rename(draft, &self.path))
+            }
+        }
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -118,9 +136,26 @@ fn lock(file: &File, draft: &Path) -> Result<(), PayerError> {
     if is_named(&ours, draft) { Ok(()) } else { Err(in_the_way(draft, TAKEN)) }
 }
 
-/// Takes over the draft of a process that is dead: gives it with the opening that it holds, or removes one that holds none. Then
-/// the name alone goes: a new file is made, so that neither the mode nor the owner of what was there counts, and no link is
-/// followed.
+/// Writes a file that nobody had.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Who has the draft's lock is alone here: what stands there is of a process that died before it could rename it.
+    drop(fs::remove_file(path));
+    let mut file = create_private_file(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Gives a draft another name, under which nobody looks for it.
+fn set_aside(draft: &Path) -> Result<(), PayerError> {
+    let mut aside = draft.as_os_str().to_owned();
+    aside.push(format!(".{}", SystemClock.now()));
+    let aside = PathBuf::from(aside);
+    note(&format_args!("an opening that was sent and not ended is set aside in {}", aside.display()));
+    fs::rename(draft, &aside).map_err(|source| PayerError::File { path: draft.to_owned(), what: "set aside", source })
+}
+
+/// Takes over the draft of a process that is dead: gives it with the opening that it holds, or removes one that holds nothing.
+/// Anything else may hold a session's key, and stays.
 fn take_over(draft: &Path) -> Result<Option<(File, Opening)>, PayerError> {
     let failed = |source| PayerError::File { path: draft.to_owned(), what: "taken over", source };
     if !fs::symlink_metadata(draft).map_err(failed)?.is_file() {
@@ -136,24 +171,42 @@ fn take_over(draft: &Path) -> Result<Option<(File, Opening)>, PayerError> {
     if !is_named(&found, draft) {
         return Err(in_the_way(draft, TAKEN));
     }
-    if let Some(opening) = read_text(draft).ok().and_then(|text| Opening::from_json(&text).ok()) {
+    if found.len() == 0 {
+        // The name alone goes: a new file is made, so that neither the mode nor the owner of what was there counts.
+        fs::remove_file(draft).map_err(failed)?;
+        return Ok(None);
+    }
+    if !is_private(&found) {
+        return Err(in_the_way(draft, "others can read it, so no key in it is safe; remove it"));
+    }
+    let text = read_text(draft).map(Zeroizing::new).map_err(failed)?;
+    if let Ok(opening) = Opening::from_json(&text) {
         return Ok(Some((file, opening)));
     }
-    if found.len() > 0 && age(&found) < Duration::from_secs(ABANDONED_SECONDS) {
-        return Err(in_the_way(draft, "a process ended a moment ago while it wrote it; try again in a minute"));
-    }
-    fs::remove_file(draft).map_err(failed)?;
-    Ok(None)
+    let is_session = OpenSession::from_json(&text).is_ok();
+    Err(in_the_way(
+        draft,
+        if is_session {
+            "it holds a session that is open; give it the name that it was to have"
+        } else {
+            "it cannot be read, and may hold the key of a session that is open; move it away"
+        },
+    ))
+}
+
+#[cfg(unix)]
+fn is_private(file: &Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.permissions().mode() & 0o077 == 0
+}
+
+#[cfg(not(unix))]
+const fn is_private(_file: &Metadata) -> bool {
+    true
 }
 
 fn in_the_way(path: &Path, why: &'static str) -> PayerError {
     PayerError::InTheWay { path: path.to_owned(), why }
-}
-
-/// How long ago the file was written; none at all where that is not known.
-fn age(file: &Metadata) -> Duration {
-    let written = file.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    written.map_or(Duration::ZERO, |at| Duration::from_secs(SystemClock.now()).saturating_sub(at))
 }
 
 /// Whether the name still means this file, and means it itself.

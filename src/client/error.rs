@@ -35,6 +35,9 @@ pub enum SessionClientError {
     /// What came back is not the session that was asked for.
     #[error("the facilitator's session differs from what was asked for: {0}")]
     OtherSession(&'static str),
+    /// The session that was opened has ended since: nothing can come of this opening any more.
+    #[error("the session that this opened is {0} by now")]
+    Ended(String),
     /// Patience ended. The approve may still land: [`SessionClient::finish`](crate::client::SessionClient::finish) goes on with the same opening.
     #[error("the session has not opened yet")]
     Unfinished {

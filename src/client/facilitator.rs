@@ -261,7 +261,8 @@ fn session_answer(answer: &Answer) -> Result<SessionAnswer, FacilitatorError> {
 }
 
 fn refused(answer: &Answer) -> Result<Refused, FacilitatorError> {
-    let may_pass = matches!(answer.status.as_u16(), 429 | 502 | 503 | 504);
+    // 500 is no word about what was sent: it may be under way.
+    let may_pass = matches!(answer.status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504);
     let body = match read(answer) {
         Ok(body) => body,
         // A proxy between us answers in its own words while the facilitator restarts.

@@ -65,6 +65,8 @@ pub enum PayRefusal {
 pub struct Payment {
     /// What it pays, in base units.
     pub amount: Amount,
+    /// The id of the session that pays.
+    pub session: String,
     /// Its idempotency key.
     pub nonce: String,
     /// The version of the challenge it answers.
@@ -75,12 +77,14 @@ pub struct Payment {
 }
 
 impl Payment {
-    /// The payment whose header this is, to be sent again; none where the text is no payment with a nonce.
+    /// Reads the base64 header of a payment that was sent before, so that it can be sent again. `None` where the text is no payment of
+    /// a session, or has no nonce.
     pub fn from_header(text: &str) -> Option<Self> {
         let json: Value = header::decode(text).ok()?;
         let member = |pointer: &str| json.pointer(pointer).and_then(Value::as_str);
         Some(Self {
             amount: Amount::parse_positive(member("/payload/amount")?).ok()?,
+            session: member("/payload/sessionId")?.to_owned(),
             nonce: member("/payload/nonce")?.to_owned(),
             version: json.get("x402Version")?.as_u64()?,
             deferred: member("/accepted/extra/settlement").is_some_and(|how| how == DEFERRED),
@@ -118,7 +122,8 @@ pub fn pay(
     };
     let header = encode(&payment, offer).map_err(|_| PayRefusal::TooLong)?;
     let deferred = offer.raw.pointer("/extra/settlement").is_some_and(|how| how == DEFERRED);
-    Ok(Payment { amount, nonce, version: challenge.version, deferred, header })
+    let session = session.id.to_string();
+    Ok(Payment { amount, session, nonce, version: challenge.version, deferred, header })
 }
 
 /// The first offer that may be paid, or the reason of the one that came nearest.

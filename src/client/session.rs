@@ -145,7 +145,8 @@ impl SessionClient {
             funding_proof: self.funding_proof(wallet).await,
         };
         let origins = options.origins.clone();
-        Ok(Opening { body, sessions_path: terms.sessions_path, intent, hash, session_key, origins })
+        let facilitator = self.settings.facilitator.clone();
+        Ok(Opening { body, facilitator, sessions_path: terms.sessions_path, intent, hash, session_key, origins })
     }
 
     async fn approve(
@@ -186,8 +187,12 @@ impl SessionClient {
     }
 
     /// Repeats `POST /sessions` until the facilitator has said yes or no, or `patience` ends. The same opening always
-    /// meets the same session, so repeating is safe.
+    /// meets the same session, so repeating is safe. One that was made for another facilitator or asset is not sent: it tells what
+    /// the payer confides to theirs alone.
     pub async fn finish(&self, opening: Opening, patience: Duration) -> Result<OpenSession, SessionClientError> {
+        if let Some(what) = self.settings.other_than(&opening) {
+            return Err(SessionClientError::OtherSession(what));
+        }
         let started = Instant::now();
         let mut backoff = FIRST_PAUSE;
         loop {
@@ -210,8 +215,10 @@ impl SessionClient {
 
     fn opened(&self, opening: Opening, view: &SessionView) -> Result<OpenSession, SessionClientError> {
         let Opening { intent, hash, session_key, origins, .. } = opening;
-        if view.state.as_deref().is_some_and(|state| state != "open") {
-            return Err(SessionClientError::OtherSession("it is not open"));
+        match view.state.as_deref() {
+            None | Some("open") => {}
+            Some("opening") => return Err(SessionClientError::OtherSession("it is not open")),
+            Some(state) => return Err(SessionClientError::Ended(state.to_owned())),
         }
         if view.cap.as_ref().is_some_and(|cap| *cap != intent.cap.to_string()) {
             return Err(SessionClientError::OtherSession("its cap"));

@@ -2,7 +2,10 @@
 
 use crate::{
     client::{saved::SavedError, signer::LocalKey},
-    domain::intent::{Intent, IntentHash},
+    domain::{
+        amount::Amount,
+        intent::{Intent, IntentHash},
+    },
     wire::session::OpenSessionBody,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -17,6 +20,8 @@ const FORM: u64 = 1;
 #[derive(Clone, Debug)]
 pub struct Opening {
     pub(super) body: OpenSessionBody,
+    /// The URL of the facilitator that it was made for.
+    pub(super) facilitator: String,
     pub(super) sessions_path: String,
     pub(super) intent: Intent,
     pub(super) hash: IntentHash,
@@ -29,6 +34,7 @@ pub struct Opening {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SavedOpening {
     opening_form: u64,
+    facilitator: String,
     sessions_path: String,
     body: OpenSessionBody,
     origins: Vec<String>,
@@ -47,11 +53,32 @@ impl Opening {
         self.intent.recipient
     }
 
+    /// The most that it lets the session pay, in base units.
+    pub fn cap(&self) -> Amount {
+        self.intent.cap
+    }
+
+    /// The URL of the facilitator that it was made for.
+    pub fn facilitator(&self) -> &str {
+        &self.facilitator
+    }
+
+    /// Where the session may be used.
+    pub fn origins(&self) -> &[String] {
+        &self.origins
+    }
+
+    /// Whether the session has a key of its own.
+    pub fn has_session_key(&self) -> bool {
+        self.session_key.is_some()
+    }
+
     /// The text to keep before it is sent: with it the same opening can be sent again, whatever becomes of this process. Holds
     /// the session key.
     pub fn to_json(&self) -> Result<Zeroizing<String>, SavedError> {
         let saved = SavedOpening {
             opening_form: FORM,
+            facilitator: self.facilitator.clone(),
             sessions_path: self.sessions_path.clone(),
             body: self.body.clone(),
             origins: self.origins.clone(),
@@ -74,6 +101,7 @@ impl Opening {
             intent: Intent::parse(&intent).map_err(|_| SavedError::Member("intent"))?,
             session_key: secret.map(|secret| key(secret).ok_or(SavedError::Member("session key"))).transpose()?,
             body: saved.body,
+            facilitator: saved.facilitator,
             sessions_path: saved.sessions_path,
             origins: saved.origins,
         })

@@ -5,6 +5,7 @@
 //! `/supported` says of them only has to agree.
 
 use crate::{
+    client::signed_opening::Opening,
     domain::{network::Network, signed},
     programs::{
         Programs,
@@ -62,6 +63,18 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// In what a signed opening was made for somebody else than these settings name, if it was.
+    pub(super) fn other_than(&self, opening: &Opening) -> Option<&'static str> {
+        let is_pinned = match self.trust {
+            Trust::Pinned(pin) => pin.spender == opening.intent.spender,
+            Trust::OnFirstUse => true,
+        };
+        if opening.facilitator != self.facilitator || !is_pinned {
+            return Some("it was made for another facilitator");
+        }
+        (opening.intent.asset != self.asset).then_some("it was made for another asset")
+    }
+
     /// Settings for devnet, with the programs and the encryption key of `spec/inco.md` §1.
     pub fn devnet(facilitator: impl Into<String>, pin: FacilitatorPin, asset: Pubkey) -> Result<Self, CiphertextError> {
         Ok(Self {

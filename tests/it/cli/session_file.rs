@@ -8,11 +8,17 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc,
-    time::Duration,
 };
 
 /// A port at which nobody listens.
 const NOBODY: &str = "network.rpc_urls=http://127.0.0.1:9";
+
+/// A session without a key, as its file holds it.
+#[cfg(unix)]
+const OPEN_SESSION: &str = r#"{"form": 1, "sessionId": "96e2c5ee-ab8f-4b88-b437-55c6d368c3da", "facilitator": "http://127.0.0.1:9",
+"user": "2uvZn5LyYsXmRK9ag3qCw6PUxzzkeCNWXtEkc2fgt7PY", "spender": "J7KorQhdeZKLzQUDSerh6eukcNgXp5BYZXVUVUPXFeHp",
+"asset": "GNWFDGfGxwwHcwAEaz6TJZn5RyzFSvaZyFpvRU2djcY5", "recipient": "39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB",
+"expirationUnix": 1795292182, "networks": ["solana:devnet"], "origins": []}"#;
 
 fn open(rpc: &str) -> Vec<&str> {
     let to = "7crFMbJN7hxVhUPNcRRxTGr9nD3TnvpZ8pNZepA19wuB";
@@ -48,7 +54,7 @@ fn standing(here: &Path) -> Child {
     child
 }
 
-/// Guard: `remove_abandoned`, and the lock in `SessionFile::reserve`.
+/// Guard: `take_over`, and the lock in `SessionFile::reserve`.
 #[test]
 fn a20_what_a_killed_opening_left_is_taken_over_and_a_living_ones_place_is_not() {
     let (_outer, here) = directory();
@@ -68,26 +74,31 @@ fn a20_what_a_killed_opening_left_is_taken_over_and_a_living_ones_place_is_not()
     assert!(!draft.exists() && !here.join("s.json").exists(), "nothing is left behind");
 }
 
-/// Guard: the age in `remove_abandoned`.
+/// Guard: `take_over`. Whatever stands there may be the only copy of a key that can spend.
+#[cfg(unix)]
 #[test]
-fn a20_a_half_written_file_is_taken_over_after_a_minute() {
+fn what_may_hold_a_key_is_never_removed() {
+    use std::os::unix::fs::PermissionsExt as _;
     let (_outer, here) = directory();
     assert!(sotto(&here, &["keygen", "payer.json"]).status.success());
     let draft = here.join("s.json.new");
-    fs::write(&draft, "{\"form\": 1,").expect("a file");
-    let told = opens(&here);
-    assert!(told.contains("is in the way") && told.contains("in a minute"), "{told}");
-    assert_eq!(fs::read_to_string(&draft).expect("it is there"), "{\"form\": 1,");
-
-    let file = fs::File::options().write(true).open(&draft).expect("it is there");
-    let written = file.metadata().and_then(|file| file.modified()).expect("a time");
-    file.set_modified(written - Duration::from_secs(61)).expect("a file of ours");
-    drop(file);
-    assert!(is_free(&opens(&here)));
-    assert!(!draft.exists());
+    for (text, mode, why) in [
+        ("{\"form\": 1,", 0o600, "may hold the key of a session that is open"),
+        (OPEN_SESSION, 0o600, "it holds a session that is open"),
+        (OPEN_SESSION, 0o644, "others can read it"),
+    ] {
+        fs::write(&draft, text).expect("a file");
+        fs::set_permissions(&draft, fs::Permissions::from_mode(mode)).expect("a file of ours");
+        let told = opens(&here);
+        assert!(told.contains("is in the way") && told.contains(why), "{told}");
+        let old = fs::File::options().write(true).open(&draft).expect("it is there");
+        old.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("a file of ours");
+        assert!(opens(&here).contains(why), "however old it is");
+        assert_eq!(fs::read_to_string(&draft).expect("it is there"), text);
+    }
 }
 
-/// Guard: `symlink_metadata` in `remove_abandoned`.
+/// Guard: `symlink_metadata` in `take_over`.
 #[cfg(unix)]
 #[test]
 fn a20_what_is_no_file_is_neither_followed_nor_removed() {
