@@ -8,7 +8,7 @@
 use crate::{
     api::{
         ApiSettings, Identity, cors,
-        health::{self, HealthAnswer},
+        health,
         http::{
             request_span,
             surface::{Fault, RouteSurface, Surface},
@@ -25,7 +25,7 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, future::ready, sync::Arc};
 use tokio::sync::watch;
 use tower::ServiceBuilder;
 
@@ -41,13 +41,13 @@ pub fn starting(identity: Identity, waiting: Waiting, settings: &ApiSettings) ->
     let alive = health::answer(identity);
     let plain = RouteSurface { surface: Surface::Plain, network: Arc::clone(&network) };
     let mut router = Router::new()
-        .route("/health", refusing_other_methods(get(move || health(alive.clone())), &plain))
-        .route("/ready", refusing_other_methods(get(ready), &plain))
+        .route("/health", refusing_other_methods(get(move || ready(Json(alive.clone()))), &plain))
+        .route("/ready", refusing_other_methods(get(not_ready), &plain))
         .with_state(waiting);
     let mut paths = HashSet::from(["/health", "/ready"]);
     for route in routes().into_iter().filter(|route| paths.insert(route.path)) {
         let surface = RouteSurface { surface: route.surface, network: Arc::clone(&network) };
-        router = router.route(route.path, any(move || come_back(surface.clone())));
+        router = router.route(route.path, any(move || ready(surface.refuse_until(Fault::Starting, Some(COME_BACK_SECONDS)))));
     }
     let chance: Arc<dyn Chance> = Arc::clone(&settings.chance);
     router.fallback(move || async move { plain.refuse(Fault::NoSuchRoute) }).layer(
@@ -55,16 +55,8 @@ pub fn starting(identity: Identity, waiting: Waiting, settings: &ApiSettings) ->
     )
 }
 
-async fn health(answer: HealthAnswer) -> Json<HealthAnswer> {
-    Json(answer)
-}
-
-async fn ready(State(waiting): State<Waiting>) -> Response {
+async fn not_ready(State(waiting): State<Waiting>) -> Response {
     let told = waiting.borrow().clone();
     let detail = told.unwrap_or_else(|| "it asks the Solana RPC and picks up what is unfinished".to_owned());
     ReadyAnswer::failing("start", detail).response()
-}
-
-async fn come_back(surface: RouteSurface) -> Response {
-    surface.refuse_until(Fault::Starting, Some(COME_BACK_SECONDS))
 }

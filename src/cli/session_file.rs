@@ -95,15 +95,13 @@ impl SessionFile {
         let mut beside = self.path.as_os_str().to_owned();
         beside.push(".open");
         let beside = PathBuf::from(beside);
-        match write_whole(&beside, text) {
-            Ok(()) => fs::rename(&beside, &self.path).inspect_err(|_| drop(fs::remove_file(&beside))),
-            Err(_) => {
-                // On a disk that is full by now there is room in the place of the opening.
-                drop(fs::remove_file(&beside));
-                self.put(text)?;
-                self.draft.take().map_or(Ok(()), |draft| fs::rename(draft, &self.path))
-            }
+        if write_whole(&beside, text).is_ok() {
+            return fs::rename(&beside, &self.path).inspect_err(|_| drop(fs::remove_file(&beside)));
         }
+        // On a disk that is full by now there is room in the place of the opening.
+        drop(fs::remove_file(&beside));
+        self.put(text)?;
+        self.draft.take().map_or(Ok(()), |draft| fs::rename(draft, &self.path))
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -197,7 +195,8 @@ fn take_over(draft: &Path) -> Result<Option<(File, Opening)>, PayerError> {
 #[cfg(unix)]
 fn is_private(file: &Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    file.permissions().mode() & 0o077 == 0
+    // The six bits of group and others.
+    file.permissions().mode().trailing_zeros() >= 6
 }
 
 #[cfg(not(unix))]

@@ -79,13 +79,14 @@ impl Core {
         Ok(seen)
     }
 
-    /// Refuses a recipient that is no wallet, unless the operator lists it: a program may pay out of a derived address.
+    /// Refuses a recipient that is no wallet. A program may pay out of its own or a derived address where the operator lists it, but
+    /// never out of a token account that is named in place of its owner.
     pub(crate) fn check_wallet(&self, recipient: &Pubkey, account: Option<&ChainAccount>) -> Result<(), NotAWallet> {
-        if self.settings.recipients.is_listed(recipient) {
-            return Ok(());
-        }
         let seen = account.map(|account| AccountAtAddress { owner: &account.owner, data: &account.data });
-        wallet::check_wallet(&self.settings.served.programs, recipient, seen)
+        match wallet::check_wallet(&self.settings.served.programs, recipient, seen) {
+            Err(NotAWallet::Derived | NotAWallet::OfProgram(_)) if self.settings.recipients.is_listed(recipient) => Ok(()),
+            checked => checked,
+        }
     }
 
     /// The token account of `owner`, decoded; `None` when it does not exist; refused when frozen, foreign or odd.

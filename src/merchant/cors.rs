@@ -26,12 +26,13 @@ pub enum Cors {
     Any,
     /// Those of these origins, as in `https://shop.example`.
     Origins(Vec<HeaderValue>),
-    /// The application decides: the paywall answers no preflight and sets no header.
+    /// No page of another origin, as far as the paywall is asked: it sets no header and answers a preflight 405, so that none reaches
+    /// a handler unpaid. For an application whose own CORS layer stands around the paywall.
     Off,
 }
 
 impl Cors {
-    /// The answer to a browser that asks whether it may send such a request; none where the application decides.
+    /// The answer to a browser that asks whether it may send such a request; none where no page may.
     pub(super) fn preflight<R: From<String>>(&self, asked: &HeaderMap, methods: &str) -> Option<Response<R>> {
         if *self == Self::Off {
             return None;

@@ -201,12 +201,15 @@ impl Gate {
             return Err(Refusal::OtherAmount);
         }
         self.check_resource(&payment, url)?;
-        let identifier = json.pointer("/extensions/payment-identifier").is_some();
+        // Where the facilitator reads it: an identifier that names nothing makes no payment repeatable.
+        let named = ["info/id", "info/paymentIdentifier", "paymentIdentifier"];
+        let identifier = |at: &str| json.pointer(&format!("/extensions/payment-identifier/{at}")).is_some_and(Value::is_string);
+        let has_identifier = named.into_iter().any(identifier);
         Ok(Payable {
             amount: offer.amount(),
             network: offer.network().to_owned(),
             timeout_seconds: offer.timeout_seconds(),
-            has_nonce: session.nonce.is_some() || session.authorization.is_some() || identifier,
+            has_nonce: session.nonce.is_some() || session.authorization.is_some() || has_identifier,
             request: PaymentRequest {
                 x402_version: Some(payment.version()),
                 payment_requirements: requirements(&payment, offer, url),

@@ -2,7 +2,8 @@
 //!
 //! It may stand around a route, a router or a whole application: only what its gate sells is asked for and paid, and every
 //! other request goes to the application as it came. Of what is sold, other methods are refused with 405 and other spellings
-//! of the path with 404 before any money moves; `HEAD` is told the price and never pays.
+//! of the path with 404 before any money moves; `HEAD` is told the price and never pays. What was paid for is kept out of shared
+//! caches unless the application says otherwise: whoever marks a sold answer `public` gives it away.
 //!
 //! The default flow settles before it serves. A handler that only should run after payment, and whose work is not
 //! worth paying for when it fails, may use [`Flow::Authorization`] instead; its price is said there.
@@ -10,8 +11,9 @@
 use crate::{
     domain::reason::PayReason,
     merchant::{
+        answers::{attach, json, keep_private, refused, unavailable},
         cors::{self, Cors},
-        facilitator::{FacilitatorClient, FacilitatorFault},
+        facilitator::FacilitatorClient,
         gate::{Decision, Gate, Payable, Place, Refusal},
     },
     wire::{
@@ -22,7 +24,7 @@ use crate::{
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER},
+    header::{ALLOW, HOST, ORIGIN},
 };
 use std::{
     future::Future,
@@ -35,8 +37,6 @@ use tower::{Layer, Service};
 const PAYMENT_REQUIRED: HeaderName = HeaderName::from_static(x402::PAYMENT_REQUIRED);
 const PAYMENT_SIGNATURE: HeaderName = HeaderName::from_static(x402::PAYMENT_SIGNATURE);
 const X_PAYMENT: HeaderName = HeaderName::from_static(x402::X_PAYMENT);
-const PAYMENT_RESPONSE: HeaderName = HeaderName::from_static(x402::PAYMENT_RESPONSE);
-const X_PAYMENT_RESPONSE: HeaderName = HeaderName::from_static(x402::X_PAYMENT_RESPONSE);
 
 /// When money moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Paywall {
         Self(Arc::new(Terms { facilitator, gate, flow, cors: Cors::default() }))
     }
 
-    /// Lets the pages of these origins pay; without it, those of all.
+    /// Chooses whose pages may pay; without it, those of all origins.
     #[must_use]
     pub fn cors(self, cors: Cors) -> Self {
         Self(Arc::new(Terms { cors, ..Arc::unwrap_or_clone(self.0) }))
@@ -178,19 +178,22 @@ impl Terms {
                 let message = "This path is sold under another spelling; nothing was charged.";
                 return Ok(refused(StatusCode::NOT_FOUND, "not_found", message));
             }
-            Place::OtherMethod { allow } if cors::is_preflight(request.method(), request.headers()) => {
-                return match self.cors.preflight(request.headers(), &allow) {
-                    Some(response) => Ok(response),
-                    None => inner.call(request).await,
-                };
-            }
             Place::OtherMethod { allow } => {
+                let is_preflight = cors::is_preflight(request.method(), request.headers());
+                let allowed = is_preflight.then(|| self.cors.preflight(request.headers(), &allow)).flatten();
+                if let Some(response) = allowed {
+                    return Ok(response);
+                }
                 let message = "This path is sold with the methods of the Allow header; nothing was charged.";
                 let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
                 response.headers_mut().extend(HeaderValue::try_from(allow).ok().map(|allow| (ALLOW, allow)));
                 return Ok(response);
             }
             Place::Head => self.ask(&self.url(&request), &Refusal::NoPayment.to_string()),
+            Place::Sold if is_paid_for(&request) => {
+                tracing::error!("two paywalls sell one request; the outer one was paid, and the inner one asks for nothing");
+                return inner.call(request).await;
+            }
             Place::Sold => self.serve(inner, request).await?,
         };
         self.cors.mark(response.headers_mut(), origin.as_ref());
@@ -238,6 +241,7 @@ impl Terms {
             tracing::warn!(status, transaction = answer.transaction, "a request failed that was paid for");
         }
         attach(response.headers_mut(), &answer);
+        keep_private(response.headers_mut());
         Ok(response)
     }
 
@@ -296,6 +300,12 @@ const fn is_of_the_offer(reason: PayReason) -> bool {
     matches!(reason, PayReason::InvalidRecipient | PayReason::RecipientNotReady | PayReason::PerCallLimitExceeded)
 }
 
+/// Whether another paywall around this one has taken the payment.
+fn is_paid_for<B>(request: &Request<B>) -> bool {
+    let taken = request.extensions();
+    taken.get::<Receipt>().is_some() || taken.get::<Authorized>().is_some()
+}
+
 /// More than one payment header of a name, or one that is not text.
 struct AmbiguousHeader;
 
@@ -323,44 +333,4 @@ fn receipt(answer: &SettleAnswer, payable: &Payable) -> Receipt {
         network: payable.network.clone(),
         session: answer.extensions.as_ref().and_then(|extensions| extensions.session.clone()),
     }
-}
-
-/// Hands the facilitator's answer to the payer, under both versions' names.
-fn attach(headers: &mut HeaderMap, answer: &SettleAnswer) {
-    // An answer that is too long for a header (a facilitator's own extensions) goes without them: the payment counts.
-    let brief = || x402::encode(&SettleAnswer { extensions: None, ..answer.clone() });
-    let text = x402::encode(answer).or_else(|_| brief());
-    if let Some(value) = text.ok().and_then(|text| HeaderValue::try_from(text).ok()) {
-        headers.insert(PAYMENT_RESPONSE, value.clone());
-        headers.insert(X_PAYMENT_RESPONSE, value);
-    }
-}
-
-/// The facilitator cannot be asked, so nobody can pay: our side's fault, never a 402.
-fn unavailable<R: From<String>>(fault: &FacilitatorFault) -> Response<R> {
-    tracing::warn!(error = fault as &dyn std::error::Error, "a payment could not be settled");
-    let (status, error) = match fault {
-        FacilitatorFault::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "facilitator_busy"),
-        FacilitatorFault::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, "facilitator_unavailable"),
-        FacilitatorFault::TooLong | FacilitatorFault::Malformed { .. } | FacilitatorFault::Contradiction(_) => {
-            (StatusCode::BAD_GATEWAY, "facilitator_answer_unusable")
-        }
-    };
-    let mut response = refused(status, error, &fault.to_string());
-    if let FacilitatorFault::Busy { retry_after } = fault {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
-    }
-    response
-}
-
-fn refused<R: From<String>>(status: StatusCode, error: &str, message: &str) -> Response<R> {
-    json(status, serde_json::json!({ "error": error, "message": message }).to_string())
-}
-
-fn json<R: From<String>>(status: StatusCode, body: String) -> Response<R> {
-    let mut response = Response::new(R::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

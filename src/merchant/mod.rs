@@ -2,7 +2,7 @@
 //!
 //! Promises: nothing is served unpaid (in the default flow a payment is settled before the handler runs), the price is
 //! always the route's own offer and never the payer's copy of it, what the facilitator answers is believed only
-//! where it agrees with what was asked, and the handler never sees a payment header.
+//! where it agrees with what was asked, and no handler of what is sold sees a payment header.
 //!
 //! - [`price`]: what a route costs, and the requirements made of it.
 //! - [`gate`]: the protocol decision, pure: ask, or settle this. [`route`]: what it sells.
@@ -13,6 +13,7 @@
 //! Replays: the facilitator answers `success:true` once per payment (`spec/session.md` §3), and this middleware does
 //! not ask for `extra.idempotent`, so a header that is sent twice is served once.
 
+mod answers;
 pub mod chain;
 pub mod cors;
 pub mod facilitator;

@@ -4,7 +4,7 @@ use crate::{
     api::{
         App,
         error::SessionFailure,
-        sessions::{Amounts, SignedRead, view},
+        sessions::{Amounts, SignedHeaders, view},
     },
     domain::{reason::SessionReason, signed::parse_key},
     facilitator::{ListRequest, SessionPage},
@@ -28,7 +28,7 @@ pub(in crate::api) struct ListQuery {
 pub(in crate::api) async fn list(
     State(app): State<App>,
     query: Result<Query<ListQuery>, QueryRejection>,
-    SignedRead(read): SignedRead,
+    SignedHeaders(read): SignedHeaders,
 ) -> Result<Json<SessionList>, SessionFailure> {
     let twice = |_| SessionFailure::new(SessionReason::BadRequest, "Each member of the query may stand once.");
     let Query(ListQuery { user, asset, after }) = query.map_err(twice)?;

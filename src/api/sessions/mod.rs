@@ -14,5 +14,5 @@ pub(super) mod signed_read;
 mod view;
 
 use path::{PaymentPath, SessionPath};
-use signed_read::SignedRead;
+use signed_read::{SignedHeaders, SignedRead};
 use view::{Amounts, view};

@@ -25,6 +25,10 @@ struct ReadQuery {
 /// The signed read of a request, if it carries one.
 pub(in crate::api) struct SignedRead(pub(super) Option<ReadRequest>);
 
+/// The signed read of a request whose answer is worth money, if it carries one: in headers alone, because a URL stands in the logs
+/// of every proxy.
+pub(in crate::api) struct SignedHeaders(pub(super) Option<ReadRequest>);
+
 impl FromRequestParts<App> for SignedRead {
     type Rejection = SessionFailure;
 
@@ -32,20 +36,36 @@ impl FromRequestParts<App> for SignedRead {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, SessionFailure> {
         let query = Query::<ReadQuery>::from_request_parts(parts, app).await;
         let Query(query) = query.map_err(|_| malformed("The query is not `at` and `signature`, each once."))?;
-        let header =
-            |name: &str| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let at = header(READ_AT).or(query.at);
-        let signature = header(READ_SIGNATURE).or(query.signature);
-        match (at, signature) {
-            (None, None) => Ok(Self(None)),
-            (Some(at), Some(signature)) => Ok(Self(Some(ReadRequest {
-                at: seconds(&at).ok_or_else(|| malformed("The read's time must be whole Unix seconds."))?,
-                signature: signed::parse_signature(&signature)
-                    .ok_or_else(|| malformed("The read's signature must be 64 bytes in base58."))?,
-            }))),
-            _ => Err(malformed("A signed read carries both its time and its signature.")),
-        }
+        let at = header(parts, READ_AT).or(query.at);
+        let signature = header(parts, READ_SIGNATURE).or(query.signature);
+        read(at.as_deref(), signature.as_deref()).map(Self)
     }
+}
+
+impl FromRequestParts<App> for SignedHeaders {
+    type Rejection = SessionFailure;
+
+    async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, SessionFailure> {
+        let (at, signature) = (header(parts, READ_AT), header(parts, READ_SIGNATURE));
+        read(at.as_deref(), signature.as_deref()).map(Self)
+    }
+}
+
+fn header(parts: &Parts, name: &str) -> Option<String> {
+    parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+fn read(at: Option<&str>, signature: Option<&str>) -> Result<Option<ReadRequest>, SessionFailure> {
+    let (at, signature) = match (at, signature) {
+        (None, None) => return Ok(None),
+        (Some(at), Some(signature)) => (at, signature),
+        _ => return Err(malformed("A signed read carries both its time and its signature.")),
+    };
+    Ok(Some(ReadRequest {
+        at: seconds(at).ok_or_else(|| malformed("The read's time must be whole Unix seconds."))?,
+        signature: signed::parse_signature(signature)
+            .ok_or_else(|| malformed("The read's signature must be 64 bytes in base58."))?,
+    }))
 }
 
 fn malformed(detail: &str) -> SessionFailure {

@@ -63,6 +63,14 @@ impl Sessions {
         self.finish_close(closing, Instant::now() + patience).await
     }
 
+    /// A session that accepts nothing already: what it holds is settled, and followed.
+    pub(super) async fn follow_close(&self, id: SessionId) -> Result<ClosingSession, SessionError> {
+        let news = self.core.events.subscribe(id);
+        let session = self.core.existing(id).await?;
+        self.dispatch.settle_promises(id);
+        Ok(ClosingSession { session, news })
+    }
+
     /// From now on the session accepts nothing, and what it holds is settled.
     pub(super) async fn begin_close(&self, id: SessionId) -> Result<ClosingSession, SessionError> {
         let news = self.core.events.subscribe(id);

@@ -2,13 +2,22 @@
 
 use super::close::Closed;
 use crate::{
-    domain::{clock::UnixSeconds, reason::SessionReason, session::Session, signed},
+    domain::{
+        clock::UnixSeconds,
+        reason::SessionReason,
+        session::{Session, SessionState},
+        signed,
+    },
     facilitator::{SessionError, SessionRefusal, locks::opening_lock::OpeningGuard, sessions::Sessions},
 };
 use futures_util::future::try_join_all;
 use solana_pubkey::Pubkey;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
+
+/// How long payments that are being written are waited for, also where nobody may wait for the chain: whoever can pay from one of
+/// the sessions takes all places at which to wait, and keeps the lock shared.
+const LOCKED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A wallet's request to close all its sessions of an asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +34,9 @@ pub struct CloseAllRequest {
 
 impl Sessions {
     /// Closes all sessions of a wallet and asset that are live or hold something, and settles what they hold; answered like
-    /// a close, with each of them, oldest first. Nothing opens until each of them accepts nothing more. A
-    /// session whose approve is under
-    /// way stays `opening`: it can still open, so the wallet asks again.
+    /// a close, with each of them, oldest first. What is open accepts nothing more from the first moment, whatever else happens:
+    /// this is what a wallet asks for that was robbed. Nothing opens until the others accept nothing more either. A session whose
+    /// approve is under way stays `opening`: it can still open, so the wallet asks again.
     ///
     /// Refuses with `invalid_close_signature`, and `session_busy` while an opening of this wallet is under way.
     pub(crate) async fn close_all(self: &Arc<Self>, request: &CloseAllRequest) -> Result<Vec<Closed>, SessionError> {
@@ -41,22 +50,29 @@ impl Sessions {
             .into());
         }
         let known = self.core.ledger.live_sessions(user, asset).await?;
+        for session in known.iter().filter(|session| session.state == SessionState::Open) {
+            self.begin_close(session.id).await?;
+        }
         let permit = self.locks.waits.acquire(*user, self.is_any_proven(&known)).await;
         // Without a permit to wait, the caller is told how things stand.
         let patience = if permit.is_some() { self.core.settings.answer_deadline } else { Duration::ZERO };
-        let deadline = Instant::now() + patience;
+        let now = Instant::now();
+        let (deadline, locked_by) = (now + patience, now + patience.max(LOCKED_WITHIN));
         let mut closing = Vec::new();
         {
-            let _nothing_opens = self.no_opening(user, asset, deadline).await?;
+            let _nothing_opens = self.keep_openings_out(user, asset, locked_by).await?;
             for session in self.core.ledger.live_sessions(user, asset).await? {
-                closing.push(self.begin_close(session.id).await?);
+                closing.push(match session.state {
+                    SessionState::Open => self.begin_close(session.id).await?,
+                    _ => self.follow_close(session.id).await?,
+                });
             }
         }
         try_join_all(closing.into_iter().map(|closing| self.finish_close(closing, deadline))).await
     }
 
     /// Waits until no opening of this wallet and asset is under way, and keeps one from starting.
-    async fn no_opening(
+    async fn keep_openings_out(
         &self,
         user: &Pubkey,
         asset: &Pubkey,

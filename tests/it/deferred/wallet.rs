@@ -7,13 +7,18 @@ use crate::{
 };
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
-use sotto::domain::{reason::SessionReason, session::SessionId, signed};
+use sotto::{
+    api::{READ_AT, READ_SIGNATURE},
+    domain::{reason::SessionReason, session::SessionId, signed},
+};
 
 impl World {
     /// Asks for a page of `user`'s sessions with a signature over `message`.
     async fn lists(&self, user: &Pubkey, more: &str, signer: &Wallet, message: &str, at: u64) -> (u16, Value) {
         let signature = bs58::encode(signer.sign(message.as_bytes())).into_string();
-        self.get(&format!("/sessions?user={user}{more}&at={at}&signature={signature}")).await
+        let at = at.to_string();
+        let signed = [(READ_AT, at.as_str()), (READ_SIGNATURE, signature.as_str())];
+        self.get_with(&format!("/sessions?user={user}{more}"), &signed).await
     }
 
     /// A page of a wallet's sessions, as the wallet is told.
@@ -122,8 +127,11 @@ async fn nobody_else_is_told_a_wallets_sessions() {
         let (status, refused) = world.lists(&user, "", &signer, &message, at).await;
         assert_eq!((status, &refused["error"]), (403, &json!("signature_required")), "{message}");
     }
-    let (status, refused) = world.get(&format!("/sessions?user={user}")).await;
-    assert_eq!((status, &refused["error"]), (403, &json!("signature_required")), "unsigned");
+    let good = bs58::encode(tab.payer.sign(list(&ours, now).as_bytes())).into_string();
+    for (unsigned, why) in [(String::new(), "unsigned"), (format!("&at={now}&signature={good}"), "in a URL, which is logged")] {
+        let (status, refused) = world.get(&format!("/sessions?user={user}{unsigned}")).await;
+        assert_eq!((status, &refused["error"]), (403, &json!("signature_required")), "{why}");
+    }
     for (query, error) in [
         ("", "missing_user"),
         ("?user=7", "invalid_user"),

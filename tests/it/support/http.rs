@@ -18,6 +18,13 @@ impl World {
         self.read("GET", path, self.http.get(format!("{}{path}", self.running().url)).send().await.unwrap()).await
     }
 
+    /// Like [`Self::get`], with headers.
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let request = self.http.get(format!("{}{path}", self.running().url));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.read("GET", path, request.send().await.unwrap()).await
+    }
+
     /// An answer, which is what `docs/openapi.json` says of this route.
     async fn read(&self, method: &str, path: &str, response: reqwest::Response) -> (u16, Value) {
         let (status, body) = read(response).await;

@@ -1,0 +1,62 @@
+//! What the paywall answers by itself, and what it adds to answers that were paid for.
+
+use crate::{
+    merchant::facilitator::FacilitatorFault,
+    wire::{facilitator::SettleAnswer, header as x402},
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY},
+};
+
+const PAYMENT_RESPONSE: HeaderName = HeaderName::from_static(x402::PAYMENT_RESPONSE);
+const X_PAYMENT_RESPONSE: HeaderName = HeaderName::from_static(x402::X_PAYMENT_RESPONSE);
+
+/// Hands the facilitator's answer to the payer, under both versions' names.
+pub(super) fn attach(headers: &mut HeaderMap, answer: &SettleAnswer) {
+    // An answer that is too long for a header (a facilitator's own extensions) goes without them: the payment counts.
+    let brief = || x402::encode(&SettleAnswer { extensions: None, ..answer.clone() });
+    let text = x402::encode(answer).or_else(|_| brief());
+    if let Some(value) = text.ok().and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(PAYMENT_RESPONSE, value.clone());
+        headers.insert(X_PAYMENT_RESPONSE, value);
+    }
+}
+
+/// Keeps an answer that was paid for out of shared caches, which would serve it to those who have not paid, with the payer's
+/// receipt. What the application says of caching stands.
+pub(super) fn keep_private(headers: &mut HeaderMap) {
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    }
+    headers.append(VARY, HeaderValue::from_static("payment-signature, x-payment"));
+}
+
+/// The facilitator cannot be asked, so nobody can pay: our side's fault, never a 402.
+pub(super) fn unavailable<R: From<String>>(fault: &FacilitatorFault) -> Response<R> {
+    tracing::warn!(error = fault as &dyn std::error::Error, "a payment could not be settled");
+    let (status, error) = match fault {
+        FacilitatorFault::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "facilitator_busy"),
+        FacilitatorFault::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, "facilitator_unavailable"),
+        FacilitatorFault::TooLong | FacilitatorFault::Malformed { .. } | FacilitatorFault::Contradiction(_) => {
+            (StatusCode::BAD_GATEWAY, "facilitator_answer_unusable")
+        }
+    };
+    let mut response = refused(status, error, &fault.to_string());
+    if let FacilitatorFault::Busy { retry_after } = fault {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
+    }
+    response
+}
+
+pub(super) fn refused<R: From<String>>(status: StatusCode, error: &str, message: &str) -> Response<R> {
+    json(status, serde_json::json!({ "error": error, "message": message }).to_string())
+}
+
+pub(super) fn json<R: From<String>>(status: StatusCode, body: String) -> Response<R> {
+    let mut response = Response::new(R::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
