@@ -2,6 +2,7 @@
 
 mod former_state;
 mod receipts;
+mod full_disk;
 mod service;
 mod session_file;
 

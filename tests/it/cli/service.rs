@@ -11,18 +11,21 @@ use std::{
 };
 
 /// A service that may not have announced itself.
-struct Starting {
-    child: Child,
+pub(super) struct Starting {
+    pub(super) child: Child,
     log: BufReader<ChildStderr>,
     out: BufReader<ChildStdout>,
 }
 
 impl Starting {
     fn begin(directory: &Path, args: &[&str]) -> Self {
-        let serve = ["serve", "--port", "0", "--bind", "127.0.0.1", "--json"];
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sotto"))
-            .args(args)
-            .args(serve)
+        Self::of(Command::new(env!("CARGO_BIN_EXE_sotto")).args(args), directory)
+    }
+
+    /// A `sotto serve` by a command that ends with the binary or runs what it is given.
+    pub(super) fn of(command: &mut Command, directory: &Path) -> Self {
+        let mut child = command
+            .args(["serve", "--port", "0", "--bind", "127.0.0.1", "--json"])
             .current_dir(directory)
             .env_clear()
             .stdout(Stdio::piped())
@@ -34,7 +37,7 @@ impl Starting {
     }
 
     /// Reads its log up to a line with these words.
-    fn until_it_logs(&mut self, words: &str) -> String {
+    pub(super) fn until_it_logs(&mut self, words: &str) -> String {
         self.lines_until(words).pop().expect("the last one")
     }
 
@@ -52,11 +55,11 @@ impl Starting {
     }
 
     /// What it prints when it serves.
-    fn announcement(&mut self) -> Value {
+    pub(super) fn announcement(&mut self) -> Value {
         serde_json::Deserializer::from_reader(&mut self.out).into_iter().next().expect("an object").expect("JSON")
     }
 
-    fn stop(mut self) -> Option<i32> {
+    pub(super) fn stop(mut self) -> Option<i32> {
         let asked = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
         assert!(asked.success());
         self.child.wait().expect("it ends").code()
@@ -71,7 +74,7 @@ impl Drop for Starting {
 }
 
 /// A local network, and a directory whose `.env` leads to it.
-fn network(here: &Path) -> Running {
+pub(super) fn network(here: &Path) -> Running {
     let spender = json(&sotto(here, &["keygen", "--json"]))["publicKey"].as_str().expect("a key").to_owned();
     let free = ["--port", "0", "--covalidator-port", "0", "--slot-ms", "20", "--json"];
     let network = Running::start(here, &[&["localnet", "--fund", &format!("{spender}=0")], &free[..]].concat());

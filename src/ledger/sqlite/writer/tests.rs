@@ -260,3 +260,29 @@ async fn a_verb_that_panics_ends_the_writer_and_everyone_is_told() {
     assert!(matches!(writer.run(|conn| insert(conn, 1)).await, Err(LedgerError::Unavailable(_))));
     assert_eq!(committed(&dir), [0_i64; 0]);
 }
+
+/// What keeps one write from being done keeps the next one too, and is known until a write works.
+#[tokio::test]
+async fn a_writer_that_cannot_write_knows_it_until_it_can() {
+    let (dir, conn) = database();
+    conn.busy_timeout(std::time::Duration::ZERO).expect("is set");
+    let writer = Writer::start(conn, None, 8, Arc::default()).expect("starts");
+    let broken = |conn: &Connection| Ok(conn.execute("INSERT INTO nowhere VALUES (1)", [])?);
+    assert!(writer.run(broken).await.is_err() && writer.fault().is_none(), "one verb's error says nothing of the next");
+
+    let other = Connection::open(path(&dir)).expect("opens");
+    other.execute_batch("BEGIN IMMEDIATE").expect("is locked");
+    for was_expected in [false, true] {
+        let Err(LedgerError::Unavailable(cause)) = writer.run(|conn| insert(conn, 1)).await else { panic!("it wrote") };
+        assert_eq!(cause.downcast_ref::<NotCompleted>().expect("the writer's").was_expected, was_expected);
+    }
+    assert!(writer.prove().await.is_err());
+    let fault = writer.fault().expect("it is known");
+    assert!(fault.to_string().contains("cannot be written") && fault.cause.contains("locked"), "{fault}");
+
+    other.execute_batch("COMMIT").expect("is free");
+    writer.prove().await.expect("writes");
+    assert!(writer.fault().is_none());
+    writer.run(|conn| insert(conn, 1)).await.expect("writes");
+    assert_eq!(committed(&dir), [1]);
+}
