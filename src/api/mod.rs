@@ -16,11 +16,11 @@ mod supported;
 mod verify;
 
 pub use error::{pay_status, session_status};
+pub use health::Identity;
 pub use http::{
     rate_limit::{Rate, RateSettings},
     server::{ServerSettings, serve},
 };
-pub use health::Identity;
 pub use sessions::signed_read::{READ_AT, READ_SIGNATURE};
 pub use starting::starting;
 

@@ -7,8 +7,7 @@
 
 use crate::{
     api::{
-        ApiSettings, Identity, cors,
-        health,
+        ApiSettings, Identity, cors, health,
         http::{
             request_span,
             surface::{Fault, RouteSurface, Surface},
@@ -47,11 +46,14 @@ pub fn starting(identity: Identity, waiting: Waiting, settings: &ApiSettings) ->
     let mut paths = HashSet::from(["/health", "/ready"]);
     for route in routes().into_iter().filter(|route| paths.insert(route.path)) {
         let surface = RouteSurface { surface: route.surface, network: Arc::clone(&network) };
-        router = router.route(route.path, any(move || ready(surface.refuse_until(Fault::Starting, Some(COME_BACK_SECONDS)))));
+        router = router
+            .route(route.path, any(move || ready(surface.refuse_until(Fault::Starting, Some(COME_BACK_SECONDS)))));
     }
     let chance: Arc<dyn Chance> = Arc::clone(&settings.chance);
     router.fallback(move || async move { plain.refuse(Fault::NoSuchRoute) }).layer(
-        ServiceBuilder::new().layer(middleware::from_fn_with_state(chance, request_span::observed)).layer(cors(settings)),
+        ServiceBuilder::new()
+            .layer(middleware::from_fn_with_state(chance, request_span::observed))
+            .layer(cors(settings)),
     )
 }
 

@@ -58,7 +58,9 @@ pub(super) fn kept(
     let unusable = |why| PayerError::InTheWay { path: path.clone(), why };
     let text = match read_text(&path) {
         Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(PayerError::NoKeptPayment(nonce.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(PayerError::NoKeptPayment(nonce.to_owned()));
+        }
         Err(source) => return Err(PayerError::File { path, what: "read", source }),
     };
     let kept: KeptPayment = serde_json::from_str(&text).map_err(|_| unusable("it holds no payment"))?;

@@ -71,7 +71,8 @@ impl Pay {
             session.origins.push(self.url.origin().ascii_serialization());
         }
         let deadline = Duration::from_secs(self.deadline);
-        let again = self.again.as_ref().map(|nonce| kept(&self.session, &session, &self.url, nonce, most)).transpose()?;
+        let again =
+            self.again.as_ref().map(|nonce| kept(&self.session, &session, &self.url, nonce, most)).transpose()?;
         let file = self.session.clone();
         let payer = Payer::new(session.clone(), most, deadline, Arc::new(SystemClock), Arc::new(OsChance))
             .map_err(PayerError::from)?

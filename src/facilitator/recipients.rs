@@ -63,7 +63,9 @@ impl KnownRecipients {
         let (account, seen) = *self.lock().get(recipient)?;
         match account {
             RecipientAccount::There => Some(account),
-            RecipientAccount::Missing | RecipientAccount::NotAWallet(_) => (now < seen + MISSING_FOR).then_some(account),
+            RecipientAccount::Missing | RecipientAccount::NotAWallet(_) => {
+                (now < seen + MISSING_FOR).then_some(account)
+            }
         }
     }
 }

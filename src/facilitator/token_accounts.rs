@@ -84,7 +84,9 @@ impl Core {
     pub(crate) fn check_wallet(&self, recipient: &Pubkey, account: Option<&ChainAccount>) -> Result<(), NotAWallet> {
         let seen = account.map(|account| AccountAtAddress { owner: &account.owner, data: &account.data });
         match wallet::check_wallet(&self.settings.served.programs, recipient, seen) {
-            Err(NotAWallet::Derived | NotAWallet::OfProgram(_)) if self.settings.recipients.is_listed(recipient) => Ok(()),
+            Err(NotAWallet::Derived | NotAWallet::OfProgram(_)) if self.settings.recipients.is_listed(recipient) => {
+                Ok(())
+            }
             checked => checked,
         }
     }

@@ -13,8 +13,8 @@ mod sqlite;
 
 pub use open::{OpenLedgerError, import, look_at_spending, open};
 pub use outcomes::{
-    Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Opened, OpeningCount, Openings, Promised,
-    Proved, Signed, Totals, Work, WriteFault, WriterCounts,
+    Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Opened, OpeningCount, Openings,
+    Promised, Proved, Signed, Totals, Work, WriteFault, WriterCounts,
 };
 pub use sqlite::handle::SqliteLedger;
 pub use sqlite::import::{ImportReport, ImportTerms, Skipped};

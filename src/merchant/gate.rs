@@ -203,7 +203,8 @@ impl Gate {
         self.check_resource(&payment, url)?;
         // Where the facilitator reads it: an identifier that names nothing makes no payment repeatable.
         let named = ["info/id", "info/paymentIdentifier", "paymentIdentifier"];
-        let identifier = |at: &str| json.pointer(&format!("/extensions/payment-identifier/{at}")).is_some_and(Value::is_string);
+        let identifier =
+            |at: &str| json.pointer(&format!("/extensions/payment-identifier/{at}")).is_some_and(Value::is_string);
         let has_identifier = named.into_iter().any(identifier);
         Ok(Payable {
             amount: offer.amount(),

@@ -191,7 +191,9 @@ impl Terms {
             }
             Place::Head => self.ask(&self.url(&request), &Refusal::NoPayment.to_string()),
             Place::Sold if is_paid_for(&request) => {
-                tracing::error!("two paywalls sell one request; the outer one was paid, and the inner one asks for nothing");
+                tracing::error!(
+                    "two paywalls sell one request; the outer one was paid, and the inner one asks for nothing"
+                );
                 return inner.call(request).await;
             }
             Place::Sold => self.serve(inner, request).await?,

@@ -41,7 +41,11 @@ pub struct AccountAtAddress<'a> {
 }
 
 /// Refuses an address that is no wallet; `account` is what stands there, if anything does.
-pub fn check_wallet(programs: &Programs, wallet: &Pubkey, account: Option<AccountAtAddress<'_>>) -> Result<(), NotAWallet> {
+pub fn check_wallet(
+    programs: &Programs,
+    wallet: &Pubkey,
+    account: Option<AccountAtAddress<'_>>,
+) -> Result<(), NotAWallet> {
     if let Some(AccountAtAddress { owner, data }) = account {
         let of_inco = (*owner == programs.token).then(|| IncoAccount::decode(data).ok()).flatten();
         if let Some(account) = of_inco {

@@ -1,8 +1,8 @@
 //! The command line as people and programs meet it: help texts, exit codes, what goes to which stream.
 
 mod former_state;
-mod receipts;
 mod full_disk;
+mod receipts;
 mod service;
 mod session_file;
 

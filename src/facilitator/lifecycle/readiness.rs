@@ -33,7 +33,8 @@ impl Facilitator {
         let ledger = match self.core.ledger.ping().await {
             Ok(()) => Check { name: "ledger", ok: true, detail: "answers and can be written".to_owned() },
             Err(error) => {
-                let detail = self.core.ledger.write_fault().map_or_else(|| error.to_string(), |fault| fault.to_string());
+                let detail =
+                    self.core.ledger.write_fault().map_or_else(|| error.to_string(), |fault| fault.to_string());
                 Check { name: "ledger", ok: false, detail }
             }
         };

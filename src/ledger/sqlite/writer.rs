@@ -163,8 +163,7 @@ impl Writer {
         let (queue, incoming) = mpsc::channel(capacity.max(1));
         let (counts, health) = (Arc::<Counts>::default(), Arc::<WriteHealth>::default());
         let touched = Touched::listen(&conn).map_err(open::database)?;
-        let desk =
-            WriterThread { conn, touched, snapshots, counts: Arc::clone(&counts), health: Arc::clone(&health) };
+        let desk = WriterThread { conn, touched, snapshots, counts: Arc::clone(&counts), health: Arc::clone(&health) };
         let thread = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || {
             desk.serve(incoming);
             drop(desk);

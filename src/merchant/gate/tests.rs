@@ -113,6 +113,24 @@ fn the_published_clients_mixture_of_versions_is_read() {
     assert!(!paid.has_nonce, "a repeat of this one would be a second payment");
 }
 
+/// Only an identifier that the facilitator reads makes a payment repeatable.
+#[test]
+fn an_identifier_that_names_nothing_makes_no_payment_repeatable() {
+    for (identifier, repeatable) in [
+        (json!({}), false),
+        (json!({"info": {"required": false}}), false),
+        (json!({"info": {"id": 7}}), false),
+        (json!({"info": {"id": "0123456789abcdef"}}), true),
+        (json!({"info": {"paymentIdentifier": "0123456789abcdef"}}), true),
+        (json!({"paymentIdentifier": "0123456789abcdef"}), true),
+    ] {
+        let mut unnamed = payload(&accepted(), "500000");
+        unnamed["payload"].as_object_mut().expect("object").remove("nonce");
+        unnamed["extensions"] = json!({ "payment-identifier": identifier });
+        assert_eq!(decide(&gate(), &unnamed).expect("payable").has_nonce, repeatable, "{unnamed:#}");
+    }
+}
+
 #[test]
 fn version_one_without_accepted_is_matched_by_scheme_network_and_amount() {
     let v1 = json!({"x402Version": 1, "scheme": "session", "network": "solana-devnet",

@@ -71,7 +71,11 @@ fn a_ledger_that_cannot_be_written_is_told_and_everything_that_reads_goes_on() {
     let detail = until_the_ledger_is(false, &runtime, &base);
     assert!(detail.contains("cannot be written"), "{detail}");
     let (status, refused) = verify();
-    assert_eq!((status, &refused["isValid"]), (503, &false.into()), "what cannot be settled is not payable: {refused:#}");
+    assert_eq!(
+        (status, &refused["isValid"]),
+        (503, &false.into()),
+        "what cannot be settled is not payable: {refused:#}"
+    );
     let (status, unknown) = ask(&runtime, &session, None);
     assert_eq!((status, &unknown["error"]), (404, &"session_not_found".into()), "reading goes on");
     service.until_it_logs("the ledger cannot be written");

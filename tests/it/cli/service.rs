@@ -169,7 +169,8 @@ fn a_service_that_starts_while_its_rpc_refuses_says_so_and_serves_when_it_answer
     let why = service.until_it_logs("the start waits for the Solana RPC");
     assert!(why.contains("429") && why.contains("wait_ms"), "{why}");
     let listening = service.until_it_logs("GET /ready tells what the start waits for");
-    let address = listening.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an address");
+    let address =
+        listening.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an address");
     let base = format!("http://{address}");
     // One connection for all of it, which is still open when the service works.
     let (runtime, client) = (tokio::runtime::Runtime::new().expect("a runtime"), reqwest::Client::new());
@@ -185,7 +186,10 @@ fn a_service_that_starts_while_its_rpc_refuses_says_so_and_serves_when_it_answer
     assert_eq!((status, &alive["ok"], &alive["network"]), (200, &true.into(), &"solana:localnet".into()));
     let (status, _, ready) = ask(reqwest::Method::GET, "/ready");
     let check = &ready["checks"][0];
-    assert_eq!((status, &ready["ok"], &check["name"], &check["ok"]), (503, &false.into(), &"start".into(), &false.into()));
+    assert_eq!(
+        (status, &ready["ok"], &check["name"], &check["ok"]),
+        (503, &false.into(), &"start".into(), &false.into())
+    );
     assert!(check["detail"].as_str().is_some_and(|detail| detail.contains("429")), "{ready:#}");
     for (method, path, member, told) in [
         (reqwest::Method::GET, "/supported", "error", "overloaded"),

@@ -128,7 +128,9 @@ async fn nobody_else_is_told_a_wallets_sessions() {
         assert_eq!((status, &refused["error"]), (403, &json!("signature_required")), "{message}");
     }
     let good = bs58::encode(tab.payer.sign(list(&ours, now).as_bytes())).into_string();
-    for (unsigned, why) in [(String::new(), "unsigned"), (format!("&at={now}&signature={good}"), "in a URL, which is logged")] {
+    for (unsigned, why) in
+        [(String::new(), "unsigned"), (format!("&at={now}&signature={good}"), "in a URL, which is logged")]
+    {
         let (status, refused) = world.get(&format!("/sessions?user={user}{unsigned}")).await;
         assert_eq!((status, &refused["error"]), (403, &json!("signature_required")), "{why}");
     }
@@ -171,6 +173,45 @@ async fn a_wallet_closes_all_its_sessions_without_their_keys() {
     let again = tab.world.open(&tab.payer, &merchant.key(), 10_000).await;
     assert_eq!(tab.world.closes_all(&tab.payer).await[0]["sessionId"], json!(again));
     tab.closes().await;
+}
+
+/// Guard: the sweep before the lock in `Sessions::close_all`. What a thief may pay from stops at once, also while an approve of the
+/// wallet is on its way, for which the opening lock is held.
+#[tokio::test]
+async fn a_close_of_all_stops_what_is_open_whatever_else_is_under_way() {
+    let tab = Tab::open(patient(|_| ())).await;
+    let (world, merchant) = (&tab.world, tab.world.wallet(0).await);
+    let opening = world.opening(&tab.payer, &merchant.key(), 10_000);
+    let (body, close) = (
+        world.opening_body(&opening).await,
+        world.close_all_body(&tab.payer, &tab.payer, &world.spender(), world.now()),
+    );
+    world.net.faults().change(|plan| plan.frozen = true);
+    let closing = async {
+        world
+            .until("an opening is under way", async || !world.ledger().opening_sessions().await.unwrap().is_empty())
+            .await;
+        let closes = world.post("/sessions/close", &close);
+        let is_closed = world.until("what is open is closed", async || {
+            let session = world.ledger().session(tab.session.parse().unwrap()).await.unwrap().unwrap();
+            session.state.word() == "closed"
+        });
+        let refused = tab.world.payment(&tab.session, &tab.merchant.key(), PRICE, Some("the thief's"));
+        let ((), answer) = tokio::join!(
+            async {
+                is_closed.await;
+                let (_, told) = world.post("/settle", &refused).await;
+                assert_eq!(told["errorReason"], "session_not_open", "{told:#}");
+                world.net.faults().clear();
+            },
+            closes
+        );
+        answer
+    };
+    let ((status, opened), (_, closed)) = tokio::join!(world.post("/sessions", &body), closing);
+    assert!(status == 201 || opened["error"].is_string(), "{opened:#}");
+    assert!(closed["sessions"].is_array() || closed["error"] == "session_busy", "{closed:#}");
+    tab.world.finish().await;
 }
 
 /// Guard: `Sessions::close_all`. Neither a session key nor a merchant nor a stranger ends a wallet's sessions, and no

@@ -175,6 +175,41 @@ async fn only_what_is_sold_is_charged() {
     }
 }
 
+/// What was paid for is served to nobody else: a shared cache has neither asked for a payment nor a right to the receipt.
+#[tokio::test]
+async fn what_was_paid_for_stays_out_of_shared_caches() {
+    for flow in [Flow::Upfront, Flow::Authorization] {
+        let verified = json!({ "isValid": true, "payer": "p" });
+        let answers = if flow == Flow::Upfront { vec![settled()] } else { vec![verified, settled()] };
+        let answers = answers.iter().map(|answer| json(200, answer)).collect();
+        let served = Shop::with(flow, answers, StatusCode::OK).await.ask(paid()).await;
+        assert_eq!((served.status().as_u16(), receipt(&served).is_some()), (200, true), "{flow:?}");
+        assert_eq!(served.headers()["cache-control"], "private, no-store", "{flow:?}");
+        assert_eq!(served.headers()["vary"], "payment-signature, x-payment", "{flow:?}");
+    }
+    let facilitator = StandIn::answering(vec![json(200, &settled())]).await;
+    let paywall =
+        Paywall::new(FacilitatorClient::new(&facilitator.url).unwrap(), Gate::new("GET /weather", offer()).unwrap());
+    let handler = || async { ([("cache-control", "private, max-age=60")], "sunny") };
+    let router = Router::new().route("/weather", get(handler)).layer(paywall);
+    let served = router.oneshot(paid()).await.unwrap();
+    assert_eq!(served.headers()["cache-control"], "private, max-age=60", "the application's word stands");
+}
+
+/// Guard: `is_paid_for`. Of two paywalls around one handler the outer one is paid, and nobody is charged twice or sent away.
+#[tokio::test]
+async fn two_paywalls_around_one_handler_charge_once() {
+    let facilitator = StandIn::answering(vec![json(200, &settled())]).await;
+    let paywall = || {
+        let client = FacilitatorClient::new(&facilitator.url).unwrap();
+        Paywall::new(client, Gate::new("GET /weather", offer()).unwrap())
+    };
+    let router = Router::new().route("/weather", get(|| async { "sunny" })).layer(paywall()).layer(paywall());
+    let served = router.oneshot(paid()).await.unwrap();
+    assert_eq!((served.status().as_u16(), receipt(&served).is_some()), (200, true));
+    assert_eq!(facilitator.asked().len(), 1, "charged once");
+}
+
 /// FR-11. A page of another origin may ask whether it may pay, pay, and read what it was told.
 #[tokio::test]
 async fn a_page_of_another_origin_may_pay_unless_the_merchant_says_otherwise() {
