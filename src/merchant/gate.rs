@@ -7,7 +7,7 @@ use crate::{
     domain::{amount::Amount, signed},
     merchant::{
         price::Offer,
-        route::{Fit, PaidRoute, RouteError},
+        route::{PaidRoute, RequestKind, RouteError},
     },
     wire::{
         PaymentPayload, SESSION_SCHEME, WireError, agreement,
@@ -30,6 +30,16 @@ pub struct Gate {
     first: Offer,
     others: Vec<Offer>,
     public_base: Option<String>,
+    others_go: Others,
+}
+
+/// Where requests go that ask for nothing that is sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Others {
+    /// To the application, as they came.
+    OnToTheApplication,
+    /// Nowhere.
+    Refused,
 }
 
 /// Why nothing is sold like this.
@@ -44,24 +54,6 @@ pub enum GateError {
          `paying_a_derived_address` where a program pays out of it"
     )]
     NotAWallet(Pubkey),
-}
-
-/// Where a request stands with what a gate sells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// It asks for what is sold.
-    Sold,
-    /// It asks about what is sold, with `HEAD`.
-    Head,
-    /// It asks for a path that is sold, with another method than these.
-    OtherMethod {
-        /// As in an `Allow` header.
-        allow: String,
-    },
-    /// It spells the path of what is sold in another way.
-    OtherSpelling,
-    /// It asks for something that is not sold here.
-    Elsewhere,
 }
 
 /// What to do with a request for what is sold.
@@ -128,7 +120,8 @@ impl Gate {
     /// router has cut off its prefix). What is not sold is nobody's to pay.
     pub fn new(route: &str, offer: Offer) -> Result<Self, GateError> {
         check_recipient(&offer)?;
-        Ok(Self { routes: vec![route.parse()?], first: offer, others: Vec::new(), public_base: None })
+        let routes = vec![route.parse()?];
+        Ok(Self { routes, first: offer, others: Vec::new(), public_base: None, others_go: Others::OnToTheApplication })
     }
 
     /// Sells another route on the same terms.
@@ -137,22 +130,28 @@ impl Gate {
         Ok(self)
     }
 
-    /// Where a request with this method and path stands.
-    pub fn place(&self, method: &Method, path: &str) -> Place {
-        let fits: Vec<_> = self.routes.iter().map(|route| (route.fit(method, path), route)).collect();
-        let is_any = |wanted| fits.iter().any(|(fit, _)| *fit == wanted);
-        if is_any(Fit::Sold) {
-            return Place::Sold;
-        }
-        if is_any(Fit::Head) {
-            return Place::Head;
-        }
-        if is_any(Fit::OtherMethod) {
-            let of_path = fits.iter().filter(|(fit, _)| *fit == Fit::OtherMethod);
-            let methods: Vec<_> = of_path.map(|(_, route)| route.methods()).collect();
-            return Place::OtherMethod { allow: methods.join(", ") };
-        }
-        if is_any(Fit::OtherSpelling) { Place::OtherSpelling } else { Place::Elsewhere }
+    /// Sells nothing beside: the layer answers every other request 404, and none reaches a handler. For a paywall around paid routes
+    /// alone, where a path that the router serves and this gate forgot would be served for nothing.
+    #[must_use]
+    pub fn closed(mut self) -> Self {
+        self.others_go = Others::Refused;
+        self
+    }
+
+    /// Where requests go that ask for nothing that is sold.
+    pub(super) const fn others_go(&self) -> Others {
+        self.others_go
+    }
+
+    /// What a request with this method and path is to what is sold.
+    pub fn kind(&self, method: &Method, path: &str) -> RequestKind {
+        self.routes.iter().map(|route| route.kind(method, path)).min().unwrap_or(RequestKind::Elsewhere)
+    }
+
+    /// The methods with which a path is sold, as in an `Allow` header.
+    pub fn methods(&self, path: &str) -> String {
+        let of_path = self.routes.iter().filter(|route| route.is_path(path));
+        of_path.map(PaidRoute::methods).collect::<Vec<_>>().join(", ")
     }
 
     /// Adds another way to pay, less preferred than those before.

@@ -14,7 +14,8 @@ use crate::{
         answers::{attach, json, keep_private, refused, unavailable},
         cors::{self, Cors},
         facilitator::FacilitatorClient,
-        gate::{Decision, Gate, Payable, Place, Refusal},
+        gate::{Decision, Gate, Others, Payable, Refusal},
+        route::RequestKind,
     },
     wire::{
         facilitator::{SettleAnswer, VerifyAnswer},
@@ -172,13 +173,18 @@ impl Terms {
         R: From<String>,
     {
         let origin = request.headers().get(ORIGIN).cloned();
-        let mut response = match self.gate.place(request.method(), request.uri().path()) {
-            Place::Elsewhere => return inner.call(request).await,
-            Place::OtherSpelling => {
+        let path = request.uri().path();
+        let mut response = match self.gate.kind(request.method(), path) {
+            RequestKind::Elsewhere if self.gate.others_go() == Others::Refused => {
+                return Ok(refused(StatusCode::NOT_FOUND, "not_found", "Nothing is sold here; nothing was charged."));
+            }
+            RequestKind::Elsewhere => return inner.call(request).await,
+            RequestKind::OtherSpelling => {
                 let message = "This path is sold under another spelling; nothing was charged.";
                 return Ok(refused(StatusCode::NOT_FOUND, "not_found", message));
             }
-            Place::OtherMethod { allow } => {
+            RequestKind::OtherMethod => {
+                let allow = self.gate.methods(path);
                 let is_preflight = cors::is_preflight(request.method(), request.headers());
                 let allowed = is_preflight.then(|| self.cors.preflight(request.headers(), &allow)).flatten();
                 if let Some(response) = allowed {
@@ -189,14 +195,14 @@ impl Terms {
                 response.headers_mut().extend(HeaderValue::try_from(allow).ok().map(|allow| (ALLOW, allow)));
                 return Ok(response);
             }
-            Place::Head => self.ask(&self.url(&request), &Refusal::NoPayment.to_string()),
-            Place::Sold if is_paid_for(&request) => {
+            RequestKind::Head => self.ask(&self.url(&request), &Refusal::NoPayment.to_string()),
+            RequestKind::Sold if is_paid_for(&request) => {
                 tracing::error!(
                     "two paywalls sell one request; the outer one was paid, and the inner one asks for nothing"
                 );
                 return inner.call(request).await;
             }
-            Place::Sold => self.serve(inner, request).await?,
+            RequestKind::Sold => self.serve(inner, request).await?,
         };
         self.cors.mark(response.headers_mut(), origin.as_ref());
         Ok(response)

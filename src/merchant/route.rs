@@ -45,16 +45,16 @@ enum Segment {
     Rest,
 }
 
-/// What a request is to a paid route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fit {
+/// What a request is to what is sold; of several paid routes the first in this order counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RequestKind {
     /// It asks for what is sold.
     Sold,
     /// It asks about what is sold, with `HEAD`.
     Head,
     /// It asks for the path with a method that is not sold.
     OtherMethod,
-    /// It spells the path in another way.
+    /// It spells the path in another way, or in other letters.
     OtherSpelling,
     /// It asks for something else.
     Elsewhere,
@@ -62,15 +62,17 @@ pub enum Fit {
 
 impl PaidRoute {
     /// What a request with this method and path is to this route.
-    pub fn fit(&self, method: &Method, path: &str) -> Fit {
-        if !self.leads(path) {
-            return if self.leads(&plain_spelling(path)) { Fit::OtherSpelling } else { Fit::Elsewhere };
+    pub fn kind(&self, method: &Method, path: &str) -> RequestKind {
+        if !self.is_path(path) {
+            // Some servers tell no `A` from an `a`.
+            let is_alike = self.leads(&plain_spelling(path), str::eq_ignore_ascii_case);
+            return if is_alike { RequestKind::OtherSpelling } else { RequestKind::Elsewhere };
         }
         match method {
-            method if self.methods.contains(method) => Fit::Sold,
+            method if self.methods.contains(method) => RequestKind::Sold,
             // Servers answer it by the handler of GET, which must not run for nothing.
-            method if *method == Method::HEAD && self.methods.contains(&Method::GET) => Fit::Head,
-            _ => Fit::OtherMethod,
+            method if *method == Method::HEAD && self.methods.contains(&Method::GET) => RequestKind::Head,
+            _ => RequestKind::OtherMethod,
         }
     }
 
@@ -81,12 +83,16 @@ impl PaidRoute {
     }
 
     /// Whether a path is one of this route, letter by letter.
-    fn leads(&self, path: &str) -> bool {
+    pub fn is_path(&self, path: &str) -> bool {
+        self.leads(path, |wanted, part| wanted == part)
+    }
+
+    fn leads(&self, path: &str, is: fn(&str, &str) -> bool) -> bool {
         let Some(path) = path.strip_prefix('/') else { return false };
         let mut parts = path.split('/');
         for segment in &self.segments {
             match (segment, parts.next()) {
-                (Segment::Plain(wanted), Some(part)) if wanted == part => {}
+                (Segment::Plain(wanted), Some(part)) if is(wanted, part) => {}
                 (Segment::Any, Some(part)) if !part.is_empty() => {}
                 (Segment::Rest, Some(part)) => return !part.is_empty(),
                 _ => return false,
@@ -147,7 +153,10 @@ fn segment(text: &str) -> Option<Segment> {
             Some(rest) => is_name(rest).then_some(Segment::Rest),
             None => is_name(name).then_some(Segment::Any),
         },
-        None if text == "." || text == ".." || text.contains(['{', '}', '?', '#', '%', ' ']) => None,
+        // What is not ASCII stands percent-encoded in requests, so nobody could buy it.
+        None if text == "." || text == ".." || !text.is_ascii() || text.contains(['{', '}', '?', '#', '%', ' ']) => {
+            None
+        }
         None => Some(Segment::Plain(text.to_owned())),
     }
 }
@@ -160,35 +169,34 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn fit(route: &str, method: &str, path: &str) -> Fit {
+    fn kind(route: &str, method: &str, path: &str) -> RequestKind {
         let route: PaidRoute = route.parse().expect("a route");
-        route.fit(&method.parse().expect("a method"), path)
+        route.kind(&method.parse().expect("a method"), path)
     }
 
     #[test]
     fn what_is_sold_is_a_method_and_a_path() {
         for (route, method, path, expected) in [
-            ("GET /weather", "GET", "/weather", Fit::Sold),
-            ("GET /weather", "HEAD", "/weather", Fit::Head),
-            ("POST /report", "HEAD", "/report", Fit::OtherMethod),
-            ("GET|POST /report", "POST", "/report", Fit::Sold),
-            ("GET /weather", "POST", "/weather", Fit::OtherMethod),
-            ("GET /weather", "OPTIONS", "/weather", Fit::OtherMethod),
-            ("GET /weather", "get", "/weather", Fit::OtherMethod),
-            ("GET /weather", "GET", "/nosuch", Fit::Elsewhere),
-            ("GET /weather", "POST", "/nosuch", Fit::Elsewhere),
-            ("GET /weather", "GET", "/Weather", Fit::Elsewhere),
-            ("GET /weather", "GET", "/weather/x", Fit::Elsewhere),
-            ("GET /", "GET", "/", Fit::Sold),
-            ("GET /", "GET", "/x", Fit::Elsewhere),
-            ("GET /weather/{city}", "GET", "/weather/Bern", Fit::Sold),
-            ("GET /weather/{city}", "GET", "/weather/B%65rn", Fit::Sold),
-            ("GET /weather/{city}", "GET", "/weather/", Fit::Elsewhere),
-            ("GET /weather/{city}", "GET", "/weather/Bern/x", Fit::Elsewhere),
-            ("GET /files/{*path}", "GET", "/files/a/b/c", Fit::Sold),
-            ("GET /files/{*path}", "GET", "/files/", Fit::Elsewhere),
+            ("GET /weather", "GET", "/weather", RequestKind::Sold),
+            ("GET /weather", "HEAD", "/weather", RequestKind::Head),
+            ("POST /report", "HEAD", "/report", RequestKind::OtherMethod),
+            ("GET|POST /report", "POST", "/report", RequestKind::Sold),
+            ("GET /weather", "POST", "/weather", RequestKind::OtherMethod),
+            ("GET /weather", "OPTIONS", "/weather", RequestKind::OtherMethod),
+            ("GET /weather", "get", "/weather", RequestKind::OtherMethod),
+            ("GET /weather", "GET", "/nosuch", RequestKind::Elsewhere),
+            ("GET /weather", "POST", "/nosuch", RequestKind::Elsewhere),
+            ("GET /weather", "GET", "/weather/x", RequestKind::Elsewhere),
+            ("GET /", "GET", "/", RequestKind::Sold),
+            ("GET /", "GET", "/x", RequestKind::Elsewhere),
+            ("GET /weather/{city}", "GET", "/weather/Bern", RequestKind::Sold),
+            ("GET /weather/{city}", "GET", "/weather/B%65rn", RequestKind::Sold),
+            ("GET /weather/{city}", "GET", "/weather/", RequestKind::Elsewhere),
+            ("GET /weather/{city}", "GET", "/weather/Bern/x", RequestKind::Elsewhere),
+            ("GET /files/{*path}", "GET", "/files/a/b/c", RequestKind::Sold),
+            ("GET /files/{*path}", "GET", "/files/", RequestKind::Elsewhere),
         ] {
-            assert_eq!(fit(route, method, path), expected, "{route}: {method} {path}");
+            assert_eq!(kind(route, method, path), expected, "{route}: {method} {path}");
         }
     }
 
@@ -203,11 +211,13 @@ mod tests {
             "/%2Fweather",
             r"/\weather",
             "weather",
+            "/Weather",
+            "/WEATHER/",
         ];
         for path in spellings {
-            assert_eq!(fit("GET /weather", "GET", path), Fit::OtherSpelling, "{path}");
+            assert_eq!(kind("GET /weather", "GET", path), RequestKind::OtherSpelling, "{path}");
         }
-        assert_eq!(fit("GET /", "GET", "//"), Fit::OtherSpelling);
+        assert_eq!(kind("GET /", "GET", "//"), RequestKind::OtherSpelling);
     }
 
     #[test]
@@ -234,6 +244,7 @@ mod tests {
             "GET /{*rest}/a",
             "GET /a{b}",
             "GET /..",
+            "GET /zürich",
         ] {
             assert!(text.parse::<PaidRoute>().is_err(), "{text}");
         }

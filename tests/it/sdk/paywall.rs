@@ -196,6 +196,20 @@ async fn what_was_paid_for_stays_out_of_shared_caches() {
     assert_eq!(served.headers()["cache-control"], "private, max-age=60", "the application's word stands");
 }
 
+/// Guard: `Others::Refused`. A gate that forgot a path of its router does not give it away.
+#[tokio::test]
+async fn a_closed_gate_serves_nothing_but_what_it_sells() {
+    let facilitator = StandIn::answering(vec![json(200, &settled())]).await;
+    let gate = Gate::new("GET /weather", offer()).unwrap().closed();
+    let paywall = Paywall::new(FacilitatorClient::new(&facilitator.url).unwrap(), gate);
+    let sunny = || get(|| async { "sunny" });
+    let router = Router::new().route("/weather", sunny()).route("/weather/{city}", sunny()).layer(paywall);
+    let forgotten = Request::get("/weather/Bern").body(Body::empty()).unwrap();
+    assert_eq!(router.clone().oneshot(forgotten).await.unwrap().status(), 404);
+    assert!(facilitator.asked().is_empty());
+    assert_eq!(router.oneshot(paid()).await.unwrap().status(), 200);
+}
+
 /// Guard: `is_paid_for`. Of two paywalls around one handler the outer one is paid, and nobody is charged twice or sent away.
 #[tokio::test]
 async fn two_paywalls_around_one_handler_charge_once() {
