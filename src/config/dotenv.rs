@@ -36,7 +36,8 @@ pub(super) fn parse(text: &str) -> Dotenv {
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
-        let rest = text.strip_prefix("export ").map_or(text, str::trim_start);
+        let exported = text.strip_prefix("export").filter(|rest| rest.starts_with(char::is_whitespace));
+        let rest = exported.map_or(text, str::trim_start);
         let (name, after) = rest.split_at(rest.find(|c| !is_of_name(c)).unwrap_or(rest.len()));
         match value(after, &mut lines) {
             Ok(value) if !name.is_empty() => found.pairs.push((name.to_owned(), value)),
@@ -51,8 +52,9 @@ fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')
 }
 
-/// What stands after a name: `=` or `: `, and a value that may go on over the next lines where it is quoted.
-fn value<'a>(after: &'a str, lines: &mut impl Iterator<Item = Line<'a>>) -> Result<String, &'static str> {
+/// What stands after a name: `=` or `: `, and a value that may go on over the next lines where it is quoted. Only a value that is
+/// read takes lines with it.
+fn value<'a, I: Iterator<Item = Line<'a>> + Clone>(after: &'a str, lines: &mut I) -> Result<String, &'static str> {
     let text = match (after.trim_start().strip_prefix('='), after.strip_prefix(": ")) {
         (Some(text), _) | (None, Some(text)) => text.trim(),
         (None, None) => return Err("is not NAME=value"),
@@ -72,24 +74,33 @@ fn plain(text: &str) -> Result<String, &'static str> {
     }
 }
 
-fn quoted<'a>(first: &'a str, quote: char, lines: &mut impl Iterator<Item = Line<'a>>) -> Result<String, &'static str> {
+fn quoted<'a, I: Iterator<Item = Line<'a>> + Clone>(
+    first: &'a str,
+    quote: char,
+    lines: &mut I,
+) -> Result<String, &'static str> {
+    let mut ahead = lines.clone();
     let mut inside = String::new();
     let mut text = first;
-    loop {
-        if let Some((before, rest)) = text.split_once(quote) {
-            inside.push_str(before);
-            let rest = rest.trim();
-            return match () {
-                () if before.ends_with('\\') => Err("has an escaped quote: put other quotes around the value"),
-                () if !rest.is_empty() && !rest.starts_with('#') => Err("goes on after its closing quote"),
-                () if quote == '"' => Ok(inside.replace("\\n", "\n").replace("\\r", "\r")),
-                () => Ok(inside),
-            };
+    let (before, rest) = loop {
+        if let Some(ends) = text.split_once(quote) {
+            break ends;
         }
         inside.push_str(text);
         inside.push('\n');
-        text = lines.next().ok_or("has no closing quote")?.1;
+        // A password that begins with a quote must not swallow the rest of the file.
+        text = ahead.next().ok_or("has no closing quote")?.1;
+    };
+    inside.push_str(before);
+    let rest = rest.trim();
+    if before.ends_with('\\') {
+        return Err("has an escaped quote: put other quotes around the value");
     }
+    if !rest.is_empty() && !rest.starts_with('#') {
+        return Err("goes on after its closing quote");
+    }
+    *lines = ahead;
+    Ok(if quote == '"' { inside.replace("\\n", "\n").replace("\\r", "\r") } else { inside })
 }
 
 #[cfg(test)]
@@ -112,6 +123,7 @@ mod tests {
             ("A = b", "b"),
             ("  A=b  ", "b"),
             ("export A=b", "b"),
+            ("export\tA=b", "b"),
             ("A: b", "b"),
             ("A=", ""),
             ("A=/data/a$prod.db", "/data/a$prod.db"),
@@ -155,5 +167,12 @@ mod tests {
         let found = parse("A=1\nnot a line\nB=2\n=3\n");
         assert_eq!(found.pairs, [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())]);
         assert_eq!(found.bad, [BadLine { line: 2, name: "not".to_owned(), problem: "is not NAME=value" }]);
+        // A quote that is never closed, or closed by one of another value.
+        for text in ["P='x9f\nA=1\nB=2", "P='x9f\nA=1\nQ='a b' c\nB=2"] {
+            let found = parse(text);
+            let read: Vec<_> = found.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            assert_eq!(read, [("A", "1"), ("B", "2")], "{text:?}");
+            assert_eq!((found.bad[0].line, found.bad[0].name.as_str()), (1, "P"), "{text:?}");
+        }
     }
 }

@@ -188,7 +188,9 @@ impl Layers {
     /// `SOTTO_<SECTION>__<KEY>`.
     fn add_own_variables(&mut self) {
         let path_of = |name: &str| name["SOTTO_".len()..].to_ascii_lowercase().replacen("__", ".", 1);
-        let is_injected = |name: &str| self.environment.get(name).is_some_and(is_of_orchestrator);
+        // No name with two underscores is made by one.
+        let is_injected =
+            |name: &str| !name.contains("__") && self.environment.get(name).is_some_and(is_of_orchestrator);
         let names = self.environment.names().filter(|name| is_own_variable(name) && !is_injected(name));
         let mut names: Vec<String> = names.map(str::to_owned).collect();
         names.sort_by_key(|name| !path_of(name).split('.').next().is_some_and(is_former));
@@ -293,7 +295,7 @@ fn is_former(section: &str) -> bool {
     FORMER_SECTIONS.iter().any(|(former, _)| *former == section)
 }
 
-/// Whether a variable is meant for this program: `SOTTO_<SECTION>__<KEY>`, or that with a slip of the pen. An orchestrator
+/// Whether a variable is meant for this program: `SOTTO_<SECTION>__<KEY>`, or a misspelling of that. An orchestrator
 /// injects others that begin like it for a service of this name (`SOTTO_SERVICE_HOST`, `SOTTO_PORT_4021_TCP`).
 pub(super) fn is_own_variable(name: &str) -> bool {
     let Some(rest) = name.strip_prefix("SOTTO_") else { return false };
