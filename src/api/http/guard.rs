@@ -17,7 +17,7 @@ use crate::{
 use axum::{
     body::{Body, Bytes, HttpBody as _},
     extract::{Request, State},
-    http::Method,
+    http::{HeaderMap, Method, header::CONTENT_ENCODING},
     middleware::Next,
     response::Response,
 };
@@ -78,6 +78,9 @@ impl Guard {
         let mut timer = std::pin::pin!(tokio::time::sleep(self.limits.body_within));
         let request = if has_body {
             let (head, body) = request.into_parts();
+            if is_encoded(&head.headers) {
+                return Err(Fault::Encoded.into());
+            }
             let read = tokio::select! {
                 biased;
                 read = read(body, self.limits.body) => read?,
@@ -106,6 +109,11 @@ impl Guard {
         rates.take(caller, counted_as).map_err(|seconds| Refused(Fault::TooOften, Some(seconds)))?;
         concurrency.admit(caller).map_err(|_| Refused(Fault::TooOften, Some(1)))
     }
+}
+
+/// Whether a body is not as it stands: it would be read as JSON that is none, and its length says nothing of what it holds.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// The whole body, of at most `most` bytes.

@@ -37,6 +37,8 @@ pub(in crate::api) struct RouteSurface {
 pub(in crate::api) enum Fault {
     /// The body is larger than it may be.
     TooLarge,
+    /// The body is compressed.
+    Encoded,
     /// The body broke off.
     BrokenOff,
     /// The body did not come in time.
@@ -61,6 +63,7 @@ impl Fault {
     const fn status(self) -> StatusCode {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BrokenOff => StatusCode::BAD_REQUEST,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
@@ -74,9 +77,12 @@ impl Fault {
     /// The reason on `/verify` and `/settle`.
     const fn pay_reason(self) -> PayReason {
         match self {
-            Self::TooLarge | Self::BrokenOff | Self::BodyTimedOut | Self::WrongMethod | Self::NoSuchRoute => {
-                PayReason::BadRequest
-            }
+            Self::TooLarge
+            | Self::Encoded
+            | Self::BrokenOff
+            | Self::BodyTimedOut
+            | Self::WrongMethod
+            | Self::NoSuchRoute => PayReason::BadRequest,
             Self::TooOften => PayReason::TooManyRequests,
             Self::Overloaded | Self::Starting => PayReason::Overloaded,
             Self::TimedOut | Self::Panicked => PayReason::InternalError,
@@ -87,7 +93,9 @@ impl Fault {
     const fn session_reason(self) -> SessionReason {
         match self {
             Self::TooLarge => SessionReason::BodyTooLarge,
-            Self::BrokenOff | Self::BodyTimedOut | Self::WrongMethod | Self::NoSuchRoute => SessionReason::BadRequest,
+            Self::Encoded | Self::BrokenOff | Self::BodyTimedOut | Self::WrongMethod | Self::NoSuchRoute => {
+                SessionReason::BadRequest
+            }
             Self::TooOften => SessionReason::TooManyRequests,
             Self::Overloaded | Self::Starting => SessionReason::Overloaded,
             Self::TimedOut | Self::Panicked => SessionReason::InternalError,
@@ -100,6 +108,7 @@ impl Fault {
             Self::WrongMethod => "method_not_allowed",
             Self::NoSuchRoute => "not_found",
             Self::TooLarge
+            | Self::Encoded
             | Self::BrokenOff
             | Self::BodyTimedOut
             | Self::TooOften
@@ -113,6 +122,7 @@ impl Fault {
     const fn meaning(self) -> &'static str {
         match self {
             Self::TooLarge => "The body is larger than this route reads.",
+            Self::Encoded => "The body is compressed; send it without Content-Encoding.",
             Self::BrokenOff => "The body ended early.",
             Self::BodyTimedOut => "The body did not come in time.",
             Self::TooOften => "Too many requests from this address; repeat after Retry-After.",
@@ -133,7 +143,12 @@ impl Fault {
             Self::TimedOut => tracing::error!("request dropped at its deadline"),
             Self::Panicked => tracing::error!("a request panicked"),
             // The start says itself what it waits for.
-            Self::TooLarge | Self::BrokenOff | Self::WrongMethod | Self::NoSuchRoute | Self::Starting => {}
+            Self::TooLarge
+            | Self::Encoded
+            | Self::BrokenOff
+            | Self::WrongMethod
+            | Self::NoSuchRoute
+            | Self::Starting => {}
         }
     }
 }

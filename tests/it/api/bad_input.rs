@@ -48,6 +48,21 @@ async fn bodies_above_the_limit_are_413_whether_they_say_their_length_or_not() {
     assert_eq!(bench.ask("POST", "/settle", &[], Body::from_stream(broken)).await.status, StatusCode::BAD_REQUEST);
 }
 
+/// FR-27. A compressed body is told what it is, in the route's own format.
+#[tokio::test]
+async fn compressed_bodies_are_415() {
+    let bench = ApiBench::start().await;
+    let body = bench.payment("0f8fad5b-d9cb-469f-a165-70867728950e", 5, None).to_string();
+    for (path, member) in [("/verify", "invalidReason"), ("/settle", "errorReason"), ("/sessions", "error")] {
+        for (coding, status) in [("gzip", 415), ("br, gzip", 415), ("identity", 0), ("Identity", 0)] {
+            let answer = bench.ask("POST", path, &[("content-encoding", coding)], Body::from(body.clone())).await;
+            let is_told = answer.body[member] == "bad_request" && answer.status.as_u16() == 415;
+            assert_eq!(is_told, status == 415, "{path} {coding}: {}", answer.body);
+        }
+    }
+    nothing_was_sent(&bench);
+}
+
 #[tokio::test]
 async fn the_content_type_is_not_asked_for() {
     let bench = ApiBench::start().await;
