@@ -352,6 +352,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// tells a full disk from one that works.
     async fn ping(&self) -> Result<(), LedgerError>;
 
+    /// Writes a long log of the database back where nobody reads it; gives the log's length in bytes, 0 where there is none.
+    async fn shorten_log(&self) -> Result<u64, LedgerError>;
+
     /// Why nothing can be written, as far as the last writes tell; a [`Ledger::ping`] that works ends it.
     fn write_fault(&self) -> Option<WriteFault>;
 

@@ -2,7 +2,10 @@
 
 use crate::{
     domain::settlement::State,
-    facilitator::{AllowancePolicy, CapCheckPolicy, Facilitator, events::SessionEvent, tasks::ticks},
+    facilitator::{
+        AllowancePolicy, CapCheckPolicy, Facilitator, events::SessionEvent, lifecycle::ledger_watch::LedgerWatch,
+        tasks::ticks,
+    },
     ledger::{Archived, LedgerError},
 };
 use std::{pin::Pin, sync::Arc};
@@ -16,13 +19,6 @@ struct BackgroundTask {
     name: &'static str,
     wanted: bool,
     task: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-/// What was last told of the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LedgerState {
-    Written,
-    Unwritable,
 }
 
 impl Facilitator {
@@ -67,39 +63,17 @@ impl Facilitator {
 
     async fn rounds(self: Arc<Self>) {
         let mut ticks = ticks(self.core.settings.background.round);
-        let mut ledger = LedgerState::Written;
+        let mut watch = LedgerWatch::default();
         loop {
             ticks.tick().await;
-            ledger = self.look_at_ledger(ledger).await;
+            watch.look(&*self.core.ledger).await;
             match self.round().await {
-                Err(error) if ledger == LedgerState::Written => {
+                Err(error) if !watch.is_unwritable() => {
                     tracing::warn!(%error, "a background round failed; the next one tries again");
                 }
                 // It is told already.
                 Ok(()) | Err(_) => {}
             }
-        }
-    }
-
-    /// Asks a ledger that cannot be written whether it can again, and tells when that changes: one line for a full disk, however
-    /// many requests meet it.
-    async fn look_at_ledger(&self, before: LedgerState) -> LedgerState {
-        let ledger = &self.core.ledger;
-        if ledger.write_fault().is_some() {
-            // Its answer is in what is asked next.
-            drop(ledger.ping().await);
-        }
-        match (before, ledger.write_fault()) {
-            (LedgerState::Written, Some(fault)) => {
-                let cause = fault.cause;
-                tracing::error!(cause, "the ledger cannot be written: nothing is opened, paid or settled until it can");
-                LedgerState::Unwritable
-            }
-            (LedgerState::Unwritable, None) => {
-                tracing::info!("the ledger can be written again");
-                LedgerState::Written
-            }
-            (same, _) => same,
         }
     }
 

@@ -9,6 +9,7 @@ pub(in crate::ledger) mod open;
 mod readers;
 mod snapshots;
 mod statements;
+mod write_ahead_log;
 mod write_health;
 pub(in crate::ledger) mod writer;
 
@@ -112,6 +113,9 @@ impl Ledger for SqliteLedger {
     }
 
     async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError> {
+        if self.0.log.is_full() {
+            return Err(LedgerError::Busy);
+        }
         let new = hold.clone();
         let spent = |held: &Held| match held {
             Held::New(hold) => Some(hold.spent_after),
@@ -381,6 +385,10 @@ impl Ledger for SqliteLedger {
 
     fn counts(&self) -> WriterCounts {
         self.0.writer.counts()
+    }
+
+    async fn shorten_log(&self) -> Result<u64, LedgerError> {
+        self.0.log.shorten().await
     }
 
     fn write_fault(&self) -> Option<WriteFault> {

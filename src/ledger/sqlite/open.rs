@@ -10,6 +10,7 @@ use crate::ledger::{
         readers::{InlineReaders, Readers},
         snapshots::Snapshots,
         statements::Outcome,
+        write_ahead_log::WriteAheadLog,
         writer::Writer,
     },
 };
@@ -51,6 +52,7 @@ pub(super) struct Parts {
     pub(super) inline_readers: InlineReaders,
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) archive: Archive,
+    pub(super) log: WriteAheadLog,
     pub(super) writer: Writer,
     pub(super) imported: Option<ImportReport>,
 }
@@ -83,6 +85,7 @@ async fn opened(path: &Path, options: &LedgerOptions, lock: LedgerLock) -> Resul
         writer: Writer::start(conn, Some(lock), options.queue, Arc::clone(&snapshots))?,
         snapshots,
         archive,
+        log: WriteAheadLog::of(path),
         imported,
     })
 }

@@ -340,6 +340,10 @@ impl Ledger for MortalLedger {
         self.inner.counts()
     }
 
+    async fn shorten_log(&self) -> Result<u64, LedgerError> {
+        self.inner.shorten_log().await
+    }
+
     fn write_fault(&self) -> Option<WriteFault> {
         self.inner.write_fault()
     }
