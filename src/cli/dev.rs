@@ -95,6 +95,15 @@ pub(super) enum DevError {
         #[source]
         source: KeyPairError,
     },
+    /// The network knows less than the ledger.
+    #[error(
+        "the ledger has {missing} transactions that the local network does not have: it ended before it was written to disk. \
+         Start a new one with --fresh, or bring back the network.json that belongs to this ledger"
+    )]
+    OlderNetwork {
+        /// How many of those that were looked at.
+        missing: usize,
+    },
     /// The price.
     #[error("the price is no amount")]
     Price(#[from] AmountError),

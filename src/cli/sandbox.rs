@@ -6,14 +6,16 @@
 
 use super::{
     Global,
+    dev::DevError,
     error::CliError,
     local_network::{LocalNetwork, LocalTerms},
     shop,
     start::{self, Service},
-    wiring,
+    wiring::{self, WiringError},
 };
 use crate::{
     api,
+    chain::Chain as _,
     config::{Config, Environment, Flags, Layers, TelemetryConfig},
     domain::key_pair::KeyPair,
     merchant::{FacilitatorClient, Gate, Offer, Paywall, Price},
@@ -29,6 +31,8 @@ use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+/// How many of the ledger's newest transactions are looked for on the network.
+const NEWEST: u64 = 4;
 /// How long a stop waits for requests under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// The variable that carries the sandbox's spender into its configuration.
@@ -79,6 +83,7 @@ impl Sandbox {
         let ledger = terms.state.join(format!("ledger-{:.8}.db", network.genesis_hash()));
         let config = configure(&network, &terms, &ledger, global)?;
         let service = start::assemble(&config).await?;
+        check_memory(&service).await?;
         let stop = CancellationToken::new();
         let mut sandbox = Self {
             network,
@@ -188,6 +193,17 @@ pub(super) fn start_logs(global: &Global, filter: &str) -> Result<(), CliError> 
     let defaults = vec![("telemetry.log_filter", filter.to_owned())];
     let (telemetry, _) = layers(global, [], defaults, [])?.extract(TelemetryConfig::read)?;
     super::start_logs(&telemetry)
+}
+
+/// Refuses a network that does not have what the ledger saw land on it: every payment would fail, and nobody would know why.
+async fn check_memory(service: &Service) -> Result<(), CliError> {
+    let landed = service.ledger.newest_landings(NEWEST).await.map_err(WiringError::from)?;
+    let mut missing = 0;
+    for signature in landed {
+        let found = service.chain.transaction(&signature).await.map_err(WiringError::from)?;
+        missing += usize::from(found.is_none());
+    }
+    if missing == 0 { Ok(()) } else { Err(DevError::OlderNetwork { missing }.into()) }
 }
 
 /// `defaults` below what the command line says, `own` above it, and nothing of the surroundings.

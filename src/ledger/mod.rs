@@ -339,6 +339,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// The handle of the amount that a session's approve delegated, if it was seen.
     async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError>;
 
+    /// The transactions of at most `most` settlements that landed last, newest first.
+    async fn newest_landings(&self, most: u64) -> Result<Vec<Signature>, LedgerError>;
+
     /// Whether this ledger began as the deployed service's file, whose merchants expect its answers.
     async fn was_taken_over(&self) -> Result<bool, LedgerError>;
 

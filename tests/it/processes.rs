@@ -81,9 +81,18 @@ impl Process {
 }
 
 impl Process {
-    /// Asks it to stop, as ctrl-c does, and waits for it.
-    fn stop(mut self) {
-        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+    /// Asks it to stop, as service managers do, and waits for it.
+    fn stop(self) {
+        self.ends_by("-TERM");
+    }
+
+    /// Closes its terminal, and waits for it.
+    fn hang_up(self) {
+        self.ends_by("-HUP");
+    }
+
+    fn ends_by(mut self, signal: &str) {
+        let asked = Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
         assert!(asked.success());
         assert!(self.0.wait().unwrap().success());
     }
@@ -281,4 +290,42 @@ async fn the_developers_sandbox_serves_other_processes_and_goes_on_where_it_stop
     }
     assert!(statuses.contains(&429), "{statuses:?}");
     limited.stop();
+}
+
+/// FR-28. A terminal that is closed loses nothing. A network that was killed before it was written knows less than the ledger,
+/// and a start says so, in place of payments that fail without a reason.
+#[test]
+fn a_sandbox_goes_on_after_its_terminal_and_says_when_its_network_forgot() {
+    let desk = Desk::new();
+    let free = ["--port", "0", "--merchant-port", "0", "--rpc-port", "0", "--covalidator-port", "0", "--slot-ms", "40"];
+    let dev = [&["dev", "--json"], &free[..]].concat();
+    let opens_and_pays = |sandbox: &Process| {
+        let told = |name| text(&sandbox.1, name);
+        let (config, route) = (told("config"), told("paidRoute"));
+        let origin = route.parse::<Url>().unwrap().origin().ascii_serialization();
+        let sotto = |args: &[&str]| desk.json(&[&["--config", &config], args, &["--json"]].concat());
+        let (facilitator, spender, key, to) =
+            (told("facilitator"), told("spender"), told("payerKey"), told("recipient"));
+        let whom = ["--facilitator", &facilitator, "--facilitator-address", &spender, "--key", &key];
+        let what = ["--recipient", &to, "--cap", "1", "--origin", &origin, "--force"];
+        sotto(&[&["session", "open"], &whom[..], &what[..]].concat());
+        assert_eq!(sotto(&["session", "pay", &route, "--max-price", "0.01"])["state"], "captured");
+    };
+    let sandbox = desk.start(&dev);
+    opens_and_pays(&sandbox);
+    let network = Path::new(&text(&sandbox.1, "config")).with_file_name("network.json");
+    sandbox.hang_up();
+    let older = std::fs::read(&network).unwrap();
+    let again = desk.start(&dev);
+    opens_and_pays(&again);
+    again.stop();
+
+    std::fs::write(&network, older).unwrap();
+    let refused = desk.command(&dev).output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(told.contains("the local network does not have") && told.contains("--fresh"), "{told}");
+    let fresh = desk.start(&[&dev[..], &["--fresh"]].concat());
+    opens_and_pays(&fresh);
+    fresh.stop();
 }

@@ -374,6 +374,10 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| funding::approval(conn, session)).await
     }
 
+    async fn newest_landings(&self, most: u64) -> Result<Vec<Signature>, LedgerError> {
+        self.0.readers.run(move |conn| queries::newest_landings(conn, most)).await
+    }
+
     async fn was_taken_over(&self) -> Result<bool, LedgerError> {
         self.0.readers.run(queries::was_taken_over).await
     }

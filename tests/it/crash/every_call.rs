@@ -18,10 +18,11 @@ const PORTS: [(&str, &str, &str); 2] = [
 const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
 
 /// What no process of the scenarios asks, and why that is enough.
-const LEFT_OUT: [(&str, &str); 15] = [
+const LEFT_OUT: [(&str, &str); 16] = [
     ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
     ("sessions_of", "read for a wallet that lists its sessions; nothing follows from it"),
     ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
+    ("newest_landings", "read by the start of a sandbox, never by a service"),
     ("shorten_log", "writes back what is committed already, as the database does by itself at any moment"),
     ("was_taken_over", "read by a start, for the status of refusals; nothing follows from it"),
     ("archive_one", "moves what ended long ago; `ledger::sqlite::archive` interrupts it"),

@@ -328,6 +328,10 @@ impl Ledger for MortalLedger {
         self.fate.step("approval", self.inner.approval(session)).await
     }
 
+    async fn newest_landings(&self, most: u64) -> Result<Vec<Signature>, LedgerError> {
+        self.fate.step("newest_landings", self.inner.newest_landings(most)).await
+    }
+
     async fn was_taken_over(&self) -> Result<bool, LedgerError> {
         self.fate.step("was_taken_over", self.inner.was_taken_over()).await
     }

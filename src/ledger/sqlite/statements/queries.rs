@@ -310,6 +310,16 @@ fn count(conn: &Connection, sql: &str, params: impl Params) -> Outcome<u64> {
     Ok(u64::try_from(counted).map_err(|_| LedgerError::Inconsistent("a count is negative".to_owned()))?)
 }
 
+/// What landed last, by the order in which it was planned.
+pub(in crate::ledger) fn newest_landings(conn: &Connection, most: u64) -> Outcome<Vec<Signature>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT signature FROM settlements WHERE state IN ('landed', 'settled') AND signature IS NOT NULL \
+         ORDER BY seq DESC LIMIT ?1",
+    )?;
+    let rows = statement.query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| row.get::<_, [u8; 64]>(0))?;
+    rows.map(|bytes| Ok(Signature::from(bytes?))).collect()
+}
+
 /// Whether the deployed service's sessions were imported into this file.
 pub(in crate::ledger) fn was_taken_over(conn: &Connection) -> Outcome<bool> {
     let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'deployed_sessions_imported'";
