@@ -11,6 +11,7 @@ use std::{
     error::Error,
     fmt::Display,
     io::{Write as _, stderr, stdout},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 /// A table with one line under its header and nothing else, so that its columns can also be cut out by other tools.
@@ -81,13 +82,50 @@ pub(super) fn note_lines(lines: &impl Display) {
     write_aside(&printable_but(lines, LINE_BREAK));
 }
 
+/// Whether warnings and failures go to the log, as its events, and nowhere else.
+static IN_LOG: AtomicBool = AtomicBool::new(false);
+
+/// Has warnings and failures told in the log from now on: it is one that programs read.
+pub(super) fn tell_in_log() {
+    IN_LOG.store(true, Ordering::Relaxed);
+}
+
+/// Whether they are.
+pub(super) fn is_in_log() -> bool {
+    IN_LOG.load(Ordering::Relaxed)
+}
+
+fn report_in_log(error: &CliError) {
+    if let CliError::Configuration(faults) = error {
+        for fault in &faults.0 {
+            tracing::error!(%fault, "the configuration is wrong");
+        }
+        return;
+    }
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        causes.push(inner.to_string());
+        cause = inner.source();
+    }
+    let cause = causes.join(": ");
+    tracing::error!(%error, cause, "the service ends");
+}
+
 /// Tells something odd that stops nothing.
 pub(super) fn warn(warning: &impl Display) {
+    if is_in_log() {
+        tracing::warn!(detail = %warning, "the configuration has something odd");
+        return;
+    }
     write_aside(&format_args!("warning: {}", printable(warning)));
 }
 
 /// Tells why a command failed, with every cause.
 pub(super) fn report(error: &CliError) {
+    if is_in_log() {
+        return report_in_log(error);
+    }
     // Faults are several lines each, of the operator's own configuration.
     let kept: &[char] = if matches!(error, CliError::Configuration(_)) { LINE_BREAK } else { &[] };
     write_aside(&format_args!("error: {}", printable_but(error, kept)));

@@ -3,7 +3,7 @@
 use super::{
     Global,
     error::CliError,
-    output::{json, say_lines},
+    output::{self, json, say_lines},
     probing::Probing,
     runtime,
     start::{self, Service},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::{self, Identity, ServerSettings},
-    config::Config,
+    config::{Config, LogFormat},
     domain::chance::OsChance,
     facilitator::Facilitator,
 };
@@ -58,9 +58,18 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
-        let (config, warnings) = global.layers(self.settings()).config()?;
+        let layers = global.layers(self.settings());
+        let json = layers.telemetry().filter(|telemetry| telemetry.log_format == LogFormat::Json);
+        if let Some(telemetry) = &json {
+            // A program reads the log: it is told there, too, why there is no service.
+            start_logs(telemetry)?;
+            output::tell_in_log();
+        }
+        let (config, warnings) = layers.config()?;
         warn(&warnings);
-        start_logs(&config.telemetry)?;
+        if json.is_none() {
+            start_logs(&config.telemetry)?;
+        }
         runtime()?.block_on(self.serve(&config))
     }
 
@@ -118,6 +127,9 @@ impl Serve {
         tracing::info!(%address, network, spender, "serving");
         if self.json {
             return json(&json!({ "address": address.to_string(), "network": network, "spender": spender }));
+        }
+        if output::is_in_log() {
+            return Ok(());
         }
         say_lines(format_args!("listening on http://{address}\n  spender  {spender}\n  network  {network}"))
     }

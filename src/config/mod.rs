@@ -164,6 +164,11 @@ impl Layers {
         self.extract(Config::read)
     }
 
+    /// How logs are to be written, where that much can be read: what else is wrong is then told in that form.
+    pub fn telemetry(&self) -> Option<TelemetryConfig> {
+        TelemetryConfig::read(&mut Reader::new(self))
+    }
+
     /// Only what a command needs: `read` takes the sections it uses, and only their faults (and those of form) count.
     pub fn extract<T>(&self, read: impl FnOnce(&mut Reader<'_>) -> Option<T>) -> Result<(T, Vec<Warning>), Faults> {
         let mut reader = Reader::new(self);

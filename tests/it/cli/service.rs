@@ -223,6 +223,49 @@ fn a_service_that_waits_for_its_rpc_stops_when_asked() {
     assert_eq!(network.stop(), Some(0));
 }
 
+/// FR-30. Who reads JSON from the log finds nothing else there, and finds there why there is no service.
+#[test]
+fn a_service_whose_log_is_json_writes_nothing_else() {
+    let (_outer, here) = directory();
+    let network = network(&here);
+    let serve = ["--set", "telemetry.log_format=json", "serve", "--port", "0", "--bind", "127.0.0.1"];
+    let lines = |text: &str| -> Vec<Value> {
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
+    };
+    for (wrong, message) in [
+        (&["--set", "limits.max_per_call=x"][..], "the configuration is wrong"),
+        (&["--set", "network.genesis_hash=4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY"], "the service ends"),
+    ] {
+        let ended = sotto(&here, &[wrong, &serve[..]].concat());
+        assert_eq!((ended.status.code(), stdout(&ended).as_str()), (Some(1), ""));
+        let told = lines(&stderr(&ended));
+        let last = told.last().expect("a line");
+        assert_eq!((&last["level"], &last["message"]), (&"ERROR".into(), &message.into()), "{told:#?}");
+        assert!(last["fault"].is_string() || last["cause"].is_string(), "{last:#}");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sotto"));
+    let mut service = command
+        .args(serve)
+        .current_dir(&here)
+        .env_clear()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut log = BufReader::new(service.stderr.take().expect("a pipe"));
+    loop {
+        let mut line = String::new();
+        assert!(log.read_line(&mut line).expect("UTF-8") > 0, "it never served");
+        if lines(&line)[0]["message"] == "serving" {
+            break;
+        }
+    }
+    assert!(Command::new("kill").arg(service.id().to_string()).status().expect("kill runs").success());
+    let output = service.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
+    assert_eq!(network.stop(), Some(0));
+}
+
 #[test]
 fn another_network_than_the_configured_one_is_no_trouble_that_passes() {
     let (_outer, here) = directory();
