@@ -23,6 +23,8 @@ use std::time::Duration;
 
 /// The longest answer that is read, in bytes; a page of fifty sessions is half as long.
 const MAX_ANSWER_BYTES: u64 = 128 * 1024;
+/// The longest answer to a close of all sessions, in bytes: of some ten thousand.
+const MAX_CLOSES_BYTES: u64 = 8 * 1024 * 1024;
 /// One call, connection and body included; the facilitator itself answers within 30 seconds.
 const DEADLINE: Duration = Duration::from_secs(45);
 /// A close waits until what is held is settled, at most as long as the facilitator's longest answer.
@@ -160,8 +162,8 @@ impl FacilitatorHttp {
 
     /// Closes all sessions of a wallet and asset.
     pub(super) async fn close_all(&self, body: &CloseAllBody) -> Told<CloseAllAnswer> {
-        let request = self.http.post(self.at("/sessions/close")).json(body);
-        told(&send(request.timeout(CLOSE_DEADLINE)).await?)
+        let request = self.http.post(self.at("/sessions/close")).json(body).timeout(CLOSE_DEADLINE);
+        told(&collect(request.send().await.map_err(unreachable)?, MAX_CLOSES_BYTES).await?)
     }
 
     /// The stream of what happens to a session.
@@ -171,7 +173,11 @@ impl FacilitatorHttp {
             request = request.header(LAST_EVENT_ID, after);
         }
         let response = request.timeout(STREAM_DEADLINE).send().await.map_err(unreachable)?;
-        if response.status().is_success() { Ok(Ok(response)) } else { Ok(Err(read(&collect(response).await?)?)) }
+        if response.status().is_success() {
+            Ok(Ok(response))
+        } else {
+            Ok(Err(read(&collect(response, MAX_ANSWER_BYTES).await?)?))
+        }
     }
 
     /// Asks for a balance to be made readable; signed like a read.
@@ -230,13 +236,14 @@ fn signed_by(request: RequestBuilder, signed: Option<Signed>) -> RequestBuilder 
 }
 
 async fn send(request: RequestBuilder) -> Result<Answer, FacilitatorError> {
-    collect(request.send().await.map_err(unreachable)?).await
+    collect(request.send().await.map_err(unreachable)?, MAX_ANSWER_BYTES).await
 }
 
-async fn collect(response: Response) -> Result<Answer, FacilitatorError> {
+/// Reads an answer of at most `most` bytes.
+async fn collect(response: Response, most: u64) -> Result<Answer, FacilitatorError> {
     let status = response.status();
     let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let body = BoundedBody::of(response, MAX_ANSWER_BYTES).bytes().await.map_err(|error| match error {
+    let body = BoundedBody::of(response, most).bytes().await.map_err(|error| match error {
         BodyError::TooLong(_) => FacilitatorError::Malformed { status: status.as_u16(), source: Some(Box::new(error)) },
         BodyError::Broken(error) => FacilitatorError::Unreachable(error),
     })?;

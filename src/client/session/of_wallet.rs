@@ -10,30 +10,44 @@ use crate::{
     },
 };
 use solana_pubkey::Pubkey;
+use std::collections::HashSet;
+
+/// The most sessions that are listed: a wallet that opens one a minute has as many after seventy days.
+const MOST_SESSIONS: usize = 100_000;
 
 impl SessionClient {
     /// Every session of a wallet and this client's asset, newest first, with amounts. The wallet signs once.
+    ///
+    /// Fails with `Refused` (`signature_required`), and with `OtherSession` where a page tells of another wallet or of what was
+    /// told before, which would never end.
     pub async fn list(&self, wallet: &dyn PayerSigner) -> Result<Vec<ListedSession>, SessionClientError> {
         let (user, at) = (wallet.pubkey(), self.clock.now());
         let message = signed::list_message(&self.spender().await?, &user, at);
         let signature = wallet.sign_message(message.as_bytes()).await?;
-        let (mut sessions, mut after) = (Vec::new(), None);
+        let (mut sessions, mut told, mut after) = (Vec::new(), HashSet::new(), None);
         loop {
             let page = self.http.list(&user, &self.settings.asset, after.as_deref(), (at, signature)).await?;
             let page = page.map_err(SessionClientError::Refused)?;
             if page.sessions.iter().any(|listed| listed.session.user != user.to_string()) {
                 return Err(SessionClientError::OtherSession("its user"));
             }
+            let is_new = |listed: &ListedSession| told.insert(listed.session.session_id.clone());
+            if sessions.len() > MOST_SESSIONS || !page.sessions.iter().all(is_new) {
+                return Err(SessionClientError::OtherSession("its list has no end"));
+            }
+            let is_over = page.sessions.is_empty();
             sessions.extend(page.sessions);
             match page.next {
-                Some(next) if Some(&next) != after.as_ref() => after = Some(next),
+                Some(next) if !is_over => after = Some(next),
                 Some(_) | None => return Ok(sessions),
             }
         }
     }
 
-    /// Closes every session of a wallet and this client's asset, and settles what they hold: for a payer who has lost their
-    /// keys or files. One that is still `opening` can open: ask again then.
+    /// Closes every session of a wallet and this client's asset and settles what they hold; the wallet alone signs, once. One that
+    /// is still `opening` can open: ask again then.
+    ///
+    /// Fails with `Refused` (`invalid_close_signature`, `session_busy`).
     pub async fn close_all(&self, wallet: &dyn PayerSigner) -> Result<CloseAllAnswer, SessionClientError> {
         let (user, asset, at) = (wallet.pubkey(), self.settings.asset, self.clock.now());
         let message = signed::close_all_message(&self.spender().await?, &user, &asset, at);
