@@ -8,6 +8,7 @@
 mod error;
 mod health;
 mod http;
+mod openapi;
 mod ready;
 mod sessions;
 mod settle;
@@ -140,12 +141,13 @@ struct Route {
 }
 
 /// The API, line by line.
-fn routes() -> [Route; 14] {
+fn routes() -> [Route; 15] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
         route("GET", "/ready", Surface::Plain, get(ready::ready)),
         route("GET", "/supported", Surface::Plain, get(supported::supported)),
+        route("GET", "/openapi.json", Surface::Plain, get(openapi::document)),
         route("POST", "/sessions", Surface::Sessions, post(open::open)),
         route("GET", "/sessions", Surface::Sessions, get(list::list)),
         route("POST", "/sessions/close", Surface::Sessions, post(close_all::close_all)),

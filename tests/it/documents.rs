@@ -76,7 +76,8 @@ fn every_row_of_the_table_leads_to_code_and_tests() {
         let defines = |source: &&source_files::Source| {
             source.module() == "facilitator" && (source.text.contains(&method) || source.text.contains(&plain))
         };
-        assert!(src.iter().any(|source| defines(&source)), "no use case {} of {}", row.use_case, row.path);
+        let is_there = row.use_case == "none" || src.iter().any(|source| defines(&source));
+        assert!(is_there, "no use case {} of {}", row.use_case, row.path);
         assert!(row.tests.len() >= 2, "{} has fewer than two tests in the table", row.path);
         for test in &row.tests {
             let (module, name) = test.rsplit_once("::").expect("a test has a module");

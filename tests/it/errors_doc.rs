@@ -1,5 +1,7 @@
-//! `docs/ERRORS.md` is written from the reasons themselves: `UPDATE=1` rewrites it, and without that a difference fails.
+//! `docs/ERRORS.md` and `docs/errors.json` are written from the reasons themselves: `UPDATE=1` rewrites them, and without that a
+//! difference fails.
 
+use serde::Serialize;
 use sotto::{
     api::{pay_status, session_status},
     domain::reason::{PayReason, SessionReason},
@@ -15,18 +17,64 @@ without being changed; with 429 and 503 the `Retry-After` header says when. An o
 belongs to no table below), an unknown path 404 (`not_found`).
 ";
 
-fn table(title: &str, members: &str, rows: impl Iterator<Item = (&'static str, u16, bool, &'static str)>) -> String {
-    let mut text = format!("\n## {title}\n\n{members}\n\n| word | status | repeat | meaning |\n|---|---|---|---|\n");
-    for (word, status, retry, meaning) in rows {
-        let retry = if retry { "yes" } else { "no" };
-        writeln!(text, "| `{word}` | {status} | {retry} | {meaning} |").expect("writing to a string");
+/// A word with everything that is told of it.
+#[derive(Serialize)]
+struct Row {
+    word: &'static str,
+    status: u16,
+    repeat: bool,
+    meaning: &'static str,
+    remedy: &'static str,
+}
+
+fn paying_rows() -> Vec<Row> {
+    let row = |&r: &PayReason| Row {
+        word: r.word(),
+        status: pay_status(r).as_u16(),
+        repeat: r.retry(),
+        meaning: r.meaning(),
+        remedy: r.remedy(),
+    };
+    PayReason::ALL.iter().map(row).collect()
+}
+
+fn session_rows() -> Vec<Row> {
+    let row = |&r: &SessionReason| Row {
+        word: r.word(),
+        status: session_status(r).as_u16(),
+        repeat: r.retry(),
+        meaning: r.meaning(),
+        remedy: r.remedy(),
+    };
+    SessionReason::ALL.iter().map(row).collect()
+}
+
+fn table(title: &str, members: &str, rows: &[Row]) -> String {
+    let head = "| word | status | repeat | meaning | remedy |\n|---|---|---|---|---|\n";
+    let mut text = format!("\n## {title}\n\n{members}\n\n{head}");
+    for Row { word, status, repeat, meaning, remedy } in rows {
+        let repeat = if *repeat { "yes" } else { "no" };
+        writeln!(text, "| `{word}` | {status} | {repeat} | {meaning} | {remedy} |").expect("writing to a string");
     }
     text
 }
 
+/// The same for programs.
+#[derive(Serialize)]
+struct Words {
+    /// `invalidReason` and `errorReason`.
+    payments: Vec<Row>,
+    /// `error` of `/sessions` and of every route below it.
+    sessions: Vec<Row>,
+}
+
+fn json() -> String {
+    let words = Words { payments: paying_rows(), sessions: session_rows() };
+    format!("{}\n", serde_json::to_string_pretty(&words).expect("JSON"))
+}
+
 fn document() -> String {
-    let pay = PayReason::ALL.iter().map(|&r| (r.word(), pay_status(r).as_u16(), r.retry(), r.meaning()));
-    let open = SessionReason::ALL.iter().map(|&r| (r.word(), session_status(r).as_u16(), r.retry(), r.meaning()));
+    let (pay, open) = (&paying_rows(), &session_rows());
     let paying =
         "`invalidReason` of `/verify`, `errorReason` of `/settle`. Business refusals answer 200: read the body.";
     let opening = "`error` of `/sessions` and of every route below it. A word that ends in `_` is completed with a member's name.";
@@ -35,11 +83,13 @@ fn document() -> String {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test's own switch, not configuration")]
-fn the_error_document_is_what_the_reasons_say() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ERRORS.md");
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path, document()).expect("docs/ is writable");
+fn the_error_documents_are_what_the_reasons_say() {
+    for (name, text) in [("ERRORS.md", document()), ("errors.json", json())] {
+        let path = format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &text).expect("docs/ is writable");
+        }
+        let written = std::fs::read_to_string(&path).expect("it is committed");
+        assert_eq!(written, text, "{name}: run UPDATE=1 cargo test --test it errors_doc");
     }
-    let written = std::fs::read_to_string(path).expect("docs/ERRORS.md is committed");
-    assert_eq!(written, document(), "run UPDATE=1 cargo test --test it errors_doc");
 }
