@@ -30,8 +30,8 @@ const SHORT_START: Duration = Duration::from_secs(1);
 ///
 /// Starts only when the whole configuration is valid, the RPC serves the configured network, and no other process uses
 /// the ledger; then it first picks up what an earlier process left unfinished. An RPC that does not answer is waited
-/// for; `/health` and `/ready` answer meanwhile. Asked to stop, it takes no new requests, answers those it has, settles what it promised as far as
-/// `deferred.leave_within_seconds` allows, and leaves with everything recorded.
+/// for; `/health` and `/ready` answer meanwhile. Asked to stop, it takes no new requests, answers those it has, settles
+/// what it promised as far as `deferred.leave_within_seconds` allows, and leaves with everything recorded.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sotto serve                                     with ./sotto.toml, .env and the environment\n  \

@@ -85,7 +85,7 @@ pub(super) struct Open {
     /// The file to keep the session in
     #[arg(long, value_name = "FILE", default_value = SESSION_FILE)]
     out: PathBuf,
-    /// Replace the file if it is there
+    /// Replace the file if it is there, and set an opening aside that was sent and not ended
     #[arg(long)]
     force: bool,
     /// Print one JSON object
