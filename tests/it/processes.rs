@@ -1,6 +1,7 @@
 //! The main job across real processes: a network, a facilitator that is killed in the middle of a payment, and a payer
 //! and a merchant that outlive it.
 
+mod examples;
 mod relay;
 
 use crate::support::{PATIENCE, until};

@@ -1,0 +1,59 @@
+//! The programs of `examples/`, run as their first lines say.
+
+use super::{Desk, text};
+use std::{
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+/// The binary of an example, which `cargo test` builds.
+fn example(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_sotto")).with_file_name("examples").join(name);
+    assert!(path.is_file(), "{} is not built: run `cargo build --examples` first", path.display());
+    path
+}
+
+/// A running merchant, killed when dropped.
+struct Merchant(Child);
+
+impl Drop for Merchant {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn the_examples_sell_and_pay() {
+    let desk = Desk::new();
+    let free = ["--port", "0", "--merchant-port", "0", "--rpc-port", "0", "--covalidator-port", "0", "--slot-ms", "40"];
+    let sandbox = desk.start(&[&["dev", "--json"], &free[..]].concat());
+    let told = |name| text(&sandbox.1, name);
+    let mut selling = Command::new(example("merchant"));
+    selling.args([&told("facilitator"), "solana:localnet", &told("mint"), &told("recipient"), "0"]);
+    let mut merchant = Merchant(selling.stdout(Stdio::piped()).spawn().unwrap());
+    let mut shop = String::new();
+    BufReader::new(merchant.0.stdout.take().unwrap()).read_line(&mut shop).unwrap();
+    let shop = shop.trim();
+
+    let (config, facilitator, spender) = (told("config"), told("facilitator"), told("spender"));
+    let (key, to) = (told("payerKey"), told("recipient"));
+    let whom = ["--facilitator", &facilitator, "--facilitator-address", &spender, "--key", &key];
+    let what = ["--recipient", &to, "--cap", "1", "--origin", shop, "--out", "session.json", "--json"];
+    desk.json(&[&["--config", &config, "session", "open"], &whom[..], &what[..]].concat());
+
+    let run = |name: &str, args: &[&str]| {
+        let output = Command::new(example(name)).args(args).current_dir(&desk.path).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let weather = format!("{shop}/weather/Bern");
+    assert_eq!(run("payer", &["session.json", &weather]), "It is sunny in Bern, for 10000 base units.\n");
+    let story = format!("{shop}/story/");
+    assert_eq!(run("stream", &["session.json", &story, "3"]), "Once upon a time an agent read a story, \n");
+    let show = ["--config", &config, "session", "show", "--session", "session.json", "--json"];
+    assert_eq!(desk.json(&show)["captured"], "13000", "each part is a payment of its own");
+    drop(merchant);
+    sandbox.stop();
+}
