@@ -21,6 +21,7 @@ mod errors_doc;
 mod faults;
 mod fee_payers;
 mod finality;
+mod fuzz;
 mod idl;
 mod inspect;
 mod journey;

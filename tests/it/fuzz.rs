@@ -1,0 +1,155 @@
+//! A bounded run of every fuzz target, on mutations of real seeds. The long one is `fuzz/README.md`.
+
+#[path = "../../fuzz/targets.rs"]
+mod targets;
+
+use crate::inspect::{Scene, encode};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::json;
+use sotto::{
+    chain::keys::Signer as _,
+    programs::inco_token::{AccountState, IncoAccount},
+};
+
+/// How many mutations of each target: a second or two together.
+const ROUNDS: usize = 4_000;
+/// What is put in the place of something: limits, signs of formats, and what begins another one.
+const SPLICES: [&[u8]; 14] = [
+    b"\0",
+    b"\xff",
+    b"\"",
+    b"{",
+    b"}",
+    b"[",
+    b"18446744073709551616",
+    b"-1",
+    b"1e9",
+    b".",
+    b"\\u0000",
+    b"\xff\xff\xff\x7f",
+    b"null",
+    b"=",
+];
+
+/// A generator whose every run is the same (`SplitMix64`).
+struct Draws(u64);
+
+impl Draws {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end.max(1)).expect("a length")).expect("a length")
+    }
+
+    /// One to four changes of a seed.
+    fn mutate(&mut self, seed: &[u8]) -> Vec<u8> {
+        let mut bytes = seed.to_vec();
+        for _ in 0..=self.below(4) {
+            let at = self.below(bytes.len());
+            match self.below(6) {
+                0 => {
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte ^= 1 << self.below(8);
+                    }
+                }
+                1 => bytes.truncate(at),
+                2 => drop(bytes.drain(at..(at + self.below(16)).min(bytes.len()))),
+                3 => {
+                    let piece: Vec<u8> = bytes[at..(at + self.below(64)).min(bytes.len())].to_vec();
+                    let to = self.below(bytes.len());
+                    bytes.splice(to..to, piece);
+                }
+                4 => {
+                    let splice = SPLICES[self.below(SPLICES.len())];
+                    let end = (at + self.below(8)).min(bytes.len());
+                    bytes.splice(at..end, splice.iter().copied());
+                }
+                _ => bytes.push(u8::try_from(self.below(256)).expect("a byte")),
+            }
+        }
+        bytes
+    }
+}
+
+fn requirements() -> serde_json::Value {
+    json!({
+        "scheme": "session", "network": "solana:devnet", "amount": "10000", "maxAmountRequired": "10000", "maxTimeoutSeconds": 60,
+        "asset": "GNWFDGfGxwwHcwAEaz6TJZn5RyzFSvaZyFpvRU2djcY5", "payTo": "39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB",
+        "extra": { "funding": "required", "settlement": "deferred", "idempotent": true },
+    })
+}
+
+/// What each target reads when nothing is bent.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let payload = json!({
+        "x402Version": 2, "accepted": requirements(), "resource": { "url": "https://shop.example/weather" },
+        "payload": {
+            "sessionId": "96e2c5ee-ab8f-4b88-b437-55c6d368c3da", "amount": "10000", "nonce": "0123456789abcdef",
+            "authorization": { "nonce": "0123456789abcdef", "expiresAt": 1_795_292_182 }, "signature": "1".repeat(64),
+        },
+        "extensions": { "payment-identifier": { "info": { "id": "0123456789abcdef", "required": true } } },
+    });
+    let intent = r#"{"asset":"GNWFDGfGxwwHcwAEaz6TJZn5RyzFSvaZyFpvRU2djcY5","cap":"1000000","expirationUnix":1795292182,"network":"solana:devnet","nonce":"0123456789abcdef0123456789abcdef","recipient":"39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB","spender":"J7KorQhdeZKLzQUDSerh6eukcNgXp5BYZXVUVUPXFeHp","user":"2uvZn5LyYsXmRK9ag3qCw6PUxzzkeCNWXtEkc2fgt7PY"}"#;
+    let scene = Scene::new();
+    let wire = encode(&scene.sign(scene.compile(&scene.instructions)));
+    let texts = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    match target {
+        "approves" => vec![STANDARD.encode(&wire).into_bytes(), wire],
+        "openings" => vec![
+            json!({
+                "user": scene.user.pubkey().to_string(), "asset": scene.mint.to_string(), "recipient": "39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB",
+                "cap": "1000000", "expirationUnix": 1_795_292_182, "network": "solana:devnet",
+                "approveTxBase64": STANDARD.encode(wire), "authMessage": STANDARD.encode(intent),
+                "authSignature": STANDARD.encode([7; 64]),
+            })
+            .to_string()
+            .into_bytes(),
+        ],
+        "payments" => {
+            vec![json!({ "x402Version": 2, "paymentPayload": payload, "paymentRequirements": requirements() }).to_string().into()]
+        }
+        "headers" => vec![STANDARD.encode(payload.to_string()).into_bytes(), payload.to_string().into_bytes()],
+        "challenges" => vec![
+            json!({ "x402Version": 2, "accepts": [requirements()], "resource": {} }).to_string().into(),
+            json!({ "x402Version": 1, "error": "pay", "accepts": [requirements()] }).to_string().into(),
+        ],
+        "intents" => texts(&[intent]),
+        "accounts" => vec![account().encode()],
+        "ciphertexts" => vec![scene.ciphertext.clone(), [&[4][..], &[9; 120]].concat()],
+        "amounts" => texts(&["0", "10000", "0.01", "18446744073709551615", "1.000000"]),
+        "session_files" => texts(&[r#"{"form":1,"sessionId":"96e2c5ee-ab8f-4b88-b437-55c6d368c3da","facilitator":"http://127.0.0.1:9","user":"2uvZn5LyYsXmRK9ag3qCw6PUxzzkeCNWXtEkc2fgt7PY","spender":"J7KorQhdeZKLzQUDSerh6eukcNgXp5BYZXVUVUPXFeHp","asset":"GNWFDGfGxwwHcwAEaz6TJZn5RyzFSvaZyFpvRU2djcY5","recipient":"39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB","expirationUnix":1795292182,"networks":["solana:devnet"],"origins":[]}"#]),
+        other => panic!("{other} has no seeds"),
+    }
+}
+
+fn account() -> IncoAccount {
+    let scene = Scene::new();
+    IncoAccount {
+        mint: scene.mint,
+        owner: scene.user.pubkey(),
+        amount: 7,
+        delegate: Some(scene.spender.pubkey()),
+        state: AccountState::Initialised,
+        is_native: None,
+        delegated_amount: 9,
+        close_authority: None,
+    }
+}
+
+#[test]
+fn mutated_seeds_make_no_target_panic() {
+    for (number, (name, target)) in (0_u64..).zip(targets::TARGETS) {
+        let (mut draws, seeds) = (Draws(number), seeds(name));
+        seeds.iter().for_each(|seed| target(seed));
+        for round in 0..ROUNDS {
+            let bytes = draws.mutate(&seeds[round % seeds.len()]);
+            let failed = std::panic::catch_unwind(|| target(&bytes)).is_err();
+            assert!(!failed, "{name} fails for {}", STANDARD.encode(&bytes));
+        }
+    }
+}
