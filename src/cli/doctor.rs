@@ -94,9 +94,10 @@ fn judge(report: ProbeReport) -> Vec<Finding> {
         ProbeVerdict::NeedsAllowances => {
             Finding::well("probe verdict", "usable with settlement.decrypt_allowance = \"every\"")
         }
-        ProbeVerdict::Unusable(why) => {
-            Finding::wrong("probe verdict", format!("{why}; set settlement.settle_instruction = \"transfer\""))
-        }
+        ProbeVerdict::Unusable(why) => Finding::wrong(
+            "probe verdict",
+            format!("{why}; set settlement.settle_instruction = \"transfer\" or \"auto\""),
+        ),
     };
     vec![Finding::well("probe", detail), verdict]
 }

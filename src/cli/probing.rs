@@ -6,7 +6,7 @@
 
 use super::wiring::WiringError;
 use crate::{
-    config::{Config, DecryptAllowance, SettleInstruction},
+    config::{Config, DecryptAllowance, SettleInstruction, SettlementConfig},
     facilitator::{Facilitator, ProbeReport, ProbeVerdict},
 };
 use std::{future::pending, sync::Arc, time::Duration};
@@ -48,7 +48,7 @@ impl Probing {
             return Ok(Self { heard: watch::channel(Heard::Usable).1, _task: None });
         }
         let (tell, mut heard) = watch::channel(Heard::Nothing);
-        let task = tokio::spawn(ask(Arc::clone(facilitator), settlement.decrypt_allowance, tell));
+        let task = tokio::spawn(ask(Arc::clone(facilitator), settlement.clone(), tell));
         let first =
             timeout(PATIENCE, heard.wait_for(|heard| *heard != Heard::Nothing)).await.map(|it| it.map(|it| *it));
         if let Ok(Ok(heard)) = first {
@@ -78,15 +78,24 @@ const fn judge(heard: Heard) -> Result<(), WiringError> {
 }
 
 /// Asks until there is an answer.
-async fn ask(facilitator: Arc<Facilitator>, policy: DecryptAllowance, tell: watch::Sender<Heard>) {
+async fn ask(facilitator: Arc<Facilitator>, settlement: SettlementConfig, tell: watch::Sender<Heard>) {
     let mut pause = FIRST_PAUSE;
     loop {
         match facilitator.probe().await.map(ProbeReport::verdict) {
+            Ok(ProbeVerdict::Unusable(why)) if settlement.settle_instruction == SettleInstruction::Auto => {
+                facilitator.apply_probe(ProbeVerdict::Unusable(why));
+                tracing::warn!(
+                    reason = why,
+                    "settling with plain transfers: the signed ones do not do what is relied on"
+                );
+                tell.send_replace(Heard::Usable);
+                return;
+            }
             Ok(ProbeVerdict::Unusable(why)) => {
                 tell.send_replace(Heard::Unusable(why));
                 return;
             }
-            Ok(ProbeVerdict::NeedsAllowances) if policy == DecryptAllowance::Never => {
+            Ok(ProbeVerdict::NeedsAllowances) if settlement.decrypt_allowance == DecryptAllowance::Never => {
                 tell.send_replace(Heard::NeedsAllowances);
                 return;
             }

@@ -14,8 +14,8 @@ use crate::{
     domain::{chance::Chance, hold::Exposure, key_pair::KeyPair, network::Network, payment::PaymentLimits},
     facilitator::{
         AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-        FundingSettings, Keys, OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings,
-        WaitingSettings,
+        FundingSettings, InstructionChoice, Keys, OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset,
+        Settings, TransferSettings, WaitingSettings,
     },
     ledger::{LedgerError, OpenLedgerError},
     programs::{
@@ -106,8 +106,11 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
         recipients: recipient_settings(&settlement.recipients),
         transfers: TransferSettings {
             settle_instruction: match settlement.settle_instruction {
-                config::SettleInstruction::TransferWithAuthorization => SettleInstruction::TransferWithAuthorization,
-                config::SettleInstruction::Transfer => SettleInstruction::Transfer,
+                config::SettleInstruction::TransferWithAuthorization => {
+                    InstructionChoice::Fixed(SettleInstruction::TransferWithAuthorization)
+                }
+                config::SettleInstruction::Transfer => InstructionChoice::Fixed(SettleInstruction::Transfer),
+                config::SettleInstruction::Auto => InstructionChoice::AsProbed,
             },
             compute_unit_margin: settlement.compute_unit_margin_percent,
             max_priority_fee: settlement.priority_fee_cap_micro_lamports,

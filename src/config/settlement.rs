@@ -42,6 +42,8 @@ pub enum SettleInstruction {
     TransferWithAuthorization,
     /// The delegate's plain transfer.
     Transfer,
+    /// The first where the probe finds that it does what is relied on, else the second.
+    Auto,
 }
 
 /// When a settlement grants both sides the right to decrypt their new balances.
@@ -112,6 +114,7 @@ impl SettlementConfig {
             &[
                 ("transfer_with_authorization", SettleInstruction::TransferWithAuthorization),
                 ("transfer", SettleInstruction::Transfer),
+                ("auto", SettleInstruction::Auto),
             ],
         );
         let probe = reader.switch(&PROBE);

@@ -4,7 +4,7 @@
 
 use crate::domain::reason::SessionReason;
 use crate::{
-    chain::Chain,
+    chain::{Chain, transaction::SettleInstruction},
     covalidator::Covalidator,
     domain::{
         chance::{Chance, draw},
@@ -14,7 +14,8 @@ use crate::{
         settlement::{Allowances, SettlementId},
     },
     facilitator::{
-        Keys, Ports, SessionError, SessionRefusal, Settings, events::Events, recipients::KnownRecipients, tasks::Tasks,
+        InstructionChoice, Keys, Ports, SessionError, SessionRefusal, Settings, events::Events,
+        recipients::KnownRecipients, tasks::Tasks,
     },
     ledger::Ledger,
 };
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) recipients: KnownRecipients,
     /// The probe found that settlements work only with decrypt allowances.
     needs_allowances: AtomicBool,
+    /// The probe found that the instruction which carries the user's signature can be used.
+    carries_signatures: AtomicBool,
     /// Holds that this process made or tried to make.
     holds_made: AtomicU32,
 }
@@ -57,6 +60,7 @@ impl Core {
             newest_slot: NewestSlot::default(),
             recipients: KnownRecipients::default(),
             needs_allowances: AtomicBool::new(false),
+            carries_signatures: AtomicBool::new(false),
             holds_made: AtomicU32::new(0),
         }
     }
@@ -64,6 +68,22 @@ impl Core {
     /// Sixteen random bytes, for identifiers.
     pub(crate) fn random_id(&self) -> [u8; 16] {
         draw(&*self.chance)
+    }
+
+    /// Which instruction settles, as far as the probe has told.
+    pub(crate) fn settle_instruction(&self) -> SettleInstruction {
+        match self.settings.transfers.settle_instruction {
+            InstructionChoice::Fixed(instruction) => instruction,
+            InstructionChoice::AsProbed if self.carries_signatures.load(Ordering::Relaxed) => {
+                SettleInstruction::TransferWithAuthorization
+            }
+            InstructionChoice::AsProbed => SettleInstruction::Transfer,
+        }
+    }
+
+    /// Remembers that the instruction which carries the user's signature can be used.
+    pub(crate) fn trust_signed_instruction(&self) {
+        self.carries_signatures.store(true, Ordering::Relaxed);
     }
 
     /// Whether the token program settles only with decrypt allowances.

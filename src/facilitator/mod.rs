@@ -84,8 +84,8 @@ pub use sessions::{
 };
 pub use settings::{
     AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-    FundingSettings, OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings,
-    WaitingSettings,
+    FundingSettings, InstructionChoice, OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings,
+    TransferSettings, WaitingSettings,
 };
 use settlement::Settlements;
 use sha2::{Digest as _, Sha256};

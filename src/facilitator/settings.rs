@@ -287,11 +287,31 @@ impl RecipientSettings {
     }
 }
 
+/// Which instruction settles, and who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstructionChoice {
+    /// This one.
+    Fixed(SettleInstruction),
+    /// The one that carries the user's signature where the probe found that it does what is relied on; until then, and where it
+    /// does not, the plain one, which publishes no signature.
+    AsProbed,
+}
+
+impl InstructionChoice {
+    /// The longer of those that may be used: what has to fit a transaction.
+    pub const fn longest(self) -> SettleInstruction {
+        match self {
+            Self::Fixed(instruction) => instruction,
+            Self::AsProbed => SettleInstruction::TransferWithAuthorization,
+        }
+    }
+}
+
 /// How transfers are built and what they may carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransferSettings {
     /// Which instruction settles.
-    pub settle_instruction: SettleInstruction,
+    pub settle_instruction: InstructionChoice,
     /// Added to the measured compute units, in percent.
     pub compute_unit_margin: u32,
     /// The most paid per compute unit, in micro-lamports.

@@ -151,6 +151,9 @@ impl Facilitator {
     /// Remembers what the probe found for later settlements.
     pub fn apply_probe(&self, verdict: ProbeVerdict) {
         self.core.remember_need(Allowances::from(verdict == ProbeVerdict::NeedsAllowances));
+        if !matches!(verdict, ProbeVerdict::Unusable(_)) {
+            self.core.trust_signed_instruction();
+        }
     }
 
     /// Wallets that only the spender's key can derive: Ed25519 signatures are deterministic, so they are the same

@@ -88,7 +88,7 @@ impl Settlements {
             self.sponsor.choose_fee_payer(session, |payer| self.largest_size(session, &payer.pubkey()).is_ok())?;
         let mut draft = TransferDraft {
             fee_payer: payer.pubkey(),
-            instruction: self.core.settings.transfers.settle_instruction,
+            instruction: self.core.settle_instruction(),
             message,
             signature,
             owners: [*session.user(), session.intent.recipient],
@@ -149,7 +149,7 @@ impl Settlements {
             &settings.served.programs,
             &spender,
             fee_payer,
-            settings.transfers.settle_instruction,
+            settings.transfers.settle_instruction.longest(),
             &message,
             digits,
         )

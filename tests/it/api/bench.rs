@@ -35,8 +35,8 @@ use sotto::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-        Facilitator, FundingSettings, Keys, OpeningSettings, Ports, ReadPolicy, RecipientSettings, ServedAsset,
-        Settings, TransferSettings, WaitingSettings,
+        Facilitator, FundingSettings, InstructionChoice, Keys, OpeningSettings, Ports, ReadPolicy, RecipientSettings,
+        ServedAsset, Settings, TransferSettings, WaitingSettings,
     },
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
@@ -103,7 +103,7 @@ fn settings(
         },
         recipients: RecipientSettings::default(),
         transfers: TransferSettings {
-            settle_instruction: SettleInstruction::TransferWithAuthorization,
+            settle_instruction: InstructionChoice::Fixed(SettleInstruction::TransferWithAuthorization),
             compute_unit_margin: 20,
             max_priority_fee: 50_000,
             unproven_exposure: amount(UNITS),

@@ -340,9 +340,22 @@ async fn a_token_program_that_proves_unsafe_after_the_start_ends_the_service() {
     let net = own_network(&here).await;
     net.network().stand_ins().switches().change(|rules| rules.payer_rule = PayerRule::Anyone);
     refuse_simulations(&net);
-    let mut service = Starting::begin(&here, &[]);
+    let mut service = Starting::begin(&here, &["--set", "settlement.settle_instruction=transfer_with_authorization"]);
     assert!(service.announcement()["address"].is_string());
     net.faults().clear();
     service.until_it_logs("lets a stranger spend a published signature");
     assert_eq!(service.child.wait().expect("it ends").code(), Some(1));
+}
+
+/// CR-5. Nobody has to know beforehand which instruction a network's program does right.
+#[tokio::test(flavor = "multi_thread")]
+async fn by_itself_a_service_settles_with_plain_transfers_where_the_signed_ones_are_unsafe() {
+    let (_outer, here) = directory();
+    let net = own_network(&here).await;
+    net.network().stand_ins().switches().change(|rules| rules.payer_rule = PayerRule::Anyone);
+    let mut service = Starting::begin(&here, &[]);
+    let why = service.until_it_logs("settling with plain transfers");
+    assert!(why.contains("lets a stranger spend a published signature"), "{why}");
+    assert!(service.announcement()["address"].is_string());
+    assert_eq!(service.stop(), Some(0));
 }

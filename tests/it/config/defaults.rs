@@ -32,7 +32,7 @@ fn the_compiled_in_defaults_are_a_whole_devnet_configuration() {
     assert_eq!(config.budgets.limits.0.len(), 11, "every budget but the session's is set");
     assert_eq!((config.limits.max_per_call.get(), config.limits.min_per_call.get()), (1_000_000, 100));
     assert_eq!(config.limits.openings.max_grant_lamports, 2_000_000);
-    assert_eq!(config.settlement.settle_instruction, SettleInstruction::TransferWithAuthorization);
+    assert_eq!(config.settlement.settle_instruction, SettleInstruction::Auto);
     assert_eq!(config.settlement.decrypt_allowance, DecryptAllowance::Idle);
     assert_eq!(config.settlement.cap_check, CapCheckPolicy::BestEffort);
     assert_eq!(config.server.address.to_string(), "0.0.0.0:4021");

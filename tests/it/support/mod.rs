@@ -45,8 +45,8 @@ use sotto::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-        FundingSettings, OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings,
-        WaitingSettings,
+        FundingSettings, InstructionChoice, OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings,
+        TransferSettings, WaitingSettings,
     },
     ledger::Ledger,
     localnet::{
@@ -251,7 +251,7 @@ impl World {
             },
             recipients: RecipientSettings { least: Amount::new(1).unwrap(), ..RecipientSettings::default() },
             transfers: TransferSettings {
-                settle_instruction: SettleInstruction::TransferWithAuthorization,
+                settle_instruction: InstructionChoice::Fixed(SettleInstruction::TransferWithAuthorization),
                 compute_unit_margin: 20,
                 max_priority_fee: 0,
                 unproven_exposure: Amount::new(5_000_000).unwrap(),
