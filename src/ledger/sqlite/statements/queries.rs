@@ -16,6 +16,7 @@ use crate::{
 };
 use rusqlite::{Connection, Params, params};
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 use uuid::Uuid;
 
 /// Runs `questions` on one snapshot of the database, so that no commit falls between them.
