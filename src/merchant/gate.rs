@@ -7,7 +7,7 @@ use crate::{
     domain::{amount::Amount, signed},
     merchant::{
         price::Offer,
-        route::{Fit, Route, RouteError},
+        route::{RequestKind, Route, RouteError},
     },
     wire::{
         PaymentPayload, SESSION_SCHEME, WireError, agreement,
@@ -44,24 +44,6 @@ pub enum GateError {
          `paying_a_vault` where a program pays out of it"
     )]
     NotAWallet(Pubkey),
-}
-
-/// Where a request stands with what a gate sells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// It asks for what is sold.
-    Sold,
-    /// It asks about what is sold, with `HEAD`.
-    Head,
-    /// It asks for a path that is sold, with another method than these.
-    OtherMethod {
-        /// As in an `Allow` header.
-        allow: String,
-    },
-    /// It spells the path of what is sold in another way.
-    OtherSpelling,
-    /// It asks for something that is not sold here.
-    Elsewhere,
 }
 
 /// What to do with a request for what is sold.
@@ -137,22 +119,15 @@ impl Gate {
         Ok(self)
     }
 
-    /// Where a request with this method and path stands.
-    pub fn place(&self, method: &Method, path: &str) -> Place {
-        let fits: Vec<_> = self.routes.iter().map(|route| (route.fit(method, path), route)).collect();
-        let is_any = |wanted| fits.iter().any(|(fit, _)| *fit == wanted);
-        if is_any(Fit::Sold) {
-            return Place::Sold;
-        }
-        if is_any(Fit::Head) {
-            return Place::Head;
-        }
-        if is_any(Fit::OtherMethod) {
-            let of_path = fits.iter().filter(|(fit, _)| *fit == Fit::OtherMethod);
-            let methods: Vec<_> = of_path.map(|(_, route)| route.methods()).collect();
-            return Place::OtherMethod { allow: methods.join(", ") };
-        }
-        if is_any(Fit::OtherSpelling) { Place::OtherSpelling } else { Place::Elsewhere }
+    /// What a request with this method and path is to what is sold.
+    pub fn kind(&self, method: &Method, path: &str) -> RequestKind {
+        self.routes.iter().map(|route| route.kind(method, path)).min().unwrap_or(RequestKind::Elsewhere)
+    }
+
+    /// The methods with which a path is sold, as in an `Allow` header.
+    pub fn methods(&self, path: &str) -> String {
+        let of_path = self.routes.iter().filter(|route| route.leads(path));
+        of_path.map(Route::methods).collect::<Vec<_>>().join(", ")
     }
 
     /// Adds another way to pay, less preferred than those before.

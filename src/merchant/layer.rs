@@ -12,7 +12,8 @@ use crate::{
     merchant::{
         cors::{self, Cors},
         facilitator::{FacilitatorClient, FacilitatorFault},
-        gate::{Decision, Gate, Payable, Place, Refusal},
+        gate::{Decision, Gate, Payable, Refusal},
+        route::RequestKind,
     },
     wire::{
         facilitator::{SettleAnswer, VerifyAnswer},
@@ -172,26 +173,28 @@ impl Terms {
         R: From<String>,
     {
         let origin = request.headers().get(ORIGIN).cloned();
-        let mut response = match self.gate.place(request.method(), request.uri().path()) {
-            Place::Elsewhere => return inner.call(request).await,
-            Place::OtherSpelling => {
+        let path = request.uri().path();
+        let mut response = match self.gate.kind(request.method(), path) {
+            RequestKind::Elsewhere => return inner.call(request).await,
+            RequestKind::OtherSpelling => {
                 let message = "This path is sold under another spelling; nothing was charged.";
                 return Ok(refused(StatusCode::NOT_FOUND, "not_found", message));
             }
-            Place::OtherMethod { allow } if cors::is_preflight(request.method(), request.headers()) => {
-                return match self.cors.preflight(request.headers(), &allow) {
+            RequestKind::OtherMethod if cors::is_preflight(request.method(), request.headers()) => {
+                return match self.cors.preflight(request.headers(), &self.gate.methods(path)) {
                     Some(response) => Ok(response),
                     None => inner.call(request).await,
                 };
             }
-            Place::OtherMethod { allow } => {
+            RequestKind::OtherMethod => {
+                let allow = self.gate.methods(path);
                 let message = "This path is sold with the methods of the Allow header; nothing was charged.";
                 let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
                 response.headers_mut().extend(HeaderValue::try_from(allow).ok().map(|allow| (ALLOW, allow)));
                 return Ok(response);
             }
-            Place::Head => self.ask(&self.url(&request), &Refusal::NoPayment.to_string()),
-            Place::Sold => self.serve(inner, request).await?,
+            RequestKind::Head => self.ask(&self.url(&request), &Refusal::NoPayment.to_string()),
+            RequestKind::Sold => self.serve(inner, request).await?,
         };
         self.cors.mark(response.headers_mut(), origin.as_ref());
         Ok(response)

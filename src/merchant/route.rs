@@ -45,9 +45,9 @@ enum Segment {
     Rest,
 }
 
-/// What a request is to a paid route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fit {
+/// What a request is to what is sold; of several paid routes the first in this order counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RequestKind {
     /// It asks for what is sold.
     Sold,
     /// It asks about what is sold, with `HEAD`.
@@ -62,15 +62,15 @@ pub enum Fit {
 
 impl Route {
     /// What a request with this method and path is to this route.
-    pub fn fit(&self, method: &Method, path: &str) -> Fit {
+    pub fn kind(&self, method: &Method, path: &str) -> RequestKind {
         if !self.leads(path) {
-            return if self.leads(&plain_spelling(path)) { Fit::OtherSpelling } else { Fit::Elsewhere };
+            return if self.leads(&plain_spelling(path)) { RequestKind::OtherSpelling } else { RequestKind::Elsewhere };
         }
         match method {
-            method if self.methods.contains(method) => Fit::Sold,
+            method if self.methods.contains(method) => RequestKind::Sold,
             // Servers answer it by the handler of GET, which must not run for nothing.
-            method if *method == Method::HEAD && self.methods.contains(&Method::GET) => Fit::Head,
-            _ => Fit::OtherMethod,
+            method if *method == Method::HEAD && self.methods.contains(&Method::GET) => RequestKind::Head,
+            _ => RequestKind::OtherMethod,
         }
     }
 
@@ -81,7 +81,7 @@ impl Route {
     }
 
     /// Whether a path is one of this route, letter by letter.
-    fn leads(&self, path: &str) -> bool {
+    pub fn leads(&self, path: &str) -> bool {
         let Some(path) = path.strip_prefix('/') else { return false };
         let mut parts = path.split('/');
         for segment in &self.segments {
@@ -160,35 +160,35 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn fit(route: &str, method: &str, path: &str) -> Fit {
+    fn kind(route: &str, method: &str, path: &str) -> RequestKind {
         let route: Route = route.parse().expect("a route");
-        route.fit(&method.parse().expect("a method"), path)
+        route.kind(&method.parse().expect("a method"), path)
     }
 
     #[test]
     fn what_is_sold_is_a_method_and_a_path() {
         for (route, method, path, expected) in [
-            ("GET /weather", "GET", "/weather", Fit::Sold),
-            ("GET /weather", "HEAD", "/weather", Fit::Head),
-            ("POST /report", "HEAD", "/report", Fit::OtherMethod),
-            ("GET|POST /report", "POST", "/report", Fit::Sold),
-            ("GET /weather", "POST", "/weather", Fit::OtherMethod),
-            ("GET /weather", "OPTIONS", "/weather", Fit::OtherMethod),
-            ("GET /weather", "get", "/weather", Fit::OtherMethod),
-            ("GET /weather", "GET", "/nosuch", Fit::Elsewhere),
-            ("GET /weather", "POST", "/nosuch", Fit::Elsewhere),
-            ("GET /weather", "GET", "/Weather", Fit::Elsewhere),
-            ("GET /weather", "GET", "/weather/x", Fit::Elsewhere),
-            ("GET /", "GET", "/", Fit::Sold),
-            ("GET /", "GET", "/x", Fit::Elsewhere),
-            ("GET /weather/{city}", "GET", "/weather/Bern", Fit::Sold),
-            ("GET /weather/{city}", "GET", "/weather/B%65rn", Fit::Sold),
-            ("GET /weather/{city}", "GET", "/weather/", Fit::Elsewhere),
-            ("GET /weather/{city}", "GET", "/weather/Bern/x", Fit::Elsewhere),
-            ("GET /files/{*path}", "GET", "/files/a/b/c", Fit::Sold),
-            ("GET /files/{*path}", "GET", "/files/", Fit::Elsewhere),
+            ("GET /weather", "GET", "/weather", RequestKind::Sold),
+            ("GET /weather", "HEAD", "/weather", RequestKind::Head),
+            ("POST /report", "HEAD", "/report", RequestKind::OtherMethod),
+            ("GET|POST /report", "POST", "/report", RequestKind::Sold),
+            ("GET /weather", "POST", "/weather", RequestKind::OtherMethod),
+            ("GET /weather", "OPTIONS", "/weather", RequestKind::OtherMethod),
+            ("GET /weather", "get", "/weather", RequestKind::OtherMethod),
+            ("GET /weather", "GET", "/nosuch", RequestKind::Elsewhere),
+            ("GET /weather", "POST", "/nosuch", RequestKind::Elsewhere),
+            ("GET /weather", "GET", "/Weather", RequestKind::Elsewhere),
+            ("GET /weather", "GET", "/weather/x", RequestKind::Elsewhere),
+            ("GET /", "GET", "/", RequestKind::Sold),
+            ("GET /", "GET", "/x", RequestKind::Elsewhere),
+            ("GET /weather/{city}", "GET", "/weather/Bern", RequestKind::Sold),
+            ("GET /weather/{city}", "GET", "/weather/B%65rn", RequestKind::Sold),
+            ("GET /weather/{city}", "GET", "/weather/", RequestKind::Elsewhere),
+            ("GET /weather/{city}", "GET", "/weather/Bern/x", RequestKind::Elsewhere),
+            ("GET /files/{*path}", "GET", "/files/a/b/c", RequestKind::Sold),
+            ("GET /files/{*path}", "GET", "/files/", RequestKind::Elsewhere),
         ] {
-            assert_eq!(fit(route, method, path), expected, "{route}: {method} {path}");
+            assert_eq!(kind(route, method, path), expected, "{route}: {method} {path}");
         }
     }
 
@@ -205,9 +205,9 @@ mod tests {
             "weather",
         ];
         for path in spellings {
-            assert_eq!(fit("GET /weather", "GET", path), Fit::OtherSpelling, "{path}");
+            assert_eq!(kind("GET /weather", "GET", path), RequestKind::OtherSpelling, "{path}");
         }
-        assert_eq!(fit("GET /", "GET", "//"), Fit::OtherSpelling);
+        assert_eq!(kind("GET /", "GET", "//"), RequestKind::OtherSpelling);
     }
 
     #[test]

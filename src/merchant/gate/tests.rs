@@ -169,15 +169,16 @@ fn hostile_headers_are_refusals() {
 fn a_gate_knows_what_it_sells() {
     let gate =
         gate().also_sells("POST /weather").and_then(|gate| gate.also_sells("GET /report/{day}")).expect("routes");
-    let place = |method: Method, path| gate.place(&method, path);
-    assert_eq!(place(Method::GET, "/weather"), Place::Sold);
-    assert_eq!(place(Method::POST, "/weather"), Place::Sold);
-    assert_eq!(place(Method::HEAD, "/weather"), Place::Head);
-    assert_eq!(place(Method::GET, "/report/today"), Place::Sold);
-    assert_eq!(place(Method::DELETE, "/weather"), Place::OtherMethod { allow: "GET, POST".to_owned() });
-    assert_eq!(place(Method::POST, "/report/today"), Place::OtherMethod { allow: "GET".to_owned() });
-    assert_eq!(place(Method::GET, "/weather/"), Place::OtherSpelling);
-    assert_eq!(place(Method::GET, "/"), Place::Elsewhere);
+    let kind = |method: Method, path| gate.kind(&method, path);
+    let other = |method, path| (kind(method, path), gate.methods(path));
+    assert_eq!(kind(Method::GET, "/weather"), RequestKind::Sold);
+    assert_eq!(kind(Method::POST, "/weather"), RequestKind::Sold);
+    assert_eq!(kind(Method::HEAD, "/weather"), RequestKind::Head);
+    assert_eq!(kind(Method::GET, "/report/today"), RequestKind::Sold);
+    assert_eq!(other(Method::DELETE, "/weather"), (RequestKind::OtherMethod, "GET, POST".to_owned()));
+    assert_eq!(other(Method::POST, "/report/today"), (RequestKind::OtherMethod, "GET".to_owned()));
+    assert_eq!(kind(Method::GET, "/weather/"), RequestKind::OtherSpelling);
+    assert_eq!(kind(Method::GET, "/"), RequestKind::Elsewhere);
     assert!(matches!(Gate::new("weather", offer("1")), Err(GateError::Route(_))));
     // FR-1: no key signs for a derived address.
     let derived = Pubkey::new_from_array([2; 32]);
