@@ -5,13 +5,15 @@ use super::{Global, warn};
 use crate::{
     client::{
         BalanceReader, BodyError, FacilitatorError, FacilitatorPin, FollowError, LocalKey, OpenSession, PayError,
-        ProveError, Prover, ReceiptMisfit, RpcError, SavedError, SessionClientError, Settings, SolanaRpc, Trust,
-        balance::BalanceError,
+        ProveError, Prover, ReceiptMisfit, RpcError, SavedError, SessionClient, SessionClientError, Settings,
+        SolanaRpc, Trust, balance::BalanceError,
     },
     config::{AssetConfig, CovalidatorConfig, NetworkConfig, ProgramsConfig, TelemetryConfig, WrongNetwork, read_text},
     covalidator::{HttpCovalidator, SetupError},
     domain::{
         amount::Amount,
+        chance::OsChance,
+        clock::SystemClock,
         key_pair::{KeyPair, KeyPairError},
         network::Network,
         signed::parse_key,
@@ -72,11 +74,7 @@ pub(super) struct FacilitatorChoice {
 }
 
 impl FacilitatorChoice {
-    pub(super) fn url(&self) -> &str {
-        &self.facilitator
-    }
-
-    pub(super) fn trust(&self) -> Trust {
+    fn trust(&self) -> Trust {
         match self.facilitator_address {
             Some(spender) => Trust::Pinned(FacilitatorPin { spender, fee_payer: self.fee_payer.unwrap_or(spender) }),
             None => Trust::OnFirstUse,
@@ -261,15 +259,21 @@ impl PayerConfig {
         Ok((rpc, network))
     }
 
-    pub(super) fn settings(
+    /// A client of this facilitator, and the chain that it asks.
+    pub(super) async fn session_client(
         &self,
-        facilitator: String,
-        trust: Trust,
-        network: Network,
-    ) -> Result<Settings, CiphertextError> {
+        facilitator: &FacilitatorChoice,
+    ) -> Result<(SessionClient, Arc<SolanaRpc>), PayerError> {
+        let (rpc, network) = self.connect().await?;
+        let settings = self.settings(facilitator, network)?;
+        let reads = Arc::<SolanaRpc>::clone(&rpc);
+        Ok((SessionClient::new(settings, reads, Arc::new(SystemClock), Arc::new(OsChance))?, rpc))
+    }
+
+    fn settings(&self, facilitator: &FacilitatorChoice, network: Network) -> Result<Settings, CiphertextError> {
         Ok(Settings {
-            facilitator,
-            trust,
+            facilitator: facilitator.facilitator.clone(),
+            trust: facilitator.trust(),
             network,
             asset: self.asset.mint,
             programs: self.programs(),

@@ -14,13 +14,13 @@ use super::{
 };
 use crate::{
     client::{Grant, OpenOptions, OpenSession, SessionClient, SessionClientError, SessionKeyChoice, show},
-    domain::{chance::OsChance, clock::SystemClock},
+    domain::clock::SystemClock,
     wire::session::SessionView,
 };
 use clap::{Args, Subcommand};
 use serde_json::json;
 use solana_pubkey::Pubkey;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 /// Open a session as a payer, look at it, pay from it, follow it, close it
 #[derive(Debug, Subcommand)]
@@ -164,14 +164,8 @@ impl Open {
     }
 
     async fn client(&self, config: &PayerConfig) -> Result<SessionClient, PayerError> {
-        let (rpc, network) = config.connect().await?;
-        let prover = (!self.no_funding_proof).then(|| config.prover(Arc::clone(&rpc))).transpose()?;
-        let settings = config.settings(self.facilitator.url().to_owned(), self.facilitator.trust(), network)?;
-        let client = SessionClient::new(settings, rpc, Arc::new(SystemClock), Arc::new(OsChance))?;
-        Ok(match prover {
-            Some(prover) => client.proving(prover),
-            None => client,
-        })
+        let (client, rpc) = config.session_client(&self.facilitator).await?;
+        Ok(if self.no_funding_proof { client } else { client.proving(config.prover(rpc)?) })
     }
 
     fn options(&self, decimals: u8) -> Result<OpenOptions, CliError> {

@@ -8,14 +8,10 @@ use super::{
     payer::{self, FacilitatorChoice, PayerConfig, PayerError, WALLET_FILE},
     runtime,
 };
-use crate::{
-    client::SessionClient,
-    domain::{chance::OsChance, clock::SystemClock},
-    wire::session::SessionView,
-};
+use crate::{client::SessionClient, wire::session::SessionView};
 use clap::Args;
 use serde_json::json;
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 /// List every session of a wallet at a facilitator, newest first
 #[derive(Debug, Args)]
@@ -57,9 +53,7 @@ struct WalletAt {
 
 impl WalletAt {
     async fn client(&self, config: &PayerConfig) -> Result<SessionClient, PayerError> {
-        let (rpc, network) = config.connect().await?;
-        let settings = config.settings(self.facilitator.url().to_owned(), self.facilitator.trust(), network)?;
-        Ok(SessionClient::new(settings, rpc, Arc::new(SystemClock), Arc::new(OsChance))?)
+        Ok(config.session_client(&self.facilitator).await?.0)
     }
 }
 
