@@ -223,12 +223,6 @@ impl SessionFailure {
         Self { status: session_status(reason), retry_after: None, refusal: SessionRefusal::because(reason, detail) }
     }
 
-    /// A member without which nothing is asked.
-    pub(super) fn missing(field: &'static str) -> Self {
-        let failure = Self::new(SessionReason::MissingField, format!("`{field}` is required."));
-        Self { refusal: SessionRefusal { field: Some(field), ..failure.refusal }, ..failure }
-    }
-
     /// Replaces the status, where it is not the reason's own.
     pub(super) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }

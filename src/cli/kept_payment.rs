@@ -1,6 +1,9 @@
 //! A payment on disk until nothing can change it any more, so that it can be sent again: the same one, charged once.
 
-use super::{keygen::create_private_file, payer::PayerError};
+use super::{
+    keygen::{beside, create_private_file},
+    payer::PayerError,
+};
 use crate::{
     client::{OpenSession, Payment},
     config::read_text,
@@ -24,10 +27,7 @@ struct KeptPayment {
 
 /// The file of a payment of a session: `<session file>.pay-<nonce>`.
 fn file_of(session: &Path, nonce: &str) -> PathBuf {
-    let mut name = session.as_os_str().to_owned();
-    name.push(".pay-");
-    name.push(nonce);
-    PathBuf::from(name)
+    beside(session, &format!(".pay-{nonce}"))
 }
 
 /// Writes a payment before it is sent to `url`: to disk, and for its owner only, because whoever has it can have it settled. One

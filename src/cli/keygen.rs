@@ -100,9 +100,7 @@ pub(super) fn write_pair(pair: &KeyPair, path: &Path, existing: Existing) -> Res
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         create_private_directory(directory).map_err(failed)?;
     }
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}.new", pair.public()));
-    let draft = PathBuf::from(draft);
+    let draft = beside(path, &format!(".{}.new", pair.public()));
     let written = create_private_file(&draft).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
         file.sync_all()
@@ -117,6 +115,13 @@ pub(super) fn write_pair(pair: &KeyPair, path: &Path, existing: Existing) -> Res
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(KeygenError::Exists(path.to_owned())),
         other => other.map_err(failed),
     }
+}
+
+/// The file that stands beside another under its name and `suffix`.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 #[cfg(unix)]

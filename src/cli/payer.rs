@@ -74,11 +74,7 @@ pub(super) struct FacilitatorChoice {
 }
 
 impl FacilitatorChoice {
-    pub(super) fn url(&self) -> &str {
-        &self.facilitator
-    }
-
-    pub(super) fn trust(&self) -> Trust {
+    fn trust(&self) -> Trust {
         match self.facilitator_address {
             Some(spender) => Trust::Pinned(FacilitatorPin { spender, fee_payer: self.fee_payer.unwrap_or(spender) }),
             None => Trust::OnFirstUse,

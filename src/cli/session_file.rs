@@ -6,7 +6,7 @@
 //! of one that lives is neither: it holds a lock, which the system takes back when it dies.
 
 use super::{
-    keygen::{Existing, create_private_directory, create_private_file},
+    keygen::{Existing, beside, create_private_directory, create_private_file},
     output::note,
     payer::PayerError,
 };
@@ -44,9 +44,7 @@ impl SessionFile {
             let failed = |source| PayerError::File { path: path.to_owned(), what: "written", source };
             create_private_directory(directory).map_err(failed)?;
         }
-        let mut draft = path.as_os_str().to_owned();
-        draft.push(".new");
-        let draft = PathBuf::from(draft);
+        let draft = beside(path, ".new");
         let (file, opening) = match create_private_file(&draft) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match take_over(&draft)? {
                 Some(_) if existing == Existing::Replace => {

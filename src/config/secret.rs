@@ -1,6 +1,6 @@
 //! Secrets: references to where they are kept, and values that no `Debug`, log line or table can show.
 
-use super::{environment::Environment, text_file::MARK};
+use super::{environment::Environment, text_file::strip_mark};
 use crate::domain::key_pair::{KeyPair, KeyPairError};
 use std::{fmt, io::Read as _, path::PathBuf};
 use zeroize::Zeroizing;
@@ -102,10 +102,7 @@ impl SecretReference {
             Err(source) => Err(SecretError::Unreadable { path, source }),
             Ok(bytes) if bytes as u64 > LARGEST_SECRET_BYTES => Err(SecretError::TooLarge(path)),
             Ok(_) => {
-                // Some editors write a byte-order mark.
-                if text.starts_with(MARK) {
-                    drop(text.drain(..MARK.len_utf8()));
-                }
+                strip_mark(&mut text);
                 Ok(SecretText(text))
             }
         }

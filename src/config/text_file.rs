@@ -23,14 +23,17 @@ fn decode(bytes: Vec<u8>) -> Result<String, NotText> {
         return Err(NotText::Utf16);
     }
     let mut text = String::from_utf8(bytes).map_err(|_| NotText::NotUtf8)?;
-    if text.starts_with(MARK) {
-        drop(text.drain(..MARK.len_utf8()));
-    }
+    strip_mark(&mut text);
     Ok(text)
 }
 
-/// The byte-order mark.
-pub(super) const MARK: char = '\u{feff}';
+/// Removes the byte-order mark that some editors write.
+pub(super) fn strip_mark(text: &mut String) {
+    const MARK: char = '\u{feff}';
+    if text.starts_with(MARK) {
+        drop(text.drain(..MARK.len_utf8()));
+    }
+}
 
 #[cfg(test)]
 mod tests {

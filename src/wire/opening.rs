@@ -74,7 +74,7 @@ impl RefusedOpening {
         Self { detail: detail.into(), ..Self::new(reason) }
     }
 
-    pub(super) fn missing(field: &'static str) -> Self {
+    pub(crate) fn missing(field: &'static str) -> Self {
         Self { reason: SessionReason::MissingField, field: Some(field), detail: format!("`{field}` is required.") }
     }
 }
@@ -119,7 +119,12 @@ fn optional_text<'a>(body: &Object<'a>, name: &str) -> Result<Option<&'a str>, R
 
 /// A required key; `reason` refuses what is none.
 pub(super) fn key(body: &Object<'_>, name: &'static str, reason: SessionReason) -> Result<Pubkey, RefusedOpening> {
-    signed::parse_key(text(body, name)?)
+    public_key(text(body, name)?, name, reason)
+}
+
+/// A key from the text of the member `name`; `reason` refuses what is none.
+pub(crate) fn public_key(text: &str, name: &str, reason: SessionReason) -> Result<Pubkey, RefusedOpening> {
+    signed::parse_key(text)
         .ok_or_else(|| RefusedOpening::because(reason, format!("`{name}` must be a base58 public key of 32 bytes.")))
 }
 

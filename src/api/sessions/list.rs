@@ -6,9 +6,12 @@ use crate::{
         error::SessionFailure,
         sessions::{Amounts, SignedHeaders, view},
     },
-    domain::{reason::SessionReason, signed::parse_key},
+    domain::reason::SessionReason,
     facilitator::{ListRequest, SessionPage},
-    wire::session::{ListedSession, SessionList},
+    wire::{
+        opening::{RefusedOpening, public_key},
+        session::{ListedSession, SessionList},
+    },
 };
 use axum::{
     Json,
@@ -32,9 +35,7 @@ pub(in crate::api) async fn list(
 ) -> Result<Json<SessionList>, SessionFailure> {
     let twice = |_| SessionFailure::new(SessionReason::BadRequest, "Each member of the query may stand once.");
     let Query(ListQuery { user, asset, after }) = query.map_err(twice)?;
-    let user = user.ok_or_else(|| SessionFailure::missing("user"))?;
-    let user = key(&user, SessionReason::InvalidUser, "`user`")?;
-    let asset = asset.map(|text| key(&text, SessionReason::AssetNotAllowed, "`asset`")).transpose()?;
+    let (user, asset) = keys(user.as_deref(), asset.as_deref()).map_err(SessionFailure::of_body)?;
     let page = app.facilitator.list_sessions(&ListRequest { user, asset, after, read }).await;
     let SessionPage { sessions, next } = page.map_err(SessionFailure::of_use_case)?;
     let mut listed = Vec::with_capacity(sessions.len());
@@ -46,7 +47,9 @@ pub(in crate::api) async fn list(
     Ok(Json(SessionList { sessions: listed, next }))
 }
 
-fn key(text: &str, reason: SessionReason, member: &str) -> Result<Pubkey, SessionFailure> {
-    let detail = || format!("{member} must be a base58 public key of 32 bytes.");
-    parse_key(text).ok_or_else(|| SessionFailure::new(reason, detail()))
+fn keys(user: Option<&str>, asset: Option<&str>) -> Result<(Pubkey, Option<Pubkey>), RefusedOpening> {
+    let user = user.ok_or_else(|| RefusedOpening::missing("user"))?;
+    let user = public_key(user, "user", SessionReason::InvalidUser)?;
+    let asset = asset.map(|text| public_key(text, "asset", SessionReason::AssetNotAllowed)).transpose()?;
+    Ok((user, asset))
 }

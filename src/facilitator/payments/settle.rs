@@ -91,9 +91,15 @@ impl Payments {
         {
             return answer.repeat(hold, answer.no_wait()).await;
         }
-        match self.core.settings.payments.explain(reason, answer.payment.amount) {
-            Some(detail) => Err(PayRefusal { detail, ..PayRefusal::new(reason).of(answer.session.user()) }.into()),
-            None => Err(answer.refuse(reason)),
+        Err(self.terms_refusal(answer.payment, answer.session, reason).into())
+    }
+
+    /// What a payment is told whose terms refuse it: with the figures, where a limit of ours is the reason.
+    pub(crate) fn terms_refusal(&self, payment: &SessionPayment, session: &Session, reason: PayReason) -> PayRefusal {
+        let refusal = PayRefusal::new(reason).of(session.user());
+        match self.core.settings.payments.explain(reason, payment.amount) {
+            Some(detail) => PayRefusal { detail, ..refusal },
+            None => refusal,
         }
     }
 

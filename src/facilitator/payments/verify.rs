@@ -46,9 +46,7 @@ impl Payments {
         if let Err(reason) = terms
             && reason != PayReason::PaymentExpired
         {
-            let refusal = PayRefusal::new(reason).of(session.user());
-            let detail = limits.explain(reason, payment.amount).unwrap_or_else(|| refusal.detail.clone());
-            return Err(PayRefusal { detail, ..refusal }.into());
+            return Err(self.terms_refusal(payment, &session, reason).into());
         }
         // A payment that was accepted before is judged by its own hold, not by what is left of the session.
         if let Some(hold) = self.find_repeat(payment, &session).await? {
