@@ -74,6 +74,10 @@ pub(super) struct FacilitatorChoice {
 }
 
 impl FacilitatorChoice {
+    pub(super) fn url(&self) -> &str {
+        &self.facilitator
+    }
+
     fn trust(&self) -> Trust {
         match self.facilitator_address {
             Some(spender) => Trust::Pinned(FacilitatorPin { spender, fee_payer: self.fee_payer.unwrap_or(spender) }),

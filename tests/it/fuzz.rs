@@ -145,7 +145,9 @@ fn account() -> IncoAccount {
 fn mutated_seeds_make_no_target_panic() {
     for (number, (name, target)) in (0_u64..).zip(targets::TARGETS) {
         let (mut draws, seeds) = (Draws(number), seeds(name));
-        seeds.iter().for_each(|seed| target(seed));
+        for seed in &seeds {
+            target(seed);
+        }
         for round in 0..ROUNDS {
             let bytes = draws.mutate(&seeds[round % seeds.len()]);
             let failed = std::panic::catch_unwind(|| target(&bytes)).is_err();

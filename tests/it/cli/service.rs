@@ -173,9 +173,12 @@ fn a_service_that_starts_while_its_rpc_refuses_says_so_and_serves_when_it_answer
         listening.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an address");
     let base = format!("http://{address}");
     // One connection for all of it, which is still open when the service works.
-    let (runtime, client) = (tokio::runtime::Runtime::new().expect("a runtime"), reqwest::Client::new());
+    let (runtime, client) = (
+        tokio::runtime::Runtime::new().expect("a runtime"),
+        reqwest::Client::builder().timeout(PATIENCE).build().expect("a client"),
+    );
     let ask = |method: reqwest::Method, path: &str| {
-        let request = client.request(method, format!("{base}{path}")).timeout(PATIENCE);
+        let request = client.request(method, format!("{base}{path}"));
         runtime.block_on(async {
             let answer = request.send().await.expect("an answer");
             let (status, again) = (answer.status().as_u16(), answer.headers().get("retry-after").cloned());
