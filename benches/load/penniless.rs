@@ -1,7 +1,7 @@
 //! Wallets without a token: their transfers land, move nothing and cost the sponsor what any others do. They open sessions as
 //! often as they may, for recipients whose accounts are missing and for the merchant of the others, ask for every grant, and
-//! have as many payments wait as they can. On a thread of its own, so that they take no time from those who are measured but
-//! the machine's.
+//! have as many payments wait as they can. On a thread of its own of the lowest priority, so that they ask as often as they can
+//! and take no time from the facilitator and from those who are measured: elsewhere they would have machines of their own.
 
 use crate::{
     Outcome,
@@ -108,6 +108,8 @@ impl Gang {
 }
 
 fn all(thieves: Vec<Thief>) -> Outcome<Loot> {
+    // Of this thread alone, where threads have priorities.
+    rustix::process::nice(19)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let loot = Rc::<RefCell<Loot>>::default();
     let together = LocalSet::new();

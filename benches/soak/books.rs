@@ -13,7 +13,7 @@ use crate::{
 use rusqlite::{Connection, OpenFlags};
 use sotto::{
     domain::hold::HoldState,
-    ledger::{Ledger as _, LedgerOptions, SqliteLedger},
+    ledger::{LedgerOptions, SqliteLedger, Upkeep as _},
 };
 use std::{
     fs, io,

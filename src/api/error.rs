@@ -5,8 +5,9 @@
 
 use crate::{
     domain::reason::{PayReason, SessionReason},
-    facilitator::{FacilitatorError, PayError, PayRefusal, SessionAfter, SessionError, SessionRefusal},
-    ledger::{NotCompleted, WriteFault},
+    facilitator::{
+        FacilitatorError, PayError, PayRefusal, SessionAfter, SessionError, SessionRefusal, is_told_already,
+    },
     wire::{
         facilitator::{AnswerExtensions, SettleAnswer, VerifyAnswer},
         opening::RefusedOpening,
@@ -313,19 +314,6 @@ pub(super) fn with_retry(status: StatusCode, retry_after: Option<u64>, mut respo
         response.headers_mut().insert(RETRY_AFTER, seconds);
     }
     response
-}
-
-/// Whether an error comes from a ledger that is known not to be written, of which one line tells for all requests.
-fn is_told_already(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let was_expected = cause.downcast_ref::<NotCompleted>().is_some_and(|failure| failure.was_expected);
-        if was_expected || cause.is::<WriteFault>() {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
 }
 
 /// An error and everything beneath it, on one line.

@@ -113,6 +113,25 @@ impl ApiSettings {
 #[derive(Clone)]
 struct App(Arc<Parts>);
 
+impl App {
+    fn new(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Self {
+        let served = facilitator.supported();
+        Self(Arc::new(Parts {
+            supported: supported::answer(&served),
+            health: health::answer(Identity {
+                spender: served.spender,
+                network: served.network.alias().to_owned(),
+                asset: served.asset,
+            }),
+            ready: ready::ReadyCache::new(settings.ready_for),
+            network: served.network,
+            refused_settlement: settings.refused_settlement,
+            rates: Arc::new(RateLimits::new(&settings.rates)),
+            facilitator,
+        }))
+    }
+}
+
 impl std::ops::Deref for App {
     type Target = Parts;
 
@@ -169,20 +188,7 @@ pub fn served() -> Vec<(&'static str, &'static str)> {
 
 /// The whole API of one facilitator.
 pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
-    let served = facilitator.supported();
-    let app = App(Arc::new(Parts {
-        supported: supported::answer(&served),
-        health: health::answer(Identity {
-            spender: served.spender,
-            network: served.network.alias().to_owned(),
-            asset: served.asset,
-        }),
-        ready: ready::ReadyCache::new(settings.ready_for),
-        network: served.network,
-        refused_settlement: settings.refused_settlement,
-        rates: Arc::new(RateLimits::new(&settings.rates)),
-        facilitator,
-    }));
+    let app = App::new(facilitator, settings);
     let spelling: Arc<str> = app.network.alias().into();
     let route_surface = |surface| RouteSurface { surface, network: Arc::clone(&spelling) };
     let work = Arc::new(Semaphore::new(settings.max_concurrent));

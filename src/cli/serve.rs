@@ -135,7 +135,7 @@ impl Serve {
     }
 }
 
-/// The same listening socket two times: one of them is accepted from at a time.
+/// Two handles of one listening socket: one of them is accepted from at a time.
 fn twice(listener: TcpListener) -> io::Result<(TcpListener, TcpListener)> {
     let listener = listener.into_std()?;
     let again = listener.try_clone()?;

@@ -11,10 +11,11 @@ use crate::{
         reason::{PayReason, SessionReason},
         session::SessionId,
     },
-    ledger::LedgerError,
+    ledger::{LedgerError, NotCompleted, WriteFault},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
+use std::error::Error;
 
 /// The ways in which a use case fails. `R` is what a refusal says on that surface.
 #[derive(Debug)]
@@ -258,4 +259,17 @@ impl From<TransactionError> for SignFailure {
         };
         Self::refused(reason, error.to_string())
     }
+}
+
+/// Whether an error comes from a ledger that is known not to be written, of which one line tells for all requests.
+pub fn is_told_already(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let was_expected = cause.downcast_ref::<NotCompleted>().is_some_and(|failure| failure.was_expected);
+        if was_expected || cause.is::<WriteFault>() {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }

@@ -64,7 +64,9 @@ use decrypt_allowances::DecryptAllowances;
 pub use decrypt_allowances::request::{ReadableBalance, Reader};
 use deferred::Deferred;
 use dispatch::Dispatch;
-pub use error::{FacilitatorError, PayError, PayRefusal, PaymentAfter, SessionAfter, SessionError, SessionRefusal};
+pub use error::{
+    FacilitatorError, PayError, PayRefusal, PaymentAfter, SessionAfter, SessionError, SessionRefusal, is_told_already,
+};
 pub use events::SessionEvent;
 use funding::FundingMonitor;
 pub use lifecycle::{

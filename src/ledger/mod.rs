@@ -10,6 +10,7 @@ mod outcomes;
 mod rows;
 mod rules;
 mod sqlite;
+mod upkeep;
 
 pub use open::{OpenLedgerError, import, look_at_spending, open};
 pub use outcomes::{
@@ -19,6 +20,7 @@ pub use outcomes::{
 pub use sqlite::handle::SqliteLedger;
 pub use sqlite::import::{ImportReport, ImportTerms, Skipped};
 pub use sqlite::open::LedgerOptions;
+pub use upkeep::Upkeep;
 
 use crate::domain::{
     amount::Amount,
@@ -65,7 +67,7 @@ pub enum LedgerError {
 
 /// The verbs. See the module for what they all promise.
 #[async_trait]
-pub trait Ledger: Send + Sync + 'static {
+pub trait Ledger: Upkeep {
     /// Writes a session in state `opening`, or finds the one that this user opened with this nonce.
     async fn open_session(&self, session: &Session) -> Result<Opened, LedgerError>;
 
@@ -347,23 +349,6 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Those of `sessions` that are live become `superseded`.
     async fn supersede_sessions(&self, sessions: &[SessionId]) -> Result<(), LedgerError>;
-
-    /// How many transactions carried how many verbs since the opening.
-    fn counts(&self) -> WriterCounts;
-
-    /// A cheap question that fails when the database does. It writes where the last write failed or was seconds ago: nothing else
-    /// tells a full disk from one that works.
-    async fn ping(&self) -> Result<(), LedgerError>;
-
-    /// Writes a long log of the database back where nobody reads it; gives the log's length in bytes, 0 where there is none.
-    async fn shorten_log(&self) -> Result<u64, LedgerError>;
-
-    /// Why nothing can be written, as far as the last writes tell; a [`Ledger::ping`] that works ends it.
-    fn write_fault(&self) -> Option<WriteFault>;
-
-    /// Replays every event log and compares it with its projection, and every sum with its rows; the text names the
-    /// first contradiction. Run by tests after every scenario and by `sotto doctor`.
-    async fn audit(&self) -> Result<(), LedgerError>;
 }
 
 /// The hash that tells whether two requests to open a session are the same request.

@@ -59,7 +59,7 @@ fn table(title: &str, members: &str, rows: &[Row]) -> String {
     text
 }
 
-/// The same for programs.
+/// What programs read of it.
 #[derive(Serialize)]
 struct Words {
     /// `invalidReason` and `errorReason`.

@@ -106,6 +106,12 @@ pub(super) struct ClosingSession {
     news: Subscription,
 }
 
+impl ClosingSession {
+    pub(super) fn is_of(&self, id: SessionId) -> bool {
+        self.session.id == id
+    }
+}
+
 /// Whether the session's totals can change no more, as far as its own row tells.
 fn is_final(session: &Session) -> bool {
     session.held == Amount::ZERO && session.state != SessionState::Closing

@@ -1,6 +1,6 @@
 //! `POST /sessions/close`: a wallet ends all its sessions of an asset, without their keys and without knowing their ids.
 
-use super::close::Closed;
+use super::close::{Closed, ClosingSession};
 use crate::{
     domain::{
         clock::UnixSeconds,
@@ -50,25 +50,36 @@ impl Sessions {
             .into());
         }
         let known = self.core.ledger.live_sessions(user, asset).await?;
-        for session in known.iter().filter(|session| session.state == SessionState::Open) {
-            self.begin_close(session.id).await?;
+        let mut closing = Vec::new();
+        for session in &known {
+            closing.push(self.stop(session).await?);
         }
         let permit = self.locks.waits.acquire(*user, self.is_any_proven(&known)).await;
         // Without a permit to wait, the caller is told how things stand.
         let patience = if permit.is_some() { self.core.settings.answer_deadline } else { Duration::ZERO };
         let now = Instant::now();
         let (deadline, locked_by) = (now + patience, now + patience.max(LOCKED_WITHIN));
-        let mut closing = Vec::new();
         {
             let _nothing_opens = self.keep_openings_out(user, asset, locked_by).await?;
-            for session in self.core.ledger.live_sessions(user, asset).await? {
-                closing.push(match session.state {
-                    SessionState::Open => self.begin_close(session.id).await?,
-                    _ => self.follow_close(session.id).await?,
-                });
+            let live = self.core.ledger.live_sessions(user, asset).await?;
+            let is_known = |session: &&Session| known.iter().any(|known| known.id == session.id);
+            // One that was opening before may be open now.
+            for session in live.iter().filter(|session| session.state == SessionState::Open || !is_known(session)) {
+                let stopped = self.stop(session).await?;
+                match closing.iter_mut().find(|closing| closing.is_of(session.id)) {
+                    Some(place) => *place = stopped,
+                    None => closing.push(stopped),
+                }
             }
         }
         try_join_all(closing.into_iter().map(|closing| self.finish_close(closing, deadline))).await
+    }
+
+    async fn stop(&self, session: &Session) -> Result<ClosingSession, SessionError> {
+        match session.state {
+            SessionState::Open => self.begin_close(session.id).await,
+            _ => self.follow_close(session.id).await,
+        }
     }
 
     /// Waits until no opening of this wallet and asset is under way, and keeps one from starting.

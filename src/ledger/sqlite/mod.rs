@@ -9,6 +9,7 @@ pub(in crate::ledger) mod open;
 mod readers;
 mod snapshots;
 mod statements;
+mod upkeep;
 mod write_ahead_log;
 mod write_health;
 pub(in crate::ledger) mod writer;
@@ -27,11 +28,11 @@ use crate::{
     },
     ledger::{
         Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, OpeningCount,
-        Openings, Promised, Proved, Recorded, Signed, Totals, Work, WriteFault, WriterCounts,
+        Openings, Promised, Proved, Recorded, Signed, Totals, Work,
         sqlite::{
             open::Parts,
             statements::{
-                archive::Whose, audit, bookings, budgets, deferred, funding, history, holds, journal, queries, select,
+                archive::Whose, bookings, budgets, deferred, funding, history, holds, journal, queries, select,
                 sessions, settlements,
             },
         },
@@ -385,31 +386,5 @@ impl Ledger for SqliteLedger {
     async fn supersede_sessions(&self, ended: &[SessionId]) -> Result<(), LedgerError> {
         let ended = ended.to_vec();
         self.0.writer.run(move |conn| sessions::supersede(conn, &ended)).await
-    }
-
-    fn counts(&self) -> WriterCounts {
-        self.0.writer.counts()
-    }
-
-    async fn shorten_log(&self) -> Result<u64, LedgerError> {
-        self.0.log.shorten().await
-    }
-
-    fn write_fault(&self) -> Option<WriteFault> {
-        self.0.writer.fault()
-    }
-
-    async fn ping(&self) -> Result<(), LedgerError> {
-        self.0.writer.prove().await?;
-        self.0.readers.run(queries::ping).await
-    }
-
-    async fn audit(&self) -> Result<(), LedgerError> {
-        if self.0.archive.is_in_use() {
-            self.0.archive.ask(audit::audit).await?;
-        } else {
-            self.0.readers.run(audit::audit).await?;
-        }
-        self.0.snapshots.audit(&self.0.readers).await
     }
 }

@@ -9,8 +9,9 @@ each_engine! { cases
 }
 
 /// The traits, as they are written, and what the names of their verbs begin with.
-const PORTS: [(&str, &str, &str); 2] = [
+const PORTS: [(&str, &str, &str); 3] = [
     (include_str!("../../../src/ledger/mod.rs"), "pub trait Ledger:", ""),
+    (include_str!("../../../src/ledger/upkeep.rs"), "pub trait Upkeep:", ""),
     (include_str!("../../../src/chain/mod.rs"), "pub trait Chain:", "chain "),
 ];
 

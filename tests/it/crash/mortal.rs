@@ -21,7 +21,7 @@ use sotto::{
     },
     ledger::{
         Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, Ledger, LedgerError, Opened, OpeningCount,
-        Openings, Promised, Proved, Recorded, Signed, Totals, Work, WriteFault, WriterCounts,
+        Openings, Promised, Proved, Recorded, Signed, Totals, Upkeep, Work, WriteFault, WriterCounts,
     },
 };
 use std::sync::Arc;
@@ -339,7 +339,10 @@ impl Ledger for MortalLedger {
     async fn supersede_sessions(&self, sessions: &[SessionId]) -> Result<(), LedgerError> {
         self.fate.step("supersede_sessions", self.inner.supersede_sessions(sessions)).await
     }
+}
 
+#[async_trait]
+impl Upkeep for MortalLedger {
     fn counts(&self) -> WriterCounts {
         self.inner.counts()
     }

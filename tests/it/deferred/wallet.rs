@@ -196,7 +196,7 @@ async fn a_close_of_all_stops_what_is_open_whatever_else_is_under_way() {
             let session = world.ledger().session(tab.session.parse().unwrap()).await.unwrap().unwrap();
             session.state.word() == "closed"
         });
-        let refused = tab.world.payment(&tab.session, &tab.merchant.key(), PRICE, Some("the thief's"));
+        let refused = tab.world.payment(&tab.session, &tab.merchant.key(), PRICE, Some("thief"));
         let ((), answer) = tokio::join!(
             async {
                 is_closed.await;
