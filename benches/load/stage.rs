@@ -33,7 +33,7 @@ const TOKEN_ACCOUNT_RENT: u64 = 2_429_040;
 const PURSE: u64 = 1_000_000_000_000;
 
 /// Limits that would throttle a benchmark instead of being measured by it. Durability, checks and signatures stay.
-const UNTHROTTLED: [(&str, &str); 32] = [
+const UNTHROTTLED: [(&str, &str); 33] = [
     ("limits.concurrent_requests", "4096"),
     ("limits.concurrent_requests_per_ip", "0"),
     ("limits.waiting_per_user", "4096"),
@@ -49,6 +49,7 @@ const UNTHROTTLED: [(&str, &str); 32] = [
     ("limits.sessions_per_merchant_per_hour", "0"),
     ("limits.grants_per_user_per_day", "0"),
     ("limits.grants_per_user_per_month", "0"),
+    ("limits.unproven_grants_per_hour", "0"),
     ("limits.sessions_per_ip_per_hour", "0"),
     ("limits.requests_per_ip_per_second", "0"),
     ("limits.verify_per_session_per_second", "0"),

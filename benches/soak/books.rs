@@ -13,7 +13,7 @@ use crate::{
 use rusqlite::{Connection, OpenFlags};
 use sotto::{
     domain::hold::HoldState,
-    ledger::{LedgerOptions, SqliteLedger, Upkeep as _},
+    ledger::{Ledger as _, LedgerOptions, SqliteLedger, Upkeep as _},
 };
 use std::{
     fs, io,

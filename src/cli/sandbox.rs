@@ -180,6 +180,7 @@ fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global
         "limits.grants_per_user_per_day",
         "limits.grants_per_user_per_month",
         "limits.sessions_per_ip_per_hour",
+        "limits.unproven_grants_per_hour",
     ];
     let mut defaults = free.map(|key| (key, "0".to_owned())).to_vec();
     // Anybody may pay the sandbox's merchant, the published client too, which proves no balance.

@@ -154,6 +154,7 @@ fn opening_settings(limits: &config::LimitsConfig, settlement: &config::Settleme
         max_grant: limits.openings.max_grant_lamports,
         grants_per_user_per_day: quota(limits.openings.grants_per_user_per_day),
         grants_per_user_per_month: quota(limits.openings.grants_per_user_per_month),
+        unproven_grants_per_hour: quota(limits.openings.unproven_grants_per_hour),
         sessions_per_user_per_hour: quota(limits.openings.per_user_per_hour),
         sessions_per_merchant_per_hour: quota(limits.openings.per_merchant_per_hour),
         sessions_per_hour: quota(limits.openings.per_hour),

@@ -13,6 +13,7 @@ const SESSIONS_PER_HOUR: Key = Key::integer("limits", "sessions_per_hour");
 const MAX_GRANT_LAMPORTS: Key = Key::integer("limits", "max_grant_lamports");
 const GRANTS_PER_USER_PER_DAY: Key = Key::integer("limits", "grants_per_user_per_day");
 const GRANTS_PER_USER_PER_MONTH: Key = Key::integer("limits", "grants_per_user_per_month");
+const UNPROVEN_GRANTS_PER_HOUR: Key = Key::integer("limits", "unproven_grants_per_hour");
 const UNVERIFIED_EXPOSURE: Key = Key::text("limits", "unverified_exposure");
 const UNPROVEN_EXPOSURE: Key = Key::text("limits", "unproven_exposure");
 const MAX_SESSION_SECONDS: Key = Key::integer("limits", "max_session_seconds");
@@ -44,6 +45,7 @@ pub(super) const KEYS: &[Key] = &[
     MAX_GRANT_LAMPORTS,
     GRANTS_PER_USER_PER_DAY,
     GRANTS_PER_USER_PER_MONTH,
+    UNPROVEN_GRANTS_PER_HOUR,
     UNVERIFIED_EXPOSURE,
     UNPROVEN_EXPOSURE,
     MAX_SESSION_SECONDS,
@@ -123,6 +125,8 @@ pub struct OpeningLimits {
     pub grants_per_user_per_day: u32,
     /// Grants one user may get in 30 days; 0 for no limit.
     pub grants_per_user_per_month: u32,
+    /// How many grants all wallets together of which no balance is proved may get in an hour; 0 for no limit.
+    pub unproven_grants_per_hour: u32,
     /// The longest life of a session.
     pub max_session_seconds: u64,
 }
@@ -203,6 +207,7 @@ impl OpeningLimits {
         let max_grant_lamports = reader.whole(&MAX_GRANT_LAMPORTS, 0..=MOST_GRANT_LAMPORTS);
         let grants_per_user_per_day = reader.whole(&GRANTS_PER_USER_PER_DAY, 0..=1_000_000_u32);
         let grants_per_user_per_month = reader.whole(&GRANTS_PER_USER_PER_MONTH, 0..=1_000_000_u32);
+        let unproven_grants_per_hour = reader.whole(&UNPROVEN_GRANTS_PER_HOUR, 0..=1_000_000_u32);
         let max_session_seconds = reader.whole(&MAX_SESSION_SECONDS, 60..=31_536_000_u64);
         Some(Self {
             per_user_per_hour: per_user_per_hour?,
@@ -212,6 +217,7 @@ impl OpeningLimits {
             max_grant_lamports: max_grant_lamports?,
             grants_per_user_per_day: grants_per_user_per_day?,
             grants_per_user_per_month: grants_per_user_per_month?,
+            unproven_grants_per_hour: unproven_grants_per_hour?,
             max_session_seconds: max_session_seconds?,
         })
     }

@@ -240,6 +240,8 @@ pub struct OpeningSettings {
     pub grants_per_user_per_day: u64,
     /// Grants one user may get in 30 days.
     pub grants_per_user_per_month: u64,
+    /// Grants that all wallets together of which no balance is proved may get in an hour.
+    pub unproven_grants_per_hour: u64,
     /// Sessions one user may open in an hour.
     pub sessions_per_user_per_hour: u64,
     /// Sessions that may be opened with one merchant in an hour.

@@ -202,6 +202,9 @@ pub trait Ledger: Upkeep {
     /// How many grants to this user were booked since `since`, reserved or spent, and when the first of them.
     async fn granted_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<OpeningCount, LedgerError>;
 
+    /// How many grants were booked since `since` for users who never proved a balance, and when the first of them.
+    async fn unproven_grants_since(&self, since: UnixSeconds) -> Result<OpeningCount, LedgerError>;
+
     /// What was booked since `since`, by hour, purpose and merchant, oldest first.
     async fn spending(&self, since: UnixSeconds) -> Result<Vec<Spending>, LedgerError>;
 

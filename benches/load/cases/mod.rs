@@ -20,7 +20,7 @@ use crate::{
     seed,
     stage::Server,
 };
-use sotto::ledger::{Ledger as _, Totals};
+use sotto::ledger::{Ledger as _, Totals, Upkeep as _};
 use std::{net::SocketAddr, path::Path, pin::Pin, time::Duration};
 
 /// Everything a case is told, and where its figures go.

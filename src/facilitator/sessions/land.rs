@@ -58,6 +58,7 @@ impl Sessions {
         let calm = self.drain(&user).await? && calm;
         // What was seen before others of this user moved is looked at again.
         let life = if calm { life } else { self.preflight(&parsed).await?.approve_life? };
+        let booking = self.count_unproven_grant(&parsed, seen.balance).await?;
         let session = match self.write_within_quota(&parsed).await? {
             Opened::New(session) => session,
             Opened::Existing(known) => return self.answer_repeat(&parsed.session, known).await,
@@ -66,6 +67,7 @@ impl Sessions {
         if let (Some(approve), Some(life)) = (parsed.approve, life) {
             self.record_approve(&session, approve, life).await?;
         }
+        drop(booking);
         let (this, id) = (Arc::clone(self), session.id);
         let told = self.core.tasks.spawn_detached(async move {
             let _guard = guard;

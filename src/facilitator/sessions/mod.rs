@@ -41,6 +41,8 @@ pub(crate) struct Sessions {
     finishing: SingleFlight<SessionId>,
     /// Held from counting the sessions that were opened lately to writing one more.
     quota: tokio::sync::Mutex<()>,
+    /// Held from counting the grants to wallets that prove nothing to booking one more.
+    unproven_grants: tokio::sync::Mutex<()>,
 }
 
 impl Sessions {
@@ -53,6 +55,7 @@ impl Sessions {
         funding: Arc<FundingMonitor>,
     ) -> Self {
         let (finishing, quota) = (SingleFlight::default(), tokio::sync::Mutex::default());
-        Self { core, locks, sponsor, settlements, dispatch, funding, finishing, quota }
+        let unproven_grants = tokio::sync::Mutex::default();
+        Self { core, locks, sponsor, settlements, dispatch, funding, finishing, quota, unproven_grants }
     }
 }

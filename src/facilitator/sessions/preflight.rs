@@ -4,7 +4,7 @@
 use crate::programs::inco_token::IncoAccount;
 use crate::{
     chain::{ChainAccount, LiveBlockhash, Simulation, inspect::InspectedApprove},
-    domain::{grant::Need, reason::SessionReason, session::Session},
+    domain::{funding::FundingProof, grant::Need, reason::SessionReason, session::Session},
     facilitator::{
         SessionError, SessionRefusal,
         sessions::{Sessions, open::ParsedOpening, recipient_account::ToCreate},
@@ -25,6 +25,26 @@ pub(crate) struct Preflight {
     pub(crate) to_create: ToCreate,
     /// Until when the approve can land, or why it would not work; none when it is on chain already.
     pub(crate) approve_life: Result<Option<LiveBlockhash>, SessionError>,
+    /// What is known of what the user has.
+    pub(crate) balance: Balance,
+}
+
+/// What is known of a balance before an opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Balance {
+    /// The proof that came with the opening is of what the account holds, and that is something.
+    Proved,
+    /// Nothing.
+    Unknown,
+}
+
+impl Balance {
+    fn seen(proof: Option<&FundingProof>, source: Option<&IncoAccount>) -> Self {
+        match (proof, source) {
+            (Some(proof), Some(source)) if proof.handle == source.amount && proof.plaintext > 0 => Self::Proved,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 /// What the accounts of an opening show.
@@ -33,6 +53,7 @@ struct SeenAccounts {
     to_create: ToCreate,
     /// What the user's wallet has, in lamports.
     wallet: u64,
+    balance: Balance,
 }
 
 /// What an approve would do, by its simulation.
@@ -54,7 +75,7 @@ impl Sessions {
         let (accounts, approve) = tokio::join!(self.read_accounts(parsed), approve);
         // The accounts first: what is wrong with them, or what a budget says of them, says more than a simulation that
         // fails for it.
-        let SeenAccounts { to_create, wallet } = accounts?;
+        let SeenAccounts { to_create, wallet, balance } = accounts?;
         let approve_life = match approve {
             None => Ok(None),
             Some((_, Err(error))) => Err(error),
@@ -62,7 +83,7 @@ impl Sessions {
                 self.check_grant(approve, wallet, simulated.wallet).await.map(|()| Some(simulated.life))
             }
         };
-        Ok(Preflight { to_create, approve_life })
+        Ok(Preflight { to_create, approve_life, balance })
     }
 
     /// Refuses an approve that grants more than the user's wallet lacks. `held` are its lamports now, `left` those that the
@@ -107,6 +128,7 @@ impl Sessions {
             )
             .into());
         }
+        let balance = Balance::seen(parsed.funding.as_ref(), source.as_ref());
         let to_create = self.examine_recipient(parsed, source.as_ref(), destination.as_ref()).await?;
         if let Some(approve) = session.approve {
             let source = match source.filter(|source| self.core.is_delegate(source)) {
@@ -115,7 +137,7 @@ impl Sessions {
             };
             self.check_unused(session, &source).await?;
         }
-        Ok(SeenAccounts { to_create, wallet: lamports(wallet.as_ref()) })
+        Ok(SeenAccounts { to_create, wallet: lamports(wallet.as_ref()), balance })
     }
 
     /// An approve is said to be on chain, and the account does not show it: the node that answered may be behind the one

@@ -1,7 +1,7 @@
 //! The opening quotas: how many sessions a user, a merchant and everybody together may open in an hour, and how many grants
-//! a user gets in a day and in a month.
+//! a user gets in a day and in a month, and wallets without a proof in an hour.
 
-use super::{Sessions, open::ParsedOpening};
+use super::{Sessions, open::ParsedOpening, preflight::Balance};
 use crate::{
     chain::inspect::InspectedApprove,
     domain::{
@@ -13,6 +13,7 @@ use crate::{
     facilitator::{SessionError, SessionRefusal},
     ledger::Opened,
 };
+use tokio::sync::MutexGuard;
 
 /// The time over which openings are counted.
 const COUNTED: Window = Window::of_events(HOUR);
@@ -58,6 +59,29 @@ impl Sessions {
             }
         }
         Ok(())
+    }
+
+    /// Where the approve grants SOL to a wallet of which no balance is proved: how many such grants everybody got in an hour,
+    /// which nothing changes while the guard lives, until this one is booked. `quota_exceeded`, and when to come back.
+    pub(crate) async fn count_unproven_grant(
+        &self,
+        parsed: &ParsedOpening,
+        balance: Balance,
+    ) -> Result<Option<MutexGuard<'_, ()>>, SessionError> {
+        let grant = parsed.approve.as_ref().map_or(0, InspectedApprove::grant);
+        if grant == 0 || balance == Balance::Proved || self.core.is_proven(&parsed.session).await {
+            return Ok(None);
+        }
+        let booking = self.unproven_grants.lock().await;
+        let now = self.core.clock.now();
+        let granted = self.core.ledger.unproven_grants_since(COUNTED.oldest(now)).await?;
+        if granted.count < self.core.settings.openings.unproven_grants_per_hour {
+            return Ok(Some(booking));
+        }
+        let again_in = granted.first.map_or(HOUR, |first| COUNTED.leaves_in(first, now));
+        let detail = "wallets that prove no balance were given SOL often in this hour: open with a funding proof, with SOL of \
+                      your own and an approve that grants none, or later";
+        Err(SessionRefusal::because(SessionReason::QuotaExceeded, detail).again_in(Some(again_in)).into())
     }
 
     /// Writes the row, unless a quota is used up by now: openings that came together have all passed the first count,

@@ -189,6 +189,10 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| budgets::judge_subject(conn, &subject, cost, now)).await
     }
 
+    async fn unproven_grants_since(&self, since: UnixSeconds) -> Result<OpeningCount, LedgerError> {
+        self.0.readers.run(move |conn| queries::unproven_grants_since(conn, since)).await
+    }
+
     async fn granted_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<OpeningCount, LedgerError> {
         let user = *user;
         self.0.readers.run(move |conn| queries::granted_since(conn, &user, since)).await

@@ -92,6 +92,7 @@ fn settings(
             max_grant: 3_000_000,
             grants_per_user_per_day: u64::MAX,
             grants_per_user_per_month: u64::MAX,
+            unproven_grants_per_hour: u64::MAX,
             sessions_per_user_per_hour: 3,
             sessions_per_merchant_per_hour: 100,
             sessions_per_hour: 100,

@@ -114,3 +114,42 @@ async fn a11_no_grant_is_more_than_the_wallet_lacks_but_the_published_one() {
     assert_eq!(granted(&world).await, rent + PUBLISHED);
     world.finish().await;
 }
+
+/// Guard: `count_unproven_grant`, and its lock. Wallets without a proof share a number of grants in an hour, which strangers can use
+/// up; a payer who proves a balance and one with SOL of their own do not meet it.
+#[tokio::test]
+async fn a11_strangers_use_up_the_grants_of_whoever_proves_nothing_and_of_nobody_else() {
+    let world = World::with(Options::settings(|settings| settings.openings.unproven_grants_per_hour = 2)).await;
+    let (merchant, mut bodies) = (world.wallet(0).await, Vec::new());
+    for _ in 0..4 {
+        let thief = world.wallet(0).await;
+        bodies.push(asks(&world, &thief, &merchant, PUBLISHED).await);
+    }
+    let answers = join_all(bodies.iter().map(|body| world.post("/sessions", body))).await;
+    let opened = answers.iter().filter(|(status, _)| *status == 201).count();
+    let refused = answers.iter().filter(|(status, answer)| *status == 429 && answer["error"] == "quota_exceeded");
+    assert_eq!((opened, refused.count()), (2, 2), "{answers:#?}");
+    assert_eq!(granted(&world).await, 2 * PUBLISHED);
+    let (newcomer, rich) = (world.wallet(100).await, world.wallet(100).await);
+    with_sol(&world, &rich).await;
+    is_opened(&world, &asks(&world, &rich, &merchant, 0).await).await;
+    let mut body = asks(&world, &newcomer, &merchant, PUBLISHED).await;
+    let before = Trace::of(&world).await;
+    let refused = is_not_opened(&world, &body, 429, "quota_exceeded").await;
+    assert!(refused["message"].as_str().unwrap().contains("funding proof"), "{refused:#}");
+    assert_eq!(Trace::of(&world).await, before);
+    // A proof of another's balance is none of theirs.
+    body["fundingProof"] = world.funding_proof(&rich).await["fundingProof"].clone();
+    is_not_opened(&world, &body, 429, "quota_exceeded").await;
+    body["fundingProof"] = world.funding_proof(&newcomer).await["fundingProof"].clone();
+    is_opened(&world, &body).await;
+    // Who proved has used up nobody's place, and an hour later strangers get theirs again.
+    world.lets_pass(3_601);
+    for number in 0..3 {
+        let stranger = world.wallet(0).await;
+        let body = asks(&world, &stranger, &merchant, PUBLISHED).await;
+        let (status, answer) = world.post("/sessions", &body).await;
+        assert_eq!(status == 201, number < 2, "{number}: {answer:#}");
+    }
+    world.finish().await;
+}

@@ -245,6 +245,10 @@ impl Ledger for MortalLedger {
         self.fate.step("over_budget", self.inner.over_budget(subject, cost, now)).await
     }
 
+    async fn unproven_grants_since(&self, since: UnixSeconds) -> Result<OpeningCount, LedgerError> {
+        self.fate.step("unproven_grants_since", self.inner.unproven_grants_since(since)).await
+    }
+
     async fn granted_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<OpeningCount, LedgerError> {
         self.fate.step("granted_since", self.inner.granted_since(user, since)).await
     }

@@ -2,7 +2,7 @@
 
 use super::build::{opened, payment};
 use futures_util::future::join_all;
-use sotto::ledger::{Held, Ledger as _, LedgerOptions, SqliteLedger};
+use sotto::ledger::{Held, Ledger as _, LedgerOptions, SqliteLedger, Upkeep as _};
 use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -13,7 +13,7 @@ use sotto::{
         network::Network,
         session::{CapCheck, SessionId, SessionState},
     },
-    ledger::{ImportReport, ImportTerms, Ledger, LedgerOptions, OpenLedgerError, Skipped, SqliteLedger},
+    ledger::{ImportReport, ImportTerms, Ledger, LedgerOptions, OpenLedgerError, Skipped, SqliteLedger, Upkeep as _},
 };
 use std::{collections::BTreeMap, path::PathBuf};
 

@@ -4,7 +4,7 @@ use super::build::{abandoned, held, opened, payment, planned, recorded, refused}
 use rusqlite::Connection;
 use sotto::{
     domain::hold::{Exposure, GiveUp, NewHold},
-    ledger::{Ledger, LedgerError, LedgerOptions, SqliteLedger},
+    ledger::{Ledger, LedgerError, LedgerOptions, SqliteLedger, Upkeep as _},
 };
 use std::path::Path;
 

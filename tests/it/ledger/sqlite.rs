@@ -8,7 +8,7 @@ use super::build::{NOW, absent, held, hold_id, in_flight, landed, opened, paymen
 use rusqlite::Connection;
 use sotto::{
     domain::{reason::PayReason, settlement::Event},
-    ledger::{Held, Ledger as _, LedgerOptions, OpenLedgerError, SqliteLedger},
+    ledger::{Held, Ledger as _, LedgerOptions, OpenLedgerError, SqliteLedger, Upkeep as _},
 };
 use std::path::{Path, PathBuf};
 

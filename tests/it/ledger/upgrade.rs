@@ -10,7 +10,7 @@ use sotto::{
         session::CapCheck,
         settlement::{Purpose, Subject},
     },
-    ledger::{Ledger as _, LedgerOptions, SqliteLedger},
+    ledger::{Ledger as _, LedgerOptions, SqliteLedger, Upkeep as _},
 };
 use sqlx::{
     Connection as _,

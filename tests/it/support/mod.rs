@@ -240,6 +240,7 @@ impl World {
                 max_grant: 2_000_000,
                 grants_per_user_per_day: u64::MAX,
                 grants_per_user_per_month: u64::MAX,
+                unproven_grants_per_hour: u64::MAX,
                 sessions_per_user_per_hour: 20,
                 sessions_per_merchant_per_hour: 200,
                 sessions_per_hour: 500,

@@ -273,4 +273,7 @@ pub(crate) async fn grants_to_a_user_count_from_their_signing_until_they_are_pro
     recorded(ledger, &third, absent()).await;
     assert_eq!(counted(50_001).await, OpeningCount::default(), "it never landed");
     assert_eq!(ledger.granted_since(&key(23, 2), 0).await.expect("counts"), OpeningCount::default());
+    let unproven = async |since| ledger.unproven_grants_since(since).await.expect("counts");
+    assert_eq!(unproven(0).await, OpeningCount { count: 1, first: Some(50_000) });
+    assert_eq!(unproven(50_001).await, OpeningCount::default());
 }

@@ -8,7 +8,7 @@ use super::{File, open};
 use rusqlite::Connection;
 use sotto::{
     domain::{hold::Hold, session::SessionId},
-    ledger::{Archived, Ledger as _, LedgerError, OpenLedgerError, SqliteLedger},
+    ledger::{Archived, Ledger as _, LedgerError, OpenLedgerError, SqliteLedger, Upkeep as _},
 };
 use std::path::{Path, PathBuf};
 

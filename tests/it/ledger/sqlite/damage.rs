@@ -2,7 +2,7 @@
 
 use super::super::build::{hold_id, payment, session_id};
 use super::{File, populate};
-use sotto::ledger::{Ledger as _, LedgerError};
+use sotto::ledger::{Ledger as _, LedgerError, Upkeep as _};
 
 #[tokio::test]
 async fn what_happened_cannot_be_rewritten_by_any_tool() {

@@ -12,7 +12,7 @@ use sotto::{
         reason::PayReason,
         settlement::{Purpose, Subject},
     },
-    ledger::{Deadline, Ledger as _, OpenLedgerError},
+    ledger::{Deadline, Ledger as _, OpenLedgerError, Upkeep as _},
 };
 use std::path::Path;
 
