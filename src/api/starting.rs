@@ -20,6 +20,7 @@ use crate::{
 use axum::{
     Json, Router,
     extract::State,
+    http::{HeaderValue, header::CONNECTION},
     middleware,
     response::Response,
     routing::{any, get},
@@ -52,9 +53,16 @@ pub fn starting(identity: Identity, waiting: Waiting, settings: &ApiSettings) ->
     let chance: Arc<dyn Chance> = Arc::clone(&settings.chance);
     router.fallback(move || async move { plain.refuse(Fault::NoSuchRoute) }).layer(
         ServiceBuilder::new()
+            .layer(middleware::map_response(on_a_connection_that_ends))
             .layer(middleware::from_fn_with_state(chance, request_span::observed))
             .layer(cors(settings)),
     )
+}
+
+/// Whoever asks again asks the service: a connection that is kept would go on being answered by its start.
+async fn on_a_connection_that_ends(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 async fn not_ready(State(waiting): State<Waiting>) -> Response {

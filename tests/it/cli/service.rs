@@ -172,7 +172,7 @@ fn a_service_that_starts_while_its_rpc_refuses_says_so_and_serves_when_it_answer
     let address =
         listening.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an address");
     let base = format!("http://{address}");
-    // One connection for all of it, which is still open when the service works.
+    // A client that keeps its connections is not kept from the service by the start that answered before.
     let (runtime, client) = (
         tokio::runtime::Runtime::new().expect("a runtime"),
         reqwest::Client::builder().timeout(PATIENCE).build().expect("a client"),

@@ -182,6 +182,7 @@ async fn a_close_of_all_stops_what_is_open_whatever_else_is_under_way() {
     let tab = Tab::open(patient(|_| ())).await;
     let (world, merchant) = (&tab.world, tab.world.wallet(0).await);
     let opening = world.opening(&tab.payer, &merchant.key(), 10_000);
+    let stolen = world.payment(&tab.session, &tab.merchant.key(), PRICE, Some("thief"));
     let (body, close) = (
         world.opening_body(&opening).await,
         world.close_all_body(&tab.payer, &tab.payer, &world.spender(), world.now()),
@@ -196,12 +197,11 @@ async fn a_close_of_all_stops_what_is_open_whatever_else_is_under_way() {
             let session = world.ledger().session(tab.session.parse().unwrap()).await.unwrap().unwrap();
             session.state.word() == "closed"
         });
-        let refused = tab.world.payment(&tab.session, &tab.merchant.key(), PRICE, Some("thief"));
         let ((), answer) = tokio::join!(
             async {
                 is_closed.await;
-                let (_, told) = world.post("/settle", &refused).await;
-                assert_eq!(told["errorReason"], "session_not_open", "{told:#}");
+                let (_, told) = world.post("/verify", &stolen).await;
+                assert_eq!(told["invalidReason"], "session_not_open", "{told:#}");
                 world.net.faults().clear();
             },
             closes
@@ -211,6 +211,8 @@ async fn a_close_of_all_stops_what_is_open_whatever_else_is_under_way() {
     let ((status, opened), (_, closed)) = tokio::join!(world.post("/sessions", &body), closing);
     assert!(status == 201 || opened["error"].is_string(), "{opened:#}");
     assert!(closed["sessions"].is_array() || closed["error"] == "session_busy", "{closed:#}");
+    let (_, told) = world.post("/settle", &stolen).await;
+    assert_eq!(told["errorReason"], "session_not_open", "{told:#}");
     tab.world.finish().await;
 }
 
