@@ -51,11 +51,13 @@ pub struct Listed {
 pub struct SeenTransaction {
     /// The slot it landed in.
     pub slot: u64,
+    /// When its block was made, in Unix seconds, where the node remembers.
+    pub block_time: Option<u64>,
     /// Whether it landed with an error.
     pub failed: bool,
     /// The signers, the fee payer first.
     pub signers: Vec<Pubkey>,
-    /// Its instructions, and those that they called, in whatever depth.
+    /// Its own instructions in their order, and after them those that they called, in whatever depth.
     pub instructions: Vec<SeenInstruction>,
 }
 
@@ -68,6 +70,8 @@ pub struct SeenInstruction {
     pub accounts: Vec<Pubkey>,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// The place of the transaction's own instruction that called it, directly or not; none of one that is the transaction's own.
+    pub called_by: Option<usize>,
 }
 
 pub(super) async fn page(pool: &Pool, account: &Pubkey, page: Page) -> Result<Vec<Listed>, ChainError> {
@@ -127,21 +131,24 @@ fn seen(told: &EncodedConfirmedTransactionWithStatusMeta) -> Option<SeenTransact
     let signers = usize::from(transaction.message.header().num_required_signatures);
     let mut instructions = Vec::new();
     for instruction in transaction.message.instructions() {
-        instructions.push(resolve(instruction, &keys)?);
+        instructions.push(resolve(instruction, &keys, None)?);
     }
     if let OptionSerializer::Some(inner) = &meta.inner_instructions {
-        for instruction in inner.iter().flat_map(|inner| &inner.instructions) {
+        let calls =
+            inner.iter().flat_map(|group| group.instructions.iter().map(|call| (usize::from(group.index), call)));
+        for (caller, instruction) in calls {
             let UiInstruction::Compiled(compiled) = instruction else { return None };
             let instruction = CompiledInstruction {
                 program_id_index: compiled.program_id_index,
                 accounts: compiled.accounts.clone(),
                 data: bs58::decode(&compiled.data).into_vec().ok()?,
             };
-            instructions.push(resolve(&instruction, &keys)?);
+            instructions.push(resolve(&instruction, &keys, Some(caller))?);
         }
     }
     Some(SeenTransaction {
         slot: told.slot,
+        block_time: told.block_time.and_then(|seconds| u64::try_from(seconds).ok()),
         failed: meta.err.is_some(),
         signers: keys.get(..signers)?.to_vec(),
         instructions,
@@ -159,11 +166,12 @@ fn keys(transaction: &VersionedTransaction, meta: &UiTransactionStatusMeta) -> O
     Some(keys)
 }
 
-fn resolve(instruction: &CompiledInstruction, keys: &[Pubkey]) -> Option<SeenInstruction> {
+fn resolve(instruction: &CompiledInstruction, keys: &[Pubkey], called_by: Option<usize>) -> Option<SeenInstruction> {
     let key = |index: &u8| keys.get(usize::from(*index)).copied();
     Some(SeenInstruction {
         program: key(&instruction.program_id_index)?,
         accounts: instruction.accounts.iter().map(key).collect::<Option<_>>()?,
         bytes: instruction.data.clone(),
+        called_by,
     })
 }

@@ -344,6 +344,10 @@ pub trait Ledger: Upkeep {
     /// The handle of the amount that a session's approve delegated, if it was seen.
     async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError>;
 
+    /// What other sessions of the deployed service can have taken, at most, from the approve that this imported session names,
+    /// which landed at `since`; none where that cannot be told, and of a session that was not imported.
+    async fn taken_beside(&self, session: SessionId, since: UnixSeconds) -> Result<Option<Amount>, LedgerError>;
+
     /// The transactions of at most `most` settlements that landed last, newest first.
     async fn newest_landings(&self, most: u64) -> Result<Vec<Signature>, LedgerError>;
 

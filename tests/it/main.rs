@@ -36,5 +36,6 @@ mod sdk;
 mod source_files;
 mod standins;
 mod support;
+mod takeover;
 mod transaction;
 mod wire;

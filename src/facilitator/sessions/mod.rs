@@ -8,6 +8,7 @@ pub(crate) mod cap_checks;
 pub(crate) mod close;
 pub(crate) mod close_all;
 pub(crate) mod delegate_slot;
+pub(crate) mod imported_approve;
 pub(crate) mod land;
 pub(crate) mod landed_approve;
 pub(crate) mod open;

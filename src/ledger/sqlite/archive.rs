@@ -8,6 +8,7 @@ use crate::{
     domain::{
         clock::UnixSeconds,
         hold::{Hold, NewHold},
+        reason::PayReason,
         session::SessionId,
     },
     ledger::{
@@ -181,8 +182,13 @@ impl Parts {
     }
 
     /// What is told of a payment that the ledger has just refused, where its nonce was used by one that has moved.
-    pub(super) async fn find_moved(&self, new: &NewHold) -> Result<Option<Held>, LedgerError> {
-        let Some(nonce) = new.nonce.as_ref().filter(|_| self.archive.is_in_use()) else { return Ok(None) };
+    /// Only payments of sessions that have ended move: whatever else refuses one is told without a look.
+    pub(super) async fn find_moved(&self, new: &NewHold, refused: PayReason) -> Result<Option<Held>, LedgerError> {
+        use PayReason::{SessionExpired, SessionNotOpen, SessionRevoked};
+        let may_have_moved = matches!(refused, SessionExpired | SessionNotOpen | SessionRevoked);
+        let Some(nonce) = new.nonce.as_ref().filter(|_| may_have_moved && self.archive.is_in_use()) else {
+            return Ok(None);
+        };
         let earlier = self.find_payment(new.session, nonce).await?;
         Ok(earlier.map(|earlier| accept::repeat(new, earlier)))
     }

@@ -34,6 +34,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// The deployed table while its import is not finished.
 pub(super) const SET_ASIDE: &str = "deployed_sessions";
+/// The deployed table once its import is finished.
+const IMPORTED: &str = "deployed_sessions_imported";
 /// Its columns, compared without case and underscores; `created_at` may be missing.
 const COLUMNS: [&str; 12] = [
     "id",
@@ -145,7 +147,7 @@ fn import(conn: &mut Connection, terms: &ImportTerms) -> Outcome<Option<ImportRe
         Ok(row) => (log_hash(&row.id), row.judge(terms)),
         Err(reason) => ("unreadable".to_owned(), Err(reason)),
     };
-    let judged: Vec<_> = rows(&transaction)?.into_iter().map(judge).collect();
+    let judged: Vec<_> = rows(&transaction, SET_ASIDE)?.into_iter().map(judge).collect();
     let mut uses: HashMap<(Pubkey, String), u64> = HashMap::new();
     for session in judged.iter().filter_map(|(_, judgement)| judgement.as_ref().ok()) {
         *uses.entry(nonce_of(session)).or_default() += 1;
@@ -161,7 +163,7 @@ fn import(conn: &mut Connection, terms: &ImportTerms) -> Outcome<Option<ImportRe
             Err(reason) => report.skipped.entry(reason).or_default().push(id),
         }
     }
-    transaction.execute_batch("ALTER TABLE deployed_sessions RENAME TO deployed_sessions_imported")?;
+    transaction.execute_batch(&format!("ALTER TABLE {SET_ASIDE} RENAME TO {IMPORTED}"))?;
     transaction.commit()?;
     Ok(Some(report))
 }
@@ -199,14 +201,32 @@ struct Deployed {
     created_at: i64,
 }
 
-fn rows(conn: &Connection) -> rusqlite::Result<Vec<Result<Deployed, Skipped>>> {
-    let found = columns(conn, SET_ASIDE)?;
+/// What the deployed service's other sessions of the account of `session` can have taken, at most, from the approve that it
+/// names: the caps of those that name this approve too or end after `since`. None where that cannot be told: the session was
+/// not imported, or a row cannot be read.
+pub(super) fn taken_beside(conn: &Connection, session: SessionId, since: UnixSeconds) -> Outcome<Option<Amount>> {
+    if columns(conn, IMPORTED)?.is_empty() {
+        return Ok(None);
+    }
+    let Ok(rows) = rows(conn, IMPORTED)?.into_iter().collect::<Result<Vec<_>, Skipped>>() else { return Ok(None) };
+    let is_own = |row: &Deployed| row.id.parse::<SessionId>().is_ok_and(|id| id == session);
+    let Some(own) = rows.iter().find(|row| is_own(row)) else { return Ok(None) };
+    let ends_later = |row: &Deployed| u64::try_from(row.expires_at).is_ok_and(|end| end > since);
+    let mut others = rows
+        .iter()
+        .filter(|row| !is_own(row) && row.user == own.user && row.asset == own.asset)
+        .filter(|row| row.approve == own.approve || ends_later(row));
+    Ok(others.try_fold(Amount::ZERO, |sum, row| sum.checked_add(Amount::parse(&row.cap).ok()?)))
+}
+
+fn rows(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Result<Deployed, Skipped>>> {
+    let found = columns(conn, table)?;
     let quoted = |column: &str| match found.get(column) {
         Some(name) => format!("\"{}\"", name.replace('"', "\"\"")),
         None => "0".to_owned(),
     };
     let list: Vec<String> = COLUMNS.iter().copied().chain(["createdat"]).map(quoted).collect();
-    let mut statement = conn.prepare(&format!("SELECT {} FROM {SET_ASIDE} ORDER BY rowid", list.join(", ")))?;
+    let mut statement = conn.prepare(&format!("SELECT {} FROM {table} ORDER BY rowid", list.join(", ")))?;
     let read = statement.query_map([], |row| Ok(Deployed::read(row).ok_or(Skipped::Malformed)))?;
     read.collect()
 }

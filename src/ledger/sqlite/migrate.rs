@@ -27,6 +27,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (11, "creations", include_str!("../../../migrations/sqlite/0011_creations.sql")),
     (12, "looks", include_str!("../../../migrations/sqlite/0012_looks.sql")),
     (13, "archive", include_str!("../../../migrations/sqlite/0013_archive.sql")),
+    (17, "sessions of user", include_str!("../../../migrations/sqlite/0017_sessions_of_user.sql")),
 ];
 
 fn migrations() -> Migrator {

@@ -6,6 +6,7 @@ pub(in crate::ledger) mod import;
 mod lock;
 mod migrate;
 pub(in crate::ledger) mod open;
+mod parts;
 mod readers;
 mod snapshots;
 mod statements;
@@ -114,18 +115,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn hold(&self, hold: &NewHold) -> Result<Held, LedgerError> {
-        if self.0.log.is_full() {
-            return Err(LedgerError::Busy);
-        }
-        let new = hold.clone();
-        let spent = |held: &Held| match held {
-            Held::New(hold) => Some(hold.spent_after),
-            Held::Repeat(_) | Held::NonceConflict | Held::Refused(_) => None,
-        };
-        match self.0.writer.run_hold(move |conn| holds::hold(conn, &new), spent).await? {
-            Held::Refused(reason) => Ok(self.0.find_moved(hold).await?.unwrap_or(Held::Refused(reason))),
-            decided => Ok(decided),
-        }
+        self.0.hold(hold).await
     }
 
     async fn find_hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
@@ -289,10 +279,7 @@ impl Ledger for SqliteLedger {
 
     async fn lost(&self, session: SessionId) -> Result<Amount, LedgerError> {
         // Every close asks it, also one that gets no permit to wait.
-        if let Some(lost) = self.0.inline_readers.ask(|conn| queries::lost(conn, session)) {
-            return Ok(lost?);
-        }
-        self.0.readers.run(move |conn| queries::lost(conn, session)).await
+        self.0.ask_inline(move |conn| queries::lost(conn, session)).await
     }
 
     async fn opened_since(
@@ -311,11 +298,8 @@ impl Ledger for SqliteLedger {
 
     async fn source(&self, user: &Pubkey, asset: &Pubkey) -> Result<Option<Source>, LedgerError> {
         // Every `/verify` asks it.
-        if let Some(found) = self.0.inline_readers.ask(|conn| funding::source(conn, user, asset)) {
-            return Ok(found?);
-        }
         let (user, asset) = (*user, *asset);
-        self.0.readers.run(move |conn| funding::source(conn, &user, &asset)).await
+        self.0.ask_inline(move |conn| funding::source(conn, &user, &asset)).await
     }
 
     async fn prove_funding(&self, bound: &NewBound) -> Result<Proved, LedgerError> {
@@ -377,6 +361,10 @@ impl Ledger for SqliteLedger {
 
     async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError> {
         self.0.readers.run(move |conn| funding::approval(conn, session)).await
+    }
+
+    async fn taken_beside(&self, session: SessionId, since: UnixSeconds) -> Result<Option<Amount>, LedgerError> {
+        self.0.readers.run(move |conn| import::taken_beside(conn, session, since)).await
     }
 
     async fn newest_landings(&self, most: u64) -> Result<Vec<Signature>, LedgerError> {

@@ -2,7 +2,7 @@
 
 use super::{
     handle::SqliteLedger,
-    statements::{audit, queries},
+    statements::queries,
 };
 use crate::ledger::{LedgerError, Upkeep, WriteFault, WriterCounts};
 use async_trait::async_trait;
@@ -27,11 +27,6 @@ impl Upkeep for SqliteLedger {
     }
 
     async fn audit(&self) -> Result<(), LedgerError> {
-        if self.0.archive.is_in_use() {
-            self.0.archive.ask(audit::audit).await?;
-        } else {
-            self.0.readers.run(audit::audit).await?;
-        }
-        self.0.snapshots.audit(&self.0.readers).await
+        self.0.audit().await
     }
 }

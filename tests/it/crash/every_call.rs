@@ -19,10 +19,14 @@ const PORTS: [(&str, &str, &str); 3] = [
 const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
 
 /// What no process of the scenarios asks, and why that is enough.
-const LEFT_OUT: [(&str, &str); 16] = [
+const LEFT_OUT: [(&str, &str); 17] = [
     ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
     ("sessions_of", "read for a wallet that lists its sessions; nothing follows from it"),
     ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
+    (
+        "taken_beside",
+        "read for a session of the deployed service; nothing follows from it but that its cap is verified",
+    ),
     ("newest_landings", "read by the start of a sandbox, never by a service"),
     ("shorten_log", "writes back what is committed already, as the database does by itself at any moment"),
     ("was_taken_over", "read by a start, for the status of refusals; nothing follows from it"),

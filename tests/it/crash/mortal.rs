@@ -332,6 +332,10 @@ impl Ledger for MortalLedger {
         self.fate.step("approval", self.inner.approval(session)).await
     }
 
+    async fn taken_beside(&self, session: SessionId, since: UnixSeconds) -> Result<Option<Amount>, LedgerError> {
+        self.fate.step("taken_beside", self.inner.taken_beside(session, since)).await
+    }
+
     async fn newest_landings(&self, most: u64) -> Result<Vec<Signature>, LedgerError> {
         self.fate.step("newest_landings", self.inner.newest_landings(most)).await
     }
