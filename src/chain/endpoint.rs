@@ -4,7 +4,7 @@
 //! any length, and shows the URL (which often holds a key) in its errors. This one answers at once, reads at most so
 //! many bytes, and its errors hold no URL.
 
-use crate::chain::ChainError;
+use crate::{chain::ChainError, domain::unreachable::why};
 use async_trait::async_trait;
 use reqwest::{StatusCode, header};
 use serde_json::Value;
@@ -35,7 +35,7 @@ const TOO_MANY_REQUESTS: [i64; 2] = [429, -32_429];
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointFault {
     /// No connection, a broken one, or the deadline passed.
-    #[error("the connection failed or was too slow")]
+    #[error("{}", why(.0))]
     Transport(#[source] reqwest::Error),
     /// An HTTP status other than success.
     #[error("HTTP status {status}")]

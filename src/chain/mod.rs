@@ -68,6 +68,19 @@ pub enum ChainError {
     Inconsistent(String),
 }
 
+impl ChainError {
+    /// The error with what is known of its cause, safe to show: no endpoint's own words are in it.
+    pub fn with_cause(&self) -> String {
+        match self {
+            Self::Unavailable { source: Some(source), .. } => match source.downcast_ref::<endpoint::EndpointFault>() {
+                Some(fault) => format!("{self}: {fault}"),
+                None => self.to_string(),
+            },
+            _ => self.to_string(),
+        }
+    }
+}
+
 /// A blockhash that transactions can be built on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveBlockhash {

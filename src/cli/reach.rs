@@ -35,8 +35,7 @@ pub(super) async fn reach(chain: &dyn Chain, name: &NetworkName, trouble: Troubl
         };
         let ChainError::Unavailable { retry_after, source, .. } = &why else { return Err(why.into()) };
         let Trouble::IsWaitedOut(told) = trouble else { return Err(why.into()) };
-        let because = source.as_deref().map(|source| format!(": {source}")).unwrap_or_default();
-        told.send_replace(Some(format!("it waits for the Solana RPC: {why}{because}")));
+        told.send_replace(Some(format!("it waits for the Solana RPC: {}", why.with_cause())));
         let wait = retry_after.unwrap_or(pause).max(pause);
         let cause = source.as_deref().map(tracing::field::display);
         let wait_ms = wait.as_millis();

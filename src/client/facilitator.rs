@@ -5,7 +5,7 @@
 
 use crate::{
     client::body::{BodyError, BoundedBody},
-    domain::{clock::UnixSeconds, session::SessionId},
+    domain::{clock::UnixSeconds, session::SessionId, unreachable::why},
     wire::{
         facilitator::SupportedAnswer,
         funding::FundingBody,
@@ -44,7 +44,7 @@ pub enum FacilitatorError {
     #[error("the facilitator's URL is not an http or https URL")]
     Url,
     /// No answer: refused connection, broken connection, deadline, no TLS.
-    #[error("the facilitator did not answer")]
+    #[error("the facilitator did not answer: {}", why(.0))]
     Unreachable(#[source] reqwest::Error),
     /// Not the documented JSON, or more of it than we read.
     #[error("the facilitator's answer is malformed (HTTP {status})")]

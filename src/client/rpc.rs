@@ -1,6 +1,7 @@
 //! The part of Solana that a payer needs: read and simulate. Nothing here can send a transaction: a payer's approve
 //! goes to the facilitator, which adds its signature.
 
+use crate::domain::unreachable::known_cause;
 use async_trait::async_trait;
 use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
 use solana_commitment_config::CommitmentConfig;
@@ -39,7 +40,7 @@ pub struct Simulated {
 #[derive(Debug, thiserror::Error)]
 pub enum RpcError {
     /// No answer in time, or none at all.
-    #[error("the Solana RPC is unavailable ({what})")]
+    #[error("the Solana RPC is unavailable ({what}){}", because(source.as_deref()))]
     Unavailable {
         /// What was asked.
         what: &'static str,
@@ -53,6 +54,15 @@ pub enum RpcError {
         /// What was asked.
         what: &'static str,
     },
+}
+
+/// Why there was no answer, where it is known; without an error the time was up.
+fn because(source: Option<&(dyn std::error::Error + Send + Sync + 'static)>) -> String {
+    let cause = match source {
+        Some(source) => known_cause(source),
+        None => Some("it did not answer in time"),
+    };
+    cause.map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
 /// What a payer asks of Solana, all at `confirmed`.

@@ -10,7 +10,10 @@ mod signer;
 pub use http::{HttpCovalidator, SetupError};
 pub use signer::WalletSigner;
 
-use crate::programs::{attestation::attestation_digest, inco_token::ed25519_verify};
+use crate::{
+    domain::unreachable::known_cause,
+    programs::{attestation::attestation_digest, inco_token::ed25519_verify},
+};
 use async_trait::async_trait;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
@@ -48,11 +51,16 @@ pub enum CovalidatorError {
     #[error("the Covalidator does not know this handle yet")]
     Behind,
     /// No usable answer before the deadline.
-    #[error("the Covalidator is unavailable")]
+    #[error("the Covalidator is unavailable{}", because(.0.as_deref()))]
     Unavailable(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
     /// The answer's signature, handle or form is wrong: an attack or a fault, never a reason to ask again.
     #[error("the Covalidator's answer does not verify: {0}")]
     Untrustworthy(&'static str),
+}
+
+/// Why there was no answer, where an error tells.
+fn because(source: Option<&(dyn std::error::Error + Send + Sync + 'static)>) -> String {
+    source.and_then(|source| known_cause(source)).map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
 /// Something that can sign a decrypt request: the spender, a wallet, a session helper.

@@ -26,3 +26,4 @@ pub(crate) mod samples;
 pub mod session;
 pub mod settlement;
 pub mod signed;
+pub mod unreachable;

@@ -1,6 +1,7 @@
 //! The part of Solana that a merchant needs to prove what they received: one account, its history, its transactions. Reads
 //! only, over plain JSON-RPC, so that a resource server needs no Solana client.
 
+use crate::domain::unreachable::why;
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{Url, redirect};
@@ -19,7 +20,7 @@ pub enum ReadError {
     #[error("the RPC's URL is not an http or https URL")]
     Url,
     /// No answer.
-    #[error("the Solana RPC did not answer")]
+    #[error("the Solana RPC did not answer: {}", why(.0))]
     Unreachable(#[source] reqwest::Error),
     /// It answered with an error.
     #[error("the Solana RPC refused: {0}")]

@@ -5,7 +5,7 @@
 //! believed. Errors name neither URLs nor amounts.
 
 use crate::{
-    domain::{reason::PayReason, signed},
+    domain::{reason::PayReason, signed, unreachable::why},
     merchant::gate::Payable,
     wire::{
         DEFERRED, agreement,
@@ -45,7 +45,7 @@ pub enum SetupError {
 #[derive(Debug, thiserror::Error)]
 pub enum FacilitatorFault {
     /// No answer: refused connection, broken connection, deadline.
-    #[error("the facilitator did not answer")]
+    #[error("the facilitator did not answer: {}", why(.0))]
     Unreachable(#[source] reqwest::Error),
     /// It asks to be left alone (429), or cannot know the outcome now (503).
     #[error("the facilitator is busy")]
@@ -135,7 +135,14 @@ impl FacilitatorClient {
             Err(FacilitatorFault::Unreachable(_)) => payable.has_nonce,
             Err(_) => false,
         };
-        if again && left() >= LEAST_REPEAT { self.settle_once(payable, left()).await } else { first }
+        if !again || left() < LEAST_REPEAT {
+            return first;
+        }
+        match (self.settle_once(payable, left()).await, first) {
+            // The time was up: what the first answer said of the payment is what is known.
+            (Err(FacilitatorFault::Unreachable(_)), Ok(pending)) => Ok(pending),
+            (second, _) => second,
+        }
     }
 
     /// What became of a payment of this session, by the id that its answer told: whether a held payment was captured, and

@@ -10,3 +10,4 @@ mod scene;
 mod sockets;
 mod survey;
 mod tunnel;
+mod unreachable;

@@ -47,7 +47,7 @@ impl Facilitator {
     async fn check_rpc(&self) -> Check {
         let (ok, told) = match self.core.chain.latest_blockhash().await {
             Ok(_) => (true, "answers".to_owned()),
-            Err(error) => (false, error.to_string()),
+            Err(error) => (false, error.with_cause()),
         };
         let endpoints: Vec<String> = self.core.chain.endpoints().iter().map(ToString::to_string).collect();
         let detail = if endpoints.len() > 1 { format!("{told}; {}", endpoints.join("; ")) } else { told };
@@ -60,7 +60,7 @@ impl Facilitator {
                 (true, self.core.settings.served.network.alias().to_owned())
             }
             Ok(_) => (false, "the RPC serves another cluster than the configured network".to_owned()),
-            Err(error) => (false, error.to_string()),
+            Err(error) => (false, error.with_cause()),
         };
         Check { name: "network", ok, detail }
     }
