@@ -10,6 +10,7 @@ use crate::{
         chance::Chance,
         clock::{Clock, UnixSeconds},
         nonce::payment_nonce,
+        printable::brief,
         signed,
     },
     wire::{
@@ -32,9 +33,12 @@ pub enum PayRefusal {
     /// The merchant offers nothing in the session scheme.
     #[error("the merchant does not take the session scheme")]
     NoOffer,
-    /// Another network.
-    #[error("the merchant is on another network")]
-    Network,
+    /// It offers the session scheme, and the offer cannot be read: what is wrong, by the member that is.
+    #[error("the merchant's session offer is malformed: {0}")]
+    Malformed(String),
+    /// Another network: the one that the merchant names.
+    #[error("the merchant is on another network, `{0}`")]
+    Network(String),
     /// Another asset.
     #[error("the merchant wants another asset")]
     Asset,
@@ -42,7 +46,7 @@ pub enum PayRefusal {
     #[error("the merchant wants another recipient to be paid")]
     Recipient,
     /// The amount is not a plain positive number of base units.
-    #[error("the merchant's amount is malformed")]
+    #[error("the merchant's `amount` must be a plain positive number of base units")]
     Amount,
     /// Above the payer's maximum.
     #[error("the price is above the payer's maximum")]
@@ -108,7 +112,7 @@ pub fn pay(
     chance: &dyn Chance,
 ) -> Result<Payment, PayRefusal> {
     let now = clock.now();
-    let (offer, amount) = choose(session, &challenge.offers, max_price)?;
+    let (offer, amount) = choose(session, challenge, max_price)?;
     if session.expires_at <= now {
         return Err(PayRefusal::Expired);
     }
@@ -129,11 +133,11 @@ pub fn pay(
 /// The first offer that may be paid, or the reason of the one that came nearest.
 fn choose<'a>(
     session: &OpenSession,
-    offers: &'a [Offer],
+    challenge: &'a Challenge,
     max_price: Amount,
 ) -> Result<(&'a Offer, Amount), PayRefusal> {
-    let mut nearest = PayRefusal::NoOffer;
-    for offer in offers {
+    let mut nearest = challenge.malformed.first().cloned().map_or(PayRefusal::NoOffer, PayRefusal::Malformed);
+    for offer in &challenge.offers {
         match check(session, offer, max_price) {
             Ok(amount) => return Ok((offer, amount)),
             Err(refusal) => nearest = nearest.max(refusal),
@@ -144,7 +148,7 @@ fn choose<'a>(
 
 fn check(session: &OpenSession, offer: &Offer, max_price: Amount) -> Result<Amount, PayRefusal> {
     if !session.is_on(&offer.network) {
-        return Err(PayRefusal::Network);
+        return Err(PayRefusal::Network(brief(&offer.network)));
     }
     if offer.asset != session.asset.to_string() {
         return Err(PayRefusal::Asset);

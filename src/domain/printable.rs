@@ -22,6 +22,15 @@ pub const fn printable_but<T>(text: T, kept: &'static [char]) -> Printable<T> {
     Printable { text, kept }
 }
 
+/// The most characters of what others wrote that a sentence repeats.
+const MOST_IN_A_SENTENCE: usize = 64;
+
+/// The beginning of a text on one line, short enough for a sentence.
+pub fn brief(text: &str) -> String {
+    let clipped: String = text.chars().take(MOST_IN_A_SENTENCE).collect();
+    printable(clipped).to_string()
+}
+
 impl<T: Display> Display for Printable<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(Escaping { out: f, kept: self.kept }, "{}", self.text)

@@ -4,7 +4,7 @@
 //! passed on only when it accepts one of the route's offers completely and pays exactly its amount.
 
 use crate::{
-    domain::{amount::Amount, signed},
+    domain::{amount::Amount, printable::brief, signed},
     merchant::{
         price::Offer,
         route::{PaidRoute, RequestKind, RouteError},
@@ -95,9 +95,9 @@ pub enum Refusal {
     /// The JSON is not a payment.
     #[error("the payment is malformed: {0}")]
     Malformed(#[from] WireError),
-    /// It accepts something that this route does not offer.
-    #[error("the accepted offer is not one of this route's")]
-    OtherOffer,
+    /// It accepts something that this route does not offer: the member that is not that of the nearest offer.
+    #[error("the accepted offer is not one of this route's: {0}")]
+    OtherOffer(String),
     /// The payload pays another amount than was asked for.
     #[error("the payment's amount is not the one asked for")]
     OtherAmount,
@@ -220,15 +220,19 @@ impl Gate {
 
     /// The one of our offers that the payer took.
     fn accepted(&self, payment: &PaymentPayload) -> Result<&Offer, Refusal> {
-        let taken = |offer: &&Offer| match payment {
-            PaymentPayload::V2(payment) => payment.accepted.as_object().is_some_and(|accepted| agrees(accepted, offer)),
-            PaymentPayload::V1(payment) => {
-                payment.scheme == SESSION_SCHEME
-                    && agreement::same_network(&payment.network, offer.network(), None)
-                    && payment.payload.amount == offer.amount().to_string()
+        let judged = self.offers().map(|offer| (offer, disagreement(payment, offer)));
+        // Of offers that were not taken the nearest is the one whose first difference comes last.
+        let mut nearest: Option<Disagreement> = None;
+        for (offer, disagreement) in judged {
+            match disagreement {
+                None => return Ok(offer),
+                Some(found) if nearest.as_ref().is_none_or(|nearest| nearest.place < found.place) => {
+                    nearest = Some(found);
+                }
+                Some(_) => {}
             }
-        };
-        self.offers().find(taken).ok_or(Refusal::OtherOffer)
+        }
+        Err(Refusal::OtherOffer(nearest.map_or_else(String::new, |nearest| nearest.told)))
     }
 
     /// Only a server that knows its public URL can tell its resources from other ones.
@@ -270,13 +274,73 @@ fn check_recipient(offer: &Offer) -> Result<(), GateError> {
     offer.not_a_wallet().map_or(Ok(()), |address| Err(GateError::NotAWallet(address)))
 }
 
-/// Whether an accepted offer is `ours`: it states what matters and differs in nothing that both carry.
-fn agrees(accepted: &Map<String, Value>, ours: &Offer) -> bool {
-    let Ok(Value::Object(required)) = serde_json::to_value(ours.requirements()) else { return false };
-    let states = |name: &str| accepted.get(name).is_some_and(Value::is_string);
-    STATED.into_iter().all(states)
-        && agreement::AMOUNT_MEMBERS.into_iter().any(states)
-        && agreement::difference(accepted, &required, None).is_none()
+/// Why an offer is not the one that a payment accepts.
+struct Disagreement {
+    /// How many of the members that are looked at one after the other agree.
+    place: usize,
+    /// The first that does not, for people.
+    told: String,
+}
+
+impl Disagreement {
+    fn new(place: usize, told: String) -> Self {
+        Self { place, told }
+    }
+}
+
+/// What of a payment is not of `offer`; none where it accepts it.
+fn disagreement(payment: &PaymentPayload, offer: &Offer) -> Option<Disagreement> {
+    match payment {
+        PaymentPayload::V2(payment) => {
+            let nothing = Map::new();
+            disagreement_v2(payment.accepted.as_object().unwrap_or(&nothing), offer)
+        }
+        PaymentPayload::V1(payment) => {
+            let network = || agreement::same_network(&payment.network, offer.network(), None);
+            if payment.scheme != SESSION_SCHEME {
+                Some(Disagreement::new(0, stands("scheme", &payment.scheme, SESSION_SCHEME)))
+            } else if !network() {
+                Some(Disagreement::new(1, stands("network", &payment.network, offer.network())))
+            } else if payment.payload.amount != offer.amount().to_string() {
+                Some(Disagreement::new(2, "`payload.amount` is not the one asked for".to_owned()))
+            } else {
+                None
+            }
+        }
+    }
+}
+
+/// An accepted offer is ours where it states what matters and differs in nothing that both carry.
+fn disagreement_v2(accepted: &Map<String, Value>, ours: &Offer) -> Option<Disagreement> {
+    let text = |name: &str| accepted.get(name).and_then(Value::as_str);
+    let Ok(Value::Object(required)) = serde_json::to_value(ours.requirements()) else {
+        return Some(Disagreement::new(0, "`accepted` differs".to_owned()));
+    };
+    for (place, name) in STATED.into_iter().enumerate() {
+        let Some(stated) = text(name) else {
+            return Some(Disagreement::new(place, format!("`accepted.{name}` is required, as text")));
+        };
+        let wanted = required.get(name).and_then(Value::as_str).unwrap_or_default();
+        let agrees = stated == wanted || (name == "network" && agreement::same_network(stated, wanted, None));
+        if !agrees {
+            // Schemes and networks are public; who is paid in what is the merchant's to say, in the offers beside this.
+            let told = match name {
+                "scheme" | "network" => stands(&format!("accepted.{name}"), stated, wanted),
+                _ => format!("`accepted.{name}` differs"),
+            };
+            return Some(Disagreement::new(place, told));
+        }
+    }
+    if !agreement::AMOUNT_MEMBERS.into_iter().any(|name| text(name).is_some()) {
+        return Some(Disagreement::new(STATED.len(), "`accepted.amount` is required, as text".to_owned()));
+    }
+    let member = agreement::difference(accepted, &required, None)?;
+    Some(Disagreement::new(STATED.len(), format!("`accepted.{member}` differs")))
+}
+
+/// Says what stands at `path`, and what should.
+fn stands(path: &str, stated: &str, wanted: &str) -> String {
+    format!("`{path}` is `{}` and must be `{wanted}`", brief(stated))
 }
 
 /// Our own requirements in the payload's shape; in version 1 only they can tell the resource.

@@ -122,9 +122,22 @@ pub struct Object<'a> {
 impl<'a> Object<'a> {
     /// The outermost object of a body.
     pub fn root(value: &'a Value) -> Result<Self, WrongType> {
+        Self::outermost(value, "the body")
+    }
+
+    /// The outermost object of what is called `name` where it is none, as in `the payment`.
+    pub fn outermost(value: &'a Value, name: &str) -> Result<Self, WrongType> {
         match value {
             Value::Object(members) => Ok(Self { path: String::new(), members }),
-            _ => Err(WrongType { path: "the body".to_owned(), expected: "an object" }),
+            _ => Err(WrongType { path: name.to_owned(), expected: "an object" }),
+        }
+    }
+
+    /// The object that stands at `path`, as in `accepts[0]`.
+    pub fn at(value: &'a Value, path: String) -> Result<Self, WrongType> {
+        match value {
+            Value::Object(members) => Ok(Self { path, members }),
+            _ => Err(WrongType { path, expected: "an object" }),
         }
     }
 

@@ -18,6 +18,7 @@ pub mod session;
 pub mod x402_v1;
 pub mod x402_v2;
 
+use json::Object;
 use serde_json::Value;
 
 /// The scheme's name on the wire.
@@ -38,6 +39,12 @@ pub enum WireError {
     /// A member has the wrong type.
     #[error(transparent)]
     WrongType(#[from] json::WrongType),
+    /// A member is missing.
+    #[error("`{path}` is required")]
+    Missing {
+        /// Where it should stand, as in `payload.sessionId`.
+        path: String,
+    },
     /// A required member is missing or of the wrong type.
     #[error("the members are not those of x402 version {version}")]
     Shape {
@@ -70,8 +77,9 @@ pub enum PaymentPayload {
 impl PaymentPayload {
     /// Reads a payload; the presence of `accepted` chooses the shape (`spec/session.md` §3).
     pub fn read(json: &Value) -> Result<Self, WireError> {
-        let object = json::Object::root(json)?;
+        let object = Object::outermost(json, "the payment")?;
         check_version(object.integer("x402Version")?.unwrap_or(x402_v2::VERSION))?;
+        check_members(&object)?;
         if object.get("accepted").is_some() {
             serde_json::from_value(json.clone())
                 .map(Self::V2)
@@ -100,6 +108,40 @@ impl PaymentPayload {
     }
 }
 
+/// Names the member of a payment that is missing or of another type: serde would tell its own types.
+fn check_members(payment: &Object<'_>) -> Result<(), WireError> {
+    if payment.object("accepted")?.is_none() {
+        // Version 1 states both at the top; who states neither has left out what version 2 wants.
+        if payment.get("scheme").is_none() {
+            return Err(WireError::Missing { path: payment.path_of("accepted") });
+        }
+        required_text(payment, "scheme")?;
+        required_text(payment, "network")?;
+    }
+    let payload = payment.object("payload")?.ok_or_else(|| WireError::Missing { path: payment.path_of("payload") })?;
+    required_text(&payload, "sessionId")?;
+    required_text(&payload, "amount")?;
+    payload.text("nonce")?;
+    payload.text("signature")?;
+    if let Some(authorization) = payload.object("authorization")? {
+        required_text(&authorization, "nonce")?;
+        let path = authorization.path_of("expiresAt");
+        authorization.integer("expiresAt")?.ok_or(WireError::Missing { path })?;
+        authorization.text("resourceHash")?;
+    }
+    if let Some(resource) = payment.object("resource")? {
+        for name in ["url", "description", "mimeType"] {
+            resource.text(name)?;
+        }
+    }
+    payment.object("extensions")?;
+    Ok(())
+}
+
+fn required_text<'a>(object: &Object<'a>, name: &str) -> Result<&'a str, WireError> {
+    object.text(name)?.ok_or_else(|| WireError::Missing { path: object.path_of(name) })
+}
+
 /// A merchant's challenge in either version, as a payer reads it: tolerant of offers in schemes we do not know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Challenge {
@@ -111,6 +153,8 @@ pub struct Challenge {
     pub resource: Option<x402_v2::Resource>,
     /// The `session` offers, in the merchant's order.
     pub offers: Vec<Offer>,
+    /// What is wrong with those `session` offers that cannot be read, a sentence each; it names members and repeats no values.
+    pub malformed: Vec<String>,
     /// What extensions ask for, to be echoed.
     pub extensions: Option<serde_json::Map<String, Value>>,
 }
@@ -137,36 +181,55 @@ pub struct Offer {
 impl Challenge {
     /// Reads a challenge from the header's JSON (version 2) or the body's (version 1).
     ///
-    /// Offers of other schemes, and offers that lack what a payment needs, are left out.
+    /// Offers of other schemes are left out, and those that lack what a payment needs are told apart.
     pub fn read(json: &Value) -> Result<Self, WireError> {
-        let object = json::Object::root(json)?;
+        let object = Object::outermost(json, "the challenge")?;
         let version = object.integer("x402Version")?.unwrap_or(x402_v1::VERSION);
         check_version(version)?;
-        let offers = object.get("accepts").and_then(Value::as_array).into_iter().flatten();
+        let (mut offers, mut malformed) = (Vec::new(), Vec::new());
+        match object.get("accepts").map(Value::as_array) {
+            Some(Some(told)) => {
+                for (index, raw) in told.iter().enumerate() {
+                    match Offer::read(raw, index) {
+                        Ok(offer) => offers.extend(offer),
+                        Err(error) => malformed.push(error.to_string()),
+                    }
+                }
+            }
+            Some(None) => malformed.push("`accepts` must be a list".to_owned()),
+            None => malformed.push("`accepts` is required".to_owned()),
+        }
         Ok(Self {
             version,
             error: object.get("error").and_then(Value::as_str).map(str::to_owned),
             resource: object.get("resource").and_then(|r| serde_json::from_value(r.clone()).ok()),
-            offers: offers.filter_map(Offer::read).collect(),
+            offers,
+            malformed,
             extensions: object.get("extensions").and_then(Value::as_object).cloned(),
         })
     }
 }
 
 impl Offer {
-    fn read(raw: &Value) -> Option<Self> {
-        let text = |name: &str| raw.get(name).and_then(Value::as_str).map(str::to_owned);
-        if text("scheme")? != SESSION_SCHEME {
-            return None;
+    /// Reads the offer that stands at `index`; none in another scheme.
+    fn read(raw: &Value, index: usize) -> Result<Option<Self>, WireError> {
+        if raw.get("scheme").and_then(Value::as_str) != Some(SESSION_SCHEME) {
+            return Ok(None);
         }
-        Some(Self {
+        let offer = Object::at(raw, format!("accepts[{index}]"))?;
+        let text = |name: &str| required_text(&offer, name).map(str::to_owned);
+        let amount = match offer.text("amount")? {
+            Some(amount) => Some(amount),
+            None => offer.text("maxAmountRequired")?,
+        };
+        Ok(Some(Self {
             network: text("network")?,
-            amount: text("amount").or_else(|| text("maxAmountRequired"))?,
+            amount: amount.ok_or_else(|| WireError::Missing { path: offer.path_of("amount") })?.to_owned(),
             asset: text("asset")?,
             pay_to: text("payTo")?,
             max_timeout_seconds: raw.get("maxTimeoutSeconds").and_then(Value::as_u64),
-            resource: text("resource"),
+            resource: raw.get("resource").and_then(Value::as_str).map(str::to_owned),
             raw: raw.clone(),
-        })
+        }))
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         amount::Amount,
         network::Network,
         payment::{Payment, SessionPayment},
-        printable::printable,
+        printable::brief,
         reason::PayReason,
         session::SessionId,
         signed,
@@ -268,12 +268,5 @@ fn amount_member(object: &Object<'_>, name: &str) -> Result<Option<Amount>, Refu
 
 /// What stands in the place of a scheme or a network, which are public.
 fn stands(text: Option<&str>) -> String {
-    const MOST: usize = 64;
-    match text {
-        None => "it is missing".to_owned(),
-        Some(text) => {
-            let clipped: String = text.chars().take(MOST).collect();
-            format!("it is `{}`", printable(&clipped))
-        }
-    }
+    text.map_or_else(|| "it is missing".to_owned(), |text| format!("it is `{}`", brief(text)))
 }

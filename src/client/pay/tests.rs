@@ -100,8 +100,8 @@ fn r12_only_the_sessions_recipient_asset_and_network_are_paid() {
     for (member, value, refusal) in [
         ("payTo", other.clone(), PayRefusal::Recipient),
         ("asset", other, PayRefusal::Asset),
-        ("network", json!("solana:mainnet"), PayRefusal::Network),
-        ("network", json!("solana:localnet"), PayRefusal::Network),
+        ("network", json!("solana:mainnet"), PayRefusal::Network("solana:mainnet".to_owned())),
+        ("network", json!("solana:localnet"), PayRefusal::Network("solana:localnet".to_owned())),
         ("scheme", json!("exact"), PayRefusal::NoOffer),
     ] {
         assert_eq!(try_pay(&challenge(2, &[bent(member, value)])), Err(refusal), "{member}");
@@ -129,6 +129,43 @@ fn the_offer_that_fits_is_found_among_others() {
     let offers = [bent("network", json!("solana:mainnet")), bent("amount", json!("9999999")), requirements()];
     assert_eq!(try_pay(&challenge(2, &offers)).expect("paid").amount, MOST);
     assert!(matches!(try_pay(&challenge(2, &offers[..2])), Err(PayRefusal::TooExpensive { .. })), "the nearest miss");
+}
+
+/// FR-19. An offer that is ours and cannot be read is no reason to say that the merchant does not take the scheme.
+#[test]
+fn a_malformed_offer_is_told_by_its_member() {
+    let missing = |member: &str| {
+        let mut offer = requirements();
+        offer.as_object_mut().expect("an object").remove(member);
+        offer
+    };
+    for (offer, told) in [
+        (bent("amount", json!(500_000)), "`accepts[0].amount` must be a string"),
+        (bent("maxAmountRequired", json!(500_000)), ""),
+        (missing("amount"), "`accepts[0].amount` is required"),
+        (bent("payTo", json!(["a"])), "`accepts[0].payTo` must be a string"),
+        (missing("asset"), "`accepts[0].asset` is required"),
+        (missing("network"), "`accepts[0].network` is required"),
+    ] {
+        match (try_pay(&challenge(2, &[offer])), told) {
+            (Ok(_), "") => {}
+            (Err(refused), _) => assert_eq!(refused, PayRefusal::Malformed(told.to_owned())),
+            (paid, _) => panic!("{told}: {paid:?}"),
+        }
+    }
+    let other = bent("scheme", json!("exact"));
+    let second = [other.clone(), bent("amount", json!(5))];
+    let told = "`accepts[1].amount` must be a string".to_owned();
+    assert_eq!(try_pay(&challenge(2, &second)), Err(PayRefusal::Malformed(told)));
+    // One that can be read and does not fit is nearer, and one that fits is paid.
+    let foreign = bent("network", json!("solana:mainnet\u{1b}[2J"));
+    let refused = try_pay(&challenge(2, &[bent("amount", json!(5)), foreign])).expect_err("refused");
+    assert_eq!(refused.to_string(), r"the merchant is on another network, `solana:mainnet\u001b[2J`");
+    assert!(try_pay(&challenge(2, &[bent("amount", json!(5)), requirements()])).is_ok());
+    for (accepts, told) in [(json!({}), "`accepts` must be a list"), (Value::Null, "`accepts` is required")] {
+        let challenge = Challenge::read(&json!({ "x402Version": 2, "accepts": accepts })).expect("a challenge");
+        assert_eq!(try_pay(&challenge), Err(PayRefusal::Malformed(told.to_owned())));
+    }
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn r09_the_payer_cannot_name_a_price_asset_or_recipient() {
     ] {
         let mut bent = accepted();
         bent[member] = value;
-        assert!(matches!(decide(&gate(), &payload(&bent, "500000")), Err(Refusal::OtherOffer)), "{member}");
+        assert!(matches!(decide(&gate(), &payload(&bent, "500000")), Err(Refusal::OtherOffer(_))), "{member}");
     }
     let mut cheap = accepted();
     cheap["amount"] = json!("1");
@@ -87,9 +87,53 @@ fn r09_what_an_accepted_offer_leaves_out_is_not_agreed_to() {
     for member in ["amount", "asset", "payTo", "network", "scheme"] {
         let mut bent = accepted();
         bent.as_object_mut().expect("object").remove(member);
-        assert!(matches!(decide(&gate(), &payload(&bent, "500000")), Err(Refusal::OtherOffer)), "{member}");
+        assert!(matches!(decide(&gate(), &payload(&bent, "500000")), Err(Refusal::OtherOffer(_))), "{member}");
     }
     assert!(decide(&gate(), &payload(&json!({}), "500000")).is_err());
+}
+
+/// FR-19. A developer who reads the 402 sees which member is wrong.
+#[test]
+fn what_is_wrong_with_a_payment_is_told_by_its_member() {
+    let told = |gate: &Gate, payment: &Value| decide(gate, payment).expect_err("refused").to_string();
+    let without = |pointer: &str, member: &str| {
+        let mut bent = payload(&accepted(), "500000");
+        bent.pointer_mut(pointer).and_then(Value::as_object_mut).expect("an object").remove(member);
+        bent
+    };
+    let with = |pointer: &str, value: Value| {
+        let mut bent = payload(&accepted(), "500000");
+        *bent.pointer_mut(pointer).expect("is there") = value;
+        bent
+    };
+    for (payment, words) in [
+        (without("", "accepted"), "`accepted` is required"),
+        (without("", "payload"), "`payload` is required"),
+        (without("/payload", "sessionId"), "`payload.sessionId` is required"),
+        (without("/payload", "amount"), "`payload.amount` is required"),
+        (with("/payload/amount", json!(500_000)), "`payload.amount` must be a string"),
+        (with("/payload/nonce", json!({})), "`payload.nonce` must be a string"),
+        (with("/payload", json!("x")), "`payload` must be an object"),
+        (with("/accepted", json!([])), "`accepted` must be an object"),
+        (with("/resource", json!("http://shop")), "`resource` must be an object"),
+        (without("/accepted", "payTo"), "`accepted.payTo` is required"),
+        (without("/accepted", "amount"), "`accepted.amount` is required"),
+        (with("/accepted/asset", json!("x")), "`accepted.asset` differs"),
+        (with("/accepted/scheme", json!("exact")), "`accepted.scheme` is `exact` and must be `session`"),
+        (with("/accepted/network", json!("solana:mainnet")), "`accepted.network` is `solana:mainnet` and must be"),
+        (with("/accepted/extra/facilitatorAddress", json!("me")), "`accepted.extra.facilitatorAddress` differs"),
+    ] {
+        let text = told(&gate(), &payment);
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    let v1 = |scheme: &str, network: &str| json!({ "x402Version": 1, "scheme": scheme, "network": network, "payload": { "sessionId": "s", "amount": "500000" } });
+    assert!(told(&gate(), &v1("exact", "solana-devnet")).contains("`scheme` is `exact`"));
+    assert!(told(&gate(), &v1("session", "base")).contains("`network` is `base`"));
+    // Of several offers the nearest one's: the second has the asset that was taken, at another price.
+    let other =
+        Offer::new("solana:devnet", Pubkey::new_from_array([4; 32]), Pubkey::new_from_array([3; 32]), price("1"));
+    let gate = Gate::new("GET /weather", other).and_then(|gate| gate.or(offer("0.7"))).expect("a gate");
+    assert!(told(&gate, &payload(&accepted(), "500000")).contains("`accepted.amount` differs"));
 }
 
 #[test]
@@ -139,10 +183,10 @@ fn version_one_without_accepted_is_matched_by_scheme_network_and_amount() {
     assert_eq!(paid.request.payment_requirements["resource"], URL);
     let mut other = v1.clone();
     other["scheme"] = json!("exact");
-    assert!(matches!(decide(&gate(), &other), Err(Refusal::OtherOffer)));
+    assert!(matches!(decide(&gate(), &other), Err(Refusal::OtherOffer(_))));
     other = v1;
     other["payload"]["amount"] = json!("1");
-    assert!(matches!(decide(&gate(), &other), Err(Refusal::OtherOffer)));
+    assert!(matches!(decide(&gate(), &other), Err(Refusal::OtherOffer(_))));
 }
 
 #[test]
