@@ -5,6 +5,8 @@ use crate::{
     domain::{
         chance::{Chance, OsChance, SeededChance, draw},
         clock::SystemClock,
+        network::DEVNET_GENESIS,
+        signed::parse_key,
     },
     localnet::{
         Endpoint, Localnet, LocalnetConfig, LocalnetError, Slots,
@@ -34,6 +36,8 @@ pub(super) struct LocalTerms {
     pub(super) delegation: Delegation,
     /// How long a slot takes.
     pub(super) slot: Duration,
+    /// What the network answers to.
+    pub(super) name: Name,
     /// Makes every key and address repeat itself; never secret then.
     pub(super) seed: Option<u64>,
     /// A file that the network is read from, if it is there, and kept in.
@@ -42,10 +46,28 @@ pub(super) struct LocalTerms {
     pub(super) second_port: Option<u16>,
 }
 
+/// What a local network answers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// A genesis hash of its own.
+    Own,
+    /// Devnet's, for rehearsals of a configuration that names it.
+    Devnet,
+}
+
 impl LocalTerms {
     /// A network with free ports, random keys and no state that outlives it.
     pub(super) const fn throwaway(delegation: Delegation, slot: Duration) -> Self {
-        Self { rpc_port: 0, covalidator_port: 0, delegation, slot, seed: None, state: None, second_port: None }
+        Self {
+            rpc_port: 0,
+            covalidator_port: 0,
+            delegation,
+            slot,
+            name: Name::Own,
+            seed: None,
+            state: None,
+            second_port: None,
+        }
     }
 }
 
@@ -58,9 +80,16 @@ pub(super) enum LocalNetworkError {
     /// The demo token's faucet.
     #[error(transparent)]
     Faucet(#[from] FaucetError),
+    /// The network that goes on began under another name.
+    #[error("the network in this file began without devnet's name; name another file, or leave --as-devnet out")]
+    OtherName,
     /// SOL was not given.
     #[error("the local network gave no SOL")]
     Airdrop(#[source] solana_transaction_error::TransactionError),
+}
+
+fn devnet_genesis() -> Option<[u8; 32]> {
+    parse_key(DEVNET_GENESIS).map(|hash| hash.to_bytes())
 }
 
 /// A running local network. It stops when dropped; [`LocalNetwork::stop`] also waits until its ports are free.
@@ -85,11 +114,13 @@ impl LocalNetwork {
             seed: u64::from_le_bytes(draw(&*chance)),
             ..StandInConfig::default()
         };
+        let devnet = terms.name == Name::Devnet;
         let localnet = Localnet::start(LocalnetConfig {
             rpc_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, terms.rpc_port)),
             covalidator_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, terms.covalidator_port)),
             slots: Slots::Every(terms.slot),
             seed: terms.seed,
+            genesis: devnet.then(devnet_genesis).flatten(),
             state: terms.state,
             stand_ins,
             clock: Arc::new(SystemClock),
@@ -100,7 +131,11 @@ impl LocalNetwork {
             Some(port) => Some(localnet.open_endpoint(Some((Ipv4Addr::LOCALHOST, port).into())).await?),
             None => None,
         };
-        Ok(Self { localnet, second, delegation: terms.delegation })
+        let network = Self { localnet, second, delegation: terms.delegation };
+        if devnet && !network.is_called_devnet() {
+            return Err(LocalNetworkError::OtherName);
+        }
+        Ok(network)
     }
 
     /// The configuration of a facilitator on this network: key and value.
@@ -111,13 +146,19 @@ impl LocalNetwork {
             Delegation::Public => "public",
             Delegation::Documented => "documented",
         };
-        vec![
-            ("network.name", "solana:localnet".to_owned()),
+        let mut settings = if self.is_called_devnet() {
+            vec![("network.name", "solana:devnet".to_owned())]
+        } else {
+            vec![
+                ("network.name", "solana:localnet".to_owned()),
+                ("network.genesis_hash", self.localnet.genesis_hash()),
+                // The published client speaks to devnet and to nothing else.
+                ("network.spellings", "solana:devnet,solana-devnet".to_owned()),
+            ]
+        };
+        settings.extend([
             ("network.rpc_urls", self.localnet.rpc_url()),
             ("network.ws_urls", self.localnet.ws_url()),
-            ("network.genesis_hash", self.localnet.genesis_hash()),
-            // The published client speaks to devnet and to nothing else.
-            ("network.spellings", "solana:devnet".to_owned()),
             ("programs.inco_token", programs.token.to_string()),
             ("programs.inco_lightning", programs.lightning.to_string()),
             ("programs.delegation", delegation.to_owned()),
@@ -126,7 +167,13 @@ impl LocalNetwork {
             ("covalidator.endpoint", self.localnet.covalidator_url()),
             ("covalidator.attestation_key", stand_ins.attestation_key().to_string()),
             ("covalidator.encryption_key", stand_ins.encryption_key().to_hex()),
-        ]
+        ]);
+        settings
+    }
+
+    /// Whether the network has devnet's genesis hash, so that a configuration for devnet fits it.
+    pub(super) fn is_called_devnet(&self) -> bool {
+        self.localnet.genesis_hash() == DEVNET_GENESIS
     }
 
     /// The genesis hash, which names the network.

@@ -3,7 +3,7 @@
 use super::{
     Global,
     error::CliError,
-    local_network::{LocalNetwork, LocalTerms},
+    local_network::{LocalNetwork, LocalTerms, Name},
     output::{json, say, say_lines, table},
     runtime, settings_file,
 };
@@ -30,7 +30,8 @@ use std::{path::PathBuf, time::Duration};
                         sotto localnet --write net.toml          then `sotto --config net.toml serve` in another terminal\n  \
                         sotto localnet --seed 1 --port 0 --json  repeatable addresses, free ports, for programs\n  \
                         sotto localnet --state net.json          goes on where it stopped, if it has run before\n  \
-                        sotto localnet --second-port 8909        a second endpoint, which can be made to lag"
+                        sotto localnet --second-port 8909        a second endpoint, which can be made to lag\n  \
+                        sotto localnet --as-devnet               rehearse a configuration with NETWORK=solana:devnet"
 )]
 pub(super) struct LocalnetCommand {
     /// The JSON-RPC's port; the websocket is there too and on the next one; 0 picks a free pair
@@ -45,6 +46,9 @@ pub(super) struct LocalnetCommand {
     /// How long a slot takes, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     slot_ms: u64,
+    /// Answer to devnet's names and genesis hash, to rehearse a configuration that names devnet; it is not devnet
+    #[arg(long)]
+    as_devnet: bool,
     /// Make every key and address repeat itself
     #[arg(long)]
     seed: Option<u64>,
@@ -105,6 +109,7 @@ impl LocalnetCommand {
             covalidator_port: self.covalidator_port,
             delegation: self.delegation.into(),
             slot: Duration::from_millis(self.slot_ms),
+            name: if self.as_devnet { Name::Devnet } else { Name::Own },
             seed: self.seed,
             state: self.state.clone(),
             second_port: self.second_port,
@@ -134,6 +139,9 @@ impl LocalnetCommand {
             return json(&Value::Object(settings.chain(second).collect::<Map<_, _>>()));
         }
         say_lines("A local network with stand-ins for Inco's programs is up; ctrl-c stops it.\n")?;
+        if network.is_called_devnet() {
+            say_lines("It answers to devnet's names and is not devnet: nothing here is worth anything there.\n")?;
+        }
         table(["key", "value"], settings.iter().map(|(key, value)| [(*key).to_owned(), value.clone()]))?;
         if let Some(url) = network.second_url() {
             say_lines(format_args!("\nThe second endpoint is {url}"))?;

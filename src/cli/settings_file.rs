@@ -20,8 +20,8 @@ fn text(settings: &[(&str, String)]) -> String {
         }
         let value = match key.kind {
             Kind::Integer | Kind::Switch => value.clone(),
-            // A list of one text may be written as that text.
-            Kind::Text | Kind::List => toml::Value::from(value.as_str()).to_string(),
+            Kind::Text => toml::Value::from(value.as_str()).to_string(),
+            Kind::List => toml::Value::from(value.split(',').collect::<Vec<_>>()).to_string(),
         };
         text.extend([key.name, " = ", &value, "\n"]);
     }

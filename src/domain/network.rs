@@ -3,6 +3,8 @@
 //! Inside, a network is its genesis form (CAIP-2: `solana:` and the first 32 characters of the genesis hash); a caller
 //! may use any spelling of the same network and gets their own back (`spec/session.md`, Networks).
 
+/// Devnet's whole genesis hash, in base58.
+pub const DEVNET_GENESIS: &str = "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG";
 /// How many characters of the base58 genesis hash name a network (CAIP-2 reference length).
 const REFERENCE_LENGTH: usize = 32;
 
@@ -12,7 +14,10 @@ pub struct Network {
     canonical: String,
     alias: String,
     v1: Option<String>,
-    others: Vec<String>,
+    /// Spellings that are offered before the alias.
+    offered: Vec<String>,
+    /// Spellings that are understood and not offered.
+    understood: Vec<String>,
 }
 
 impl Network {
@@ -34,13 +39,15 @@ impl Network {
     /// A local network, known by its (random) genesis hash in base58.
     ///
     /// It answers to `solana:localnet` and, so that published clients run against it unchanged, to `also`: the
-    /// spellings its operator configures.
+    /// spellings its operator configures. The first of them without a colon is its x402 v1 name.
     pub fn local(genesis_hash: &str, also: &[String]) -> Self {
+        let (offered, mut understood): (Vec<_>, Vec<_>) = also.iter().cloned().partition(|text| text.contains(':'));
         Self {
             canonical: format!("solana:{}", reference(genesis_hash)),
             alias: "solana:localnet".to_owned(),
-            v1: None,
-            others: also.to_vec(),
+            v1: (!understood.is_empty()).then(|| understood.remove(0)),
+            offered,
+            understood,
         }
     }
 
@@ -54,7 +61,8 @@ impl Network {
             canonical: format!("solana:{reference}"),
             alias: alias.to_owned(),
             v1: Some(v1.to_owned()),
-            others: others.iter().map(|&s| s.to_owned()).collect(),
+            offered: Vec::new(),
+            understood: others.iter().map(|&s| s.to_owned()).collect(),
         }
     }
 
@@ -75,11 +83,7 @@ impl Network {
 
     /// All spellings in the order they are offered: operator's and alias first, genesis form last, v1 name left out.
     pub fn spellings(&self) -> impl Iterator<Item = &str> {
-        self.others
-            .iter()
-            .filter(|s| self.v1.is_none() && s.contains(':'))
-            .map(String::as_str)
-            .chain([self.alias.as_str(), self.canonical.as_str()])
+        self.offered.iter().map(String::as_str).chain([self.alias.as_str(), self.canonical.as_str()])
     }
 
     /// Whether `spelling` means this network.
@@ -87,7 +91,7 @@ impl Network {
         spelling == self.canonical
             || spelling == self.alias
             || self.v1.as_deref() == Some(spelling)
-            || self.others.iter().any(|s| s == spelling)
+            || self.offered.iter().chain(&self.understood).any(|s| s == spelling)
     }
 
     /// Whether an RPC that reports this base58 genesis hash serves this network.
@@ -123,6 +127,20 @@ mod tests {
         assert!(local.has_genesis("9sHcv6xwn9YkB8nxTUGKDwPwNnmqVp5oAXxU8Fdkm4J6"));
         assert!(!local.has_genesis("EtWTRABZaYq6iMfeYKouRu166VU2xqa1ydVybYeDadBQ"));
         assert_eq!(local.spellings().next(), Some("solana:devnet"));
+        assert_eq!(local.v1(), None);
+    }
+
+    /// CR-15. A client of version 1 names devnet without a colon.
+    #[test]
+    fn a_local_network_answers_to_a_name_of_version_one() {
+        let also = ["solana:devnet", "solana-devnet", "devnet"].map(str::to_owned);
+        let local = Network::local("9sHcv6xwn9YkB8nxTUGKDwPwNnmqVp5oAXxU8Fdkm4J6", &also);
+        assert_eq!(local.v1(), Some("solana-devnet"));
+        assert!(also.iter().all(|spelling| local.is(spelling)) && !local.is("solana"));
+        let offered: Vec<_> = local.spellings().collect();
+        assert_eq!(offered, ["solana:devnet", "solana:localnet", local.canonical()]);
+        assert!(Network::devnet().has_genesis(DEVNET_GENESIS));
+        assert_eq!(Network::mainnet().spellings().count(), 2, "what is only understood is not offered");
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct LocalnetConfig {
     pub most_history: usize,
     /// Makes genesis hash, faucet key and faults repeat themselves; without one, each network is new.
     pub seed: Option<u64>,
+    /// The genesis hash of a network that begins; drawn where there is none.
+    pub genesis: Option<[u8; 32]>,
     /// A file that the network is read from, if it is there, and kept in. Its keys win over those of `seed` and
     /// `stand_ins`.
     pub state: Option<PathBuf>,
@@ -61,6 +63,7 @@ impl Default for LocalnetConfig {
             most_lag: 64,
             most_history: 50_000,
             seed: None,
+            genesis: None,
             state: None,
             stand_ins: standins::StandInConfig::default(),
             covalidator_addr: (Ipv4Addr::LOCALHOST, 0).into(),

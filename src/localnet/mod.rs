@@ -113,7 +113,7 @@ impl Localnet {
         let is_new = restored.is_none();
         let identity = match &restored {
             Some(restored) => restored.identity.clone(),
-            None => state::Identity::new(&*chance, &config.stand_ins),
+            None => state::Identity::new(&*chance, &config.stand_ins, config.genesis),
         };
         let stand_ins = standins::StandInConfig {
             decryption_key: identity.decryption_key,
@@ -135,7 +135,7 @@ impl Localnet {
             .map_err(|source| LocalnetError::Covalidator { addr: config.covalidator_addr, source })?;
         let faucet = Arc::new(open_faucet(&network, &identity, chance).map_err(LocalnetError::Faucet)?);
         let stop = CancellationToken::new();
-        let desk = Arc::new(Desk::new(&network, faucet.clone(), &covalidator));
+        let desk = Arc::new(Desk::new(&network, faucet.clone(), &covalidator, config.slots));
         let mut tasks = serve::spawn(listeners.both, Front { network: network.clone(), desk: desk.clone() }, &stop);
         if let Slots::Every(period) = config.slots {
             tasks.push(spawn_until(&stop, tick_every(network.clone(), period)));

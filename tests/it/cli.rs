@@ -1,5 +1,7 @@
 //! The command line as people and programs meet it: help texts, exit codes, what goes to which stream.
 
+mod descriptors;
+mod devnets_name;
 mod former_state;
 mod full_disk;
 mod receipts;

@@ -1,13 +1,14 @@
 //! Methods that no validator has: they steer the network and tell what was asked of it. Faults do not touch them. Every
 //! endpoint answers them; faults and request counts are those of the endpoint that is asked.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use solana_account::Account;
 use solana_pubkey::Pubkey;
+use tokio::time::timeout;
 
 use super::{
     Front,
@@ -16,6 +17,7 @@ use super::{
 };
 use crate::{
     localnet::{
+        Slots,
         cluster::{ForkError, TakenBack},
         covalidator::{CovalidatorFaults, CovalidatorPlan, LocalCovalidator},
         faucet::Faucet,
@@ -40,6 +42,10 @@ struct Placed {
     data: String,
 }
 
+/// Gives demo tokens.
+pub(super) const FUND: &str = "localnet_fund";
+/// Within how many slots what was given is confirmed, unless the network stands still.
+const PATIENT_SLOTS: u32 = 16;
 /// Slots that one request may ask for.
 const MAX_TICKS: u64 = 10_000;
 
@@ -48,11 +54,18 @@ pub(in crate::localnet) struct Desk {
     faucet: Arc<Faucet>,
     covalidator_faults: Arc<CovalidatorFaults>,
     description: Value,
+    /// How long an answer waits until what was given is confirmed; none where nobody knows when slots begin.
+    patience: Option<Duration>,
 }
 
 impl Desk {
     /// The desk of a network with its faucet and Covalidator stand-in.
-    pub(in crate::localnet) fn new(network: &Network, faucet: Arc<Faucet>, covalidator: &LocalCovalidator) -> Self {
+    pub(in crate::localnet) fn new(
+        network: &Network,
+        faucet: Arc<Faucet>,
+        covalidator: &LocalCovalidator,
+        slots: Slots,
+    ) -> Self {
         let stand_ins = network.stand_ins();
         let programs = stand_ins.config().programs;
         let description = json!({
@@ -65,7 +78,19 @@ impl Desk {
             "attestationKey": stand_ins.attestation_key().to_string(),
             "encryptionKey": stand_ins.encryption_key().to_hex(),
         });
-        Self { faucet, covalidator_faults: covalidator.faults().clone(), description }
+        let patience = match slots {
+            Slots::Every(period) => Some(period.saturating_mul(PATIENT_SLOTS)),
+            Slots::ByHand => None,
+        };
+        Self { faucet, covalidator_faults: covalidator.faults().clone(), description, patience }
+    }
+
+    /// Waits until what was given is confirmed, which is what clients read. Not for long: a network that is frozen meanwhile
+    /// confirms nothing.
+    pub(super) async fn until_confirmed(&self, network: &Network) {
+        if let Some(patience) = self.patience {
+            let _ = timeout(patience, network.until_confirmed()).await;
+        }
     }
 }
 
@@ -74,7 +99,7 @@ impl Desk {
 /// | method | parameters | answer |
 /// |---|---|---|
 /// | `localnet_describe` | | addresses, keys and URLs of the stand-ins |
-/// | `localnet_fund` | wallet, base units of the demo token | the signature that minted them |
+/// | `localnet_fund` | wallet, base units of the demo token | the signature that minted them, once it is confirmed where slots pass by themselves |
 /// | `localnet_holdings` | list of wallets | `lamports` and `units` (of the demo token; null without an account) of each |
 /// | `localnet_putAccounts` | list of `pubkey`, `lamports`, `owner`, `data` (base64): put there as no transaction could | null |
 /// | `localnet_tick` | number of slots (default 1) | the slot then |

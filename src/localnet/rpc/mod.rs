@@ -87,6 +87,9 @@ async fn answer(front: &Front, request: Value) -> Option<Value> {
         Err(id) => return Some(response(id, Err(RpcError::invalid_request()))),
     };
     let result = Params::new(params).and_then(|params| call(front, &method, params));
+    if method == admin::FUND && result.is_ok() {
+        front.desk.until_confirmed(&front.network).await;
+    }
     if !method.starts_with(admin::PREFIX)
         && let Some(latency) = front.network.faults().latency(&method)
     {

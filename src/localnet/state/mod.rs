@@ -87,10 +87,16 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// A new network's identity, around the stand-ins' keys.
-    pub(super) fn new(chance: &dyn Chance, stand_ins: &super::standins::StandInConfig) -> Self {
+    /// A new network's identity, around the stand-ins' keys and a genesis hash where one is given.
+    pub(super) fn new(
+        chance: &dyn Chance,
+        stand_ins: &super::standins::StandInConfig,
+        genesis: Option<[u8; 32]>,
+    ) -> Self {
+        // Drawn in either case, so that a seed makes the other keys what they are without it.
+        let drawn = draw(chance);
         Self {
-            genesis: draw(chance),
+            genesis: genesis.unwrap_or(drawn),
             faucet: draw(chance),
             faults_seed: u64::from_le_bytes(draw(chance)),
             mint: draw(chance),

@@ -75,9 +75,14 @@ impl Drop for Starting {
 
 /// A local network, and a directory whose `.env` leads to it.
 pub(super) fn network(here: &Path) -> Running {
+    network_with(here, &[])
+}
+
+/// Like [`network`], begun with further arguments.
+pub(super) fn network_with(here: &Path, args: &[&str]) -> Running {
     let spender = json(&sotto(here, &["keygen", "--json"]))["publicKey"].as_str().expect("a key").to_owned();
     let free = ["--port", "0", "--covalidator-port", "0", "--slot-ms", "20", "--json"];
-    let network = Running::start(here, &[&["localnet", "--fund", &format!("{spender}=0")], &free[..]].concat());
+    let network = Running::start(here, &[&["localnet", "--fund", &format!("{spender}=0")], &free[..], args].concat());
     let settings: Vec<_> = network.1.as_object().expect("an object").iter().map(setting).collect();
     std::fs::write(here.join(".env"), settings.join("\n")).expect("a file");
     network

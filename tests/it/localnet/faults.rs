@@ -11,7 +11,7 @@ use solana_pubsub_client::nonblocking::pubsub_client::PubsubClient;
 use solana_rpc_client_api::config::{RpcSignatureSubscribeConfig, RpcTransactionConfig};
 use solana_transaction_status_client_types::UiTransactionEncoding;
 use sotto::{
-    localnet::{ALL, FaultPlan, Odds, TooManyRequests},
+    localnet::{ALL, FaultPlan, Odds, Slots, TooManyRequests},
     programs::{Programs, inco_token::IncoAccount},
 };
 
@@ -204,6 +204,28 @@ async fn a_seed_repeats_the_genesis_hash_and_none_makes_each_network_new() {
     assert_eq!(world.rpc.get_genesis_hash().await.unwrap().to_string(), world.net.genesis_hash());
     let told: Value = world.call("getGenesisHash", json!([])).await;
     assert_eq!(told["result"], world.net.genesis_hash());
+}
+
+/// CR-14. What a script does next reads at `confirmed`.
+#[tokio::test]
+async fn what_the_faucet_gives_can_be_read_when_it_has_answered() {
+    let world = World::with(|config| {
+        config.slots = Slots::Every(Duration::from_millis(30));
+        config.confirmed_after = 4;
+    })
+    .await;
+    let account = Programs::default().token_account(&RECEIVER, &world.net.mint());
+    let funds = || world.call("localnet_fund", json!([RECEIVER.to_string(), 700]));
+    for times in 1..=3_u64 {
+        assert!(funds().await["result"].is_string());
+        let read = world.rpc.get_account_data(&account).await.expect("it is there at `confirmed`");
+        let handle = IncoAccount::decode(&read).expect("a token account").amount;
+        let landed = world.net.network().stand_ins().vault().look_up(handle).expect("it landed");
+        assert_eq!(landed.plaintext, Some(u128::from(700 * times)));
+    }
+    // Nothing lands on a network that stands still, and it says so at once.
+    world.net.network().faults().change(|plan| plan.frozen = true);
+    assert!(funds().await["error"].is_object());
 }
 
 #[tokio::test]
