@@ -64,6 +64,16 @@ pub(super) enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// The operating system lets the process have too few files and connections.
+    #[error(
+        "at most {limit} file descriptors are allowed, and {least} are the least; raise the limit (ulimit -n, LimitNOFILE)"
+    )]
+    Descriptors {
+        /// How many the process may have.
+        limit: usize,
+        /// How many it needs to serve one caller.
+        least: usize,
+    },
     /// An amount on the command line.
     #[cfg(feature = "client")]
     #[error("an amount is written in whole tokens, as in 0.25")]

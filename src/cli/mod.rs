@@ -10,6 +10,7 @@ mod balance;
 mod config;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 mod demo;
+mod descriptors;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 mod dev;
 mod doctor;

@@ -5,7 +5,7 @@
 //! `--set`). A `.env` with a real key, or a limit in `./sotto.toml`, belongs to a service and not to a sandbox.
 
 use super::{
-    Global,
+    Global, descriptors,
     dev::DevError,
     error::CliError,
     local_network::{LocalNetwork, LocalTerms},
@@ -96,7 +96,7 @@ impl Sandbox {
             servers: Vec::new(),
         };
         let shop = sandbox.shop(&terms)?;
-        sandbox.serve_facilitator(facilitator);
+        sandbox.serve_facilitator(facilitator)?;
         sandbox.serve(merchant, shop);
         Ok(sandbox)
     }
@@ -124,14 +124,15 @@ impl Sandbox {
     }
 
     /// As `serve` does, so that limits by address hold.
-    fn serve_facilitator(&mut self, listener: TcpListener) {
+    fn serve_facilitator(&mut self, listener: TcpListener) -> Result<(), CliError> {
         let (router, stop) = (self.service.router.clone(), self.stop.clone());
-        let settings = wiring::server_settings(&self.config);
+        let settings = descriptors::fit(wiring::server_settings(&self.config))?;
         let server = async move {
             api::serve(listener, router, settings, stop).await;
             Ok(())
         };
         self.servers.push(tokio::spawn(server));
+        Ok(())
     }
 
     fn serve(&mut self, listener: TcpListener, router: axum::Router) {

@@ -1,7 +1,7 @@
 //! `sotto serve`: the facilitator, until it is asked to stop.
 
 use super::{
-    Global,
+    Global, descriptors,
     error::CliError,
     output::{self, json, say_lines},
     probing::Probing,
@@ -93,6 +93,7 @@ impl Serve {
         let listener =
             TcpListener::bind(wanted).await.map_err(|source| CliError::Listen { address: wanted, source })?;
         let address = listener.local_addr()?;
+        let settings = descriptors::fit(wiring::server_settings(config))?;
         let (listener, meanwhile) = twice(listener)?;
         let (tell, waiting) = watch::channel(None);
         // Who waits for an RPC in trouble may be asked to stop meanwhile.
@@ -100,7 +101,7 @@ impl Serve {
         let (service, probing) = tokio::select! {
             begun = start::start(config, &tell) => begun?,
             asked = stop.asked() => return Ok(asked?),
-            never = answer_meanwhile(meanwhile, address, config, waiting) => match never {},
+            never = answer_meanwhile(meanwhile, address, config, settings.clone(), waiting) => match never {},
         };
         // Beside the serving: it asks the chain, and nobody has to wait for what it tells.
         let telling = tokio::spawn(tell_readiness(Arc::clone(&service.facilitator)));
@@ -108,7 +109,7 @@ impl Serve {
         let served = serve_until_stopped(
             listener,
             &service,
-            wiring::server_settings(config),
+            settings,
             until_it_must_stop(stop, probing),
             config.limits.request_timeout,
         )
@@ -148,6 +149,7 @@ async fn answer_meanwhile(
     listener: TcpListener,
     address: SocketAddr,
     config: &Config,
+    settings: ServerSettings,
     mut waiting: watch::Receiver<Option<String>>,
 ) -> Infallible {
     // An RPC that says nothing is not in trouble yet, for as long as a request may take.
@@ -162,7 +164,7 @@ async fn answer_meanwhile(
     // Connections are tasks of their own: dropped with this, it ends them after what they were asked.
     let over = CancellationToken::new();
     let _over = over.clone().drop_guard();
-    api::serve(listener, router, wiring::server_settings(config), over).await;
+    api::serve(listener, router, settings, over).await;
     std::future::pending().await
 }
 
