@@ -29,6 +29,8 @@ use axum::http::StatusCode;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
+/// How many sessions that were not imported a line of the log names.
+const MOST_TOLD: usize = 50;
 /// The longest one request to the Covalidator takes; its patience is the caller's.
 const COVALIDATOR_REQUEST: Duration = Duration::from_secs(5);
 
@@ -132,7 +134,9 @@ async fn import_ledger(config: &Config, terms: ImportTerms) -> Result<Arc<dyn Le
             "imported the deployed service's sessions"
         );
         for (reason, ids) in &report.skipped {
-            let (reason, sessions) = (reason.word(), ids.join(" "));
+            let told: Vec<&str> = ids.iter().take(MOST_TOLD).map(String::as_str).collect();
+            let more = if ids.len() > MOST_TOLD { " ..." } else { "" };
+            let (reason, sessions) = (reason.word(), format!("{}{more}", told.join(" ")));
             tracing::info!(
                 reason,
                 skipped = ids.len(),

@@ -11,6 +11,7 @@ use crate::{
     facilitator::{FundingSettings, SessionError, core::Core},
     ledger::LedgerError,
 };
+use std::collections::{HashMap, hash_map::Entry};
 
 /// How many transfers of a proven session may be in flight together.
 const PROVEN_IN_FLIGHT: usize = 8;
@@ -80,7 +81,26 @@ impl Core {
         more: Amount,
         now: UnixSeconds,
     ) -> Result<Backing, LedgerError> {
-        let source = self.source_of(session).await?;
+        Ok(self.backing_by(&self.source_of(session).await?, session, more, now))
+    }
+
+    /// What is known of the accounts behind sessions, each account looked up once: a wallet has one for all that it has opened in
+    /// an asset.
+    pub(crate) async fn backings(&self, sessions: &[Session]) -> Result<Vec<Backing>, LedgerError> {
+        let now = self.clock.now();
+        let mut sources = HashMap::new();
+        let mut backings = Vec::with_capacity(sessions.len());
+        for session in sessions {
+            let source = match sources.entry((*session.user(), session.intent.asset)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(self.source_of(session).await?),
+            };
+            backings.push(self.backing_by(source, session, Amount::ZERO, now));
+        }
+        Ok(backings)
+    }
+
+    fn backing_by(&self, source: &Source, session: &Session, more: Amount, now: UnixSeconds) -> Backing {
         let funding = match self.settings.funding.policy {
             FundingPolicy::Off => Funding::Unproven,
             FundingPolicy::Advisory | FundingPolicy::Required => {
@@ -88,7 +108,7 @@ impl Core {
             }
         };
         let remaining = session.remaining(self.settings.payments.unverified_exposure);
-        Ok(Backing { funding, frozen: source.frozen, remaining })
+        Backing { funding, frozen: source.frozen, remaining }
     }
 
     pub(crate) async fn source_of(&self, session: &Session) -> Result<Source, LedgerError> {

@@ -245,6 +245,11 @@ impl Facilitator {
         self.core.backing(session).await
     }
 
+    /// What is known of the accounts behind sessions, in their order.
+    pub async fn backings(&self, sessions: &[Session]) -> Result<Vec<Backing>, SessionError> {
+        Ok(self.core.backings(sessions).await?)
+    }
+
     /// Makes sure that a wallet of this session can decrypt its balance.
     ///
     /// Refuses with `session_not_found`, `signature_required` (the request is not signed by the wallet it is for, or is

@@ -176,12 +176,12 @@ impl Terms {
         let path = request.uri().path();
         let mut response = match self.gate.kind(request.method(), path) {
             RequestKind::Elsewhere if self.gate.others_go() == Others::Refused => {
-                return Ok(refused(StatusCode::NOT_FOUND, "not_found", "Nothing is sold here; nothing was charged."));
+                refused(StatusCode::NOT_FOUND, "not_found", "Nothing is sold here; nothing was charged.")
             }
             RequestKind::Elsewhere => return inner.call(request).await,
             RequestKind::OtherSpelling => {
                 let message = "This path is sold under another spelling; nothing was charged.";
-                return Ok(refused(StatusCode::NOT_FOUND, "not_found", message));
+                refused(StatusCode::NOT_FOUND, "not_found", message)
             }
             RequestKind::OtherMethod => {
                 let allow = self.gate.methods(path);
@@ -193,7 +193,7 @@ impl Terms {
                 let message = "This path is sold with the methods of the Allow header; nothing was charged.";
                 let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
                 response.headers_mut().extend(HeaderValue::try_from(allow).ok().map(|allow| (ALLOW, allow)));
-                return Ok(response);
+                response
             }
             RequestKind::Head => self.ask(&self.url(&request), &Refusal::NoPayment.to_string()),
             RequestKind::Sold if is_paid_for(&request) => {
@@ -293,8 +293,12 @@ impl Terms {
     /// 402 with the facilitator's no (`spec/x402.md` §1.2), so that a payer can tell it from a fresh challenge.
     fn unsettled<R: From<String>>(&self, url: &str, refused: &SettleAnswer) -> Response<R> {
         let error = refused.error_reason.as_deref().unwrap_or("payment refused");
-        if PayReason::from_word(error).is_some_and(is_of_the_offer) {
-            let detail = refused.error_message.as_deref().unwrap_or_default();
+        if let Some(reason) = PayReason::from_word(error).filter(|reason| is_of_the_offer(*reason)) {
+            let detail = match reason {
+                // Its sentence has the figures, and no amount is logged.
+                PayReason::PerCallLimitExceeded => "",
+                _ => refused.error_message.as_deref().unwrap_or_default(),
+            };
             tracing::warn!(reason = error, detail, "a payment was refused for what this offer asks for");
         }
         let mut response = json(StatusCode::PAYMENT_REQUIRED, self.gate.ask(url, error).body);

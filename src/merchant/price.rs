@@ -10,6 +10,9 @@ use solana_pubkey::Pubkey;
 /// How long a merchant waits for a settlement unless the offer says otherwise, in seconds.
 pub const DEFAULT_TIMEOUT_SECONDS: u64 = 60;
 
+/// The longest that an offer waits, in seconds.
+const LONGEST_TIMEOUT_SECONDS: u64 = 600;
+
 /// A price: a positive amount of base units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price(Amount);
@@ -80,10 +83,11 @@ impl Offer {
         self
     }
 
-    /// Waits at most this many seconds for a settlement; zero, which facilitators refuse, becomes one.
+    /// Waits at most this many seconds for a settlement, from 1 to 600: facilitators refuse zero, and no payer's signature is made
+    /// for a longer wait.
     #[must_use]
     pub fn within(mut self, seconds: u64) -> Self {
-        self.timeout_seconds = seconds.max(1);
+        self.timeout_seconds = seconds.clamp(1, LONGEST_TIMEOUT_SECONDS);
         self
     }
 
@@ -198,6 +202,15 @@ mod tests {
         assert_eq!(json["maxAmountRequired"], "500000");
         assert_eq!(json["resource"], "http://shop/x");
         assert!(json.get("extra").is_none());
+    }
+
+    #[test]
+    fn a_wait_is_neither_nothing_nor_for_ever() {
+        let price = Price::decimal("0.5", 6).unwrap();
+        let offer = || Offer::new("solana:devnet", Pubkey::default(), Pubkey::default(), price);
+        for (seconds, waits) in [(0, 1), (7, 7), (601, 600), (u64::MAX, 600)] {
+            assert_eq!(offer().within(seconds).timeout_seconds(), waits);
+        }
     }
 
     #[test]

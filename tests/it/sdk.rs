@@ -1,10 +1,12 @@
 //! The payer's SDK and the merchant's layer: against servers that answer as they should not, and all together.
 
 mod bad_merchants;
+mod browsers;
 mod command_line;
 mod fetch;
 mod forged_refusals;
 mod journey;
 mod opening;
 mod paywall;
+mod selling;
 mod stand_in;

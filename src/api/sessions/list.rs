@@ -38,13 +38,12 @@ pub(in crate::api) async fn list(
     let (user, asset) = keys(user.as_deref(), asset.as_deref()).map_err(SessionFailure::of_body)?;
     let page = app.facilitator.list_sessions(&ListRequest { user, asset, after, read }).await;
     let SessionPage { sessions, next } = page.map_err(SessionFailure::of_use_case)?;
-    let mut listed = Vec::with_capacity(sessions.len());
-    for session in sessions {
-        let backing = app.facilitator.backing(&session).await.map_err(SessionFailure::of_use_case)?;
-        let intent_hash = session.signed.hash().hex();
-        listed.push(ListedSession { session: view(&session, Amounts::Shown, backing), intent_hash });
-    }
-    Ok(Json(SessionList { sessions: listed, next }))
+    let backings = app.facilitator.backings(&sessions).await.map_err(SessionFailure::of_use_case)?;
+    let listed = sessions.iter().zip(backings).map(|(session, backing)| ListedSession {
+        session: view(session, Amounts::Shown, backing),
+        intent_hash: session.signed.hash().hex(),
+    });
+    Ok(Json(SessionList { sessions: listed.collect(), next }))
 }
 
 fn keys(user: Option<&str>, asset: Option<&str>) -> Result<(Pubkey, Option<Pubkey>), RefusedOpening> {

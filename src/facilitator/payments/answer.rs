@@ -22,8 +22,17 @@ use solana_signature::Signature;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
+/// What a request and its answer take on their way.
+const ON_THE_WAY: Duration = Duration::from_secs(1);
 /// How long a success waits for the level that it is told with.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a caller is kept waiting who said so many seconds: a little less, because theirs began before the request was here,
+/// and an answer that comes too late tells them nothing of what is under way.
+fn patience(configured: Duration, own: Option<u64>) -> Duration {
+    let Some(own) = own.map(Duration::from_secs) else { return configured };
+    configured.min(own.saturating_sub(ON_THE_WAY).max(own / 2))
+}
 
 /// How long a caller waits, and the permit to.
 pub(super) struct Wait {
@@ -42,8 +51,7 @@ pub(super) struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     pub(super) fn new(payments: &'a Arc<Payments>, payment: &'a SessionPayment, session: &'a Session) -> Self {
-        let configured = payments.core.settings.answer_deadline;
-        let patience = payment.max_timeout_seconds.map_or(configured, |own| configured.min(Duration::from_secs(own)));
+        let patience = patience(payments.core.settings.answer_deadline, payment.max_timeout_seconds);
         Self { payments, payment, session, deadline: Instant::now() + patience }
     }
 
@@ -263,5 +271,20 @@ impl<'a> Answer<'a> {
             network: self.payment.network.clone(),
             session: SessionAfter::of(hold, standing),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_time_to_arrive() {
+        let configured = Duration::from_secs(30);
+        for (own, millis) in [(None, 30_000), (Some(1), 500), (Some(2), 1_000), (Some(20), 19_000), (Some(31), 30_000)]
+        {
+            assert_eq!(patience(configured, own).as_millis(), millis, "{own:?}");
+        }
+        assert_eq!(patience(configured, Some(u64::MAX)), configured);
     }
 }

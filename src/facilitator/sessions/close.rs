@@ -57,10 +57,13 @@ impl Sessions {
             );
         }
         let permits = self.locks.waits.acquire_for_close(id, *session.user(), self.core.is_proven(&session)).await;
-        // Without a permit to wait, the caller is told how it stands.
-        let patience = if permits.is_some() { self.core.settings.answer_deadline } else { Duration::ZERO };
         let closing = self.begin_close(id).await?;
-        self.finish_close(closing, Instant::now() + patience).await
+        self.finish_close(closing, Instant::now() + self.close_patience(permits.as_ref())).await
+    }
+
+    /// How long a close waits for what is held: without a permit to wait, its caller is told how things stand.
+    pub(super) fn close_patience<P>(&self, permit: Option<&P>) -> Duration {
+        permit.map_or(Duration::ZERO, |_| self.core.settings.answer_deadline)
     }
 
     /// A session that accepts nothing already: what it holds is settled, and followed.

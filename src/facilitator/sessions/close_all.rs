@@ -2,12 +2,7 @@
 
 use super::close::{Closed, ClosingSession};
 use crate::{
-    domain::{
-        clock::UnixSeconds,
-        reason::SessionReason,
-        session::{Session, SessionState},
-        signed,
-    },
+    domain::{clock::UnixSeconds, reason::SessionReason, session::SessionState, signed},
     facilitator::{SessionError, SessionRefusal, locks::opening_lock::OpeningGuard, sessions::Sessions},
 };
 use futures_util::future::try_join_all;
@@ -54,10 +49,10 @@ impl Sessions {
         for session in &known {
             closing.push(self.stop(session).await?);
         }
-        let permit = self.locks.waits.acquire(*user, self.is_any_proven(&known)).await;
-        // Without a permit to wait, the caller is told how things stand.
-        let patience = if permit.is_some() { self.core.settings.answer_deadline } else { Duration::ZERO };
-        let now = Instant::now();
+        let Some(first) = known.first() else { return Ok(Vec::new()) };
+        // Counted as waits for the close of one of them: whoever has seen the signed request may send it again and again.
+        let permits = self.locks.waits.acquire_for_close(first.id, *user, self.core.is_proven(first)).await;
+        let (now, patience) = (Instant::now(), self.close_patience(permits.as_ref()));
         let (deadline, locked_by) = (now + patience, now + patience.max(LOCKED_WITHIN));
         {
             let _nothing_opens = self.keep_openings_out(user, asset, locked_by).await?;
@@ -96,13 +91,5 @@ impl Sessions {
         }
         let waited = tokio::time::timeout_at(deadline, self.locks.openings.opening(user, asset));
         waited.await.map_err(|_| busy())
-    }
-
-    async fn is_any_proven(&self, sessions: &[Session]) -> bool {
-        match sessions.first() {
-            // What is proved is the wallet's balance, whichever of its sessions asks.
-            Some(session) => self.core.is_proven(session).await,
-            None => false,
-        }
     }
 }

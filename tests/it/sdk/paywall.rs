@@ -1,7 +1,5 @@
 //! The paywall between a payer and a facilitator that misbehaves: nothing is served unpaid.
 
-mod routes;
-
 use super::stand_in::{Answer, StandIn, json};
 use crate::support::Log;
 use axum::{Router, body::Body, http::HeaderMap, response::IntoResponse, routing::get};
@@ -23,12 +21,12 @@ use tower::ServiceExt as _;
 
 const TRANSACTION: &str = "99eUso3aSbE9tqGSTXzo3TLfKb9RkMTURrHKQ1K7Zh3BbeqPevr5E1iCbpTjqHuTFLtfxTTD5ekfVuZFzQyEQf8";
 
-fn offer() -> Offer {
+pub(super) fn offer() -> Offer {
     let price = Price::decimal("0.01", 6).unwrap();
     Offer::new("solana:devnet", Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([3; 32]), price)
 }
 
-fn payload() -> Value {
+pub(super) fn payload() -> Value {
     json!({
         "x402Version": 2,
         "accepted": offer().requirements(),
@@ -36,17 +34,17 @@ fn payload() -> Value {
     })
 }
 
-fn paid() -> Request<Body> {
+pub(super) fn paid() -> Request<Body> {
     let header = header::encode(&payload()).unwrap();
     Request::get("/weather").header("host", "shop").header("payment-signature", header).body(Body::empty()).unwrap()
 }
 
-fn settled() -> Value {
+pub(super) fn settled() -> Value {
     json!({"success": true, "transaction": TRANSACTION, "network": "solana:devnet", "payer": "p", "amount": "10000",
         "extensions": {"session": {"id": "s", "spent": "10000", "remaining": "5"}}})
 }
 
-fn refused(reason: &str) -> Value {
+pub(super) fn refused(reason: &str) -> Value {
     json!({"success": false, "transaction": "", "network": "solana:devnet", "errorReason": reason})
 }
 
@@ -88,11 +86,11 @@ impl Shop {
     }
 }
 
-async fn text(response: Response<Body>) -> String {
+pub(super) async fn text(response: Response<Body>) -> String {
     String::from_utf8(axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap()
 }
 
-fn receipt(response: &Response<Body>) -> Option<SettleAnswer> {
+pub(super) fn receipt(response: &Response<Body>) -> Option<SettleAnswer> {
     let value = response.headers().get("payment-response")?;
     assert_eq!(response.headers().get("x-payment-response"), Some(value));
     Some(header::decode(value.to_str().unwrap()).unwrap())
@@ -111,6 +109,27 @@ async fn a_request_without_payment_learns_the_price_and_asks_nobody() {
     assert_eq!((shop.served(), shop.facilitator.asked().len()), (0, 0));
 }
 
+/// What was paid for is served to nobody else: a shared cache has neither asked for a payment nor a right to the receipt.
+#[tokio::test]
+async fn what_was_paid_for_stays_out_of_shared_caches() {
+    for flow in [Flow::Upfront, Flow::Authorization] {
+        let verified = json!({ "isValid": true, "payer": "p" });
+        let answers = if flow == Flow::Upfront { vec![settled()] } else { vec![verified, settled()] };
+        let answers = answers.iter().map(|answer| json(200, answer)).collect();
+        let served = Shop::with(flow, answers, StatusCode::OK).await.ask(paid()).await;
+        assert_eq!((served.status().as_u16(), receipt(&served).is_some()), (200, true), "{flow:?}");
+        assert_eq!(served.headers()["cache-control"], "private, no-store", "{flow:?}");
+        assert_eq!(served.headers()["vary"], "payment-signature, x-payment", "{flow:?}");
+    }
+    let facilitator = StandIn::answering(vec![json(200, &settled())]).await;
+    let paywall =
+        Paywall::new(FacilitatorClient::new(&facilitator.url).unwrap(), Gate::new("GET /weather", offer()).unwrap());
+    let handler = || async { ([("cache-control", "private, max-age=60")], "sunny") };
+    let router = Router::new().route("/weather", get(handler)).layer(paywall);
+    let served = router.oneshot(paid()).await.unwrap();
+    assert_eq!(served.headers()["cache-control"], "private, max-age=60", "the application's word stands");
+}
+
 /// FR-13. Waiting and the one repeat together take no longer than the offer said.
 #[tokio::test]
 async fn a_settlement_takes_no_longer_than_the_offer_says() {
@@ -126,6 +145,37 @@ async fn a_settlement_takes_no_longer_than_the_offer_says() {
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     assert_eq!(receipt(&response).unwrap().error_reason.as_deref(), Some("settlement_pending"));
     assert_eq!(facilitator.asked().len(), 1, "half a second is not worth a repeat");
+}
+
+/// Guard: the last match of `FacilitatorClient::settle`. A repeat that is cut off takes nothing back of what was told before it.
+#[tokio::test]
+async fn a_repeat_that_is_cut_off_leaves_the_first_answer() {
+    let facilitator = StandIn::slow(Duration::from_millis(2_800), json(200, &refused("settlement_pending"))).await;
+    let gate = Gate::new("GET /weather", offer().within(4)).unwrap();
+    let paywall = Paywall::new(FacilitatorClient::new(&facilitator.url).unwrap(), gate);
+    let router = Router::new().route("/weather", get(|| async { "sunny" })).layer(paywall);
+    let mut late = payload();
+    late["accepted"] = serde_json::to_value(offer().within(4).requirements()).unwrap();
+    let request = Request::get("/weather").header("payment-signature", header::encode(&late).unwrap());
+    let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 402);
+    assert_eq!(receipt(&response).unwrap().error_reason.as_deref(), Some("settlement_pending"));
+    assert_eq!(facilitator.asked().len(), 2);
+}
+
+/// What is refused for the offer is logged for the merchant, and no amount with it.
+#[tokio::test]
+async fn what_the_offer_is_refused_for_is_logged_without_amounts() {
+    for (reason, logged) in [("invalid_recipient", true), ("per_call_limit_exceeded", false)] {
+        let log = Log::listen();
+        let mut told = refused(reason);
+        told["errorMessage"] = json!("50001 is what stands here.");
+        let shop = Shop::upfront(vec![json(200, &told)]).await;
+        assert_eq!(shop.ask(paid()).await.status(), 402);
+        let text = log.text();
+        assert!(text.contains("refused for what this offer asks for") && text.contains(reason), "{text}");
+        assert_eq!(text.contains("50001"), logged, "{text}");
+    }
 }
 
 /// Nothing is given back to a payer whose request fails after the payment; they are told, and so is the merchant.
