@@ -49,9 +49,11 @@ impl Sessions {
         for session in &known {
             closing.push(self.stop(session).await?);
         }
-        let Some(first) = known.first() else { return Ok(Vec::new()) };
         // Counted as waits for the close of one of them: whoever has seen the signed request may send it again and again.
-        let permits = self.locks.waits.acquire_for_close(first.id, *user, self.core.is_proven(first)).await;
+        let permits = match known.first() {
+            Some(first) => self.locks.waits.acquire_for_close(first.id, *user, self.core.is_proven(first)).await,
+            None => None,
+        };
         let (now, patience) = (Instant::now(), self.close_patience(permits.as_ref()));
         let (deadline, locked_by) = (now + patience, now + patience.max(LOCKED_WITHIN));
         {
