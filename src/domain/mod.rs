@@ -26,4 +26,5 @@ pub(crate) mod samples;
 pub mod session;
 pub mod settlement;
 pub mod signed;
+pub mod signed_receipt;
 pub mod unreachable;
