@@ -39,6 +39,7 @@ async fn settle_payment(app: &App, body: Body) -> Result<Receipt, PayFailure> {
 }
 
 fn answer(receipt: Receipt) -> SettleAnswer {
+    let extensions = error::session_extension(&receipt.session);
     SettleAnswer {
         success: true,
         transaction: receipt.transaction.map(|signature| signature.to_string()).unwrap_or_default(),
@@ -46,7 +47,10 @@ fn answer(receipt: Receipt) -> SettleAnswer {
         amount: Some(receipt.amount.to_string()),
         error_reason: None,
         error_message: None,
-        extensions: Some(error::session_extension(&receipt.session)),
+        extensions: Some(match &receipt.signed {
+            Some(signed) => extensions.with_receipt(signed),
+            None => extensions,
+        }),
         network: receipt.network,
     }
 }

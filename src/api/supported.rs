@@ -7,6 +7,7 @@ use crate::{
         DEFERRED, PAYMENT_IDENTIFIER, PER_CALL, SESSION_SCHEME,
         facilitator::{SupportedAnswer, SupportedKind},
         session::{ProgramAddresses, PublishedLimits, SessionTerms},
+        signed_receipt::{OFFER_RECEIPT, PublishedReceiptKey},
         x402_v1, x402_v2,
     },
 };
@@ -36,9 +37,16 @@ pub(super) fn answer(served: &Supported) -> SupportedAnswer {
     let keys = served.signers.iter().map(ToString::to_string).collect();
     SupportedAnswer {
         kinds: second.chain(first).collect(),
-        extensions: vec![PAYMENT_IDENTIFIER.to_owned()],
+        extensions: extensions(served),
         signers: BTreeMap::from([("solana:*".to_owned(), keys)]),
     }
+}
+
+/// What is read or added; receipts only where a key signs them now.
+fn extensions(served: &Supported) -> Vec<String> {
+    let signs = served.receipt_keys.iter().any(|key| key.until.is_none());
+    let receipts = signs.then_some(OFFER_RECEIPT);
+    [PAYMENT_IDENTIFIER].into_iter().chain(receipts).map(str::to_owned).collect()
 }
 
 fn terms(served: &Supported) -> SessionTerms {
@@ -61,6 +69,7 @@ fn terms(served: &Supported) -> SessionTerms {
             max_session_seconds: served.max_session_seconds,
             max_grant_lamports: served.max_grant,
         }),
+        receipt_keys: served.receipt_keys.iter().map(PublishedReceiptKey::from).collect(),
         others: policy(served),
     }
 }

@@ -14,8 +14,8 @@ use crate::{
     domain::{chance::Chance, hold::Exposure, key_pair::KeyPair, network::Network, payment::PaymentLimits},
     facilitator::{
         AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-        FundingSettings, InstructionChoice, Keys, OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset,
-        Settings, TransferSettings, WaitingSettings,
+        FundingSettings, InstructionChoice, Keys, OpeningSettings, ReadPolicy, ReceiptKeys, RecipientSettings,
+        ServedAsset, Settings, TransferSettings, WaitingSettings,
     },
     ledger::{LedgerError, OpenLedgerError},
     programs::{
@@ -84,7 +84,11 @@ pub(super) fn keys(config: &Config) -> Keys {
     let mut payers = config.keys.fee_payers.iter().map(signer);
     let fee_payer = payers.next().unwrap_or_else(|| Arc::clone(&spender));
     let further_fee_payers = payers.collect();
-    Keys { spender, fee_payer, further_fee_payers }
+    let receipts = ReceiptKeys {
+        current: config.keys.receipt.as_ref().map(signer),
+        retired: config.keys.retired_receipts.clone(),
+    };
+    Keys { spender, fee_payer, further_fee_payers, receipts }
 }
 
 fn signer(pair: &KeyPair) -> Arc<dyn Signer> {

@@ -1,4 +1,4 @@
-//! `[keys]`: who spends and who pays the fees. References only; a key itself is accepted in `FACILITATOR_KEYPAIR`.
+//! `[keys]`: who spends, who pays the fees, what signs receipts. References only; a key itself is accepted in `FACILITATOR_KEYPAIR`.
 
 use super::{
     environment::Environment,
@@ -6,14 +6,19 @@ use super::{
     schema::Key,
     secret::{SecretError, SecretReference},
 };
-use crate::domain::key_pair::{KeyPair, KeyPairError};
+use crate::domain::{
+    key_pair::{KeyPair, KeyPairError},
+    signed_receipt::ReceiptKey,
+};
 use solana_pubkey::Pubkey;
 use std::path::Path;
 
 const SPENDER: Key = Key::text("keys", "spender").reference();
 const FEE_PAYERS: Key = Key::list("keys", "fee_payer").reference();
+const RECEIPT: Key = Key::text("keys", "receipt").reference();
+const RETIRED_RECEIPTS: Key = Key::list("keys", "retired_receipts");
 
-pub(super) const KEYS: &[Key] = &[SPENDER, FEE_PAYERS];
+pub(super) const KEYS: &[Key] = &[SPENDER, FEE_PAYERS, RECEIPT, RETIRED_RECEIPTS];
 
 /// The keys.
 #[derive(Clone, Debug)]
@@ -22,6 +27,10 @@ pub struct KeysConfig {
     pub spender: KeyPair,
     /// The keys that pay fees and rent, the announced one first; the spender when none is configured.
     pub fee_payers: Vec<KeyPair>,
+    /// What signs receipts, if anything does; none of the others.
+    pub receipt: Option<KeyPair>,
+    /// Public keys that signed receipts before, with the last second of each.
+    pub retired_receipts: Vec<ReceiptKey>,
 }
 
 impl KeysConfig {
@@ -33,8 +42,51 @@ impl KeysConfig {
         let fee_payers = fee_payers.into_iter().collect::<Option<Vec<_>>>()?;
         let spender = spender?;
         warn_of_doubles(reader, &spender, &fee_payers);
-        Some(Self { spender, fee_payers })
+        let ours: Vec<Pubkey> = [&spender].into_iter().chain(&fee_payers).map(KeyPair::public).collect();
+        let receipt = match reader.optional_text(&RECEIPT) {
+            Some(text) => Some(read_receipt(reader, text, &ours)?),
+            None => None,
+        };
+        let ours: Vec<Pubkey> = ours.into_iter().chain(receipt.as_ref().map(KeyPair::public)).collect();
+        let retired_receipts = read_retired(reader, &ours)?;
+        Some(Self { spender, fee_payers, receipt, retired_receipts })
     }
+}
+
+/// A key that signs receipts signs nothing else: who verifies receipts trusts it with words, and must never have trusted it
+/// with money.
+fn read_receipt(reader: &mut Reader<'_>, text: &str, ours: &[Pubkey]) -> Option<KeyPair> {
+    let pair = read_pair(reader, &RECEIPT, text)?;
+    if ours.contains(&pair.public()) {
+        let remedy = "make one of its own with `sotto keygen .keys/receipts.json`";
+        reader.fault(&RECEIPT, "it is the spender or a fee payer, which must not sign receipts", remedy);
+        return None;
+    }
+    Some(pair)
+}
+
+/// Keys that signed receipts before, each written as `KEY@SECONDS`.
+fn read_retired(reader: &mut Reader<'_>, ours: &[Pubkey]) -> Option<Vec<ReceiptKey>> {
+    let texts = reader.optional_list(&RETIRED_RECEIPTS).unwrap_or_default();
+    let retired: Vec<_> = texts.iter().map(|text| (text, retired(text))).collect();
+    for (text, key) in &retired {
+        let what = match key {
+            None => "is no public key with the last Unix second that it signed for",
+            Some(key) if ours.contains(&key.key) => "is a key in use",
+            Some(_) => continue,
+        };
+        reader.fault(
+            &RETIRED_RECEIPTS,
+            format!("\"{text}\" {what}"),
+            "write PUBLIC_KEY@UNIX_SECONDS of a key that is retired",
+        );
+    }
+    retired.into_iter().map(|(_, key)| key.filter(|key| !ours.contains(&key.key))).collect()
+}
+
+fn retired(text: &str) -> Option<ReceiptKey> {
+    let (key, until) = text.split_once('@')?;
+    Some(ReceiptKey { key: ReceiptKey::parse(key)?, until: Some(until.parse().ok()?) })
 }
 
 /// What a pool is for is lost where one key stands twice, or where the spender is in it; and published clients know one key.

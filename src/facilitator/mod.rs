@@ -56,6 +56,7 @@ use crate::{
         funding::FundingProof,
         payment::Payment,
         session::{Session, SessionId},
+        signed_receipt::ReceiptKey,
     },
     ledger::Ledger,
 };
@@ -110,8 +111,8 @@ pub struct Ports {
     pub chance: Arc<dyn Chance>,
 }
 
-/// The two kinds of key (`spec/security.md` §1.1): the spender is delegate of every session; fee payers may be other
-/// keys.
+/// The kinds of key (`spec/security.md` §1.1): the spender is delegate of every session; fee payers may be other keys; what
+/// signs receipts is neither.
 #[derive(Clone)]
 pub struct Keys {
     /// The delegate key. Signs only transactions we built.
@@ -120,6 +121,25 @@ pub struct Keys {
     pub fee_payer: Arc<dyn Signer>,
     /// Keys that share the other fees with it.
     pub further_fee_payers: Vec<Arc<dyn Signer>>,
+    /// What signs receipts; it signs no transaction.
+    pub receipts: ReceiptKeys,
+}
+
+/// The keys of signed receipts.
+#[derive(Clone, Default)]
+pub struct ReceiptKeys {
+    /// The key that signs; without it no receipt is made.
+    pub current: Option<Arc<dyn Signer>>,
+    /// Keys that signed before, with the last second that each signed for.
+    pub retired: Vec<ReceiptKey>,
+}
+
+impl ReceiptKeys {
+    /// Every key that receipts are believed under, the current one first.
+    pub fn all(&self) -> Vec<ReceiptKey> {
+        let current = self.current.as_ref().map(|signer| ReceiptKey::current(signer.pubkey()));
+        current.into_iter().chain(self.retired.iter().copied()).collect()
+    }
 }
 
 /// The service: one struct for each folder, and the use cases that callers may ask for.

@@ -1,7 +1,7 @@
 //! `GET /supported`: what this facilitator serves, and the policy it publishes.
 
 use crate::{
-    domain::{funding::FundingPolicy, network::Network, payment::PaymentLimits},
+    domain::{funding::FundingPolicy, network::Network, payment::PaymentLimits, signed_receipt::ReceiptKey},
     facilitator::Facilitator,
 };
 use solana_pubkey::Pubkey;
@@ -35,6 +35,8 @@ pub struct Supported {
     pub max_grant: u64,
     /// What proofs of the payer's balance count for.
     pub funding: FundingPolicy,
+    /// The keys of signed receipts, the one in use first; empty where none are signed.
+    pub receipt_keys: Vec<ReceiptKey>,
 }
 
 impl Facilitator {
@@ -55,6 +57,7 @@ impl Facilitator {
             max_session_seconds: settings.openings.max_session_seconds,
             max_grant: settings.openings.max_grant,
             funding: settings.funding.policy,
+            receipt_keys: self.core.keys.receipts.all(),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod opening;
 pub mod payment;
 pub mod payments;
 pub mod session;
+pub mod signed_receipt;
 pub mod x402_v1;
 pub mod x402_v2;
 

@@ -1,7 +1,7 @@
 //! The `session` scheme's own bodies: the payload of a payment, `POST /sessions` and its answers, what `/supported`
 //! tells a payer, and `extensions.session` (`spec/session.md` §1-4).
 
-use crate::wire::funding::FundingProofBody;
+use crate::wire::{funding::FundingProofBody, signed_receipt::PublishedReceiptKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -257,6 +257,9 @@ pub struct SessionTerms {
     /// The published limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<PublishedLimits>,
+    /// The keys of signed receipts, the one in use first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipt_keys: Vec<PublishedReceiptKey>,
     /// Members we do not know.
     #[serde(flatten)]
     pub others: Map<String, Value>,

@@ -23,6 +23,7 @@ mod recipients;
 mod replays;
 mod session_keys;
 mod sharing;
+mod signed_receipts;
 mod spending;
 mod streams;
 mod surfaces;

@@ -199,12 +199,12 @@ async fn check_books(world: &World, ledger: &dyn Ledger, scene: &Scene, name: &s
 }
 
 async fn a_process_that_dies_at_any_call_loses_and_repeats_nothing(engine: Engine) {
-    dies_everywhere(world(engine).await, false).await;
+    Box::pin(dies_everywhere(world(engine).await, false)).await;
 }
 
 /// Every payment after the first is one that buys for accounts that never rest; then both sides ask.
 async fn the_same_holds_where_allowances_are_bought_now_and_then_and_on_request(engine: Engine) {
-    dies_everywhere(buying_world(engine).await, true).await;
+    Box::pin(dies_everywhere(buying_world(engine).await, true)).await;
 }
 
 async fn buying_world(engine: Engine) -> World {

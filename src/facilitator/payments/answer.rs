@@ -122,9 +122,9 @@ impl<'a> Answer<'a> {
                     Ok(Some(hold)) => self.landed(&hold).await.ok().flatten().unwrap_or_else(|| unseen(hold)),
                     _ => unseen(hold),
                 };
-                Ok(self.receipt(&hold, Some(signature)))
+                Ok(self.paid(&hold, signature).await)
             }
-            HoldOutcome::Captured { signature, reports_success: true } => Ok(self.receipt(&hold, Some(signature))),
+            HoldOutcome::Captured { signature, reports_success: true } => Ok(self.paid(&hold, signature).await),
             // Counted too late or beside another caller: the ledger knows whether the success was reported.
             HoldOutcome::Captured { reports_success: false, .. } => {
                 let hold = core.ledger.find_hold(hold.id).await?.unwrap_or(hold);
@@ -155,7 +155,7 @@ impl<'a> Answer<'a> {
             if hold.state == HoldState::Waiting {
                 deferred.count_again(hold.session).await?;
             }
-            return self.reported_before(&hold);
+            return self.reported_before(&hold).await;
         }
         let permit = self.permit_of(wait.permit).await;
         let ticket = permit.is_some().then(|| settlements.waiters.join(hold.id, self.asks())).flatten();
@@ -217,17 +217,17 @@ impl<'a> Answer<'a> {
             (landed, _) => landed.unwrap_or_else(|| unseen(hold.clone())),
         };
         if ledger.claim_success(hold.id).await? {
-            Ok(self.receipt(&hold, Some(signature)))
+            Ok(self.paid(&hold, signature).await)
         } else {
-            self.reported_before(&hold)
+            self.reported_before(&hold).await
         }
     }
 
     /// Success was reported before: a merchant who deduplicates gets that answer again, the others how the payment stands by
     /// now.
-    fn reported_before(&self, hold: &Hold) -> Result<Receipt, PayError> {
+    async fn reported_before(&self, hold: &Hold) -> Result<Receipt, PayError> {
         if self.payment.idempotent {
-            return Ok(self.recorded(hold));
+            return Ok(self.recorded(hold).await);
         }
         let reason = match hold.state {
             HoldState::Released { reason, .. } => reason,
@@ -253,8 +253,29 @@ impl<'a> Answer<'a> {
     }
 
     /// The answer that was recorded with the success: what was deferred was held, whatever has become of it since.
-    pub(super) fn recorded(&self, hold: &Hold) -> Receipt {
-        self.receipt(hold, if hold.deferred { None } else { hold.transaction() })
+    async fn recorded(&self, hold: &Hold) -> Receipt {
+        match hold.transaction().filter(|_| !hold.deferred) {
+            Some(transaction) => self.paid(hold, transaction).await,
+            None => self.held(hold),
+        }
+    }
+
+    /// The answer to a payment that is held and settled later.
+    pub(super) fn held(&self, hold: &Hold) -> Receipt {
+        self.receipt(hold, None)
+    }
+
+    /// The answer to a payment that this transaction carried, with its signed receipt where one is made.
+    async fn paid(&self, hold: &Hold, transaction: Signature) -> Receipt {
+        let signs = self.payments.core.keys.receipts.current.is_some();
+        // Boxed: it is large, and few answers need it.
+        let signing =
+            signs.then(|| Box::pin(self.payments.signed_receipt(self.payment, self.session, hold.id, transaction)));
+        let signed = match signing {
+            Some(signing) => signing.await,
+            None => None,
+        };
+        Receipt { signed, ..self.receipt(hold, Some(transaction)) }
     }
 
     fn released(&self, reason: PayReason, transaction: Option<Signature>) -> PayError {
@@ -270,6 +291,7 @@ impl<'a> Answer<'a> {
             amount: hold.amount,
             network: self.payment.network.clone(),
             session: SessionAfter::of(hold, standing),
+            signed: None,
         }
     }
 }

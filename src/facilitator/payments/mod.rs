@@ -2,13 +2,14 @@
 //!
 //! Owns no state: a payment is its hold in the ledger. Takes wait permits and the payment side of the opening lock, notifies
 //! the session's queue ([`super::dispatch`]), waits for what the driver reports, and has the payer's account looked at before a
-//! landing is told as proven. Plans, signs and sends nothing.
+//! landing is told as proven. Signs receipts; plans and sends nothing.
 
 pub(crate) mod answer;
 pub(crate) mod landed_level;
 pub(crate) mod missing_recipient;
 pub(crate) mod place_hold;
 pub(crate) mod settle;
+pub(crate) mod signed_receipt;
 pub(crate) mod verify;
 
 use crate::facilitator::{

@@ -39,6 +39,8 @@ pub struct Receipt {
     pub network: String,
     /// The session right after this payment.
     pub session: SessionAfter,
+    /// The signed receipt, where one is made ([`crate::domain::signed_receipt`]).
+    pub signed: Option<String>,
 }
 
 impl Payments {
@@ -70,7 +72,7 @@ impl Payments {
         let new = NewHold { deferred, ..self.new_hold(payment, &session, arrival) };
         let ticket = self.settlements.waiters.register(new.id, answer.asks());
         match self.place_hold(new, &session, wait.deadline).await? {
-            Held::New(hold) if hold.deferred => Ok(answer.recorded(&hold)),
+            Held::New(hold) if hold.deferred => Ok(answer.held(&hold)),
             Held::New(hold) => answer.wait(hold, ticket, wait).await,
             Held::Repeat(hold) => {
                 drop(ticket);

@@ -204,7 +204,7 @@ impl Sponsor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{chain::keys::LocalSigner, domain::chance::SeededChance};
+    use crate::{chain::keys::LocalSigner, domain::chance::SeededChance, facilitator::ReceiptKeys};
     use std::collections::HashMap;
 
     const FLOOR: u64 = 1_000;
@@ -216,7 +216,8 @@ mod tests {
         let keys: Vec<Pubkey> = signers.iter().map(|signer| signer.pubkey()).collect();
         let fee_payer = signers.remove(0);
         let spender = Arc::new(LocalSigner::generate(&chance));
-        let pool = FeePayers::new(&Keys { spender, fee_payer, further_fee_payers: signers }, FLOOR);
+        let receipts = ReceiptKeys::default();
+        let pool = FeePayers::new(&Keys { spender, fee_payer, further_fee_payers: signers, receipts }, FLOOR);
         for (paying_key, balance) in pool.paying_keys.iter().zip(balances) {
             paying_key.lamports.store(*balance, Ordering::Relaxed);
         }
@@ -263,7 +264,8 @@ mod tests {
     fn one_key_in_two_places_is_one_purse() {
         let signer: Arc<dyn Signer> = Arc::new(LocalSigner::generate(&SeededChance::new(7)));
         let further_fee_payers = vec![Arc::clone(&signer)];
-        let keys = Keys { spender: Arc::clone(&signer), fee_payer: Arc::clone(&signer), further_fee_payers };
+        let receipts = ReceiptKeys::default();
+        let keys = Keys { spender: Arc::clone(&signer), fee_payer: Arc::clone(&signer), further_fee_payers, receipts };
         assert_eq!(FeePayers::new(&keys, FLOOR).all(), vec![signer.pubkey()]);
     }
 }

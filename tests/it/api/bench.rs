@@ -35,8 +35,8 @@ use sotto::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-        Facilitator, FundingSettings, InstructionChoice, Keys, OpeningSettings, Ports, ReadPolicy, RecipientSettings,
-        ServedAsset, Settings, TransferSettings, WaitingSettings,
+        Facilitator, FundingSettings, InstructionChoice, Keys, OpeningSettings, Ports, ReadPolicy, ReceiptKeys,
+        RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
     },
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
@@ -181,8 +181,12 @@ impl ApiBench {
             chance: Arc::clone(&chance),
         };
         let network = Network::local(&localnet.genesis_hash(), &["solana:devnet".to_owned()]);
-        let keys =
-            Keys { spender: Arc::clone(&signer), fee_payer: Arc::clone(&signer), further_fee_payers: Vec::new() };
+        let keys = Keys {
+            spender: Arc::clone(&signer),
+            fee_payer: Arc::clone(&signer),
+            further_fee_payers: Vec::new(),
+            receipts: ReceiptKeys::default(),
+        };
         let settings = settings(network, programs, faucet.mint(), encryption_key);
         let asset = settings.served.asset;
         let spender = signer.pubkey();

@@ -12,14 +12,14 @@ use sotto::domain::{
 type Bend = Box<dyn Fn(&mut Value)>;
 
 /// A payment as a session key signs it.
-struct Signed<'a> {
-    shop: &'a Shop,
-    key: Wallet,
-    intent: IntentHash,
+pub(super) struct Signed<'a> {
+    pub(super) shop: &'a Shop,
+    pub(super) key: Wallet,
+    pub(super) intent: IntentHash,
 }
 
 impl Signed<'_> {
-    fn body(&self, amount: u64, nonce: &str, expires_at: u64, resource: Option<&str>) -> Value {
+    pub(super) fn body(&self, amount: u64, nonce: &str, expires_at: u64, resource: Option<&str>) -> Value {
         let mut body = self.shop.payment(amount, Some(nonce));
         let text = payment_message(
             &self.intent,
@@ -79,7 +79,11 @@ fn bends() -> [(&'static str, Bend); 6] {
 
 /// A session of a payer who has so many units, with a session key; the key, and the intent.
 async fn opens_with_key(purse: u64, cap: u64) -> (Shop, Wallet, IntentHash) {
-    let world = World::start().await;
+    opens_with_key_in(World::start().await, purse, cap).await
+}
+
+/// Like [`opens_with_key`], in a world that is there.
+pub(super) async fn opens_with_key_in(world: World, purse: u64, cap: u64) -> (Shop, Wallet, IntentHash) {
     let (payer, merchant, key) = (world.wallet(purse).await, world.wallet(0).await, world.stranger());
     let mut opening = world.opening(&payer, &merchant.key(), cap);
     opening.intent.session_key = Some(key.key());

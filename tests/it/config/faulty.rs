@@ -1,9 +1,9 @@
 //! Configurations that are refused or warned of.
 
-use super::{directory, faults, gather, key_json, keys_of, layers, load, set, work, write};
+use super::{directory, faults, gather, key_json, keys_of, layers, load, set, spender, work, write};
 use sotto::{
     config::{self, DEFAULTS, NetworkConfig, NetworkName, ProgramsConfig},
-    domain::network::Network,
+    domain::{network::Network, signed_receipt::ReceiptKey},
 };
 
 #[test]
@@ -98,6 +98,38 @@ fn a_listed_recipient_is_a_public_key() {
     let both = "9Cir3JKBcQ1mzasrQNKWMiGVZvYu3dxvfkGeQ6mohWWi,5sjEbPiqgZrYwR31ahR6Uk9wf5awoX61YGg7jExQSwaj";
     let (config, _) = load(&directory, &[("SOTTO_SETTLEMENT__RECIPIENTS", both)]);
     assert_eq!(config.settlement.recipients.listed.len(), 2);
+}
+
+/// Guard: `read_receipt` and `read_retired`: what signs receipts signs nothing else, and a slip retires no key.
+#[test]
+fn a_receipt_key_is_a_key_of_its_own() {
+    let directory = directory();
+    write(&directory, ".keys/fee-payer.json", &key_json(2));
+    write(&directory, ".keys/receipts.json", &key_json(3));
+    let with = |receipt: &'static str| {
+        [("SOTTO_KEYS__FEE_PAYER", "file:.keys/fee-payer.json"), ("SOTTO_KEYS__RECEIPT", receipt)]
+    };
+    for file in ["file:.keys/facilitator.json", "file:.keys/fee-payer.json", "file:.keys/nowhere.json", "secret"] {
+        let told = faults(&layers(&directory, &with(file)));
+        assert_eq!(keys_of(&told), ["keys.receipt"], "{told}");
+    }
+    let (config, _) = load(&directory, &with("file:.keys/receipts.json"));
+    assert_eq!(config.keys.receipt.map(|pair| pair.public()), Some(spender(3)));
+    assert!(load(&directory, &[]).0.keys.receipt.is_none());
+
+    let retire = |texts: &str| {
+        let [fee_payer, receipt] = with("file:.keys/receipts.json");
+        layers(&directory, &[fee_payer, receipt, ("SOTTO_KEYS__RETIRED_RECEIPTS", texts)])
+    };
+    let retired = spender(4);
+    let texts =
+        [format!("{retired}"), format!("{retired}@soon"), "7@1790000000".to_owned(), format!("{}@9", spender(3))];
+    for text in texts.iter().chain([&format!("{}@9", spender(1))]) {
+        let told = faults(&retire(text));
+        assert_eq!(keys_of(&told), ["keys.retired_receipts"], "{told}");
+    }
+    let (config, _) = retire(&format!("{retired}@1790000000")).config().unwrap();
+    assert_eq!(config.keys.retired_receipts, [ReceiptKey { key: retired, until: Some(1_790_000_000) }]);
 }
 
 #[test]

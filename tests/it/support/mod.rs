@@ -84,6 +84,8 @@ pub struct Options {
     pub finalized_after: u64,
     /// Seeds of further fee payers; the test funds them.
     pub further_fee_payers: Vec<[u8; 32]>,
+    /// The seed of what signs receipts; none are signed without it.
+    pub receipt_key: Option<[u8; 32]>,
 }
 
 impl Default for Options {
@@ -94,6 +96,7 @@ impl Default for Options {
             settings: Box::new(|_| {}),
             separate_fee_payer: false,
             further_fee_payers: Vec::new(),
+            receipt_key: None,
             finalized_after: FINALIZED_AFTER,
         }
     }

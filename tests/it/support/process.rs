@@ -9,7 +9,7 @@ use sotto::{
         rpc::{ChainSettings, SolanaChain},
     },
     covalidator::HttpCovalidator,
-    facilitator::{Facilitator, Keys, Ports, Settings},
+    facilitator::{Facilitator, Keys, Ports, ReceiptKeys, Settings},
     ledger::Ledger,
 };
 use std::{net::Ipv4Addr, path::Path, sync::Arc};
@@ -57,6 +57,7 @@ impl World {
             spender: Arc::new(LocalSigner::from_seed(&self.spender)),
             fee_payer: Arc::new(LocalSigner::from_seed(&self.fee_payer)),
             further_fee_payers: self.options.further_fee_payers.iter().map(|seed| signer(seed)).collect(),
+            receipts: ReceiptKeys { current: self.options.receipt_key.as_ref().map(signer), retired: Vec::new() },
         };
         Facilitator::new(ports, keys, self.settings())
     }
