@@ -78,6 +78,7 @@ impl Demo {
             merchant_port: 0,
             state: state.path().to_owned(),
             spender: new_pair(&OsChance),
+            receipts: new_pair(&OsChance),
             merchant: merchant.pubkey(),
             price: Price::decimal(PRICE, DEMO_DECIMALS).map_err(DemoError::from)?,
         };

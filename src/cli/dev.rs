@@ -14,7 +14,12 @@ use super::{
 };
 use crate::{
     config::read_text,
-    domain::{amount::AmountError, chance::OsChance, key_pair::KeyPair, key_pair::KeyPairError},
+    domain::{
+        amount::AmountError,
+        chance::OsChance,
+        key_pair::{KeyPair, KeyPairError},
+        signed_receipt::ReceiptKey,
+    },
     localnet::faucet::DEMO_DECIMALS,
     merchant::Price,
 };
@@ -112,6 +117,8 @@ pub(super) enum DevError {
 /// The people of the sandbox, whose keys outlive it.
 struct People {
     facilitator: KeyPair,
+    /// What signs the facilitator's receipts.
+    receipts: KeyPair,
     merchant: KeyPair,
     payer: KeyPair,
 }
@@ -128,6 +135,7 @@ impl Dev {
         let pair = |name| load_or_make(&state.join(name));
         let people = People {
             facilitator: pair("facilitator.json")?,
+            receipts: pair("receipts.json")?,
             merchant: pair("merchant.json")?,
             payer: pair("payer.json")?,
         };
@@ -146,6 +154,7 @@ impl Dev {
             merchant_port: self.merchant_port,
             state: state.clone(),
             spender: people.facilitator.clone(),
+            receipts: people.receipts.clone(),
             merchant: people.merchant.public(),
             price: Price::decimal(PRICE, DEMO_DECIMALS).map_err(DevError::from)?,
         };
@@ -179,6 +188,7 @@ impl Dev {
                 "recipient": people.merchant.public().to_string(),
                 "payer": people.payer.public().to_string(),
                 "payerKey": format!("{state}/payer.json"),
+                "receiptKey": ReceiptKey::current(people.receipts.public()).id(),
                 "mint": sandbox.config.asset.mint.to_string(),
                 "config": config.to_string(),
             }));
@@ -218,6 +228,7 @@ fn settings(sandbox: &Sandbox, state: &Path) -> Vec<(&'static str, String)> {
     let mut settings = sandbox.network.settings();
     settings.extend([
         ("keys.spender", format!("file:{}", state.join("facilitator.json").display())),
+        ("keys.receipt", format!("file:{}", state.join("receipts.json").display())),
         ("ledger.path", sandbox.ledger.display().to_string()),
         ("server.bind", "127.0.0.1".to_owned()),
         ("server.port", address.to_owned()),

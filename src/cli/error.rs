@@ -86,6 +86,10 @@ pub(super) enum CliError {
     #[cfg(all(feature = "client", feature = "merchant"))]
     #[error(transparent)]
     Receipts(#[from] super::receipts::ReceiptsError),
+    /// A signed receipt is not verified.
+    #[cfg(all(feature = "client", feature = "merchant"))]
+    #[error(transparent)]
+    VerifyReceipt(#[from] super::verify_receipt::VerifyError),
     /// The operating system refused: standard output, threads, signals.
     #[error("the operating system refused")]
     System(#[from] std::io::Error),

@@ -52,6 +52,8 @@ mod spending;
 mod start;
 mod stop;
 mod trust;
+#[cfg(all(feature = "client", feature = "merchant"))]
+mod verify_receipt;
 #[cfg(feature = "client")]
 mod wallet_sessions;
 mod wiring;

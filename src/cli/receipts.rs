@@ -1,4 +1,5 @@
-//! `sotto receipts`: whether the settlements a merchant was told of really moved money to them.
+//! `sotto receipts`: whether the settlements a merchant was told of really moved money to them; `sotto receipts verify` is
+//! [`super::verify_receipt`].
 
 use super::{
     Global,
@@ -6,6 +7,7 @@ use super::{
     output::{json, say, table},
     payer::{self, PayerConfig, PayerError, address},
     runtime,
+    verify_receipt::Verify,
 };
 use crate::{
     client::LocalKey,
@@ -17,7 +19,7 @@ use crate::{
         receipts::{ProofError, Question, ReceiptProof, Span, Verdict, prove_receipts},
     },
 };
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
@@ -29,24 +31,31 @@ use std::{
 };
 
 /// The deadline of one question to the RPC.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Prove what your wallet received: hold the growth of its balance against the settlements on chain
 ///
 /// A confidential transfer from an empty balance succeeds and moves zero. Only the receiver can see that: this decrypts
 /// your own balance before and after, and tells which settlements moved nothing or less than you were told.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  sotto receipts --key .keys/merchant.json --facilitator-address ADDRESS\n  \
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:\n  sotto receipts --key .keys/merchant.json --facilitator-address ADDRESS\n  \
                   sotto receipts --key .keys/merchant.json --facilitator-address ADDRESS --since SIGNATURE \\\n    \
-                  --told receipts.jsonl --json\n\n\
-                  A line of --told is one receipt of the middleware: {\"transaction\": \"...\", \"amount\": \"10000\"}.")]
+                  --told receipts.jsonl --json\n  \
+                  sotto receipts verify paid.json --facilitator https://facilitator.example\n\n\
+                  A line of --told is one receipt of the middleware: {\"transaction\": \"...\", \"amount\": \"10000\"}."
+)]
 pub(super) struct Receipts {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The key pair of the wallet that was paid
-    #[arg(long, alias = "wallet", value_name = "FILE")]
-    key: PathBuf,
+    #[arg(long, alias = "wallet", value_name = "FILE", required = true)]
+    key: Option<PathBuf>,
     /// The facilitator's address (the spender): its transfers are settlements
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    facilitator_address: Pubkey,
+    #[arg(long, value_name = "ADDRESS", value_parser = address, required = true)]
+    facilitator_address: Option<Pubkey>,
     /// Only what came after this transaction
     #[arg(long, value_name = "SIGNATURE", value_parser = signature)]
     since: Option<Signature>,
@@ -59,6 +68,12 @@ pub(super) struct Receipts {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// What else there is to do with receipts.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Verify(Verify),
 }
 
 /// Why nothing is proved.
@@ -95,9 +110,18 @@ struct Told {
 }
 
 impl Receipts {
-    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
+    pub(super) fn run(mut self, global: &Global) -> Result<(), CliError> {
+        match (self.command.take(), &self.key, self.facilitator_address) {
+            (Some(Command::Verify(command)), ..) => command.run(global),
+            (None, Some(key), Some(spender)) => self.prove(global, key, spender),
+            // The parser asks for both.
+            (None, ..) => Ok(()),
+        }
+    }
+
+    fn prove(&self, global: &Global, key: &Path, spender: Pubkey) -> Result<(), CliError> {
         let config = PayerConfig::read(global)?;
-        let wallet = payer::read_wallet(&self.key)?;
+        let wallet = payer::read_wallet(key)?;
         let told = self.told.as_deref().map(read_told).transpose()?;
         let reader = Reader(&wallet);
         let url = config.network.rpc_urls.first().map(|url| url.expose().to_owned()).unwrap_or_default();
@@ -107,7 +131,7 @@ impl Receipts {
             let question = Question {
                 wallet: wallet.pubkey(),
                 mint: config.asset.mint,
-                spender: self.facilitator_address,
+                spender,
                 since: self.since,
                 told: told.as_ref(),
                 patience: Duration::from_secs(self.patience),

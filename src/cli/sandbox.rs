@@ -37,6 +37,8 @@ const NEWEST: u64 = 4;
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// The variable that carries the sandbox's spender into its configuration.
 const SPENDER: &str = "SANDBOX_SPENDER";
+/// The variable that carries what signs its receipts.
+const RECEIPTS: &str = "SANDBOX_RECEIPTS";
 
 /// What a sandbox is made of.
 pub(super) struct SandboxTerms {
@@ -50,6 +52,8 @@ pub(super) struct SandboxTerms {
     pub(super) state: PathBuf,
     /// The facilitator's key: spender and fee payer.
     pub(super) spender: KeyPair,
+    /// What signs receipts.
+    pub(super) receipts: KeyPair,
     /// The wallet that the merchant is paid to.
     pub(super) merchant: Pubkey,
     /// What a call of the paid route costs.
@@ -169,11 +173,13 @@ fn url(listener: &TcpListener) -> io::Result<String> {
 fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global: &Global) -> Result<Config, CliError> {
     let own = [
         ("keys.spender", format!("env:{SPENDER}")),
+        ("keys.receipt", format!("env:{RECEIPTS}")),
         ("ledger.path", ledger.display().to_string()),
         ("server.bind", Ipv4Addr::LOCALHOST.to_string()),
         ("server.port", terms.facilitator_port.to_string()),
     ];
-    let pair = Zeroizing::new(serde_json::to_string(&terms.spender.expose()[..])?);
+    let spender = secret(&terms.spender)?;
+    let receipts = secret(&terms.receipts)?;
     let own = network.settings().into_iter().chain(own);
     // Rent costs nothing here: everybody may have a balance made readable, and get what an opening takes, whenever they like.
     let free = [
@@ -188,8 +194,13 @@ fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global
     defaults.push(("settlement.recipients", terms.merchant.to_string()));
     // Its token program is ours and does what is relied on, so nobody has to ask it.
     defaults.push(("settlement.settle_instruction", "transfer_with_authorization".to_owned()));
-    let layers = layers(global, [(SPENDER, pair.as_str())], defaults, own)?;
+    let layers = layers(global, [(SPENDER, spender.as_str()), (RECEIPTS, receipts.as_str())], defaults, own)?;
     Ok(layers.config()?.0)
+}
+
+/// A key pair as its variable holds it.
+fn secret(pair: &KeyPair) -> Result<Zeroizing<String>, CliError> {
+    Ok(Zeroizing::new(serde_json::to_string(&pair.expose()[..])?))
 }
 
 /// Sets up the logs; `filter` is what is told unless `--set telemetry.log_filter` says otherwise.

@@ -8,7 +8,8 @@
 //! - [`terms`]: what the facilitator's `/supported` must say, held against what the payer pinned.
 //! - [`opening`]: what a session is opened for. [`session`]: [`SessionClient`]: open, show, resume. [`saved`]: [`OpenSession`] and its JSON.
 //! - [`pay`]: the decision to pay a challenge, and the payment itself; pure. [`fetch`]: [`Payer`] over HTTP.
-//!   [`receipt`]: whether a receipt is of the payment. [`body`]: what merchants answer, read up to a limit.
+//!   [`receipt`]: whether a receipt is of the payment; [`verify_answer`]: whether the facilitator signed it.
+//!   [`body`]: what merchants answer, read up to a limit.
 //! - [`follow`]: what became of a payment, what happens to a session, and its close.
 //! - [`funding`]: proofs of the balance, sent at the opening and whenever an answer asks for one.
 //! - [`balance`]: confidential balances through the Covalidator; [`make_readable`] when the facilitator has to be asked.
@@ -51,3 +52,8 @@ pub use session::{SessionClient, show};
 pub use signed_opening::Opening;
 pub use signer::{LocalKey, PayerSigner, SigningError};
 pub use terms::{FacilitatorPin, Settings, TermsError, Trust};
+
+pub use crate::{
+    domain::signed_receipt::{ReceiptFault, ReceiptKey, ReceiptStatement},
+    wire::signed_receipt::{AnswerReceiptFault, published_keys, verify_answer},
+};

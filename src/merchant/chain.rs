@@ -41,6 +41,19 @@ pub struct Entry {
     pub failed: bool,
 }
 
+/// What a node has of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landing {
+    /// Nothing, in all of its history.
+    Unknown,
+    /// It landed with an error: nothing moved.
+    Failed,
+    /// It is in a block that may still be taken back.
+    Landed,
+    /// It is in a block that stays.
+    Final,
+}
+
 /// One instruction, called by the transaction or by another instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -105,6 +118,21 @@ impl JsonRpc {
             .build()
             .map_err(|error| ReadError::Unreachable(error.without_url()))?;
         Ok(Self { http, url })
+    }
+
+    /// What the node has of a transaction.
+    pub async fn landing(&self, signature: &Signature) -> Result<Landing, ReadError> {
+        const METHOD: &str = "getSignatureStatuses";
+        let config = json!({ "searchTransactionHistory": true });
+        let answer = self.ask(METHOD, json!([[signature.to_string()], config])).await?;
+        let told = answer.pointer("/value/0").ok_or(ReadError::Malformed(METHOD))?;
+        Ok(match told.get("confirmationStatus").and_then(Value::as_str) {
+            _ if told.is_null() => Landing::Unknown,
+            _ if told.get("err").is_some_and(|error| !error.is_null()) => Landing::Failed,
+            Some("finalized") => Landing::Final,
+            Some(_) => Landing::Landed,
+            None => return Err(ReadError::Malformed(METHOD)),
+        })
     }
 
     async fn ask(&self, method: &'static str, params: Value) -> Result<Value, ReadError> {

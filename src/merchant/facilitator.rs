@@ -5,13 +5,14 @@
 //! believed. Errors name neither URLs nor amounts.
 
 use crate::{
-    domain::{reason::PayReason, signed, unreachable::why},
+    domain::{reason::PayReason, signed, signed_receipt::ReceiptKey, unreachable::why},
     merchant::gate::Payable,
     wire::{
         DEFERRED, agreement,
         facilitator::{PaymentRequest, SettleAnswer, SupportedAnswer, VerifyAnswer},
         json,
         payments::PaymentView,
+        signed_receipt::published_keys,
     },
 };
 use reqwest::{StatusCode, Url, header, redirect};
@@ -109,6 +110,11 @@ impl FacilitatorClient {
     pub async fn supported(&self) -> Result<SupportedAnswer, FacilitatorFault> {
         let request = self.http.get(self.route("supported"));
         self.answer(request).await?.read()
+    }
+
+    /// The keys that the facilitator's signed receipts are believed under, as it tells them itself: pin them, or ask over TLS.
+    pub async fn receipt_keys(&self) -> Result<Vec<ReceiptKey>, FacilitatorFault> {
+        Ok(published_keys(&self.supported().await?))
     }
 
     /// Whether the payment would be settled now. Moves nothing and reserves nothing.

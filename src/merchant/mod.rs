@@ -8,6 +8,7 @@
 //! - [`gate`]: the protocol decision, pure: ask, or settle this. [`route`]: what it sells.
 //! - [`facilitator`]: `/verify`, `/settle` and `/supported` over HTTP.
 //! - [`receipts`]: proof that settlements moved money, by the merchant's own balance; [`chain`] is what it reads.
+//! - [`verify_answer`]: whether the signed receipt of an answer may be believed, under a pinned key or one of `/supported`.
 //! - [`layer`]: [`Paywall`], a tower layer for axum and anything else that speaks `http`. [`cors`]: which pages may pay.
 //!
 //! Replays: the facilitator answers `success:true` once per payment (`spec/session.md` §3), and this middleware does
@@ -29,3 +30,8 @@ pub use gate::{Gate, GateError};
 pub use layer::{Authorized, Flow, Paywall, Receipt};
 pub use price::{Offer, Price};
 pub use route::RouteError;
+
+pub use crate::{
+    domain::signed_receipt::{ReceiptFault, ReceiptKey, ReceiptStatement},
+    wire::signed_receipt::{AnswerReceiptFault, published_keys, verify_answer},
+};

@@ -1,8 +1,9 @@
 //! `sotto receipts`: a merchant holds what they were told against what their wallet received.
 
 use super::{Running, directory, json, sotto, stderr, stdout};
+use crate::support::PATIENCE;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 /// What a call of the sandbox's paid route costs, in base units.
 const PRICE: &str = "10000";
@@ -27,6 +28,19 @@ impl Shop {
 
     fn told(&self, name: &str) -> &str {
         self.running.1[name].as_str().expect("a text")
+    }
+
+    /// Until the command works: what it asks for becomes final by itself.
+    fn finally(&self, here: &Path, args: &[&str]) -> Value {
+        let all = [&["--config", &self.config], args, &["--json"]].concat();
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let output = sotto(here, &all);
+            if output.status.success() {
+                return json(&output);
+            }
+            assert!(Instant::now() < end, "{args:?}: {}{}", stdout(&output), stderr(&output));
+        }
     }
 
     fn sotto(&self, here: &Path, args: &[&str]) -> Value {
@@ -78,6 +92,53 @@ fn a_merchant_proves_what_they_were_told_and_finds_what_they_were_not_paid() {
     std::fs::write(here.join("told.jsonl"), "{}\n").expect("a file");
     let odd = sotto(&here, &all);
     assert!(odd.status.code() == Some(1) && stderr(&odd).contains("line 1"), "{}", stderr(&odd));
+    assert_eq!(shop.running.stop(), Some(0));
+}
+
+/// `sotto dev` signs receipts, and anybody who is shown one can tell whose it is and that its transaction stands.
+#[test]
+fn a_signed_receipt_is_verified_by_its_signature_and_by_the_chain() {
+    let (_outer, here) = directory();
+    let shop = Shop::open(&here);
+    let (route, facilitator) = (shop.told("paidRoute"), shop.told("facilitator"));
+    let open = ["session", "open", "--facilitator", facilitator, "--facilitator-address", shop.told("spender")];
+    let terms = ["--key", shop.told("payerKey"), "--recipient", shop.told("recipient"), "--cap", "1"];
+    let origin = route.trim_end_matches("/weather");
+    shop.sotto(&here, &[&open[..], &terms[..], &["--origin", origin, "--out", "session.json"]].concat());
+    let paid = shop.sotto(&here, &["session", "pay", route, "--session", "session.json", "--max-price", "0.01"]);
+    std::fs::write(here.join("paid.json"), paid.to_string()).expect("a file");
+
+    let verify = ["receipts", "verify", "paid.json", "--facilitator", facilitator, "--resource", route];
+    let as_expected = [&verify[..], &["--payer", shop.told("payer")]].concat();
+    let verified = shop.finally(&here, &as_expected);
+    let receipt = &paid["receipt"];
+    assert_eq!((&verified["state"], &verified["transaction"]), (&json!("final"), &receipt["transaction"]));
+    assert_eq!((&verified["payer"], &verified["resourceUrl"]), (&json!(shop.told("payer")), &json!(route)));
+
+    // The receipt alone, under the key that was pinned, with nobody asked.
+    let signed = receipt.pointer("/extensions/offer-receipt/info/receipt/signature").and_then(Value::as_str);
+    std::fs::write(here.join("receipt.jws"), signed.expect("a receipt")).expect("a file");
+    let pinned = ["receipts", "verify", "receipt.jws", "--receipt-key", shop.told("receiptKey"), "--offline"];
+    assert_eq!(shop.sotto(&here, &pinned)["issuedAt"], verified["issuedAt"]);
+
+    let refused = |args: &[&str], why: &str| {
+        let output = sotto(&here, &[&["--config", &shop.config], args].concat());
+        let told = stderr(&output);
+        assert!(output.status.code() == Some(1) && told.contains(why), "{args:?}: {told}");
+    };
+    refused(
+        &["receipts", "verify", "receipt.jws", "--receipt-key", shop.told("spender"), "--offline"],
+        "none of the keys",
+    );
+    refused(&[&verify[..3], &["--facilitator", facilitator, "--resource", "http://other/"]].concat(), "another URL");
+    refused(&[&verify[..5], &["--payer", shop.told("recipient")]].concat(), "another payer");
+    refused(&["receipts", "verify", "paid.json", "--facilitator", "http://shop.example"], "unprotected");
+    let mut lie = paid.clone();
+    lie["receipt"]["payer"] = json!(shop.told("recipient"));
+    std::fs::write(here.join("lie.json"), lie.to_string()).expect("a file");
+    refused(&["receipts", "verify", "lie.json", "--facilitator", facilitator], "another payer");
+    let wrong = sotto(&here, &["receipts", "verify", "receipt.jws"]);
+    assert_eq!(wrong.status.code(), Some(2), "a key has to come from somewhere else: {}", stderr(&wrong));
     assert_eq!(shop.running.stop(), Some(0));
 }
 
