@@ -2,7 +2,12 @@
 
 use super::close::{Closed, ClosingSession};
 use crate::{
-    domain::{clock::UnixSeconds, reason::SessionReason, session::SessionState, signed},
+    domain::{
+        clock::UnixSeconds,
+        reason::SessionReason,
+        session::{Session, SessionState},
+        signed,
+    },
     facilitator::{SessionError, SessionRefusal, locks::opening_lock::OpeningGuard, sessions::Sessions},
 };
 use futures_util::future::try_join_all;

@@ -1,9 +1,6 @@
 //! The verbs that look after the file.
 
-use super::{
-    handle::SqliteLedger,
-    statements::queries,
-};
+use super::{handle::SqliteLedger, statements::queries};
 use crate::ledger::{LedgerError, Upkeep, WriteFault, WriterCounts};
 use async_trait::async_trait;
 
