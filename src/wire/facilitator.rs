@@ -2,7 +2,7 @@
 //! in both x402 versions (`spec/x402.md` §1.1).
 
 use crate::wire::session::{SessionAfterPayment, SessionTerms};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -73,11 +73,25 @@ pub struct SettleAnswer {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AnswerExtensions {
     /// The session right after this payment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "as_extension")]
     pub session: Option<SessionAfterPayment>,
     /// Everything else, untouched.
     #[serde(flatten)]
     pub others: Map<String, Value>,
+}
+
+/// Writes the members as ours have always stood, and again in the form that x402 gives extensions: `info` beside its JSON
+/// `schema` (`spec/x402.md` §1.6). A package that knows only that form (mppx) refuses a whole answer for one without it.
+fn as_extension<T: Serialize, S: Serializer>(members: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Extension<'a, T> {
+        #[serde(flatten)]
+        members: &'a T,
+        #[serde(rename = "info")]
+        again: &'a T,
+        schema: Value,
+    }
+    Extension { members, again: members, schema: serde_json::json!({ "type": "object" }) }.serialize(serializer)
 }
 
 /// The answer of `GET /supported`.

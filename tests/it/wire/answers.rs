@@ -97,6 +97,19 @@ fn a_challenge_is_read_in_both_versions_past_offers_of_other_schemes() {
 }
 
 #[test]
+fn an_answers_session_is_written_in_our_form_and_in_that_of_x402s_extensions() {
+    let members = json!({"id": SESSION, "spent": "1", "remaining": "2", "settlement": "held"});
+    let answer =
+        json!({"success": true, "transaction": "", "network": "solana:devnet", "extensions": {"session": members}});
+    let read: SettleAnswer = serde_json::from_value(answer).expect("settle");
+    let written = serde_json::to_value(&read).expect("texts");
+    let session = &written["extensions"]["session"];
+    assert_eq!((&session["info"], &session["schema"]), (&members, &json!({"type": "object"})));
+    assert_eq!(session["remaining"], "2");
+    assert_eq!(serde_json::from_value::<SettleAnswer>(written).expect("settle"), read, "both forms are one answer");
+}
+
+#[test]
 fn answers_of_other_facilitators_are_read_too() {
     let plain: VerifyAnswer =
         serde_json::from_value(json!({"isValid": true, "payer": USER, "extra": {}})).expect("verify");
