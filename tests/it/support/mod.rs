@@ -16,6 +16,7 @@ pub mod engine;
 mod http;
 mod log;
 mod opening;
+pub mod packages;
 mod process;
 mod proofs;
 mod requests;
