@@ -10,6 +10,7 @@ mod attacks;
 mod chain;
 mod cli;
 mod config;
+mod conformance;
 mod covalidator;
 mod crash;
 mod deferred;

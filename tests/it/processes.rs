@@ -25,16 +25,16 @@ use std::{
 const PRICE: u64 = 10_000;
 
 /// A directory in which people run `sotto`.
-struct Desk {
+pub struct Desk {
     _outer: tempfile::TempDir,
-    path: PathBuf,
+    pub path: PathBuf,
 }
 
 /// A running `sotto`, and the object it printed first. Killed when dropped.
-struct Process(Child, Value);
+pub struct Process(Child, pub Value);
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let outer = tempfile::tempdir().unwrap();
         // One deeper, because `../.env` is read.
         let path = outer.path().join("work");
@@ -48,7 +48,7 @@ impl Desk {
         command
     }
 
-    fn json(&self, args: &[&str]) -> Value {
+    pub fn json(&self, args: &[&str]) -> Value {
         let output = self.command(args).output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
@@ -59,7 +59,7 @@ impl Desk {
         text(&self.json(&["keygen", file, "--json"]), "publicKey")
     }
 
-    fn start(&self, args: &[&str]) -> Process {
+    pub fn start(&self, args: &[&str]) -> Process {
         let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let first = serde_json::Deserializer::from_reader(stdout).into_iter().next();
@@ -83,7 +83,7 @@ impl Process {
 
 impl Process {
     /// Asks it to stop, as service managers do, and waits for it.
-    fn stop(self) {
+    pub fn stop(self) {
         self.ends_by("-TERM");
     }
 
@@ -106,7 +106,7 @@ impl Drop for Process {
     }
 }
 
-fn text(object: &Value, name: &str) -> String {
+pub fn text(object: &Value, name: &str) -> String {
     object[name].as_str().unwrap_or_else(|| panic!("{name}: {object:#}")).to_owned()
 }
 
