@@ -29,13 +29,14 @@ async function identified(required, id, session = bare) {
 }
 
 const reading = {
-  async 'what is supported: version 2 first, the same spellings in both versions, extensions and signers'() {
+  async 'what is supported: version 2 first, its spellings and the name without a colon in version 1, extensions and signers'() {
     const supported = await facilitator.getSupported();
     assert.equal(supported.kinds[0].x402Version, 2);
     assert.ok(supported.kinds.every((kind) => kind.scheme === 'session' && kind.extra.facilitatorAddress === dev.spender));
     const spelled = (version) => supported.kinds.filter((kind) => kind.x402Version === version).map((kind) => kind.network);
-    assert.deepEqual(spelled(1), spelled(2));
-    assert.deepEqual(new Set(spelled(2)), new Set(signed.networks));
+    assert.deepEqual(spelled(1), [...spelled(2), 'solana-devnet']);
+    assert.deepEqual(new Set(spelled(1)), new Set(signed.networks));
+    assert.ok(spelled(2).every((network) => network.startsWith('solana:')));
     assert.ok(supported.extensions.includes('payment-identifier'));
     assert.ok(supported.signers['solana:*'].includes(dev.spender));
   },
