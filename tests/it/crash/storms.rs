@@ -120,7 +120,7 @@ async fn die_and_recover(engine: Engine, last: Last, after_effect: bool) -> Arc<
     first.recover().await.unwrap();
     let session = first.open_session(request).await.unwrap();
     tokio::select! {
-        () = live(&first, &scene, &session, &told) => {}
+        () = Box::pin(live(&first, &scene, &session, &told)) => {}
         () = fate.dead.cancelled() => {}
     }
     let died = fate.dead.is_cancelled();
