@@ -1,7 +1,7 @@
 //! What the paywall answers by itself, and what it adds to answers that were paid for.
 
 use crate::{
-    merchant::facilitator::FacilitatorFault,
+    merchant::{facilitator::FacilitatorFault, sale::NoPrice},
     wire::{facilitator::SettleAnswer, header as x402},
 };
 use http::{
@@ -42,9 +42,27 @@ pub(super) fn unavailable<R: From<String>>(fault: &FacilitatorFault) -> Response
             (StatusCode::BAD_GATEWAY, "facilitator_answer_unusable")
         }
     };
-    let mut response = refused(status, error, &fault.to_string());
+    let message = match fault {
+        // Why is the merchant's to know.
+        FacilitatorFault::Unreachable(_) => "the facilitator did not answer".to_owned(),
+        fault => fault.to_string(),
+    };
+    let mut response = refused(status, error, &message);
     if let FacilitatorFault::Busy { retry_after } = fault {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
+    }
+    response
+}
+
+/// A request that has no price.
+pub(super) fn unpriced<R: From<String>>(none: NoPrice) -> Response<R> {
+    let (status, error) = match none {
+        NoPrice::NotSold => (StatusCode::NOT_FOUND, "not_found"),
+        NoPrice::Unknown => (StatusCode::SERVICE_UNAVAILABLE, "price_unknown"),
+    };
+    let mut response = refused(status, error, &none.to_string());
+    if none == NoPrice::Unknown {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     }
     response
 }

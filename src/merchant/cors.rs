@@ -12,7 +12,8 @@ use http::{
 };
 
 /// What a page's script may read of an answer.
-const EXPOSED: HeaderValue = HeaderValue::from_static("PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After, Allow");
 /// What a page's script may send besides what every page may.
 const SENT: HeaderValue = HeaderValue::from_static("content-type, payment-signature, x-payment");
 /// How long a browser may remember that it was allowed to ask, in seconds.

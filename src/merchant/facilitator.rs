@@ -2,25 +2,29 @@
 //!
 //! Promises that no call outlives its deadline, that no answer fills the memory, that redirects are not followed (a
 //! payment goes where the operator said), and that a `success:true` that does not agree with what was asked is not
-//! believed. Errors name neither URLs nor amounts.
+//! believed. Errors name no URLs, and no amounts but those of an offer that nobody could pay.
 
 use crate::{
-    domain::{reason::PayReason, signed, signed_receipt::ReceiptKey, unreachable::why},
-    merchant::gate::Payable,
+    domain::{amount::Amount, reason::PayReason, signed, signed_receipt::ReceiptKey, unreachable::why},
+    merchant::{price::Offer, quote::Payable},
     wire::{
-        DEFERRED, agreement,
-        facilitator::{PaymentRequest, SettleAnswer, SupportedAnswer, VerifyAnswer},
+        DEFERRED, SESSION_SCHEME, agreement,
+        facilitator::{PaymentRequest, SettleAnswer, SupportedAnswer, SupportedKind, VerifyAnswer},
         json,
         payments::PaymentView,
+        session::SessionTerms,
         signed_receipt::published_keys,
     },
 };
 use reqwest::{StatusCode, Url, header, redirect};
 use serde::de::DeserializeOwned;
+use solana_pubkey::Pubkey;
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::{sync::Mutex, time::sleep};
 
 /// The longest answer that is read, in bytes; a real one has less than one thousand.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -30,6 +34,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ARRIVAL: Duration = Duration::from_secs(1);
 /// A repeat is worth its while for no less.
 const LEAST_REPEAT: Duration = Duration::from_secs(1);
+
+/// How long what a facilitator says that it serves is believed.
+const SUPPORTED_FOR: Duration = Duration::from_mins(5);
+/// How often it is asked again for that where it wants to be left alone, after which pause unless it says, and the longest pause.
+const MOST_REPEATS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Why a client cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -71,11 +82,39 @@ pub enum FacilitatorFault {
     Contradiction(&'static str),
 }
 
-/// A client of one facilitator.
+/// Why a facilitator would settle nothing that an offer asks for.
+#[derive(Debug, thiserror::Error)]
+pub enum Unserved {
+    /// It could not be asked.
+    #[error(transparent)]
+    Facilitator(#[from] FacilitatorFault),
+    /// It has no session kind of this network.
+    #[error("the facilitator serves no sessions on the offer's network, `{0}`")]
+    Network(String),
+    /// It takes another asset there.
+    #[error("the facilitator does not take the offer's asset, {0}")]
+    Asset(Pubkey),
+    /// The price is outside of what it settles for one call.
+    #[error("the facilitator settles from {least} to {most} base units a call, and the offer asks for {asked}")]
+    Price {
+        /// What the offer asks for.
+        asked: Amount,
+        /// The least.
+        least: Amount,
+        /// The most.
+        most: Amount,
+    },
+}
+
+/// What a facilitator said that it serves, and when.
+type Cached = Arc<Mutex<Option<(Instant, Arc<SupportedAnswer>)>>>;
+
+/// A client of one facilitator; clones share what it said that it serves.
 #[derive(Clone)]
 pub struct FacilitatorClient {
     http: reqwest::Client,
     base: Url,
+    supported: Cached,
 }
 
 impl fmt::Debug for FacilitatorClient {
@@ -103,13 +142,53 @@ impl FacilitatorClient {
             .user_agent(concat!("sotto/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| SetupError::Client(error.without_url()))?;
-        Ok(Self { http, base })
+        Ok(Self { http, base, supported: Cached::default() })
     }
 
-    /// What the facilitator serves.
-    pub async fn supported(&self) -> Result<SupportedAnswer, FacilitatorFault> {
-        let request = self.http.get(self.route("supported"));
-        self.answer(request).await?.read()
+    /// What the facilitator serves, as it said within the last five minutes; however many ask at once, it is asked once. Where
+    /// it wants to be left alone (429), it is asked up to three times more, when it says (`spec/x402.md` §1.2).
+    pub async fn supported(&self) -> Result<Arc<SupportedAnswer>, FacilitatorFault> {
+        let mut cached = self.supported.lock().await;
+        if let Some((_, known)) = cached.as_ref().filter(|(told, _)| told.elapsed() < SUPPORTED_FOR) {
+            return Ok(Arc::clone(known));
+        }
+        let told = Arc::new(self.ask_supported().await?);
+        *cached = Some((Instant::now(), Arc::clone(&told)));
+        Ok(told)
+    }
+
+    async fn ask_supported(&self) -> Result<SupportedAnswer, FacilitatorFault> {
+        let mut repeats = 0;
+        loop {
+            let answer = self.answer(self.http.get(self.route("supported"))).await?;
+            if answer.status != StatusCode::TOO_MANY_REQUESTS || repeats == MOST_REPEATS {
+                return answer.read();
+            }
+            repeats += 1;
+            sleep(answer.retry_after.map_or(FIRST_PAUSE, Duration::from_secs).min(LONGEST_PAUSE)).await;
+        }
+    }
+
+    /// Whether the facilitator would settle what an offer asks for, as far as it publishes that.
+    pub async fn serves(&self, offer: &Offer) -> Result<(), Unserved> {
+        let supported = self.supported().await?;
+        let of_network = |kind: &&SupportedKind| agreement::same_network(&kind.network, offer.network(), None);
+        let sessions = supported.kinds.iter().filter(|kind| kind.scheme == SESSION_SCHEME);
+        let kinds: Vec<&SupportedKind> = sessions.filter(of_network).collect();
+        if kinds.is_empty() {
+            return Err(Unserved::Network(offer.network().to_owned()));
+        }
+        let terms: Vec<SessionTerms> = kinds.iter().filter_map(|kind| kind.session_terms()).collect();
+        let asset = offer.asset().to_string();
+        // Who names no asset may take any.
+        if !terms.is_empty() && terms.iter().all(|terms| terms.asset.as_ref().is_some_and(|taken| *taken != asset)) {
+            return Err(Unserved::Asset(offer.asset()));
+        }
+        let limits = terms.iter().find_map(|terms| terms.limits.as_ref());
+        let Some(most) = limits.and_then(|limits| Amount::parse(&limits.max_per_call).ok()) else { return Ok(()) };
+        let least = limits.and_then(|limits| Amount::parse(limits.min_per_call.as_deref()?).ok()).unwrap_or_default();
+        let asked = offer.amount();
+        if asked < least || asked > most { Err(Unserved::Price { asked, least, most }) } else { Ok(()) }
     }
 
     /// The keys that the facilitator's signed receipts are believed under, as it tells them itself: pin them, or ask over TLS.

@@ -1,35 +1,23 @@
-//! The protocol decision of a paid route: ask for a payment, or have this one settled. Pure.
-//!
-//! Whatever the payer writes, the requirements that go to the facilitator are this route's own (R-09). A payment is
-//! passed on only when it accepts one of the route's offers completely and pays exactly its amount.
+//! What a paywall sells: routes, each with its own price, and what becomes of every other request. Pure but for prices that a
+//! callback names.
 
-use crate::{
-    domain::{amount::Amount, printable::brief, signed},
-    merchant::{
-        price::Offer,
-        route::{PaidRoute, RequestKind, RouteError},
-    },
-    wire::{
-        PaymentPayload, SESSION_SCHEME, WireError, agreement,
-        facilitator::PaymentRequest,
-        header::{self, HeaderError},
-        x402_v1, x402_v2,
-    },
+use crate::merchant::{
+    price::Offer,
+    quote::Quote,
+    route::{PaidRoute, RequestKind, RouteError},
+    sale::{NoPrice, Order, Sale},
 };
-use http::Method;
-use serde_json::{Map, Value};
+use http::{HeaderMap, Method, Uri};
 use solana_pubkey::Pubkey;
+use std::{future::Future, sync::Arc};
 
-/// What an accepted offer has to state in version 2; what it leaves out would be agreed to by silence.
-const STATED: [&str; 4] = ["scheme", "network", "asset", "payTo"];
-
-/// What is sold, and the offers for it.
-#[derive(Clone, Debug, PartialEq)]
+/// What is sold, and for what.
+#[derive(Clone, Debug)]
 pub struct Gate {
-    routes: Vec<PaidRoute>,
-    first: Offer,
-    others: Vec<Offer>,
-    public_base: Option<String>,
+    /// All but the last one that was begun.
+    earlier: Vec<Sale>,
+    last: Sale,
+    public_base: Option<Arc<str>>,
     others_go: Others,
 }
 
@@ -54,65 +42,12 @@ pub enum GateError {
          `paying_a_derived_address` where a program pays out of it"
     )]
     NotAWallet(Pubkey),
-}
-
-/// What to do with a request for what is sold.
-#[derive(Debug)]
-pub enum Decision {
-    /// Answer 402 and say why.
-    Ask(Refusal),
-    /// Have this settled.
-    Settle(Box<Payable>),
-}
-
-/// A payment that fits one of the route's offers.
-#[derive(Debug)]
-pub struct Payable {
-    /// What goes to the facilitator: the payer's payload as received, and our own requirements.
-    pub request: PaymentRequest,
-    /// The amount asked for.
-    pub amount: Amount,
-    /// The network as the offer spells it.
-    pub network: String,
-    /// The longest wait, in seconds.
-    pub timeout_seconds: u64,
-    /// Whether repeating the request is known to be the same payment.
-    pub has_nonce: bool,
-}
-
-/// Why a request is answered with 402 before any facilitator is asked. Says nothing of amounts or payloads.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// No payment header at all.
-    #[error("payment is required")]
-    NoPayment,
-    /// More than one header of the same name, or bytes that are no text.
-    #[error("there must be one payment header, of printable text")]
-    AmbiguousHeader,
-    /// The header is not base64 of JSON that we read.
-    #[error("the payment header is unreadable: {0}")]
-    Unreadable(#[from] HeaderError),
-    /// The JSON is not a payment.
-    #[error("the payment is malformed: {0}")]
-    Malformed(#[from] WireError),
-    /// It accepts something that this route does not offer: the member that is not that of the nearest offer.
-    #[error("the accepted offer is not one of this route's: {0}")]
-    OtherOffer(String),
-    /// The payload pays another amount than was asked for.
-    #[error("the payment's amount is not the one asked for")]
-    OtherAmount,
-    /// The payment is for another resource.
-    #[error("the payment is for another resource")]
-    OtherResource,
-}
-
-/// What a 402 carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// The value of `PAYMENT-REQUIRED` (version 2); none when the offers are too long for a header.
-    pub header: Option<String>,
-    /// The JSON body (version 1).
-    pub body: String,
+    /// Two prices for one request: which of them counted would depend on their order.
+    #[error("{0} is sold twice; name all offers for a route in one place")]
+    SoldTwice(PaidRoute),
+    /// An offer beside those of a callback, which names them all.
+    #[error("the callback names all offers for its routes")]
+    PricedByCallback,
 }
 
 impl Gate {
@@ -120,14 +55,55 @@ impl Gate {
     /// router has cut off its prefix). What is not sold is nobody's to pay.
     pub fn new(route: &str, offer: Offer) -> Result<Self, GateError> {
         check_recipient(&offer)?;
-        let routes = vec![route.parse()?];
-        Ok(Self { routes, first: offer, others: Vec::new(), public_base: None, others_go: Others::OnToTheApplication })
+        Ok(Self::of(Sale::fixed(route.parse()?, offer)))
     }
 
-    /// Sells another route on the same terms.
+    /// Sells what `route` says for the offers that `price` names for each request, best first; none means that there is no such
+    /// thing. It is asked twice for what is paid: for the 402, and again with the payment, which has to take what is offered then.
+    pub fn priced<F, P>(route: &str, price: F) -> Result<Self, GateError>
+    where
+        F: Fn(Order) -> P + Send + Sync + 'static,
+        P: Future<Output = Result<Vec<Offer>, NoPrice>> + Send + 'static,
+    {
+        Ok(Self::of(Sale::called(route.parse()?, price)))
+    }
+
+    fn of(last: Sale) -> Self {
+        Self { earlier: Vec::new(), last, public_base: None, others_go: Others::OnToTheApplication }
+    }
+
+    /// Sells another route on the terms of the last one.
     pub fn also_sells(mut self, route: &str) -> Result<Self, GateError> {
-        self.routes.push(route.parse()?);
+        let route: PaidRoute = route.parse()?;
+        self.check_unsold(&route)?;
+        self.last.add_route(route);
         Ok(self)
+    }
+
+    /// Sells beside it what another gate sells, each at its own price. What this gate says of its public URL and of other requests
+    /// stands.
+    pub fn and(mut self, other: Self) -> Result<Self, GateError> {
+        for sale in other.sales() {
+            sale.routes().iter().try_for_each(|route| self.check_unsold(route))?;
+        }
+        self.earlier.push(self.last);
+        self.earlier.extend(other.earlier);
+        Ok(Self { last: other.last, ..self })
+    }
+
+    /// Adds another way to pay for the last route, less preferred than those before.
+    pub fn or(mut self, offer: Offer) -> Result<Self, GateError> {
+        check_recipient(&offer)?;
+        if self.last.add_offer(offer) { Ok(self) } else { Err(GateError::PricedByCallback) }
+    }
+
+    /// Leaves the receipt for the last route as [`super::Bought`] of `T`, too. A handler that takes that cannot run for the price of
+    /// another route, however routers and paywalls are put together; in [`super::Flow::Authorization`] nothing is bought before it
+    /// runs, so there it cannot run at all.
+    #[must_use]
+    pub fn sold_as<T: 'static>(mut self) -> Self {
+        self.last.sold_as::<T>();
+        self
     }
 
     /// Sells nothing beside: the layer answers every other request 404, and none reaches a handler. For a paywall around paid routes
@@ -145,27 +121,19 @@ impl Gate {
 
     /// What a request with this method and path is to what is sold.
     pub fn kind(&self, method: &Method, path: &str) -> RequestKind {
-        self.routes.iter().map(|route| route.kind(method, path)).min().unwrap_or(RequestKind::Elsewhere)
+        self.routes().map(|route| route.kind(method, path)).min().unwrap_or(RequestKind::Elsewhere)
     }
 
     /// The methods with which a path is sold, as in an `Allow` header.
     pub fn methods(&self, path: &str) -> String {
-        let of_path = self.routes.iter().filter(|route| route.is_path(path));
-        of_path.map(PaidRoute::methods).collect::<Vec<_>>().join(", ")
-    }
-
-    /// Adds another way to pay, less preferred than those before.
-    pub fn or(mut self, offer: Offer) -> Result<Self, GateError> {
-        check_recipient(&offer)?;
-        self.others.push(offer);
-        Ok(self)
+        self.routes().filter(|route| route.is_path(path)).map(PaidRoute::methods).collect::<Vec<_>>().join(", ")
     }
 
     /// Says under which URL payers reach this server, as in `https://api.example.com`: then a payment that names
     /// another resource is refused, so that one for a sister route cannot be spent here.
     #[must_use]
-    pub fn public_base(mut self, base: impl Into<String>) -> Self {
-        self.public_base = Some(base.into().trim_end_matches('/').to_owned());
+    pub fn public_base(mut self, base: impl AsRef<str>) -> Self {
+        self.public_base = Some(base.as_ref().trim_end_matches('/').into());
         self
     }
 
@@ -178,179 +146,41 @@ impl Gate {
         }
     }
 
-    /// Decides on a request for `url` that carries `payment`, the text of its payment header.
-    pub fn decide(&self, payment: Option<&str>, url: &str) -> Decision {
-        let Some(text) = payment else { return Decision::Ask(Refusal::NoPayment) };
-        match self.read(text, url) {
-            Ok(payable) => Decision::Settle(Box::new(payable)),
-            Err(refusal) => Decision::Ask(refusal),
-        }
+    /// What a request is sold for.
+    pub async fn quote(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Quote, NoPrice> {
+        let sale = self.sale(method, uri.path()).ok_or(NoPrice::NotSold)?;
+        Ok(sale.quote(method, uri, headers).await?.at(self.public_base.as_ref()))
     }
 
-    fn offers(&self) -> impl Iterator<Item = &Offer> {
-        std::iter::once(&self.first).chain(&self.others)
+    /// Every offer that stands, whatever is asked for.
+    pub fn standing_offers(&self) -> impl Iterator<Item = &Offer> {
+        self.sales().flat_map(Sale::standing_offers)
     }
 
-    fn read(&self, text: &str, url: &str) -> Result<Payable, Refusal> {
-        let json: Value = header::decode(text)?;
-        let payment = PaymentPayload::read(&json)?;
-        let offer = self.accepted(&payment)?;
-        let session = payment.session();
-        if session.amount != offer.amount().to_string() {
-            return Err(Refusal::OtherAmount);
-        }
-        self.check_resource(&payment, url)?;
-        // Where the facilitator reads it: an identifier that names nothing makes no payment repeatable.
-        let named = ["info/id", "info/paymentIdentifier", "paymentIdentifier"];
-        let identifier =
-            |at: &str| json.pointer(&format!("/extensions/payment-identifier/{at}")).is_some_and(Value::is_string);
-        let has_identifier = named.into_iter().any(identifier);
-        Ok(Payable {
-            amount: offer.amount(),
-            network: offer.network().to_owned(),
-            timeout_seconds: offer.timeout_seconds(),
-            has_nonce: session.nonce.is_some() || session.authorization.is_some() || has_identifier,
-            request: PaymentRequest {
-                x402_version: Some(payment.version()),
-                payment_requirements: requirements(&payment, offer, url),
-                payment_payload: json,
-            },
-        })
-    }
-
-    /// The one of our offers that the payer took.
-    fn accepted(&self, payment: &PaymentPayload) -> Result<&Offer, Refusal> {
-        let judged = self.offers().map(|offer| (offer, disagreement(payment, offer)));
-        // Of offers that were not taken the nearest is the one whose first difference comes last.
-        let mut nearest: Option<Disagreement> = None;
-        for (offer, disagreement) in judged {
-            match disagreement {
-                None => return Ok(offer),
-                Some(found) if nearest.as_ref().is_none_or(|nearest| nearest.place < found.place) => {
-                    nearest = Some(found);
-                }
-                Some(_) => {}
-            }
-        }
-        Err(Refusal::OtherOffer(nearest.map_or_else(String::new, |nearest| nearest.told)))
-    }
-
-    /// Only a server that knows its public URL can tell its resources from other ones (R-12).
-    fn check_resource(&self, payment: &PaymentPayload, url: &str) -> Result<(), Refusal> {
-        if self.public_base.is_none() {
-            return Ok(());
-        }
-        let told = match payment {
-            PaymentPayload::V2(payment) => payment.resource.as_ref().and_then(|resource| resource.url.as_deref()),
-            PaymentPayload::V1(_) => None,
+    /// The sale that a request is for.
+    fn sale(&self, method: &Method, path: &str) -> Option<&Sale> {
+        let is_for = |sale: &&Sale| {
+            let kinds = sale.routes().iter().map(|route| route.kind(method, path));
+            kinds.min().is_some_and(|kind| matches!(kind, RequestKind::Sold | RequestKind::Head))
         };
-        let bound = payment.session().authorization.as_ref().and_then(|signed| signed.resource_hash.as_deref());
-        // Published clients send relative URLs and empty objects; only a URL with a host names a resource.
-        let elsewhere = told.is_some_and(|told| told.contains("://") && told != url)
-            || bound.is_some_and(|bound| bound != signed::resource_hash(url));
-        if elsewhere { Err(Refusal::OtherResource) } else { Ok(()) }
+        self.sales().find(is_for)
     }
 
-    /// The 402 for the resource at `url`; `error` says why, for people.
-    pub fn ask(&self, url: &str, error: &str) -> Asked {
-        let header = x402_v2::PaymentRequired {
-            x402_version: x402_v2::VERSION,
-            error: Some(error.to_owned()),
-            resource: self.first.resource(url),
-            accepts: self.offers().map(Offer::requirements).collect(),
-            extensions: None,
-        };
-        let body = x402_v1::PaymentRequired {
-            x402_version: x402_v1::VERSION,
-            error: Some(error.to_owned()),
-            accepts: self.offers().map(|offer| offer.requirements_v1(url)).collect(),
-        };
-        // Strings and whole numbers: serialising cannot fail, only become too long for a header.
-        Asked { header: header::encode(&header).ok(), body: serde_json::to_string(&body).unwrap_or_default() }
+    fn sales(&self) -> impl Iterator<Item = &Sale> {
+        self.earlier.iter().chain([&self.last])
+    }
+
+    fn routes(&self) -> impl Iterator<Item = &PaidRoute> {
+        self.sales().flat_map(Sale::routes)
+    }
+
+    fn check_unsold(&self, route: &PaidRoute) -> Result<(), GateError> {
+        if self.routes().any(|sold| sold.overlaps(route)) { Err(GateError::SoldTwice(route.clone())) } else { Ok(()) }
     }
 }
 
 fn check_recipient(offer: &Offer) -> Result<(), GateError> {
     offer.not_a_wallet().map_or(Ok(()), |address| Err(GateError::NotAWallet(address)))
-}
-
-/// Why an offer is not the one that a payment accepts.
-struct Disagreement {
-    /// How many of the members that are looked at one after the other agree.
-    place: usize,
-    /// The first that does not, for people.
-    told: String,
-}
-
-impl Disagreement {
-    fn new(place: usize, told: String) -> Self {
-        Self { place, told }
-    }
-}
-
-/// What of a payment is not of `offer`; none where it accepts it.
-fn disagreement(payment: &PaymentPayload, offer: &Offer) -> Option<Disagreement> {
-    match payment {
-        PaymentPayload::V2(payment) => {
-            let nothing = Map::new();
-            disagreement_v2(payment.accepted.as_object().unwrap_or(&nothing), offer)
-        }
-        PaymentPayload::V1(payment) => {
-            let network = || agreement::same_network(&payment.network, offer.network(), None);
-            if payment.scheme != SESSION_SCHEME {
-                Some(Disagreement::new(0, stands("scheme", &payment.scheme, SESSION_SCHEME)))
-            } else if !network() {
-                Some(Disagreement::new(1, stands("network", &payment.network, offer.network())))
-            } else if payment.payload.amount != offer.amount().to_string() {
-                Some(Disagreement::new(2, "`payload.amount` is not the one asked for".to_owned()))
-            } else {
-                None
-            }
-        }
-    }
-}
-
-/// An accepted offer is ours where it states what matters and differs in nothing that both carry.
-fn disagreement_v2(accepted: &Map<String, Value>, ours: &Offer) -> Option<Disagreement> {
-    let text = |name: &str| accepted.get(name).and_then(Value::as_str);
-    let Ok(Value::Object(required)) = serde_json::to_value(ours.requirements()) else {
-        return Some(Disagreement::new(0, "`accepted` differs".to_owned()));
-    };
-    for (place, name) in STATED.into_iter().enumerate() {
-        let Some(stated) = text(name) else {
-            return Some(Disagreement::new(place, format!("`accepted.{name}` is required, as text")));
-        };
-        let wanted = required.get(name).and_then(Value::as_str).unwrap_or_default();
-        let agrees = stated == wanted || (name == "network" && agreement::same_network(stated, wanted, None));
-        if !agrees {
-            // Schemes and networks are public; who is paid in what is the merchant's to say, in the offers beside this.
-            let told = match name {
-                "scheme" | "network" => stands(&format!("accepted.{name}"), stated, wanted),
-                _ => format!("`accepted.{name}` differs"),
-            };
-            return Some(Disagreement::new(place, told));
-        }
-    }
-    if !agreement::AMOUNT_MEMBERS.into_iter().any(|name| text(name).is_some()) {
-        return Some(Disagreement::new(STATED.len(), "`accepted.amount` is required, as text".to_owned()));
-    }
-    let member = agreement::difference(accepted, &required, None)?;
-    Some(Disagreement::new(STATED.len(), format!("`accepted.{member}` differs")))
-}
-
-/// Says what stands at `path`, and what should.
-fn stands(path: &str, stated: &str, wanted: &str) -> String {
-    format!("`{path}` is `{}` and must be `{wanted}`", brief(stated))
-}
-
-/// Our own requirements in the payload's shape; in version 1 only they can tell the resource.
-fn requirements(payment: &PaymentPayload, offer: &Offer, url: &str) -> Value {
-    let json = match payment {
-        PaymentPayload::V2(_) => serde_json::to_value(offer.requirements()),
-        PaymentPayload::V1(_) => serde_json::to_value(offer.requirements_v1(url)),
-    };
-    // Strings, whole numbers and the merchant's own JSON: serialising cannot fail.
-    json.unwrap_or_default()
 }
 
 #[cfg(test)]

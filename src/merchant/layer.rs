@@ -11,16 +11,18 @@
 use crate::{
     domain::reason::PayReason,
     merchant::{
-        answers::{attach, json, keep_private, refused, unavailable},
+        answers::{attach, json, keep_private, refused, unavailable, unpriced},
+        bought::{Authorized, Receipt},
+        browser::{self, Page, Pages},
         cors::{self, Cors},
-        facilitator::FacilitatorClient,
-        gate::{Decision, Gate, Others, Payable, Refusal},
+        facilitator::{FacilitatorClient, Unserved},
+        gate::{Gate, Others},
+        quote::{Asked, Decision, Payable, Quote, Refusal},
         route::RequestKind,
     },
     wire::{
         facilitator::{SettleAnswer, VerifyAnswer},
         header as x402,
-        session::SessionAfterPayment,
     },
 };
 use http::{
@@ -51,40 +53,6 @@ pub enum Flow {
     Authorization,
 }
 
-/// What a handler finds in the request's extensions when it was paid for upfront.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Receipt {
-    /// The wallet that paid, base58, when the facilitator tells it.
-    pub payer: Option<String>,
-    /// The transaction that moved the money, base58; empty for a payment that is held and settled later.
-    pub transaction: String,
-    /// What was paid, in base units.
-    pub amount: String,
-    /// The network as the offer spells it.
-    pub network: String,
-    /// The payer's session right after this payment.
-    pub session: Option<SessionAfterPayment>,
-}
-
-impl Receipt {
-    /// Whether the money has not moved yet: the facilitator has promised to move it.
-    pub fn is_held(&self) -> bool {
-        self.transaction.is_empty()
-    }
-
-    /// The payment's id, with which [`FacilitatorClient::payment`] tells what became of it.
-    pub fn payment(&self) -> Option<&str> {
-        self.session.as_ref()?.payment.as_deref()
-    }
-}
-
-/// What a handler finds in the request's extensions in [`Flow::Authorization`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authorized {
-    /// The wallet that will pay, base58, when the facilitator tells it.
-    pub payer: Option<String>,
-}
-
 /// What stands before a paid route.
 #[derive(Clone, Debug)]
 pub struct Paywall(Arc<Terms>);
@@ -95,6 +63,7 @@ struct Terms {
     gate: Gate,
     flow: Flow,
     cors: Cors,
+    pages: Option<Pages>,
 }
 
 impl Paywall {
@@ -105,13 +74,29 @@ impl Paywall {
 
     /// Like [`Paywall::new`], with a choice of when money moves.
     pub fn with_flow(facilitator: FacilitatorClient, gate: Gate, flow: Flow) -> Self {
-        Self(Arc::new(Terms { facilitator, gate, flow, cors: Cors::default() }))
+        Self(Arc::new(Terms { facilitator, gate, flow, cors: Cors::default(), pages: None }))
     }
 
     /// Chooses whose pages may pay; without it, those of all origins.
     #[must_use]
     pub fn cors(self, cors: Cors) -> Self {
         Self(Arc::new(Terms { cors, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// Shows a person's browser that opens what is sold a page in place of the JSON that programs read; without it browsers see
+    /// the JSON, too.
+    #[must_use]
+    pub fn page(self, page: impl Fn(&Asked) -> Page + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Terms { pages: Some(Pages::new(page)), ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// Asks the facilitator whether it would settle what every standing offer asks for: a start that fails is better than a shop in
+    /// which nobody can pay. Prices that a callback names are not known before.
+    pub async fn check(&self) -> Result<(), Unserved> {
+        for offer in self.0.gate.standing_offers() {
+            self.0.facilitator.serves(offer).await?;
+        }
+        Ok(())
     }
 }
 
@@ -195,7 +180,7 @@ impl Terms {
                 response.headers_mut().extend(HeaderValue::try_from(allow).ok().map(|allow| (ALLOW, allow)));
                 response
             }
-            RequestKind::Head => self.ask(&self.url(&request), &Refusal::NoPayment.to_string()),
+            RequestKind::Head => self.price(request).await,
             RequestKind::Sold if is_paid_for(&request) => {
                 tracing::error!(
                     "two paywalls sell one request; the outer one was paid, and the inner one asks for nothing"
@@ -215,17 +200,26 @@ impl Terms {
     {
         let url = self.url(&request);
         let payment = take_payment(request.headers_mut());
+        let quote = match self.gate.quote(request.method(), request.uri(), request.headers()).await {
+            Ok(quote) => quote,
+            Err(none) => return Ok(unpriced(none)),
+        };
+        let shop = Shop { terms: self, quote: &quote, url: &url, shows_page: self.shows_page(&request) };
         let decision = match &payment {
-            Ok(text) => self.gate.decide(text.as_deref(), &url),
+            Ok(text) => quote.decide(text.as_deref(), &url),
             Err(AmbiguousHeader) => Decision::Ask(Refusal::AmbiguousHeader),
         };
         let payable = match decision {
-            Decision::Ask(refusal) => return Ok(self.ask(&url, &refusal.to_string())),
+            Decision::Ask(refusal) => return Ok(shop.ask(&refusal.to_string())),
             Decision::Settle(payable) => payable,
         };
-        let settled = match self.before_serving(&payable, &url).await {
+        let settled = match shop.before_serving(&payable).await {
             Ok(Before::Settled(answer)) => {
-                request.extensions_mut().insert(receipt(&answer, &payable));
+                let receipt = receipt(&answer, &payable);
+                if let Some(mark) = quote.mark() {
+                    mark(request.extensions_mut(), &receipt);
+                }
+                request.extensions_mut().insert(receipt);
                 Some(*answer)
             }
             Ok(Before::Verified(authorized)) => {
@@ -239,7 +233,7 @@ impl Terms {
             Some(answer) => answer,
             // What was not served is not paid for.
             None if response.status().is_client_error() || response.status().is_server_error() => return Ok(response),
-            None => match self.settle(&payable, &url).await {
+            None => match shop.settle(&payable).await {
                 Ok(answer) => answer,
                 Err(refused) => return Ok(refused),
             },
@@ -250,27 +244,32 @@ impl Terms {
         }
         attach(response.headers_mut(), &answer);
         keep_private(response.headers_mut());
+        self.mark_for_browsers(response.headers_mut());
         Ok(response)
     }
 
-    /// Does with the payment what the flow wants done before the handler runs, or answers in its place.
-    async fn before_serving<R: From<String>>(&self, payable: &Payable, url: &str) -> Result<Before, Response<R>> {
-        match self.flow {
-            Flow::Upfront => self.settle(payable, url).await.map(|answer| Before::Settled(Box::new(answer))),
-            Flow::Authorization => match self.facilitator.verify(payable).await {
-                Ok(VerifyAnswer { is_valid: true, payer, .. }) => Ok(Before::Verified(Authorized { payer })),
-                Ok(refused) => Err(self.ask(url, refused.invalid_reason.as_deref().unwrap_or("payment refused"))),
-                Err(fault) => Err(unavailable(&fault)),
-            },
+    /// What a request costs that will not pay.
+    async fn price<B, R: From<String>>(&self, mut request: Request<B>) -> Response<R> {
+        let url = self.url(&request);
+        let _ = take_payment(request.headers_mut());
+        match self.gate.quote(request.method(), request.uri(), request.headers()).await {
+            Ok(quote) => {
+                let shop = Shop { terms: self, quote: &quote, url: &url, shows_page: false };
+                shop.ask(&Refusal::NoPayment.to_string())
+            }
+            Err(none) => unpriced(none),
         }
     }
 
-    /// Settles, or says in the place of the handler's answer why not.
-    async fn settle<R: From<String>>(&self, payable: &Payable, url: &str) -> Result<SettleAnswer, Response<R>> {
-        match self.facilitator.settle(payable).await {
-            Ok(answer) if answer.success => Ok(answer),
-            Ok(refused) => Err(self.unsettled(url, &refused)),
-            Err(fault) => Err(unavailable(&fault)),
+    /// Whether a browser is shown the page where this request is asked for a payment.
+    fn shows_page<B>(&self, request: &Request<B>) -> bool {
+        self.pages.is_some() && browser::is_navigation(request.method(), request.headers())
+    }
+
+    /// Where there is a page, every answer depends on who asks.
+    fn mark_for_browsers(&self, headers: &mut HeaderMap) {
+        if self.pages.is_some() {
+            browser::mark(headers);
         }
     }
 
@@ -279,19 +278,57 @@ impl Terms {
         let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
         self.gate.resource_url(host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str)), path)
     }
+}
 
-    /// 402 with the challenge in both versions.
-    fn ask<R: From<String>>(&self, url: &str, error: &str) -> Response<R> {
-        let asked = self.gate.ask(url, error);
-        let mut response = json(StatusCode::PAYMENT_REQUIRED, asked.body);
-        if let Some(value) = asked.header.and_then(|text| HeaderValue::try_from(text).ok()) {
-            response.headers_mut().insert(PAYMENT_REQUIRED, value);
+/// One request for what is sold, and what it costs.
+struct Shop<'a> {
+    terms: &'a Terms,
+    quote: &'a Quote,
+    url: &'a str,
+    shows_page: bool,
+}
+
+impl Shop<'_> {
+    /// Does with the payment what the flow wants done before the handler runs, or answers in its place.
+    async fn before_serving<R: From<String>>(&self, payable: &Payable) -> Result<Before, Response<R>> {
+        match self.terms.flow {
+            Flow::Upfront => self.settle(payable).await.map(|answer| Before::Settled(Box::new(answer))),
+            Flow::Authorization => match self.terms.facilitator.verify(payable).await {
+                Ok(VerifyAnswer { is_valid: true, payer, .. }) => Ok(Before::Verified(Authorized { payer })),
+                Ok(refused) => Err(self.ask(refused.invalid_reason.as_deref().unwrap_or("payment refused"))),
+                Err(fault) => Err(unavailable(&fault)),
+            },
         }
+    }
+
+    /// Settles, or says in the place of the handler's answer why not.
+    async fn settle<R: From<String>>(&self, payable: &Payable) -> Result<SettleAnswer, Response<R>> {
+        match self.terms.facilitator.settle(payable).await {
+            Ok(answer) if answer.success => Ok(answer),
+            Ok(refused) => Err(self.unsettled(&refused)),
+            Err(fault) => Err(unavailable(&fault)),
+        }
+    }
+
+    /// 402 with the challenge in both versions, or with a page for a person and the challenge in its header.
+    fn ask<R: From<String>>(&self, error: &str) -> Response<R> {
+        let asked = self.quote.ask(self.url, error);
+        let header = asked.header.as_ref().and_then(|text| HeaderValue::try_from(text).ok());
+        let mut response = match self.terms.pages.as_ref().filter(|_| self.shows_page) {
+            Some(pages) => {
+                let mut response = json(StatusCode::PAYMENT_REQUIRED, String::new());
+                let html = pages.show(&asked, response.headers_mut());
+                response.map(|_: R| R::from(html))
+            }
+            None => json(StatusCode::PAYMENT_REQUIRED, asked.body),
+        };
+        response.headers_mut().extend(header.map(|value| (PAYMENT_REQUIRED, value)));
+        self.terms.mark_for_browsers(response.headers_mut());
         response
     }
 
     /// 402 with the facilitator's no (`spec/x402.md` §1.2), so that a payer can tell it from a fresh challenge.
-    fn unsettled<R: From<String>>(&self, url: &str, refused: &SettleAnswer) -> Response<R> {
+    fn unsettled<R: From<String>>(&self, refused: &SettleAnswer) -> Response<R> {
         let error = refused.error_reason.as_deref().unwrap_or("payment refused");
         if let Some(reason) = PayReason::from_word(error).filter(|reason| is_of_the_offer(*reason)) {
             let detail = match reason {
@@ -301,8 +338,9 @@ impl Terms {
             };
             tracing::warn!(reason = error, detail, "a payment was refused for what this offer asks for");
         }
-        let mut response = json(StatusCode::PAYMENT_REQUIRED, self.gate.ask(url, error).body);
+        let mut response = json(StatusCode::PAYMENT_REQUIRED, self.quote.ask(self.url, error).body);
         attach(response.headers_mut(), refused);
+        self.terms.mark_for_browsers(response.headers_mut());
         response
     }
 }

@@ -5,7 +5,9 @@
 //! where it agrees with what was asked, and no handler of what is sold sees a payment header.
 //!
 //! - [`price`]: what a route costs, and the requirements made of it.
-//! - [`gate`]: the protocol decision, pure: ask, or settle this. [`route`]: what it sells.
+//! - [`gate`]: what is sold, and for what. [`route`]: its methods and paths; [`sale`]: prices, also by a callback.
+//! - [`quote`]: the protocol decision, pure: ask, or settle this.
+//! - [`bought`]: what a handler finds that was paid for. [`browser`]: what a person's browser is shown.
 //! - [`facilitator`]: `/verify`, `/settle` and `/supported` over HTTP.
 //! - [`receipts`]: proof that settlements moved money, by the merchant's own balance; [`chain`] is what it reads.
 //! - [`verify_answer`]: whether the signed receipt of an answer may be believed, under a pinned key or one of `/supported`.
@@ -15,23 +17,31 @@
 //! not ask for `extra.idempotent`, so a header that is sent twice is served once.
 
 mod answers;
+pub mod bought;
+pub mod browser;
 pub mod chain;
 pub mod cors;
 pub mod facilitator;
 pub mod gate;
 pub mod layer;
 pub mod price;
+pub mod quote;
 pub mod receipts;
 pub mod route;
+pub mod sale;
 
+pub use bought::{Authorized, Bought, Receipt};
+pub use browser::Page;
 pub use cors::Cors;
-pub use facilitator::{FacilitatorClient, FacilitatorFault};
+pub use facilitator::{FacilitatorClient, FacilitatorFault, Unserved};
 pub use gate::{Gate, GateError};
-pub use layer::{Authorized, Flow, Paywall, Receipt};
+pub use layer::{Flow, Paywall};
 pub use price::{Offer, Price};
+pub use quote::Asked;
 pub use route::RouteError;
 
 pub use crate::{
     domain::signed_receipt::{ReceiptFault, ReceiptKey, ReceiptStatement},
     wire::signed_receipt::{AnswerReceiptFault, published_keys, verify_answer},
 };
+pub use sale::{NoPrice, Order};

@@ -118,6 +118,11 @@ impl Offer {
         &self.network
     }
 
+    /// The mint to be paid in.
+    pub fn asset(&self) -> Pubkey {
+        self.asset
+    }
+
     /// What is asked for, in base units.
     pub fn amount(&self) -> Amount {
         self.price.amount()

@@ -6,7 +6,7 @@
 
 use http::Method;
 use percent_encoding::percent_decode_str;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 /// Methods that are never sold: what they answer is about a resource and is not the resource.
 const NEVER_SOLD: [Method; 4] = [Method::HEAD, Method::OPTIONS, Method::TRACE, Method::CONNECT];
@@ -87,6 +87,12 @@ impl PaidRoute {
         self.leads(path, |wanted, part| wanted == part)
     }
 
+    /// Whether one request can be for both.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let share_a_method = self.methods.iter().any(|method| other.methods.contains(method));
+        share_a_method && meet(&self.segments, &other.segments)
+    }
+
     fn leads(&self, path: &str, is: fn(&str, &str) -> bool) -> bool {
         let Some(path) = path.strip_prefix('/') else { return false };
         let mut parts = path.split('/');
@@ -99,6 +105,37 @@ impl PaidRoute {
             }
         }
         parts.next().is_none()
+    }
+}
+
+/// Whether a path can have these segments and those.
+fn meet(one: &[Segment], other: &[Segment]) -> bool {
+    match (one, other) {
+        ([], []) => true,
+        ([Segment::Rest, ..], [_, ..]) | ([_, ..], [Segment::Rest, ..]) => true,
+        ([first, one @ ..], [second, other @ ..]) => {
+            let fits = match (first, second) {
+                (Segment::Plain(first), Segment::Plain(second)) => first == second,
+                _ => true,
+            };
+            fits && meet(one, other)
+        }
+        _ => false,
+    }
+}
+
+impl fmt::Display for PaidRoute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.methods().replace(", ", "|"))?;
+        f.write_str(" ")?;
+        for segment in &self.segments {
+            match segment {
+                Segment::Plain(text) => write!(f, "/{text}")?,
+                Segment::Any => f.write_str("/{_}")?,
+                Segment::Rest => f.write_str("/{*_}")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -218,6 +255,27 @@ mod tests {
             assert_eq!(kind("GET /weather", "GET", path), RequestKind::OtherSpelling, "{path}");
         }
         assert_eq!(kind("GET /", "GET", "//"), RequestKind::OtherSpelling);
+    }
+
+    #[test]
+    fn two_routes_overlap_where_one_request_can_be_for_both() {
+        let route = |text: &str| text.parse::<PaidRoute>().expect("a route");
+        for (one, other, overlap) in [
+            ("GET /a", "GET /a", true),
+            ("GET /a", "POST /a", false),
+            ("GET|POST /a", "POST /a", true),
+            ("GET /a", "GET /b", false),
+            ("GET /{x}", "GET /a", true),
+            ("GET /{x}", "GET /a/b", false),
+            ("GET /{x}/b", "GET /a/{y}", true),
+            ("GET /{*rest}", "GET /a/b", true),
+            ("GET /a/{*rest}", "GET /a", false),
+            ("GET /a/{*rest}", "GET /b/{*rest}", false),
+        ] {
+            assert_eq!(route(one).overlaps(&route(other)), overlap, "{one} {other}");
+            assert_eq!(route(other).overlaps(&route(one)), overlap, "{other} {one}");
+        }
+        assert_eq!(route("GET|POST /a/{x}/{*rest}").to_string(), "GET|POST /a/{_}/{*_}");
     }
 
     #[test]

@@ -8,5 +8,6 @@ mod forged_refusals;
 mod journey;
 mod opening;
 mod paywall;
+mod prices;
 mod selling;
 mod stand_in;

@@ -1,13 +1,13 @@
 //! Pages of other origins and browsers at a paid route.
 
 use super::{
-    paywall::{offer, payload, settled},
+    paywall::{offer, paid, payload, settled, text},
     stand_in::{StandIn, json},
 };
 use axum::{Router, body::Body, http::HeaderValue, routing::get};
 use http::{Request, Response};
 use sotto::{
-    merchant::{Cors, FacilitatorClient, Gate, Paywall},
+    merchant::{Cors, FacilitatorClient, Gate, Page, Paywall},
     wire::header,
 };
 use tower::ServiceExt as _;
@@ -67,4 +67,52 @@ async fn a_page_of_another_origin_may_pay_unless_the_merchant_says_otherwise() {
     }
     let asked = ask(shop(Cors::Off), Request::get("/weather")).await;
     assert!(!asked.headers().keys().any(|name| name.as_str().starts_with("access-control")));
+}
+
+/// R2. A person who opens a paid route is shown the page, everybody else what programs read, and no cache mixes them up.
+#[tokio::test]
+async fn a_person_is_shown_a_page_and_a_program_the_offers() {
+    let facilitator = StandIn::answering(vec![json(200, &settled())]).await;
+    let shop = |page: bool| {
+        let gate = Gate::new("GET|POST /weather", offer()).unwrap();
+        let paywall = Paywall::new(FacilitatorClient::new(&facilitator.url).unwrap(), gate);
+        let paywall = if page {
+            paywall.page(|asked| {
+                assert!(asked.header.is_some());
+                Page { html: format!("<!doctype html><p>{}", asked.body.len()), policy: None }
+            })
+        } else {
+            paywall
+        };
+        Router::new().route("/weather", get(|| async { "sunny" })).layer(paywall)
+    };
+    let ask = async |page: bool, method: &str, mode: &str, accept: &str| {
+        let request = Request::builder().method(method).uri("/weather").header("host", "shop");
+        let request = request.header("sec-fetch-mode", mode).header("accept", accept).body(Body::empty()).unwrap();
+        shop(page).oneshot(request).await.unwrap()
+    };
+    let (html, any) = ("text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "*/*");
+    let shown = ask(true, "GET", "navigate", html).await;
+    assert_eq!(shown.status(), 402);
+    let headers = shown.headers().clone();
+    assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+    assert_eq!(headers["content-security-policy"], "frame-ancestors 'none'");
+    assert_eq!(headers["cache-control"], "no-store");
+    assert!(headers.contains_key("payment-required"));
+    assert!(text(shown).await.starts_with("<!doctype html>"));
+    let vary = |headers: &http::HeaderMap| {
+        headers.get_all("vary").iter().any(|value| value == "accept, sec-fetch-mode, cookie")
+    };
+    assert!(vary(&headers));
+    for (method, mode, accept) in [("GET", "cors", html), ("GET", "navigate", any), ("POST", "navigate", html)] {
+        let read = ask(true, method, mode, accept).await;
+        assert_eq!(read.status(), 402, "{method} {mode}");
+        assert_eq!(read.headers()["content-type"], "application/json", "{method} {mode}");
+        assert!(vary(read.headers()), "{method} {mode}");
+    }
+    let served = shop(true).oneshot(paid()).await.unwrap();
+    assert_eq!((served.status().as_u16(), vary(served.headers())), (200, true));
+    let without = ask(false, "GET", "navigate", html).await;
+    assert_eq!(without.headers()["content-type"], "application/json");
+    assert!(!vary(without.headers()));
 }

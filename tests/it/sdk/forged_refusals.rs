@@ -2,14 +2,19 @@
 
 use super::journey::{PRICE, amount, client, key, payer, reader};
 use crate::support::{Wallet, World};
-use axum::{Router, body::Body, extract::Request, http::Response};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, Method, Response, Uri},
+};
 use reqwest::Url;
 use serde_json::{Value, json};
 use sotto::{
     client::{Fate, Fetched, OpenOptions, PayError, Payer, PayerSigner, Prover},
     merchant::{
         FacilitatorClient, Gate, Offer, Price,
-        gate::{Decision, Payable},
+        quote::{Decision, Payable},
     },
     wire::{facilitator::SettleAnswer, header},
 };
@@ -56,9 +61,11 @@ impl Forger {
     async fn payment(&mut self) -> (String, Box<Payable>, oneshot::Sender<Response<Body>>) {
         loop {
             let (header, answer) = self.asked.recv().await.unwrap();
-            match (self.gate.decide(header.as_deref(), &self.url), header) {
+            let (method, uri, headers) = (Method::GET, Uri::from_static("/"), HeaderMap::new());
+            let quote = self.gate.quote(&method, &uri, &headers).await.unwrap();
+            match (quote.decide(header.as_deref(), &self.url), header) {
                 (Decision::Settle(payable), Some(header)) => return (header, payable, answer),
-                _ => answer.send(respond(402, &[], self.gate.ask(&self.url, "pay").body)).unwrap(),
+                _ => answer.send(respond(402, &[], quote.ask(&self.url, "pay").body)).unwrap(),
             }
         }
     }

@@ -74,7 +74,7 @@ async fn only_what_is_sold_is_charged() {
 
 /// Guard: `Others::Refused`. A gate that forgot a path of its router does not give it away.
 #[tokio::test]
-async fn a_forgotten_path_is_not_served_where_nothing_is_sold_beside() {
+async fn a_closed_paywall_serves_nothing_but_what_it_sells() {
     let facilitator = StandIn::answering(vec![json(200, &settled())]).await;
     let gate = Gate::new("GET /weather", offer()).unwrap().closed();
     let paywall = Paywall::new(FacilitatorClient::new(&facilitator.url).unwrap(), gate);
