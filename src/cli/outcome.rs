@@ -3,7 +3,7 @@
 use super::payer::PayerError;
 use crate::{
     client::{Fate, OpenSession, PayError, Payment, ReceiptMisfit, fate},
-    domain::clock::SystemClock,
+    domain::{clock::SystemClock, hold::Standing},
     wire::{facilitator::SettleAnswer, payments::PaymentView},
 };
 
@@ -12,16 +12,8 @@ use crate::{
 pub(super) enum PaymentState {
     /// No payment left this machine.
     NothingSent,
-    /// A transfer has carried it.
-    Captured,
-    /// It is accepted, and a transfer will carry it.
-    Held,
-    /// A transfer is on its way, and may still come to nothing.
-    Pending,
-    /// It came to nothing, and nothing moved.
-    Released,
-    /// It was promised and came to nothing.
-    Lost,
+    /// The facilitator has it, and says where it stands.
+    Known(Standing),
     /// The merchant refused it, and the facilitator has nothing of it.
     Refused,
     /// Neither the merchant nor the facilitator has said.
@@ -33,11 +25,7 @@ impl PaymentState {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::NothingSent => "nothing_sent",
-            Self::Captured => "captured",
-            Self::Held => "held",
-            Self::Pending => "pending",
-            Self::Released => "released",
-            Self::Lost => "lost",
+            Self::Known(standing) => standing.word(),
             Self::Refused => "refused",
             Self::Unknown => "unknown",
         }
@@ -45,28 +33,24 @@ impl PaymentState {
 
     /// Whether it may still become something else, so that the same payment is worth sending again.
     pub(super) const fn is_undecided(self) -> bool {
-        matches!(self, Self::Pending | Self::Unknown)
+        matches!(self, Self::Known(Standing::Pending) | Self::Unknown)
     }
 
     /// Whether nothing can change it any more, so that it may be forgotten. What a merchant refused they may still have settled.
     pub(super) const fn is_final(self) -> bool {
-        matches!(self, Self::Captured | Self::Held | Self::Released | Self::Lost)
+        match self {
+            Self::Known(Standing::Captured | Standing::Held | Standing::Released | Standing::Lost) => true,
+            Self::Known(Standing::Pending) | Self::NothingSent | Self::Refused | Self::Unknown => false,
+        }
     }
 
     /// Whether the merchant has the money, or the facilitator's promise of it.
     pub(super) const fn is_paid(self) -> bool {
-        matches!(self, Self::Captured | Self::Held)
+        matches!(self, Self::Known(Standing::Captured | Standing::Held))
     }
 
     fn of(view: &PaymentView) -> Self {
-        match view.state.as_str() {
-            "captured" => Self::Captured,
-            "held" => Self::Held,
-            "pending" => Self::Pending,
-            "released" => Self::Released,
-            "lost" => Self::Lost,
-            _ => Self::Unknown,
-        }
+        Standing::from_word(&view.state).map_or(Self::Unknown, Self::Known)
     }
 }
 
@@ -115,9 +99,9 @@ impl PaymentOutcome {
         let Some(payment) = payment else { return Self::nothing() };
         if let Some(receipt) = receipt {
             let of_session = receipt.extensions.as_ref().and_then(|extensions| extensions.session.as_ref());
-            let state = if receipt.transaction.is_empty() { PaymentState::Held } else { PaymentState::Captured };
+            let standing = if receipt.transaction.is_empty() { Standing::Held } else { Standing::Captured };
             return Self {
-                state,
+                state: PaymentState::Known(standing),
                 payment: Some(payment),
                 id: of_session.and_then(|session| session.payment.clone()),
                 transaction: Some(receipt.transaction.clone()).filter(|text| !text.is_empty()),

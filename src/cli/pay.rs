@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     client::{BodyError, BoundedBody, Fetched, OpenSession, PayError, Payer},
-    domain::{chance::OsChance, clock::SystemClock},
+    domain::{chance::OsChance, clock::SystemClock, hold::Standing},
 };
 use clap::Args;
 use reqwest::{Body, Method, Request, Url};
@@ -186,9 +186,9 @@ fn summary(outcome: &PaymentOutcome, decimals: u8) -> String {
     let is_of_receipt = outcome.receipt.is_some() && outcome.differences.is_empty();
     match outcome.state {
         PaymentState::NothingSent => "nothing was paid".to_owned(),
-        PaymentState::Captured if is_of_receipt => format!("paid {amount}{transaction}"),
-        PaymentState::Held if is_of_receipt => format!("paid {amount}, held and settled later{id}"),
-        PaymentState::Pending => format!("pending: {amount} is on its way{id}{transaction}"),
+        PaymentState::Known(Standing::Captured) if is_of_receipt => format!("paid {amount}{transaction}"),
+        PaymentState::Known(Standing::Held) if is_of_receipt => format!("paid {amount}, held and settled later{id}"),
+        PaymentState::Known(Standing::Pending) => format!("pending: {amount} is on its way{id}{transaction}"),
         PaymentState::Refused => format!(
             "sent {amount}; refused, and the facilitator has nothing of it so far: who has it can still have it settled for a while"
         ),

@@ -112,6 +112,14 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Every one of them.
+    pub const ALL: [Self; 5] = [Self::Held, Self::Pending, Self::Captured, Self::Released, Self::Lost];
+
+    /// The one of this word on the wire.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|standing| standing.word() == word)
+    }
+
     /// The word on the wire.
     pub const fn word(self) -> &'static str {
         match self {

@@ -5,6 +5,8 @@ use crate::support::{Wallet, World};
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 use std::{
+    ffi::OsStr,
+    fmt::Debug,
     path::Path,
     process::{Command, Output},
 };
@@ -41,19 +43,19 @@ impl Desk {
         self.directory.path()
     }
 
-    async fn sotto(&self, args: &[&str]) -> Output {
+    async fn sotto<A: AsRef<OsStr>>(&self, args: &[A]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sotto"));
         command.args(args).current_dir(self.path()).env_clear().envs(self.variables.iter().cloned());
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
-    async fn json(&self, args: &[&str]) -> Value {
+    async fn json<A: AsRef<OsStr> + Debug>(&self, args: &[A]) -> Value {
         let output = self.sotto(args).await;
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    async fn failing(&self, args: &[&str]) -> String {
+    async fn failing<A: AsRef<OsStr> + Debug>(&self, args: &[A]) -> String {
         let output = self.sotto(args).await;
         assert_eq!(output.status.code(), Some(1), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
         assert!(output.stdout.is_empty(), "{args:?}");
@@ -61,17 +63,49 @@ impl Desk {
     }
 }
 
+/// A payer at a desk, and a merchant with a shop.
+struct Scene {
+    world: World,
+    payer: Wallet,
+    merchant: Wallet,
+    shop: Shop,
+    desk: Desk,
+}
+
+/// Who believes whatever address the facilitator answers with.
+const UNPINNED: &[&str] = &["--trust-on-first-use", "--json"];
+
+impl Scene {
+    async fn begin() -> Self {
+        let world = World::start().await;
+        let (payer, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
+        let shop = Shop::start(&world, &merchant.key()).await;
+        let desk = Desk::of(&world, &payer);
+        Self { world, payer, merchant, shop, desk }
+    }
+
+    /// The command that opens a session with the merchant, to be used nowhere.
+    fn opening(&self, more: &[&str]) -> Vec<String> {
+        let recipient = self.merchant.key().to_string();
+        let whom = ["session", "open", "--facilitator", &self.world.running().url, "--recipient", &recipient];
+        [&whom[..], &["--cap", "0.5"], more].concat().into_iter().map(str::to_owned).collect()
+    }
+
+    /// The command that opens a session with the merchant for their shop.
+    fn opening_for_shop(&self, more: &[&str]) -> Vec<String> {
+        self.opening(&[&["--origin", &self.shop.url][..], more].concat())
+    }
+
+    fn weather(&self) -> String {
+        self.shop.weather().to_string()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payer_opens_pays_and_reads_a_balance_from_the_command_line() {
-    let world = World::start().await;
-    let (payer, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
-    let shop = Shop::start(&world, &merchant.key()).await;
-    let desk = Desk::of(&world, &payer);
-    let (facilitator, spender) = (world.running().url.clone(), world.spender().to_string());
-    let to = merchant.key().to_string();
-    let open =
-        ["session", "open", "--facilitator", &facilitator, "--recipient", &to, "--cap", "0.5", "--origin", &shop.url];
-    let pinned = [&open[..], &["--facilitator-address", &spender, "--json"]].concat();
+    let scene = Scene::begin().await;
+    let (desk, spender) = (&scene.desk, scene.world.spender().to_string());
+    let pinned = scene.opening_for_shop(&["--facilitator-address", &spender, "--json"]);
     // A process that was killed while it opened a session left this (A20).
     std::fs::write(desk.path().join(".keys/session.json.new"), "").unwrap();
     let opened = desk.json(&pinned).await;
@@ -79,7 +113,7 @@ async fn a_payer_opens_pays_and_reads_a_balance_from_the_command_line() {
     only_its_owner_reads(&desk.path().join(".keys/session.json"));
     assert!(desk.failing(&pinned).await.contains("is there already"), "a session is not overwritten");
 
-    let weather = shop.weather().to_string();
+    let weather = scene.weather();
     let paid = desk.json(&["session", "pay", &weather, "--max-price", "0.01", "--json"]).await;
     assert_eq!((&paid["status"], &paid["paid"]), (&Value::from(200), &Value::from("0.01")));
     assert_eq!(paid["receipt"]["success"], true);
@@ -94,21 +128,17 @@ async fn a_payer_opens_pays_and_reads_a_balance_from_the_command_line() {
     let balance = desk.json(&["balance", "--json", "--instruction"]).await;
     assert_eq!(balance["balances"][0]["amount"], "4.98");
     assert!(balance["balances"][0]["instruction"]["bytes"].is_string());
-    world.finish().await;
+    scene.world.finish().await;
 }
 
 /// FR-2. A payment whose outcome is not known is told so, with what asks for it, and can be sent again: it is charged once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_whose_outcome_is_not_known_can_be_sent_again_and_is_charged_once() {
-    let world = World::start().await;
-    let (payer, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
-    let shop = Shop::start(&world, &merchant.key()).await;
-    let desk = Desk::of(&world, &payer);
-    let (facilitator, to) = (world.running().url.clone(), merchant.key().to_string());
-    let open = ["session", "open", "--facilitator", &facilitator, "--recipient", &to, "--cap", "0.5"];
-    desk.json(&[&open[..], &["--trust-on-first-use", "--origin", &shop.url, "--json"]].concat()).await;
+    let scene = Scene::begin().await;
+    let Scene { world, shop, desk, .. } = &scene;
+    desk.json(&scene.opening_for_shop(UNPINNED)).await;
 
-    let weather = shop.weather().to_string();
+    let weather = scene.weather();
     let pay = ["session", "pay", &weather, "--max-price", "0.01", "--json"];
     // Taken, and never executed: nobody can know.
     world.net.faults().change(|plan| plan.frozen = true);
@@ -140,84 +170,69 @@ async fn a_payment_whose_outcome_is_not_known_can_be_sent_again_and_is_charged_o
     assert!(desk.failing(&[&pay[..5], &["--again", nonce]].concat()).await.contains("no payment with the nonce"));
     let next = desk.json(&pay).await;
     assert_eq!(next["state"], "captured", "{next:#}");
-    world.finish().await;
+    scene.world.finish().await;
 }
 
 /// FR-29. The session key is on disk before the opening is sent, so that no delegation is left whose key nobody has.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_opening_whose_outcome_is_not_known_is_gone_on_with() {
-    let world = World::start().await;
-    let (payer, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
-    let shop = Shop::start(&world, &merchant.key()).await;
-    let desk = Desk::of(&world, &payer);
-    let (facilitator, to) = (world.running().url.clone(), merchant.key().to_string());
-    let opens = |to| {
-        let open = ["session", "open", "--facilitator", &facilitator, "--recipient", to, "--cap", "0.5"];
-        [&open[..], &["--trust-on-first-use", "--origin", &shop.url, "--json"]].concat()
-    };
+    let scene = Scene::begin().await;
+    let Scene { world, payer, desk, .. } = &scene;
+    let opens = |more: &[&str]| scene.opening_for_shop(&[UNPINNED, more].concat());
     world.net.faults().change(|plan| plan.frozen = true);
-    let asked = desk.sotto(&[&opens(&to)[..], &["--patience", "1"]].concat()).await;
+    let asked = desk.sotto(&opens(&["--patience", "1"])).await;
     assert_eq!(asked.status.code(), Some(3), "{}", String::from_utf8_lossy(&asked.stderr));
     let (place, session) = (desk.path().join(".keys/session.json.new"), desk.path().join(".keys/session.json"));
     only_its_owner_reads(&place);
     assert!(!session.exists() && std::fs::read_to_string(&place).unwrap().contains("sessionKey"));
-    let other = world.stranger().key().to_string();
-    assert!(desk.failing(&opens(&other)).await.contains("was sent and not ended"), "another opening waits its turn");
+    let other = opens(&["--no-session-key"]);
+    assert!(desk.failing(&other).await.contains("was sent and not ended"), "another opening waits its turn");
     assert!(place.exists());
 
     world.net.faults().clear();
-    let opened = desk.json(&opens(&to)).await;
+    let opened = desk.json(&opens(&[])).await;
     assert!(session.exists() && !place.exists());
     let known = world.ledger().live_sessions(&payer.key(), &world.faucet.mint()).await.unwrap();
     assert_eq!(known.len(), 1, "the same opening, and no second one");
     assert_eq!(opened["sessionId"], known[0].id.to_string());
-    let paid = desk.json(&["session", "pay", shop.weather().as_str(), "--max-price", "0.01", "--json"]).await;
+    let paid = desk.json(&["session", "pay", &scene.weather(), "--max-price", "0.01", "--json"]).await;
     assert_eq!(paid["state"], "captured", "the key is the one that was approved: {paid:#}");
-    world.finish().await;
+    scene.world.finish().await;
 }
 
 /// FR-29. Where the key cannot be kept nothing is sent.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_opening_that_cannot_be_kept_is_not_sent() {
-    let world = World::start().await;
-    let (payer, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
-    let desk = Desk::of(&world, &payer);
+    let scene = Scene::begin().await;
+    let Scene { world, payer, desk, .. } = &scene;
     // No file may grow, as on a disk that is full.
-    let open = format!(
-        "ulimit -f 0; trap '' XFSZ; exec {} session open --facilitator {} --recipient {} --cap 0.5 --trust-on-first-use",
-        env!("CARGO_BIN_EXE_sotto"),
-        world.running().url,
-        merchant.key(),
-    );
+    let limited = "ulimit -f 0; trap '' XFSZ; exec \"$0\" \"$@\"";
     let mut command = Command::new("sh");
-    command.args(["-c", &open]).current_dir(desk.path()).env_clear().envs(desk.variables.iter().cloned());
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_sotto")]).args(scene.opening(UNPINNED));
+    command.current_dir(desk.path()).env_clear().envs(desk.variables.iter().cloned());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("session.json cannot be written"), "{told}");
     assert_eq!(world.ledger().live_sessions(&payer.key(), &world.faucet.mint()).await.unwrap(), [], "nothing was sent");
     assert_eq!(std::fs::read_dir(desk.path().join(".keys")).unwrap().count(), 1, "nothing is left but the wallet");
-    world.finish().await;
+    scene.world.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_pays_no_stranger_and_trusts_none() {
-    let world = World::start().await;
-    let (payer, merchant, stranger) = (world.wallet(5_000_000).await, world.wallet(0).await, world.stranger());
-    let shop = Shop::start(&world, &merchant.key()).await;
-    let desk = Desk::of(&world, &payer);
-    let (facilitator, to) = (world.running().url.clone(), merchant.key().to_string());
-    let open = ["session", "open", "--facilitator", &facilitator, "--recipient", &to, "--cap", "0.5"];
-    let unpinned = desk.sotto(&open).await;
-    assert_eq!(unpinned.status.code(), Some(2), "whom to trust has to be said");
-    let other = stranger.key().to_string();
-    let refused = desk.failing(&[&open[..], &["--facilitator-address", &other]].concat()).await;
+    let scene = Scene::begin().await;
+    let desk = &scene.desk;
+    let unsaid = desk.sotto(&scene.opening(&[])).await;
+    assert_eq!(unsaid.status.code(), Some(2), "whom to trust has to be said");
+    let other = scene.world.stranger().key().to_string();
+    let refused = desk.failing(&scene.opening(&["--facilitator-address", &other])).await;
     assert!(refused.contains("is pinned"), "{refused}");
     assert!(!desk.path().join(".keys/session.json").exists() && !desk.path().join(".keys/session.json.new").exists());
 
-    desk.json(&[&open[..], &["--trust-on-first-use", "--json"]].concat()).await;
-    let weather = shop.weather().to_string();
+    desk.json(&scene.opening(UNPINNED)).await;
+    let weather = scene.weather();
     let pay = ["session", "pay", &weather, "--max-price"];
     let refused = desk.failing(&[&pay[..], &["0.01"]].concat()).await;
     assert!(refused.contains("may not be used at"), "{refused}");
@@ -225,25 +240,20 @@ async fn the_command_line_pays_no_stranger_and_trusts_none() {
     assert!(refused.contains("above the payer's maximum"), "{refused}");
     let paid = desk.json(&[&pay[..], &["0.01", "--allow-origin", "--json"]].concat()).await;
     assert_eq!(paid["paid"], "0.01");
-    world.finish().await;
+    scene.world.finish().await;
 }
 
 /// Everything that a payer does after opening, and what the merchant can find out on their own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_proved_followed_and_closed_from_the_command_line() {
-    let world = World::start().await;
-    let (payer, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
-    let shop = Shop::start(&world, &merchant.key()).await;
-    let desk = Desk::of(&world, &payer);
-    let (facilitator, spender, to) = (&world.running().url, world.spender().to_string(), merchant.key().to_string());
-    let open = ["session", "open", "--facilitator", facilitator, "--facilitator-address", &spender];
-    let to = ["--recipient", &to, "--cap", "0.5", "--origin", &shop.url, "--json"];
-    let opened = desk.json(&[&open[..], &to[..]].concat()).await;
+    let scene = Scene::begin().await;
+    let Scene { world, payer, merchant, desk, .. } = &scene;
+    let spender = world.spender().to_string();
+    let opened = desk.json(&scene.opening_for_shop(&["--facilitator-address", &spender, "--json"])).await;
     assert_eq!(opened["funding"], "proven", "the opening carries a proof: {opened:#}");
     let session = opened["sessionId"].as_str().unwrap();
 
-    let weather = shop.weather().to_string();
-    let paid = desk.json(&["session", "pay", &weather, "--max-price", "0.01", "--json"]).await;
+    let paid = desk.json(&["session", "pay", &scene.weather(), "--max-price", "0.01", "--json"]).await;
     let receipt = &paid["receipt"];
     assert_eq!(receipt["success"], true, "{paid:#}");
     let payment = receipt["extensions"]["session"]["payment"].as_str().unwrap();
@@ -255,7 +265,7 @@ async fn a_session_is_proved_followed_and_closed_from_the_command_line() {
     assert!(desk.failing(&["session", "payments", "never-made-payment"]).await.contains("payment_not_found"));
 
     // The payer spends past the facilitator, who notices or not: a proof of what is there now is taken.
-    world.lands(world.transfer_by_owner(&payer, &merchant.key(), 1_000));
+    world.lands(world.transfer_by_owner(payer, &merchant.key(), 1_000));
     world.faucet.fund(&payer.key(), 0).unwrap();
     world.confirmed().await;
     let proved = desk.json(&["session", "prove", "--json"]).await;
@@ -275,7 +285,7 @@ async fn a_session_is_proved_followed_and_closed_from_the_command_line() {
     assert!(position("accepted") < position("captured") && position("captured") < position("settled"), "{events:#?}");
     assert_eq!(events[position("captured").unwrap()]["transaction"], receipt["transaction"], "{events:#?}");
     assert_eq!(events.last().unwrap()["state"], "closed", "{events:#?}");
-    world.finish().await;
+    scene.world.finish().await;
 }
 
 /// A receipt that moved money, and one that only said so.
