@@ -133,6 +133,9 @@ async fn import_ledger(config: &Config, terms: ImportTerms) -> Result<Arc<dyn Le
             skipped = report.skipped.values().map(Vec::len).sum::<usize>(),
             "imported the deployed service's sessions"
         );
+        tracing::info!(
+            "balances become readable on request and at rest, not with each payment as there; the section allowances chooses"
+        );
         for (reason, ids) in &report.skipped {
             let told: Vec<&str> = ids.iter().take(MOST_TOLD).map(String::as_str).collect();
             let more = if ids.len() > MOST_TOLD { " ..." } else { "" };

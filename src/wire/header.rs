@@ -3,11 +3,11 @@
 //! Written with the standard alphabet and padding, and read in every spelling that has one meaning: writers of other
 //! languages leave the padding out or use the alphabet for URLs. What is idempotent is the decoded payment, never its text.
 
-use crate::wire::json::{self, JsonError};
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
+use crate::{
+    domain::base64_text,
+    wire::json::{self, JsonError},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A merchant's challenge, on a 402.
@@ -47,27 +47,12 @@ pub fn encode<T: Serialize>(value: &T) -> Result<String, HeaderError> {
     if text.len() > MAX_HEADER_LENGTH { Err(HeaderError::TooLong(text.len())) } else { Ok(text) }
 }
 
-/// Reads every spelling that has one meaning: with padding or without.
-const READER: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// Reads a header's value, in either alphabet of base64, with padding or without; `serde_json::Value` keeps every member for forwarding it untouched.
+/// Reads a header's value, in either alphabet of base64, with padding or without. `serde_json::Value` keeps every member, for
+/// forwarding it untouched.
 pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T, HeaderError> {
     if text.len() > MAX_HEADER_LENGTH {
         return Err(HeaderError::TooLong(text.len()));
     }
-    let standard: String = text.chars().map(in_standard_alphabet).collect();
-    let bytes = READER.decode(standard).map_err(HeaderError::NotBase64)?;
+    let bytes = base64_text::decode(text).map_err(HeaderError::NotBase64)?;
     serde_json::from_value(json::read(&bytes)?).map_err(HeaderError::Shape)
-}
-
-/// A character of the alphabet for URLs in the standard one.
-const fn in_standard_alphabet(c: char) -> char {
-    match c {
-        '-' => '+',
-        '_' => '/',
-        c => c,
-    }
 }

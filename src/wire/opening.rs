@@ -6,6 +6,7 @@
 use crate::{
     domain::{
         amount::Amount,
+        base64_text,
         funding::FundingProof,
         intent::{IntentHash, MAX_INTENT_BYTES},
         reason::SessionReason,
@@ -17,7 +18,6 @@ use crate::{
         json::{self, Object},
     },
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
@@ -163,11 +163,8 @@ fn landed(signature: &str) -> Result<Approve, RefusedOpening> {
 }
 
 fn intent(body: &Object<'_>) -> Result<SignedIntent, RefusedOpening> {
-    let bytes = STANDARD.decode(text(body, "authMessage")?).map_err(|_| {
-        RefusedOpening::because(
-            SessionReason::AuthMessageNotJson,
-            "`authMessage` must be standard base64 with padding.",
-        )
+    let bytes = base64_text::decode(text(body, "authMessage")?).map_err(|_| {
+        RefusedOpening::because(SessionReason::AuthMessageNotJson, "`authMessage` must be base64, without white space.")
     })?;
     if bytes.len() > MAX_INTENT_BYTES {
         return Err(RefusedOpening::because(
@@ -198,10 +195,10 @@ fn settle_signature(body: &Object<'_>, intent: &[u8]) -> Result<Option<[u8; 64]>
 }
 
 fn base64_signature(text: &str, name: &str) -> Result<[u8; 64], RefusedOpening> {
-    STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
+    base64_text::decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
         RefusedOpening::because(
             SessionReason::InvalidAuthSignature,
-            format!("`{name}` must be 64 bytes in standard base64 with padding."),
+            format!("`{name}` must be 64 bytes in base64, without white space."),
         )
     })
 }

@@ -1,8 +1,7 @@
 //! From text to a transaction whose every index and flag can be trusted to mean what it says.
 
 use super::ApproveRefusal;
-use crate::chain::transaction::MAX_TRANSACTION_BYTES;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crate::{chain::transaction::MAX_TRANSACTION_BYTES, domain::base64_text};
 use solana_instruction::{AccountMeta, Instruction};
 use solana_message::VersionedMessage;
 use solana_pubkey::Pubkey;
@@ -16,13 +15,13 @@ pub(super) struct Rights {
     pub(super) writable: bool,
 }
 
-/// Decodes exactly one legacy or version 0 transaction without lookup tables, in its canonical encoding.
+/// Decodes exactly one legacy or version 0 transaction without lookup tables, in its canonical encoding. Of base64
+/// every spelling is read that has one meaning: what is canonical is the bytes, which are all that is kept and sent.
 pub(super) fn decode(text: &str) -> Result<VersionedTransaction, ApproveRefusal> {
     if text.len() > MAX_TRANSACTION_BYTES.div_ceil(3) * 4 {
         return Err(ApproveRefusal::TooLarge);
     }
-    // This engine refuses missing padding and stray bits in the last character.
-    let wire = STANDARD.decode(text).map_err(|_| ApproveRefusal::NotBase64)?;
+    let wire = base64_text::decode(text).map_err(|_| ApproveRefusal::NotBase64)?;
     if wire.len() > MAX_TRANSACTION_BYTES {
         return Err(ApproveRefusal::TooLarge);
     }

@@ -6,8 +6,8 @@ use solana_pubkey::Pubkey;
 /// What differs from the approve template. Names the place, never quotes a message or ciphertext.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApproveRefusal {
-    /// Not canonical base64 of the standard alphabet with padding.
-    #[error("the transaction is not canonical base64")]
+    /// Not base64 that has one meaning.
+    #[error("the transaction is not base64")]
     NotBase64,
     /// Longer than a packet.
     #[error("the transaction is longer than {MAX_TRANSACTION_BYTES} bytes")]

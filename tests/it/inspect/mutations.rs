@@ -49,18 +49,15 @@ fn a_second_spelling_of_a_length_is_refused() {
 }
 
 #[test]
-fn base64_has_one_spelling() {
+fn base64_has_one_meaning() {
     let scene = Scene::new();
     let text = STANDARD.encode(wire(&scene));
-    assert!(scene.template().inspect(&text).is_ok());
     let url_safe = text.replace('+', "-").replace('/', "_");
     assert_ne!(url_safe, text, "the case is worth testing");
-    let unpadded = text.trim_end_matches('=').to_owned();
-    let mut spellings = vec![format!(" {text}"), format!("{text}\n"), format!("{text}="), url_safe, String::from("é")];
-    if unpadded != text {
-        spellings.push(unpadded);
+    for spelling in [text.as_str(), url_safe.as_str(), text.trim_end_matches('=')] {
+        assert!(scene.template().inspect(spelling).is_ok(), "FR-17: {spelling}");
     }
-    for spelling in spellings {
+    for spelling in [format!(" {text}"), format!("{text}\n"), format!("{text}="), String::from("é")] {
         assert_eq!(scene.template().inspect(&spelling).unwrap_err(), ApproveRefusal::NotBase64, "{spelling:?}");
     }
     assert_eq!(scene.template().inspect("").unwrap_err(), ApproveRefusal::NotATransaction);
