@@ -9,6 +9,7 @@ mod paying;
 mod rates;
 mod sessions;
 mod slow_callers;
+mod wallet_sessions;
 
 use axum::{body::Body, http::StatusCode};
 use bench::ApiBench;

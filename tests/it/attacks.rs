@@ -29,6 +29,7 @@ mod streams;
 mod surfaces;
 mod survival;
 mod thieves;
+mod wallet_sessions;
 mod wallets;
 mod watching;
 

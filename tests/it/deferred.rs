@@ -4,7 +4,6 @@ mod ending;
 mod listening;
 mod promises;
 mod triggers;
-mod wallet;
 
 use crate::support::{Options, PATIENCE, Wallet, World};
 use serde_json::{Value, json};
@@ -22,19 +21,19 @@ use sotto::{
 use std::time::Duration;
 
 /// What the payer starts with.
-const PURSE: u64 = 50_000_000;
-const PRICE: u64 = 700;
+pub const PURSE: u64 = 50_000_000;
+pub const PRICE: u64 = 700;
 
 /// A world with one payer, one merchant and one open session between them.
-struct Tab {
-    world: World,
-    payer: Wallet,
-    merchant: Wallet,
-    session: String,
+pub struct Tab {
+    pub world: World,
+    pub payer: Wallet,
+    pub merchant: Wallet,
+    pub session: String,
 }
 
 /// No trigger comes by itself unless a test changes that.
-fn patient(change: impl Fn(&mut DeferredPolicy) + Send + Sync + 'static) -> Options {
+pub fn patient(change: impl Fn(&mut DeferredPolicy) + Send + Sync + 'static) -> Options {
     patient_with(move |settings| change(&mut settings.deferred))
 }
 
@@ -54,7 +53,7 @@ fn patient_with(change: impl Fn(&mut Settings) + Send + Sync + 'static) -> Optio
 }
 
 impl Tab {
-    async fn open(options: Options) -> Self {
+    pub async fn open(options: Options) -> Self {
         let world = World::with(options).await;
         let (payer, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
         let session = world.open(&payer, &merchant.key(), 10_000_000).await;
@@ -68,7 +67,7 @@ impl Tab {
         body
     }
 
-    async fn settle(&self, amount: u64, nonce: &str) -> Value {
+    pub async fn settle(&self, amount: u64, nonce: &str) -> Value {
         let (status, answer) = self.world.post("/settle", &self.payment(amount, Some(nonce))).await;
         assert_eq!(status, 200, "{answer:#}");
         answer
@@ -90,7 +89,7 @@ impl Tab {
     }
 
     /// Pays and is answered that the payment is held.
-    async fn holds(&self, amount: u64, nonce: &str) -> Value {
+    pub async fn holds(&self, amount: u64, nonce: &str) -> Value {
         let answer = self.settle(amount, nonce).await;
         assert_eq!((&answer["success"], &answer["transaction"]), (&json!(true), &json!("")), "{answer:#}");
         assert_eq!(answer["extensions"]["session"]["settlement"], "held", "{answer:#}");
@@ -150,14 +149,14 @@ impl Tab {
     }
 
     /// Nothing is on its way and nothing has been for a while.
-    async fn rests(&self, held: u64) {
+    pub async fn rests(&self, held: u64) {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let totals = self.totals().await;
         assert_eq!((totals.held.get(), totals.transfers), (held, 0), "no trigger has come");
     }
 
     /// Ends the scenario: what moved on chain is what the ledger captured.
-    async fn closes(self) {
+    pub async fn closes(self) {
         self.closes_holding(0).await;
     }
 

@@ -1,7 +1,7 @@
 //! What a wallet may ask about all its sessions without their keys: the list of them, and their end.
 
-use super::{PRICE, Tab, patient};
 use crate::{
+    deferred::{PRICE, PURSE, Tab, patient},
     ledger::build::{session_id, session_with},
     support::{Wallet, World},
 };
@@ -14,7 +14,7 @@ use sotto::{
 
 impl World {
     /// Asks for a page of `user`'s sessions with a signature over `message`.
-    async fn lists(&self, user: &Pubkey, more: &str, signer: &Wallet, message: &str, at: u64) -> (u16, Value) {
+    pub async fn lists(&self, user: &Pubkey, more: &str, signer: &Wallet, message: &str, at: u64) -> (u16, Value) {
         let signature = bs58::encode(signer.sign(message.as_bytes())).into_string();
         let at = at.to_string();
         let signed = [(READ_AT, at.as_str()), (READ_SIGNATURE, signature.as_str())];
@@ -28,7 +28,7 @@ impl World {
         self.lists(&wallet.key(), more, wallet, &message, at).await
     }
 
-    fn close_all_body(&self, user: &Wallet, signer: &Wallet, spender: &Pubkey, at: u64) -> Value {
+    pub fn close_all_body(&self, user: &Wallet, signer: &Wallet, spender: &Pubkey, at: u64) -> Value {
         let asset = self.faucet.mint();
         let message = signed::close_all_message(spender, &user.key(), &asset, at);
         let signature = bs58::encode(signer.sign(message.as_bytes())).into_string();
@@ -105,52 +105,11 @@ async fn a_long_list_goes_on_after_its_cursor_which_is_its_wallets_alone() {
     tab.closes().await;
 }
 
-/// Guard: `Facilitator::list_sessions`. Nobody is told a wallet's sessions but who holds its key now, and asks us.
-#[tokio::test]
-async fn nobody_else_is_told_a_wallets_sessions() {
-    let tab = Tab::open(patient(|_| ())).await;
-    let (world, user, now) = (&tab.world, tab.payer.key(), tab.world.now());
-    let list = |spender: &Pubkey, at| signed::list_message(spender, &user, at);
-    let ours = world.spender();
-    let attempts = [
-        (tab.merchant.clone(), list(&ours, now), now),
-        (world.stranger(), list(&ours, now), now),
-        // Signed for another facilitator, too long ago, for later, for another time, or something else altogether.
-        (tab.payer.clone(), list(&tab.merchant.key(), now), now),
-        (tab.payer.clone(), list(&ours, now - 301), now - 301),
-        (tab.payer.clone(), list(&ours, now + 400), now + 400),
-        (tab.payer.clone(), list(&ours, now - 1), now),
-        (tab.payer.clone(), signed::read_message(&user.to_string(), now), now),
-        (tab.payer.clone(), signed::close_all_message(&ours, &user, &world.faucet.mint(), now), now),
-    ];
-    for (signer, message, at) in attempts {
-        let (status, refused) = world.lists(&user, "", &signer, &message, at).await;
-        assert_eq!((status, &refused["error"]), (403, &json!("signature_required")), "{message}");
-    }
-    let good = bs58::encode(tab.payer.sign(list(&ours, now).as_bytes())).into_string();
-    for (unsigned, why) in
-        [(String::new(), "unsigned"), (format!("&at={now}&signature={good}"), "in a URL, which is logged")]
-    {
-        let (status, refused) = world.get(&format!("/sessions?user={user}{unsigned}")).await;
-        assert_eq!((status, &refused["error"]), (403, &json!("signature_required")), "{why}");
-    }
-    for (query, error) in [
-        ("", "missing_user"),
-        ("?user=7", "invalid_user"),
-        ("?user=11111111111111111111111111111111&user=11111111111111111111111111111111", "bad_request"),
-        ("?user=11111111111111111111111111111111&asset=7", "asset_not_allowed"),
-    ] {
-        let (status, refused) = world.get(&format!("/sessions{query}")).await;
-        assert_eq!((status, &refused["error"]), (400, &json!(error)), "{query}");
-    }
-    tab.closes().await;
-}
-
 #[tokio::test]
 async fn a_wallet_closes_all_its_sessions_without_their_keys() {
     let tab = Tab::open(patient(|_| ())).await;
     let (merchant, second) = second_session(&tab).await;
-    let (other, shop) = (tab.world.wallet(super::PURSE).await, tab.world.wallet(0).await);
+    let (other, shop) = (tab.world.wallet(PURSE).await, tab.world.wallet(0).await);
     let theirs = tab.world.open(&other, &shop.key(), 10_000).await;
     tab.holds(PRICE, "held").await;
     tab.rests(PRICE).await;
@@ -214,44 +173,4 @@ async fn a_close_of_all_stops_what_is_open_whatever_else_is_under_way() {
     let (_, told) = world.post("/settle", &stolen).await;
     assert_eq!(told["errorReason"], "session_not_open", "{told:#}");
     tab.world.finish().await;
-}
-
-/// Guard: `Sessions::close_all`. Neither a session key nor a merchant nor a stranger ends a wallet's sessions, and no
-/// signature for another facilitator, wallet, asset or time does.
-#[tokio::test]
-async fn nobody_else_closes_a_wallets_sessions() {
-    let tab = Tab::open(patient(|_| ())).await;
-    let (world, now, ours) = (&tab.world, tab.world.now(), tab.world.spender());
-    let mut bodies = vec![
-        world.close_all_body(&tab.payer, &tab.merchant, &ours, now),
-        world.close_all_body(&tab.payer, &world.stranger(), &ours, now),
-        world.close_all_body(&tab.payer, &tab.payer, &tab.merchant.key(), now),
-        world.close_all_body(&tab.payer, &tab.payer, &ours, now - 301),
-        world.close_all_body(&tab.payer, &tab.payer, &ours, now + 400),
-    ];
-    let good = world.close_all_body(&tab.payer, &tab.payer, &ours, now);
-    for (member, value) in
-        [("at", json!(now - 1)), ("asset", json!(ours.to_string())), ("user", json!(ours.to_string()))]
-    {
-        bodies.push(good.clone());
-        bodies.last_mut().unwrap()[member] = value;
-    }
-    for body in bodies {
-        let (status, refused) = world.post("/sessions/close", &body).await;
-        assert_eq!((status, &refused["error"]), (403, &json!("invalid_close_signature")), "{body}");
-    }
-    for (member, error) in
-        [("user", "missing_user"), ("asset", "missing_asset"), ("at", "missing_at"), ("signature", "missing_signature")]
-    {
-        let mut body = good.clone();
-        body.as_object_mut().unwrap().remove(member);
-        let (status, refused) = world.post("/sessions/close", &body).await;
-        assert_eq!((status, &refused["error"]), (400, &json!(error)), "{body}");
-    }
-    let mut bent = good;
-    bent["signature"] = json!("7");
-    assert_eq!(world.post("/sessions/close", &bent).await.0, 400);
-    let open = world.ledger().session(tab.session.parse().unwrap()).await.unwrap().unwrap();
-    assert_eq!(open.state.word(), "open");
-    tab.closes().await;
 }
