@@ -106,19 +106,17 @@ fn keys_and_signatures_of_an_opening_have_their_length_and_alphabet() {
             not_opened(&with(opening_body(), &format!("/{name}"), json!(text)), word);
         }
     }
-    let url_safe = "-_".repeat(43) + "8=";
-    let signatures = [
-        STANDARD.encode([9; 63]),
-        STANDARD.encode([9; 65]),
-        url_safe,
-        STANDARD.encode([9; 64]).replace('=', ""),
-        "é".to_owned(),
-    ];
-    for text in signatures {
+    let plain = STANDARD.encode([0xfb; 64]);
+    let (url_safe, unpadded) = (plain.replace('+', "-").replace('/', "_"), plain.replace('=', ""));
+    assert!(plain != url_safe && plain != unpadded, "the cases are worth testing");
+    for text in [&plain, &url_safe, &unpadded] {
+        assert!(open(&with(opening_body(), "/authSignature", json!(text))).is_ok(), "FR-17: {text}");
+    }
+    for text in [STANDARD.encode([9; 63]), STANDARD.encode([9; 65]), format!("{plain}\n"), "é".to_owned()] {
         not_opened(&with(opening_body(), "/authSignature", json!(text)), "invalid_auth_signature");
         not_opened(&with(opening_body(), "/settleSignature", json!(text)), "invalid_auth_signature");
     }
-    for text in ["%%%%", "e30", "e30=\n", &STANDARD.encode([b' '; 513])] {
+    for text in ["%%%%", "e3", "e30=\n", &STANDARD.encode([b' '; 513])] {
         not_opened(&with(opening_body(), "/authMessage", json!(text)), "auth_message_not_json");
     }
 }
