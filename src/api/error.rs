@@ -25,7 +25,18 @@ use std::error::Error;
 /// The status of a refused payment.
 pub const fn pay_status(reason: PayReason) -> StatusCode {
     match reason {
-        PayReason::BadRequest => StatusCode::BAD_REQUEST,
+        PayReason::BadRequest
+        | PayReason::PayNotServed
+        | PayReason::InvalidDecimals
+        | PayReason::MissingCiphertext
+        | PayReason::CiphertextNotOurs
+        | PayReason::CiphertextUsed
+        | PayReason::InvalidSignature
+        | PayReason::InvalidMessage
+        | PayReason::MessageMismatch
+        | PayReason::SourceNotReady
+        | PayReason::TransactionNotIssued
+        | PayReason::TransactionNotAllowed => StatusCode::BAD_REQUEST,
         PayReason::NonceConflict => StatusCode::CONFLICT,
         PayReason::SellerSettleCapExceeded
         | PayReason::GlobalSettleCapExceeded
@@ -180,6 +191,13 @@ impl PayFailure {
                 failed(StatusCode::INTERNAL_SERVER_ERROR, None)
             }
         }
+    }
+
+    /// `{error, message}`.
+    pub(super) fn plain_answer(self) -> Response {
+        let (error, message) = (self.refusal.reason.word(), self.refusal.detail);
+        let body = serde_json::json!({ "error": error, "message": message });
+        with_retry(self.status, self.retry_after, Json(body).into_response())
     }
 
     /// In the format of `/verify`.

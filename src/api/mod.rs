@@ -9,6 +9,7 @@ mod error;
 mod health;
 mod http;
 mod openapi;
+mod pay;
 mod ready;
 mod sessions;
 mod settle;
@@ -35,6 +36,7 @@ use crate::{
             request_span,
             surface::{Fault, RouteSurface, Surface},
         },
+        pay::get_amount,
         sessions::{allowances, close, close_all, events, funding, list, open, payment, show},
     },
     domain::chance::Chance,
@@ -48,6 +50,7 @@ use axum::{
     middleware,
     routing::{MethodRouter, get, post},
 };
+use solana_pubkey::Pubkey;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
@@ -58,6 +61,8 @@ use tower_http::{
 
 /// The route that costs us most: its callers have a rate of their own.
 const OPENING: (&str, &str) = ("POST", "/sessions");
+/// What the routes of single payments begin with: strangers encrypt, verify and sign by them, so they have a rate of their own.
+const SINGLE_PAYMENTS: &str = "/pay/";
 /// How long a browser may remember that it was allowed to call.
 const PREFLIGHT_AGE: Duration = Duration::from_hours(24);
 /// How many probes of each kind, liveness and readiness, are answered at once. They are counted apart from work: to restart
@@ -125,6 +130,8 @@ impl App {
             }),
             ready: ready::ReadyCache::new(settings.ready_for),
             network: served.network,
+            asset: served.asset,
+            decimals: served.decimals,
             refused_settlement: settings.refused_settlement,
             rates: Arc::new(RateLimits::new(&settings.rates)),
             facilitator,
@@ -147,6 +154,8 @@ struct Parts {
     health: health::HealthAnswer,
     ready: ready::ReadyCache,
     network: crate::domain::network::Network,
+    asset: Pubkey,
+    decimals: u8,
     refused_settlement: StatusCode,
     rates: Arc<RateLimits>,
 }
@@ -160,7 +169,7 @@ struct Route {
 }
 
 /// The API, line by line.
-fn routes() -> [Route; 15] {
+fn routes() -> [Route; 19] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
@@ -178,6 +187,10 @@ fn routes() -> [Route; 15] {
         route("POST", "/sessions/{id}/funding", Surface::Sessions, post(funding::prove)),
         route("POST", "/verify", Surface::Verify, post(verify::verify)),
         route("POST", "/settle", Surface::Settle, post(settle::settle)),
+        route("GET", "/pay/getAmount", Surface::Plain, get(get_amount::explain)),
+        route("POST", "/pay/getAmount", Surface::Plain, post(get_amount::encrypt)),
+        route("POST", "/pay/verify", Surface::Verify, post(pay::verify::verify)),
+        route("POST", "/pay/settle", Surface::Settle, post(pay::settle::settle)),
     ]
 }
 
@@ -211,7 +224,7 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
             Some(Probe::Readiness) => &readiness,
             None => &work,
         };
-        let counted_as = if (method, path) == OPENING { Counted::AsOpening } else { Counted::AsRequest };
+        let counted_as = counted(method, path);
         // Probes are asked by the operator's supervisor, often through the same proxy as everybody, and cost next to nothing.
         let counts = probe.is_none() && (callers.rates.apply(counted_as) || callers.concurrency.are_limited());
         let guard = Guard {
@@ -237,6 +250,15 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
                 // The guard has read the body already, and no more of it than may be.
                 .layer(DefaultBodyLimit::disable()),
         )
+}
+
+/// Which rate limit a request counts against.
+fn counted(method: &str, path: &str) -> Counted {
+    match path {
+        _ if (method, path) == OPENING => Counted::Opening,
+        path if method == "POST" && path.starts_with(SINGLE_PAYMENTS) => Counted::SinglePayment,
+        _ => Counted::Request,
+    }
 }
 
 /// A route that refuses other methods in its surface's own format.

@@ -79,7 +79,7 @@ pub struct ConfidentialTransfer<'a> {
 impl ConfidentialTransfer<'_> {
     /// Ed25519 at index 0 and the transfer at index 1 (or the plain `transfer` alone), so that both readings of "the
     /// instruction before" hold.
-    fn instructions(&self) -> Vec<Instruction> {
+    pub(crate) fn instructions(&self) -> Vec<Instruction> {
         match self.instruction {
             SettleInstruction::TransferWithAuthorization => {
                 let Authorization { owner, message, signature } = self.authorization;

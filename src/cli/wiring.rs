@@ -126,6 +126,7 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
                 DecryptAllowance::Never => AllowancePolicy::Never,
             },
             finality_after: FINALITY_AFTER,
+            single_payments: settlement.single_payments,
         },
         payments: PaymentLimits {
             max_per_call: limits.max_per_call,
@@ -277,6 +278,7 @@ pub(super) fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSetti
             requests: Rate::per(config.limits.requests_per_ip_per_second, Duration::from_secs(1))
                 .map(|rate| rate.bursting(config.limits.request_burst_per_ip)),
             openings: Rate::per(config.limits.openings.per_ip_per_hour, Duration::from_hours(1)),
+            single_payments: Rate::per(config.limits.single_payments_per_ip_per_minute, Duration::from_mins(1)),
             verifications: Rate::per(config.limits.verify_per_session_per_second, Duration::from_secs(1)),
             trusted_proxies: config.server.trusted_proxies.clone(),
         },

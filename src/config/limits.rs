@@ -21,6 +21,7 @@ const SESSIONS_PER_IP_PER_HOUR: Key = Key::integer("limits", "sessions_per_ip_pe
 const REQUESTS_PER_IP_PER_SECOND: Key = Key::integer("limits", "requests_per_ip_per_second");
 const REQUEST_BURST_PER_IP: Key = Key::integer("limits", "request_burst_per_ip");
 const VERIFY_PER_SESSION_PER_SECOND: Key = Key::integer("limits", "verify_per_session_per_second");
+const SINGLE_PAYMENTS_PER_IP_PER_MINUTE: Key = Key::integer("limits", "single_payments_per_ip_per_minute");
 const CONNECTIONS: Key = Key::integer("limits", "connections");
 const CONNECTIONS_PER_IP: Key = Key::integer("limits", "connections_per_ip");
 const FIRST_HEADER_TIMEOUT_SECONDS: Key = Key::integer("limits", "first_header_timeout_seconds");
@@ -52,6 +53,7 @@ pub(super) const KEYS: &[Key] = &[
     REQUESTS_PER_IP_PER_SECOND,
     REQUEST_BURST_PER_IP,
     VERIFY_PER_SESSION_PER_SECOND,
+    SINGLE_PAYMENTS_PER_IP_PER_MINUTE,
     CONNECTIONS,
     CONNECTIONS_PER_IP,
     FIRST_HEADER_TIMEOUT_SECONDS,
@@ -90,6 +92,8 @@ pub struct LimitsConfig {
     pub request_burst_per_ip: u32,
     /// Verifications of payments of one session in a second; 0 for no limit.
     pub verify_per_session_per_second: u32,
+    /// Requests of single payments of one address in a minute; 0 for no limit.
+    pub single_payments_per_ip_per_minute: u32,
     /// Connections.
     pub connections: ConnectionLimits,
     /// How long a request's body may take to come.
@@ -168,6 +172,7 @@ impl LimitsConfig {
         let requests_per_ip_per_second = reader.whole(&REQUESTS_PER_IP_PER_SECOND, 0..=1_000_000_u32);
         let request_burst_per_ip = reader.whole(&REQUEST_BURST_PER_IP, 1..=1_000_000_u32);
         let verify_per_session_per_second = reader.whole(&VERIFY_PER_SESSION_PER_SECOND, 0..=1_000_000_u32);
+        let single_payments_per_ip_per_minute = reader.whole(&SINGLE_PAYMENTS_PER_IP_PER_MINUTE, 0..=1_000_000_u32);
         let connections = ConnectionLimits::read(reader);
         let body_timeout = reader.whole(&BODY_TIMEOUT_SECONDS, 1..=600_u64).map(Duration::from_secs);
         let concurrent_requests = reader.whole(&CONCURRENT_REQUESTS, 1..=100_000_usize);
@@ -186,6 +191,7 @@ impl LimitsConfig {
             requests_per_ip_per_second: requests_per_ip_per_second?,
             request_burst_per_ip: request_burst_per_ip?,
             verify_per_session_per_second: verify_per_session_per_second?,
+            single_payments_per_ip_per_minute: single_payments_per_ip_per_minute?,
             connections: connections?,
             body_timeout: body_timeout?,
             concurrent_requests: concurrent_requests?,

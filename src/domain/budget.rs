@@ -284,12 +284,12 @@ pub fn judge(budgets: &Budgets, cost: Cost, used: impl Fn(Scope) -> Used, now: U
     })
 }
 
-/// The session, user and merchant whose budgets a transaction of ours counts against.
+/// The user and merchant, and the session if there is one, whose budgets a transaction of ours counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetSubject {
-    /// The session.
-    pub session: SessionId,
-    /// Its user.
+    /// The session; none for a payment outside any.
+    pub session: Option<SessionId>,
+    /// The wallet that pays.
     pub user: Pubkey,
     /// The merchant.
     pub recipient: Pubkey,
@@ -298,7 +298,7 @@ pub struct BudgetSubject {
 impl BudgetSubject {
     /// A session's subject.
     pub fn of(session: &Session) -> Self {
-        Self { session: session.id, user: *session.user(), recipient: session.intent.recipient }
+        Self { session: Some(session.id), user: *session.user(), recipient: session.intent.recipient }
     }
 }
 

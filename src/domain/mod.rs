@@ -28,4 +28,5 @@ pub mod session;
 pub mod settlement;
 pub mod signed;
 pub mod signed_receipt;
+pub mod single_payment;
 pub mod unreachable;

@@ -50,7 +50,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Why `/verify` or `/settle` refuses a payment (`invalidReason`, `errorReason`).
+    /// Why `/verify`, `/settle` and the routes below `/pay` refuse a payment (`invalidReason`, `errorReason`).
     PayReason {
         BadRequest = "bad_request", false, "The body is not what this route reads; the message names the member.",
             "Send the documented members; docs/openapi.json has them.";
@@ -124,12 +124,34 @@ reasons! {
             "Repeat after Retry-After; the operator may raise the budget.";
         PayerSettleCapExceeded = "payer_settle_cap_exceeded", true, "This payer's sponsoring limit is reached; a proof of the balance may raise it.",
             "Prove the balance, or repeat after Retry-After.";
-        TooManyRequests = "too_many_requests", true, "Too many requests from this address, or too many verifications of this session; repeat after Retry-After.",
+        TooManyRequests = "too_many_requests", true, "Too many requests from this address, of this payer, or too many verifications of this session; repeat after Retry-After.",
             "Repeat after Retry-After; behind a proxy the operator names it in `server.trusted_proxies`.";
         InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "No fee payer can pay for this now.",
             "The operator sends SOL to the fee payer; then repeat.";
         Overloaded = "overloaded", true, "More is asked of this facilitator than it can take right now, or its endpoints of the chain contradict each other; repeat the same request after Retry-After.",
             "Repeat the same request after Retry-After.";
+        PayNotServed = "pay_not_served", false, "Single payments are not served here: they are switched off, or the token program does not do what they rely on.",
+            "Pay from a session, or use a facilitator that serves them.";
+        InvalidDecimals = "invalid_decimals", false, "The decimals are not those of the asset.",
+            "Leave them out, or name those of GET /supported.";
+        MissingCiphertext = "missing_ciphertext", false, "The payload carries no encrypted amount; without it nothing can be said of the payment.",
+            "Send the `ciphertext` that POST /pay/getAmount gave.";
+        CiphertextNotOurs = "ciphertext_not_ours", false, "The encrypted amount is not one that this facilitator made for this amount: it may hold another.",
+            "Ask POST /pay/getAmount for one of this amount.";
+        CiphertextUsed = "ciphertext_used", false, "The encrypted amount was used for another payment.",
+            "Ask POST /pay/getAmount for a new one, and sign a new message.";
+        InvalidSignature = "invalid_signature", false, "The signature is not the payer's over the message as it was sent.",
+            "Sign exactly the bytes of `message` with the payer's wallet, and send all 64 bytes.";
+        InvalidMessage = "invalid_message", false, "The signed message is not the expected JSON object of at most 512 bytes; the answer names the member.",
+            "Sign ciphertext, amount, decimals, recipient, network and nonce, and nothing else.";
+        MessageMismatch = "message_mismatch", false, "A member of the signed message is not what the request says; the answer names it.",
+            "Send what was signed, or sign what is sent.";
+        SourceNotReady = "source_not_ready", false, "The payer has no usable token account for this asset.",
+            "The payer makes a token account for this asset and puts tokens into it.";
+        TransactionNotIssued = "transaction_not_issued", false, "The transaction is none that this facilitator issued to this payer, its time is over, or it was used.",
+            "Begin again with `authorization`, and sign what comes back.";
+        TransactionNotAllowed = "transaction_not_allowed", false, "The transaction is not what was issued, with nothing but what wallets add; the answer names the difference.",
+            "Sign the transaction as it was issued.";
         InternalError = "internal_error", true, "Our fault or an outage; what was accepted stays accepted, repeat with the same nonce.",
             "Repeat with the same nonce after Retry-After; if it stays, tell the operator the x-request-id.";
     }

@@ -11,6 +11,7 @@ use crate::{
     facilitator::{FundingSettings, SessionError, core::Core},
     ledger::LedgerError,
 };
+use solana_pubkey::Pubkey;
 use std::collections::{HashMap, hash_map::Entry};
 
 /// How many transfers of a proven session may be in flight together.
@@ -109,6 +110,15 @@ impl Core {
         };
         let remaining = session.remaining(self.settings.payments.unverified_exposure);
         Backing { funding, frozen: source.frozen, remaining }
+    }
+
+    /// Whether a wallet's balance is proved to cover what is claimed of it; as [`Core::is_proven`], outside any session.
+    pub(crate) async fn is_proven_payer(&self, payer: &Pubkey) -> bool {
+        let now = self.clock.now();
+        let FundingSettings { policy, max_age, .. } = self.settings.funding;
+        let covers = |source: Source| source.counting(now, max_age).is_some_and(|bound| bound.covers(Amount::ZERO));
+        let source = self.ledger.source(payer, &self.settings.served.asset).await;
+        policy == FundingPolicy::Off || source.is_ok_and(|source| source.is_some_and(covers))
     }
 
     pub(crate) async fn source_of(&self, session: &Session) -> Result<Source, LedgerError> {

@@ -81,6 +81,18 @@ impl Core {
         }
     }
 
+    /// Which instruction carries single payments; none where they are not served. The one that publishes the payer's message
+    /// and signature is used only after the probe has seen that no stranger can spend them.
+    pub(crate) fn single_payment_instruction(&self) -> Option<SettleInstruction> {
+        match self.settle_instruction() {
+            _ if !self.settings.transfers.single_payments => None,
+            SettleInstruction::Transfer => Some(SettleInstruction::Transfer),
+            SettleInstruction::TransferWithAuthorization => {
+                self.carries_signatures.load(Ordering::Relaxed).then_some(SettleInstruction::TransferWithAuthorization)
+            }
+        }
+    }
+
     /// Remembers that the instruction which carries the user's signature can be used.
     pub(crate) fn trust_signed_instruction(&self) {
         self.carries_signatures.store(true, Ordering::Relaxed);

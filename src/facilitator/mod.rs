@@ -12,7 +12,7 @@
 //!
 //! ```text
 //! lifecycle                                     start, background work, stop, self-test
-//! sessions   payments   decrypt_allowances      what callers ask for
+//! sessions   payments   single_payments   decrypt_allowances      what callers ask for
 //! funding                                       what a payer's account is worth
 //! deferred                                      when promises are settled, and given up
 //! dispatch                                      which holds are carried together
@@ -40,6 +40,7 @@ mod recipients;
 mod sessions;
 mod settlement;
 mod signed_reads;
+mod single_payments;
 mod sponsor;
 mod supported;
 mod tasks;
@@ -50,6 +51,7 @@ use crate::{
     chain::{Chain, keys::Signer},
     covalidator::Covalidator,
     domain::{
+        amount::Amount,
         chance::Chance,
         clock::Clock,
         event_id::EventIds,
@@ -57,6 +59,7 @@ use crate::{
         payment::Payment,
         session::{Session, SessionId},
         signed_receipt::ReceiptKey,
+        single_payment::SinglePayment,
     },
     ledger::Ledger,
 };
@@ -92,6 +95,8 @@ pub use settings::{
 };
 use settlement::Settlements;
 use sha2::{Digest as _, Sha256};
+use single_payments::SinglePayments;
+pub use single_payments::{SingleReceipt, UnsignedSingle};
 use sponsor::Sponsor;
 use std::sync::Arc;
 pub use supported::Supported;
@@ -154,6 +159,7 @@ pub struct Facilitator {
     allowances: Arc<DecryptAllowances>,
     sessions: Arc<Sessions>,
     payments: Arc<Payments>,
+    single_payments: Arc<SinglePayments>,
 }
 
 impl Facilitator {
@@ -189,11 +195,19 @@ impl Facilitator {
         ));
         let payments = Arc::new(Payments::new(
             core.clone(),
-            locks,
+            locks.clone(),
             sponsor.clone(),
             settlements.clone(),
             dispatch.clone(),
             deferred.clone(),
+            funding.clone(),
+        ));
+        let single_payments = Arc::new(SinglePayments::new(
+            core.clone(),
+            locks,
+            sponsor.clone(),
+            settlements.clone(),
+            dispatch.clone(),
             funding.clone(),
         ));
         Arc::new(Self {
@@ -207,6 +221,7 @@ impl Facilitator {
             allowances,
             sessions,
             payments,
+            single_payments,
         })
     }
 
@@ -251,6 +266,27 @@ impl Facilitator {
         match payment {
             Payment::Session(payment) => self.payments.settle(payment).await,
         }
+    }
+
+    /// Encrypts an amount for a single payment, so that it is known again. Refuses with `pay_not_served`.
+    pub fn encrypt_amount(&self, amount: Amount) -> Result<Vec<u8>, PayError> {
+        self.single_payments.encrypt_amount(amount)
+    }
+
+    /// Judges the signed message of a single payment as [`Facilitator::offer_single`] would, and changes nothing.
+    pub async fn verify_single(&self, payment: &SinglePayment) -> Result<(), PayError> {
+        self.single_payments.check(payment).await.map(drop)
+    }
+
+    /// Makes the transaction of a single payment for its payer to sign, and remembers that it was issued. Moves nothing.
+    pub async fn offer_single(&self, payment: &SinglePayment) -> Result<UnsignedSingle, PayError> {
+        self.single_payments.offer(payment).await
+    }
+
+    /// Carries out a single payment whose payer has signed the transaction that was issued (in base64): answered when it has
+    /// landed. A repeat is answered from what was recorded.
+    pub async fn pay_single(&self, transaction: &str) -> Result<SingleReceipt, PayError> {
+        self.single_payments.pay(transaction).await
     }
 
     /// Takes a proof for an open session. Refuses with `invalid_funding_proof`, `stale_funding_proof`,

@@ -327,6 +327,8 @@ pub struct TransferSettings {
     /// How long after its landing a transaction is first asked whether it is final: what finality takes (32 slots). Then
     /// four times in such a span.
     pub finality_after: Duration,
+    /// Whether single payments are served, where the instruction that carries them is safe.
+    pub single_payments: bool,
 }
 
 impl TransferSettings {

@@ -9,14 +9,16 @@ mod open;
 mod outcomes;
 mod rows;
 mod rules;
+mod single_payments;
 mod sqlite;
 mod upkeep;
 
 pub use open::{OpenLedgerError, import, look_at_spending, open};
 pub use outcomes::{
-    Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Opened, OpeningCount, Openings,
-    Promised, Proved, Signed, Totals, Work, WriteFault, WriterCounts,
+    Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Offered, Opened, OpeningCount,
+    Openings, Promised, Proved, Signed, SinglePaid, Totals, Work, WriteFault, WriterCounts,
 };
+pub use single_payments::SinglePaymentLedger;
 pub use sqlite::handle::SqliteLedger;
 pub use sqlite::import::{ImportReport, ImportTerms, Skipped};
 pub use sqlite::open::LedgerOptions;
@@ -67,7 +69,7 @@ pub enum LedgerError {
 
 /// The verbs. See the module for what they all promise.
 #[async_trait]
-pub trait Ledger: Upkeep {
+pub trait Ledger: SinglePaymentLedger + Upkeep {
     /// Writes a session in state `opening`, or finds the one that this user opened with this nonce.
     async fn open_session(&self, session: &Session) -> Result<Opened, LedgerError>;
 

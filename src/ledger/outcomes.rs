@@ -10,6 +10,7 @@ use crate::{
         reason::PayReason,
         session::{Session, SessionId},
         settlement::{Attempt, Settlement},
+        single_payment::Single,
     },
     ledger::Recorded,
 };
@@ -125,6 +126,37 @@ pub struct CreatedRecipient {
     pub at: UnixSeconds,
 }
 
+/// What became of a request to offer an unsigned transaction for a single payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It is durable, and may be given to the payer.
+    Issued,
+    /// The payer's nonce was used: for this payment.
+    Known(Box<Single>),
+    /// The encrypted amount was used by a payment.
+    CiphertextUsed,
+    /// There are as many offers as there may be.
+    TooMany {
+        /// Seconds until the first of them ends.
+        again_in: u64,
+    },
+}
+
+/// What became of a single payment that its payer signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SinglePaid {
+    /// It is durable with its signed transaction, which may be sent now.
+    Recorded(Box<Single>, Box<Work>),
+    /// It was recorded before; as it stands.
+    Known(Box<Single>),
+    /// There is no such offer, or its time is over. Nothing was written, as in what follows.
+    NotOffered,
+    /// Something forbids it.
+    Refused(PayReason),
+    /// It would pass a budget.
+    OverBudget(OverBudget),
+}
+
 /// What became of a proof of a payer's balance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proved {
@@ -180,7 +212,9 @@ pub struct Totals {
     pub held: Amount,
     /// Sum of payments that were promised and never captured.
     pub lost: Amount,
-    /// Transfers that landed.
+    /// Sum of single payments whose transfers landed.
+    pub single: Amount,
+    /// Transfers of sessions that landed.
     pub transfers: u64,
     /// Lamports of fees spent.
     pub fees: u64,

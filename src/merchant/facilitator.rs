@@ -193,7 +193,7 @@ impl FacilitatorClient {
 
     /// The keys that the facilitator's signed receipts are believed under, as it tells them itself: pin them, or ask over TLS.
     pub async fn receipt_keys(&self) -> Result<Vec<ReceiptKey>, FacilitatorFault> {
-        Ok(published_keys(&self.supported().await?))
+        Ok(published_keys(self.supported().await?.as_ref()))
     }
 
     /// Whether the payment would be settled now. Moves nothing and reserves nothing.

@@ -17,7 +17,8 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 const POINT: usize = 65;
-const IV: usize = 16;
+/// The IV, in bytes.
+pub(super) const IV: usize = 16;
 const TAG: usize = 32;
 /// What a ciphertext has beside the digits, in bytes.
 pub const CIPHERTEXT_OVERHEAD: usize = POINT + IV + TAG;
@@ -101,15 +102,30 @@ pub fn encrypt(key: &EncryptionKey, amount: u128, chance: &dyn Chance) -> Vec<u8
         }
     };
     let iv = draw::<IV>(chance);
-    let keys = derive(&ephemeral, &key.0);
+    encrypt_under(key, amount, &ephemeral, &iv)
+}
+
+/// Encrypts `amount`, given in base units, to `key` under a given ephemeral secret and IV; `None` where the 32 bytes are no
+/// secret scalar. Neither may ever be used for two amounts.
+pub(super) fn encrypt_with(key: &EncryptionKey, amount: u128, ephemeral: &[u8; 32], iv: &[u8; IV]) -> Option<Vec<u8>> {
+    SecretKey::from_slice(ephemeral).ok().map(|secret| encrypt_under(key, amount, &secret, iv))
+}
+
+/// The IV of a ciphertext, where it is long enough to have one.
+pub(super) fn iv(ciphertext: &[u8]) -> Option<[u8; IV]> {
+    ciphertext.get(POINT..POINT + IV)?.try_into().ok()
+}
+
+fn encrypt_under(key: &EncryptionKey, amount: u128, ephemeral: &SecretKey, iv: &[u8; IV]) -> Vec<u8> {
+    let keys = derive(ephemeral, &key.0);
     let digits = Zeroizing::new(amount.to_string());
 
     let mut ciphertext = Vec::with_capacity(CIPHERTEXT_OVERHEAD + digits.len());
     ciphertext.extend_from_slice(ephemeral.public_key().to_encoded_point(false).as_bytes());
-    ciphertext.extend_from_slice(&iv);
+    ciphertext.extend_from_slice(iv);
     ciphertext.extend_from_slice(digits.as_bytes());
     if let Some(body) = ciphertext.get_mut(POINT + IV..) {
-        keys.cipher(&iv).apply_keystream(body);
+        keys.cipher(iv).apply_keystream(body);
     }
     let tag = keys.tag(ciphertext.get(POINT..).unwrap_or_default()).finalize().into_bytes();
     ciphertext.extend_from_slice(&tag);

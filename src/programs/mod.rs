@@ -8,6 +8,7 @@
 pub mod attestation;
 pub mod ciphertext;
 pub mod inco_token;
+pub mod issued_ciphertext;
 pub mod lightning;
 pub mod spl_token;
 pub mod wallet;

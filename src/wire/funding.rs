@@ -48,7 +48,7 @@ pub fn proof_body(body: &[u8]) -> Result<FundingProof, RefusedOpening> {
     proof(&Object::root(&json)?)?.ok_or_else(|| RefusedOpening::missing(FUNDING_PROOF))
 }
 
-/// Reads the optional member of an opening.
+/// Reads the optional member of an opening, or of a single payment.
 pub(super) fn proof(body: &Object<'_>) -> Result<Option<FundingProof>, RefusedOpening> {
     let Some(proof) = body.object(FUNDING_PROOF)? else { return Ok(None) };
     let text = |name: &'static str| -> Result<&str, RefusedOpening> {

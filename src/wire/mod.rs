@@ -12,6 +12,7 @@ pub mod funding;
 pub mod header;
 pub mod json;
 pub mod opening;
+pub mod pay;
 pub mod payment;
 pub mod payments;
 pub mod session;

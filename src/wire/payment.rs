@@ -38,11 +38,11 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn new(reason: PayReason) -> Self {
+    pub(super) fn new(reason: PayReason) -> Self {
         Self::because(reason, reason.meaning())
     }
 
-    fn because(reason: PayReason, detail: impl Into<String>) -> Self {
+    pub(super) fn because(reason: PayReason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into(), network: String::new() }
     }
 }
@@ -60,7 +60,7 @@ pub fn payment(body: &[u8], served: &Network) -> Result<Payment, Refused> {
 }
 
 /// The network to echo in an answer to a body that may be wrong elsewhere.
-fn spelled_network(json: &Value) -> String {
+pub(super) fn spelled_network(json: &Value) -> String {
     let network = json.pointer("/paymentRequirements/network").and_then(Value::as_str).unwrap_or_default();
     // Echoed to the caller only; the bound keeps answers small whatever was sent.
     network.chars().take(64).collect()

@@ -8,6 +8,7 @@ mod logs;
 mod paying;
 mod rates;
 mod sessions;
+mod single_payments;
 mod slow_callers;
 mod wallet_sessions;
 

@@ -24,6 +24,8 @@ mod replays;
 mod session_keys;
 mod sharing;
 mod signed_receipts;
+mod single_payments;
+mod single_transactions;
 mod spending;
 mod streams;
 mod surfaces;

@@ -75,8 +75,8 @@ fn json() -> String {
 
 fn document() -> String {
     let (pay, open) = (&paying_rows(), &session_rows());
-    let paying =
-        "`invalidReason` of `/verify`, `errorReason` of `/settle`. Business refusals answer 200: read the body.";
+    let paying = "`invalidReason` of `/verify`, `errorReason` of `/settle`, and the same of `/pay/verify` and `/pay/settle`; `error` of `/pay/getAmount`. \
+         Business refusals answer 200 on the first two: read the body.";
     let opening = "`error` of `/sessions` and of every route below it. A word that ends in `_` is completed with a member's name.";
     format!("{HEAD}{}{}", table("Paying", paying, pay), table("Opening and reading a session", opening, open))
 }

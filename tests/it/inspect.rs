@@ -3,6 +3,7 @@
 mod additions;
 mod attacks;
 mod mutations;
+mod single_payments;
 mod wallets;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};

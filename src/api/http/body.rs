@@ -31,6 +31,11 @@ pub(in crate::api) fn payment(app: &App, body: Body) -> Result<Payment, PayFailu
     Ok(payment)
 }
 
+/// The bytes of a body of a route below `/pay`.
+pub(in crate::api) fn pay_body(app: &App, body: Body) -> Result<Bytes, PayFailure> {
+    read(body).map_err(|fault| surface::pay_failure(fault, app.network.alias()))
+}
+
 /// The request of a `POST /sessions` body.
 pub(in crate::api) fn opening(body: Body) -> Result<Opening, SessionFailure> {
     let bytes = read(body).map_err(surface::session_failure)?;

@@ -74,7 +74,7 @@ pub(in crate::api) async fn guarded(State(guard): State<Arc<Guard>>, request: Re
 impl Guard {
     async fn pass(&self, request: Request, next: Next) -> Result<Response, Refused> {
         let has_body = request.method() == Method::POST;
-        let _callers_permit = self.admit(&request, if has_body { self.counted_as } else { Counted::AsRequest })?;
+        let _callers_permit = self.admit(&request, if has_body { self.counted_as } else { Counted::Request })?;
         let mut timer = std::pin::pin!(tokio::time::sleep(self.limits.body_within));
         let request = if has_body {
             let (head, body) = request.into_parts();

@@ -53,6 +53,8 @@ pub struct RateSettings {
     pub openings: Option<Rate>,
     /// Verifications of payments of one session, whoever asks; none for no limit.
     pub verifications: Option<Rate>,
+    /// Requests of single payments; none for no limit.
+    pub single_payments: Option<Rate>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Addresses>,
 }
@@ -111,9 +113,11 @@ impl TokenBuckets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::api) enum Counted {
     /// A request.
-    AsRequest,
+    Request,
     /// A request, and an opening of a session.
-    AsOpening,
+    Opening,
+    /// A request, and one of single payments.
+    SinglePayment,
 }
 
 /// All rate limits of one API.
@@ -121,6 +125,7 @@ pub(in crate::api) struct RateLimits {
     requests: Option<TokenBuckets>,
     openings: Option<TokenBuckets>,
     verifications: Option<TokenBuckets>,
+    single_payments: Option<TokenBuckets>,
     trusted_proxies: Vec<Addresses>,
 }
 
@@ -130,13 +135,14 @@ impl RateLimits {
             requests: settings.requests.map(TokenBuckets::new),
             openings: settings.openings.map(TokenBuckets::new),
             verifications: settings.verifications.map(TokenBuckets::new),
+            single_payments: settings.single_payments.map(TokenBuckets::new),
             trusted_proxies: settings.trusted_proxies.clone(),
         }
     }
 
     /// Whether anything is counted at all on a route.
     pub(in crate::api) fn apply(&self, counted_as: Counted) -> bool {
-        self.requests.is_some() || (counted_as == Counted::AsOpening && self.openings.is_some())
+        self.requests.is_some() || self.further(counted_as).is_some()
     }
 
     /// The address of the caller: the connection's, or what trusted proxies say it forwards for. Every proxy appends the address
@@ -163,9 +169,15 @@ impl RateLimits {
         if let Some(requests) = &self.requests {
             requests.take(caller)?;
         }
-        match &self.openings {
-            Some(openings) if counted_as == Counted::AsOpening => openings.take(caller),
-            _ => Ok(()),
+        self.further(counted_as).map_or(Ok(()), |buckets| buckets.take(caller))
+    }
+
+    /// The rate that a request meets beside that of all requests.
+    fn further(&self, counted_as: Counted) -> Option<&TokenBuckets> {
+        match counted_as {
+            Counted::Request => None,
+            Counted::Opening => self.openings.as_ref(),
+            Counted::SinglePayment => self.single_payments.as_ref(),
         }
     }
 

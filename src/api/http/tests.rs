@@ -33,7 +33,7 @@ fn serving(service: MethodRouter, surface: Surface, concurrent: usize, deadline:
         "/x",
         behind(
             refusing_other_methods(service, &route_surface(surface)),
-            Guard { surface: route_surface(surface), callers: None, counted_as: Counted::AsRequest, work, limits },
+            Guard { surface: route_surface(surface), callers: None, counted_as: Counted::Request, work, limits },
         ),
     )
 }

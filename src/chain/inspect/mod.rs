@@ -1,6 +1,7 @@
-//! The one kind of foreign transaction that is ever co-signed: a user's approve (`spec/session.md` §2).
+//! The two kinds of transaction that others sign and we co-sign: a user's approve (`spec/session.md` §2), and a single payment that
+//! we issued ourselves ([`single_payment`]).
 //!
-//! Promise: whatever passes is, instruction by instruction and right by right, the transaction that we would have
+//! Promise of the first: whatever passes is, instruction by instruction and right by right, the transaction that we would have
 //! built ourselves for this user, apart from the ciphertext and the decrypt allowance of the approve, a bounded grant,
 //! a bounded compute budget, the blockhash, and assertions that can only make it fail. Refused by default: an
 //! instruction, account, right or signer that is not accounted for is a reason to refuse, never to ignore.
@@ -8,8 +9,10 @@
 //! Not decided here, because it needs the chain: whether the blockhash lives, whether the account to be created is
 //! frozen or foreign, and whether the decrypt allowance is that of the new delegated amount.
 
+mod additions;
 mod decode;
 mod refusal;
+pub mod single_payment;
 mod template;
 
 pub use refusal::ApproveRefusal;
@@ -24,6 +27,7 @@ use crate::{
     programs::Programs,
 };
 use solana_hash::Hash;
+use solana_instruction::Instruction;
 use solana_message::{VersionedMessage, v0};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -71,13 +75,13 @@ impl ApproveTemplate<'_> {
             return Err(ApproveRefusal::OurselvesAsUser);
         }
         let transaction = decode::decode(text)?;
-        self.check_signers(&transaction)?;
+        check_signers(&transaction, &self.fee_payer, &self.user)?;
         let mut found = template::Found::default();
         for (index, instruction) in decode::instructions(&transaction.message)?.iter().enumerate() {
             self.accept(&mut found, index, instruction)?;
         }
         let approve = found.approve.take().ok_or(ApproveRefusal::NoApprove)?;
-        self.check_rights(&transaction.message, &found)?;
+        check_rights(&transaction.message, &self.fee_payer, &found.ours)?;
         Ok(InspectedApprove {
             transaction,
             ciphertext: approve.ciphertext,
@@ -95,41 +99,53 @@ impl ApproveTemplate<'_> {
     fn is_ours(&self, key: &Pubkey) -> bool {
         [self.fee_payer, self.spender].contains(key) || self.our_keys.contains(key)
     }
+}
 
-    /// Exactly two sign: the fee payer, whose slot is empty, and the user, over these bytes.
-    fn check_signers(&self, transaction: &VersionedTransaction) -> Result<(), ApproveRefusal> {
-        let keys = transaction.message.static_account_keys();
-        match keys.first() {
-            Some(payer) if *payer == self.fee_payer => {}
-            Some(other) => return Err(ApproveRefusal::FeePayer(*other)),
-            None => return Err(ApproveRefusal::OutOfRange),
-        }
-        let [ours, theirs] = transaction.signatures.as_slice() else { return Err(ApproveRefusal::Signers) };
-        if keys.get(1) != Some(&self.user) {
-            return Err(ApproveRefusal::Signers);
-        }
-        // What is there could be kept by a relay, or be mistaken for ours in a look-up by signature.
-        if *ours != Signature::default() {
-            return Err(ApproveRefusal::FilledSlot);
-        }
-        let message = wincode::serialize(&transaction.message).map_err(|_| ApproveRefusal::NotATransaction)?;
-        if signed::verify(&self.user, &message, &(*theirs).into()) {
-            Ok(())
-        } else {
-            Err(ApproveRefusal::UserSignature)
-        }
+/// Exactly two sign: the fee payer, whose slot is empty, and the user, over these bytes.
+fn check_signers(transaction: &VersionedTransaction, fee_payer: &Pubkey, user: &Pubkey) -> Result<(), ApproveRefusal> {
+    let keys = transaction.message.static_account_keys();
+    match keys.first() {
+        Some(payer) if payer == fee_payer => {}
+        Some(other) => return Err(ApproveRefusal::FeePayer(*other)),
+        None => return Err(ApproveRefusal::OutOfRange),
     }
+    let [ours, theirs] = transaction.signatures.as_slice() else { return Err(ApproveRefusal::Signers) };
+    if keys.get(1) != Some(user) {
+        return Err(ApproveRefusal::Signers);
+    }
+    // What is there could be kept by a relay, or be mistaken for ours in a look-up by signature.
+    if *ours != Signature::default() {
+        return Err(ApproveRefusal::FilledSlot);
+    }
+    let message = wincode::serialize(&transaction.message).map_err(|_| ApproveRefusal::NotATransaction)?;
+    if signed::verify(user, &message, &(*theirs).into()) { Ok(()) } else { Err(ApproveRefusal::UserSignature) }
+}
 
-    /// Compiled messages merge rights over all instructions, so the whole set is compared with that of our own
-    /// compilation of the same sequence.
-    fn check_rights(&self, message: &VersionedMessage, found: &template::Found) -> Result<(), ApproveRefusal> {
-        let ours = v0::Message::try_compile(&self.fee_payer, &found.ours, &[], *message.recent_blockhash())
-            .map_err(|_| ApproveRefusal::OutOfRange)?;
-        let (ours, theirs) = (decode::rights(&VersionedMessage::V0(ours)), decode::rights(message));
-        let differing = theirs.iter().find(|(key, rights)| ours.get(*key) != Some(*rights));
-        let differing = differing.or_else(|| ours.iter().find(|(key, _)| !theirs.contains_key(*key)));
-        differing.map_or(Ok(()), |(key, _)| Err(ApproveRefusal::AccountRights(*key)))
+/// Compiled messages merge rights over all instructions, so the whole set is compared with that of our own
+/// compilation of the same sequence.
+fn check_rights(message: &VersionedMessage, fee_payer: &Pubkey, ours: &[Instruction]) -> Result<(), ApproveRefusal> {
+    let ours = v0::Message::try_compile(fee_payer, ours, &[], *message.recent_blockhash())
+        .map_err(|_| ApproveRefusal::OutOfRange)?;
+    let (ours, theirs) = (decode::rights(&VersionedMessage::V0(ours)), decode::rights(message));
+    let differing = theirs.iter().find(|(key, rights)| ours.get(*key) != Some(*rights));
+    let differing = differing.or_else(|| ours.iter().find(|(key, _)| !theirs.contains_key(*key)));
+    differing.map_or(Ok(()), |(key, _)| Err(ApproveRefusal::AccountRights(*key)))
+}
+
+/// Adds the fee payer's signature; the message stays byte for byte what the user signed.
+fn countersign(
+    mut transaction: VersionedTransaction,
+    fee_payer: &dyn Signer,
+) -> Result<SignedTransaction, TransactionError> {
+    let expected = transaction.message.static_account_keys().first().copied().unwrap_or_default();
+    if fee_payer.pubkey() != expected {
+        return Err(TransactionError::MissingSigner(expected));
     }
+    let message = wincode::serialize(&transaction.message).map_err(|_| TransactionError::Uncompilable)?;
+    if let Some(slot) = transaction.signatures.first_mut() {
+        *slot = Signature::from(fee_payer.sign(&message));
+    }
+    SignedTransaction::new(&transaction)
 }
 
 impl InspectedApprove {
@@ -169,15 +185,7 @@ impl InspectedApprove {
     }
 
     /// Adds the fee payer's signature; the message stays byte for byte what the user signed.
-    pub fn countersign(mut self, fee_payer: &dyn Signer) -> Result<SignedTransaction, TransactionError> {
-        let expected = self.transaction.message.static_account_keys().first().copied().unwrap_or_default();
-        if fee_payer.pubkey() != expected {
-            return Err(TransactionError::MissingSigner(expected));
-        }
-        let message = wincode::serialize(&self.transaction.message).map_err(|_| TransactionError::Uncompilable)?;
-        if let Some(slot) = self.transaction.signatures.first_mut() {
-            *slot = Signature::from(fee_payer.sign(&message));
-        }
-        SignedTransaction::new(&self.transaction)
+    pub fn countersign(self, fee_payer: &dyn Signer) -> Result<SignedTransaction, TransactionError> {
+        countersign(self.transaction, fee_payer)
     }
 }

@@ -3,7 +3,7 @@
 use crate::chain::transaction::MAX_TRANSACTION_BYTES;
 use solana_pubkey::Pubkey;
 
-/// What differs from the approve template. Names the place, never quotes a message or ciphertext.
+/// What differs from the template of what is co-signed. Names the place, never quotes a message or ciphertext.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApproveRefusal {
     /// Not base64 that has one meaning.
@@ -46,7 +46,7 @@ pub enum ApproveRefusal {
     #[error("the user's signature does not verify over this message")]
     UserSignature,
     /// An instruction that has no place in the template.
-    #[error("instruction {index} (program {program}) is not part of an approve transaction")]
+    #[error("instruction {index} (program {program}) has no place in this transaction")]
     ForeignInstruction {
         /// Its position.
         index: usize,
@@ -92,6 +92,12 @@ pub enum ApproveRefusal {
     /// No approve at all.
     #[error("the transaction approves nothing")]
     NoApprove,
+    /// Another blockhash than the one that was issued.
+    #[error("the blockhash is not the one that was issued")]
+    Blockhash,
+    /// An instruction that was issued is not there.
+    #[error("an instruction of the issued transaction is missing")]
+    Missing,
     /// A Lighthouse instruction names a key of ours.
     #[error("the Lighthouse instruction {index} names one of the facilitator's keys")]
     LighthouseNamesUs {

@@ -1,25 +1,18 @@
 //! Instruction by instruction: what ours would be, and whether this one is it.
 
-use super::{ApproveRefusal, ApproveTemplate};
+use super::{
+    ApproveRefusal, ApproveTemplate,
+    additions::{Additions, LIGHTHOUSE, foreign, same},
+};
 use crate::{
-    chain::{
-        fees::{self, Setting},
-        transaction::MAX_CIPHERTEXT_BYTES,
-    },
+    chain::transaction::MAX_CIPHERTEXT_BYTES,
     programs::{discriminator, inco_token::Allowance},
 };
-use solana_instruction::{AccountMeta, Instruction};
+use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use solana_sdk_ids::{compute_budget, system_program};
 use solana_system_interface::instruction as system;
 
-/// Lighthouse, whose assertions wallets add while signing.
-pub(super) const LIGHTHOUSE: Pubkey = Pubkey::from_str_const("L2TExMFKdjpN9kozasaurPirfHy9P8sbXoAN1qA3S95");
-/// Phantom adds up to three.
-const MAX_LIGHTHOUSE: usize = 3;
-/// Lighthouse's first byte: 0 and 1 write and close memory accounts, 2 to 17 are the assertions (its public source);
-/// what comes later is unknown and refused.
-const LIGHTHOUSE_ASSERTIONS: std::ops::RangeInclusive<u8> = 2..=17;
 /// The shortest an encrypted amount gets: 113 bytes and one digit.
 const MIN_CIPHERTEXT_BYTES: usize = 114;
 
@@ -31,9 +24,7 @@ pub(super) struct Found {
     pub(super) grant: Option<u64>,
     pub(super) creates: bool,
     pub(super) approve: Option<Approve>,
-    units: bool,
-    price: bool,
-    lighthouse: usize,
+    additions: Additions,
 }
 
 /// The variable parts of the approve.
@@ -46,10 +37,9 @@ pub(super) struct Approve {
 impl ApproveTemplate<'_> {
     /// Accepts the next instruction, or names what differs.
     pub(super) fn accept(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<(), ApproveRefusal> {
-        let ours = if seen.program_id == compute_budget::ID {
-            self.compute_budget(found, index, seen)?
-        } else if seen.program_id == LIGHTHOUSE {
-            self.lighthouse(found, index, seen)?
+        let added = found.additions.accept(index, seen, self.compute, &|key| self.is_ours(key))?;
+        let ours = if let Some(added) = added {
+            added
         } else if found.approve.is_some() {
             return Err(self.after_approve(index, seen));
         } else if seen.program_id == system_program::ID {
@@ -72,44 +62,6 @@ impl ApproveTemplate<'_> {
         } else {
             foreign(index, seen)
         }
-    }
-
-    fn compute_budget(
-        &self,
-        found: &mut Found,
-        index: usize,
-        seen: &Instruction,
-    ) -> Result<Instruction, ApproveRefusal> {
-        let setting = fees::parse(&seen.data).ok_or_else(|| foreign(index, seen))?;
-        let (before, within, what) = match setting {
-            Setting::Units(units) => (&mut found.units, units <= self.compute.units, "compute-unit limit"),
-            Setting::Price(price) => (&mut found.price, price <= self.compute.price, "compute-unit price"),
-        };
-        if std::mem::replace(before, true) {
-            return Err(ApproveRefusal::TooMany { index, what });
-        }
-        if !within {
-            return Err(ApproveRefusal::ComputeBudget);
-        }
-        let ours = Instruction { program_id: compute_budget::ID, accounts: Vec::new(), data: seen.data.clone() };
-        same(index, seen, ours, "a compute-budget instruction has no accounts")
-    }
-
-    fn lighthouse(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, ApproveRefusal> {
-        found.lighthouse += 1;
-        if found.lighthouse > MAX_LIGHTHOUSE {
-            return Err(ApproveRefusal::TooMany { index, what: "Lighthouse" });
-        }
-        if !seen.data.first().is_some_and(|opcode| LIGHTHOUSE_ASSERTIONS.contains(opcode)) {
-            return Err(ApproveRefusal::LighthouseWrites { index });
-        }
-        if seen.accounts.iter().any(|account| self.is_ours(&account.pubkey)) {
-            return Err(ApproveRefusal::LighthouseNamesUs { index });
-        }
-        // Read-only and unsigned in our compilation, so that an assertion can raise nobody's rights: the comparison
-        // of the merged sets refuses it if it does.
-        let accounts = seen.accounts.iter().map(|account| AccountMeta::new_readonly(account.pubkey, false)).collect();
-        Ok(Instruction { program_id: LIGHTHOUSE, accounts, data: seen.data.clone() })
     }
 
     fn grant(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, ApproveRefusal> {
@@ -209,23 +161,4 @@ fn ciphertext(bytes: &[u8]) -> Option<Vec<u8>> {
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
     let fits = (MIN_CIPHERTEXT_BYTES..=MAX_CIPHERTEXT_BYTES).contains(&length);
     rest.get(..length).filter(|_| fits).map(<[u8]>::to_vec)
-}
-
-/// Compares program, ordered keys and bytes; rights are compared later, over the whole message.
-fn same(
-    index: usize,
-    seen: &Instruction,
-    ours: Instruction,
-    what: &'static str,
-) -> Result<Instruction, ApproveRefusal> {
-    let keys = |instruction: &Instruction| instruction.accounts.iter().map(|a| a.pubkey).collect::<Vec<_>>();
-    if seen.program_id == ours.program_id && seen.data == ours.data && keys(seen) == keys(&ours) {
-        Ok(ours)
-    } else {
-        Err(ApproveRefusal::Differs { index, what })
-    }
-}
-
-fn foreign(index: usize, seen: &Instruction) -> ApproveRefusal {
-    ApproveRefusal::ForeignInstruction { index, program: seen.program_id }
 }

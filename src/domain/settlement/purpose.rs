@@ -14,11 +14,14 @@ pub enum Purpose {
     Probe,
     /// A transfer of zero that buys a decrypt allowance for a balance at rest.
     Refresh,
+    /// A transfer that its payer signed, co-signed by us; its bytes are the payer's and cannot be signed anew.
+    SinglePayment,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] = [Self::Capture, Self::Approve, Self::CreateRecipient, Self::Probe, Self::Refresh];
+    pub const ALL: [Self; 6] =
+        [Self::Capture, Self::Approve, Self::CreateRecipient, Self::Probe, Self::Refresh, Self::SinglePayment];
 
     /// The word in the ledger.
     pub const fn word(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Purpose {
             Self::CreateRecipient => "create_recipient",
             Self::Probe => "probe",
             Self::Refresh => "refresh",
+            Self::SinglePayment => "single_payment",
         }
     }
 
@@ -36,11 +40,11 @@ impl Purpose {
         Self::ALL.into_iter().find(|purpose| purpose.word() == word)
     }
 
-    /// Whether it carries accepted payments, and so moves money of a payer.
+    /// Whether it carries accepted payments of a session.
     pub const fn carries_holds(self) -> bool {
         match self {
             Self::Capture => true,
-            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
+            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::SinglePayment => false,
         }
     }
 
@@ -48,7 +52,7 @@ impl Purpose {
     /// again.
     pub const fn is_co_signed(self) -> bool {
         match self {
-            Self::Approve => true,
+            Self::Approve | Self::SinglePayment => true,
             Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
         }
     }
@@ -58,7 +62,7 @@ impl Purpose {
     pub const fn may_sign_again(self) -> bool {
         match self {
             Self::Capture | Self::CreateRecipient => true,
-            Self::Approve | Self::Probe | Self::Refresh => false,
+            Self::Approve | Self::Probe | Self::Refresh | Self::SinglePayment => false,
         }
     }
 
@@ -67,7 +71,7 @@ impl Purpose {
         match self {
             Self::Capture => None,
             Self::CreateRecipient | Self::Probe => Some(3),
-            Self::Approve | Self::Refresh => Some(0),
+            Self::Approve | Self::Refresh | Self::SinglePayment => Some(0),
         }
     }
 
@@ -75,7 +79,7 @@ impl Purpose {
     pub const fn driven_by_opening(self) -> bool {
         match self {
             Self::Approve => true,
-            Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
+            Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::SinglePayment => false,
         }
     }
 
@@ -83,7 +87,7 @@ impl Purpose {
     pub const fn may_go_without_allowances(self) -> bool {
         match self {
             Self::Capture => true,
-            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
+            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::SinglePayment => false,
         }
     }
 
@@ -93,7 +97,7 @@ impl Purpose {
     pub const fn may_find_its_accounts(self) -> bool {
         match self {
             Self::Approve | Self::CreateRecipient | Self::Probe => true,
-            Self::Capture | Self::Refresh => false,
+            Self::Capture | Self::Refresh | Self::SinglePayment => false,
         }
     }
 }

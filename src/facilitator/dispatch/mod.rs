@@ -12,6 +12,7 @@ pub(crate) mod queue_state;
 pub(crate) mod recipient_account;
 pub(crate) mod resume;
 pub(crate) mod session_queue;
+pub(crate) mod single_payment;
 
 use crate::facilitator::{
     core::Core,

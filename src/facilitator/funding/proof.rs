@@ -20,10 +20,20 @@ use crate::{
     ledger::{LedgerError, Proved},
 };
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 use tokio::time::Instant;
 
 /// How much of an account's history is read with a proof.
 const HISTORY_OF_A_PROOF: usize = 50;
+
+/// Who has to be the delegate of an account whose balance is proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delegate {
+    /// We: it is proved for a session.
+    HasToBeUs,
+    /// Whoever it is: its owner pays by a signature of their own.
+    MayBeAnybody,
+}
 
 impl FundingMonitor {
     /// Takes a proof for an open session. Refuses with `invalid_funding_proof`, `stale_funding_proof`,
@@ -39,7 +49,7 @@ impl FundingMonitor {
         if session.state != SessionState::Open {
             return Err(SessionRefusal::new(SessionReason::SessionNotOpen).about(id).into());
         }
-        self.accept_proof(session.user(), proof).await?;
+        self.accept_proof(session.user(), proof, Delegate::HasToBeUs).await?;
         let backing = self.core.backing(&session).await?;
         self.core.events.publish(id, SessionEvent::Funding(backing.funding));
         Ok((session, backing))
@@ -56,7 +66,12 @@ impl FundingMonitor {
     }
 
     /// Compares a checked proof with the account on chain and records it as the user's proved balance.
-    pub(crate) async fn accept_proof(&self, user: &Pubkey, proof: &FundingProof) -> Result<(), SessionError> {
+    pub(crate) async fn accept_proof(
+        &self,
+        user: &Pubkey,
+        proof: &FundingProof,
+        delegate: Delegate,
+    ) -> Result<(), SessionError> {
         if self.core.settings.funding.policy == FundingPolicy::Off {
             return Ok(());
         }
@@ -79,21 +94,14 @@ impl FundingMonitor {
         let (slot, [held]) = self.core.these_now([account], 0).await?;
         let held = self.core.usable(held.as_ref(), user, SessionReason::SourceNotReady)?;
         let held = held.ok_or_else(|| SessionRefusal::new(SessionReason::SourceNotReady))?;
-        if !self.core.is_delegate(&held) {
-            // Another delegate may move the balance without the owner's signature.
+        if delegate == Delegate::HasToBeUs && !self.core.is_delegate(&held) {
+            // Without us nothing can be paid from a session; the history tells whether another one has moved anything.
             return Err(SessionRefusal::new(SessionReason::DelegateMismatch).into());
         }
         if held.amount != proof.handle {
             return Err(SessionRefusal::new(SessionReason::StaleFundingProof).into());
         }
-        // What landed after that slot is examined by the monitor, which begins there.
-        let page = Page { before: None, limit: HISTORY_OF_A_PROOF, at_least: slot };
-        let history = self.core.chain.history(&account, page).await?;
-        let anchor = history.iter().find(|listed| listed.slot <= slot).map(|listed| listed.signature);
-        if anchor.is_none() && history.len() == HISTORY_OF_A_PROOF {
-            let detail = "the account changes faster than it can be read; prove again";
-            return Err(SessionRefusal::because(SessionReason::StaleFundingProof, detail).into());
-        }
+        let anchor = self.anchor(&account, slot).await?;
         let bound = NewBound {
             user: *user,
             asset: self.core.settings.served.asset,
@@ -113,6 +121,18 @@ impl FundingMonitor {
             }
             Proved::Outdated => Err(SessionRefusal::new(SessionReason::StaleFundingProof).into()),
         }
+    }
+
+    /// The last transaction up to a slot. What landed after it is examined by the monitor, which begins there.
+    async fn anchor(&self, account: &Pubkey, slot: u64) -> Result<Option<Signature>, SessionError> {
+        let page = Page { before: None, limit: HISTORY_OF_A_PROOF, at_least: slot };
+        let history = self.core.chain.history(account, page).await?;
+        let anchor = history.iter().find(|listed| listed.slot <= slot).map(|listed| listed.signature);
+        if anchor.is_none() && history.len() == HISTORY_OF_A_PROOF {
+            let detail = "the account changes faster than it can be read; prove again";
+            return Err(SessionRefusal::because(SessionReason::StaleFundingProof, detail).into());
+        }
+        Ok(anchor)
     }
 
     /// Whether this very handle is what counts already. The account may have changed since, but then the history tells.

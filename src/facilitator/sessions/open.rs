@@ -17,7 +17,7 @@ use crate::{
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
         signed,
     },
-    facilitator::{SessionError, SessionRefusal, sessions::Sessions},
+    facilitator::{SessionError, SessionRefusal, funding::proof::Delegate, sessions::Sessions},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -75,7 +75,7 @@ impl Sessions {
         let session = self.open_unproved(&request).await?;
         if let Some(proof) = request.funding
             && session.state == SessionState::Open
-            && let Err(error) = self.funding.accept_proof(session.user(), &proof).await
+            && let Err(error) = self.funding.accept_proof(session.user(), &proof, Delegate::HasToBeUs).await
         {
             // The session is open all the same: a stranger's transfer between decrypting and opening must not keep
             // anybody from opening. Its answer tells the level, and the payer proves again.

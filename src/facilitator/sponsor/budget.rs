@@ -101,7 +101,7 @@ fn limit_key(scope: Scope, subject: Option<&BudgetSubject>) -> Option<LimitKey> 
         (Scope::Settlement, _) | (_, None) => return None,
         (Scope::Session, Some(subject)) => {
             let mut key = [0; 32];
-            key[..16].copy_from_slice(&subject.session.to_bytes());
+            key[..16].copy_from_slice(&subject.session?.to_bytes());
             key
         }
         // That a newcomer meets what all of them share says nothing of those who have credit.

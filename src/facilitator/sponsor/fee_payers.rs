@@ -101,9 +101,27 @@ impl FeePayers {
         self.can_pay(&spender.pubkey(), fee).then(|| Arc::clone(spender))
     }
 
+    /// Who pays for the next transaction that others sign, too, which costs about `fee`: a key of the pool other than the
+    /// spender, which pays only where there is no other. None when nobody can pay.
+    pub(crate) fn choose_apart(&self, fee: u64, spender: &Pubkey) -> Option<Arc<dyn Signer>> {
+        let is_spender = |paying_key: &PayingKey| paying_key.signer.pubkey() == *spender;
+        let apart = !self.paying_keys.iter().all(is_spender);
+        Some(Arc::clone(&self.next_of(fee, |paying_key| !(apart && is_spender(paying_key)))?.signer))
+    }
+
+    /// The key of this address, where it is one that pays.
+    pub(crate) fn signer(&self, key: &Pubkey) -> Option<&Arc<dyn Signer>> {
+        self.paying_keys.iter().map(|paying_key| &paying_key.signer).find(|signer| signer.pubkey() == *key)
+    }
+
     fn next(&self, fee: u64) -> Option<&PayingKey> {
+        self.next_of(fee, |_| true)
+    }
+
+    fn next_of(&self, fee: u64, may_pay: impl Fn(&PayingKey) -> bool) -> Option<&PayingKey> {
         let floor = self.floor.load(Ordering::Relaxed);
-        let spendable: Vec<u64> = self.paying_keys.iter().map(|paying_key| paying_key.spendable(floor)).collect();
+        let spendable = |paying_key: &PayingKey| if may_pay(paying_key) { paying_key.spendable(floor) } else { 0 };
+        let spendable: Vec<u64> = self.paying_keys.iter().map(spendable).collect();
         let most = spendable.iter().copied().max().filter(|most| *most >= fee)?;
         let weight = |spendable: u64| {
             let share = u128::from(spendable) * 100 / u128::from(most.max(1));
@@ -258,6 +276,19 @@ mod tests {
         assert_eq!(turns(&pool, 3), HashMap::from([(keys[0], 3)]));
         assert_eq!(pool.balances()[0].is_funded, None);
         assert_eq!(pool.balances()[1].is_funded, Some(false));
+    }
+
+    #[test]
+    fn the_spender_pays_for_what_others_sign_only_where_there_is_no_other() {
+        let (pool, keys) = pool(&[FLOOR + 30_000, FLOOR + 10_000]);
+        let chosen = |spender: &Pubkey| pool.choose_apart(10, spender).map(|signer| signer.pubkey());
+        assert!((0..5).all(|_| chosen(&keys[0]) == Some(keys[1])));
+        pool.charge(&keys[1], 10_000);
+        assert_eq!(chosen(&keys[0]), None, "not even where the other is low");
+        let alone: Arc<dyn Signer> = Arc::new(LocalSigner::generate(&SeededChance::new(8)));
+        let one = Keys { spender: Arc::clone(&alone), fee_payer: Arc::clone(&alone), further_fee_payers: Vec::new() };
+        let chosen = FeePayers::new(&one, FLOOR).choose_apart(10, &alone.pubkey());
+        assert_eq!(chosen.map(|signer| signer.pubkey()), Some(alone.pubkey()));
     }
 
     #[test]

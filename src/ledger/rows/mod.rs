@@ -5,11 +5,13 @@
 //! engines fill these structs, so the rules stand here once.
 
 mod journal;
+mod single_payment;
 mod source;
 #[cfg(test)]
 mod tests;
 
 pub(super) use journal::{AttemptRow, EventRow, SettlementRow};
+pub(super) use single_payment::{OfferRow, SingleRow};
 pub(super) use source::SourceRow;
 
 use crate::{

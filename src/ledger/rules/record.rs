@@ -7,7 +7,7 @@ use crate::{
         hold::Hold,
         reason::PayReason,
         session::SessionId,
-        settlement::{Attempt, Cost, Event, Settlement},
+        settlement::{Attempt, Cost, Event, Purpose, Settlement},
     },
     ledger::{
         LedgerError,
@@ -139,6 +139,8 @@ pub(in crate::ledger) struct Effects {
     pub(in crate::ledger) claimed: ClaimedBalance,
     /// Whether the session may have settled the last it had, and closes if it was closing.
     pub(in crate::ledger) may_close: bool,
+    /// Why a single payment came to nothing.
+    pub(in crate::ledger) ended: Option<PayReason>,
 }
 
 /// Decides what follows from an event that [`crate::domain::settlement::apply`] allowed.
@@ -152,7 +154,11 @@ pub(in crate::ledger) fn effects(rows: &Rows<'_>, event: &Event, now: UnixSecond
         sums: SumsChange::default(),
         claimed: ClaimedBalance::Unchanged,
         may_close: session.is_some() && after.state.is_terminal(),
+        ended: None,
     };
+    if after.purpose == Purpose::SinglePayment {
+        return Ok(of_single_payment(effects, event));
+    }
     if session.is_none() {
         return Ok(effects);
     }
@@ -180,6 +186,16 @@ pub(in crate::ledger) fn effects(rows: &Rows<'_>, event: &Event, now: UnixSecond
         Event::Reserved | Event::Signed { .. } | Event::Finalised | Event::Failed { .. } | Event::Absent(_) => {}
     }
     Ok(effects)
+}
+
+/// What follows for a single payment: that what it moved counts by its slot, and why it came to nothing.
+fn of_single_payment(effects: Effects, event: &Event) -> Effects {
+    match event {
+        Event::Landed { slot } => Effects { claimed: ClaimedBalance::Captured { slot: *slot }, ..effects },
+        Event::TakenBack => Effects { claimed: ClaimedBalance::TakenBack, ..effects },
+        Event::Refused { reason, .. } | Event::Abandoned { reason } => Effects { ended: Some(*reason), ..effects },
+        Event::Reserved | Event::Signed { .. } | Event::Finalised | Event::Failed { .. } | Event::Absent(_) => effects,
+    }
 }
 
 /// What the event says of the live attempt's cost; none when it says nothing of an attempt.

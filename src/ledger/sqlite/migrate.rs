@@ -27,7 +27,8 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (11, "creations", include_str!("../../../migrations/sqlite/0011_creations.sql")),
     (12, "looks", include_str!("../../../migrations/sqlite/0012_looks.sql")),
     (13, "archive", include_str!("../../../migrations/sqlite/0013_archive.sql")),
-    (17, "sessions of user", include_str!("../../../migrations/sqlite/0017_sessions_of_user.sql")),
+    (14, "single payments", include_str!("../../../migrations/sqlite/0014_single_payments.sql")),
+    (16, "sessions of user", include_str!("../../../migrations/sqlite/0016_sessions_of_user.sql")),
 ];
 
 fn migrations() -> Migrator {

@@ -111,6 +111,7 @@ fn settings(
             delegation: Delegation::Public,
             decrypt_allowance: AllowancePolicy::Never,
             finality_after: Duration::from_millis(200),
+            single_payments: true,
         },
         payments: PaymentLimits {
             max_per_call: amount(MAX_PER_CALL),

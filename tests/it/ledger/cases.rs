@@ -10,4 +10,5 @@ pub(crate) mod holds;
 pub(crate) mod queries;
 pub(crate) mod sessions;
 pub(crate) mod settlements;
+pub(crate) mod single_payments;
 pub(crate) mod subjects;

@@ -155,6 +155,19 @@ macro_rules! on {
                 the_handle_of_an_approve_is_remembered_once,
                 only_live_sessions_are_superseded,
             }
+            single_payments {
+                a_single_payment_comes_back_as_it_was_written,
+                an_offer_is_used_once_and_before_its_end,
+                a_nonce_and_a_ciphertext_pay_once_for_ever,
+                offers_have_limits_and_leave_places_to_payers_with_credit,
+                a_single_payment_lands_once_and_its_success_is_told_once,
+                a_single_payment_that_comes_to_nothing_says_why,
+                a_single_payment_is_claimed_from_the_payers_proof_until_it_comes_to_nothing,
+                a_proof_counts_what_is_in_flight_and_what_landed_later,
+                a_newer_proof_leaves_a_single_payment_unproven_that_nobody_looked_at,
+                a_budget_that_refuses_a_single_payment_leaves_its_offer,
+                what_is_demanded_to_be_proved_is_decided_with_the_record,
+            }
             queries {
                 unfinished_work_is_told_oldest_first_with_what_may_be_sent,
                 sessions_with_waiting_holds_are_told_oldest_first,

@@ -67,7 +67,9 @@ async fn a_ledger_of_the_first_version_is_brought_up_with_everything_in_it() {
         .expect("reads")
         .collect::<Result<_, _>>()
         .expect("reads");
-    assert_eq!(purposes, Purpose::ALL.map(|purpose| purpose.word().to_owned()).into(), "it has one of each");
+    // Single payments came later.
+    let known = Purpose::ALL.into_iter().filter(|purpose| *purpose != Purpose::SinglePayment);
+    assert_eq!(purposes, known.map(|purpose| purpose.word().to_owned()).collect(), "it has one of each");
 }
 
 /// Positions that were told to clients stay valid: from each the rest of the story is read.

@@ -20,6 +20,7 @@ pub mod packages;
 mod process;
 mod proofs;
 mod requests;
+mod single_payments;
 mod slots;
 mod strangers;
 mod time;
@@ -32,6 +33,7 @@ pub use opening::{HASTE, Opening, hastily, wire};
 pub use process::Running;
 pub use proofs::proof_body;
 pub use requests::{changed, payment_in};
+pub use single_payments::{SingleScene, authorized, legacy, signed_by, transacted, verified};
 pub use waiting::{Left, PATIENCE, in_time, look_again, quiet, quiet_but_for, until};
 
 use solana_pubkey::Pubkey;
@@ -263,6 +265,7 @@ impl World {
                 delegation: self.options.delegation,
                 decrypt_allowance: AllowancePolicy::Every,
                 finality_after: Duration::from_millis(200),
+                single_payments: true,
             },
             payments: PaymentLimits {
                 max_per_call: Amount::new(1_000_000).unwrap(),

@@ -121,14 +121,16 @@ fn each_event_of_a_capture_has_its_own_effects() {
     ];
     for ((event, state), (entry, holds, sums, claimed, may_close)) in events().into_iter().zip(expected) {
         let session = settlement(Purpose::Capture, state.clone()).pays_from();
-        let expected = Effects { entry, session, holds, sums, claimed, may_close };
+        let expected = Effects { entry, session, holds, sums, claimed, may_close, ended: None };
         assert_eq!(all(Purpose::Capture, &event, state), expected, "{event:?}");
     }
 }
 
 #[test]
 fn what_carries_no_payments_is_booked_and_changes_nothing_else() {
-    for purpose in Purpose::ALL.into_iter().filter(|purpose| !purpose.carries_holds()) {
+    for purpose in
+        Purpose::ALL.into_iter().filter(|purpose| !purpose.carries_holds() && *purpose != Purpose::SinglePayment)
+    {
         for (event, state) in events() {
             let told = all(purpose, &event, state.clone());
             let expected = Effects {
@@ -138,9 +140,30 @@ fn what_carries_no_payments_is_booked_and_changes_nothing_else() {
                 sums: SumsChange::default(),
                 claimed: ClaimedBalance::Unchanged,
                 may_close: false,
+                ended: None,
             };
             assert_eq!(told, expected, "{purpose:?} {event:?}");
         }
+    }
+}
+
+#[test]
+fn a_single_payment_is_claimed_by_its_slot_and_ends_with_its_reason() {
+    let (landed, ended) = (ClaimedBalance::Captured { slot: 210 }, Some(REASON));
+    let nothing = (ClaimedBalance::Unchanged, None);
+    let expected = [
+        (landed, None),
+        (ClaimedBalance::TakenBack, None),
+        nothing,
+        (ClaimedBalance::Unchanged, ended),
+        nothing,
+        nothing,
+        (ClaimedBalance::Unchanged, ended),
+    ];
+    for ((event, state), (claimed, ended)) in events().into_iter().zip(expected) {
+        let told = all(Purpose::SinglePayment, &event, state.clone());
+        let booked = all(Purpose::Probe, &event, state);
+        assert_eq!(told, Effects { claimed, ended, ..booked }, "{event:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod replay;
 
-use crate::ledger::sqlite::statements::{Outcome, bookings, funding, queries::snapshot, select};
+use crate::ledger::sqlite::statements::{Outcome, bookings, funding, queries::snapshot, select, single_claims};
 use crate::{
     domain::{
         intent::Intent,
@@ -22,7 +22,7 @@ pub(in crate::ledger) fn audit(conn: &Connection) -> Outcome<()> {
         let sums = sums_of_holds(conn)?;
         for_each(conn, "sessions", |row| session(conn, row, &sums))?;
         sources(conn)?;
-        CONTRADICTIONS.iter().try_for_each(|(table, text, sql)| {
+        CONTRADICTIONS.iter().chain(&single_claims::CONTRADICTIONS).try_for_each(|(table, text, sql)| {
             let found = select::value::<i64>(conn, sql, [])?;
             found.map_or(Ok(()), |row| Err(contradiction(table, row, text)))
         })?;

@@ -9,7 +9,7 @@ use crate::{
         budget::{BudgetSubject, Credit, Spending},
         clock::UnixSeconds,
         session::SessionId,
-        settlement::{Attempt, Cost, Purpose, Settlement, SettlementId},
+        settlement::{Attempt, Cost, Purpose, Settlement, SettlementId, Subject},
     },
     ledger::{
         LedgerError, Recorded,
@@ -20,13 +20,19 @@ use crate::{
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use solana_signature::Signature;
 
-/// The subject of a settlement's session; none without one.
-pub(in crate::ledger) fn subject(conn: &Connection, session: Option<SessionId>) -> Outcome<Option<BudgetSubject>> {
-    let Some(session) = session else { return Ok(None) };
-    let mut statement = conn.prepare_cached("SELECT user, recipient FROM sessions WHERE id = ?1")?;
+/// Whose budgets what serves `subject` counts against; nobody's for what serves ourselves.
+pub(in crate::ledger) fn subject(conn: &Connection, subject: Subject) -> Outcome<Option<BudgetSubject>> {
+    let (sql, id, session) = match subject {
+        Subject::Session(id) => ("SELECT user, recipient FROM sessions WHERE id = ?1", id.to_bytes(), Some(id)),
+        Subject::Single(id) => {
+            ("SELECT payer, recipient FROM single_payments WHERE id = ?1", id.0.into_bytes(), None::<SessionId>)
+        }
+        Subject::Charge(_) | Subject::Channel(_) | Subject::Own => return Ok(None),
+    };
+    let mut statement = conn.prepare_cached(sql)?;
     let keys: Option<(Vec<u8>, Vec<u8>)> =
-        statement.query_row([session.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let (user, recipient) = keys.ok_or_else(|| missing("session"))?;
+        statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (user, recipient) = keys.ok_or_else(|| missing("subject of a settlement"))?;
     Ok(Some(BudgetSubject { session, user: key("user", &user)?, recipient: key("recipient", &recipient)? }))
 }
 
@@ -61,7 +67,7 @@ pub(in crate::ledger) fn reserve(
         attempt.signature.as_ref(),
         select::settlement_key(settlement.id),
         settlement.purpose.word(),
-        subject.map(|subject| subject.session.to_bytes()),
+        subject.and_then(|subject| subject.session).map(SessionId::to_bytes),
         subject.map(|subject| subject.user.to_bytes()),
         subject.map(|subject| subject.recipient.to_bytes()),
         column("fee", attempt.cost.fee)?,
@@ -153,7 +159,7 @@ pub(super) fn is_booked(
     booked: Booking,
     cost: Cost,
 ) -> Outcome<bool> {
-    let subject = subject(conn, settlement.session())?;
+    let subject = subject(conn, settlement.subject)?;
     let found: Option<i64> = select::value(
         conn,
         "SELECT 1 FROM sponsored_lamports WHERE signature = ?1 AND settlement = ?2 AND purpose = ?3 AND session IS ?4 \
@@ -163,7 +169,7 @@ pub(super) fn is_booked(
             signature.as_ref(),
             select::settlement_key(settlement.id),
             settlement.purpose.word(),
-            subject.map(|subject| subject.session.to_bytes()),
+            subject.and_then(|subject| subject.session).map(SessionId::to_bytes),
             subject.map(|subject| subject.user.to_bytes()),
             subject.map(|subject| subject.recipient.to_bytes()),
             booked.word(),

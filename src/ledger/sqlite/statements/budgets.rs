@@ -84,7 +84,10 @@ fn used_in(
         (Scope::Settlement, _) => return used_by_settlement(conn, settlement),
         (Scope::NewcomersHour | Scope::NewcomersDay | Scope::Hour | Scope::Day, _) => Vec::new(),
         (_, None) => return Ok(Used::default()),
-        (Scope::Session, Some(subject)) => subject.session.to_bytes().to_vec(),
+        (Scope::Session, Some(subject)) => match subject.session {
+            Some(session) => session.to_bytes().to_vec(),
+            None => return Ok(Used::default()),
+        },
         (Scope::UnprovenUserHour | Scope::UserHour | Scope::UserDay, Some(subject)) => subject.user.to_bytes().to_vec(),
         (Scope::MerchantHour, Some(subject)) => subject.recipient.to_bytes().to_vec(),
     };

@@ -3,12 +3,13 @@
 //! Must be true: a day counts once, and no more days are kept than credit takes, so that the table grows with users and not
 //! with payments. A fork that takes a payment back leaves its day: nothing but a share of fees follows from it.
 
-use crate::ledger::sqlite::statements::{Outcome, select};
+use crate::ledger::sqlite::statements::{Outcome, select, single_claims};
 use crate::{
     domain::{
         budget::{BudgetSubject, Credit},
         clock::{DAY, UnixSeconds},
-        settlement::{Settlement, SettlementId},
+        funding::Funding,
+        settlement::{Purpose, Settlement, SettlementId},
     },
     ledger::rows::{column, count},
 };
@@ -24,8 +25,17 @@ pub(in crate::ledger) fn of_settlement(
 ) -> Outcome<Credit> {
     let Some(subject) = subject else { return Ok(Credit::Earned) };
     let credit = of_user(conn, &subject.user, now)?;
-    let unproven = settlement.purpose.carries_holds() && !carries_proven(conn, settlement.id)?;
-    Ok(if credit == Credit::Newcomer && unproven { Credit::Start } else { credit })
+    let proven = match settlement.purpose {
+        Purpose::SinglePayment => single_claims::is_proven(conn, settlement)?,
+        purpose => !purpose.carries_holds() || carries_proven(conn, settlement.id)?,
+    };
+    Ok(if credit == Credit::Newcomer && !proven { Credit::Start } else { credit })
+}
+
+/// The credit by which a single payment counts that is about to be written at this level of its payer's balance.
+pub(super) fn of_single(conn: &Connection, payer: &Pubkey, level: Funding, now: UnixSeconds) -> Outcome<Credit> {
+    let credit = of_user(conn, payer, now)?;
+    Ok(if credit == Credit::Newcomer && level != Funding::Proven { Credit::Start } else { credit })
 }
 
 /// What a user has earned.

@@ -3,7 +3,7 @@
 //! `claimed` is kept by a trigger wherever sessions change, so no verb can forget it; here stands only what depends on
 //! the slot of a landing: a transfer that landed up to the proof's slot is in the proved balance already.
 
-use crate::ledger::sqlite::statements::{Outcome, missing, select};
+use crate::ledger::sqlite::statements::{Outcome, missing, select, single_claims};
 use crate::{
     domain::{
         amount::Amount,
@@ -68,7 +68,7 @@ pub(in crate::ledger) fn prove(conn: &Connection, new: &NewBound) -> Outcome<Pro
     source(conn, &new.user, &new.asset)?.map(|source| Proved::Counts(Box::new(source))).ok_or_else(|| missing("source"))
 }
 
-/// What all sessions of a user and asset hold, and what they captured in slots after `slot`.
+/// What all sessions of a user and asset hold, what they captured in slots after `slot`, and single payments likewise.
 pub(super) fn claimed_since(conn: &Connection, user: &Pubkey, asset: &Pubkey, slot: u64) -> Outcome<Amount> {
     let key = [user.to_bytes(), asset.to_bytes()];
     let held: i64 = select::value(
@@ -89,8 +89,10 @@ pub(super) fn claimed_since(conn: &Connection, user: &Pubkey, asset: &Pubkey, sl
         params![key[0], key[1], column("slot", slot)?],
     )?
     .unwrap_or_default();
-    let claimed = Amount::try_from(held).ok().zip(Amount::try_from(captured).ok());
-    let claimed = claimed.and_then(|(held, captured)| held.checked_add(captured));
+    let single = single_claims::claimed_since(conn, user, asset, slot)?;
+    let claimed = [held, captured, single]
+        .into_iter()
+        .try_fold(Amount::ZERO, |sum, more| Amount::try_from(more).ok().and_then(|more| sum.checked_add(more)));
     Ok(claimed.ok_or_else(|| LedgerError::Inconsistent("what a balance is claimed for is no amount".to_owned()))?)
 }
 
@@ -119,8 +121,11 @@ pub(super) fn taken_back(conn: &Connection, settlement: &Settlement) -> Outcome<
     )?
     .execute(params![session.to_bytes(), landed, i64::from(settlement.amount), Lost::Fork.word()])?;
     let session = select::session(conn, session)?.ok_or_else(|| missing("session"))?;
-    let (user, asset) = (session.user(), &session.intent.asset);
-    // Since it landed others may have been let past the bound.
+    unprove_unless_covered(conn, session.user(), &session.intent.asset)
+}
+
+/// Since something landed that a fork took back, others may have been let past the bound: then nothing is proven any more.
+pub(super) fn unprove_unless_covered(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<()> {
     let covers = |bound: &Bound| bound.lost.is_none() && bound.covers(Amount::ZERO);
     match source(conn, user, asset)?.and_then(|known| known.bound) {
         Some(bound) if !covers(&bound) => unprove_holds(conn, user, asset),
@@ -241,7 +246,7 @@ fn unprove_captured(conn: &Connection, user: &Pubkey, asset: &Pubkey, (after, up
           AND s.purpose = 'capture')",
     )?
     .execute(params![user.to_bytes(), asset.to_bytes(), column("slot", after)?, column("slot", up_to)?])?;
-    Ok(())
+    single_claims::unprove_landed(conn, user, asset, (after, up_to))
 }
 
 /// Waiting holds that were accepted as proven, by user and asset.
@@ -264,7 +269,7 @@ pub(super) fn is_relied_upon(conn: &Connection, user: &Pubkey, asset: &Pubkey) -
             return Ok(true);
         }
     }
-    Ok(false)
+    single_claims::is_relied_upon(conn, user, asset)
 }
 
 /// What was accepted as proven and has not landed yet is not known to move money any more.
@@ -273,7 +278,7 @@ fn unprove_holds(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<()
         conn.prepare_cached(&format!("UPDATE holds SET funding = 'unproven' WHERE {of}"))?
             .execute([user.to_bytes(), asset.to_bytes()])?;
     }
-    Ok(())
+    single_claims::unprove_open(conn, user, asset)
 }
 
 /// Which of these signatures name transactions of ours.

@@ -1,7 +1,7 @@
 //! The journal: recording signed attempts, and appending events with everything that follows from them.
 
 use crate::ledger::sqlite::statements::{
-    Outcome, bookings, budgets, credit, deferred, funding, missing, select, sessions, sums,
+    Outcome, bookings, budgets, credit, deferred, funding, missing, select, sessions, single_claims, sums,
 };
 use crate::{
     domain::{
@@ -9,7 +9,7 @@ use crate::{
         clock::UnixSeconds,
         hold::{Hold, HoldId},
         reason::PayReason,
-        settlement::{Attempt, Event, IllegalEvent, Settlement, SettlementId, State, apply},
+        settlement::{Attempt, Event, IllegalEvent, Purpose, Settlement, SettlementId, State, apply},
     },
     ledger::{
         LedgerError, Recorded, Signed,
@@ -39,7 +39,7 @@ pub(in crate::ledger) fn record_signed(
     if before.purpose.is_co_signed() && before.attempts > 0 {
         return Err(LedgerError::Inconsistent("a client's bytes are co-signed once".to_owned()).into());
     }
-    let subject = bookings::subject(conn, before.session())?;
+    let subject = bookings::subject(conn, before.subject)?;
     let credit = credit::of_settlement(conn, &before, subject.as_ref(), now)?;
     let payer = (subject.as_ref(), credit);
     if let Some(over) = budgets::judge_settlement(conn, before.id, payer, attempt.cost, now)? {
@@ -107,6 +107,9 @@ fn write(
         if entry.ends {
             end_attempt(conn, &entry.signature)?;
         }
+    }
+    if after.purpose == Purpose::SinglePayment {
+        return single_claims::follow(conn, after, effects);
     }
     let Some(session) = effects.session else { return Ok(()) };
     match &effects.holds {

@@ -18,6 +18,8 @@ pub(super) mod queries;
 pub(super) mod select;
 pub(super) mod sessions;
 pub(super) mod settlements;
+mod single_claims;
+pub(super) mod single_payments;
 mod sums;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Questions. Those that put several statements together ask them of one snapshot.
 
-use crate::ledger::sqlite::statements::{Outcome, missing, select};
+use crate::ledger::sqlite::statements::{Outcome, missing, select, single_claims};
 use crate::{
     domain::{
         amount::Amount,
@@ -276,6 +276,7 @@ pub(in crate::ledger) fn totals(conn: &Connection, session: Option<SessionId>) -
             captured: sum(conn, "captured - captured_before", id)?,
             held: sum(conn, "held", id)?,
             lost: sum(conn, "lost", id)?,
+            single: if id.is_some() { Amount::ZERO } else { single_claims::landed(conn)? },
             transfers: count(
                 conn,
                 &format!(

@@ -91,7 +91,8 @@ pub(in crate::ledger) fn plan_other(
     insert(conn, id, purpose, subject, Amount::ZERO, now)
 }
 
-fn insert(
+/// Writes a new settlement and its first event.
+pub(super) fn insert(
     conn: &Connection,
     id: SettlementId,
     purpose: Purpose,

@@ -128,7 +128,7 @@ const QUESTIONS: &[Question] = &[
     ("find_hold", |c, _| select::hold(c, hold_id(0)).map(drop)),
     ("find_payment", |c, s| holds::find_payment(c, s.id, "payment-0").map(drop)),
     ("over_budget", |c, s| {
-        let subject = BudgetSubject { session: s.id, user: *s.user(), recipient: s.intent.recipient };
+        let subject = BudgetSubject { session: Some(s.id), user: *s.user(), recipient: s.intent.recipient };
         budgets::judge_subject(c, &subject, Cost { fee: 1, rent: 1, grant: 1 }, NOW).map(drop)
     }),
     ("granted_since", |c, s| queries::granted_since(c, s.user(), 1).map(drop)),

@@ -178,6 +178,7 @@ pub(crate) async fn totals_tell_what_moved_and_what_it_cost(ledger: &dyn Ledger)
         fees: fees * 10_000,
         rent: others * 2_000_000,
         grants: others * 7,
+        single: amount(0),
     };
     assert_eq!(ledger.totals(Some(one.id)).await.ok(), Some(totals(10, 30, 1, 2, 1)));
     assert_eq!(ledger.totals(Some(two.id)).await.ok(), Some(totals(40, 0, 1, 2, 2)));

@@ -24,8 +24,8 @@ pub(crate) async fn a_purpose_serves_what_it_may_and_nothing_else(ledger: &dyn L
             number += 1;
             let planned = ledger.plan_other(settlement_id(number), purpose, subject, NOW).await;
             let expected = match purpose {
-                // It is planned with its holds.
-                Purpose::Capture => None,
+                // They are planned with what they carry.
+                Purpose::Capture | Purpose::SinglePayment => None,
                 Purpose::Approve | Purpose::CreateRecipient | Purpose::Refresh => Some(session),
                 Purpose::Probe => Some(Subject::Own),
             };

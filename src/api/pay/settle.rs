@@ -1,0 +1,70 @@
+//! `POST /pay/settle`: in the first step gives the payer what they are to sign, in the second carries it out.
+
+use crate::{
+    api::{
+        App,
+        error::PayFailure,
+        http::body::{self, Body},
+        pay::{of_body, served},
+    },
+    domain::single_payment::SinglePayment,
+    facilitator::SingleReceipt,
+    wire::{
+        facilitator::{AnswerExtensions, SettleAnswer},
+        pay::{self, Settling, UnsignedAnswer},
+    },
+};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, json};
+
+/// Takes a signed message or a signed transaction.
+pub(in crate::api) async fn settle(State(app): State<App>, body: Body) -> Response {
+    match settle_single(&app, body).await {
+        Ok(response) => response,
+        Err(failure) => failure.refused_with(StatusCode::BAD_REQUEST).settle_answer(),
+    }
+}
+
+async fn settle_single(app: &App, body: Body) -> Result<Response, PayFailure> {
+    let bytes = body::pay_body(app, body)?;
+    match pay::settle(&bytes, served(app)).map_err(|refused| of_body(app, &refused))? {
+        Settling::Authorization(payment) => Ok(Json(offer(app, &payment).await?).into_response()),
+        Settling::Transaction { text, network } => {
+            let receipt = app.facilitator.pay_single(&text).await;
+            let receipt = receipt.map_err(|error| PayFailure::of_use_case(error, &network))?;
+            tracing::info!(transaction = %receipt.transaction, "single payment settled");
+            Ok(Json(answer(receipt, network)).into_response())
+        }
+    }
+}
+
+async fn offer(app: &App, payment: &SinglePayment) -> Result<UnsignedAnswer, PayFailure> {
+    let offered = app.facilitator.offer_single(payment).await;
+    let offered = offered.map_err(|error| PayFailure::of_use_case(error, &payment.network))?;
+    Ok(UnsignedAnswer {
+        success: false,
+        network: payment.network.clone(),
+        requires_payer_signature: true,
+        unsigned_transaction: STANDARD.encode(offered.wire),
+    })
+}
+
+fn answer(receipt: SingleReceipt, network: String) -> SettleAnswer {
+    let pay = json!({ "funding": receipt.funding.word() });
+    SettleAnswer {
+        success: true,
+        transaction: receipt.transaction.to_string(),
+        network,
+        payer: Some(receipt.payer.to_string()),
+        amount: Some(receipt.amount.to_string()),
+        error_reason: None,
+        error_message: None,
+        extensions: Some(AnswerExtensions { session: None, others: Map::from_iter([("pay".to_owned(), pay)]) }),
+    }
+}

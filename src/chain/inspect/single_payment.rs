@@ -1,0 +1,130 @@
+//! A single payment that its payer has signed (`spec/session.md` §5).
+//!
+//! Promise: what passes is a transaction that we issued, byte for byte, or that one with nothing but what wallets add while
+//! they sign (as for an approve). Nothing that we did not issue is co-signed, whatever it holds.
+
+use super::{
+    ApproveRefusal,
+    additions::{Additions, foreign, same},
+    check_rights, check_signers, countersign, decode,
+};
+use crate::chain::{
+    fees::{self, ComputeBudget},
+    keys::Signer,
+    transaction::{SignedTransaction, TransactionError},
+};
+use sha2::{Digest as _, Sha256};
+use solana_hash::Hash;
+use solana_message::VersionedMessage;
+use solana_pubkey::Pubkey;
+use solana_sdk_ids::ed25519_program;
+use solana_transaction::versioned::VersionedTransaction;
+
+/// A transaction as a payer sends it, in its one canonical encoding; nothing of it is compared with anything yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayersTransaction(VersionedTransaction);
+
+impl PayersTransaction {
+    /// Reads base64.
+    pub fn read(text: &str) -> Result<Self, ApproveRefusal> {
+        decode::decode(text).map(Self)
+    }
+
+    /// The hash of its message: what the payer has signed.
+    pub fn message_hash(&self) -> [u8; 32] {
+        let message = wincode::serialize(&self.0.message).unwrap_or_default();
+        Sha256::digest(message).into()
+    }
+
+    /// The wallet that signs beside the fee payer; none where nobody or more than one does.
+    pub fn payer(&self) -> Option<&Pubkey> {
+        let signers = usize::from(self.0.message.header().num_required_signatures);
+        self.0.message.static_account_keys().get(1).filter(|_| signers == 2)
+    }
+}
+
+/// What was issued, and what a wallet may have added. The bounds are the operator's.
+#[derive(Clone, Copy, Debug)]
+pub struct SingleTemplate<'a> {
+    /// The message as it was issued, serialised.
+    pub issued: &'a [u8],
+    /// Whose signature it needs.
+    pub payer: Pubkey,
+    /// Every address whose key we hold: no assertion may name them.
+    pub our_keys: &'a [Pubkey],
+    /// The most compute we pay for.
+    pub compute: ComputeBudget,
+}
+
+/// A transaction that was issued and is signed by its payer. Only [`SingleTemplate::inspect`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InspectedSingle {
+    transaction: VersionedTransaction,
+    fee_payer: Pubkey,
+}
+
+impl SingleTemplate<'_> {
+    /// Compares a transaction with what was issued; everything that needs no network.
+    pub fn inspect(&self, transaction: &PayersTransaction) -> Result<InspectedSingle, ApproveRefusal> {
+        let PayersTransaction(transaction) = transaction;
+        let issued: VersionedMessage =
+            wincode::deserialize_exact(self.issued).map_err(|_| ApproveRefusal::NotATransaction)?;
+        let fee_payer = *issued.static_account_keys().first().ok_or(ApproveRefusal::OutOfRange)?;
+        check_signers(transaction, &fee_payer, &self.payer)?;
+        if transaction.message.recent_blockhash() != issued.recent_blockhash() {
+            return Err(ApproveRefusal::Blockhash);
+        }
+        let mut expected = decode::instructions(&issued)?.into_iter();
+        let (mut additions, mut ours) = (Additions::default(), Vec::new());
+        let is_ours = |key: &Pubkey| *key == fee_payer || self.our_keys.contains(key);
+        for (index, seen) in decode::instructions(&transaction.message)?.iter().enumerate() {
+            // A signature is verified by the instruction directly before the one that relies on it.
+            let verified = ours
+                .last()
+                .is_some_and(|last: &solana_instruction::Instruction| last.program_id == ed25519_program::ID);
+            let added = additions.accept(index, seen, self.compute, &is_ours)?;
+            if added.is_some() && verified {
+                return Err(ApproveRefusal::OutOfOrder { index });
+            }
+            let instruction = if let Some(added) = added {
+                added
+            } else {
+                let next = expected.next().ok_or_else(|| foreign(index, seen))?;
+                same(index, seen, next, "it is not the one that was issued")?
+            };
+            ours.push(instruction);
+        }
+        if expected.next().is_some() {
+            return Err(ApproveRefusal::Missing);
+        }
+        check_rights(&transaction.message, &fee_payer, &ours)?;
+        Ok(InspectedSingle { transaction: transaction.clone(), fee_payer })
+    }
+}
+
+impl InspectedSingle {
+    /// The transaction with our signature missing, as a simulation takes it.
+    pub fn transaction(&self) -> &VersionedTransaction {
+        &self.transaction
+    }
+
+    /// Who pays its fee.
+    pub fn fee_payer(&self) -> &Pubkey {
+        &self.fee_payer
+    }
+
+    /// The blockhash it was issued with; to be asked for its life.
+    pub fn blockhash(&self) -> &Hash {
+        self.transaction.message.recent_blockhash()
+    }
+
+    /// The fee, in lamports; what the transaction leaves open is taken at its upper bound.
+    pub fn fee(&self) -> u64 {
+        fees::fee(&self.transaction.message)
+    }
+
+    /// Adds the fee payer's signature; the message stays byte for byte what the payer signed.
+    pub fn countersign(self, fee_payer: &dyn Signer) -> Result<SignedTransaction, TransactionError> {
+        countersign(self.transaction, fee_payer)
+    }
+}

@@ -1,0 +1,169 @@
+//! The second step of `/pay/settle`: what the payer has signed is recorded, sent, and answered for.
+//!
+//! The order is the promise. A repeat is recognised before anything else; then the transaction is compared with what was
+//! offered, run once, and written with our signature in the one verb that uses the offer. Only then may anybody send it, and
+//! whoever hangs up, it is driven to its end.
+
+use super::{SinglePayments, answer::SingleReceipt, because};
+use crate::{
+    chain::{
+        LiveBlockhash,
+        fees::ComputeBudget,
+        inspect::single_payment::{InspectedSingle, PayersTransaction, SingleTemplate},
+    },
+    domain::{
+        funding::FundingDemand,
+        hold::ContentHash,
+        reason::PayReason,
+        settlement::Cost,
+        single_payment::{Single, SingleKey, SingleOffer, SinglePlan},
+    },
+    facilitator::{
+        PayError, PayRefusal, locks::wait_quota::WaitPermit, settlement::sign::attempt,
+        sponsor::budget::FIXED_LIMIT_BACKOFF,
+    },
+    ledger::{SinglePaid, Work},
+};
+use solana_pubkey::Pubkey;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+const NOTHING_OFFERED: &str =
+    "it was not issued to this payer, its time is over, or it was used; begin again with `authorization`";
+
+impl SinglePayments {
+    /// Carries out a payment whose payer has signed what was issued; see [`crate::facilitator::Facilitator::pay_single`].
+    pub(crate) async fn pay(self: &Arc<Self>, text: &str) -> Result<SingleReceipt, PayError> {
+        let deadline = Instant::now() + self.core.settings.answer_deadline;
+        let transaction = PayersTransaction::read(text)
+            .map_err(|refusal| because(PayReason::TransactionNotAllowed, refusal.to_string()))?;
+        let signed = ContentHash(transaction.message_hash());
+        if let Some(known) = self.core.ledger.find_single(&SingleKey::Signed(signed)).await? {
+            return self.answer_known(known, deadline).await;
+        }
+        if self.core.single_payment_instruction().is_none() {
+            return Err(PayRefusal::new(PayReason::PayNotServed).into());
+        }
+        let (offer, inspected) = self.offered(&transaction).await?;
+        self.refuse_in_dispute(&offer.payer)?;
+        let Some(_permit) = self.permit(&offer.payer).await else {
+            return Err(PayRefusal::new(PayReason::SessionBusy).of(&offer.payer).into());
+        };
+        let life = self.run(&offer, &inspected).await?;
+        match self.record(&offer, inspected, life, signed).await? {
+            Taken::New(single, work) => self.carry(&offer, *single, *work, deadline).await,
+            Taken::Known(single) => self.answer_known(*single, deadline).await,
+        }
+    }
+
+    /// A permit to wait for this payer's transfers.
+    pub(super) async fn permit(&self, payer: &Pubkey) -> Option<WaitPermit<Pubkey>> {
+        self.locks.waits.acquire(*payer, self.core.is_proven_payer(payer)).await
+    }
+
+    /// The offer that this transaction is, with nothing but what wallets add.
+    async fn offered(&self, transaction: &PayersTransaction) -> Result<(SingleOffer, InspectedSingle), PayError> {
+        let not_issued = || because(PayReason::TransactionNotIssued, NOTHING_OFFERED);
+        let payer = *transaction.payer().ok_or_else(not_issued)?;
+        let our_keys = self.sponsor.fee_payers.all();
+        let compute = ComputeBudget {
+            units: self.core.settings.openings.max_approve_units,
+            price: self.core.settings.transfers.max_priority_fee,
+        };
+        let mut differs = None;
+        for offer in self.core.ledger.single_offers(&payer, self.core.clock.now()).await? {
+            let template = SingleTemplate { issued: &offer.message, payer, our_keys: &our_keys, compute };
+            match template.inspect(transaction) {
+                Ok(inspected) => return Ok((offer, inspected)),
+                Err(refusal) => differs = Some(refusal),
+            }
+        }
+        let refusal = match differs {
+            Some(refusal) => because(PayReason::TransactionNotAllowed, refusal.to_string()),
+            None => not_issued(),
+        };
+        Err(refusal.of(&payer).into())
+    }
+
+    /// Runs the transaction before anything is written: what fails on chain costs us its fee. Gives how long it can land.
+    async fn run(&self, offer: &SingleOffer, inspected: &InspectedSingle) -> Result<LiveBlockhash, PayError> {
+        let watched = [self.core.token_account(&offer.payer), self.core.token_account(&offer.recipient)];
+        let Some(life) = self.core.chain.blockhash_life(inspected.blockhash()).await? else {
+            return Err(because(PayReason::TransactionNotIssued, NOTHING_OFFERED).of(&offer.payer).into());
+        };
+        let simulation = self.core.chain.simulate(inspected.transaction(), &watched).await?;
+        match simulation.error {
+            None => Ok(life),
+            Some(error) => Err(because(PayReason::SimulationFailed, error).of(&offer.payer).into()),
+        }
+    }
+
+    /// Adds our signature and writes everything in one verb. From then on the payment is one.
+    async fn record(
+        &self,
+        offer: &SingleOffer,
+        inspected: InspectedSingle,
+        life: LiveBlockhash,
+        signed: ContentHash,
+    ) -> Result<Taken, PayError> {
+        let refuse = |reason| PayRefusal::new(reason).of(&offer.payer);
+        let cost = Cost { fee: inspected.fee(), ..Cost::default() };
+        let fee_payer = *inspected.fee_payer();
+        // A key that was taken out of the configuration signs nothing more.
+        let signer =
+            self.sponsor.fee_payers.signer(&fee_payer).ok_or_else(|| refuse(PayReason::TransactionNotIssued))?;
+        if !self.sponsor.fee_payers.can_pay(&fee_payer, cost.fee) {
+            return Err(refuse(PayReason::InsufficientSponsorBalance).into());
+        }
+        let countersigned = inspected.countersign(&**signer).map_err(|error| PayError::Broken(Box::new(error)))?;
+        let settlement = self.core.next_settlement_id();
+        let ours = self.core.demand();
+        let demand = FundingDemand { required: ours.required || offer.proof_demanded, ..ours };
+        let plan = SinglePlan { offer: offer.id, settlement, signed, demand };
+        let attempt = attempt(settlement, 1, countersigned, life, cost);
+        match self.core.ledger.pay_single(&plan, attempt, self.core.clock.now()).await? {
+            SinglePaid::Recorded(single, work) => {
+                self.sponsor.fee_payers.charge(&fee_payer, cost.fee);
+                Ok(Taken::New(single, work))
+            }
+            SinglePaid::Known(single) => Ok(Taken::Known(single)),
+            SinglePaid::NotOffered => {
+                Err(because(PayReason::TransactionNotIssued, NOTHING_OFFERED).of(&offer.payer).into())
+            }
+            SinglePaid::Refused(reason) => Err(refuse(reason).into()),
+            SinglePaid::OverBudget(over) => {
+                let again_in = Some(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs()));
+                Err(refuse(over.scope.reason()).again_in(again_in).into())
+            }
+        }
+    }
+
+    /// Has a recorded payment carried, and answers when it has landed or the caller's time is over.
+    async fn carry(
+        self: &Arc<Self>,
+        offer: &SingleOffer,
+        single: Single,
+        work: Work,
+        deadline: Instant,
+    ) -> Result<SingleReceipt, PayError> {
+        let accounts = [self.core.token_account(&offer.payer), self.core.token_account(&offer.recipient)];
+        let (this, id) = (Arc::clone(self), single.settlement);
+        let carried = self.core.tasks.spawn_detached(async move {
+            // A background round that finds it unfinished leaves it to us.
+            let _queued = this.settlements.queued.start(id);
+            this.dispatch.carry_single(work, accounts).await;
+        });
+        // Whatever it came to, and whoever drove it, the ledger says.
+        let _ = tokio::time::timeout_at(deadline, carried).await;
+        let single = self.await_outcome(single, deadline).await?;
+        self.answer(single, deadline).await
+    }
+}
+
+/// What the verb that uses an offer found.
+enum Taken {
+    /// It is recorded now.
+    New(Box<Single>, Box<Work>),
+    /// Another request was faster with the same bytes.
+    Known(Box<Single>),
+}

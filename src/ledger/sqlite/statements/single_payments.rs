@@ -1,0 +1,245 @@
+//! Single payments: what was offered, and what was signed of it.
+//!
+//! Must be true: an offer is used once and before its end, a message and a ciphertext pay once, and everything of a payment
+//! (its row, its settlement, its signed bytes, its booking, its claim on a proved balance) is written in one transaction.
+//! The claim follows by triggers (migration 14), but for what depends on the slot of a landing.
+
+use crate::ledger::sqlite::statements::{Outcome, budgets, credit, funding, journal, missing, select, settlements};
+use crate::{
+    domain::{
+        budget::{BudgetSubject, Credit},
+        clock::UnixSeconds,
+        funding::{Funding, Source},
+        reason::PayReason,
+        settlement::{Attempt, Purpose, SingleId, Subject},
+        single_payment::{OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
+    },
+    ledger::{
+        LedgerError, Offered, Signed, SinglePaid, Work,
+        rows::{OfferRow, SingleRow, column, count},
+    },
+};
+use rusqlite::{Connection, Params, params};
+use solana_pubkey::Pubkey;
+
+const OFFER: &str = "SELECT id, payer, recipient, asset, nonce, content, amount, ciphertext, message, proof_demanded, \
+    issued_at, until FROM pay_offers";
+
+const SINGLE: &str = "SELECT p.seq, p.id, p.settlement, p.payer, p.recipient, p.amount, p.content, p.signed, p.funding, \
+    p.proof_demanded, p.told, p.reason, s.state, s.signature, \
+    (SELECT e.slot FROM settlement_events e WHERE e.settlement = s.id AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1) \
+    FROM single_payments p JOIN settlements s ON s.id = p.settlement";
+
+fn offers(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<SingleOffer>> {
+    select::list(conn, &format!("{OFFER} {rest}"), params, |row| {
+        let row = OfferRow {
+            id: row.get(0)?,
+            payer: row.get(1)?,
+            recipient: row.get(2)?,
+            asset: row.get(3)?,
+            nonce: row.get(4)?,
+            content: row.get(5)?,
+            amount: row.get(6)?,
+            ciphertext: row.get(7)?,
+            message: row.get(8)?,
+            proof_demanded: row.get(9)?,
+            issued_at: row.get(10)?,
+            until: row.get(11)?,
+        };
+        Ok(row.into_offer()?)
+    })
+}
+
+fn singles(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<Single>> {
+    select::list(conn, &format!("{SINGLE} {rest}"), params, |row| {
+        let row = SingleRow {
+            seq: row.get(0)?,
+            id: row.get(1)?,
+            settlement: row.get(2)?,
+            payer: row.get(3)?,
+            recipient: row.get(4)?,
+            amount: row.get(5)?,
+            content: row.get(6)?,
+            signed: row.get(7)?,
+            funding: row.get(8)?,
+            proof_demanded: row.get(9)?,
+            told: row.get(10)?,
+            reason: row.get(11)?,
+            state: row.get(12)?,
+            signature: row.get(13)?,
+            landed_at: row.get(14)?,
+        };
+        Ok(row.into_single()?)
+    })
+}
+
+/// The payment that was recorded under this key.
+pub(in crate::ledger) fn find(conn: &Connection, key: &SingleKey) -> Outcome<Option<Single>> {
+    let mut found = match key {
+        SingleKey::Nonce(payer, nonce) => {
+            singles(conn, "WHERE p.payer = ?1 AND p.nonce = ?2", params![payer.to_bytes(), nonce])?
+        }
+        SingleKey::Signed(hash) => singles(conn, "WHERE p.signed = ?1", [hash.0])?,
+        SingleKey::Ciphertext(ciphertext) => singles(conn, "WHERE p.ciphertext = ?1", [ciphertext])?,
+    };
+    Ok(found.pop())
+}
+
+/// The offers of a payer whose time is not over, oldest first.
+pub(in crate::ledger) fn live_offers(conn: &Connection, payer: &Pubkey, now: UnixSeconds) -> Outcome<Vec<SingleOffer>> {
+    offers(conn, "WHERE payer = ?1 AND until > ?2 ORDER BY issued_at", params![payer.to_bytes(), column("until", now)?])
+}
+
+/// Writes an offer where there may be one more; forgets those whose time is over.
+pub(in crate::ledger) fn offer(
+    conn: &Connection,
+    new: &SingleOffer,
+    limits: OfferLimits,
+    now: UnixSeconds,
+) -> Outcome<Offered> {
+    if let Some(known) = find(conn, &SingleKey::Nonce(new.payer, new.nonce.clone()))? {
+        return Ok(Offered::Known(Box::new(known)));
+    }
+    if find(conn, &SingleKey::Ciphertext(new.ciphertext.clone()))?.is_some() {
+        return Ok(Offered::CiphertextUsed);
+    }
+    conn.prepare_cached("DELETE FROM pay_offers WHERE until <= ?1")?.execute([column("until", now)?])?;
+    let credit = credit::of_user(conn, &new.payer, now)?;
+    if let Some(first_ends) = crowded(conn, new, limits, credit)? {
+        return Ok(Offered::TooMany { again_in: first_ends.saturating_sub(now).max(1) });
+    }
+    conn.prepare_cached(
+        "INSERT INTO pay_offers (id, payer, recipient, asset, nonce, content, amount, ciphertext, message, proof_demanded, \
+         newcomer, issued_at, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?
+    .execute(params![
+        new.id.0.into_bytes(),
+        new.payer.to_bytes(),
+        new.recipient.to_bytes(),
+        new.asset.to_bytes(),
+        new.nonce,
+        new.content.0,
+        i64::from(new.amount),
+        new.ciphertext,
+        new.message,
+        new.proof_demanded,
+        credit == Credit::Newcomer,
+        column("issued_at", new.issued_at)?,
+        column("until", new.until)?,
+    ])?;
+    Ok(Offered::Issued)
+}
+
+/// When the first of those offers ends that leave no place for one more; none where there is one.
+fn crowded(conn: &Connection, new: &SingleOffer, limits: OfferLimits, credit: Credit) -> Outcome<Option<UnixSeconds>> {
+    let of = |sql: &str, params: &[&dyn rusqlite::ToSql]| -> Outcome<(u64, Option<UnixSeconds>)> {
+        let (number, first): (i64, Option<i64>) =
+            conn.prepare_cached(sql)?.query_row(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((count("offers", number)?, first.map(|first| count("until", first)).transpose()?))
+    };
+    let payer = new.payer.to_bytes();
+    let of_payer = of("SELECT count(*), min(until) FROM pay_offers WHERE payer = ?1", &[&payer])?;
+    let in_all = of("SELECT count(*), min(until) FROM pay_offers", &[])?;
+    let mut counted = vec![(of_payer, limits.of_payer), (in_all, limits.in_all)];
+    if credit == Credit::Newcomer {
+        counted.push((of("SELECT count(*), min(until) FROM pay_offers WHERE newcomer = 1", &[])?, limits.of_newcomers));
+    }
+    let full = counted.into_iter().find(|((number, _), most)| number >= most);
+    Ok(full.map(|((_, first), _)| first.unwrap_or(new.until)))
+}
+
+/// Uses an offer: writes the payment, its settlement and its signed attempt, unless something forbids it.
+pub(in crate::ledger) fn pay(
+    conn: &Connection,
+    plan: &SinglePlan,
+    attempt: &Attempt,
+    now: UnixSeconds,
+) -> Outcome<SinglePaid> {
+    if let Some(known) = find(conn, &SingleKey::Signed(plan.signed))? {
+        return Ok(SinglePaid::Known(Box::new(known)));
+    }
+    let offered =
+        offers(conn, "WHERE id = ?1 AND until > ?2", params![plan.offer.0.into_bytes(), column("until", now)?])?;
+    let Some(offer) = offered.into_iter().next() else { return Ok(SinglePaid::NotOffered) };
+    if find(conn, &SingleKey::Nonce(offer.payer, offer.nonce.clone()))?.is_some() {
+        return Ok(SinglePaid::Refused(PayReason::NonceConflict));
+    }
+    if find(conn, &SingleKey::Ciphertext(offer.ciphertext.clone()))?.is_some() {
+        return Ok(SinglePaid::Refused(PayReason::CiphertextUsed));
+    }
+    let level = match level(conn, &offer, plan, now)? {
+        Ok(level) => level,
+        Err(reason) => return Ok(SinglePaid::Refused(reason)),
+    };
+    let subject = BudgetSubject { session: None, user: offer.payer, recipient: offer.recipient };
+    let credit = credit::of_single(conn, &offer.payer, level, now)?;
+    let over = budgets::judge_settlement(conn, plan.settlement, (Some(&subject), credit), attempt.cost, now)?;
+    if let Some(over) = over {
+        return Ok(SinglePaid::OverBudget(over));
+    }
+    write(conn, plan, &offer, level, now)?;
+    let subject = Subject::Single(plan.offer);
+    let planned = settlements::insert(conn, plan.settlement, Purpose::SinglePayment, subject, offer.amount, now)?;
+    match journal::record_signed(conn, &planned, attempt, now)? {
+        Signed::Recorded { settlement, attempt } => {
+            let single = find(conn, &SingleKey::Signed(plan.signed))?.ok_or_else(|| missing("single payment"))?;
+            Ok(SinglePaid::Recorded(Box::new(single), Box::new(Work { settlement, attempt: Some(attempt) })))
+        }
+        Signed::OverBudget(_) => {
+            Err(LedgerError::Inconsistent("a budget that was met is passed by the same cost".to_owned()).into())
+        }
+    }
+}
+
+/// The level of the payer's balance, or why the payment is not taken. While something that was accepted as proven is not
+/// captured nothing else may pass the proved balance (`rules/accept.rs`).
+fn level(
+    conn: &Connection,
+    offer: &SingleOffer,
+    plan: &SinglePlan,
+    now: UnixSeconds,
+) -> Outcome<Result<Funding, PayReason>> {
+    let known = funding::source(conn, &offer.payer, &offer.asset)?;
+    let source = known.unwrap_or_else(|| Source::unknown(offer.payer, offer.asset));
+    if source.is_passed_by(offer.amount) && funding::is_relied_upon(conn, &offer.payer, &offer.asset)? {
+        return Ok(Err(PayReason::InsufficientFunds));
+    }
+    Ok(plan.demand.admit(source.funding(offer.amount, now, plan.demand.max_age)))
+}
+
+/// Moves the offer to the payments.
+fn write(conn: &Connection, plan: &SinglePlan, offer: &SingleOffer, level: Funding, now: UnixSeconds) -> Outcome<()> {
+    conn.prepare_cached(
+        "INSERT INTO single_payments (id, settlement, payer, recipient, asset, nonce, content, amount, ciphertext, signed, \
+         proof_demanded, funding, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?
+    .execute(params![
+        offer.id.0.into_bytes(),
+        select::settlement_key(plan.settlement),
+        offer.payer.to_bytes(),
+        offer.recipient.to_bytes(),
+        offer.asset.to_bytes(),
+        offer.nonce,
+        offer.content.0,
+        i64::from(offer.amount),
+        offer.ciphertext,
+        plan.signed.0,
+        plan.demand.required,
+        level.word(),
+        column("created_at", now)?,
+    ])?;
+    conn.prepare_cached("DELETE FROM pay_offers WHERE id = ?1")?.execute([offer.id.0.into_bytes()])?;
+    Ok(())
+}
+
+/// Hands out the one success of a payment that has landed: true for the caller who may say it.
+pub(in crate::ledger) fn claim(conn: &Connection, id: SingleId) -> Outcome<bool> {
+    let claimed = conn
+        .prepare_cached(
+            "UPDATE single_payments SET told = 1 WHERE id = ?1 AND told = 0 AND settlement IN \
+             (SELECT id FROM settlements WHERE subject_id = ?1 AND id = single_payments.settlement \
+              AND state IN ('landed', 'settled'))",
+        )?
+        .execute([id.0.into_bytes()])?;
+    Ok(claimed == 1)
+}

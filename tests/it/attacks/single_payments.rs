@@ -1,0 +1,270 @@
+//! What could be done wrong with a single payment's signed message, on purpose.
+
+use super::{Trace, lands_by_itself, with_sol};
+use crate::support::{Options, SingleScene, World, authorized, signed_by, verified};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use sotto::{
+    chain::transaction::SettleInstruction,
+    domain::{
+        budget::{Budgets, Part, Scope},
+        settlement::State,
+    },
+    facilitator::{InstructionChoice, ProbeVerdict},
+    programs::{
+        ciphertext::encrypt,
+        inco_token::{Transfer, ed25519_verify},
+    },
+};
+
+/// Floats lose money: 0.29 with two decimals was 28. Guards: `wire::pay::message::tokens`, `decimals_of`.
+#[tokio::test]
+async fn r23_amounts_are_decimal_and_bounded_and_decimals_are_the_assets() {
+    let scene = SingleScene::plain().await;
+    for (amount, decimals, reason) in [
+        (json!("0.0000001"), json!(6), "invalid_amount"),
+        (json!(0), json!(6), "invalid_amount"),
+        (json!(-1), json!(6), "invalid_amount"),
+        (json!("1e300"), json!(6), "invalid_amount"),
+        (json!("9223372036854.775808"), json!(6), "invalid_amount"),
+        (json!({}), json!(6), "invalid_amount"),
+        (json!("1"), json!(9), "invalid_decimals"),
+        (json!("1"), json!(1_000_000), "invalid_decimals"),
+        (json!("1"), json!(-6), "invalid_decimals"),
+    ] {
+        let (status, answer) =
+            scene.world.post("/pay/getAmount", &json!({ "amount": amount, "decimals": decimals })).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some(reason)), "{amount} {decimals}: {answer:#}");
+    }
+    let paid = scene.pays(&scene.payload_of("0.29", "n-1").await).await;
+    assert_eq!(paid["amount"], "290000");
+    scene.closes().await;
+}
+
+/// Guard: `IssuedCiphertexts::issued`: a ciphertext that anybody else made may hold zero.
+#[tokio::test]
+async fn r24_only_ciphertexts_that_we_made_for_this_amount_pay() {
+    let scene = SingleScene::plain().await;
+    let before = Trace::of(&scene.world).await;
+    let key = scene.world.net.network().stand_ins().encryption_key();
+    let zero = hex::encode(encrypt(&key, 0, &*scene.world.chance));
+    scene.is_refused(&scene.payload(&scene.message(&zero, "1", "n-1"), &zero), "ciphertext_not_ours").await;
+    // Ours, of less.
+    let little = scene.encrypted("0.000001").await;
+    scene.is_refused(&scene.payload(&scene.message(&little, "1", "n-1"), &little), "ciphertext_not_ours").await;
+    // Ours up to the digits that the message names.
+    let ours = scene.encrypted("1").await;
+    let forged = format!("{}{}", &ours[..32], &zero[32..]);
+    scene.is_refused(&scene.payload(&scene.message(&ours, "1", "n-1"), &forged), "ciphertext_not_ours").await;
+    let mut without = scene.payload(&scene.message(&ours, "1", "n-1"), &ours);
+    without.as_object_mut().unwrap().remove("ciphertext");
+    scene.is_refused(&without, "missing_ciphertext").await;
+    assert_eq!(Trace::of(&scene.world).await, before);
+    scene.closes().await;
+}
+
+/// Guards: `wire::pay::agree`, `SinglePayments::check_message`: every member that anybody states is what was signed.
+#[tokio::test]
+async fn r24_every_field_of_the_signed_message_is_bound() {
+    let scene = SingleScene::plain().await;
+    let before = Trace::of(&scene.world).await;
+    let ciphertext = scene.encrypted("1").await;
+    let message = scene.message(&ciphertext, "1", "n-1");
+    let honest = scene.payload(&message, &ciphertext);
+    let stranger = scene.world.stranger();
+    // What is sent is not what was signed.
+    for (member, value) in [
+        ("amount", json!("2")),
+        ("recipient", json!(stranger.key().to_string())),
+        ("nonce", json!("n-2")),
+        ("network", json!("solana:localnet")),
+    ] {
+        let mut bent = message.clone();
+        bent[member] = value;
+        let mut payload = honest.clone();
+        payload["message"] = json!(bent.to_string());
+        scene.is_refused(&payload, "invalid_signature").await;
+    }
+    let mut payload = honest.clone();
+    payload["payer"] = json!(stranger.key().to_string());
+    scene.is_refused(&payload, "invalid_signature").await;
+    // A signature of more bytes is not cut.
+    let mut long = BASE64_STANDARD.decode(honest["signature"].as_str().unwrap()).unwrap();
+    long.push(0);
+    payload = honest.clone();
+    payload["signature"] = json!(BASE64_STANDARD.encode(long));
+    scene.is_refused(&payload, "invalid_signature").await;
+    // What is signed is not what is asked for.
+    for (member, value, reason) in [
+        ("amount", json!("1000001"), "amount_mismatch"),
+        ("price", json!("$2"), "amount_mismatch"),
+        ("payTo", json!(stranger.key().to_string()), "recipient_mismatch"),
+        ("asset", json!(stranger.key().to_string()), "asset_mismatch"),
+        ("network", json!("solana:mainnet"), "network_mismatch"),
+    ] {
+        let bend = |mut body: Value| {
+            body["paymentRequirements"][member] = value.clone();
+            body
+        };
+        scene.are_refused(&bend(verified(&honest)), &bend(authorized(&honest)), reason).await;
+    }
+    for (member, reason) in [("paymentReceiver", "recipient_mismatch"), ("sourceAccount", "message_mismatch")] {
+        let mut payload = honest.clone();
+        payload[member] = json!(stranger.key().to_string());
+        scene.is_refused(&payload, reason).await;
+    }
+    assert_eq!(Trace::of(&scene.world).await, before);
+    scene.closes().await;
+}
+
+/// Guards: `check_message`, `check_accounts`: nobody is paid whose tokens are lost or ours.
+#[tokio::test]
+async fn fr1_a_recipient_is_a_wallet_that_is_neither_the_payer_nor_ours() {
+    let scene = SingleScene::plain().await;
+    let account = scene.world.programs.token_account(&scene.merchant.key(), &scene.world.faucet.mint());
+    let ciphertext = scene.encrypted("1").await;
+    let without_account = scene.world.stranger();
+    for (recipient, reason) in [
+        (scene.payer.key(), "invalid_recipient"),
+        (scene.world.spender(), "invalid_recipient"),
+        (account, "invalid_recipient"),
+        (without_account.key(), "recipient_not_ready"),
+    ] {
+        let mut message = scene.message(&ciphertext, "1", "n-1");
+        message["recipient"] = json!(recipient.to_string());
+        let mut payload = scene.payload(&message, &ciphertext);
+        payload.as_object_mut().unwrap().remove("paymentReceiver");
+        scene.is_refused(&payload, reason).await;
+    }
+    scene.closes().await;
+}
+
+/// The caller's handles are hints: they decide nothing, and no allowance account of theirs is named.
+#[tokio::test]
+async fn r25_handles_are_never_the_callers() {
+    let scene = SingleScene::plain().await;
+    let mut payload = scene.payload_of("1", "n-1").await;
+    let mine = scene.issued(&payload).await;
+    payload["sourceHandle"] = json!("340282366920938463463374607431768211455");
+    payload["destHandle"] = json!({ "any": "thing" });
+    let theirs = scene.issued(&payload).await;
+    assert_eq!(mine.message.static_account_keys(), theirs.message.static_account_keys());
+    let handles = [1, 2, u128::MAX].map(|handle| scene.world.programs.decrypt_allowance(handle, &scene.payer.key()));
+    assert!(handles.iter().all(|account| !theirs.message.static_account_keys().contains(account)));
+    scene.closes().await;
+}
+
+/// Guards: the nonce and the ciphertext are unique for ever, and consumed by the record and not by the first step.
+#[tokio::test]
+async fn r26_a_signed_message_pays_once_whatever_is_asked_for_it() {
+    let scene = SingleScene::plain().await;
+    let payload = scene.payload_of("1", "n-1").await;
+    let (first, second) = (scene.issued(&payload).await, scene.issued(&payload).await);
+    let (status, paid) = scene.settles(&signed_by(&scene.payer, first)).await;
+    assert_eq!((status, &paid["success"]), (200, &json!(true)), "{paid:#}");
+    // The other transaction of the same message; it may be the same one, where the blockhash has not changed.
+    let (status, again) = scene.settles(&signed_by(&scene.payer, second)).await;
+    assert!(status >= 400 && again["success"] == false, "{again:#}");
+    let (status, again) = scene.world.post("/pay/settle", &authorized(&payload)).await;
+    assert_eq!((status, again["errorReason"].as_str()), (400, Some("duplicate_settlement")), "{again:#}");
+    assert_eq!(again["transaction"], paid["transaction"]);
+    // Another message under its nonce, and another message with its ciphertext.
+    let other = scene.payload_of("2", "n-1").await;
+    let (status, answer) = scene.world.post("/pay/settle", &authorized(&other)).await;
+    assert_eq!((status, answer["errorReason"].as_str()), (409, Some("nonce_conflict")), "{answer:#}");
+    let ciphertext = payload["ciphertext"].as_str().unwrap();
+    let reused = scene.payload(&scene.message(ciphertext, "1", "n-2"), ciphertext);
+    scene.is_refused(&reused, "ciphertext_used").await;
+    scene.closes().await;
+}
+
+/// What the chain publishes of a payment is worth nothing to anybody else: the program refuses a stranger as payer, and where
+/// the probe has not seen that it does, nothing is published.
+#[tokio::test]
+async fn r26_a_published_message_is_nobodys_to_spend() {
+    let scene = SingleScene::probed().await;
+    let payload = scene.payload_of("1", "n-1").await;
+    scene.pays(&payload).await;
+    scene.world.confirmed().await;
+    let thief = scene.world.wallet(0).await;
+    with_sol(&scene.world, &thief).await;
+    let mint = scene.world.faucet.mint();
+    let message = payload["message"].as_str().unwrap().as_bytes();
+    let signature = BASE64_STANDARD.decode(payload["signature"].as_str().unwrap()).unwrap().try_into().unwrap();
+    let transfer = Transfer {
+        source: scene.world.programs.token_account(&scene.payer.key(), &mint),
+        destination: scene.world.programs.token_account(&thief.key(), &mint),
+        authority: thief.key(),
+        ciphertext: hex::decode(payload["ciphertext"].as_str().unwrap()).unwrap(),
+        allowances: None,
+    };
+    let stolen = [
+        ed25519_verify(&scene.payer.key(), message, &signature),
+        scene.world.programs.transfer_with_authorization(&transfer),
+    ];
+    lands_by_itself(&scene.world, &thief, &stolen);
+    scene.world.confirmed().await;
+    assert_eq!(scene.world.units(&thief), 0);
+    scene.closes().await;
+}
+
+#[tokio::test]
+async fn r26_without_a_probe_that_passes_nothing_is_served() {
+    let fixed = |choice| Options::settings(move |settings| settings.transfers.settle_instruction = choice);
+    let unprobed = InstructionChoice::Fixed(SettleInstruction::TransferWithAuthorization);
+    let world = World::with(fixed(unprobed)).await;
+    let refused = async |world: &World| {
+        let (status, answer) = world.post("/pay/getAmount", &json!({ "amount": "1" })).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("pay_not_served")), "{answer:#}");
+    };
+    refused(&world).await;
+    world.running().facilitator.apply_probe(ProbeVerdict::Unusable("it moves nothing"));
+    refused(&world).await;
+    world.running().facilitator.apply_probe(ProbeVerdict::Usable);
+    let (status, _) = world.post("/pay/getAmount", &json!({ "amount": "1" })).await;
+    assert_eq!(status, 200);
+    world.finish().await;
+    let off = World::with(Options::settings(|settings| {
+        settings.transfers.settle_instruction = InstructionChoice::Fixed(SettleInstruction::Transfer);
+        settings.transfers.single_payments = false;
+    }))
+    .await;
+    refused(&off).await;
+    off.finish().await;
+}
+
+/// A stranger has so many offers, and so much of our lamports.
+#[tokio::test]
+async fn r27_a_payer_has_few_offers_and_a_share_of_the_budget() {
+    let scene = SingleScene::with(|settings| {
+        settings.budgets = Budgets::default().with(Scope::UnprovenUserHour, Part::Total, 15_000);
+    })
+    .await;
+    let mut payloads = Vec::new();
+    for number in 0..5 {
+        payloads.push(scene.payload_of("0.1", &format!("n-{number}")).await);
+    }
+    for payload in &payloads[..4] {
+        scene.issued(payload).await;
+    }
+    let (status, answer) = scene.world.post("/pay/settle", &authorized(&payloads[4])).await;
+    assert_eq!((status, answer["errorReason"].as_str()), (429, Some("too_many_requests")), "{answer:#}");
+    scene.pays(&payloads[0]).await;
+    let (status, answer) = scene.world.post("/pay/settle", &authorized(&payloads[1])).await;
+    assert_eq!((status, answer["errorReason"].as_str()), (429, Some("payer_settle_cap_exceeded")), "{answer:#}");
+    scene.closes().await;
+}
+
+/// R-02 for single payments: a transfer from a short balance lands and moves nothing, and nobody is told that it was paid.
+#[tokio::test]
+async fn r02_landed_is_not_paid() {
+    let scene = SingleScene::plain().await;
+    let payload = scene.payload_of("6", "n-1").await;
+    let paid = scene.pays(&payload).await;
+    assert_eq!(paid["extensions"]["pay"]["funding"], "unproven", "{paid:#}");
+    scene.world.quiet().await;
+    assert_eq!((scene.world.units(&scene.merchant), scene.world.units(&scene.payer)), (0, 5_000_000));
+    let unfinished = scene.world.ledger().unfinished().await.unwrap();
+    assert!(unfinished.iter().all(|work| work.settlement.state == State::Landed));
+    scene.world.finish().await;
+}
