@@ -32,6 +32,8 @@ mod output;
 #[cfg(feature = "client")]
 mod pay;
 #[cfg(feature = "client")]
+mod pay_once;
+#[cfg(feature = "client")]
 mod payer;
 mod probing;
 mod reach;
@@ -100,6 +102,8 @@ enum Command {
     Keygen(keygen::Keygen),
     #[cfg(feature = "localnet")]
     Localnet(localnet::LocalnetCommand),
+    #[cfg(feature = "client")]
+    Pay(pay_once::PayOnce),
     #[cfg(all(feature = "client", feature = "merchant"))]
     Receipts(receipts::Receipts),
     Serve(serve::Serve),
@@ -142,6 +146,8 @@ impl Command {
             Self::Keygen(command) => command.run(),
             #[cfg(feature = "localnet")]
             Self::Localnet(command) => command.run(global),
+            #[cfg(feature = "client")]
+            Self::Pay(command) => command.run(global),
             #[cfg(all(feature = "client", feature = "merchant"))]
             Self::Receipts(command) => command.run(global),
             Self::Serve(command) => command.run(global),

@@ -6,7 +6,7 @@ use crate::{
     client::{
         BalanceReader, BodyError, FacilitatorError, FacilitatorPin, FollowError, LocalKey, OpenSession, PayError,
         ProveError, Prover, ReceiptMisfit, RpcError, SavedError, SessionClient, SessionClientError, Settings,
-        SolanaRpc, Trust, balance::BalanceError,
+        SingleError, SolanaRpc, Trust, balance::BalanceError,
     },
     config::{AssetConfig, CovalidatorConfig, NetworkConfig, ProgramsConfig, TelemetryConfig, WrongNetwork, read_text},
     covalidator::{HttpCovalidator, SetupError},
@@ -189,7 +189,7 @@ pub(super) enum PayerError {
     Body(#[from] BodyError),
     /// No payment of this nonce is kept.
     #[error(
-        "no payment with the nonce {0} is kept beside the session: its outcome is known, or it was never sent from here"
+        "no payment with the nonce {0} is kept beside the session or the wallet: its outcome is known, or it was never sent from here"
     )]
     NoKeptPayment(String),
     /// A payment was sent, and may still become something else.
@@ -202,6 +202,9 @@ pub(super) enum PayerError {
         /// Its nonce.
         nonce: String,
     },
+    /// No single payment.
+    #[error("the payment was not made")]
+    Single(#[from] SingleError),
     /// Paid and answered, and the receipt is of something else.
     #[error("the payment was sent, and the receipt does not fit it: {0}")]
     Misfit(Box<ReceiptMisfit>),

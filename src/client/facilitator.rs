@@ -10,6 +10,7 @@ use crate::{
         facilitator::SupportedAnswer,
         funding::FundingBody,
         json,
+        pay::PayRefusalBody,
         payments::{CloseAllAnswer, CloseAllBody, CloseAnswer, CloseBody, PaymentView},
         session::{
             OpenSessionBody, RefreshAnswer, RefreshBody, RefreshFor, SessionList, SessionRefusalBody, SessionView,
@@ -86,6 +87,16 @@ pub(super) enum RefreshReply {
 pub(super) struct Refused {
     pub(super) body: SessionRefusalBody,
     /// 429, 502, 503 or 504: the same request may succeed later.
+    pub(super) may_pass: bool,
+    /// How long the facilitator wants to be left alone.
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// A no of a route below `/pay`.
+#[derive(Debug)]
+pub(super) struct PayRefused {
+    pub(super) body: PayRefusalBody,
+    /// 408, 429 or 5xx: the same request may succeed later.
     pub(super) may_pass: bool,
     /// How long the facilitator wants to be left alone.
     pub(super) retry_after: Option<Duration>,
@@ -208,6 +219,28 @@ impl FacilitatorHttp {
         session_answer(&send(self.http.post(self.at(&format!("/sessions/{id}/funding"))).json(body)).await?)
     }
 
+    /// One of the routes below `/pay`.
+    pub(super) async fn pay<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<Result<T, PayRefused>, FacilitatorError> {
+        let answer = send(self.http.post(self.at(path)).json(body)).await?;
+        if answer.status.is_success() {
+            return read(&answer).map(Ok);
+        }
+        let may_pass = may_pass(answer.status);
+        let body = match read(&answer) {
+            Ok(body) => body,
+            Err(_) if may_pass => {
+                let SessionRefusalBody { error, message, .. } = not_ready(answer.status);
+                PayRefusalBody { reason: error, message, transaction: String::new() }
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Err(PayRefused { body, may_pass, retry_after: answer.retry_after }))
+    }
+
     /// A path below the base, whether or not the base ends with a slash.
     fn at(&self, path: &str) -> Url {
         let mut url = self.base.clone();
@@ -268,17 +301,25 @@ fn session_answer(answer: &Answer) -> Result<SessionAnswer, FacilitatorError> {
 }
 
 fn refused(answer: &Answer) -> Result<Refused, FacilitatorError> {
-    // 500 is no word about what was sent: it may be under way.
-    let may_pass = matches!(answer.status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504);
+    let may_pass = may_pass(answer.status);
     let body = match read(answer) {
         Ok(body) => body,
-        // A proxy between us answers in its own words while the facilitator restarts.
-        Err(_) if may_pass => SessionRefusalBody {
-            error: format!("http_{}", answer.status.as_u16()),
-            message: "The facilitator is not ready to answer.".to_owned(),
-            session_id: None,
-        },
+        Err(_) if may_pass => not_ready(answer.status),
         Err(error) => return Err(error),
     };
     Ok(Refused { body, may_pass, retry_after: answer.retry_after })
+}
+
+/// 500 is no word about what was sent: it may be under way.
+fn may_pass(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// A proxy between us answers in its own words while the facilitator restarts.
+fn not_ready(status: StatusCode) -> SessionRefusalBody {
+    SessionRefusalBody {
+        error: format!("http_{}", status.as_u16()),
+        message: "The facilitator is not ready to answer.".to_owned(),
+        session_id: None,
+    }
 }

@@ -6,7 +6,7 @@
 //!
 //! - [`signer`]: who signs: a wallet behind [`PayerSigner`], or a [`LocalKey`].
 //! - [`terms`]: what the facilitator's `/supported` must say, held against what the payer pinned.
-//! - [`opening`]: what a session is opened for. [`session`]: [`SessionClient`]: open, show, resume. [`saved`]: [`OpenSession`] and its JSON.
+//! - [`opening`]: what a session is opened for. [`session`]: [`SessionClient`]: open, show, resume, and pay once without a session. [`saved`]: [`OpenSession`] and its JSON.
 //! - [`pay`]: the decision to pay a challenge, and the payment itself; pure. [`fetch`]: [`Payer`] over HTTP.
 //!   [`receipt`]: whether a receipt is of the payment; [`verify_answer`]: whether the facilitator signed it.
 //!   [`body`]: what merchants answer, read up to a limit.
@@ -48,7 +48,7 @@ pub use receipt::{Difference, ReceiptMisfit};
 pub use refresh::make_readable;
 pub use rpc::{PayerRpc, RpcError, SolanaRpc};
 pub use saved::{Authority, OpenSession, SavedError};
-pub use session::{SessionClient, show};
+pub use session::{SessionClient, SignedSingle, SingleError, SingleOptions, SingleReceipt, show};
 pub use signed_opening::Opening;
 pub use signer::{LocalKey, PayerSigner, SigningError};
 pub use terms::{FacilitatorPin, Settings, TermsError, Trust};

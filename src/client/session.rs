@@ -6,9 +6,11 @@
 
 mod of_wallet;
 mod showing;
+mod single;
 
 pub use showing::show;
 pub(super) use showing::view;
+pub use single::{SignedSingle, SingleError, SingleOptions, SingleReceipt};
 
 use crate::{
     client::{
@@ -75,10 +77,10 @@ impl SessionClient {
         self
     }
 
-    /// A proof for an opening. An opening without one is as good: it is asked for later where it is needed.
+    /// A proof for an opening or a single payment. One without it is as good: it is asked for where it is needed.
     async fn funding_proof(&self, wallet: &dyn PayerSigner) -> Option<FundingProofBody> {
         let proof = self.prover.as_ref()?.proof(wallet, &self.settings.asset).await;
-        proof.inspect_err(|error| tracing::info!(%error, "the session opens without a funding proof")).ok()
+        proof.inspect_err(|error| tracing::info!(%error, "going on without a funding proof")).ok()
     }
 
     /// Opens a session: asks the wallet once, and waits until the facilitator has said yes or no.

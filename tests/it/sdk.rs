@@ -10,4 +10,5 @@ mod opening;
 mod paywall;
 mod prices;
 mod selling;
+mod single_payments;
 mod stand_in;

@@ -12,13 +12,13 @@ use std::{
 };
 
 /// A directory with a payer's wallet in it, and the environment that points at a world.
-struct Desk {
+pub(super) struct Desk {
     directory: tempfile::TempDir,
     variables: Vec<(&'static str, String)>,
 }
 
 impl Desk {
-    fn of(world: &World, wallet: &Wallet) -> Self {
+    pub(super) fn of(world: &World, wallet: &Wallet) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path().join(".keys");
         std::fs::create_dir(&keys).unwrap();
@@ -39,23 +39,23 @@ impl Desk {
         Self { directory, variables }
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    async fn sotto<A: AsRef<OsStr>>(&self, args: &[A]) -> Output {
+    pub(super) async fn sotto<A: AsRef<OsStr>>(&self, args: &[A]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sotto"));
         command.args(args).current_dir(self.path()).env_clear().envs(self.variables.iter().cloned());
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
-    async fn json<A: AsRef<OsStr> + Debug>(&self, args: &[A]) -> Value {
+    pub(super) async fn json<A: AsRef<OsStr> + Debug>(&self, args: &[A]) -> Value {
         let output = self.sotto(args).await;
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    async fn failing<A: AsRef<OsStr> + Debug>(&self, args: &[A]) -> String {
+    pub(super) async fn failing<A: AsRef<OsStr> + Debug>(&self, args: &[A]) -> String {
         let output = self.sotto(args).await;
         assert_eq!(output.status.code(), Some(1), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
         assert!(output.stdout.is_empty(), "{args:?}");
@@ -341,10 +341,10 @@ async fn a_merchant_proves_receipts_from_the_command_line() {
 }
 
 #[cfg(unix)]
-fn only_its_owner_reads(path: &Path) {
+pub(super) fn only_its_owner_reads(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[cfg(not(unix))]
-fn only_its_owner_reads(_path: &Path) {}
+pub(super) fn only_its_owner_reads(_path: &Path) {}

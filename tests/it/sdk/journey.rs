@@ -33,7 +33,7 @@ fn rpc(world: &World) -> Arc<SolanaRpc> {
     Arc::new(SolanaRpc::new(world.net.rpc_url(), Duration::from_secs(10)))
 }
 
-fn client_at(world: &World, facilitator: &str) -> SessionClient {
+pub(super) fn client_at(world: &World, facilitator: &str) -> SessionClient {
     let settings = Settings {
         facilitator: facilitator.to_owned(),
         trust: Trust::Pinned(FacilitatorPin { spender: world.spender(), fee_payer: world.fee_payer() }),
