@@ -4,6 +4,7 @@ mod deferred;
 mod empty;
 mod figures;
 mod scene;
+mod single;
 mod story;
 
 use super::{
@@ -40,7 +41,7 @@ const LEAST_CAP: &str = "1";
 ///
 /// Starts a local network with stand-ins for Inco's programs, a facilitator and a merchant in this process, on free
 /// ports of this machine only. A payer who has tokens and no SOL opens a session with one signature and pays for each
-/// call, settled one by one and then deferred; both sides decrypt their balances. The exit code is 0 only if every figure adds up.
+/// call, settled one by one and then deferred, and once without a session; both sides decrypt their balances. The exit code is 0 only if every figure adds up.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sotto demo                                        20 payments, a table, the sums\n  \
@@ -96,7 +97,7 @@ impl Demo {
     async fn play(&self, scene: Scene<'_>) -> Result<Figures, CliError> {
         let story = Story::new(Format::of_switch(self.json));
         let payer = LocalKey::generate(&OsChance);
-        scene.give(&payer, tokens(PURSE)?.max(self.cap(&scene)?)).await?;
+        scene.give(&payer, tokens(PURSE)?.max(self.needed(&scene)?)).await?;
         story.people(&scene, &payer)?;
         let before = scene.standing(&payer).await?;
         let started = Instant::now();
@@ -109,6 +110,8 @@ impl Demo {
         let after = scene.standing(&payer).await?;
         let mut figures = Figures::new(self.delegation, scene.price, calls, [before, after], [opened, paid]);
         story.sums(&figures)?;
+        figures.once = Some(single::play(&scene, &payer).await?);
+        story.once(&figures)?;
         figures.deferred = Some(deferred::play(&scene, &payer, &paying, self.payments).await?);
         story.deferred(&figures)?;
         figures.empty = Some(empty::play(&scene).await?);
@@ -132,6 +135,12 @@ impl Demo {
             story.call(&calls)?;
         }
         Ok(calls)
+    }
+
+    /// Enough for what the session may spend and for the payment without it.
+    fn needed(&self, scene: &Scene<'_>) -> Result<Amount, DemoError> {
+        let needed = self.cap(scene)?.get().checked_add(scene.price.get()).and_then(Amount::new);
+        Ok(needed.unwrap_or(Amount::MAX))
     }
 
     /// Enough for all calls, those that are settled one by one and those that are settled later.

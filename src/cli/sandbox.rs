@@ -18,6 +18,7 @@ use crate::{
     chain::Chain as _,
     config::{Config, Environment, Flags, Layers, TelemetryConfig},
     domain::key_pair::KeyPair,
+    facilitator::ProbeVerdict,
     merchant::{FacilitatorClient, Gate, Offer, Paywall, Price},
 };
 use solana_pubkey::Pubkey;
@@ -87,6 +88,8 @@ impl Sandbox {
         let ledger = terms.state.join(format!("ledger-{:.8}.db", network.genesis_hash()));
         let config = configure(&network, &terms, &ledger, global)?;
         let service = start::assemble(&config).await?;
+        // What a service asks of a program that others have deployed is known of our own stand-ins.
+        service.facilitator.apply_probe(ProbeVerdict::Usable);
         check_memory(&service).await?;
         let stop = CancellationToken::new();
         let mut sandbox = Self {

@@ -58,6 +58,10 @@ fn adds_up(delegation: &str) {
     );
     assert_eq!(figures["deferred"]["state"], "closed");
 
+    let once = |name: &str| figures["once"][name].as_i64().unwrap_or_else(|| panic!("{name}: {figures:#}"));
+    assert_eq!((once("amount"), once("recorded")), (10_000, 10_000), "paid once without the session");
+    assert_eq!((once("payer_loss"), once("merchant_growth")), (10_000, 10_000));
+
     let empty = &figures["empty_payer"];
     assert_eq!((&empty["funding"], &empty["landed"]), (&Value::from("unproven"), &Value::from(1)));
     assert_eq!((&empty["payer_loss"], &empty["merchant_growth"]), (&Value::from(0), &Value::from(0)));

@@ -1,6 +1,6 @@
 //! The figures of a demo and whether they add up. Pure.
 
-use super::{deferred::DeferredCalls, empty::EmptyPayer, scene::Call};
+use super::{deferred::DeferredCalls, empty::EmptyPayer, scene::Call, single::OncePaid};
 use crate::{cli::localnet::DelegationArg, domain::amount::Amount, ledger::Totals};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub(super) struct Figures {
     /// The ledger's sums when the session was open, and after the last call.
     pub(super) opened: Totals,
     pub(super) paid: Totals,
+    /// One payment more, without the session.
+    pub(super) once: Option<OncePaid>,
     /// Those calls again, settled later.
     pub(super) deferred: Option<DeferredCalls>,
     pub(super) empty: Option<EmptyPayer>,
@@ -48,7 +50,7 @@ impl Figures {
         standings: [Standing; 2],
         [opened, paid]: [Totals; 2],
     ) -> Self {
-        Self { delegation, price, calls, standings, opened, paid, deferred: None, empty: None, audit: None }
+        Self { delegation, price, calls, standings, opened, paid, once: None, deferred: None, empty: None, audit: None }
     }
 
     /// The sum of what the payer's client paid, in base units.
@@ -132,6 +134,7 @@ impl Figures {
             ("base units still held", i128::from(self.standings[1].totals.held.get()), 0),
             ("lamports gone, of those booked", self.lamports_gone(), i128::from(self.lamports_total())),
         ];
+        checks.extend(self.once.iter().flat_map(OncePaid::checks));
         checks.extend(self.deferred.iter().flat_map(DeferredCalls::checks));
         if let Some(empty) = &self.empty {
             let price = i128::from(self.price.get());
@@ -192,6 +195,7 @@ impl Figures {
                 "latency_ms": milliseconds(call.latency),
                 "payer_handle": call.handles.map(|handle| handle.to_string()),
             })).collect::<Vec<_>>(),
+            "once": self.once.as_ref().map(OncePaid::to_json),
             "deferred": self.deferred.as_ref().map(DeferredCalls::to_json),
             "empty_payer": empty,
         })

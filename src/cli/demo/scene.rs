@@ -6,8 +6,8 @@ use crate::{
     cli::sandbox::Sandbox,
     client::{
         Balance, BalanceReader, BoundedBody, FacilitatorError, FacilitatorPin, FollowError, LocalKey, OpenOptions,
-        PayError, Payer, PayerRpc, RpcError, SessionClient, SessionClientError, Settings, SolanaRpc, Trust,
-        balance::BalanceError, make_readable,
+        PayError, Payer, PayerRpc, RpcError, SessionClient, SessionClientError, Settings, SingleError, SingleOptions,
+        SingleReceipt, SolanaRpc, Trust, balance::BalanceError, make_readable,
     },
     covalidator::{HttpCovalidator, SetupError},
     domain::{
@@ -47,6 +47,9 @@ pub(in crate::cli) enum DemoError {
     /// A call was not paid.
     #[error("a call was not paid")]
     Pay(#[from] Box<PayError>),
+    /// The single payment was not made.
+    #[error("the single payment was not made")]
+    Single(#[from] Box<SingleError>),
     /// The session was not closed.
     #[error("the session was not closed")]
     Follow(#[from] FollowError),
@@ -185,6 +188,12 @@ impl<'a> Scene<'a> {
     /// Asks for the route that is settled later, pays, and is served.
     pub(super) async fn deferred_call(&self, payer: &Payer) -> Result<Call, DemoError> {
         self.pay(payer, &self.deferred_route).await
+    }
+
+    /// Pays the merchant the price of a call outside any session.
+    pub(super) async fn pay_once(&self, wallet: &LocalKey) -> Result<SingleReceipt, DemoError> {
+        let options = SingleOptions::new(self.merchant.pubkey(), self.price);
+        Ok(self.sessions.pay_single(wallet, &options).await.map_err(Box::new)?)
     }
 
     async fn pay(&self, payer: &Payer, route: &Url) -> Result<Call, DemoError> {

@@ -124,6 +124,19 @@ impl Story {
         ))
     }
 
+    pub(super) fn once(&self, figures: &Figures) -> Result<(), CliError> {
+        let Some(once) = &figures.once else { return Ok(()) };
+        self.tell(format_args!(
+            "Once more without the session, as `sotto pay` does: the wallet signed the transfer of {} itself, and the facilitator\n\
+             paid its fee. It took {:.1} ms ({:.18}…); the payer has {} and the merchant {}.\n",
+            decimal(once.amount),
+            milliseconds(once.took),
+            once.signature,
+            signed(-once.moved[0]),
+            signed(once.moved[1]),
+        ))
+    }
+
     pub(super) fn deferred(&self, figures: &Figures) -> Result<(), CliError> {
         let Some(deferred) = &figures.deferred else { return Ok(()) };
         self.tell(format_args!(
