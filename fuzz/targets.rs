@@ -15,17 +15,18 @@ use sotto::{
         inco_token::{IncoAccount, IncoMint},
         spl_token::{TokenAccount, TokenProgram},
     },
-    wire::{Challenge, PaymentPayload, header, opening, payment, x402_v2},
+    wire::{Challenge, PaymentPayload, header, opening, pay, payment, x402_v2},
 };
 
 /// What reads one format.
 pub(crate) type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub(crate) const TARGETS: [(&str, Target); 10] = [
+pub(crate) const TARGETS: [(&str, Target); 11] = [
     ("approves", approves),
     ("openings", openings),
     ("payments", payments),
+    ("single_payments", single_payments),
     ("headers", headers),
     ("challenges", challenges),
     ("intents", intents),
@@ -63,6 +64,17 @@ pub(crate) fn openings(bytes: &[u8]) {
 /// Bodies of `/verify` and `/settle`.
 pub(crate) fn payments(bytes: &[u8]) {
     drop(payment::payment(bytes, &Network::devnet()));
+}
+
+/// Bodies of the routes below `/pay`.
+pub(crate) fn single_payments(bytes: &[u8]) {
+    let asset = Pubkey::from_str_const("GNWFDGfGxwwHcwAEaz6TJZn5RyzFSvaZyFpvRU2djcY5");
+    let served = pay::Served { network: &Network::devnet(), asset, decimals: 6 };
+    if let Ok(asked) = pay::amount(bytes, &[], served) {
+        assert!(asked.amount > Amount::ZERO);
+    }
+    drop(pay::verify(bytes, served));
+    drop(pay::settle(bytes, served));
 }
 
 /// Payment headers, as they come and wrapped in base64.

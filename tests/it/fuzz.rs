@@ -113,6 +113,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         "payments" => {
             vec![json!({ "x402Version": 2, "paymentPayload": payload, "paymentRequirements": requirements() }).to_string().into()]
         }
+        "single_payments" => single_payments(&scene, &wire),
         "headers" => vec![STANDARD.encode(payload.to_string()).into_bytes(), payload.to_string().into_bytes()],
         "challenges" => vec![
             json!({ "x402Version": 2, "accepts": [requirements()], "resource": {} }).to_string().into(),
@@ -125,6 +126,27 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         "session_files" => texts(&[r#"{"form":1,"sessionId":"96e2c5ee-ab8f-4b88-b437-55c6d368c3da","facilitator":"http://127.0.0.1:9","user":"2uvZn5LyYsXmRK9ag3qCw6PUxzzkeCNWXtEkc2fgt7PY","spender":"J7KorQhdeZKLzQUDSerh6eukcNgXp5BYZXVUVUPXFeHp","asset":"GNWFDGfGxwwHcwAEaz6TJZn5RyzFSvaZyFpvRU2djcY5","recipient":"39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB","expirationUnix":1795292182,"networks":["solana:devnet"],"origins":[]}"#]),
         other => panic!("{other} has no seeds"),
     }
+}
+
+/// Bodies of the routes below `/pay`.
+fn single_payments(scene: &Scene, wire: &[u8]) -> Vec<Vec<u8>> {
+    let ciphertext = "04".repeat(120);
+    let message = json!({
+        "ciphertext": format!("{}...", &ciphertext[..32]), "amount": "0.01", "decimals": 6,
+        "recipient": "39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB", "network": "solana:devnet", "nonce": "n-1",
+    });
+    let payload = json!({
+        "message": message.to_string(), "signature": STANDARD.encode([7; 64]), "ciphertext": ciphertext,
+        "payer": scene.user.pubkey().to_string(), "mint": "GNWFDGfGxwwHcwAEaz6TJZn5RyzFSvaZyFpvRU2djcY5",
+    });
+    let of = |payload| json!({ "paymentPayload": { "payload": payload }, "paymentRequirements": requirements() });
+    let bodies = [
+        of(payload.clone()),
+        of(json!({ "authorization": payload })),
+        of(json!({ "transaction": STANDARD.encode(wire) })),
+        json!({ "amount": "0.01", "decimals": 6 }),
+    ];
+    bodies.iter().map(|body| body.to_string().into_bytes()).collect()
 }
 
 fn account() -> IncoAccount {
