@@ -286,7 +286,8 @@ mod tests {
         pool.charge(&keys[1], 10_000);
         assert_eq!(chosen(&keys[0]), None, "not even where the other is low");
         let alone: Arc<dyn Signer> = Arc::new(LocalSigner::generate(&SeededChance::new(8)));
-        let one = Keys { spender: Arc::clone(&alone), fee_payer: Arc::clone(&alone), further_fee_payers: Vec::new() };
+        let (spender, fee_payer) = (Arc::clone(&alone), Arc::clone(&alone));
+        let one = Keys { spender, fee_payer, further_fee_payers: Vec::new(), receipts: ReceiptKeys::default() };
         let chosen = FeePayers::new(&one, FLOOR).choose_apart(10, &alone.pubkey());
         assert_eq!(chosen.map(|signer| signer.pubkey()), Some(alone.pubkey()));
     }
