@@ -111,8 +111,7 @@ impl PaidRoute {
 /// Whether a path can have these segments and those.
 fn meet(one: &[Segment], other: &[Segment]) -> bool {
     match (one, other) {
-        ([], []) => true,
-        ([Segment::Rest, ..], [_, ..]) | ([_, ..], [Segment::Rest, ..]) => true,
+        ([], []) | ([Segment::Rest, ..], [_, ..]) | ([_, ..], [Segment::Rest, ..]) => true,
         ([first, one @ ..], [second, other @ ..]) => {
             let fits = match (first, second) {
                 (Segment::Plain(first), Segment::Plain(second)) => first == second,

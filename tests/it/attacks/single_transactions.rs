@@ -81,6 +81,9 @@ fn with(scene: &SingleScene, message: Message) -> VersionedTransaction {
     signed_by(&scene.payer, VersionedTransaction { signatures, message: VersionedMessage::Legacy(message) })
 }
 
+/// What somebody changes in a message that came back.
+type Bend = Box<dyn Fn(&mut Message)>;
+
 /// Guards: `SingleTemplate::inspect`, and the rules of every co-signed transaction (`inspect::decode`).
 #[tokio::test]
 async fn r25_every_part_of_what_comes_back_is_what_was_issued() {
@@ -88,7 +91,7 @@ async fn r25_every_part_of_what_comes_back_is_what_was_issued() {
     let before = Trace::of(&scene.world).await;
     let issued = scene.issued(&scene.payload_of("1", "n-1").await).await;
     let stranger = scene.world.stranger();
-    let bends: [(&str, Box<dyn Fn(&mut Message)>); 9] = [
+    let bends: [(&str, Bend); 9] = [
         ("the blockhash", Box::new(|message| message.recent_blockhash = solana_hash::Hash::new_from_array([9; 32]))),
         ("the amount", Box::new(|message| message.instructions[1].data[20] ^= 1)),
         ("the signed message", Box::new(|message| *message.instructions[0].data.last_mut().unwrap() ^= 1)),

@@ -119,7 +119,11 @@ async fn check(world: &World, ledger: &dyn Ledger, till: &Till, name: &str, told
         SingleState::Landed { .. } => assert_eq!(received, PRICE, "{name}: it is paid, and once"),
         // A machine that was busy for the life of a blockhash.
         state => {
-            assert_eq!((state, received), (SingleState::Released { reason: PayReason::SettlementExpired }, 0), "{name}")
+            assert_eq!(
+                (state, received),
+                (SingleState::Released { reason: PayReason::SettlementExpired }, 0),
+                "{name}"
+            );
         }
     }
     assert!(told <= 1, "{name}: success is told at most once");
