@@ -52,7 +52,7 @@ impl AnswerExtensions {
     /// The answer with a receipt in it.
     #[must_use]
     pub fn with_receipt(mut self, receipt: &str) -> Self {
-        let extension = json!({ "info": { "receipt": { "format": FORMAT, "signature": receipt } } });
+        let extension = json!({ "info": { "receipt": { "format": FORMAT, "signature": receipt } }, "schema": { "type": "object" } });
         self.others.insert(OFFER_RECEIPT.to_owned(), extension);
         self
     }

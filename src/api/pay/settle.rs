@@ -56,7 +56,9 @@ async fn offer(app: &App, payment: &SinglePayment) -> Result<UnsignedAnswer, Pay
 }
 
 fn answer(receipt: SingleReceipt, network: String) -> SettleAnswer {
-    let pay = json!({ "funding": receipt.funding.word() });
+    let funding = receipt.funding.word();
+    // As `extensions.session`: by its member, and in the form without which some packages refuse a whole answer.
+    let pay = json!({ "funding": funding, "info": { "funding": funding }, "schema": { "type": "object" } });
     SettleAnswer {
         success: true,
         transaction: receipt.transaction.to_string(),
