@@ -5,7 +5,7 @@ use super::{
     journey::{amount, client_at, key},
     stand_in::{StandIn, json as answer},
 };
-use crate::support::{SingleScene, legacy, wire};
+use crate::support::{SingleScene, Wallet, legacy, wire};
 use axum::{Router, body::Body, extract::Request, http::Response};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -103,10 +103,10 @@ struct Known {
 }
 
 impl Known {
-    fn of(scene: &SingleScene) -> Self {
+    fn of(scene: &SingleScene, payer: &Wallet) -> Self {
         let account = |owner| scene.world.programs.token_account(&owner, &scene.world.faucet.mint());
         Self {
-            payer: scene.payer.key(),
+            payer: payer.key(),
             fee_payer: scene.world.fee_payer(),
             merchants: account(scene.merchant.key()),
             liars: account(scene.world.stranger().key()),
@@ -164,9 +164,9 @@ const BENT: [(&str, Bend); 6] = [
 ];
 
 /// A facilitator that passes everything on and bends what it gives to be signed; counts the transactions it is sent.
-async fn bending(scene: &SingleScene, bend: Bend) -> (String, Arc<AtomicU64>) {
+async fn bending(scene: &SingleScene, payer: &Wallet, bend: Bend) -> (String, Arc<AtomicU64>) {
     let (sent, base) = (Arc::new(AtomicU64::new(0)), scene.world.running().url.clone());
-    let (count, known, http) = (Arc::clone(&sent), Known::of(scene), scene.world.http.clone());
+    let (count, known, http) = (Arc::clone(&sent), Known::of(scene, payer), scene.world.http.clone());
     let router = Router::new().fallback(move |request: Request| {
         let (count, http, base) = (Arc::clone(&count), http.clone(), base.clone());
         async move {
@@ -197,15 +197,18 @@ async fn bending(scene: &SingleScene, bend: Bend) -> (String, Arc<AtomicU64>) {
 async fn r01_a_wallet_signs_no_transaction_but_the_transfer_that_it_asked_for() {
     for scene in [SingleScene::plain().await, SingleScene::probed().await] {
         let options = SingleOptions::new(scene.merchant.key(), amount(250_000));
-        let wallet = key(&scene.payer);
         for (what, bend) in BENT {
-            let (url, sent) = bending(&scene, bend).await;
-            let error = client_at(&scene.world, &url).pay_single(&wallet, &options).await.expect_err(what);
+            let payer = scene.world.wallet(1_000_000).await;
+            let (url, sent) = bending(&scene, &payer, bend).await;
+            let error = client_at(&scene.world, &url).pay_single(&key(&payer), &options).await.expect_err(what);
             assert!(matches!(error, SingleError::Foreign(_)), "{what}: {error:?}");
             assert_eq!(sent.load(Ordering::SeqCst), 0, "{what}: nothing was signed");
         }
-        let (url, sent) = bending(&scene, |_, message| unsigned(message)).await;
-        client_at(&scene.world, &url).pay_single(&wallet, &options).await.expect("an honest one is paid through");
+        let (url, sent) = bending(&scene, &scene.payer, |_, message| unsigned(message)).await;
+        client_at(&scene.world, &url)
+            .pay_single(&key(&scene.payer), &options)
+            .await
+            .expect("an honest one is paid through");
         assert_eq!(sent.load(Ordering::SeqCst), 1);
         assert_eq!(scene.world.units(&scene.merchant), 250_000);
         scene.closes().await;
