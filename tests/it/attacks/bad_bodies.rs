@@ -2,10 +2,7 @@
 
 use super::{Shop, Trace, is_not_opened};
 use crate::support::{Opening, Options, Wallet, World};
-use base64::{
-    Engine as _,
-    prelude::{BASE64_STANDARD, BASE64_URL_SAFE},
-};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 const ROUTES: [&str; 3] = ["/sessions", "/verify", "/settle"];
@@ -242,8 +239,8 @@ async fn keys_and_encodings_have_one_spelling() {
     ] {
         door.refuses(&[("authSignature", json!(bad))], "invalid_auth_signature").await;
     }
-    // With bytes that are no text; with stray bits; with characters of neither alphabet.
-    for bad in [BASE64_URL_SAFE.encode([0xfb, 0xff, 0xfe]), "e31=".to_owned(), "é".to_owned()] {
+    // With stray bits; with a character in between; with characters of neither alphabet.
+    for bad in ["e31=", "e 0=", "é"] {
         door.refuses(&[("authMessage", json!(bad))], "auth_message_not_json").await;
     }
     let named = bs58::encode([7; 64]).into_string();
