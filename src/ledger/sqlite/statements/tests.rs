@@ -81,11 +81,9 @@ fn payment(session: SessionId, number: u32, nonce: bool) -> NewHold {
 /// A session with a payment that is final, one that came back and rests, one on its way, one that waits by promise and
 /// one whose caller waits.
 fn live(conn: &Connection, number: u32) -> Outcome<Session> {
-    let session = session(number);
-    sessions::open(conn, &session)?;
-    sessions::mark_open(conn, session.id, CapCheck::Verified, Signature::from(bytes(9, number)), &[])?;
+    let session = opened(conn, number)?;
     for (part, end) in [
-        Some(&[Event::Landed { slot: 210 }, Event::Finalised][..]),
+        Some(FINAL),
         Some(&[Event::Refused { slot: 211, reason: PayReason::OnchainTransferFailed }][..]),
         Some(&[][..]),
         None,
@@ -96,26 +94,51 @@ fn live(conn: &Connection, number: u32) -> Outcome<Session> {
         let number = number * 8 + u32::try_from(part).unwrap_or_default();
         holds::hold(conn, &payment(session.id, number, true))?;
         let Some(end) = end else { continue };
-        let planned = settlements::plan(conn, settlement_id(number), session.id, Carry::up_to(Amount::MAX), NOW)?;
-        let mut settlement = planned.expect("something waits");
-        let attempt = Attempt {
-            settlement: settlement.id,
-            number: 1,
-            signature: Signature::from(bytes(9, number)),
-            wire: vec![1],
-            last_valid_block_height: 300,
-            signed_at_slot: 200,
-            cost: Cost { fee: 10, rent: 20, grant: 0 },
-            allowances: Allowances::NotBought,
-        };
-        let signed = journal::record_signed(conn, &settlement, &attempt, NOW)?;
-        settlement = signed.recorded().expect("is within every budget").0;
-        for event in end {
-            settlement = journal::record(conn, &settlement, event, &[], NOW)?;
-        }
+        settle(conn, &session, number, end)?;
     }
     holds::hold(conn, &payment(session.id, number * 8 + 7, false))?;
     Ok(session)
+}
+
+/// A session whose payments are all final.
+fn settled(conn: &Connection, number: u32) -> Outcome<Session> {
+    let session = opened(conn, number)?;
+    for number in number * 8..number * 8 + 4 {
+        holds::hold(conn, &payment(session.id, number, true))?;
+        settle(conn, &session, number, FINAL)?;
+    }
+    Ok(session)
+}
+
+const FINAL: &[Event] = &[Event::Landed { slot: 210 }, Event::Finalised];
+
+fn opened(conn: &Connection, number: u32) -> Outcome<Session> {
+    let session = session(number);
+    sessions::open(conn, &session)?;
+    sessions::mark_open(conn, session.id, CapCheck::Verified, Signature::from(bytes(9, number)), &[])?;
+    Ok(session)
+}
+
+/// Plans what waits in a session, signs it and records `end`.
+fn settle(conn: &Connection, session: &Session, number: u32, end: &[Event]) -> Outcome<()> {
+    let planned = settlements::plan(conn, settlement_id(number), session.id, Carry::up_to(Amount::MAX), NOW)?;
+    let mut settlement = planned.expect("something waits");
+    let attempt = Attempt {
+        settlement: settlement.id,
+        number: 1,
+        signature: Signature::from(bytes(9, number)),
+        wire: vec![1],
+        last_valid_block_height: 300,
+        signed_at_slot: 200,
+        cost: Cost { fee: 10, rent: 20, grant: 0 },
+        allowances: Allowances::NotBought,
+    };
+    let signed = journal::record_signed(conn, &settlement, &attempt, NOW)?;
+    settlement = signed.recorded().expect("is within every budget").0;
+    for event in end {
+        settlement = journal::record(conn, &settlement, event, &[], NOW)?;
+    }
+    Ok(())
 }
 
 /// What is asked about one session, its payer or one of its payments.
@@ -165,6 +188,22 @@ const VERBS: &[Question] = &[
     ("correct_rent", |c, _| bookings::correct_rent(c, &Signature::from(bytes(9, 0)), 1)),
 ];
 
+/// What a process does at its start, before it serves.
+const START: &[Question] = &[
+    ("was_taken_over", |c, _| queries::was_taken_over(c).map(drop)),
+    ("promised", |c, _| deferred::promised(c, None).map(drop)),
+    ("unfinished", |c, _| queries::unfinished(c).map(drop)),
+    ("opening_sessions", |c, _| queries::opening_sessions(c).map(drop)),
+    ("unverified_sessions", |c, _| queries::unverified_sessions(c).map(drop)),
+    ("waiting_sessions", |c, _| queries::waiting_sessions(c).map(drop)),
+];
+
+/// What a process writes at its start.
+const START_VERBS: &[Question] = &[
+    ("set_budgets", |c, _| budgets::set(c, &Budgets(Vec::new())).map(drop)),
+    ("release_abandoned", |c, _| holds::release_abandoned(c, NOW + 1, PayReason::SettlementExpired).map(drop)),
+];
+
 /// How many steps a question takes.
 fn steps(conn: &Connection, question: impl FnOnce(&Connection) -> Outcome<()>) -> u64 {
     let counted = Arc::new(AtomicU64::new(0));
@@ -181,9 +220,13 @@ fn steps(conn: &Connection, question: impl FnOnce(&Connection) -> Outcome<()>) -
 }
 
 /// The steps of each question and each verb about `session`; what a verb wrote is undone.
-fn costs(conn: &Connection, session: &Session) -> Vec<(&'static str, u64)> {
-    let asked = QUESTIONS.iter().map(|(name, ask)| (*name, steps(conn, |conn| ask(conn, session))));
-    let done = VERBS.iter().map(|(name, verb)| {
+fn costs(
+    conn: &Connection,
+    session: &Session,
+    (questions, verbs): (&[Question], &[Question]),
+) -> Vec<(&'static str, u64)> {
+    let asked = questions.iter().map(|(name, ask)| (*name, steps(conn, |conn| ask(conn, session))));
+    let done = verbs.iter().map(|(name, verb)| {
         conn.execute_batch("BEGIN").expect("begins");
         let steps = steps(conn, |conn| verb(conn, session));
         conn.execute_batch("ROLLBACK").expect("is undone");
@@ -192,18 +235,45 @@ fn costs(conn: &Connection, session: &Session) -> Vec<(&'static str, u64)> {
     asked.chain(done).collect()
 }
 
-#[tokio::test]
-async fn what_is_asked_about_one_session_costs_the_same_however_many_others_there_are() {
-    let dir = tempfile::tempdir().expect("a directory");
+/// What takes more steps now than before, by more than is let pass.
+fn grown(before: Vec<(&'static str, u64)>, after: Vec<(&'static str, u64)>) -> Vec<String> {
+    let grown = before.into_iter().zip(after).filter(|((_, before), (_, after))| *after > before + LEEWAY);
+    grown.map(|((name, before), (_, after))| format!("{name}: {before} steps, then {after}")).collect()
+}
+
+/// A ledger of its own, without its syncs.
+async fn empty(dir: &tempfile::TempDir) -> Connection {
     let path = dir.path().join("ledger.db");
     let conn = Connection::open(&path).expect("makes a file");
     migrate::migrate(&path).await.expect("makes the tables");
     conn.execute_batch("PRAGMA synchronous = OFF").expect("sets");
+    conn
+}
+
+#[tokio::test]
+async fn a_start_reads_what_is_unfinished_however_much_is_finished() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let conn = empty(&dir).await;
+    let one = live(&conn, 0).expect("lives");
+    let before = costs(&conn, &one, (START, START_VERBS));
+    conn.execute_batch("BEGIN").expect("begins");
+    for number in 1..=OTHERS {
+        settled(&conn, number).expect("is settled");
+    }
+    conn.execute_batch("COMMIT").expect("commits");
+    let grown = grown(before, costs(&conn, &one, (START, START_VERBS)));
+    assert!(grown.is_empty(), "{grown:#?}");
+}
+
+#[tokio::test]
+async fn what_is_asked_about_one_session_costs_the_same_however_many_others_there_are() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let conn = empty(&dir).await;
     let limit = |scope| Limit { scope, part: Part::Total, lamports: u32::MAX.into() };
     let scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Settlement);
     budgets::set(&conn, &Budgets(scopes.map(limit).collect())).expect("sets");
     let one = live(&conn, 0).expect("lives");
-    let before = costs(&conn, &one);
+    let before = costs(&conn, &one, (QUESTIONS, VERBS));
     let read_on = |after| history::history(&conn, one.id, after, 100).expect("reads");
     let begun = read_on(history::end(&conn, one.id).expect("reads").into()).upto;
     conn.execute_batch("BEGIN").expect("begins");
@@ -213,9 +283,7 @@ async fn what_is_asked_about_one_session_costs_the_same_however_many_others_ther
     conn.execute_batch("COMMIT").expect("commits");
     // Who looks for what waits looks at every stretch in which anything waits, one of 256 payments. A table that is read
     // whole takes several steps for each row.
-    let grown = before.into_iter().zip(costs(&conn, &one)).filter(|((_, before), (_, after))| *after > before + LEEWAY);
-    let grown: Vec<_> =
-        grown.map(|((name, before), (_, after))| format!("{name}: {before} steps, then {after}")).collect();
+    let grown = grown(before, costs(&conn, &one, (QUESTIONS, VERBS)));
     assert!(grown.is_empty(), "{grown:#?}");
     let listened = read_on(begun).upto;
     holds::hold(&conn, &payment(one.id, 6, true)).expect("holds");

@@ -73,6 +73,8 @@ async fn a_large_ledger_answers_from_indexes() {
         "SELECT * FROM holds h WHERE h.session = ?1 AND h.nonce = ?2",
         "SELECT * FROM holds h WHERE h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.session = ?1 \
          AND h.state = 'waiting' ORDER BY h.seq",
+        "SELECT * FROM holds h WHERE h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.state = 'waiting' \
+         AND h.told = 0 AND h.accepted_at < ?1 ORDER BY h.seq",
         "SELECT * FROM holds h WHERE h.settlement = ?1 ORDER BY h.seq",
         "SELECT * FROM holds h WHERE h.session = ?1 AND h.content = ?2 AND h.pending_answered = 1 AND h.nonce IS NULL \
          AND h.told = 0 ORDER BY h.seq LIMIT 1",
