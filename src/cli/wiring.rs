@@ -200,6 +200,7 @@ fn waiting_settings(limits: &config::LimitsConfig) -> WaitingSettings {
         per_user: limits.waiting_per_user,
         per_unproven_user: limits.waiting_per_unproven_user,
         in_all,
+        newcomers_in_all: (in_all - in_all / 4).max(1),
         unproven_in_all: in_all.div_ceil(2),
     }
 }

@@ -134,7 +134,16 @@ impl Credit {
 
     /// Whether so many days, the first of them day `first` since the epoch, are enough at `now`.
     pub const fn is_earned(days: u64, first: u64, now: UnixSeconds) -> bool {
-        days >= Self::DAYS && first.saturating_add(Self::DAYS) <= now / DAY
+        match Self::latest_first_day(now) {
+            Some(latest) => days >= Self::DAYS && first <= latest,
+            None => false,
+        }
+    }
+
+    /// The latest day since the epoch that the first day may be, for a user who has credit at `now`; none so early that nobody
+    /// has any.
+    pub const fn latest_first_day(now: UnixSeconds) -> Option<u64> {
+        (now / DAY).checked_sub(Self::DAYS)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     domain::{
         amount::Amount,
+        budget::Credit,
         clock::UnixSeconds,
         funding::{Bound, Funding, FundingDemand, FundingPolicy, Source},
         payment::SessionPayment,
@@ -68,6 +69,26 @@ impl Core {
     pub(crate) async fn is_proven(&self, session: &Session) -> bool {
         self.settings.funding.policy == FundingPolicy::Off
             || self.covering_bound(session).await.is_ok_and(|bound| bound.is_some())
+    }
+
+    /// The credit by which a session's payer shares places. What cannot be read is none.
+    pub(crate) async fn credit(&self, session: &Session) -> Credit {
+        self.credit_of(session.user(), self.is_proven(session)).await
+    }
+
+    /// As [`Core::credit`], of a payer outside any session.
+    pub(crate) async fn credit_of_payer(&self, payer: &Pubkey) -> Credit {
+        self.credit_of(payer, self.is_proven_payer(payer)).await
+    }
+
+    async fn credit_of(&self, user: &Pubkey, is_proven: impl Future<Output = bool>) -> Credit {
+        if self.ledger.has_credit(user, self.clock.now()).await.unwrap_or(false) {
+            Credit::Earned
+        } else if is_proven.await {
+            Credit::Newcomer
+        } else {
+            Credit::Start
+        }
     }
 
     /// What is known of the account behind a session as it stands.

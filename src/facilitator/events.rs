@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 const WAITING_NEWS: usize = 64;
 /// How many from outside may listen to one session.
 const MOST_PER_SESSION: usize = 8;
-/// One part in so many of all streams is kept for sessions in which something was captured.
+/// One part in so many of all streams is kept for users with credit (ADR 0036).
 const RESERVED_PART: usize = 4;
 
 /// News about a session.
@@ -32,12 +32,13 @@ pub enum SessionEvent {
     Funding(Funding),
 }
 
-/// Whether a listener's session has cost its user anything.
+/// Whether a listener's user has paid before. What was captured in the session would not do: a transfer from an empty account
+/// is captured, too, and moves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rank {
-    /// Something was captured in it.
+    /// They have credit.
     Payer,
-    /// Nothing was, yet.
+    /// They have none, yet.
     Stranger,
 }
 
@@ -48,7 +49,7 @@ pub(crate) struct Listener {
     pub(crate) user: Pubkey,
     /// An IPv4 address or an IPv6 /64.
     pub(crate) address: Option<u128>,
-    /// What the session has come to when the stream begins.
+    /// What the user has earned when the stream begins.
     pub(crate) rank: Rank,
 }
 

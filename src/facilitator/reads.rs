@@ -6,7 +6,6 @@
 
 use crate::{
     domain::{
-        amount::Amount,
         clock::UnixSeconds,
         history::{Cursor, History, PaymentTimes, Position},
         hold::{Hold, HoldId},
@@ -174,7 +173,8 @@ impl Facilitator {
             )
         };
         let after = after.map(|text| self.event_ids.read(session.id, text)).transpose().map_err(not_an_id)?;
-        let rank = if session.captured > Amount::ZERO { Rank::Payer } else { Rank::Stranger };
+        let has_credit = self.core.ledger.has_credit(session.user(), self.core.clock.now()).await?;
+        let rank = if has_credit { Rank::Payer } else { Rank::Stranger };
         let outsider = Listener { user: *session.user(), address, rank };
         let news = self.core.events.listen(session.id, outsider, &self.core.settings.reads).ok_or_else(|| {
             SessionRefusal::because(

@@ -155,15 +155,18 @@ pub struct WaitingSettings {
     pub per_unproven_user: usize,
     /// In all; fewer than the edge works on, so that something is left for what is answered at once.
     pub in_all: usize,
+    /// Of them for all payers together who have no credit: a balance is proved with a few tokens, credit takes days.
+    pub newcomers_in_all: usize,
     /// Of them for all payers together whose balances nothing proves: wallets without tokens cost nothing. The
     /// first of each is beyond it.
     pub unproven_in_all: usize,
 }
 
 impl Default for WaitingSettings {
-    /// 512 for one payer, 32 for one of whom nothing is proved, 1,536 in all, half of them for those.
+    /// 512 for one payer, 32 for one of whom nothing is proved, 1,536 in all, three quarters of them for those without credit and
+    /// half for those of whom nothing is proved.
     fn default() -> Self {
-        Self { per_user: 512, per_unproven_user: 32, in_all: 1_536, unproven_in_all: 768 }
+        Self { per_user: 512, per_unproven_user: 32, in_all: 1_536, newcomers_in_all: 1_152, unproven_in_all: 768 }
     }
 }
 

@@ -300,13 +300,18 @@ pub trait Ledger: SinglePaymentLedger + Upkeep {
     /// What was promised in a session and never captured, in base units; nothing where there is no such session.
     async fn lost(&self, session: SessionId) -> Result<Amount, LedgerError>;
 
-    /// How many sessions were opened since `since`, by this user, with this merchant, and by all: the opening quotas.
+    /// How many sessions were opened since `since`, by this user, with this merchant, and by all, with those of users who have
+    /// no credit at `now` apart: the opening quotas.
     async fn opened_since(
         &self,
         user: &Pubkey,
         recipient: &Pubkey,
         since: UnixSeconds,
+        now: UnixSeconds,
     ) -> Result<Openings, LedgerError>;
+
+    /// Whether a user has credit at `now`: payments that a proof covered landed on three days, the first three days ago.
+    async fn has_credit(&self, user: &Pubkey, now: UnixSeconds) -> Result<bool, LedgerError>;
 
     /// What is known of a payer's token account; `None` when nothing is.
     async fn source(&self, user: &Pubkey, asset: &Pubkey) -> Result<Option<Source>, LedgerError>;

@@ -111,8 +111,12 @@ pub struct Openings {
     pub by_user: OpeningCount,
     /// To pay one merchant.
     pub for_recipient: OpeningCount,
+    /// Of those, by users without credit.
+    pub for_recipient_by_newcomers: OpeningCount,
     /// By everybody.
     pub by_all: OpeningCount,
+    /// Of those, by users without credit.
+    pub by_newcomers: OpeningCount,
 }
 
 /// The creation of a recipient's token account at our cost.

@@ -113,7 +113,7 @@ struct Trace {
 impl Trace {
     async fn of(world: &World) -> Self {
         let nobody = Pubkey::default();
-        let sessions = world.ledger().opened_since(&nobody, &nobody, 0).await.unwrap().by_all.count;
+        let sessions = world.ledger().opened_since(&nobody, &nobody, 0, 0).await.unwrap().by_all.count;
         Self {
             fee_payer: world.net.network().balance(&world.fee_payer()),
             spender: world.net.network().balance(&world.spender()),
@@ -170,6 +170,15 @@ fn lands_by_itself(world: &World, wallet: &Wallet, instructions: &[Instruction])
     let signature = Signature::from(wallet.sign(&message.serialize()));
     let transaction = VersionedTransaction { signatures: vec![signature], message: VersionedMessage::Legacy(message) };
     network.send(transaction).unwrap()
+}
+
+/// Makes the wallet one whose proven payments have landed on three days, long ago: a test has no such days.
+fn has_paid_for_days(world: &World, wallet: &Pubkey) {
+    let ledger = rusqlite::Connection::open(world.directory().join("sotto.db")).unwrap();
+    for day in 1..=3 {
+        let row = rusqlite::params![wallet.to_bytes(), day];
+        ledger.execute("INSERT INTO proven_days (user, day) VALUES (?1, ?2)", row).unwrap();
+    }
 }
 
 /// Gives a wallet SOL of its own.

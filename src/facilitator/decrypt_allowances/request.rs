@@ -134,8 +134,8 @@ impl DecryptAllowances {
             Reader::Merchant => (session.intent.recipient, SessionReason::RecipientNotReady),
         };
         let busy = || SessionRefusal::new(SessionReason::SessionBusy).about(id);
-        let is_proven = self.core.is_proven(&session);
-        let _permit = self.locks.waits.acquire(*session.user(), is_proven).await.ok_or_else(busy)?;
+        let credit = self.core.credit(&session);
+        let _permit = self.locks.waits.acquire(*session.user(), credit).await.ok_or_else(busy)?;
         let account = self.core.token_account(&wallet);
         let interval = self.core.settings.allowances.request_interval;
         let too_soon = |wait: Duration| {

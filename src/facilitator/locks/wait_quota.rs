@@ -5,7 +5,10 @@
 //! request that is to wait takes a permit first, under its payer's name; one that finds none is told how things stand, or
 //! to come back, at once. Requests that are answered at once need no permit.
 
-use crate::{domain::session::SessionId, facilitator::settings::WaitingSettings};
+use crate::{
+    domain::{budget::Credit, session::SessionId},
+    facilitator::settings::WaitingSettings,
+};
 use solana_pubkey::Pubkey;
 use std::{
     collections::HashMap,
@@ -23,25 +26,22 @@ struct Share {
     in_all: usize,
 }
 
-/// What is known of the payer who asks for a permit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Nothing; such payers have a share of the permits only, because wallets without tokens cost nothing. The first permit of
-    /// each is beyond that share, so that those who fill it keep nobody else out.
-    Unproven,
-    /// Their balance is proved.
-    Proven,
-}
-
 /// Bounds how many callers wait at once: per name (a payer, or a session that is closed) and in all.
+///
+/// Names of which nothing is known have a share of the permits only, because wallets without tokens cost nothing; the first
+/// permit of each is beyond that share, so that those who fill it keep nobody else out. They and those whose balance is proved,
+/// which a few tokens and minutes buy, leave some to names with credit.
 pub(crate) struct WaitQuota<K> {
     everybody: Share,
+    newcomers: Share,
     unproven: Share,
     taken: Mutex<Taken<K>>,
 }
 
 struct Taken<K> {
     in_all: usize,
+    /// Of them by names without credit.
+    newcomers: usize,
     /// Of them by names of which nothing was known.
     unproven: usize,
     by_name: HashMap<K, usize>,
@@ -51,32 +51,34 @@ struct Taken<K> {
 pub(crate) struct WaitPermit<K: Eq + Hash> {
     quota: Arc<WaitQuota<K>>,
     name: K,
-    standing: Standing,
+    credit: Credit,
 }
 
 impl<K: Eq + Hash + Copy> WaitQuota<K> {
-    fn new(everybody: Share, unproven: Share) -> Arc<Self> {
-        let taken = Mutex::new(Taken { in_all: 0, unproven: 0, by_name: HashMap::new() });
-        Arc::new(Self { everybody, unproven, taken })
+    fn new(everybody: Share, newcomers: Share, unproven: Share) -> Arc<Self> {
+        let taken = Mutex::new(Taken { in_all: 0, newcomers: 0, unproven: 0, by_name: HashMap::new() });
+        Arc::new(Self { everybody, newcomers, unproven, taken })
     }
 
     /// A permit for one more of this name, while there is one for it.
-    pub(crate) fn acquire(self: &Arc<Self>, name: K, standing: Standing) -> Option<WaitPermit<K>> {
+    pub(crate) fn acquire(self: &Arc<Self>, name: K, credit: Credit) -> Option<WaitPermit<K>> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let of_name = taken.by_name.get(&name).copied().unwrap_or_default();
         let is_full = |share: Share, in_all: usize| of_name >= share.per_name || in_all >= share.in_all;
         if is_full(self.everybody, taken.in_all) {
             return None;
         }
-        if standing == Standing::Unproven {
-            if of_name > 0 && is_full(self.unproven, taken.unproven) {
-                return None;
-            }
-            taken.unproven += 1;
+        if credit != Credit::Earned && is_full(self.newcomers, taken.newcomers) {
+            return None;
         }
+        if credit == Credit::Start && of_name > 0 && is_full(self.unproven, taken.unproven) {
+            return None;
+        }
+        taken.newcomers += usize::from(credit != Credit::Earned);
+        taken.unproven += usize::from(credit == Credit::Start);
         taken.in_all += 1;
         taken.by_name.insert(name, of_name + 1);
-        Some(WaitPermit { quota: Arc::clone(self), name, standing })
+        Some(WaitPermit { quota: Arc::clone(self), name, credit })
     }
 }
 
@@ -84,9 +86,8 @@ impl<K: Eq + Hash> Drop for WaitPermit<K> {
     fn drop(&mut self) {
         let mut taken = self.quota.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.in_all -= 1;
-        if self.standing == Standing::Unproven {
-            taken.unproven -= 1;
-        }
+        taken.newcomers -= usize::from(self.credit != Credit::Earned);
+        taken.unproven -= usize::from(self.credit == Credit::Start);
         if let Some(count) = taken.by_name.get_mut(&self.name) {
             *count -= 1;
             if *count == 0 {
@@ -107,22 +108,29 @@ pub(crate) struct WaitQuotas {
 impl WaitQuotas {
     pub(crate) fn new(settings: &WaitingSettings) -> Self {
         let everybody = Share { per_name: settings.per_user, in_all: settings.in_all };
+        let newcomers = Share { per_name: settings.per_user, in_all: settings.newcomers_in_all };
         let unproven = Share { per_name: settings.per_unproven_user, in_all: settings.unproven_in_all };
         let at_one_close = Share { per_name: AT_ONE_CLOSE, in_all: usize::MAX };
-        Self { users: WaitQuota::new(everybody, unproven), closes: WaitQuota::new(at_one_close, at_one_close) }
+        Self {
+            users: WaitQuota::new(everybody, newcomers, unproven),
+            closes: WaitQuota::new(at_one_close, at_one_close, at_one_close),
+        }
     }
 
     /// A permit of this payer, while there is one: of the share of those of whom nothing is known first. Only when that is
-    /// used up is it asked whether the payer's balance is proved, because the answer costs a look.
+    /// used up is it asked what is known of the payer, because the answer costs a look.
     pub(crate) async fn acquire(
         &self,
         user: Pubkey,
-        is_proven: impl Future<Output = bool>,
+        credit: impl Future<Output = Credit>,
     ) -> Option<WaitPermit<Pubkey>> {
-        if let Some(permit) = self.users.acquire(user, Standing::Unproven) {
+        if let Some(permit) = self.users.acquire(user, Credit::Start) {
             return Some(permit);
         }
-        if is_proven.await { self.users.acquire(user, Standing::Proven) } else { None }
+        match credit.await {
+            Credit::Start => None,
+            known => self.users.acquire(user, known),
+        }
     }
 
     /// As [`WaitQuotas::acquire`], for a caller who waits for this session's close.
@@ -130,10 +138,10 @@ impl WaitQuotas {
         &self,
         session: SessionId,
         user: Pubkey,
-        is_proven: impl Future<Output = bool>,
+        credit: impl Future<Output = Credit>,
     ) -> Option<(WaitPermit<SessionId>, WaitPermit<Pubkey>)> {
-        let close = self.closes.acquire(session, Standing::Proven)?;
-        Some((close, self.acquire(user, is_proven).await?))
+        let close = self.closes.acquire(session, Credit::Earned)?;
+        Some((close, self.acquire(user, credit).await?))
     }
 }
 
@@ -144,8 +152,8 @@ mod tests {
     #[test]
     fn a_name_has_so_many_permits_and_all_names_together_have_so_many() {
         let share = Share { per_name: 2, in_all: 3 };
-        let quota = WaitQuota::new(share, share);
-        let acquire = |name| quota.acquire(name, Standing::Unproven);
+        let quota = WaitQuota::new(share, share, share);
+        let acquire = |name| quota.acquire(name, Credit::Start);
         let mut mine: Vec<_> = (0..2).filter_map(|_| acquire(1)).collect();
         assert_eq!((mine.len(), acquire(1).is_none()), (2, true));
         let second = acquire(2);
@@ -155,21 +163,36 @@ mod tests {
         assert!(other.is_some() && acquire(1).is_none());
         drop((mine, second, other));
         let taken = quota.taken.lock();
-        let is_empty = |taken: &Taken<_>| taken.in_all == 0 && taken.unproven == 0 && taken.by_name.is_empty();
+        let is_empty = |taken: &Taken<_>| {
+            taken.in_all == 0 && taken.newcomers == 0 && taken.unproven == 0 && taken.by_name.is_empty()
+        };
         assert!(taken.is_ok_and(|taken| is_empty(&taken)), "nothing is left behind");
     }
 
     #[test]
     fn names_of_which_nothing_is_known_have_a_share_and_leave_the_rest_to_the_others() {
-        let quota = WaitQuota::new(Share { per_name: 4, in_all: 6 }, Share { per_name: 2, in_all: 3 });
+        let everybody = Share { per_name: 4, in_all: 6 };
+        let quota = WaitQuota::new(everybody, everybody, Share { per_name: 2, in_all: 3 });
         let strangers: Vec<_> =
-            [1, 1, 1, 2, 2, 3].into_iter().filter_map(|name| quota.acquire(name, Standing::Unproven)).collect();
+            [1, 1, 1, 2, 2, 3].into_iter().filter_map(|name| quota.acquire(name, Credit::Start)).collect();
         assert_eq!(
             strangers.len(),
             4,
             "two of the first, one of the second: their share is used up, but for one of the third"
         );
-        let known: Vec<_> = (0..5).filter_map(|_| quota.acquire(9, Standing::Proven)).collect();
+        let known: Vec<_> = (0..5).filter_map(|_| quota.acquire(9, Credit::Newcomer)).collect();
         assert_eq!(known.len(), 2, "everything else");
+    }
+
+    #[test]
+    fn neither_proofs_nor_first_requests_take_what_is_kept_for_payers_with_credit() {
+        let everybody = Share { per_name: 4, in_all: 8 };
+        let quota = WaitQuota::new(everybody, Share { in_all: 6, ..everybody }, Share { per_name: 2, in_all: 3 });
+        let proven: Vec<_> =
+            [1, 1, 1, 1, 2].into_iter().filter_map(|name| quota.acquire(name, Credit::Newcomer)).collect();
+        let first: Vec<_> = (3..9).filter_map(|name| quota.acquire(name, Credit::Start)).collect();
+        assert_eq!((proven.len(), first.len()), (5, 1), "six for all who have no credit");
+        let regular: Vec<_> = (0..4).filter_map(|_| quota.acquire(20, Credit::Earned)).collect();
+        assert_eq!(regular.len(), 2, "everything else");
     }
 }

@@ -72,7 +72,7 @@ impl<'a> Answer<'a> {
 
     async fn permit(&self) -> Option<WaitPermit<Pubkey>> {
         let Payments { core, locks, .. } = &**self.payments;
-        locks.waits.acquire(*self.session.user(), core.is_proven(self.session)).await
+        locks.waits.acquire(*self.session.user(), core.credit(self.session)).await
     }
 
     /// The permit that this caller came with, or one of now.
@@ -284,13 +284,13 @@ impl<'a> Answer<'a> {
     }
 
     fn receipt(&self, hold: &Hold, transaction: Option<Signature>) -> Receipt {
-        let standing = if transaction.is_some() { Standing::Captured } else { Standing::Held };
+        let credit = if transaction.is_some() { Standing::Captured } else { Standing::Held };
         Receipt {
             transaction,
             payer: *self.session.user(),
             amount: hold.amount,
             network: self.payment.network.clone(),
-            session: SessionAfter::of(hold, standing),
+            session: SessionAfter::of(hold, credit),
             signed: None,
         }
     }

@@ -54,7 +54,7 @@ impl Payments {
         }
         // A payment that only wants a hold has no permit so far.
         let permit = match new.deferred {
-            Some(_) => self.locks.waits.acquire(*user, self.core.is_proven(session)).await,
+            Some(_) => self.locks.waits.acquire(*user, self.core.credit(session)).await,
             None => None,
         };
         let may_wait = new.deferred.is_none() || permit.is_some();

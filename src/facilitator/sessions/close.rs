@@ -56,7 +56,7 @@ impl Sessions {
                 SessionRefusal::because(SessionReason::SessionBusy, "The session is still opening; repeat.").into()
             );
         }
-        let permits = self.locks.waits.acquire_for_close(id, *session.user(), self.core.is_proven(&session)).await;
+        let permits = self.locks.waits.acquire_for_close(id, *session.user(), self.core.credit(&session)).await;
         let closing = self.begin_close(id).await?;
         self.finish_close(closing, Instant::now() + self.close_patience(permits.as_ref())).await
     }

@@ -56,7 +56,7 @@ impl Sessions {
         }
         // Counted as waits for the close of one of them: whoever has seen the signed request may send it again and again.
         let permits = match known.first() {
-            Some(first) => self.locks.waits.acquire_for_close(first.id, *user, self.core.is_proven(first)).await,
+            Some(first) => self.locks.waits.acquire_for_close(first.id, *user, self.core.credit(first)).await,
             None => None,
         };
         let (now, patience) = (Instant::now(), self.close_patience(permits.as_ref()));

@@ -34,8 +34,8 @@ struct Landing {
 impl Sessions {
     /// Opens a checked session: preflight, waiting for the user's transfers, the row, the approve, the proof.
     pub(crate) async fn land_session(self: &Arc<Self>, parsed: ParsedOpening) -> Result<Session, SessionError> {
-        let is_proven = self.core.is_proven(&parsed.session);
-        let permit = self.locks.waits.acquire(*parsed.session.user(), is_proven).await;
+        let credit = self.core.credit(&parsed.session);
+        let permit = self.locks.waits.acquire(*parsed.session.user(), credit).await;
         let Some(_permit) = permit else { return Err(busy()) };
         let seen = self.preflight(&parsed).await?;
         let creation = match seen.to_create {

@@ -11,7 +11,7 @@ use crate::{
         session::Session,
     },
     facilitator::{SessionError, SessionRefusal},
-    ledger::Opened,
+    ledger::{Opened, OpeningCount},
 };
 use tokio::sync::MutexGuard;
 
@@ -20,19 +20,31 @@ const COUNTED: Window = Window::of_events(HOUR);
 /// The seconds of a month of grants.
 const MONTH: u64 = 30 * DAY;
 
+/// The first of these quotas that is used up.
+fn is_used_up(quotas: &[(OpeningCount, u64)]) -> Option<&(OpeningCount, u64)> {
+    quotas.iter().find(|(opened, quota)| opened.count >= *quota)
+}
+
 impl Sessions {
-    /// The opening quotas of the user, the merchant and everybody: `quota_exceeded`, and when to come back.
+    /// The opening quotas of the user, the merchant and everybody: `quota_exceeded`, and when to come back. Users without credit
+    /// have half of what is shared (ADR 0036), so that as many strangers as there are keep nobody out who has paid before.
     pub(crate) async fn check_quota(&self, session: &Session) -> Result<(), SessionError> {
         let now = self.core.clock.now();
-        let since = COUNTED.oldest(now);
-        let opened = self.core.ledger.opened_since(session.user(), &session.intent.recipient, since).await?;
-        let settings = &self.core.settings;
-        let quotas = [
-            (opened.by_user, settings.openings.sessions_per_user_per_hour),
-            (opened.for_recipient, settings.openings.sessions_per_merchant_per_hour),
-            (opened.by_all, settings.openings.sessions_per_hour),
+        let (ledger, user) = (&self.core.ledger, session.user());
+        let opened = ledger.opened_since(user, &session.intent.recipient, COUNTED.oldest(now), now).await?;
+        let settings = &self.core.settings.openings;
+        let (of_merchant, of_all) = (settings.sessions_per_merchant_per_hour, settings.sessions_per_hour);
+        let mut quotas = vec![
+            (opened.by_user, settings.sessions_per_user_per_hour),
+            (opened.for_recipient, of_merchant),
+            (opened.by_all, of_all),
         ];
-        match quotas.iter().find(|(opened, quota)| opened.count >= *quota) {
+        let of_newcomers =
+            [(opened.for_recipient_by_newcomers, of_merchant.div_ceil(2)), (opened.by_newcomers, of_all.div_ceil(2))];
+        if is_used_up(&of_newcomers).is_some() && !ledger.has_credit(user, now).await? {
+            quotas.extend(of_newcomers);
+        }
+        match is_used_up(&quotas) {
             Some((opened, _)) => {
                 let again_in = opened.first.map_or(HOUR, |first| COUNTED.leaves_in(first, now));
                 Err(SessionRefusal::new(SessionReason::QuotaExceeded).again_in(Some(again_in)).into())

@@ -58,7 +58,7 @@ impl SinglePayments {
 
     /// A permit to wait for this payer's transfers.
     pub(super) async fn permit(&self, payer: &Pubkey) -> Option<WaitPermit<Pubkey>> {
-        self.locks.waits.acquire(*payer, self.core.is_proven_payer(payer)).await
+        self.locks.waits.acquire(*payer, self.core.credit_of_payer(payer)).await
     }
 
     /// The offer that this transaction is, with nothing but what wallets add.

@@ -19,7 +19,7 @@ pub(in crate::ledger) mod writer;
 use crate::{
     domain::{
         amount::Amount,
-        budget::{BudgetSubject, Budgets, OverBudget, Spending},
+        budget::{BudgetSubject, Budgets, Credit, OverBudget, Spending},
         clock::UnixSeconds,
         funding::{Look, NewBound, Ride, Source},
         history::{Cursor, History, PaymentTimes, Position},
@@ -34,7 +34,7 @@ use crate::{
         sqlite::{
             open::Parts,
             statements::{
-                archive::Whose, bookings, budgets, deferred, funding, history, holds, journal, queries, select,
+                archive::Whose, bookings, budgets, credit, deferred, funding, history, holds, journal, queries, select,
                 sessions, settlements,
             },
         },
@@ -288,9 +288,15 @@ impl Ledger for SqliteLedger {
         user: &Pubkey,
         recipient: &Pubkey,
         since: UnixSeconds,
+        now: UnixSeconds,
     ) -> Result<Openings, LedgerError> {
         let (user, recipient) = (*user, *recipient);
-        self.0.readers.run(move |conn| queries::opened_since(conn, &user, &recipient, since)).await
+        self.0.readers.run(move |conn| queries::opened_since(conn, &user, &recipient, since, now)).await
+    }
+
+    async fn has_credit(&self, user: &Pubkey, now: UnixSeconds) -> Result<bool, LedgerError> {
+        let user = *user;
+        self.0.ask_inline(move |conn| Ok(credit::of_user(conn, &user, now)? == Credit::Earned)).await
     }
 
     async fn transfers_since(&self, since: UnixSeconds) -> Result<Vec<LastTransfer>, LedgerError> {

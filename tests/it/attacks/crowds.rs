@@ -1,6 +1,6 @@
 //! Crowds of one payer: what waits for the chain may be many, but never everybody.
 
-use super::{PURSE, Shop, funding::proves, sends};
+use super::{PURSE, Shop, funding::proves, has_paid_for_days, sends};
 use crate::support::{Options, World};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::{Value, json};
@@ -15,7 +15,8 @@ use std::time::Duration;
 const AT_ONCE: Duration = Duration::from_mins(2);
 
 fn crowded(settings: &mut Settings) {
-    settings.waiting = WaitingSettings { per_user: 20, per_unproven_user: 20, in_all: 40, unproven_in_all: 40 };
+    settings.waiting =
+        WaitingSettings { per_user: 20, per_unproven_user: 20, in_all: 40, newcomers_in_all: 40, unproven_in_all: 40 };
     settings.transfers.decrypt_allowance = AllowancePolicy::Never;
 }
 
@@ -163,11 +164,12 @@ async fn a_pending_payment_without_a_nonce_is_recognised_however_often_nobody_ma
 }
 
 /// A5: wallets without tokens cost nothing, and three of them had filled every place for all others. Guard:
-/// `Standing::Unproven` in `WaitQuotas::acquire`.
+/// `Credit::Start` in `WaitQuotas::acquire`.
 #[tokio::test]
 async fn wallets_of_which_nothing_is_proved_leave_places_to_those_who_have_proved_a_balance() {
     let options = Options::settings(|settings| {
-        settings.waiting = WaitingSettings { per_user: 20, per_unproven_user: 3, in_all: 9, unproven_in_all: 4 };
+        settings.waiting =
+            WaitingSettings { per_user: 20, per_unproven_user: 3, in_all: 9, newcomers_in_all: 9, unproven_in_all: 4 };
         settings.transfers.decrypt_allowance = AllowancePolicy::Never;
     });
     let shop = Shop::open(options, 1_000_000).await;
@@ -209,4 +211,39 @@ async fn wallets_of_which_nothing_is_proved_leave_places_to_those_who_have_prove
     while waiting.next().await.is_some() {}
     drop((waiting, served));
     shop.world.finish().await;
+}
+
+/// A5: a proof costs a few tokens that come back, and three wallets that had one had filled every place. Guard:
+/// `newcomers_in_all` in `WaitQuota::acquire`.
+#[tokio::test]
+async fn a05_wallets_that_prove_something_leave_places_to_payers_with_credit() {
+    let options = Options::settings(|settings| {
+        settings.waiting =
+            WaitingSettings { per_user: 20, per_unproven_user: 3, in_all: 9, newcomers_in_all: 6, unproven_in_all: 4 };
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+    });
+    let thief = Shop::open(options, 1_000_000).await;
+    let world = &thief.world;
+    proves(&thief).await;
+    let regular = world.wallet(PURSE).await;
+    has_paid_for_days(world, &regular.key());
+    let session = world.open(&regular, &thief.merchant.key(), 1_000_000).await;
+    world.quiet().await;
+    world.stands_still();
+
+    let bodies: Vec<_> = (0..8).map(|n| thief.payment(1_000, Some(&format!("who-has-proved-{n:06}")))).collect();
+    let mut crowd: FuturesUnordered<_> = bodies.iter().map(|body| world.post("/settle", body)).collect();
+    let told = answered_at_once(&mut crowd, 2).await;
+    assert_eq!(reasons(&told), ["session_busy"; 2], "six places for those without credit");
+
+    let body = world.payment(&session, &thief.merchant.key(), 1_000, Some("who-has-credit-000001"));
+    let mut served: FuturesUnordered<_> = [world.post("/settle", &body)].into_iter().collect();
+    let early = tokio::time::timeout(Duration::from_secs(1), served.next()).await;
+    assert!(early.is_err(), "it waits for its transfer: {early:?}");
+    world.moves_on();
+    let (_, answer) = served.next().await.unwrap();
+    assert_eq!(answer["success"], json!(true), "{answer:#}");
+    while crowd.next().await.is_some() {}
+    drop((crowd, served));
+    thief.world.finish().await;
 }

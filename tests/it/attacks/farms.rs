@@ -38,8 +38,8 @@ async fn farmer(world: &World) -> Wallet {
 #[tokio::test]
 async fn a04_one_approve_on_chain_opens_one_session_and_closes_no_merchant() {
     let world = World::with(Options::settings(|settings| {
-        settings.openings.sessions_per_merchant_per_hour = 4;
-        settings.openings.sessions_per_hour = 4;
+        settings.openings.sessions_per_merchant_per_hour = 8;
+        settings.openings.sessions_per_hour = 8;
     }))
     .await;
     let (farmer, merchant) = (farmer(&world).await, world.wallet(0).await);

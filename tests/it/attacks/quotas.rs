@@ -1,6 +1,6 @@
 //! Making us pay: grants, rents, fees.
 
-use super::{Trace, is_not_opened, lands_by_itself, with_sol};
+use super::{Trace, has_paid_for_days, is_not_opened, lands_by_itself, with_sol};
 use crate::support::{Options, World};
 
 fn two_an_hour(settings: &mut sotto::facilitator::Settings) {
@@ -39,10 +39,38 @@ async fn r18_openings_that_come_together_share_one_quota() {
     world.finish().await;
 }
 
+/// Guard: the half of `check_quota`'s shared quotas that users without credit have. A hundred new wallets, with tokens and proofs or
+/// not, had closed a merchant, or the whole facilitator, to everybody for an hour.
+#[tokio::test]
+async fn a04_strangers_use_up_their_half_of_the_openings_and_payers_with_credit_still_open() {
+    for of_merchant in [4, 400] {
+        let world = World::with(Options::settings(move |settings| {
+            settings.openings.sessions_per_merchant_per_hour = of_merchant;
+            settings.openings.sessions_per_hour = 404 - of_merchant;
+        }))
+        .await;
+        let merchant = world.wallet(0).await;
+        for _ in 0..2 {
+            world.open(&world.wallet(100).await, &merchant.key(), 10).await;
+        }
+        let late = world.wallet(100).await;
+        let late = world.opening_body(&world.opening(&late, &merchant.key(), 10)).await;
+        is_not_opened(&world, &late, 429, "quota_exceeded").await;
+
+        let regular = world.wallet(100).await;
+        has_paid_for_days(&world, &regular.key());
+        world.open(&regular, &merchant.key(), 10).await;
+        world.open(&regular, &merchant.key(), 20).await;
+        let third = world.opening_body(&world.opening(&regular, &merchant.key(), 30)).await;
+        is_not_opened(&world, &third, 429, "quota_exceeded").await;
+        world.finish().await;
+    }
+}
+
 /// Guard: the global count of `check_quota`, under the same lock.
 #[tokio::test]
 async fn r18_many_users_together_share_the_global_quota() {
-    let world = World::with(Options::settings(|settings| settings.openings.sessions_per_hour = 2)).await;
+    let world = World::with(Options::settings(|settings| settings.openings.sessions_per_hour = 4)).await;
     let merchant = world.wallet(0).await;
     let mut bodies = Vec::new();
     for _ in 0..4 {
@@ -60,8 +88,8 @@ async fn r18_many_users_together_share_the_global_quota() {
 #[tokio::test]
 async fn r18_openings_that_prove_nothing_use_up_no_merchants_quota() {
     let world = World::with(Options::settings(|settings| {
-        settings.openings.sessions_per_merchant_per_hour = 2;
-        settings.openings.sessions_per_hour = 2;
+        settings.openings.sessions_per_merchant_per_hour = 4;
+        settings.openings.sessions_per_hour = 4;
     }))
     .await;
     let merchant = world.wallet(0).await;
@@ -101,8 +129,8 @@ async fn r18_openings_that_prove_nothing_use_up_no_merchants_quota() {
 #[tokio::test]
 async fn openings_that_cost_us_nothing_use_up_nobody_elses_quota() {
     let world = World::with(Options::settings(|settings| {
-        settings.openings.sessions_per_merchant_per_hour = 2;
-        settings.openings.sessions_per_hour = 2;
+        settings.openings.sessions_per_merchant_per_hour = 4;
+        settings.openings.sessions_per_hour = 4;
     }))
     .await;
     let merchant = world.wallet(0).await;

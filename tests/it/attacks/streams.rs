@@ -1,6 +1,6 @@
 //! Streams of events as a place that strangers can fill (A19).
 
-use super::PURSE;
+use super::{PURSE, has_paid_for_days};
 use crate::support::{Options, Wallet, World, in_time};
 use serde_json::json;
 use sotto::facilitator::AllowancePolicy;
@@ -36,7 +36,8 @@ async fn pays(world: &World, session: &str, merchant: &Wallet) {
     assert_eq!(answer["success"], json!(true), "{answer:#}");
 }
 
-/// Guard: `makes_place`. Without it whoever came first kept everybody else out.
+/// Guards: `makes_place`, and credit as what the reserve is for: without them whoever came first kept everybody else out, and what
+/// empty wallets had "paid" opened the reserve to them.
 #[tokio::test]
 async fn a19_strangers_fill_the_streams_and_an_honest_payer_still_listens() {
     let world = World::with(Options::settings(|settings| {
@@ -45,18 +46,22 @@ async fn a19_strangers_fill_the_streams_and_an_honest_payer_still_listens() {
     }))
     .await;
     let (honest, merchant) = (world.wallet(PURSE).await, world.wallet(0).await);
+    has_paid_for_days(&world, &honest.key());
     let session = world.open(&honest, &merchant.key(), 1_000).await;
     let addresses = [from(2), from(3)];
     let (mut sessions, mut crowd) = (Vec::new(), Vec::new());
     for _ in 0..3 {
-        sessions.push(world.open(&world.wallet(1).await, &merchant.key(), 10).await);
+        // Of an empty wallet: what is captured moves nothing.
+        let stranger = world.open(&world.wallet(0).await, &merchant.key(), 10).await;
+        pays(&world, &stranger, &merchant).await;
+        sessions.push(stranger);
     }
     let attempts = sessions.iter().flat_map(|session| addresses.iter().map(move |address| (session, address)));
     let attempts: Vec<_> = attempts.collect();
     for (session, address) in attempts.iter().cycle().take(24) {
         crowd.extend(listens(&world, address, session).await);
     }
-    assert!(crowd.len() >= 9, "strangers fill what they may have: {}", crowd.len());
+    assert_eq!(crowd.len(), 9, "strangers fill what they may have, and no more");
 
     let mut stream = listens(&world, &from(4), &session).await.expect("who holds less finds a place");
     for (session, address) in attempts.iter().cycle().take(24) {

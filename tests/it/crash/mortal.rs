@@ -229,8 +229,13 @@ impl Ledger for MortalLedger {
         user: &Pubkey,
         recipient: &Pubkey,
         since: UnixSeconds,
+        now: UnixSeconds,
     ) -> Result<Openings, LedgerError> {
-        self.fate.step("opened_since", self.inner.opened_since(user, recipient, since)).await
+        self.fate.step("opened_since", self.inner.opened_since(user, recipient, since, now)).await
+    }
+
+    async fn has_credit(&self, user: &Pubkey, now: UnixSeconds) -> Result<bool, LedgerError> {
+        self.fate.step("has_credit", self.inner.has_credit(user, now)).await
     }
 
     async fn set_budgets(&self, budgets: &Budgets) -> Result<(), LedgerError> {

@@ -134,7 +134,7 @@ async fn the_import_happens_once_and_the_old_rows_are_kept() {
     let again = file.open().await.expect("opens again");
     assert_eq!(again.imported(), None);
     assert_eq!(again.was_taken_over().await.ok(), Some(true), "which its merchants may rely on for good");
-    let opened = again.opened_since(&key(1, 1), &key(1, 1), 0).await.expect("counts");
+    let opened = again.opened_since(&key(1, 1), &key(1, 1), 0, NOW).await.expect("counts");
     assert_eq!((opened.by_user.count, opened.by_all.count), (0, 0), "no opening of theirs cost us anything");
     drop(again);
     let without_terms = SqliteLedger::open(&file.path, &LedgerOptions::default()).await;

@@ -273,8 +273,7 @@ impl World {
                 unverified_exposure: Amount::new(1_000_000).unwrap(),
             },
             answer_deadline: PATIENCE,
-            // Crowds of payers of whom nothing is proved are what many tests are about.
-            waiting: WaitingSettings { per_unproven_user: 512, unproven_in_all: 1_536, ..WaitingSettings::default() },
+            waiting: crowds_welcome(),
             deferred: DeferredPolicy::default(),
             reads: ReadPolicy::default(),
             allowances: AllowanceSettings::default(),
@@ -324,5 +323,16 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         assert!(self.finished || std::thread::panicking(), "a test ends with World::finish");
+    }
+}
+
+/// Places for as many as come: crowds of payers of whom nothing is proved are what many tests are about.
+fn crowds_welcome() -> WaitingSettings {
+    let everybody = WaitingSettings::default();
+    WaitingSettings {
+        per_unproven_user: everybody.per_user,
+        newcomers_in_all: everybody.in_all,
+        unproven_in_all: everybody.in_all,
+        ..everybody
     }
 }

@@ -26,12 +26,12 @@ pub struct Running {
 }
 
 impl World {
-    /// The ledger of this name in the world's directory.
     /// Where the ledgers of this world are.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
+    /// The ledger of this name in the world's directory.
     pub async fn open_ledger(&self, name: &str) -> Arc<dyn Ledger> {
         self.options.engine.open(self.directory.path(), name).await
     }

@@ -39,7 +39,7 @@ pub(super) fn of_single(conn: &Connection, payer: &Pubkey, level: Funding, now: 
 }
 
 /// What a user has earned.
-pub(super) fn of_user(conn: &Connection, user: &Pubkey, now: UnixSeconds) -> Outcome<Credit> {
+pub(in crate::ledger) fn of_user(conn: &Connection, user: &Pubkey, now: UnixSeconds) -> Outcome<Credit> {
     let mut statement =
         conn.prepare_cached("SELECT count(*), coalesce(min(day), 0) FROM proven_days WHERE user = ?1")?;
     let (days, first): (i64, i64) = statement.query_row([user.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -7,7 +7,7 @@ pub(super) mod archive;
 pub(super) mod audit;
 pub(super) mod bookings;
 pub(super) mod budgets;
-mod credit;
+pub(super) mod credit;
 pub(super) mod deferred;
 pub(super) mod funding;
 pub(super) mod history;

@@ -4,6 +4,7 @@ use crate::ledger::sqlite::statements::{Outcome, missing, select, single_claims}
 use crate::{
     domain::{
         amount::Amount,
+        budget::Credit,
         clock::UnixSeconds,
         hold::Hold,
         session::{Session, SessionId},
@@ -211,24 +212,40 @@ const COST_US: &str = "(EXISTS (SELECT 1 FROM settlements s WHERE s.session = se
      AND s.purpose IN ('approve', 'create_recipient')) \
      OR (state = 'opening' AND approve IS NULL))";
 
-/// How many sessions were opened since `since`: by a user, with a merchant, and by all. Against the merchant and all count
-/// only those whose opening costs us something: anybody can name a merchant, at no cost of theirs.
+/// Leaves out sessions of users who have credit; `?3` is the latest day on which it may have begun.
+const OF_NEWCOMERS: &str =
+    "NOT (SELECT count(*) >= ?4 AND coalesce(min(d.day) <= ?3, 0) FROM proven_days d WHERE d.user = sessions.user)";
+
+/// How many sessions were opened since `since`: by a user, with a merchant, and by all, and of them by users without credit at
+/// `now`. Against the merchant and all count only those whose opening costs us something: anybody can name a merchant, at no
+/// cost of theirs.
 pub(in crate::ledger) fn opened_since(
     conn: &Connection,
     user: &Pubkey,
     recipient: &Pubkey,
     since: UnixSeconds,
+    now: UnixSeconds,
 ) -> Outcome<Openings> {
     let since = column("since", since)?;
+    // Nobody began before the epoch.
+    let began = Credit::latest_first_day(now).map_or(Ok(-1), |day| column("day", day))?;
+    let days = column("days", Credit::DAYS)?;
+    let (for_recipient, by_all) = (
+        format!("WHERE recipient = ?1 AND created_at >= ?2 AND {COST_US}"),
+        format!("WHERE created_at >= ?2 AND {COST_US}"),
+    );
+    let all_of = |rest: &str| opening(conn, rest, params![recipient.to_bytes(), since]);
+    let newcomers_of = |rest: &str| {
+        let rest = format!("{rest} AND {OF_NEWCOMERS}");
+        opening(conn, &rest, params![recipient.to_bytes(), since, began, days])
+    };
     snapshot(conn, |conn| {
         Ok(Openings {
             by_user: opening(conn, "WHERE user = ?1 AND created_at >= ?2", params![user.to_bytes(), since])?,
-            for_recipient: opening(
-                conn,
-                &format!("WHERE recipient = ?1 AND created_at >= ?2 AND {COST_US}"),
-                params![recipient.to_bytes(), since],
-            )?,
-            by_all: opening(conn, &format!("WHERE created_at >= ?1 AND {COST_US}"), [since])?,
+            for_recipient: all_of(&for_recipient)?,
+            for_recipient_by_newcomers: newcomers_of(&for_recipient)?,
+            by_all: all_of(&by_all)?,
+            by_newcomers: newcomers_of(&by_all)?,
         })
     })
 }

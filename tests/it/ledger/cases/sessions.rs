@@ -281,8 +281,10 @@ pub(crate) async fn openings_are_counted_by_time_and_user(ledger: &dyn Ledger) {
     ledger.reject_session(second.id, SessionReason::CapMismatch).await.expect("rejects");
     let (user, merchant) = (*first.user(), first.intent.recipient);
     let counts = async |user: Pubkey, recipient: Pubkey, since| {
-        let Openings { by_user, for_recipient, by_all } =
-            ledger.opened_since(&user, &recipient, since).await.expect("counts");
+        let opened: Openings = ledger.opened_since(&user, &recipient, since, NOW).await.expect("counts");
+        let Openings { by_user, for_recipient, by_all, .. } = opened;
+        // Nobody here has credit.
+        assert_eq!((opened.for_recipient_by_newcomers, opened.by_newcomers), (for_recipient, by_all));
         [by_user, for_recipient, by_all].map(|opened: OpeningCount| (opened.count, opened.first))
     };
     // The second came to nothing before anything was signed for it: it counts against its user only.
