@@ -130,6 +130,28 @@ mod tests {
     }
 
     #[test]
+    fn no_nonce_moves_what_stands_beside_it() {
+        let text = |nonce: &str, expires_at, resource| {
+            let (key, amount) = (Pubkey::new_from_array([0; 32]), Amount::new(5).unwrap_or_default());
+            let session = SessionId::from_random_bytes([0; 16]);
+            payment_message(&IntentHash([0xab; 32]), session, amount, &key, nonce, expires_at, resource)
+        };
+        // A nonce may hold what divides the text. Read from its end it has one meaning still: neither of the two members behind it
+        // can hold a colon.
+        let url = "http://x/";
+        let nonces = ["a".to_owned(), "a:5".to_owned(), format!("a:5:{}", resource_hash(url)), "a:5:-".to_owned()];
+        let mut texts: Vec<_> = nonces
+            .iter()
+            .flat_map(|nonce| [5, 50].map(|expires_at| [None, Some(url)].map(|url| text(nonce, expires_at, url))))
+            .flatten()
+            .collect();
+        let all = texts.len();
+        texts.sort();
+        texts.dedup();
+        assert_eq!(texts.len(), all);
+    }
+
+    #[test]
     fn signatures_have_one_length() {
         let spelled = |bytes: &[u8]| bs58::encode(bytes).into_string();
         for bytes in [[7; 64], [0; 64], [255; 64]] {

@@ -10,6 +10,7 @@ mod rates;
 mod sessions;
 mod single_payments;
 mod slow_callers;
+mod smuggling;
 mod wallet_sessions;
 
 use axum::{body::Body, http::StatusCode};

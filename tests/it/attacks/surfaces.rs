@@ -4,6 +4,7 @@ use super::{Shop, is_not_opened, transfers, view};
 use crate::support::{Options, Wallet, World};
 use serde_json::{Value, json};
 use sotto::{domain::signed::read_message, localnet::TooManyRequests};
+use std::net::{Ipv4Addr, TcpListener};
 
 async fn signed_read(world: &World, session: &str, subject: &str, at: u64, by: &Wallet) -> (u16, Value) {
     let signature = bs58::encode(by.sign(read_message(subject, at).as_bytes())).into_string();
@@ -140,4 +141,28 @@ async fn nothing_but_the_served_routes_is_served_and_every_refusal_is_json() {
     }
     is_not_opened(&world, &json!({}), 400, "missing_user").await;
     world.finish().await;
+}
+
+/// Guard: there is no code that would; what callers name is compared and hashed, never fetched.
+#[tokio::test]
+async fn no_url_that_a_caller_names_is_ever_asked() {
+    let shop = Shop::open(Options::default(), 1_000).await;
+    let inside = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    inside.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/latest/meta-data", inside.local_addr().unwrap());
+    let mut payment = shop.payment(10, Some("a-payment-with-urls-01"));
+    payment["paymentPayload"]["resource"] = json!({ "url": url, "callback": url });
+    payment["paymentPayload"]["extensions"] = json!({ "bazaar": { "info": { "url": url } }, "outputSchema": url });
+    for member in ["resource", "outputSchema", "webhook", "callbackUrl"] {
+        payment["paymentRequirements"][member] = json!(url);
+    }
+    for route in ["/verify", "/settle"] {
+        let (status, told) = shop.world.post(route, &payment).await;
+        assert_eq!(status, 200, "{told:#}");
+        assert!(told["isValid"] == json!(true) || told["success"] == json!(true), "{told:#}");
+    }
+    shop.world.quiet().await;
+    let came = inside.accept().map_err(|error| error.kind());
+    assert!(matches!(came, Err(std::io::ErrorKind::WouldBlock)), "{came:?}");
+    shop.world.finish().await;
 }

@@ -154,6 +154,17 @@ async fn r12_a_payment_does_not_follow_a_redirect() {
 }
 
 #[tokio::test]
+async fn r12_a_merchants_cookie_goes_nowhere() {
+    let (status, mut headers, body) = challenge();
+    headers.push(("set-cookie", "who=payer; Path=/".to_owned()));
+    let merchant = StandIn::answering(vec![(status, headers, body), served()]).await;
+    let payer = payer(&[&merchant.url]);
+    payer.get(url(&merchant)).await.unwrap();
+    payer.get(url(&merchant)).await.unwrap();
+    assert!(merchant.asked().iter().all(|asked| !asked.headers.contains_key("cookie")), "calls are not tied together");
+}
+
+#[tokio::test]
 async fn an_unsettled_payment_is_a_typed_error_and_can_be_repeated_as_the_same_payment() {
     let unsettled = (402, vec![("payment-response", settled(false))], String::new());
     let merchant = StandIn::answering(vec![challenge(), unsettled, served()]).await;
