@@ -61,6 +61,43 @@ pub struct SinglePayment {
     pub funding_required: bool,
 }
 
+/// What a merchant requires of a single payment, as far as a request states it: what it leaves out is not required.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SingleRequirements {
+    /// The mint.
+    pub asset: Option<Pubkey>,
+    /// The wallet to be paid.
+    pub pay_to: Option<Pubkey>,
+    /// In base units, positive.
+    pub amount: Option<Amount>,
+    /// Whether only a payment is taken that a proved balance covers.
+    pub funding_required: bool,
+}
+
+/// What the second step asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SingleCompletion {
+    /// The transaction with its payer's signature, in base64 as received.
+    pub transaction: String,
+    /// What has to be paid by it.
+    pub required: SingleRequirements,
+}
+
+impl SingleRequirements {
+    /// Refuses a payment of another asset, to another recipient or of another amount.
+    pub fn check(&self, asset: &Pubkey, recipient: &Pubkey, amount: Amount) -> Result<(), PayReason> {
+        let differences = [
+            (self.asset.is_some_and(|required| required != *asset), PayReason::AssetMismatch),
+            (self.pay_to.is_some_and(|required| required != *recipient), PayReason::RecipientMismatch),
+            (self.amount.is_some_and(|required| required != amount), PayReason::AmountMismatch),
+        ];
+        match differences.into_iter().find_map(|(differs, reason)| differs.then_some(reason)) {
+            Some(reason) => Err(reason),
+            None => Ok(()),
+        }
+    }
+}
+
 /// An unsigned transaction that was issued for a single payment, until its payer has signed it or its time is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SingleOffer {
@@ -147,6 +184,8 @@ pub struct Single {
     pub payer: Pubkey,
     /// The wallet that is paid.
     pub recipient: Pubkey,
+    /// The mint.
+    pub asset: Pubkey,
     /// In base units.
     pub amount: Amount,
     /// The signed message's hash.

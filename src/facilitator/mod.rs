@@ -59,7 +59,7 @@ use crate::{
         payment::Payment,
         session::{Session, SessionId},
         signed_receipt::ReceiptKey,
-        single_payment::SinglePayment,
+        single_payment::{SingleCompletion, SinglePayment},
     },
     ledger::Ledger,
 };
@@ -283,10 +283,11 @@ impl Facilitator {
         self.single_payments.offer(payment).await
     }
 
-    /// Carries out a single payment whose payer has signed the transaction that was issued (in base64): answered when it has
-    /// landed. A repeat is answered from what was recorded.
-    pub async fn pay_single(&self, transaction: &str) -> Result<SingleReceipt, PayError> {
-        self.single_payments.pay(transaction).await
+    /// Carries out a single payment whose payer has signed the transaction that was issued: answered when it has landed. One
+    /// that is not what the request requires is refused before anything is recorded. A repeat is answered from what was
+    /// recorded.
+    pub async fn pay_single(&self, request: &SingleCompletion) -> Result<SingleReceipt, PayError> {
+        self.single_payments.pay(request).await
     }
 
     /// Takes a proof for an open session. Refuses with `invalid_funding_proof`, `stale_funding_proof`,

@@ -5,16 +5,20 @@
 //! facilitator's to verify.
 
 mod message;
+mod requirements;
 
 pub use message::PayMessage;
 
 use crate::{
     domain::{
-        amount::Amount, hold::ContentHash, network::Network, reason::PayReason, signed::parse_key,
-        single_payment::SinglePayment,
+        amount::Amount,
+        hold::ContentHash,
+        network::Network,
+        reason::PayReason,
+        signed::parse_key,
+        single_payment::{SingleCompletion, SinglePayment},
     },
     wire::{
-        agreement::AMOUNT_MEMBERS,
         funding,
         json::{self, Object},
         payment::{Refused, spelled_network},
@@ -94,10 +98,10 @@ pub struct PayRefusalBody {
 pub enum Settling {
     /// The first step: a signed message.
     Authorization(Box<SinglePayment>),
-    /// The second step: a signed transaction.
+    /// The second step: a signed transaction, and what the request requires of it.
     Transaction {
-        /// Base64 as received.
-        text: String,
+        /// What is asked for.
+        completion: Box<SingleCompletion>,
         /// The network as the caller spelled it.
         network: String,
     },
@@ -139,7 +143,9 @@ pub fn settle(body: &[u8], served: Served<'_>) -> Result<Settling, Refused> {
         let (payload, required) = sides(&json)?;
         if let Some(transaction) = payload.text("transaction")? {
             let network = network(&required, served)?;
-            return Ok(Settling::Transaction { text: transaction.to_owned(), network });
+            let required = requirements::read(&required, served)?;
+            let completion = SingleCompletion { transaction: transaction.to_owned(), required };
+            return Ok(Settling::Transaction { completion: Box::new(completion), network });
         }
         let authorization = payload.object("authorization")?.ok_or_else(|| {
             Refused::because(PayReason::BadRequest, "`payload` holds neither `authorization` nor `transaction`.")
@@ -183,10 +189,13 @@ fn single(stated: &Object<'_>, required: &Object<'_>, served: Served<'_>) -> Res
         return Err(mismatch("ciphertext"));
     }
     let recipient = signed.recipient;
-    agree(stated, required, &signed, served)?;
+    if key(stated, "mint")?.is_some_and(|asset| asset != served.asset) {
+        return Err(Refused::new(PayReason::AssetMismatch));
+    }
+    // Wherever the requirements say it, they say of asset, recipient and amount what was signed.
+    let required = requirements::read(required, served)?;
+    required.check(&served.asset, &recipient, signed.amount).map_err(Refused::new)?;
     let proof = funding::proof(stated).map_err(|refused| Refused::because(PayReason::BadRequest, refused.detail))?;
-    let extra = required.object("extra")?;
-    let demanded = extra.map_or(Ok(None), |extra| extra.text("funding"))?;
     Ok(SinglePayment {
         payer,
         recipient,
@@ -204,42 +213,8 @@ fn single(stated: &Object<'_>, required: &Object<'_>, served: Served<'_>) -> Res
             None => key(stated, "destAccount")?,
         },
         funding: proof,
-        funding_required: demanded == Some("required"),
+        funding_required: required.funding_required,
     })
-}
-
-/// Holds what the request and the requirements say of asset, recipient and amount against the message, wherever they say it.
-fn agree(stated: &Object<'_>, required: &Object<'_>, signed: &Signed, served: Served<'_>) -> Result<(), Refused> {
-    for (object, member) in [(stated, "mint"), (required, "asset")] {
-        if key(object, member)?.is_some_and(|asset| asset != served.asset) {
-            return Err(Refused::new(PayReason::AssetMismatch));
-        }
-    }
-    if key(required, "payTo")?.is_some_and(|pay_to| pay_to != signed.recipient) {
-        return Err(Refused::new(PayReason::RecipientMismatch));
-    }
-    let differs = || Refused::new(PayReason::AmountMismatch);
-    for member in AMOUNT_MEMBERS {
-        if let Some(text) = required.text(member)? {
-            let amount = Amount::parse_positive(text);
-            let amount =
-                amount.map_err(|error| Refused::because(PayReason::InvalidAmount, format!("`{member}`: {error}")))?;
-            if amount != signed.amount {
-                return Err(differs());
-            }
-        }
-    }
-    // The published client's requirements name a price, as in "$1".
-    if let Some(price) = required.get("price") {
-        let price = match price {
-            Value::String(text) => Value::from(text.trim_start_matches('$')),
-            other => other.clone(),
-        };
-        if tokens(&price, served.decimals).map_err(|_| differs())? != signed.amount {
-            return Err(differs());
-        }
-    }
-    Ok(())
 }
 
 fn ciphertext(stated: &Object<'_>) -> Result<Vec<u8>, Refused> {

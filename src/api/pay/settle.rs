@@ -35,8 +35,8 @@ async fn settle_single(app: &App, body: Body) -> Result<Response, PayFailure> {
     let bytes = body::pay_body(app, body)?;
     match pay::settle(&bytes, served(app)).map_err(|refused| of_body(app, &refused))? {
         Settling::Authorization(payment) => Ok(Json(offer(app, &payment).await?).into_response()),
-        Settling::Transaction { text, network } => {
-            let receipt = app.facilitator.pay_single(&text).await;
+        Settling::Transaction { completion, network } => {
+            let receipt = app.facilitator.pay_single(&completion).await;
             let receipt = receipt.map_err(|error| PayFailure::of_use_case(error, &network))?;
             tracing::info!(transaction = %receipt.transaction, "single payment settled");
             Ok(Json(answer(receipt, network)).into_response())
@@ -56,9 +56,16 @@ async fn offer(app: &App, payment: &SinglePayment) -> Result<UnsignedAnswer, Pay
 }
 
 fn answer(receipt: SingleReceipt, network: String) -> SettleAnswer {
-    let funding = receipt.funding.word();
-    // As `extensions.session`: by its member, and in the form without which some packages refuse a whole answer.
-    let pay = json!({ "funding": funding, "info": { "funding": funding }, "schema": { "type": "object" } });
+    // Who relays a transaction may not have stated whom it has to pay, and compares it here.
+    let told = json!({
+        "funding": receipt.funding.word(),
+        "payTo": receipt.recipient.to_string(),
+        "asset": receipt.asset.to_string(),
+    });
+    // As `extensions.session`: by its members, and in the form without which some packages refuse a whole answer.
+    let mut pay = told.clone();
+    pay["info"] = told;
+    pay["schema"] = json!({ "type": "object" });
     SettleAnswer {
         success: true,
         transaction: receipt.transaction.to_string(),

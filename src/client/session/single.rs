@@ -185,7 +185,12 @@ impl SessionClient {
         }
         let body = json!({
             "paymentPayload": { "payload": { "transaction": payment.transaction } },
-            "paymentRequirements": { "network": payment.network, "asset": payment.asset },
+            "paymentRequirements": {
+                "network": payment.network,
+                "asset": payment.asset,
+                "payTo": payment.recipient,
+                "amount": payment.amount,
+            },
         });
         let (started, mut backoff) = (Instant::now(), FIRST_PAUSE);
         loop {
@@ -321,12 +326,13 @@ enum Outcome {
 impl SignedSingle {
     /// The receipt in an answer, where it is of this payment.
     fn receipt(&self, answer: &SettleAnswer) -> Option<SingleReceipt> {
-        let is_ours = answer.payer.as_ref().is_none_or(|payer| *payer == self.payer)
-            && answer.amount.as_ref().is_none_or(|amount| *amount == self.amount);
-        let transaction = answer.transaction.parse().ok().filter(|_| is_ours && answer.success)?;
         let pay = answer.extensions.as_ref().and_then(|extensions| extensions.others.get("pay"));
-        let funding = pay.and_then(|pay| Some(pay.get("funding")?.as_str()?.to_owned()));
-        Some(SingleReceipt { transaction, funding })
+        let told = |member: &str| pay.and_then(|pay| Some(pay.get(member)?.as_str()?.to_owned()));
+        let is_ours = answer.payer.as_ref().is_none_or(|payer| *payer == self.payer)
+            && answer.amount.as_ref().is_none_or(|amount| *amount == self.amount)
+            && told("payTo").is_none_or(|recipient| recipient == self.recipient);
+        let transaction = answer.transaction.parse().ok().filter(|_| is_ours && answer.success)?;
+        Some(SingleReceipt { transaction, funding: told("funding") })
     }
 }
 

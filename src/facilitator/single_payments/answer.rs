@@ -31,6 +31,10 @@ pub struct SingleReceipt {
     pub transaction: Signature,
     /// The wallet that paid.
     pub payer: Pubkey,
+    /// The wallet that is paid.
+    pub recipient: Pubkey,
+    /// The mint.
+    pub asset: Pubkey,
     /// In base units.
     pub amount: Amount,
     /// What is known of the payer's balance: landed is not paid, because a short one moves zero.
@@ -84,8 +88,9 @@ impl SinglePayments {
         if !self.core.ledger.claim_single(single.id).await? {
             return Err(refuse(PayReason::DuplicateSettlement));
         }
-        let Single { transaction, payer, amount, .. } = single;
-        Ok(SingleReceipt { transaction, payer, amount, funding: funding.unwrap_or(Funding::Unproven) })
+        let Single { transaction, payer, recipient, asset, amount, .. } = single;
+        let funding = funding.unwrap_or(Funding::Unproven);
+        Ok(SingleReceipt { transaction, payer, recipient, asset, amount, funding })
     }
 
     /// The level that may be told of a landed payment: `proven` only after the account's history was seen up to the landing

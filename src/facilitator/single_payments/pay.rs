@@ -1,7 +1,8 @@
 //! The second step of `/pay/settle`: what the payer has signed is recorded, sent, and answered for.
 //!
 //! The order is the promise. A repeat is recognised before anything else; then the transaction is compared with what was
-//! offered, run once, and written with our signature in the one verb that uses the offer. Only then may anybody send it, and
+//! offered, what it pays with what the request requires, so that nobody who relays it is told success for another's payment;
+//! it is run once, and written with our signature in the one verb that uses the offer. Only then may anybody send it, and
 //! whoever hangs up, it is driven to its end.
 
 use super::{SinglePayments, answer::SingleReceipt, because};
@@ -12,11 +13,12 @@ use crate::{
         inspect::single_payment::{InspectedSingle, PayersTransaction, SingleTemplate},
     },
     domain::{
+        amount::Amount,
         funding::FundingDemand,
         hold::ContentHash,
         reason::PayReason,
         settlement::Cost,
-        single_payment::{Single, SingleKey, SingleOffer, SinglePlan},
+        single_payment::{Single, SingleCompletion, SingleKey, SingleOffer, SinglePlan, SingleRequirements},
     },
     facilitator::{
         PayError, PayRefusal, locks::wait_quota::WaitPermit, settlement::sign::attempt,
@@ -33,24 +35,27 @@ const NOTHING_OFFERED: &str =
 
 impl SinglePayments {
     /// Carries out a payment whose payer has signed what was issued; see [`crate::facilitator::Facilitator::pay_single`].
-    pub(crate) async fn pay(self: &Arc<Self>, text: &str) -> Result<SingleReceipt, PayError> {
+    pub(crate) async fn pay(self: &Arc<Self>, request: &SingleCompletion) -> Result<SingleReceipt, PayError> {
         let deadline = Instant::now() + self.core.settings.answer_deadline;
-        let transaction = PayersTransaction::read(text)
+        let transaction = PayersTransaction::read(&request.transaction)
             .map_err(|refusal| because(PayReason::TransactionNotAllowed, refusal.to_string()))?;
         let signed = ContentHash(transaction.message_hash());
         if let Some(known) = self.core.ledger.find_single(&SingleKey::Signed(signed)).await? {
+            check_required(&request.required, &known.payer, (&known.asset, &known.recipient, known.amount))?;
             return self.answer_known(known, deadline).await;
         }
         if self.core.single_payment_instruction().is_none() {
             return Err(PayRefusal::new(PayReason::PayNotServed).into());
         }
         let (offer, inspected) = self.offered(&transaction).await?;
+        check_required(&request.required, &offer.payer, (&offer.asset, &offer.recipient, offer.amount))?;
         self.refuse_in_dispute(&offer.payer)?;
         let Some(_permit) = self.permit(&offer.payer).await else {
             return Err(PayRefusal::new(PayReason::SessionBusy).of(&offer.payer).into());
         };
         let life = self.run(&offer, &inspected).await?;
-        match self.record(&offer, inspected, life, signed).await? {
+        let plan = self.plan(&offer, request, signed);
+        match self.record(&offer, inspected, life, plan).await? {
             Taken::New(single, work) => self.carry(&offer, *single, *work, deadline).await,
             Taken::Known(single) => self.answer_known(*single, deadline).await,
         }
@@ -98,13 +103,21 @@ impl SinglePayments {
         }
     }
 
+    /// What is to be recorded. A proof is demanded where the operator, either step or whoever asks now demands one.
+    fn plan(&self, offer: &SingleOffer, request: &SingleCompletion, signed: ContentHash) -> SinglePlan {
+        let ours = self.core.demand();
+        let required = ours.required || offer.proof_demanded || request.required.funding_required;
+        let demand = FundingDemand { required, ..ours };
+        SinglePlan { offer: offer.id, settlement: self.core.next_settlement_id(), signed, demand }
+    }
+
     /// Adds our signature and writes everything in one verb. From then on the payment is one.
     async fn record(
         &self,
         offer: &SingleOffer,
         inspected: InspectedSingle,
         life: LiveBlockhash,
-        signed: ContentHash,
+        plan: SinglePlan,
     ) -> Result<Taken, PayError> {
         let refuse = |reason| PayRefusal::new(reason).of(&offer.payer);
         let cost = Cost { fee: inspected.fee(), ..Cost::default() };
@@ -116,11 +129,7 @@ impl SinglePayments {
             return Err(refuse(PayReason::InsufficientSponsorBalance).into());
         }
         let countersigned = inspected.countersign(&**signer).map_err(|error| PayError::Broken(Box::new(error)))?;
-        let settlement = self.core.next_settlement_id();
-        let ours = self.core.demand();
-        let demand = FundingDemand { required: ours.required || offer.proof_demanded, ..ours };
-        let plan = SinglePlan { offer: offer.id, settlement, signed, demand };
-        let attempt = attempt(settlement, 1, countersigned, life, cost);
+        let attempt = attempt(plan.settlement, 1, countersigned, life, cost);
         match self.core.ledger.pay_single(&plan, attempt, self.core.clock.now()).await? {
             SinglePaid::Recorded(single, work) => {
                 self.sponsor.fee_payers.charge(&fee_payer, cost.fee);
@@ -158,6 +167,17 @@ impl SinglePayments {
         let single = self.await_outcome(single, deadline).await?;
         self.answer(single, deadline).await
     }
+}
+
+/// Refuses a transaction that pays something else than is required, whatever else may be said of it.
+fn check_required(
+    required: &SingleRequirements,
+    payer: &Pubkey,
+    (asset, recipient, amount): (&Pubkey, &Pubkey, Amount),
+) -> Result<(), PayError> {
+    let detail = "the transaction is another payment than `paymentRequirements` ask for";
+    let checked = required.check(asset, recipient, amount);
+    checked.map_err(|reason| because(reason, detail).of(payer).into())
 }
 
 /// What the verb that uses an offer found.

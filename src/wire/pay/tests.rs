@@ -1,6 +1,7 @@
 //! Every member of a signed message is bound to what the request says, and decimals are exact.
 
 use super::*;
+use crate::domain::single_payment::SingleRequirements;
 use serde_json::json;
 
 const RECIPIENT: &str = "EdmxWPmx2WH6WgFfTdu9xfkYf3k1g5wD1zccTVySEEh1";
@@ -185,8 +186,31 @@ fn a_settlement_is_one_step_or_the_other() {
         "paymentPayload": { "payload": { "transaction": "AA==" } },
         "paymentRequirements": { "network": "solana-devnet" },
     });
-    let expected = Settling::Transaction { text: "AA==".to_owned(), network: "solana-devnet".to_owned() };
-    assert_eq!(on(settle, &transaction), Ok(expected));
+    let completion = SingleCompletion { transaction: "AA==".to_owned(), required: SingleRequirements::default() };
+    let expected =
+        |completion| Settling::Transaction { completion: Box::new(completion), network: "solana-devnet".to_owned() };
+    assert_eq!(on(settle, &transaction), Ok(expected(completion.clone())));
+    let mut relayed = transaction.clone();
+    relayed["paymentRequirements"] = json!({
+        "network": "solana-devnet", "asset": PAYER, "payTo": RECIPIENT, "amount": "290000", "price": "$0.29",
+        "extra": { "funding": "required" },
+    });
+    let required = SingleRequirements {
+        asset: parse_key(PAYER),
+        pay_to: parse_key(RECIPIENT),
+        amount: Amount::new(290_000),
+        funding_required: true,
+    };
+    assert_eq!(on(settle, &relayed), Ok(expected(SingleCompletion { required, ..completion })));
+    for (member, value, reason) in [
+        ("payTo", json!("nobody"), PayReason::BadRequest),
+        ("amount", json!("0"), PayReason::InvalidAmount),
+        ("maxAmountRequired", json!("290001"), PayReason::AmountMismatch),
+    ] {
+        let mut bent = relayed.clone();
+        bent["paymentRequirements"][member] = value;
+        assert_eq!(on(settle, &bent).expect_err("refused").reason, reason, "{member}");
+    }
     let mut authorization = body(&message());
     let payload = authorization["paymentPayload"]["payload"].take();
     authorization["paymentPayload"]["payload"] = json!({ "authorization": payload });

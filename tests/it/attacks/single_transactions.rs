@@ -1,7 +1,7 @@
 //! The second step of `/pay/settle` is no co-signer: only what was issued is signed, to whom it was issued, once.
 
 use super::Trace;
-use crate::support::{SingleScene, Wallet, legacy, signed_by};
+use crate::support::{SingleScene, Wallet, legacy, signed_by, transacted};
 use serde_json::json;
 use solana_instruction::Instruction;
 use solana_message::{VersionedMessage, legacy::Message};
@@ -129,6 +129,42 @@ async fn r25_every_part_of_what_comes_back_is_what_was_issued() {
     assert_eq!(Trace::of(&scene.world).await, before);
     let (status, paid) = scene.settles(&signed_by(&scene.payer, issued)).await;
     assert_eq!((status, &paid["success"]), (200, &json!(true)), "the honest one still is: {paid:#}");
+    scene.closes().await;
+}
+
+/// A merchant may relay what a payer sends. Guard: `check_required`: success is told of no payment but the one that is
+/// required, and of another nothing is recorded.
+#[tokio::test]
+async fn r25_the_second_step_is_the_payment_that_whoever_relays_it_requires() {
+    let scene = SingleScene::plain().await;
+    let payload = scene.payload_of("0.5", "n-1").await;
+    let signed = signed_by(&scene.payer, scene.issued(&payload).await);
+    let before = Trace::of(&scene.world).await;
+    let other = scene.world.stranger().key().to_string();
+    for (member, value, reason) in [
+        ("payTo", json!(other), "recipient_mismatch"),
+        ("asset", json!(other), "asset_mismatch"),
+        ("amount", json!("500001"), "amount_mismatch"),
+        ("maxAmountRequired", json!("499999"), "amount_mismatch"),
+        ("price", json!("$5"), "amount_mismatch"),
+        ("extra", json!({ "funding": "required" }), "funding_unproven"),
+    ] {
+        let mut body = transacted(&signed);
+        body["paymentRequirements"][member] = value;
+        let (status, answer) = scene.world.post("/pay/settle", &body).await;
+        assert_eq!((status, answer["errorReason"].as_str()), (400, Some(reason)), "{member}: {answer:#}");
+        assert_eq!(answer["transaction"], "", "{member}");
+        assert_eq!(Trace::of(&scene.world).await, before, "{member}");
+    }
+    let (merchant, mint) = (scene.merchant.key().to_string(), scene.world.faucet.mint().to_string());
+    let mut body = transacted(&signed);
+    body["paymentRequirements"] = json!({
+        "network": "solana:devnet", "asset": mint, "payTo": merchant, "amount": "500000", "price": "$0.50",
+    });
+    let (status, paid) = scene.world.post("/pay/settle", &body).await;
+    assert_eq!((status, &paid["success"]), (200, &json!(true)), "{paid:#}");
+    let told = &paid["extensions"]["pay"];
+    assert_eq!((&told["payTo"], &told["asset"]), (&json!(merchant), &json!(mint)), "what to compare is named");
     scene.closes().await;
 }
 

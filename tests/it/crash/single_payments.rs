@@ -19,7 +19,7 @@ use sotto::{
         amount::Amount,
         hold::ContentHash,
         reason::PayReason,
-        single_payment::{SingleKey, SinglePayment, SingleState},
+        single_payment::{SingleCompletion, SingleKey, SinglePayment, SingleRequirements, SingleState},
     },
     facilitator::{AllowancePolicy, Facilitator, InstructionChoice, Settings},
     ledger::Ledger,
@@ -67,9 +67,10 @@ impl Till {
         Self { payer, merchant, payment }
     }
 
-    fn signed(&self, wire: &[u8]) -> String {
+    fn signed(&self, wire: &[u8]) -> SingleCompletion {
         let issued: VersionedTransaction = wincode::deserialize(wire).unwrap();
-        BASE64_STANDARD.encode(wincode::serialize(&signed_by(&self.payer, issued)).unwrap())
+        let transaction = BASE64_STANDARD.encode(wincode::serialize(&signed_by(&self.payer, issued)).unwrap());
+        SingleCompletion { transaction, required: SingleRequirements::default() }
     }
 }
 
@@ -77,9 +78,9 @@ impl Till {
 /// success.
 async fn live(facilitator: &Arc<Facilitator>, till: &Till, told: &AtomicU64) {
     let Ok(unsigned) = facilitator.offer_single(&till.payment).await else { return };
-    let text = till.signed(&unsigned.wire);
+    let completion = till.signed(&unsigned.wire);
     for _ in 0..2 {
-        told.fetch_add(u64::from(facilitator.pay_single(&text).await.is_ok()), Ordering::SeqCst);
+        told.fetch_add(u64::from(facilitator.pay_single(&completion).await.is_ok()), Ordering::SeqCst);
     }
 }
 

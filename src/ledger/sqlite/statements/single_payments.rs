@@ -25,8 +25,8 @@ use solana_pubkey::Pubkey;
 const OFFER: &str = "SELECT id, payer, recipient, asset, nonce, content, amount, ciphertext, message, proof_demanded, \
     issued_at, until FROM pay_offers";
 
-const SINGLE: &str = "SELECT p.seq, p.id, p.settlement, p.payer, p.recipient, p.amount, p.content, p.signed, p.funding, \
-    p.proof_demanded, p.told, p.reason, s.state, s.signature, \
+const SINGLE: &str = "SELECT p.seq, p.id, p.settlement, p.payer, p.recipient, p.asset, p.amount, p.content, p.signed, \
+    p.funding, p.proof_demanded, p.told, p.reason, s.state, s.signature, \
     (SELECT e.slot FROM settlement_events e WHERE e.settlement = s.id AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1) \
     FROM single_payments p JOIN settlements s ON s.id = p.settlement";
 
@@ -58,16 +58,17 @@ fn singles(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<Si
             settlement: row.get(2)?,
             payer: row.get(3)?,
             recipient: row.get(4)?,
-            amount: row.get(5)?,
-            content: row.get(6)?,
-            signed: row.get(7)?,
-            funding: row.get(8)?,
-            proof_demanded: row.get(9)?,
-            told: row.get(10)?,
-            reason: row.get(11)?,
-            state: row.get(12)?,
-            signature: row.get(13)?,
-            landed_at: row.get(14)?,
+            asset: row.get(5)?,
+            amount: row.get(6)?,
+            content: row.get(7)?,
+            signed: row.get(8)?,
+            funding: row.get(9)?,
+            proof_demanded: row.get(10)?,
+            told: row.get(11)?,
+            reason: row.get(12)?,
+            state: row.get(13)?,
+            signature: row.get(14)?,
+            landed_at: row.get(15)?,
         };
         Ok(row.into_single()?)
     })
