@@ -79,8 +79,18 @@ pub struct SingleRequirements {
 pub struct SingleCompletion {
     /// The transaction with its payer's signature, in base64 as received.
     pub transaction: String,
+    /// What the first step was asked with, where it is sent again: it may prove that the caller knows more of the payment than
+    /// everybody.
+    pub authorization: Option<Box<SinglePayment>>,
     /// What has to be paid by it.
     pub required: SingleRequirements,
+}
+
+impl SinglePayment {
+    /// Whether what was signed is the short text, which does not say what it stands for.
+    pub fn is_short(&self) -> bool {
+        self.message.starts_with(SHORT_MESSAGE.as_bytes())
+    }
 }
 
 impl SingleRequirements {
@@ -154,6 +164,17 @@ pub struct SinglePlan {
     pub signed: ContentHash,
     /// What is asked of the payer's balance.
     pub demand: FundingDemand,
+    /// Until when its success is kept for the request that records it, Unix seconds.
+    pub kept_until: UnixSeconds,
+}
+
+/// Who asks for the one success of a single payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimant {
+    /// The request that recorded it.
+    Recorder,
+    /// A later one that proves to know more of it than what the chain shows everybody.
+    Prover,
 }
 
 /// Where a single payment stands.

@@ -16,7 +16,7 @@ mod upkeep;
 pub use open::{OpenLedgerError, import, look_at_spending, open};
 pub use outcomes::{
     Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Offered, Opened, OpeningCount,
-    Openings, Promised, Proved, Signed, SinglePaid, Totals, Work, WriteFault, WriterCounts,
+    Openings, Promised, Proved, Signed, SingleClaim, SinglePaid, Totals, Work, WriteFault, WriterCounts,
 };
 pub use single_payments::SinglePaymentLedger;
 pub use sqlite::handle::SqliteLedger;

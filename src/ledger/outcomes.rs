@@ -161,6 +161,17 @@ pub enum SinglePaid {
     OverBudget(OverBudget),
 }
 
+/// Whether a request may tell the one success of a single payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SingleClaim {
+    /// It may, and no other will.
+    Granted,
+    /// Not yet: it is kept for the request that recorded it.
+    Kept,
+    /// It was told before, or nothing has landed.
+    Refused,
+}
+
 /// What became of a proof of a payer's balance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proved {

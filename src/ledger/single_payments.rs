@@ -4,9 +4,9 @@ use crate::{
     domain::{
         clock::UnixSeconds,
         settlement::{Attempt, SingleId},
-        single_payment::{OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
+        single_payment::{Claimant, OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
     },
-    ledger::{LedgerError, Offered, SinglePaid},
+    ledger::{LedgerError, Offered, SingleClaim, SinglePaid},
 };
 use async_trait::async_trait;
 use solana_pubkey::Pubkey;
@@ -39,6 +39,12 @@ pub trait SinglePaymentLedger: Send + Sync + 'static {
     /// The single payment that was recorded under this key.
     async fn find_single(&self, key: &SingleKey) -> Result<Option<Single>, LedgerError>;
 
-    /// Hands out `success:true` for a single payment that has landed, once: true for the one caller who may say it.
-    async fn claim_single(&self, id: SingleId) -> Result<bool, LedgerError>;
+    /// Hands out `success:true` for a single payment that has landed, once: to the request that recorded it or, once the time
+    /// is over for which it was kept for that one, to another that proves more than everybody knows.
+    async fn claim_single(
+        &self,
+        id: SingleId,
+        claimant: Claimant,
+        now: UnixSeconds,
+    ) -> Result<SingleClaim, LedgerError>;
 }

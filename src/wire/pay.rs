@@ -136,21 +136,22 @@ pub fn verify(body: &[u8], served: Served<'_>) -> Result<SinglePayment, Refused>
     decode().map_err(|refused| Refused { network: spelled_network(&json), ..refused })
 }
 
-/// Reads the body of `/pay/settle`: `payload.authorization`, or `payload.transaction`.
+/// Reads the body of `/pay/settle`: `payload.authorization`, or `payload.transaction`, beside which the first may stand again.
 pub fn settle(body: &[u8], served: Served<'_>) -> Result<Settling, Refused> {
     let json = read(body)?;
     let decode = || {
         let (payload, required) = sides(&json)?;
+        let network = network(&required, served)?;
+        let authorization = payload.object("authorization")?;
+        let authorization = authorization.map(|stated| single(&stated, &required, served)).transpose()?.map(Box::new);
         if let Some(transaction) = payload.text("transaction")? {
-            let network = network(&required, served)?;
-            let required = requirements::read(&required, served)?;
-            let completion = SingleCompletion { transaction: transaction.to_owned(), required };
+            let (transaction, required) = (transaction.to_owned(), requirements::read(&required, served)?);
+            let completion = SingleCompletion { transaction, authorization, required };
             return Ok(Settling::Transaction { completion: Box::new(completion), network });
         }
-        let authorization = payload.object("authorization")?.ok_or_else(|| {
+        authorization.map(Settling::Authorization).ok_or_else(|| {
             Refused::because(PayReason::BadRequest, "`payload` holds neither `authorization` nor `transaction`.")
-        })?;
-        single(&authorization, &required, served).map(Box::new).map(Settling::Authorization)
+        })
     };
     decode().map_err(|refused| Refused { network: spelled_network(&json), ..refused })
 }

@@ -25,6 +25,7 @@ mod session_keys;
 mod sharing;
 mod signed_receipts;
 mod single_payments;
+mod single_repeats;
 mod single_transactions;
 mod spending;
 mod streams;

@@ -36,6 +36,12 @@ impl PayersTransaction {
         Sha256::digest(message).into()
     }
 
+    /// Whether these bytes stand in one of its instructions, where everybody reads them once it is sent.
+    pub fn carries(&self, bytes: &[u8]) -> bool {
+        let holds = |input: &[u8]| !bytes.is_empty() && input.windows(bytes.len()).any(|window| window == bytes);
+        self.0.message.instructions().iter().any(|instruction| holds(&instruction.data))
+    }
+
     /// The wallet that signs beside the fee payer; none where nobody or more than one does.
     pub fn payer(&self) -> Option<&Pubkey> {
         let signers = usize::from(self.0.message.header().num_required_signatures);

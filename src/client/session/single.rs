@@ -81,6 +81,10 @@ pub struct SignedSingle {
     pub nonce: String,
     /// The transaction with the payer's signature, base64.
     transaction: String,
+    /// What the wallet signed first. It stands on no chain, so that a repeat proves by it whose payment it is; null in a payment
+    /// that was kept before it was.
+    #[serde(default)]
+    authorization: Value,
 }
 
 /// A single payment that has landed.
@@ -157,7 +161,7 @@ impl SessionClient {
             network: terms.network.clone(),
             nonce: nonce.clone(),
         };
-        let (asked, body) = self.authorization(wallet, options, ciphertext, &message).await?;
+        let (asked, mut body) = self.authorization(wallet, options, ciphertext, &message).await?;
         let told: UnsignedAnswer = self.ask("/pay/settle", &body, options.patience).await?;
         let (unsigned, fee_payer) = asked.held_against(&told.unsigned_transaction, self.rpc.as_ref()).await?;
         let signed = wallet.sign_transaction(unsigned).await?;
@@ -170,6 +174,7 @@ impl SessionClient {
             recipient: options.recipient.to_string(),
             amount: options.amount.to_string(),
             nonce,
+            authorization: without_proof(body["paymentPayload"]["payload"]["authorization"].take()),
             transaction: STANDARD.encode(signed.map_err(|error| SingleError::Wallet(Box::new(error)))?),
         })
     }
@@ -183,8 +188,12 @@ impl SessionClient {
         if payment.facilitator != self.settings.facilitator || payment.asset != self.settings.asset.to_string() {
             return Err(SingleError::Options("it was signed for another facilitator or asset"));
         }
+        let mut payload = json!({ "transaction": payment.transaction });
+        if !payment.authorization.is_null() {
+            payload["authorization"] = payment.authorization.clone();
+        }
         let body = json!({
-            "paymentPayload": { "payload": { "transaction": payment.transaction } },
+            "paymentPayload": { "payload": payload },
             "paymentRequirements": {
                 "network": payment.network,
                 "asset": payment.asset,
@@ -334,6 +343,14 @@ impl SignedSingle {
         let transaction = answer.transaction.parse().ok().filter(|_| is_ours && answer.success)?;
         Some(SingleReceipt { transaction, funding: told("funding") })
     }
+}
+
+/// An authorisation without what it proved of the balance, which counts in the first step only.
+fn without_proof(mut authorization: Value) -> Value {
+    if let Some(members) = authorization.as_object_mut() {
+        members.remove("fundingProof");
+    }
+    authorization
 }
 
 /// What a refusal of the second step says.

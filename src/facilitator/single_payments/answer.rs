@@ -1,28 +1,32 @@
 //! The answer for a single payment that was recorded: what the ledger says, and its one success.
 
-use super::SinglePayments;
+use super::{SinglePayments, because};
 use crate::{
     domain::{
         amount::Amount,
         funding::Funding,
         reason::PayReason,
-        single_payment::{Single, SingleKey, SingleState},
+        single_payment::{Claimant, Single, SingleKey, SingleRequirements, SingleState},
     },
     facilitator::{
         PayError, PayRefusal,
         looks::{Landing, Looked},
     },
-    ledger::LedgerError,
+    ledger::{LedgerError, SingleClaim},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The pause between two looks at a payment that another request has carried.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a success waits for the level that it is told with, where nothing but that depends on it.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+const KEPT: &str = "it has landed, and its success is kept for the request that recorded it; repeat shortly";
+const TOLD_ELSEWHERE: &str = "this transaction is a payment already; its success is told once, to the request that recorded it or \
+                              later to one that brings the payer's `authorization` too";
 
 /// A single payment that has landed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,17 +46,20 @@ pub struct SingleReceipt {
 }
 
 impl SinglePayments {
-    /// Answers for a payment that was recorded before: waits while its outcome is open, unless enough wait already.
-    pub(super) async fn answer_known(
-        self: &Arc<Self>,
-        single: Single,
+    /// Answers a request of which it is proved that it knows more of a recorded payment than everybody: waits while its outcome
+    /// is open, unless enough wait already.
+    pub(super) async fn answer_prover(
+        &self,
+        known: Single,
+        required: &SingleRequirements,
         deadline: Instant,
     ) -> Result<SingleReceipt, PayError> {
-        let single = match self.permit(&single.payer).await {
-            Some(_permit) => self.await_outcome(single, deadline).await?,
-            None => single,
+        let known = match self.permit(&known.payer).await {
+            Some(_permit) => self.await_outcome(known, deadline).await?,
+            None => known,
         };
-        self.answer(single, deadline).await
+        let proof_demanded = known.proof_demanded || required.funding_required;
+        self.answer(Single { proof_demanded, ..known }, Claimant::Prover, deadline).await
     }
 
     /// The payment as it stands when its outcome is known, or when the caller's time is over.
@@ -67,26 +74,26 @@ impl SinglePayments {
         }
     }
 
-    /// Tells how a payment stands. Its success is told once: a merchant who passes on what a payer sends must not be shown
-    /// one payment twice.
-    pub(super) async fn answer(&self, single: Single, deadline: Instant) -> Result<SingleReceipt, PayError> {
-        let refuse = |reason| {
-            let refusal = PayRefusal::new(reason).of(&single.payer);
-            PayError::from(PayRefusal { transaction: Some(single.transaction), ..refusal })
-        };
-        let slot = match single.state {
-            SingleState::Landed { slot } => slot,
-            SingleState::OnItsWay => return Err(refuse(PayReason::SettlementPending)),
-            SingleState::Released { reason } => return Err(refuse(reason)),
-        };
+    /// Tells how a payment stands, to whoever may hear of its success. That is told once: a merchant who passes on what a payer
+    /// sends must not be shown one payment twice.
+    pub(super) async fn answer(
+        &self,
+        single: Single,
+        claimant: Claimant,
+        deadline: Instant,
+    ) -> Result<SingleReceipt, PayError> {
+        let refuse = |reason| PayError::from(named(&single, PayRefusal::new(reason)));
+        let SingleState::Landed { slot } = single.state else { return Err(standing(&single).into()) };
         let funding = self.landed_level(&single, slot, deadline).await?;
         if single.proof_demanded && funding != Some(Funding::Proven) {
             // Until it is known nothing is claimed, so a caller who asks again is told.
             let reason = if funding.is_some() { PayReason::FundingUnproven } else { PayReason::SettlementPending };
             return Err(refuse(reason));
         }
-        if !self.core.ledger.claim_single(single.id).await? {
-            return Err(refuse(PayReason::DuplicateSettlement));
+        match self.core.ledger.claim_single(single.id, claimant, self.core.clock.now()).await? {
+            SingleClaim::Granted => {}
+            SingleClaim::Kept => return Err(named(&single, because(PayReason::SettlementPending, KEPT)).into()),
+            SingleClaim::Refused => return Err(refuse(PayReason::DuplicateSettlement)),
         }
         let Single { transaction, payer, recipient, asset, amount, .. } = single;
         let funding = funding.unwrap_or(Funding::Unproven);
@@ -119,4 +126,22 @@ impl SinglePayments {
         let now = self.core.ledger.find_single(&SingleKey::Signed(single.signed)).await?;
         Ok(now.map(|now| now.funding))
     }
+}
+
+/// How a payment stands, for whoever proves nothing: what the chain tells everybody, and never its success or its amount.
+pub(super) fn standing(single: &Single) -> PayRefusal {
+    let refusal = match single.state {
+        SingleState::OnItsWay => PayRefusal::new(PayReason::SettlementPending),
+        SingleState::Released { reason } => PayRefusal::new(reason),
+        SingleState::Landed { .. } if single.proof_demanded && single.funding != Funding::Proven => {
+            PayRefusal::new(PayReason::FundingUnproven)
+        }
+        SingleState::Landed { .. } => because(PayReason::DuplicateSettlement, TOLD_ELSEWHERE),
+    };
+    named(single, refusal)
+}
+
+/// A refusal that names the payer and the transaction.
+fn named(single: &Single, refusal: PayRefusal) -> PayRefusal {
+    PayRefusal { transaction: Some(single.transaction), ..refusal.of(&single.payer) }
 }

@@ -1,13 +1,13 @@
 //! Everything that `/pay/verify` and the first step of `/pay/settle` check of a payer's signed message; leaves no trace.
 
-use super::{SinglePayments, because};
+use super::{SinglePayments, answer::standing, because};
 use crate::{
     chain::{ChainAccount, transaction::SettleInstruction},
     domain::{
         funding::{FundingDemand, Source},
         reason::{PayReason, SessionReason},
         signed,
-        single_payment::{Single, SingleKey, SinglePayment, SingleState},
+        single_payment::{Single, SingleKey, SinglePayment},
     },
     facilitator::{PayError, PayRefusal, token_accounts::decoded},
     programs::inco_token::AccountState,
@@ -148,13 +148,8 @@ impl SinglePayments {
 
 /// What a message is told that was paid with before.
 pub(super) fn paid_before(known: &Single, payment: &SinglePayment) -> PayRefusal {
-    let reason = match known.state {
-        _ if known.content != payment.content => {
-            return PayRefusal::new(PayReason::NonceConflict).of(&payment.payer);
-        }
-        SingleState::OnItsWay => PayReason::SettlementPending,
-        SingleState::Landed { .. } => PayReason::DuplicateSettlement,
-        SingleState::Released { reason } => reason,
-    };
-    PayRefusal { transaction: Some(known.transaction), ..PayRefusal::new(reason).of(&payment.payer) }
+    if known.content != payment.content {
+        return PayRefusal::new(PayReason::NonceConflict).of(&payment.payer);
+    }
+    standing(known)
 }

@@ -5,7 +5,11 @@
 //! it is run once, and written with our signature in the one verb that uses the offer. Only then may anybody send it, and
 //! whoever hangs up, it is driven to its end.
 
-use super::{SinglePayments, answer::SingleReceipt, because};
+use super::{
+    SinglePayments,
+    answer::{SingleReceipt, standing},
+    because,
+};
 use crate::{
     chain::{
         LiveBlockhash,
@@ -18,7 +22,8 @@ use crate::{
         hold::ContentHash,
         reason::PayReason,
         settlement::Cost,
-        single_payment::{Single, SingleCompletion, SingleKey, SingleOffer, SinglePlan, SingleRequirements},
+        signed,
+        single_payment::{Claimant, Single, SingleCompletion, SingleKey, SingleOffer, SinglePlan, SingleRequirements},
     },
     facilitator::{
         PayError, PayRefusal, locks::wait_quota::WaitPermit, settlement::sign::attempt,
@@ -40,14 +45,15 @@ impl SinglePayments {
         let transaction = PayersTransaction::read(&request.transaction)
             .map_err(|refusal| because(PayReason::TransactionNotAllowed, refusal.to_string()))?;
         let signed = ContentHash(transaction.message_hash());
+        let proof = proof(request, &transaction)?;
         if let Some(known) = self.core.ledger.find_single(&SingleKey::Signed(signed)).await? {
-            check_required(&request.required, &known.payer, (&known.asset, &known.recipient, known.amount))?;
-            return self.answer_known(known, deadline).await;
+            return self.answer_repeat(known, request, proof, deadline).await;
         }
         if self.core.single_payment_instruction().is_none() {
             return Err(PayRefusal::new(PayReason::PayNotServed).into());
         }
         let (offer, inspected) = self.offered(&transaction).await?;
+        check_authorization(request, &offer.payer, offer.content)?;
         check_required(&request.required, &offer.payer, (&offer.asset, &offer.recipient, offer.amount))?;
         self.refuse_in_dispute(&offer.payer)?;
         let Some(_permit) = self.permit(&offer.payer).await else {
@@ -57,7 +63,27 @@ impl SinglePayments {
         let plan = self.plan(&offer, request, signed);
         match self.record(&offer, inspected, life, plan).await? {
             Taken::New(single, work) => self.carry(&offer, *single, *work, deadline).await,
-            Taken::Known(single) => self.answer_known(*single, deadline).await,
+            Taken::Known(single) => self.answer_repeat(*single, request, proof, deadline).await,
+        }
+    }
+
+    /// Answers a request for a payment that is recorded already. The bytes of its transaction are public, so who has nothing but
+    /// them is told at once how it stands, and takes nobody's place; what they require is not compared, because the answer would
+    /// tell whether they guessed the amount.
+    async fn answer_repeat(
+        &self,
+        known: Single,
+        request: &SingleCompletion,
+        proof: Proof,
+        deadline: Instant,
+    ) -> Result<SingleReceipt, PayError> {
+        match proof {
+            Proof::None => Err(standing(&known).into()),
+            Proof::Authorization => {
+                check_authorization(request, &known.payer, known.content)?;
+                check_required(&request.required, &known.payer, (&known.asset, &known.recipient, known.amount))?;
+                self.answer_prover(known, &request.required, deadline).await
+            }
         }
     }
 
@@ -107,8 +133,15 @@ impl SinglePayments {
     fn plan(&self, offer: &SingleOffer, request: &SingleCompletion, signed: ContentHash) -> SinglePlan {
         let ours = self.core.demand();
         let required = ours.required || offer.proof_demanded || request.required.funding_required;
-        let demand = FundingDemand { required, ..ours };
-        SinglePlan { offer: offer.id, settlement: self.core.next_settlement_id(), signed, demand }
+        // Not shorter than this request waits.
+        let kept = self.core.settings.answer_deadline.as_secs().saturating_add(1);
+        SinglePlan {
+            offer: offer.id,
+            settlement: self.core.next_settlement_id(),
+            signed,
+            demand: FundingDemand { required, ..ours },
+            kept_until: self.core.clock.now().saturating_add(kept),
+        }
     }
 
     /// Adds our signature and writes everything in one verb. From then on the payment is one.
@@ -165,7 +198,39 @@ impl SinglePayments {
         // Whatever it came to, and whoever drove it, the ledger says.
         let _ = tokio::time::timeout_at(deadline, carried).await;
         let single = self.await_outcome(single, deadline).await?;
-        self.answer(single, deadline).await
+        self.answer(single, Claimant::Recorder, deadline).await
+    }
+}
+
+/// What a request proves to know of its payment beyond the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// Nothing, or nothing that the chain does not show everybody.
+    None,
+    /// What the payer authorised, which stands in no transaction.
+    Authorization,
+}
+
+/// What a request proves. Of a plain transfer nothing stands on chain that the payer signed in the first step; of one that
+/// carries its message, the short text stands there for details that only payer and merchant have, and the long message stands
+/// there itself: whoever has read it knows no more than everybody.
+fn proof(request: &SingleCompletion, transaction: &PayersTransaction) -> Result<Proof, PayError> {
+    let Some(payment) = &request.authorization else { return Ok(Proof::None) };
+    if !signed::verify(&payment.payer, &payment.message, &payment.signature) {
+        return Err(PayRefusal::new(PayReason::InvalidSignature).of(&payment.payer).into());
+    }
+    let is_public = !payment.is_short() && transaction.carries(&payment.message);
+    Ok(if is_public { Proof::None } else { Proof::Authorization })
+}
+
+/// Refuses an authorisation of another payment than the transaction is.
+fn check_authorization(request: &SingleCompletion, payer: &Pubkey, content: ContentHash) -> Result<(), PayError> {
+    match &request.authorization {
+        Some(payment) if payment.payer != *payer || payment.content != content => {
+            let detail = "`authorization` is of another payment than `transaction`";
+            Err(because(PayReason::MessageMismatch, detail).of(payer).into())
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -4,10 +4,10 @@ use crate::{
     domain::{
         clock::UnixSeconds,
         settlement::{Attempt, SingleId},
-        single_payment::{OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
+        single_payment::{Claimant, OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
     },
     ledger::{
-        LedgerError, Offered, SinglePaid, SinglePaymentLedger,
+        LedgerError, Offered, SingleClaim, SinglePaid, SinglePaymentLedger,
         sqlite::{handle::SqliteLedger, statements::single_payments},
     },
 };
@@ -49,7 +49,12 @@ impl SinglePaymentLedger for SqliteLedger {
         self.0.readers.run(move |conn| single_payments::find(conn, &key)).await
     }
 
-    async fn claim_single(&self, id: SingleId) -> Result<bool, LedgerError> {
-        self.0.writer.run(move |conn| single_payments::claim(conn, id)).await
+    async fn claim_single(
+        &self,
+        id: SingleId,
+        claimant: Claimant,
+        now: UnixSeconds,
+    ) -> Result<SingleClaim, LedgerError> {
+        self.0.writer.run(move |conn| single_payments::claim(conn, id, claimant, now)).await
     }
 }

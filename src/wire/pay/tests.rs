@@ -186,7 +186,11 @@ fn a_settlement_is_one_step_or_the_other() {
         "paymentPayload": { "payload": { "transaction": "AA==" } },
         "paymentRequirements": { "network": "solana-devnet" },
     });
-    let completion = SingleCompletion { transaction: "AA==".to_owned(), required: SingleRequirements::default() };
+    let completion = SingleCompletion {
+        transaction: "AA==".to_owned(),
+        authorization: None,
+        required: SingleRequirements::default(),
+    };
     let expected =
         |completion| Settling::Transaction { completion: Box::new(completion), network: "solana-devnet".to_owned() };
     assert_eq!(on(settle, &transaction), Ok(expected(completion.clone())));
@@ -214,7 +218,11 @@ fn a_settlement_is_one_step_or_the_other() {
     let mut authorization = body(&message());
     let payload = authorization["paymentPayload"]["payload"].take();
     authorization["paymentPayload"]["payload"] = json!({ "authorization": payload });
-    assert!(matches!(on(settle, &authorization), Ok(Settling::Authorization(_))));
+    let Ok(Settling::Authorization(payment)) = on(settle, &authorization) else { panic!("the first step") };
+    // Both: the second step, with what the first was asked with.
+    authorization["paymentPayload"]["payload"]["transaction"] = json!("AA==");
+    let Ok(Settling::Transaction { completion, .. }) = on(settle, &authorization) else { panic!("the second step") };
+    assert_eq!(completion.authorization, Some(payment));
     for neither in [json!({}), json!({ "paymentPayload": {} }), json!([])] {
         assert_eq!(on(settle, &neither).expect_err("refused").reason, PayReason::BadRequest);
     }

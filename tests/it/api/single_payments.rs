@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_message::{VersionedMessage, compiled_instruction::CompiledInstruction};
 use solana_transaction::versioned::VersionedTransaction;
-use sotto::domain::single_payment::short_message;
 
 /// One payment in the published client's steps, its answers included.
 async fn pays_in_two_steps(scene: SingleScene) {
@@ -56,19 +55,14 @@ async fn a_repeat_is_answered_from_what_was_recorded() {
 #[tokio::test]
 async fn the_short_message_keeps_the_amount_off_the_chain() {
     let scene = SingleScene::probed().await;
-    let mut payload = scene.payload_of("0.5", "n-1").await;
-    let details = payload["message"].as_str().unwrap().to_owned();
-    let message = short_message(details.as_bytes());
-    let signature = scene.payer.sign(message.as_bytes());
-    payload["details"] = json!(details);
-    payload["message"] = json!(message);
-    payload["signature"] = json!(hex::encode(signature));
+    let payload = scene.short(&scene.payload_of("0.5", "n-1").await);
+    let message = payload["message"].as_str().unwrap();
     let issued = scene.issued(&payload).await;
     let carried = |text: &str| {
         let holds = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
         issued.message.instructions().iter().any(|instruction| holds(&instruction.data))
     };
-    assert!(carried(&message) && !carried("nonce") && !carried("0.5"));
+    assert!(carried(message) && !carried("nonce") && !carried("0.5"));
     let (status, paid) = scene.settles(&signed_by(&scene.payer, issued.clone())).await;
     assert_eq!((status, &paid["success"]), (200, &json!(true)), "{paid:#}");
     scene.closes().await;

@@ -70,7 +70,7 @@ impl Till {
     fn signed(&self, wire: &[u8]) -> SingleCompletion {
         let issued: VersionedTransaction = wincode::deserialize(wire).unwrap();
         let transaction = BASE64_STANDARD.encode(wincode::serialize(&signed_by(&self.payer, issued)).unwrap());
-        SingleCompletion { transaction, required: SingleRequirements::default() }
+        SingleCompletion { transaction, authorization: None, required: SingleRequirements::default() }
     }
 }
 

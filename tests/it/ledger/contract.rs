@@ -161,6 +161,7 @@ macro_rules! on {
                 a_nonce_and_a_ciphertext_pay_once_for_ever,
                 offers_have_limits_and_leave_places_to_payers_with_credit,
                 a_single_payment_lands_once_and_its_success_is_told_once,
+                a_success_that_its_request_never_heard_is_told_to_whoever_proves_to_know_the_payment,
                 a_single_payment_that_comes_to_nothing_says_why,
                 a_single_payment_is_claimed_from_the_payers_proof_until_it_comes_to_nothing,
                 a_proof_counts_what_is_in_flight_and_what_landed_later,

@@ -86,6 +86,7 @@ async fn a_single_payment_whose_outcome_is_not_known_can_be_sent_again_and_pays_
     let same: Vec<_> = same.iter().map(String::as_str).collect();
     let paid = desk.json(&same).await;
     assert_eq!((&paid["state"], &paid["nonce"]), (&json!("paid"), &json!(nonce)), "{paid:#}");
+    assert!(paid["funding"].is_string(), "it proves whose payment it is, and hears the success: {paid:#}");
     assert!(kept(&desk).is_empty(), "what is known is forgotten");
     assert!(desk.failing(&same[..]).await.contains("no payment with the nonce"));
     assert_eq!(scene.world.units(&scene.merchant), 250_000, "once");

@@ -8,6 +8,7 @@ use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
     chain::transaction::SettleInstruction,
+    domain::single_payment::short_message,
     facilitator::{InstructionChoice, Settings},
 };
 
@@ -70,11 +71,32 @@ impl SingleScene {
 
     /// A payload that is signed by the payer.
     pub fn payload(&self, message: &Value, ciphertext: &str) -> Value {
+        self.signed_payload(&self.payer, message, ciphertext)
+    }
+
+    /// A payload for a new ciphertext of this amount, signed by another payer.
+    pub async fn payload_by(&self, payer: &Wallet, tokens: &str, nonce: &str) -> Value {
+        let ciphertext = self.encrypted(tokens).await;
+        self.signed_payload(payer, &self.message(&ciphertext, tokens, nonce), &ciphertext)
+    }
+
+    /// The same payload with the short message in place of the long one.
+    pub fn short(&self, payload: &Value) -> Value {
+        let mut payload = payload.clone();
+        let details = payload["message"].as_str().unwrap().to_owned();
+        let message = short_message(details.as_bytes());
+        payload["signature"] = json!(BASE64_STANDARD.encode(self.payer.sign(message.as_bytes())));
+        payload["details"] = json!(details);
+        payload["message"] = json!(message);
+        payload
+    }
+
+    pub fn signed_payload(&self, payer: &Wallet, message: &Value, ciphertext: &str) -> Value {
         let text = message.to_string();
         json!({
-            "signature": BASE64_STANDARD.encode(self.payer.sign(text.as_bytes())),
+            "signature": BASE64_STANDARD.encode(payer.sign(text.as_bytes())),
             "message": text,
-            "payer": self.payer.key().to_string(),
+            "payer": payer.key().to_string(),
             "ciphertext": ciphertext,
             "mint": self.world.faucet.mint().to_string(),
             "paymentReceiver": self.merchant.key().to_string(),

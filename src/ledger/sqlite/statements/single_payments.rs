@@ -12,10 +12,10 @@ use crate::{
         funding::{Funding, Source},
         reason::PayReason,
         settlement::{Attempt, Purpose, SingleId, Subject},
-        single_payment::{OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
+        single_payment::{Claimant, OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
     },
     ledger::{
-        LedgerError, Offered, Signed, SinglePaid, Work,
+        LedgerError, Offered, Signed, SingleClaim, SinglePaid, Work,
         rows::{OfferRow, SingleRow, column, count},
     },
 };
@@ -212,7 +212,8 @@ fn level(
 fn write(conn: &Connection, plan: &SinglePlan, offer: &SingleOffer, level: Funding, now: UnixSeconds) -> Outcome<()> {
     conn.prepare_cached(
         "INSERT INTO single_payments (id, settlement, payer, recipient, asset, nonce, content, amount, ciphertext, signed, \
-         proof_demanded, funding, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         proof_demanded, funding, created_at, kept_until) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?
     .execute(params![
         offer.id.0.into_bytes(),
@@ -228,19 +229,34 @@ fn write(conn: &Connection, plan: &SinglePlan, offer: &SingleOffer, level: Fundi
         plan.demand.required,
         level.word(),
         column("created_at", now)?,
+        column("kept_until", plan.kept_until)?,
     ])?;
     conn.prepare_cached("DELETE FROM pay_offers WHERE id = ?1")?.execute([offer.id.0.into_bytes()])?;
     Ok(())
 }
 
-/// Hands out the one success of a payment that has landed: true for the caller who may say it.
-pub(in crate::ledger) fn claim(conn: &Connection, id: SingleId) -> Outcome<bool> {
+/// Hands out the one success of a payment that has landed: to whoever recorded it or, once it is kept for them no more, to
+/// another who proves to know it.
+pub(in crate::ledger) fn claim(
+    conn: &Connection,
+    id: SingleId,
+    claimant: Claimant,
+    now: UnixSeconds,
+) -> Outcome<SingleClaim> {
+    const UNTOLD: &str = "id = ?1 AND told = 0 AND settlement IN \
+        (SELECT id FROM settlements WHERE subject_id = ?1 AND id = single_payments.settlement \
+         AND state IN ('landed', 'settled'))";
+    // Whoever recorded it does not wait for an end that is there for the others.
+    let as_of = match claimant {
+        Claimant::Recorder => i64::MAX,
+        Claimant::Prover => column("now", now)?,
+    };
     let claimed = conn
-        .prepare_cached(
-            "UPDATE single_payments SET told = 1 WHERE id = ?1 AND told = 0 AND settlement IN \
-             (SELECT id FROM settlements WHERE subject_id = ?1 AND id = single_payments.settlement \
-              AND state IN ('landed', 'settled'))",
-        )?
-        .execute([id.0.into_bytes()])?;
-    Ok(claimed == 1)
+        .prepare_cached(&format!("UPDATE single_payments SET told = 1 WHERE {UNTOLD} AND kept_until <= ?2"))?
+        .execute(params![id.0.into_bytes(), as_of])?;
+    if claimed == 1 {
+        return Ok(SingleClaim::Granted);
+    }
+    let mut untold = conn.prepare_cached(&format!("SELECT 1 FROM single_payments WHERE {UNTOLD}"))?;
+    Ok(if untold.exists([id.0.into_bytes()])? { SingleClaim::Kept } else { SingleClaim::Refused })
 }

@@ -7,9 +7,9 @@ use sotto::{
     domain::{
         clock::UnixSeconds,
         settlement::{Attempt, SingleId},
-        single_payment::{OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
+        single_payment::{Claimant, OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
     },
-    ledger::{LedgerError, Offered, SinglePaid, SinglePaymentLedger},
+    ledger::{LedgerError, Offered, SingleClaim, SinglePaid, SinglePaymentLedger},
 };
 
 #[async_trait]
@@ -40,7 +40,12 @@ impl SinglePaymentLedger for MortalLedger {
         self.fate.step("find_single", self.inner.find_single(key)).await
     }
 
-    async fn claim_single(&self, id: SingleId) -> Result<bool, LedgerError> {
-        self.fate.step("claim_single", self.inner.claim_single(id)).await
+    async fn claim_single(
+        &self,
+        id: SingleId,
+        claimant: Claimant,
+        now: UnixSeconds,
+    ) -> Result<SingleClaim, LedgerError> {
+        self.fate.step("claim_single", self.inner.claim_single(id, claimant, now)).await
     }
 }

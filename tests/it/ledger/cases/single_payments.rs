@@ -10,9 +10,9 @@ use sotto::{
         funding::{Funding, FundingDemand, NewBound},
         reason::PayReason,
         settlement::{Attempt, Cost, Event, SingleId},
-        single_payment::{OfferLimits, Single, SingleKey, SingleOffer, SinglePlan, SingleState},
+        single_payment::{Claimant, OfferLimits, Single, SingleKey, SingleOffer, SinglePlan, SingleState},
     },
-    ledger::{Ledger, LedgerError, Offered, Proved, SinglePaid, Work},
+    ledger::{Ledger, LedgerError, Offered, Proved, SingleClaim, SinglePaid, Work},
 };
 use uuid::Uuid;
 
@@ -52,6 +52,7 @@ fn plan(number: u32) -> SinglePlan {
         settlement: settlement_id(number),
         signed: content(1_000 + number),
         demand: FundingDemand { required: false, max_age: 60, cap_binds: false },
+        kept_until: NOW + 31,
     }
 }
 
@@ -172,16 +173,32 @@ pub(crate) async fn offers_have_limits_and_leave_places_to_payers_with_credit(le
 
 pub(crate) async fn a_single_payment_lands_once_and_its_success_is_told_once(ledger: &dyn Ledger) {
     let (single, work) = paid(ledger, 1).await;
-    assert!(!ledger.claim_single(single.id).await.expect("answers"), "it has not landed");
+    let claims = async |claimant, now| ledger.claim_single(single.id, claimant, now).await.expect("answers");
+    assert_eq!(claims(Claimant::Recorder, NOW).await, SingleClaim::Refused, "it has not landed");
     let landed = recorded(ledger, &work.settlement, Event::Landed { slot: 210 }).await;
     assert_eq!(found(ledger, 1).await.state, SingleState::Landed { slot: 210 });
-    assert!(ledger.claim_single(single.id).await.expect("answers"));
-    assert!(!ledger.claim_single(single.id).await.expect("answers"));
+    assert_eq!(claims(Claimant::Prover, NOW + 30).await, SingleClaim::Kept, "whoever recorded it is still there");
+    assert!(!found(ledger, 1).await.told);
+    assert_eq!(claims(Claimant::Recorder, NOW + 30).await, SingleClaim::Granted);
+    for claimant in [Claimant::Recorder, Claimant::Prover] {
+        assert_eq!(claims(claimant, NOW + 31).await, SingleClaim::Refused, "once");
+    }
     assert!(found(ledger, 1).await.told);
     recorded(ledger, &landed, Event::Finalised).await;
     assert_eq!(ledger.totals(None).await.expect("adds up").single, amount(100));
     let lost = ledger.record(&work.settlement, Event::Landed { slot: 210 }, &[], NOW).await;
     assert!(matches!(lost, Err(LedgerError::LostRace)));
+}
+
+pub(crate) async fn a_success_that_its_request_never_heard_is_told_to_whoever_proves_to_know_the_payment(
+    ledger: &dyn Ledger,
+) {
+    let (single, work) = paid(ledger, 1).await;
+    recorded(ledger, &work.settlement, Event::Landed { slot: 210 }).await;
+    let claims = async |now| ledger.claim_single(single.id, Claimant::Prover, now).await.expect("answers");
+    assert_eq!(claims(NOW + 30).await, SingleClaim::Kept);
+    assert_eq!(claims(NOW + 31).await, SingleClaim::Granted);
+    assert_eq!(claims(NOW + 32).await, SingleClaim::Refused);
 }
 
 pub(crate) async fn a_single_payment_that_comes_to_nothing_says_why(ledger: &dyn Ledger) {
