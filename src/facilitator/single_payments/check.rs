@@ -1,4 +1,8 @@
 //! Everything that `/pay/verify` and the first step of `/pay/settle` check of a payer's signed message; leaves no trace.
+//!
+//! Promise: nobody finds out here which amount a ciphertext on chain holds. Whether one is ours for the amount that is stated
+//! is computed only of one that no payment has used, and a payment is recorded before its ciphertext goes to the chain: so of
+//! one that is published the answer is the same, in the same time, whatever amount is guessed.
 
 use super::{SinglePayments, answer::standing, because};
 use crate::{
@@ -23,7 +27,7 @@ pub(crate) struct Checked {
 }
 
 impl SinglePayments {
-    /// Refuses a payment that could not be made, what costs nothing first.
+    /// Refuses a payment that could not be made: what costs nothing first, and who asks too often before anything is looked up.
     pub(crate) async fn check(&self, payment: &SinglePayment) -> Result<Checked, PayError> {
         let instruction = self.check_message(payment)?;
         let again_in = self.rate.take(&payment.payer, self.core.clock.now()).err();
@@ -39,6 +43,9 @@ impl SinglePayments {
         if self.core.ledger.find_single(&ciphertext).await?.is_some() {
             return Err(PayRefusal::new(PayReason::CiphertextUsed).of(&payment.payer).into());
         }
+        if !self.issued.issued(&payment.asset, payment.amount, &payment.ciphertext) {
+            return Err(PayRefusal::new(PayReason::CiphertextNotOurs).of(&payment.payer).into());
+        }
         let wallet = self.check_accounts(payment).await?;
         self.check_demand(payment).await?;
         Ok(Checked { instruction, wallet })
@@ -50,8 +57,7 @@ impl SinglePayments {
         let Some(instruction) = self.core.single_payment_instruction() else {
             return refuse(PayRefusal::new(PayReason::PayNotServed));
         };
-        let served = &self.core.settings.served;
-        if payment.asset != served.asset {
+        if payment.asset != self.core.settings.served.asset {
             return refuse(PayRefusal::new(PayReason::AssetMismatch));
         }
         if !signed::verify(&payment.payer, &payment.message, &payment.signature) {
@@ -68,9 +74,6 @@ impl SinglePayments {
         }
         if payment.destination.is_some_and(|named| named != destination && named != payment.recipient) {
             return refuse(because(PayReason::RecipientMismatch, "the account to be paid is not the recipient's"));
-        }
-        if !self.issued.issued(&served.asset, payment.amount, &payment.ciphertext) {
-            return refuse(PayRefusal::new(PayReason::CiphertextNotOurs));
         }
         Ok(instruction)
     }

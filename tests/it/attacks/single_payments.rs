@@ -178,6 +178,25 @@ async fn r26_a_signed_message_pays_once_whatever_is_asked_for_it() {
     scene.closes().await;
 }
 
+/// The order of `check`: a guess of the amount behind a ciphertext that is on chain is never confirmed, right or wrong, to the
+/// payer of it or to anybody else, by a verification or by a first step.
+#[tokio::test]
+async fn r23_nobody_has_a_guess_of_a_published_amount_confirmed() {
+    let scene = SingleScene::plain().await;
+    let payload = scene.payload_of("0.7", "n-1").await;
+    scene.pays(&payload).await;
+    let ciphertext = payload["ciphertext"].as_str().unwrap();
+    let stranger = scene.world.wallet(1_000_000).await;
+    for (number, guess) in ["0.7", "0.8", "0.700001"].into_iter().enumerate() {
+        let nonce = format!("guess-{number}");
+        let guess = scene.message(ciphertext, guess, &nonce);
+        for payer in [&scene.payer, &stranger] {
+            scene.is_refused(&scene.signed_payload(payer, &guess, ciphertext), "ciphertext_used").await;
+        }
+    }
+    scene.closes().await;
+}
+
 /// What the chain publishes of a payment is worth nothing to anybody else: the program refuses a stranger as payer, and where
 /// the probe has not seen that it does, nothing is published.
 #[tokio::test]
