@@ -109,6 +109,14 @@ impl PaymentLimits {
         self.min_per_call.max(Amount::ONE)
     }
 
+    /// Refuses an amount below the smallest or above the largest.
+    pub fn check(&self, amount: Amount) -> Result<(), PayReason> {
+        if amount < self.smallest() {
+            return Err(PayReason::InvalidAmount);
+        }
+        if amount > self.max_per_call { Err(PayReason::PerCallLimitExceeded) } else { Ok(()) }
+    }
+
     /// What a refusal of this amount for one of these limits says, with the figures; none for other reasons.
     pub fn explain(&self, reason: PayReason, amount: Amount) -> Option<String> {
         match reason {
@@ -141,9 +149,7 @@ pub fn check_terms(
     refuse_unless(session.network == network.canonical(), PayReason::SessionNetworkMismatch)?;
     refuse_unless(payment.asset == session.intent.asset, PayReason::AssetMismatch)?;
     refuse_unless(payment.pay_to == session.intent.recipient, PayReason::RecipientMismatch)?;
-    refuse_unless(payment.amount > Amount::ZERO, PayReason::InvalidAmount)?;
-    refuse_unless(payment.amount >= limits.min_per_call, PayReason::InvalidAmount)?;
-    refuse_unless(payment.amount <= limits.max_per_call, PayReason::PerCallLimitExceeded)?;
+    limits.check(payment.amount)?;
     check_authorization(payment, session, now)
 }
 

@@ -8,6 +8,7 @@ use super::{SinglePayments, answer::standing, because};
 use crate::{
     chain::{ChainAccount, transaction::SettleInstruction},
     domain::{
+        amount::Amount,
         funding::{FundingDemand, Source},
         reason::{PayReason, SessionReason},
         signed,
@@ -62,6 +63,11 @@ impl SinglePayments {
         }
         if !signed::verify(&payment.payer, &payment.message, &payment.signature) {
             return refuse(PayRefusal::new(PayReason::InvalidSignature));
+        }
+        let limits = &self.core.settings.payments;
+        if let Err(reason) = limits.check(payment.amount) {
+            let figures = limits.explain(reason, payment.amount);
+            return refuse(because(reason, figures.unwrap_or_else(|| reason.meaning().to_owned())));
         }
         let ours = self.sponsor.fee_payers.all();
         // What is paid to a key that signs for everybody stands in an account that the same key can empty.
@@ -142,10 +148,17 @@ impl SinglePayments {
         })
     }
 
-    /// What is asked of the payer's balance: what the operator asks, or more where the request does.
+    /// What is asked of the payer's balance: what is asked for the amount, or more where the request does.
     pub(super) fn demand(&self, payment: &SinglePayment) -> FundingDemand {
+        let least = self.least_demand(payment.amount);
+        FundingDemand { required: least.required || payment.funding_required, ..least }
+    }
+
+    /// What is asked for an amount, whatever the request asks: what the operator asks of all, and a proof where one transfer
+    /// would carry more than it may unproven. A single payment is a transfer by itself.
+    pub(super) fn least_demand(&self, amount: Amount) -> FundingDemand {
         let ours = self.core.demand();
-        FundingDemand { required: ours.required || payment.funding_required, ..ours }
+        FundingDemand { required: ours.required || amount > self.core.settings.transfers.unproven_exposure, ..ours }
     }
 }
 

@@ -129,17 +129,17 @@ impl SinglePayments {
         }
     }
 
-    /// What is to be recorded. A proof is demanded where the operator, either step or whoever asks now demands one.
+    /// What is to be recorded. A proof is demanded where the operator, the amount, the first step or this one demands one.
     fn plan(&self, offer: &SingleOffer, request: &SingleCompletion, signed: ContentHash) -> SinglePlan {
-        let ours = self.core.demand();
-        let required = ours.required || offer.proof_demanded || request.required.funding_required;
+        let least = self.least_demand(offer.amount);
+        let required = least.required || offer.proof_demanded || request.required.funding_required;
         // Not shorter than this request waits.
         let kept = self.core.settings.answer_deadline.as_secs().saturating_add(1);
         SinglePlan {
             offer: offer.id,
             settlement: self.core.next_settlement_id(),
             signed,
-            demand: FundingDemand { required, ..ours },
+            demand: FundingDemand { required, ..least },
             kept_until: self.core.clock.now().saturating_add(kept),
         }
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sotto::{
     chain::transaction::SettleInstruction,
     domain::{
+        amount::Amount,
         budget::{Budgets, Part, Scope},
         settlement::State,
     },
@@ -277,10 +278,41 @@ async fn r27_a_payer_has_few_offers_and_a_share_of_the_budget() {
     scene.closes().await;
 }
 
+/// Guards: `PaymentLimits::check` in `check_message`, `least_demand`: the limits of one call, and of what one transfer carries
+/// that nothing proves, are those of payments of sessions.
+#[tokio::test]
+async fn r27_a_single_payment_meets_the_limits_of_one_call_and_of_one_unproven_transfer() {
+    let scene = SingleScene::with(|settings| {
+        settings.payments.min_per_call = Amount::new(1_000).unwrap();
+        settings.payments.max_per_call = Amount::new(2_000_000).unwrap();
+        settings.transfers.unproven_exposure = Amount::new(1_000_000).unwrap();
+    })
+    .await;
+    for (tokens, reason) in
+        [("0.000999", "invalid_amount"), ("2.000001", "per_call_limit_exceeded"), ("1.000001", "funding_unproven")]
+    {
+        scene.is_refused(&scene.payload_of(tokens, "n-1").await, reason).await;
+    }
+    for tokens in ["0.001", "1"] {
+        let (status, verdict) = scene.world.post("/pay/verify", &verified(&scene.payload_of(tokens, "n-1").await)).await;
+        assert_eq!((status, &verdict["isValid"]), (200, &json!(true)), "{tokens}: {verdict:#}");
+    }
+    // From a balance that is proved to cover it, and only as far as it does.
+    let mut proved = scene.payload_of("2", "n-1").await;
+    proved["fundingProof"] = scene.world.funding_proof(&scene.payer).await["fundingProof"].take();
+    for payload in [proved, scene.payload_of("2", "n-2").await] {
+        let paid = scene.pays(&payload).await;
+        assert_eq!(paid["extensions"]["pay"]["funding"], "proven", "{paid:#}");
+    }
+    scene.is_refused(&scene.payload_of("2", "n-3").await, "insufficient_funds").await;
+    scene.closes().await;
+}
+
 /// R-02 for single payments: a transfer from a short balance lands and moves nothing, and nobody is told that it was paid.
 #[tokio::test]
 async fn r02_landed_is_not_paid() {
-    let scene = SingleScene::plain().await;
+    let scene =
+        SingleScene::with(|settings| settings.transfers.unproven_exposure = Amount::new(6_000_000).unwrap()).await;
     let payload = scene.payload_of("6", "n-1").await;
     let paid = scene.pays(&payload).await;
     assert_eq!(paid["extensions"]["pay"]["funding"], "unproven", "{paid:#}");

@@ -8,7 +8,7 @@ use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
     chain::transaction::SettleInstruction,
-    domain::single_payment::short_message,
+    domain::{amount::Amount, single_payment::short_message},
     facilitator::{InstructionChoice, Settings},
 };
 
@@ -32,6 +32,7 @@ impl SingleScene {
     pub async fn with(change: impl Fn(&mut Settings) + Send + Sync + 'static) -> Self {
         let options = Options::settings(move |settings| {
             settings.transfers.settle_instruction = InstructionChoice::Fixed(SettleInstruction::Transfer);
+            settings.payments.max_per_call = Amount::new(2 * PURSE).unwrap();
             change(settings);
         });
         Self::of(World::with(options).await).await
