@@ -108,6 +108,11 @@ impl SingleRequirements {
     }
 }
 
+/// From which address an unsigned transaction was asked for, by a hash that tells nobody the address; all zero where none is
+/// known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CallerHash(pub [u8; 16]);
+
 /// An unsigned transaction that was issued for a single payment, until its payer has signed it or its time is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SingleOffer {
@@ -131,6 +136,8 @@ pub struct SingleOffer {
     pub message: Vec<u8>,
     /// Whether the payment is taken only from a balance that is proved to cover it.
     pub proof_demanded: bool,
+    /// Who asked for it.
+    pub caller: CallerHash,
     /// When it was issued, Unix seconds.
     pub issued_at: UnixSeconds,
     /// From when on it is worth nothing, Unix seconds.
@@ -144,7 +151,8 @@ pub struct OfferLimits {
     pub of_payer: u64,
     /// Of all payers.
     pub in_all: u64,
-    /// Of all payers who have earned no credit.
+    /// Of all payers who have earned no credit. One more of them takes the place of another: the oldest of the address that has
+    /// most, and there of the payer who has most.
     pub of_newcomers: u64,
 }
 

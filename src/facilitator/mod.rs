@@ -278,9 +278,14 @@ impl Facilitator {
         self.single_payments.check(payment).await.map(drop)
     }
 
-    /// Makes the transaction of a single payment for its payer to sign, and remembers that it was issued. Moves nothing.
-    pub async fn offer_single(&self, payment: &SinglePayment) -> Result<UnsignedSingle, PayError> {
-        self.single_payments.offer(payment).await
+    /// Makes the transaction of a single payment for its payer to sign, and remembers that it was issued. Moves nothing. `caller` is
+    /// the address that asks, an IPv4 address or the /64 of an IPv6 address as a number, where it is known.
+    pub async fn offer_single(
+        &self,
+        payment: &SinglePayment,
+        caller: Option<u128>,
+    ) -> Result<UnsignedSingle, PayError> {
+        self.single_payments.offer(payment, caller).await
     }
 
     /// Carries out a single payment whose payer has signed the transaction that was issued: answered when it has landed. One

@@ -139,7 +139,7 @@ pub enum Offered {
     Known(Box<Single>),
     /// The encrypted amount was used by a payment.
     CiphertextUsed,
-    /// There are as many offers as there may be.
+    /// There are as many offers of this payer, or in all, as there may be.
     TooMany {
         /// Seconds until the first of them ends.
         again_in: u64,

@@ -14,8 +14,8 @@ use solana_pubkey::Pubkey;
 /// The verbs of single payments; [`super::Ledger`] has all others, and what they all promise.
 #[async_trait]
 pub trait SinglePaymentLedger: Send + Sync + 'static {
-    /// Writes an unsigned transaction that is about to be given to its payer, within the limits, and forgets offers whose
-    /// time is over. A nonce and an encrypted amount that were paid with are never offered again.
+    /// Writes an unsigned transaction that is about to be given to its payer, within the limits; forgets an older one of the same
+    /// payer and nonce, and offers whose time is over. A nonce and an encrypted amount that were paid with are never offered again.
     async fn offer_single(
         &self,
         offer: &SingleOffer,

@@ -7,7 +7,7 @@ use crate::{
         http::body::{self, Body},
         pay::{of_body, served},
     },
-    domain::single_payment::SinglePayment,
+    domain::{addresses::caller_prefix, single_payment::SinglePayment},
     facilitator::SingleReceipt,
     wire::{
         facilitator::{AnswerExtensions, SettleAnswer},
@@ -17,24 +17,30 @@ use crate::{
 use axum::{
     Json,
     extract::State,
-    http::StatusCode,
+    http::{Extensions, HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, json};
 
 /// Takes a signed message or a signed transaction.
-pub(in crate::api) async fn settle(State(app): State<App>, body: Body) -> Response {
-    match settle_single(&app, body).await {
+pub(in crate::api) async fn settle(
+    State(app): State<App>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let caller = app.rates.caller(&extensions, &headers).map(caller_prefix);
+    match settle_single(&app, caller, body).await {
         Ok(response) => response,
         Err(failure) => failure.refused_with(StatusCode::BAD_REQUEST).settle_answer(),
     }
 }
 
-async fn settle_single(app: &App, body: Body) -> Result<Response, PayFailure> {
+async fn settle_single(app: &App, caller: Option<u128>, body: Body) -> Result<Response, PayFailure> {
     let bytes = body::pay_body(app, body)?;
     match pay::settle(&bytes, served(app)).map_err(|refused| of_body(app, &refused))? {
-        Settling::Authorization(payment) => Ok(Json(offer(app, &payment).await?).into_response()),
+        Settling::Authorization(payment) => Ok(Json(offer(app, &payment, caller).await?).into_response()),
         Settling::Transaction { completion, network } => {
             let receipt = app.facilitator.pay_single(&completion).await;
             let receipt = receipt.map_err(|error| PayFailure::of_use_case(error, &network))?;
@@ -44,8 +50,8 @@ async fn settle_single(app: &App, body: Body) -> Result<Response, PayFailure> {
     }
 }
 
-async fn offer(app: &App, payment: &SinglePayment) -> Result<UnsignedAnswer, PayFailure> {
-    let offered = app.facilitator.offer_single(payment).await;
+async fn offer(app: &App, payment: &SinglePayment, caller: Option<u128>) -> Result<UnsignedAnswer, PayFailure> {
+    let offered = app.facilitator.offer_single(payment, caller).await;
     let offered = offered.map_err(|error| PayFailure::of_use_case(error, &payment.network))?;
     Ok(UnsignedAnswer {
         success: false,

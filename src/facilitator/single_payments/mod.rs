@@ -41,6 +41,8 @@ pub(crate) struct SinglePayments {
     funding: Arc<FundingMonitor>,
     issued: IssuedCiphertexts,
     rate: PayerRate,
+    /// The key of the hashes of callers' addresses.
+    callers: [u8; 32],
 }
 
 impl SinglePayments {
@@ -55,7 +57,8 @@ impl SinglePayments {
         // Ed25519 signatures are deterministic, so every process and every replica derives the same secret.
         let secret = Sha256::digest(core.keys.spender.sign(b"sotto pay amounts")).into();
         let issued = IssuedCiphertexts::new(&secret, core.settings.served.encryption_key);
-        Self { core, locks, sponsor, settlements, dispatch, funding, issued, rate: PayerRate::new() }
+        let callers = Sha256::digest(core.keys.spender.sign(b"sotto pay callers")).into();
+        Self { core, locks, sponsor, settlements, dispatch, funding, issued, rate: PayerRate::new(), callers }
     }
 
     /// Encrypts an amount so that it is known again.

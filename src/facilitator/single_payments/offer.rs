@@ -13,7 +13,7 @@ use crate::{
         budget::BudgetSubject,
         reason::PayReason,
         settlement::{Cost, SingleId},
-        single_payment::{OfferLimits, SingleOffer, SinglePayment},
+        single_payment::{CallerHash, OfferLimits, SingleOffer, SinglePayment},
     },
     facilitator::{
         PayError, PayRefusal,
@@ -25,6 +25,7 @@ use crate::{
     ledger::Offered,
     programs::{inco_token::Transfer, lightning::DECRYPT_ALLOWANCE_BYTES},
 };
+use sha2::{Digest as _, Sha256};
 use solana_pubkey::Pubkey;
 
 /// How long an offer lives, in seconds: about as long as its blockhash. Whichever ends first ends it.
@@ -41,7 +42,11 @@ pub struct UnsignedSingle {
 
 impl SinglePayments {
     /// Checks a payment, makes its transaction, and remembers that it was issued.
-    pub(crate) async fn offer(&self, payment: &SinglePayment) -> Result<UnsignedSingle, PayError> {
+    pub(crate) async fn offer(
+        &self,
+        payment: &SinglePayment,
+        caller: Option<u128>,
+    ) -> Result<UnsignedSingle, PayError> {
         let checked = self.check(payment).await?;
         self.refuse_in_dispute(&payment.payer)?;
         self.take_proof(payment).await?;
@@ -62,6 +67,7 @@ impl SinglePayments {
             ciphertext: payment.ciphertext.clone(),
             message,
             proof_demanded: payment.funding_required,
+            caller: self.caller_hash(caller),
             issued_at: now,
             until: now.saturating_add(OFFER_LIFE),
         };
@@ -75,6 +81,16 @@ impl SinglePayments {
                 Err(because(PayReason::TooManyRequests, detail).of(&payment.payer).again_in(Some(again_in)).into())
             }
         }
+    }
+
+    /// What the ledger keeps of an address for the life of an offer: enough to tell two apart.
+    fn caller_hash(&self, caller: Option<u128>) -> CallerHash {
+        let Some(caller) = caller else { return CallerHash::default() };
+        let hash: [u8; 32] =
+            Sha256::new().chain_update(self.callers).chain_update(caller.to_be_bytes()).finalize().into();
+        let mut short = CallerHash::default();
+        short.0.copy_from_slice(&hash[..16]);
+        short
     }
 
     /// Takes the proof that comes with a payment. One that does not count leaves the payment unproven, which is refused only

@@ -7,7 +7,7 @@ use crate::{
         hold::ContentHash,
         reason::PayReason,
         settlement::{SettlementId, SingleId, State},
-        single_payment::{Single, SingleOffer, SingleState},
+        single_payment::{CallerHash, Single, SingleOffer, SingleState},
     },
     ledger::LedgerError,
 };
@@ -24,6 +24,7 @@ pub(in crate::ledger) struct OfferRow {
     pub(in crate::ledger) ciphertext: Vec<u8>,
     pub(in crate::ledger) message: Vec<u8>,
     pub(in crate::ledger) proof_demanded: i64,
+    pub(in crate::ledger) caller: Vec<u8>,
     pub(in crate::ledger) issued_at: i64,
     pub(in crate::ledger) until: i64,
 }
@@ -40,6 +41,7 @@ impl OfferRow {
             content: ContentHash(at.bytes("content", &self.content)?),
             amount: at.amount("amount", self.amount)?,
             proof_demanded: at.flag("proof_demanded", self.proof_demanded)?,
+            caller: CallerHash(at.bytes("caller", &self.caller)?),
             issued_at: at.count("issued_at", self.issued_at)?,
             until: at.count("until", self.until)?,
             nonce: self.nonce,

@@ -4,19 +4,25 @@ use super::{Trace, lands_by_itself, with_sol};
 use crate::support::{Options, SingleScene, World, authorized, signed_by, verified};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use solana_pubkey::Pubkey;
 use sotto::{
     chain::transaction::SettleInstruction,
     domain::{
         amount::Amount,
         budget::{Budgets, Part, Scope},
-        settlement::State,
+        hold::ContentHash,
+        settlement::{SingleId, State},
+        single_payment::{CallerHash, OfferLimits, SingleOffer},
     },
     facilitator::{InstructionChoice, ProbeVerdict},
+    ledger::Offered,
     programs::{
         ciphertext::encrypt,
         inco_token::{Transfer, ed25519_verify},
     },
 };
+use uuid::Uuid;
 
 /// Floats lose money: 0.29 with two decimals was 28. Guards: `wire::pay::message::tokens`, `decimals_of`.
 #[tokio::test]
@@ -161,10 +167,10 @@ async fn r26_a_signed_message_pays_once_whatever_is_asked_for_it() {
     let scene = SingleScene::plain().await;
     let payload = scene.payload_of("1", "n-1").await;
     let (first, second) = (scene.issued(&payload).await, scene.issued(&payload).await);
-    let (status, paid) = scene.settles(&signed_by(&scene.payer, first)).await;
+    let (status, paid) = scene.settles(&signed_by(&scene.payer, second)).await;
     assert_eq!((status, &paid["success"]), (200, &json!(true)), "{paid:#}");
-    // The other transaction of the same message; it may be the same one, where the blockhash has not changed.
-    let (status, again) = scene.settles(&signed_by(&scene.payer, second)).await;
+    // What was issued for the same message before; it may be the same one, where the blockhash has not changed.
+    let (status, again) = scene.settles(&signed_by(&scene.payer, first)).await;
     assert!(status >= 400 && again["success"] == false, "{again:#}");
     let (status, again) = scene.world.post("/pay/settle", &authorized(&payload)).await;
     assert_eq!((status, again["errorReason"].as_str()), (400, Some("duplicate_settlement")), "{again:#}");
@@ -253,6 +259,52 @@ async fn r26_without_a_probe_that_passes_nothing_is_served() {
     off.finish().await;
 }
 
+/// Guards: `make_place`, and the signature that is verified before anything is kept. A stranger who fills the places of newcomers
+/// with what nobody signs, as often as they like, closes nothing for others.
+#[tokio::test]
+async fn r27_a_stranger_who_fills_all_places_keeps_nobody_out() {
+    let scene = SingleScene::plain().await;
+    let now = scene.world.now();
+    let fill = async |from: u32| {
+        for number in from..from + 600 {
+            let id = Uuid::from_u128(number.into());
+            let [payer, random] = [1, 2].map(|kind| Sha256::digest([kind, number].map(u32::to_le_bytes).concat()));
+            let offer = SingleOffer {
+                id: SingleId(id),
+                payer: Pubkey::new_from_array(payer.into()),
+                recipient: scene.merchant.key(),
+                asset: scene.world.faucet.mint(),
+                nonce: "n".to_owned(),
+                content: ContentHash([1; 32]),
+                amount: Amount::ONE,
+                ciphertext: random.repeat(4),
+                message: vec![1],
+                proof_demanded: false,
+                caller: CallerHash([9; 16]),
+                issued_at: now,
+                until: now + 120,
+            };
+            let offered = scene.world.ledger().offer_single(&offer, OfferLimits::PUBLISHED, now).await.unwrap();
+            assert_eq!(offered, Offered::Issued);
+        }
+    };
+    fill(0).await;
+    let payload = scene.payload_of("1", "n-1").await;
+    let mut forged = payload.clone();
+    forged["signature"] = json!(hex::encode([7; 64]));
+    scene.is_refused(&forged, "invalid_signature").await;
+    let offers = async || scene.world.ledger().single_offers(&scene.payer.key(), now).await.unwrap();
+    assert_eq!(offers().await, [], "without the payer's signature no place is taken");
+    let issued = scene.issued(&payload).await;
+    let own = offers().await;
+    assert!(matches!(own.as_slice(), [own] if own.caller != CallerHash::default()), "by its address: {own:?}");
+    fill(1_000).await;
+    assert_eq!(offers().await, own);
+    let (status, paid) = scene.settles(&signed_by(&scene.payer, issued)).await;
+    assert_eq!((status, &paid["success"]), (200, &json!(true)), "{paid:#}");
+    scene.closes().await;
+}
+
 /// A stranger has so many offers, and so much of our lamports.
 #[tokio::test]
 async fn r27_a_payer_has_few_offers_and_a_share_of_the_budget() {
@@ -294,7 +346,8 @@ async fn r27_a_single_payment_meets_the_limits_of_one_call_and_of_one_unproven_t
         scene.is_refused(&scene.payload_of(tokens, "n-1").await, reason).await;
     }
     for tokens in ["0.001", "1"] {
-        let (status, verdict) = scene.world.post("/pay/verify", &verified(&scene.payload_of(tokens, "n-1").await)).await;
+        let (status, verdict) =
+            scene.world.post("/pay/verify", &verified(&scene.payload_of(tokens, "n-1").await)).await;
         assert_eq!((status, &verdict["isValid"]), (200, &json!(true)), "{tokens}: {verdict:#}");
     }
     // From a balance that is proved to cover it, and only as far as it does.

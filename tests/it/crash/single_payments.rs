@@ -77,7 +77,7 @@ impl Till {
 /// Asks for the transaction, signs it and sends it, twice, as a payer does who is impatient. Counts how often that was a
 /// success.
 async fn live(facilitator: &Arc<Facilitator>, till: &Till, told: &AtomicU64) {
-    let Ok(unsigned) = facilitator.offer_single(&till.payment).await else { return };
+    let Ok(unsigned) = facilitator.offer_single(&till.payment, None).await else { return };
     let completion = till.signed(&unsigned.wire);
     for _ in 0..2 {
         told.fetch_add(u64::from(facilitator.pay_single(&completion).await.is_ok()), Ordering::SeqCst);

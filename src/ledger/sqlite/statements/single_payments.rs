@@ -1,6 +1,6 @@
 //! Single payments: what was offered, and what was signed of it.
 //!
-//! Must be true: an offer is used once and before its end, a message and a ciphertext pay once, and everything of a payment
+//! Must be true: a message has one offer, an offer is used once and before its end, a message and a ciphertext pay once, and everything of a payment
 //! (its row, its settlement, its signed bytes, its booking, its claim on a proved balance) is written in one transaction.
 //! The claim follows by triggers (migration 14), but for what depends on the slot of a landing.
 
@@ -23,7 +23,7 @@ use rusqlite::{Connection, Params, params};
 use solana_pubkey::Pubkey;
 
 const OFFER: &str = "SELECT id, payer, recipient, asset, nonce, content, amount, ciphertext, message, proof_demanded, \
-    issued_at, until FROM pay_offers";
+    caller, issued_at, until FROM pay_offers";
 
 const SINGLE: &str = "SELECT p.seq, p.id, p.settlement, p.payer, p.recipient, p.asset, p.amount, p.content, p.signed, \
     p.funding, p.proof_demanded, p.told, p.reason, s.state, s.signature, \
@@ -43,8 +43,9 @@ fn offers(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<Sin
             ciphertext: row.get(7)?,
             message: row.get(8)?,
             proof_demanded: row.get(9)?,
-            issued_at: row.get(10)?,
-            until: row.get(11)?,
+            caller: row.get(10)?,
+            issued_at: row.get(11)?,
+            until: row.get(12)?,
         };
         Ok(row.into_offer()?)
     })
@@ -91,7 +92,7 @@ pub(in crate::ledger) fn live_offers(conn: &Connection, payer: &Pubkey, now: Uni
     offers(conn, "WHERE payer = ?1 AND until > ?2 ORDER BY issued_at", params![payer.to_bytes(), column("until", now)?])
 }
 
-/// Writes an offer where there may be one more; forgets those whose time is over.
+/// Writes an offer where there may be one more, in place of an older one of the same message; forgets those whose time is over.
 pub(in crate::ledger) fn offer(
     conn: &Connection,
     new: &SingleOffer,
@@ -109,9 +110,11 @@ pub(in crate::ledger) fn offer(
     if let Some(first_ends) = crowded(conn, new, limits, credit)? {
         return Ok(Offered::TooMany { again_in: first_ends.saturating_sub(now).max(1) });
     }
+    conn.prepare_cached("DELETE FROM pay_offers WHERE payer = ?1 AND nonce = ?2")?
+        .execute(params![new.payer.to_bytes(), new.nonce])?;
     conn.prepare_cached(
         "INSERT INTO pay_offers (id, payer, recipient, asset, nonce, content, amount, ciphertext, message, proof_demanded, \
-         newcomer, issued_at, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         newcomer, caller, issued_at, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?
     .execute(params![
         new.id.0.into_bytes(),
@@ -125,28 +128,45 @@ pub(in crate::ledger) fn offer(
         new.message,
         new.proof_demanded,
         credit == Credit::Newcomer,
+        new.caller.0,
         column("issued_at", new.issued_at)?,
         column("until", new.until)?,
     ])?;
     Ok(Offered::Issued)
 }
 
-/// When the first of those offers ends that leave no place for one more; none where there is one.
+/// When the first of those offers ends that leave no place for one more; none where there is one, or one was made. What the
+/// new one replaces is not counted.
 fn crowded(conn: &Connection, new: &SingleOffer, limits: OfferLimits, credit: Credit) -> Outcome<Option<UnixSeconds>> {
-    let of = |sql: &str, params: &[&dyn rusqlite::ToSql]| -> Outcome<(u64, Option<UnixSeconds>)> {
-        let (number, first): (i64, Option<i64>) =
-            conn.prepare_cached(sql)?.query_row(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let others = |of: &str| -> Outcome<(u64, Option<UnixSeconds>)> {
+        let sql = format!("SELECT count(*), min(until) FROM pay_offers WHERE (payer <> ?1 OR nonce <> ?2) AND {of}");
+        let (number, first): (i64, Option<i64>) = conn
+            .prepare_cached(&sql)?
+            .query_row(params![new.payer.to_bytes(), new.nonce], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok((count("offers", number)?, first.map(|first| count("until", first)).transpose()?))
     };
-    let payer = new.payer.to_bytes();
-    let of_payer = of("SELECT count(*), min(until) FROM pay_offers WHERE payer = ?1", &[&payer])?;
-    let in_all = of("SELECT count(*), min(until) FROM pay_offers", &[])?;
-    let mut counted = vec![(of_payer, limits.of_payer), (in_all, limits.in_all)];
-    if credit == Credit::Newcomer {
-        counted.push((of("SELECT count(*), min(until) FROM pay_offers WHERE newcomer = 1", &[])?, limits.of_newcomers));
+    let (of_payer, first) = others("payer = ?1")?;
+    if of_payer >= limits.of_payer {
+        return Ok(Some(first.unwrap_or(new.until)));
     }
-    let full = counted.into_iter().find(|((number, _), most)| number >= most);
-    Ok(full.map(|((_, first), _)| first.unwrap_or(new.until)))
+    if credit == Credit::Newcomer && others("newcomer = 1")?.0 >= limits.of_newcomers {
+        make_place(conn)?;
+    }
+    let (in_all, first) = others("TRUE")?;
+    Ok((in_all >= limits.in_all).then(|| first.unwrap_or(new.until)))
+}
+
+/// Forgets a newcomer's offer for another's: the oldest of the address that has most, and there of the payer who has most, so
+/// that whoever fills all places with what they do not sign gives up their own.
+fn make_place(conn: &Connection) -> Outcome<()> {
+    conn.prepare_cached(
+        "DELETE FROM pay_offers WHERE id = (SELECT o.id FROM pay_offers o \
+         JOIN (SELECT caller, count(*) AS held FROM pay_offers WHERE newcomer = 1 GROUP BY caller) c ON c.caller = o.caller \
+         JOIN (SELECT payer, count(*) AS held FROM pay_offers WHERE newcomer = 1 GROUP BY payer) p ON p.payer = o.payer \
+         WHERE o.newcomer = 1 ORDER BY c.held DESC, p.held DESC, o.issued_at, o.id LIMIT 1)",
+    )?
+    .execute([])?;
+    Ok(())
 }
 
 /// Uses an offer: writes the payment, its settlement and its signed attempt, unless something forbids it.

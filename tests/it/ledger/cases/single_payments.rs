@@ -10,7 +10,7 @@ use sotto::{
         funding::{Funding, FundingDemand, NewBound},
         reason::PayReason,
         settlement::{Attempt, Cost, Event, SingleId},
-        single_payment::{Claimant, OfferLimits, Single, SingleKey, SingleOffer, SinglePlan, SingleState},
+        single_payment::{CallerHash, Claimant, OfferLimits, Single, SingleKey, SingleOffer, SinglePlan, SingleState},
     },
     ledger::{Ledger, LedgerError, Offered, Proved, SingleClaim, SinglePaid, Work},
 };
@@ -36,6 +36,7 @@ fn offer(number: u32) -> SingleOffer {
         ciphertext: [key(32, number).to_bytes().as_slice(), &[0; 88]].concat(),
         message: vec![1, 2, 3],
         proof_demanded: false,
+        caller: CallerHash::default(),
         issued_at: NOW,
         until: NOW + LIFE,
     }
@@ -138,37 +139,72 @@ pub(crate) async fn an_offer_is_used_once_and_before_its_end(ledger: &dyn Ledger
 }
 
 pub(crate) async fn a_nonce_and_a_ciphertext_pay_once_for_ever(ledger: &dyn Ledger) {
-    // Two offers of one message, as when a payer asks again: the first that is signed is the payment.
+    // Asked again, a message has another offer in place of the first.
     let twin = SingleOffer { id: single_id(2), message: vec![9], ..offer(1) };
     offered(ledger, &offer(1)).await;
     offered(ledger, &twin).await;
+    assert_eq!(ledger.single_offers(&key(30, 1), NOW).await.expect("reads"), [twin]);
     let other = SingleOffer { ciphertext: offer(1).ciphertext, ..offer(3) };
     offered(ledger, &other).await;
-    let SinglePaid::Recorded(single, work) = pays(ledger, 1, NOW).await else { panic!("is paid") };
-    assert_eq!(pays(ledger, 2, NOW).await, SinglePaid::Refused(PayReason::NonceConflict));
+    assert_eq!(pays(ledger, 1, NOW).await, SinglePaid::NotOffered);
+    let SinglePaid::Recorded(single, work) = pays(ledger, 2, NOW).await else { panic!("is paid") };
     assert_eq!(pays(ledger, 3, NOW).await, SinglePaid::Refused(PayReason::CiphertextUsed));
-    let again = ledger.offer_single(&SingleOffer { id: single_id(4), ..offer(1) }, OfferLimits::PUBLISHED, NOW).await;
-    assert_eq!(again.expect("answers"), Offered::Known(single));
+    let again = SingleOffer { id: single_id(4), ..offer(1) };
+    let asks =
+        async |offer: &SingleOffer| ledger.offer_single(offer, OfferLimits::PUBLISHED, NOW).await.expect("answers");
+    assert_eq!(asks(&again).await, Offered::Known(single));
     let another = SingleOffer { ciphertext: offer(1).ciphertext, ..offer(5) };
-    let again = ledger.offer_single(&another, OfferLimits::PUBLISHED, NOW).await.expect("answers");
-    assert_eq!(again, Offered::CiphertextUsed);
+    assert_eq!(asks(&another).await, Offered::CiphertextUsed);
     // Also when nothing came of it.
     let gone = recorded(ledger, &recorded(ledger, &work.settlement, absent()).await, abandoned()).await;
     assert!(gone.state.is_terminal());
-    assert_eq!(pays(ledger, 2, NOW).await, SinglePaid::Refused(PayReason::NonceConflict));
+    assert!(matches!(asks(&again).await, Offered::Known(single) if single.state != SingleState::OnItsWay));
+    assert_eq!(asks(&another).await, Offered::CiphertextUsed);
 }
 
-pub(crate) async fn offers_have_limits_and_leave_places_to_payers_with_credit(ledger: &dyn Ledger) {
-    let limits = OfferLimits { of_payer: 2, in_all: 4, of_newcomers: 3 };
+pub(crate) async fn a_payer_has_so_many_offers_and_those_whose_time_is_over_are_forgotten(ledger: &dyn Ledger) {
+    let limits = OfferLimits { of_payer: 2, in_all: 3, of_newcomers: 3 };
     let of = |number: u32, payer: u32| SingleOffer { payer: key(30, payer), ..offer(number) };
     let asked = async |offer: &SingleOffer, now: u64| ledger.offer_single(offer, limits, now).await.expect("answers");
     assert_eq!(asked(&of(1, 1), NOW).await, Offered::Issued);
     assert_eq!(asked(&of(2, 1), NOW + 5).await, Offered::Issued);
     assert_eq!(asked(&of(3, 1), NOW + 10).await, Offered::TooMany { again_in: LIFE - 10 }, "of one payer");
+    let again = SingleOffer { id: single_id(9), issued_at: NOW + 10, ..of(2, 1) };
+    assert_eq!(asked(&again, NOW + 10).await, Offered::Issued, "in place of the one that it replaces");
+    assert_eq!(ledger.single_offers(&key(30, 1), NOW).await.expect("reads"), [of(1, 1), again]);
     assert_eq!(asked(&of(4, 2), NOW).await, Offered::Issued);
-    assert_eq!(asked(&of(5, 3), NOW).await, Offered::TooMany { again_in: LIFE }, "of all newcomers");
     let later = SingleOffer { until: NOW + 2 * LIFE, ..of(6, 3) };
-    assert_eq!(asked(&later, NOW + LIFE).await, Offered::Issued, "those whose time is over are forgotten");
+    assert_eq!(asked(&later, NOW + LIFE).await, Offered::Issued);
+    assert_eq!(ledger.single_offers(&key(30, 1), NOW).await.expect("reads"), [], "those whose time is over");
+}
+
+pub(crate) async fn whoever_fills_the_places_of_newcomers_loses_their_own(ledger: &dyn Ledger) {
+    let limits = OfferLimits { of_payer: 4, in_all: 6, of_newcomers: 4 };
+    let of = |number: u32, payer: u32, caller: u8| SingleOffer {
+        payer: key(30, payer),
+        caller: CallerHash([caller; 16]),
+        issued_at: NOW + u64::from(number),
+        ..offer(number)
+    };
+    let asks = async |offer: SingleOffer| {
+        assert_eq!(ledger.offer_single(&offer, limits, NOW).await.expect("answers"), Offered::Issued);
+    };
+    let left = async |payer| ledger.single_offers(&key(30, payer), NOW).await.expect("reads").len();
+    // One with two wallets fills them all; two others ask, from their own address and from the same one.
+    for (number, payer) in [(1, 1), (2, 2), (3, 2), (4, 2)] {
+        asks(of(number, payer, 1)).await;
+    }
+    asks(of(5, 5, 2)).await;
+    assert_eq!((left(1).await, left(2).await, left(5).await), (1, 2, 1), "the oldest of the payer who has most");
+    asks(of(6, 6, 1)).await;
+    assert_eq!((left(1).await, left(2).await, left(6).await), (1, 1, 1));
+    // However often they go on, with whatever wallets, whoever asked from elsewhere keeps what they were given.
+    for number in 7..20 {
+        asks(of(number, number, 1)).await;
+        assert_eq!(left(5).await, 1, "{number}");
+    }
+    let paid = ledger.pay_single(&plan(5), first_attempt(5), NOW).await.expect("answers");
+    assert!(matches!(paid, SinglePaid::Recorded(..)), "{paid:?}");
 }
 
 pub(crate) async fn a_single_payment_lands_once_and_its_success_is_told_once(ledger: &dyn Ledger) {
