@@ -1,4 +1,5 @@
--- Single payments, once more (ADR 0050): whom the one success of each is kept for.
+-- Single payments, once more (ADR 0050): whom the one success of each is kept for, who asked for what was not signed yet, and that
+-- no sum of them passes an amount.
 
 -- Until when its success is kept for the request that recorded it. From then on it is told to a request that proves more than
 -- what the chain shows everybody.
@@ -15,3 +16,40 @@ DROP INDEX pay_offers_of_payer;
 ALTER TABLE pay_offers ADD COLUMN caller BLOB NOT NULL DEFAULT x'00000000000000000000000000000000' CHECK (length(caller) = 16);
 CREATE UNIQUE INDEX pay_offers_of_message ON pay_offers (payer, nonce);
 CREATE INDEX pay_offers_by_caller ON pay_offers (newcomer, caller, payer, issued_at);
+
+-- What the single payments of a payer and asset move or may move, in base units. SQLite adds beyond its integers in floats, so
+-- what would pass an amount is refused before anything is added: then no sum over a payer's single payments overflows.
+CREATE TABLE single_sums (
+    payer BLOB NOT NULL CHECK (length(payer) = 32),
+    asset BLOB NOT NULL CHECK (length(asset) = 32),
+    amount INTEGER NOT NULL CHECK (amount >= 0),
+    PRIMARY KEY (payer, asset)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO single_sums (payer, asset, amount)
+SELECT p.payer, p.asset, sum(p.amount) FROM single_payments p JOIN settlements s ON s.id = p.settlement
+WHERE s.state <> 'released' GROUP BY p.payer, p.asset;
+
+CREATE TRIGGER single_sums_stay
+BEFORE DELETE ON single_sums BEGIN SELECT RAISE(ABORT, 'sums of payments are never deleted'); END;
+
+CREATE TRIGGER single_payments_add_up_to_an_amount
+BEFORE INSERT ON single_payments
+WHEN (SELECT amount FROM single_sums WHERE payer = NEW.payer AND asset = NEW.asset) > 9223372036854775807 - NEW.amount
+    OR (SELECT claimed FROM sources WHERE user = NEW.payer AND asset = NEW.asset) > 9223372036854775807 - NEW.amount
+BEGIN SELECT RAISE(ABORT, 'what a payer pays adds up to no amount'); END;
+
+CREATE TRIGGER single_payments_are_added
+AFTER INSERT ON single_payments
+BEGIN
+    INSERT INTO single_sums (payer, asset, amount) VALUES (NEW.payer, NEW.asset, NEW.amount)
+    ON CONFLICT (payer, asset) DO UPDATE SET amount = amount + excluded.amount;
+END;
+
+CREATE TRIGGER single_payments_that_come_to_nothing_are_taken_off
+AFTER UPDATE OF state ON settlements
+WHEN NEW.purpose = 'single_payment' AND NEW.state = 'released' AND OLD.state <> 'released'
+BEGIN
+    UPDATE single_sums SET amount = amount - NEW.amount
+    WHERE (payer, asset) = (SELECT payer, asset FROM single_payments WHERE settlement = NEW.id);
+END;

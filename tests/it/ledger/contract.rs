@@ -167,6 +167,7 @@ macro_rules! on {
                 a_single_payment_is_claimed_from_the_payers_proof_until_it_comes_to_nothing,
                 a_proof_counts_what_is_in_flight_and_what_landed_later,
                 a_newer_proof_leaves_a_single_payment_unproven_that_nobody_looked_at,
+                no_sum_of_a_payers_single_payments_passes_an_amount,
                 a_budget_that_refuses_a_single_payment_leaves_its_offer,
                 what_is_demanded_to_be_proved_is_decided_with_the_record,
             }

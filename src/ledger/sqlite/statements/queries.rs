@@ -329,9 +329,14 @@ fn sum(conn: &Connection, expression: &'static str, session: Option<[u8; 16]>) -
     );
     let (high, low): (i64, i64) =
         conn.prepare_cached(&sql)?.query_row([session], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let wrong = || LedgerError::Inconsistent("the sum over sessions does not fit an amount".to_owned());
+    Ok(joined(high, low).ok_or_else(wrong)?)
+}
+
+/// The amount that two halves of a sum make, where one does: that of what amounts have above 32 bits, and that of the rest.
+pub(super) fn joined(high: i64, low: i64) -> Option<Amount> {
     let total = (i128::from(high) << 32) + i128::from(low);
-    let amount = u64::try_from(total).ok().and_then(Amount::new);
-    amount.ok_or_else(|| LedgerError::Inconsistent("the sum over sessions does not fit an amount".to_owned()).into())
+    u64::try_from(total).ok().and_then(Amount::new)
 }
 
 fn count(conn: &Connection, sql: &str, params: impl Params) -> Outcome<u64> {

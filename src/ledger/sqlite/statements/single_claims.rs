@@ -3,9 +3,13 @@
 //! Must be true: as for sessions (`funding.rs`), what is in flight is claimed, and what landed is either claimed or part of
 //! the proved balance, by its slot. What does not depend on a slot follows by triggers (migration 14).
 
-use crate::ledger::sqlite::statements::{Outcome, funding, select};
+use crate::ledger::sqlite::statements::{Outcome, funding, queries, select};
 use crate::{
-    domain::{amount::Amount, funding::Lost, settlement::Settlement},
+    domain::{
+        amount::Amount,
+        funding::{Lost, Source},
+        settlement::Settlement,
+    },
     ledger::{
         LedgerError,
         rows::column,
@@ -76,16 +80,29 @@ pub(super) fn claimed_since(conn: &Connection, user: &Pubkey, asset: &Pubkey, sl
     Ok(sum.unwrap_or_default())
 }
 
-/// The sum of single payments whose transfers landed, in base units.
+/// The sum of single payments whose transfers landed, in base units; those of several payers may be more than an amount holds.
 pub(super) fn landed(conn: &Connection) -> Outcome<Amount> {
-    let sums: Option<i64> = select::value(
-        conn,
-        "SELECT coalesce(sum(p.amount), 0) FROM single_payments p JOIN settlements s ON s.id = p.settlement \
-         WHERE s.state IN ('landed', 'settled')",
-        [],
+    let mut halves = conn.prepare_cached(
+        "SELECT coalesce(sum(p.amount >> 32), 0), coalesce(sum(p.amount & 4294967295), 0) \
+         FROM single_payments p JOIN settlements s ON s.id = p.settlement WHERE s.state IN ('landed', 'settled')",
     )?;
+    let (high, low): (i64, i64) = halves.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let wrong = || LedgerError::Inconsistent("the sum of single payments does not fit an amount".to_owned());
-    Ok(Amount::try_from(sums.unwrap_or_default()).map_err(|_| wrong())?)
+    Ok(queries::joined(high, low).ok_or_else(wrong)?)
+}
+
+/// Whether one more payment of `more` leaves what a payer's single payments move an amount, and what is claimed of their
+/// balance: the tables refuse what does not (migration 19).
+pub(super) fn leaves_an_amount(conn: &Connection, source: &Source, more: Amount) -> Outcome<bool> {
+    let moved: Option<i64> = select::value(
+        conn,
+        "SELECT amount FROM single_sums WHERE payer = ?1 AND asset = ?2",
+        [source.user.to_bytes(), source.asset.to_bytes()],
+    )?;
+    let wrong = |_| LedgerError::Inconsistent("a payer's single payments add up to no amount".to_owned());
+    let moved = Amount::try_from(moved.unwrap_or_default()).map_err(wrong)?;
+    let claimed = source.bound.map_or(Amount::ZERO, |bound| bound.claimed);
+    Ok([moved, claimed].into_iter().all(|sum| sum.checked_add(more).is_some()))
 }
 
 /// Single payments of a user and asset that were accepted as proven and have not landed.
@@ -123,7 +140,7 @@ pub(super) fn unprove_landed(
 }
 
 /// Refuses a payment that is not what its settlement says, and a settlement without its payment.
-pub(super) const CONTRADICTIONS: [(&str, &str, &str); 3] = [
+pub(super) const CONTRADICTIONS: [(&str, &str, &str); 4] = [
     (
         "single_payments",
         "its settlement is another's, or carries another amount",
@@ -135,6 +152,13 @@ pub(super) const CONTRADICTIONS: [(&str, &str, &str); 3] = [
         "it has a reason and did not come to nothing, or none and did",
         "SELECT p.seq FROM single_payments p JOIN settlements s ON s.id = p.settlement \
          WHERE (p.reason IS NOT NULL) <> (s.state = 'released') LIMIT 1",
+    ),
+    (
+        "single_payments",
+        "what its payer pays is not what their payments add up to",
+        "SELECT min(p.seq) FROM single_payments p JOIN settlements s ON s.id = p.settlement \
+         LEFT JOIN single_sums t ON t.payer = p.payer AND t.asset = p.asset GROUP BY p.payer, p.asset \
+         HAVING coalesce(max(t.amount), 0) <> sum(iif(s.state = 'released', 0, p.amount)) LIMIT 1",
     ),
     (
         "settlements",

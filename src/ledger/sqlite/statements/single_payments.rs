@@ -4,7 +4,9 @@
 //! (its row, its settlement, its signed bytes, its booking, its claim on a proved balance) is written in one transaction.
 //! The claim follows by triggers (migration 14), but for what depends on the slot of a landing.
 
-use crate::ledger::sqlite::statements::{Outcome, budgets, credit, funding, journal, missing, select, settlements};
+use crate::ledger::sqlite::statements::{
+    Outcome, budgets, credit, funding, journal, missing, select, settlements, single_claims,
+};
 use crate::{
     domain::{
         budget::{BudgetSubject, Credit},
@@ -212,7 +214,7 @@ pub(in crate::ledger) fn pay(
     }
 }
 
-/// The level of the payer's balance, or why the payment is not taken. While something that was accepted as proven is not
+/// The level of the payer's balance, or why the payment is not taken. What nobody's sums can hold is none; and while something that was accepted as proven is not
 /// captured nothing else may pass the proved balance (`rules/accept.rs`).
 fn level(
     conn: &Connection,
@@ -222,6 +224,9 @@ fn level(
 ) -> Outcome<Result<Funding, PayReason>> {
     let known = funding::source(conn, &offer.payer, &offer.asset)?;
     let source = known.unwrap_or_else(|| Source::unknown(offer.payer, offer.asset));
+    if !single_claims::leaves_an_amount(conn, &source, offer.amount)? {
+        return Ok(Err(PayReason::PerCallLimitExceeded));
+    }
     if source.is_passed_by(offer.amount) && funding::is_relied_upon(conn, &offer.payer, &offer.asset)? {
         return Ok(Err(PayReason::InsufficientFunds));
     }

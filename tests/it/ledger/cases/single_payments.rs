@@ -287,6 +287,28 @@ pub(crate) async fn a_newer_proof_leaves_a_single_payment_unproven_that_nobody_l
     assert_eq!(found(ledger, 1).await.funding, Funding::Unproven);
 }
 
+pub(crate) async fn no_sum_of_a_payers_single_payments_passes_an_amount(ledger: &dyn Ledger) {
+    let all = |number: u32| SingleOffer { amount: Amount::MAX, ..offer(number) };
+    offered(ledger, &all(1)).await;
+    offered(ledger, &SingleOffer { payer: key(30, 1), amount: Amount::ONE, ..offer(2) }).await;
+    offered(ledger, &all(3)).await;
+    let SinglePaid::Recorded(_, work) = pays(ledger, 1, NOW).await else { panic!("is paid") };
+    let too_much = SinglePaid::Refused(PayReason::PerCallLimitExceeded);
+    assert_eq!(pays(ledger, 2, NOW).await, too_much);
+    assert_eq!(proves(ledger, 1, 5, 100).await, Amount::MAX.get(), "a proof adds them up all the same");
+    ledger.audit().await.expect("consistent");
+    let landed = recorded(ledger, &work.settlement, Event::Landed { slot: 210 }).await;
+    assert_eq!(pays(ledger, 2, NOW).await, too_much);
+    // Nobody else meets it. All together are added up beyond an amount, and not as one.
+    let SinglePaid::Recorded(_, other) = pays(ledger, 3, NOW).await else { panic!("is paid") };
+    recorded(ledger, &other.settlement, Event::Landed { slot: 211 }).await;
+    assert!(matches!(ledger.totals(None).await, Err(LedgerError::Inconsistent(_))));
+    let taken_back = recorded(ledger, &landed, Event::TakenBack).await;
+    recorded(ledger, &recorded(ledger, &taken_back, absent()).await, abandoned()).await;
+    assert!(matches!(pays(ledger, 2, NOW).await, SinglePaid::Recorded(..)), "what came to nothing adds nothing");
+    ledger.audit().await.expect("consistent");
+}
+
 pub(crate) async fn a_budget_that_refuses_a_single_payment_leaves_its_offer(ledger: &dyn Ledger) {
     let small = Budgets::default().with(Scope::UnprovenUserHour, Part::Total, 14_999);
     ledger.set_budgets(&small).await.expect("sets");

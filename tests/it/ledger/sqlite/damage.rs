@@ -140,3 +140,43 @@ async fn a_damaged_row_is_named_where_it_is_read() {
     let refused = ledger.hold(&payment(session_id(1), 9, 1)).await;
     assert!(matches!(refused, Err(LedgerError::Inconsistent(_))), "nothing is accepted on it");
 }
+
+#[tokio::test]
+async fn no_tool_writes_single_payments_of_a_payer_that_add_up_to_no_amount() {
+    let file = File::new();
+    drop(file.open().await);
+    let conn = file.raw();
+    // The settlements that they belong to are not what this is about.
+    conn.execute_batch("PRAGMA foreign_keys = OFF").expect("is off");
+    let pays = |number: u8, payer: u8, amount: i64| {
+        let bytes = |byte: u8| vec![byte; 32];
+        conn.execute(
+            "INSERT INTO single_payments (id, settlement, payer, recipient, asset, nonce, content, amount, ciphertext, signed, \
+             proof_demanded, funding, created_at) VALUES (?1, ?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?5, 0, 'unproven', 1)",
+            rusqlite::params![
+                vec![number; 16],
+                bytes(payer),
+                bytes(200),
+                number.to_string(),
+                bytes(number),
+                amount,
+                vec![number; 114]
+            ],
+        )
+    };
+    let refused = |written: rusqlite::Result<usize>| {
+        let told = written.expect_err("is refused").to_string();
+        assert!(told.contains("adds up to no amount"), "{told}");
+    };
+    pays(1, 1, i64::MAX).expect("fits");
+    refused(pays(2, 1, 1));
+    pays(3, 2, i64::MAX).expect("is another payer's");
+    conn.execute(
+        "INSERT INTO sources (user, asset, frozen, bound, handle, slot, proved_at, claimed, examined, final, looked_at) \
+         VALUES (?1, ?2, 0, 5, zeroblob(16), 1, 1, ?3, 1, 0, 1)",
+        rusqlite::params![vec![3_u8; 32], vec![200_u8; 32], i64::MAX],
+    )
+    .expect("writes");
+    refused(pays(4, 3, 1));
+    assert!(conn.execute("DELETE FROM single_sums", []).is_err());
+}
