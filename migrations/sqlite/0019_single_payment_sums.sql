@@ -1,5 +1,5 @@
 -- Single payments, once more (ADR 0050): whom the one success of each is kept for, who asked for what was not signed yet, and that
--- no sum of them passes an amount.
+-- no sum of them passes an amount. At the end, which grants went to wallets that proved nothing.
 
 -- Until when its success is kept for the request that recorded it. From then on it is told to a request that proves more than
 -- what the chain shows everybody.
@@ -53,3 +53,20 @@ BEGIN
     UPDATE single_sums SET amount = amount - NEW.amount
     WHERE (payer, asset) = (SELECT payer, asset FROM single_payments WHERE settlement = NEW.id);
 END;
+
+-- Sessions whose opening was granted SOL while nothing proved their wallet's balance: the grant counts as such whatever is proved
+-- later (ADR 0047). Of those from before, the ones that have proved nothing since.
+CREATE TABLE unproven_grants (
+    session BLOB NOT NULL PRIMARY KEY REFERENCES sessions (id)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO unproven_grants (session)
+SELECT DISTINCT b.session FROM sponsored_lamports b
+WHERE b.session IS NOT NULL AND b.lamports_granted > 0
+    AND NOT EXISTS (SELECT 1 FROM sources p WHERE p.user = b.user AND p.proved_at IS NOT NULL);
+
+CREATE TRIGGER unproven_grants_never_change
+BEFORE UPDATE ON unproven_grants BEGIN SELECT RAISE(ABORT, 'what was not proved at an opening never was'); END;
+
+CREATE TRIGGER unproven_grants_stay
+BEFORE DELETE ON unproven_grants BEGIN SELECT RAISE(ABORT, 'unproven grants are never forgotten'); END;

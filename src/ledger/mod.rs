@@ -204,7 +204,11 @@ pub trait Ledger: SinglePaymentLedger + Upkeep {
     /// How many grants to this user were booked since `since`, reserved or spent, and when the first of them.
     async fn granted_since(&self, user: &Pubkey, since: UnixSeconds) -> Result<OpeningCount, LedgerError>;
 
-    /// How many grants were booked since `since` for users who never proved a balance, and when the first of them.
+    /// Remembers for good that nothing proved the balance of a session's wallet when its opening was granted SOL, before that is
+    /// booked.
+    async fn mark_unproven_grant(&self, session: SessionId) -> Result<(), LedgerError>;
+
+    /// How many grants were booked since `since` that are marked as unproven, and when the first of them.
     async fn unproven_grants_since(&self, since: UnixSeconds) -> Result<OpeningCount, LedgerError>;
 
     /// What was booked since `since`, by hour, purpose and merchant, oldest first.

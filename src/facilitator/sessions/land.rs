@@ -64,6 +64,10 @@ impl Sessions {
             Opened::Existing(known) => return self.answer_repeat(&parsed.session, known).await,
             Opened::NonceReused => return Err(SessionRefusal::new(SessionReason::NonceReused).into()),
         };
+        if booking.is_some() {
+            // Before it is booked, so that no booking is left out whatever ends this process.
+            self.core.ledger.mark_unproven_grant(session.id).await?;
+        }
         if let (Some(approve), Some(life)) = (parsed.approve, life) {
             self.record_approve(&session, approve, life).await?;
         }

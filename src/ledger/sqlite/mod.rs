@@ -180,6 +180,10 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| budgets::judge_subject(conn, &subject, cost, now)).await
     }
 
+    async fn mark_unproven_grant(&self, session: SessionId) -> Result<(), LedgerError> {
+        self.0.writer.run(move |conn| sessions::mark_unproven_grant(conn, session)).await
+    }
+
     async fn unproven_grants_since(&self, since: UnixSeconds) -> Result<OpeningCount, LedgerError> {
         self.0.readers.run(move |conn| queries::unproven_grants_since(conn, since)).await
     }

@@ -153,3 +153,22 @@ async fn a11_strangers_use_up_the_grants_of_whoever_proves_nothing_and_of_nobody
     }
     world.finish().await;
 }
+
+/// Guard: `mark_unproven_grant`. A stranger who passes one token through all their wallets, and proves it in each after its grant,
+/// gets no more of them.
+#[tokio::test]
+async fn a11_a_proof_that_comes_after_the_grant_gives_no_place_back() {
+    let world = World::with(Options::settings(|settings| settings.openings.unproven_grants_per_hour = 1)).await;
+    let (thief, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    let (status, opened) = world.post("/sessions", &asks(&world, &thief, &merchant, PUBLISHED).await).await;
+    assert_eq!(status, 201, "{opened:#}");
+    let proof = world.funding_proof(&thief).await;
+    let path = format!("/sessions/{}/funding", opened["sessionId"].as_str().unwrap());
+    let (status, proved) = world.post(&path, &proof).await;
+    assert_eq!((status, &proved["funding"]), (200, &json!("proven")), "{proved:#}");
+    let other = world.wallet(100).await;
+    let again = asks(&world, &other, &merchant, PUBLISHED).await;
+    is_not_opened(&world, &again, 429, "quota_exceeded").await;
+    assert_eq!(granted(&world).await, PUBLISHED);
+    world.finish().await;
+}

@@ -251,6 +251,10 @@ impl Ledger for MortalLedger {
         self.fate.step("over_budget", self.inner.over_budget(subject, cost, now)).await
     }
 
+    async fn mark_unproven_grant(&self, session: SessionId) -> Result<(), LedgerError> {
+        self.fate.step("mark_unproven_grant", self.inner.mark_unproven_grant(session)).await
+    }
+
     async fn unproven_grants_since(&self, since: UnixSeconds) -> Result<OpeningCount, LedgerError> {
         self.fate.step("unproven_grants_since", self.inner.unproven_grants_since(since)).await
     }

@@ -127,6 +127,7 @@ macro_rules! on {
                 a_rent_that_is_an_upper_bound_is_corrected_once,
                 spending_is_told_by_hour_purpose_and_merchant,
                 grants_to_a_user_count_from_their_signing_until_they_are_proved_dead,
+                a_grant_that_nothing_proved_counts_whatever_is_proved_later,
             }
             credit {
                 a_payer_without_a_proof_has_a_small_start,

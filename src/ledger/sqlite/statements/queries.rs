@@ -260,13 +260,13 @@ pub(in crate::ledger) fn granted_since(conn: &Connection, user: &Pubkey, since: 
     counted(conn, sql, params![user.to_bytes(), column("since", since)?])
 }
 
-/// How many grants were booked since `since` for users who never proved a balance that was taken.
+/// How many grants were booked since `since` in whose openings nothing proved a balance, whatever was proved later.
 pub(in crate::ledger) fn unproven_grants_since(conn: &Connection, since: UnixSeconds) -> Outcome<OpeningCount> {
     let sql = "SELECT count(*), min(b.at) FROM sessions s \
          JOIN settlements t ON t.session = s.id AND t.purpose = 'approve' \
          JOIN attempts a ON a.settlement = t.id JOIN sponsored_lamports b ON b.signature = a.signature \
          WHERE s.created_at >= ?1 - 3600 AND b.at >= ?1 AND b.lamports_granted > 0 \
-         AND NOT EXISTS (SELECT 1 FROM sources p WHERE p.user = s.user AND p.asset = s.asset AND p.proved_at IS NOT NULL)";
+         AND EXISTS (SELECT 1 FROM unproven_grants u WHERE u.session = s.id)";
     counted(conn, sql, [column("since", since)?])
 }
 

@@ -199,3 +199,10 @@ pub(super) fn close_when_settled(conn: &Connection, id: SessionId) -> Outcome<()
     .execute([id.to_bytes()])?;
     Ok(())
 }
+
+/// Remembers that nothing proved the balance of a session's wallet when its opening was granted SOL.
+pub(in crate::ledger) fn mark_unproven_grant(conn: &Connection, session: SessionId) -> Outcome<()> {
+    conn.prepare_cached("INSERT INTO unproven_grants (session) VALUES (?1) ON CONFLICT (session) DO NOTHING")?
+        .execute([session.to_bytes()])?;
+    Ok(())
+}

@@ -1,16 +1,17 @@
 //! What is booked for signed attempts, and the limits it is held to.
 
 use crate::ledger::build::{
-    NOW, absent, attempt, failed, held, in_flight, key, landed, opened, payment, planned, recorded, refused,
+    NOW, absent, amount, attempt, failed, held, in_flight, key, landed, opened, payment, planned, recorded, refused,
     session_with, settlement_id, signature, signed,
 };
 use sotto::{
     domain::{
         budget::{BudgetSubject, Budgets, OverBudget, Part, Scope, Spending},
+        funding::NewBound,
         session::{CapCheck, Session},
         settlement::{Attempt, Cost, Event, Purpose, Settlement, Subject},
     },
-    ledger::{Ledger, LedgerError, Opened, OpeningCount, Signed},
+    ledger::{Ledger, LedgerError, Opened, OpeningCount, Proved, Signed},
 };
 
 /// What an attempt of these tests costs.
@@ -273,7 +274,42 @@ pub(crate) async fn grants_to_a_user_count_from_their_signing_until_they_are_pro
     recorded(ledger, &third, absent()).await;
     assert_eq!(counted(50_001).await, OpeningCount::default(), "it never landed");
     assert_eq!(ledger.granted_since(&key(23, 2), 0).await.expect("counts"), OpeningCount::default());
+}
+
+pub(crate) async fn a_grant_that_nothing_proved_counts_whatever_is_proved_later(ledger: &dyn Ledger) {
     let unproven = async |since| ledger.unproven_grants_since(since).await.expect("counts");
-    assert_eq!(unproven(0).await, OpeningCount { count: 1, first: Some(50_000) });
-    assert_eq!(unproven(50_001).await, OpeningCount::default());
+    let granted = async |number: u32, now: u64| {
+        let session = session_with(number, |session| session.created_at = now);
+        assert!(matches!(ledger.open_session(&session).await, Ok(Opened::New(_))));
+        if number < 3 {
+            ledger.mark_unproven_grant(session.id).await.expect("marks");
+        }
+        assert_eq!(unproven(now).await, OpeningCount::default(), "it is not booked yet");
+        let subject = Subject::Session(session.id);
+        let planned = ledger.plan_other(settlement_id(number), Purpose::Approve, subject, now).await;
+        let settlement = planned.expect("plans");
+        let attempt = Attempt { cost: Cost { grant: 7, ..TINY }, ..attempt(&settlement, number) };
+        in_flight_of(ledger.record_signed(&settlement, attempt, now).await.expect("answers"));
+        session
+    };
+    let first = granted(1, 50_000).await;
+    granted(2, 60_000).await;
+    granted(3, 70_000).await;
+    assert_eq!(unproven(0).await, OpeningCount { count: 2, first: Some(50_000) }, "the third was proved");
+    let bound = NewBound {
+        user: *first.user(),
+        asset: first.intent.asset,
+        amount: amount(5),
+        handle: 7,
+        slot: 100,
+        anchor: None,
+        now: 80_000,
+    };
+    assert!(matches!(ledger.prove_funding(&bound).await, Ok(Proved::Counts(_))));
+    assert_eq!(
+        unproven(0).await,
+        OpeningCount { count: 2, first: Some(50_000) },
+        "what it proves later changes nothing"
+    );
+    assert_eq!(unproven(50_001).await, OpeningCount { count: 1, first: Some(60_000) });
 }
