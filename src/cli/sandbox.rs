@@ -195,8 +195,6 @@ fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global
     let mut defaults = free.map(|key| (key, "0".to_owned())).to_vec();
     // Anybody may pay the sandbox's merchant, the published client too, which proves no balance.
     defaults.push(("settlement.recipients", terms.merchant.to_string()));
-    // Whoever pays here pays its own merchant.
-    defaults.push(("settlement.single_payments", "true".to_owned()));
     // Its token program is ours and does what is relied on, so nobody has to ask it.
     defaults.push(("settlement.settle_instruction", "transfer_with_authorization".to_owned()));
     let layers = layers(global, [(SPENDER, spender.as_str()), (RECEIPTS, receipts.as_str())], defaults, own)?;

@@ -89,7 +89,7 @@ reasons! {
         NonceConflict = "nonce_conflict", false, "The nonce was used for a payment with other content.",
             "Use a new nonce for each payment.";
         DuplicateSettlement = "duplicate_settlement", false, "This payment's success was told before; `transaction` is its signature, or empty while it is held.",
-            "Nothing is to be done: it is paid. A merchant that lost the first answer asks GET /sessions/{id}/payments/{nonce}.";
+            "Nothing is to be done: it is paid. A merchant that lost the first answer asks GET /sessions/{id}/payments/{nonce}; of a single payment it repeats the transaction with the payer's `authorization`.";
         SessionSignatureRequired = "session_signature_required", false, "The session has a session key, and the payload carries no signature by it.",
             "Sign the payment with the session key, as the published client does when it has one.";
         InvalidSessionSignature = "invalid_session_signature", false, "The payload's signature is not the session key's over this payment.",

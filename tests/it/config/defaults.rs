@@ -35,6 +35,7 @@ fn the_compiled_in_defaults_are_a_whole_devnet_configuration() {
     assert_eq!(config.settlement.settle_instruction, SettleInstruction::Auto);
     assert_eq!(config.settlement.decrypt_allowance, DecryptAllowance::Idle);
     assert_eq!(config.settlement.cap_check, CapCheckPolicy::BestEffort);
+    assert!(config.settlement.single_payments, "where the probe has seen that they are safe");
     assert_eq!(config.server.address.to_string(), "0.0.0.0:4021");
     assert_eq!(config.server.cors_origins, CorsOrigins::Any);
 }

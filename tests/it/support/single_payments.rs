@@ -81,7 +81,7 @@ impl SingleScene {
         self.signed_payload(payer, &self.message(&ciphertext, tokens, nonce), &ciphertext)
     }
 
-    /// The same payload with the short message in place of the long one.
+    /// A payload with the short message in place of the long one.
     pub fn short(&self, payload: &Value) -> Value {
         let mut payload = payload.clone();
         let details = payload["message"].as_str().unwrap().to_owned();
