@@ -12,10 +12,11 @@ use crate::{
     config::read_text,
     merchant::{
         AnswerReceiptFault, FacilitatorClient, FacilitatorFault, ReceiptKey, ReceiptStatement,
-        chain::{JsonRpc, Landing, ReadError},
+        chain::{Deed, JsonRpc, Landing, ReadError, ReceiptChain as _},
         facilitator::SetupError,
         verify_answer,
     },
+    programs::Programs,
     wire::{
         facilitator::SettleAnswer,
         header::{self, HeaderError},
@@ -32,12 +33,15 @@ use std::{
 
 /// The longest input that is read, in bytes.
 const MAX_INPUT: u64 = 64 * 1024;
+/// How far the facilitator's clock and the chain's may be apart, in seconds.
+const MAX_CLOCK_DIFFERENCE: u64 = 300;
 
 /// Verify a signed receipt: who signed it, for which payer and URL, and that its transaction is final
 ///
 /// Reads a receipt, the answer or `PAYMENT-RESPONSE` header that it came in, or what `sotto session pay --json` printed. The
 /// facilitator's receipt key is what you name, or what the facilitator tells over TLS or from this machine; never the one in
-/// the receipt. Exit code 0 means: signed by that key, as expected, and final on chain (or signed and not asked, with --offline).
+/// the receipt. Exit code 0 means: signed by that key, as expected, and final on chain, as a transfer out of the payer's account that
+/// is no younger than the receipt (or signed and not asked, with --offline).
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("believed").required(true).multiple(true),
@@ -101,6 +105,22 @@ pub(super) enum VerifyError {
     /// The chain.
     #[error("the chain cannot be asked for the transaction")]
     Chain(#[from] ReadError),
+    /// The node knows that the transaction landed, and not what it did.
+    #[error("the chain's node does not have the receipt's transaction any more; name another one in network.rpc_urls")]
+    NotKept,
+    /// It is somebody else's transfer.
+    #[error("the receipt's transaction takes nothing from the account of the payer that it names")]
+    AnotherPayer,
+    /// The key may have been retired since, and leaked.
+    #[error(
+        "the receipt says that its payment landed at {issued_at}, and its transaction's block was made at {block_time}: it is back-dated"
+    )]
+    BackDated {
+        /// What the receipt says, Unix seconds.
+        issued_at: u64,
+        /// What the chain says, Unix seconds.
+        block_time: u64,
+    },
     /// The transaction does not stand, or not yet, and the result has already told how.
     #[error("the receipt is the facilitator's, and its transaction is not final")]
     NotFinal,
@@ -127,12 +147,20 @@ impl Verify {
         let facilitator = self.facilitator.as_deref().map(FacilitatorClient::new).transpose();
         let facilitator = facilitator.map_err(VerifyError::from)?;
         let rpc = config.network.rpc_urls.first().map(|url| url.expose().to_owned()).unwrap_or_default();
+        let (programs, mint) = (config.programs(), config.asset.mint);
         let (statement, standing) = runtime()?.block_on(async {
             let keys = self.keys(facilitator.as_ref()).await?;
             let statement = self.check(&given, &keys)?;
-            let standing =
-                if self.offline { None } else { Some(standing(&rpc, facilitator.as_ref(), &given, &statement).await?) };
-            Ok::<_, VerifyError>((statement, standing))
+            if self.offline {
+                return Ok((statement, None));
+            }
+            let node = JsonRpc::new(&rpc, DEADLINE)?;
+            let standing = standing(&node, facilitator.as_ref(), &given, &statement).await?;
+            if matches!(standing.landing, Landing::Landed | Landing::Final) {
+                let deed = node.deed(&statement.transaction).await?.ok_or(VerifyError::NotKept)?;
+                compare(&statement, &deed, &programs, &mint)?;
+            }
+            Ok::<_, VerifyError>((statement, Some(standing)))
         })?;
         self.tell(&statement, standing.as_ref())?;
         match standing {
@@ -213,18 +241,33 @@ const fn word(landing: Landing) -> &'static str {
 
 /// What the chain says, and the facilitator where that is not a landing: a fork may have replaced the transaction.
 async fn standing(
-    rpc: &str,
+    node: &JsonRpc,
     facilitator: Option<&FacilitatorClient>,
     given: &Given,
     statement: &ReceiptStatement,
 ) -> Result<Standing, VerifyError> {
-    let landing = JsonRpc::new(rpc, DEADLINE)?.landing(&statement.transaction).await?;
+    let landing = node.landing(&statement.transaction).await?;
     let stands = matches!(landing, Landing::Final | Landing::Landed);
     let newer = match (facilitator, given) {
         (Some(client), Given::Answer(answer)) if !stands => newer(client, answer).await,
         _ => None,
     };
     Ok(Standing { landing, newer })
+}
+
+/// Refuses a receipt of a transaction that takes nothing from the payer's account, or that is younger than the receipt: whoever has a
+/// key that was retired can write receipts from before, and no blocks.
+fn compare(statement: &ReceiptStatement, deed: &Deed, programs: &Programs, mint: &Pubkey) -> Result<(), VerifyError> {
+    if !deed.acts_on(&programs.token, &programs.token_account(&statement.payer, mint)) {
+        return Err(VerifyError::AnotherPayer);
+    }
+    let issued_at = statement.issued_at;
+    match deed.block_time {
+        Some(block_time) if block_time > issued_at.saturating_add(MAX_CLOCK_DIFFERENCE) => {
+            Err(VerifyError::BackDated { issued_at, block_time })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// How the facilitator has the payment by now, where it tells another transaction. That it does not answer changes nothing.

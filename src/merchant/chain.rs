@@ -73,6 +73,16 @@ pub struct Deed {
     /// Every instruction in the order in which they ran within one instruction of the transaction: it first, then what
     /// it called.
     pub calls: Vec<Call>,
+    /// When its block was made, Unix seconds; none where the node does not tell.
+    pub block_time: Option<u64>,
+}
+
+impl Deed {
+    /// Whether a program was told to act on this account, which is the first of its instruction: of the token program everything
+    /// that takes from an account is, and no deposit.
+    pub fn acts_on(&self, program: &Pubkey, account: &Pubkey) -> bool {
+        self.calls.iter().any(|call| call.program == *program && call.accounts.first() == Some(account))
+    }
 }
 
 /// What a merchant asks of Solana, all at `confirmed`.
@@ -223,7 +233,7 @@ fn deed(told: &Value) -> Option<Deed> {
             calls.push(call(instruction, &keys)?);
         }
     }
-    Some(Deed { signers, calls })
+    Some(Deed { signers, calls, block_time: told.get("blockTime").and_then(Value::as_u64) })
 }
 
 fn strings(list: &Value) -> Option<Vec<Pubkey>> {

@@ -1,8 +1,9 @@
 //! `sotto receipts`: a merchant holds what they were told against what their wallet received.
 
 use super::{Running, directory, json, sotto, stderr, stdout};
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, Wallet};
 use serde_json::{Value, json};
+use sotto::merchant::ReceiptStatement;
 use std::{path::Path, time::Instant};
 
 /// What a call of the sandbox's paid route costs, in base units.
@@ -41,6 +42,12 @@ impl Shop {
             }
             assert!(Instant::now() < end, "{args:?}: {}{}", stdout(&output), stderr(&output));
         }
+    }
+
+    fn refuses(&self, here: &Path, args: &[&str], why: &str) {
+        let output = sotto(here, &[&["--config", &self.config], args].concat());
+        let told = stderr(&output);
+        assert!(output.status.code() == Some(1) && told.contains(why), "{args:?}: {told}");
     }
 
     fn sotto(&self, here: &Path, args: &[&str]) -> Value {
@@ -121,11 +128,7 @@ fn a_signed_receipt_is_verified_by_its_signature_and_by_the_chain() {
     let pinned = ["receipts", "verify", "receipt.jws", "--receipt-key", shop.told("receiptKey"), "--offline"];
     assert_eq!(shop.sotto(&here, &pinned)["issuedAt"], verified["issuedAt"]);
 
-    let refused = |args: &[&str], why: &str| {
-        let output = sotto(&here, &[&["--config", &shop.config], args].concat());
-        let told = stderr(&output);
-        assert!(output.status.code() == Some(1) && told.contains(why), "{args:?}: {told}");
-    };
+    let refused = |args: &[&str], why: &str| shop.refuses(&here, args, why);
     refused(
         &["receipts", "verify", "receipt.jws", "--receipt-key", shop.told("spender"), "--offline"],
         "none of the keys",
@@ -137,9 +140,36 @@ fn a_signed_receipt_is_verified_by_its_signature_and_by_the_chain() {
     lie["receipt"]["payer"] = json!(shop.told("recipient"));
     std::fs::write(here.join("lie.json"), lie.to_string()).expect("a file");
     refused(&["receipts", "verify", "lie.json", "--facilitator", facilitator], "another payer");
+    compares_with_the_chain(&shop, &here, &verified);
     let wrong = sotto(&here, &["receipts", "verify", "receipt.jws"]);
     assert_eq!(wrong.status.code(), Some(2), "a key has to come from somewhere else: {}", stderr(&wrong));
     assert_eq!(shop.running.stop(), Some(0));
+}
+
+/// Whoever has a key that is believed can write receipts of this transaction, and none of another payer or of before it was.
+fn compares_with_the_chain(shop: &Shop, here: &Path, verified: &Value) {
+    let thief = Wallet::from_seed([9; 32]);
+    let text = |name: &str| verified[name].as_str().expect("a text");
+    let honest = ReceiptStatement {
+        network: text("network").to_owned(),
+        resource_url: "https://shop.example/other".to_owned(),
+        payer: text("payer").parse().expect("a key"),
+        issued_at: verified["issuedAt"].as_u64().expect("a time"),
+        transaction: text("transaction").parse().expect("a signature"),
+    };
+    let forged = |statement: &ReceiptStatement| {
+        let signed = statement.sign(&thief.key(), |message| thief.sign(message));
+        std::fs::write(here.join("forged.jws"), signed).expect("a file");
+    };
+    let key = thief.key().to_string();
+    let verify = ["receipts", "verify", "forged.jws", "--receipt-key", key.as_str()];
+    let recipient = shop.told("recipient").parse().expect("a key");
+    forged(&ReceiptStatement { payer: recipient, ..honest.clone() });
+    shop.refuses(here, &verify, "takes nothing from the account");
+    forged(&ReceiptStatement { issued_at: honest.issued_at - 3_600, ..honest.clone() });
+    shop.refuses(here, &verify, "it is back-dated");
+    forged(&honest);
+    assert_eq!(shop.sotto(here, &verify)["state"], "final");
 }
 
 fn settlements(proof: &Value) -> impl Iterator<Item = &Value> {
