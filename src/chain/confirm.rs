@@ -95,7 +95,7 @@ impl Observer<'_> {
             Ok(Verdict::Landed(landing)) => self.landed(attempt, &landing),
             Ok(verdict) => verdict.no_effect(),
             Err(error) => {
-                tracing::warn!(%error, "the history of a transaction cannot be read");
+                tracing::warn!(%error, cause = self.pool.trouble(), "the history of a transaction cannot be read");
                 None
             }
         }

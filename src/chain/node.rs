@@ -69,6 +69,8 @@ pub(super) struct Node {
     client: RpcClient,
     counters: Arc<Counters>,
     socket: Mutex<SocketPause>,
+    /// Why its last answer was none, or could not be used; without its URL.
+    failure: Mutex<Option<String>>,
 }
 
 /// The endpoint is not asked before the time that it set.
@@ -91,6 +93,7 @@ impl Node {
             client: endpoint::connect(urls.rpc, timeout, most_bytes)?,
             counters,
             socket: Mutex::new(SocketPause { until: None, next: FIRST_PAUSE }),
+            failure: Mutex::default(),
         })
     }
 
@@ -115,10 +118,35 @@ impl Node {
         };
         match &answer {
             // A known no is an answer.
-            Ok(_) | Err(ChainError::Refused(_)) => self.health.answered(begun.elapsed(), Instant::now()),
-            Err(error) => self.health.failed(error, Instant::now()),
+            Ok(_) | Err(ChainError::Refused(_)) => {
+                self.health.answered(begun.elapsed(), Instant::now());
+                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            }
+            Err(error) => {
+                self.health.failed(error, Instant::now());
+                self.remember(error);
+            }
         }
         answer
+    }
+
+    /// Remembers why its last answer was of no use, for [`Node::trouble`].
+    pub(super) fn remember(&self, error: &ChainError) {
+        let why = match error {
+            ChainError::Unavailable { source: Some(source), .. } => source.to_string(),
+            ChainError::Unavailable { what, source: None, .. } => (*what).to_owned(),
+            ChainError::Refused(why) | ChainError::Inconsistent(why) => why.clone(),
+        };
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// How it is, and why its last answer was of no use where it was not: for logs, because an endpoint's own words may be in it.
+    pub(super) fn trouble(&self) -> String {
+        let health = self.health.tell(self.place, Instant::now());
+        match &*self.failure.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(why) => format!("{health} ({why})"),
+            None => health.to_string(),
+        }
     }
 
     /// How long its websocket is to be left alone; `None` when it may be tried now.

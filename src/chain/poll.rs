@@ -30,7 +30,7 @@ pub(super) async fn poll(pool: &Pool, statuses: &SignatureStatuses) {
         }
         let signatures = statuses.take_due(MAX_GET_SIGNATURE_STATUSES_QUERY_ITEMS);
         if let Err(error) = ask(pool, statuses, &signatures).await {
-            tracing::warn!(%error, "the status of transactions cannot be read");
+            tracing::warn!(%error, cause = pool.trouble(), "the status of transactions cannot be read");
             sleep(pause_after(&error)).await;
         }
     }

@@ -227,7 +227,11 @@ impl Pool {
                 let limit = left / u32::try_from(count - asked).unwrap_or(1);
                 match self.ask_node(node, question, limit).await {
                     Ok(answer) if good(node, &answer) => return Ok((node.place, answer)),
-                    Ok(_) => error = Some(worse(error, endpoint::behind(question.what))),
+                    Ok(_) => {
+                        let behind = endpoint::behind(question.what);
+                        node.remember(&behind);
+                        error = Some(worse(error, behind));
+                    }
                     Err(refused @ ChainError::Refused(_)) => return Err(refused),
                     Err(failed) => error = Some(worse(error, failed)),
                 }
@@ -345,6 +349,11 @@ impl Pool {
     pub(super) fn health(&self) -> Vec<EndpointHealth> {
         let now = Instant::now();
         self.nodes.iter().map(|node| node.health.tell(node.place, now)).collect()
+    }
+
+    /// How every endpoint is, with the last error of those that fail: the cause that a log line tells. No URL is in it.
+    pub(super) fn trouble(&self) -> String {
+        self.nodes.iter().map(|node| node.trouble()).collect::<Vec<_>>().join("; ")
     }
 
     pub(super) const fn timeout(&self) -> Duration {

@@ -217,7 +217,7 @@ impl Blockhashes {
             let pause = match self.ask(Some(Instant::now())).await {
                 Ok(_) => self.policy.every,
                 Err(error) => {
-                    tracing::warn!(%error, "no fresh blockhash");
+                    tracing::warn!(%error, cause = self.pool.trouble(), "no fresh blockhash");
                     self.pause_after(&error)
                 }
             };

@@ -83,7 +83,8 @@ impl Survey<'_> {
             Ok(words) => Ok(words),
             Err(error) => {
                 if self.tellers.are_alone(Instant::now()) {
-                    tracing::warn!(%error, "what has landed does not become final: no second RPC provider answers");
+                    let cause = self.pool.trouble();
+                    tracing::warn!(%error, cause, "what has landed does not become final: no second RPC provider answers");
                 }
                 self.ask(Whom::Anybody, attempts).await
             }
@@ -157,7 +158,7 @@ impl Survey<'_> {
             Ok(Verdict::Landed(landing)) => self.landed(attempt, &landing),
             Ok(verdict) => verdict.no_effect().unwrap_or(Observation::Unknown),
             Err(error) => {
-                tracing::warn!(%error, "the history of a transaction cannot be read");
+                tracing::warn!(%error, cause = self.pool.trouble(), "the history of a transaction cannot be read");
                 Observation::Unknown
             }
         }

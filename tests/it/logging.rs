@@ -102,6 +102,22 @@ fn every_field_has_a_name_that_the_document_lists() {
     assert!(unused.is_empty(), "docs/LOGGING.md lists fields that no line has: {unused:?}");
 }
 
+/// CR-6. The sentence of the chain's error says what was asked; which endpoint gave no answer, and why, is its cause.
+#[test]
+fn every_warning_about_the_chain_tells_the_cause_at_each_endpoint() {
+    let mut found = 0;
+    for (source, text) in product().iter().filter(|(source, _)| source.module() == "chain") {
+        for (at, call) in text.match_indices("tracing::warn!(") {
+            let fields: Vec<_> = arguments(&text[at + call.len()..]).into_iter().filter_map(field).collect();
+            if fields.contains(&"error") {
+                assert!(fields.contains(&"cause"), "{}: {fields:?}", source.path.display());
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 3, "only {found} of them are read");
+}
+
 #[test]
 fn every_example_is_a_line_that_is_logged_at_its_level() {
     let when = section("When");

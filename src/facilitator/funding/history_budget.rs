@@ -111,7 +111,7 @@ impl FundingMonitor {
             Err(ExamineError::Unfinished) => Outcome::Unfinished,
             // One account that cannot be examined is no reason to leave the others alone.
             Err(ExamineError::Chain(error)) => {
-                tracing::info!(%error, "an account's history cannot be read now");
+                tracing::info!(error = error.with_cause(), "an account's history cannot be read now");
                 Outcome::Unavailable
             }
             Err(ExamineError::Ledger(error)) => return Err(error),

@@ -86,7 +86,9 @@ impl FundingMonitor {
             }
             match self.look_at(chunk).await {
                 Ok(more) => unexamined.extend(more),
-                Err(LookError::Chain(error)) => tracing::info!(%error, "some accounts were not looked at"),
+                Err(LookError::Chain(error)) => {
+                    tracing::info!(error = error.with_cause(), "some accounts were not looked at");
+                }
                 Err(LookError::Ledger(error)) => return Err(error),
             }
         }

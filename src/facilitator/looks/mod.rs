@@ -172,7 +172,7 @@ impl Looks {
         let (slot, [told]) = match read {
             Ok(read) => read,
             Err(error) => {
-                tracing::info!(%error, "a payer's account cannot be looked at now");
+                tracing::info!(error = error.with_cause(), "a payer's account cannot be looked at now");
                 return Ok(Looked::Unclear);
             }
         };
@@ -202,7 +202,7 @@ impl Looks {
             Err(ExamineError::Ledger(error)) => Err(error),
             Err(ExamineError::Unfinished) => Ok(Looked::Unclear),
             Err(ExamineError::Chain(error)) => {
-                tracing::info!(%error, "an account's history cannot be read now");
+                tracing::info!(error = error.with_cause(), "an account's history cannot be read now");
                 Ok(Looked::Unclear)
             }
         }

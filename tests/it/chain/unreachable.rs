@@ -1,9 +1,15 @@
 //! FR-27. Why an endpoint gives no answer is told in a sentence that says what to look at, to whoever asks.
 
-use crate::support::PATIENCE;
+use super::{
+    proxy::{Proxy, Reply},
+    scene::{by_hand, several},
+};
+use crate::support::{Log, PATIENCE, until};
+use axum::{body::Body, response::Response};
 use sotto::{
-    chain::{ChainError, endpoint},
+    chain::{ChainError, endpoint, rpc::SolanaChain},
     client::SolanaRpc,
+    localnet::Localnet,
     merchant::FacilitatorClient,
 };
 use std::{
@@ -100,4 +106,35 @@ async fn merchants_and_payers_are_told_too() {
     let rpc = SolanaRpc::new(gone(), PATIENCE);
     let error = rpc.genesis_hash().await.expect_err("nobody answers");
     assert!(error.to_string().ends_with(sentence), "{error}");
+}
+
+/// CR-6. Guard: `Pool::trouble`. A log line about all endpoints tells the last error of each, and no URL.
+#[tokio::test]
+async fn a_blockhash_that_nobody_tells_is_logged_with_the_cause_at_each_endpoint() {
+    let log = Log::listen();
+    let net = Localnet::start(by_hand()).await.expect("a network");
+    let (fails, refuses) = (Proxy::start(net.rpc_url()).await, Proxy::start(net.rpc_url()).await);
+    fails
+        .change(|_, _| Some(Reply::Raw(Response::builder().status(500).body(Body::from("oops")).expect("a response"))));
+    let no = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32603,"message":"out of order"}}"#;
+    refuses.change(move |_, _| Some(Reply::Raw(Response::new(Body::from(no)))));
+    let (port, listens) = Listener::Nobody.begin();
+    listens.join().expect("it ends");
+    let gone = format!("http://127.0.0.1:{port}/?api-key=secret");
+    let chain = SolanaChain::start(several(&[&gone, &fails.url, &refuses.url])).expect("a chain");
+    drop(chain.latest_blockhash().await.expect_err("nobody answers"));
+    let line = |text: &str| text.lines().rfind(|line| line.contains("no fresh blockhash")).map(str::to_owned);
+    let all_asked = |line: &str| {
+        ["endpoint 1: failing (", "endpoint 2: failing (", "endpoint 3: failing ("].iter().all(|one| line.contains(one))
+    };
+    until("it is logged", async || line(&log.text()).is_some_and(|line| all_asked(&line))).await;
+    let told = line(&log.text()).expect("the line");
+    for cause in [
+        "endpoint 1: failing (nothing listens at its address and port)",
+        "endpoint 2: failing (HTTP status 500 Internal Server Error)",
+        "endpoint 3: failing (JSON-RPC error -32603: out of order)",
+    ] {
+        assert!(told.contains(cause), "{cause} in {told}");
+    }
+    assert!(!log.text().contains("api-key"), "{}", log.text());
 }
