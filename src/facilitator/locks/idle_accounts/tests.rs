@@ -160,3 +160,42 @@ fn what_moved_before_the_start_counts() {
     accounts.restore(session(), [key(3), key(4)], Amount::ZERO, IDLE * 2, None, now);
     assert_eq!(idle(&accounts, now), [1, 2]);
 }
+
+/// How often a payer who calls one merchant for eight hours, once in `apart` seconds, makes us buy, two idle hours after that included.
+fn purchases_of_a_day(idle_after: u64, apart: u64) -> usize {
+    let terms = AllowanceSettings {
+        min_moved: Amount::ZERO,
+        idle_after: Duration::from_secs(idle_after),
+        ..AllowanceSettings::default()
+    };
+    let (accounts, both) = (Arc::new(IdleAccounts::new(Some(terms))), [key(1), key(2)]);
+    let (mut now, mut bought) = (Instant::now(), 0);
+    for second in 0..10 * 3_600 {
+        if second <= 8 * 3_600 && second % apart == 0 {
+            accounts.moved(session(), both, Amount::ONE, Allowances::NotBought, now);
+        }
+        // As `idle_rounds` does, every five seconds.
+        if second % 5 == 0
+            && !accounts.idle(now).is_empty()
+            && let Some(purchase) = accounts.purchase_for_idle(&both, now)
+        {
+            bought += 1;
+            drop(purchase);
+            both.iter().for_each(|account| accounts.mark_readable(account));
+        }
+        now += Duration::from_secs(1);
+    }
+    bought
+}
+
+/// CR-6, the figures of `docs/BENCHMARKS.md`: a rest that is shorter than the time between two calls costs a purchase an hour, and one
+/// that is longer costs one a day.
+#[test]
+fn a_shorter_rest_buys_once_an_hour_where_calls_come_further_apart() {
+    for (idle_after, purchases) in
+        [(30, [1, 9, 9, 9, 9]), (60, [1, 1, 9, 9, 9]), (300, [1, 1, 1, 9, 9]), (900, [1, 1, 1, 1, 9])]
+    {
+        let measured = [10, 45, 120, 600, 1_800].map(|apart| purchases_of_a_day(idle_after, apart));
+        assert_eq!(measured, purchases, "a rest of {idle_after} seconds");
+    }
+}
