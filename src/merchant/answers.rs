@@ -67,6 +67,13 @@ pub(super) fn unpriced<R: From<String>>(none: NoPrice) -> Response<R> {
     response
 }
 
+/// A request that two paywalls sell, each for something else: the merchant's to mend, and nothing that a payer pays helps.
+pub(super) fn paywalls_differ<R: From<String>>() -> Response<R> {
+    tracing::error!("two paywalls sell one request on different terms; what the outer one takes buys nothing");
+    let message = "Two paywalls sell this on different terms; it is not served until the merchant mends that.";
+    refused(StatusCode::INTERNAL_SERVER_ERROR, "paywalls_differ", message)
+}
+
 pub(super) fn refused<R: From<String>>(status: StatusCode, error: &str, message: &str) -> Response<R> {
     json(status, serde_json::json!({ "error": error, "message": message }).to_string())
 }

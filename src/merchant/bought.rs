@@ -1,6 +1,9 @@
 //! What a handler finds in the extensions of a request that was paid for.
 
-use crate::wire::session::SessionAfterPayment;
+use crate::{
+    merchant::quote::Payable,
+    wire::{facilitator::SettleAnswer, session::SessionAfterPayment},
+};
 use std::{fmt, marker::PhantomData};
 
 /// What a handler finds when its request was paid for upfront.
@@ -19,6 +22,16 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    pub(super) fn of(answer: &SettleAnswer, payable: &Payable) -> Self {
+        Self {
+            payer: answer.payer.clone(),
+            transaction: answer.transaction.clone(),
+            amount: payable.amount.to_string(),
+            network: payable.network.clone(),
+            session: answer.extensions.as_ref().and_then(|extensions| extensions.session.clone()),
+        }
+    }
+
     /// Whether the money has not moved yet: the facilitator has promised to move it.
     pub fn is_held(&self) -> bool {
         self.transaction.is_empty()

@@ -145,6 +145,11 @@ impl FacilitatorClient {
         Ok(Self { http, base, supported: Cached::default() })
     }
 
+    /// Whether both ask one facilitator, by its URL.
+    pub(super) fn is_of(&self, other: &Self) -> bool {
+        self.base == other.base
+    }
+
     /// What the facilitator serves, as it said within the last five minutes; however many ask at once, it is asked once. Where
     /// it wants to be left alone (429), it is asked up to three times more, when it says (`spec/x402.md` §1.2).
     pub async fn supported(&self) -> Result<Arc<SupportedAnswer>, FacilitatorFault> {

@@ -11,12 +11,13 @@
 use crate::{
     domain::reason::PayReason,
     merchant::{
-        answers::{attach, json, keep_private, refused, unavailable, unpriced},
+        answers::{attach, json, keep_private, paywalls_differ, refused, unavailable, unpriced},
         bought::{Authorized, Receipt},
         browser::{self, Page, Pages},
         cors::{self, Cors},
         facilitator::{FacilitatorClient, Unserved},
         gate::{Gate, Others},
+        nested::Taken,
         quote::{Asked, Decision, Payable, Quote, Refusal},
         route::RequestKind,
     },
@@ -181,16 +182,37 @@ impl Terms {
                 response
             }
             RequestKind::Head => self.price(request).await,
-            RequestKind::Sold if is_paid_for(&request) => {
-                tracing::error!(
-                    "two paywalls sell one request; the outer one was paid, and the inner one asks for nothing"
-                );
-                return inner.call(request).await;
-            }
-            RequestKind::Sold => self.serve(inner, request).await?,
+            RequestKind::Sold => match request.extensions().get::<Taken>().cloned() {
+                Some(taken) => return self.serve_within(inner, request, &taken).await,
+                None => self.serve(inner, request).await?,
+            },
         };
         self.cors.mark(response.headers_mut(), origin.as_ref());
         Ok(response)
+    }
+
+    /// Serves what a paywall around this one was paid for on this one's own terms, and nothing else.
+    async fn serve_within<S, B, R>(
+        &self,
+        mut inner: S,
+        request: Request<B>,
+        taken: &Taken,
+    ) -> Result<Response<R>, S::Error>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        R: From<String>,
+    {
+        let quote = match self.gate.quote(request.method(), request.uri(), request.headers()).await {
+            Ok(quote) => quote,
+            Err(none) => return Ok(unpriced(none)),
+        };
+        if taken.pays(&self.facilitator, self.flow, &quote) {
+            tracing::error!(
+                "two paywalls sell one request; the outer one was paid, and the inner one asks for nothing"
+            );
+            return inner.call(request).await;
+        }
+        Ok(paywalls_differ())
     }
 
     async fn serve<S, B, R>(&self, mut inner: S, mut request: Request<B>) -> Result<Response<R>, S::Error>
@@ -213,9 +235,13 @@ impl Terms {
             Decision::Ask(refusal) => return Ok(shop.ask(&refusal.to_string())),
             Decision::Settle(payable) => payable,
         };
-        let settled = match shop.before_serving(&payable).await {
+        let before = shop.before_serving(&payable).await;
+        if before.is_ok() {
+            request.extensions_mut().insert(Taken::new(&self.facilitator, self.flow, &payable));
+        }
+        let settled = match before {
             Ok(Before::Settled(answer)) => {
-                let receipt = receipt(&answer, &payable);
+                let receipt = Receipt::of(&answer, &payable);
                 if let Some(mark) = quote.mark() {
                     mark(request.extensions_mut(), &receipt);
                 }
@@ -350,12 +376,6 @@ const fn is_of_the_offer(reason: PayReason) -> bool {
     matches!(reason, PayReason::InvalidRecipient | PayReason::RecipientNotReady | PayReason::PerCallLimitExceeded)
 }
 
-/// Whether another paywall around this one has taken the payment.
-fn is_paid_for<B>(request: &Request<B>) -> bool {
-    let taken = request.extensions();
-    taken.get::<Receipt>().is_some() || taken.get::<Authorized>().is_some()
-}
-
 /// More than one payment header of a name, or one that is not text.
 struct AmbiguousHeader;
 
@@ -373,14 +393,4 @@ fn take_payment(headers: &mut HeaderMap) -> Result<Option<String>, AmbiguousHead
     };
     let (new, old) = (take(&PAYMENT_SIGNATURE), take(&X_PAYMENT));
     Ok(new?.or(old?))
-}
-
-fn receipt(answer: &SettleAnswer, payable: &Payable) -> Receipt {
-    Receipt {
-        payer: answer.payer.clone(),
-        transaction: answer.transaction.clone(),
-        amount: payable.amount.to_string(),
-        network: payable.network.clone(),
-        session: answer.extensions.as_ref().and_then(|extensions| extensions.session.clone()),
-    }
 }

@@ -11,7 +11,8 @@
 //! - [`facilitator`]: `/verify`, `/settle` and `/supported` over HTTP.
 //! - [`receipts`]: proof that settlements moved money, by the merchant's own balance; [`chain`] is what it reads.
 //! - [`verify_answer`]: whether the signed receipt of an answer may be believed, under a pinned key or one of `/supported`.
-//! - [`layer`]: [`Paywall`], a tower layer for axum and anything else that speaks `http`. [`cors`]: which pages may pay.
+//! - [`layer`]: [`Paywall`], a tower layer for axum and anything else that speaks `http`. [`cors`]: which pages may pay. `nested`: one
+//!   paywall around another.
 //!
 //! Replays: the facilitator answers `success:true` once per payment (`spec/session.md` §3), and this middleware does
 //! not ask for `extra.idempotent`, so a header that is sent twice is served once.
@@ -24,6 +25,7 @@ pub mod cors;
 pub mod facilitator;
 pub mod gate;
 pub mod layer;
+mod nested;
 pub mod price;
 pub mod quote;
 pub mod receipts;

@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// What an accepted offer has to state in version 2; what it leaves out would be agreed to by silence.
 const STATED: [&str; 4] = ["scheme", "network", "asset", "payTo"];
 
+/// What two offers have to have in common to be one, whichever version they are written in.
+const TERMS: [&str; 6] = ["scheme", "network", "asset", "payTo", "amount", "extra"];
+
 /// The offers for one request, at least one, best first.
 #[derive(Clone, Debug)]
 pub struct Quote {
@@ -108,6 +111,15 @@ impl Quote {
             Ok(payable) => Decision::Settle(Box::new(payable)),
             Err(refusal) => Decision::Ask(refusal),
         }
+    }
+
+    /// Whether one of the offers asks for exactly what `requirements` ask for, which another quote has made.
+    pub(super) fn asks_for(&self, requirements: &Value) -> bool {
+        let is_same = |offer: &Offer| {
+            let ours = serde_json::to_value(offer.requirements()).unwrap_or_default();
+            ours.is_object() && TERMS.into_iter().all(|name| ours.get(name) == requirements.get(name))
+        };
+        self.offers.iter().any(is_same)
     }
 
     fn read(&self, text: &str, url: &str) -> Result<Payable, Refusal> {
