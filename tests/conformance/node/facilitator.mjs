@@ -1,7 +1,11 @@
 // The facilitator clients of @x402/core and mppx against a running facilitator: they read every kind of answer.
 import assert from 'node:assert/strict';
+import { encodePaymentResponseHeader } from '@x402/core/http';
 import { HTTPFacilitatorClient } from '@x402/core/server';
 import { SettleError, VerifyError } from '@x402/core/types';
+import {
+  extractJWSHeader, extractPublicKeyFromKid, extractReceiptFromResponse, verifyReceiptMatchesOffer, verifyReceiptSignatureJWS,
+} from '@x402/extensions/offer-receipt';
 import { appendPaymentIdentifierToExtensions, declarePaymentIdentifierExtension } from '@x402/extensions/payment-identifier';
 import { payload } from './payer.mjs';
 import { captured, offer, payment, PRICE, rpc, run, seeing, until, world } from './world.mjs';
@@ -191,6 +195,34 @@ const identifiers = {
   },
 };
 
+const receipts = {
+  async 'the receipt of a landed payment is verified by the published package, by the key it names and by the one of /supported'() {
+    const url = 'https://shop.example/weather';
+    const paid = await payment(signed, offer(), { payload: await payload(signed, offer(), { url }), resource: { url } });
+    const settled = await facilitator.settle(paid, offer());
+    assert.equal(settled.success, true);
+    // As a merchant passes it on to the payer.
+    const headers = { 'PAYMENT-RESPONSE': encodePaymentResponseHeader(settled) };
+    const receipt = extractReceiptFromResponse(new Response('', { headers }));
+    const told = (await kinds(2))[0].extra.receiptKeys.map(({ kid }) => kid);
+    assert.deepEqual([told, extractJWSHeader(receipt.signature).kid], [[dev.receiptKey], dev.receiptKey]);
+    const statement = await verifyReceiptSignatureJWS(receipt);
+    assert.deepEqual(await verifyReceiptSignatureJWS(receipt, await extractPublicKeyFromKid(dev.receiptKey)), statement);
+    const { issuedAt, ...stated } = statement;
+    const { transaction, network } = settled;
+    assert.deepEqual(stated, { version: 1, network, resourceUrl: url, payer: dev.payer, transaction });
+    assert.ok(verifyReceiptMatchesOffer(receipt, { resourceUrl: url, network }, [dev.payer]), `issued at ${issuedAt}`);
+    const [head, , signature] = receipt.signature.split('.');
+    const forged = Buffer.from(JSON.stringify({ ...statement, resourceUrl: `${url}/gold` })).toString('base64url');
+    await assert.rejects(verifyReceiptSignatureJWS({ ...receipt, signature: [head, forged, signature].join('.') }));
+  },
+
+  async 'what the session key did not bind to a URL has none'() {
+    const settled = await facilitator.settle(await payment(signed, offer(), { resource: { url: 'https://shop.example/weather' } }), offer());
+    assert.deepEqual([settled.success, settled.extensions['offer-receipt']], [true, undefined]);
+  },
+};
+
 const versions = {
   async 'bodies of version 1 are verified, settled and refused alike'() {
     for (const session of [signed, bare]) {
@@ -259,4 +291,4 @@ const others = {
   },
 };
 
-await run({ ...reading, ...identifiers, ...versions, ...others });
+await run({ ...reading, ...identifiers, ...receipts, ...versions, ...others });

@@ -247,3 +247,59 @@ async fn a05_wallets_that_prove_something_leave_places_to_payers_with_credit() {
     drop((crowd, served));
     thief.world.finish().await;
 }
+
+/// Places that wait for a close are no stranger's to fill. Guards: `Sessions::close_all` looks at the signature before it takes a place to wait, and stops what is open without
+/// one. Who has seen a signed close sends it again and again, strangers send forged ones, and neither keeps a wallet from closing.
+#[tokio::test]
+async fn places_to_wait_for_a_close_keep_no_wallet_from_closing() {
+    let options = Options::settings(|settings| {
+        settings.waiting = WaitingSettings { per_user: 4, per_unproven_user: 4, in_all: 5, newcomers_in_all: 5, unproven_in_all: 5 };
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+    });
+    let shop = Shop::open(options, 1_000_000).await;
+    let world = &shop.world;
+    let other = world.wallet(PURSE).await;
+    let others = world.open(&other, &shop.merchant.key(), 1_000_000).await;
+    world.quiet().await;
+    // What is paid cannot become final, so who closes waits for it.
+    world.stands_still();
+    let paid = sends(world, "/settle", &shop.payment(1_000, Some("held-while-it-closes")));
+    is_in_flight(world).await;
+
+    let (ours, now, stranger) = (world.spender(), world.now(), world.stranger());
+    let forged = world.close_all_body(&shop.payer, &stranger, &ours, now);
+    let mut strangers: FuturesUnordered<_> = (0..12).map(|_| world.post("/sessions/close", &forged)).collect();
+    let told = answered_at_once(&mut strangers, 12).await;
+    assert!(told.iter().all(|answer| answer["error"] == "invalid_close_signature"), "{told:#?}");
+
+    let signed = world.close_all_body(&shop.payer, &shop.payer, &ours, now);
+    let mut replays: FuturesUnordered<_> = (0..12).map(|_| world.post("/sessions/close", &signed)).collect();
+    let told = answered_at_once(&mut replays, 8).await;
+    assert!(told.iter().all(|answer| answer["sessions"][0]["state"] == "closing"), "no more than four wait: {told:#?}");
+    let stolen = shop.payment(1_000, Some("after-the-close-0001"));
+    assert_eq!(
+        world.post("/verify", &stolen).await.1["invalidReason"],
+        "session_not_open",
+        "it is closed all the same"
+    );
+    // Their own close is answered at once, too, and so is that of everybody else.
+    let own = world.close_all_body(&shop.payer, &shop.payer, &ours, now - 1);
+    let of_other = world.close_all_body(&other, &other, &ours, now);
+    for (body, session, state) in [(own, &shop.session, "closing"), (of_other, &others, "closed")] {
+        let closes = tokio::time::timeout(AT_ONCE, world.post("/sessions/close", &body)).await.unwrap();
+        assert_eq!(closes.0, 200, "{closes:?}");
+        let told = &closes.1["sessions"][0];
+        assert_eq!((&told["sessionId"], &told["state"]), (&json!(session), &json!(state)));
+    }
+
+    world.moves_on();
+    let late: Vec<Value> = replays.map(|(_, answer)| answer).collect().await;
+    assert!(
+        late.iter().any(|answer| answer["sessions"][0]["state"] == "closed"),
+        "who waited is told the end: {late:#?}"
+    );
+    let paid: Value = paid.await.unwrap().unwrap().json().await.unwrap();
+    assert_eq!(paid["success"], json!(true), "{paid:#}");
+    drop(strangers);
+    shop.world.finish().await;
+}
