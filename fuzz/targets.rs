@@ -5,13 +5,22 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 use sotto::{
-    chain::{fees::ComputeBudget, inspect::ApproveTemplate},
+    chain::{answers, fees::ComputeBudget, inspect::ApproveTemplate},
     client::{OpenSession, Opening},
-    domain::{amount::Amount, intent::Intent, network::Network},
+    covalidator::attested,
+    domain::{
+        amount::Amount,
+        chance::SeededChance,
+        intent::Intent,
+        network::Network,
+        signed_receipt::{ReceiptKey, ReceiptStatement},
+    },
     programs::{
-        Programs,
-        ciphertext::{DecryptionKey, decrypt},
+        Programs, account_discriminator,
+        attestation::verify_attestation,
+        ciphertext::{DecryptionKey, decrypt, encrypt},
         inco_token::{IncoAccount, IncoMint},
         spl_token::{TokenAccount, TokenProgram},
     },
@@ -22,7 +31,7 @@ use sotto::{
 pub(crate) type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub(crate) const TARGETS: [(&str, Target); 11] = [
+pub(crate) const TARGETS: [(&str, Target); 14] = [
     ("approves", approves),
     ("openings", openings),
     ("payments", payments),
@@ -34,7 +43,16 @@ pub(crate) const TARGETS: [(&str, Target); 11] = [
     ("ciphertexts", ciphertexts),
     ("amounts", amounts),
     ("session_files", session_files),
+    ("receipts", receipts),
+    ("covalidator_answers", covalidator_answers),
+    ("rpc_answers", rpc_answers),
 ];
+
+/// The attestation key, the receipt key and the decryption key of the vectors (`tests/vectors`), and the handle that is attested there.
+const ATTESTATION_KEY: Pubkey = Pubkey::from_str_const("8SFqwqnq4whPhs8icwHA2hQg3hUoN1qrCLK1SBx3WKwe");
+const RECEIPT_KEY: Pubkey = Pubkey::from_str_const("J2xccRtuG43drESLYznHhLhQkLTdfepcKYbiQ9BsJVaf");
+const DECRYPTION_KEY: [u8; 32] = [0x11; 32];
+const HANDLE: u128 = 0;
 
 /// Transactions that we are asked to sign.
 pub(crate) fn approves(bytes: &[u8]) {
@@ -98,23 +116,34 @@ pub(crate) fn intents(bytes: &[u8]) {
     }
 }
 
-/// Accounts of the token programs.
+/// Accounts of the token programs, as they are and behind the discriminators that a fuzzer would need long to find.
 pub(crate) fn accounts(bytes: &[u8]) {
-    if let Ok(account) = IncoAccount::decode(bytes) {
-        assert_eq!(IncoAccount::decode(&account.encode()).as_ref(), Ok(&account));
+    let [account, mint] = ["IncoAccount", "IncoMint"].map(|name| [&account_discriminator(name)[..], bytes].concat());
+    for bytes in [bytes, &account] {
+        if let Ok(account) = IncoAccount::decode(bytes) {
+            assert_eq!(IncoAccount::decode(&account.encode()).as_ref(), Ok(&account));
+        }
     }
-    if let Ok(mint) = IncoMint::decode(bytes) {
-        assert_eq!(IncoMint::decode(&mint.encode()).as_ref(), Ok(&mint));
+    for bytes in [bytes, &mint] {
+        if let Ok(mint) = IncoMint::decode(bytes) {
+            assert_eq!(IncoMint::decode(&mint.encode()).as_ref(), Ok(&mint));
+        }
     }
     for program in [TokenProgram::Token, TokenProgram::Token2022] {
         let _account = TokenAccount::decode(program, bytes);
     }
 }
 
-/// Encrypted amounts.
+/// Encrypted amounts: as they are, and laid over an honest one, which gets past its length and its point. An altered one is never
+/// taken for another amount.
 pub(crate) fn ciphertexts(bytes: &[u8]) {
-    let Ok(key) = DecryptionKey::from_bytes(&[7; 32]) else { return };
+    let Ok(key) = DecryptionKey::from_bytes(&DECRYPTION_KEY) else { return };
     let _answer = decrypt(&key, bytes);
+    let honest = encrypt(&key.public(), 1_000_000, &SeededChance::new(1));
+    let altered = honest.iter().enumerate().map(|(at, byte)| byte ^ bytes.get(at).copied().unwrap_or(0));
+    if let Ok(amount) = decrypt(&key, &altered.collect::<Vec<_>>()) {
+        assert_eq!(amount, 1_000_000);
+    }
 }
 
 /// Amounts in base units and in whole tokens.
@@ -139,4 +168,38 @@ pub(crate) fn session_files(bytes: &[u8]) {
     if let Ok(opening) = Opening::from_json(&text) {
         assert!(opening.to_json().is_ok());
     }
+}
+
+/// Signed receipts, as a merchant hands them on.
+pub(crate) fn receipts(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(statement) = ReceiptStatement::verify(&text, &[ReceiptKey::current(RECEIPT_KEY)]) {
+        // What verifies has one text.
+        let payload = text.rsplit_once('.').map(|(signed, _)| signed.to_owned());
+        let anew = statement.sign(&RECEIPT_KEY, |_| [0; 64]);
+        assert_eq!(anew.rsplit_once('.').map(|(signed, _)| signed.to_owned()), payload);
+    }
+}
+
+/// What the Covalidator answers to a request to decrypt.
+pub(crate) fn covalidator_answers(bytes: &[u8]) {
+    if let Ok(value) = attested(bytes, &ATTESTATION_KEY, HANDLE) {
+        assert!(verify_attestation(&ATTESTATION_KEY, HANDLE, value.plaintext, &value.signature));
+    }
+}
+
+/// What an endpoint answers: the `result` of every method whose answer is more than a number or a text.
+pub(crate) fn rpc_answers(bytes: &[u8]) {
+    let keys = [Pubkey::new_from_array([1; 32])];
+    if let Ok(accounts) = answers::accounts(bytes, &keys) {
+        assert_eq!(accounts.len(), keys.len());
+    }
+    if let Ok(simulation) = answers::simulation(bytes, &keys) {
+        assert_eq!(simulation.accounts.len(), if simulation.error.is_none() { keys.len() } else { 0 });
+    }
+    if let Ok(known) = answers::known_statuses(bytes, &[Signature::default()]) {
+        assert!(known <= 1);
+    }
+    drop(answers::listed(bytes));
+    drop(answers::transaction(bytes));
 }

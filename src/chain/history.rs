@@ -88,7 +88,7 @@ pub(super) async fn page(pool: &Pool, account: &Pubkey, page: Page) -> Result<Ve
     told.iter().map(listed).collect()
 }
 
-fn listed(told: &RpcConfirmedTransactionStatusWithSignature) -> Result<Listed, ChainError> {
+pub(super) fn listed(told: &RpcConfirmedTransactionStatusWithSignature) -> Result<Listed, ChainError> {
     let signature = told.signature.parse();
     Ok(Listed {
         signature: signature.map_err(|_| ChainError::Inconsistent("a history names no signature".to_owned()))?,
@@ -121,7 +121,7 @@ pub(super) async fn transaction(pool: &Pool, signature: &Signature) -> Result<Op
 }
 
 /// The transaction, unless anything of it is missing or malformed.
-fn seen(told: &EncodedConfirmedTransactionWithStatusMeta) -> Option<SeenTransaction> {
+pub(super) fn seen(told: &EncodedConfirmedTransactionWithStatusMeta) -> Option<SeenTransaction> {
     let EncodedTransaction::Binary(text, TransactionBinaryEncoding::Base64) = &told.transaction.transaction else {
         return None;
     };

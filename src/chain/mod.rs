@@ -1,6 +1,7 @@
 //! Solana, as far as the facilitator sees it: read, simulate, send what is recorded, and tell honestly what can be
 //! known about it.
 
+pub mod answers;
 mod confirm;
 mod counts;
 pub mod endpoint;

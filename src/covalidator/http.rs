@@ -200,8 +200,7 @@ impl Reply {
             return if passing { Outcome::Again { error, pause: self.retry_after } } else { Outcome::Final(error) };
         }
         let Some(body) = self.body else { return untrustworthy("it is too long") };
-        let Ok(answer) = serde_json::from_slice(&body) else { return untrustworthy("it is not the expected JSON") };
-        match verified(&answer, attestation_key, handle) {
+        match attested(&body, attestation_key, handle) {
             Ok(value) => Outcome::Value(value),
             Err(why) => untrustworthy(why),
         }
@@ -229,6 +228,12 @@ impl Refusal {
             None
         }
     }
+}
+
+/// The value that the body of an answer attests for `handle` under `attestation_key`; otherwise what is wrong with it.
+pub fn attested(body: &[u8], attestation_key: &Pubkey, handle: u128) -> Result<AttestedValue, &'static str> {
+    let answer = serde_json::from_slice(body).map_err(|_| "it is not the expected JSON")?;
+    verified(&answer, attestation_key, handle)
 }
 
 /// The value of an answer about which everything holds; otherwise what does not.

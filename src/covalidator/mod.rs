@@ -7,7 +7,7 @@
 mod http;
 mod signer;
 
-pub use http::{HttpCovalidator, SetupError};
+pub use http::{HttpCovalidator, SetupError, attested};
 pub use signer::WalletSigner;
 
 use crate::{

@@ -1,15 +1,11 @@
 //! A bounded run of every fuzz target, on mutations of real seeds. The long one is `fuzz/README.md`.
 
+mod seeds;
 #[path = "../../fuzz/targets.rs"]
 mod targets;
 
-use crate::inspect::{Scene, encode};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::json;
-use sotto::{
-    chain::keys::Signer as _,
-    programs::inco_token::{AccountState, IncoAccount},
-};
+use std::{fs, path::Path};
 
 /// How many mutations of each target: a second or two together.
 const ROUNDS: usize = 4_000;
@@ -76,97 +72,10 @@ impl Draws {
     }
 }
 
-fn requirements() -> serde_json::Value {
-    json!({
-        "scheme": "session", "network": "solana:devnet", "amount": "10000", "maxAmountRequired": "10000", "maxTimeoutSeconds": 60,
-        "asset": "GNWFDGfGxwwHcwAEaz6TJZn5RyzFSvaZyFpvRU2djcY5", "payTo": "39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB",
-        "extra": { "funding": "required", "settlement": "deferred", "idempotent": true },
-    })
-}
-
-/// What each target reads when nothing is bent.
-fn seeds(target: &str) -> Vec<Vec<u8>> {
-    let payload = json!({
-        "x402Version": 2, "accepted": requirements(), "resource": { "url": "https://shop.example/weather" },
-        "payload": {
-            "sessionId": "96e2c5ee-ab8f-4b88-b437-55c6d368c3da", "amount": "10000", "nonce": "0123456789abcdef",
-            "authorization": { "nonce": "0123456789abcdef", "expiresAt": 1_795_292_182 }, "signature": "1".repeat(64),
-        },
-        "extensions": { "payment-identifier": { "info": { "id": "0123456789abcdef", "required": true } } },
-    });
-    let intent = r#"{"asset":"GNWFDGfGxwwHcwAEaz6TJZn5RyzFSvaZyFpvRU2djcY5","cap":"1000000","expirationUnix":1795292182,"network":"solana:devnet","nonce":"0123456789abcdef0123456789abcdef","recipient":"39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB","spender":"J7KorQhdeZKLzQUDSerh6eukcNgXp5BYZXVUVUPXFeHp","user":"2uvZn5LyYsXmRK9ag3qCw6PUxzzkeCNWXtEkc2fgt7PY"}"#;
-    let scene = Scene::new();
-    let wire = encode(&scene.sign(scene.compile(&scene.instructions)));
-    let texts = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
-    match target {
-        "approves" => vec![STANDARD.encode(&wire).into_bytes(), wire],
-        "openings" => vec![
-            json!({
-                "user": scene.user.pubkey().to_string(), "asset": scene.mint.to_string(), "recipient": "39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB",
-                "cap": "1000000", "expirationUnix": 1_795_292_182, "network": "solana:devnet",
-                "approveTxBase64": STANDARD.encode(wire), "authMessage": STANDARD.encode(intent),
-                "authSignature": STANDARD.encode([7; 64]),
-            })
-            .to_string()
-            .into_bytes(),
-        ],
-        "payments" => {
-            vec![json!({ "x402Version": 2, "paymentPayload": payload, "paymentRequirements": requirements() }).to_string().into()]
-        }
-        "single_payments" => single_payments(&scene, &wire),
-        "headers" => vec![STANDARD.encode(payload.to_string()).into_bytes(), payload.to_string().into_bytes()],
-        "challenges" => vec![
-            json!({ "x402Version": 2, "accepts": [requirements()], "resource": {} }).to_string().into(),
-            json!({ "x402Version": 1, "error": "pay", "accepts": [requirements()] }).to_string().into(),
-        ],
-        "intents" => texts(&[intent]),
-        "accounts" => vec![account().encode()],
-        "ciphertexts" => vec![scene.ciphertext.clone(), [&[4][..], &[9; 120]].concat()],
-        "amounts" => texts(&["0", "10000", "0.01", "18446744073709551615", "1.000000"]),
-        "session_files" => texts(&[r#"{"form":1,"sessionId":"96e2c5ee-ab8f-4b88-b437-55c6d368c3da","facilitator":"http://127.0.0.1:9","user":"2uvZn5LyYsXmRK9ag3qCw6PUxzzkeCNWXtEkc2fgt7PY","spender":"J7KorQhdeZKLzQUDSerh6eukcNgXp5BYZXVUVUPXFeHp","asset":"GNWFDGfGxwwHcwAEaz6TJZn5RyzFSvaZyFpvRU2djcY5","recipient":"39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB","expirationUnix":1795292182,"networks":["solana:devnet"],"origins":[]}"#]),
-        other => panic!("{other} has no seeds"),
-    }
-}
-
-/// Bodies of the routes below `/pay`.
-fn single_payments(scene: &Scene, wire: &[u8]) -> Vec<Vec<u8>> {
-    let ciphertext = "04".repeat(120);
-    let message = json!({
-        "ciphertext": format!("{}...", &ciphertext[..32]), "amount": "0.01", "decimals": 6,
-        "recipient": "39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB", "network": "solana:devnet", "nonce": "n-1",
-    });
-    let payload = json!({
-        "message": message.to_string(), "signature": STANDARD.encode([7; 64]), "ciphertext": ciphertext,
-        "payer": scene.user.pubkey().to_string(), "mint": "GNWFDGfGxwwHcwAEaz6TJZn5RyzFSvaZyFpvRU2djcY5",
-    });
-    let of = |payload| json!({ "paymentPayload": { "payload": payload }, "paymentRequirements": requirements() });
-    let bodies = [
-        of(payload.clone()),
-        of(json!({ "authorization": payload })),
-        of(json!({ "transaction": STANDARD.encode(wire) })),
-        json!({ "amount": "0.01", "decimals": 6 }),
-    ];
-    bodies.iter().map(|body| body.to_string().into_bytes()).collect()
-}
-
-fn account() -> IncoAccount {
-    let scene = Scene::new();
-    IncoAccount {
-        mint: scene.mint,
-        owner: scene.user.pubkey(),
-        amount: 7,
-        delegate: Some(scene.spender.pubkey()),
-        state: AccountState::Initialised,
-        is_native: None,
-        delegated_amount: 9,
-        close_authority: None,
-    }
-}
-
 #[test]
 fn mutated_seeds_make_no_target_panic() {
     for (number, (name, target)) in (0_u64..).zip(targets::TARGETS) {
-        let (mut draws, seeds) = (Draws(number), seeds(name));
+        let (mut draws, seeds) = (Draws(number), seeds::of(name));
         for seed in &seeds {
             target(seed);
         }
@@ -175,5 +84,37 @@ fn mutated_seeds_make_no_target_panic() {
             let failed = std::panic::catch_unwind(|| target(&bytes)).is_err();
             assert!(!failed, "{name} fails for {}", STANDARD.encode(&bytes));
         }
+    }
+}
+
+/// What `fuzz/README.md` says of the long run: a binary for each target, and its seeds with `CORPUS=1`.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test's own switch, not configuration")]
+fn every_target_has_a_long_run_that_begins_with_its_seeds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let manifest = read("Cargo.toml");
+    for (name, _) in targets::TARGETS {
+        let program = format!("fuzz_targets/{name}.rs");
+        assert!(manifest.contains(&format!("name = \"{name}\"\npath = \"{program}\"\n")), "{name} has no binary");
+        assert!(read(&program).contains(&format!("targets::{name}(bytes)")), "{program} runs another target");
+        if std::env::var_os("CORPUS").is_some() {
+            let corpus = folder.join("corpus").join(name);
+            fs::create_dir_all(&corpus).unwrap();
+            for (number, seed) in seeds::of(name).iter().enumerate() {
+                fs::write(corpus.join(format!("seed-{number}")), seed).unwrap();
+            }
+        }
+    }
+    let programs = fs::read_dir(folder.join("fuzz_targets")).unwrap().count();
+    assert_eq!((manifest.matches("[[bin]]").count(), programs), (targets::TARGETS.len(), targets::TARGETS.len()));
+    // Without `--locked` the lock file would be rewritten, with it nothing would be built.
+    let lock = read("Cargo.lock");
+    let (_, own) = lock.split_once("name = \"sotto-fuzz\"\n").expect("its own entry");
+    let own = own.split("[[package]]").next().unwrap_or_default();
+    let (_, dependencies) = manifest.split_once("[dependencies]\n").expect("a section");
+    for line in dependencies.split("\n\n").next().unwrap_or_default().lines() {
+        let name = line.split(" = ").next().unwrap_or_default();
+        assert!(own.contains(&format!("\"{name}\"")), "fuzz/Cargo.lock lacks {name}");
     }
 }
