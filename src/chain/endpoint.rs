@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn no_error_shows_the_url() {
+    fn r27_no_error_shows_the_url() {
         let client = connect("http://127.0.0.1:1/?api-key=secret".into(), Duration::from_secs(1), 1_000).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let error = runtime.block_on(client.get_genesis_hash()).unwrap_err();

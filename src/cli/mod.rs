@@ -53,6 +53,8 @@ mod shop;
 mod spending;
 mod start;
 mod stop;
+#[cfg(all(test, feature = "client", feature = "merchant", feature = "localnet"))]
+mod tests;
 mod trust;
 #[cfg(all(feature = "client", feature = "merchant"))]
 mod verify_receipt;

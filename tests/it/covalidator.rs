@@ -235,7 +235,7 @@ async fn a_lag_that_outlasts_the_patience_is_told_as_lag() {
 }
 
 #[tokio::test]
-async fn a_silent_service_is_given_up_in_time_and_asked_again_while_there_is_time() {
+async fn r27_a_silent_service_is_given_up_in_time_and_asked_again_while_there_is_time() {
     let (handle, answer) = one();
     let server = Scripted::start([Step::Silence]).await;
     let started = Instant::now();

@@ -4,10 +4,11 @@ use crate::source_files;
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Pages whose paths in backticks must exist.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/API.md",
+    "docs/ATTACKS.md",
     "docs/ARCHITECTURE.md",
     "docs/GLOSSARY.md",
     "docs/LOGGING.md",
@@ -88,6 +89,40 @@ fn every_row_of_the_table_leads_to_code_and_tests() {
                 file == format!("{place}.rs") && source.text.contains(&call)
             };
             assert!(tests.iter().any(is_there), "no test {test}");
+        }
+    }
+}
+
+/// The rules that `docs/ATTACKS.md` has a row for.
+const RULES: [&str; 13] =
+    ["R-09", "R-10", "R-11", "R-12", "R-13", "R-17", "R-23", "R-24", "R-25", "R-26", "R-27", "R-33", "R-34"];
+
+#[test]
+fn every_row_of_the_attacks_leads_to_guards_and_tests() {
+    let page = read("docs/ATTACKS.md");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| R-"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.iter().map(|row| row[0]).collect::<Vec<_>>(), RULES);
+    for row in rows {
+        let guards = quoted(row[2]);
+        assert!(!guards.is_empty() && guards.len() % 2 == 0, "{}: a file and a name for each guard", row[0]);
+        for guard in guards.chunks(2) {
+            let text = read(guard[0]);
+            let is_there = if guard[0].ends_with(".rs") {
+                [format!("fn {}(", guard[1]), format!("fn {}<", guard[1])].iter().any(|form| text.contains(form))
+            } else {
+                text.contains(guard[1])
+            };
+            assert!(is_there, "{}: no {} in {}", row[0], guard[1], guard[0]);
+        }
+        for test in quoted(row[3]) {
+            let (module, name) = test.rsplit_once("::").expect("a test has a module");
+            let path = module.replace("::", "/");
+            let path = if path.starts_with("src/") { format!("{path}.rs") } else { format!("tests/it/{path}.rs") };
+            assert!(read(&path).contains(&format!("fn {name}(")), "{}: no test {test}", row[0]);
         }
     }
 }

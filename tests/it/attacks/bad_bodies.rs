@@ -71,7 +71,7 @@ async fn what_is_no_json_object_is_refused_on_every_route() {
 }
 
 #[tokio::test]
-async fn a_body_above_the_bound_is_not_read_whether_it_tells_its_length_or_not() {
+async fn r27_a_body_above_the_bound_is_not_read_whether_it_tells_its_length_or_not() {
     let world = World::start().await;
     let huge = format!("{{\"pad\":\"{}\"}}", "x".repeat(70 * 1024));
     for route in ROUTES {

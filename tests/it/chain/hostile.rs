@@ -34,7 +34,7 @@ fn raw(status: u16, body: impl Into<Body>) -> Reply {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endless_answer_is_cut_off() {
+async fn r27_an_endless_answer_is_cut_off() {
     let (_net, proxy, chain) = behind_a_proxy(10_000, PATIENCE).await;
     assert!(chain.genesis_hash().await.is_ok());
     proxy.change(|_, _| {

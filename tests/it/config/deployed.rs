@@ -165,7 +165,7 @@ fn a_network_that_is_none_is_one_fault() {
 }
 
 #[test]
-fn kora_variables_are_ignored_with_a_warning() {
+fn r27_kora_variables_are_ignored_with_a_warning() {
     let variables = [("KORA_RPC_URL", "http://localhost:8080/"), ("KORA_API_KEY", "hunter2")];
     let (_, warnings) = load(&directory(), &variables);
     for name in ["KORA_RPC_URL", "KORA_API_KEY"] {

@@ -126,7 +126,7 @@ fn others_within(facilitator: &str, other: &str) -> [(&'static str, Paywall); 5]
 /// Guard: `Taken::pays`. What one paywall is paid opens no other that asks for something else, or trusts somebody else: a wildcard that
 /// costs little would sell everything below it, and one merchant's route another's.
 #[tokio::test]
-async fn no_paywall_takes_what_was_paid_on_the_terms_of_another() {
+async fn r09_no_paywall_takes_what_was_paid_on_the_terms_of_another() {
     let (facilitator, other) =
         (StandIn::answering(vec![json(200, &settled())]).await, StandIn::answering(Vec::new()).await);
     let outer =
@@ -150,7 +150,7 @@ async fn no_paywall_takes_what_was_paid_on_the_terms_of_another() {
 
 /// Guard: `Taken::pays`. Nor does what was only verified open a paywall that settles before it serves; and nobody is charged for it.
 #[tokio::test]
-async fn a_payment_that_was_only_verified_opens_no_paywall_that_settles_first() {
+async fn r09_a_payment_that_was_only_verified_opens_no_paywall_that_settles_first() {
     let verified = value!({ "isValid": true, "payer": "p" });
     let wall = |url: &str, flow| {
         Paywall::with_flow(FacilitatorClient::new(url).unwrap(), Gate::new("GET /weather", offer()).unwrap(), flow)
