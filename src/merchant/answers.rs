@@ -1,7 +1,7 @@
 //! What the paywall answers by itself, and what it adds to answers that were paid for.
 
 use crate::{
-    merchant::{facilitator::FacilitatorFault, sale::NoPrice},
+    merchant::{facilitator::FacilitatorFault, refusals::PaywallReason, sale::NoPrice},
     wire::{facilitator::SettleAnswer, header as x402},
 };
 use http::{
@@ -35,11 +35,11 @@ pub(super) fn keep_private(headers: &mut HeaderMap) {
 /// The facilitator cannot be asked, so nobody can pay: our side's fault, never a 402.
 pub(super) fn unavailable<R: From<String>>(fault: &FacilitatorFault) -> Response<R> {
     tracing::warn!(error = fault as &dyn std::error::Error, "a payment could not be settled");
-    let (status, error) = match fault {
-        FacilitatorFault::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "facilitator_busy"),
-        FacilitatorFault::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, "facilitator_unavailable"),
+    let reason = match fault {
+        FacilitatorFault::Busy { .. } => PaywallReason::FacilitatorBusy,
+        FacilitatorFault::Unreachable(_) => PaywallReason::FacilitatorUnavailable,
         FacilitatorFault::TooLong | FacilitatorFault::Malformed { .. } | FacilitatorFault::Contradiction(_) => {
-            (StatusCode::BAD_GATEWAY, "facilitator_answer_unusable")
+            PaywallReason::FacilitatorAnswerUnusable
         }
     };
     let message = match fault {
@@ -47,7 +47,7 @@ pub(super) fn unavailable<R: From<String>>(fault: &FacilitatorFault) -> Response
         FacilitatorFault::Unreachable(_) => "the facilitator did not answer".to_owned(),
         fault => fault.to_string(),
     };
-    let mut response = refused(status, error, &message);
+    let mut response = refused(reason, &message);
     if let FacilitatorFault::Busy { retry_after } = fault {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
     }
@@ -56,11 +56,11 @@ pub(super) fn unavailable<R: From<String>>(fault: &FacilitatorFault) -> Response
 
 /// A request that has no price.
 pub(super) fn unpriced<R: From<String>>(none: NoPrice) -> Response<R> {
-    let (status, error) = match none {
-        NoPrice::NotSold => (StatusCode::NOT_FOUND, "not_found"),
-        NoPrice::Unknown => (StatusCode::SERVICE_UNAVAILABLE, "price_unknown"),
+    let reason = match none {
+        NoPrice::NotSold => PaywallReason::NotFound,
+        NoPrice::Unknown => PaywallReason::PriceUnknown,
     };
-    let mut response = refused(status, error, &none.to_string());
+    let mut response = refused(reason, &none.to_string());
     if none == NoPrice::Unknown {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     }
@@ -71,11 +71,11 @@ pub(super) fn unpriced<R: From<String>>(none: NoPrice) -> Response<R> {
 pub(super) fn paywalls_differ<R: From<String>>() -> Response<R> {
     tracing::error!("two paywalls sell one request on different terms; what the outer one takes buys nothing");
     let message = "Two paywalls sell this on different terms; it is not served until the merchant mends that.";
-    refused(StatusCode::INTERNAL_SERVER_ERROR, "paywalls_differ", message)
+    refused(PaywallReason::PaywallsDiffer, message)
 }
 
-pub(super) fn refused<R: From<String>>(status: StatusCode, error: &str, message: &str) -> Response<R> {
-    json(status, serde_json::json!({ "error": error, "message": message }).to_string())
+pub(super) fn refused<R: From<String>>(reason: PaywallReason, message: &str) -> Response<R> {
+    json(reason.status(), serde_json::json!({ "error": reason.word(), "message": message }).to_string())
 }
 
 pub(super) fn json<R: From<String>>(status: StatusCode, body: String) -> Response<R> {

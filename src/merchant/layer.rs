@@ -19,6 +19,7 @@ use crate::{
         gate::{Gate, Others},
         nested::Taken,
         quote::{Asked, Decision, Payable, Quote, Refusal},
+        refusals::PaywallReason,
         route::RequestKind,
     },
     wire::{
@@ -162,12 +163,12 @@ impl Terms {
         let path = request.uri().path();
         let mut response = match self.gate.kind(request.method(), path) {
             RequestKind::Elsewhere if self.gate.others_go() == Others::Refused => {
-                refused(StatusCode::NOT_FOUND, "not_found", "Nothing is sold here; nothing was charged.")
+                refused(PaywallReason::NotFound, "Nothing is sold here; nothing was charged.")
             }
             RequestKind::Elsewhere => return inner.call(request).await,
             RequestKind::OtherSpelling => {
                 let message = "This path is sold under another spelling; nothing was charged.";
-                refused(StatusCode::NOT_FOUND, "not_found", message)
+                refused(PaywallReason::NotFound, message)
             }
             RequestKind::OtherMethod => {
                 let allow = self.gate.methods(path);
@@ -177,7 +178,7 @@ impl Terms {
                     return Ok(response);
                 }
                 let message = "This path is sold with the methods of the Allow header; nothing was charged.";
-                let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
+                let mut response = refused(PaywallReason::MethodNotAllowed, message);
                 response.headers_mut().extend(HeaderValue::try_from(allow).ok().map(|allow| (ALLOW, allow)));
                 response
             }

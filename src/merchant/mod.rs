@@ -7,6 +7,7 @@
 //! - [`price`]: what a route costs, and the requirements made of it.
 //! - [`gate`]: what is sold, and for what. [`route`]: its methods and paths; [`sale`]: prices, also by a callback.
 //! - [`quote`]: the protocol decision, pure: ask, or settle this.
+//! - [`refusals`]: the words of what is answered in the place of a handler.
 //! - [`bought`]: what a handler finds that was paid for. [`browser`]: what a person's browser is shown.
 //! - [`facilitator`]: `/verify`, `/settle` and `/supported` over HTTP.
 //! - [`receipts`]: proof that settlements moved money, by the merchant's own balance; [`chain`] is what it reads.
@@ -29,6 +30,7 @@ mod nested;
 pub mod price;
 pub mod quote;
 pub mod receipts;
+pub mod refusals;
 pub mod route;
 pub mod sale;
 
@@ -40,6 +42,7 @@ pub use gate::{Gate, GateError};
 pub use layer::{Flow, Paywall};
 pub use price::{Offer, Price};
 pub use quote::Asked;
+pub use refusals::PaywallReason;
 pub use route::RouteError;
 
 pub use crate::{

@@ -5,6 +5,7 @@ use serde::Serialize;
 use sotto::{
     api::{pay_status, session_status},
     domain::reason::{PayReason, SessionReason},
+    merchant::PaywallReason,
 };
 use std::fmt::Write as _;
 
@@ -49,6 +50,17 @@ fn session_rows() -> Vec<Row> {
     SessionReason::ALL.iter().map(row).collect()
 }
 
+fn paywall_rows() -> Vec<Row> {
+    let row = |&r: &PaywallReason| Row {
+        word: r.word(),
+        status: r.status().as_u16(),
+        repeat: r.retry(),
+        meaning: r.meaning(),
+        remedy: r.remedy(),
+    };
+    PaywallReason::ALL.iter().map(row).collect()
+}
+
 fn table(title: &str, members: &str, rows: &[Row]) -> String {
     let head = "| word | status | repeat | meaning | remedy |\n|---|---|---|---|---|\n";
     let mut text = format!("\n## {title}\n\n{members}\n\n{head}");
@@ -66,10 +78,12 @@ struct Words {
     payments: Vec<Row>,
     /// `error` of `/sessions` and of every route below it.
     sessions: Vec<Row>,
+    /// `error` of a merchant's paywall.
+    paywalls: Vec<Row>,
 }
 
 fn json() -> String {
-    let words = Words { payments: paying_rows(), sessions: session_rows() };
+    let words = Words { payments: paying_rows(), sessions: session_rows(), paywalls: paywall_rows() };
     format!("{}\n", serde_json::to_string_pretty(&words).expect("JSON"))
 }
 
@@ -78,7 +92,14 @@ fn document() -> String {
     let paying = "`invalidReason` of `/verify`, `errorReason` of `/settle`, and the same of `/pay/verify` and `/pay/settle`; `error` of `/pay/getAmount`. \
          Business refusals answer 200 on the first two: read the body.";
     let opening = "`error` of `/sessions` and of every route below it. A word that ends in `_` is completed with a member's name.";
-    format!("{HEAD}{}{}", table("Paying", paying, pay), table("Opening and reading a session", opening, open))
+    let paywall =
+        "`error` of what the middleware answers in the place of a handler, beside the 402 that asks for a payment.";
+    let tables = [
+        table("Paying", paying, pay),
+        table("Opening and reading a session", opening, open),
+        table("A merchant's paywall", paywall, &paywall_rows()),
+    ];
+    format!("{HEAD}{}", tables.concat())
 }
 
 #[test]
