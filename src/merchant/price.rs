@@ -218,6 +218,18 @@ mod tests {
         }
     }
 
+    /// CR-18.
+    #[test]
+    fn an_offer_says_in_both_versions_where_a_session_for_it_is_opened() {
+        let price = Price::decimal("0.5", 6).unwrap();
+        let offer = Offer::new("solana:devnet", Pubkey::default(), Pubkey::default(), price);
+        let offer = offer.facilitator("https://facilitator.example");
+        for extra in [offer.requirements().extra.unwrap(), offer.requirements_v1("http://shop/x").extra.unwrap()] {
+            assert_eq!(extra["facilitatorUrl"], "https://facilitator.example");
+            assert_eq!(extra["sessionsEndpoint"], "/sessions");
+        }
+    }
+
     #[test]
     fn a_deferred_offer_says_so_in_both_versions() {
         let price = Price::decimal("0.5", 6).unwrap();

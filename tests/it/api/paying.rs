@@ -126,3 +126,35 @@ async fn r30_concurrent_payments_each_learn_their_own_remainder() {
     spent.sort_unstable();
     assert_eq!(spent, (1..=8).map(|n| n * 1_000).collect::<Vec<_>>());
 }
+
+/// CR-10. Guard: `PayFailure::refused_with`. Merchants of the deployed service test the status of a settlement alone.
+#[tokio::test]
+async fn refused_settlements_may_be_answered_400_as_the_deployed_service_does() {
+    let bench = ApiBench::with(|edge| edge.refused_settlement = StatusCode::BAD_REQUEST).await;
+    let id = bench.open(UNITS, NONCE, None).await;
+    let dear = bench.payment(&id, MAX_PER_CALL + 1, None);
+    let settled = bench.post("/settle", &dear).await;
+    assert_eq!(
+        (settled.status, &settled.body["success"], &settled.body["errorReason"]),
+        (StatusCode::BAD_REQUEST, &json!(false), &json!("per_call_limit_exceeded"))
+    );
+    assert_eq!(bench.post("/verify", &dear).await.status, StatusCode::OK, "which it answers so, too");
+    let body = bench.payment(&id, 10_000, Some("call-1"));
+    assert_eq!(bench.post("/settle", &body).await.status, StatusCode::OK);
+    let again = bench.post("/settle", &body).await;
+    assert_eq!((again.status, &again.body["errorReason"]), (StatusCode::BAD_REQUEST, &json!("duplicate_settlement")));
+    let other = bench.post("/settle", &bench.payment(&id, 20_000, Some("call-1"))).await;
+    assert_eq!(other.status, StatusCode::CONFLICT, "other statuses stay what they are");
+}
+
+/// FR-23. Guard: `PaymentLimits::explain`. A limit is told with its figures where it refuses, and by `/supported` before.
+#[tokio::test]
+async fn a_limit_is_told_where_it_refuses_and_before() {
+    let bench = ApiBench::start().await;
+    let id = bench.open(UNITS, NONCE, None).await;
+    let dear = bench.post("/settle", &bench.payment(&id, MAX_PER_CALL + 1, None)).await;
+    let told = dear.body["errorMessage"].as_str().unwrap();
+    assert!(told.contains(&(MAX_PER_CALL + 1).to_string()) && told.contains(&MAX_PER_CALL.to_string()), "{told}");
+    let limits = &bench.get("/supported").await.body["kinds"][0]["extra"]["limits"];
+    assert_eq!((&limits["maxPerCall"], &limits["minPerCall"]), (&json!(MAX_PER_CALL.to_string()), &json!("1")));
+}

@@ -42,6 +42,17 @@ async fn r11_reading_a_session_tells_neither_the_intent_nor_its_signature() {
     assert!(!text.contains("nonce-0123456789abcdef"));
 }
 
+/// CR-12. Guard: `view`. Clients of the deployed service read these two.
+#[tokio::test]
+async fn a_session_has_its_id_and_its_time_under_the_deployed_services_names() {
+    let bench = ApiBench::start().await;
+    let id = bench.open(UNITS, "nonce-0123456789abcdef", None).await;
+    let shown = bench.get(&format!("/sessions/{id}")).await.body;
+    assert_eq!((&shown["id"], &shown["sessionId"]), (&serde_json::json!(id), &serde_json::json!(id)));
+    let expires = shown["expirationUnix"].as_u64().unwrap();
+    assert!(shown["createdAt"].as_u64().is_some_and(|at| at < expires && at + 7_200 > expires), "{shown:#}");
+}
+
 #[tokio::test]
 async fn with_a_session_key_amounts_are_told_only_to_a_signed_read() {
     let bench = ApiBench::start().await;
