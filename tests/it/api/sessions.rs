@@ -48,7 +48,7 @@ async fn a_session_has_its_id_and_its_time_under_the_deployed_services_names() {
     let bench = ApiBench::start().await;
     let id = bench.open(UNITS, "nonce-0123456789abcdef", None).await;
     let shown = bench.get(&format!("/sessions/{id}")).await.body;
-    assert_eq!((&shown["id"], &shown["sessionId"]), (&serde_json::json!(id), &serde_json::json!(id)));
+    assert_eq!((&shown["id"], &shown["sessionId"]), (&json!(id), &json!(id)));
     let expires = shown["expirationUnix"].as_u64().unwrap();
     assert!(shown["createdAt"].as_u64().is_some_and(|at| at < expires && at + 7_200 > expires), "{shown:#}");
 }
