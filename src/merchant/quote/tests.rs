@@ -153,6 +153,21 @@ fn r09_a_second_offer_is_paid_at_its_own_price() {
 }
 
 #[test]
+fn r09_what_another_quote_asks_for_is_asked_for_where_every_term_is_the_same() {
+    let quote = quote(&gate().or(offer("0.7").deferred()).expect("a wallet"));
+    let asks = |offer: &Offer| {
+        let both = [serde_json::to_value(offer.requirements()), serde_json::to_value(offer.requirements_v1(URL))];
+        both.map(|requirements| quote.asks_for(&requirements.expect("json")))
+    };
+    assert_eq!(asks(&offer("0.5").within(7)), [true, true], "how long it waits is no term");
+    assert_eq!(asks(&offer("0.7").deferred()), [true, true]);
+    for other in [offer("0.6"), offer("0.7"), offer("0.5").deferred(), offer("0.5").with_extra("idempotent", true)] {
+        assert_eq!(asks(&other), [false, false], "{other:?}");
+    }
+    assert!(!quote.asks_for(&json!({})) && !quote.asks_for(&Value::Null));
+}
+
+#[test]
 fn the_published_clients_mixture_of_versions_is_read() {
     let mut echoed = serde_json::to_value(offer("0.5").requirements_v1(URL)).expect("json");
     echoed["network"] = json!("solana-devnet");
