@@ -7,7 +7,7 @@ use super::{
 use crate::support::{Log, PATIENCE, until};
 use axum::{body::Body, response::Response};
 use sotto::{
-    chain::{ChainError, endpoint, rpc::SolanaChain},
+    chain::{Chain as _, ChainError, endpoint, rpc::SolanaChain},
     client::SolanaRpc,
     localnet::Localnet,
     merchant::FacilitatorClient,
