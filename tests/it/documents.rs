@@ -108,10 +108,10 @@ fn every_row_of_the_attacks_leads_to_guards_and_tests() {
     assert_eq!(rows.iter().map(|row| row[0]).collect::<Vec<_>>(), RULES);
     for row in rows {
         let guards = quoted(row[2]);
-        assert!(!guards.is_empty() && guards.len() % 2 == 0, "{}: a file and a name for each guard", row[0]);
+        assert!(!guards.is_empty() && guards.len().is_multiple_of(2), "{}: a file and a name for each guard", row[0]);
         for guard in guards.chunks(2) {
             let text = read(guard[0]);
-            let is_there = if guard[0].ends_with(".rs") {
+            let is_there = if Path::new(guard[0]).extension().is_some_and(|kind| kind == "rs") {
                 [format!("fn {}(", guard[1]), format!("fn {}<", guard[1])].iter().any(|form| text.contains(form))
             } else {
                 text.contains(guard[1])

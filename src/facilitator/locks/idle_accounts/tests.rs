@@ -181,7 +181,9 @@ fn purchases_of_a_day(idle_after: u64, apart: u64) -> usize {
         {
             bought += 1;
             drop(purchase);
-            both.iter().for_each(|account| accounts.mark_readable(account));
+            for account in &both {
+                accounts.mark_readable(account);
+            }
         }
         now += Duration::from_secs(1);
     }
