@@ -139,5 +139,5 @@ fn a_command_that_is_none_is_found() {
     assert_eq!(told("$ sotto session open"), 1, "what is typed is whole");
     assert_eq!(told("`sotto session opens`"), 1);
     assert_eq!(told("$ A_KEY=1 sotto serve --prot 7"), 1);
-    assert_eq!(told("$ sotto session pay \\\n  http://a.example --max-price x"), 1);
+    assert_eq!(told("$ sotto session pay \\\n  http://a.example --max-prise 1"), 1);
 }
