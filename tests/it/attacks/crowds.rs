@@ -253,7 +253,8 @@ async fn a05_wallets_that_prove_something_leave_places_to_payers_with_credit() {
 #[tokio::test]
 async fn places_to_wait_for_a_close_keep_no_wallet_from_closing() {
     let options = Options::settings(|settings| {
-        settings.waiting = WaitingSettings { per_user: 4, per_unproven_user: 4, in_all: 5, newcomers_in_all: 5, unproven_in_all: 5 };
+        settings.waiting =
+            WaitingSettings { per_user: 4, per_unproven_user: 4, in_all: 5, newcomers_in_all: 5, unproven_in_all: 5 };
         settings.transfers.decrypt_allowance = AllowancePolicy::Never;
     });
     let shop = Shop::open(options, 1_000_000).await;
