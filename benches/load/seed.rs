@@ -52,7 +52,7 @@ pub async fn sessions(ledger: &dyn Ledger, stage: &Stage, recipient: Pubkey, cou
         };
         let session = Session {
             id: SessionId::from_random_bytes(draw(&OsChance)),
-            signed: SignedIntent { bytes: intent.to_bytes(), signature: draw(&OsChance), settle_signature: None },
+            signed: SignedIntent { bytes: intent.to_bytes(), signature: Some(draw(&OsChance)), settle_signature: None },
             intent,
             network: network.canonical().to_owned(),
             state: SessionState::Opening,

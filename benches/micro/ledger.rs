@@ -78,7 +78,7 @@ fn session() -> Session {
     };
     Session {
         id: SessionId::from_random_bytes([5; 16]),
-        signed: SignedIntent { bytes: intent.to_bytes(), signature: [0; 64], settle_signature: None },
+        signed: SignedIntent { bytes: intent.to_bytes(), signature: Some([7; 64]), settle_signature: None },
         intent,
         network: "solana:devnet".to_owned(),
         state: SessionState::Opening,

@@ -108,6 +108,7 @@ pub const fn session_status(reason: SessionReason) -> StatusCode {
         | SessionReason::ExpirationInPast
         | SessionReason::ExpirationTooFar
         | SessionReason::InvalidAuthSignature
+        | SessionReason::AuthSignatureRequired
         | SessionReason::AuthMessageNotJson
         | SessionReason::AuthMessageMissingNonce
         | SessionReason::FieldMismatch

@@ -195,6 +195,8 @@ reasons! {
             "Build the approve as GET /supported says, with nothing beside it but what wallets add.";
         ApproveUsed = "approve_used", false, "The approve on chain has opened a session or is opening one, or another one has replaced it; approve anew.",
             "Approve anew: one approve opens one session.";
+        AuthSignatureRequired = "auth_signature_required", false, "The short message alone opens nothing here: it goes together with an approve transaction and a session key.",
+            "Sign the intent itself too, and send it as `authSignature`.";
         ApproveSubmitFailed = "approve_submit_failed", false, "The chain refused the approve transaction; no session was opened.",
             "Look at what the message says of the wallet's account and balance; then approve anew.";
         ApprovePending = "approve_pending", true, "The approve was sent and its outcome is not known yet; the session opens by itself.",

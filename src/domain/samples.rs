@@ -28,7 +28,7 @@ pub(crate) fn session(number: u8) -> Session {
             user: key,
             session_key: None,
         },
-        signed: SignedIntent { bytes: Vec::new(), signature: [0; 64], settle_signature: None },
+        signed: SignedIntent { bytes: Vec::new(), signature: Some([7; 64]), settle_signature: None },
         network: String::new(),
         state: SessionState::Open,
         cap_check: CapCheck::Verified,

@@ -141,8 +141,8 @@ pub enum CapCheck {
 pub struct SignedIntent {
     /// The bytes that were signed, never a re-serialisation.
     pub bytes: Vec<u8>,
-    /// The user's Ed25519 signature over `bytes`.
-    pub signature: [u8; 64],
+    /// The user's Ed25519 signature over `bytes`; none where they signed the short message alone (ADR 0055).
+    pub signature: Option<[u8; 64]>,
     /// The user's signature over [`IntentHash::settle_message`], when given.
     pub settle_signature: Option<[u8; 64]>,
 }
@@ -156,9 +156,10 @@ impl SignedIntent {
     /// The message and signature that the Ed25519 instruction of every settlement carries: the short one when the
     /// user signed it (then the cap never appears on chain), else the intent itself.
     pub fn authorization(&self) -> (Vec<u8>, [u8; 64]) {
-        match self.settle_signature {
-            Some(signature) => (self.hash().settle_message().into_bytes(), signature),
-            None => (self.bytes.clone(), self.signature),
+        match (self.settle_signature, self.signature) {
+            (Some(signature), _) => (self.hash().settle_message().into_bytes(), signature),
+            // Nothing is opened with neither, and zeros are nobody's signature.
+            (None, signature) => (self.bytes.clone(), signature.unwrap_or([0; 64])),
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::domain::{
     clock::UnixSeconds,
     funding::{Look, NewBound, Ride, Source},
     history::{Cursor, History, PaymentTimes, Position},
-    hold::{ContentHash, GiveUp, Hold, HoldId, NewHold},
+    hold::{GiveUp, Hold, HoldId, NewHold},
     reason::{PayReason, SessionReason},
     session::{CapCheck, Session, SessionId},
     settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId, Subject},
@@ -369,11 +369,10 @@ pub trait Ledger: SinglePaymentLedger + Upkeep {
     async fn supersede_sessions(&self, sessions: &[SessionId]) -> Result<(), LedgerError>;
 }
 
-/// The hash that tells whether two requests to open a session are the same request.
-pub fn opening_content(session: &Session) -> ContentHash {
-    use sha2::Digest as _;
-    let mut hash = sha2::Sha256::new();
-    hash.update(&session.signed.bytes);
-    hash.update(session.signed.signature);
-    ContentHash(hash.finalize().into())
+/// Whether two requests to open a session are the same request: the same bytes of the intent and, where both carry a signature
+/// over them, the same signature. What the short message alone has opened may be asked for again with the readable signature.
+pub fn is_same_opening(one: &Session, other: &Session) -> bool {
+    let (one, other) = (&one.signed, &other.signed);
+    let agree = one.signature.zip(other.signature).is_none_or(|(one, other)| one == other);
+    agree && one.bytes == other.bytes
 }

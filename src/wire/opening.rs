@@ -172,8 +172,13 @@ fn intent(body: &Object<'_>) -> Result<SignedIntent, RefusedOpening> {
             format!("The intent is {} bytes long; at most {MAX_INTENT_BYTES} are read.", bytes.len()),
         ));
     }
-    let signature = base64_signature(text(body, "authSignature")?, "authSignature")?;
+    let signature =
+        optional_text(body, "authSignature")?.map(|text| base64_signature(text, "authSignature")).transpose()?;
     let settle_signature = settle_signature(body, &bytes)?;
+    // Whether the short message alone is enough is the facilitator's to say (`spec/session.md` §7).
+    if signature.is_none() && settle_signature.is_none() {
+        return Err(RefusedOpening::missing("authSignature"));
+    }
     Ok(SignedIntent { bytes, signature, settle_signature })
 }
 

@@ -23,6 +23,7 @@ mod recipients;
 mod replays;
 mod session_keys;
 mod sharing;
+mod short_openings;
 mod signed_receipts;
 mod single_payments;
 mod single_repeats;

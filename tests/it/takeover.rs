@@ -110,7 +110,7 @@ fn write(conn: &Connection, id: &str, session: &Session) {
             intent.network,
             approve,
             BASE64_STANDARD.encode(&session.signed.bytes),
-            BASE64_STANDARD.encode(session.signed.signature),
+            BASE64_STANDARD.encode(session.signed.signature.unwrap()),
             i64::try_from(session.created_at).unwrap(),
         ],
     )

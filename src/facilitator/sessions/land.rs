@@ -18,7 +18,7 @@ use crate::{
         settlement::{driver::Until, sign::attempt},
         sponsor::budget::over_budget_refusal,
     },
-    ledger::{Opened, Signed, opening_content},
+    ledger::{Opened, Signed, is_same_opening},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -85,19 +85,27 @@ impl Sessions {
 
     /// Answers a repeated request with its session, or with where that stands.
     ///
-    /// Not once a settlement has published the intent and its signature: the id is a bearer secret where there is no
-    /// session key, and then everything that a repeated request consists of is on chain for everybody to read. Who has
-    /// paid knows the id.
+    /// Not once a settlement has published what signs the request: of an intent without a short message everything that a
+    /// repeated request consists of is on chain for everybody to read, and the id is a bearer secret where there is no
+    /// session key; of the short message the signature is. Who has paid knows the id.
     pub(crate) async fn answer_repeat(
         self: &Arc<Self>,
         asked: &Session,
         known: Session,
     ) -> Result<Session, SessionError> {
-        if opening_content(asked) != opening_content(&known) {
+        if !is_same_opening(asked, &known) {
             return Err(SessionRefusal::new(SessionReason::NonceReused).into());
         }
-        if known.signed.settle_signature.is_none() && self.core.ledger.was_settled_from(known.id).await? {
-            let detail = "the intent was used and is public by now: read the session by its id";
+        let published = match (&known.signed.settle_signature, &asked.signed.signature) {
+            (None, _) => Some("the intent was used and is public by now: read the session by its id"),
+            (Some(_), None) => {
+                Some("the short message is public by now: send `authSignature`, or read the session by its id")
+            }
+            (Some(_), Some(_)) => None,
+        };
+        if let Some(detail) = published
+            && self.core.ledger.was_settled_from(known.id).await?
+        {
             return Err(SessionRefusal::because(SessionReason::NonceReused, detail).into());
         }
         match known.state {

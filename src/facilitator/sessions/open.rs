@@ -110,7 +110,7 @@ impl Sessions {
             return Err(SessionRefusal::new(SessionReason::NetworkMismatch));
         }
         let signed = &request.intent;
-        if !signed::verify(&request.user, &signed.bytes, &signed.signature) {
+        if signed.signature.is_some_and(|readable| !signed::verify(&request.user, &signed.bytes, &readable)) {
             return Err(SessionRefusal::new(SessionReason::InvalidAuthSignature));
         }
         let intent = Intent::parse(&signed.bytes).map_err(|error| match error {
@@ -140,7 +140,7 @@ impl Sessions {
                     "settleSignature is not the user's over the intent's settle message",
                 ))
             }
-            _ => Ok(intent),
+            _ => check_short_opening(request, &intent).map(|()| intent),
         }
     }
 
@@ -214,6 +214,18 @@ impl Sessions {
             created_at: self.core.clock.now(),
         }
     }
+}
+
+/// Refuses a request that the short message alone authenticates, unless it brings an approve transaction, which the wallet has just
+/// shown and signed, and a session key has to sign its payments. On an approve that is on chain one opaque line, which any page
+/// may ask for, would be an order for all that is left of it (`spec/session.md` §7).
+fn check_short_opening(request: &OpenRequest, intent: &Intent) -> Result<(), SessionRefusal> {
+    let brings_approve = matches!(request.approve, ApproveSource::Transaction(_));
+    let is_short = request.intent.settle_signature.is_some() && brings_approve && intent.session_key.is_some();
+    if request.intent.signature.is_some() || is_short {
+        return Ok(());
+    }
+    Err(SessionRefusal::new(SessionReason::AuthSignatureRequired))
 }
 
 fn mismatch(field: &'static str, detail: String) -> SessionRefusal {

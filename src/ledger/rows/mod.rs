@@ -30,6 +30,10 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use uuid::Uuid;
 
+/// What `sessions.intent_signature` holds where the user signed the short message alone: the column is never empty, and no key
+/// signs with zeros (migration 18).
+pub(super) const NOT_SIGNED: [u8; 64] = [0; 64];
+
 /// Where a value was read, for the error's text.
 #[derive(Clone, Copy)]
 struct Place {
@@ -168,11 +172,15 @@ impl SessionRow {
             user: at.key("user", &self.user)?,
             session_key: self.session_key.map(|key| at.key("session_key", &key)).transpose()?,
         };
+        let signature = at.bytes("intent_signature", &self.intent_signature)?;
         let signed = SignedIntent {
             bytes: self.intent,
-            signature: at.bytes("intent_signature", &self.intent_signature)?,
+            signature: (signature != NOT_SIGNED).then_some(signature),
             settle_signature: self.settle_signature.map(|bytes| at.bytes("settle_signature", &bytes)).transpose()?,
         };
+        if signed.signature.is_none() && signed.settle_signature.is_none() {
+            return Err(at.wrong("settle_signature"));
+        }
         Ok(Session {
             id: at.session("id", &self.id)?,
             intent,

@@ -136,6 +136,15 @@ fn a_damaged_session_is_named_by_column() {
 }
 
 #[test]
+fn a_session_has_one_signature_or_the_other() {
+    let short = SessionRow { intent_signature: NOT_SIGNED.to_vec(), ..session() };
+    assert_eq!(short.into_session().expect("is whole").signed.signature, None);
+    let neither = SessionRow { intent_signature: NOT_SIGNED.to_vec(), settle_signature: None, ..session() };
+    let told = neither.into_session().expect_err("nobody has signed it").to_string();
+    assert!(told.contains("sessions.settle_signature of row 5"), "{told}");
+}
+
+#[test]
 fn a_damaged_hold_is_named_by_column() {
     damaged!(hold, into_hold, "holds", "6",
         id = vec![] => "id",

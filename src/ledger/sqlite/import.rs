@@ -289,7 +289,7 @@ impl Deployed {
         Ok(Session {
             id: self.id.parse::<SessionId>().map_err(|_| Skipped::Malformed)?,
             intent,
-            signed: SignedIntent { bytes: message, signature, settle_signature: None },
+            signed: SignedIntent { bytes: message, signature: Some(signature), settle_signature: None },
             network: terms.network.canonical().to_owned(),
             state: SessionState::Open,
             cap_check: CapCheck::Unverified,

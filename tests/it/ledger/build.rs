@@ -90,7 +90,7 @@ pub(crate) fn session_with(number: u32, change: impl FnOnce(&mut Session)) -> Se
     };
     let mut session = Session {
         id: session_id(number),
-        signed: SignedIntent { bytes: Vec::new(), signature: [7; 64], settle_signature: None },
+        signed: SignedIntent { bytes: Vec::new(), signature: Some([7; 64]), settle_signature: None },
         intent,
         network: "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1".to_owned(),
         state: SessionState::Opening,

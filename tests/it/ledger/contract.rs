@@ -22,6 +22,9 @@ macro_rules! on {
             sessions {
                 a_session_comes_back_as_it_was_written,
                 a_bare_session_comes_back_as_it_was_written,
+                a_session_without_a_readable_signature_comes_back_so,
+                the_short_message_alone_opens_with_an_approve_and_a_session_key_or_not_at_all,
+                what_the_short_message_opened_is_found_again_with_the_readable_signature,
                 one_approve_on_chain_opens_one_session,
                 an_approve_that_a_later_session_took_opens_no_other,
                 a_repeated_opening_finds_its_session,

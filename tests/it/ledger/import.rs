@@ -112,7 +112,7 @@ async fn a_live_session_goes_on_where_it_stood() {
     assert_eq!((session.state, session.cap_check), (SessionState::Open, CapCheck::Unverified));
     assert_eq!((session.captured, session.held), (amount(CAP / 2), Amount::ZERO));
     assert_eq!((&session.intent, &session.signed.bytes), (&row.intent, &row.message));
-    assert_eq!((session.signed.signature, session.approve), (row.signature, Some(Signature::from([5; 64]))));
+    assert_eq!((session.signed.signature, session.approve), (Some(row.signature), Some(Signature::from([5; 64]))));
     assert_eq!((session.network.as_str(), session.created_at), (Network::devnet().canonical(), 400));
     ledger.audit().await.expect("consistent");
 

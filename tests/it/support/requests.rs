@@ -26,7 +26,7 @@ impl World {
             expires_at: intent.expires_at,
             network: intent.network.clone(),
             approve: ApproveSource::Transaction(BASE64_STANDARD.encode(wire(&approve))),
-            intent: SignedIntent { signature: opening.payer.sign(&bytes), bytes, settle_signature: None },
+            intent: SignedIntent { signature: Some(opening.payer.sign(&bytes)), bytes, settle_signature: None },
             funding: None,
         }
     }

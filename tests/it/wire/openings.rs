@@ -37,7 +37,7 @@ fn the_published_clients_opening_is_read() {
         (USER, 1_000_000, 1_893_456_000)
     );
     assert_eq!(opened.approve, Approve::Transaction("AQID".to_owned()));
-    assert_eq!((opened.intent.bytes.as_slice(), opened.intent.signature), (&b"{}"[..], [9; 64]));
+    assert_eq!((opened.intent.bytes.as_slice(), opened.intent.signature), (&b"{}"[..], Some([9; 64])));
     assert_eq!(opened.intent.settle_signature, None);
 }
 
@@ -137,5 +137,7 @@ fn a_short_authorisation_is_the_intents_and_is_signed() {
     not_opened(&told, "missing_settleSignature");
     let signed = with(told, "/settleSignature", json!(STANDARD.encode([4; 64])));
     assert_eq!(open(&signed).expect("both").intent.settle_signature, Some([4; 64]));
+    let alone = open(&without(signed.clone(), "/authSignature")).expect("one of them").intent;
+    assert_eq!((alone.signature, alone.settle_signature), (None, Some([4; 64])));
     not_opened(&with(signed, "/settleMessage", json!("x402-session:1:00")), "bad_request");
 }

@@ -8,7 +8,10 @@ use crate::{
         reason::SessionReason,
         session::{CapCheck, Session, SessionId, SessionState},
     },
-    ledger::{LedgerError, Opened, opening_content, rows::column},
+    ledger::{
+        LedgerError, Opened, is_same_opening,
+        rows::{NOT_SIGNED, column},
+    },
 };
 use rusqlite::{Connection, Row, params};
 use solana_pubkey::Pubkey;
@@ -19,8 +22,8 @@ use solana_signature::Signature;
 /// Refuses a session that is not fresh: what settlements did to it comes from settlements only.
 pub(in crate::ledger) fn open(conn: &Connection, session: &Session) -> Outcome<Opened> {
     if let Some(known) = find(conn, session.user(), &session.intent.nonce)? {
-        let same = opening_content(&known) == opening_content(session);
-        return Ok(if same { Opened::Existing(known) } else { Opened::NonceReused });
+        let is_same = is_same_opening(&known, session);
+        return Ok(if is_same { Opened::Existing(known) } else { Opened::NonceReused });
     }
     let fresh = session.state == SessionState::Opening && session.spent() == Amount::ZERO;
     if !fresh {
@@ -56,7 +59,7 @@ pub(in crate::ledger) fn insert(conn: &Connection, session: &Session, captured_b
         intent.network,
         session.network,
         session.signed.bytes,
-        session.signed.signature,
+        session.signed.signature.unwrap_or(NOT_SIGNED),
         session.signed.settle_signature,
         session.state.word(),
         rejection(session.state),

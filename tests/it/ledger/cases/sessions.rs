@@ -8,7 +8,7 @@ use solana_pubkey::Pubkey;
 use sotto::{
     domain::{
         reason::{PayReason, SessionReason},
-        session::{CapCheck, SessionId, SessionState},
+        session::{CapCheck, Session, SessionId, SessionState},
         settlement::{Purpose, Subject},
     },
     ledger::{Held, Ledger, LedgerError, Opened, OpeningCount, Openings},
@@ -18,7 +18,7 @@ pub(crate) async fn a_session_comes_back_as_it_was_written(ledger: &dyn Ledger) 
     let mut written = session_with(1, |s| {
         s.intent.session_key = Some(key(40, 4));
         "solana-devnet".clone_into(&mut s.intent.network);
-        s.signed.signature = [41; 64];
+        s.signed.signature = Some([41; 64]);
         s.signed.settle_signature = Some([42; 64]);
         s.created_at = 77;
     });
@@ -35,6 +35,46 @@ pub(crate) async fn a_session_comes_back_as_it_was_written(ledger: &dyn Ledger) 
     assert_eq!(ledger.session(written.id).await.ok(), Some(Some(written.clone())));
     let found = ledger.find_session(written.user(), &written.intent.nonce).await;
     assert_eq!(found.ok(), Some(Some(written)));
+}
+
+/// A session that the short message alone opens.
+fn short(number: u32) -> Session {
+    session_with(number, |s| {
+        s.intent.session_key = Some(key(40, 4));
+        s.signed.signature = None;
+        s.signed.settle_signature = Some([42; 64]);
+    })
+}
+
+pub(crate) async fn a_session_without_a_readable_signature_comes_back_so(ledger: &dyn Ledger) {
+    let written = short(1);
+    assert_eq!(ledger.open_session(&written).await.ok(), Some(Opened::New(written.clone())));
+    assert_eq!(ledger.session(written.id).await.ok(), Some(Some(written)));
+}
+
+/// Guard: a trigger of the database, whatever the code does.
+pub(crate) async fn the_short_message_alone_opens_with_an_approve_and_a_session_key_or_not_at_all(ledger: &dyn Ledger) {
+    let bent: [fn(&mut Session); 3] =
+        [|s| s.intent.session_key = None, |s| s.signed.settle_signature = None, |s| s.approve = Some(signature(9))];
+    for bend in bent {
+        let mut session = short(1);
+        bend(&mut session);
+        assert!(ledger.open_session(&session).await.is_err(), "{session:?}");
+        assert_eq!(ledger.session(session.id).await.ok(), Some(None));
+    }
+}
+
+pub(crate) async fn what_the_short_message_opened_is_found_again_with_the_readable_signature(ledger: &dyn Ledger) {
+    let first = short(1);
+    ledger.open_session(&first).await.expect("opens");
+    for signed in [None, Some([41; 64])] {
+        let mut again = short(1);
+        (again.id, again.signed.signature) = (session_id(2), signed);
+        assert_eq!(ledger.open_session(&again).await.ok(), Some(Opened::Existing(first.clone())));
+    }
+    let mut other = short(1);
+    (other.id, other.signed.bytes) = (session_id(2), b"another intent".to_vec());
+    assert_eq!(ledger.open_session(&other).await.ok(), Some(Opened::NonceReused));
 }
 
 /// The first session that is open on an approve has it: another on the same is rejected in the transaction that would open
@@ -120,7 +160,7 @@ pub(crate) async fn a_nonce_opens_one_session_per_user(ledger: &dyn Ledger) {
         s.intent.cap = amount(CAP + 1);
     });
     assert_eq!(ledger.open_session(&other_cap).await.ok(), Some(Opened::NonceReused));
-    let other_signature = session_with(1, |s| s.signed.signature = [8; 64]);
+    let other_signature = session_with(1, |s| s.signed.signature = Some([8; 64]));
     assert_eq!(ledger.open_session(&other_signature).await.ok(), Some(Opened::NonceReused));
     let other_user = session_with(2, |s| s.intent.nonce.clone_from(&first.intent.nonce));
     assert!(matches!(ledger.open_session(&other_user).await, Ok(Opened::New(_))));
