@@ -24,7 +24,7 @@ use sotto::{
         inco_token::{IncoAccount, IncoMint},
         spl_token::{TokenAccount, TokenProgram},
     },
-    wire::{Challenge, PaymentPayload, header, opening, pay, payment, x402_v2},
+    wire::{Challenge, PaymentPayload, header, opening, pay, payment, prepare, x402_v2},
 };
 
 /// What reads one format.
@@ -74,9 +74,10 @@ pub(crate) fn approves(bytes: &[u8]) {
     assert!(template.inspect(&String::from_utf8_lossy(bytes)).is_err());
 }
 
-/// Bodies of `POST /sessions`.
+/// Bodies of `POST /sessions` and of `POST /sessions/prepare`.
 pub(crate) fn openings(bytes: &[u8]) {
     drop(opening::opening(bytes));
+    drop(prepare::preparing(bytes));
 }
 
 /// Bodies of `/verify` and `/settle`.

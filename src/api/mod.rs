@@ -37,7 +37,7 @@ use crate::{
             surface::{Fault, RouteSurface, Surface},
         },
         pay::get_amount,
-        sessions::{allowances, close, close_all, events, funding, list, open, payment, show},
+        sessions::{allowances, close, close_all, events, funding, list, open, payment, prepare, show},
     },
     domain::chance::Chance,
     facilitator::Facilitator,
@@ -61,6 +61,8 @@ use tower_http::{
 
 /// The route that costs us most: its callers have a rate of their own.
 const OPENING: (&str, &str) = ("POST", "/sessions");
+/// The route that asks the chain for whoever wants it: its callers have a rate of their own, and one all together.
+const PREPARE: (&str, &str) = ("POST", "/sessions/prepare");
 /// What the routes of single payments begin with: strangers encrypt, verify and sign by them, so they have a rate of their own.
 const SINGLE_PAYMENTS: &str = "/pay/";
 /// How long a browser may remember that it was allowed to call.
@@ -169,7 +171,7 @@ struct Route {
 }
 
 /// The API, line by line.
-fn routes() -> [Route; 19] {
+fn routes() -> [Route; 20] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
@@ -178,6 +180,7 @@ fn routes() -> [Route; 19] {
         route("GET", "/openapi.json", Surface::Plain, get(openapi::document)),
         route("POST", "/sessions", Surface::Sessions, post(open::open)),
         route("GET", "/sessions", Surface::Sessions, get(list::list)),
+        route("POST", "/sessions/prepare", Surface::Sessions, post(prepare::prepare)),
         route("POST", "/sessions/close", Surface::Sessions, post(close_all::close_all)),
         route("GET", "/sessions/{id}", Surface::Sessions, get(show::show)),
         route("POST", "/sessions/{id}/allowances", Surface::Sessions, post(allowances::refresh)),
@@ -256,6 +259,7 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
 fn counted(method: &str, path: &str) -> Counted {
     match path {
         _ if (method, path) == OPENING => Counted::Opening,
+        _ if (method, path) == PREPARE => Counted::Prepare,
         path if method == "POST" && path.starts_with(SINGLE_PAYMENTS) => Counted::SinglePayment,
         _ => Counted::Request,
     }

@@ -184,11 +184,14 @@ fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global
     let spender = secret(&terms.spender)?;
     let receipts = secret(&terms.receipts)?;
     let own = network.settings().into_iter().chain(own);
-    // Rent costs nothing here: everybody may have a balance made readable, and get what an opening takes, whenever they like.
+    // Rent and requests cost nothing here: everybody may have a balance made readable, and get what an opening takes, at any
+    // time.
     let free = [
         "allowances.request_interval_seconds",
         "limits.grants_per_user_per_day",
         "limits.grants_per_user_per_month",
+        "limits.prepares_per_ip_per_second",
+        "limits.prepares_per_second",
         "limits.sessions_per_ip_per_hour",
         "limits.unproven_grants_per_hour",
     ];

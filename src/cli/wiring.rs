@@ -172,6 +172,7 @@ fn opening_settings(limits: &config::LimitsConfig, settlement: &config::Settleme
         cap_check_deadline: settlement.cap_check_deadline,
         drain_deadline: DRAIN_DEADLINE,
         max_approve_units: MAX_APPROVE_UNITS,
+        concurrent_prepares: limits.openings.concurrent_prepares,
     }
 }
 
@@ -280,6 +281,8 @@ pub(super) fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSetti
                 .map(|rate| rate.bursting(config.limits.request_burst_per_ip)),
             openings: Rate::per(config.limits.openings.per_ip_per_hour, Duration::from_hours(1)),
             single_payments: Rate::per(config.limits.single_payments_per_ip_per_minute, Duration::from_mins(1)),
+            prepares: Rate::per(config.limits.openings.prepares_per_ip_per_second, Duration::from_secs(1)),
+            prepares_in_all: Rate::per(config.limits.openings.prepares_per_second, Duration::from_secs(1)),
             verifications: Rate::per(config.limits.verify_per_session_per_second, Duration::from_secs(1)),
             trusted_proxies: config.server.trusted_proxies.clone(),
         },

@@ -14,6 +14,9 @@ const MAX_GRANT_LAMPORTS: Key = Key::integer("limits", "max_grant_lamports");
 const GRANTS_PER_USER_PER_DAY: Key = Key::integer("limits", "grants_per_user_per_day");
 const GRANTS_PER_USER_PER_MONTH: Key = Key::integer("limits", "grants_per_user_per_month");
 const UNPROVEN_GRANTS_PER_HOUR: Key = Key::integer("limits", "unproven_grants_per_hour");
+const PREPARES_PER_IP_PER_SECOND: Key = Key::integer("limits", "prepares_per_ip_per_second");
+const PREPARES_PER_SECOND: Key = Key::integer("limits", "prepares_per_second");
+const CONCURRENT_PREPARES: Key = Key::integer("limits", "concurrent_prepares");
 const UNVERIFIED_EXPOSURE: Key = Key::text("limits", "unverified_exposure");
 const UNPROVEN_EXPOSURE: Key = Key::text("limits", "unproven_exposure");
 const MAX_SESSION_SECONDS: Key = Key::integer("limits", "max_session_seconds");
@@ -47,6 +50,9 @@ pub(super) const KEYS: &[Key] = &[
     GRANTS_PER_USER_PER_DAY,
     GRANTS_PER_USER_PER_MONTH,
     UNPROVEN_GRANTS_PER_HOUR,
+    PREPARES_PER_IP_PER_SECOND,
+    PREPARES_PER_SECOND,
+    CONCURRENT_PREPARES,
     UNVERIFIED_EXPOSURE,
     UNPROVEN_EXPOSURE,
     MAX_SESSION_SECONDS,
@@ -131,6 +137,12 @@ pub struct OpeningLimits {
     pub grants_per_user_per_month: u32,
     /// How many grants all wallets together of which no balance is proved may get in an hour; 0 for no limit.
     pub unproven_grants_per_hour: u32,
+    /// Approves that are prepared for one address in a second; 0 for no limit.
+    pub prepares_per_ip_per_second: u32,
+    /// Approves that are prepared for all addresses together in a second; 0 for no limit.
+    pub prepares_per_second: u32,
+    /// Approves that are prepared at the same time.
+    pub concurrent_prepares: usize,
     /// The longest life of a session.
     pub max_session_seconds: u64,
 }
@@ -214,6 +226,9 @@ impl OpeningLimits {
         let grants_per_user_per_day = reader.whole(&GRANTS_PER_USER_PER_DAY, 0..=1_000_000_u32);
         let grants_per_user_per_month = reader.whole(&GRANTS_PER_USER_PER_MONTH, 0..=1_000_000_u32);
         let unproven_grants_per_hour = reader.whole(&UNPROVEN_GRANTS_PER_HOUR, 0..=1_000_000_u32);
+        let prepares_per_ip_per_second = reader.whole(&PREPARES_PER_IP_PER_SECOND, 0..=1_000_000_u32);
+        let prepares_per_second = reader.whole(&PREPARES_PER_SECOND, 0..=1_000_000_u32);
+        let concurrent_prepares = reader.whole(&CONCURRENT_PREPARES, 1..=10_000_usize);
         let max_session_seconds = reader.whole(&MAX_SESSION_SECONDS, 60..=31_536_000_u64);
         Some(Self {
             per_user_per_hour: per_user_per_hour?,
@@ -224,6 +239,9 @@ impl OpeningLimits {
             grants_per_user_per_day: grants_per_user_per_day?,
             grants_per_user_per_month: grants_per_user_per_month?,
             unproven_grants_per_hour: unproven_grants_per_hour?,
+            prepares_per_ip_per_second: prepares_per_ip_per_second?,
+            prepares_per_second: prepares_per_second?,
+            concurrent_prepares: concurrent_prepares?,
             max_session_seconds: max_session_seconds?,
         })
     }

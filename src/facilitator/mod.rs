@@ -87,6 +87,7 @@ pub use sessions::{
     close::{CloseRequest, Closed},
     close_all::CloseAllRequest,
     open::{ApproveSource, OpenRequest},
+    prepare::{PrepareRequest, PreparedApprove},
 };
 pub use settings::{
     AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
@@ -231,6 +232,16 @@ impl Facilitator {
     /// `spec/session.md` §2; until the approve is signed a refusal leaves no trace.
     pub async fn open_session(&self, request: OpenRequest) -> Result<Session, SessionError> {
         self.sessions.open_session(request).await
+    }
+
+    /// Tells what an approve needs of the chain: a blockhash, the handle that the approved amount will have, and what the wallet
+    /// lacks for the rent. Nothing that the chain does not tell everybody; writes nothing, reserves nothing.
+    ///
+    /// Refuses with `asset_not_allowed`, `invalid_user`, `source_not_ready`, `insufficient_sponsor_balance`,
+    /// `approve_submit_failed` where the approve would fail, and `overloaded` while others are told or an endpoint of the chain
+    /// asks to be left alone.
+    pub async fn prepare_approve(&self, request: &PrepareRequest) -> Result<PreparedApprove, SessionError> {
+        self.sessions.prepare_approve(request).await
     }
 
     /// Closes a session and settles what it holds: answered when everything is final, at the deadline or when this process

@@ -261,6 +261,8 @@ pub struct OpeningSettings {
     pub drain_deadline: Duration,
     /// The largest compute-unit limit an approve may set.
     pub max_approve_units: u32,
+    /// How many approves are prepared for strangers at once, at most.
+    pub concurrent_prepares: usize,
 }
 
 /// For whom a missing token account is created at our cost. Its owner can close it and keep the rent, so whoever asks pays

@@ -15,6 +15,7 @@ pub mod opening;
 pub mod pay;
 pub mod payment;
 pub mod payments;
+pub mod prepare;
 pub mod session;
 pub mod signed_receipt;
 pub mod x402_v1;

@@ -32,7 +32,7 @@ use sha2::{Digest as _, Sha256};
 use solana_pubkey::Pubkey;
 
 /// The lengths of a ciphertext of an amount, in bytes.
-const CIPHERTEXT_BYTES: std::ops::RangeInclusive<usize> = 114..=152;
+pub(super) const CIPHERTEXT_BYTES: std::ops::RangeInclusive<usize> = 114..=152;
 
 /// What the facilitator serves, for everything else to be held against.
 #[derive(Clone, Copy, Debug)]

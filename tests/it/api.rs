@@ -75,7 +75,7 @@ async fn browsers_of_any_origin_may_call_without_credentials() {
         ("access-control-request-method", "POST"),
         ("access-control-request-headers", "content-type,payment-signature,x-payment"),
     ];
-    for path in ["/health", "/supported", "/sessions", "/verify", "/settle", "/nowhere"] {
+    for path in ["/health", "/supported", "/sessions", "/sessions/prepare", "/verify", "/settle", "/nowhere"] {
         let preflight = bench.ask("OPTIONS", path, &asked, Body::empty()).await;
         assert_eq!(
             (preflight.status, preflight.headers["access-control-allow-origin"].as_bytes()),

@@ -15,6 +15,7 @@ mod grants;
 mod liars;
 mod openings;
 mod payments;
+mod prepares;
 mod promises;
 mod proofs;
 mod quotas;

@@ -13,6 +13,7 @@ use crate::{
         opening::{self, Opening},
         payment,
         payments::{self, Closing, ClosingAll},
+        prepare::{self, Preparing},
     },
 };
 use axum::{body::Bytes, extract::rejection::BytesRejection};
@@ -63,6 +64,12 @@ pub(in crate::api) fn closing(body: Body) -> Result<Closing, SessionFailure> {
 pub(in crate::api) fn closing_all(body: Body) -> Result<ClosingAll, SessionFailure> {
     let bytes = read(body).map_err(surface::session_failure)?;
     payments::closing_all(&bytes).map_err(SessionFailure::of_body)
+}
+
+/// The request of a `POST /sessions/prepare` body.
+pub(in crate::api) fn preparing(body: Body) -> Result<Preparing, SessionFailure> {
+    let bytes = read(body).map_err(surface::session_failure)?;
+    prepare::preparing(&bytes).map_err(SessionFailure::of_body)
 }
 
 /// The proof of a `POST /sessions/{id}/funding` body.

@@ -55,6 +55,10 @@ pub struct RateSettings {
     pub verifications: Option<Rate>,
     /// Requests of single payments; none for no limit.
     pub single_payments: Option<Rate>,
+    /// Approves that are prepared; none for no limit.
+    pub prepares: Option<Rate>,
+    /// Approves that are prepared for all callers together; none for no limit.
+    pub prepares_in_all: Option<Rate>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Addresses>,
 }
@@ -75,9 +79,18 @@ struct TokenBuckets {
 
 impl TokenBuckets {
     fn new(rate: Rate) -> Self {
+        Self::of(rate, SHARDS, CALLERS_PER_SHARD)
+    }
+
+    /// One bucket, from which all take.
+    fn shared(rate: Rate) -> Self {
+        Self::of(rate, 1, NonZeroUsize::MIN)
+    }
+
+    fn of(rate: Rate, shards: usize, callers_per_shard: NonZeroUsize) -> Self {
         let interval = u64::try_from(rate.interval.as_nanos()).unwrap_or(u64::MAX).max(1);
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::new(LruCache::new(CALLERS_PER_SHARD))).collect(),
+            shards: (0..shards).map(|_| Mutex::new(LruCache::new(callers_per_shard))).collect(),
             interval,
             tolerance: interval.saturating_mul(u64::from(rate.burst.saturating_sub(1))),
             began: Instant::now(),
@@ -105,7 +118,7 @@ impl TokenBuckets {
     fn shard(&self, caller: u128) -> &Mutex<LruCache<u128, u64>> {
         // The /64 of IPv6 and the last bytes of IPv4 both reach the low bits.
         let mixed = caller ^ (caller >> 64) ^ (caller >> 72) ^ (caller >> 8);
-        &self.shards[(mixed % SHARDS as u128) as usize]
+        &self.shards[(mixed % self.shards.len() as u128) as usize]
     }
 }
 
@@ -118,6 +131,8 @@ pub(in crate::api) enum Counted {
     Opening,
     /// A request, and one of single payments.
     SinglePayment,
+    /// A request, and an approve that is prepared.
+    Prepare,
 }
 
 /// All rate limits of one API.
@@ -126,6 +141,8 @@ pub(in crate::api) struct RateLimits {
     openings: Option<TokenBuckets>,
     verifications: Option<TokenBuckets>,
     single_payments: Option<TokenBuckets>,
+    prepares: Option<TokenBuckets>,
+    prepares_in_all: Option<TokenBuckets>,
     trusted_proxies: Vec<Addresses>,
 }
 
@@ -136,6 +153,8 @@ impl RateLimits {
             openings: settings.openings.map(TokenBuckets::new),
             verifications: settings.verifications.map(TokenBuckets::new),
             single_payments: settings.single_payments.map(TokenBuckets::new),
+            prepares: settings.prepares.map(TokenBuckets::new),
+            prepares_in_all: settings.prepares_in_all.map(TokenBuckets::shared),
             trusted_proxies: settings.trusted_proxies.clone(),
         }
     }
@@ -178,6 +197,7 @@ impl RateLimits {
             Counted::Request => None,
             Counted::Opening => self.openings.as_ref(),
             Counted::SinglePayment => self.single_payments.as_ref(),
+            Counted::Prepare => self.prepares.as_ref(),
         }
     }
 
@@ -187,6 +207,11 @@ impl RateLimits {
             Some(verifications) => verifications.take(u128::from_be_bytes(session.to_bytes())),
             None => Ok(()),
         }
+    }
+
+    /// Counts one approve that is prepared, whoever asks, or tells in how many seconds there may be another.
+    pub(in crate::api) fn take_prepare(&self) -> Result<(), u64> {
+        self.prepares_in_all.as_ref().map_or(Ok(()), |bucket| bucket.take(0))
     }
 }
 

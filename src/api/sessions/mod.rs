@@ -9,6 +9,7 @@ pub(super) mod list;
 pub(super) mod open;
 mod path;
 pub(super) mod payment;
+pub(super) mod prepare;
 pub(super) mod show;
 pub(super) mod signed_read;
 mod view;

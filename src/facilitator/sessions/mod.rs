@@ -13,6 +13,7 @@ pub(crate) mod land;
 pub(crate) mod landed_approve;
 pub(crate) mod open;
 pub(crate) mod preflight;
+pub(crate) mod prepare;
 pub(crate) mod quota;
 pub(crate) mod recipient_account;
 pub(crate) mod reject;
@@ -44,6 +45,8 @@ pub(crate) struct Sessions {
     quota: tokio::sync::Mutex<()>,
     /// Held from counting the grants to wallets that prove nothing to booking one more.
     unproven_grants: tokio::sync::Mutex<()>,
+    /// Permits of the approves that are prepared for strangers at once.
+    prepares: tokio::sync::Semaphore,
 }
 
 impl Sessions {
@@ -57,6 +60,7 @@ impl Sessions {
     ) -> Self {
         let (finishing, quota) = (SingleFlight::default(), tokio::sync::Mutex::default());
         let unproven_grants = tokio::sync::Mutex::default();
-        Self { core, locks, sponsor, settlements, dispatch, funding, finishing, quota, unproven_grants }
+        let prepares = tokio::sync::Semaphore::new(core.settings.openings.concurrent_prepares);
+        Self { core, locks, sponsor, settlements, dispatch, funding, finishing, quota, unproven_grants, prepares }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     facilitator::{SessionError, SessionRefusal},
     ledger::{Opened, OpeningCount},
 };
+use solana_pubkey::Pubkey;
 use tokio::sync::MutexGuard;
 
 /// The time over which openings are counted.
@@ -58,19 +59,26 @@ impl Sessions {
         if parsed.approve.as_ref().map_or(0, InspectedApprove::grant) == 0 {
             return Ok(());
         }
+        match self.next_grant_in(parsed.session.user()).await? {
+            Some(again_in) => {
+                let detail = "this wallet was given SOL lately: open again with SOL of its own, or later";
+                Err(SessionRefusal::because(SessionReason::QuotaExceeded, detail).again_in(Some(again_in)).into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// In how many seconds this wallet may be given SOL again; none where it may now.
+    pub(crate) async fn next_grant_in(&self, user: &Pubkey) -> Result<Option<u64>, SessionError> {
         let (now, openings) = (self.core.clock.now(), &self.core.settings.openings);
         for (span, most) in [(DAY, openings.grants_per_user_per_day), (MONTH, openings.grants_per_user_per_month)] {
             let counted = Window::of_events(span);
-            let granted = self.core.ledger.granted_since(parsed.session.user(), counted.oldest(now)).await?;
+            let granted = self.core.ledger.granted_since(user, counted.oldest(now)).await?;
             if granted.count >= most {
-                let again_in = granted.first.map_or(span, |first| counted.leaves_in(first, now));
-                let detail = "this wallet was given SOL lately: open again with SOL of its own, or later";
-                return Err(SessionRefusal::because(SessionReason::QuotaExceeded, detail)
-                    .again_in(Some(again_in))
-                    .into());
+                return Ok(Some(granted.first.map_or(span, |first| counted.leaves_in(first, now))));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Where the approve grants SOL to a wallet of which no balance is proved: how many such grants everybody got in an hour,

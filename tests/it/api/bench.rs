@@ -101,6 +101,7 @@ fn settings(
             cap_check_deadline: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(10),
             max_approve_units: 400_000,
+            concurrent_prepares: 4,
         },
         recipients: RecipientSettings::default(),
         transfers: TransferSettings {

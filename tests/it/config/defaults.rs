@@ -32,6 +32,9 @@ fn the_compiled_in_defaults_are_a_whole_devnet_configuration() {
     assert_eq!(config.budgets.limits.0.len(), 11, "every budget but the session's is set");
     assert_eq!((config.limits.max_per_call.get(), config.limits.min_per_call.get()), (1_000_000, 100));
     assert_eq!(config.limits.openings.max_grant_lamports, 2_000_000);
+    let openings = &config.limits.openings;
+    assert_eq!((openings.prepares_per_ip_per_second, openings.prepares_per_second), (1, 20));
+    assert_eq!(openings.concurrent_prepares, 4);
     assert_eq!(config.settlement.settle_instruction, SettleInstruction::Auto);
     assert_eq!(config.settlement.decrypt_allowance, DecryptAllowance::Idle);
     assert_eq!(config.settlement.cap_check, CapCheckPolicy::BestEffort);

@@ -255,6 +255,7 @@ impl World {
                 cap_check_deadline: Duration::from_secs(20),
                 drain_deadline: PATIENCE,
                 max_approve_units: 400_000,
+                concurrent_prepares: 4,
             },
             recipients: RecipientSettings { least: Amount::new(1).unwrap(), ..RecipientSettings::default() },
             transfers: TransferSettings {
