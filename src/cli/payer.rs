@@ -157,6 +157,9 @@ pub(super) enum PayerError {
     /// The RPC serves another network.
     #[error(transparent)]
     Network(#[from] WrongNetwork),
+    /// No RPC is asked, and nothing else tells which local network is meant.
+    #[error("network.genesis_hash is not set, and no RPC is asked for it; set it, or leave --no-rpc out")]
+    UnknownGenesis,
     /// The Covalidator's encryption key.
     #[error("covalidator.encryption_key is not an uncompressed secp256k1 public key in hex")]
     EncryptionKey(#[from] CiphertextError),
@@ -277,6 +280,13 @@ impl PayerConfig {
         let settings = self.settings(facilitator, network)?;
         let reads = Arc::<SolanaRpc>::clone(&rpc);
         Ok((SessionClient::new(settings, reads, Arc::new(SystemClock), Arc::new(OsChance))?, rpc))
+    }
+
+    /// A client of this facilitator that asks no node of Solana; refused for a local network whose genesis hash is not configured.
+    pub(super) fn client_without_rpc(&self, facilitator: &FacilitatorChoice) -> Result<SessionClient, PayerError> {
+        let network = self.network.name.expected().ok_or(PayerError::UnknownGenesis)?;
+        let settings = self.settings(facilitator, network)?;
+        Ok(SessionClient::without_rpc(settings, Arc::new(SystemClock), Arc::new(OsChance))?)
     }
 
     fn settings(&self, facilitator: &FacilitatorChoice, network: Network) -> Result<Settings, CiphertextError> {

@@ -79,6 +79,10 @@ pub(super) struct Open {
     /// wallet lacks
     #[arg(long)]
     ask_grant: bool,
+    /// Ask no Solana RPC: what the approve needs of the chain is the facilitator's word, and a false one makes it fail. Proves no
+    /// balance and creates no token account; without it the RPC is asked for what the facilitator does not tell
+    #[arg(long)]
+    no_rpc: bool,
     /// How long to wait for the session to open, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     patience: u64,
@@ -173,6 +177,9 @@ impl Open {
     }
 
     async fn client(&self, config: &PayerConfig) -> Result<SessionClient, PayerError> {
+        if self.no_rpc {
+            return config.client_without_rpc(&self.facilitator);
+        }
         let (client, rpc) = config.session_client(&self.facilitator).await?;
         Ok(if self.no_funding_proof { client } else { client.proving(config.prover(rpc)?) })
     }

@@ -1,11 +1,13 @@
 //! The approve transaction, exactly as `spec/session.md` §2 has it: grant, create, approve; nothing else.
 //!
 //! The decrypt allowance belongs to a handle that does not exist yet. It is learnt by simulating the transaction
-//! without the allowance, and checked by simulating it again with it.
+//! without the allowance, and checked by simulating it again with it; or the facilitator tells it ([`prepared`]).
+
+mod prepared;
 
 use crate::{
     client::rpc::{Account, PayerRpc, RpcError},
-    domain::grant::{Need, PUBLISHED_GRANT},
+    domain::grant::Need,
     programs::{
         Programs,
         inco_token::{AccountState, Allowance, DecodeError, IncoAccount, IncoMint},
@@ -57,6 +59,12 @@ pub enum ApproveError {
     /// The chain moved between two simulations, or does not do what the template says.
     #[error("the simulated approve does not leave what it should: {0}")]
     Unexpected(&'static str),
+    /// What the facilitator told of the chain cannot be used.
+    #[error("the facilitator's answer to POST /sessions/prepare cannot be used: {0}")]
+    Prepared(&'static str),
+    /// The facilitator serves no `POST /sessions/prepare`, and the payer gave no node to ask instead.
+    #[error("the facilitator does not tell what an approve needs, and no Solana RPC was given to ask instead")]
+    NoNode,
 }
 
 /// What an approve is made for.
@@ -94,7 +102,7 @@ impl Approve<'_> {
     pub(super) async fn prepare(&self, rpc: &dyn PayerRpc) -> Result<VersionedTransaction, ApproveError> {
         let ground = self.ground(rpc).await?;
         let blockhash = rpc.latest_blockhash().await?;
-        let most = self.max_grant.map_or(PUBLISHED_GRANT, |most| most.min(PUBLISHED_GRANT));
+        let most = self.most_grant();
         let first = (self.grant == Grant::Always).then_some(most);
         let complete = self.complete(rpc, &ground, first, blockhash).await;
         let prepared = match complete {

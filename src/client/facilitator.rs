@@ -12,6 +12,7 @@ use crate::{
         json,
         pay::PayRefusalBody,
         payments::{CloseAllAnswer, CloseAllBody, CloseAnswer, CloseBody, PaymentView},
+        prepare::{PrepareAnswer, PrepareBody},
         session::{
             OpenSessionBody, RefreshAnswer, RefreshBody, RefreshFor, SessionList, SessionRefusalBody, SessionView,
         },
@@ -82,6 +83,17 @@ pub(super) enum RefreshReply {
     Refused(Refused),
 }
 
+/// What came back for an approve in the making.
+#[derive(Debug)]
+pub(super) enum PrepareReply {
+    /// What it needs of the chain.
+    Told(PrepareAnswer),
+    /// The facilitator has no such route.
+    NotServed,
+    /// A refusal, and what its status says about coming back.
+    Refused(Refused),
+}
+
 /// A facilitator's no.
 #[derive(Debug)]
 pub(super) struct Refused {
@@ -129,6 +141,17 @@ impl FacilitatorHttp {
 
     pub(super) async fn open(&self, path: &str, body: &OpenSessionBody) -> Result<SessionAnswer, FacilitatorError> {
         session_answer(&send(self.http.post(self.at(path)).json(body)).await?)
+    }
+
+    /// Asks what an approve needs of the chain, below the path where sessions are opened.
+    pub(super) async fn prepare(&self, sessions: &str, body: &PrepareBody) -> Result<PrepareReply, FacilitatorError> {
+        let answer = send(self.http.post(self.at(&format!("{sessions}/prepare"))).json(body)).await?;
+        match answer.status {
+            status if status.is_success() => read(&answer).map(PrepareReply::Told),
+            // Where sessions are shown by their id, `prepare` is none, and the path has another method.
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Ok(PrepareReply::NotServed),
+            _ => refused(&answer).map(PrepareReply::Refused),
+        }
     }
 
     /// Shows a session; amounts only to a signed request, where the facilitator wants one.

@@ -13,7 +13,7 @@
 //! - [`follow`]: what became of a payment, what happens to a session, and its close.
 //! - [`funding`]: proofs of the balance, sent at the opening and whenever an answer asks for one.
 //! - [`balance`]: confidential balances through the Covalidator; [`make_readable`] when the facilitator has to be asked.
-//! - [`rpc`]: the small part of Solana that a payer needs: read and simulate, never send.
+//! - [`rpc`]: the small part of Solana that a payer needs where the facilitator does not tell it: read and simulate, never send.
 
 mod approve;
 pub mod balance;
@@ -42,7 +42,7 @@ pub use facilitator::FacilitatorError;
 pub use fetch::{Fetched, PayError, Payer};
 pub use follow::{Fate, FollowError, Listener, News, close, fate, listen, payment};
 pub use funding::{ProveError, Prover};
-pub use opening::{OpenOptions, SessionKeyChoice};
+pub use opening::{Authorization, OpenOptions, SessionKeyChoice};
 pub use pay::{PayRefusal, Payment};
 pub use receipt::{Difference, ReceiptMisfit};
 pub use refresh::make_readable;

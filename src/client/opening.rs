@@ -28,8 +28,8 @@ pub struct OpenOptions {
     pub lifetime: Duration,
     /// Whether bare possession of the session id pays.
     pub session_key: SessionKeyChoice,
-    /// Signs the short message, so that neither intent nor cap appear on chain.
-    pub short_authorization: bool,
+    /// What the wallet signs beside the approve.
+    pub authorization: Authorization,
     /// The intent's nonce; a random one unless given.
     pub nonce: Option<String>,
     /// Whether the facilitator is asked for SOL.
@@ -51,7 +51,7 @@ impl OpenOptions {
             cap,
             lifetime,
             session_key: SessionKeyChoice::Generate,
-            short_authorization: true,
+            authorization: Authorization::default(),
             nonce: None,
             grant: Grant::default(),
             approve_total: None,
@@ -59,6 +59,19 @@ impl OpenOptions {
             patience: Duration::from_mins(1),
         }
     }
+}
+
+/// What the wallet signs beside the approve transaction: each is a prompt of its own where a person is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authorization {
+    /// The intent, which people can read, and the short message that stands for it on chain: neither intent nor cap appear there.
+    #[default]
+    Both,
+    /// The intent alone, which then stands on chain, the cap included.
+    Readable,
+    /// The short message alone: one prompt less, and the wallet shows one opaque line in place of the recipient. Needs a session key,
+    /// and a facilitator that takes it (ADR 0055).
+    Short,
 }
 
 /// What must sign the session's payments.
@@ -78,6 +91,10 @@ pub(super) fn check_options(user: &Pubkey, options: &OpenOptions) -> Result<(), 
     unless(options.recipient != *user, "the recipient is the payer")?;
     unless(options.cap > Amount::ZERO, "the cap is zero")?;
     unless(options.lifetime.as_secs() > 0, "the lifetime is less than a second")?;
+    unless(
+        options.authorization != Authorization::Short || !matches!(options.session_key, SessionKeyChoice::None),
+        "the short message alone opens only a session with a session key",
+    )?;
     unless(options.approve_total.is_none_or(|total| total >= options.cap), "less is approved than the cap")?;
     unless(
         options.nonce.as_ref().is_none_or(|nonce| {

@@ -48,6 +48,9 @@ pub enum RpcError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// There is nobody to ask.
+    #[error("no Solana RPC was given")]
+    NotGiven,
     /// An answer that cannot be true.
     #[error("the Solana RPC answered something impossible ({what})")]
     Impossible {
@@ -136,6 +139,28 @@ fn without_url(kind: ErrorKind) -> Box<dyn std::error::Error + Send + Sync> {
 struct NodeRefusal {
     code: i64,
     message: String,
+}
+
+/// Stands for the node of a payer who gave none: whatever is asked fails.
+pub(super) struct NoRpc;
+
+#[async_trait]
+impl PayerRpc for NoRpc {
+    async fn latest_blockhash(&self) -> Result<Hash, RpcError> {
+        Err(RpcError::NotGiven)
+    }
+
+    async fn accounts(&self, _keys: &[Pubkey]) -> Result<Vec<Option<Account>>, RpcError> {
+        Err(RpcError::NotGiven)
+    }
+
+    async fn rent(&self, _bytes: usize) -> Result<u64, RpcError> {
+        Err(RpcError::NotGiven)
+    }
+
+    async fn simulate(&self, _transaction: &VersionedTransaction, _watched: &[Pubkey]) -> Result<Simulated, RpcError> {
+        Err(RpcError::NotGiven)
+    }
 }
 
 fn accounts(what: &'static str, told: Vec<Option<UiAccount>>, asked: usize) -> Result<Vec<Option<Account>>, RpcError> {

@@ -4,7 +4,9 @@
 //! on chain. What it signs is built here from the payer's own settings; what the facilitator answers is believed only
 //! where it repeats what was asked for.
 
+mod approving;
 mod of_wallet;
+mod repeats;
 mod showing;
 mod single;
 
@@ -14,12 +16,11 @@ pub use single::{SignedSingle, SingleError, SingleOptions, SingleReceipt};
 
 use crate::{
     client::{
-        approve::{Approve, ApproveError},
         error::SessionClientError,
         facilitator::{FacilitatorError, FacilitatorHttp, Refused, SessionAnswer},
         funding::Prover,
-        opening::{OpenOptions, SessionKeyChoice, check_options, check_terms, wallet_signed},
-        rpc::PayerRpc,
+        opening::{Authorization, OpenOptions, SessionKeyChoice, check_options, check_terms, wallet_signed},
+        rpc::{NoRpc, PayerRpc},
         saved::{Authority, OpenSession},
         signed_opening::Opening,
         signer::{LocalKey, PayerSigner},
@@ -30,18 +31,16 @@ use crate::{
         clock::Clock,
         intent::{Intent, IntentHash},
     },
-    programs::ciphertext,
     wire::{
         funding::FundingProofBody,
         session::{OpenSessionBody, SessionView},
     },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use repeats::Repeats;
 use showing::same_session;
 use solana_pubkey::Pubkey;
-use solana_transaction::versioned::VersionedTransaction;
 use std::{sync::Arc, time::Duration};
-use tokio::time::Instant;
 
 /// The pause before the first repeat; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -52,22 +51,38 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 pub struct SessionClient {
     settings: Settings,
     http: FacilitatorHttp,
-    rpc: Arc<dyn PayerRpc>,
+    /// The payer's own node, if there is one.
+    rpc: Option<Arc<dyn PayerRpc>>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     prover: Option<Prover>,
 }
 
 impl SessionClient {
-    /// A client with these settings; `rpc` is used to read and simulate.
+    /// A client with these settings; `rpc` is used to read and simulate what the facilitator does not tell.
     pub fn new(
         settings: Settings,
         rpc: Arc<dyn PayerRpc>,
         clock: Arc<dyn Clock>,
         chance: Arc<dyn Chance>,
     ) -> Result<Self, FacilitatorError> {
+        Ok(Self { rpc: Some(rpc), ..Self::without_rpc(settings, clock, chance)? })
+    }
+
+    /// A client with these settings, and no node of Solana: it opens sessions of a wallet that has a token account, at a facilitator
+    /// that serves `POST /sessions/prepare`. That the recipient is a wallet is then the facilitator's to check.
+    pub fn without_rpc(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+    ) -> Result<Self, FacilitatorError> {
         let http = FacilitatorHttp::new(&settings.facilitator)?;
-        Ok(Self { settings, http, rpc, clock, chance, prover: None })
+        Ok(Self { settings, http, rpc: None, clock, chance, prover: None })
+    }
+
+    /// The payer's own node, or one that answers nothing.
+    fn rpc(&self) -> &dyn PayerRpc {
+        self.rpc.as_deref().unwrap_or(&NoRpc)
     }
 
     /// Adds to every opening a proof of the balance where there is one to prove.
@@ -93,7 +108,7 @@ impl SessionClient {
         self.finish(opening, options.patience).await
     }
 
-    /// Everything before `POST /sessions`: terms, simulation, the wallet's signatures.
+    /// Everything before `POST /sessions`: terms, what the approve needs of the chain, the wallet's signatures.
     pub async fn prepare(
         &self,
         wallet: &dyn PayerSigner,
@@ -125,8 +140,14 @@ impl SessionClient {
     ) -> Result<Opening, SessionClientError> {
         let bytes = intent.to_bytes();
         let hash = IntentHash::of(&bytes);
-        let auth_signature = wallet.sign_message(&bytes).await?;
-        let settle_message = options.short_authorization.then(|| hash.settle_message());
+        let auth_signature = match options.authorization {
+            Authorization::Both | Authorization::Readable => Some(STANDARD.encode(wallet.sign_message(&bytes).await?)),
+            Authorization::Short => None,
+        };
+        let settle_message = match options.authorization {
+            Authorization::Both | Authorization::Short => Some(hash.settle_message()),
+            Authorization::Readable => None,
+        };
         let settle_signature = match &settle_message {
             Some(message) => Some(STANDARD.encode(wallet.sign_message(message.as_bytes()).await?)),
             None => None,
@@ -141,7 +162,7 @@ impl SessionClient {
             approve_tx_base64: Some(STANDARD.encode(approve)),
             approve_tx_signature: None,
             auth_message: STANDARD.encode(&bytes),
-            auth_signature: STANDARD.encode(auth_signature),
+            auth_signature,
             settle_message,
             settle_signature,
             funding_proof: self.funding_proof(wallet).await,
@@ -149,28 +170,6 @@ impl SessionClient {
         let origins = options.origins.clone();
         let facilitator = self.settings.facilitator.clone();
         Ok(Opening { body, facilitator, sessions_path: terms.sessions_path, intent, hash, session_key, origins })
-    }
-
-    async fn approve(
-        &self,
-        user: &Pubkey,
-        options: &OpenOptions,
-        terms: &Terms,
-    ) -> Result<VersionedTransaction, ApproveError> {
-        let total = u128::from(options.approve_total.unwrap_or(options.cap).get());
-        let ciphertext = ciphertext::encrypt(&self.settings.encryption_key, total, self.chance.as_ref());
-        let approve = Approve {
-            programs: self.settings.programs,
-            fee_payer: terms.facilitator.fee_payer,
-            spender: terms.facilitator.spender,
-            user: *user,
-            recipient: options.recipient,
-            mint: self.settings.asset,
-            ciphertext: &ciphertext,
-            grant: options.grant,
-            max_grant: terms.max_grant_lamports,
-        };
-        approve.prepare(self.rpc.as_ref()).await
     }
 
     fn intent(&self, user: Pubkey, options: &OpenOptions, terms: &Terms, session_key: Option<Pubkey>) -> Intent {
@@ -195,23 +194,20 @@ impl SessionClient {
         if let Some(what) = self.settings.other_than(&opening) {
             return Err(SessionClientError::OtherSession(what));
         }
-        let started = Instant::now();
-        let mut backoff = FIRST_PAUSE;
+        let mut repeats = Repeats::within(patience);
         loop {
-            let (last, pause) = match self.http.open(&opening.sessions_path, &opening.body).await {
+            let (last, asked) = match self.http.open(&opening.sessions_path, &opening.body).await {
                 Ok(SessionAnswer::Session(view)) => return self.opened(opening, &view),
                 Ok(SessionAnswer::Refused(Refused { body, may_pass: true, retry_after })) => {
-                    (SessionClientError::Refused(body), retry_after.unwrap_or_default().max(backoff))
+                    (SessionClientError::Refused(body), retry_after)
                 }
                 Ok(SessionAnswer::Refused(Refused { body, .. })) => return Err(SessionClientError::Refused(body)),
-                Err(error @ FacilitatorError::Unreachable(_)) => (error.into(), backoff),
+                Err(error @ FacilitatorError::Unreachable(_)) => (error.into(), None),
                 Err(error) => return Err(error.into()),
             };
-            if started.elapsed().saturating_add(pause) >= patience {
+            if !repeats.wait(asked).await {
                 return Err(SessionClientError::Unfinished { opening: Box::new(opening), last: Box::new(last) });
             }
-            tokio::time::sleep(pause).await;
-            backoff = backoff.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 

@@ -121,6 +121,8 @@ pub struct Terms {
     pub facilitator: FacilitatorPin,
     /// The path of `POST /sessions`.
     pub sessions_path: String,
+    /// The asset's decimals, when they are told.
+    pub decimals: Option<u8>,
     /// The furthest expiration, in seconds from now, when it is told.
     pub max_session_seconds: Option<u64>,
     /// The largest grant, in lamports, when it is told.
@@ -155,6 +157,7 @@ pub fn agree(supported: &SupportedAnswer, settings: &Settings) -> Result<Terms, 
         network,
         facilitator,
         sessions_path,
+        decimals: terms.decimals,
         max_session_seconds: terms.limits.as_ref().map(|limits| limits.max_session_seconds),
         max_grant_lamports: terms.limits.as_ref().map(|limits| limits.max_grant_lamports),
     })

@@ -62,8 +62,9 @@ pub struct OpenSessionBody {
     pub approve_tx_signature: Option<String>,
     /// The intent's bytes, base64.
     pub auth_message: String,
-    /// The user's signature over them, base64.
-    pub auth_signature: String,
+    /// The user's signature over them, base64; left out where the short message alone is signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_signature: Option<String>,
     /// `x402-session:1:` and the intent's hash, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle_message: Option<String>,

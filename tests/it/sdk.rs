@@ -8,6 +8,7 @@ mod forged_refusals;
 mod journey;
 mod opening;
 mod paywall;
+mod preparing;
 mod prices;
 mod selling;
 mod single_payments;

@@ -179,7 +179,7 @@ impl Thief {
             approve_tx_base64: None,
             approve_tx_signature: Some(approve),
             auth_message: BASE64_STANDARD.encode(&bytes),
-            auth_signature: BASE64_STANDARD.encode(self.wallet.sign(&bytes)),
+            auth_signature: Some(BASE64_STANDARD.encode(self.wallet.sign(&bytes))),
             settle_message: None,
             settle_signature: None,
             funding_proof: None,

@@ -163,7 +163,7 @@ impl SessionClient {
         };
         let (asked, mut body) = self.authorization(wallet, options, ciphertext, &message).await?;
         let told: UnsignedAnswer = self.ask("/pay/settle", &body, options.patience).await?;
-        let (unsigned, fee_payer) = asked.held_against(&told.unsigned_transaction, self.rpc.as_ref()).await?;
+        let (unsigned, fee_payer) = asked.held_against(&told.unsigned_transaction, self.rpc()).await?;
         let signed = wallet.sign_transaction(unsigned).await?;
         let signed = wallet_signed(&signed, &payer, &FacilitatorPin::one_key(fee_payer));
         Ok(SignedSingle {
@@ -234,7 +234,7 @@ impl SessionClient {
 
     /// The mint's decimals; refuses a recipient that is no wallet.
     async fn ground(&self, recipient: &Pubkey) -> Result<u8, SingleError> {
-        let told = self.rpc.accounts(&[self.settings.asset, *recipient]).await?;
+        let told = self.rpc().accounts(&[self.settings.asset, *recipient]).await?;
         let [mint, recipient_account] =
             <[_; 2]>::try_from(told).map_err(|_| RpcError::Impossible { what: "accounts" })?;
         transfer::check_recipient(&self.settings.programs, recipient, recipient_account.as_ref())?;

@@ -102,6 +102,23 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payer_without_an_rpc_opens_from_the_command_line() {
+    let mut scene = Scene::begin().await;
+    let command = scene.opening_for_shop(&[UNPINNED, &["--no-rpc"]].concat());
+    let told = scene.desk.failing(&command).await;
+    assert!(told.contains("network.genesis_hash is not set"), "{told}");
+    let nobody = "http://127.0.0.1:9".to_owned();
+    scene.desk.variables.retain(|(name, _)| *name != "SOTTO_NETWORK__RPC_URLS");
+    scene.desk.variables.push(("SOTTO_NETWORK__RPC_URLS", nobody));
+    scene.desk.variables.push(("SOTTO_NETWORK__GENESIS_HASH", scene.world.net.genesis_hash()));
+    let opened = scene.desk.json(&command).await;
+    assert_eq!((&opened["cap"], &opened["funding"]), (&Value::from("0.5"), &Value::from("unproven")));
+    let paid = scene.desk.json(&["session", "pay", &scene.weather(), "--max-price", "0.01", "--json"]).await;
+    assert_eq!(paid["receipt"]["success"], true);
+    scene.world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payer_opens_pays_and_reads_a_balance_from_the_command_line() {
     let scene = Scene::begin().await;
     let (desk, spender) = (&scene.desk, scene.world.spender().to_string());

@@ -8,9 +8,9 @@ use serde_json::json;
 use solana_pubkey::Pubkey;
 use sotto::{
     client::{
-        Balance, BalanceReader, FacilitatorPin, Fetched, FollowError, Grant, LocalKey, OpenOptions, OpenSession,
-        PayError, Payer, PayerSigner, Prover, SessionClient, SessionClientError, SessionKeyChoice, Settings, SolanaRpc,
-        Trust, close, listen, payment,
+        Authorization, Balance, BalanceReader, FacilitatorPin, Fetched, FollowError, Grant, LocalKey, OpenOptions,
+        OpenSession, PayError, Payer, PayerSigner, Prover, SessionClient, SessionClientError, SessionKeyChoice,
+        Settings, SolanaRpc, Trust, close, listen, payment,
     },
     covalidator::HttpCovalidator,
     domain::{amount::Amount, clock::SystemClock, funding::FundingPolicy},
@@ -33,15 +33,19 @@ fn rpc(world: &World) -> Arc<SolanaRpc> {
     Arc::new(SolanaRpc::new(world.net.rpc_url(), Duration::from_secs(10)))
 }
 
-pub(super) fn client_at(world: &World, facilitator: &str) -> SessionClient {
-    let settings = Settings {
+pub(super) fn settings_at(world: &World, facilitator: &str) -> Settings {
+    Settings {
         facilitator: facilitator.to_owned(),
         trust: Trust::Pinned(FacilitatorPin { spender: world.spender(), fee_payer: world.fee_payer() }),
         network: world.network.clone(),
         asset: world.faucet.mint(),
         programs: world.programs,
         encryption_key: world.net.network().stand_ins().encryption_key(),
-    };
+    }
+}
+
+pub(super) fn client_at(world: &World, facilitator: &str) -> SessionClient {
+    let settings = settings_at(world, facilitator);
     SessionClient::new(settings, rpc(world), Arc::new(SystemClock), Arc::clone(&world.chance)).unwrap()
 }
 
@@ -49,7 +53,7 @@ pub(super) fn client(world: &World) -> SessionClient {
     client_at(world, &world.running().url)
 }
 
-fn options(recipient: &Pubkey, shop: &Shop) -> OpenOptions {
+pub(super) fn options(recipient: &Pubkey, shop: &Shop) -> OpenOptions {
     let mut options = OpenOptions::new(*recipient, amount(1_000_000), Duration::from_mins(10));
     options.origins = vec![shop.url.clone()];
     options
@@ -180,19 +184,20 @@ async fn a_session_without_a_key_is_resumed_by_its_id() {
     let (payer_wallet, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
     let shop = Shop::start(&world, &merchant.key()).await;
     let mut options = options(&merchant.key(), &shop);
-    (options.session_key, options.short_authorization) = (SessionKeyChoice::None, false);
+    (options.session_key, options.authorization) = (SessionKeyChoice::None, Authorization::Readable);
     let opened = client(&world).open(&key(&payer_wallet), &options).await.unwrap();
     let resumed = client(&world).resume(opened.id, vec![shop.url.clone()]).await.unwrap();
     assert!(payer(&world, &resumed).get(shop.weather()).await.unwrap().receipt.unwrap().success);
     world.finish().await;
 }
 
-/// Gives `first` to the first `POST /sessions`, then lets everything through.
+/// Gives `first` to the first `POST /sessions`, then lets everything through. It is older than `POST /sessions/prepare`.
 async fn hesitating(world: &World, first: Answer) -> StandIn {
     let base = world.running().url.clone();
     let http = world.http.clone();
     let supported = http.get(format!("{base}/supported")).send().await.unwrap().text().await.unwrap();
-    StandIn::forwarding(vec![(200, vec![], supported), first], base, http).await
+    let unknown = json(404, &json!({"error": "not_found", "message": "No such route."}));
+    StandIn::forwarding(vec![(200, vec![], supported), unknown, first], base, http).await
 }
 
 #[tokio::test]
@@ -205,9 +210,9 @@ async fn an_opening_that_is_pending_is_repeated_as_it_was() {
     let client = client_at(&world, &facilitator.url);
     client.open(&key(&payer_wallet), &options(&merchant.key(), &shop)).await.unwrap();
     let asked = facilitator.asked();
-    assert_eq!(asked.len(), 3);
-    assert_eq!(asked[1].body, asked[2].body);
-    assert!(asked[1].body["settleMessage"].as_str().unwrap().starts_with("x402-session:1:"));
+    assert_eq!(asked.len(), 4);
+    assert_eq!(asked[2].body, asked[3].body);
+    assert!(asked[2].body["settleMessage"].as_str().unwrap().starts_with("x402-session:1:"));
     world.finish().await;
 }
 
