@@ -300,7 +300,7 @@ pub struct BudgetSubject {
     pub session: Option<SessionId>,
     /// The wallet that pays.
     pub user: Pubkey,
-    /// The merchant.
+    /// The merchant; the wallet once more where nobody is paid.
     pub recipient: Pubkey,
 }
 
@@ -318,7 +318,7 @@ pub struct Spending {
     pub hour: UnixSeconds,
     /// What for.
     pub purpose: Purpose,
-    /// The merchant; none where no session was served.
+    /// The merchant; none where nobody is paid.
     pub recipient: Option<Pubkey>,
     /// Transactions that landed.
     pub landed: u64,

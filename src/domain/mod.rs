@@ -22,6 +22,7 @@ pub mod nonce;
 pub mod payment;
 pub mod printable;
 pub mod reason;
+pub mod revocation;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod session;

@@ -25,7 +25,7 @@ mod tests;
 
 pub use purpose::Purpose;
 pub use steps::{Further, MOST_ATTEMPTS, MOST_EXCUSED, Observation, Step, next_step};
-pub use subject::{ChannelId, ChargeId, SingleId, Subject};
+pub use subject::{ChannelId, ChargeId, RevocationId, SingleId, Subject};
 
 /// A settlement's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -7,6 +7,7 @@
 
 mod open;
 mod outcomes;
+mod revocations;
 mod rows;
 mod rules;
 mod single_payments;
@@ -16,8 +17,10 @@ mod upkeep;
 pub use open::{OpenLedgerError, import, look_at_spending, open};
 pub use outcomes::{
     Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Offered, Opened, OpeningCount,
-    Openings, Promised, Proved, Signed, SingleClaim, SinglePaid, Totals, Work, WriteFault, WriterCounts,
+    Openings, Promised, Proved, RevocationRecorded, Signed, SingleClaim, SinglePaid, Totals, Work, WriteFault,
+    WriterCounts,
 };
+pub use revocations::RevocationLedger;
 pub use single_payments::SinglePaymentLedger;
 pub use sqlite::handle::SqliteLedger;
 pub use sqlite::import::{ImportReport, ImportTerms, Skipped};
@@ -69,7 +72,7 @@ pub enum LedgerError {
 
 /// The verbs. See the module for what they all promise.
 #[async_trait]
-pub trait Ledger: SinglePaymentLedger + Upkeep {
+pub trait Ledger: RevocationLedger + SinglePaymentLedger + Upkeep {
     /// Writes a session in state `opening`, or finds the one that this user opened with this nonce.
     async fn open_session(&self, session: &Session) -> Result<Opened, LedgerError>;
 

@@ -8,6 +8,7 @@ use crate::{
         funding::Source,
         hold::Hold,
         reason::PayReason,
+        revocation::{Revocation, RevocationBar},
         session::{Session, SessionId},
         settlement::{Attempt, Settlement},
         single_payment::Single,
@@ -170,6 +171,19 @@ pub enum SingleClaim {
     Kept,
     /// It was told before, or nothing has landed.
     Refused,
+}
+
+/// What became of a revoke that its wallet signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RevocationRecorded {
+    /// It is durable with its signed transaction, which may be sent now.
+    Recorded(Box<Revocation>, Box<Work>),
+    /// It was recorded before; as it stands.
+    Known(Box<Revocation>),
+    /// Something bars it. Nothing was written, as in what follows.
+    Barred(RevocationBar),
+    /// It would pass a budget.
+    OverBudget(OverBudget),
 }
 
 /// What became of a proof of a payer's balance.

@@ -16,12 +16,21 @@ pub enum Purpose {
     Refresh,
     /// A transfer that its payer signed, co-signed by us; its bytes are the payer's and cannot be signed anew.
     SinglePayment,
+    /// A wallet's revoke of our delegation, co-signed by us; its bytes are the wallet's and cannot be signed anew.
+    Revoke,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 6] =
-        [Self::Capture, Self::Approve, Self::CreateRecipient, Self::Probe, Self::Refresh, Self::SinglePayment];
+    pub const ALL: [Self; 7] = [
+        Self::Capture,
+        Self::Approve,
+        Self::CreateRecipient,
+        Self::Probe,
+        Self::Refresh,
+        Self::SinglePayment,
+        Self::Revoke,
+    ];
 
     /// The word in the ledger.
     pub const fn word(self) -> &'static str {
@@ -32,6 +41,7 @@ impl Purpose {
             Self::Probe => "probe",
             Self::Refresh => "refresh",
             Self::SinglePayment => "single_payment",
+            Self::Revoke => "revoke",
         }
     }
 
@@ -44,7 +54,12 @@ impl Purpose {
     pub const fn carries_holds(self) -> bool {
         match self {
             Self::Capture => true,
-            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::SinglePayment => false,
+            Self::Approve
+            | Self::CreateRecipient
+            | Self::Probe
+            | Self::Refresh
+            | Self::SinglePayment
+            | Self::Revoke => false,
         }
     }
 
@@ -52,7 +67,7 @@ impl Purpose {
     /// again.
     pub const fn is_co_signed(self) -> bool {
         match self {
-            Self::Approve | Self::SinglePayment => true,
+            Self::Approve | Self::SinglePayment | Self::Revoke => true,
             Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
         }
     }
@@ -62,7 +77,7 @@ impl Purpose {
     pub const fn may_sign_again(self) -> bool {
         match self {
             Self::Capture | Self::CreateRecipient => true,
-            Self::Approve | Self::Probe | Self::Refresh | Self::SinglePayment => false,
+            Self::Approve | Self::Probe | Self::Refresh | Self::SinglePayment | Self::Revoke => false,
         }
     }
 
@@ -71,7 +86,7 @@ impl Purpose {
         match self {
             Self::Capture => None,
             Self::CreateRecipient | Self::Probe => Some(3),
-            Self::Approve | Self::Refresh | Self::SinglePayment => Some(0),
+            Self::Approve | Self::Refresh | Self::SinglePayment | Self::Revoke => Some(0),
         }
     }
 
@@ -79,7 +94,25 @@ impl Purpose {
     pub const fn driven_by_opening(self) -> bool {
         match self {
             Self::Approve => true,
-            Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::SinglePayment => false,
+            Self::Capture
+            | Self::CreateRecipient
+            | Self::Probe
+            | Self::Refresh
+            | Self::SinglePayment
+            | Self::Revoke => false,
+        }
+    }
+
+    /// Whether its drive holds the opening lock of its wallet to the end, so that no session opens that it would end.
+    pub const fn keeps_openings_out(self) -> bool {
+        match self {
+            Self::Revoke => true,
+            Self::Capture
+            | Self::Approve
+            | Self::CreateRecipient
+            | Self::Probe
+            | Self::Refresh
+            | Self::SinglePayment => false,
         }
     }
 
@@ -87,7 +120,12 @@ impl Purpose {
     pub const fn may_go_without_allowances(self) -> bool {
         match self {
             Self::Capture => true,
-            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::SinglePayment => false,
+            Self::Approve
+            | Self::CreateRecipient
+            | Self::Probe
+            | Self::Refresh
+            | Self::SinglePayment
+            | Self::Revoke => false,
         }
     }
 
@@ -97,7 +135,7 @@ impl Purpose {
     pub const fn may_find_its_accounts(self) -> bool {
         match self {
             Self::Approve | Self::CreateRecipient | Self::Probe => true,
-            Self::Capture | Self::Refresh | Self::SinglePayment => false,
+            Self::Capture | Self::Refresh | Self::SinglePayment | Self::Revoke => false,
         }
     }
 }
@@ -120,6 +158,7 @@ mod tests {
                 "{purpose:?}: a client's bytes are signed once"
             );
             assert!(!purpose.driven_by_opening() || purpose.is_co_signed(), "{purpose:?}");
+            assert!(!(purpose.driven_by_opening() && purpose.keeps_openings_out()), "{purpose:?} has one driver");
             assert!(!purpose.may_go_without_allowances() || purpose.may_sign_again(), "{purpose:?}");
             assert_eq!(purpose.resign_limit().is_none(), purpose.carries_holds(), "{purpose:?}");
         }

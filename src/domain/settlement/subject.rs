@@ -18,6 +18,8 @@ ids! {
     ChargeId,
     /// The id of a payment channel.
     ChannelId,
+    /// The id of a revoke that we pay for.
+    RevocationId,
 }
 
 /// What a settlement serves: whose payments it carries, or for whom it prepares something.
@@ -31,22 +33,25 @@ pub enum Subject {
     Charge(ChargeId),
     /// A payment channel.
     Channel(ChannelId),
+    /// The end of our delegation over one wallet's account of an asset.
+    Revocation(RevocationId),
     /// Ourselves.
     Own,
 }
 
 impl Subject {
     /// The words of all kinds, in the order of the variants.
-    pub const KINDS: [&'static str; 5] = ["session", "single", "charge", "channel", "own"];
+    pub const KINDS: [&'static str; 6] = ["session", "single", "charge", "channel", "revocation", "own"];
 
     /// The word of its kind in the ledger.
     pub const fn kind(self) -> &'static str {
-        let [session, single, charge, channel, own] = Self::KINDS;
+        let [session, single, charge, channel, revocation, own] = Self::KINDS;
         match self {
             Self::Session(_) => session,
             Self::Single(_) => single,
             Self::Charge(_) => charge,
             Self::Channel(_) => channel,
+            Self::Revocation(_) => revocation,
             Self::Own => own,
         }
     }
@@ -55,7 +60,10 @@ impl Subject {
     pub fn id(self) -> Option<Uuid> {
         match self {
             Self::Session(id) => Some(Uuid::from_bytes(id.to_bytes())),
-            Self::Single(SingleId(id)) | Self::Charge(ChargeId(id)) | Self::Channel(ChannelId(id)) => Some(id),
+            Self::Single(SingleId(id))
+            | Self::Charge(ChargeId(id))
+            | Self::Channel(ChannelId(id))
+            | Self::Revocation(RevocationId(id)) => Some(id),
             Self::Own => None,
         }
     }
@@ -67,6 +75,7 @@ impl Subject {
             ("single", Some(id)) => Some(Self::Single(SingleId(id))),
             ("charge", Some(id)) => Some(Self::Charge(ChargeId(id))),
             ("channel", Some(id)) => Some(Self::Channel(ChannelId(id))),
+            ("revocation", Some(id)) => Some(Self::Revocation(RevocationId(id))),
             ("own", None) => Some(Self::Own),
             _ => None,
         }
@@ -76,7 +85,7 @@ impl Subject {
     pub const fn session(self) -> Option<SessionId> {
         match self {
             Self::Session(id) => Some(id),
-            Self::Single(_) | Self::Charge(_) | Self::Channel(_) | Self::Own => None,
+            Self::Single(_) | Self::Charge(_) | Self::Channel(_) | Self::Revocation(_) | Self::Own => None,
         }
     }
 }
@@ -93,6 +102,7 @@ mod tests {
             Subject::Single(SingleId(id)),
             Subject::Charge(ChargeId(id)),
             Subject::Channel(ChannelId(id)),
+            Subject::Revocation(RevocationId(id)),
             Subject::Own,
         ];
         assert_eq!(all.map(Subject::kind), Subject::KINDS);

@@ -50,7 +50,7 @@ impl Settlements {
             }
             Purpose::CreateRecipient => self.sign_creation(settlement, &session).await,
             // Their bytes are made where they are planned and cannot be made again.
-            Purpose::Approve | Purpose::Probe | Purpose::Refresh | Purpose::SinglePayment => {
+            Purpose::Approve | Purpose::Probe | Purpose::Refresh | Purpose::SinglePayment | Purpose::Revoke => {
                 Err(SignFailure::refused(PayReason::InternalError, "this transaction cannot be signed anew"))
             }
         }

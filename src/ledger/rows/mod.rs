@@ -5,12 +5,14 @@
 //! engines fill these structs, so the rules stand here once.
 
 mod journal;
+mod revocation;
 mod single_payment;
 mod source;
 #[cfg(test)]
 mod tests;
 
 pub(super) use journal::{AttemptRow, EventRow, SettlementRow};
+pub(super) use revocation::RevocationRow;
 pub(super) use single_payment::{OfferRow, SingleRow};
 pub(super) use source::SourceRow;
 

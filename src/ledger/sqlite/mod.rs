@@ -8,6 +8,7 @@ mod migrate;
 pub(in crate::ledger) mod open;
 mod parts;
 mod readers;
+mod revocations;
 mod single_payments;
 mod snapshots;
 mod statements;

@@ -1,6 +1,7 @@
 //! A ledger and a chain that die with their process: at one chosen call, before or after its effect, and for ever.
 
 mod chain;
+mod revocations;
 mod single_payments;
 
 use super::fate::Fate;

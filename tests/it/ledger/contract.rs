@@ -175,6 +175,14 @@ macro_rules! on {
                 a_budget_that_refuses_a_single_payment_leaves_its_offer,
                 what_is_demanded_to_be_proved_is_decided_with_the_record,
             }
+            revocations {
+                a_revoke_comes_back_as_it_was_written,
+                nothing_is_revoked_that_a_session_needs,
+                nothing_opens_while_a_revoke_is_on_its_way,
+                a_wallet_is_paid_one_revoke_a_day_and_none_that_cost_nothing,
+                strangers_leave_places_to_wallets_with_credit,
+                a_budget_that_strangers_used_up_pays_a_wallet_with_credit,
+            }
             queries {
                 unfinished_work_is_told_oldest_first_with_what_may_be_sent,
                 sessions_with_waiting_holds_are_told_oldest_first,

@@ -3,7 +3,9 @@
 
 mod replay;
 
-use crate::ledger::sqlite::statements::{Outcome, bookings, funding, queries::snapshot, select, single_claims};
+use crate::ledger::sqlite::statements::{
+    Outcome, bookings, funding, queries::snapshot, revocations, select, single_claims,
+};
 use crate::{
     domain::{
         intent::Intent,
@@ -22,7 +24,8 @@ pub(in crate::ledger) fn audit(conn: &Connection) -> Outcome<()> {
         let sums = sums_of_holds(conn)?;
         for_each(conn, "sessions", |row| session(conn, row, &sums))?;
         sources(conn)?;
-        CONTRADICTIONS.iter().chain(&single_claims::CONTRADICTIONS).try_for_each(|(table, text, sql)| {
+        let of_others = single_claims::CONTRADICTIONS.iter().chain(&revocations::CONTRADICTIONS);
+        CONTRADICTIONS.iter().chain(of_others).try_for_each(|(table, text, sql)| {
             let found = select::value::<i64>(conn, sql, [])?;
             found.map_or(Ok(()), |row| Err(contradiction(table, row, text)))
         })?;

@@ -27,6 +27,8 @@ pub(in crate::ledger) fn subject(conn: &Connection, subject: Subject) -> Outcome
         Subject::Single(id) => {
             ("SELECT payer, recipient FROM single_payments WHERE id = ?1", id.0.into_bytes(), None::<SessionId>)
         }
+        // It pays nobody, so whoever signs it stands in both places.
+        Subject::Revocation(id) => ("SELECT user, user FROM revocations WHERE id = ?1", id.0.into_bytes(), None),
         Subject::Charge(_) | Subject::Channel(_) | Subject::Own => return Ok(None),
     };
     let mut statement = conn.prepare_cached(sql)?;
@@ -129,7 +131,7 @@ pub(in crate::ledger) fn spending(conn: &Connection, since: UnixSeconds) -> Outc
     let no_purpose = || LedgerError::Inconsistent("a booking's purpose has no meaning".to_owned());
     select::list(
         conn,
-        "SELECT at / 3600 * 3600 AS hour, purpose, recipient, sum(state = 'spent'), \
+        "SELECT at / 3600 * 3600 AS hour, purpose, nullif(recipient, user), sum(state = 'spent'), \
          sum(iif(state = 'spent', fee, 0)), sum(iif(state = 'spent', rent, 0)), \
          sum(iif(state = 'spent', lamports_granted, 0)), sum(iif(state = 'reserved', fee, 0)), \
          sum(iif(state = 'reserved', rent, 0)), sum(iif(state = 'reserved', lamports_granted, 0)) \

@@ -15,6 +15,7 @@ pub(super) mod holds;
 pub(super) mod journal;
 mod plain_hold;
 pub(super) mod queries;
+pub(super) mod revocations;
 pub(super) mod select;
 pub(super) mod sessions;
 pub(super) mod settlements;

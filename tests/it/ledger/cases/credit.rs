@@ -77,6 +77,16 @@ async fn pays(ledger: &dyn Ledger, session: &Session, number: u32, day: u64) {
     ledger.record(&settlement, landed, &[], on(day)).await.expect("records");
 }
 
+/// An open session whose payer has earned credit: proved payments landed on three days.
+pub(crate) async fn earned(ledger: &dyn Ledger, number: u32) -> Session {
+    let session = opened(ledger, number).await;
+    for day in 1..=3 {
+        proves(ledger, &session, day).await;
+        pays(ledger, &session, 100 * number + u32::try_from(day).expect("is small"), day).await;
+    }
+    session
+}
+
 pub(crate) async fn a_payer_without_a_proof_has_a_small_start(ledger: &dyn Ledger) {
     let (session, stranger) = (opened(ledger, 1).await, opened(ledger, 2).await);
     limit(ledger, Scope::UnprovenUserHour).await;
