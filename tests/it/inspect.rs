@@ -3,6 +3,7 @@
 mod additions;
 mod attacks;
 mod mutations;
+mod revokes;
 mod single_payments;
 mod wallets;
 

@@ -34,7 +34,7 @@ pub enum ApproveRefusal {
     #[error("the fee payer {0} is not the facilitator's")]
     FeePayer(Pubkey),
     /// The user is one of our own keys.
-    #[error("the facilitator does not open sessions with itself")]
+    #[error("the user is one of the facilitator's own keys")]
     OurselvesAsUser,
     /// Not exactly the fee payer and the user sign.
     #[error("exactly the fee payer and the user may sign")]
@@ -92,6 +92,9 @@ pub enum ApproveRefusal {
     /// No approve at all.
     #[error("the transaction approves nothing")]
     NoApprove,
+    /// No revoke at all.
+    #[error("the transaction revokes nothing")]
+    NoRevoke,
     /// Another blockhash than the one that was issued.
     #[error("the blockhash is not the one that was issued")]
     Blockhash,

@@ -42,6 +42,11 @@ impl PayersTransaction {
         self.0.message.instructions().iter().any(|instruction| holds(&instruction.data))
     }
 
+    /// The transaction itself, for a template to compare.
+    pub(super) fn transaction(&self) -> &VersionedTransaction {
+        &self.0
+    }
+
     /// The wallet that signs beside the fee payer; none where nobody or more than one does.
     pub fn payer(&self) -> Option<&Pubkey> {
         let signers = usize::from(self.0.message.header().num_required_signatures);

@@ -1,0 +1,116 @@
+//! A revoke of our delegation that its user has signed (`spec/session.md` §4).
+//!
+//! Promise: what passes is one `revoke` of this user's own token account, paid for by a key of ours that may pay for it, with
+//! nothing but what wallets add while they sign (as for an approve). Nothing that was issued is remembered: each is judged by
+//! the template alone.
+
+use super::{
+    ApproveRefusal,
+    additions::{Additions, foreign, same},
+    check_rights, check_signers, countersign, decode,
+    single_payment::PayersTransaction,
+};
+use crate::{
+    chain::{
+        fees::{self, ComputeBudget},
+        keys::Signer,
+        transaction::{SignedTransaction, TransactionError},
+    },
+    programs::Programs,
+};
+use solana_hash::Hash;
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+use solana_transaction::versioned::VersionedTransaction;
+
+/// What a revoke has to be. The bounds are the operator's.
+#[derive(Clone, Copy, Debug)]
+pub struct RevokeTemplate<'a> {
+    /// The programs' addresses.
+    pub programs: &'a Programs,
+    /// Whose account it is.
+    pub user: Pubkey,
+    /// The asset.
+    pub mint: Pubkey,
+    /// The keys of ours that pay for what others sign.
+    pub fee_payers: &'a [Pubkey],
+    /// Every address whose key we hold: no assertion may name them.
+    pub our_keys: &'a [Pubkey],
+    /// The most compute we pay for.
+    pub compute: ComputeBudget,
+}
+
+/// A revoke that is exactly the template. Only [`RevokeTemplate::inspect`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InspectedRevoke {
+    transaction: VersionedTransaction,
+    fee_payer: Pubkey,
+}
+
+impl RevokeTemplate<'_> {
+    /// The one instruction of the template.
+    pub fn instruction(&self) -> Instruction {
+        let source = self.programs.token_account(&self.user, &self.mint);
+        self.programs.revoke(&source, &self.user)
+    }
+
+    /// Compares a transaction with the template; everything that needs no network.
+    pub fn inspect(&self, transaction: &PayersTransaction) -> Result<InspectedRevoke, ApproveRefusal> {
+        let transaction = transaction.transaction();
+        if self.is_ours(&self.user) {
+            return Err(ApproveRefusal::OurselvesAsUser);
+        }
+        let fee_payer = *transaction.message.static_account_keys().first().ok_or(ApproveRefusal::OutOfRange)?;
+        if !self.fee_payers.contains(&fee_payer) {
+            return Err(ApproveRefusal::FeePayer(fee_payer));
+        }
+        check_signers(transaction, &fee_payer, &self.user)?;
+        let (mut expected, mut additions, mut ours) = (Some(self.instruction()), Additions::default(), Vec::new());
+        for (index, seen) in decode::instructions(&transaction.message)?.iter().enumerate() {
+            let added = additions.accept(index, seen, self.compute, &|key| self.is_ours(key))?;
+            let instruction = if let Some(added) = added {
+                added
+            } else {
+                let next = expected.take().ok_or_else(|| foreign(index, seen))?;
+                same(index, seen, next, "it is not the revoke of the user's own account")?
+            };
+            ours.push(instruction);
+        }
+        if expected.is_some() {
+            return Err(ApproveRefusal::NoRevoke);
+        }
+        check_rights(&transaction.message, &fee_payer, &ours)?;
+        Ok(InspectedRevoke { transaction: transaction.clone(), fee_payer })
+    }
+
+    fn is_ours(&self, key: &Pubkey) -> bool {
+        self.fee_payers.contains(key) || self.our_keys.contains(key)
+    }
+}
+
+impl InspectedRevoke {
+    /// The transaction with our signature missing, as a simulation takes it.
+    pub fn transaction(&self) -> &VersionedTransaction {
+        &self.transaction
+    }
+
+    /// Who pays its fee.
+    pub fn fee_payer(&self) -> &Pubkey {
+        &self.fee_payer
+    }
+
+    /// The blockhash it was signed with; to be asked for its life.
+    pub fn blockhash(&self) -> &Hash {
+        self.transaction.message.recent_blockhash()
+    }
+
+    /// The fee, in lamports; what the transaction leaves open is taken at its upper bound.
+    pub fn fee(&self) -> u64 {
+        fees::fee(&self.transaction.message)
+    }
+
+    /// Adds the fee payer's signature; the message stays byte for byte what the user signed.
+    pub fn countersign(self, fee_payer: &dyn Signer) -> Result<SignedTransaction, TransactionError> {
+        countersign(self.transaction, fee_payer)
+    }
+}
