@@ -94,6 +94,7 @@ pub const fn session_status(reason: SessionReason) -> StatusCode {
         SessionReason::SignatureRequired | SessionReason::InvalidCloseSignature => StatusCode::FORBIDDEN,
         SessionReason::SessionBusy
         | SessionReason::ApprovePending
+        | SessionReason::RevokePending
         | SessionReason::CapUnverified
         | SessionReason::InsufficientSponsorBalance
         | SessionReason::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -114,6 +115,8 @@ pub const fn session_status(reason: SessionReason) -> StatusCode {
         | SessionReason::FieldMismatch
         | SessionReason::ApproveNotAllowed
         | SessionReason::ApproveSubmitFailed
+        | SessionReason::RevokeNotAllowed
+        | SessionReason::RevokeSubmitFailed
         | SessionReason::DelegateMismatch
         | SessionReason::CapMismatch
         | SessionReason::InvalidFundingProof
@@ -246,6 +249,11 @@ impl SessionFailure {
     /// Replaces the status, where it is not the reason's own.
     pub(super) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
+    }
+
+    /// Answers `session_busy` as a conflict: a revoke has to wait for what its wallet ends, and not for us.
+    pub(super) fn busy_is_a_conflict(self) -> Self {
+        if self.refusal.reason == SessionReason::SessionBusy { self.with_status(StatusCode::CONFLICT) } else { self }
     }
 
     /// Sets when to come back, in seconds.

@@ -202,7 +202,7 @@ reasons! {
         ApprovePending = "approve_pending", true, "The approve was sent and its outcome is not known yet; the session opens by itself.",
             "Repeat the same request after Retry-After: it opens the same session.";
         DelegateMismatch = "delegate_mismatch", false, "On chain the delegate is not this facilitator.",
-            "Approve for the spender of GET /supported, and open before another service's approve replaces it.";
+            "Approve for the spender of GET /supported, and open before another service's approve replaces it. To a revoke: there is nothing to take back.";
         CapMismatch = "cap_mismatch", false, "The approved amount on chain is not the cap of the intent.",
             "Approve the amount that the intent names as cap.";
         CapUnverified = "cap_unverified", true, "The Covalidator has not told the approved amount yet; the session opens when it has.",
@@ -211,8 +211,8 @@ reasons! {
             "Make a token account for this asset, thaw it, or let the approve make it where the facilitator pays for that.";
         RecipientNotReady = "recipient_not_ready", false, "The recipient has no usable token account for this asset, and none is created; the message tells the remedy.",
             "The merchant makes a token account, the operator lists the merchant, or the opening brings a funding proof.";
-        SessionBusy = "session_busy", true, "Payments or an opening of the user are still under way; repeat.",
-            "Repeat the same request after Retry-After.";
+        SessionBusy = "session_busy", true, "Payments, an opening or a revoke of the user are still under way; repeat. To a revoke, with 409: a session is live or holds something.",
+            "Repeat the same request after Retry-After; before a revoke, close all sessions.";
         QuotaExceeded = "quota_exceeded", true, "A limit of this facilitator is reached (sessions, sponsored costs, or open streams); repeat later.",
             "Repeat after Retry-After, or end sessions that are not needed.";
         RefreshTooSoon = "refresh_too_soon", true, "This wallet's balance was made readable lately at our cost, or asked for too often; repeat later.",
@@ -235,8 +235,14 @@ reasons! {
             "Sign the request with the session key or the wallet, in `session-read-at` and `session-read-signature`.";
         PaymentNotFound = "payment_not_found", false, "The session has no payment of this id or nonce.",
             "Nothing of it is charged. A payment that was sent can still arrive until it expires.";
-        InvalidCloseSignature = "invalid_close_signature", false, "The close is not signed by who may close (the session key or the user; for all sessions the wallet), or not lately.",
+        InvalidCloseSignature = "invalid_close_signature", false, "The close, or the request for a revoke, is not signed by who may (the session key or the user; for all sessions the wallet), or not lately.",
             "Sign with the session key or the wallet (for all sessions the wallet), and set the clock.";
+        RevokeNotAllowed = "revoke_not_allowed", false, "The transaction is not one revoke of the signing wallet's own token account, with nothing but what wallets add, or its blockhash is dead; the message names what differs.",
+            "Ask POST /sessions/revoke-offer for a transaction, sign it as it is, and send it within a minute.";
+        RevokePending = "revoke_pending", true, "The revoke was sent and its outcome is not known yet.",
+            "Repeat the same request after Retry-After: it is one transaction.";
+        RevokeSubmitFailed = "revoke_submit_failed", false, "The revoke came to nothing: the chain refused it, or it did not land in time.",
+            "Ask for a new transaction; a wallet with SOL revokes at any time without us.";
         Overloaded = "overloaded", true, "More is asked of this facilitator than it can take right now; repeat the same request after Retry-After.",
             "Repeat the same request after Retry-After.";
         InternalError = "internal_error", true, "Our fault or an outage; repeat the same request.",

@@ -12,7 +12,7 @@
 //!
 //! ```text
 //! lifecycle                                     start, background work, stop, self-test
-//! sessions   payments   single_payments   decrypt_allowances      what callers ask for
+//! sessions   payments   single_payments   revocations   decrypt_allowances      what callers ask for
 //! funding                                       what a payer's account is worth
 //! deferred                                      when promises are settled, and given up
 //! dispatch                                      which holds are carried together
@@ -37,6 +37,7 @@ mod looks;
 mod payments;
 mod reads;
 mod recipients;
+mod revocations;
 mod sessions;
 mod settlement;
 mod signed_reads;
@@ -82,6 +83,8 @@ use looks::Looks;
 use payments::Payments;
 pub use payments::{settle::Receipt, verify::Verified};
 pub use reads::{ListRequest, Listening, PaymentRecord, ReadRequest, SessionPage, VisibleSession};
+use revocations::Revocations;
+pub use revocations::{RevokeOfferRequest, Revoked, UnsignedRevoke};
 use sessions::Sessions;
 pub use sessions::{
     close::{CloseRequest, Closed},
@@ -98,6 +101,7 @@ use settlement::Settlements;
 use sha2::{Digest as _, Sha256};
 use single_payments::SinglePayments;
 pub use single_payments::{SingleReceipt, UnsignedSingle};
+use solana_pubkey::Pubkey;
 use sponsor::Sponsor;
 use std::sync::Arc;
 pub use supported::Supported;
@@ -161,6 +165,26 @@ pub struct Facilitator {
     sessions: Arc<Sessions>,
     payments: Arc<Payments>,
     single_payments: Arc<SinglePayments>,
+    revocations: Arc<Revocations>,
+}
+
+/// The parts that every use case works with.
+struct SharedParts {
+    sponsor: Arc<Sponsor>,
+    looks: Arc<Looks>,
+    settlements: Arc<Settlements>,
+    dispatch: Arc<Dispatch>,
+}
+
+impl SharedParts {
+    fn new(core: &Arc<Core>, locks: &Arc<Locks>) -> Self {
+        let sponsor = Arc::new(Sponsor::new(core.clone()));
+        let looks = Arc::new(Looks::new(core.clone()));
+        let settlements = Settlements::new(core.clone(), locks.clone(), sponsor.clone(), looks.clone());
+        let settlements = Arc::new(settlements);
+        let dispatch = Arc::new(Dispatch::new(core.clone(), locks.clone(), sponsor.clone(), settlements.clone()));
+        Self { sponsor, looks, settlements, dispatch }
+    }
 }
 
 impl Facilitator {
@@ -170,11 +194,7 @@ impl Facilitator {
         let event_ids = event_ids(&*keys.spender);
         let core = Arc::new(Core::new(ports, keys, settings));
         let locks = Arc::new(Locks::new(&core.settings));
-        let sponsor = Arc::new(Sponsor::new(core.clone()));
-        let looks = Arc::new(Looks::new(core.clone()));
-        let settlements = Settlements::new(core.clone(), locks.clone(), sponsor.clone(), looks.clone());
-        let settlements = Arc::new(settlements);
-        let dispatch = Arc::new(Dispatch::new(core.clone(), locks.clone(), sponsor.clone(), settlements.clone()));
+        let SharedParts { sponsor, looks, settlements, dispatch } = SharedParts::new(&core, &locks);
         core.tasks.spawn(Arc::clone(&dispatch).finality_rounds());
         let deferred = Arc::new(Deferred::new(core.clone(), dispatch.clone()));
         let (of_funding, of_dispatch) = (locks.clone(), dispatch.clone());
@@ -203,6 +223,7 @@ impl Facilitator {
             deferred.clone(),
             funding.clone(),
         ));
+        let revocations = Arc::new(Revocations::new(&core, &locks, &sponsor, &settlements, &dispatch));
         let single_payments = Arc::new(SinglePayments::new(
             core.clone(),
             locks,
@@ -223,6 +244,7 @@ impl Facilitator {
             sessions,
             payments,
             single_payments,
+            revocations,
         })
     }
 
@@ -304,6 +326,30 @@ impl Facilitator {
     /// recorded.
     pub async fn pay_single(&self, request: &SingleCompletion) -> Result<SingleReceipt, PayError> {
         self.single_payments.pay(request).await
+    }
+
+    /// Makes the revoke of our delegation for a wallet to sign, whose fee we pay. Moves nothing and is remembered nowhere.
+    ///
+    /// Refuses with `invalid_close_signature`, `asset_not_allowed`, `session_not_found` where this ledger knows no session of the
+    /// wallet, `session_busy` while one is live or holds something, `source_not_ready`, `delegate_mismatch` where there is
+    /// nothing to take back, `quota_exceeded`, and `insufficient_sponsor_balance`.
+    pub async fn offer_revoke(&self, request: &RevokeOfferRequest) -> Result<UnsignedRevoke, SessionError> {
+        self.revocations.offer(request).await
+    }
+
+    /// The revoke that is offered beside the answer to a close; none where [`Facilitator::offer_revoke`] would refuse it, or where
+    /// the chain does not answer at once.
+    pub async fn revoke_beside_close(&self, user: &Pubkey, asset: &Pubkey) -> Option<UnsignedRevoke> {
+        self.revocations.offer_beside_close(user, asset).await
+    }
+
+    /// Carries out a revoke that its wallet has signed (in base64), of the wallet of `session` where one is named: answered when
+    /// it has landed. A repeat is answered from what was recorded. No session of the wallet opens meanwhile.
+    ///
+    /// Refuses as [`Facilitator::offer_revoke`] does, and with `revoke_not_allowed` for a transaction that is not just that,
+    /// `revoke_pending` while its outcome is not known, and `revoke_submit_failed`.
+    pub async fn revoke(&self, session: Option<SessionId>, transaction: &str) -> Result<Revoked, SessionError> {
+        self.revocations.revoke(session, transaction).await
     }
 
     /// Takes a proof for an open session. Refuses with `invalid_funding_proof`, `stale_funding_proof`,

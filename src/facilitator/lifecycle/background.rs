@@ -113,7 +113,7 @@ impl Facilitator {
         for work in ledger.unfinished().await? {
             let opening = work.settlement.purpose.driven_by_opening() && work.settlement.state != State::Landed;
             if !opening && !self.settlements.is_driven(work.settlement.id) {
-                self.dispatch.resume(work);
+                self.resume(work).await?;
             }
         }
         self.sponsor.check_rents();

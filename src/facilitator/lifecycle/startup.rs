@@ -1,6 +1,10 @@
 //! The start of a process: what a killed one left behind is handed to the same driver that serves live requests.
 
-use crate::{domain::reason::PayReason, facilitator::Facilitator, ledger::LedgerError};
+use crate::{
+    domain::{reason::PayReason, settlement::State},
+    facilitator::Facilitator,
+    ledger::{LedgerError, Work},
+};
 use std::{sync::Arc, time::Duration};
 
 /// How long a start waits for the fee payers' balances; until they are read, every key counts as funded.
@@ -48,12 +52,21 @@ impl Facilitator {
         for work in unfinished {
             // An approve is driven by its opening, which knows what comes after.
             if !work.settlement.purpose.driven_by_opening() {
-                self.dispatch.resume(work);
+                self.resume(work).await?;
             }
         }
         for session in &openings {
             self.sessions.resume_opening(session);
         }
         self.start_background().await
+    }
+
+    /// Hands a settlement that was planned before to who drives it; what has landed is watched alike.
+    pub(super) async fn resume(&self, work: Work) -> Result<(), LedgerError> {
+        if work.settlement.purpose.keeps_openings_out() && work.settlement.state != State::Landed {
+            return self.revocations.resume(work).await;
+        }
+        self.dispatch.resume(work);
+        Ok(())
     }
 }

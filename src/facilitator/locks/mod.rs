@@ -9,7 +9,7 @@
 //! | # | what | taken by |
 //! |---|---|---|
 //! | 1 | wait permit of the payer, and of the close ([`wait_quota`]) | whoever is to wait for the chain |
-//! | 2 | opening lock of (user, asset), shared or exclusive ([`opening_lock`]) | payments; openings, second looks and a close of all |
+//! | 2 | opening lock of (user, asset), shared or exclusive ([`opening_lock`]) | payments; openings, second looks, revokes and a close of all |
 //! | 3 | grants without a proof, then the opening quota (`sessions`) | an opening that writes its row |
 //! | 4 | permit of the payer's account, then of the merchant's ([`in_flight_limits`]) | a transfer that is to be planned |
 //! | 5 | token-account locks in the order of keys, the spender's own first ([`account_locks`]) | transfers, creations, refreshes |

@@ -109,6 +109,13 @@ impl FeePayers {
         Some(Arc::clone(&self.next_of(fee, |paying_key| !(apart && is_spender(paying_key)))?.signer))
     }
 
+    /// The keys that pay for what others sign, too: the pool without the spender, which pays only where there is no other.
+    pub(crate) fn apart_from(&self, spender: &Pubkey) -> Vec<Pubkey> {
+        let all: Vec<Pubkey> = self.paying_keys.iter().map(|paying_key| paying_key.signer.pubkey()).collect();
+        let apart: Vec<Pubkey> = all.iter().copied().filter(|key| key != spender).collect();
+        if apart.is_empty() { all } else { apart }
+    }
+
     /// The key of this address, where it is one that pays.
     pub(crate) fn signer(&self, key: &Pubkey) -> Option<&Arc<dyn Signer>> {
         self.paying_keys.iter().map(|paying_key| &paying_key.signer).find(|signer| signer.pubkey() == *key)
@@ -283,13 +290,16 @@ mod tests {
         let (pool, keys) = pool(&[FLOOR + 30_000, FLOOR + 10_000]);
         let chosen = |spender: &Pubkey| pool.choose_apart(10, spender).map(|signer| signer.pubkey());
         assert!((0..5).all(|_| chosen(&keys[0]) == Some(keys[1])));
+        assert_eq!(pool.apart_from(&keys[0]), [keys[1]]);
         pool.charge(&keys[1], 10_000);
         assert_eq!(chosen(&keys[0]), None, "not even where the other is low");
         let alone: Arc<dyn Signer> = Arc::new(LocalSigner::generate(&SeededChance::new(8)));
         let (spender, fee_payer) = (Arc::clone(&alone), Arc::clone(&alone));
         let one = Keys { spender, fee_payer, further_fee_payers: Vec::new(), receipts: ReceiptKeys::default() };
-        let chosen = FeePayers::new(&one, FLOOR).choose_apart(10, &alone.pubkey());
+        let pool = FeePayers::new(&one, FLOOR);
+        let chosen = pool.choose_apart(10, &alone.pubkey());
         assert_eq!(chosen.map(|signer| signer.pubkey()), Some(alone.pubkey()));
+        assert_eq!(pool.apart_from(&alone.pubkey()), [alone.pubkey()]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// knows the other. The only ways up are the outcome that a drive returns and the answer to the caller.
 const FACILITATOR_LAYERS: [&[&str]; 11] = [
     &["lifecycle", "reads", "supported"],
-    &["sessions", "payments", "single_payments", "decrypt_allowances"],
+    &["sessions", "payments", "single_payments", "revocations", "decrypt_allowances"],
     &["funding"],
     &["deferred"],
     &["dispatch"],
