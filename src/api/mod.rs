@@ -37,7 +37,7 @@ use crate::{
             surface::{Fault, RouteSurface, Surface},
         },
         pay::get_amount,
-        sessions::{allowances, close, close_all, events, funding, list, open, payment, prepare, show},
+        sessions::{allowances, close, close_all, events, funding, list, open, payment, prepare, revoke, revoke_offer, show},
     },
     domain::chance::Chance,
     facilitator::Facilitator,
@@ -59,8 +59,13 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
-/// The route that costs us most: its callers have a rate of their own.
-const OPENING: (&str, &str) = ("POST", "/sessions");
+/// The routes that cost us most, transactions that others sign: their callers have a rate of their own.
+const OPENINGS: [(&str, &str); 4] = [
+    ("POST", "/sessions"),
+    ("POST", "/sessions/revoke-offer"),
+    ("POST", "/sessions/revoke"),
+    ("POST", "/sessions/{id}/revoke"),
+];
 /// The route that asks the chain for whoever wants it: its callers have a rate of their own, and one all together.
 const PREPARE: (&str, &str) = ("POST", "/sessions/prepare");
 /// What the routes of single payments begin with: strangers encrypt, verify and sign by them, so they have a rate of their own.
@@ -171,7 +176,7 @@ struct Route {
 }
 
 /// The API, line by line.
-fn routes() -> [Route; 20] {
+fn routes() -> [Route; 23] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
@@ -182,9 +187,12 @@ fn routes() -> [Route; 20] {
         route("GET", "/sessions", Surface::Sessions, get(list::list)),
         route("POST", "/sessions/prepare", Surface::Sessions, post(prepare::prepare)),
         route("POST", "/sessions/close", Surface::Sessions, post(close_all::close_all)),
+        route("POST", "/sessions/revoke-offer", Surface::Sessions, post(revoke_offer::offer)),
+        route("POST", "/sessions/revoke", Surface::Sessions, post(revoke::revoke)),
         route("GET", "/sessions/{id}", Surface::Sessions, get(show::show)),
         route("POST", "/sessions/{id}/allowances", Surface::Sessions, post(allowances::refresh)),
         route("POST", "/sessions/{id}/close", Surface::Sessions, post(close::close)),
+        route("POST", "/sessions/{id}/revoke", Surface::Sessions, post(revoke::revoke_of_session)),
         route("GET", "/sessions/{id}/payments/{payment}", Surface::Sessions, get(payment::show)),
         route("GET", "/sessions/{id}/events", Surface::Sessions, get(events::listen)),
         route("POST", "/sessions/{id}/funding", Surface::Sessions, post(funding::prove)),
@@ -258,7 +266,7 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
 /// Which rate limit a request counts against.
 fn counted(method: &str, path: &str) -> Counted {
     match path {
-        _ if (method, path) == OPENING => Counted::Opening,
+        _ if OPENINGS.contains(&(method, path)) => Counted::Opening,
         _ if (method, path) == PREPARE => Counted::Prepare,
         path if method == "POST" && path.starts_with(SINGLE_PAYMENTS) => Counted::SinglePayment,
         _ => Counted::Request,

@@ -16,6 +16,7 @@ pub mod pay;
 pub mod payment;
 pub mod payments;
 pub mod prepare;
+pub mod revoke;
 pub mod session;
 pub mod signed_receipt;
 pub mod x402_v1;

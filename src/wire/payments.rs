@@ -5,6 +5,7 @@ use crate::{
     wire::{
         json::{self, Object},
         opening::{self, RefusedOpening},
+        revoke::RevokeOffer,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,9 @@ pub struct CloseAnswer {
     pub session: super::session::SessionView,
     /// What was promised and never captured, in base units.
     pub lost: String,
+    /// What is left to do on chain: the wallet's revoke, where nothing needs our delegation any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke: Option<RevokeOffer>,
 }
 
 /// The body of `POST /sessions/close`.
@@ -139,6 +143,9 @@ pub fn closing_all(body: &[u8]) -> Result<ClosingAll, RefusedOpening> {
 pub struct CloseAllAnswer {
     /// Each session that was live or held something, oldest first. One that is `opening` still can open: ask again.
     pub sessions: Vec<CloseAnswer>,
+    /// What is left to do on chain: the wallet's revoke, where nothing needs our delegation any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke: Option<RevokeOffer>,
 }
 
 /// What an event of `GET /sessions/{id}/events` carries. Members that do not concern the event are absent.

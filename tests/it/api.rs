@@ -7,6 +7,7 @@ mod bench;
 mod logs;
 mod paying;
 mod rates;
+mod revocations;
 mod sessions;
 mod single_payments;
 mod slow_callers;

@@ -14,6 +14,7 @@ use crate::{
         payment,
         payments::{self, Closing, ClosingAll},
         prepare::{self, Preparing},
+        revoke,
     },
 };
 use axum::{body::Bytes, extract::rejection::BytesRejection};
@@ -60,7 +61,7 @@ pub(in crate::api) fn closing(body: Body) -> Result<Closing, SessionFailure> {
     payments::closing(&bytes).map_err(SessionFailure::of_body)
 }
 
-/// The request of a `POST /sessions/close` body.
+/// The request of a body of `POST /sessions/close` or `POST /sessions/revoke-offer`.
 pub(in crate::api) fn closing_all(body: Body) -> Result<ClosingAll, SessionFailure> {
     let bytes = read(body).map_err(surface::session_failure)?;
     payments::closing_all(&bytes).map_err(SessionFailure::of_body)
@@ -70,6 +71,12 @@ pub(in crate::api) fn closing_all(body: Body) -> Result<ClosingAll, SessionFailu
 pub(in crate::api) fn preparing(body: Body) -> Result<Preparing, SessionFailure> {
     let bytes = read(body).map_err(surface::session_failure)?;
     prepare::preparing(&bytes).map_err(SessionFailure::of_body)
+}
+
+/// The transaction of a body of `POST /sessions/revoke` or `POST /sessions/{id}/revoke`.
+pub(in crate::api) fn revoking(body: Body) -> Result<String, SessionFailure> {
+    let bytes = read(body).map_err(surface::session_failure)?;
+    revoke::revoking(&bytes).map_err(SessionFailure::of_body)
 }
 
 /// The proof of a `POST /sessions/{id}/funding` body.

@@ -5,7 +5,7 @@ use crate::{
         App,
         error::SessionFailure,
         http::body::{self, Body},
-        sessions::close::answer,
+        sessions::{close::answer, revoke_offer},
     },
     facilitator::CloseAllRequest,
     wire::payments::{CloseAllAnswer, ClosingAll},
@@ -23,5 +23,5 @@ pub(in crate::api) async fn close_all(
     for closed in closed.map_err(SessionFailure::of_use_case)? {
         sessions.push(answer(&app, closed).await?);
     }
-    Ok(Json(CloseAllAnswer { sessions }))
+    Ok(Json(CloseAllAnswer { sessions, revoke: revoke_offer::beside_close(&app, &user, &asset).await }))
 }

@@ -10,6 +10,8 @@ pub(super) mod open;
 mod path;
 pub(super) mod payment;
 pub(super) mod prepare;
+pub(super) mod revoke;
+pub(super) mod revoke_offer;
 pub(super) mod show;
 pub(super) mod signed_read;
 mod view;

@@ -20,6 +20,7 @@ pub mod packages;
 mod process;
 mod proofs;
 mod requests;
+mod revocations;
 mod single_payments;
 mod slots;
 mod strangers;
@@ -33,6 +34,7 @@ pub use opening::{HASTE, Opening, hastily, wire};
 pub use process::Running;
 pub use proofs::proof_body;
 pub use requests::{changed, payment_in};
+pub use revocations::{RevokeScene, revoke_body};
 pub use single_payments::{SingleScene, authorized, legacy, signed_by, transacted, verified};
 pub use waiting::{Left, PATIENCE, in_time, look_again, quiet, quiet_but_for, until};
 
