@@ -103,7 +103,7 @@ impl CliError {
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
             #[cfg(feature = "client")]
-            Self::Payer(PayerError::Undecided { .. } | PayerError::UnfinishedOpening { .. }) => 3,
+            Self::Payer(error) if error.is_undecided() => 3,
             _ => 1,
         }
     }

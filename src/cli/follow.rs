@@ -10,7 +10,7 @@ use super::{
 use crate::{
     client::{FollowError, News, OpenSession, close, listen, payment},
     domain::{amount::Amount, chance::OsChance, clock::SystemClock},
-    wire::payments::PaymentView,
+    wire::{payments::PaymentView, revoke::RevokeOffer},
 };
 use clap::Args;
 use serde_json::json;
@@ -153,7 +153,18 @@ impl Close {
             ("held", amount(view.held.as_deref(), decimals)),
             ("lost", amount(Some(&closed.lost), decimals)),
         ];
-        table(["what", "value"], rows.map(|(what, value)| [what.to_owned(), value]))
+        table(["what", "value"], rows.map(|(what, value)| [what.to_owned(), value]))?;
+        tell_what_stands(closed.revoke.as_ref());
+        Ok(())
+    }
+}
+
+/// Tells, after a close, that what the wallet approved on chain still stands, where nothing needs it any more.
+pub(super) fn tell_what_stands(offer: Option<&RevokeOffer>) {
+    if offer.is_some() {
+        let stands =
+            "what the wallet approved on chain stands: `sotto session revoke` takes it back, and the facilitator pays";
+        note(&stands);
     }
 }
 

@@ -172,6 +172,9 @@ pub(super) enum PayerError {
     /// No session.
     #[error("no session was opened, shown, listed or closed")]
     Open(#[from] SessionClientError),
+    /// No delegation was taken back.
+    #[error("the delegation was not revoked, as far as is known; a wallet with SOL revokes at any time by itself")]
+    Revoke(#[source] SessionClientError),
     /// An opening was sent, and nobody knows what became of it.
     #[error("the opening was sent, and its outcome is not known; it is kept in {}.new, and the same command goes on with it", path.display())]
     UnfinishedOpening {
@@ -223,6 +226,16 @@ pub(super) enum PayerError {
 }
 
 impl PayerError {
+    /// Whether something was sent whose outcome is not known.
+    pub(super) const fn is_undecided(&self) -> bool {
+        matches!(
+            self,
+            Self::Undecided { .. }
+                | Self::UnfinishedOpening { .. }
+                | Self::Revoke(SessionClientError::RevokeUndecided { .. })
+        )
+    }
+
     /// Whether nothing can come of an opening that ended like this.
     pub(super) const fn is_final(&self) -> bool {
         matches!(self, Self::Open(SessionClientError::Refused(_) | SessionClientError::Ended(_)))

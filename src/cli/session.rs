@@ -1,4 +1,4 @@
-//! `sotto session open|show|prove|pay|payments|events|close|list|close-all`: a payer's session from the command line.
+//! `sotto session open|show|prove|pay|payments|events|close|list|close-all|revoke`: a payer's session from the command line.
 
 use super::{
     Global,
@@ -10,7 +10,7 @@ use super::{
     payer::{self, FacilitatorChoice, PayerConfig, PayerError, SESSION_FILE, SessionChoice, WALLET_FILE, address},
     runtime,
     session_file::SessionFile,
-    wallet_sessions::{CloseAll, List},
+    wallet_sessions::{CloseAll, List, Revoke},
 };
 use crate::{
     client::{Grant, LocalKey, OpenOptions, OpenSession, Opening, SessionClient, SessionKeyChoice, show},
@@ -35,6 +35,7 @@ pub(super) enum Session {
     Close(Close),
     List(List),
     CloseAll(CloseAll),
+    Revoke(Revoke),
 }
 
 /// Open a session: the wallet signs once, and payments need no further signature of it
@@ -119,6 +120,7 @@ impl Session {
             Self::Close(command) => command.run(global),
             Self::List(command) => command.run(global),
             Self::CloseAll(command) => command.run(global),
+            Self::Revoke(command) => command.run(global),
         }
     }
 }

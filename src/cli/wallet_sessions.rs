@@ -1,19 +1,27 @@
-//! `sotto session list|close-all`: what a wallet may ask of a facilitator about all its sessions.
+//! `sotto session list|close-all|revoke`: what a wallet may ask of a facilitator about all its sessions, and the end of its delegation.
 
 use super::{
     Global,
     error::CliError,
-    follow::amount,
-    output::{json, table},
+    follow::{amount, tell_what_stands},
+    output::{json, say, table},
     payer::{self, FacilitatorChoice, PayerConfig, PayerError, WALLET_FILE},
     runtime,
 };
-use crate::{client::SessionClient, wire::session::SessionView};
+use crate::{
+    client::{Delegation, SessionClient},
+    wire::session::SessionView,
+};
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-/// List every session of a wallet at a facilitator, newest first
+/// How long to wait for a revoke to land.
+const REVOKED_WITHIN: Duration = Duration::from_mins(1);
+
+/// List every session of a wallet at a facilitator, newest first, and tell whether it may still spend
+///
+/// What the wallet approved on chain stands until it is revoked or replaced there, whatever sessions have ended.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  sotto session list --facilitator http://127.0.0.1:4021 --facilitator-address ADDRESS"
@@ -28,7 +36,8 @@ pub(super) struct List {
 
 /// Close every session of a wallet at a facilitator, without their files and keys
 ///
-/// Nothing more is accepted, and what they hold is settled. A session that is still opening can open: ask again then.
+/// Nothing more is accepted, and what they hold is settled. A session that is still opening can open: ask again then. What the
+/// wallet approved on chain stands until `sotto session revoke`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  sotto session close-all --facilitator http://127.0.0.1:4021 --facilitator-address ADDRESS"
@@ -61,10 +70,13 @@ impl List {
     pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
         let config = PayerConfig::read(global)?;
         let wallet = payer::read_wallet(&self.of.key)?;
-        let listed =
-            runtime()?.block_on(async { Ok::<_, PayerError>(self.of.client(&config).await?.list(&wallet).await?) })?;
+        let (listed, delegation) = runtime()?.block_on(async {
+            let client = self.of.client(&config).await?;
+            // The list is told whether or not the chain answers.
+            Ok::<_, PayerError>((client.list(&wallet).await?, client.delegation(&wallet.pubkey()).await.ok()))
+        })?;
         if self.json {
-            return json(&json!({ "sessions": listed }));
+            return json(&json!({ "sessions": listed, "delegation": delegation.map(Delegation::word) }));
         }
         let decimals = Some(config.asset.decimals);
         let row = |view: &SessionView| {
@@ -80,7 +92,22 @@ impl List {
             ]
         };
         let rows = listed.iter().map(|listed| row(&listed.session));
-        table(["session", "state", "recipient", "cap", "captured", "held", "expires (Unix seconds)"], rows)
+        table(["session", "state", "recipient", "cap", "captured", "held", "expires (Unix seconds)"], rows)?;
+        say("")?;
+        say(format_args!("on chain, {}", standing(delegation)))
+    }
+}
+
+/// What stands on chain, in words.
+fn standing(delegation: Option<Delegation>) -> String {
+    match delegation {
+        None => "it is not known who may spend from this wallet's account".to_owned(),
+        Some(Delegation::Nobody) => "nobody may spend from this wallet's account".to_owned(),
+        Some(Delegation::Facilitator) => {
+            "this facilitator may spend from this wallet's account until it is revoked (`sotto session revoke`)"
+                .to_owned()
+        }
+        Some(Delegation::Other(delegate)) => format!("{delegate} may spend from this wallet's account"),
     }
 }
 
@@ -104,6 +131,40 @@ impl CloseAll {
                 amount(Some(&closed.lost), decimals),
             ]
         });
-        table(["session", "state", "captured", "held", "lost"], rows)
+        table(["session", "state", "captured", "held", "lost"], rows)?;
+        tell_what_stands(closed.revoke.as_ref());
+        Ok(())
+    }
+}
+
+/// Take back what a wallet approved to a facilitator, which pays the fee
+///
+/// Only when no session of the wallet is live and nothing is held; at most once a day. The wallet signs twice: the request, and its
+/// own revoke, which is checked before it is signed. A wallet with SOL revokes at any time without the facilitator.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  sotto session revoke --facilitator http://127.0.0.1:4021 --facilitator-address ADDRESS"
+)]
+pub(super) struct Revoke {
+    #[command(flatten)]
+    of: WalletAt,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Revoke {
+    pub(super) fn run(self, global: &Global) -> Result<(), CliError> {
+        let config = PayerConfig::read(global)?;
+        let wallet = payer::read_wallet(&self.of.key)?;
+        let revoked = runtime()?.block_on(async {
+            let client = self.of.client(&config).await?;
+            client.revoke(&wallet, REVOKED_WITHIN).await.map_err(PayerError::Revoke)
+        })?;
+        if self.json {
+            return json(&revoked);
+        }
+        say(format_args!("revoked      {}", revoked.user))?;
+        say(format_args!("transaction  {}", revoked.transaction))
     }
 }

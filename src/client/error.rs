@@ -1,14 +1,14 @@
-//! Why the payer's side opens, shows, lists or closes no session.
+//! Why the payer's side opens, shows, lists or closes no session, and revokes nothing.
 
 use crate::{
     client::{
-        approve::ApproveError, facilitator::FacilitatorError, signed_opening::Opening, signer::SigningError,
-        terms::TermsError,
+        approve::ApproveError, facilitator::FacilitatorError, rpc::RpcError, signed_opening::Opening,
+        signer::SigningError, terms::TermsError,
     },
     wire::session::SessionRefusalBody,
 };
 
-/// Why no session was opened, shown, listed or closed.
+/// Why no session was opened, shown, listed or closed, or no delegation taken back.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionClientError {
     /// The options contradict each other.
@@ -20,6 +20,20 @@ pub enum SessionClientError {
     /// The facilitator's terms are not the payer's.
     #[error(transparent)]
     Terms(#[from] TermsError),
+    /// The chain could not be asked.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// What the facilitator gave to be signed, or answered to it, is not the revoke that was asked for.
+    #[error("the facilitator's answer is not this wallet's revoke: {0}")]
+    Foreign(&'static str),
+    /// Patience ended. The revoke may still land: [`SessionClient::finish_revoke`](crate::client::SessionClient::finish_revoke) goes on
+    /// with the same one.
+    #[error("the revoke was sent, and its outcome is not known")]
+    RevokeUndecided {
+        /// The last answer.
+        #[source]
+        last: Box<SessionClientError>,
+    },
     /// No approve transaction.
     #[error(transparent)]
     Approve(#[from] ApproveError),

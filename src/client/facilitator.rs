@@ -13,6 +13,7 @@ use crate::{
         pay::PayRefusalBody,
         payments::{CloseAllAnswer, CloseAllBody, CloseAnswer, CloseBody, PaymentView},
         prepare::{PrepareAnswer, PrepareBody},
+        revoke::{RevokeAnswer, RevokeBody, RevokeOffer},
         session::{
             OpenSessionBody, RefreshAnswer, RefreshBody, RefreshFor, SessionList, SessionRefusalBody, SessionView,
         },
@@ -198,6 +199,17 @@ impl FacilitatorHttp {
     pub(super) async fn close_all(&self, body: &CloseAllBody) -> Told<CloseAllAnswer> {
         let request = self.http.post(self.at("/sessions/close")).json(body).timeout(CLOSE_DEADLINE);
         told(&collect(request.send().await.map_err(unreachable)?, MAX_CLOSES_BYTES).await?)
+    }
+
+    /// The unsigned revoke of a wallet's delegation; asked for like a close of all sessions.
+    pub(super) async fn revoke_offer(&self, body: &CloseAllBody) -> Told<RevokeOffer> {
+        told(&send(self.http.post(self.at("/sessions/revoke-offer")).json(body)).await?)
+    }
+
+    /// Has a signed revoke carried out.
+    pub(super) async fn revoke(&self, body: &RevokeBody) -> Result<Result<RevokeAnswer, Refused>, FacilitatorError> {
+        let answer = send(self.http.post(self.at("/sessions/revoke")).json(body)).await?;
+        if answer.status.is_success() { read(&answer).map(Ok) } else { refused(&answer).map(Err) }
     }
 
     /// The stream of what happens to a session.

@@ -48,7 +48,9 @@ pub use receipt::{Difference, ReceiptMisfit};
 pub use refresh::make_readable;
 pub use rpc::{PayerRpc, RpcError, SolanaRpc};
 pub use saved::{Authority, OpenSession, SavedError};
-pub use session::{SessionClient, SignedSingle, SingleError, SingleOptions, SingleReceipt, show};
+pub use session::{
+    Delegation, SessionClient, SignedRevoke, SignedSingle, SingleError, SingleOptions, SingleReceipt, show,
+};
 pub use signed_opening::Opening;
 pub use signer::{LocalKey, PayerSigner, SigningError};
 pub use terms::{FacilitatorPin, Settings, TermsError, Trust};

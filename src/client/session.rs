@@ -7,9 +7,11 @@
 mod approving;
 mod of_wallet;
 mod repeats;
+mod revoking;
 mod showing;
 mod single;
 
+pub use revoking::{Delegation, SignedRevoke};
 pub use showing::show;
 pub(super) use showing::view;
 pub use single::{SignedSingle, SingleError, SingleOptions, SingleReceipt};

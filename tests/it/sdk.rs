@@ -10,6 +10,7 @@ mod opening;
 mod paywall;
 mod preparing;
 mod prices;
+mod revoking;
 mod selling;
 mod single_payments;
 mod stand_in;
