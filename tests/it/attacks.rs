@@ -22,6 +22,7 @@ mod quotas;
 mod receipts;
 mod recipients;
 mod replays;
+mod revocations;
 mod session_keys;
 mod sharing;
 mod short_openings;

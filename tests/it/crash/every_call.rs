@@ -1,6 +1,6 @@
 //! No verb of a port and no event is left out of the crash loops.
 
-use super::{Engine, endings, promises, single_payments, storms};
+use super::{Engine, endings, promises, revocations, single_payments, storms};
 use crate::support::engine::{cases, each_engine};
 use std::collections::BTreeSet;
 
@@ -9,10 +9,11 @@ each_engine! { cases
 }
 
 /// The traits, as they are written, and what the names of their verbs begin with.
-const PORTS: [(&str, &str, &str); 4] = [
+const PORTS: [(&str, &str, &str); 5] = [
     (include_str!("../../../src/ledger/mod.rs"), "pub trait Ledger:", ""),
     (include_str!("../../../src/ledger/upkeep.rs"), "pub trait Upkeep:", ""),
     (include_str!("../../../src/ledger/single_payments.rs"), "pub trait SinglePaymentLedger:", ""),
+    (include_str!("../../../src/ledger/revocations.rs"), "pub trait RevocationLedger:", ""),
     (include_str!("../../../src/chain/mod.rs"), "pub trait Chain:", "chain "),
 ];
 
@@ -60,7 +61,8 @@ async fn every_call_that_a_process_makes_is_one_at_which_it_dies(engine: Engine)
     let (pays, reads) = (alone(false), alone(true));
     let others = (promises::undisturbed(engine), endings::undisturbed(engine), storms::undisturbed(engine));
     let (pays, reads, promises, endings, storms) = tokio::join!(pays, reads, others.0, others.1, others.2);
-    let lives = [pays, reads, promises, endings, storms, single_payments::undisturbed(engine).await];
+    let (single, revokes) = (single_payments::undisturbed(engine).await, revocations::undisturbed(engine).await);
+    let lives = [pays, reads, promises, endings, storms, single, revokes];
     let met: BTreeSet<String> = lives.iter().flat_map(|fate| fate.met()).map(ToOwned::to_owned).collect();
     let mut all: BTreeSet<String> = PORTS.into_iter().flat_map(verbs).collect();
     assert!(all.len() > 50, "the traits are read: {all:?}");

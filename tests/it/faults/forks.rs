@@ -1,10 +1,10 @@
 //! Forks that take back what was confirmed and told.
 
 use super::{PRICE, Scene, without_allowances};
-use crate::support::Options;
+use crate::support::{Options, RevokeScene};
 use serde_json::Value;
 use solana_signature::Signature;
-use sotto::domain::settlement::State;
+use sotto::domain::settlement::{Purpose, State};
 
 /// Finality comes late enough that slots can be made to stand still before it.
 fn slow_finality() -> Options {
@@ -101,4 +101,23 @@ async fn a_fork_that_nobody_watched_is_noticed_at_the_next_start() {
         })
         .await;
     scene.closes(1).await;
+}
+
+/// A revoke that we paid for is the wallet's: its bytes are sent again, and nothing is signed anew.
+#[tokio::test]
+async fn a_revoke_that_a_fork_took_back_lands_again_and_is_paid_for_once() {
+    let scene = RevokeScene::with(Options { finalized_after: 200, ..Options::default() }).await;
+    let (world, signed) = (&scene.world, scene.signed().await);
+    let (status, revoked) = scene.sends(&signed).await;
+    assert_eq!(status, 200, "{revoked:#}");
+    world.net.network().fork_away(&transaction(&revoked)).unwrap();
+    assert!(scene.is_delegated(), "it is taken back");
+    world.until("it lands again", async || !scene.is_delegated()).await;
+    world.passes(200);
+    world.quiet().await;
+    assert_eq!(scene.sends(&signed).await, (200, revoked), "the same transaction");
+    let spent = world.ledger().spending(0).await.unwrap();
+    let revokes = spent.iter().filter(|row| row.purpose == Purpose::Revoke);
+    assert_eq!(revokes.map(|row| (row.landed, row.spent.total())).collect::<Vec<_>>(), [(1, 10_000)]);
+    scene.world.finish().await;
 }
