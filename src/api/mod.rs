@@ -37,7 +37,9 @@ use crate::{
             surface::{Fault, RouteSurface, Surface},
         },
         pay::get_amount,
-        sessions::{allowances, close, close_all, events, funding, list, open, payment, prepare, revoke, revoke_offer, show},
+        sessions::{
+            allowances, close, close_all, events, funding, list, open, payment, prepare, revoke, revoke_offer, show,
+        },
     },
     domain::chance::Chance,
     facilitator::Facilitator,

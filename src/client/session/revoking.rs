@@ -136,7 +136,7 @@ impl SessionClient {
     pub async fn delegation(&self, user: &Pubkey) -> Result<Delegation, SessionClientError> {
         let spender = terms::agree(&self.http.supported().await?, &self.settings)?.facilitator.spender;
         let source = self.settings.programs.token_account(user, &self.settings.asset);
-        let told = self.rpc.accounts(&[source]).await?;
+        let told = self.rpc().accounts(&[source]).await?;
         let [account] = <[_; 1]>::try_from(told).map_err(|_| RpcError::Impossible { what: "accounts" })?;
         let account = account.filter(|account| account.owner == self.settings.programs.token);
         let decoded = account.and_then(|account| IncoAccount::decode(&account.bytes).ok());

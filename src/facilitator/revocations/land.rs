@@ -100,7 +100,7 @@ impl Revocations {
 
     /// A permit to wait for this wallet's revoke.
     async fn permit(&self, user: &Pubkey) -> Option<WaitPermit<Pubkey>> {
-        self.locks.waits.acquire(*user, self.core.is_proven_payer(user)).await
+        self.locks.waits.acquire(*user, self.core.credit_of_payer(user)).await
     }
 
     /// Waits until no opening of this wallet is under way, and keeps one from starting.
