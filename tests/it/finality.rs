@@ -148,7 +148,8 @@ async fn fork_under_load(policy: AllowancePolicy) {
         let payments = nonces.iter().map(|nonce| scene.pay(nonce));
         let (_, taken) = tokio::join!(futures_util::future::join_all(payments), async {
             let landed = scene.lands(&before).await;
-            scene.world.net.network().fork_away(&landed).unwrap().transactions.len()
+            // On a machine with much else to do it may be final before it is taken back.
+            scene.world.net.network().fork_away(&landed).map_or(0, |gone| gone.transactions.len())
         });
         taken_back += taken;
         before.extend(scene.landed().await);

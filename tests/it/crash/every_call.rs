@@ -41,6 +41,7 @@ const LEFT_OUT: [(&str, &str); 17] = [
     ("history", "read for who listens to a session; nothing follows from it"),
     ("newest_position", "read for who listens to a session; nothing follows from it"),
     ("payment_times", "read for who asks what became of a payment; nothing follows from it"),
+    ("has_credit", "read where places are scarce and by who listens; nothing follows from it but who is served first"),
     ("transfers_since", "read once at the start where allowances are bought on idle; it only tells when to look"),
 ];
 

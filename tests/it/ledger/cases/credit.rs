@@ -72,9 +72,10 @@ fn over(signed: Signed) -> OverBudget {
 
 /// A payment that lands on this day.
 async fn pays(ledger: &dyn Ledger, session: &Session, number: u32, day: u64) {
-    let settlement = fits(signs(ledger, session, number, on(day)).await);
-    let landed = Event::Landed { slot: 1_000 * day + 1 };
-    ledger.record(&settlement, landed, &[], on(day)).await.expect("records");
+    let mut settlement = fits(signs(ledger, session, number, on(day)).await);
+    for event in [Event::Landed { slot: 1_000 * day + 1 }, Event::Finalised] {
+        settlement = ledger.record(&settlement, event, &[], on(day)).await.expect("records");
+    }
 }
 
 /// An open session whose payer has earned credit: proved payments landed on three days.
