@@ -64,6 +64,7 @@ impl Cast {
 
     fn intent(&self) -> Vec<u8> {
         let intent = Intent {
+            approved: None,
             asset: self.mint,
             cap: Amount::new(1_000_000).unwrap_or_default(),
             expires_at: 1_893_456_000,

@@ -9,6 +9,7 @@ use solana_signature::Signature;
 use sotto::{
     domain::{
         amount::Amount,
+        approval::LandedApprove,
         chance::{OsChance, draw},
         clock::{Clock as _, SystemClock},
         funding::FundingDemand,
@@ -40,6 +41,7 @@ pub async fn sessions(ledger: &dyn Ledger, stage: &Stage, recipient: Pubkey, cou
     stage.delegate(&users).await?;
     let writing = users.into_iter().map(|user| {
         let intent = Intent {
+            approved: None,
             asset: mint,
             cap: Amount::new(CAP).unwrap_or_default(),
             expires_at: now + 86_400,
@@ -64,8 +66,9 @@ pub async fn sessions(ledger: &dyn Ledger, stage: &Stage, recipient: Pubkey, cou
         };
         async move {
             ledger.open_session(&session).await?;
-            let approve = Signature::from(draw::<64>(&OsChance));
-            ledger.mark_open(session.id, CapCheck::Verified, approve, &[]).await?;
+            let (signature, amount) = (Signature::from(draw::<64>(&OsChance)), Amount::new(CAP));
+            let approve = LandedApprove { signature, amount, handle: 0, seen: 0, slot: 0 };
+            ledger.mark_open(session.id, CapCheck::Verified, &approve, &[]).await?;
             Ok::<_, LedgerError>(session.id)
         }
     });

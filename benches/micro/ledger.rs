@@ -7,6 +7,7 @@ use solana_signature::Signature;
 use sotto::{
     domain::{
         amount::Amount,
+        approval::LandedApprove,
         hold::{ContentHash, HoldId, NewHold},
         intent::Intent,
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
@@ -40,8 +41,9 @@ impl Bench {
         let session = session();
         runtime.block_on(async {
             ledger.open_session(&session).await.expect("is written");
-            let approve = Signature::from([1; 64]);
-            ledger.mark_open(session.id, CapCheck::Verified, approve, &[]).await.expect("opens");
+            let (signature, amount) = (Signature::from([1; 64]), Some(session.intent.cap));
+            let approve = LandedApprove { signature, amount, handle: 1, seen: 1, slot: 0 };
+            ledger.mark_open(session.id, CapCheck::Verified, &approve, &[]).await.expect("opens");
         });
         Self { runtime, ledger, session: session.id, made: AtomicU32::new(0), _directory: directory }
     }
@@ -66,6 +68,7 @@ impl Bench {
 fn session() -> Session {
     let key = |n| Pubkey::new_from_array([n; 32]);
     let intent = Intent {
+        approved: None,
         asset: key(1),
         cap: Amount::MAX,
         expires_at: NOW + 1,

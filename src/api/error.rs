@@ -85,6 +85,8 @@ pub const fn session_status(reason: SessionReason) -> StatusCode {
         SessionReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         SessionReason::NonceReused
         | SessionReason::ApproveUsed
+        | SessionReason::ApproveStale
+        | SessionReason::ApprovalExhausted
         | SessionReason::StaleFundingProof
         | SessionReason::SessionNotOpen => StatusCode::CONFLICT,
         SessionReason::QuotaExceeded | SessionReason::RefreshTooSoon | SessionReason::TooManyRequests => {
@@ -117,6 +119,7 @@ pub const fn session_status(reason: SessionReason) -> StatusCode {
         | SessionReason::ApproveSubmitFailed
         | SessionReason::RevokeNotAllowed
         | SessionReason::RevokeSubmitFailed
+        | SessionReason::ApprovedMismatch
         | SessionReason::DelegateMismatch
         | SessionReason::CapMismatch
         | SessionReason::InvalidFundingProof

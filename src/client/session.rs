@@ -177,6 +177,7 @@ impl SessionClient {
     fn intent(&self, user: Pubkey, options: &OpenOptions, terms: &Terms, session_key: Option<Pubkey>) -> Intent {
         let random = || hex::encode(chance::draw::<16>(self.chance.as_ref()));
         Intent {
+            approved: None,
             asset: self.settings.asset,
             cap: options.cap,
             expires_at: self.clock.now().saturating_add(options.lifetime.as_secs()),

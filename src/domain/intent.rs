@@ -12,6 +12,9 @@ pub const INTENT_NONCE_LENGTH: std::ops::RangeInclusive<usize> = 16..=64;
 /// What the payer agreed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
+    /// What the payer approved on chain in all, in base units, where other sessions may take from it too: at least the cap
+    /// (`spec/session.md` §7). Without it the approve is of the cap.
+    pub approved: Option<Amount>,
     /// The mint of the session's asset.
     pub asset: Pubkey,
     /// The most that may be captured, in base units.
@@ -53,6 +56,8 @@ pub enum IntentError {
 #[derive(serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct IntentJson {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approved: Option<String>,
     asset: String,
     cap: String,
     expiration_unix: u64,
@@ -77,9 +82,11 @@ impl Intent {
         if !INTENT_NONCE_LENGTH.contains(&json.nonce.len()) || !json.nonce.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(IntentError::Nonce);
         }
+        let cap = Amount::parse_positive(&json.cap).map_err(|_| IntentError::Field("cap"))?;
         Ok(Self {
+            approved: json.approved.as_deref().map(|text| approved(text, cap)).transpose()?,
             asset: key("asset", &json.asset)?,
-            cap: Amount::parse_positive(&json.cap).map_err(|_| IntentError::Field("cap"))?,
+            cap,
             expires_at: json.expiration_unix,
             network: json.network,
             nonce: json.nonce,
@@ -90,9 +97,15 @@ impl Intent {
         })
     }
 
+    /// What the payer says was approved on chain: the total, or the cap where the intent names none.
+    pub fn said_approved(&self) -> Amount {
+        self.approved.unwrap_or(self.cap)
+    }
+
     /// The canonical bytes a client signs: sorted keys, no spaces.
     pub fn to_bytes(&self) -> Vec<u8> {
         let json = IntentJson {
+            approved: self.approved.map(|approved| approved.to_string()),
             asset: self.asset.to_string(),
             cap: self.cap.to_string(),
             expiration_unix: self.expires_at,
@@ -107,6 +120,11 @@ impl Intent {
         // cannot fail to serialise.
         serde_json::to_vec(&json).unwrap_or_default()
     }
+}
+
+/// A total in base units that a cap fits into.
+fn approved(text: &str, cap: Amount) -> Result<Amount, IntentError> {
+    Amount::parse(text).ok().filter(|approved| *approved >= cap).ok_or(IntentError::Field("approved"))
 }
 
 /// A base58 public key in its one canonical spelling.
@@ -159,6 +177,22 @@ mod tests {
                 .contains(r#","sessionKey":"AKnL4NNf3DGWZJS6cPknBuEGnVsV4A4m5tgebLHaRSZ9","spender":"#)
         );
         assert_eq!(Intent::parse(&bytes), Ok(intent));
+    }
+
+    #[test]
+    fn a_total_sorts_first_and_is_not_less_than_the_cap() {
+        let mut intent = Intent::parse(TEXT.as_bytes()).expect("valid");
+        assert_eq!(intent.said_approved(), intent.cap);
+        for total in [1_000_000, 10_000_000] {
+            intent.approved = Amount::new(total);
+            let bytes = intent.to_bytes();
+            assert!(bytes.starts_with(format!(r#"{{"approved":"{total}","asset":"#).as_bytes()));
+            assert_eq!(Intent::parse(&bytes), Ok(intent.clone()));
+        }
+        for wrong in [r#""999999""#, r#""9223372036854775808""#, r#""010000000""#, "10000000", r#""""#, r#""-1""#] {
+            let text = TEXT.replacen('{', &format!(r#"{{"approved":{wrong},"#), 1);
+            assert!(Intent::parse(text.as_bytes()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod addresses;
 pub mod amount;
+pub mod approval;
 pub mod base64_text;
 pub mod budget;
 pub mod chance;

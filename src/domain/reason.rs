@@ -193,8 +193,14 @@ reasons! {
             "Sign a new intent with a new nonce.";
         ApproveNotAllowed = "approve_not_allowed", false, "The approve transaction holds something we do not co-sign; the message names it.",
             "Build the approve as GET /supported says, with nothing beside it but what wallets add.";
-        ApproveUsed = "approve_used", false, "The approve on chain has opened a session or is opening one, or another one has replaced it; approve anew.",
-            "Approve anew: one approve opens one session.";
+        ApproveUsed = "approve_used", false, "The approve on chain has opened a session or is opening one, or may have been used before approvals were kept; approve anew.",
+            "Approve anew; an approve that is to back several sessions is named with `approved` in each intent.";
+        ApproveStale = "approve_stale", false, "The named approve no longer stands: another approve, a revoke or a new beginning of the account has followed it.",
+            "Name the newest approve of the account, or approve anew.";
+        ApprovedMismatch = "approved_mismatch", false, "The total that the intent names is not what was approved on chain.",
+            "Name in `approved` exactly what the approve delegates.";
+        ApprovalExhausted = "approval_exhausted", false, "The cap does not fit into what the standing approval has left.",
+            "Open with a smaller cap, close sessions that are not needed, or approve anew.";
         AuthSignatureRequired = "auth_signature_required", false, "The short message alone opens nothing here: it goes together with an approve transaction and a session key.",
             "Sign the intent itself too, and send it as `authSignature`.";
         ApproveSubmitFailed = "approve_submit_failed", false, "The chain refused the approve transaction; no session was opened.",

@@ -18,6 +18,7 @@ pub(crate) fn session(number: u8) -> Session {
     Session {
         id: SessionId::from_random_bytes([number; 16]),
         intent: Intent {
+            approved: None,
             asset: key,
             cap: amount(1_000),
             expires_at: 1,

@@ -213,11 +213,6 @@ impl Session {
         self.bound(unverified_exposure).checked_sub(self.spent()).unwrap_or(Amount::ZERO)
     }
 
-    /// Whether it is being opened on an approve that was on chain before: one that cost us nothing and may be old.
-    pub fn opens_on_landed_approve(&self) -> bool {
-        self.state == SessionState::Opening && self.approve.is_some()
-    }
-
     /// Whether a payment of `amount` may be held at `now`: open, not expired, within the cap and, while the approved
     /// amount is unverified, within `unverified_exposure` in all.
     pub fn may_hold(&self, amount: Amount, now: UnixSeconds, unverified_exposure: Amount) -> Result<(), PayReason> {

@@ -7,7 +7,7 @@ use crate::{
         clock::UnixSeconds,
         funding::{Bound, Funding, FundingDemand, FundingPolicy, Source},
         payment::SessionPayment,
-        session::Session,
+        session::{CapCheck, Session},
     },
     facilitator::{FundingSettings, SessionError, core::Core},
     ledger::LedgerError,
@@ -103,7 +103,20 @@ impl Core {
         more: Amount,
         now: UnixSeconds,
     ) -> Result<Backing, LedgerError> {
-        Ok(self.backing_by(&self.source_of(session).await?, session, more, now))
+        let exposure = self.unverified_exposure(session).await?;
+        Ok(self.backing_by(&self.source_of(session).await?, session, (more, exposure), now))
+    }
+
+    /// What a session may spend in all while its approved amount is unverified, beside the others on its approval.
+    pub(crate) async fn unverified_exposure(&self, session: &Session) -> Result<Amount, LedgerError> {
+        let limit = self.settings.payments.unverified_exposure;
+        match session.cap_check {
+            CapCheck::Verified => Ok(limit),
+            CapCheck::Unverified => {
+                let beside = self.ledger.unverified_beside(session.id).await?;
+                Ok(limit.checked_sub(beside).unwrap_or_default())
+            }
+        }
     }
 
     /// What is known of the accounts behind sessions, each account looked up once: a wallet has one for all that it has opened in
@@ -117,19 +130,26 @@ impl Core {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(unknown) => unknown.insert(self.source_of(session).await?),
             };
-            backings.push(self.backing_by(source, session, Amount::ZERO, now));
+            let exposure = self.unverified_exposure(session).await?;
+            backings.push(self.backing_by(source, session, (Amount::ZERO, exposure), now));
         }
         Ok(backings)
     }
 
-    fn backing_by(&self, source: &Source, session: &Session, more: Amount, now: UnixSeconds) -> Backing {
+    fn backing_by(
+        &self,
+        source: &Source,
+        session: &Session,
+        (more, exposure): (Amount, Amount),
+        now: UnixSeconds,
+    ) -> Backing {
         let funding = match self.settings.funding.policy {
             FundingPolicy::Off => Funding::Unproven,
             FundingPolicy::Advisory | FundingPolicy::Required => {
                 source.level(session.cap_check, more, now, &self.demand())
             }
         };
-        let remaining = session.remaining(self.settings.payments.unverified_exposure);
+        let remaining = session.remaining(exposure);
         Backing { funding, frozen: source.frozen, remaining }
     }
 

@@ -6,6 +6,7 @@
 
 use crate::{
     domain::{
+        approval::Approval,
         clock::UnixSeconds,
         history::{Cursor, History, PaymentTimes, Position},
         hold::{Hold, HoldId},
@@ -21,6 +22,7 @@ use crate::{
     ledger::LedgerError,
 };
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 
 /// A signed request to read what is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct VisibleSession {
     pub session: Session,
     /// Whether this reader may know its amounts.
     pub amounts_visible: bool,
+    /// The approval that it takes from, where the wallet itself reads: what is free of it is nobody else's to know.
+    pub approval: Option<Approval>,
 }
 
 /// What became of a payment.
@@ -69,6 +73,10 @@ pub struct ListRequest {
 pub struct SessionPage {
     /// The sessions.
     pub sessions: Vec<Session>,
+    /// The approval that each of them takes from.
+    pub approvals: Vec<Option<Approval>>,
+    /// On the first page, the approvals that stand for the wallet's accounts.
+    pub standing: Vec<Approval>,
     /// What to go on with where there are more.
     pub next: Option<String>,
 }
@@ -92,7 +100,10 @@ impl Facilitator {
     pub async fn session(&self, id: SessionId, read: Option<ReadRequest>) -> Result<VisibleSession, SessionError> {
         let session = self.core.existing(id).await?;
         let amounts_visible = self.may_read(&session, read)?;
-        Ok(VisibleSession { session, amounts_visible })
+        let wallet = [Some(*session.user()), None];
+        let is_wallet = read.is_some_and(|read| self.core.is_signed_read(&session, &read, wallet));
+        let approval = if is_wallet { self.approval_of(&session).await? } else { None };
+        Ok(VisibleSession { session, amounts_visible, approval })
     }
 
     /// A wallet's sessions, newest first, 50 a page: told to that wallet alone.
@@ -121,7 +132,24 @@ impl Facilitator {
         let more = found.len() > PAGE;
         found.truncate(PAGE);
         let next = found.last().filter(|_| more).map(|(number, _)| self.event_ids.tell_place(user, *number));
-        Ok(SessionPage { sessions: found.into_iter().map(|(_, session)| session).collect(), next })
+        let sessions: Vec<Session> = found.into_iter().map(|(_, session)| session).collect();
+        let ids: Vec<SessionId> = sessions.iter().map(|session| session.id).collect();
+        let approvals = self.core.ledger.approvals_of(&ids).await?;
+        let mut standing = if before.is_none() { self.core.ledger.standing_approvals(user).await? } else { Vec::new() };
+        standing.retain(|approval| asset.is_none_or(|asset| approval.asset == asset));
+        Ok(SessionPage { sessions, approvals, standing, next })
+    }
+
+    /// The approval that a session takes from; for its wallet's eyes.
+    pub async fn approval_of(&self, session: &Session) -> Result<Option<Approval>, SessionError> {
+        Ok(self.core.ledger.approvals_of(&[session.id]).await?.pop().flatten())
+    }
+
+    /// The transaction of the approve that stands for a wallet's account of an asset, as far as is known: what the chain shows to
+    /// everybody, and no amount.
+    pub async fn standing_approve(&self, user: &Pubkey, asset: &Pubkey) -> Result<Option<Signature>, SessionError> {
+        let current = self.core.ledger.current_approval(user, asset).await?;
+        Ok(current.filter(|current| current.is_complete).map(|current| current.signature))
     }
 
     /// What became of a payment, by its id or its nonce; by its nonce only to who may read the session.
@@ -133,7 +161,7 @@ impl Facilitator {
         name: &str,
         read: Option<ReadRequest>,
     ) -> Result<PaymentRecord, SessionError> {
-        let VisibleSession { session, amounts_visible: readable } = self.session(session, read).await?;
+        let VisibleSession { session, amounts_visible: readable, .. } = self.session(session, read).await?;
         let by_id = match name.parse::<HoldId>() {
             Ok(id) => self.core.ledger.find_hold(id).await?.filter(|hold| hold.session == session.id),
             Err(_) => None,
@@ -162,7 +190,7 @@ impl Facilitator {
         after: Option<&str>,
         address: Option<u128>,
     ) -> Result<Listening, SessionError> {
-        let VisibleSession { session, amounts_visible } = self.session(id, read).await?;
+        let VisibleSession { session, amounts_visible, .. } = self.session(id, read).await?;
         if !amounts_visible {
             return Err(SessionRefusal::new(SessionReason::SignatureRequired).into());
         }

@@ -5,6 +5,7 @@
 //! settlement is live; terminal states never change; and [`Recorded`] values come only from here, so sending a
 //! transaction before its bytes are durable does not compile.
 
+mod approvals;
 mod open;
 mod outcomes;
 mod revocations;
@@ -14,10 +15,11 @@ mod single_payments;
 mod sqlite;
 mod upkeep;
 
+pub use approvals::ApprovalLedger;
 pub use open::{OpenLedgerError, import, look_at_spending, open};
 pub use outcomes::{
-    Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Offered, Opened, OpeningCount,
-    Openings, Promised, Proved, RevocationRecorded, Signed, SingleClaim, SinglePaid, Totals, Work, WriteFault,
+    Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Offered, Opened, OpenedOnApproval,
+    OpeningCount, Openings, Promised, Proved, RevocationRecorded, Signed, SingleClaim, SinglePaid, Totals, Work, WriteFault,
     WriterCounts,
 };
 pub use revocations::RevocationLedger;
@@ -29,6 +31,7 @@ pub use upkeep::Upkeep;
 
 use crate::domain::{
     amount::Amount,
+    approval::LandedApprove,
     budget::{BudgetSubject, Budgets, OverBudget, Spending},
     clock::UnixSeconds,
     funding::{Look, NewBound, Ride, Source},
@@ -72,7 +75,7 @@ pub enum LedgerError {
 
 /// The verbs. See the module for what they all promise.
 #[async_trait]
-pub trait Ledger: RevocationLedger + SinglePaymentLedger + Upkeep {
+pub trait Ledger: ApprovalLedger + RevocationLedger + SinglePaymentLedger + Upkeep {
     /// Writes a session in state `opening`, or finds the one that this user opened with this nonce.
     async fn open_session(&self, session: &Session) -> Result<Opened, LedgerError>;
 
@@ -81,15 +84,6 @@ pub trait Ledger: RevocationLedger + SinglePaymentLedger + Upkeep {
 
     /// The session that this user opened (or tried to open) with this nonce.
     async fn find_session(&self, user: &Pubkey, nonce: &str) -> Result<Option<Session>, LedgerError>;
-
-    /// The session that was opened by the approve which delegated the amount of this handle from the user's account; where
-    /// there is none, the oldest that is being opened by it.
-    async fn opened_by_approve(
-        &self,
-        user: &Pubkey,
-        asset: &Pubkey,
-        handle: u128,
-    ) -> Result<Option<SessionId>, LedgerError>;
 
     /// Open sessions whose approved amount is not verified yet, oldest first: what the cap check asks about again.
     async fn unverified_sessions(&self) -> Result<Vec<Session>, LedgerError>;
@@ -111,21 +105,25 @@ pub trait Ledger: RevocationLedger + SinglePaymentLedger + Upkeep {
     /// Sessions in state `opening`, oldest first: what recovery has to finish.
     async fn opening_sessions(&self) -> Result<Vec<Session>, LedgerError>;
 
-    /// `opening` becomes `open`, and in the same transaction every session in `superseded` that is live becomes
-    /// `superseded`. An `open` session only has its cap check updated. Other states are left alone. One approve that was on
-    /// chain before opens one session: where it has opened another, `opening` becomes `rejected`.
+    /// `opening` becomes `open` on the approve that it brought, which has landed, and in the same transaction every session in
+    /// `superseded` that is live becomes `superseded`, and the others of the account are bound to that approve as in
+    /// [`ApprovalLedger::land_approval`]. Where the approve does not back the session (any more), `opening` becomes `rejected`.
+    /// Other states are left alone.
     async fn mark_open(
         &self,
         id: SessionId,
         check: CapCheck,
-        approve: Signature,
+        approve: &LandedApprove,
         superseded: &[SessionId],
     ) -> Result<Session, LedgerError>;
+
+    /// An `open` session's cap is verified from now on. Other states are left alone.
+    async fn verify_cap(&self, id: SessionId) -> Result<(), LedgerError>;
 
     /// `opening` (or `open` with an unverified cap) becomes `rejected`. What it holds stays held and is settled.
     async fn reject_session(&self, id: SessionId, reason: SessionReason) -> Result<(), LedgerError>;
 
-    /// All live sessions of this user and asset become `revoked`.
+    /// All live sessions of this user and asset become `revoked`, and so does the approval that stood for the account.
     async fn revoke_sessions(&self, user: &Pubkey, asset: &Pubkey) -> Result<u64, LedgerError>;
 
     /// Open sessions past their expiration become `expired`. Returns which, oldest first.
@@ -352,12 +350,6 @@ pub trait Ledger: RevocationLedger + SinglePaymentLedger + Upkeep {
     /// Which of these signatures name transactions of ours.
     async fn known_signatures(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError>;
 
-    /// Remembers the handle of the amount that a session's approve delegated; the first one stays.
-    async fn record_approval(&self, session: SessionId, handle: u128) -> Result<(), LedgerError>;
-
-    /// The handle of the amount that a session's approve delegated, if it was seen.
-    async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError>;
-
     /// What other sessions of the deployed service can have taken, at most, from the approve that this imported session names,
     /// which landed at `since`; none where that cannot be told, and of a session that was not imported.
     async fn taken_beside(&self, session: SessionId, since: UnixSeconds) -> Result<Option<Amount>, LedgerError>;
@@ -367,9 +359,6 @@ pub trait Ledger: RevocationLedger + SinglePaymentLedger + Upkeep {
 
     /// Whether this ledger began as the deployed service's file, whose merchants expect its answers.
     async fn was_taken_over(&self) -> Result<bool, LedgerError>;
-
-    /// Those of `sessions` that are live become `superseded`.
-    async fn supersede_sessions(&self, sessions: &[SessionId]) -> Result<(), LedgerError>;
 }
 
 /// Whether two requests to open a session are the same request: the same bytes of the intent and, where both carry a signature

@@ -7,7 +7,7 @@ use crate::{
         clock::UnixSeconds,
         funding::Source,
         hold::Hold,
-        reason::PayReason,
+        reason::{PayReason, SessionReason},
         revocation::{Revocation, RevocationBar},
         session::{Session, SessionId},
         settlement::{Attempt, Settlement},
@@ -44,6 +44,19 @@ pub enum Opened {
     Existing(Session),
     /// The user has used the nonce for something else.
     NonceReused,
+}
+
+/// What became of a request to open a session on an approval that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenedOnApproval {
+    /// It is open.
+    New(Session),
+    /// This user asked for this session before; it is returned as it stands.
+    Existing(Session),
+    /// The user has used the nonce for something else.
+    NonceReused,
+    /// The approval does not admit it; nothing was written.
+    Refused(SessionReason),
 }
 
 /// What became of a request to hold.

@@ -144,6 +144,10 @@ fn cap(body: &Object<'_>) -> Result<Amount, RefusedOpening> {
 fn approve(body: &Object<'_>) -> Result<Approve, RefusedOpening> {
     match (optional_text(body, "approveTxBase64")?, optional_text(body, "approveTxSignature")?) {
         (Some(transaction), None) => Ok(Approve::Transaction(transaction.to_owned())),
+        // What the wallet has not just shown and signed as a transaction, it has to have shown as a text.
+        (None, Some(_)) if optional_text(body, "authSignature")?.is_none() => {
+            Err(RefusedOpening::new(SessionReason::AuthSignatureRequired))
+        }
         (None, Some(signature)) => landed(signature),
         (None, None) => Err(RefusedOpening::missing("approveTxBase64")),
         (Some(_), Some(_)) => Err(RefusedOpening::because(

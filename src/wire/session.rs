@@ -167,6 +167,35 @@ pub struct SessionView {
     /// When it was opened, Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<u64>,
+    /// The approve that the session takes from, told to the wallet alone: what is free of it tells of the payer's other merchants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalView>,
+}
+
+/// An approve on chain, and what of it sessions do not take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalView {
+    /// The signature of its transaction, base58.
+    pub signature: String,
+    /// What was approved, in base units; absent while the Covalidator has not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<String>,
+    /// What further sessions may take, in base units.
+    pub free: String,
+}
+
+/// An approval in its wallet's own list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedApproval {
+    /// The approval.
+    #[serde(flatten)]
+    pub approval: ApprovalView,
+    /// The mint, base58.
+    pub asset: String,
+    /// How many live sessions take from it; of one without any the wallet may want to revoke the approve.
+    pub sessions: u64,
 }
 
 /// A session in its wallet's own list.
@@ -185,6 +214,9 @@ pub struct ListedSession {
 pub struct SessionList {
     /// At most 50.
     pub sessions: Vec<ListedSession>,
+    /// The approves that stand for the wallet's accounts, whether sessions take from them or not; on the first page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ListedApproval>,
     /// `after` of the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,

@@ -31,6 +31,7 @@ mod single_payments;
 mod single_repeats;
 mod single_transactions;
 mod spending;
+mod standing;
 mod streams;
 mod surfaces;
 mod survival;
@@ -39,7 +40,7 @@ mod wallet_sessions;
 mod wallets;
 mod watching;
 
-use crate::support::{Options, PATIENCE, Wallet, World, hastily};
+use crate::support::{Opening, Options, PATIENCE, Wallet, World, hastily};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use solana_instruction::Instruction;
@@ -47,7 +48,7 @@ use solana_message::{VersionedMessage, legacy};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
-use sotto::ledger::Totals;
+use sotto::{domain::amount::Amount, ledger::Totals};
 
 /// What the payer of a shop starts with.
 const PURSE: u64 = 50_000_000;
@@ -183,6 +184,27 @@ fn has_paid_for_days(world: &World, wallet: &Pubkey) {
         let row = rusqlite::params![wallet.to_bytes(), day];
         ledger.execute("INSERT INTO proven_days (user, day) VALUES (?1, ?2)", row).unwrap();
     }
+}
+
+/// Lands an approve of so many units that the payer pays for, with the right to decrypt it.
+async fn approves(world: &World, payer: &Wallet, units: u64) -> Signature {
+    let opening = Opening { grant: 0, ..world.opening(payer, &world.spender(), units) };
+    let approve = world.approve_instructions(&opening).await.pop().unwrap();
+    let approve = lands_by_itself(world, payer, &[approve]);
+    world.confirmed().await;
+    approve
+}
+
+/// A body that opens a session over an approve on chain, under a nonce of its own.
+fn over(world: &World, payer: &Wallet, recipient: &Pubkey, cap: u64, approve: &Signature) -> Value {
+    world.opening_body_landed(&world.opening(payer, recipient, cap), approve)
+}
+
+/// Like [`over`], of a cap out of a total that the intent names.
+fn on_total(world: &World, payer: &Wallet, recipient: &Pubkey, (cap, total): (u64, u64), approve: &Signature) -> Value {
+    let mut opening = world.opening(payer, recipient, cap);
+    opening.intent.approved = Amount::new(total);
+    world.opening_body_landed(&opening, approve)
 }
 
 /// Gives a wallet SOL of its own.

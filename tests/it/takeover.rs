@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use sotto::{
-    domain::session::Session,
+    domain::{amount::Amount, session::Session},
     ledger::{ImportTerms, LedgerOptions, SqliteLedger},
     localnet::standins::Delegation,
 };
@@ -33,7 +33,11 @@ struct Scene {
 
 impl Scene {
     async fn begin() -> Self {
-        let world = World::with(Options { delegation: Delegation::Documented, ..Options::default() }).await;
+        Self::under(Delegation::Documented).await
+    }
+
+    async fn under(delegation: Delegation) -> Self {
+        let world = World::with(Options { delegation, ..Options::default() }).await;
         let (payer, merchant) = (world.wallet(10_000_000).await, world.wallet(0).await);
         let id = world.open(&payer, &merchant.key(), CAP).await;
         for _ in 0..2 {
@@ -167,4 +171,23 @@ async fn a_name_that_is_not_of_an_approve_of_this_account_proves_nothing() {
     scene.session.approve = Some(scene.world.lands(scene.world.transfer_by_owner(&stranger, &merchant, 5)));
     scene.is_taken_over(&[]).await;
     scene.stays_bounded(&log, "history").await;
+}
+
+/// Guard: `may_have_been_used`. What an imported session captured before is in nobody's sum, so its approve is not taken up again.
+#[tokio::test]
+async fn a_session_that_was_taken_over_has_its_approve_to_itself() {
+    for delegation in [Delegation::Public, Delegation::Documented] {
+        let mut scene = Scene::under(delegation).await;
+        scene.is_taken_over(&[]).await;
+        let approve = scene.session.approve.unwrap();
+        for total in [None, Amount::new(CAP)] {
+            let mut opening = scene.world.opening(&scene.payer, &scene.merchant.key(), CAP - SPENT);
+            opening.intent.approved = total;
+            let body = scene.world.opening_body_landed(&opening, &approve);
+            let (status, refused) = scene.world.post("/sessions", &body).await;
+            assert_eq!((status, &refused["error"]), (409, &json!("approve_used")), "{delegation:?}: {refused:#}");
+        }
+        assert_eq!(scene.view().await["state"], "open");
+        scene.world.finish().await;
+    }
 }

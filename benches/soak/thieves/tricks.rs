@@ -158,6 +158,7 @@ impl Thief {
     /// An opening over an approve that is on chain, under an intent of its own.
     fn opening(&self, like: &OpenSession, recipient: Pubkey, approve: String) -> Outcome<Value> {
         let intent = Intent {
+            approved: None,
             asset: like.asset,
             cap: Amount::new(MEANS).ok_or("means")?,
             expires_at: SystemClock.now() + 3_600,

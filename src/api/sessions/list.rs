@@ -4,13 +4,13 @@ use crate::{
     api::{
         App,
         error::SessionFailure,
-        sessions::{Amounts, SignedHeaders, view},
+        sessions::{Amounts, SignedHeaders, approval_view, view},
     },
     domain::reason::SessionReason,
     facilitator::{ListRequest, SessionPage},
     wire::{
         opening::{RefusedOpening, public_key},
-        session::{ListedSession, SessionList},
+        session::{ListedApproval, ListedSession, SessionList, SessionView},
     },
 };
 use axum::{
@@ -37,13 +37,21 @@ pub(in crate::api) async fn list(
     let Query(ListQuery { user, asset, after }) = query.map_err(twice)?;
     let (user, asset) = keys(user.as_deref(), asset.as_deref()).map_err(SessionFailure::of_body)?;
     let page = app.facilitator.list_sessions(&ListRequest { user, asset, after, read }).await;
-    let SessionPage { sessions, next } = page.map_err(SessionFailure::of_use_case)?;
+    let SessionPage { sessions, approvals, standing, next } = page.map_err(SessionFailure::of_use_case)?;
     let backings = app.facilitator.backings(&sessions).await.map_err(SessionFailure::of_use_case)?;
-    let listed = sessions.iter().zip(backings).map(|(session, backing)| ListedSession {
-        session: view(session, Amounts::Shown, backing),
-        intent_hash: session.signed.hash().hex(),
+    let listed = sessions.iter().zip(backings).zip(approvals).map(|((session, backing), approval)| {
+        let shown = view(session, Amounts::Shown, backing);
+        ListedSession {
+            session: SessionView { approval: approval.as_ref().map(approval_view), ..shown },
+            intent_hash: session.signed.hash().hex(),
+        }
     });
-    Ok(Json(SessionList { sessions: listed.collect(), next }))
+    let approvals = standing.iter().map(|approval| ListedApproval {
+        approval: approval_view(approval),
+        asset: approval.asset.to_string(),
+        sessions: approval.live,
+    });
+    Ok(Json(SessionList { sessions: listed.collect(), approvals: approvals.collect(), next }))
 }
 
 fn keys(user: Option<&str>, asset: Option<&str>) -> Result<(Pubkey, Option<Pubkey>), RefusedOpening> {

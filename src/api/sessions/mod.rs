@@ -18,4 +18,4 @@ mod view;
 
 use path::{PaymentPath, SessionPath};
 use signed_read::{SignedHeaders, SignedRead};
-use view::{Amounts, view};
+use view::{Amounts, approval as approval_view, view};

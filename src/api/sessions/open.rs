@@ -5,7 +5,7 @@ use crate::{
         App,
         error::SessionFailure,
         http::body::{self, Body},
-        sessions::{Amounts, view},
+        sessions::{Amounts, approval_view, view},
     },
     facilitator::{ApproveSource, OpenRequest},
     wire::{
@@ -25,7 +25,9 @@ pub(in crate::api) async fn open(
     tracing::Span::current().record("session", session.id.log_hash());
     tracing::info!("session opened");
     let backing = app.facilitator.backing(&session).await.map_err(SessionFailure::of_use_case)?;
-    Ok((StatusCode::CREATED, Json(view(&session, Amounts::Shown, backing))))
+    let approval = app.facilitator.approval_of(&session).await.map_err(SessionFailure::of_use_case)?;
+    let shown = view(&session, Amounts::Shown, backing);
+    Ok((StatusCode::CREATED, Json(SessionView { approval: approval.as_ref().map(approval_view), ..shown })))
 }
 
 fn request(opening: Opening) -> OpenRequest {

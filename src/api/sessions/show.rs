@@ -4,7 +4,7 @@ use crate::{
     api::{
         App,
         error::SessionFailure,
-        sessions::{Amounts, SessionPath, SignedRead, view},
+        sessions::{Amounts, SessionPath, SignedRead, approval_view, view},
     },
     facilitator::VisibleSession,
     wire::session::SessionView,
@@ -18,8 +18,9 @@ pub(in crate::api) async fn show(
     SignedRead(read): SignedRead,
 ) -> Result<Json<SessionView>, SessionFailure> {
     let visible = app.facilitator.session(id, read).await.map_err(SessionFailure::of_use_case)?;
-    let VisibleSession { session, amounts_visible } = visible;
+    let VisibleSession { session, amounts_visible, approval } = visible;
     let backing = app.facilitator.backing(&session).await.map_err(SessionFailure::of_use_case)?;
     let amounts = if amounts_visible { Amounts::Shown } else { Amounts::Hidden };
-    Ok(Json(view(&session, amounts, backing)))
+    let shown = view(&session, amounts, backing);
+    Ok(Json(SessionView { approval: approval.as_ref().map(approval_view), ..shown }))
 }

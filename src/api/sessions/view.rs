@@ -1,9 +1,12 @@
 //! A session as an answer shows it.
 
 use crate::{
-    domain::session::{CapCheck, Session, SessionState},
+    domain::{
+        approval::Approval,
+        session::{CapCheck, Session, SessionState},
+    },
     facilitator::Backing,
-    wire::session::SessionView,
+    wire::session::{ApprovalView, SessionView},
 };
 
 /// Whether an answer tells amounts.
@@ -50,5 +53,15 @@ pub(super) fn view(session: &Session, amounts: Amounts, backing: Backing) -> Ses
         session_key: session.intent.session_key.map(|key| key.to_string()),
         id: Some(session.id.to_string()),
         created_at: Some(session.created_at),
+        approval: None,
+    }
+}
+
+/// An approval as its wallet sees it.
+pub(super) fn approval(approval: &Approval) -> ApprovalView {
+    ApprovalView {
+        signature: approval.signature.to_string(),
+        approved: approval.amount.map(|amount| amount.to_string()),
+        free: approval.free().to_string(),
     }
 }

@@ -3,6 +3,8 @@
 //! Owns the rate limit of proofs and who reads which account; what was seen of accounts is in [`super::looks`]. Takes the
 //! opening lock of a user for a second look, tells the queues of a balance in trouble ([`super::dispatch`]), and answers nobody but the payer who proves.
 
+pub(crate) mod approves;
+pub(crate) mod delegation;
 pub(crate) mod history_budget;
 pub(crate) mod monitor;
 pub(crate) mod proof;
@@ -18,6 +20,10 @@ use crate::facilitator::{
 use proof_rate_limit::ProofRateLimit;
 use solana_pubkey::Pubkey;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// As many accounts are found out about at once, so that histories take no more requests than this at a time.
+const MOST_JUDGED: usize = 8;
 
 /// Takes proofs of balances and watches what they were read from.
 pub(crate) struct FundingMonitor {
@@ -31,6 +37,8 @@ pub(crate) struct FundingMonitor {
     proving: SingleFlight<Pubkey>,
     /// Users whose delegation a task of this process reads a second time.
     rereading: SingleFlight<Pubkey>,
+    /// How many accounts this process finds out about at once for which another approve may stand.
+    judging: Semaphore,
     /// Held by the task that reads histories, one at a time.
     examining: Arc<SingleFlight<()>>,
 }
@@ -52,6 +60,7 @@ impl FundingMonitor {
             proof_limit: ProofRateLimit::default(),
             proving: SingleFlight::default(),
             rereading: SingleFlight::default(),
+            judging: Semaphore::new(MOST_JUDGED),
             examining: Arc::default(),
         }
     }

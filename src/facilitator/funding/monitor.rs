@@ -27,11 +27,8 @@ use tokio::time::Instant;
 
 /// Accounts of one request.
 const TOGETHER: usize = 100;
-/// How often a second read is tried, and the pause between two tries: the node has to have moved on by a slot.
-const SECOND_LOOKS: usize = 10;
-const SECOND_LOOK_PAUSE: Duration = Duration::from_millis(400);
 /// How long a second read waits for payments and openings of that user.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a promise waits for the look before it.
 const PROMISE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -110,18 +107,26 @@ impl FundingMonitor {
         // A look is as old as the state it saw, so it is dated before it is made.
         let (asked_at, looked_at) = (self.core.clock.now(), Instant::now());
         let (slot, told) = self.core.accounts_now(&accounts, 0).await?;
+        let replaced = self.which_show_another_amount(sources, &told).await?;
+        let lowered = self.core.settings.transfers.delegation.is_lowered();
         let (mut looks, mut unexamined) = (Vec::with_capacity(sources.len()), Vec::new());
-        for (source, account) in sources.iter().zip(told) {
+        for ((source, account), replaced) in sources.iter().zip(told).zip(replaced) {
             let look =
                 |frozen, examined| Look { user: source.user, asset: source.asset, frozen: Some(frozen), examined };
             let seen = self.judge(source, account.as_ref());
-            let shown = if matches!(seen, Seen::Usable(_) | Seen::Frozen) { Shown::Delegated } else { Shown::Doubtful };
+            // Where our own transfers change the delegated amount, another one says nothing yet.
+            let is_ours = matches!(seen, Seen::Usable(_) | Seen::Frozen) && (lowered || !replaced);
+            let shown = if is_ours { Shown::Delegated } else { Shown::Doubtful };
             self.looks.state.remember_look(&source.user, shown, looked_at);
+            if replaced && matches!(seen, Seen::Usable(_)) {
+                self.confirm_replaced(source.user, slot);
+            }
+            let is_still = |handle| !replaced && self.looks.state.is_still(&source.user, handle);
             match seen {
                 Seen::Usable(account) => match self.watched_bound(source) {
                     // The handle stands for one balance, and has been the same for a whole look since the account was
                     // examined: nothing can have changed.
-                    Some(bound) if bound.is_final && self.looks.state.is_still(&source.user, account.amount) => {
+                    Some(bound) if bound.is_final && is_still(account.amount) => {
                         looks.push(look(false, Some(UpTo::read(slot, account.amount).unchanged(&bound))));
                     }
                     bound => {
@@ -226,17 +231,8 @@ impl FundingMonitor {
     /// Whether a state later than `first`, and not older than anything we know of, shows no delegation to us.
     async fn is_gone_since(&self, user: &Pubkey, first: u64) -> Result<bool, ChainError> {
         let source = Source::unknown(*user, self.core.settings.served.asset);
-        let account = self.core.token_account(user);
-        let mut tries = 0;
-        loop {
-            match self.core.these_now([account], first.saturating_add(1)).await {
-                Ok((_, [told])) => return Ok(matches!(self.judge(&source, told.as_ref()), Seen::Gone)),
-                Err(error) if tries >= SECOND_LOOKS => return Err(error),
-                // The node is not there yet; a slot takes this long.
-                Err(_) => tokio::time::sleep(SECOND_LOOK_PAUSE).await,
-            }
-            tries += 1;
-        }
+        let (_, told) = self.account_after(user, first).await?;
+        Ok(matches!(self.judge(&source, told.as_ref()), Seen::Gone))
     }
 
     async fn end_delegation(self: &Arc<Self>, user: &Pubkey) {

@@ -62,7 +62,8 @@ impl Payments {
         if let Some(refusal) = self.refuse_new(payment, &session, arrival).await? {
             return Err(refusal.into());
         }
-        terms.and_then(|()| session.may_hold(payment.amount, now, limits.unverified_exposure)).map_err(refuse)?;
+        let exposure = self.core.unverified_exposure(&session).await?;
+        terms.and_then(|()| session.may_hold(payment.amount, now, exposure)).map_err(refuse)?;
         let backing = self.core.backing_after(&session, self.amount_to_judge(payment, &session), now).await?;
         if backing.frozen {
             return Err(refuse(PayReason::SourceFrozen));
@@ -70,7 +71,7 @@ impl Payments {
         let funding = self.demand_on_arrival(payment, arrival).admit(backing.funding);
         let funding = funding.map_err(|reason| refuse_on_arrival(&session, reason, arrival))?;
         let spent = session.spent().checked_add(payment.amount).unwrap_or(session.intent.cap);
-        let remaining = session.bound(limits.unverified_exposure).checked_sub(spent).unwrap_or_default();
+        let remaining = session.bound(exposure).checked_sub(spent).unwrap_or_default();
         Ok(Verified {
             payer: *session.user(),
             session: SessionAfter { id: session.id, spent, remaining, payment: None, funding },

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         amount::Amount,
         reason::SessionReason,
-        session::{CapCheck, Session, SessionId},
+        session::{Delegation, Session, SessionId},
     },
     facilitator::{
         sessions::{Sessions, imported_approve::Unproved},
@@ -35,17 +35,37 @@ impl Sessions {
 
     async fn check_caps_again(self: &Arc<Self>, unprovable: &mut Unprovable) -> Result<(), LedgerError> {
         for session in self.core.ledger.unverified_sessions().await? {
+            if self.check_approval_again(&session).await? {
+                continue;
+            }
             let Some(account) = self.account_at_rest(&session).await? else { continue };
             let Some(covers) = self.is_covered(&session, &account, unprovable).await? else { continue };
             match session.approve {
-                Some(signature) if covers => {
-                    self.core.ledger.mark_open(session.id, CapCheck::Verified, signature, &[]).await?;
-                }
+                Some(_) if covers => self.core.ledger.verify_cap(session.id).await?,
                 Some(_) => self.core.ledger.reject_session(session.id, SessionReason::CapMismatch).await?,
                 None => {}
             }
         }
         Ok(())
+    }
+
+    /// Asks what the approval of a session delegated, by the handle that its approve made, and ends what said otherwise; false for
+    /// one that takes from no approval whose handle is known.
+    async fn check_approval_again(self: &Arc<Self>, session: &Session) -> Result<bool, LedgerError> {
+        let approval = self.core.ledger.approvals_of(&[session.id]).await?.pop().flatten();
+        let Some((approval, handle)) = approval.and_then(|approval| approval.handle.map(|handle| (approval, handle)))
+        else {
+            return Ok(false);
+        };
+        let patience = self.core.settings.openings.cap_check_deadline;
+        let amount = match approval.amount {
+            Some(amount) => Some(amount),
+            None => self.funding.decrypt_delegated(handle, patience).await.ok(),
+        };
+        if let Some(amount) = amount {
+            self.funding.learn_approved(&approval, amount).await?;
+        }
+        Ok(true)
     }
 
     /// Whether what was approved covers the session; `None` when nobody can tell now.
@@ -60,12 +80,12 @@ impl Sessions {
         unprovable: &mut Unprovable,
     ) -> Result<Option<bool>, LedgerError> {
         let patience = self.core.settings.openings.cap_check_deadline;
-        match self.decrypt_delegated(account.delegated_amount, patience).await {
+        match self.funding.decrypt_delegated(account.delegated_amount, patience).await {
             // More than it needs is no lie by now: the approve may have covered sessions that have ended since.
-            Ok(approved) => Ok(Some(self.coverage_of_others(session, Some(approved)).await?.covers)),
-            Err(CovalidatorError::NotAllowed { .. }) => match self.core.ledger.approval(session.id).await? {
+            Ok(approved) => Ok(Some(approved >= self.still_needed(session))),
+            Err(CovalidatorError::NotAllowed { .. }) => match self.core.ledger.approve_handle(session.id).await? {
                 Some(handle) => {
-                    let approved = self.decrypt_delegated(handle, patience).await;
+                    let approved = self.funding.decrypt_delegated(handle, patience).await;
                     Ok(approved.ok().map(|approved| approved >= session.intent.cap))
                 }
                 None if unprovable.contains(&session.id) => Ok(None),
@@ -100,7 +120,7 @@ impl Sessions {
             }
         };
         let patience = self.core.settings.openings.cap_check_deadline;
-        let Ok(approved) = self.decrypt_delegated(delegated.handle, patience).await else { return Ok(None) };
+        let Ok(approved) = self.funding.decrypt_delegated(delegated.handle, patience).await else { return Ok(None) };
         let cap = session.intent.cap;
         if approved < cap {
             return Ok(Some(Ok(false)));
@@ -109,8 +129,16 @@ impl Sessions {
         if beside.and_then(|beside| beside.checked_add(cap)).is_none_or(|needed| needed > approved) {
             return Ok(Some(Err(Unproved::Shared)));
         }
-        self.core.ledger.record_approval(session.id, delegated.handle).await?;
+        self.core.ledger.record_approve_handle(session.id, delegated.handle).await?;
         Ok(Some(Ok(true)))
+    }
+
+    /// What a session that takes from no approval still needs of what is delegated.
+    fn still_needed(&self, session: &Session) -> Amount {
+        match self.core.settings.transfers.delegation {
+            Delegation::Documented => session.intent.cap.checked_sub(session.captured).unwrap_or_default(),
+            Delegation::Public => session.intent.cap,
+        }
     }
 
     /// The session's source account as it stands after exactly what the session has captured; `None` while a transfer

@@ -11,28 +11,17 @@
 use crate::{
     chain::{
         ChainError,
-        history::{MAX_PAGE, Page, SeenInstruction, SeenTransaction},
+        history::{MAX_PAGE, Page},
     },
     domain::{clock::UnixSeconds, session::Session},
-    facilitator::sessions::Sessions,
-    programs::{Programs, discriminator},
+    facilitator::{
+        funding::approves::{is_harmless, single_approve},
+        sessions::Sessions,
+    },
 };
-use solana_pubkey::Pubkey;
-use solana_sdk_ids::system_program;
 
 /// The most transactions since the approve that are read, each by a request of its own, once for each session.
 const MOST_LATER: usize = 500;
-/// Instructions that leave the approve in its place. (Creating a frozen account anew resets it: then nobody is its delegate until
-/// it is approved again, which is not among these.)
-const HARMLESS: [&str; 7] = [
-    "transfer",
-    "transfer_with_authorization",
-    "mint_to",
-    "burn",
-    "create_idempotent",
-    "freeze_account",
-    "thaw_account",
-];
 
 /// The amount that an approve delegated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +75,8 @@ impl Sessions {
         }
         let Some(seen) = self.core.chain.transaction(&approve).await? else { return Ok(None) };
         let programs = &self.core.settings.served.programs;
-        let found = approved_handle(&seen, programs, &source, &self.core.keys.spender.pubkey());
-        let Some((handle, since)) = found.zip(seen.block_time) else {
+        let found = single_approve(&seen, programs, &source, &self.core.keys.spender.pubkey());
+        let Some((handle, since)) = found.and_then(|approve| approve.handle).zip(seen.block_time) else {
             return Ok(Some(Err(Unproved::NotOneApprove)));
         };
         for entry in later.iter().filter(|entry| !entry.failed) {
@@ -99,53 +88,3 @@ impl Sessions {
         Ok(Some(Ok(Delegated { handle, since })))
     }
 }
-
-/// The handle of what a transaction delegated to `spender` from `source`, where its only instruction that approves anything of
-/// this account, revokes or closes it is one approve of its own. The right to decrypt that handle was given by the token program
-/// while it ran that approve, which gives it to nothing but the amount that it has just written.
-fn approved_handle(seen: &SeenTransaction, programs: &Programs, source: &Pubkey, spender: &Pubkey) -> Option<u128> {
-    let touches = |call: &&SeenInstruction| call.program == programs.token && call.accounts.contains(source);
-    let mut changes =
-        seen.instructions.iter().enumerate().filter(|(_, call)| touches(call) && !is_named(call, &HARMLESS));
-    let (place, approve) = changes.next().filter(|_| !seen.failed)?;
-    // After the source stands the delegate, in the checked form the mint and then the delegate.
-    let delegate = if is_named(approve, &["approve"]) {
-        approve.accounts.get(1)
-    } else if is_named(approve, &["approve_checked"]) {
-        approve.accounts.get(2)
-    } else {
-        None
-    };
-    let is_ours = approve.accounts.first() == Some(source) && delegate == Some(spender);
-    if changes.next().is_some() || approve.called_by.is_some() || !is_ours {
-        return None;
-    }
-    let called = || seen.instructions.iter().filter(|call| call.called_by == Some(place));
-    if !called().all(|call| [programs.lightning, system_program::ID].contains(&call.program)) {
-        return None;
-    }
-    let mut allowed = called().filter_map(|call| allowed_to(call, programs, spender));
-    let handle = allowed.next()?;
-    allowed.next().is_none().then_some(handle)
-}
-
-/// The handle that a call of Lightning lets `reader` decrypt.
-fn allowed_to(call: &SeenInstruction, programs: &Programs, reader: &Pubkey) -> Option<u128> {
-    let rest = call.bytes.strip_prefix(&discriminator("allow")).filter(|_| call.program == programs.lightning)?;
-    let (handle, rest) = rest.split_first_chunk::<16>()?;
-    let (given, reads) = rest.split_first()?;
-    (*given == 1 && reads == reader.as_ref()).then(|| u128::from_le_bytes(*handle))
-}
-
-/// Whether nothing in a transaction can have replaced what was delegated from `source`.
-fn is_harmless(seen: &SeenTransaction, programs: &Programs, source: &Pubkey) -> bool {
-    let mut calls = seen.instructions.iter().filter(|call| call.program == programs.token);
-    calls.all(|call| !call.accounts.contains(source) || is_named(call, &HARMLESS))
-}
-
-fn is_named(call: &SeenInstruction, names: &[&str]) -> bool {
-    names.iter().any(|name| call.bytes.starts_with(&discriminator(name)))
-}
-
-#[cfg(test)]
-mod tests;

@@ -6,15 +6,16 @@
 //! [`Sessions::finish_opening`].
 
 use crate::{
-    chain::{LiveBlockhash, inspect::InspectedApprove},
+    chain::{ChainAccount, LiveBlockhash, inspect::InspectedApprove},
     domain::{
+        approval::LandedApprove,
         reason::SessionReason,
         session::{CapCheck, Session, SessionId, SessionState},
         settlement::{Cost, Event, Purpose, State, Subject},
     },
     facilitator::{
         SessionError, SessionRefusal,
-        sessions::{Sessions, open::ParsedOpening, recipient_account::ToCreate},
+        sessions::{Sessions, delegate_slot::check_approved, open::ParsedOpening, recipient_account::ToCreate},
         settlement::{driver::Until, sign::attempt},
         sponsor::budget::over_budget_refusal,
     },
@@ -213,10 +214,10 @@ impl Sessions {
                 )
                 .await;
         }
-        let session = self.core.existing(id).await?;
-        if let Some(signature) = session.approve {
-            // The approve was on chain before the request.
-            return self.prove_opening(id, Landing { signature: Some(signature), is_final: true }).await;
+        if self.core.existing(id).await?.approve.is_some() {
+            // Written by a version that knew no approvals, on an approve that was on chain: nothing is on its way, and its name is
+            // a caller's word.
+            return self.reject(id, SessionRefusal::new(SessionReason::ApproveUsed)).await;
         }
         // Killed between the row and the signature: nothing was ever sent.
         self.reject(id, SessionRefusal::new(SessionReason::ApproveSubmitFailed)).await
@@ -249,44 +250,60 @@ impl Sessions {
             return Err(SessionError::Broken("a landed approve has no signature".into()));
         };
         if session.intent.expires_at <= self.core.clock.now() {
-            return self.reject_landed(&session, SessionRefusal::new(SessionReason::ExpirationInPast)).await;
+            let refusal = SessionRefusal::new(SessionReason::ExpirationInPast);
+            return self.reject_landed(&session, signature, refusal).await;
         }
-        let (_, [account, recipient]) = self.core.these_now(self.core.accounts_of(&session), 0).await?;
+        let (slot, [account, recipient]) = self.core.these_now(self.core.accounts_of(&session), 0).await?;
         let account = match self.core.delegated(account.as_ref(), session.user(), SessionReason::SourceNotReady) {
             Ok(account) => account,
             Err(refusal) if landing.is_final => return self.reject(id, refusal).await,
             Err(_) => return Err(SessionRefusal::new(SessionReason::ApprovePending).about(id).into()),
         };
+        let handle = account.delegated_amount;
         // Under documented delegation the first transfer replaces this handle by one that we may not decrypt.
-        self.core.ledger.record_approval(id, account.delegated_amount).await?;
-        let approved = match self.approved_amount(&account).await {
-            Ok(approved) => approved,
+        self.core.ledger.record_approve_handle(id, handle).await?;
+        let amount = match self.approved_amount(handle).await {
+            Ok(amount) => amount,
             Err(refusal) => return Err(refusal.about(id).into()),
         };
-        if let Some(refusal) = self.doubt_approve(&session, &account, approved).await? {
+        if self.core.ledger.approve_handle(id).await? != Some(handle) {
             if !landing.is_final {
                 // It may be the account as it was before.
                 return Err(SessionRefusal::new(SessionReason::ApprovePending).about(id).into());
             }
-            // What stands on the account now backs the others as far as it goes, where anybody knows how far.
-            return match approved {
-                Some(_) => self.reject_covering(&session, approved, refusal).await,
-                None => self.reject(id, refusal).await,
-            };
+            let detail = "another approve has replaced it; open with that one";
+            return self.reject(id, SessionRefusal::because(SessionReason::ApproveUsed, detail)).await;
         }
-        let coverage = self.coverage_of_others(&session, approved).await?;
-        if !coverage.matches {
-            return self.reject_covering(&session, approved, SessionRefusal::new(SessionReason::CapMismatch)).await;
+        let approve = LandedApprove { signature, amount, handle, seen: handle, slot };
+        self.open_proved(&session, &approve, recipient.as_ref()).await
+    }
+
+    /// Opens a session whose approve has landed, if that is what its intent says; the account's other sessions go on as far as
+    /// the approve backs them, too.
+    async fn open_proved(
+        self: &Arc<Self>,
+        session: &Session,
+        approve: &LandedApprove,
+        recipient: Option<&ChainAccount>,
+    ) -> Result<Session, SessionError> {
+        let (id, others) = (session.id, self.others(session).await?);
+        if let Some(amount) = approve.amount
+            && let Err(reason) = check_approved(&session.intent, amount, &others)
+        {
+            return self.reject_covering(session, approve, SessionRefusal::new(reason)).await;
         }
-        match self.ensure_recipient(&session, recipient.as_ref()).await {
+        match self.ensure_recipient(session, recipient).await {
             Ok(()) => {}
             // For now: the opening goes on when the sponsor can pay again.
             Err(SessionError::Refused(refusal)) if refusal.reason.retry() => return Err(refusal.about(id).into()),
-            Err(SessionError::Refused(refusal)) => return self.reject_covering(&session, approved, *refusal).await,
+            Err(SessionError::Refused(refusal)) => return self.reject_covering(session, approve, *refusal).await,
             Err(error) => return Err(error),
         }
-        let check = if approved.is_some() { CapCheck::Verified } else { CapCheck::Unverified };
-        let opened = self.core.ledger.mark_open(id, check, signature, &coverage.superseded).await?;
+        let check = if approve.amount.is_some() { CapCheck::Verified } else { CapCheck::Unverified };
+        // An approve of which nobody knows the amount backs the new session only.
+        let superseded =
+            if approve.amount.is_none() { others.iter().map(|other| other.id).collect() } else { Vec::new() };
+        let opened = self.core.ledger.mark_open(id, check, approve, &superseded).await?;
         match opened.state {
             SessionState::Rejected(reason) => Err(SessionRefusal::new(reason).about(id).into()),
             _ => Ok(opened),
@@ -294,6 +311,6 @@ impl Sessions {
     }
 }
 
-fn busy() -> SessionError {
+pub(super) fn busy() -> SessionError {
     SessionRefusal::new(SessionReason::SessionBusy).into()
 }

@@ -10,13 +10,13 @@ pub(crate) mod close_all;
 pub(crate) mod delegate_slot;
 pub(crate) mod imported_approve;
 pub(crate) mod land;
-pub(crate) mod landed_approve;
 pub(crate) mod open;
 pub(crate) mod preflight;
 pub(crate) mod prepare;
 pub(crate) mod quota;
 pub(crate) mod recipient_account;
 pub(crate) mod reject;
+pub(crate) mod standing;
 
 use crate::{
     domain::session::SessionId,

@@ -48,9 +48,11 @@ impl Balance {
 }
 
 /// What the accounts of an opening show.
-struct SeenAccounts {
+pub(crate) struct SeenAccounts {
+    /// The user's token account.
+    pub(crate) source: Option<IncoAccount>,
     /// What is created when the session opens.
-    to_create: ToCreate,
+    pub(crate) to_create: ToCreate,
     /// What the user's wallet has, in lamports.
     wallet: u64,
     balance: Balance,
@@ -75,7 +77,7 @@ impl Sessions {
         let (accounts, approve) = tokio::join!(self.read_accounts(parsed), approve);
         // The accounts first: what is wrong with them, or what a budget says of them, says more than a simulation that
         // fails for it.
-        let SeenAccounts { to_create, wallet, balance } = accounts?;
+        let SeenAccounts { to_create, wallet, balance, .. } = accounts?;
         let approve_life = match approve {
             None => Ok(None),
             Some((_, Err(error))) => Err(error),
@@ -104,7 +106,7 @@ impl Sessions {
 
     /// Reads the accounts and refuses what must not be touched: frozen, foreign, missing without permission. Tells what is
     /// created when the session opens.
-    async fn read_accounts(&self, parsed: &ParsedOpening) -> Result<SeenAccounts, SessionError> {
+    pub(crate) async fn read_accounts(&self, parsed: &ParsedOpening) -> Result<SeenAccounts, SessionError> {
         let session = &parsed.session;
         let (user, recipient) = (session.user(), &session.intent.recipient);
         let fee_payer = self.core.keys.fee_payer.pubkey();
@@ -130,14 +132,7 @@ impl Sessions {
         }
         let balance = Balance::seen(parsed.funding.as_ref(), source.as_ref());
         let to_create = self.examine_recipient(parsed, source.as_ref(), destination.as_ref()).await?;
-        if let Some(approve) = session.approve {
-            let source = match source.filter(|source| self.core.is_delegate(source)) {
-                Some(source) => source,
-                None => self.await_approve(user, &approve).await?,
-            };
-            self.check_unused(session, &source).await?;
-        }
-        Ok(SeenAccounts { to_create, wallet: lamports(wallet.as_ref()), balance })
+        Ok(SeenAccounts { source, to_create, wallet: lamports(wallet.as_ref()), balance })
     }
 
     /// An approve is said to be on chain, and the account does not show it: the node that answered may be behind the one

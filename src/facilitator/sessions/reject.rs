@@ -1,13 +1,15 @@
 //! Ending an opening in refusal.
 
-use super::{Sessions, delegate_slot::coverage};
+use super::Sessions;
 use crate::{
     domain::{
-        amount::Amount,
+        approval::LandedApprove,
         session::{Session, SessionId},
     },
     facilitator::{SessionError, SessionRefusal},
 };
+use solana_signature::Signature;
+use std::sync::Arc;
 
 impl Sessions {
     /// Rejects a session that no approve of its own backs.
@@ -20,31 +22,32 @@ impl Sessions {
     /// it goes, because the token account has one delegate slot: those it does not cover end with this one. They end
     /// first, so that a crash in between leaves an opening that comes here again.
     pub(crate) async fn reject_covering(
-        &self,
+        self: &Arc<Self>,
         session: &Session,
-        approved: Option<Amount>,
+        approve: &LandedApprove,
         refusal: SessionRefusal,
     ) -> Result<Session, SessionError> {
-        let others = self.others(session).await?;
-        let ended = coverage(Amount::ZERO, approved, &others, self.core.settings.transfers.delegation).superseded;
-        if !ended.is_empty() {
-            tracing::info!(session = session.id.log_hash(), ended = ended.len(), "a rejected approve backs less");
-            self.core.ledger.supersede_sessions(&ended).await?;
-        }
+        self.funding.land_approval(session.user(), approve).await?;
         self.reject(session.id, refusal).await
     }
 
     /// Rejects a session whose approve has landed, like [`Sessions::reject_covering`], after reading the account.
     pub(crate) async fn reject_landed(
-        &self,
+        self: &Arc<Self>,
         session: &Session,
+        signature: Signature,
         refusal: SessionRefusal,
     ) -> Result<Session, SessionError> {
-        let account = self.core.account(&self.core.token_account(session.user())).await?;
-        let approved = match self.core.delegated(account.as_ref(), session.user(), refusal.reason) {
-            Ok(account) => self.approved_amount(&account).await.ok().flatten(),
-            Err(_) => None,
-        };
-        self.reject_covering(session, approved, refusal).await
+        let account = self.core.token_account(session.user());
+        let (slot, [account]) = self.core.these_now([account], 0).await?;
+        match self.core.delegated(account.as_ref(), session.user(), refusal.reason) {
+            Ok(account) => {
+                let handle = account.delegated_amount;
+                let amount = self.approved_amount(handle).await.ok().flatten();
+                let approve = LandedApprove { signature, amount, handle, seen: handle, slot };
+                self.reject_covering(session, &approve, refusal).await
+            }
+            Err(_) => self.reject(session.id, refusal).await,
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! and row number (never a value: rows are confidential), so a damaged database is noticed where it is read. Both
 //! engines fill these structs, so the rules stand here once.
 
+mod approval;
 mod journal;
 mod revocation;
 mod single_payment;
@@ -11,6 +12,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub(super) use approval::ApprovalRow;
 pub(super) use journal::{AttemptRow, EventRow, SettlementRow};
 pub(super) use revocation::RevocationRow;
 pub(super) use single_payment::{OfferRow, SingleRow};
@@ -144,6 +146,7 @@ pub(super) struct SessionRow {
     pub(super) session_key: Option<Vec<u8>>,
     pub(super) nonce: String,
     pub(super) cap: i64,
+    pub(super) approved: Option<i64>,
     pub(super) expires_at: i64,
     pub(super) spelling: String,
     pub(super) network: String,
@@ -164,6 +167,7 @@ impl SessionRow {
     pub(super) fn into_session(self) -> Result<Session, LedgerError> {
         let at = Place { table: "sessions", row: self.seq };
         let intent = Intent {
+            approved: self.approved.map(|approved| at.amount("approved", approved)).transpose()?,
             asset: at.key("asset", &self.asset)?,
             cap: at.amount("cap", self.cap)?,
             expires_at: at.count("expires_at", self.expires_at)?,

@@ -27,6 +27,7 @@ fn session() -> SessionRow {
         held: 4,
         approve: Some(vec![10; 64]),
         created_at: 30,
+        approved: Some(i64::MAX),
     }
 }
 
@@ -132,6 +133,7 @@ fn a_damaged_session_is_named_by_column() {
         held = -4 => "held",
         approve = Some(vec![1]) => "approve",
         created_at = -30 => "created_at",
+        approved = Some(-1) => "approved",
     );
 }
 

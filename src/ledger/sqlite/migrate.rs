@@ -29,6 +29,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (13, "archive", include_str!("../../../migrations/sqlite/0013_archive.sql")),
     (14, "single payments", include_str!("../../../migrations/sqlite/0014_single_payments.sql")),
     (16, "sessions of user", include_str!("../../../migrations/sqlite/0016_sessions_of_user.sql")),
+    (17, "approvals", include_str!("../../../migrations/sqlite/0017_approvals.sql")),
     (18, "revocations", include_str!("../../../migrations/sqlite/0018_revocations.sql")),
     (19, "single payment sums", include_str!("../../../migrations/sqlite/0019_single_payment_sums.sql")),
     (21, "short openings", include_str!("../../../migrations/sqlite/0021_short_openings.sql")),

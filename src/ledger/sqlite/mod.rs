@@ -1,5 +1,6 @@
 //! The ledger on SQLite, the embedded default: verbs on the one writer, questions on the readers.
 
+mod approvals;
 mod archive;
 pub(in crate::ledger) mod handle;
 pub(in crate::ledger) mod import;
@@ -20,6 +21,7 @@ pub(in crate::ledger) mod writer;
 use crate::{
     domain::{
         amount::Amount,
+        approval::LandedApprove,
         budget::{BudgetSubject, Budgets, Credit, OverBudget, Spending},
         clock::UnixSeconds,
         funding::{Look, NewBound, Ride, Source},
@@ -92,11 +94,15 @@ impl Ledger for SqliteLedger {
         &self,
         id: SessionId,
         check: CapCheck,
-        approve: Signature,
+        approve: &LandedApprove,
         superseded: &[SessionId],
     ) -> Result<Session, LedgerError> {
-        let superseded = superseded.to_vec();
-        self.0.writer.run(move |conn| sessions::mark_open(conn, id, check, approve, &superseded)).await
+        let (approve, superseded) = (*approve, superseded.to_vec());
+        self.0.writer.run(move |conn| sessions::mark_open(conn, id, check, &approve, &superseded)).await
+    }
+
+    async fn verify_cap(&self, id: SessionId) -> Result<(), LedgerError> {
+        self.0.writer.run(move |conn| sessions::verify(conn, id)).await
     }
 
     async fn reject_session(&self, id: SessionId, reason: SessionReason) -> Result<(), LedgerError> {
@@ -348,20 +354,6 @@ impl Ledger for SqliteLedger {
         self.0.readers.run(move |conn| funding::known_signatures(conn, &signatures)).await
     }
 
-    async fn record_approval(&self, session: SessionId, handle: u128) -> Result<(), LedgerError> {
-        self.0.writer.run(move |conn| funding::record_approval(conn, session, handle)).await
-    }
-
-    async fn opened_by_approve(
-        &self,
-        user: &Pubkey,
-        asset: &Pubkey,
-        handle: u128,
-    ) -> Result<Option<SessionId>, LedgerError> {
-        let (user, asset) = (*user, *asset);
-        self.0.readers.run(move |conn| queries::opened_by_approve(conn, &user, &asset, handle)).await
-    }
-
     async fn created_recipient(&self, recipient: &Pubkey, asset: &Pubkey) -> Result<Option<Settlement>, LedgerError> {
         let (recipient, asset) = (*recipient, *asset);
         self.0.readers.run(move |conn| queries::created_recipient(conn, &recipient, &asset)).await
@@ -369,10 +361,6 @@ impl Ledger for SqliteLedger {
 
     async fn recipients_created_since(&self, since: UnixSeconds) -> Result<Vec<CreatedRecipient>, LedgerError> {
         self.0.readers.run(move |conn| queries::recipients_created_since(conn, since)).await
-    }
-
-    async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError> {
-        self.0.readers.run(move |conn| funding::approval(conn, session)).await
     }
 
     async fn taken_beside(&self, session: SessionId, since: UnixSeconds) -> Result<Option<Amount>, LedgerError> {
@@ -385,10 +373,5 @@ impl Ledger for SqliteLedger {
 
     async fn was_taken_over(&self) -> Result<bool, LedgerError> {
         self.0.readers.run(queries::was_taken_over).await
-    }
-
-    async fn supersede_sessions(&self, ended: &[SessionId]) -> Result<(), LedgerError> {
-        let ended = ended.to_vec();
-        self.0.writer.run(move |conn| sessions::supersede(conn, &ended)).await
     }
 }

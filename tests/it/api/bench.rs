@@ -251,6 +251,7 @@ impl ApiBench {
     /// A body that opens a session of `cap` over an approve on chain.
     pub(crate) fn opening(&self, cap: u64, nonce: &str, session_key: Option<Pubkey>, approve: &Signature) -> Value {
         let intent = Intent {
+            approved: None,
             asset: self.asset,
             cap: amount(cap),
             expires_at: SystemClock.now() + 3_600,

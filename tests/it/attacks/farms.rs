@@ -1,30 +1,15 @@
 //! Openings that cost their caller nothing: what they could make us pay for, and whom they could keep out.
 
-use super::{Trace, becomes, is_not_opened, lands_by_itself, view, with_sol};
-use crate::support::{Opening, Options, Wallet, World};
+use super::{Trace, approves, becomes, is_not_opened, on_total, over, view, with_sol};
+use crate::support::{Options, Wallet, World};
 use futures_util::future::join_all;
-use serde_json::{Value, json};
-use solana_pubkey::Pubkey;
+use serde_json::json;
 use solana_signature::Signature;
 use sotto::{
     facilitator::{CapCheckPolicy, Settings},
     localnet::{covalidator::CovalidatorPlan, standins::Delegation},
 };
 use std::time::Duration;
-
-/// Lands an approve of `cap` that the payer pays for, with the right to decrypt it.
-async fn approves(world: &World, payer: &Wallet, cap: u64) -> Signature {
-    let opening = Opening { grant: 0, ..world.opening(payer, &world.spender(), cap) };
-    let approve = world.approve_instructions(&opening).await.pop().unwrap();
-    let approve = lands_by_itself(world, payer, &[approve]);
-    world.confirmed().await;
-    approve
-}
-
-/// A body that opens a session over an approve on chain, under a nonce of its own.
-fn over(world: &World, payer: &Wallet, recipient: &Pubkey, cap: u64, approve: &Signature) -> Value {
-    world.opening_body_landed(&world.opening(payer, recipient, cap), approve)
-}
 
 /// A payer with an account, some SOL and next to nothing to spend.
 async fn farmer(world: &World) -> Wallet {
@@ -33,8 +18,8 @@ async fn farmer(world: &World) -> Wallet {
     farmer
 }
 
-/// Guards: `check_unused`, and `used_approves` in the transaction of `mark_open`. One approve opens one session, by
-/// whatever name it goes, and those that are refused use up nobody's quota.
+/// Guards: `Approval::admits`, and `read_approve`. Without a total one approve opens one session, no other transaction's name
+/// goes for it, and those that are refused use up nobody's quota.
 #[tokio::test]
 async fn a04_one_approve_on_chain_opens_one_session_and_closes_no_merchant() {
     let world = World::with(Options::settings(|settings| {
@@ -49,9 +34,12 @@ async fn a04_one_approve_on_chain_opens_one_session_and_closes_no_merchant() {
     assert_eq!(status, 201, "{opened:#}");
     let before = Trace::of(&world).await;
     let another_name = world.net.network().airdrop(&merchant.key(), 1_000_000).unwrap();
-    for name in [approve, another_name, approve, another_name, Signature::from([7; 64])] {
-        let refused =
-            is_not_opened(&world, &over(&world, &farmer, &merchant.key(), 10, &name), 409, "approve_used").await;
+    let (used, none) = ((409, "approve_used"), (400, "approve_not_allowed"));
+    for (name, (status, word)) in
+        [(approve, used), (another_name, none), (approve, used), (Signature::from([7; 64]), none)]
+    {
+        let body = over(&world, &farmer, &merchant.key(), 10, &name);
+        let refused = is_not_opened(&world, &body, status, word).await;
         assert_eq!(refused.get("sessionId"), None, "no row was written: {refused:#}");
     }
     assert_eq!(Trace::of(&world).await.sessions, before.sessions);
@@ -63,16 +51,18 @@ async fn a04_one_approve_on_chain_opens_one_session_and_closes_no_merchant() {
     let session = world.open(&payer, &merchant.key(), 10).await;
     let approve = view(&world, &session).await["approveTxSignature"].as_str().unwrap().parse().unwrap();
     is_not_opened(&world, &over(&world, &payer, &merchant.key(), 10, &approve), 409, "approve_used").await;
-    // A new one is another one.
-    let approve = approves(&world, &farmer, 10).await;
-    let (status, answer) = world.post("/sessions", &over(&world, &farmer, &merchant.key(), 10, &approve)).await;
+    // A new one is another one, and what is open takes its part of it first.
+    let approve = approves(&world, &farmer, 20).await;
+    is_not_opened(&world, &over(&world, &farmer, &merchant.key(), 10, &approve), 409, "approve_used").await;
+    let (status, answer) =
+        world.post("/sessions", &on_total(&world, &farmer, &merchant.key(), (10, 20), &approve)).await;
     assert_eq!(status, 201, "{answer:#}");
     // Three were opened: the honest fourth finds a place.
     world.open(&world.wallet(100).await, &merchant.key(), 10).await;
     world.finish().await;
 }
 
-/// Guard: the unique key of `used_approves`: together, all of them pass the look before the row.
+/// Guard: `open_on_approval`: together, all of them pass the look before the row.
 #[tokio::test]
 async fn a04_of_openings_that_come_together_on_one_approve_one_opens() {
     let world = World::start().await;
@@ -84,8 +74,8 @@ async fn a04_of_openings_that_come_together_on_one_approve_one_opens() {
     let refused = answers.iter().filter(|(_, answer)| answer["error"] == "approve_used").count();
     assert_eq!((opened, refused), (1, 3), "{answers:#?}");
     // One opening, sent twice at once, is one session.
-    let approve = approves(&world, &farmer, 10).await;
-    let body = over(&world, &farmer, &merchant.key(), 10, &approve);
+    let approve = approves(&world, &farmer, 20).await;
+    let body = on_total(&world, &farmer, &merchant.key(), (10, 20), &approve);
     let (one, two) = tokio::join!(world.post("/sessions", &body), world.post("/sessions", &body));
     let (_, known) = world.post("/sessions", &body).await;
     assert!(known["sessionId"].is_string(), "{known:#}");
@@ -107,7 +97,7 @@ async fn a04_a_rejected_opening_uses_up_no_approve() {
     world.finish().await;
 }
 
-/// Guard: `doubt_landed`. Where a transfer lowers the delegation it leaves another handle, which is no new approve.
+/// Guard: the amount of the approve itself. Where a transfer lowers the delegation it leaves another handle, which is no new approve.
 #[tokio::test]
 async fn a04_what_a_transfer_left_of_an_approve_is_no_other_approve() {
     let world = World::with(Options { delegation: Delegation::Documented, ..Options::default() }).await;
@@ -122,9 +112,10 @@ async fn a04_what_a_transfer_left_of_an_approve_is_no_other_approve() {
     for cap in [60, 100] {
         is_not_opened(&world, &over(&world, &farmer, &merchant.key(), cap, &approve), 409, "approve_used").await;
     }
-    let approve = approves(&world, &farmer, 100).await;
-    let (status, answer) = world.post("/sessions", &over(&world, &farmer, &merchant.key(), 100, &approve)).await;
-    assert_eq!(status, 201, "{answer:#}");
+    let approve = approves(&world, &farmer, 160).await;
+    let body = on_total(&world, &farmer, &merchant.key(), (100, 160), &approve);
+    let (status, answer) = world.post("/sessions", &body).await;
+    assert_eq!(status, 201, "60 are the first one's: {answer:#}");
     world.finish().await;
 }
 
@@ -138,31 +129,28 @@ fn demands_amounts(settings: &mut Settings) {
     settings.openings.cap_check_deadline = Duration::from_millis(200);
 }
 
-/// Guard: the openings in `opened_by_approve`. One that waits for its amount, maybe for ever, has its approve all the while:
-/// else each nonce makes another row, and another question that is asked again and again.
+/// Guard: `approved_amount` before the row. An amount that nobody tells leaves no session that is asked about again and again, and
+/// no nonce that is used up.
 #[tokio::test]
-async fn a04_an_approve_whose_amount_nobody_tells_is_tried_once() {
+async fn a04_an_approve_whose_amount_nobody_tells_leaves_no_trace() {
     let world = World::with(Options::settings(demands_amounts)).await;
     let (farmer, merchant) = (farmer(&world).await, world.wallet(0).await);
     let approve = approves(&world, &farmer, 10).await;
     tells_no_amount(&world);
-    let first = over(&world, &farmer, &merchant.key(), 10, &approve);
-    let waits = is_not_opened(&world, &first, 503, "cap_unverified").await;
     let before = Trace::of(&world).await;
+    let body = over(&world, &farmer, &merchant.key(), 10, &approve);
     for _ in 0..3 {
-        let another = over(&world, &farmer, &merchant.key(), 10, &approve);
-        let refused = is_not_opened(&world, &another, 409, "approve_used").await;
+        let refused = is_not_opened(&world, &body, 503, "cap_unverified").await;
         assert_eq!(refused.get("sessionId"), None, "no row was written: {refused:#}");
     }
-    assert_eq!(Trace::of(&world).await.sessions, before.sessions);
+    assert_eq!(Trace::of(&world).await, before);
     world.covalidator.faults().set(CovalidatorPlan::default());
-    becomes(&world, waits["sessionId"].as_str().unwrap(), "open").await;
-    let (status, again) = world.post("/sessions", &first).await;
-    assert_eq!((status, &again["sessionId"]), (201, &waits["sessionId"]), "a repeat is the same session: {again:#}");
+    let (status, opened) = world.post("/sessions", &body).await;
+    assert_eq!((status, &opened["capVerified"]), (201, &json!(true)), "{opened:#}");
     world.finish().await;
 }
 
-/// Guard: as above. The payer lets a session open by the approve of one that waits, spends it, and then the other one opens.
+/// Guard: `check_not_opening`. The payer lets a session open by the approve of one that waits, spends it, and then the other one opens.
 #[tokio::test]
 async fn a04_an_approve_that_was_sent_to_us_is_not_used_before_the_session_it_was_sent_for() {
     let world = World::with(Options::settings(demands_amounts)).await;
@@ -178,7 +166,7 @@ async fn a04_an_approve_that_was_sent_to_us_is_not_used_before_the_session_it_wa
     world.finish().await;
 }
 
-/// Guard: `doubt_approve`. An opening that waited finds the approve of the next one on the account, which is that one's.
+/// Guard: the handle that `prove_opening` remembers. An opening that waited finds the approve of the next one on the account, which is that one's.
 #[tokio::test]
 async fn a04_an_opening_that_waited_does_not_live_on_the_approve_of_the_next() {
     let mut world = World::with(Options::settings(|settings| {

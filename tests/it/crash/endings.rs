@@ -105,14 +105,15 @@ impl Story {
         self.ledger.find_session(&self.payer.key(), &request_nonce(number)).await.unwrap()
     }
 
-    /// Opens on an approve that the payer has landed, by a name that is none of it; lands it where no life has got to that.
+    /// Opens on an approve that the payer has landed; lands another where no life has got to the session.
     async fn opens_on_landed(&self, world: &World, process: &Arc<Facilitator>, number: usize) -> Option<()> {
         let request = world.open_request(&self.opening(world, number, 10_000)).await;
+        let mut named = Signature::from([6; 64]);
         if self.known(number).await.is_none() {
-            world.lands(world.approve_by_owner(&self.payer, 10_000));
+            named = world.lands(world.approve_by_owner(&self.payer, 10_000));
             world.confirmed().await;
         }
-        let approve = ApproveSource::Landed(Signature::from([6; 64]));
+        let approve = ApproveSource::Landed(named);
         let opened = process.open_session(OpenRequest { approve, ..request }).await.is_ok();
         opened.then_some(())
     }

@@ -9,11 +9,12 @@ each_engine! { cases
 }
 
 /// The traits, as they are written, and what the names of their verbs begin with.
-const PORTS: [(&str, &str, &str); 5] = [
+const PORTS: [(&str, &str, &str); 6] = [
     (include_str!("../../../src/ledger/mod.rs"), "pub trait Ledger:", ""),
     (include_str!("../../../src/ledger/upkeep.rs"), "pub trait Upkeep:", ""),
     (include_str!("../../../src/ledger/single_payments.rs"), "pub trait SinglePaymentLedger:", ""),
     (include_str!("../../../src/ledger/revocations.rs"), "pub trait RevocationLedger:", ""),
+    (include_str!("../../../src/ledger/approvals.rs"), "pub trait ApprovalLedger:", ""),
     (include_str!("../../../src/chain/mod.rs"), "pub trait Chain:", "chain "),
 ];
 
@@ -21,7 +22,7 @@ const PORTS: [(&str, &str, &str); 5] = [
 const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
 
 /// What no process of the scenarios asks, and why that is enough.
-const LEFT_OUT: [(&str, &str); 18] = [
+const LEFT_OUT: [(&str, &str); 24] = [
     ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
     ("sessions_of", "read for a wallet that lists its sessions; nothing follows from it"),
     ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
@@ -29,6 +30,12 @@ const LEFT_OUT: [(&str, &str); 18] = [
         "taken_beside",
         "read for a session of the deployed service; nothing follows from it but that its cap is verified",
     ),
+    ("verify_cap", "written for a session of the deployed service; a life later it is asked about again"),
+    ("standing_approvals", "read for a wallet that lists its sessions; nothing follows from it"),
+    ("note_delegation", "tells only where the next look may stop; without it the history is read again"),
+    ("approvals_of", "read for a wallet, and before `learn_approved`"),
+    ("unverified_beside", "read to tell what is left of a session; the hold itself decides"),
+    ("learn_approved", "written when an amount is told late; a life that died before asks for it again"),
     ("newest_landings", "read by the start of a sandbox, never by a service"),
     ("shorten_log", "writes back what is committed already, as the database does by itself at any moment"),
     ("was_taken_over", "read by a start, for the status of refusals; nothing follows from it"),

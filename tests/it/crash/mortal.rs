@@ -1,5 +1,6 @@
 //! A ledger and a chain that die with their process: at one chosen call, before or after its effect, and for ever.
 
+mod approvals;
 mod chain;
 mod revocations;
 mod single_payments;
@@ -12,6 +13,7 @@ use solana_signature::Signature;
 use sotto::{
     domain::{
         amount::Amount,
+        approval::LandedApprove,
         budget::{BudgetSubject, Budgets, OverBudget, Spending},
         clock::UnixSeconds,
         funding::{Look, NewBound, Ride, Source},
@@ -75,10 +77,14 @@ impl Ledger for MortalLedger {
         &self,
         id: SessionId,
         check: CapCheck,
-        approve: Signature,
+        approve: &LandedApprove,
         superseded: &[SessionId],
     ) -> Result<Session, LedgerError> {
         self.fate.step("mark_open", self.inner.mark_open(id, check, approve, superseded)).await
+    }
+
+    async fn verify_cap(&self, id: SessionId) -> Result<(), LedgerError> {
+        self.fate.step("verify_cap", self.inner.verify_cap(id)).await
     }
 
     async fn reject_session(&self, id: SessionId, reason: SessionReason) -> Result<(), LedgerError> {
@@ -318,29 +324,12 @@ impl Ledger for MortalLedger {
         self.fate.step("known_signatures", self.inner.known_signatures(signatures)).await
     }
 
-    async fn record_approval(&self, session: SessionId, handle: u128) -> Result<(), LedgerError> {
-        self.fate.step("record_approval", self.inner.record_approval(session, handle)).await
-    }
-
-    async fn opened_by_approve(
-        &self,
-        user: &Pubkey,
-        asset: &Pubkey,
-        handle: u128,
-    ) -> Result<Option<SessionId>, LedgerError> {
-        self.fate.step("opened_by_approve", self.inner.opened_by_approve(user, asset, handle)).await
-    }
-
     async fn created_recipient(&self, recipient: &Pubkey, asset: &Pubkey) -> Result<Option<Settlement>, LedgerError> {
         self.fate.step("created_recipient", self.inner.created_recipient(recipient, asset)).await
     }
 
     async fn recipients_created_since(&self, since: UnixSeconds) -> Result<Vec<CreatedRecipient>, LedgerError> {
         self.fate.step("recipients_created_since", self.inner.recipients_created_since(since)).await
-    }
-
-    async fn approval(&self, session: SessionId) -> Result<Option<u128>, LedgerError> {
-        self.fate.step("approval", self.inner.approval(session)).await
     }
 
     async fn taken_beside(&self, session: SessionId, since: UnixSeconds) -> Result<Option<Amount>, LedgerError> {
@@ -353,10 +342,6 @@ impl Ledger for MortalLedger {
 
     async fn was_taken_over(&self) -> Result<bool, LedgerError> {
         self.fate.step("was_taken_over", self.inner.was_taken_over()).await
-    }
-
-    async fn supersede_sessions(&self, sessions: &[SessionId]) -> Result<(), LedgerError> {
-        self.fate.step("supersede_sessions", self.inner.supersede_sessions(sessions)).await
     }
 }
 

@@ -6,6 +6,7 @@ use solana_signature::Signature;
 use sotto::{
     domain::{
         amount::Amount,
+        approval::LandedApprove,
         funding::FundingDemand,
         hold::{ContentHash, Hold, HoldId, NewHold},
         intent::Intent,
@@ -70,6 +71,12 @@ pub(crate) fn signature(number: u32) -> Signature {
     Signature::from(signature)
 }
 
+/// An approve that has landed, with room for every session of its user.
+pub(crate) fn approve(number: u32) -> LandedApprove {
+    let handle = u128::from(number);
+    LandedApprove { signature: signature(number), amount: Some(Amount::MAX), handle, seen: handle, slot: 1 }
+}
+
 /// A session of its own user, as it is before it is opened.
 pub(crate) fn session(number: u32) -> Session {
     session_with(number, |_| ())
@@ -78,6 +85,7 @@ pub(crate) fn session(number: u32) -> Session {
 /// A session that differs from the usual one.
 pub(crate) fn session_with(number: u32, change: impl FnOnce(&mut Session)) -> Session {
     let intent = Intent {
+        approved: None,
         asset: key(20, 0),
         cap: amount(CAP),
         expires_at: END,
@@ -109,7 +117,7 @@ pub(crate) fn session_with(number: u32, change: impl FnOnce(&mut Session)) -> Se
 pub(crate) async fn opened(ledger: &dyn Ledger, number: u32) -> Session {
     let session = session(number);
     assert!(matches!(ledger.open_session(&session).await, Ok(Opened::New(_))));
-    ledger.mark_open(session.id, CapCheck::Verified, signature(number), &[]).await.expect("opens")
+    ledger.mark_open(session.id, CapCheck::Verified, &approve(number), &[]).await.expect("opens")
 }
 
 /// A payment with a nonce and content of its own.

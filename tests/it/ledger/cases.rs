@@ -1,5 +1,6 @@
 //! What every engine must do. Each case gets an empty ledger.
 
+pub(crate) mod approvals;
 pub(crate) mod archive;
 pub(crate) mod budgets;
 pub(crate) mod credit;

@@ -25,8 +25,6 @@ macro_rules! on {
                 a_session_without_a_readable_signature_comes_back_so,
                 the_short_message_alone_opens_with_an_approve_and_a_session_key_or_not_at_all,
                 what_the_short_message_opened_is_found_again_with_the_readable_signature,
-                one_approve_on_chain_opens_one_session,
-                an_approve_that_a_later_session_took_opens_no_other,
                 a_repeated_opening_finds_its_session,
                 a_nonce_opens_one_session_per_user,
                 a_session_is_opened_fresh,
@@ -40,6 +38,21 @@ macro_rules! on {
                 live_and_opening_sessions_are_told_oldest_first,
                 openings_are_counted_by_time_and_user,
                 a_session_that_is_not_there_is_an_inconsistency,
+            }
+            approvals {
+                sessions_one_after_the_other_take_no_more_than_was_approved,
+                openings_that_come_together_are_judged_one_by_one,
+                an_approve_opens_one_session_where_the_intent_names_no_total,
+                a_newer_approve_takes_what_it_backs_and_the_oldest_end,
+                what_is_held_stays_with_the_approve_that_backed_it,
+                an_approve_of_an_unknown_amount_is_what_its_first_session_says,
+                unverified_sessions_of_one_approval_share_one_limit,
+                a_revoked_or_replaced_approval_admits_nothing,
+                an_opening_whose_approve_others_have_used_up_is_rejected,
+                what_may_have_been_used_before_is_known_by_name_time_and_handle,
+                the_approvals_behind_sessions_are_told_at_once,
+                the_handle_of_an_approve_is_remembered_once,
+                what_changes_no_delegation_is_known,
             }
             holds {
                 a_hold_comes_back_as_it_was_written,
@@ -156,8 +169,6 @@ macro_rules! on {
                 a_frozen_account_pays_nothing_until_it_is_thawed,
                 accounts_with_open_sessions_are_watched_the_longest_unseen_first,
                 signatures_of_ours_are_known,
-                the_handle_of_an_approve_is_remembered_once,
-                only_live_sessions_are_superseded,
             }
             single_payments {
                 a_single_payment_comes_back_as_it_was_written,

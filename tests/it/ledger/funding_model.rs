@@ -2,8 +2,8 @@
 //! than what is really there and not promised away.
 
 use super::build::{
-    Fixture, NOW, absent, amount, attempt, content, fixture, hold_id, recorded, session, session_id, session_with,
-    settlement_id, signature,
+    Fixture, NOW, absent, amount, approve, attempt, content, fixture, hold_id, recorded, session, session_id,
+    session_with, settlement_id,
 };
 use crate::support::engine::each_engine;
 use proptest::{collection::vec, prelude::*};
@@ -289,7 +289,7 @@ async fn run(fixture: Fixture, tries: Vec<Try>) {
     for number in 0..2 {
         let new = session_with(number, |other| other.intent.user = *session(0).user());
         ledger.open_session(&new).await.expect("opens");
-        ledger.mark_open(new.id, CapCheck::Verified, signature(1_000_000 + number), &[]).await.expect("opens");
+        ledger.mark_open(new.id, CapCheck::Verified, &approve(1_000_000 + number), &[]).await.expect("opens");
     }
     let mut chain = Chain { slot: 100, balance: 150, debited: 0, transfers: Vec::new(), holds: 0, signatures: 0 };
     for what in tries {

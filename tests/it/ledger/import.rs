@@ -117,7 +117,7 @@ async fn a_live_session_goes_on_where_it_stood() {
     ledger.audit().await.expect("consistent");
 
     // Its payments count from what was spent, and only ours are in the sums.
-    ledger.mark_open(session.id, CapCheck::Verified, Signature::from([6; 64]), &[]).await.expect("verifies");
+    ledger.verify_cap(session.id).await.expect("verifies");
     let hold = held(&ledger, &payment(session.id, 1, 10)).await;
     assert_eq!(hold.spent_after, amount(CAP / 2 + 10));
     recorded(&ledger, &in_flight(&ledger, session.id, 1).await, landed()).await;

@@ -4,7 +4,7 @@ mod agree;
 mod verbs;
 
 use super::build::{
-    Fixture, NOW, abandoned, absent, amount, failed, fixture, hold_id, landed, refused, session, session_id, signature,
+    Fixture, NOW, abandoned, absent, amount, approve, failed, fixture, hold_id, landed, refused, session, session_id,
 };
 use crate::support::engine::each_engine;
 use proptest::collection::vec;
@@ -227,7 +227,7 @@ async fn run(fixture: Fixture, tries: Vec<Try>) {
             s.intent.recipient = session(0).intent.recipient;
         });
         ledger.open_session(&new).await.expect("opens");
-        ledger.mark_open(new.id, CapCheck::Verified, signature(1_000_000 + number), &[]).await.expect("opens");
+        ledger.mark_open(new.id, CapCheck::Verified, &approve(1_000_000 + number), &[]).await.expect("opens");
     }
     let mut model = Model { now: NOW, ..Model::default() };
     for what in tries {

@@ -1,7 +1,8 @@
 //! Many at once: the rules hold in whatever order the verbs arrive.
 
 use super::build::{
-    CAP, NOW, amount, content, fixture, held, hold_id, in_flight, landed, opened, payment, recorded, settlement_id,
+    CAP, NOW, amount, approve, content, fixture, held, hold_id, in_flight, key, landed, opened, payment, recorded,
+    session_with, settlement_id,
 };
 use crate::support::{
     Engine,
@@ -11,15 +12,17 @@ use futures_util::future::join_all;
 use sotto::{
     domain::{
         amount::Amount,
+        approval::LandedApprove,
         hold::{HoldState, NewHold},
-        reason::PayReason,
+        reason::{PayReason, SessionReason},
     },
-    ledger::{Carry, Deadline, Held, Ledger},
+    ledger::{Carry, Deadline, Held, Ledger, OpenedOnApproval},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
 each_engine! { cases
     no_crowd_passes_a_cap,
+    no_crowd_of_openings_takes_more_than_was_approved,
     one_nonce_asked_by_many_is_one_payment,
     one_pending_answer_is_taken_over_by_one_of_many,
     success_is_told_to_one_of_many,
@@ -52,6 +55,29 @@ async fn no_crowd_passes_a_cap(engine: Engine) {
         }
     }
     assert_eq!(spent, (1..=CAP / 7).map(|n| n * 7).collect(), "every sum on the way was told once");
+    ledger.audit().await.expect("consistent");
+}
+
+/// As on two instances, which share no lock: each task is one, and the ledger alone decides.
+async fn no_crowd_of_openings_takes_more_than_was_approved(engine: Engine) {
+    let fixture = fixture(engine).await;
+    let ledger = &fixture.ledger;
+    let user = key(23, 1);
+    let approve = LandedApprove { amount: Amount::new(100), ..approve(500) };
+    ledger.land_approval(&user, &key(20, 0), &approve).await.expect("lands");
+    let answers = at_once(ledger, 0..40, move |ledger, number| async move {
+        let session = session_with(number, |session| {
+            session.intent.user = user;
+            (session.intent.cap, session.intent.approved) = (amount(7), Some(amount(100)));
+            session.approve = Some(approve.signature);
+        });
+        ledger.open_on_approval(&session, 1_000).await.expect("answers")
+    })
+    .await;
+    let refused = OpenedOnApproval::Refused(SessionReason::ApprovalExhausted);
+    assert_eq!(answers.iter().filter(|answer| **answer == refused).count(), 40 - 14);
+    let standing = ledger.current_approval(&user, &key(20, 0)).await.expect("answers").expect("stands");
+    assert_eq!((standing.live, standing.taken), (14, amount(98)));
     ledger.audit().await.expect("consistent");
 }
 

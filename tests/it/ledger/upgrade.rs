@@ -1,16 +1,19 @@
 //! A ledger that an earlier version of this program wrote is the same ledger after its schema was brought up to date.
 
 use super::build::{
-    CAP, NOW, abandoned, amount, held, key, opened, payment, planned, recorded, session_with, settlement_id, signature,
+    CAP, NOW, abandoned, amount, approve, held, key, opened, payment, planned, recorded, session_with, settlement_id,
+    signature,
 };
 use rusqlite::Connection;
 use sotto::{
     domain::{
+        amount::Amount,
+        approval::LandedApprove,
         reason::SessionReason,
-        session::CapCheck,
+        session::{CapCheck, Session},
         settlement::{Purpose, Subject},
     },
-    ledger::{Ledger as _, LedgerOptions, SqliteLedger, Upkeep as _},
+    ledger::{ApprovalLedger as _, Ledger as _, LedgerOptions, OpenedOnApproval, SqliteLedger, Upkeep as _},
 };
 use sqlx::{
     Connection as _,
@@ -101,11 +104,11 @@ async fn a_ledger_from_before_approves_were_used_once_knows_those_that_were_used
     let [never_open, first, second] = [of_one_user(1), of_one_user(2), of_one_user(3)];
     for session in [&never_open, &first, &second] {
         ledger.open_session(session).await.expect("writes");
-        ledger.record_approval(session.id, 7).await.expect("records");
+        ledger.record_approve_handle(session.id, 7).await.expect("records");
     }
     ledger.reject_session(never_open.id, SessionReason::CapMismatch).await.expect("rejects");
     for session in [&first, &second] {
-        ledger.mark_open(session.id, CapCheck::Verified, signature(1), &[]).await.expect("opens");
+        ledger.mark_open(session.id, CapCheck::Verified, &approve(1), &[]).await.expect("opens");
     }
     let plan = async |number| {
         ledger
@@ -129,16 +132,15 @@ async fn a_ledger_from_before_approves_were_used_once_knows_those_that_were_used
         ("session_sums", "session, cap, captured, held, captured_before, deferred_held, lost"),
         ("settlements", "seq, id, purpose, session, amount, state, sequence, attempts, signature, created_at"),
         ("settlement_events", "*"),
-        ("approvals", "*"),
     ] {
         conn.execute(&format!("INSERT INTO {table} SELECT {columns} FROM new.{table}"), []).expect("copies");
     }
+    conn.execute("INSERT INTO approvals SELECT * FROM new.approve_handles", []).expect("copies");
     drop(conn);
 
     let ledger = open(&old).await;
     ledger.audit().await.expect("consistent");
-    let opened = ledger.opened_by_approve(first.user(), &first.intent.asset, 7).await.expect("answers");
-    assert_eq!(opened, Some(first.id));
+    knows_what_was_used(&ledger, &first).await;
     let known = ledger.created_recipient(&first.intent.recipient, &first.intent.asset).await.expect("answers");
     assert_eq!(known.map(|settlement| settlement.id), Some(created.id));
     drop(ledger);
@@ -151,4 +153,28 @@ async fn a_ledger_from_before_approves_were_used_once_knows_those_that_were_used
     ] {
         assert!(conn.execute(forbidden, []).is_err(), "{forbidden}");
     }
+}
+
+/// What earlier sessions of the wallet of `first` may have used opens nothing more, and goes on under an approve of the new version.
+async fn knows_what_was_used(ledger: &SqliteLedger, first: &Session) {
+    let asset = first.intent.asset;
+    let [of_former, of_nobody] = [7, 8].map(|handle| LandedApprove { handle, ..approve(99) });
+    let used = async |approve| ledger.may_have_been_used(first.user(), &asset, approve, Some(u64::MAX >> 1)).await.ok();
+    assert_eq!((used(&of_former).await, used(&of_nobody).await), (Some(true), Some(false)));
+    // The newest approve behind what is open stands, and nothing more opens on it: what was taken before is not counted.
+    let stands = ledger.current_approval(first.user(), &asset).await.expect("answers").expect("stands");
+    assert_eq!((stands.signature, stands.is_complete, stands.free()), (signature(1), false, amount(0)));
+    let further = session_with(9, |session| {
+        (session.intent.user, session.intent.approved) = (key(23, 1), Some(Amount::MAX));
+        session.approve = Some(signature(1));
+    });
+    let refused = ledger.open_on_approval(&further, 16).await.expect("answers");
+    assert_eq!(refused, OpenedOnApproval::Refused(SessionReason::ApproveUsed));
+    // An approve of the new version takes them over.
+    let next = session_with(10, |session| session.intent.user = key(23, 1));
+    ledger.open_session(&next).await.expect("writes");
+    ledger.mark_open(next.id, CapCheck::Verified, &approve(10), &[]).await.expect("opens");
+    let stands = ledger.current_approval(first.user(), &asset).await.expect("answers").expect("stands");
+    assert_eq!((stands.signature, stands.live, stands.taken), (signature(10), 3, amount(3 * CAP)));
+    ledger.audit().await.expect("consistent");
 }

@@ -41,6 +41,7 @@ impl World {
         Opening {
             payer: payer.clone(),
             intent: Intent {
+                approved: None,
                 asset: self.faucet.mint(),
                 cap: Amount::new(cap).unwrap(),
                 expires_at: self.now() + 3_600,

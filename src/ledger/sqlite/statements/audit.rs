@@ -34,7 +34,27 @@ pub(in crate::ledger) fn audit(conn: &Connection) -> Outcome<()> {
 }
 
 /// Questions whose every answer is a contradiction.
-const CONTRADICTIONS: [(&str, &str, &str); 9] = [
+const CONTRADICTIONS: [(&str, &str, &str); 12] = [
+    (
+        "approvals",
+        "its sessions take more than was approved",
+        // Where a payer's word was found to be wrong later, what was taken on it by then is bounded by that word.
+        "SELECT a.seq FROM approvals a WHERE a.complete = 1 \
+         AND coalesce((SELECT sum(u.taken) FROM approval_use u WHERE u.approval = a.seq), 0) \
+             > max(coalesce(a.amount, 0), coalesce(a.claimed, 0)) LIMIT 1",
+    ),
+    (
+        "sessions",
+        "it takes from another account's approve, or says that less was approved than its cap",
+        "SELECT s.seq FROM sessions s LEFT JOIN approvals a ON a.seq = s.approval \
+         WHERE (s.approval IS NOT NULL AND (a.user IS NOT s.user OR a.asset IS NOT s.asset)) OR s.approved < s.cap LIMIT 1",
+    ),
+    (
+        "sessions",
+        "it is open on an approve that does not stand",
+        "SELECT s.seq FROM sessions s JOIN approvals a ON a.seq = s.approval \
+         WHERE s.state = 'open' AND a.state <> 'current' LIMIT 1",
+    ),
     (
         "holds",
         "told, but neither promised nor ever covered by a settlement",

@@ -10,7 +10,6 @@ use crate::{
         clock::UnixSeconds,
         funding::{Bound, Examined, Look, Lost, NewBound, Ride, Source},
         hold::HoldId,
-        session::SessionId,
         settlement::Settlement,
     },
     ledger::{
@@ -18,7 +17,7 @@ use crate::{
         rows::{column, count},
     },
 };
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
@@ -291,20 +290,4 @@ pub(in crate::ledger) fn known_signatures(conn: &Connection, signatures: &[Signa
         }
     }
     Ok(found)
-}
-
-/// Remembers the handle of what a session's approve delegated; the first one stays.
-pub(in crate::ledger) fn record_approval(conn: &Connection, session: SessionId, handle: u128) -> Outcome<()> {
-    conn.prepare_cached("INSERT INTO approvals (session, handle) VALUES (?1, ?2) ON CONFLICT (session) DO NOTHING")?
-        .execute(params![session.to_bytes(), handle.to_le_bytes()])?;
-    Ok(())
-}
-
-/// The handle of what a session's approve delegated, if it was seen.
-pub(in crate::ledger) fn approval(conn: &Connection, session: SessionId) -> Outcome<Option<u128>> {
-    let bytes: Option<[u8; 16]> = conn
-        .prepare_cached("SELECT handle FROM approvals WHERE session = ?1")?
-        .query_row([session.to_bytes()], |row| row.get(0))
-        .optional()?;
-    Ok(bytes.map(u128::from_le_bytes))
 }

@@ -42,6 +42,8 @@ pub(super) fn hold_by_rule(conn: &Connection, new: &NewHold) -> Outcome<Held> {
     let Some(session) = select::session(conn, new.session)? else {
         return Ok(Held::Refused(PayReason::SessionNotFound));
     };
+    let unverified_exposure = sums::unverified_exposure(conn, &session, new.unverified_exposure)?;
+    let new = &NewHold { unverified_exposure, ..new.clone() };
     let (user, asset) = (session.user(), &session.intent.asset);
     let source = funding::source(conn, user, asset)?.unwrap_or_else(|| Source::unknown(*user, *asset));
     let is_relied_upon = accept::asks_for_reliance(new, &source) && funding::is_relied_upon(conn, user, asset)?;

@@ -3,6 +3,7 @@
 //! Must be true: a function that writes runs inside the writer's transaction, in a savepoint of its own, so returning
 //! an error undoes all it did; it may be run twice, so it keeps nothing between runs.
 
+pub(super) mod approvals;
 pub(super) mod archive;
 pub(super) mod audit;
 pub(super) mod bookings;
@@ -21,7 +22,7 @@ pub(super) mod sessions;
 pub(super) mod settlements;
 mod single_claims;
 pub(super) mod single_payments;
-mod sums;
+pub(super) mod sums;
 
 #[cfg(test)]
 mod tests;

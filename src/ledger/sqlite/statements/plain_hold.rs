@@ -39,9 +39,10 @@ struct Headroom {
 
 /// What of a payer's promises is added up only for one more of them.
 static HEADROOM: LazyLock<String> = LazyLock::new(|| {
-    let of_user = sums::OF_USER;
+    let (of_user, beside) = (sums::OF_USER, sums::UNVERIFIED_BESIDE);
+    let bound = format!("(CASE s.cap_verified WHEN 1 THEN s.cap ELSE min(s.cap, ?4 - {beside}) END)");
     format!(
-        "SELECT s.seq, t.captured + t.held, (CASE s.cap_verified WHEN 1 THEN s.cap ELSE min(s.cap, ?4) END) - t.captured - t.held, \
+        "SELECT s.seq, t.captured + t.held, {bound} - t.captured - t.held, \
          t.deferred_held, s.recipient, \
          s.asset, coalesce((SELECT m.deferred_held FROM merchant_exposure m \
              WHERE m.recipient = s.recipient AND m.asset = s.asset), 0), \
@@ -49,7 +50,7 @@ static HEADROOM: LazyLock<String> = LazyLock::new(|| {
          FROM sessions s JOIN session_sums t ON t.session = s.seq \
          WHERE s.id = ?1 AND s.state = 'open' AND s.expires_at > ?2 \
          AND NOT EXISTS (SELECT 1 FROM sources p WHERE p.user = s.user AND p.asset = s.asset) \
-         AND ?3 <= (CASE s.cap_verified WHEN 1 THEN s.cap ELSE min(s.cap, ?4) END) - t.captured - t.held"
+         AND ?3 <= {bound} - t.captured - t.held"
     )
 });
 

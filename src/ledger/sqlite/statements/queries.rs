@@ -161,21 +161,6 @@ pub(in crate::ledger) fn recipients_created_since(
     })
 }
 
-/// The session that was opened by the approve which delegated the amount of this handle, or is being opened by it.
-pub(in crate::ledger) fn opened_by_approve(
-    conn: &Connection,
-    user: &Pubkey,
-    asset: &Pubkey,
-    handle: u128,
-) -> Outcome<Option<SessionId>> {
-    // Both terms of the state: the index of live sessions is used by the first.
-    let sql = "SELECT session FROM used_approves WHERE user = ?1 AND asset = ?2 AND handle = ?3 UNION ALL \
-         SELECT id FROM (SELECT s.id FROM sessions s JOIN approvals a ON a.session = s.id WHERE s.user = ?1 AND s.asset = ?2 \
-         AND s.state IN ('opening', 'open') AND s.state = 'opening' AND a.handle = ?3 ORDER BY s.seq LIMIT 1)";
-    let session = select::value(conn, sql, params![user.to_bytes(), asset.to_bytes(), handle.to_le_bytes()])?;
-    Ok(session.map(SessionId::from_bytes))
-}
-
 /// When each session's last transfer that landed was signed, and the last that bought allowances. Every one is booked, so
 /// the bookings' index by time is all it reads.
 pub(in crate::ledger) fn transfers_since(conn: &Connection, since: UnixSeconds) -> Outcome<Vec<LastTransfer>> {

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
 const SESSION: &str = "SELECT s.seq, s.id, s.user, s.asset, s.recipient, s.spender, s.session_key, s.nonce, s.cap, \
     s.expires_at, s.spelling, s.network, s.intent, s.intent_signature, s.settle_signature, s.state, s.rejected, \
-    s.cap_verified, t.captured, t.held, s.approve, s.created_at \
+    s.cap_verified, t.captured, t.held, s.approve, s.created_at, s.approved \
     FROM sessions s JOIN session_sums t ON t.session = s.seq";
 
 const HOLD: &str = "SELECT h.seq, h.id, h.session, h.nonce, h.content, h.amount, h.spent_after, h.remaining_after, \
@@ -174,6 +174,7 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         held: row.get(19)?,
         approve: row.get(20)?,
         created_at: row.get(21)?,
+        approved: row.get(22)?,
     })
 }
 

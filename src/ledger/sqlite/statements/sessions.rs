@@ -1,9 +1,10 @@
 //! Opening, confirming and ending sessions.
 
-use super::{Outcome, funding, missing, select};
+use super::{Outcome, approvals, missing, select};
 use crate::{
     domain::{
         amount::Amount,
+        approval::LandedApprove,
         clock::UnixSeconds,
         reason::SessionReason,
         session::{CapCheck, Session, SessionId, SessionState},
@@ -15,7 +16,6 @@ use crate::{
 };
 use rusqlite::{Connection, Row, params};
 use solana_pubkey::Pubkey;
-use solana_signature::Signature;
 
 /// Writes a session in state `opening`, or finds what its user opened with its nonce.
 ///
@@ -43,8 +43,8 @@ pub(in crate::ledger) fn insert(conn: &Connection, session: &Session, captured_b
     let intent = &session.intent;
     conn.prepare_cached(
         "INSERT INTO sessions (id, user, asset, recipient, spender, session_key, nonce, cap, expires_at, spelling, network, \
-         intent, intent_signature, settle_signature, state, rejected, cap_verified, approve, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+         intent, intent_signature, settle_signature, state, rejected, cap_verified, approve, created_at, approved) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
     )?
     .execute(params![
         session.id.to_bytes(),
@@ -66,6 +66,7 @@ pub(in crate::ledger) fn insert(conn: &Connection, session: &Session, captured_b
         session.cap_check == CapCheck::Verified,
         session.approve.as_ref().map(AsRef::<[u8]>::as_ref),
         column("created_at", session.created_at)?,
+        intent.approved.map(i64::from),
     ])?;
     conn.prepare_cached(
         "INSERT INTO session_sums (session, cap, captured, held, captured_before, deferred_held, lost) \
@@ -88,57 +89,43 @@ fn rejection(state: SessionState) -> Option<&'static str> {
     }
 }
 
-/// `opening` becomes `open` and `superseded` end; an `open` session learns that its cap is verified (what was attested
-/// once is not forgotten); any other is left alone. An `opening` one on an approve that has opened a session before becomes
-/// `rejected` instead.
+/// `opening` becomes `open` on its approve, which has landed, and `superseded` end; of the account's other sessions those that
+/// the approve still backs are bound to it, and the oldest end until they fit. Any other is left alone. An `opening` one becomes `rejected` instead where its
+/// approve does not back it, or does so no more.
 pub(in crate::ledger) fn mark_open(
     conn: &Connection,
     id: SessionId,
     check: CapCheck,
-    approve: Signature,
+    approve: &LandedApprove,
     superseded: &[SessionId],
 ) -> Outcome<Session> {
     let session = select::session(conn, id)?.ok_or_else(|| missing("session"))?;
     let verified = check == CapCheck::Verified;
     match session.state {
-        SessionState::Opening if !uses_approve(conn, &session)? => reject(conn, id, SessionReason::ApproveUsed)?,
         SessionState::Opening => {
-            conn.prepare_cached(
-                "UPDATE sessions SET state = 'open', cap_verified = ?2, approve = ?3 WHERE id = ?1 AND state = 'opening'",
-            )?
-            .execute(params![id.to_bytes(), verified, approve.as_ref()])?;
-            let others: Vec<SessionId> = superseded.iter().copied().filter(|other| *other != id).collect();
-            supersede(conn, &others)?;
-        }
-        SessionState::Open if verified => {
-            conn.prepare_cached("UPDATE sessions SET cap_verified = 1 WHERE id = ?1")?.execute([id.to_bytes()])?;
+            match approvals::bind_opening(conn, &session, approve)? {
+                Ok(()) => {
+                    conn.prepare_cached(
+                        "UPDATE sessions SET state = 'open', cap_verified = ?2, approve = ?3 WHERE id = ?1",
+                    )?
+                    .execute(params![id.to_bytes(), verified, approve.signature.as_ref()])?;
+                    let others: Vec<SessionId> = superseded.iter().copied().filter(|other| *other != id).collect();
+                    supersede(conn, &others)?;
+                }
+                Err(reason) => reject(conn, id, reason)?,
+            }
+            approvals::rebind(conn, session.user(), &session.intent.asset)?;
         }
         _ => return Ok(session),
     }
     select::session(conn, id)?.ok_or_else(|| missing("session"))
 }
 
-/// Notes that what a session's approve delegated has opened a session; false when it had opened another one. To a session
-/// that brought its own approve that matters only where the other one came later, and so took this approve: an older one had
-/// an approve of the same handle.
-fn uses_approve(conn: &Connection, session: &Session) -> Outcome<bool> {
-    let Some(handle) = funding::approval(conn, session.id)? else {
-        let unseen = || LedgerError::Inconsistent("an approve on chain was never looked at".to_owned());
-        return if session.opens_on_landed_approve() { Err(unseen().into()) } else { Ok(true) };
-    };
-    let key = (session.user().to_bytes(), session.intent.asset.to_bytes(), handle.to_le_bytes());
-    let noted = conn
-        .prepare_cached(
-            "INSERT INTO used_approves (user, asset, handle, session) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![key.0, key.1, key.2, session.id.to_bytes()])?;
-    if noted == 1 || session.opens_on_landed_approve() {
-        return Ok(noted == 1);
-    }
-    let later = "SELECT 1 FROM used_approves u JOIN sessions o ON o.id = u.session JOIN sessions s ON s.id = ?4 \
-         WHERE u.user = ?1 AND u.asset = ?2 AND u.handle = ?3 AND o.seq > s.seq";
-    let taken: Option<i64> = select::value(conn, later, params![key.0, key.1, key.2, session.id.to_bytes()])?;
-    Ok(taken.is_none())
+/// The cap of an `open` session is verified; any other is left alone.
+pub(in crate::ledger) fn verify(conn: &Connection, id: SessionId) -> Outcome<()> {
+    conn.prepare_cached("UPDATE sessions SET cap_verified = 1 WHERE id = ?1 AND state = 'open'")?
+        .execute([id.to_bytes()])?;
+    Ok(())
 }
 
 /// Those that are live become `superseded`.
@@ -163,13 +150,14 @@ pub(in crate::ledger) fn reject(conn: &Connection, id: SessionId, reason: Sessio
     Ok(())
 }
 
-/// All live sessions of this user and asset become `revoked`.
+/// All live sessions of this user and asset become `revoked`, and what stood for the account stands no more.
 pub(in crate::ledger) fn revoke(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<u64> {
     let changed = conn
         .prepare_cached(
             "UPDATE sessions SET state = 'revoked' WHERE user = ?1 AND asset = ?2 AND state IN ('opening', 'open')",
         )?
         .execute([user.to_bytes(), asset.to_bytes()])?;
+    approvals::revoke(conn, user, asset)?;
     Ok(changed as u64)
 }
 

@@ -2,7 +2,10 @@
 
 use crate::ledger::sqlite::statements::{Outcome, missing, select};
 use crate::{
-    domain::{amount::Amount, session::Session, session::SessionId},
+    domain::{
+        amount::Amount,
+        session::{CapCheck, Session, SessionId},
+    },
     ledger::{
         LedgerError,
         rules::{SumsChange, promise},
@@ -14,6 +17,26 @@ use rusqlite::{Connection, params};
 pub(super) const OF_USER: &str = "coalesce((SELECT sum(u.deferred_held) FROM sessions v \
     JOIN session_sums u ON u.session = v.seq WHERE v.user = s.user AND v.asset = s.asset \
     AND v.state IN ('opening', 'open') AND v.recipient = s.recipient), 0)";
+
+/// What the other unverified sessions on the approval of `s` have spent: while nobody knows the amount they share one limit.
+pub(super) const UNVERIFIED_BESIDE: &str = "coalesce((SELECT sum(u.captured + u.held) FROM sessions v \
+    JOIN session_sums u ON u.session = v.seq WHERE v.approval = s.approval AND v.cap_verified = 0 AND v.seq <> s.seq), 0)";
+
+/// What the other unverified sessions on the approval of this one have spent.
+pub(in crate::ledger) fn unverified_beside(conn: &Connection, session: SessionId) -> Outcome<Amount> {
+    let sql = format!("SELECT {UNVERIFIED_BESIDE} FROM sessions s WHERE s.id = ?1");
+    let beside: i64 = select::value(conn, &sql, [session.to_bytes()])?.ok_or_else(|| missing("session"))?;
+    let negative = |_| LedgerError::Inconsistent("less than nothing is spent unverified".to_owned());
+    Ok(Amount::try_from(beside).map_err(negative)?)
+}
+
+/// What is left of `limit` for an unverified session, beside the others on its approval.
+pub(super) fn unverified_exposure(conn: &Connection, session: &Session, limit: Amount) -> Outcome<Amount> {
+    match session.cap_check {
+        CapCheck::Verified => Ok(limit),
+        CapCheck::Unverified => Ok(limit.checked_sub(unverified_beside(conn, session.id)?).unwrap_or_default()),
+    }
+}
 
 /// Changes the sums of a session; the tables refuse to pass the cap or zero.
 pub(super) fn change(conn: &Connection, id: SessionId, by: SumsChange) -> Outcome<()> {

@@ -2,11 +2,13 @@
 //! verbs themselves.
 
 use crate::ledger::sqlite::statements::{
-    Outcome, bookings, budgets, deferred, funding, history, holds, journal, queries, select, sessions, settlements,
+    Outcome, approvals, bookings, budgets, deferred, funding, history, holds, journal, queries, select, sessions,
+    settlements, sums,
 };
 use crate::{
     domain::{
         amount::Amount,
+        approval::LandedApprove,
         budget::{BudgetSubject, Budgets, Limit, Part, Scope},
         funding::FundingDemand,
         hold::{ContentHash, Exposure, GiveUp, HoldId, NewHold},
@@ -62,6 +64,22 @@ fn session(number: u32) -> Session {
     session
 }
 
+/// The approve of a session, with as much beside it.
+fn approve(number: u32) -> LandedApprove {
+    let handle = u128::from(number);
+    let signature = Signature::from(bytes(9, number));
+    LandedApprove { signature, amount: Some(amount(2_000)), handle, seen: handle, slot: 1 }
+}
+
+/// A further session on the approve of another one.
+fn on_approval(session: &Session) -> Session {
+    let mut further = self::session(77_777);
+    (further.intent.user, further.intent.approved) = (*session.user(), Some(amount(2_000)));
+    further.signed.bytes = further.intent.to_bytes();
+    further.approve = session.approve.or(Some(approve(0).signature));
+    further
+}
+
 /// A payment, promised if it has a nonce.
 fn payment(session: SessionId, number: u32, nonce: bool) -> NewHold {
     let limits = Exposure::shared(Amount::MAX, Amount::MAX);
@@ -115,7 +133,7 @@ const FINAL: &[Event] = &[Event::Landed { slot: 210 }, Event::Finalised];
 fn opened(conn: &Connection, number: u32) -> Outcome<Session> {
     let session = session(number);
     sessions::open(conn, &session)?;
-    sessions::mark_open(conn, session.id, CapCheck::Verified, Signature::from(bytes(9, number)), &[])?;
+    sessions::mark_open(conn, session.id, CapCheck::Verified, &approve(number), &[])?;
     Ok(session)
 }
 
@@ -168,14 +186,24 @@ const QUESTIONS: &[Question] = &[
     ("lost", |c, s| queries::lost(c, s.id).map(drop)),
     ("source", |c, s| funding::source(c, s.user(), &s.intent.asset).map(drop)),
     ("known_signatures", |c, _| funding::known_signatures(c, &[Signature::from(bytes(9, 0))]).map(drop)),
-    ("approval", |c, s| funding::approval(c, s.id).map(drop)),
-    ("opened_by_approve", |c, s| queries::opened_by_approve(c, s.user(), &s.intent.asset, 7).map(drop)),
+    ("approve_handle", |c, s| approvals::handle(c, s.id).map(drop)),
+    ("opening_by_approve", |c, s| approvals::opening_by(c, s.user(), &s.intent.asset, 7).map(drop)),
+    ("current_approval", |c, s| approvals::current(c, s.user(), &s.intent.asset).map(drop)),
+    ("standing_approvals", |c, s| approvals::standing(c, s.user()).map(drop)),
+    ("approvals_of", |c, s| approvals::of_sessions(c, &[s.id]).map(drop)),
+    ("may_have_been_used", |c, s| {
+        approvals::may_have_been_used(c, s.user(), &s.intent.asset, &approve(0), Some(NOW)).map(drop)
+    }),
+    ("unverified_beside", |c, s| sums::unverified_beside(c, s.id).map(drop)),
+    ("known_transfers", |c, _| approvals::known_transfers(c, &[Signature::from(bytes(9, 0))]).map(drop)),
     ("created_recipient", |c, s| queries::created_recipient(c, &s.intent.recipient, &s.intent.asset).map(drop)),
     ("recipients_created_since", |c, _| queries::recipients_created_since(c, NOW).map(drop)),
 ];
 
 /// The verbs that write, and what they ask on the way.
 const VERBS: &[Question] = &[
+    ("land_approval", |c, s| approvals::land(c, s.user(), &s.intent.asset, &approve(8)).map(drop)),
+    ("open_on_approval", |c, s| approvals::open(c, &on_approval(s), 16).map(drop)),
     ("close_session", |c, s| sessions::close(c, s.id).map(drop)),
     ("revoke_sessions", |c, s| sessions::revoke(c, s.user(), &s.intent.asset).map(drop)),
     ("hold", |c, s| holds::hold(c, &payment(s.id, 5, true)).map(drop)),

@@ -1,7 +1,7 @@
 //! What is booked for signed attempts, and the limits it is held to.
 
 use crate::ledger::build::{
-    NOW, absent, amount, attempt, failed, held, in_flight, key, landed, opened, payment, planned, recorded, refused,
+    NOW, absent, amount, approve, attempt, failed, held, in_flight, key, landed, opened, payment, planned, recorded, refused,
     session_with, settlement_id, signature, signed,
 };
 use sotto::{
@@ -124,7 +124,7 @@ pub(crate) async fn each_scope_counts_its_own(ledger: &dyn Ledger) {
     let same_merchant = session_with(3, |s| s.intent.recipient = first.intent.recipient);
     for session in [&same_user, &same_merchant] {
         ledger.open_session(session).await.expect("opens");
-        ledger.mark_open(session.id, CapCheck::Verified, signature(90), &[]).await.expect("opens");
+        ledger.mark_open(session.id, CapCheck::Verified, &approve(90), &[]).await.expect("opens");
     }
     let stranger = opened(ledger, 4).await;
     in_flight_of(sign(ledger, &first, 1).await);

@@ -1,7 +1,7 @@
 //! What is spent for payers who have earned nothing yet, and how credit is earned.
 
 use crate::ledger::build::{
-    absent, amount, attempt, held, key, payment, recorded, session_with, settlement_id, signature,
+    absent, amount, approve, attempt, held, key, payment, recorded, session_with, settlement_id, signature,
 };
 use sotto::{
     domain::{
@@ -33,7 +33,7 @@ async fn limit(ledger: &dyn Ledger, scope: Scope) {
 async fn opened(ledger: &dyn Ledger, number: u32) -> Session {
     let session = session_with(number, |session| session.intent.expires_at = on(30));
     assert!(matches!(ledger.open_session(&session).await, Ok(Opened::New(_))));
-    ledger.mark_open(session.id, CapCheck::Verified, signature(number), &[]).await.expect("opens")
+    ledger.mark_open(session.id, CapCheck::Verified, &approve(number), &[]).await.expect("opens")
 }
 
 /// The payer proves more than they will pay.

@@ -2,8 +2,8 @@
 //! open.
 
 use crate::ledger::build::{
-    CAP, NOW, abandoned, absent, amount, held, hold_id, in_flight, landed, opened, payment, planned, recorded, refused,
-    session, session_with, settlement_id, signature, signed,
+    CAP, NOW, abandoned, absent, amount, approve, held, hold_id, in_flight, landed, opened, payment, planned, recorded,
+    refused, session, session_with, settlement_id, signature, signed,
 };
 use sotto::{
     domain::{
@@ -185,7 +185,7 @@ pub(crate) async fn a_merchants_sessions_share_one_limit(ledger: &dyn Ledger) {
     for number in 1..=2 {
         let new = session_with(number, |s| s.intent.recipient = session(1).intent.recipient);
         ledger.open_session(&new).await.expect("opens");
-        ledger.mark_open(new.id, CapCheck::Verified, signature(number), &[]).await.expect("opens");
+        ledger.mark_open(new.id, CapCheck::Verified, &approve(number), &[]).await.expect("opens");
         sessions.push(new.id);
     }
     let new = |of, number, units| NewHold { deferred: within(1_000, 100), ..payment(of, number, units) };
@@ -209,7 +209,7 @@ pub(crate) async fn a_payer_and_those_who_prove_nothing_leave_the_rest_to_others
     for (number, user) in [(1, payer), (2, payer), (3, session(3).intent.user)] {
         let new = session_with(number, |s| (s.intent.recipient, s.intent.user) = (merchant, user));
         ledger.open_session(&new).await.expect("opens");
-        sessions.push(ledger.mark_open(new.id, CapCheck::Verified, signature(number), &[]).await.expect("opens"));
+        sessions.push(ledger.mark_open(new.id, CapCheck::Verified, &approve(number), &[]).await.expect("opens"));
     }
     let limits = Exposure {
         per_session: amount(100),
@@ -337,7 +337,7 @@ pub(crate) async fn the_promises_of_a_revoked_session_are_given_up_whether_tried
     assert_eq!(ledger.give_up(session.id, NEVER).await.ok(), Some(vec![]), "once");
     let other = session_with(2, |other| other.intent.recipient = session.intent.recipient);
     ledger.open_session(&other).await.expect("opens");
-    ledger.mark_open(other.id, CapCheck::Verified, signature(2), &[]).await.expect("opens");
+    ledger.mark_open(other.id, CapCheck::Verified, &approve(2), &[]).await.expect("opens");
     let wide = NewHold { deferred: within(CAP, 40), ..payment(other.id, 4, 40) };
     assert!(held(ledger, &wide).await.deferred, "all of it may be promised to the merchant again");
 }

@@ -1,8 +1,8 @@
 //! Proofs of payers' balances: what they are claimed for, by whom, and what voids them.
 
 use crate::ledger::build::{
-    NOW, absent, amount, held, in_flight, key, opened, payment, planned, recorded, refused, session_with, signature,
-    signed,
+    NOW, absent, amount, approve, held, in_flight, key, opened, payment, planned, recorded, refused, session_with,
+    signature, signed,
 };
 use sotto::{
     domain::{
@@ -43,7 +43,7 @@ async fn claimed(ledger: &dyn Ledger, session: &Session) -> u64 {
 async fn sibling(ledger: &dyn Ledger, number: u32, of: &Session) -> Session {
     let session = session_with(number, |session| session.intent.user = *of.user());
     assert!(matches!(ledger.open_session(&session).await, Ok(Opened::New(_))));
-    ledger.mark_open(session.id, CapCheck::Verified, signature(number), &[]).await.expect("opens")
+    ledger.mark_open(session.id, CapCheck::Verified, &approve(number), &[]).await.expect("opens")
 }
 
 fn demanding(session: &Session, number: u32, units: u64) -> NewHold {
@@ -365,21 +365,4 @@ pub(crate) async fn signatures_of_ours_are_known(ledger: &dyn Ledger) {
     in_flight(ledger, session.id, 1).await;
     let known = ledger.known_signatures(&[signature(77), signature(1), signature(78)]).await;
     assert_eq!(known.ok(), Some(vec![signature(1)]));
-}
-
-pub(crate) async fn the_handle_of_an_approve_is_remembered_once(ledger: &dyn Ledger) {
-    let session = opened(ledger, 1).await;
-    assert_eq!(ledger.approval(session.id).await.ok(), Some(None));
-    ledger.record_approval(session.id, u128::MAX - 1).await.expect("records");
-    ledger.record_approval(session.id, 7).await.expect("records");
-    assert_eq!(ledger.approval(session.id).await.ok(), Some(Some(u128::MAX - 1)));
-}
-
-pub(crate) async fn only_live_sessions_are_superseded(ledger: &dyn Ledger) {
-    let (first, ended) = (opened(ledger, 1).await, opened(ledger, 2).await);
-    ledger.revoke_sessions(ended.user(), &ended.intent.asset).await.expect("revokes");
-    ledger.supersede_sessions(&[first.id, ended.id]).await.expect("supersedes");
-    let word = |session: Option<Session>| session.expect("is there").state.word();
-    assert_eq!(word(ledger.session(first.id).await.expect("reads")), "superseded");
-    assert_eq!(word(ledger.session(ended.id).await.expect("reads")), "revoked");
 }

@@ -1,8 +1,8 @@
 //! Accepting payments, answering them once, and ending the wait for them.
 
 use crate::ledger::build::{
-    CAP, NOW, abandoned, amount, content, held, hold_id, in_flight, landed, opened, payment, planned, recorded,
-    refused, session, session_id, settlement_id, signature, signed,
+    CAP, NOW, abandoned, amount, approve, content, held, hold_id, in_flight, landed, opened, payment, planned,
+    recorded, refused, session, session_id, settlement_id, signature, signed,
 };
 use sotto::{
     domain::{
@@ -190,12 +190,12 @@ pub(crate) async fn the_cap_is_kept_to_the_unit(ledger: &dyn Ledger) {
 pub(crate) async fn an_unverified_cap_bounds_what_is_spent(ledger: &dyn Ledger) {
     let unsure = session(1);
     ledger.open_session(&unsure).await.expect("opens");
-    ledger.mark_open(unsure.id, CapCheck::Unverified, signature(1), &[]).await.expect("opens");
+    ledger.mark_open(unsure.id, CapCheck::Unverified, &approve(1), &[]).await.expect("opens");
     let all = held(ledger, &payment(unsure.id, 1, 50)).await;
     assert_eq!(all.remaining_after, Amount::ZERO, "what can be paid, and not what is left of the cap");
     recorded(ledger, &in_flight(ledger, unsure.id, 1).await, landed()).await;
     assert_eq!(ledger.hold(&payment(unsure.id, 2, 1)).await.ok(), Some(Held::Refused(PayReason::CapUnverified)));
-    ledger.mark_open(unsure.id, CapCheck::Verified, signature(1), &[]).await.expect("learns");
+    ledger.verify_cap(unsure.id).await.expect("learns");
     held(ledger, &payment(unsure.id, 2, CAP - 50)).await;
 }
 

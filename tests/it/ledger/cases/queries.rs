@@ -1,8 +1,8 @@
 //! Questions over many rows.
 
 use crate::ledger::build::{
-    CAP, NOW, abandoned, absent, amount, attempt, held, hold_id, in_flight, key, landed, opened, payment, planned,
-    recorded, refused, session_id, session_with, settlement_id, signature, signed,
+    CAP, NOW, abandoned, absent, amount, approve, attempt, held, hold_id, in_flight, key, landed, opened, payment,
+    planned, recorded, refused, session_id, session_with, settlement_id, signature, signed,
 };
 use solana_pubkey::Pubkey;
 use sotto::{
@@ -190,7 +190,7 @@ pub(crate) async fn sums_larger_than_an_amount_are_refused(ledger: &dyn Ledger) 
     for number in [1, 2] {
         let rich = session_with(number, |s| s.intent.cap = Amount::MAX);
         ledger.open_session(&rich).await.expect("opens");
-        ledger.mark_open(rich.id, CapCheck::Verified, signature(number), &[]).await.expect("opens");
+        ledger.mark_open(rich.id, CapCheck::Verified, &approve(number), &[]).await.expect("opens");
         let all = payment(rich.id, number, Amount::MAX.get());
         assert_eq!(held(ledger, &all).await.remaining_after, Amount::ZERO);
         let one_more = ledger.hold(&payment(rich.id, number + 10, 1)).await;

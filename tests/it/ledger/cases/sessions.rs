@@ -1,8 +1,8 @@
 //! Opening, confirming and ending sessions.
 
 use crate::ledger::build::{
-    CAP, END, NOW, amount, held, key, opened, payment, session, session_id, session_with, settlement_id, signature,
-    signed,
+    CAP, END, NOW, amount, approve, held, key, opened, payment, session, session_id, session_with, settlement_id,
+    signature, signed,
 };
 use solana_pubkey::Pubkey;
 use sotto::{
@@ -16,6 +16,7 @@ use sotto::{
 
 pub(crate) async fn a_session_comes_back_as_it_was_written(ledger: &dyn Ledger) {
     let mut written = session_with(1, |s| {
+        s.intent.approved = Some(amount(CAP + 7));
         s.intent.session_key = Some(key(40, 4));
         "solana-devnet".clone_into(&mut s.intent.network);
         s.signed.signature = Some([41; 64]);
@@ -25,7 +26,7 @@ pub(crate) async fn a_session_comes_back_as_it_was_written(ledger: &dyn Ledger) 
     assert_eq!(ledger.open_session(&written).await.ok(), Some(Opened::New(written.clone())));
     assert_eq!(ledger.session(written.id).await.ok(), Some(Some(written.clone())));
 
-    let marked = ledger.mark_open(written.id, CapCheck::Verified, signature(43), &[]).await.expect("opens");
+    let marked = ledger.mark_open(written.id, CapCheck::Verified, &approve(43), &[]).await.expect("opens");
     held(ledger, &payment(written.id, 1, 30)).await;
     written.state = SessionState::Open;
     written.cap_check = CapCheck::Verified;
@@ -75,62 +76,6 @@ pub(crate) async fn what_the_short_message_opened_is_found_again_with_the_readab
     let mut other = short(1);
     (other.id, other.signed.bytes) = (session_id(2), b"another intent".to_vec());
     assert_eq!(ledger.open_session(&other).await.ok(), Some(Opened::NonceReused));
-}
-
-/// The first session that is open on an approve has it: another on the same is rejected in the transaction that would open
-/// it, unless it brought an approve of its own.
-pub(crate) async fn one_approve_on_chain_opens_one_session(ledger: &dyn Ledger) {
-    let on_chain = |number, user| {
-        session_with(number, |s| {
-            s.intent.user = key(23, user);
-            s.approve = Some(signature(90));
-        })
-    };
-    let (first, second, other) = (on_chain(1, 1), on_chain(2, 1), on_chain(3, 3));
-    let brings_its_own = session_with(4, |s| s.intent.user = key(23, 1));
-    let asset = first.intent.asset;
-    let opens = async |session: SessionId| {
-        ledger.mark_open(session, CapCheck::Verified, signature(90), &[]).await.map(|session| session.state)
-    };
-    let opened_by = async |user| ledger.opened_by_approve(&key(23, user), &asset, 7).await.expect("answers");
-    for session in [&first, &second, &other, &brings_its_own] {
-        assert!(matches!(ledger.open_session(session).await, Ok(Opened::New(_))));
-    }
-    assert!(opens(first.id).await.is_err(), "nobody has looked at what the approve did");
-    for session in [&first, &second, &other, &brings_its_own] {
-        ledger.record_approval(session.id, 7).await.expect("records");
-    }
-    assert_eq!(opened_by(1).await, Some(first.id), "what was seen is the oldest's that is opening");
-    ledger.reject_session(first.id, SessionReason::CapMismatch).await.expect("rejects");
-    assert_eq!(opens(second.id).await.ok(), Some(SessionState::Open), "a rejected one has not used it");
-    assert_eq!(opened_by(1).await, Some(second.id));
-    assert_eq!(opens(other.id).await.ok(), Some(SessionState::Open), "the same handle on another account");
-    assert_eq!(opens(brings_its_own.id).await.ok(), Some(SessionState::Open));
-    assert_eq!(opened_by(1).await, Some(second.id), "it stays with the first");
-    let third = on_chain(5, 1);
-    ledger.open_session(&third).await.expect("writes");
-    ledger.record_approval(third.id, 7).await.expect("records");
-    let superseded = ledger.mark_open(third.id, CapCheck::Verified, signature(91), &[second.id]).await;
-    assert_eq!(superseded.map(|session| session.state).ok(), Some(SessionState::Rejected(SessionReason::ApproveUsed)));
-    let kept = ledger.session(second.id).await.expect("answers").map(|session| session.state);
-    assert_eq!(kept, Some(SessionState::Open), "and ends nobody's");
-    assert_eq!(opens(third.id).await.ok(), Some(SessionState::Rejected(SessionReason::ApproveUsed)));
-}
-
-/// Guard: the order in `uses_approve`. An opening that waited finds its approve taken by one that came later.
-pub(crate) async fn an_approve_that_a_later_session_took_opens_no_other(ledger: &dyn Ledger) {
-    let user = key(23, 1);
-    let waits = session_with(1, |s| s.intent.user = user);
-    let takes = session_with(2, |s| (s.intent.user, s.approve) = (user, Some(signature(1))));
-    for session in [&waits, &takes] {
-        assert!(matches!(ledger.open_session(session).await, Ok(Opened::New(_))));
-        ledger.record_approval(session.id, 7).await.expect("records");
-    }
-    let opens = async |session: SessionId| {
-        ledger.mark_open(session, CapCheck::Verified, signature(1), &[]).await.map(|session| session.state)
-    };
-    assert_eq!(opens(takes.id).await.ok(), Some(SessionState::Open));
-    assert_eq!(opens(waits.id).await.ok(), Some(SessionState::Rejected(SessionReason::ApproveUsed)));
 }
 
 pub(crate) async fn a_bare_session_comes_back_as_it_was_written(ledger: &dyn Ledger) {
@@ -197,7 +142,7 @@ pub(crate) async fn opening_supersedes_only_what_lives(ledger: &dyn Ledger) {
     let new = session(5);
     ledger.open_session(&new).await.expect("opens");
     let superseded = [old.id, ended.id, waiting.id, new.id, session_id(99)];
-    ledger.mark_open(new.id, CapCheck::Unverified, signature(5), &superseded).await.expect("opens");
+    ledger.mark_open(new.id, CapCheck::Unverified, &approve(5), &superseded).await.expect("opens");
 
     let mut states = Vec::new();
     for id in [old.id, ended.id, waiting.id, bystander.id, new.id] {
@@ -219,23 +164,24 @@ pub(crate) async fn opening_supersedes_only_what_lives(ledger: &dyn Ledger) {
 pub(crate) async fn a_verified_cap_is_never_forgotten(ledger: &dyn Ledger) {
     let new = session(1);
     ledger.open_session(&new).await.expect("opens");
-    let open = ledger.mark_open(new.id, CapCheck::Unverified, signature(1), &[]).await.expect("opens");
+    let open = ledger.mark_open(new.id, CapCheck::Unverified, &approve(1), &[]).await.expect("opens");
     assert_eq!((open.state, open.cap_check), (SessionState::Open, CapCheck::Unverified));
     assert_eq!(ledger.unverified_sessions().await.ok(), Some(vec![open.clone()]));
     let other = opened(ledger, 2).await;
-    // An open session learns its cap, and neither another approve nor the end of others comes with it.
-    let told = ledger.mark_open(new.id, CapCheck::Verified, signature(9), &[other.id]).await.expect("opens");
+    // An open session learns its cap, and is opened no second time.
+    ledger.verify_cap(new.id).await.expect("learns");
+    let told = ledger.mark_open(new.id, CapCheck::Unverified, &approve(9), &[other.id]).await.expect("answers");
     assert_eq!((told.cap_check, told.approve), (CapCheck::Verified, Some(signature(1))));
     assert_eq!(ledger.session(other.id).await.ok().flatten().map(|s| s.state), Some(SessionState::Open));
-    let again = ledger.mark_open(new.id, CapCheck::Unverified, signature(9), &[]).await.expect("opens");
-    assert_eq!(again, told);
+    ledger.revoke_sessions(other.user(), &other.intent.asset).await.expect("revokes");
+    ledger.verify_cap(other.id).await.expect("leaves it alone");
     assert_eq!(ledger.unverified_sessions().await.ok(), Some(vec![]));
 }
 
 pub(crate) async fn an_ended_session_is_not_opened_again(ledger: &dyn Ledger) {
     let revoked = opened(ledger, 1).await;
     ledger.revoke_sessions(revoked.user(), &revoked.intent.asset).await.expect("revokes");
-    let marked = ledger.mark_open(revoked.id, CapCheck::Verified, signature(7), &[]).await.expect("answers");
+    let marked = ledger.mark_open(revoked.id, CapCheck::Verified, &approve(7), &[]).await.expect("answers");
     assert_eq!((marked.state, marked.approve), (SessionState::Revoked, Some(signature(1))));
 }
 
@@ -243,7 +189,7 @@ pub(crate) async fn only_an_unsure_session_is_rejected(ledger: &dyn Ledger) {
     let (opening, unverified, verified) = (session(1), session(2), opened(ledger, 3).await);
     ledger.open_session(&opening).await.expect("opens");
     ledger.open_session(&unverified).await.expect("opens");
-    ledger.mark_open(unverified.id, CapCheck::Unverified, signature(2), &[]).await.expect("opens");
+    ledger.mark_open(unverified.id, CapCheck::Unverified, &approve(2), &[]).await.expect("opens");
     held(ledger, &payment(unverified.id, 1, 10)).await;
     for id in [opening.id, unverified.id, verified.id] {
         ledger.reject_session(id, SessionReason::CapMismatch).await.expect("answers");
@@ -348,7 +294,7 @@ pub(crate) async fn openings_are_counted_by_time_and_user(ledger: &dyn Ledger) {
 pub(crate) async fn a_session_that_is_not_there_is_an_inconsistency(ledger: &dyn Ledger) {
     let nobody = session_id(1);
     assert!(matches!(
-        ledger.mark_open(nobody, CapCheck::Verified, signature(1), &[]).await,
+        ledger.mark_open(nobody, CapCheck::Verified, &approve(1), &[]).await,
         Err(LedgerError::Inconsistent(_))
     ));
     assert!(matches!(

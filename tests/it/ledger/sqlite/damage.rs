@@ -1,8 +1,12 @@
 //! What an outside tool changed is refused or noticed.
 
-use super::super::build::{hold_id, payment, session_id};
+use super::super::build::{CAP, approve, hold_id, key, payment, session_id, session_with};
 use super::{File, populate};
-use sotto::ledger::{Ledger as _, LedgerError, Upkeep as _};
+use rusqlite::Connection;
+use sotto::{
+    domain::{amount::Amount, approval::LandedApprove, session::CapCheck},
+    ledger::{Ledger as _, LedgerError, Upkeep as _},
+};
 
 #[tokio::test]
 async fn what_happened_cannot_be_rewritten_by_any_tool() {
@@ -36,6 +40,14 @@ async fn what_happened_cannot_be_rewritten_by_any_tool() {
         "UPDATE holds SET told = 0 WHERE told = 1",
         "UPDATE holds SET reason = 'bad_request' WHERE state = 'captured'",
         "UPDATE sessions SET cap = cap + 1",
+        "UPDATE sessions SET approved = cap",
+        "UPDATE sessions SET approval = NULL, bound_from = NULL",
+        "UPDATE sessions SET bound_from = -1",
+        "DELETE FROM approvals",
+        "UPDATE approvals SET amount = amount - 1",
+        "UPDATE approvals SET signature = randomblob(64)",
+        "UPDATE approvals SET complete = 0",
+        "UPDATE approvals SET claimed = 1, handle = NULL",
         "UPDATE session_sums SET captured = cap, held = 1",
         "UPDATE session_sums SET held = -1",
         "UPDATE session_sums SET held = 9223372036854775807",
@@ -51,6 +63,47 @@ async fn what_happened_cannot_be_rewritten_by_any_tool() {
     assert!(conn.execute("UPDATE sessions SET state = 'open'", []).is_err(), "an ended session stays ended");
     drop(conn);
     file.open().await.audit().await.expect("nothing was changed but the session's state");
+}
+
+/// Guard: the trigger `sessions_take_no_more_than_was_approved`, whatever a verb decides.
+#[tokio::test]
+async fn no_tool_binds_more_to_an_approve_than_it_delegated() {
+    let file = File::new();
+    let ledger = file.open().await;
+    let of_one_user = |number| session_with(number, |session| session.intent.user = key(23, 1));
+    let [first, second] = [of_one_user(1), of_one_user(2)];
+    for session in [&first, &second] {
+        ledger.open_session(session).await.expect("writes");
+    }
+    let approve = LandedApprove { amount: Amount::new(2 * CAP - 1), ..approve(1) };
+    ledger.mark_open(first.id, CapCheck::Verified, &approve, &[]).await.expect("opens");
+    drop(ledger);
+    let conn = file.raw();
+    let bind = "UPDATE sessions SET approval = (SELECT seq FROM approvals), bound_from = ?1 WHERE seq = 2";
+    assert!(conn.execute(bind, [0]).is_err(), "a unit more than was approved");
+    assert_eq!(conn.execute(bind, [1]).ok(), Some(1), "all of it");
+    assert!(conn.execute("UPDATE sessions SET bound_from = 0", []).is_err());
+    conn.execute("UPDATE approvals SET state = 'replaced'", []).expect("is replaced");
+    assert!(
+        conn.execute("UPDATE sessions SET bound_from = 2 WHERE seq = 2", []).is_err(),
+        "nothing binds to what is gone"
+    );
+    assert!(conn.execute("UPDATE approvals SET state = 'current'", []).is_err(), "and that never comes back");
+}
+
+/// From now on this connection refuses nothing.
+fn drop_guards(conn: &Connection) {
+    let triggers: Vec<String> = conn
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+        .expect("prepares")
+        .query_map([], |row| row.get(0))
+        .expect("reads")
+        .collect::<Result<_, _>>()
+        .expect("reads");
+    for trigger in triggers {
+        conn.execute_batch(&format!("DROP TRIGGER {trigger}")).expect("drops");
+    }
+    conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON").expect("sets");
 }
 
 #[tokio::test]
@@ -80,6 +133,10 @@ async fn an_audit_names_what_was_tampered_with() {
         ("UPDATE session_sums SET captured = captured + 1", "sessions, row 1: it has not captured"),
         ("UPDATE sessions SET cap = cap + 1", "sessions, row 1: its columns are not what its signed intent says"),
         ("UPDATE session_sums SET cap = cap + 1", "sessions, row 1: its sums are kept below another cap"),
+        ("UPDATE approvals SET amount = 1", "approvals, row 1: its sessions take more than was approved"),
+        ("UPDATE approvals SET state = 'replaced'", "it is open on an approve that does not stand"),
+        ("UPDATE approvals SET user = randomblob(32)", "it takes from another account's approve"),
+        ("UPDATE sessions SET approved = cap", "sessions, row 1: its columns are not what its signed intent says"),
         ("DELETE FROM session_sums", "sessions, row 1: it or its sums are gone"),
         ("UPDATE sessions SET id = randomblob(16)", "refers to a row that is not there"),
         ("UPDATE session_sums SET held = -1", "integrity check"),
@@ -95,17 +152,7 @@ async fn an_audit_names_what_was_tampered_with() {
         let hurt = File::new();
         std::fs::copy(&file.path, &hurt.path).expect("copies");
         let conn = hurt.raw();
-        let triggers: Vec<String> = conn
-            .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
-            .expect("prepares")
-            .query_map([], |row| row.get(0))
-            .expect("reads")
-            .collect::<Result<_, _>>()
-            .expect("reads");
-        for trigger in triggers {
-            conn.execute_batch(&format!("DROP TRIGGER {trigger}")).expect("drops");
-        }
-        conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON").expect("sets");
+        drop_guards(&conn);
         assert_ne!(conn.execute(damage, []).expect("damages"), 0, "{damage}");
         drop(conn);
         match hurt.open().await.audit().await {

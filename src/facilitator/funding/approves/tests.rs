@@ -48,7 +48,7 @@ fn transaction(instructions: Vec<SeenInstruction>) -> SeenTransaction {
 
 fn handle_of(instructions: Vec<SeenInstruction>) -> Option<u128> {
     let (source, spender, _) = who();
-    approved_handle(&transaction(instructions), &Programs::default(), &source, &spender)
+    single_approve(&transaction(instructions), &Programs::default(), &source, &spender)?.handle
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn the_handle_is_what_the_approve_itself_lets_us_decrypt() {
     }
 }
 
-/// Guard: the place of the approve in `approved_handle`. A payer may give us the right to any handle beside their approve.
+/// Guard: the place of the approve in `single_approve`. A payer may give us the right to any handle beside their approve.
 #[test]
 fn a_right_that_was_given_beside_the_approve_names_nothing() {
     let (source, spender, _) = who();
@@ -107,7 +107,7 @@ fn only_one_approve_of_this_account_to_us_names_a_handle() {
         "called by another program, beside whatever it calls"
     );
     let failed = SeenTransaction { failed: true, ..transaction(vec![approve(&source), right]) };
-    assert_eq!(approved_handle(&failed, &Programs::default(), &source, &spender), None);
+    assert_eq!(single_approve(&failed, &Programs::default(), &source, &spender), None);
 }
 
 #[test]

@@ -1,0 +1,381 @@
+//! Approvals: which approve stands behind an account, and binding sessions to it.
+//!
+//! Must be true: the trigger `sessions_take_no_more_than_was_approved` stands behind every binding here; what is decided here
+//! never comes to it.
+
+use crate::ledger::sqlite::statements::{Outcome, missing, select, sessions};
+use crate::{
+    domain::{
+        amount::Amount,
+        approval::{Approval, LandedApprove, SeenDelegation},
+        reason::SessionReason,
+        session::{CapCheck, Session, SessionId, SessionState},
+    },
+    ledger::{
+        LedgerError, OpenedOnApproval, opening_content,
+        rows::{ApprovalRow, column},
+    },
+};
+use rusqlite::{Connection, Params, Row, params};
+use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+
+const APPROVAL: &str = "SELECT a.seq, a.user, a.asset, a.signature, a.amount, a.claimed, a.handle, a.seen_handle, a.state, \
+    a.complete, (SELECT coalesce(sum(u.taken >> 32), 0) FROM approval_use u WHERE u.approval = a.seq), \
+    (SELECT coalesce(sum(u.taken & 4294967295), 0) FROM approval_use u WHERE u.approval = a.seq), \
+    (SELECT coalesce(sum(u.live), 0) FROM approval_use u WHERE u.approval = a.seq), \
+    (SELECT count(*) FROM approval_use u WHERE u.approval = a.seq) FROM approvals a";
+
+/// The approvals that `rest` (from `WHERE` on) selects, with the numbers of their rows.
+fn approvals(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<(i64, Approval)>> {
+    select::list(conn, &format!("{APPROVAL} {rest}"), params, |row| Ok((row.get(0)?, row_of(row)?.into_approval()?)))
+}
+
+fn row_of(row: &Row<'_>) -> rusqlite::Result<ApprovalRow> {
+    Ok(ApprovalRow {
+        seq: row.get(0)?,
+        user: row.get(1)?,
+        asset: row.get(2)?,
+        signature: row.get(3)?,
+        amount: row.get(4)?,
+        claimed: row.get(5)?,
+        handle: row.get(6)?,
+        seen_handle: row.get(7)?,
+        state: row.get(8)?,
+        complete: row.get(9)?,
+        taken: [row.get(10)?, row.get(11)?],
+        live: row.get(12)?,
+        sessions: row.get(13)?,
+    })
+}
+
+/// The approval that stands for an account.
+pub(in crate::ledger) fn current(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<Option<Approval>> {
+    let rest = "WHERE a.user = ?1 AND a.asset = ?2 AND a.state = 'current'";
+    Ok(approvals(conn, rest, [user.to_bytes(), asset.to_bytes()])?.pop().map(|(_, approval)| approval))
+}
+
+/// The approvals that stand for a wallet's accounts.
+pub(in crate::ledger) fn standing(conn: &Connection, user: &Pubkey) -> Outcome<Vec<Approval>> {
+    let found = approvals(conn, "WHERE a.user = ?1 AND a.state = 'current' ORDER BY a.seq", [user.to_bytes()])?;
+    Ok(found.into_iter().map(|(_, approval)| approval).collect())
+}
+
+/// For each session the approval that it takes from; each approval is read once.
+pub(in crate::ledger) fn of_sessions(conn: &Connection, ids: &[SessionId]) -> Outcome<Vec<Option<Approval>>> {
+    let mut known: Vec<(i64, Approval)> = Vec::new();
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        let bound: Option<Option<i64>> =
+            select::value(conn, "SELECT approval FROM sessions WHERE id = ?1", [id.to_bytes()])?;
+        let Some(seq) = bound.flatten() else {
+            found.push(None);
+            continue;
+        };
+        if !known.iter().any(|(other, _)| *other == seq) {
+            known.extend(approvals(conn, "WHERE a.seq = ?1", [seq])?);
+        }
+        found.push(known.iter().find(|(other, _)| *other == seq).map(|(_, approval)| approval.clone()));
+    }
+    Ok(found)
+}
+
+/// For each user the signature of what stands for their account, and the handle it was last seen with.
+pub(in crate::ledger) fn seen(
+    conn: &Connection,
+    users: &[Pubkey],
+    asset: &Pubkey,
+) -> Outcome<Vec<Option<SeenDelegation>>> {
+    let sql = "SELECT signature, seen_handle FROM approvals WHERE user = ?1 AND asset = ?2 AND state = 'current'";
+    users
+        .iter()
+        .map(|user| {
+            let found = select::list(conn, sql, [user.to_bytes(), asset.to_bytes()], |row| {
+                let (signature, handle): ([u8; 64], Option<[u8; 16]>) = (row.get(0)?, row.get(1)?);
+                let signature = Signature::from(signature);
+                Ok(SeenDelegation { signature, handle: handle.map(u128::from_le_bytes) })
+            })?;
+            Ok(found.into_iter().next())
+        })
+        .collect()
+}
+
+/// Notes the handle that the account shows while this approval is known to stand.
+pub(in crate::ledger) fn note(
+    conn: &Connection,
+    user: &Pubkey,
+    asset: &Pubkey,
+    signature: &Signature,
+    seen: u128,
+) -> Outcome<()> {
+    conn.prepare_cached(
+        "UPDATE approvals SET seen_handle = ?4 WHERE user = ?1 AND asset = ?2 AND signature = ?3 AND state = 'current'",
+    )?
+    .execute(params![user.to_bytes(), asset.to_bytes(), signature.as_ref(), seen.to_le_bytes()])?;
+    Ok(())
+}
+
+/// Whether sessions that are bound to no approval may have taken from this approve.
+pub(in crate::ledger) fn may_have_been_used(
+    conn: &Connection,
+    user: &Pubkey,
+    asset: &Pubkey,
+    approve: &LandedApprove,
+    landed_at: Option<u64>,
+) -> Outcome<bool> {
+    let landed_at = landed_at.map(|at| column("landed_at", at)).transpose()?;
+    let sql = "SELECT 1 FROM sessions s JOIN session_sums t ON t.session = s.seq \
+         WHERE s.user = ?1 AND s.asset = ?2 AND s.approval IS NULL AND s.state <> 'opening' \
+         AND (s.state <> 'rejected' OR t.captured + t.held > 0) \
+         AND (s.approve = ?3 OR ?4 IS NULL OR s.created_at >= ?4) \
+         UNION ALL SELECT 1 FROM used_approves WHERE user = ?1 AND asset = ?2 AND handle = ?5 LIMIT 1";
+    let found: Option<i64> = select::value(
+        conn,
+        sql,
+        params![user.to_bytes(), asset.to_bytes(), approve.signature.as_ref(), landed_at, approve.handle.to_le_bytes()],
+    )?;
+    Ok(found.is_some())
+}
+
+/// Notes that an approve has taken the delegate slot, and binds to it what stays.
+pub(in crate::ledger) fn land(
+    conn: &Connection,
+    user: &Pubkey,
+    asset: &Pubkey,
+    approve: &LandedApprove,
+) -> Outcome<Vec<SessionId>> {
+    if find(conn, user, asset, &approve.signature)?.is_some() {
+        return Ok(Vec::new());
+    }
+    replace(conn, user, asset, approve, None)?;
+    rebind(conn, user, asset)
+}
+
+/// Binds a session that opens to the approve it brought, which has landed. `Err` says why it cannot be opened on it; whether
+/// or not, the approve stands from then on.
+pub(super) fn bind_opening(
+    conn: &Connection,
+    session: &Session,
+    approve: &LandedApprove,
+) -> Outcome<Result<(), SessionReason>> {
+    let (user, asset, cap) = (session.user(), &session.intent.asset, session.intent.cap);
+    let (known, said) = (find(conn, user, asset, &approve.signature)?, session.intent.said_approved());
+    let is_new = known.is_none();
+    if is_new {
+        replace(conn, user, asset, approve, Some(said))?;
+    }
+    let (seq, approval) = find(conn, user, asset, &approve.signature)?.ok_or_else(|| missing("approval"))?;
+    if approval.free() < cap {
+        // Of a new one all is free. Of one that others were faster to open on, what they left.
+        return Ok(Err(if is_new { SessionReason::CapMismatch } else { SessionReason::ApproveUsed }));
+    }
+    bind(conn, session.id, seq)?;
+    Ok(Ok(()))
+}
+
+/// Binds to the approval that stands whatever of the account is bound to another one or to none: first what is held by sessions
+/// that have ended, then live sessions, the newest first; those that do not fit, and all older ones, become `superseded`.
+/// What these hold stays with the approval that backed it.
+pub(super) fn rebind(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<Vec<SessionId>> {
+    let rest = "WHERE a.user = ?1 AND a.asset = ?2 AND a.state = 'current'";
+    let Some((seq, approval)) = approvals(conn, rest, [user.to_bytes(), asset.to_bytes()])?.pop() else {
+        return Ok(Vec::new());
+    };
+    let others = select::sessions(
+        conn,
+        "WHERE user = ?1 AND asset = ?2 AND approval IS NOT ?3 AND (state IN ('open', 'closing') OR held > 0) \
+         AND state <> 'opening' ORDER BY state IN ('open', 'closing'), seq DESC",
+        params![user.to_bytes(), asset.to_bytes(), seq],
+    )?;
+    let (mut free, mut fits, mut ended) = (approval.free(), true, Vec::new());
+    for other in others {
+        let is_open = other.state == SessionState::Open;
+        match free.checked_sub(needed(&other)) {
+            Some(left) if fits || !is_open => {
+                bind(conn, other.id, seq)?;
+                free = left;
+            }
+            // Nothing older than the first that does not fit stays.
+            _ if is_open => {
+                fits = false;
+                sessions::supersede(conn, &[other.id])?;
+                ended.push(other.id);
+            }
+            _ => {}
+        }
+    }
+    Ok(ended)
+}
+
+/// What a session may still take.
+fn needed(session: &Session) -> Amount {
+    match session.state {
+        SessionState::Open | SessionState::Closing => {
+            session.intent.cap.checked_sub(session.captured).unwrap_or_default()
+        }
+        _ => session.held,
+    }
+}
+
+/// Opens a session on the approval that it names.
+pub(in crate::ledger) fn open(conn: &Connection, session: &Session, most: u64) -> Outcome<OpenedOnApproval> {
+    if let Some(known) = sessions::find(conn, session.user(), &session.intent.nonce)? {
+        let same = opening_content(&known) == opening_content(session);
+        return Ok(if same { OpenedOnApproval::Existing(known) } else { OpenedOnApproval::NonceReused });
+    }
+    let named = session.approve.ok_or_else(|| missing("named approve"))?;
+    if session.state != SessionState::Opening || session.spent() != Amount::ZERO {
+        return Err(LedgerError::Inconsistent("a new session is `opening` and has spent nothing".to_owned()).into());
+    }
+    let Some((seq, approval)) = find(conn, session.user(), &session.intent.asset, &named)? else {
+        return Ok(OpenedOnApproval::Refused(SessionReason::ApproveStale));
+    };
+    if let Err(reason) = approval.admits(&session.intent, most) {
+        return Ok(OpenedOnApproval::Refused(reason));
+    }
+    if approval.limit().is_none() {
+        conn.prepare_cached("UPDATE approvals SET claimed = ?2 WHERE seq = ?1")?
+            .execute(params![seq, i64::from(session.intent.said_approved())])?;
+    }
+    let check = if approval.amount.is_some() { CapCheck::Verified } else { CapCheck::Unverified };
+    sessions::insert(conn, &Session { cap_check: check, ..session.clone() }, Amount::ZERO)?;
+    bind(conn, session.id, seq)?;
+    conn.prepare_cached("UPDATE sessions SET state = 'open' WHERE id = ?1")?.execute([session.id.to_bytes()])?;
+    select::session(conn, session.id)?.map(OpenedOnApproval::New).ok_or_else(|| missing("session"))
+}
+
+/// Notes what an approval delegated, and ends the sessions on it that said otherwise or that it does not back.
+pub(in crate::ledger) fn learn(
+    conn: &Connection,
+    user: &Pubkey,
+    asset: &Pubkey,
+    signature: &Signature,
+    amount: Amount,
+) -> Outcome<Vec<SessionId>> {
+    let Some((seq, known)) = find(conn, user, asset, signature)? else { return Ok(Vec::new()) };
+    if known.amount.is_some_and(|known| known != amount) {
+        return Err(LedgerError::Inconsistent("an approve delegated two amounts".to_owned()).into());
+    }
+    conn.prepare_cached("UPDATE approvals SET amount = ?2 WHERE seq = ?1 AND amount IS NULL")?
+        .execute(params![seq, i64::from(amount)])?;
+    let bound = select::sessions(conn, "WHERE approval = ?1 AND state = 'open' ORDER BY seq", [seq])?;
+    let mut ended = Vec::new();
+    for session in bound.iter().filter(|session| session.cap_check == CapCheck::Unverified) {
+        let is_true = match session.intent.approved {
+            // One that came from another approve said something of that one.
+            _ if session.approve != Some(*signature) => true,
+            Some(approved) => approved == amount,
+            // More than it needs is no lie: the approve may have covered sessions that have ended since.
+            None => session.intent.cap <= amount,
+        };
+        if is_true {
+            sessions::verify(conn, session.id)?;
+        } else {
+            sessions::reject(conn, session.id, SessionReason::CapMismatch)?;
+            ended.push(session.id);
+        }
+    }
+    for session in bound.iter().filter(|session| !ended.contains(&session.id)).collect::<Vec<_>>() {
+        let taken = find(conn, user, asset, signature)?.map(|(_, approval)| approval.taken).unwrap_or_default();
+        if !known.is_complete || taken <= amount {
+            break;
+        }
+        sessions::supersede(conn, &[session.id])?;
+        ended.push(session.id);
+    }
+    Ok(ended)
+}
+
+/// The delegation of an account is gone: nothing stands for it any more.
+pub(super) fn revoke(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<()> {
+    conn.prepare_cached("UPDATE approvals SET state = 'revoked' WHERE user = ?1 AND asset = ?2 AND state = 'current'")?
+        .execute([user.to_bytes(), asset.to_bytes()])?;
+    Ok(())
+}
+
+/// Which of these signatures name transactions of ours that change nobody's delegation.
+pub(in crate::ledger) fn known_transfers(conn: &Connection, signatures: &[Signature]) -> Outcome<Vec<Signature>> {
+    let sql = "SELECT 1 FROM attempts a JOIN settlements s ON s.id = a.settlement \
+         WHERE a.signature = ?1 AND s.purpose IN ('capture', 'refresh', 'create_recipient', 'single_payment')";
+    let mut known = conn.prepare_cached(sql)?;
+    let mut found = Vec::new();
+    for signature in signatures {
+        if known.exists([signature.as_ref()])? {
+            found.push(*signature);
+        }
+    }
+    Ok(found)
+}
+
+/// The oldest session that is being opened by the approve which delegated the amount of this handle.
+pub(in crate::ledger) fn opening_by(
+    conn: &Connection,
+    user: &Pubkey,
+    asset: &Pubkey,
+    handle: u128,
+) -> Outcome<Option<SessionId>> {
+    // Both terms of the state: the index of live sessions is used by the first.
+    let sql = "SELECT s.id FROM sessions s JOIN approve_handles a ON a.session = s.id WHERE s.user = ?1 AND s.asset = ?2 \
+         AND s.state IN ('opening', 'open') AND s.state = 'opening' AND a.handle = ?3 ORDER BY s.seq LIMIT 1";
+    let session = select::value(conn, sql, params![user.to_bytes(), asset.to_bytes(), handle.to_le_bytes()])?;
+    Ok(session.map(SessionId::from_bytes))
+}
+
+/// Remembers the handle of what a session's approve delegated; the first one stays.
+pub(in crate::ledger) fn record_handle(conn: &Connection, session: SessionId, handle: u128) -> Outcome<()> {
+    conn.prepare_cached(
+        "INSERT INTO approve_handles (session, handle) VALUES (?1, ?2) ON CONFLICT (session) DO NOTHING",
+    )?
+    .execute(params![session.to_bytes(), handle.to_le_bytes()])?;
+    Ok(())
+}
+
+/// The handle of what a session's approve delegated, if it was seen.
+pub(in crate::ledger) fn handle(conn: &Connection, session: SessionId) -> Outcome<Option<u128>> {
+    let sql = "SELECT handle FROM approve_handles WHERE session = ?1";
+    Ok(select::value(conn, sql, [session.to_bytes()])?.map(u128::from_le_bytes))
+}
+
+fn find(conn: &Connection, user: &Pubkey, asset: &Pubkey, signature: &Signature) -> Outcome<Option<(i64, Approval)>> {
+    let rest = "WHERE a.user = ?1 AND a.asset = ?2 AND a.signature = ?3";
+    Ok(approvals(conn, rest, params![user.to_bytes(), asset.to_bytes(), signature.as_ref()])?.pop())
+}
+
+/// Writes an approval that stands, in place of the one that stood.
+fn replace(
+    conn: &Connection,
+    user: &Pubkey,
+    asset: &Pubkey,
+    approve: &LandedApprove,
+    said: Option<Amount>,
+) -> Outcome<()> {
+    conn.prepare_cached(
+        "UPDATE approvals SET state = 'replaced' WHERE user = ?1 AND asset = ?2 AND state = 'current'",
+    )?
+    .execute([user.to_bytes(), asset.to_bytes()])?;
+    conn.prepare_cached(
+        "INSERT INTO approvals (user, asset, signature, amount, claimed, handle, seen_handle, landed_slot, state, complete) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'current', 1)",
+    )?
+    .execute(params![
+        user.to_bytes(),
+        asset.to_bytes(),
+        approve.signature.as_ref(),
+        approve.amount.map(i64::from),
+        said.filter(|_| approve.amount.is_none()).map(i64::from),
+        approve.handle.to_le_bytes(),
+        approve.seen.to_le_bytes(),
+        column("landed_slot", approve.slot)?,
+    ])?;
+    Ok(())
+}
+
+/// Has a session take from this approval, and count from what it has captured by now.
+fn bind(conn: &Connection, session: SessionId, seq: i64) -> Outcome<()> {
+    conn.prepare_cached(
+        "UPDATE sessions SET approval = ?2, bound_from = (SELECT captured FROM session_sums WHERE session = sessions.seq) \
+         WHERE id = ?1",
+    )?
+    .execute(params![session.to_bytes(), seq])?;
+    Ok(())
+}
