@@ -175,6 +175,11 @@ pub(super) enum PayerError {
     /// No delegation was taken back.
     #[error("the delegation was not revoked, as far as is known; a wallet with SOL revokes at any time by itself")]
     Revoke(#[source] SessionClientError),
+    /// Nothing to open a session on by a message.
+    #[error(
+        "no approve of this wallet stands at the facilitator whose amount is known; open with --approved TOKENS first, or name the total"
+    )]
+    NothingStands,
     /// An opening was sent, and nobody knows what became of it.
     #[error("the opening was sent, and its outcome is not known; it is kept in {}.new, and the same command goes on with it", path.display())]
     UnfinishedOpening {

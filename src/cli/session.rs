@@ -13,8 +13,10 @@ use super::{
     wallet_sessions::{CloseAll, List, Revoke},
 };
 use crate::{
-    client::{Grant, LocalKey, OpenOptions, OpenSession, Opening, SessionClient, SessionKeyChoice, show},
-    domain::clock::SystemClock,
+    client::{
+        ApprovalChoice, Grant, LocalKey, OpenOptions, OpenSession, Opening, SessionClient, SessionKeyChoice, show,
+    },
+    domain::{amount::Amount, clock::SystemClock},
     wire::session::SessionView,
 };
 use clap::{Args, Subcommand};
@@ -41,7 +43,9 @@ pub(super) enum Session {
 /// Open a session: the wallet signs once, and payments need no further signature of it
 ///
 /// Approves an encrypted amount to the facilitator and keeps the session with its session key in a file that only you
-/// can read. Nobody but the facilitator that you name is ever delegated to.
+/// can read. Nobody but the facilitator that you name is ever delegated to. With `--approved` further sessions open on the same
+/// approve (`--standing`): from then on whoever gets a signature of the wallet under a message can spend what is left of it, until
+/// it is revoked.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[command(
@@ -66,6 +70,12 @@ pub(super) struct Open {
     /// What to approve on chain so that other sessions of this asset stay open, in whole tokens
     #[arg(long, value_name = "TOKENS")]
     approve_total: Option<String>,
+    /// Approve so many whole tokens in all, so that further sessions open with `--standing`; with `--standing`, what was approved
+    #[arg(long, value_name = "TOKENS", conflicts_with = "approve_total")]
+    approved: Option<String>,
+    /// Open on the approve that stands already: the wallet signs messages and no transaction
+    #[arg(long, conflicts_with = "approve_total")]
+    standing: bool,
     /// A merchant's origin (scheme, host and port) that may be paid; may be repeated
     #[arg(long, value_name = "URL")]
     origin: Vec<String>,
@@ -138,12 +148,12 @@ impl Open {
         let mut is_sent = unfinished.is_some();
         let opened = runtime()?.block_on(async {
             let client = self.client(&config).await?;
-            let opening = match unfinished {
-                Some(opening) => {
-                    note(&"an opening into this file was sent and not ended; going on with it");
-                    opening
-                }
-                None => client.prepare(&wallet, &options).await?,
+            let opening = if let Some(opening) = unfinished {
+                note(&"an opening into this file was sent and not ended; going on with it");
+                opening
+            } else {
+                let approval = self.approval(&client, &wallet, options.approval).await?;
+                client.prepare(&wallet, &OpenOptions { approval, ..options.clone() }).await?
             };
             file.keep(&opening)?;
             is_sent = true;
@@ -171,11 +181,29 @@ impl Open {
             (opening.user() != wallet.pubkey(), "wallet"),
             (opening.recipient() != options.recipient, "recipient"),
             (opening.cap() != options.cap, "cap"),
+            (self.approved.is_some() && opening.approved() != options.approval.total(), "total that is approved"),
             (opening.facilitator() != self.facilitator.url(), "facilitator"),
             (opening.origins() != options.origins, "origin"),
             (opening.has_session_key() == self.no_session_key, "choice of a session key"),
         ];
         differences.into_iter().find_map(|(differs, what)| differs.then_some(what))
+    }
+
+    /// Which approve the session takes from: with `--standing` the one that the facilitator has for this wallet.
+    async fn approval(
+        &self,
+        client: &SessionClient,
+        wallet: &LocalKey,
+        chosen: ApprovalChoice,
+    ) -> Result<ApprovalChoice, PayerError> {
+        if !self.standing {
+            return Ok(chosen);
+        }
+        let standing = client.standing_approval(wallet).await?.ok_or(PayerError::NothingStands)?.approval;
+        let told = standing.approved.as_deref().and_then(|units| Amount::parse(units).ok());
+        let total = chosen.total().or(told).ok_or(PayerError::NothingStands)?;
+        let signature = standing.signature.parse().map_err(|_| PayerError::NothingStands)?;
+        Ok(ApprovalChoice::Standing { signature, total })
     }
 
     async fn client(&self, config: &PayerConfig) -> Result<SessionClient, PayerError> {
@@ -192,6 +220,12 @@ impl Open {
             session_key: if self.no_session_key { SessionKeyChoice::None } else { SessionKeyChoice::Generate },
             grant: if self.ask_grant { Grant::Always } else { Grant::WhenNeeded },
             approve_total: self.approve_total.as_ref().map(tokens).transpose()?,
+            approval: self
+                .approved
+                .as_ref()
+                .map(tokens)
+                .transpose()?
+                .map_or(ApprovalChoice::Own, ApprovalChoice::Total),
             origins: self.origin.clone(),
             patience: Duration::from_secs(self.patience),
             ..OpenOptions::new(self.recipient, tokens(&self.cap)?, Duration::from_secs(self.lifetime))

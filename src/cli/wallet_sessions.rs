@@ -9,8 +9,8 @@ use super::{
     runtime,
 };
 use crate::{
-    client::{Delegation, SessionClient},
-    wire::session::SessionView,
+    client::{Delegation, SessionClient, WalletList},
+    wire::session::{ListedApproval, SessionView},
 };
 use clap::Args;
 use serde_json::json;
@@ -75,8 +75,10 @@ impl List {
             // The list is told whether or not the chain answers.
             Ok::<_, PayerError>((client.list(&wallet).await?, client.delegation(&wallet.pubkey()).await.ok()))
         })?;
+        let WalletList { sessions: listed, approvals } = listed;
         if self.json {
-            return json(&json!({ "sessions": listed, "delegation": delegation.map(Delegation::word) }));
+            let delegation = delegation.map(Delegation::word);
+            return json(&json!({ "sessions": listed, "approvals": approvals, "delegation": delegation }));
         }
         let decimals = Some(config.asset.decimals);
         let row = |view: &SessionView| {
@@ -93,6 +95,7 @@ impl List {
         };
         let rows = listed.iter().map(|listed| row(&listed.session));
         table(["session", "state", "recipient", "cap", "captured", "held", "expires (Unix seconds)"], rows)?;
+        tell_approvals(&approvals, decimals)?;
         say("")?;
         say(format_args!("on chain, {}", standing(delegation)))
     }
@@ -109,6 +112,20 @@ fn standing(delegation: Option<Delegation>) -> String {
         }
         Some(Delegation::Other(delegate)) => format!("{delegate} may spend from this wallet's account"),
     }
+}
+
+/// Tells what stands on chain, with sessions or without: an approve has no end there but the next one or a revoke.
+fn tell_approvals(approvals: &[ListedApproval], decimals: Option<u8>) -> Result<(), CliError> {
+    for ListedApproval { approval, sessions, .. } in approvals {
+        let approved = amount(approval.approved.as_deref(), decimals);
+        let free = amount(Some(&approval.free), decimals);
+        let what = if *sessions == 0 { "no session takes from it; `sotto session revoke` takes it back" } else { "" };
+        say(format_args!(
+            "approve  {}  of {approved}, {free} free, {sessions} live session(s)  {what}",
+            approval.signature
+        ))?;
+    }
+    Ok(())
 }
 
 impl CloseAll {

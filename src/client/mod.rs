@@ -42,14 +42,14 @@ pub use facilitator::FacilitatorError;
 pub use fetch::{Fetched, PayError, Payer};
 pub use follow::{Fate, FollowError, Listener, News, close, fate, listen, payment};
 pub use funding::{ProveError, Prover};
-pub use opening::{Authorization, OpenOptions, SessionKeyChoice};
+pub use opening::{ApprovalChoice, Authorization, OpenOptions, SessionKeyChoice};
 pub use pay::{PayRefusal, Payment};
 pub use receipt::{Difference, ReceiptMisfit};
 pub use refresh::make_readable;
 pub use rpc::{PayerRpc, RpcError, SolanaRpc};
 pub use saved::{Authority, OpenSession, SavedError};
 pub use session::{
-    Delegation, SessionClient, SignedRevoke, SignedSingle, SingleError, SingleOptions, SingleReceipt, show,
+    Delegation, SessionClient, SignedRevoke, SignedSingle, SingleError, SingleOptions, SingleReceipt, WalletList, show,
 };
 pub use signed_opening::Opening;
 pub use signer::{LocalKey, PayerSigner, SigningError};

@@ -37,6 +37,8 @@ pub struct OpenOptions {
     /// What to approve on chain, in base units, when other sessions of the same asset are to stay open: the token
     /// account has one delegate slot, and this approve replaces the last. At least the cap, which it is unless given.
     pub approve_total: Option<Amount>,
+    /// Which approve the session takes from.
+    pub approval: ApprovalChoice,
     /// The origins that may be paid from the session, as in `https://api.example.com`.
     pub origins: Vec<String>,
     /// How long to wait for the session to open.
@@ -55,6 +57,7 @@ impl OpenOptions {
             nonce: None,
             grant: Grant::default(),
             approve_total: None,
+            approval: ApprovalChoice::default(),
             origins: Vec::new(),
             patience: Duration::from_mins(1),
         }
@@ -72,6 +75,34 @@ pub enum Authorization {
     /// The short message alone: one prompt less, and the wallet shows one opaque line in place of the recipient. Needs a session key,
     /// and a facilitator that takes it (ADR 0055).
     Short,
+}
+
+/// Which approve a session takes from (`spec/session.md` §7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApprovalChoice {
+    /// One that the wallet signs now, for this session.
+    #[default]
+    Own,
+    /// One that the wallet signs now, of so many base units in all: further sessions open on it with a message alone, until it is
+    /// revoked.
+    Total(Amount),
+    /// One that is on chain already: the wallet signs a message, and no transaction.
+    Standing {
+        /// The signature of its transaction.
+        signature: Signature,
+        /// What it approved in all, in base units, exactly.
+        total: Amount,
+    },
+}
+
+impl ApprovalChoice {
+    /// What the intent says was approved in all.
+    pub const fn total(self) -> Option<Amount> {
+        match self {
+            Self::Own => None,
+            Self::Total(total) | Self::Standing { total, .. } => Some(total),
+        }
+    }
 }
 
 /// What must sign the session's payments.
@@ -95,7 +126,13 @@ pub(super) fn check_options(user: &Pubkey, options: &OpenOptions) -> Result<(), 
         options.authorization != Authorization::Short || !matches!(options.session_key, SessionKeyChoice::None),
         "the short message alone opens only a session with a session key",
     )?;
-    unless(options.approve_total.is_none_or(|total| total >= options.cap), "less is approved than the cap")?;
+    unless(
+        options.authorization != Authorization::Short || !matches!(options.approval, ApprovalChoice::Standing { .. }),
+        "the short message alone opens no session on an approve that stands",
+    )?;
+    let total = options.approval.total();
+    unless(options.approve_total.or(total).is_none_or(|total| total >= options.cap), "less is approved than the cap")?;
+    unless(options.approve_total.is_none() || total.is_none(), "two totals are to be approved")?;
     unless(
         options.nonce.as_ref().is_none_or(|nonce| {
             INTENT_NONCE_LENGTH.contains(&nonce.len()) && nonce.bytes().all(|byte| byte.is_ascii_graphic())

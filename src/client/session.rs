@@ -1,7 +1,7 @@
 //! Opening a session, showing one, and coming back to one.
 //!
-//! The wallet is asked once: for the approve transaction, the intent, and the short message that stands for the intent
-//! on chain. What it signs is built here from the payer's own settings; what the facilitator answers is believed only
+//! The wallet is asked once: for the approve transaction (none on an approve that stands already), the intent, and the short
+//! message that stands for the intent on chain. What it signs is built here from the payer's own settings; what the facilitator answers is believed only
 //! where it repeats what was asked for.
 
 mod approving;
@@ -12,6 +12,7 @@ mod showing;
 mod single;
 
 pub use revoking::{Delegation, SignedRevoke};
+pub use of_wallet::WalletList;
 pub use showing::show;
 pub(super) use showing::view;
 pub use single::{SignedSingle, SingleError, SingleOptions, SingleReceipt};
@@ -21,7 +22,7 @@ use crate::{
         error::SessionClientError,
         facilitator::{FacilitatorError, FacilitatorHttp, Refused, SessionAnswer},
         funding::Prover,
-        opening::{Authorization, OpenOptions, SessionKeyChoice, check_options, check_terms, wallet_signed},
+        opening::{ApprovalChoice, Authorization, OpenOptions, SessionKeyChoice, check_options, check_terms, wallet_signed},
         rpc::{NoRpc, PayerRpc},
         saved::{Authority, OpenSession},
         signed_opening::Opening,
@@ -42,12 +43,38 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use repeats::Repeats;
 use showing::same_session;
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
 use std::{sync::Arc, time::Duration};
 
 /// The pause before the first repeat; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause that the facilitator does not ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// What backs an opening on chain.
+enum BackedBy {
+    /// A transaction that the wallet has signed, in its wire encoding.
+    Transaction(Vec<u8>),
+    /// One that is on chain already.
+    Landed(Signature),
+}
+
+impl BackedBy {
+    fn transaction(&self) -> Option<String> {
+        match self {
+            Self::Transaction(bytes) => Some(STANDARD.encode(bytes)),
+            Self::Landed(_) => None,
+        }
+    }
+
+    fn signature(&self) -> Option<String> {
+        match self {
+            Self::Transaction(_) => None,
+            Self::Landed(signature) => Some(signature.to_string()),
+        }
+    }
+}
 
 /// Opens sessions at one facilitator.
 pub struct SessionClient {
@@ -120,8 +147,14 @@ impl SessionClient {
         check_options(&user, options)?;
         let terms = terms::agree(&self.http.supported().await?, &self.settings)?;
         check_terms(&user, options, &terms)?;
-        let approve = self.approve(&user, options, &terms).await?;
-        let approve = wallet_signed(&wallet.sign_transaction(approve).await?, &user, &terms.facilitator)?;
+        let approve = match options.approval {
+            ApprovalChoice::Standing { signature, .. } => BackedBy::Landed(signature),
+            ApprovalChoice::Own | ApprovalChoice::Total(_) => {
+                let approve = self.approve(&user, options, &terms).await?;
+                let signed = wallet.sign_transaction(approve).await?;
+                BackedBy::Transaction(wallet_signed(&signed, &user, &terms.facilitator)?)
+            }
+        };
         let session_key = match &options.session_key {
             SessionKeyChoice::Generate => Some(LocalKey::generate(self.chance.as_ref())),
             SessionKeyChoice::Given(key) => Some(key.clone()),
@@ -138,7 +171,7 @@ impl SessionClient {
         terms: Terms,
         intent: Intent,
         session_key: Option<LocalKey>,
-        approve: &[u8],
+        approve: &BackedBy,
     ) -> Result<Opening, SessionClientError> {
         let bytes = intent.to_bytes();
         let hash = IntentHash::of(&bytes);
@@ -161,8 +194,8 @@ impl SessionClient {
             cap: intent.cap.to_string(),
             expiration_unix: intent.expires_at,
             network: intent.network.clone(),
-            approve_tx_base64: Some(STANDARD.encode(approve)),
-            approve_tx_signature: None,
+            approve_tx_base64: approve.transaction(),
+            approve_tx_signature: approve.signature(),
             auth_message: STANDARD.encode(&bytes),
             auth_signature,
             settle_message,
@@ -177,7 +210,7 @@ impl SessionClient {
     fn intent(&self, user: Pubkey, options: &OpenOptions, terms: &Terms, session_key: Option<Pubkey>) -> Intent {
         let random = || hex::encode(chance::draw::<16>(self.chance.as_ref()));
         Intent {
-            approved: None,
+            approved: options.approval.total(),
             asset: self.settings.asset,
             cap: options.cap,
             expires_at: self.clock.now().saturating_add(options.lifetime.as_secs()),

@@ -58,6 +58,11 @@ impl Opening {
         self.intent.cap
     }
 
+    /// What it says was approved on chain in all, in base units, where other sessions may take from that approve.
+    pub fn approved(&self) -> Option<Amount> {
+        self.intent.approved
+    }
+
     /// The URL of the facilitator that it was made for.
     pub fn facilitator(&self) -> &str {
         &self.facilitator

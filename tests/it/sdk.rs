@@ -14,3 +14,4 @@ mod revoking;
 mod selling;
 mod single_payments;
 mod stand_in;
+mod standing;

@@ -27,7 +27,8 @@ impl SessionClient {
         options: &OpenOptions,
         terms: &Terms,
     ) -> Result<VersionedTransaction, SessionClientError> {
-        let total = u128::from(options.approve_total.unwrap_or(options.cap).get());
+        let total = options.approval.total().or(options.approve_total).unwrap_or(options.cap);
+        let total = u128::from(total.get());
         let ciphertext = ciphertext::encrypt(&self.settings.encryption_key, total, self.chance.as_ref());
         let approve = Approve {
             programs: self.settings.programs,
