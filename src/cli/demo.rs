@@ -5,6 +5,7 @@ mod empty;
 mod figures;
 mod scene;
 mod single;
+mod standing;
 mod story;
 
 use super::{
@@ -26,7 +27,7 @@ use crate::{
 use clap::Args;
 use figures::Figures;
 pub(super) use scene::DemoError;
-use scene::Scene;
+use scene::{Scene, Seller};
 use std::time::Duration;
 use story::Story;
 use tokio::time::Instant;
@@ -41,7 +42,8 @@ const LEAST_CAP: &str = "1";
 ///
 /// Starts a local network with stand-ins for Inco's programs, a facilitator and a merchant in this process, on free
 /// ports of this machine only. A payer who has tokens and no SOL opens a session with one signature and pays for each
-/// call, settled one by one and then deferred, and once without a session; both sides decrypt their balances. The exit code is 0 only if every figure adds up.
+/// call, settled one by one and then deferred, and once without a session; another keeps sessions with two merchants open under
+/// one approve; all sides decrypt their balances. The exit code is 0 only if every figure adds up.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sotto demo                                        20 payments, a table, the sums\n  \
@@ -84,8 +86,12 @@ impl Demo {
             price: Price::decimal(PRICE, DEMO_DECIMALS).map_err(DemoError::from)?,
         };
         let price = terms.price.amount();
-        let sandbox = Sandbox::start(terms, global).await?;
-        let played = self.play(Scene::set(&sandbox, merchant, price)?).await;
+        let shop_price = terms.price;
+        let mut sandbox = Sandbox::start(terms, global).await?;
+        let wallet = LocalKey::generate(&OsChance);
+        let origin = sandbox.open_shop(wallet.pubkey(), shop_price).await?;
+        let other = Seller { wallet, origin };
+        let played = self.play(Scene::set(&sandbox, merchant, price)?, &other).await;
         sandbox.stop().await;
         let figures = played?;
         if self.json {
@@ -94,7 +100,7 @@ impl Demo {
         figures.check().map_err(|contradictions| DemoError::DoesNotAddUp(contradictions).into())
     }
 
-    async fn play(&self, scene: Scene<'_>) -> Result<Figures, CliError> {
+    async fn play(&self, scene: Scene<'_>, other: &Seller) -> Result<Figures, CliError> {
         let story = Story::new(Format::of_switch(self.json));
         let payer = LocalKey::generate(&OsChance);
         scene.give(&payer, tokens(PURSE)?.max(self.needed(&scene)?)).await?;
@@ -114,6 +120,8 @@ impl Demo {
         story.once(&figures)?;
         figures.deferred = Some(deferred::play(&scene, &payer, &paying, self.payments).await?);
         story.deferred(&figures)?;
+        figures.standing = Some(standing::play(&scene, other, self.payments).await?);
+        story.standing(&figures)?;
         figures.empty = Some(empty::play(&scene).await?);
         figures.audit = scene.audit().await?;
         story.end(&figures)?;

@@ -102,7 +102,7 @@ impl Sandbox {
             stop,
             servers: Vec::new(),
         };
-        let shop = sandbox.shop(&terms)?;
+        let shop = sandbox.shop(terms.merchant, terms.price, &sandbox.merchant)?;
         sandbox.serve_facilitator(facilitator)?;
         sandbox.serve(merchant, shop);
         Ok(sandbox)
@@ -118,13 +118,22 @@ impl Sandbox {
         format!("{}{}", self.merchant, shop::DEFERRED_ROUTE)
     }
 
-    fn shop(&self, terms: &SandboxTerms) -> Result<axum::Router, CliError> {
+    /// Opens the shop of another merchant on a free port; gives its origin.
+    pub(super) async fn open_shop(&mut self, merchant: Pubkey, price: Price) -> Result<String, CliError> {
+        let listener = listen(0).await?;
+        let origin = url(&listener)?;
+        let shop = self.shop(merchant, price, &origin)?;
+        self.serve(listener, shop);
+        Ok(origin)
+    }
+
+    fn shop(&self, merchant: Pubkey, price: Price, origin: &str) -> Result<axum::Router, CliError> {
         let mint = self.config.asset.mint;
-        let offer = Offer::new(self.service.network.alias(), mint, terms.merchant, terms.price)
+        let offer = Offer::new(self.service.network.alias(), mint, merchant, price)
             .described("The weather, a call", "application/json")
             .facilitator(&self.facilitator);
         let paywall = |path: &str, offer: Offer| {
-            let gate = Gate::new(&format!("GET {path}"), offer)?.public_base(&self.merchant);
+            let gate = Gate::new(&format!("GET {path}"), offer)?.public_base(origin);
             Ok::<_, CliError>(Paywall::new(FacilitatorClient::new(&self.facilitator)?, gate))
         };
         Ok(shop::router(paywall(shop::ROUTE, offer.clone())?, paywall(shop::DEFERRED_ROUTE, offer.deferred())?))

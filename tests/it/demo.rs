@@ -15,6 +15,18 @@ fn demo(args: &[&str]) -> Output {
         .unwrap()
 }
 
+/// Two merchants were paid under one approve, and a third session did not fit.
+fn one_approve_adds_up(standing: &Value) {
+    assert_eq!(standing["amount_paid"], serde_json::json!([60_000, 60_000]), "{standing:#}");
+    assert_eq!((&standing["approved"], &standing["captured"]), (&Value::from(120_000), &Value::from(120_000)));
+    assert_eq!(
+        (&standing["payer_loss"], &standing["merchant_growth"]),
+        (&Value::from(120_000), &serde_json::json!([60_000, 60_000]))
+    );
+    assert_eq!(standing["third_session"], "approval_exhausted", "{standing:#}");
+    assert_eq!(standing["states"], serde_json::json!(["open", "open"]), "and ends neither");
+}
+
 fn adds_up(delegation: &str) {
     let output = demo(&["--payments", "3", "--delegation", delegation, "--json"]);
     let told = String::from_utf8(output.stderr).unwrap();
@@ -61,6 +73,8 @@ fn adds_up(delegation: &str) {
     let once = |name: &str| figures["once"][name].as_i64().unwrap_or_else(|| panic!("{name}: {figures:#}"));
     assert_eq!((once("amount"), once("recorded")), (10_000, 10_000), "paid once without the session");
     assert_eq!((once("payer_loss"), once("merchant_growth")), (10_000, 10_000));
+
+    one_approve_adds_up(&figures["standing"]);
 
     let empty = &figures["empty_payer"];
     assert_eq!((&empty["funding"], &empty["landed"]), (&Value::from("unproven"), &Value::from(1)));

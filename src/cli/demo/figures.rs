@@ -1,6 +1,6 @@
 //! The figures of a demo and whether they add up. Pure.
 
-use super::{deferred::DeferredCalls, empty::EmptyPayer, scene::Call, single::OncePaid};
+use super::{deferred::DeferredCalls, empty::EmptyPayer, scene::Call, single::OncePaid, standing::StandingApproval};
 use crate::{cli::localnet::DelegationArg, domain::amount::Amount, ledger::Totals};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub(super) struct Figures {
     pub(super) once: Option<OncePaid>,
     /// Those calls again, settled later.
     pub(super) deferred: Option<DeferredCalls>,
+    /// Two merchants under one approve.
+    pub(super) standing: Option<StandingApproval>,
     pub(super) empty: Option<EmptyPayer>,
     /// What the ledger's audit found.
     pub(super) audit: Option<String>,
@@ -50,7 +52,8 @@ impl Figures {
         standings: [Standing; 2],
         [opened, paid]: [Totals; 2],
     ) -> Self {
-        Self { delegation, price, calls, standings, opened, paid, once: None, deferred: None, empty: None, audit: None }
+        let (once, deferred, standing, empty) = (None, None, None, None);
+        Self { delegation, price, calls, standings, opened, paid, once, deferred, standing, empty, audit: None }
     }
 
     /// The sum of what the payer's client paid, in base units.
@@ -136,6 +139,7 @@ impl Figures {
         ];
         checks.extend(self.once.iter().flat_map(OncePaid::checks));
         checks.extend(self.deferred.iter().flat_map(DeferredCalls::checks));
+        checks.extend(self.standing.iter().flat_map(StandingApproval::checks));
         if let Some(empty) = &self.empty {
             let price = i128::from(self.price.get());
             checks.extend([
@@ -197,6 +201,7 @@ impl Figures {
             })).collect::<Vec<_>>(),
             "once": self.once.as_ref().map(OncePaid::to_json),
             "deferred": self.deferred.as_ref().map(DeferredCalls::to_json),
+            "standing": self.standing.as_ref().map(StandingApproval::to_json),
             "empty_payer": empty,
         })
     }
@@ -276,6 +281,32 @@ mod tests {
         assert_eq!(figures.check().unwrap_err().len(), 1);
         figures.empty = Some(EmptyPayer { funding: Some("proven".to_owned()), ..empty() });
         assert_eq!(figures.check().unwrap_err().len(), 1);
+    }
+
+    #[test]
+    fn a_third_session_that_opens_or_a_sum_past_the_approve_is_named() {
+        let mut figures = figures();
+        let standing = || StandingApproval {
+            approved: 80,
+            calls: 4,
+            paid: [40, 40],
+            captured: 80,
+            lost: 80,
+            gained: [40, 40],
+            refused: Some("approval_exhausted".to_owned()),
+            states: ["open".to_owned(), "open".to_owned()],
+        };
+        figures.standing = Some(standing());
+        assert_eq!(figures.check(), Ok(()));
+        for bent in [
+            StandingApproval { refused: None, ..standing() },
+            StandingApproval { captured: 90, ..standing() },
+            StandingApproval { states: ["open".to_owned(), "superseded".to_owned()], ..standing() },
+            StandingApproval { gained: [40, 30], ..standing() },
+        ] {
+            figures.standing = Some(bent);
+            assert_eq!(figures.check().unwrap_err().len(), 1);
+        }
     }
 
     #[test]

@@ -5,9 +5,9 @@ use super::figures::Standing;
 use crate::{
     cli::sandbox::Sandbox,
     client::{
-        Balance, BalanceReader, BoundedBody, FacilitatorError, FacilitatorPin, FollowError, LocalKey, OpenOptions,
-        PayError, Payer, PayerRpc, RpcError, SessionClient, SessionClientError, Settings, SingleError, SingleOptions,
-        SingleReceipt, SolanaRpc, Trust, balance::BalanceError, make_readable,
+        ApprovalChoice, Balance, BalanceReader, BoundedBody, FacilitatorError, FacilitatorPin, FollowError, LocalKey,
+        OpenOptions, PayError, Payer, PayerRpc, RpcError, SessionClient, SessionClientError, Settings, SingleError,
+        SingleOptions, SingleReceipt, SolanaRpc, Trust, balance::BalanceError, make_readable,
     },
     covalidator::{HttpCovalidator, SetupError},
     domain::{
@@ -25,6 +25,7 @@ use crate::{
 };
 use reqwest::{StatusCode, Url};
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -109,6 +110,16 @@ pub(super) struct Call {
     pub(super) funding: Option<String>,
 }
 
+/// A merchant with its shop.
+pub(super) struct Seller {
+    pub(super) wallet: LocalKey,
+    /// The shop's origin.
+    pub(super) origin: String,
+}
+
+/// A payer with a session of theirs.
+pub(super) struct Buyer(Payer);
+
 /// A sandbox with its people.
 pub(super) struct Scene<'a> {
     sandbox: &'a Sandbox,
@@ -170,12 +181,48 @@ impl<'a> Scene<'a> {
 
     /// Opens a session with the merchant as its recipient.
     pub(super) async fn open(&self, wallet: &LocalKey, cap: Amount) -> Result<Payer, DemoError> {
-        let mut options = OpenOptions::new(self.merchant.pubkey(), cap, LIFETIME);
-        options.origins = vec![self.sandbox.merchant.clone()];
+        Ok(self.open_at(wallet, &self.seller(), cap, ApprovalChoice::Own).await?.0)
+    }
+
+    /// The merchant of the sandbox.
+    pub(super) fn seller(&self) -> Seller {
+        Seller { wallet: self.merchant.clone(), origin: self.sandbox.merchant.clone() }
+    }
+
+    /// Opens a session with this merchant as its recipient.
+    pub(super) async fn open_at(
+        &self,
+        wallet: &LocalKey,
+        seller: &Seller,
+        cap: Amount,
+        approval: ApprovalChoice,
+    ) -> Result<Buyer, DemoError> {
+        let mut options = OpenOptions { approval, ..OpenOptions::new(seller.wallet.pubkey(), cap, LIFETIME) };
+        options.origins = vec![seller.origin.clone()];
         let session = self.sessions.open(wallet, &options).await.map_err(Box::new)?;
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.id);
         let payer = Payer::new(session, self.price, PATIENCE, Arc::new(SystemClock), Arc::new(OsChance));
-        Ok(payer.map_err(Box::new)?)
+        Ok(Buyer(payer.map_err(Box::new)?))
+    }
+
+    /// The approve that the facilitator says stands for a wallet.
+    pub(super) async fn standing_approve(&self, wallet: &LocalKey) -> Result<Signature, DemoError> {
+        let standing = self.sessions.standing_approval(wallet).await.map_err(Box::new)?;
+        let signature = standing.and_then(|standing| standing.approval.signature.parse().ok());
+        signature.ok_or(DemoError::Sealed("standing approval"))
+    }
+
+    /// Asks for the paid route of this merchant, pays, and is served.
+    pub(super) async fn call_at(&self, buyer: &Buyer, seller: &Seller) -> Result<Call, DemoError> {
+        let route = self.route.path();
+        let route = Url::parse(&format!("{}{route}", seller.origin)).map_err(|_| DemoError::Url)?;
+        self.pay(&buyer.0, &route).await
+    }
+
+    /// How a session stands.
+    pub(super) async fn state(&self, buyer: &Buyer) -> Result<String, DemoError> {
+        let view = self.sessions.show(buyer.0.session()).await.map_err(Box::new)?;
+        Ok(view.state.unwrap_or_default())
     }
 
     /// Asks for the paid route, pays, and is served.
@@ -244,9 +291,28 @@ impl<'a> Scene<'a> {
 
     /// A balance as its owner decrypts it, in base units.
     async fn balance(&self, wallet: &LocalKey, what: &'static str) -> Result<u64, DemoError> {
+        let session = *self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        self.balance_in(session, wallet, what).await
+    }
+
+    /// Like [`Scene::balance`], made readable in the name of this buyer's session.
+    pub(super) async fn balance_of(
+        &self,
+        wallet: &LocalKey,
+        buyer: &Buyer,
+        what: &'static str,
+    ) -> Result<u64, DemoError> {
+        self.balance_in(Some(buyer.0.session().id), wallet, what).await
+    }
+
+    async fn balance_in(
+        &self,
+        session: Option<SessionId>,
+        wallet: &LocalKey,
+        what: &'static str,
+    ) -> Result<u64, DemoError> {
         let mint = &self.sandbox.config.asset.mint;
         let mut balance = self.balances.read(wallet, mint, PATIENCE).await?;
-        let session = *self.session.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Balance::NoDecryptAllowance { .. }, Some(session)) = (&balance, session) {
             make_readable(&self.sandbox.facilitator, session, wallet, &SystemClock).await.map_err(Box::new)?;
             balance = self.balances.read(wallet, mint, PATIENCE).await?;

@@ -154,6 +154,26 @@ impl Story {
         ))
     }
 
+    pub(super) fn standing(&self, figures: &Figures) -> Result<(), CliError> {
+        let Some(standing) = &figures.standing else { return Ok(()) };
+        self.tell(format_args!(
+            "Another payer approved {} once, and opened sessions with two merchants: the first with that approve, the second with\n\
+             a signed message alone. {} calls at each were paid in turn; a third session of {} was refused in between\n\
+             ({}), and both went on.\n\n\
+             decrypted           change\n\
+             payer         {:>12}\n\
+             merchant      {:>12}\n\
+             merchant      {:>12}\n",
+            decimal(standing.approved),
+            standing.calls,
+            decimal(figures.price.get()),
+            standing.refused.as_deref().unwrap_or("it opened"),
+            signed(-standing.lost),
+            signed(standing.gained[0]),
+            signed(standing.gained[1]),
+        ))
+    }
+
     pub(super) fn end(&self, figures: &Figures) -> Result<(), CliError> {
         if let Some(empty) = &figures.empty {
             self.tell(format_args!(
