@@ -11,8 +11,8 @@ mod revoking;
 mod showing;
 mod single;
 
-pub use revoking::{Delegation, SignedRevoke};
 pub use of_wallet::WalletList;
+pub use revoking::{Delegation, SignedRevoke};
 pub use showing::show;
 pub(super) use showing::view;
 pub use single::{SignedSingle, SingleError, SingleOptions, SingleReceipt};
@@ -22,7 +22,9 @@ use crate::{
         error::SessionClientError,
         facilitator::{FacilitatorError, FacilitatorHttp, Refused, SessionAnswer},
         funding::Prover,
-        opening::{ApprovalChoice, Authorization, OpenOptions, SessionKeyChoice, check_options, check_terms, wallet_signed},
+        opening::{
+            ApprovalChoice, Authorization, OpenOptions, SessionKeyChoice, check_options, check_terms, wallet_signed,
+        },
         rpc::{NoRpc, PayerRpc},
         saved::{Authority, OpenSession},
         signed_opening::Opening,
@@ -44,7 +46,6 @@ use repeats::Repeats;
 use showing::same_session;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
-use solana_transaction::versioned::VersionedTransaction;
 use std::{sync::Arc, time::Duration};
 
 /// The pause before the first repeat; it doubles with each further one.

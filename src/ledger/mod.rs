@@ -19,8 +19,8 @@ pub use approvals::ApprovalLedger;
 pub use open::{OpenLedgerError, import, look_at_spending, open};
 pub use outcomes::{
     Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Offered, Opened, OpenedOnApproval,
-    OpeningCount, Openings, Promised, Proved, RevocationRecorded, Signed, SingleClaim, SinglePaid, Totals, Work, WriteFault,
-    WriterCounts,
+    OpeningCount, Openings, Promised, Proved, RevocationRecorded, Signed, SingleClaim, SinglePaid, Totals, Work,
+    WriteFault, WriterCounts,
 };
 pub use revocations::RevocationLedger;
 pub use single_payments::SinglePaymentLedger;

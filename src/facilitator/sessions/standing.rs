@@ -49,8 +49,8 @@ impl Sessions {
     ) -> Result<Session, SessionError> {
         let session = &parsed.session;
         let (user, asset) = (*session.user(), session.intent.asset);
-        let is_proven = self.core.is_proven(session);
-        let Some(_permit) = self.locks.waits.acquire(user, is_proven).await else { return Err(busy()) };
+        let credit = self.core.credit(session);
+        let Some(_permit) = self.locks.waits.acquire(user, credit).await else { return Err(busy()) };
         // Shared, as payments have it: only what changes the delegation or closes everything is kept out.
         let lease = self.locks.openings.payment(&user, &asset);
         let patience = self.core.settings.openings.drain_deadline;

@@ -10,9 +10,10 @@ use crate::{
         approval::{Approval, LandedApprove, SeenDelegation},
         reason::SessionReason,
         session::{CapCheck, Session, SessionId, SessionState},
+        settlement::Settlement,
     },
     ledger::{
-        LedgerError, OpenedOnApproval, opening_content,
+        LedgerError, OpenedOnApproval, is_same_opening,
         rows::{ApprovalRow, column},
     },
 };
@@ -220,7 +221,7 @@ fn needed(session: &Session) -> Amount {
 /// Opens a session on the approval that it names.
 pub(in crate::ledger) fn open(conn: &Connection, session: &Session, most: u64) -> Outcome<OpenedOnApproval> {
     if let Some(known) = sessions::find(conn, session.user(), &session.intent.nonce)? {
-        let same = opening_content(&known) == opening_content(session);
+        let same = is_same_opening(&known, session);
         return Ok(if same { OpenedOnApproval::Existing(known) } else { OpenedOnApproval::NonceReused });
     }
     let named = session.approve.ok_or_else(|| missing("named approve"))?;
@@ -291,6 +292,16 @@ pub(super) fn revoke(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcom
     conn.prepare_cached("UPDATE approvals SET state = 'revoked' WHERE user = ?1 AND asset = ?2 AND state = 'current'")?
         .execute([user.to_bytes(), asset.to_bytes()])?;
     Ok(())
+}
+
+/// A revoke that we paid for is final: nothing stands for its account any more. Until then the opening lock keeps everything else
+/// from changing what stands there.
+pub(super) fn revoked_by(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
+    let account = "SELECT user, asset FROM revocations WHERE settlement = ?1";
+    let (user, asset): ([u8; 32], [u8; 32]) = conn
+        .prepare_cached(account)?
+        .query_row([select::settlement_key(settlement.id)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    revoke(conn, &Pubkey::new_from_array(user), &Pubkey::new_from_array(asset))
 }
 
 /// Which of these signatures name transactions of ours that change nobody's delegation.

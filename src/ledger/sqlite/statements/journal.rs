@@ -1,7 +1,7 @@
 //! The journal: recording signed attempts, and appending events with everything that follows from them.
 
 use crate::ledger::sqlite::statements::{
-    Outcome, bookings, budgets, credit, deferred, funding, missing, select, sessions, single_claims, sums,
+    Outcome, approvals, bookings, budgets, credit, deferred, funding, missing, select, sessions, single_claims, sums,
 };
 use crate::{
     domain::{
@@ -110,6 +110,9 @@ fn write(
     }
     if after.purpose == Purpose::SinglePayment {
         return single_claims::follow(conn, after, effects);
+    }
+    if after.purpose == Purpose::Revoke && after.state == State::Settled {
+        return approvals::revoked_by(conn, after);
     }
     let Some(session) = effects.session else { return Ok(()) };
     match &effects.holds {

@@ -1,8 +1,8 @@
 //! What is booked for signed attempts, and the limits it is held to.
 
 use crate::ledger::build::{
-    NOW, absent, amount, approve, attempt, failed, held, in_flight, key, landed, opened, payment, planned, recorded, refused,
-    session_with, settlement_id, signature, signed,
+    NOW, absent, amount, approve, attempt, failed, held, in_flight, key, landed, opened, payment, planned, recorded,
+    refused, session_with, settlement_id, signature, signed,
 };
 use sotto::{
     domain::{
