@@ -77,7 +77,7 @@ async fn pays(ledger: &dyn Ledger, number: u32, now: u64) -> SinglePaid {
 }
 
 /// Offers and pays; gives the payment and its settlement in flight.
-async fn paid(ledger: &dyn Ledger, number: u32) -> (Single, Work) {
+pub(crate) async fn paid(ledger: &dyn Ledger, number: u32) -> (Single, Work) {
     offered(ledger, &offer(number)).await;
     match pays(ledger, number, NOW).await {
         SinglePaid::Recorded(single, work) => (*single, *work),
