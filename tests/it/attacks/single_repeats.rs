@@ -105,22 +105,24 @@ async fn r26_a_message_that_is_public_claims_nothing() {
 }
 
 /// Guard: `answer_repeat`: whoever has nothing but public bytes is answered at once, while the request that recorded the payment
-/// waits, and leaves its success to it.
+/// waits, and leaves its success to it. They do not wait where a place is free, and are not turned away where none is.
 #[tokio::test]
 async fn r26_repeats_wait_for_nothing_and_take_no_place() {
-    let scene = SingleScene::with(|settings| settings.waiting.per_unproven_user = 2).await;
-    let signed = signed_by(&scene.payer, scene.issued(&scene.payload_of("1", NONCE).await).await);
-    scene.world.net.faults().change(|plan| plan.frozen = true);
-    let repeats = async {
-        is_recorded(&scene).await;
-        for _ in 0..3 {
-            let repeat = tokio::time::timeout(Duration::from_secs(20), scene.settles(&signed));
-            let (status, answer) = repeat.await.expect("is answered while nothing lands");
-            assert_eq!((status, answer["errorReason"].as_str()), (400, Some("settlement_pending")), "{answer:#}");
-        }
-        scene.world.net.faults().clear();
-    };
-    let ((status, paid), ()) = tokio::join!(scene.settles(&signed), repeats);
-    assert_eq!((status, &paid["success"]), (200, &json!(true)), "{paid:#}");
-    scene.closes().await;
+    for places in [1, 2] {
+        let scene = SingleScene::with(move |settings| settings.waiting.per_unproven_user = places).await;
+        let signed = signed_by(&scene.payer, scene.issued(&scene.payload_of("1", NONCE).await).await);
+        scene.world.net.faults().change(|plan| plan.frozen = true);
+        let repeats = async {
+            is_recorded(&scene).await;
+            for _ in 0..3 {
+                let repeat = tokio::time::timeout(Duration::from_secs(20), scene.settles(&signed));
+                let (status, answer) = repeat.await.expect("is answered while nothing lands");
+                assert_eq!((status, answer["errorReason"].as_str()), (400, Some("settlement_pending")), "{answer:#}");
+            }
+            scene.world.net.faults().clear();
+        };
+        let ((status, paid), ()) = tokio::join!(scene.settles(&signed), repeats);
+        assert_eq!((status, &paid["success"]), (200, &json!(true)), "{places}: {paid:#}");
+        scene.closes().await;
+    }
 }
