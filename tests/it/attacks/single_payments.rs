@@ -70,7 +70,7 @@ async fn r24_only_ciphertexts_that_we_made_for_this_amount_pay() {
     scene.closes().await;
 }
 
-/// Guards: `wire::pay::agree`, `SinglePayments::check_message`: every member that anybody states is what was signed.
+/// Guards: `wire::pay::single`, `SinglePayments::check_message`: every member that anybody states is what was signed.
 #[tokio::test]
 async fn r24_every_field_of_the_signed_message_is_bound() {
     let scene = SingleScene::plain().await;
@@ -115,6 +115,9 @@ async fn r24_every_field_of_the_signed_message_is_bound() {
         };
         scene.are_refused(&bend(verified(&honest)), &bend(authorized(&honest)), reason).await;
     }
+    // What moves is what was signed, also where it is as much, and ours.
+    let other = scene.encrypted("1").await;
+    scene.is_refused(&scene.payload(&message, &other), "message_mismatch").await;
     for (member, reason) in [("paymentReceiver", "recipient_mismatch"), ("sourceAccount", "message_mismatch")] {
         let mut payload = honest.clone();
         payload[member] = json!(stranger.key().to_string());
@@ -330,7 +333,7 @@ async fn r27_a_payer_has_few_offers_and_a_share_of_the_budget() {
     scene.closes().await;
 }
 
-/// Guards: `PaymentLimits::check` in `check_message`, `least_demand`: the limits of one call, and of what one transfer carries
+/// Guards: `PaymentLimits::check` in `check_message`; `least_demand` in `check_demand`, `take_proof` and `plan`: the limits of one call, and of what one transfer carries
 /// that nothing proves, are those of payments of sessions.
 #[tokio::test]
 async fn r27_a_single_payment_meets_the_limits_of_one_call_and_of_one_unproven_transfer() {
@@ -350,14 +353,23 @@ async fn r27_a_single_payment_meets_the_limits_of_one_call_and_of_one_unproven_t
             scene.world.post("/pay/verify", &verified(&scene.payload_of(tokens, "n-1").await)).await;
         assert_eq!((status, &verdict["isValid"]), (200, &json!(true)), "{tokens}: {verdict:#}");
     }
-    // From a balance that is proved to cover it, and only as far as it does.
+    // From a balance that is proved to cover it, and only as far as it does, also of what was issued while it did.
     let mut proved = scene.payload_of("2", "n-1").await;
     proved["fundingProof"] = scene.world.funding_proof(&scene.payer).await["fundingProof"].take();
-    for payload in [proved, scene.payload_of("2", "n-2").await] {
+    let mut forged = proved.clone();
+    forged["fundingProof"]["plaintext"] = json!("9000000");
+    let (status, answer) = scene.world.post("/pay/settle", &authorized(&forged)).await;
+    assert_eq!((status, answer["errorReason"].as_str()), (400, Some("funding_unproven")), "{answer:#}");
+    let pays = async |payload| {
         let paid = scene.pays(&payload).await;
         assert_eq!(paid["extensions"]["pay"]["funding"], "proven", "{paid:#}");
-    }
-    scene.is_refused(&scene.payload_of("2", "n-3").await, "insufficient_funds").await;
+    };
+    pays(proved).await;
+    let early = scene.issued(&scene.payload_of("2", "n-2").await).await;
+    pays(scene.payload_of("2", "n-3").await).await;
+    let (status, answer) = scene.settles(&signed_by(&scene.payer, early)).await;
+    assert_eq!((status, answer["errorReason"].as_str()), (400, Some("insufficient_funds")), "{answer:#}");
+    scene.is_refused(&scene.payload_of("2", "n-4").await, "insufficient_funds").await;
     scene.closes().await;
 }
 
