@@ -1,7 +1,7 @@
 //! The second step of `/pay/settle` is no co-signer: only what was issued is signed, to whom it was issued, once.
 
-use super::Trace;
-use crate::support::{SingleScene, Wallet, legacy, signed_by, transacted};
+use super::{Trace, with_sol};
+use crate::support::{SingleScene, Wallet, authorized, legacy, signed_by, transacted};
 use serde_json::json;
 use solana_instruction::Instruction;
 use solana_message::{VersionedMessage, legacy::Message};
@@ -9,7 +9,10 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_system_interface::instruction as system;
 use solana_transaction::versioned::VersionedTransaction;
-use sotto::programs::{ciphertext::encrypt, inco_token::Transfer};
+use sotto::{
+    facilitator::ProbeVerdict,
+    programs::{ciphertext::encrypt, inco_token::Transfer},
+};
 
 /// A transaction of these instructions that the payer signs and we would pay for.
 async fn paid_by_us(scene: &SingleScene, payer: &Wallet, instructions: &[Instruction]) -> VersionedTransaction {
@@ -165,6 +168,34 @@ async fn r25_the_second_step_is_the_payment_that_whoever_relays_it_requires() {
     assert_eq!((status, &paid["success"]), (200, &json!(true)), "{paid:#}");
     let told = &paid["extensions"]["pay"];
     assert_eq!((&told["payTo"], &told["asset"]), (&json!(merchant), &json!(mint)), "what to compare is named");
+    scene.closes().await;
+}
+
+/// Guard: `name_allowances`. Where the token program demands decrypt allowances, the payer buys those of the balances that both
+/// wallets will have, whatever handles they state.
+#[tokio::test]
+async fn r25_decrypt_allowances_are_those_of_the_balances_that_the_payment_makes() {
+    let scene = SingleScene::plain().await;
+    scene.world.running().facilitator.apply_probe(ProbeVerdict::NeedsAllowances);
+    let mut payload = scene.payload_of("1", "n-1").await;
+    payload["sourceHandle"] = json!(u128::MAX.to_string());
+    let (status, answer) = scene.world.post("/pay/settle", &authorized(&payload)).await;
+    assert_eq!(
+        (status, answer["errorReason"].as_str()),
+        (400, Some("source_not_ready")),
+        "nobody else pays: {answer:#}"
+    );
+    with_sol(&scene.world, &scene.payer).await;
+    let allowance = |handle, wallet: &Wallet| scene.world.programs.decrypt_allowance(handle, &wallet.key());
+    let issued = scene.issued(&payload).await;
+    let stated = [1, 2, u128::MAX].map(|handle| allowance(handle, &scene.payer));
+    assert!(issued.message.static_account_keys().iter().all(|account| !stated.contains(account)));
+    let (status, paid) = scene.settles(&signed_by(&scene.payer, issued)).await;
+    assert_eq!((status, &paid["success"]), (200, &json!(true)), "{paid:#}");
+    for wallet in [&scene.payer, &scene.merchant] {
+        let handle = scene.world.token_account(&wallet.key()).unwrap().amount;
+        assert!(scene.world.net.network().account(&allowance(handle, wallet)).is_some(), "it can be read");
+    }
     scene.closes().await;
 }
 
