@@ -333,8 +333,8 @@ async fn r27_a_payer_has_few_offers_and_a_share_of_the_budget() {
     scene.closes().await;
 }
 
-/// Guards: `PaymentLimits::check` in `check_message`; `least_demand` in `check_demand`, `take_proof` and `plan`: the limits of one call, and of what one transfer carries
-/// that nothing proves, are those of payments of sessions.
+/// Guards: `PaymentLimits::check` in `check_message`; `least_demand` in `check_demand`, `take_proof` and `plan`: the limits of one
+/// call, and of what one transfer carries that nothing proves, are those of payments of sessions.
 #[tokio::test]
 async fn r27_a_single_payment_meets_the_limits_of_one_call_and_of_one_unproven_transfer() {
     let scene = SingleScene::with(|settings| {

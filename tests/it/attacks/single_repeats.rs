@@ -1,6 +1,7 @@
-//! The bytes of a transaction are public once it is sent: what repeats of a single payment are worth.
+//! The bytes of a transaction are public once it is sent: what repeats of a single payment are worth, and how many are
+//! looked at.
 
-use crate::support::{SingleScene, signed_by, transacted, until};
+use crate::support::{SingleScene, signed_by, transacted, until, verified};
 use serde_json::{Value, json};
 use sotto::domain::single_payment::SingleKey;
 use std::time::Duration;
@@ -125,4 +126,29 @@ async fn r26_repeats_wait_for_nothing_and_take_no_place() {
         assert_eq!((status, &paid["success"]), (200, &json!(true)), "{places}: {paid:#}");
         scene.closes().await;
     }
+}
+
+/// Guard: `PayerRate::take` in `check`, after the signature was verified: whoever asks too often is not looked up, and nobody uses
+/// up another's share.
+#[tokio::test]
+async fn r27_a_payers_messages_are_looked_at_so_often_and_forged_ones_count_for_nobody() {
+    let scene = SingleScene::plain().await;
+    let payload = scene.payload_of("1", NONCE).await;
+    let mut forged = payload.clone();
+    forged["signature"] = json!(hex::encode([7; 64]));
+    let asks = async |payload: &Value| {
+        let (status, answer) = scene.world.post("/pay/verify", &verified(payload)).await;
+        (status, answer["invalidReason"].as_str().unwrap_or("none").to_owned())
+    };
+    for (payload, status, reason) in [(&forged, 400, "invalid_signature"), (&payload, 200, "none")] {
+        for _ in 0..60 {
+            assert_eq!(asks(payload).await, (status, reason.to_owned()));
+        }
+    }
+    assert_eq!(asks(&payload).await, (429, "too_many_requests".to_owned()));
+    let other = scene.world.wallet(1_000_000).await;
+    assert_eq!(asks(&scene.payload_by(&other, "1", "n-2").await).await.0, 200);
+    scene.world.lets_pass(60);
+    assert_eq!(asks(&payload).await.0, 200);
+    scene.closes().await;
 }
