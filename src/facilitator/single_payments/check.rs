@@ -28,17 +28,17 @@ pub(crate) struct Checked {
 }
 
 impl SinglePayments {
-    /// Refuses a payment that could not be made: what costs nothing first, and who asks too often before anything is looked up.
+    /// Refuses a payment that could not be made: what costs nothing first, and who asks too often before more is looked up than
+    /// whether it was paid: a message that was is everybody's who was shown it, so what is answered to it counts for nobody.
     pub(crate) async fn check(&self, payment: &SinglePayment) -> Result<Checked, PayError> {
         let instruction = self.check_message(payment)?;
-        let again_in = self.rate.take(&payment.payer, self.core.clock.now()).err();
+        let nonce = SingleKey::Nonce(payment.payer, payment.nonce.clone());
+        if let Some(known) = self.core.ledger.find_single(&nonce).await? {
+            return Err(paid_before(&known, payment).into());
+        }
+        let again_in = self.rate.take(&payment.payer, payment.content, self.core.clock.now()).err();
         if again_in.is_some() {
             return Err(PayRefusal::new(PayReason::TooManyRequests).of(&payment.payer).again_in(again_in).into());
-        }
-        if let Some(known) =
-            self.core.ledger.find_single(&SingleKey::Nonce(payment.payer, payment.nonce.clone())).await?
-        {
-            return Err(paid_before(&known, payment).into());
         }
         let ciphertext = SingleKey::Ciphertext(payment.ciphertext.clone());
         if self.core.ledger.find_single(&ciphertext).await?.is_some() {

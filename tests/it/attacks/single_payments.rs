@@ -308,6 +308,24 @@ async fn r27_a_stranger_who_fills_all_places_keeps_nobody_out() {
     scene.closes().await;
 }
 
+/// Guards: the order of `check`, `PayerRate::take`. Whoever was shown a signed message may send it as often as they like.
+#[tokio::test]
+async fn r27_a_message_that_somebody_was_shown_keeps_its_payer_out_of_nothing() {
+    let scene = SingleScene::plain().await;
+    let (paid, shown) = (scene.payload_of("1", "n-1").await, scene.payload_of("1", "n-2").await);
+    scene.pays(&paid).await;
+    for _ in 0..65 {
+        let (status, answer) = scene.world.post("/pay/verify", &verified(&paid)).await;
+        assert_eq!((status, answer["invalidReason"].as_str()), (400, Some("duplicate_settlement")), "{answer:#}");
+    }
+    for number in 0..65 {
+        let (status, answer) = scene.world.post("/pay/verify", &verified(&shown)).await;
+        assert_eq!(status, if number < 5 { 200 } else { 429 }, "{answer:#}");
+    }
+    scene.pays(&scene.payload_of("1", "n-3").await).await;
+    scene.closes().await;
+}
+
 /// A stranger has so many offers, and so much of our lamports.
 #[tokio::test]
 async fn r27_a_payer_has_few_offers_and_a_share_of_the_budget() {
