@@ -18,7 +18,8 @@ CREATE UNIQUE INDEX pay_offers_of_message ON pay_offers (payer, nonce);
 CREATE INDEX pay_offers_by_caller ON pay_offers (newcomer, caller, payer, issued_at);
 
 -- What the single payments of a payer and asset move or may move, in base units. SQLite adds beyond its integers in floats, so
--- what would pass an amount is refused before anything is added: then no sum over a payer's single payments overflows.
+-- what would pass an amount is refused before anything is added: then no sum over a payer's single payments overflows. One that
+-- passed it before is kept as the largest amount: it is added up in halves, because SQLite refuses a sum that overflows.
 CREATE TABLE single_sums (
     payer BLOB NOT NULL CHECK (length(payer) = 32),
     asset BLOB NOT NULL CHECK (length(asset) = 32),
@@ -27,7 +28,9 @@ CREATE TABLE single_sums (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO single_sums (payer, asset, amount)
-SELECT p.payer, p.asset, sum(p.amount) FROM single_payments p JOIN settlements s ON s.id = p.settlement
+SELECT p.payer, p.asset, iif(sum(p.amount >> 32) + (sum(p.amount & 4294967295) >> 32) > 2147483647, 9223372036854775807,
+    (sum(p.amount >> 32) << 32) + sum(p.amount & 4294967295))
+FROM single_payments p JOIN settlements s ON s.id = p.settlement
 WHERE s.state <> 'released' GROUP BY p.payer, p.asset;
 
 CREATE TRIGGER single_sums_stay
@@ -51,7 +54,17 @@ AFTER UPDATE OF state ON settlements
 WHEN NEW.purpose = 'single_payment' AND NEW.state = 'released' AND OLD.state <> 'released'
 BEGIN
     UPDATE single_sums SET amount = amount - NEW.amount
-    WHERE (payer, asset) = (SELECT payer, asset FROM single_payments WHERE settlement = NEW.id);
+    WHERE amount < 9223372036854775807
+        AND (payer, asset) = (SELECT payer, asset FROM single_payments WHERE settlement = NEW.id);
+    -- What the largest amount stands for may be more, so it is added up anew.
+    UPDATE single_sums SET amount = (
+        SELECT iif(coalesce(sum(p.amount >> 32), 0) + (coalesce(sum(p.amount & 4294967295), 0) >> 32) > 2147483647,
+            9223372036854775807, (coalesce(sum(p.amount >> 32), 0) << 32) + coalesce(sum(p.amount & 4294967295), 0))
+        FROM single_payments p JOIN settlements s ON s.id = p.settlement
+        WHERE p.payer = single_sums.payer AND p.asset = single_sums.asset AND s.state <> 'released'
+    )
+    WHERE amount = 9223372036854775807
+        AND (payer, asset) = (SELECT payer, asset FROM single_payments WHERE settlement = NEW.id);
 END;
 
 -- Sessions whose opening was granted SOL while nothing proved their wallet's balance: the grant counts as such whatever is proved

@@ -1,19 +1,26 @@
 //! A ledger that an earlier version of this program wrote is the same ledger after its schema was brought up to date.
 
-use super::build::{
-    CAP, NOW, abandoned, amount, approve, held, key, opened, payment, planned, recorded, session_with, settlement_id,
-    signature,
+use super::{
+    build::{
+        CAP, NOW, abandoned, absent, amount, approve, held, key, opened, payment, planned, recorded, session_with,
+        settlement_id, signature,
+    },
+    cases::single_payments::{offer, offered, pays},
 };
 use rusqlite::Connection;
 use sotto::{
     domain::{
         amount::Amount,
         approval::LandedApprove,
+        funding::NewBound,
         reason::SessionReason,
         session::{CapCheck, Session},
         settlement::{Purpose, Subject},
+        single_payment::SingleOffer,
     },
-    ledger::{ApprovalLedger as _, Ledger as _, LedgerOptions, OpenedOnApproval, SqliteLedger, Upkeep as _},
+    ledger::{
+        ApprovalLedger as _, Ledger as _, LedgerError, LedgerOptions, OpenedOnApproval, SinglePaid, SqliteLedger, Upkeep as _,
+    },
 };
 use sqlx::{
     Connection as _,
@@ -177,4 +184,63 @@ async fn knows_what_was_used(ledger: &SqliteLedger, first: &Session) {
     let stands = ledger.current_approval(first.user(), &asset).await.expect("answers").expect("stands");
     assert_eq!((stands.signature, stands.live, stands.taken), (signature(10), 3, amount(3 * CAP)));
     ledger.audit().await.expect("consistent");
+}
+
+/// An empty wallet could pay as much as it liked before sums were kept: what it paid is more than an amount holds.
+#[tokio::test]
+async fn a_ledger_from_before_single_payments_were_added_up_opens_whatever_they_add_up_to() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (new, old) = (dir.path().join("new.db"), dir.path().join("old.db"));
+    for number in [1, 2] {
+        let ledger = open(&new).await;
+        offered(&ledger, &SingleOffer { payer: key(30, 1), amount: Amount::MAX, ..offer(number) }).await;
+        assert!(matches!(pays(&ledger, number, NOW).await, SinglePaid::Recorded(..)));
+        drop(ledger);
+        // As if it were not known.
+        Connection::open(&new).expect("opens").execute("UPDATE single_sums SET amount = 0", []).expect("forgets");
+    }
+    of_version(16, dir.path(), &old).await;
+    let mut conn = Connection::open(&old).expect("opens");
+    conn.execute("ATTACH ?1 AS new", [new.to_str()]).expect("attaches");
+    // A payment names its settlement, which is written after it.
+    let copy = conn.transaction().expect("begins");
+    let single = "seq, id, settlement, payer, recipient, asset, nonce, content, amount, ciphertext, signed, proof_demanded, \
+        funding, told, reason, created_at";
+    let settlement = "seq, id, purpose, subject_kind, subject_id, amount, state, sequence, attempts, signature, created_at, \
+        driver, fence";
+    for (table, columns) in [
+        ("single_payments", single),
+        ("settlements", settlement),
+        ("settlement_events", "*"),
+        ("attempts", "*"),
+        ("sponsored_lamports", "*"),
+    ] {
+        let named = if columns == "*" { String::new() } else { format!("({columns})") };
+        copy.execute(&format!("INSERT INTO {table} {named} SELECT {columns} FROM new.{table}"), []).expect("copies");
+    }
+    copy.commit().expect("commits");
+    drop(conn);
+
+    let ledger = open(&old).await;
+    ledger.audit().await.expect("consistent");
+    let bound = NewBound {
+        user: key(30, 1),
+        asset: key(20, 0),
+        amount: amount(5),
+        handle: 7,
+        slot: 100,
+        anchor: Some(signature(900)),
+        now: NOW,
+    };
+    let proved = ledger.prove_funding(&bound).await;
+    assert!(matches!(proved, Err(LedgerError::Inconsistent(_))), "no database failed: {proved:?}");
+    for left in [Some(i64::MAX), Some(0)] {
+        let unfinished = ledger.unfinished().await.expect("reads");
+        let work = unfinished.first().expect("is on its way");
+        recorded(&ledger, &recorded(&ledger, &work.settlement, absent()).await, abandoned()).await;
+        ledger.audit().await.expect("consistent");
+        let sum = "SELECT amount FROM single_sums";
+        let conn = Connection::open(&old).expect("opens");
+        assert_eq!(conn.query_row(sum, [], |row| row.get::<_, i64>(0)).ok(), left);
+    }
 }

@@ -89,9 +89,9 @@ pub(super) fn claimed_since(conn: &Connection, user: &Pubkey, asset: &Pubkey, sl
     )?
     .unwrap_or_default();
     let single = single_claims::claimed_since(conn, user, asset, slot)?;
-    let claimed = [held, captured, single]
+    let claimed = [held, captured]
         .into_iter()
-        .try_fold(Amount::ZERO, |sum, more| Amount::try_from(more).ok().and_then(|more| sum.checked_add(more)));
+        .try_fold(single, |sum, more| Amount::try_from(more).ok().and_then(|more| sum.checked_add(more)));
     Ok(claimed.ok_or_else(|| LedgerError::Inconsistent("what a balance is claimed for is no amount".to_owned()))?)
 }
 

@@ -67,17 +67,22 @@ fn taken_back(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
     funding::unprove_unless_covered(conn, &Pubkey::new_from_array(payer), &Pubkey::new_from_array(asset))
 }
 
-/// What single payments claim of a payer's balance that was proved at `slot`, in base units.
-pub(super) fn claimed_since(conn: &Connection, user: &Pubkey, asset: &Pubkey, slot: u64) -> Outcome<i64> {
-    let sum = select::value(
-        conn,
-        "SELECT coalesce(sum(p.amount), 0) FROM single_payments p JOIN settlements s ON s.id = p.settlement \
+/// What single payments claim of a payer's balance that was proved at `slot`, in base units. Added up in halves: those from
+/// before migration 19 may be more than an amount holds, and SQLite fails on a sum that overflows.
+pub(super) fn claimed_since(conn: &Connection, user: &Pubkey, asset: &Pubkey, slot: u64) -> Outcome<Amount> {
+    let mut halves = conn.prepare_cached(
+        "SELECT coalesce(sum(p.amount >> 32), 0), coalesce(sum(p.amount & 4294967295), 0) \
+         FROM single_payments p JOIN settlements s ON s.id = p.settlement \
          WHERE p.payer = ?1 AND p.asset = ?2 AND (s.state IN ('reserved', 'in_flight') OR (s.state IN ('landed', 'settled') \
          AND (SELECT e.slot FROM settlement_events e WHERE e.settlement = s.id AND e.event = 'landed' \
               ORDER BY e.sequence DESC LIMIT 1) > ?3))",
-        params![user.to_bytes(), asset.to_bytes(), column("slot", slot)?],
     )?;
-    Ok(sum.unwrap_or_default())
+    let (high, low): (i64, i64) = halves
+        .query_row(params![user.to_bytes(), asset.to_bytes(), column("slot", slot)?], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let wrong = || LedgerError::Inconsistent("what single payments claim of a balance is no amount".to_owned());
+    Ok(queries::joined(high, low).ok_or_else(wrong)?)
 }
 
 /// The sum of single payments whose transfers landed, in base units; those of several payers may be more than an amount holds.
@@ -158,7 +163,10 @@ pub(super) const CONTRADICTIONS: [(&str, &str, &str); 4] = [
         "what its payer pays is not what their payments add up to",
         "SELECT min(p.seq) FROM single_payments p JOIN settlements s ON s.id = p.settlement \
          LEFT JOIN single_sums t ON t.payer = p.payer AND t.asset = p.asset GROUP BY p.payer, p.asset \
-         HAVING coalesce(max(t.amount), 0) <> sum(iif(s.state = 'released', 0, p.amount)) LIMIT 1",
+         HAVING coalesce(max(t.amount), 0) <> iif(sum(iif(s.state = 'released', 0, p.amount >> 32)) \
+          + (sum(iif(s.state = 'released', 0, p.amount & 4294967295)) >> 32) > 2147483647, 9223372036854775807, \
+          (sum(iif(s.state = 'released', 0, p.amount >> 32)) << 32) \
+          + sum(iif(s.state = 'released', 0, p.amount & 4294967295))) LIMIT 1",
     ),
     (
         "settlements",

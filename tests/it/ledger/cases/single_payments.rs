@@ -24,7 +24,7 @@ fn single_id(number: u32) -> SingleId {
 }
 
 /// An offer of its own payer, nonce and ciphertext.
-fn offer(number: u32) -> SingleOffer {
+pub(crate) fn offer(number: u32) -> SingleOffer {
     SingleOffer {
         id: single_id(number),
         payer: key(30, number),
@@ -42,7 +42,7 @@ fn offer(number: u32) -> SingleOffer {
     }
 }
 
-async fn offered(ledger: &dyn Ledger, offer: &SingleOffer) {
+pub(crate) async fn offered(ledger: &dyn Ledger, offer: &SingleOffer) {
     let issued = ledger.offer_single(offer, OfferLimits::PUBLISHED, NOW).await;
     assert_eq!(issued.expect("answers"), Offered::Issued);
 }
@@ -72,7 +72,7 @@ fn first_attempt(number: u32) -> Attempt {
     Attempt { cost: Cost { fee: 15_000, rent: 0, grant: 0 }, ..attempt(&settlement, number) }
 }
 
-async fn pays(ledger: &dyn Ledger, number: u32, now: u64) -> SinglePaid {
+pub(crate) async fn pays(ledger: &dyn Ledger, number: u32, now: u64) -> SinglePaid {
     ledger.pay_single(&plan(number), first_attempt(number), now).await.expect("answers")
 }
 
