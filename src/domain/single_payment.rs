@@ -152,11 +152,14 @@ pub struct OfferLimits {
     /// Of all payers.
     pub in_all: u64,
     /// Of all payers who have earned no credit. One more of them takes the place of another: the oldest of the address that has
-    /// most, and there of the payer who has most.
+    /// most, and there of the payer who has most; one that may still be about to be signed ([`OfferLimits::SPARED`]) and the only
+    /// one of its address last.
     pub of_newcomers: u64,
 }
 
 impl OfferLimits {
+    /// How long an offer is spared while there are older ones to forget, in seconds: about as long as a payer takes to sign.
+    pub const SPARED: u64 = 20;
     /// Four of one payer and a thousand in all, half of them for payers with credit.
     pub const PUBLISHED: Self = Self { of_payer: 4, in_all: 1_000, of_newcomers: 500 };
 }

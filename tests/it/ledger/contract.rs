@@ -176,6 +176,7 @@ macro_rules! on {
                 a_nonce_and_a_ciphertext_pay_once_for_ever,
                 a_payer_has_so_many_offers_and_those_whose_time_is_over_are_forgotten,
                 whoever_fills_the_places_of_newcomers_loses_their_own,
+                an_address_that_speaks_for_many_keeps_what_may_be_about_to_be_signed,
                 a_single_payment_lands_once_and_its_success_is_told_once,
                 a_success_that_its_request_never_heard_is_told_to_whoever_proves_to_know_the_payment,
                 a_single_payment_that_comes_to_nothing_says_why,

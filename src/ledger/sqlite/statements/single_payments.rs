@@ -109,7 +109,7 @@ pub(in crate::ledger) fn offer(
     }
     conn.prepare_cached("DELETE FROM pay_offers WHERE until <= ?1")?.execute([column("until", now)?])?;
     let credit = credit::of_user(conn, &new.payer, now)?;
-    if let Some(first_ends) = crowded(conn, new, limits, credit)? {
+    if let Some(first_ends) = crowded(conn, new, limits, (credit, now))? {
         return Ok(Offered::TooMany { again_in: first_ends.saturating_sub(now).max(1) });
     }
     conn.prepare_cached("DELETE FROM pay_offers WHERE payer = ?1 AND nonce = ?2")?
@@ -139,7 +139,12 @@ pub(in crate::ledger) fn offer(
 
 /// When the first of those offers ends that leave no place for one more; none where there is one, or one was made. What the
 /// new one replaces is not counted.
-fn crowded(conn: &Connection, new: &SingleOffer, limits: OfferLimits, credit: Credit) -> Outcome<Option<UnixSeconds>> {
+fn crowded(
+    conn: &Connection,
+    new: &SingleOffer,
+    limits: OfferLimits,
+    (credit, now): (Credit, UnixSeconds),
+) -> Outcome<Option<UnixSeconds>> {
     let others = |of: &str| -> Outcome<(u64, Option<UnixSeconds>)> {
         let sql = format!("SELECT count(*), min(until) FROM pay_offers WHERE (payer <> ?1 OR nonce <> ?2) AND {of}");
         let (number, first): (i64, Option<i64>) = conn
@@ -152,22 +157,25 @@ fn crowded(conn: &Connection, new: &SingleOffer, limits: OfferLimits, credit: Cr
         return Ok(Some(first.unwrap_or(new.until)));
     }
     if credit == Credit::Newcomer && others("newcomer = 1")?.0 >= limits.of_newcomers {
-        make_place(conn)?;
+        make_place(conn, now)?;
     }
     let (in_all, first) = others("TRUE")?;
     Ok((in_all >= limits.in_all).then(|| first.unwrap_or(new.until)))
 }
 
 /// Forgets a newcomer's offer for another's: the oldest of the address that has most, and there of the payer who has most, so
-/// that whoever fills all places with what they do not sign gives up their own.
-fn make_place(conn: &Connection) -> Outcome<()> {
+/// that whoever fills all places with what they do not sign gives up their own. An address may speak for many (a merchant who
+/// relays), whose payers sign soon: while there are older ones no offer is forgotten that may be about to be signed. The only one
+/// of its address goes after all others.
+fn make_place(conn: &Connection, now: UnixSeconds) -> Outcome<()> {
     conn.prepare_cached(
         "DELETE FROM pay_offers WHERE id = (SELECT o.id FROM pay_offers o \
          JOIN (SELECT caller, count(*) AS held FROM pay_offers WHERE newcomer = 1 GROUP BY caller) c ON c.caller = o.caller \
          JOIN (SELECT payer, count(*) AS held FROM pay_offers WHERE newcomer = 1 GROUP BY payer) p ON p.payer = o.payer \
-         WHERE o.newcomer = 1 ORDER BY c.held DESC, p.held DESC, o.issued_at, o.id LIMIT 1)",
+         WHERE o.newcomer = 1 \
+         ORDER BY c.held = 1, o.issued_at > ?1, c.held DESC, p.held DESC, o.issued_at, o.id LIMIT 1)",
     )?
-    .execute([])?;
+    .execute([column("issued_at", now.saturating_sub(OfferLimits::SPARED))?])?;
     Ok(())
 }
 

@@ -207,6 +207,27 @@ pub(crate) async fn whoever_fills_the_places_of_newcomers_loses_their_own(ledger
     assert!(matches!(paid, SinglePaid::Recorded(..)), "{paid:?}");
 }
 
+pub(crate) async fn an_address_that_speaks_for_many_keeps_what_may_be_about_to_be_signed(ledger: &dyn Ledger) {
+    let limits = OfferLimits { of_payer: 4, in_all: 9, of_newcomers: 5 };
+    let later = NOW + OfferLimits::SPARED;
+    let asks = async |number: u32, caller: u8, now: u64| {
+        let offer = SingleOffer { caller: CallerHash([caller; 16]), issued_at: now, ..offer(number) };
+        assert_eq!(ledger.offer_single(&offer, limits, now).await.expect("answers"), Offered::Issued);
+    };
+    let left = async |payer| ledger.single_offers(&key(30, payer), NOW).await.expect("reads").len();
+    for number in [1, 2] {
+        asks(number, 1, NOW).await;
+    }
+    // A merchant who relays has most.
+    for number in [3, 4, 5] {
+        asks(number, 2, later).await;
+    }
+    asks(6, 3, later).await;
+    assert_eq!((left(1).await, left(3).await), (0, 1), "one that nobody is about to sign goes first");
+    asks(7, 4, later).await;
+    assert_eq!((left(2).await, left(3).await), (1, 0), "the only one of its address goes last, however old");
+}
+
 pub(crate) async fn a_single_payment_lands_once_and_its_success_is_told_once(ledger: &dyn Ledger) {
     let (single, work) = paid(ledger, 1).await;
     let claims = async |claimant, now| ledger.claim_single(single.id, claimant, now).await.expect("answers");
