@@ -15,6 +15,8 @@ DELETE FROM pay_offers;
 DROP INDEX pay_offers_of_payer;
 ALTER TABLE pay_offers ADD COLUMN caller BLOB NOT NULL DEFAULT x'00000000000000000000000000000000' CHECK (length(caller) = 16);
 CREATE UNIQUE INDEX pay_offers_of_message ON pay_offers (payer, nonce);
+-- Until which block height its transaction can land: what is signed late is proved dead as soon as it is.
+ALTER TABLE pay_offers ADD COLUMN last_valid_block_height INTEGER NOT NULL DEFAULT 0 CHECK (last_valid_block_height >= 0);
 CREATE INDEX pay_offers_by_caller ON pay_offers (newcomer, caller, payer, issued_at);
 
 -- What the single payments of a payer and asset move or may move, in base units. SQLite adds beyond its integers in floats, so

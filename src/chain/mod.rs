@@ -93,6 +93,14 @@ pub struct LiveBlockhash {
     pub slot: u64,
 }
 
+impl LiveBlockhash {
+    /// In how many blocks a transaction can land that is valid until this height, when this blockhash lives as long as one of
+    /// now.
+    pub const fn blocks_until(&self, last_valid_block_height: u64) -> u64 {
+        last_valid_block_height.saturating_add(heights::LIFE).saturating_sub(self.last_valid_block_height)
+    }
+}
+
 /// An account as the chain holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainAccount {
@@ -138,7 +146,7 @@ pub trait Chain: Send + Sync + 'static {
     /// A recent blockhash, from a background refresher in the steady state.
     async fn latest_blockhash(&self) -> Result<LiveBlockhash, ChainError>;
 
-    /// Whether a blockhash that somebody else chose is alive, and until which block height at most.
+    /// Whether a blockhash that somebody else chose is alive, and until which block height at most: as long as one of now.
     async fn blockhash_life(&self, hash: &Hash) -> Result<Option<LiveBlockhash>, ChainError>;
 
     /// Accounts at `confirmed`, in the order asked; `None` for one that does not exist. At most 100 keys.

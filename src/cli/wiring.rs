@@ -216,13 +216,14 @@ const fn allowance_settings(config: &config::AllowancesConfig) -> AllowanceSetti
     }
 }
 
-const fn dispatch_settings(config: &config::DispatchConfig) -> DispatchSettings {
+fn dispatch_settings(config: &config::DispatchConfig) -> DispatchSettings {
     DispatchSettings {
         in_flight: config.in_flight,
         per_payer: config.in_flight_per_payer,
         per_merchant: config.in_flight_per_merchant,
         gather: config.gather,
         overtake_after: config.overtake_after,
+        ..DispatchSettings::default()
     }
 }
 

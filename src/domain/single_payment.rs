@@ -134,6 +134,8 @@ pub struct SingleOffer {
     pub ciphertext: Vec<u8>,
     /// The transaction's message, serialised.
     pub message: Vec<u8>,
+    /// The block height after which its blockhash is dead.
+    pub last_valid_block_height: u64,
     /// Whether the payment is taken only from a balance that is proved to cover it.
     pub proof_demanded: bool,
     /// Who asked for it.

@@ -42,10 +42,12 @@ pub struct DispatchSettings {
     pub gather: Duration,
     /// When a transfer is so late that another of the same session may overtake it.
     pub overtake_after: Duration,
+    /// How long a single payment that is sent and does not land keeps its accounts locked.
+    pub single_lock: Duration,
 }
 
 impl Default for DispatchSettings {
-    /// 512 in all, 16 of a payer, 256 to a merchant, 10 ms to gather, late after one second.
+    /// 512 in all, 16 of a payer, 256 to a merchant, 10 ms to gather, late after one second, ten for a single payment.
     fn default() -> Self {
         Self {
             in_flight: 512,
@@ -53,6 +55,7 @@ impl Default for DispatchSettings {
             per_merchant: 256,
             gather: Duration::from_millis(10),
             overtake_after: Duration::from_secs(1),
+            single_lock: Duration::from_secs(10),
         }
     }
 }

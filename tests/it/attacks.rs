@@ -27,6 +27,7 @@ mod session_keys;
 mod sharing;
 mod short_openings;
 mod signed_receipts;
+mod single_in_flight;
 mod single_payments;
 mod single_repeats;
 mod single_transactions;

@@ -9,18 +9,26 @@
 //! merchant fills their own limit and no other's; transfers to a merchant whose account is locked
 //! ([`super::account_locks`]) fill that merchant's. A transfer with a permit among all waits for nothing any more but the
 //! chain.
+//!
+//! Single payments of payers without credit have a share of their own, and wait for a place in it before they are recorded: what
+//! is recorded and does not land keeps its permits until it is proved dead, costs its payer nothing, and comes from as many
+//! wallets as somebody likes to have.
 
 use super::keyed_locks::KeyedLocks;
-use crate::facilitator::settings::DispatchSettings;
+use crate::{domain::budget::Credit, facilitator::settings::DispatchSettings};
 use solana_pubkey::Pubkey;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Of all permits, the part that single payments of payers without credit may have: one in so many.
+const PART_FOR_SINGLES: usize = 8;
 
 /// The limits of one facilitator.
 pub(crate) struct InFlightLimits {
     payers: KeyedLocks<Pubkey, Semaphore>,
     merchants: KeyedLocks<Pubkey, Semaphore>,
     all: Arc<Semaphore>,
+    singles: Arc<Semaphore>,
     per_payer: usize,
     per_merchant: usize,
 }
@@ -30,6 +38,11 @@ pub(crate) struct InFlightLimits {
 /// A transfer's permits of its two accounts, given back on drop.
 pub(crate) struct AccountPermits {
     _permits: [Option<OwnedSemaphorePermit>; 2],
+}
+
+/// The place of a single payment whose payer has no credit, given back on drop; others need none.
+pub(crate) struct SinglePermit {
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// All three permits of a transfer, given back on drop.
@@ -45,9 +58,19 @@ impl InFlightLimits {
             payers: KeyedLocks::default(),
             merchants: KeyedLocks::default(),
             all: Arc::new(Semaphore::new(settings.in_flight.max(1))),
+            singles: Arc::new(Semaphore::new((settings.in_flight / PART_FOR_SINGLES).max(1))),
             per_payer: settings.per_payer.max(1),
             per_merchant: settings.per_merchant.max(1),
         }
+    }
+
+    /// Waits for the place of a single payment that is to be recorded.
+    pub(crate) async fn acquire_single(&self, credit: Credit) -> SinglePermit {
+        let permit = match credit {
+            Credit::Earned => None,
+            Credit::Newcomer | Credit::Start => Arc::clone(&self.singles).acquire_owned().await.ok(),
+        };
+        SinglePermit { _permit: permit }
     }
 
     /// Waits for a permit of the payer's account, then for one of the merchant's.
@@ -92,6 +115,18 @@ mod tests {
         drop(two);
         assert!(enter(3, 11).is_none(), "the merchant's limit is reached");
         assert!(enter(3, 13).is_some());
+    }
+
+    #[test]
+    fn single_payments_without_credit_have_one_place_in_eight() {
+        let limits = limits(16, 2, 2);
+        let enter = |credit| limits.acquire_single(credit).now_or_never();
+        let both = [Credit::Start, Credit::Newcomer].map(enter);
+        assert!(both.iter().all(Option::is_some));
+        assert!(enter(Credit::Newcomer).is_none() && enter(Credit::Start).is_none());
+        assert!(enter(Credit::Earned).is_some(), "who has credit needs none");
+        drop(both);
+        assert!(enter(Credit::Start).is_some());
     }
 
     #[tokio::test]

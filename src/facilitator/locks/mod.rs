@@ -9,6 +9,7 @@
 //! | # | what | taken by |
 //! |---|---|---|
 //! | 1 | wait permit of the payer, and of the close ([`wait_quota`]) | whoever is to wait for the chain |
+//! | 1a | place of a single payment whose payer has no credit ([`in_flight_limits`]) | a single payment that is to be recorded |
 //! | 2 | opening lock of (user, asset), shared or exclusive ([`opening_lock`]) | payments; openings, second looks, revokes and a close of all |
 //! | 3 | grants without a proof, then the opening quota (`sessions`) | an opening that writes its row |
 //! | 4 | permit of the payer's account, then of the merchant's ([`in_flight_limits`]) | a transfer that is to be planned |

@@ -66,6 +66,7 @@ impl SinglePayments {
             amount: payment.amount,
             ciphertext: payment.ciphertext.clone(),
             message,
+            last_valid_block_height: blockhash.last_valid_block_height,
             proof_demanded: payment.funding_required,
             caller: self.caller_hash(caller),
             issued_at: now,

@@ -26,15 +26,24 @@ use crate::{
         single_payment::{Claimant, Single, SingleCompletion, SingleKey, SingleOffer, SinglePlan, SingleRequirements},
     },
     facilitator::{
-        PayError, PayRefusal, locks::wait_quota::WaitPermit, settlement::sign::attempt,
+        PayError, PayRefusal,
+        locks::{in_flight_limits::SinglePermit, wait_quota::WaitPermit},
+        settlement::sign::attempt,
         sponsor::budget::FIXED_LIMIT_BACKOFF,
     },
     ledger::{SinglePaid, Work},
 };
 use solana_pubkey::Pubkey;
-use std::sync::Arc;
-use tokio::time::Instant;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
 
+/// How many blocks a transaction has to have before it that is recorded, about ten seconds: with fewer it may die before it
+/// lands, and costs its payer nothing while it is in the way of others until it is proved dead.
+const LEAST_LIFE: u64 = 25;
+/// How long a payment waits for its place among those in flight.
+const PLACE_PATIENCE: Duration = Duration::from_secs(5);
+
+const NO_PLACE: &str = "so many single payments of payers without credit are on their way; repeat shortly";
 const NOTHING_OFFERED: &str =
     "it was not issued to this payer, its time is over, or it was used; begin again with `authorization`";
 
@@ -59,10 +68,11 @@ impl SinglePayments {
         let Some(_permit) = self.permit(&offer.payer).await else {
             return Err(PayRefusal::new(PayReason::SessionBusy).of(&offer.payer).into());
         };
+        let place = self.place(&offer.payer).await?;
         let life = self.run(&offer, &inspected).await?;
         let plan = self.plan(&offer, request, signed);
         match self.record(&offer, inspected, life, plan).await? {
-            Taken::New(single, work) => self.carry(&offer, *single, *work, deadline).await,
+            Taken::New(single, work) => self.carry(&offer, *single, (*work, place), deadline).await,
             Taken::Known(single) => self.answer_repeat(*single, request, proof, deadline).await,
         }
     }
@@ -92,6 +102,15 @@ impl SinglePayments {
         self.locks.waits.acquire(*payer, self.core.credit_of_payer(payer)).await
     }
 
+    /// The place among single payments in flight that this payer needs, waited for before anything is recorded: what is recorded
+    /// dies while it waits.
+    async fn place(&self, payer: &Pubkey) -> Result<SinglePermit, PayError> {
+        let credit = self.core.credit_of_payer(payer).await;
+        let place = timeout(PLACE_PATIENCE, self.locks.in_flight.acquire_single(credit)).await;
+        let again_in = Some(PLACE_PATIENCE.as_secs());
+        place.map_err(|_| because(PayReason::Overloaded, NO_PLACE).of(payer).again_in(again_in).into())
+    }
+
     /// The offer that this transaction is, with nothing but what wallets add.
     async fn offered(&self, transaction: &PayersTransaction) -> Result<(SingleOffer, InspectedSingle), PayError> {
         let not_issued = || because(PayReason::TransactionNotIssued, NOTHING_OFFERED);
@@ -116,12 +135,17 @@ impl SinglePayments {
         Err(refusal.of(&payer).into())
     }
 
-    /// Runs the transaction before anything is written: what fails on chain costs us its fee. Gives how long it can land.
+    /// Runs the transaction before anything is written: what fails on chain costs us its fee. Gives how long it can land: as
+    /// long as was told with the blockhash when it was offered, and not as long as one of now could.
     async fn run(&self, offer: &SingleOffer, inspected: &InspectedSingle) -> Result<LiveBlockhash, PayError> {
         let watched = [self.core.token_account(&offer.payer), self.core.token_account(&offer.recipient)];
-        let Some(life) = self.core.chain.blockhash_life(inspected.blockhash()).await? else {
-            return Err(because(PayReason::TransactionNotIssued, NOTHING_OFFERED).of(&offer.payer).into());
-        };
+        let over = || because(PayReason::TransactionNotIssued, NOTHING_OFFERED).of(&offer.payer);
+        let last_valid_block_height = offer.last_valid_block_height;
+        let as_of_now = self.core.chain.blockhash_life(inspected.blockhash()).await?.ok_or_else(over)?;
+        if as_of_now.blocks_until(last_valid_block_height) < LEAST_LIFE {
+            return Err(over().into());
+        }
+        let life = LiveBlockhash { last_valid_block_height, ..as_of_now };
         let simulation = self.core.chain.simulate(inspected.transaction(), &watched).await?;
         match simulation.error {
             None => Ok(life),
@@ -185,7 +209,7 @@ impl SinglePayments {
         self: &Arc<Self>,
         offer: &SingleOffer,
         single: Single,
-        work: Work,
+        (work, place): (Work, SinglePermit),
         deadline: Instant,
     ) -> Result<SingleReceipt, PayError> {
         let accounts = [self.core.token_account(&offer.payer), self.core.token_account(&offer.recipient)];
@@ -193,7 +217,7 @@ impl SinglePayments {
         let carried = self.core.tasks.spawn_detached(async move {
             // A background round that finds it unfinished leaves it to us.
             let _queued = this.settlements.queued.start(id);
-            this.dispatch.carry_single(work, accounts).await;
+            this.dispatch.carry_single(work, accounts, place).await;
         });
         // Whatever it came to, and whoever drove it, the ledger says.
         let _ = tokio::time::timeout_at(deadline, carried).await;

@@ -282,6 +282,7 @@ async fn r27_a_stranger_who_fills_all_places_keeps_nobody_out() {
                 amount: Amount::ONE,
                 ciphertext: random.repeat(4),
                 message: vec![1],
+                last_valid_block_height: 1,
                 proof_demanded: false,
                 caller: CallerHash([9; 16]),
                 issued_at: now,

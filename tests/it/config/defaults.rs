@@ -67,6 +67,7 @@ fn the_compiled_in_defaults_are_those_of_the_code() {
         per_merchant: dispatch.in_flight_per_merchant,
         gather: dispatch.gather,
         overtake_after: dispatch.overtake_after,
+        ..DispatchSettings::default()
     };
     assert_eq!(configured, DispatchSettings::default());
     let configured = AllowanceSettings {

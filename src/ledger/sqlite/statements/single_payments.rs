@@ -25,7 +25,7 @@ use rusqlite::{Connection, Params, params};
 use solana_pubkey::Pubkey;
 
 const OFFER: &str = "SELECT id, payer, recipient, asset, nonce, content, amount, ciphertext, message, proof_demanded, \
-    caller, issued_at, until FROM pay_offers";
+    caller, issued_at, until, last_valid_block_height FROM pay_offers";
 
 const SINGLE: &str = "SELECT p.seq, p.id, p.settlement, p.payer, p.recipient, p.asset, p.amount, p.content, p.signed, \
     p.funding, p.proof_demanded, p.told, p.reason, s.state, s.signature, \
@@ -48,6 +48,7 @@ fn offers(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<Sin
             caller: row.get(10)?,
             issued_at: row.get(11)?,
             until: row.get(12)?,
+            last_valid_block_height: row.get(13)?,
         };
         Ok(row.into_offer()?)
     })
@@ -116,7 +117,8 @@ pub(in crate::ledger) fn offer(
         .execute(params![new.payer.to_bytes(), new.nonce])?;
     conn.prepare_cached(
         "INSERT INTO pay_offers (id, payer, recipient, asset, nonce, content, amount, ciphertext, message, proof_demanded, \
-         newcomer, caller, issued_at, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         newcomer, caller, issued_at, until, last_valid_block_height) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute(params![
         new.id.0.into_bytes(),
@@ -133,6 +135,7 @@ pub(in crate::ledger) fn offer(
         new.caller.0,
         column("issued_at", new.issued_at)?,
         column("until", new.until)?,
+        column("last_valid_block_height", new.last_valid_block_height)?,
     ])?;
     Ok(Offered::Issued)
 }

@@ -35,6 +35,7 @@ pub(crate) fn offer(number: u32) -> SingleOffer {
         amount: amount(100),
         ciphertext: [key(32, number).to_bytes().as_slice(), &[0; 88]].concat(),
         message: vec![1, 2, 3],
+        last_valid_block_height: 1_150,
         proof_demanded: false,
         caller: CallerHash::default(),
         issued_at: NOW,
