@@ -85,6 +85,8 @@ pub struct EndpointHealth {
     pub behind: u64,
     /// How long it still wants to be left alone.
     pub backoff: Option<Duration>,
+    /// How long ago it last asked for that, or said that it is asked too much; `None` where it never did.
+    pub limited: Option<Duration>,
 }
 
 impl fmt::Display for EndpointHealth {
@@ -119,6 +121,8 @@ struct Seen {
     limits: u32,
     /// It asked to be left alone until then.
     backoff_until: Option<Instant>,
+    /// When it last asked for that.
+    limited_at: Option<Instant>,
     /// It failed or was behind a moment ago: others first until then.
     avoided_until: Option<Instant>,
     behind: u64,
@@ -139,6 +143,7 @@ impl Default for Health {
             failures: 0,
             limits: 0,
             backoff_until: None,
+            limited_at: None,
             avoided_until: None,
             behind: 0,
             leapt_until: None,
@@ -178,6 +183,7 @@ impl Health {
         if asked.is_some() || endpoint::is_too_many_requests(error) {
             seen.backoff_until = Some(now + asked.unwrap_or_else(|| growing(seen.limits)));
             seen.limits = seen.limits.saturating_add(1);
+            seen.limited_at = Some(now);
         } else {
             seen.avoided_until = Some(now + growing(seen.failures));
             seen.failures = seen.failures.saturating_add(1);
@@ -268,7 +274,8 @@ impl Health {
             Seen { .. } => EndpointState::Well,
         };
         let Seen { latency, failures, behind, .. } = seen;
-        EndpointHealth { place: place.saturating_add(1), state, latency, failures, behind, backoff }
+        let limited = seen.limited_at.map(|at| now.duration_since(at));
+        EndpointHealth { place: place.saturating_add(1), state, latency, failures, behind, backoff, limited }
     }
 }
 
@@ -318,6 +325,8 @@ mod tests {
         health.answered(MILLI, now + MILLI);
         assert!(health.backoff(now + 6_999 * MILLI).is_some(), "an answer to an earlier question");
         assert_eq!(health.backoff(now + 7_000 * MILLI), None);
+        assert_eq!(Health::default().tell(0, now).limited, None);
+        assert_eq!(health.tell(0, now + 9_000 * MILLI).limited, Some(9_000 * MILLI), "that it asked is not forgotten");
     }
 
     #[test]

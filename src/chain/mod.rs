@@ -149,6 +149,10 @@ pub trait Chain: Send + Sync + 'static {
     /// Whether a blockhash that somebody else chose is alive, and until which block height at most: as long as one of now.
     async fn blockhash_life(&self, hash: &Hash) -> Result<Option<LiveBlockhash>, ChainError>;
 
+    /// A blockhash that [`Chain::latest_blockhash`] gave lately, as it was then; `None` for any other. Asks nobody, so whether it
+    /// is still alive is not said: its last valid block height is exact, where [`Chain::blockhash_life`] gives the most.
+    fn told_blockhash(&self, hash: &Hash) -> Option<LiveBlockhash>;
+
     /// Accounts at `confirmed`, in the order asked; `None` for one that does not exist. At most 100 keys.
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError>;
 

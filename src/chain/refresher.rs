@@ -63,6 +63,8 @@ pub(super) struct Blockhashes {
     known: Mutex<Known>,
     /// The slot at which each was alive.
     seen: Mutex<LruCache<Hash, u64>>,
+    /// Those that an endpoint told as its latest, as they were told: of no other is it known when it dies.
+    told: Mutex<LruCache<Hash, LiveBlockhash>>,
     /// One request at a time: whoever waits for it takes the answer of the one before if that is new enough.
     asking: tokio::sync::Mutex<()>,
     wanted: Notify,
@@ -86,9 +88,9 @@ struct KnownBlockhash {
 impl Blockhashes {
     pub(super) fn new(pool: Arc<Pool>, policy: RefreshPolicy) -> Self {
         let known = Mutex::new(Known { latest: None, used: Instant::now() });
-        let seen = Mutex::new(LruCache::new(REMEMBERED));
+        let (seen, told) = (Mutex::new(LruCache::new(REMEMBERED)), Mutex::new(LruCache::new(REMEMBERED)));
         let heights = Heights::default();
-        Self { pool, policy, heights, known, seen, asking: tokio::sync::Mutex::new(()), wanted: Notify::new() }
+        Self { pool, policy, heights, known, seen, told, asking: tokio::sync::Mutex::new(()), wanted: Notify::new() }
     }
 
     /// A blockhash was alive at `slot`.
@@ -106,6 +108,11 @@ impl Blockhashes {
     /// The slot at which a blockhash was alive: a node that has not reached it may not know it yet.
     pub(super) fn seen_at(&self, hash: &Hash) -> Option<u64> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).peek(hash).copied()
+    }
+
+    /// A blockhash that was told as the latest, as it was told then; remembered for longer than one lives.
+    pub(super) fn told(&self, hash: &Hash) -> Option<LiveBlockhash> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).peek(hash).copied()
     }
 
     /// A blockhash that is fresh enough to build on.
@@ -157,6 +164,7 @@ impl Blockhashes {
         let asked = Instant::now();
         let new = self.ask_for_one().await?;
         self.saw(&new.hash, new.slot);
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(new.hash, || new);
         let mut known = self.lock();
         let told = self.merge(known.latest, new, asked);
         known.latest = Some(told);

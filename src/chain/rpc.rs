@@ -231,6 +231,10 @@ impl Chain for SolanaChain {
         Ok(Some(LiveBlockhash { hash: *hash, last_valid_block_height, slot }))
     }
 
+    fn told_blockhash(&self, hash: &Hash) -> Option<LiveBlockhash> {
+        self.blockhashes.told(hash)
+    }
+
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError> {
         let mut accounts = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(MAX_MULTIPLE_ACCOUNTS) {

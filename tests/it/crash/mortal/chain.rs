@@ -35,6 +35,10 @@ impl Chain for MortalChain {
         self.fate.step("chain blockhash_life", self.inner.blockhash_life(hash)).await
     }
 
+    fn told_blockhash(&self, hash: &Hash) -> Option<LiveBlockhash> {
+        self.inner.told_blockhash(hash)
+    }
+
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError> {
         let accounts = self.fate.step("chain accounts", self.inner.accounts(keys)).await?;
         Ok(self.fate.as_they_were(keys, accounts))
