@@ -28,8 +28,17 @@ impl Payments {
         deadline: Instant,
     ) -> Result<Held, PayError> {
         let user = *session.user();
-        let Some(guard) = self.wait_for_opening(&new, session, deadline).await else {
-            return Ok(Held::Refused(PayReason::SessionBusy));
+        let at_once = self.locks.openings.try_payment(&user, &session.intent.asset);
+        let guard = if let Some(guard) = at_once {
+            guard
+        } else {
+            // What was accepted before has its own outcome, whatever opens or is taken back now.
+            if let Some(known) = self.known(&new).await? {
+                return Ok(known);
+            }
+            let waited = self.wait_for_opening(&new, session, deadline).await;
+            let Some(guard) = waited else { return Ok(Held::Refused(PayReason::SessionBusy)) };
+            guard
         };
         // The wait may have been long: the session is judged as of now.
         let new = NewHold { now: self.core.clock.now(), ..new };
@@ -46,12 +55,9 @@ impl Payments {
         Ok(held)
     }
 
-    /// Waits until no opening of this user is under way, for as long as this payment may wait.
+    /// Waits until no opening or revoke of this user is under way, for as long as this payment may wait.
     async fn wait_for_opening(&self, new: &NewHold, session: &Session, deadline: Instant) -> Option<PaymentGuard> {
         let (user, asset) = (session.user(), &session.intent.asset);
-        if let Some(guard) = self.locks.openings.try_payment(user, asset) {
-            return Some(guard);
-        }
         // A payment that only wants a hold has no permit so far.
         let permit = match new.deferred {
             Some(_) => self.locks.waits.acquire(*user, self.core.credit(session)).await,
@@ -60,6 +66,13 @@ impl Payments {
         let may_wait = new.deferred.is_none() || permit.is_some();
         let until = if may_wait { deadline } else { Instant::now() };
         tokio::time::timeout_at(until, self.locks.openings.payment(user, asset)).await.ok()
+    }
+
+    /// What was accepted under this payment's nonce; none for a payment without one.
+    async fn known(&self, new: &NewHold) -> Result<Option<Held>, LedgerError> {
+        let Some(nonce) = &new.nonce else { return Ok(None) };
+        let earlier = self.core.ledger.find_payment(new.session, nonce).await?;
+        Ok(earlier.map(|hold| if hold.content == new.content { Held::Repeat(hold) } else { Held::NonceConflict }))
     }
 
     /// Writes the hold and counts it, also when its caller hangs up meanwhile.

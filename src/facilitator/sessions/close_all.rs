@@ -91,8 +91,12 @@ impl Sessions {
         asset: &Pubkey,
         deadline: Instant,
     ) -> Result<OpeningGuard, SessionRefusal> {
-        let busy =
-            || SessionRefusal::because(SessionReason::SessionBusy, "A session of this wallet is opening; repeat.");
+        let busy = || {
+            SessionRefusal::because(
+                SessionReason::SessionBusy,
+                "An opening or a revoke of this wallet is under way; repeat.",
+            )
+        };
         if let Some(guard) = self.locks.openings.try_opening(user, asset) {
             return Ok(guard);
         }
