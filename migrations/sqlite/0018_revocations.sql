@@ -35,6 +35,15 @@ BEFORE INSERT ON revocations WHEN EXISTS (
 )
 BEGIN SELECT RAISE(ABORT, 'a session of this wallet and asset is live or holds something'); END;
 
+-- A transfer that a fork takes back can land again only while the delegation stands.
+CREATE TRIGGER revocations_wait_for_captures
+BEFORE INSERT ON revocations WHEN EXISTS (
+    SELECT 1 FROM settlements t JOIN sessions s ON s.id = t.session
+    WHERE t.state NOT IN ('settled', 'released') AND t.purpose = 'capture'
+      AND s.user = NEW.user AND s.asset = NEW.asset
+)
+BEGIN SELECT RAISE(ABORT, 'a transfer of this wallet and asset is not final'); END;
+
 CREATE TRIGGER revocations_come_one_at_a_time
 BEFORE INSERT ON revocations WHEN EXISTS (
     SELECT 1 FROM revocations r JOIN settlements s ON s.id = r.settlement

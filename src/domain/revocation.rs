@@ -13,8 +13,11 @@ use solana_signature::Signature;
 /// How many revokes are paid for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevocationLimits {
-    /// Of one wallet in a day, of all assets: who approves and revokes in turn pays the second time.
+    /// Of one wallet in a day, of all assets: who approves and revokes in turn pays the second time. What came to nothing and
+    /// cost nothing does not count.
     pub of_user_per_day: u64,
+    /// Recorded for one wallet in a day, whatever they came to: what never lands keeps its place for a minute.
+    pub recorded_of_user_per_day: u64,
     /// On their way at once, of all wallets.
     pub in_flight: u64,
     /// On their way at once, of wallets that have earned no credit (ADR 0036): fewer, so that one with credit finds a place.
@@ -24,9 +27,22 @@ pub struct RevocationLimits {
 }
 
 impl RevocationLimits {
-    /// One a wallet and day, three on their way at once; of wallets without credit two, and sixty in an hour.
-    pub const PUBLISHED: Self =
-        Self { of_user_per_day: 1, in_flight: 3, of_newcomers_in_flight: 2, of_newcomers_per_hour: 60 };
+    /// One a wallet and day of three that are recorded, three on their way at once; of wallets without credit two, and sixty in an
+    /// hour.
+    pub const PUBLISHED: Self = Self {
+        of_user_per_day: 1,
+        recorded_of_user_per_day: 3,
+        in_flight: 3,
+        of_newcomers_in_flight: 2,
+        of_newcomers_per_hour: 60,
+    };
+}
+
+impl Default for RevocationLimits {
+    /// [`RevocationLimits::PUBLISHED`].
+    fn default() -> Self {
+        Self::PUBLISHED
+    }
 }
 
 /// Why no revoke of a wallet and asset is paid for now.
@@ -43,6 +59,8 @@ pub enum RevocationBar {
         /// Seconds until there may be another.
         again_in: u64,
     },
+    /// A transfer of a session of them has landed and is not final: a fork that took it back would leave it without its approve.
+    NotFinal,
 }
 
 /// A revoke that its wallet has signed, about to be recorded.

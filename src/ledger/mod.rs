@@ -76,7 +76,8 @@ pub enum LedgerError {
 /// The verbs. See the module for what they all promise.
 #[async_trait]
 pub trait Ledger: ApprovalLedger + RevocationLedger + SinglePaymentLedger + Upkeep {
-    /// Writes a session in state `opening`, or finds the one that this user opened with this nonce.
+    /// Writes a session in state `opening`, or finds the one that this user opened with this nonce. Not while a revoke of this user
+    /// and asset may still land.
     async fn open_session(&self, session: &Session) -> Result<Opened, LedgerError>;
 
     /// The session with this id.

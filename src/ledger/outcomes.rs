@@ -44,6 +44,8 @@ pub enum Opened {
     Existing(Session),
     /// The user has used the nonce for something else.
     NonceReused,
+    /// A revoke of this user and asset may still land; nothing is written.
+    RevokeOnItsWay,
 }
 
 /// What became of a request to open a session on an approval that stands.

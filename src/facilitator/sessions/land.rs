@@ -64,6 +64,7 @@ impl Sessions {
             Opened::New(session) => session,
             Opened::Existing(known) => return self.answer_repeat(&parsed.session, known).await,
             Opened::NonceReused => return Err(SessionRefusal::new(SessionReason::NonceReused).into()),
+            Opened::RevokeOnItsWay => return Err(busy()),
         };
         if booking.is_some() {
             // Before it is booked, so that no booking is left out whatever ends this process.

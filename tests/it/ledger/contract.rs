@@ -192,6 +192,8 @@ macro_rules! on {
                 nothing_is_revoked_that_a_session_needs,
                 nothing_opens_while_a_revoke_is_on_its_way,
                 a_wallet_is_paid_one_revoke_a_day_and_none_that_cost_nothing,
+                revokes_that_come_to_nothing_are_few_a_day,
+                nothing_is_revoked_before_what_landed_is_final,
                 strangers_leave_places_to_wallets_with_credit,
                 a_budget_that_strangers_used_up_pays_a_wallet_with_credit,
             }

@@ -28,6 +28,12 @@ const REVOCATION: &str = "SELECT r.seq, r.id, r.settlement, r.user, r.asset, r.s
 /// Revokes that have cost us something or may yet.
 const PAID_FOR: &str = "SELECT count(*), min(r.created_at) FROM revocations r \
     JOIN settlements s ON s.id = r.settlement JOIN sponsored_lamports b ON b.signature = s.signature";
+/// A revoke of a wallet and asset that may still land.
+const ON_ITS_WAY: &str = "SELECT 1 FROM revocations r JOIN settlements s ON s.id = r.settlement \
+    WHERE r.user = ?1 AND r.asset = ?2 AND s.state IN ('reserved', 'in_flight') LIMIT 1";
+/// A transfer of a session of a wallet and asset that a fork may still take back.
+const NOT_FINAL: &str = "SELECT 1 FROM settlements t JOIN sessions s ON s.id = t.session \
+    WHERE t.state NOT IN ('settled', 'released') AND t.purpose = 'capture' AND s.user = ?1 AND s.asset = ?2 LIMIT 1";
 /// When it may be worth asking again where all places are taken, in seconds: about as long as a landing takes.
 const AFTER_A_LANDING: u64 = 15;
 
@@ -86,16 +92,22 @@ fn barred(
     if is_there(in_use)? {
         return Ok(Some(RevocationBar::InUse));
     }
-    let on_its_way = "SELECT 1 FROM revocations r JOIN settlements s ON s.id = r.settlement \
-        WHERE r.user = ?1 AND r.asset = ?2 AND s.state IN ('reserved', 'in_flight') LIMIT 1";
-    if is_there(on_its_way)? {
+    if is_on_its_way(conn, user, asset)? {
         return Ok(Some(RevocationBar::OnItsWay));
     }
     let again_in = match too_many_lately(conn, user, credit, limits, now)? {
         Some(again_in) => Some(again_in),
         None => too_many_at_once(conn, credit, limits)?,
     };
-    Ok(again_in.map(|again_in| RevocationBar::TooMany { again_in }))
+    if let Some(again_in) = again_in {
+        return Ok(Some(RevocationBar::TooMany { again_in }));
+    }
+    Ok(is_there(NOT_FINAL)?.then_some(RevocationBar::NotFinal))
+}
+
+/// Whether a revoke of this wallet and asset may still land: a session that opens meanwhile could lose its approve to it.
+pub(super) fn is_on_its_way(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<bool> {
+    Ok(select::value::<i64>(conn, ON_ITS_WAY, [user.to_bytes(), asset.to_bytes()])?.is_some())
 }
 
 /// Seconds until one more may be paid for, where as many as may be were lately.
@@ -108,8 +120,13 @@ fn too_many_lately(
 ) -> Outcome<Option<u64>> {
     let [day, hour] = [DAY, HOUR].map(Window::of_events);
     let since = |window: Window| column("created_at", window.oldest(now));
+    let recorded = "SELECT count(*), min(created_at) FROM revocations WHERE user = ?1 AND created_at >= ?2";
+    let (number, first) = counted(conn, recorded, params![user.to_bytes(), since(day)?])?;
+    if number >= limits.recorded_of_user_per_day {
+        return Ok(Some(first.map_or(DAY, |first| day.leaves_in(first, now))));
+    }
     let of_user = "WHERE r.user = ?1 AND r.created_at >= ?2 AND b.state <> 'void'";
-    let (number, first) = paid_for(conn, of_user, params![user.to_bytes(), since(day)?])?;
+    let (number, first) = counted(conn, &format!("{PAID_FOR} {of_user}"), params![user.to_bytes(), since(day)?])?;
     if number >= limits.of_user_per_day {
         return Ok(Some(first.map_or(DAY, |first| day.leaves_in(first, now))));
     }
@@ -117,7 +134,7 @@ fn too_many_lately(
         return Ok(None);
     }
     let of_newcomers = "WHERE r.newcomer = 1 AND r.created_at >= ?1 AND b.state <> 'void'";
-    let (number, first) = paid_for(conn, of_newcomers, [since(hour)?])?;
+    let (number, first) = counted(conn, &format!("{PAID_FOR} {of_newcomers}"), [since(hour)?])?;
     let full = number >= limits.of_newcomers_per_hour;
     Ok(full.then(|| first.map_or(HOUR, |first| hour.leaves_in(first, now))))
 }
@@ -132,9 +149,10 @@ fn too_many_at_once(conn: &Connection, credit: Credit, limits: RevocationLimits)
     Ok(full.then_some(AFTER_A_LANDING))
 }
 
-fn paid_for(conn: &Connection, rest: &str, params: impl Params) -> Outcome<(u64, Option<UnixSeconds>)> {
+/// How many there are, and when the first of them was recorded.
+fn counted(conn: &Connection, sql: &str, params: impl Params) -> Outcome<(u64, Option<UnixSeconds>)> {
     let (number, first): (i64, Option<i64>) =
-        conn.prepare_cached(&format!("{PAID_FOR} {rest}"))?.query_row(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        conn.prepare_cached(sql)?.query_row(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok((count("revocations", number)?, first.map(|first| count("created_at", first)).transpose()?))
 }
 

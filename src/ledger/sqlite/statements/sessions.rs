@@ -1,6 +1,6 @@
 //! Opening, confirming and ending sessions.
 
-use super::{Outcome, approvals, missing, select};
+use super::{Outcome, approvals, funding, missing, revocations, select};
 use crate::{
     domain::{
         amount::Amount,
@@ -28,6 +28,9 @@ pub(in crate::ledger) fn open(conn: &Connection, session: &Session) -> Outcome<O
     let fresh = session.state == SessionState::Opening && session.spent() == Amount::ZERO;
     if !fresh {
         return Err(LedgerError::Inconsistent("a new session is `opening` and has spent nothing".to_owned()).into());
+    }
+    if revocations::is_on_its_way(conn, session.user(), &session.intent.asset)? {
+        return Ok(Opened::RevokeOnItsWay);
     }
     insert(conn, session, Amount::ZERO)?;
     Ok(Opened::New(session.clone()))

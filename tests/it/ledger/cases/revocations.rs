@@ -1,7 +1,7 @@
 //! Revokes that we pay for: few, one at a time, and only of what no session needs.
 
 use crate::ledger::build::{
-    NOW, abandoned, absent, amount, attempt, content, held, key, landed, opened, payment, recorded, refused,
+    NOW, abandoned, absent, amount, attempt, content, held, in_flight, key, landed, opened, payment, recorded, refused,
     session_with, settlement_id, signature,
 };
 use sotto::{
@@ -10,16 +10,21 @@ use sotto::{
         clock::{DAY, HOUR},
         reason::SessionReason,
         revocation::{Revocation, RevocationBar, RevocationKey, RevocationLimits, RevocationPlan, RevocationState},
-        session::{CapCheck, Session},
-        settlement::{Attempt, Cost, Purpose, RevocationId, Settlement, State, Subject},
+        session::{CapCheck, Session, SessionState},
+        settlement::{Attempt, Cost, Event, Purpose, RevocationId, Settlement, State, Subject},
     },
-    ledger::{Ledger, LedgerError, Opened, RevocationRecorded, Work},
+    ledger::{Ledger, Opened, RevocationRecorded, Work},
 };
 use uuid::Uuid;
 
 /// More than any case needs.
-const PLENTY: RevocationLimits =
-    RevocationLimits { of_user_per_day: 100, in_flight: 100, of_newcomers_in_flight: 100, of_newcomers_per_hour: 100 };
+const PLENTY: RevocationLimits = RevocationLimits {
+    of_user_per_day: 100,
+    recorded_of_user_per_day: 100,
+    in_flight: 100,
+    of_newcomers_in_flight: 100,
+    of_newcomers_per_hour: 100,
+};
 
 fn revocation_id(number: u32) -> RevocationId {
     RevocationId(Uuid::from_u128(u128::from(number) << 64 | 8))
@@ -135,8 +140,8 @@ pub(crate) async fn nothing_opens_while_a_revoke_is_on_its_way(ledger: &dyn Ledg
     let (_, work) = revoked(ledger, &session, 1, NOW).await;
     assert_eq!(bar(ledger, &session, PLENTY, NOW).await, Some(RevocationBar::OnItsWay), "one at a time");
     let next = session_with(2, |next| next.intent.user = *session.user());
-    let refused = ledger.open_session(&next).await;
-    assert!(matches!(refused, Err(LedgerError::Inconsistent(_))), "whatever lock was forgotten: {refused:?}");
+    let refused = ledger.open_session(&next).await.expect("answers");
+    assert_eq!(refused, Opened::RevokeOnItsWay, "whatever lock was forgotten");
     let others = session_with(3, |_| ());
     assert!(matches!(ledger.open_session(&others).await, Ok(Opened::New(_))));
     recorded(ledger, &work.settlement, landed()).await;
@@ -164,9 +169,42 @@ pub(crate) async fn a_wallet_is_paid_one_revoke_a_day_and_none_that_cost_nothing
     assert_eq!(bar(ledger, &other, once, NOW + 10).await, None, "another wallet's day is its own");
 }
 
+pub(crate) async fn revokes_that_come_to_nothing_are_few_a_day(ledger: &dyn Ledger) {
+    let few = RevocationLimits { recorded_of_user_per_day: 3, ..PLENTY };
+    let (session, other) = (ended(ledger, 1).await, ended(ledger, 2).await);
+    for number in 1..=3 {
+        assert_eq!(bar(ledger, &session, few, NOW + 10).await, None);
+        let (_, work) = revoked(ledger, &session, number, NOW + u64::from(number)).await;
+        let gone = recorded(ledger, &work.settlement, absent()).await;
+        assert_eq!(recorded(ledger, &gone, abandoned()).await.state, State::Released);
+    }
+    let again_in = DAY + 1 - 9;
+    assert_eq!(bar(ledger, &session, few, NOW + 10).await, Some(RevocationBar::TooMany { again_in }));
+    assert_eq!(bar(ledger, &session, few, NOW + 10 + again_in).await, None);
+    assert_eq!(bar(ledger, &other, few, NOW + 10).await, None, "another wallet's day is its own");
+}
+
+pub(crate) async fn nothing_is_revoked_before_what_landed_is_final(ledger: &dyn Ledger) {
+    let session = opened(ledger, 1).await;
+    held(ledger, &payment(session.id, 1, 10)).await;
+    let transfer = recorded(ledger, &in_flight(ledger, session.id, 1).await, landed()).await;
+    // Closing it would wait.
+    ledger.supersede_sessions(&[session.id]).await.expect("supersedes");
+    let superseded = ledger.session(session.id).await.expect("reads").expect("is there");
+    assert_eq!((superseded.state, superseded.held), (SessionState::Superseded, amount(0)));
+    assert_eq!(bar(ledger, &session, PLENTY, NOW).await, Some(RevocationBar::NotFinal));
+    let few = RevocationLimits { of_user_per_day: 0, ..PLENTY };
+    let told = bar(ledger, &session, few, NOW).await;
+    assert!(
+        matches!(told, Some(RevocationBar::TooMany { .. })),
+        "what finality would not change is told first: {told:?}"
+    );
+    recorded(ledger, &transfer, Event::Finalised).await;
+    assert_eq!(bar(ledger, &session, PLENTY, NOW).await, None);
+}
+
 pub(crate) async fn strangers_leave_places_to_wallets_with_credit(ledger: &dyn Ledger) {
-    let limits =
-        RevocationLimits { of_user_per_day: 1, in_flight: 3, of_newcomers_in_flight: 2, of_newcomers_per_hour: 2 };
+    let limits = RevocationLimits { in_flight: 3, of_newcomers_in_flight: 2, of_newcomers_per_hour: 2, ..PLENTY };
     let (honest, at) = (with_credit(ledger, 50).await, 40 * DAY);
     let [first, second, third, fourth] =
         [ended(ledger, 1).await, ended(ledger, 2).await, ended(ledger, 3).await, ended(ledger, 4).await];

@@ -1,7 +1,8 @@
 //! Schemas of other versions and of other programs, and what the indexes are for.
 
 use super::super::build::{
-    CAP, NOW, abandoned, amount, held, hold_id, in_flight, opened, payment, planned, recorded, settlement_id, signature,
+    CAP, NOW, abandoned, amount, held, hold_id, in_flight, landed, opened, payment, planned, recorded, settlement_id,
+    signature,
 };
 use super::{File, open, populate};
 use rusqlite::Connection;
@@ -175,4 +176,35 @@ async fn a_ledger_of_the_first_schema_keeps_everything_when_it_is_brought_up() {
     ledger.audit().await.expect("consistent");
     assert_eq!(ledger.totals(None).await.ok(), Some(totals));
     assert_eq!(ledger.unfinished().await.ok(), Some(unfinished));
+}
+
+/// What the verbs refuse first: whatever is asked there, the schema takes back nothing that a session needs.
+#[tokio::test]
+async fn the_schema_takes_no_delegation_back_that_is_needed() {
+    let file = File::new();
+    let ledger = file.open().await;
+    let session = opened(&ledger, 1).await;
+    held(&ledger, &payment(session.id, 1, 10)).await;
+    recorded(&ledger, &in_flight(&ledger, session.id, 1).await, landed()).await;
+    ledger.supersede_sessions(&[session.id]).await.expect("supersedes");
+    drop(ledger);
+    let conn = file.raw();
+    let refused = |sql: &str| conn.execute_batch(sql).expect_err("is refused").to_string();
+    let revoke = "INSERT INTO revocations (id, settlement, user, asset, signed, newcomer, created_at)
+        SELECT randomblob(16), id, user, asset, randomblob(32), 0, 0 FROM sessions";
+    assert!(refused(revoke).contains("is not final"), "a fork could take its transfer back");
+    conn.execute_batch("UPDATE settlements SET state = 'settled', sequence = sequence + 1").expect("ends");
+    conn.execute_batch(
+        "PRAGMA foreign_keys = OFF; DROP TRIGGER revocations_come_before_their_settlement;
+         INSERT INTO revocations (id, settlement, user, asset, signed, newcomer, created_at)
+            SELECT zeroblob(16), zeroblob(16), user, asset, randomblob(32), 0, 0 FROM sessions;
+         INSERT INTO settlements (id, purpose, subject_kind, subject_id, amount, state, sequence, attempts, created_at)
+            VALUES (zeroblob(16), 'revoke', 'revocation', zeroblob(16), 0, 'reserved', 1, 0, 0)",
+    )
+    .expect("a revoke is on its way");
+    let columns = "user, asset, recipient, spender, session_key, cap, expires_at, spelling, network, intent,
+        intent_signature, settle_signature, state, rejected, cap_verified, approve, created_at";
+    let opening =
+        format!("INSERT INTO sessions (id, nonce, {columns}) SELECT randomblob(16), 'next', {columns} FROM sessions");
+    assert!(refused(&opening).contains("is on its way"), "it could lose its approve");
 }
