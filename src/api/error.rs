@@ -254,9 +254,11 @@ impl SessionFailure {
         Self { status, ..self }
     }
 
-    /// Answers `session_busy` as a conflict: a revoke has to wait for what its wallet ends, and not for us.
+    /// Answers `session_busy` as a conflict, unless it says when to repeat: a revoke has to wait for what its wallet ends, and not
+    /// for us.
     pub(super) fn busy_is_a_conflict(self) -> Self {
-        if self.refusal.reason == SessionReason::SessionBusy { self.with_status(StatusCode::CONFLICT) } else { self }
+        let is_conflict = self.refusal.reason == SessionReason::SessionBusy && self.retry_after.is_none();
+        if is_conflict { self.with_status(StatusCode::CONFLICT) } else { self }
     }
 
     /// Sets when to come back, in seconds.

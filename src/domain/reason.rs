@@ -217,7 +217,7 @@ reasons! {
             "Make a token account for this asset, thaw it, or let the approve make it where the facilitator pays for that.";
         RecipientNotReady = "recipient_not_ready", false, "The recipient has no usable token account for this asset, and none is created; the message tells the remedy.",
             "The merchant makes a token account, the operator lists the merchant, or the opening brings a funding proof.";
-        SessionBusy = "session_busy", true, "Payments, an opening or a revoke of the user are still under way; repeat. To a revoke, with 409: a session is live or holds something.",
+        SessionBusy = "session_busy", true, "Payments, an opening or a revoke of the user are still under way; repeat. To a revoke, with 409: a session is live or holds something; with 503: a payment is not final yet.",
             "Repeat the same request after Retry-After; before a revoke, close all sessions.";
         QuotaExceeded = "quota_exceeded", true, "A limit of this facilitator is reached (sessions, sponsored costs, or open streams); repeat later.",
             "Repeat after Retry-After, or end sessions that are not needed.";
@@ -243,8 +243,8 @@ reasons! {
             "Nothing of it is charged. A payment that was sent can still arrive until it expires.";
         InvalidCloseSignature = "invalid_close_signature", false, "The close, or the request for a revoke, is not signed by who may (the session key or the user; for all sessions the wallet), or not lately.",
             "Sign with the session key or the wallet (for all sessions the wallet), and set the clock.";
-        RevokeNotAllowed = "revoke_not_allowed", false, "The transaction is not one revoke of the signing wallet's own token account, with nothing but what wallets add, or its blockhash is dead; the message names what differs.",
-            "Ask POST /sessions/revoke-offer for a transaction, sign it as it is, and send it within a minute.";
+        RevokeNotAllowed = "revoke_not_allowed", false, "The transaction is not one revoke of the signing wallet's own token account, with nothing but what wallets add, or its blockhash is dead, about to be, or none that was told here; the message names what differs.",
+            "Ask POST /sessions/revoke-offer for a transaction, sign it as it is, and send it within 45 seconds.";
         RevokePending = "revoke_pending", true, "The revoke was sent and its outcome is not known yet.",
             "Repeat the same request after Retry-After: it is one transaction.";
         RevokeSubmitFailed = "revoke_submit_failed", false, "The revoke came to nothing: the chain refused it, or it did not land in time.",

@@ -94,8 +94,8 @@ pub use sessions::{
 };
 pub use settings::{
     AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-    FundingSettings, InstructionChoice, OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings,
-    TransferSettings, WaitingSettings,
+    FundingSettings, InstructionChoice, OpeningSettings, PrepareSettings, ReadPolicy, RecipientSettings, ServedAsset,
+    Settings, TransferSettings, WaitingSettings,
 };
 use settlement::Settlements;
 use sha2::{Digest as _, Sha256};
@@ -195,7 +195,6 @@ impl Facilitator {
         let core = Arc::new(Core::new(ports, keys, settings));
         let locks = Arc::new(Locks::new(&core.settings));
         let SharedParts { sponsor, looks, settlements, dispatch } = SharedParts::new(&core, &locks);
-        core.tasks.spawn(Arc::clone(&dispatch).finality_rounds());
         let deferred = Arc::new(Deferred::new(core.clone(), dispatch.clone()));
         let (of_funding, of_dispatch) = (locks.clone(), dispatch.clone());
         let funding = Arc::new(FundingMonitor::new(core.clone(), of_funding, sponsor.clone(), looks, of_dispatch));
@@ -224,6 +223,7 @@ impl Facilitator {
             funding.clone(),
         ));
         let revocations = Arc::new(Revocations::new(&core, &locks, &sponsor, &settlements, &dispatch));
+        core.tasks.spawn(lifecycle::forks::finality_rounds(settlements.clone(), dispatch.clone(), revocations.clone()));
         let single_payments = Arc::new(SinglePayments::new(
             core.clone(),
             locks,
@@ -260,8 +260,8 @@ impl Facilitator {
     /// lacks for the rent. Nothing that the chain does not tell everybody; writes nothing, reserves nothing.
     ///
     /// Refuses with `asset_not_allowed`, `invalid_user`, `source_not_ready`, `insufficient_sponsor_balance`,
-    /// `approve_submit_failed` where the approve would fail, and `overloaded` while others are told or an endpoint of the chain
-    /// asks to be left alone.
+    /// `approve_submit_failed` where the approve would fail, `too_many_requests` where others were told, and `overloaded` while others
+    /// are or an endpoint of the chain is to be left alone.
     pub async fn prepare_approve(&self, request: &PrepareRequest) -> Result<PreparedApprove, SessionError> {
         self.sessions.prepare_approve(request).await
     }

@@ -54,16 +54,8 @@ impl Dispatch {
         Some(locked.with_permit(self.locks.in_flight.acquire_global(permits).await))
     }
 
-    /// Drives again what the watch over finality finds gone. Never ends.
-    pub(crate) async fn finality_rounds(self: Arc<Self>) {
-        loop {
-            for not_final in self.settlements.next_not_final().await {
-                self.drive_again(not_final);
-            }
-        }
-    }
-
-    fn drive_again(self: &Arc<Self>, not_final: NotFinal) {
+    /// Drives again what the watch over finality finds gone.
+    pub(crate) fn drive_again(self: &Arc<Self>, not_final: NotFinal) {
         match not_final {
             NotFinal::Unfinished(work) => self.resume(work),
             NotFinal::TakenBack(work) => {
@@ -74,7 +66,7 @@ impl Dispatch {
     }
 
     /// Sends again what a fork took back, and drives the settlement until it has landed again or ended.
-    async fn redrive_after_fork(self: &Arc<Self>, work: Work) {
+    pub(crate) async fn redrive_after_fork(self: &Arc<Self>, work: Work) {
         let id = work.settlement.id;
         let Some(_queued) = self.settlements.queued.start(id) else { return };
         // Before it waits for locks: the same bytes land once, whoever sends them, and usually a fork takes them in again.

@@ -3,6 +3,7 @@
 //! Owns no state. Starts what the folders below offer and stops it; decides about no payment and no session.
 
 pub(crate) mod background;
+pub(crate) mod forks;
 mod ledger_watch;
 pub(crate) mod probe;
 pub(crate) mod readiness;

@@ -14,18 +14,19 @@ use crate::{
     domain::{
         hold::ContentHash,
         reason::SessionReason,
-        revocation::{Revocation, RevocationKey, RevocationLimits, RevocationPlan, RevocationState},
+        revocation::{Revocation, RevocationKey, RevocationPlan, RevocationState},
         session::SessionId,
         settlement::{Cost, RevocationId, SettlementId, Subject},
     },
     facilitator::{
         SessionError, SessionRefusal,
         locks::{opening_lock::OpeningGuard, wait_quota::WaitPermit},
-        settlement::{driver::Until, sign::attempt},
+        settlement::{driver::Until, finality::NotFinal, sign::attempt},
         sponsor::budget::over_budget_refusal,
     },
     ledger::{LedgerError, RevocationRecorded, Work},
 };
+use solana_hash::Hash;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::{sync::Arc, time::Duration};
@@ -35,6 +36,10 @@ use tokio::time::Instant;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long the opening lock is waited for: who has it may be landing an approve.
 const LOCKED_WITHIN: Duration = Duration::from_secs(2);
+/// So many blocks after its blockhash was told a revoke is refused: it has 25 left in which to land.
+const MOST_BLOCKS_SINCE_TOLD: u64 = 125;
+const NO_LIFE: &str =
+    "its blockhash is dead or about to be, or is none that this facilitator told lately; ask for a new transaction";
 /// How long openings are kept out at most after a landing. A blockhash is dead by then, so what a fork has taken back cannot land
 /// after a new approve.
 const LONGEST_WATCH: Duration = Duration::from_mins(2);
@@ -67,8 +72,7 @@ impl Revocations {
         }
         let inspected = self.inspect(&transaction, user)?;
         self.check_bar(&user).await?;
-        let life = self.core.chain.blockhash_life(inspected.blockhash()).await?;
-        let life = life.ok_or_else(|| not_allowed("its blockhash is dead; ask for a new transaction"))?;
+        let life = self.life(inspected.blockhash()).await?;
         let Some(_permit) = self.permit(&user).await else { return Err(busy().into()) };
         let guard = self.keep_openings_out(&user).await;
         // Whoever had the lock may have carried out these very bytes.
@@ -109,6 +113,16 @@ impl Revocations {
         tokio::time::timeout(LOCKED_WITHIN, opening).await.map_err(|_| busy())
     }
 
+    /// How long a transaction on this blockhash can land, where that is known and long enough. What cannot land any more holds its
+    /// places until that is proved; so it would, at no cost, with a blockhash of which nobody knows when it dies.
+    async fn life(&self, hash: &Hash) -> Result<LiveBlockhash, SessionError> {
+        let newest = self.core.chain.latest_blockhash().await?.last_valid_block_height;
+        let is_young =
+            |told: &LiveBlockhash| newest.saturating_sub(told.last_valid_block_height) <= MOST_BLOCKS_SINCE_TOLD;
+        let told = self.core.chain.told_blockhash(hash).filter(is_young);
+        told.ok_or_else(|| not_allowed(NO_LIFE).into())
+    }
+
     /// Runs the transaction before anything is written: what fails on chain costs us its fee.
     async fn run(&self, inspected: &InspectedRevoke) -> Result<(), SessionError> {
         match self.core.chain.simulate(inspected.transaction(), &[]).await?.error {
@@ -143,7 +157,7 @@ impl Revocations {
             user,
             asset: self.core.settings.served.asset,
             signed,
-            limits: RevocationLimits::PUBLISHED,
+            limits: self.core.settings.openings.revocations,
         };
         let attempt = attempt(settlement, 1, countersigned, life, cost);
         match self.core.ledger.record_revocation(&plan, attempt, self.core.clock.now()).await? {
@@ -179,10 +193,13 @@ impl Revocations {
         let Some(_queued) = self.settlements.queued.start(id) else { return };
         self.dispatch.carry(work, Until::Landed, None).await;
         let this = Arc::clone(self);
-        self.core.tasks.spawn(async move {
-            let _nothing_opens = guard;
-            let _ = tokio::time::timeout(LONGEST_WATCH, this.await_end(id)).await;
-        });
+        self.core.tasks.spawn(async move { this.keep_out_until_the_end(id, guard).await });
+    }
+
+    /// Keeps openings out until nothing of a settlement can change any more.
+    async fn keep_out_until_the_end(&self, id: SettlementId, guard: OpeningGuard) {
+        let _nothing_opens = guard;
+        let _ = tokio::time::timeout(LONGEST_WATCH, self.await_end(id)).await;
     }
 
     /// Waits until nothing of a settlement can change any more.
@@ -197,12 +214,35 @@ impl Revocations {
     ///
     /// The lock is taken here and not in the task, so that after a start no session opens before the revoke has ended.
     pub(crate) async fn resume(self: &Arc<Self>, work: Work) -> Result<(), LedgerError> {
-        let Subject::Revocation(id) = work.settlement.subject else { return Ok(()) };
-        let Some(known) = self.core.ledger.find_revocation(&RevocationKey::Id(id)).await? else { return Ok(()) };
-        let Some(guard) = self.locks.openings.try_opening(&known.user, &known.asset) else { return Ok(()) };
+        let Some(guard) = self.lock_again(&work).await? else { return Ok(()) };
         let this = Arc::clone(self);
         self.core.tasks.spawn(async move { this.carry(work, guard).await });
         Ok(())
+    }
+
+    /// Drives again a revoke that the watch over finality finds gone, with its wallet's opening lock. Where a task has the lock, it
+    /// is one that keeps openings out until this revoke has ended, or an opening, which the ledger has told that it is on its way.
+    pub(crate) async fn drive_again(self: &Arc<Self>, not_final: NotFinal) -> Result<(), LedgerError> {
+        let work = match not_final {
+            NotFinal::Unfinished(work) => return self.resume(work).await,
+            NotFinal::TakenBack(work) => work,
+        };
+        let (this, id) = (Arc::clone(self), work.settlement.id);
+        let guard = self.lock_again(&work).await;
+        self.core.tasks.spawn(async move {
+            this.dispatch.redrive_after_fork(work).await;
+            if let Ok(Some(guard)) = guard {
+                this.keep_out_until_the_end(id, guard).await;
+            }
+        });
+        Ok(())
+    }
+
+    /// The opening lock of a recorded revoke's wallet; none where a task has it.
+    async fn lock_again(&self, work: &Work) -> Result<Option<OpeningGuard>, LedgerError> {
+        let Subject::Revocation(id) = work.settlement.subject else { return Ok(None) };
+        let known = self.core.ledger.find_revocation(&RevocationKey::Id(id)).await?;
+        Ok(known.and_then(|known| self.locks.openings.try_opening(&known.user, &known.asset)))
     }
 
     /// Answers for a revoke that was recorded before: waits while its outcome is open, unless enough wait already.

@@ -19,10 +19,7 @@ use crate::{
             single_payment::PayersTransaction,
         },
     },
-    domain::{
-        reason::SessionReason,
-        revocation::{RevocationBar, RevocationLimits},
-    },
+    domain::{reason::SessionReason, revocation::RevocationBar},
     facilitator::{
         SessionError, SessionRefusal, core::Core, dispatch::Dispatch, locks::Locks, settlement::Settlements,
         sponsor::Sponsor,
@@ -36,6 +33,9 @@ use std::sync::Arc;
 
 /// What everybody can do who is refused a revoke at our cost.
 const ALONE: &str = "a wallet with SOL revokes at any time without us";
+
+/// When it may be worth repeating while a payment is not final, in seconds.
+const UNTIL_FINAL: u64 = 5;
 
 /// Takes revokes.
 pub(crate) struct Revocations {
@@ -85,9 +85,19 @@ impl Revocations {
 
     /// Refuses where no revoke of this wallet is paid for now; the ledger decides when one is recorded.
     async fn check_bar(&self, user: &Pubkey) -> Result<(), SessionError> {
-        let (asset, now) = (&self.core.settings.served.asset, self.core.clock.now());
-        let bar = self.core.ledger.revocation_bar(user, asset, RevocationLimits::PUBLISHED, now).await?;
+        self.bar(user).await?.map_or(Ok(()), |bar| Err(refusal_of(bar).into()))
+    }
+
+    /// Refuses where none would be paid for in a moment either: until a wallet has signed, what landed has become final.
+    async fn check_bar_of_offer(&self, user: &Pubkey) -> Result<(), SessionError> {
+        let bar = self.bar(user).await?.filter(|bar| *bar != RevocationBar::NotFinal);
         bar.map_or(Ok(()), |bar| Err(refusal_of(bar).into()))
+    }
+
+    async fn bar(&self, user: &Pubkey) -> Result<Option<RevocationBar>, SessionError> {
+        let (asset, now) = (&self.core.settings.served.asset, self.core.clock.now());
+        let limits = self.core.settings.openings.revocations;
+        Ok(self.core.ledger.revocation_bar(user, asset, limits, now).await?)
     }
 
     /// Refuses where on chain there is nothing of ours to take back: what revokes nothing would only cost its fee.
@@ -126,8 +136,12 @@ fn refusal_of(bar: RevocationBar) -> SessionRefusal {
             SessionRefusal::because(SessionReason::SessionBusy, detail)
         }
         RevocationBar::TooMany { again_in } => {
-            let detail = format!("revokes are paid for once a wallet and day, and few at a time; {ALONE}");
+            let detail = format!("few revokes are paid for a wallet and day, and few at a time; {ALONE}");
             SessionRefusal::because(SessionReason::QuotaExceeded, detail).again_in(Some(again_in))
+        }
+        RevocationBar::NotFinal => {
+            let detail = "a payment of this wallet and asset has landed and is not final yet; repeat";
+            SessionRefusal::because(SessionReason::SessionBusy, detail).again_in(Some(UNTIL_FINAL))
         }
     }
 }

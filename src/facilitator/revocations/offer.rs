@@ -54,7 +54,7 @@ impl Revocations {
     /// because it tells nothing but what the chain shows. None so soon after another.
     pub(crate) async fn offer_beside_close(&self, user: &Pubkey, asset: &Pubkey) -> Option<UnsignedRevoke> {
         let offer = async {
-            self.check_bar(user).await.ok()?;
+            self.check_bar_of_offer(user).await.ok()?;
             if !self.looks.may_look(user, Instant::now()) {
                 return None;
             }
@@ -67,7 +67,7 @@ impl Revocations {
         if *asset != self.core.settings.served.asset {
             return Err(SessionRefusal::new(SessionReason::AssetNotAllowed).into());
         }
-        self.check_bar(user).await?;
+        self.check_bar_of_offer(user).await?;
         let fee_payer = self.fee_payer(user).await?;
         self.check_account(user).await?;
         let blockhash = self.core.chain.latest_blockhash().await?;

@@ -3,7 +3,7 @@
 //! A landed settlement is looked at when it should be final, together with all others that are watched; what is final
 //! is recorded in one go. It decides nothing: [`next_step`] does, as everywhere. Whatever is not simply final or simply
 //! there (a fork took it back, or it turned into an error) is handed up as [`NotFinal`], to be sent again and driven
-//! ([`crate::facilitator::dispatch::resume`]). Nothing is signed anew before the driver has the proof of absence. What
+//! ([`crate::facilitator::lifecycle::forks`]). Nothing is signed anew before the driver has the proof of absence. What
 //! endpoints contradict each other about stays watched, and is told ([`super::disputes`]).
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     driver::{Drive, Until},
 };
 use crate::{
-    domain::settlement::{Allowances, Event, Further, Observation, SettlementId, State, Step, next_step},
+    domain::settlement::{Allowances, Event, Further, Observation, Purpose, SettlementId, State, Step, next_step},
     ledger::{LedgerError, Work},
 };
 use futures_util::future::join_all;
@@ -53,6 +53,15 @@ pub(crate) enum NotFinal {
     TakenBack(Work),
     /// The ledger says that another writer moved it on.
     Unfinished(Work),
+}
+
+impl NotFinal {
+    /// Why it was broadcast.
+    pub(crate) const fn purpose(&self) -> Purpose {
+        match self {
+            Self::TakenBack(work) | Self::Unfinished(work) => work.settlement.purpose,
+        }
+    }
 }
 
 impl Finality {

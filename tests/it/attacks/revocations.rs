@@ -9,7 +9,10 @@ use solana_instruction::{AccountMeta, Instruction};
 use solana_message::VersionedMessage;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
-use sotto::domain::budget::{Budgets, Part, Scope};
+use sotto::{
+    chain::Chain as _,
+    domain::budget::{Budgets, Part, Scope},
+};
 use std::time::Duration;
 
 /// Guard: `RevokeTemplate::inspect`: one revoke of the signing wallet's own account, and nothing else.
@@ -264,5 +267,96 @@ async fn what_is_no_live_transaction_is_refused() {
         VersionedTransaction { signatures: vec![Signature::default(); 2], message: VersionedMessage::Legacy(message) };
     let refused = scene.is_refused(&signed_by(&scene.payer, dead), 400, "revoke_not_allowed").await;
     assert!(refused["message"].as_str().unwrap().contains("blockhash is dead"), "{refused:#}");
+    scene.world.finish().await;
+}
+
+/// Guards: `Revocations::life`, `Chain::told_blockhash`. What can hardly land any more, or of which nobody knows how long it can,
+/// takes no place: it would cost nothing and keep the place until its blockhash is proved to be dead.
+#[tokio::test]
+async fn a_revoke_that_may_never_land_takes_no_place() {
+    let scene = RevokeScene::over().await;
+    let world = &scene.world;
+    let offered = scene.signed().await;
+    world.stands_still();
+    let old = *offered.message.recent_blockhash();
+    let (chain, network, before) = (&world.running().chain, world.net.network(), Trace::of(world).await);
+    // It is alive, and nobody has told it here: newer ones are told by then.
+    world.passes(1);
+    let mut message = legacy(&offered);
+    message.recent_blockhash = network.latest_blockhash();
+    world.passes(10);
+    let untold =
+        VersionedTransaction { signatures: vec![Signature::default(); 2], message: VersionedMessage::Legacy(message) };
+    let refused = scene.is_refused(&signed_by(&scene.payer, untold), 400, "revoke_not_allowed").await;
+    assert!(refused["message"].as_str().unwrap().contains("none that this facilitator told"), "{refused:#}");
+    // It was told here, and has a few blocks left.
+    let told = chain.told_blockhash(&old).unwrap();
+    world.passes((told.slot + 140).saturating_sub(network.slot()));
+    let newest = async || chain.latest_blockhash().await.unwrap().last_valid_block_height;
+    let is_old = async || newest().await > told.last_valid_block_height + 125;
+    world.until("a new blockhash is told", is_old).await;
+    assert!(chain.blockhash_life(&old).await.unwrap().is_some(), "it is alive");
+    scene.is_refused(&offered, 400, "revoke_not_allowed").await;
+    assert_eq!(Trace::of(world).await, before);
+    assert!(world.ledger().unfinished().await.unwrap().is_empty());
+    world.moves_on();
+    assert_eq!(scene.sends(&scene.signed().await).await.0, 200, "a new one is taken");
+    scene.world.finish().await;
+}
+
+/// Guards: `RevocationBar::NotFinal`, `busy_is_a_conflict`. What has landed and may be taken back needs the delegation to land again;
+/// it is soon over, so whoever repeats is served.
+#[tokio::test]
+async fn a_revoke_waits_for_what_a_fork_could_take_back() {
+    let scene = RevokeScene::open(Options { finalized_after: 200, ..Options::default() }).await;
+    let world = &scene.world;
+    scene.closes_all().await;
+    let mut opening = world.opening(&scene.payer, &scene.merchant.key(), 10_000);
+    opening.intent.expires_at = world.now() + 5;
+    let (status, session) = world.post("/sessions", &world.opening_body(&opening).await).await;
+    assert_eq!(status, 201, "{session:#}");
+    let id = session["sessionId"].as_str().unwrap();
+    let paid = world.post("/settle", &world.payment(id, &scene.merchant.key(), 700, Some("last"))).await.1;
+    assert_eq!(paid["success"], true, "{paid:#}");
+    world.stands_still();
+    let state = async || world.get(&format!("/sessions/{id}")).await.1["state"].clone();
+    world.until("it expires", async || state().await == "expired").await;
+    let signed = scene.signed().await;
+    let refused = scene.is_refused(&signed, 503, "session_busy").await;
+    assert!(refused["message"].as_str().unwrap().contains("not final"), "{refused:#}");
+    assert!(scene.is_delegated());
+    world.passes(100);
+    world.moves_on();
+    world.until("it is final", async || scene.sends(&scene.signed().await).await.0 == 200).await;
+    assert!(!scene.is_delegated());
+    scene.world.finish().await;
+}
+
+/// Guard: `Payments::known`. Whoever has paid is told so, also while a revoke keeps payments waiting.
+#[tokio::test]
+async fn a_payment_of_before_is_answered_for_while_a_revoke_is_under_way() {
+    let slow = Options {
+        finalized_after: 40,
+        ..Options::settings(|settings| settings.answer_deadline = Duration::from_secs(5))
+    };
+    let scene = RevokeScene::open(slow).await;
+    let world = &scene.world;
+    let payment = world.payment(&scene.session, &scene.merchant.key(), 700, Some("before"));
+    let paid = world.post("/settle", &payment).await.1;
+    assert_eq!(paid["success"], true, "{paid:#}");
+    world.quiet().await;
+    scene.closes_all().await;
+    let signed = scene.signed().await;
+    let before = world.net.network().slot();
+    assert_eq!(scene.sends(&signed).await.0, 200);
+    world.stands_still();
+    assert!(world.net.network().slot() < before + 40, "it is not final");
+    let repeated = world.post("/settle", &payment).await.1;
+    assert_eq!(repeated["errorReason"], "duplicate_settlement", "{repeated:#}");
+    assert_eq!(repeated["transaction"], paid["transaction"]);
+    let other = world.payment(&scene.session, &scene.merchant.key(), 701, Some("before"));
+    let conflict = world.post("/settle", &other).await.1;
+    assert_eq!(conflict["errorReason"], "nonce_conflict", "{conflict:#}");
+    world.moves_on();
     scene.world.finish().await;
 }

@@ -4,7 +4,12 @@ use super::{PRICE, Scene, without_allowances};
 use crate::support::{Options, RevokeScene};
 use serde_json::Value;
 use solana_signature::Signature;
-use sotto::domain::settlement::{Purpose, State};
+use sotto::{
+    chain::Chain as _,
+    domain::settlement::{Purpose, State},
+    ledger::Work,
+    localnet::Odds,
+};
 
 /// Finality comes late enough that slots can be made to stand still before it.
 fn slow_finality() -> Options {
@@ -119,5 +124,47 @@ async fn a_revoke_that_a_fork_took_back_lands_again_and_is_paid_for_once() {
     let spent = world.ledger().spending(0).await.unwrap();
     let revokes = spent.iter().filter(|row| row.purpose == Purpose::Revoke);
     assert_eq!(revokes.map(|row| (row.landed, row.spent.total())).collect::<Vec<_>>(), [(1, 10_000)]);
+    scene.world.finish().await;
+}
+
+/// The lock is gone with the process that took it, and the fork comes after: the watch takes it again before anything is sent.
+#[tokio::test]
+async fn a_revoke_that_a_fork_took_back_after_a_start_keeps_openings_out_again() {
+    let mut scene = RevokeScene::with(slow_finality()).await;
+    scene.world.stands_still();
+    let slot = scene.world.net.network().slot();
+    let is_new = async || scene.world.running().chain.latest_blockhash().await.unwrap().slot + 3 >= slot;
+    scene.world.until("a blockhash of now is told", is_new).await;
+    let signed = scene.signed().await;
+    let confirmed = async {
+        scene.world.until("it lands", async || !scene.is_delegated()).await;
+        scene.world.passes(3);
+    };
+    let ((status, revoked), ()) = tokio::join!(scene.sends(&signed), confirmed);
+    assert_eq!(status, 200, "{revoked:#}");
+    scene.world.kill().await;
+    scene.world.net.network().fork_away(&transaction(&revoked)).unwrap();
+    scene.world.net.faults().change(|plan| plan.drop_sends = Odds { next: 0, per_mille: 1_000 });
+    scene.world.boot().await;
+    let world = &scene.world;
+    world.moves_on();
+    let taken_back = async || {
+        let unfinished = world.ledger().unfinished().await.unwrap();
+        let is_in_flight = |work: &Work| work.settlement.state == State::InFlight;
+        unfinished.iter().any(|work| work.settlement.purpose == Purpose::Revoke && is_in_flight(work))
+    };
+    world.until("it is taken back", taken_back).await;
+    let opening = world.opening(&scene.payer, &scene.merchant.key(), 10_000);
+    let body = world.opening_body(&opening).await;
+    // It waits for the revoke, which lands again, and then has an approve of its own.
+    let lands = async {
+        let end = world.net.network().slot() + 5;
+        world.until("slots pass", async || world.net.network().slot() >= end).await;
+        world.net.faults().clear();
+        world.until("it lands again", async || !scene.is_delegated()).await;
+    };
+    let ((status, opened), ()) = tokio::join!(world.post("/sessions", &body), lands);
+    assert_eq!(status, 201, "{opened:#}");
+    assert!(scene.is_delegated(), "to the new session");
     scene.world.finish().await;
 }
