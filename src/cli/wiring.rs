@@ -14,8 +14,8 @@ use crate::{
     domain::{chance::Chance, hold::Exposure, key_pair::KeyPair, network::Network, payment::PaymentLimits},
     facilitator::{
         AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-        FundingSettings, InstructionChoice, Keys, OpeningSettings, ReadPolicy, ReceiptKeys, RecipientSettings,
-        ServedAsset, Settings, TransferSettings, WaitingSettings,
+        FundingSettings, InstructionChoice, Keys, OpeningSettings, PrepareSettings, ReadPolicy, ReceiptKeys,
+        RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
     },
     ledger::{LedgerError, OpenLedgerError},
     programs::{
@@ -23,7 +23,7 @@ use crate::{
         ciphertext::{CiphertextError, EncryptionKey},
     },
 };
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 /// The largest compute-unit limit a user's approve may ask us to pay for.
 const MAX_APPROVE_UNITS: u32 = 400_000;
@@ -106,7 +106,7 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
             decimals: config.asset.decimals,
             encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)?,
         },
-        openings: opening_settings(limits, settlement),
+        openings: opening_settings(config),
         recipients: recipient_settings(&settlement.recipients),
         transfers: TransferSettings {
             settle_instruction: match settlement.settle_instruction {
@@ -153,7 +153,8 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
 }
 
 /// What a session may be opened with.
-fn opening_settings(limits: &config::LimitsConfig, settlement: &config::SettlementConfig) -> OpeningSettings {
+fn opening_settings(config: &Config) -> OpeningSettings {
+    let (limits, settlement) = (&config.limits, &config.settlement);
     OpeningSettings {
         max_session_seconds: limits.openings.max_session_seconds,
         max_grant: limits.openings.max_grant_lamports,
@@ -172,7 +173,12 @@ fn opening_settings(limits: &config::LimitsConfig, settlement: &config::Settleme
         cap_check_deadline: settlement.cap_check_deadline,
         drain_deadline: DRAIN_DEADLINE,
         max_approve_units: MAX_APPROVE_UNITS,
-        concurrent_prepares: limits.openings.concurrent_prepares,
+        prepares: PrepareSettings {
+            at_once: limits.openings.concurrent_prepares,
+            per_second: NonZeroU32::new(limits.openings.prepares_per_second),
+            rest: PrepareSettings::default().rest,
+        },
+        revocations: config.revokes.limits,
     }
 }
 
@@ -283,7 +289,6 @@ pub(super) fn api_settings(config: &Config, chance: Arc<dyn Chance>) -> ApiSetti
             openings: Rate::per(config.limits.openings.per_ip_per_hour, Duration::from_hours(1)),
             single_payments: Rate::per(config.limits.single_payments_per_ip_per_minute, Duration::from_mins(1)),
             prepares: Rate::per(config.limits.openings.prepares_per_ip_per_second, Duration::from_secs(1)),
-            prepares_in_all: Rate::per(config.limits.openings.prepares_per_second, Duration::from_secs(1)),
             verifications: Rate::per(config.limits.verify_per_session_per_second, Duration::from_secs(1)),
             trusted_proxies: config.server.trusted_proxies.clone(),
         },

@@ -31,6 +31,7 @@ mod limits;
 mod network;
 mod programs;
 mod reader;
+mod revokes;
 mod schema;
 mod secret;
 mod server;
@@ -56,6 +57,7 @@ pub use self::{
     network::{NetworkConfig, NetworkName, WrongNetwork},
     programs::ProgramsConfig,
     reader::Reader,
+    revokes::RevokesConfig,
     schema::{Key, Kind, Shown, all as keys},
     secret::{Endpoint, SecretError, SecretReference, SecretText},
     server::{CorsOrigins, RefusedSettlements, ServerConfig},
@@ -83,6 +85,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// What may be spent for strangers.
     pub budgets: BudgetsConfig,
+    /// How many revokes are paid for.
+    pub revokes: RevokesConfig,
     /// How payments reach the chain.
     pub settlement: SettlementConfig,
     /// Payments that are settled later.
@@ -111,6 +115,7 @@ impl Config {
         let covalidator = CovalidatorConfig::read(reader);
         let limits = LimitsConfig::read(reader);
         let budgets = BudgetsConfig::read(reader);
+        let revokes = RevokesConfig::read(reader);
         let settlement = SettlementConfig::read(reader);
         let deferred = DeferredConfig::read(reader);
         let dispatch = DispatchConfig::read(reader);
@@ -130,6 +135,7 @@ impl Config {
             covalidator: covalidator?,
             limits: limits?,
             budgets: budgets?,
+            revokes: revokes?,
             settlement: settlement?,
             deferred: deferred?,
             dispatch: dispatch?,

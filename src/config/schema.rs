@@ -4,7 +4,7 @@
 //! it is written, so a misspelt limit can never silently mean "no limit".
 
 use super::{
-    asset, budgets, covalidator, deferred, dispatch, funding, keys, ledger, limits, network, programs, server,
+    asset, budgets, covalidator, deferred, dispatch, funding, keys, ledger, limits, network, programs, revokes, server,
     settlement, telemetry,
 };
 
@@ -107,13 +107,14 @@ impl Key {
 }
 
 /// The sections in the order they are read, documented and shown.
-const SECTIONS: [&[Key]; 14] = [
+const SECTIONS: [&[Key]; 15] = [
     network::KEYS,
     programs::KEYS,
     asset::KEYS,
     keys::KEYS,
     covalidator::KEYS,
     limits::KEYS,
+    revokes::KEYS,
     budgets::KEYS,
     settlement::KEYS,
     deferred::KEYS,

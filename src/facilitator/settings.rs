@@ -1,5 +1,8 @@
 //! What an operator decides, as plain values.
 
+mod openings;
+
+pub use self::openings::{OpeningSettings, PrepareSettings};
 use crate::{
     chain::transaction::SettleInstruction,
     domain::{
@@ -233,39 +236,6 @@ pub struct ServedAsset {
     pub decimals: u8,
     /// The key that amounts are encrypted to.
     pub encryption_key: EncryptionKey,
-}
-
-/// What a session may be opened with, and how an opening is proved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpeningSettings {
-    /// The furthest expiration of a session, in seconds from now.
-    pub max_session_seconds: u64,
-    /// The largest grant to a user inside an approve, in lamports.
-    pub max_grant: u64,
-    /// Grants one user may get in a day.
-    pub grants_per_user_per_day: u64,
-    /// Grants one user may get in 30 days.
-    pub grants_per_user_per_month: u64,
-    /// Grants that all wallets together of which no balance is proved may get in an hour.
-    pub unproven_grants_per_hour: u64,
-    /// Sessions one user may open in an hour.
-    pub sessions_per_user_per_hour: u64,
-    /// Sessions that may be opened with one merchant in an hour.
-    pub sessions_per_merchant_per_hour: u64,
-    /// Sessions all users together may open in an hour.
-    pub sessions_per_hour: u64,
-    /// Let an approve create the user's own missing account at our cost; they can close it and keep the rent.
-    pub sponsor_account_creation: bool,
-    /// What to do with the approved amount.
-    pub cap_check: CapCheckPolicy,
-    /// How long an opening waits for the Covalidator.
-    pub cap_check_deadline: Duration,
-    /// How long an opening waits for payments of the user's other sessions.
-    pub drain_deadline: Duration,
-    /// The largest compute-unit limit an approve may set.
-    pub max_approve_units: u32,
-    /// How many approves are prepared for strangers at once, at most.
-    pub concurrent_prepares: usize,
 }
 
 /// For whom a missing token account is created at our cost. Its owner can close it and keep the rent, so whoever asks pays

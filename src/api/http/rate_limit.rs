@@ -57,8 +57,6 @@ pub struct RateSettings {
     pub single_payments: Option<Rate>,
     /// Approves that are prepared; none for no limit.
     pub prepares: Option<Rate>,
-    /// Approves that are prepared for all callers together; none for no limit.
-    pub prepares_in_all: Option<Rate>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Addresses>,
 }
@@ -79,18 +77,9 @@ struct TokenBuckets {
 
 impl TokenBuckets {
     fn new(rate: Rate) -> Self {
-        Self::of(rate, SHARDS, CALLERS_PER_SHARD)
-    }
-
-    /// One bucket, from which all take.
-    fn shared(rate: Rate) -> Self {
-        Self::of(rate, 1, NonZeroUsize::MIN)
-    }
-
-    fn of(rate: Rate, shards: usize, callers_per_shard: NonZeroUsize) -> Self {
         let interval = u64::try_from(rate.interval.as_nanos()).unwrap_or(u64::MAX).max(1);
         Self {
-            shards: (0..shards).map(|_| Mutex::new(LruCache::new(callers_per_shard))).collect(),
+            shards: (0..SHARDS).map(|_| Mutex::new(LruCache::new(CALLERS_PER_SHARD))).collect(),
             interval,
             tolerance: interval.saturating_mul(u64::from(rate.burst.saturating_sub(1))),
             began: Instant::now(),
@@ -142,7 +131,6 @@ pub(in crate::api) struct RateLimits {
     verifications: Option<TokenBuckets>,
     single_payments: Option<TokenBuckets>,
     prepares: Option<TokenBuckets>,
-    prepares_in_all: Option<TokenBuckets>,
     trusted_proxies: Vec<Addresses>,
 }
 
@@ -154,7 +142,6 @@ impl RateLimits {
             verifications: settings.verifications.map(TokenBuckets::new),
             single_payments: settings.single_payments.map(TokenBuckets::new),
             prepares: settings.prepares.map(TokenBuckets::new),
-            prepares_in_all: settings.prepares_in_all.map(TokenBuckets::shared),
             trusted_proxies: settings.trusted_proxies.clone(),
         }
     }
@@ -207,11 +194,6 @@ impl RateLimits {
             Some(verifications) => verifications.take(u128::from_be_bytes(session.to_bytes())),
             None => Ok(()),
         }
-    }
-
-    /// Counts one approve that is prepared, whoever asks, or tells in how many seconds there may be another.
-    pub(in crate::api) fn take_prepare(&self) -> Result<(), u64> {
-        self.prepares_in_all.as_ref().map_or(Ok(()), |bucket| bucket.take(0))
     }
 }
 

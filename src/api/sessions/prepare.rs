@@ -6,7 +6,6 @@ use crate::{
         error::SessionFailure,
         http::body::{self, Body},
     },
-    domain::reason::SessionReason,
     facilitator::{PrepareRequest, PreparedApprove},
     wire::prepare::{PrepareAnswer, Preparing},
 };
@@ -15,7 +14,6 @@ use axum::{Json, extract::State};
 /// Tells what an approve needs of the chain; unsigned, so nothing that the chain does not tell everybody.
 pub(in crate::api) async fn prepare(State(app): State<App>, body: Body) -> Result<Json<PrepareAnswer>, SessionFailure> {
     let Preparing { user, asset, ciphertext } = body::preparing(body)?;
-    app.rates.take_prepare().map_err(too_often)?;
     let prepared = app.facilitator.prepare_approve(&PrepareRequest { user, asset, ciphertext }).await;
     let PreparedApprove { blockhash, handle, grant } = prepared.map_err(SessionFailure::of_use_case)?;
     Ok(Json(PrepareAnswer {
@@ -25,10 +23,4 @@ pub(in crate::api) async fn prepare(State(app): State<App>, body: Body) -> Resul
         grant_lamports: grant,
         standing: None,
     }))
-}
-
-/// All callers together may ask so often: what they ask for costs them nothing, and us requests to the chain.
-fn too_often(seconds: u64) -> SessionFailure {
-    let detail = "Too many approves are prepared for all callers together; repeat after Retry-After.";
-    SessionFailure::new(SessionReason::TooManyRequests, detail).again_in(Some(seconds))
 }

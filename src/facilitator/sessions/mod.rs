@@ -1,6 +1,7 @@
 //! Sessions: open, supersede, close.
 //!
-//! Owns who finishes which opening, and the lock between counting the opening quota and using it. Takes wait permits and the
+//! Owns who finishes which opening, the lock between counting the opening quota and using it, and what strangers share who have
+//! approves prepared. Takes wait permits and the
 //! opening lock; co-signs a payer's approve and has it carried by [`super::dispatch`]. Takes no payment.
 
 pub(crate) mod approved_amount;
@@ -16,6 +17,7 @@ pub(crate) mod prepare;
 pub(crate) mod quota;
 pub(crate) mod recipient_account;
 pub(crate) mod reject;
+pub(crate) mod shared_prepares;
 pub(crate) mod standing;
 
 use crate::{
@@ -29,6 +31,7 @@ use crate::{
         sponsor::Sponsor,
     },
 };
+use shared_prepares::SharedPrepares;
 use std::sync::Arc;
 
 /// Opens and closes sessions.
@@ -45,8 +48,8 @@ pub(crate) struct Sessions {
     quota: tokio::sync::Mutex<()>,
     /// Held from counting the grants to wallets that prove nothing to booking one more.
     unproven_grants: tokio::sync::Mutex<()>,
-    /// Permits of the approves that are prepared for strangers at once.
-    prepares: tokio::sync::Semaphore,
+    /// What strangers share who have approves prepared.
+    prepares: SharedPrepares,
 }
 
 impl Sessions {
@@ -60,7 +63,7 @@ impl Sessions {
     ) -> Self {
         let (finishing, quota) = (SingleFlight::default(), tokio::sync::Mutex::default());
         let unproven_grants = tokio::sync::Mutex::default();
-        let prepares = tokio::sync::Semaphore::new(core.settings.openings.concurrent_prepares);
+        let prepares = SharedPrepares::new(core.settings.openings.prepares);
         Self { core, locks, sponsor, settlements, dispatch, funding, finishing, quota, unproven_grants, prepares }
     }
 }

@@ -5,7 +5,7 @@
 //! where the endpoints of the chain have to be spared: payments and openings come before what strangers ask for nothing.
 
 use crate::{
-    chain::{ChainAccount, ChainError, LiveBlockhash, transaction::UnsignedTransaction},
+    chain::{ChainAccount, ChainError, EndpointHealth, LiveBlockhash, transaction::UnsignedTransaction},
     domain::{
         grant::{Need, PUBLISHED_GRANT},
         reason::SessionReason,
@@ -66,18 +66,22 @@ impl Sessions {
         Ok(PreparedApprove { blockhash, handle, grant })
     }
 
-    /// The right to ask the chain for a stranger; refused with `overloaded` while others have it.
+    /// The right to ask the chain for a stranger; refused with `overloaded` or `too_many_requests` while others have it. What is
+    /// refused without asking the chain has to be refused before: it must not take others' turns.
     fn share_of_prepares(&self) -> Result<SemaphorePermit<'_>, SessionRefusal> {
         self.spare_the_endpoints()?;
-        let detail = "too many approves are being prepared; repeat in a moment";
-        self.prepares.try_acquire().map_err(|_| SessionRefusal::because(SessionReason::Overloaded, detail))
+        self.prepares.take()
     }
 
-    /// Refuses with `overloaded` while an endpoint of the chain asks to be left alone: what the others can answer is for those who
-    /// pay and open.
+    /// Refuses with `overloaded` while an endpoint of the chain asks to be left alone, and for a while after: what the others can
+    /// answer, and what it answers again, is for those who pay and open.
     fn spare_the_endpoints(&self) -> Result<(), SessionRefusal> {
-        let longest = self.core.chain.endpoints().into_iter().filter_map(|endpoint| endpoint.backoff).max();
-        let Some(left) = longest else { return Ok(()) };
+        let rest = self.core.settings.openings.prepares.rest;
+        let left = |endpoint: EndpointHealth| {
+            let rests = endpoint.limited.map(|ago| rest.saturating_sub(ago));
+            endpoint.backoff.max(rests).filter(|left| !left.is_zero())
+        };
+        let Some(left) = self.core.chain.endpoints().into_iter().filter_map(left).max() else { return Ok(()) };
         let detail = "the endpoints of the chain have to be spared: repeat later, or ask one of your own";
         let again_in = left.as_secs().saturating_add(1);
         Err(SessionRefusal::because(SessionReason::Overloaded, detail).again_in(Some(again_in)))

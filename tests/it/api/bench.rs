@@ -31,12 +31,13 @@ use sotto::{
         intent::Intent,
         network::Network,
         payment::PaymentLimits,
+        revocation::RevocationLimits,
         session::Delegation,
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-        Facilitator, FundingSettings, InstructionChoice, Keys, OpeningSettings, Ports, ReadPolicy, ReceiptKeys,
-        RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
+        Facilitator, FundingSettings, InstructionChoice, Keys, OpeningSettings, Ports, PrepareSettings, ReadPolicy,
+        ReceiptKeys, RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
     },
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
@@ -101,7 +102,8 @@ fn settings(
             cap_check_deadline: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(10),
             max_approve_units: 400_000,
-            concurrent_prepares: 4,
+            prepares: PrepareSettings { at_once: 4, per_second: None, rest: Duration::ZERO },
+            revocations: RevocationLimits::PUBLISHED,
         },
         recipients: RecipientSettings::default(),
         transfers: TransferSettings {

@@ -106,7 +106,7 @@ async fn r18_one_address_opens_so_many_sessions_and_no_more() {
     assert_eq!(served.ask("GET", path, None).await.status, 404);
 }
 
-/// Guards: the bucket of each address, and that of all together, which what cannot be read does not touch.
+/// Guard: the bucket of approves that are prepared.
 #[tokio::test]
 async fn approves_are_prepared_so_often_and_no_more() {
     let rates = RateSettings { prepares: rare(2), ..RateSettings::default() };
@@ -117,21 +117,6 @@ async fn approves_are_prepared_so_often_and_no_more() {
         assert_eq!(answer.retry_after.is_some(), expected == 429);
     }
     assert_eq!(served.ask("POST", "/sessions", None).await.status, 400, "an opening is counted by itself");
-
-    let bench = ApiBench::with(|edge| edge.rates.prepares_in_all = rare(2)).await;
-    let key = bench.spender.to_string();
-    let of_another_asset = json!({ "user": key, "asset": key, "ciphertext": "ab".repeat(114) });
-    for (body, status, word) in [
-        (&json!({}), 400, "missing_user"),
-        (&of_another_asset, 400, "asset_not_allowed"),
-        (&of_another_asset, 400, "asset_not_allowed"),
-        (&of_another_asset, 429, "too_many_requests"),
-        (&json!({}), 400, "missing_user"),
-    ] {
-        let answer = bench.post("/sessions/prepare", body).await;
-        assert_eq!((answer.status.as_u16(), &answer.body["error"]), (status, &json!(word)));
-        assert_eq!(answer.headers.contains_key("retry-after"), status == 429);
-    }
 }
 
 /// Guard: `RateLimits::take_verification`. Whoever has a session's id can watch by it what others take.

@@ -6,9 +6,14 @@ use crate::support::{Options, Wallet, World};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
-use sotto::{chain::EndpointUrls, localnet::TooManyRequests, programs::ciphertext::encrypt};
+use sotto::{
+    chain::{Chain as _, EndpointUrls},
+    localnet::TooManyRequests,
+    programs::ciphertext::encrypt,
+};
 use std::{
     collections::BTreeSet,
+    num::NonZeroU32,
     time::{Duration, Instant},
 };
 
@@ -187,5 +192,51 @@ async fn an_endpoint_that_asks_for_rest_is_left_to_those_who_pay() {
     shop.pays(1_000, None).await;
     let ends = async || shop.world.post("/sessions/prepare", &body).await.0 == 200;
     shop.world.until("the rest is over", ends).await;
+    shop.closes().await;
+}
+
+/// Guards: `SharedPrepares`, and the first checks of `prepare_approve` before it: what asks the chain nothing takes nobody's turn.
+#[tokio::test]
+async fn what_is_refused_for_nothing_takes_no_turn_of_all() {
+    let world =
+        World::with(Options::settings(|settings| settings.openings.prepares.per_second = NonZeroU32::new(1))).await;
+    let payer = world.wallet(100).await;
+    let good = asks(&world, &payer.key(), 5);
+    for (member, value, error) in
+        [("asset", payer.key(), "asset_not_allowed"), ("user", world.spender(), "invalid_user")]
+    {
+        let mut free = good.clone();
+        free[member] = json!(value.to_string());
+        for _ in 0..20 {
+            is_refused(&world, &free, 400, error).await;
+        }
+    }
+    told(&world, &good).await;
+    // As many at once as there are places, and then one in a second.
+    let mut answers = Vec::new();
+    while answers.len() < 40 && answers.last().is_none_or(|(status, _)| *status == 200) {
+        answers.push(world.post("/sessions/prepare", &good).await);
+    }
+    let (status, last) = answers.last().unwrap();
+    assert_eq!((*status, &last["error"]), (429, &json!("too_many_requests")), "{last:#}");
+    world.finish().await;
+}
+
+/// Guard: `PrepareSettings::rest`. An endpoint that answers again has no answers to spare yet.
+#[tokio::test]
+async fn after_an_endpoint_was_asked_too_much_none_is_prepared_for_a_while() {
+    let long = Duration::from_hours(1);
+    let shop = Shop::open(Options::settings(move |settings| settings.openings.prepares.rest = long), 100_000).await;
+    let body = asks(&shop.world, &shop.payer.key(), 5);
+    told(&shop.world, &body).await;
+    let limit = TooManyRequests { next: 1, retry_after: Some(1), method: Some("simulateTransaction".to_owned()) };
+    shop.world.net.faults().change(|plan| plan.too_many_requests = Some(limit));
+    shop.world.post("/sessions/prepare", &body).await;
+    let chain = &shop.world.running().chain;
+    let rests = || chain.endpoints().iter().any(|endpoint| endpoint.backoff.is_some());
+    shop.world.until("it answers again", async || !rests()).await;
+    is_refused(&shop.world, &body, 503, "overloaded").await;
+    shop.pays(1_000, None).await;
+    is_refused(&shop.world, &body, 503, "overloaded").await;
     shop.closes().await;
 }

@@ -3,15 +3,17 @@
 use super::{directory, load, spender};
 use sotto::{
     api::ApiSettings,
-    domain::{chance::SeededChance, hold::Exposure},
+    domain::{chance::SeededChance, hold::Exposure, revocation::RevocationLimits},
     facilitator::{
-        AllowanceSettings, DeferredPolicy, DispatchSettings, FundingSettings, ReadPolicy, RecipientSettings,
+        AllowanceSettings, DeferredPolicy, DispatchSettings, FundingSettings, PrepareSettings, ReadPolicy,
+        RecipientSettings,
     },
 };
 use sotto::{
     config::{self, CapCheckPolicy, CorsOrigins, DEFAULTS, DecryptAllowance, NetworkName, SettleInstruction},
     domain::network::Network,
 };
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,8 +35,8 @@ fn the_compiled_in_defaults_are_a_whole_devnet_configuration() {
     assert_eq!((config.limits.max_per_call.get(), config.limits.min_per_call.get()), (1_000_000, 100));
     assert_eq!(config.limits.openings.max_grant_lamports, 2_000_000);
     let openings = &config.limits.openings;
-    assert_eq!((openings.prepares_per_ip_per_second, openings.prepares_per_second), (1, 20));
-    assert_eq!(openings.concurrent_prepares, 4);
+    assert_eq!((openings.prepares_per_ip_per_second, openings.prepares_per_second), (1, 4));
+    assert_eq!(openings.concurrent_prepares, 2);
     assert_eq!(config.settlement.settle_instruction, SettleInstruction::Auto);
     assert_eq!(config.settlement.decrypt_allowance, DecryptAllowance::Idle);
     assert_eq!(config.settlement.cap_check, CapCheckPolicy::BestEffort);
@@ -116,6 +118,15 @@ fn the_compiled_in_defaults_are_those_of_the_code() {
     assert!(edge.origins.is_none() && server.cors_origins == CorsOrigins::Any);
     // Limits per address are the operator's: what embeds the router may stand behind something that has its own.
     assert_eq!((edge.rates.requests, edge.rates.openings), (None, None));
+}
+
+#[test]
+fn the_compiled_in_limits_of_prepares_and_revokes_are_those_of_the_code() {
+    let (config, _) = load(&directory(), &[]);
+    let (openings, code) = (&config.limits.openings, PrepareSettings::default());
+    assert_eq!(openings.concurrent_prepares, code.at_once);
+    assert_eq!(openings.prepares_per_second, code.per_second.map_or(0, NonZeroU32::get));
+    assert_eq!(config.revokes.limits, RevocationLimits::PUBLISHED);
 }
 
 #[test]

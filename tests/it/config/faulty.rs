@@ -229,3 +229,19 @@ fn hostile_values_are_faults_and_never_panics() {
         }
     }
 }
+
+/// Guards: the checks of `[revokes]`. Places that strangers may fill are none for wallets with credit.
+#[test]
+fn limits_of_revokes_that_contradict_each_other_are_refused() {
+    let directory = directory();
+    for (variable, value, key) in [
+        ("SOTTO_REVOKES__CONCURRENT", "2", "revokes.concurrent_of_newcomers"),
+        ("SOTTO_REVOKES__PER_USER_PER_DAY", "4", "revokes.recorded_per_user_per_day"),
+        ("SOTTO_REVOKES__NEWCOMERS_PER_HOUR", "-1", "revokes.newcomers_per_hour"),
+    ] {
+        assert_eq!(keys_of(&faults(&layers(&directory, &[(variable, value)]))), [key]);
+    }
+    let none = [("SOTTO_REVOKES__PER_USER_PER_DAY", "0"), ("SOTTO_REVOKES__CONCURRENT_OF_NEWCOMERS", "0")];
+    let (config, _) = load(&directory, &none);
+    assert_eq!((config.revokes.limits.of_user_per_day, config.revokes.limits.of_newcomers_in_flight), (0, 0));
+}

@@ -47,11 +47,12 @@ use sotto::{
         chance::{Chance, SeededChance, draw},
         network::Network,
         payment::PaymentLimits,
+        revocation::RevocationLimits,
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-        FundingSettings, InstructionChoice, OpeningSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings,
-        TransferSettings, WaitingSettings,
+        FundingSettings, InstructionChoice, OpeningSettings, PrepareSettings, ReadPolicy, RecipientSettings,
+        ServedAsset, Settings, TransferSettings, WaitingSettings,
     },
     ledger::Ledger,
     localnet::{
@@ -257,7 +258,8 @@ impl World {
                 cap_check_deadline: Duration::from_secs(20),
                 drain_deadline: PATIENCE,
                 max_approve_units: 400_000,
-                concurrent_prepares: 4,
+                prepares: PrepareSettings { at_once: 4, per_second: None, rest: Duration::ZERO },
+                revocations: RevocationLimits::PUBLISHED,
             },
             recipients: RecipientSettings { least: Amount::new(1).unwrap(), ..RecipientSettings::default() },
             transfers: TransferSettings {
