@@ -77,7 +77,7 @@ async fn a_further_session_is_one_message_or_two_and_no_transaction() {
     let opening = Opening::from_json(&opening.to_json().unwrap()).unwrap();
     assert_eq!(opening.approved(), Some(total));
     let second = client.finish(opening, Duration::from_mins(1)).await.unwrap();
-    let third = OpenOptions { short_authorization: false, ..options(&shops[0], &merchants[0].key(), 10_000, standing) };
+    let third = OpenOptions { authorization: Authorization::Readable, ..options(&shops[0], &merchants[0].key(), 10_000, standing) };
     client.open(&wallet, &third).await.unwrap();
     assert_eq!(wallet.asked(), [1, 0], "the intent alone");
     let fourth = options(&shops[0], &merchants[0].key(), 1, standing);

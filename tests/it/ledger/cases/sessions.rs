@@ -8,7 +8,7 @@ use solana_pubkey::Pubkey;
 use sotto::{
     domain::{
         reason::{PayReason, SessionReason},
-        session::{CapCheck, Session, SessionId, SessionState},
+        session::{CapCheck, Session, SessionState},
         settlement::{Purpose, Subject},
     },
     ledger::{Held, Ledger, LedgerError, Opened, OpeningCount, Openings},
