@@ -22,7 +22,6 @@ use crate::{
     ledger::LedgerError,
 };
 use solana_pubkey::Pubkey;
-use solana_signature::Signature;
 
 /// A signed request to read what is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,13 +142,6 @@ impl Facilitator {
     /// The approval that a session takes from; for its wallet's eyes.
     pub async fn approval_of(&self, session: &Session) -> Result<Option<Approval>, SessionError> {
         Ok(self.core.ledger.approvals_of(&[session.id]).await?.pop().flatten())
-    }
-
-    /// The transaction of the approve that stands for a wallet's account of an asset, as far as is known: what the chain shows to
-    /// everybody, and no amount.
-    pub async fn standing_approve(&self, user: &Pubkey, asset: &Pubkey) -> Result<Option<Signature>, SessionError> {
-        let current = self.core.ledger.current_approval(user, asset).await?;
-        Ok(current.filter(|current| current.is_complete).map(|current| current.signature))
     }
 
     /// What became of a payment, by its id or its nonce; by its nonce only to who may read the session.

@@ -15,6 +15,7 @@ use crate::{
 };
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 use solana_system_interface::instruction as system;
 use tokio::sync::SemaphorePermit;
 
@@ -38,6 +39,16 @@ pub struct PreparedApprove {
     pub handle: u128,
     /// What the wallet lacks for the rent of the decrypt allowance, in lamports, where it may be given; else 0.
     pub grant: u64,
+    /// The transaction of the approve that stands on the account, on which a message opens a session.
+    pub standing: Option<Signature>,
+}
+
+/// What the accounts of a wallet show before it approves anything.
+struct Shown {
+    /// What the wallet has, in lamports.
+    lamports: u64,
+    /// Whether its token account has us as its delegate.
+    is_delegated: bool,
 }
 
 /// What the template would leave.
@@ -59,11 +70,20 @@ impl Sessions {
             return Err(SessionRefusal::because(SessionReason::InvalidUser, detail).into());
         }
         let _share = self.share_of_prepares()?;
-        let wallet = self.read_wallet(&request.user).await?;
+        let shown = self.read_wallet(&request.user).await?;
         let blockhash = self.core.chain.latest_blockhash().await?;
         let Left { handle, .. } = self.left_by_template(request, 0, None, blockhash).await?;
-        let grant = self.grant_for(request, wallet, handle, blockhash).await?;
-        Ok(PreparedApprove { blockhash, handle, grant })
+        let grant = self.grant_for(request, shown.lamports, handle, blockhash).await?;
+        let standing =
+            if shown.is_delegated { self.standing_approve(&request.user, &request.asset).await? } else { None };
+        Ok(PreparedApprove { blockhash, handle, grant, standing })
+    }
+
+    /// The transaction of the approve that stands for a wallet's account, as far as is known: what the chain shows to everybody, and
+    /// no amount.
+    async fn standing_approve(&self, user: &Pubkey, asset: &Pubkey) -> Result<Option<Signature>, SessionError> {
+        let current = self.core.ledger.current_approval(user, asset).await?;
+        Ok(current.filter(|current| current.is_complete).map(|current| current.signature))
     }
 
     /// The right to ask the chain for a stranger; refused with `overloaded` or `too_many_requests` while others have it. What is
@@ -87,19 +107,17 @@ impl Sessions {
         Err(SessionRefusal::because(SessionReason::Overloaded, detail).again_in(Some(again_in)))
     }
 
-    /// What the user's wallet has, in lamports; refuses a token account that is missing, frozen or foreign, and a fee payer that
+    /// What the user's wallet and token account show; refuses a token account that is missing, frozen or foreign, and a fee payer that
     /// could not pay for the opening.
-    async fn read_wallet(&self, user: &Pubkey) -> Result<u64, SessionError> {
+    async fn read_wallet(&self, user: &Pubkey) -> Result<Shown, SessionError> {
         let keys = [self.core.token_account(user), *user, self.core.keys.fee_payer.pubkey()];
         let (_, [source, wallet, payer]) = self.core.these_now(keys, 0).await?;
         if lamports(payer.as_ref()) < self.core.settings.low_balance {
             return Err(SessionRefusal::new(SessionReason::InsufficientSponsorBalance).into());
         }
         let source = self.core.usable(source.as_ref(), user, SessionReason::SourceNotReady)?;
-        if source.is_none() {
-            return Err(SessionRefusal::new(SessionReason::SourceNotReady).into());
-        }
-        Ok(lamports(wallet.as_ref()))
+        let source = source.ok_or(SessionRefusal::new(SessionReason::SourceNotReady))?;
+        Ok(Shown { lamports: lamports(wallet.as_ref()), is_delegated: self.core.is_delegate(&source) })
     }
 
     /// The grant to ask for, in lamports: what the wallet, which has `held`, lacks for the rent of the allowance of `handle`. None

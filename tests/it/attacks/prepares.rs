@@ -1,7 +1,7 @@
 //! What strangers get out of `POST /sessions/prepare`, which anybody may ask: nothing that the chain does not tell them, nothing
 //! that is created, and nothing that keeps others waiting.
 
-use super::{Shop, Trace, with_sol};
+use super::{Shop, Trace, view, with_sol};
 use crate::support::{Options, Wallet, World};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -35,7 +35,10 @@ async fn told(world: &World, body: &Value) -> Value {
     let (status, mut answer) = world.post("/sessions/prepare", body).await;
     assert_eq!(status, 200, "{answer:#}");
     let members: BTreeSet<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
-    let members: Vec<_> = members.into_iter().map(str::to_owned).collect();
+    let members: Vec<_> = members.into_iter().filter(|member| *member != "standing").map(str::to_owned).collect();
+    if let Some(standing) = answer.get("standing") {
+        assert_eq!(standing.as_object().unwrap().keys().collect::<Vec<_>>(), ["approveTxSignature"], "and no amount");
+    }
     assert_eq!(members, ["grantLamports", "handle", "lastValidBlockHeight", "recentBlockhash"], "and nothing else");
     for changing in ["lastValidBlockHeight", "recentBlockhash"] {
         answer.as_object_mut().unwrap().remove(changing);
@@ -63,6 +66,20 @@ async fn a_stranger_is_told_nothing_of_what_a_payer_spends() {
     }
     assert_eq!(Trace::of(&shop.world).await, trace);
     shop.closes().await;
+}
+
+/// Guard: `prepare_approve` looks at the account's delegate, whatever the ledger has kept.
+#[tokio::test]
+async fn an_approve_that_stands_is_named_until_its_owner_revokes_it() {
+    let shop = Shop::open(Options::default(), 100_000).await;
+    let question = asks(&shop.world, &shop.payer.key(), 5);
+    let approve = view(&shop.world, &shop.session).await["approveTxSignature"].clone();
+    assert!(approve.is_string(), "{approve}");
+    assert_eq!(told(&shop.world, &question).await["standing"]["approveTxSignature"], approve);
+    shop.world.lands(shop.world.revoke_by_owner(&shop.payer));
+    shop.world.confirmed().await;
+    assert_eq!(told(&shop.world, &question).await.get("standing"), None);
+    shop.world.finish().await;
 }
 
 /// Guards: `read_wallet`, before anything is simulated, and `template_of`, which has no create.

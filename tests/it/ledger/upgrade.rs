@@ -19,7 +19,8 @@ use sotto::{
         single_payment::SingleOffer,
     },
     ledger::{
-        ApprovalLedger as _, Ledger as _, LedgerError, LedgerOptions, OpenedOnApproval, SinglePaid, SqliteLedger, Upkeep as _,
+        ApprovalLedger as _, Ledger as _, LedgerError, LedgerOptions, OpenedOnApproval, SinglePaid, SqliteLedger,
+        Upkeep as _,
     },
 };
 use sqlx::{

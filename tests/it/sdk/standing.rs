@@ -4,7 +4,9 @@ use super::journey::{Shop, amount, client, key, payer};
 use crate::support::World;
 use solana_pubkey::Pubkey;
 use solana_transaction::versioned::VersionedTransaction;
-use sotto::client::{ApprovalChoice, LocalKey, OpenOptions, Opening, PayerSigner, SessionClientError, SigningError};
+use sotto::client::{
+    ApprovalChoice, Authorization, LocalKey, OpenOptions, Opening, PayerSigner, SessionClientError, SigningError,
+};
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -77,7 +79,10 @@ async fn a_further_session_is_one_message_or_two_and_no_transaction() {
     let opening = Opening::from_json(&opening.to_json().unwrap()).unwrap();
     assert_eq!(opening.approved(), Some(total));
     let second = client.finish(opening, Duration::from_mins(1)).await.unwrap();
-    let third = OpenOptions { authorization: Authorization::Readable, ..options(&shops[0], &merchants[0].key(), 10_000, standing) };
+    let third = OpenOptions {
+        authorization: Authorization::Readable,
+        ..options(&shops[0], &merchants[0].key(), 10_000, standing)
+    };
     client.open(&wallet, &third).await.unwrap();
     assert_eq!(wallet.asked(), [1, 0], "the intent alone");
     let fourth = options(&shops[0], &merchants[0].key(), 1, standing);

@@ -1,6 +1,6 @@
 //! Opening, confirming and ending sessions.
 
-use super::{Outcome, approvals, funding, missing, revocations, select};
+use super::{Outcome, approvals, missing, revocations, select};
 use crate::{
     domain::{
         amount::Amount,

@@ -1,8 +1,8 @@
 //! Revokes that we pay for: few, one at a time, and only of what no session needs.
 
 use crate::ledger::build::{
-    NOW, abandoned, absent, amount, attempt, content, held, in_flight, key, landed, opened, payment, recorded, refused,
-    session_with, settlement_id, signature,
+    END, NOW, abandoned, absent, amount, approve, attempt, content, held, in_flight, key, landed, opened, payment,
+    recorded, refused, session_with, settlement_id, signature,
 };
 use sotto::{
     domain::{
@@ -120,11 +120,11 @@ pub(crate) async fn nothing_is_revoked_that_a_session_needs(ledger: &dyn Ledger)
     held(ledger, &payment(open.id, 1, 10)).await;
     ledger.close_session(open.id).await.expect("closes");
     assert_eq!(bar(ledger, &open, PLENTY, NOW).await, Some(RevocationBar::InUse), "it is closing");
-    // Superseded, and what was promised is still held.
-    let superseded = opened(ledger, 3).await;
-    held(ledger, &payment(superseded.id, 2, 10)).await;
-    ledger.supersede_sessions(&[superseded.id]).await.expect("supersedes");
-    assert_eq!(bar(ledger, &superseded, PLENTY, NOW).await, Some(RevocationBar::InUse), "it holds something");
+    // Expired, and what was promised is still held.
+    let expired = opened(ledger, 3).await;
+    held(ledger, &payment(expired.id, 2, 10)).await;
+    ledger.expire_sessions(END).await.expect("expires");
+    assert_eq!(bar(ledger, &expired, PLENTY, NOW).await, Some(RevocationBar::InUse), "it holds something");
     // One that is over does not hide one that is not; another asset's is nothing to this one.
     let other = session_with(4, |session| {
         session.intent.user = *opening.user();
@@ -146,7 +146,7 @@ pub(crate) async fn nothing_opens_while_a_revoke_is_on_its_way(ledger: &dyn Ledg
     assert!(matches!(ledger.open_session(&others).await, Ok(Opened::New(_))));
     recorded(ledger, &work.settlement, landed()).await;
     assert!(matches!(ledger.open_session(&next).await, Ok(Opened::New(_))));
-    ledger.mark_open(next.id, CapCheck::Verified, signature(90), &[]).await.expect("opens");
+    ledger.mark_open(next.id, CapCheck::Verified, &approve(90), &[]).await.expect("opens");
     assert_eq!(bar(ledger, &session, PLENTY, NOW).await, Some(RevocationBar::InUse));
 }
 
@@ -189,9 +189,9 @@ pub(crate) async fn nothing_is_revoked_before_what_landed_is_final(ledger: &dyn 
     held(ledger, &payment(session.id, 1, 10)).await;
     let transfer = recorded(ledger, &in_flight(ledger, session.id, 1).await, landed()).await;
     // Closing it would wait.
-    ledger.supersede_sessions(&[session.id]).await.expect("supersedes");
-    let superseded = ledger.session(session.id).await.expect("reads").expect("is there");
-    assert_eq!((superseded.state, superseded.held), (SessionState::Superseded, amount(0)));
+    ledger.expire_sessions(END).await.expect("expires");
+    let expired = ledger.session(session.id).await.expect("reads").expect("is there");
+    assert_eq!((expired.state, expired.held), (SessionState::Expired, amount(0)));
     assert_eq!(bar(ledger, &session, PLENTY, NOW).await, Some(RevocationBar::NotFinal));
     let few = RevocationLimits { of_user_per_day: 0, ..PLENTY };
     let told = bar(ledger, &session, few, NOW).await;

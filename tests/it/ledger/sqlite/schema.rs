@@ -1,8 +1,8 @@
 //! Schemas of other versions and of other programs, and what the indexes are for.
 
 use super::super::build::{
-    CAP, NOW, abandoned, amount, held, hold_id, in_flight, landed, opened, payment, planned, recorded, settlement_id,
-    signature,
+    CAP, END, NOW, abandoned, amount, held, hold_id, in_flight, landed, opened, payment, planned, recorded,
+    settlement_id, signature,
 };
 use super::{File, open, populate};
 use rusqlite::Connection;
@@ -186,7 +186,7 @@ async fn the_schema_takes_no_delegation_back_that_is_needed() {
     let session = opened(&ledger, 1).await;
     held(&ledger, &payment(session.id, 1, 10)).await;
     recorded(&ledger, &in_flight(&ledger, session.id, 1).await, landed()).await;
-    ledger.supersede_sessions(&[session.id]).await.expect("supersedes");
+    ledger.expire_sessions(END).await.expect("expires");
     drop(ledger);
     let conn = file.raw();
     let refused = |sql: &str| conn.execute_batch(sql).expect_err("is refused").to_string();
