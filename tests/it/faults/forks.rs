@@ -7,7 +7,6 @@ use solana_signature::Signature;
 use sotto::{
     chain::Chain as _,
     domain::settlement::{Purpose, State},
-    ledger::Work,
     localnet::Odds,
 };
 
@@ -145,15 +144,12 @@ async fn a_revoke_that_a_fork_took_back_after_a_start_keeps_openings_out_again()
     scene.world.kill().await;
     scene.world.net.network().fork_away(&transaction(&revoked)).unwrap();
     scene.world.net.faults().change(|plan| plan.drop_sends = Odds { next: 0, per_mille: 1_000 });
+    scene.world.net.network().reset_request_counts();
     scene.world.boot().await;
     let world = &scene.world;
     world.moves_on();
-    let taken_back = async || {
-        let unfinished = world.ledger().unfinished().await.unwrap();
-        let is_in_flight = |work: &Work| work.settlement.state == State::InFlight;
-        unfinished.iter().any(|work| work.settlement.purpose == Purpose::Revoke && is_in_flight(work))
-    };
-    world.until("it is taken back", taken_back).await;
+    let sends = async || world.net.network().request_counts().contains_key("sendTransaction");
+    world.until("it is sent again", sends).await;
     let opening = world.opening(&scene.payer, &scene.merchant.key(), 10_000);
     let body = world.opening_body(&opening).await;
     // It waits for the revoke, which lands again, and then has an approve of its own.
