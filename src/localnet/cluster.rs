@@ -17,6 +17,7 @@ use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::{InnerInstruction, InnerInstructions, TransactionStatusMeta};
 
 use super::{
+    balance_changes::BalanceChanges,
     bank::{Bank, Run},
     blocks::Blocks,
     history::{History, Landed, Notice},
@@ -106,6 +107,7 @@ pub(super) struct Cluster {
     pub(super) slot: u64,
     pub(super) unconfirmed: BTreeMap<u64, Vec<Notice>>,
     pub(super) unfinalized: BTreeMap<u64, Vec<Notice>>,
+    pub(super) balance_changes: BalanceChanges,
 }
 
 impl Cluster {
@@ -121,6 +123,7 @@ impl Cluster {
             slot: 0,
             unconfirmed: BTreeMap::new(),
             unfinalized: BTreeMap::new(),
+            balance_changes: BalanceChanges::default(),
         };
         cluster.advance(unix_timestamp);
         cluster
@@ -216,6 +219,7 @@ impl Cluster {
         let signature = tx.signatures.first().copied().ok_or(TransactionError::SanitizeFailure)?;
         let run = self.bank.execute(&tx, self.slot)?;
         let changed = changed_accounts(&run);
+        self.balance_changes.push(signature, &run, self.memory.transactions);
         let landed = Arc::new(self.record(signature, tx, run, late));
         self.history.push(&landed);
         let notice = Notice { landed, changed };

@@ -25,6 +25,7 @@
 //! Faults belong to the endpoint they are set at: one can lag, refuse or forget while another answers truly. Only a
 //! frozen network and late confirmation are of the network itself and count at its first endpoint.
 
+mod balance_changes;
 mod bank;
 mod blocks;
 mod cluster;

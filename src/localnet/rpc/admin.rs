@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use solana_account::Account;
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 use tokio::time::timeout;
 
 use super::{
@@ -100,7 +101,8 @@ impl Desk {
 /// |---|---|---|
 /// | `localnet_describe` | | addresses, keys and URLs of the stand-ins |
 /// | `localnet_fund` | wallet, base units of the demo token | the signature that minted them, once it is confirmed where slots pass by themselves |
-/// | `localnet_holdings` | list of wallets | `lamports` and `units` (of the demo token; null without an account) of each |
+/// | `localnet_holdings` | list of wallets | `lamports`, `units` (of the demo token) and `delegated` (what is left of what its owner approved; both null without an account) of each |
+/// | `localnet_moved` | list of signatures | by each transaction that is on chain, the base units of the demo token that each wallet got (less than 0: lost); null for others |
 /// | `localnet_putAccounts` | list of `pubkey`, `lamports`, `owner`, `data` (base64): put there as no transaction could | null |
 /// | `localnet_tick` | number of slots (default 1) | the slot then |
 /// | `localnet_fork` | number of slots; after how many more they are replayed, null for never | `from`, `to`, `signatures` |
@@ -124,6 +126,11 @@ pub(super) fn call(front: &Front, method: &str, mut params: Params) -> Result<Va
             let wallets = params.required::<Vec<String>>(0)?;
             let wallets = wallets.iter().map(|wallet| params::pubkey(wallet)).collect::<Result<Vec<_>, _>>()?;
             Ok(holdings(network, &desk.faucet.mint(), &wallets))
+        }
+        Some("moved") => {
+            let signatures = params.required::<Vec<String>>(0)?;
+            let signatures = signatures.iter().map(|text| params::signature(text)).collect::<Result<Vec<_>, _>>()?;
+            Ok(moved(network, &desk.faucet.mint(), &signatures))
         }
         Some("putAccounts") => put_accounts(network, params.required(0)?),
         Some("tick") => {
@@ -185,10 +192,31 @@ fn holdings(network: &Network, mint: &Pubkey, wallets: &[Pubkey]) -> Value {
         let account = find(&programs.token_account(wallet, mint));
         let account = account.and_then(|account| IncoAccount::decode(&account.data).ok());
         let plaintext = |handle| vault.look_up(handle).and_then(|landed| landed.plaintext).unwrap_or(0);
-        let units = account.map(|account| u64::try_from(plaintext(account.amount)).unwrap_or(u64::MAX));
-        json!({ "lamports": find(wallet).map_or(0, |account| account.lamports), "units": units })
+        let units = |handle| u64::try_from(plaintext(handle)).unwrap_or(u64::MAX);
+        json!({
+            "lamports": find(wallet).map_or(0, |account| account.lamports),
+            "units": account.as_ref().map(|account| units(account.amount)),
+            "delegated": account.as_ref().map(|account| units(account.delegated_amount)),
+        })
     });
     told.collect()
+}
+
+/// What transactions that are on chain moved, all in one state.
+fn moved(network: &Network, mint: &Pubkey, signatures: &[Signature]) -> Value {
+    let (cluster, vault) = (network.cluster(), network.stand_ins().vault());
+    let units = |handle| vault.look_up(handle).and_then(|landed| landed.plaintext).unwrap_or(0);
+    let told = signatures.iter().map(|signature| {
+        let changes = cluster.history.find(signature).and_then(|_| cluster.balance_changes.of(signature))?;
+        let of_mint = changes.iter().filter(|change| change.mint == *mint);
+        let each = of_mint.map(|change| {
+            let [after, before] =
+                [change.after, change.before].map(|handle| i64::try_from(units(handle)).unwrap_or(i64::MAX));
+            (change.owner.to_string(), json!(after - before))
+        });
+        Some(Value::Object(each.collect()))
+    });
+    json!(told.collect::<Vec<_>>())
 }
 
 fn forked(outcome: Result<TakenBack, ForkError>) -> Result<Value, RpcError> {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::super::{
+    balance_changes::BalanceChanges,
     bank::{Accounts, Bank, Notes},
     blocks::{Block, Blocks},
     cluster::{Cluster, Depths, Memory},
@@ -66,6 +67,7 @@ impl Image {
             slot: self.slot,
             unconfirmed,
             unfinalized,
+            balance_changes: BalanceChanges::default(),
         };
         cluster.advance(unix_timestamp);
         cluster

@@ -246,7 +246,14 @@ async fn the_admin_methods_describe_the_stand_ins_and_hand_out_demo_tokens() {
     let wallets = [RECEIVER.to_string(), world.net.mint().to_string()];
     let lamports = world.net.network().balance(&world.net.mint());
     let told = world.call("localnet_holdings", json!([wallets])).await["result"].clone();
-    assert_eq!(told, json!([{ "lamports": 0, "units": 700 }, { "lamports": lamports, "units": null }]));
+    let none = json!({ "lamports": lamports, "units": null, "delegated": null });
+    assert_eq!(told, json!([{ "lamports": 0, "units": 700, "delegated": 0 }, none]));
+    let (signature, unknown) = (funded["result"].clone(), solana_signature::Signature::default().to_string());
+    let moved = world.call("localnet_moved", json!([[signature, unknown]])).await["result"].clone();
+    assert_eq!(moved, json!([{ (RECEIVER.to_string()): 700 }, null]));
+    // What a fork takes back has moved nothing.
+    world.call("localnet_fork", json!([1])).await;
+    assert_eq!(world.call("localnet_moved", json!([[signature]])).await["result"], json!([null]));
 
     let plan = world.call("localnet_setCovalidatorFaults", json!([{ "lagSlots": 9 }])).await;
     assert_eq!(plan["result"]["lagSlots"], 9);
