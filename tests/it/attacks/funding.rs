@@ -2,6 +2,7 @@
 
 mod caps;
 mod demanded;
+mod lied_to;
 mod moved;
 mod read;
 mod searched;
