@@ -12,17 +12,25 @@ use std::time::Duration;
 
 /// What a promise is worth.
 const PRICE: u64 = 990_000;
-/// How many of them one session may make, and all of them together may be made to the merchant.
+/// How many of them one session may make.
 const PROMISES: u64 = 5;
+/// How many may be made by payers who have proved nothing: two thieves fill that.
+const UNPROVEN: u64 = 2 * PROMISES;
 
-/// A world in which no trigger settles anything, and in which one session may take up all that may be promised.
+/// A world in which no trigger settles anything, and in which each limit of what may be promised is another one.
 fn credulous(look_after: Duration, monitor: Duration) -> Options {
     Options::settings(move |settings| {
-        let all = Amount::new(PROMISES * PRICE).unwrap();
+        let promises = |count: u64| Amount::new(count * PRICE).unwrap();
+        let exposure = Exposure {
+            per_session: promises(PROMISES),
+            per_user: promises(PROMISES + 1),
+            unproven_per_merchant: promises(UNPROVEN),
+            per_merchant: promises(UNPROVEN + 2 * PROMISES),
+        };
         settings.deferred = DeferredPolicy {
             amount: Amount::MAX,
             age_seconds: 100_000,
-            exposure: Exposure { per_session: all, per_user: all, per_merchant: all, unproven_per_merchant: all },
+            exposure,
             look_after,
             ..DeferredPolicy::default()
         };
@@ -45,6 +53,45 @@ async fn an_honest_payer_is_believed(shop: &Shop) {
         let answer = promises(&shop.world, &session, &shop.merchant, &format!("honest-nonce-{call:04}")).await;
         assert_eq!(answer["extensions"]["session"]["settlement"], "held", "{answer:#}");
     }
+}
+
+/// How a promise stands that somebody new asks for: held, or captured because there is no room for it.
+async fn stands_for_somebody_new(shop: &Shop, proves: bool) -> String {
+    let payer = shop.world.wallet(10 * PRICE).await;
+    let session = shop.world.open(&payer, &shop.merchant.key(), 10 * PRICE).await;
+    if proves {
+        let proof = shop.world.funding_proof(&payer).await;
+        let (status, told) = shop.world.post(&format!("/sessions/{session}/funding"), &proof).await;
+        assert_eq!((status, &told["funding"]), (200, &json!("proven")), "{told:#}");
+    }
+    let answer = promises(&shop.world, &session, &shop.merchant, "somebody-new-00001").await;
+    answer["extensions"]["session"]["settlement"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Guards: each limit of `Exposure` by itself, in the hold verb, and that a loss gives all of them back.
+#[tokio::test]
+async fn a07_thieves_fill_a_limit_of_promises_each_and_it_is_given_back_when_they_revoke() {
+    let shop = Shop::open(credulous(Duration::ZERO, Duration::from_millis(150)), 10 * PRICE).await;
+    let other = shop.world.wallet(10 * PRICE).await;
+    let others = shop.world.open(&other, &shop.merchant.key(), 10 * PRICE).await;
+    for session in [&shop.session, &others] {
+        for call in 0..PROMISES {
+            let answer = promises(&shop.world, session, &shop.merchant, &format!("thief-nonce-{call:05}")).await;
+            assert_eq!(answer["extensions"]["session"]["settlement"], "held", "{answer:#}");
+        }
+    }
+    // The session's own limit, the one of those who have proved nothing, and what is kept for those who have.
+    let held = async || shop.world.ledger().totals(None).await.unwrap().held.get();
+    assert_eq!(held().await, UNPROVEN * PRICE);
+    assert_eq!(stands_for_somebody_new(&shop, false).await, "captured", "slower, and not refused");
+    assert_eq!(stands_for_somebody_new(&shop, true).await, "held", "half of it is for those who have proved something");
+    for payer in [&shop.payer, &other] {
+        shop.world.lands(shop.world.revoke_by_owner(payer));
+    }
+    let are_lost = async || shop.world.ledger().totals(None).await.unwrap().lost.get() == UNPROVEN * PRICE;
+    shop.world.until("the loss is booked", are_lost).await;
+    assert_eq!(stands_for_somebody_new(&shop, false).await, "held", "there is room again");
+    shop.world.finish_holding(2 * PRICE).await;
 }
 
 /// Guards: `give_up_revoked` in the session's queue, `promise::ending` in the ledger.
