@@ -24,6 +24,7 @@ mod recipients;
 mod replays;
 mod revocations;
 mod session_keys;
+mod shared_budgets;
 mod sharing;
 mod short_openings;
 mod signed_receipts;

@@ -93,58 +93,6 @@ async fn r17_a_penniless_attacker_burns_no_more_than_their_budget() {
     world.finish().await;
 }
 
-/// A budget of the default configuration, in lamports.
-fn by_default(key: &str) -> u64 {
-    let line = sotto::config::DEFAULTS.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "));
-    line.unwrap().parse().unwrap()
-}
-
-/// Guard: how small a user's budget is beside everybody's. Each call pays one base unit and costs us a fee.
-#[tokio::test]
-async fn dust_of_a_few_users_leaves_the_others_their_budget() {
-    let share = by_default("hour_lamports") / by_default("user_hour_lamports");
-    // An approve that the user pays most of, and three transfers.
-    let of_user = 10_000 + 3 * TRANSFER;
-    let world = World::with(Options::settings(move |settings: &mut Settings| {
-        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
-        settings.budgets = Budgets::default().with(Scope::UserHour, Part::Total, of_user).with(
-            Scope::Hour,
-            Part::Total,
-            share * of_user,
-        );
-    }))
-    .await;
-    let merchant = world.wallet(0).await;
-    let open = async || {
-        let payer = world.wallet(100).await;
-        super::with_sol(&world, &payer).await;
-        let mut opening = world.opening(&payer, &merchant.key(), 100);
-        opening.grant = 0;
-        let approve = world.approve_instructions(&opening).await.pop().unwrap();
-        let approve = world.sign_as_user(&payer, &[approve]).await;
-        let told = ask(&world, "/sessions", &world.opening_body_with(&opening, &approve)).await;
-        (told.status, told.body["sessionId"].as_str().map(str::to_owned))
-    };
-    for number in 0..10 {
-        let (status, session) = open().await;
-        assert_eq!(status, 201, "the budget of all is used up by {number}");
-        let (session, mut paid) = (session.unwrap(), 0);
-        loop {
-            let told = pay(&world, &session, &merchant, &format!("dust-of-{number}-number-{paid:04}")).await;
-            if told.body["success"] != json!(true) {
-                assert_eq!(told.body["errorReason"], json!("payer_settle_cap_exceeded"), "{}", told.body);
-                break;
-            }
-            paid += 1;
-        }
-        assert_eq!(paid, 3);
-    }
-    let (_, session) = open().await;
-    let told = pay(&world, &session.expect("another user opens"), &merchant, "an-honest-nonce-0001").await;
-    assert_eq!(told.body["success"], json!(true), "{}", told.body);
-    world.finish().await;
-}
-
 /// Guard: `min_per_call` in `check_terms`.
 #[tokio::test]
 async fn an_operator_may_refuse_dust() {
