@@ -9,6 +9,7 @@ mod paying;
 mod rates;
 mod revocations;
 mod sessions;
+mod shared_places;
 mod single_payments;
 mod slow_callers;
 mod smuggling;
