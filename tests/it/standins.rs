@@ -9,5 +9,6 @@ mod covalidator;
 mod faucet;
 mod lightning;
 mod network;
+mod padding;
 mod transfer;
 mod vault;
