@@ -4,6 +4,7 @@ use crate::{Outcome, process::Process};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 use sotto::{
     client::{Balance, BalanceReader, FacilitatorPin, LocalKey, Settings, SolanaRpc, Trust},
     covalidator::HttpCovalidator,
@@ -15,6 +16,7 @@ use sotto::{
     },
 };
 use std::{
+    collections::HashMap,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -89,6 +91,8 @@ pub struct Holding {
     pub lamports: u64,
     /// Base units of the demo token.
     pub units: u64,
+    /// Base units that are left of what its owner approved.
+    pub delegated: u64,
 }
 
 /// A running facilitator.
@@ -101,11 +105,11 @@ pub struct Server {
 impl Stage {
     /// Starts a network of 400 ms slots whose answers take `latency` milliseconds.
     pub async fn raise(latency: u64) -> Outcome<Self> {
-        Self::raise_with(latency, Duration::from_millis(400)).await
+        Self::raise_with(latency, Duration::from_millis(400), "public").await
     }
 
-    /// Starts a network with slots of any length.
-    pub async fn raise_with(latency: u64, slot: Duration) -> Outcome<Self> {
+    /// Starts a network with slots of any length, where a delegate may move what `delegation` says (`sotto localnet --help`).
+    pub async fn raise_with(latency: u64, slot: Duration, delegation: &str) -> Outcome<Self> {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let desk = directory.path().join("desk");
         fs::create_dir(&desk)?;
@@ -114,7 +118,14 @@ impl Stage {
         let spender = key["publicKey"].as_str().and_then(signed::parse_key).ok_or("no key was made")?;
         let mut command = sotto(&desk);
         command.args(["localnet", "--port", "0", "--covalidator-port", "0", "--json", "--write", "net.toml"]);
-        command.args(["--slot-ms", &slot.as_millis().to_string(), "--set", "telemetry.log_filter=warn"]);
+        command.args([
+            "--delegation",
+            delegation,
+            "--slot-ms",
+            &slot.as_millis().to_string(),
+            "--set",
+            "telemetry.log_filter=warn",
+        ]);
         let network = Process::start(command, fs::File::create(desk.join("network.log"))?)?;
         let rpc = network.text("network.rpc_urls")?;
         let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
@@ -209,8 +220,21 @@ impl Stage {
         let holding = |told: &Value| Holding {
             lamports: told["lamports"].as_u64().unwrap_or(0),
             units: told["units"].as_u64().unwrap_or(0),
+            delegated: told["delegated"].as_u64().unwrap_or(0),
         };
         Ok(each.map(holding).collect())
+    }
+
+    /// By how many base units each transaction changed the balance of each wallet, as only this network can tell it; none for
+    /// transactions that are not on chain.
+    pub async fn moved(&self, signatures: &[Signature]) -> Outcome<Vec<Option<HashMap<Pubkey, i64>>>> {
+        let signatures: Vec<_> = signatures.iter().map(ToString::to_string).collect();
+        let told = self.ask("localnet_moved", json!([signatures])).await?;
+        let by_wallet = |told: &Value| {
+            let changes = told.as_object()?.iter();
+            Some(changes.filter_map(|(wallet, change)| Some((signed::parse_key(wallet)?, change.as_i64()?))).collect())
+        };
+        Ok(told.as_array().ok_or("no changes")?.iter().map(by_wallet).collect())
     }
 
     /// Requests of validators' methods that the network answered since they were last forgotten.

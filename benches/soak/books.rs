@@ -4,11 +4,11 @@ use crate::{
     Outcome,
     crowd::{MEANS, Town},
     fates,
-    payment::Payment,
+    payment::{Answer, Payment},
     report::Report,
     stage::{Server, Stage},
-    swag,
-    thieves::{Gang, Haul},
+    swag::{self, Robbery},
+    transfers::{Proven, Transfers},
 };
 use rusqlite::{Connection, OpenFlags};
 use sotto::{
@@ -21,6 +21,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// What honest payers may be refused for: a deadline that passed before anything was sent, a demanded proof that is not there.
+const HONEST_REFUSALS: [&str; 2] = ["settlement_expired", "funding_unproven"];
 /// How long the last life may take to settle everything.
 const PATIENCE: Duration = Duration::from_mins(4);
 const PAUSE: Duration = Duration::from_millis(200);
@@ -52,12 +54,12 @@ pub struct Books<'a> {
     stage: &'a Stage,
     town: &'a Town,
     payments: &'a [Payment],
-    gang: Option<(&'a Gang, &'a Haul)>,
+    robbery: Option<Robbery<'a>>,
 }
 
 impl<'a> Books<'a> {
-    pub fn new(stage: &'a Stage, town: &'a Town, payments: &'a [Payment], gang: Option<(&'a Gang, &'a Haul)>) -> Self {
-        Self { stage, town, payments, gang }
+    pub fn new(stage: &'a Stage, town: &'a Town, payments: &'a [Payment], robbery: Option<Robbery<'a>>) -> Self {
+        Self { stage, town, payments, robbery }
     }
 
     /// Waits until no hold is open and no transaction unfinished. What was promised to thieves may stay open: who took their
@@ -90,6 +92,8 @@ impl<'a> Books<'a> {
         if unfinished > 0 {
             report.broken.push(format!("{unfinished} holds and settlements are open for ever"));
         }
+        let transfers = Transfers::read(self.stage, &self.stage.file(crate::LEDGER)).await?;
+        report.broken.extend(transfers.contradictions());
         let (mut told, mut sum) = (Vec::new(), 0);
         for payment in self.payments {
             report.count(payment);
@@ -97,13 +101,22 @@ impl<'a> Books<'a> {
             let captured = hold.as_ref().is_some_and(|hold| matches!(hold.state, HoldState::Captured { .. }));
             sum += if captured { payment.amount } else { 0 };
             told.extend(payment.contradiction(captured));
+            // Their money is there, so what a fork undoes moves when it lands again.
+            if transfers.proven(payment).is_some_and(|proven| proven != Proven::Moved) {
+                told.push(format!("{} was told as proven, and did not move", payment.nonce));
+            }
+            if let Answer::No(word) = &payment.answer
+                && !HONEST_REFUSALS.contains(&word.as_str())
+            {
+                told.push(format!("{}: an honest payment was refused for {word}", payment.nonce));
+            }
         }
         report.broken.extend(told.iter().take(TOLD).cloned());
         if told.len() > TOLD {
             report.broken.push(format!("and {} more payments", told.len() - TOLD));
         }
-        if let Some((gang, haul)) = self.gang {
-            let swag = swag::count(self.stage, &ledger, gang, haul).await?;
+        if let Some(robbery) = &self.robbery {
+            let swag = swag::count(self.stage, &ledger, &transfers, robbery).await?;
             sum += swag.captured;
             report.broken.extend(swag.broken.iter().cloned());
             report.swag = Some(swag);
@@ -139,8 +152,11 @@ impl<'a> Books<'a> {
         }
         let spent = self.stage.purse.checked_sub(self.stage.lamports().await?).ok_or("the sponsor got richer")?;
         let booked = booked(&self.stage.file(crate::LEDGER))?;
-        if spent != booked {
-            report.broken.push(format!("the sponsor spent {spent} lamports, and {booked} are booked"));
+        if spent != booked + report.hidden_fees {
+            let hidden = report.hidden_fees;
+            report
+                .broken
+                .push(format!("the sponsor spent {spent} lamports, {booked} are booked, {hidden} were hidden"));
         }
         report.lamports = spent;
         Ok(())
@@ -150,8 +166,8 @@ impl<'a> Books<'a> {
     fn unfinished(&self, ledger: &Path) -> Outcome<u64> {
         let reader = Connection::open_with_flags(ledger, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         reader.busy_timeout(PAUSE)?;
-        let purses = self.gang.map(|(gang, _)| gang.purses.as_slice()).unwrap_or_default();
-        let thieves: Vec<_> = purses.iter().map(|purse| format!("x'{}'", hex::encode(purse.wallet))).collect();
+        let wallets = self.robbery.map(|robbery| robbery.haul.wallets.as_slice()).unwrap_or_default();
+        let thieves: Vec<_> = wallets.iter().map(|wallet| format!("x'{}'", hex::encode(wallet))).collect();
         let thieves = format!("(SELECT id FROM sessions WHERE user IN ({}))", thieves.join(","));
         // A transaction of theirs that was signed has to end like any other: its fee is booked.
         let sql = format!(

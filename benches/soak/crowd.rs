@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const TRIES: u32 = 4_000;
 /// How long one proof is tried.
 const PROVING: Duration = Duration::from_secs(3);
+/// Of a hundred payments of a payer who proves the balance, from so many the merchant demands it.
+const DEMANDED: u64 = 30;
 /// The longest that a payer who proves the balance goes on before proving it anew, in milliseconds: forks, and liars who make them
 /// up, take proofs away.
 const PROOF_LASTS: u64 = 4_000;
@@ -92,6 +94,7 @@ impl Town {
             name: format!("payer {number}"),
             wallet: payer.wallet.pubkey(),
             stash: None,
+            cap: Some(MEANS),
             merchant: merchants.get(payer.merchant).copied().unwrap_or_default(),
             means: MEANS,
         };
@@ -142,6 +145,7 @@ impl Crowd {
                 let mut caller = Caller {
                     name: format!("{number}-{caller}"),
                     session: payer.session.id,
+                    proves: payer.prover.is_some(),
                     quiet: quiet.clone(),
                     merchant: town.merchants.get(payer.merchant).ok_or("no merchant")?.pubkey(),
                     counter: counter.clone(),
@@ -223,6 +227,8 @@ impl Proving {
 struct Caller {
     name: String,
     session: SessionId,
+    /// Whether the payer proves the balance now and then, so that a merchant may demand it.
+    proves: bool,
     quiet: Arc<RwLock<()>>,
     merchant: Pubkey,
     counter: Counter,
@@ -235,7 +241,12 @@ impl Caller {
         let quiet = self.quiet.clone();
         let _paying = quiet.read().await;
         let (amount, deferred) = (1 + self.dice.below(1_000), self.dice.chance(40));
-        let terms = if deferred { Terms::Deferred } else { Terms::PerCall };
+        let terms = match (deferred, self.dice.chance(DEMANDED) && self.proves) {
+            (false, false) => Terms::PerCall,
+            (true, false) => Terms::Deferred,
+            (false, true) => Terms::Proven,
+            (true, true) => Terms::DeferredProven,
+        };
         let nonce = format!("{}-{count}", self.name);
         let mut payment = Payment::new(self.session, self.merchant, nonce, amount, terms);
         self.counter.pay(&mut payment, TRIES).await;

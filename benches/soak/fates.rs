@@ -17,6 +17,8 @@ struct Signed {
     live: bool,
     /// Lamports of the fee that it is booked with.
     fee: u64,
+    /// Lamports that it costs when it lands.
+    worst: u64,
     /// What is on record of its settlement, in order.
     log: String,
 }
@@ -43,6 +45,11 @@ pub async fn compare(stage: &Stage, report: &mut Report) -> Outcome<()> {
             let (landed, failed) = (!status.is_null() && status["err"].is_null(), !status["err"].is_null());
             report.landed += u64::from(landed);
             report.failed += u64::from(failed);
+            // No voice told of it while it was proved absent; it moved nothing, and its fee is in no book.
+            if report.hiding && failed && !signed.live && signed.fee == 0 {
+                report.hidden_fees += signed.worst;
+                continue;
+            }
             // What landed costs its fee, with an error too.
             if landed != signed.took_effect() || (landed || failed) != (signed.fee > 0) {
                 report.broken.push(contradiction(signed, status));
@@ -53,7 +60,7 @@ pub async fn compare(stage: &Stage, report: &mut Report) -> Outcome<()> {
 }
 
 fn contradiction(signed: &Signed, status: &Value) -> String {
-    let Signed { signature, purpose, state, live, fee, log } = signed;
+    let Signed { signature, purpose, state, live, fee, log, .. } = signed;
     let live = if *live { "live" } else { "buried" };
     format!(
         "{signature}: {live} attempt of a {purpose} that is {state}, booked with a fee of {fee}, and the chain says {status}; {log}"
@@ -65,18 +72,19 @@ fn since(stage: &Stage, first: i64) -> Outcome<Vec<Signed>> {
     let mut statement = reader.prepare(
         "SELECT a.signature, s.purpose, s.state, a.live, b.fee, \
          (SELECT group_concat(e.event || coalesce(' ' || e.slot, '') || ' at ' || e.at, ', ') FROM settlement_events e \
-         WHERE e.settlement = s.id) \
+         WHERE e.settlement = s.id), a.fee \
          FROM attempts a JOIN settlements s ON s.id = a.settlement JOIN sponsored_lamports b ON b.signature = a.signature \
          WHERE a.signed_at_slot >= ?1",
     )?;
     let rows = statement.query_map([first], |row| {
         let bytes: Vec<u8> = row.get(0)?;
-        Ok((bytes, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, i64>(4)?, row.get(5)?))
+        Ok((bytes, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, i64>(4)?, row.get(5)?, row.get::<_, i64>(6)?))
     })?;
     rows.map(|row| {
-        let (bytes, purpose, state, live, fee, log) = row?;
+        let (bytes, purpose, state, live, fee, log, worst) = row?;
         let signature = Signature::try_from(bytes).map_err(|_| "no signature")?;
-        Ok(Signed { signature, purpose, state, live, fee: fee.unsigned_abs(), log })
+        let [fee, worst] = [fee, worst].map(i64::unsigned_abs);
+        Ok(Signed { signature, purpose, state, live, fee, worst, log })
     })
     .collect()
 }

@@ -1,5 +1,5 @@
-//! A lying RPC endpoint: the network as it is, and now and then a lie about transactions. The facilitator has it as the first
-//! of two; the second tells the truth (as far as the weather lets it).
+//! A lying RPC endpoint: the network as it is, and now and then a lie about transactions or a payer's account. The facilitator
+//! has it as the first of two; the second tells the truth (as far as the weather lets it).
 
 use crate::{Outcome, dice::Dice, stage::Stage};
 use axum::{
@@ -14,10 +14,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use solana_transaction::versioned::VersionedTransaction;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap, HashSet},
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -44,9 +44,21 @@ enum Mood {
     TellsAnew,
     /// It says 429 to everything.
     Refuses,
+    /// It leaves out of histories what a thief took from their own account, and tells the truth of all else.
+    HidesDebits,
+    /// It tells accounts as they were when the mood began, under the slot of now.
+    TellsOldAccounts,
 }
 
-const LIES: [Mood; 5] = [Mood::Hides, Mood::MakesUpLandings, Mood::MakesUpErrors, Mood::TellsAnew, Mood::Refuses];
+const LIES: [Mood; 7] = [
+    Mood::Hides,
+    Mood::MakesUpLandings,
+    Mood::MakesUpErrors,
+    Mood::TellsAnew,
+    Mood::Refuses,
+    Mood::HidesDebits,
+    Mood::TellsOldAccounts,
+];
 
 impl Mood {
     const fn word(self) -> &'static str {
@@ -57,13 +69,26 @@ impl Mood {
             Self::MakesUpErrors => "made up errors",
             Self::TellsAnew => "told landings anew",
             Self::Refuses => "said 429",
+            Self::HidesDebits => "hid debits of owners",
+            Self::TellsOldAccounts => "told old accounts",
         }
     }
 }
 
+/// The transactions that thieves have the liar leave out of histories: what they took from their own accounts.
+pub type Debits = Arc<Mutex<HashSet<String>>>;
+/// From when to when something was hidden.
+pub type Spans = Vec<(Instant, Instant)>;
+
 #[derive(Default)]
 struct Mind {
     mood: Option<Mood>,
+    /// Since when.
+    since: Option<Instant>,
+    /// When it hid debits.
+    hid_debits: Spans,
+    /// Accounts as they were told last, by key and encoding.
+    accounts: HashMap<String, Value>,
     /// When all that is made up has landed, in this mood.
     slot: Value,
     /// Answers that were changed or made up.
@@ -74,6 +99,7 @@ struct Inner {
     upstream: String,
     http: reqwest::Client,
     mind: Mutex<Mind>,
+    debits: Debits,
 }
 
 pub struct Liar {
@@ -90,7 +116,8 @@ impl Liar {
     /// An endpoint before the network that tells the truth until it is let loose.
     pub async fn start(stage: &Stage) -> Outcome<Self> {
         let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        let inner = Arc::new(Inner { upstream: stage.rpc.clone(), http, mind: Mutex::default() });
+        let inner =
+            Arc::new(Inner { upstream: stage.rpc.clone(), http, mind: Mutex::default(), debits: Debits::default() });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let endpoints = format!("http://{},{}", listener.local_addr()?, stage.rpc);
         let router = Router::new().route("/", post(answer)).with_state(Arc::clone(&inner));
@@ -118,14 +145,20 @@ impl Liar {
         }));
     }
 
-    /// It is honest for good; gives how often it told which lie.
-    pub async fn end(&mut self) -> BTreeMap<&'static str, u64> {
+    /// What thieves name to it.
+    pub fn debits(&self) -> Debits {
+        Arc::clone(&self.inner.debits)
+    }
+
+    /// It is honest for good; gives how often it told which lie, and when it hid debits.
+    pub async fn end(&mut self) -> (BTreeMap<&'static str, u64>, Spans) {
         if let Some(lying) = self.lying.take() {
             lying.abort();
             drop(lying.await);
         }
         self.inner.begin(Mood::Honest);
-        std::mem::take(&mut self.inner.mind().told)
+        let mut mind = self.inner.mind();
+        (std::mem::take(&mut mind.told), std::mem::take(&mut mind.hid_debits))
     }
 }
 
@@ -141,8 +174,11 @@ impl Inner {
     }
 
     fn begin(&self, mood: Mood) {
-        let mut mind = self.mind();
-        (mind.mood, mind.slot) = (Some(mood), Value::Null);
+        let (mut mind, now) = (self.mind(), Instant::now());
+        if let (Some(Mood::HidesDebits), Some(since)) = (mind.mood, mind.since) {
+            mind.hid_debits.push((since, now));
+        }
+        (mind.mood, mind.slot, mind.since) = (Some(mood), Value::Null, Some(now));
     }
 
     fn mood(&self) -> Mood {
@@ -154,10 +190,18 @@ impl Inner {
     }
 
     /// What is told instead of the truth.
-    fn lie(&self, mood: Mood, method: &str, truth: &Value) -> Option<Value> {
+    fn lie(&self, mood: Mood, request: &Value, truth: &Value) -> Option<Value> {
+        let method = request["method"].as_str().unwrap_or_default();
         match (mood, method) {
             (Mood::Hides, "getSignaturesForAddress") => Some(json!([])),
             (Mood::Hides, "getTransaction") => Some(Value::Null),
+            (Mood::HidesDebits, "getSignaturesForAddress") => self.without_debits(truth),
+            (Mood::HidesDebits, "getTransaction") => {
+                let debits = self.debits.lock().unwrap_or_else(PoisonError::into_inner);
+                debits.contains(request["params"][0].as_str()?).then_some(Value::Null)
+            }
+            (_, "getAccountInfo" | "getMultipleAccounts") => self.accounts(mood, &request["params"], truth),
+            (Mood::HidesDebits | Mood::TellsOldAccounts, _) => None,
             (Mood::Honest | Mood::Refuses, _) => None,
             (_, "getSignatureStatuses") => {
                 let mut told = truth.clone();
@@ -176,6 +220,33 @@ impl Inner {
             }
             _ => None,
         }
+    }
+
+    fn without_debits(&self, truth: &Value) -> Option<Value> {
+        let debits = self.debits.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = truth.clone();
+        let listed = told.as_array_mut()?;
+        listed.retain(|entry| entry["signature"].as_str().is_none_or(|signature| !debits.contains(signature)));
+        (told != *truth).then_some(told)
+    }
+
+    /// Remembers accounts while it tells the truth of them, and tells what it remembers when it does not.
+    fn accounts(&self, mood: Mood, params: &Value, truth: &Value) -> Option<Value> {
+        let shape = format!("{}{}", params[1]["encoding"], params[1]["dataSlice"]);
+        let keys = params[0].as_array().cloned().unwrap_or_else(|| vec![params[0].clone()]);
+        let mut told = truth.clone();
+        let value = &mut told["value"];
+        let accounts = if value.is_array() { value.as_array_mut()?.iter_mut().collect() } else { vec![value] };
+        let mut mind = self.mind();
+        for (key, account) in keys.iter().zip(accounts) {
+            let known = mind.accounts.entry(format!("{key}{shape}"));
+            if mood == Mood::TellsOldAccounts {
+                *account = known.or_insert_with(|| account.clone()).clone();
+            } else {
+                known.insert_entry(account.clone());
+            }
+        }
+        (told != *truth).then_some(told)
     }
 }
 
@@ -216,7 +287,7 @@ async fn answer(State(inner): State<Arc<Inner>>, Json(request): Json<Value>) -> 
     let (status, rest) = (told.status(), told.headers().get(RETRY_AFTER).cloned());
     let Ok(bytes) = told.bytes().await else { return failed() };
     let Ok(mut truth) = serde_json::from_slice::<Value>(&bytes) else { return said(status, rest, bytes.into()) };
-    let Some(lie) = truth.get("result").and_then(|result| inner.lie(mood, method, result)) else {
+    let Some(lie) = truth.get("result").and_then(|result| inner.lie(mood, &request, result)) else {
         return said(status, rest, bytes.into());
     };
     inner.lied(mood);

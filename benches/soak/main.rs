@@ -29,13 +29,14 @@ mod stage;
 mod sums;
 mod swag;
 mod thieves;
+mod transfers;
 mod weather;
 
 use books::Books;
 use clap::{Parser, ValueEnum as _};
 use crowd::{Crowd, Town};
 use dice::Dice;
-use liar::Liar;
+use liar::{Liar, Spans};
 use report::Report;
 use sotto::domain::chance::{OsChance, draw};
 use stage::{Server, Stage};
@@ -46,8 +47,10 @@ use std::{
     time::{Duration, Instant},
 };
 use sums::Accounts;
+use swag::Robbery;
 use thieves::{Gang, Trick};
 use tokio::task::block_in_place;
+use transfers::Transfers;
 use weather::Climate;
 
 /// What a step comes to.
@@ -62,6 +65,8 @@ const LATENCY: u64 = 5;
 const LONGEST_LIFE: u64 = 1_200;
 /// Of a hundred lives, so many end before the process is ready.
 const STILLBORN: u64 = 15;
+/// `thieves::GRANTS`.
+const GRANTS: &str = "10";
 type Setting<'a> = (&'a str, &'a str);
 
 /// A facilitator that starts on an old ledger: promises go out soon, and callers are not kept for long. Where an endpoint lies,
@@ -73,6 +78,10 @@ fn settings<'a>(args: &'a Args, liar: Option<&'a Liar>) -> Vec<Vec<Setting<'a>>>
         ("deferred.count", "20"),
         ("deferred.age_seconds", "1"),
         ("telemetry.log_filter", "warn"),
+        // Limits that thieves try to use up, as they are shipped or wide enough for those who are honest here.
+        ("limits.waiting_per_unproven_user", "24"),
+        ("limits.unproven_grants_per_hour", GRANTS),
+        ("deferred.promises_per_user_per_hour", "2000"),
     ];
     let Some(liar) = liar else { return vec![all] };
     let with = |websockets: &'a String| {
@@ -99,9 +108,16 @@ struct Args {
     /// Let thieves pay beside the others; all kinds of them, or those that are named
     #[arg(long, value_enum, num_args = 0.., value_delimiter = ',')]
     thieves: Option<Vec<Trick>>,
+    /// Beside a liar too, let the chain hide transactions at times: from both endpoints at once, which no voices can tell
+    /// (`docs/TRUST.md`). Money may move twice then
+    #[arg(long)]
+    hiding: bool,
     /// When decrypt allowances are bought: idle, every, never (`settlement.decrypt_allowance`)
     #[arg(long, default_value = "idle", value_parser = ["idle", "every", "never"])]
     allowances: String,
+    /// Whether a transfer lowers what its payer approved (documented) or only the delegate is compared (public)
+    #[arg(long, default_value = "public", value_parser = ["public", "documented"])]
+    delegation: String,
     /// Payers, each with a session and three callers
     #[arg(long, default_value_t = 6)]
     payers: usize,
@@ -153,7 +169,7 @@ fn main() -> ExitCode {
 }
 
 async fn soak(args: &Args, seed: u64) -> Outcome<Report> {
-    let mut stage = Stage::raise_with(LATENCY, SLOT).await?;
+    let mut stage = Stage::raise_with(LATENCY, SLOT, &args.delegation).await?;
     let ran = live_and_die(args, seed, &stage).await;
     if ran.as_ref().map_or(true, |report| !report.broken.is_empty()) {
         eprintln!("soak: what is left of it is kept in {}", stage.keep().display());
@@ -173,20 +189,24 @@ async fn live_and_die(args: &Args, seed: u64, stage: &Stage) -> Outcome<Report> 
     let crowd = Crowd::gather(stage, &town, server.address, &mut dice)?;
     let mut gang = match args.tricks() {
         tricks if tricks.is_empty() => None,
-        tricks => Some(Gang::gather(stage, &town, &crowd, &tricks, &mut dice).await?),
+        tricks => {
+            let debits = liar.as_ref().map(Liar::debits).unwrap_or_default();
+            Some(Gang::gather(stage, (&town, &crowd), debits, &tricks, &mut dice).await?)
+        }
     };
     if let Some(liar) = &mut liar {
         liar.let_loose(dice.child());
     }
-    let climate = if args.liar { Climate::Open } else { Climate::Whole };
+    let climate = if args.liar && !args.hiding { Climate::Open } else { Climate::Whole };
     let weather = args.faults.then(|| weather::turn_bad(stage.rpc.clone(), climate, dice.child()));
-    let mut report = Report::new(seed, args.faults, &args.allowances);
+    let mut report = Report::new(seed, args);
     let stolen = gang.iter().flat_map(|gang| gang.purses.iter().cloned());
     let accounts = Arc::new(Accounts {
         purses: town.purses().into_iter().chain(stolen).collect(),
         merchants: town.merchant_keys(),
         sponsor: stage.spender,
         given: stage.purse,
+        lowers: args.delegation == "documented",
     });
     let settings = settings(args, liar.as_ref());
     let mut lives = Lives { stage, settings: &settings, crowd: &crowd, accounts, audit: None, report: &mut report };
@@ -194,8 +214,9 @@ async fn live_and_die(args: &Args, seed: u64, stage: &Stage) -> Outcome<Report> 
     if let Some(weather) = weather {
         report.storms = weather.end(stage).await?;
     }
+    let mut hid_debits = Spans::default();
     if let Some(liar) = &mut liar {
-        report.lies = liar.end().await;
+        (report.lies, hid_debits) = liar.end().await;
     }
     eprintln!("soak: the last life goes on until everything is settled ...");
     let haul = match &mut gang {
@@ -203,7 +224,8 @@ async fn live_and_die(args: &Args, seed: u64, stage: &Stage) -> Outcome<Report> 
         None => thieves::Haul::default(),
     };
     let payments = crowd.go_home().await;
-    let books = Books::new(stage, &town, &payments, gang.as_ref().map(|gang| (gang, &haul)));
+    let robbery = gang.as_ref().map(|gang| Robbery { gang, haul: &haul, hid_debits: &hid_debits });
+    let books = Books::new(stage, &town, &payments, robbery);
     books.until_settled(&server).await?;
     block_in_place(|| server.process.stop())?;
     books.close(&mut report).await?;
@@ -273,9 +295,10 @@ impl<'a> Lives<'a> {
         let seen = self.accounts.look(self.stage, told).await?;
         let copy = self.stage.file("copy").join(LEDGER);
         books::copy_ledger(&self.stage.file(LEDGER), &copy)?;
+        // Nobody signs anything now, so the copy knows every transaction that is on chain.
+        let mut broken = Transfers::read(self.stage, &copy).await?.contradictions();
         let accounts = self.accounts.clone();
         self.audit = Some(tokio::spawn(async move {
-            let mut broken = Vec::new();
             if let Err(error) = books::audit(&copy).await {
                 broken.push(format!("the audit: {error}"));
             }

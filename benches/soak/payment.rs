@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
@@ -32,6 +32,14 @@ pub enum Terms {
 }
 
 impl Terms {
+    pub const fn demands_proof(self) -> bool {
+        matches!(self, Self::Proven | Self::DeferredProven)
+    }
+
+    pub const fn is_deferred(self) -> bool {
+        matches!(self, Self::Deferred | Self::DeferredProven)
+    }
+
     fn extra(self) -> Value {
         match self {
             Self::PerCall => json!({}),
@@ -67,11 +75,20 @@ pub struct Payment {
     /// covers it now, and says nothing of the day on which it is settled.
     pub proven: bool,
     pub answer: Answer,
+    /// Since when a lie about the payer's account can have been believed for it: when it was asked for, or when the proof was
+    /// made that it is paid from.
+    pub since: Instant,
+    /// When success was said last.
+    pub told: Instant,
+    /// The number of that proof among its thief's; 0 where there is none.
+    pub proof: u32,
 }
 
 impl Payment {
     pub fn new(session: SessionId, merchant: Pubkey, nonce: String, amount: u64, terms: Terms) -> Self {
-        Self { session, merchant, nonce, amount, terms, successes: 0, proven: false, answer: Answer::Never }
+        let (since, answer) = (Instant::now(), Answer::Never);
+        let (successes, proven, told, proof) = (0, false, since, 0);
+        Self { session, merchant, nonce, amount, terms, successes, proven, answer, since, told, proof }
     }
 
     /// The request of `/settle`.
@@ -143,6 +160,7 @@ impl Counter {
         self.answers.fetch_add(1, Ordering::Relaxed);
         if answer["success"] == true {
             payment.successes += 1;
+            payment.told = Instant::now();
             let told = &answer["extensions"]["session"];
             payment.proven |= told["funding"] == "proven" && told["settlement"] == "captured";
             return Some(Answer::Yes);

@@ -1,6 +1,7 @@
 //! What came of it, for people and for programs.
 
 use crate::{
+    Args,
     payment::{Answer, Payment},
     swag::Swag,
 };
@@ -12,6 +13,11 @@ pub struct Report {
     seed: u64,
     faults: bool,
     allowances: String,
+    delegation: String,
+    /// Whether the weather hides transactions beside a liar.
+    pub hiding: bool,
+    /// Lamports of transfers that failed on chain after every voice had denied them: in no book.
+    pub hidden_fees: u64,
     pub kills: u64,
     pub stillborn: u64,
     pub audits: u64,
@@ -24,6 +30,8 @@ pub struct Report {
     paid: u64,
     /// Of those paid, told as covered by a proof.
     proven: u64,
+    /// Payments from which a proof was demanded.
+    demanded: u64,
     refused: BTreeMap<String, u64>,
     /// In base units.
     pub captured: u64,
@@ -39,13 +47,16 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(seed: u64, faults: bool, allowances: &str) -> Self {
-        Self { seed, faults, allowances: allowances.to_owned(), ..Self::default() }
+    pub fn new(seed: u64, args: &Args) -> Self {
+        let Args { faults, hiding, .. } = *args;
+        let (allowances, delegation) = (args.allowances.clone(), args.delegation.clone());
+        Self { seed, faults, hiding, allowances, delegation, ..Self::default() }
     }
 
     /// Counts a payment by its answer.
     pub fn count(&mut self, payment: &Payment) {
         self.payments += 1;
+        self.demanded += u64::from(payment.terms.demands_proof());
         match &payment.answer {
             Answer::Yes => {
                 self.paid += 1;
@@ -70,6 +81,9 @@ impl Report {
             "seed": self.seed,
             "faults": self.faults,
             "allowances": self.allowances,
+            "delegation": self.delegation,
+            "hiddenFees": self.hidden_fees,
+            "proofDemanded": self.demanded,
             "kills": self.kills,
             "stillborn": self.stillborn,
             "audits": self.audits,
@@ -100,10 +114,12 @@ impl Report {
                 "payments, of them paid, told as proven, refused",
                 format!("{}, {}, {}, {refused}", self.payments, self.paid, self.proven),
             ),
+            ("of them with a proof demanded", self.demanded.to_string()),
             ("refused for", told(&self.refused)),
             ("captured, in base units", self.captured.to_string()),
             ("spent by the sponsor, in lamports", self.lamports.to_string()),
-            ("allowances", self.allowances.clone()),
+            ("of that in no book: fees that every voice denied", self.hidden_fees.to_string()),
+            ("allowances, delegation", format!("{}, {}", self.allowances, self.delegation)),
             (
                 "transactions signed, landed, landed with an error",
                 format!("{}, {}, {}", self.signed, self.landed, self.failed),

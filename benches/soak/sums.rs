@@ -17,6 +17,8 @@ pub struct Purse {
     pub merchant: Pubkey,
     /// Base units.
     pub means: u64,
+    /// What the owner approved, in base units, where they approve once and for all.
+    pub cap: Option<u64>,
 }
 
 /// Whose money is watched.
@@ -27,6 +29,8 @@ pub struct Accounts {
     pub sponsor: Pubkey,
     /// Lamports that the sponsor was given.
     pub given: u64,
+    /// Whether a transfer lowers what is left of an approve.
+    pub lowers: bool,
 }
 
 /// What the chain and the payers know at one moment.
@@ -36,6 +40,8 @@ pub struct Seen {
     pub spent: u64,
     /// Base units that left each purse.
     pub moved: Vec<u64>,
+    /// Base units that are left of what each of them approved.
+    pub delegated: Vec<u64>,
     /// Base units that each merchant has.
     pub grown: Vec<u64>,
     /// Base units that were told as paid to each merchant.
@@ -63,6 +69,7 @@ impl Accounts {
         Ok(Seen {
             spent: self.given.checked_sub(sponsor.lamports).ok_or("the sponsor got richer")?,
             moved,
+            delegated: wallets.iter().map(|wallet| wallet.delegated).collect(),
             grown: merchants.iter().map(|merchant| merchant.units).collect(),
             told,
         })
@@ -82,6 +89,7 @@ impl Accounts {
                 broken.push(format!("{} lost {moved}, and {claimed} is captured or held", purse.name));
             }
         }
+        broken.extend(self.approved(seen));
         for (number, ((merchant, grown), told)) in self.merchants.iter().zip(&seen.grown).zip(&seen.told).enumerate() {
             let (_, claimed) = to.get(merchant).copied().unwrap_or_default();
             if *grown > claimed {
@@ -92,6 +100,20 @@ impl Accounts {
             }
         }
         Ok(broken)
+    }
+
+    /// What contradicts in the approves themselves: where transfers lower them, they are lower by what moved, and untouched
+    /// where not.
+    fn approved(&self, seen: &Seen) -> Vec<String> {
+        let each = self.purses.iter().zip(seen.moved.iter().zip(&seen.delegated));
+        let contradiction = |(purse, (moved, left)): (&Purse, (&u64, &u64))| {
+            let used = purse.cap?.checked_sub(*left);
+            let due = if self.lowers { *moved } else { 0 };
+            let Purse { name, .. } = purse;
+            (used != Some(due))
+                .then(|| format!("{name} lost {moved}, and {left} is left of the approve of {:?}", purse.cap))
+        };
+        each.filter_map(contradiction).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
+use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use sotto::{
     client::{Balance, LocalKey, OpenSession},
@@ -24,7 +25,10 @@ use sotto::{
         session::OpenSessionBody,
     },
 };
-use std::{sync::PoisonError, time::Duration};
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -40,11 +44,15 @@ impl Thief {
     }
 
     async fn round(&mut self, trick: Trick, session: &mut Option<OpenSession>) -> Outcome<()> {
-        if trick == Trick::Forging {
-            return self.forges().await;
+        match trick {
+            Trick::Forging => return self.forges().await,
+            Trick::Farming => return self.farms().await,
+            Trick::Begging => return self.begs().await,
+            _ => {}
         }
         if session.is_none() {
-            *session = Some(self.gear.open(&self.wallet, self.merchant).await?);
+            let options = Gear::options(self.merchant, self.cap)?;
+            *session = Some(self.gear.open(&self.wallet, &options, None).await?);
             self.did("opened");
         }
         let Some(open) = session.clone() else { return Ok(()) };
@@ -55,7 +63,10 @@ impl Thief {
             Trick::Revoking => self.revokes(&open).await?,
             Trick::Moving => self.moves(&open).await?,
             Trick::Repeating => self.repeats(&open).await?,
-            Trick::Forging => true,
+            Trick::Crowding => self.crowds(&open).await,
+            Trick::Listening => self.listens(&open).await?,
+            Trick::Dusting => self.dusts(&open).await,
+            Trick::Forging | Trick::Farming | Trick::Begging => true,
         };
         if !lives {
             *session = None;
@@ -82,7 +93,8 @@ impl Thief {
         Ok(lives)
     }
 
-    /// Proves all there is, moves it away and pays with it; the next round brings it back.
+    /// Proves all there is, pays a little of it, moves it away and pays with it, more than one look is good for; the next round
+    /// brings it back. Where an endpoint lies it is to leave that out of the history.
     async fn moves(&mut self, open: &OpenSession) -> Outcome<bool> {
         let (gear, wallet, stash) = (self.gear.clone(), self.wallet.clone(), self.stash.clone());
         if let Some(stashed) = gear.holding(&stash).await? {
@@ -95,10 +107,17 @@ impl Thief {
         if told["funding"] != "proven" {
             return Ok(told["error"] != "session_not_open");
         }
-        gear.moves(&wallet, &stash.pubkey(), u64::try_from(plaintext)?).await?;
+        (self.proofs, self.proved) = (self.proofs + 1, Some(Instant::now()));
+        self.prices = super::PRICES;
+        let lives = self.pays(open.id, &[Terms::Proven]).await;
+        let away = gear.signed(&wallet, gear.transfer(&wallet, &stash.pubkey(), u64::try_from(plaintext)?)).await?;
+        let name = away.signatures.first().ok_or("no signature")?.to_string();
+        gear.debits.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        gear.sent(&away).await?;
         self.did("moved a proved balance away");
-        let terms = [Terms::Proven, Terms::PerCall, Terms::Proven, Terms::DeferredProven];
-        Ok(self.pays(open.id, &terms).await)
+        self.prices = 1_000_000..4_000_000;
+        let terms = [[Terms::Proven; 9].as_slice(), &[Terms::PerCall, Terms::Deferred, Terms::DeferredProven]].concat();
+        Ok(self.pays(open.id, &terms).await && lives)
     }
 
     /// Opens more sessions with the approve that opened this one.
@@ -198,7 +217,7 @@ impl Gear {
     }
 
     /// What a wallet has, attested; none where that is nothing. A gift of zero lets it decrypt whatever it was left with.
-    async fn holding(&self, wallet: &LocalKey) -> Outcome<Option<AttestedValue>> {
+    pub(super) async fn holding(&self, wallet: &LocalKey) -> Outcome<Option<AttestedValue>> {
         self.ask("localnet_fund", json!([wallet.pubkey().to_string(), 0])).await?;
         // Balances are read as of a confirmed slot.
         tokio::time::sleep(self.slot * 4).await;
@@ -210,6 +229,10 @@ impl Gear {
 
     /// A transfer by the owner.
     async fn moves(&self, from: &LocalKey, to: &Pubkey, units: u64) -> Outcome<()> {
+        self.lands(from, self.transfer(from, to, units)).await
+    }
+
+    fn transfer(&self, from: &LocalKey, to: &Pubkey, units: u64) -> Instruction {
         let (programs, mint) = (self.settings.programs, &self.settings.asset);
         let transfer = Transfer {
             source: programs.token_account(&from.pubkey(), mint),
@@ -218,6 +241,6 @@ impl Gear {
             ciphertext: self.encrypted(units),
             allowances: None,
         };
-        self.lands(from, programs.transfer(&transfer)).await
+        programs.transfer(&transfer)
     }
 }
