@@ -56,16 +56,17 @@ impl UpTo {
         Self { slot, handle: Some(handle), landed: None }
     }
 
-    /// That nothing has changed since `bound` was last examined.
-    pub(crate) const fn unchanged(&self, bound: &Bound) -> Examined {
-        let Self { slot, handle, .. } = *self;
+    /// That nothing has changed since `bound` was last examined. What lands is judged by the history alone: a node that tells an
+    /// old account under a new slot would else vouch for transfers that met another balance. (Told truly, a handle that has not
+    /// changed is older than every landing that is not judged yet, so this costs nothing.)
+    pub(crate) fn unchanged(&self, bound: &Bound) -> Examined {
         Examined {
             of: bound.slot,
             up_to: bound.examined,
             is_final: bound.is_final,
             lost: None,
-            clean: slot,
-            handle,
+            clean: bound.judged_up_to(),
+            handle: self.handle,
             ridden: bound.ridden,
         }
     }
@@ -141,7 +142,7 @@ impl Looks {
         // Until the anchor is final every look lists again from the proof on, so that a fork is seen.
         let up_to = if is_final { slot.saturating_sub(SETTLED_SLOTS).max(bound.examined) } else { bound.examined };
         harmless.retain(|signature| unread.later.iter().any(|l| l.signature == *signature && l.slot > up_to));
-        Ok(Examined { up_to, is_final, ..nothing })
+        Ok(Examined { up_to, is_final, clean: slot, ..nothing })
     }
 
     async fn unread_history(
