@@ -184,9 +184,13 @@ async fn a12_strangers_use_up_what_newcomers_have_and_a_payer_with_credit_pays_o
     let world = World::with(bounded(Part::Fee, Scope::NewcomersHour, 4 * TRANSFER)).await;
     let (merchant, honest) = (world.wallet(0).await, world.wallet(1_000).await);
     has_paid_for_days(&world, &honest.key());
+    let newcomer = world.wallet(1_000).await;
+    for payer in [&honest, &newcomer] {
+        with_sol(&world, payer).await;
+    }
     let (status, known) = opens(&world, &honest, &merchant, 0).await;
     assert_eq!(status, 201, "{known:#}");
-    let (status, stranger) = opens(&world, &world.wallet(1_000).await, &merchant, 0).await;
+    let (status, stranger) = opens(&world, &newcomer, &merchant, 0).await;
     assert_eq!(status, 201, "{stranger:#}");
     let mut told = Vec::new();
     for _ in 0..8 {

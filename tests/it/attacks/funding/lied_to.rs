@@ -76,55 +76,69 @@ async fn a6_a_debit_that_is_left_out_for_good_has_no_more_told_as_proven_than_wa
     shop.world.finish().await;
 }
 
-/// An endpoint that leaves these out of the first lists that name them, and then no more.
-async fn forgets_at_first(shop: &mut Shop, lists: u64) -> (Proxy, Arc<AtomicU64>) {
-    let proxy = Proxy::start(shop.world.net.rpc_url()).await;
-    let lied = Arc::new(AtomicU64::new(0));
-    let elsewhere = shop.world.wallet(0).await;
-    let left = shop.world.units(&shop.payer);
-    let away = shop.world.transfer_by_owner(&shop.payer, &elsewhere.key(), left);
-    let (name, counted) = (away.signatures[0].to_string(), Arc::clone(&lied));
-    proxy.change(move |method, truth| {
-        let listed = (method == "getSignaturesForAddress").then(|| truth.as_array()).flatten()?;
-        let is_named = listed.iter().any(|entry| entry["signature"] == json!(name));
-        if !is_named || counted.load(Ordering::SeqCst) == lists {
-            return None;
-        }
-        counted.fetch_add(1, Ordering::SeqCst);
-        Some(Reply::Result(listed.iter().filter(|entry| entry["signature"] != json!(name)).cloned().collect()))
-    });
-    let endpoint = EndpointUrls { rpc: proxy.url.clone(), websocket: None };
-    shop.world.reboots_with_endpoints(vec![endpoint]).await;
-    shop.world.lands(away);
-    shop.world.confirmed().await;
-    (proxy, lied)
+/// What a lying endpoint was asked.
+#[derive(Default)]
+struct Asked {
+    /// Accounts that were read: looks.
+    accounts: AtomicU64,
+    /// Lists that it left the debit out of.
+    lied: AtomicU64,
 }
 
-/// Guards: `Ledger::ride_on_look` and `funding.look_exposure`. A list that is late for so many looks: at most so many times what
-/// one look is good for is told as proven or captured unmoved, and where only the look before signing was lied to, nothing is
-/// told.
+/// The owner moves everything that is left away; the only endpoint leaves that out of so many lists that should name it.
+async fn forgets_at_first(shop: &mut Shop, lists: u64) -> (Proxy, Arc<Asked>) {
+    let proxy = Proxy::start(shop.world.net.rpc_url()).await;
+    let elsewhere = shop.world.wallet(0).await;
+    let away = shop.world.transfer_by_owner(&shop.payer, &elsewhere.key(), shop.world.units(&shop.payer));
+    let endpoint = EndpointUrls { rpc: proxy.url.clone(), websocket: None };
+    shop.world.reboots_with_endpoints(vec![endpoint]).await;
+    let (name, asked) = (json!(away.signatures[0].to_string()), Arc::new(Asked::default()));
+    let counted = Arc::clone(&asked);
+    proxy.change(move |method, truth| {
+        if method == "getMultipleAccounts" {
+            counted.accounts.fetch_add(1, Ordering::SeqCst);
+        }
+        let listed = (method == "getSignaturesForAddress").then(|| truth.as_array()).flatten()?;
+        let is_named = listed.iter().any(|entry| entry["signature"] == name);
+        if !is_named || counted.lied.load(Ordering::SeqCst) == lists {
+            return None;
+        }
+        counted.lied.fetch_add(1, Ordering::SeqCst);
+        Some(Reply::Result(listed.iter().filter(|entry| entry["signature"] != name).cloned().collect()))
+    });
+    shop.world.lands(away);
+    shop.world.confirmed().await;
+    (proxy, asked)
+}
+
+/// Guards: `Ledger::ride_on_look` with `funding.look_exposure`, and the look after the landing. A list that is late once, before
+/// something is signed, has nothing told as proven; one that is late again has at most so much told as its looks are good for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a6_a_list_that_is_late_has_no_more_told_as_proven_than_its_looks_are_good_for() {
-    for lists in [1, 2, 3] {
+    for lists in [1, 2] {
         let mut shop = proved_shop_with(PURSE, 4 * PURSE).await;
         assert!(is_proven(&shop.pays(TOKEN, None).await));
         shop.world.quiet().await;
-        let (_proxy, lied) = forgets_at_first(&mut shop, lists).await;
+        let (_proxy, asked) = forgets_at_first(&mut shop, lists).await;
         let bodies: Vec<_> = (0..49).map(|_| demanding(&shop, TOKEN, None)).collect();
         let answers = settles_at_once(&shop, &bodies).await;
         let (proven, unmoved) = (told_as_proven(&answers), captured(&shop).await - TOKEN);
-        let lied = lied.load(Ordering::SeqCst);
+        let [looks, lied] = [&asked.accounts, &asked.lied].map(|count| count.load(Ordering::SeqCst));
         assert_eq!(lied, lists, "it lied as often as it was to");
-        assert!(proven <= (lists - 1) * LOOK, "{proven} were told as proven after {lists} lies");
-        assert!(unmoved <= lists * LOOK, "{unmoved} were captured and did not move after {lists} lies");
+        assert!(
+            lists > 1 || proven == 0,
+            "{proven} were told as proven although the landing was judged by a whole list"
+        );
+        assert!(proven.max(unmoved) <= looks * LOOK, "{proven} told as proven, {unmoved} captured after {looks} looks");
         assert_eq!(shop.world.units(&shop.merchant), TOKEN, "the first alone has moved");
         assert!(source(&shop).await.bound.unwrap().lost.is_some(), "the first whole list has ended it");
         shop.world.finish().await;
     }
 }
 
-/// Guards: the look after the landing, and `ride_on_look`. Old accounts under the slot of now say that nothing has changed, and
-/// the history says what has: nothing is told as proven, and no more is captured than one look is good for.
+/// Guard: `UpTo::unchanged` judges no landing. Old accounts under the slot of now say that nothing has changed, and the history
+/// says what has: nothing is told as proven, whatever looks came between a landing and its own, and what was sent by then stays
+/// captured.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a6_accounts_that_are_told_as_they_were_have_nothing_told_as_proven() {
     let shop = proved_shop(PURSE).await;
@@ -135,8 +149,9 @@ async fn a6_accounts_that_are_told_as_they_were_have_nothing_told_as_proven() {
     let bodies: Vec<_> = (0..49).map(|_| demanding(&shop, TOKEN, None)).collect();
     let answers = settles_at_once(&shop, &bodies).await;
     assert_eq!(told_as_proven(&answers), 0, "{answers:#?}");
-    let unmoved = captured(&shop).await;
-    assert!(unmoved <= LOOK, "{unmoved} were captured and did not move");
+    assert!(answers.iter().all(|answer| answer["success"] == json!(false)), "{answers:#?}");
+    let sent = answers.iter().filter(|answer| answer["transaction"] != "").count() as u64 * TOKEN;
+    assert_eq!(captured(&shop).await, sent, "what was sent stays charged, and is told with its transaction");
     assert_eq!(shop.world.units(&shop.merchant), 0);
     shop.world.net.faults().clear();
     assert!(source(&shop).await.bound.unwrap().lost.is_some(), "the history has ended it");
