@@ -201,8 +201,7 @@ impl Inner {
                 debits.contains(request["params"][0].as_str()?).then_some(Value::Null)
             }
             (_, "getAccountInfo" | "getMultipleAccounts") => self.accounts(mood, &request["params"], truth),
-            (Mood::HidesDebits | Mood::TellsOldAccounts, _) => None,
-            (Mood::Honest | Mood::Refuses, _) => None,
+            (Mood::Honest | Mood::Refuses | Mood::HidesDebits | Mood::TellsOldAccounts, _) => None,
             (_, "getSignatureStatuses") => {
                 let mut told = truth.clone();
                 let now = truth["context"]["slot"].clone();

@@ -50,7 +50,7 @@ impl Report {
     pub fn new(seed: u64, args: &Args) -> Self {
         let Args { faults, hiding, .. } = *args;
         let (allowances, delegation) = (args.allowances.clone(), args.delegation.clone());
-        Self { seed, faults, hiding, allowances, delegation, ..Self::default() }
+        Self { seed, faults, allowances, delegation, hiding, ..Self::default() }
     }
 
     /// Counts a payment by its answer.

@@ -46,7 +46,7 @@ struct Hold {
 
 /// All transfers of a ledger.
 pub struct Transfers {
-    transfers: BTreeMap<Id, Transfer>,
+    by_settlement: BTreeMap<Id, Transfer>,
     sessions: BTreeMap<Id, Limits>,
     holds: HashMap<(Id, String), Hold>,
 }
@@ -72,7 +72,7 @@ impl Transfers {
         for batch in signed.chunks(BATCH) {
             let signatures: Vec<_> = batch.iter().map(|(_, signature)| *signature).collect();
             for ((settlement, _), moved) in batch.iter().zip(stage.moved(&signatures).await?) {
-                let transfer = found.transfers.get_mut(settlement).ok_or("no such transfer")?;
+                let transfer = found.by_settlement.get_mut(settlement).ok_or("no such transfer")?;
                 let user = found.sessions.get(&transfer.session).ok_or("no such session")?.user;
                 transfer.moved.extend(moved.map(|of_wallet| {
                     let change = of_wallet.get(&user).copied().unwrap_or(0);
@@ -118,14 +118,14 @@ impl Transfers {
         let signed = signed.collect::<Result<Vec<_>, _>>()?.into_iter();
         let signed = signed.map(|(settlement, signature)| (settlement, Signature::from(signature)));
         let signed = signed.filter(|(settlement, _)| transfers.contains_key(settlement)).collect();
-        Ok((Self { transfers, sessions, holds }, signed))
+        Ok((Self { by_settlement: transfers, sessions, holds }, signed))
     }
 
     /// What must not be, at any moment: a transfer that moved twice or another amount than its own, and a session out of which
     /// more went than it may pay, or than is captured or held of it.
     pub fn contradictions(&self) -> Vec<String> {
         let (mut broken, mut of_session) = (Vec::new(), BTreeMap::<Id, u64>::new());
-        for (id, transfer) in &self.transfers {
+        for (id, transfer) in &self.by_settlement {
             let moved: u64 = transfer.moved.iter().sum();
             *of_session.entry(transfer.session).or_default() += moved;
             if moved != 0 && moved != transfer.amount {
@@ -151,7 +151,7 @@ impl Transfers {
             return None;
         }
         let Some(transfer) = self.transfer_of(payment.session, &payment.nonce) else { return Some(Proven::Unmoved) };
-        Some(if transfer.moved.iter().any(|moved| *moved == transfer.amount) {
+        Some(if transfer.moved.contains(&transfer.amount) {
             Proven::Moved
         } else if transfer.landed > 1 {
             Proven::Undone
@@ -170,6 +170,6 @@ impl Transfers {
     }
 
     fn transfer_of(&self, session: SessionId, nonce: &str) -> Option<&Transfer> {
-        self.transfers.get(&self.hold(session, nonce)?.settlement?)
+        self.by_settlement.get(&self.hold(session, nonce)?.settlement?)
     }
 }
