@@ -149,21 +149,6 @@ async fn fr1_a_recipient_is_a_wallet_that_is_neither_the_payer_nor_ours() {
     scene.closes().await;
 }
 
-/// The caller's handles are hints: they decide nothing, and no allowance account of theirs is named.
-#[tokio::test]
-async fn r25_handles_are_never_the_callers() {
-    let scene = SingleScene::plain().await;
-    let mut payload = scene.payload_of("1", "n-1").await;
-    let mine = scene.issued(&payload).await;
-    payload["sourceHandle"] = json!("340282366920938463463374607431768211455");
-    payload["destHandle"] = json!({ "any": "thing" });
-    let theirs = scene.issued(&payload).await;
-    assert_eq!(mine.message.static_account_keys(), theirs.message.static_account_keys());
-    let handles = [1, 2, u128::MAX].map(|handle| scene.world.programs.decrypt_allowance(handle, &scene.payer.key()));
-    assert!(handles.iter().all(|account| !theirs.message.static_account_keys().contains(account)));
-    scene.closes().await;
-}
-
 /// Guards: the nonce and the ciphertext are unique for ever, and consumed by the record and not by the first step.
 #[tokio::test]
 async fn r26_a_signed_message_pays_once_whatever_is_asked_for_it() {

@@ -230,3 +230,18 @@ async fn r27_what_would_fail_is_not_signed() {
     assert_eq!((after.fee_payer, after.totals), (before.fee_payer, before.totals));
     scene.world.finish().await;
 }
+
+/// The caller's handles are hints: they decide nothing, and no allowance account of theirs is named.
+#[tokio::test]
+async fn r25_handles_are_never_the_callers() {
+    let scene = SingleScene::plain().await;
+    let mut payload = scene.payload_of("1", "n-1").await;
+    let mine = scene.issued(&payload).await;
+    payload["sourceHandle"] = json!("340282366920938463463374607431768211455");
+    payload["destHandle"] = json!({ "any": "thing" });
+    let theirs = scene.issued(&payload).await;
+    assert_eq!(mine.message.static_account_keys(), theirs.message.static_account_keys());
+    let handles = [1, 2, u128::MAX].map(|handle| scene.world.programs.decrypt_allowance(handle, &scene.payer.key()));
+    assert!(handles.iter().all(|account| !theirs.message.static_account_keys().contains(account)));
+    scene.closes().await;
+}
