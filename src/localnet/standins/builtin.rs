@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use litesvm::LiteSVM;
 use solana_instruction::Instruction;
 use solana_instruction_error::InstructionError;
@@ -154,6 +155,8 @@ impl Host for Runtime<'_, '_, '_> {
 
     fn give_back(&mut self, bytes: Vec<u8>) -> Outcome {
         let program = *self.instruction()?.get_program_key()?;
+        // The runtime writes this line for programs of bytecode only.
+        ic_msg!(self.context, "Program return: {program} {}", BASE64_STANDARD.encode(&bytes));
         self.context.transaction_context.set_return_data(program, bytes)
     }
 
