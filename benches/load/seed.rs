@@ -16,7 +16,7 @@ use sotto::{
         hold::{ContentHash, HoldId, NewHold},
         intent::Intent,
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
-        settlement::{Allowances, Attempt, Cost, Event, SettlementId},
+        settlement::{Allowances, Attempt, Cost, Event, Moves, SettlementId},
     },
     ledger::{Carry, Ledger, LedgerError, LedgerOptions, SqliteLedger},
 };
@@ -181,6 +181,8 @@ async fn carry(ledger: &dyn Ledger, session: SessionId, now: u64) -> Result<bool
         signed_at_slot: 1,
         cost: Cost { fee: 10_000, rent: 0, grant: 0 },
         allowances: Allowances::NotBought,
+        moves: Moves::Balance(None),
+        seen_by: Vec::new(),
     };
     let Some((signed, _)) = ledger.record_signed(&planned, attempt, now).await?.recorded() else { return Ok(false) };
     let landed = ledger.record(&signed, Event::Landed { slot: 1 }, &[], now).await?;

@@ -3,14 +3,15 @@
 use crate::{
     chain::{
         Commitment,
-        no_effect::{Landing, Verdict, ask_every_endpoint},
+        no_effect::{Landing, Proving, Verdict},
         pool::Pool,
         refresher::Blockhashes,
         signature_statuses::{Level, Seen, SignatureStatus, SignatureStatuses},
         statuses::observation,
         tellers::Tellers,
+        witness::Examiner,
     },
-    domain::settlement::{Attempt, Observation},
+    domain::settlement::{Attempt, HeldBecause, Observation},
 };
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -24,6 +25,7 @@ pub(super) struct Observer<'a> {
     pub(super) blockhashes: &'a Blockhashes,
     pub(super) statuses: &'a SignatureStatuses,
     pub(super) tellers: &'a Tellers,
+    pub(super) examiner: &'a Examiner,
 }
 
 impl Observer<'_> {
@@ -49,6 +51,7 @@ impl Observer<'_> {
         let mut updates = self.statuses.watch((attempt.signature, want), ask_after);
         let mut was_seen = want == Commitment::Finalized;
         let mut ask_all_at = begun;
+        let mut unproved = None;
         loop {
             let status = updates.borrow_and_update().clone();
             if let Some(seen) = status.seen.as_ref().filter(|seen| seen.level >= want.into()) {
@@ -56,15 +59,16 @@ impl Observer<'_> {
                     return self.told(attempt, seen);
                 }
                 if ask_all_at <= Instant::now() {
-                    if let Some(observation) = self.ask_all(attempt).await {
+                    if let Some(observation) = self.ask_all(attempt).await.filter(|seen| !waits(seen)) {
                         return observation;
                     }
                     ask_all_at = Instant::now() + ASK_ALL_AGAIN;
                 }
             }
             if status.answers > 0 && status.seen.is_none() {
-                if let Some(observation) = self.past_its_life(attempt).await {
-                    return observation;
+                match self.past_its_life(attempt).await {
+                    Some(observation) if !waits(&observation) => return observation,
+                    waiting => unproved = waiting,
                 }
                 if was_seen && self.at_the_deadline(attempt, want, &status).await == Observation::Pending {
                     return Observation::Pending;
@@ -75,7 +79,10 @@ impl Observer<'_> {
             match timeout_at(deadline, updates.changed()).await {
                 Ok(Ok(())) => {}
                 // The second cannot happen: a sender lives as long as its receivers.
-                Err(_) | Ok(Err(_)) => return self.at_the_deadline(attempt, want, &status).await,
+                Err(_) | Ok(Err(_)) => {
+                    let told = self.at_the_deadline(attempt, want, &status).await;
+                    return unproved.filter(|_| told == Observation::Unknown).unwrap_or(told);
+                }
             }
         }
     }
@@ -91,7 +98,8 @@ impl Observer<'_> {
 
     /// What follows from what every endpoint says; nothing where that proves nothing.
     async fn ask_all(&self, attempt: &Attempt) -> Option<Observation> {
-        match ask_every_endpoint(self.pool, attempt).await {
+        let Self { pool, tellers, examiner, .. } = *self;
+        match (Proving { pool, tellers, examiner }).ask_everybody(attempt).await {
             Ok(Verdict::Landed(landing)) => self.landed(attempt, &landing),
             Ok(verdict) => verdict.no_effect(),
             Err(error) => {
@@ -106,6 +114,7 @@ impl Observer<'_> {
             // An error that does not become final may be the word of one who lies.
             let all =
                 if seen.error.is_some() && want == Commitment::Finalized { self.ask_all(attempt).await } else { None };
+            let all = all.filter(|seen| !waits(seen));
             return all.unwrap_or_else(|| self.told(attempt, seen));
         }
         if status.answers == 0 {
@@ -134,4 +143,9 @@ impl Observer<'_> {
             other => other,
         }
     }
+}
+
+/// Whether there may be a proof soon, when more is said.
+const fn waits(seen: &Observation) -> bool {
+    matches!(seen, Observation::Unproved(HeldBecause::Silence | HeldBecause::Contradiction))
 }

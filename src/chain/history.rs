@@ -1,6 +1,10 @@
 //! What happened to an account: its list of transactions, and what one of them did.
 
-use crate::chain::{ChainError, node::Question, pool::Pool};
+use crate::chain::{
+    ChainError,
+    node::{Node, Question},
+    pool::Pool,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use solana_commitment_config::CommitmentConfig;
@@ -105,13 +109,32 @@ pub(super) async fn record_of(
     signature: &Signature,
     what: &'static str,
 ) -> Result<Option<EncodedConfirmedTransactionWithStatusMeta>, ChainError> {
+    pool.ask(&record_question(signature, what, CommitmentConfig::confirmed())).await
+}
+
+fn record_question(signature: &Signature, what: &'static str, commitment: CommitmentConfig) -> Question {
     let config = RpcTransactionConfig {
         encoding: Some(UiTransactionEncoding::Base64),
-        commitment: Some(CommitmentConfig::confirmed()),
+        commitment: Some(commitment),
         max_supported_transaction_version: Some(0),
     };
-    let params = json!([signature.to_string(), config]);
-    pool.ask(&Question::new(what, RpcRequest::GetTransaction, params)).await
+    Question::new(what, RpcRequest::GetTransaction, json!([signature.to_string(), config]))
+}
+
+/// What one node tells of a transaction that is final, with its log where it keeps logs.
+pub(super) async fn final_transaction(
+    pool: &Pool,
+    node: &Node,
+    signature: &Signature,
+) -> Result<Option<(SeenTransaction, Option<Vec<String>>)>, ChainError> {
+    let question = record_question(signature, "reading a final transaction", CommitmentConfig::finalized());
+    let told: Option<EncodedConfirmedTransactionWithStatusMeta> =
+        pool.ask_node(node, &question, pool.timeout()).await?;
+    let Some(told) = told else { return Ok(None) };
+    let unreadable = || ChainError::Inconsistent("a transaction cannot be read".to_owned());
+    let seen = seen(&told).ok_or_else(unreadable)?;
+    let logs = told.transaction.meta.and_then(|meta| Option::from(meta.log_messages));
+    Ok(Some((seen, logs)))
 }
 
 pub(super) async fn transaction(pool: &Pool, signature: &Signature) -> Result<Option<SeenTransaction>, ChainError> {

@@ -27,13 +27,16 @@ mod spent;
 mod statuses;
 mod survey;
 mod tellers;
+mod told;
 pub mod transaction;
 mod voices;
+mod witness;
 
 pub use counts::ChainCounts;
 pub use health::{EndpointHealth, EndpointState};
 pub use node::EndpointUrls;
 pub use policy::PushPolicy;
+pub use told::{EndpointWord, Word};
 
 use crate::{
     chain::history::{Listed, Page, SeenTransaction},

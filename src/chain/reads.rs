@@ -55,7 +55,7 @@ pub(super) fn accounts(answer: &AccountsAnswer, keys: &[Pubkey]) -> Result<Vec<O
     answer.value.iter().map(|account| account.as_ref().map(chain_account).transpose()).collect()
 }
 
-fn chain_account(account: &UiAccount) -> Result<ChainAccount, ChainError> {
+pub(super) fn chain_account(account: &UiAccount) -> Result<ChainAccount, ChainError> {
     let malformed = |what: &str| ChainError::Inconsistent(format!("an account's {what} cannot be read"));
     Ok(ChainAccount {
         lamports: account.lamports,

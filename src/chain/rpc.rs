@@ -19,12 +19,14 @@ use crate::{
         spent,
         survey::Survey,
         tellers::Tellers,
+        witness::Examiner,
     },
     domain::{
         network::Network,
         settlement::{Attempt, Observation},
     },
     ledger::Recorded,
+    programs::Programs,
 };
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -64,6 +66,8 @@ pub struct ChainSettings {
     pub endpoints: Vec<EndpointUrls>,
     /// Which cluster they have to serve; without it, the one that the first answer names.
     pub expected: Option<Network>,
+    /// The programs whose accounts bear witness of transfers.
+    pub programs: Programs,
     /// The deadline of every request.
     pub timeout: Duration,
     /// The longest answer that is read, in bytes.
@@ -89,6 +93,7 @@ impl ChainSettings {
         Self {
             endpoints,
             expected: None,
+            programs: Programs::default(),
             timeout: Duration::from_secs(10),
             most_bytes: 8 << 20,
             poll: PollPolicy::default(),
@@ -107,6 +112,7 @@ pub struct SolanaChain {
     blockhashes: Arc<Blockhashes>,
     statuses: Arc<SignatureStatuses>,
     tellers: Tellers,
+    examiner: Examiner,
     fees: Arc<RecentFees>,
     rents: Mutex<LruCache<usize, u64>>,
     stop: CancellationToken,
@@ -116,7 +122,7 @@ pub struct SolanaChain {
 impl SolanaChain {
     /// Starts the background tasks; must be called within a tokio runtime.
     pub fn start(settings: ChainSettings) -> Result<Self, ChainError> {
-        let ChainSettings { endpoints, expected, timeout, most_bytes, poll, push, refresh, fees } = settings;
+        let ChainSettings { endpoints, expected, programs, timeout, most_bytes, poll, push, refresh, fees } = settings;
         let pushes = endpoints.iter().any(|urls| urls.websocket.is_some());
         let counters = Arc::new(Counters::default());
         let pool = Arc::new(Pool::new(endpoints, expected, timeout, most_bytes, &counters)?);
@@ -128,6 +134,7 @@ impl SolanaChain {
             pool,
             counters,
             tellers: Tellers::default(),
+            examiner: Examiner::new(programs),
             rents: Mutex::new(LruCache::new(REMEMBERED)),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -166,6 +173,11 @@ impl SolanaChain {
     /// of finality another has to tell, and one that is alone is believed everything.
     pub fn voices(&self) -> Vec<usize> {
         self.pool.voices().of_each().iter().map(|place| place + 1).collect()
+    }
+
+    /// The endpoints.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// What was asked and pushed since the start.
@@ -330,14 +342,14 @@ impl Chain for SolanaChain {
         want: Commitment,
         patience: Duration,
     ) -> Result<Observation, ChainError> {
-        let Self { pool, blockhashes, statuses, tellers, .. } = self;
-        Ok(Observer { pool, blockhashes, statuses, tellers }.observe(attempt.get(), want, patience).await)
+        let Self { pool, blockhashes, statuses, tellers, examiner, .. } = self;
+        Ok(Observer { pool, blockhashes, statuses, tellers, examiner }.observe(attempt.get(), want, patience).await)
     }
 
     async fn look_up(&self, attempts: &[Recorded<Attempt>]) -> Result<Vec<Observation>, ChainError> {
         let attempts: Vec<&Attempt> = attempts.iter().map(Recorded::get).collect();
-        let Self { pool, blockhashes, tellers, .. } = self;
-        Survey { pool, blockhashes, tellers }.look_up(&attempts).await
+        let Self { pool, blockhashes, tellers, examiner, .. } = self;
+        Survey { pool, blockhashes, tellers, examiner }.look_up(&attempts).await
     }
 
     fn endpoints(&self) -> Vec<EndpointHealth> {

@@ -8,7 +8,7 @@ use crate::{
     chain::{
         ChainError,
         counts::Reason,
-        no_effect::{Landing, Verdict, ask_every_endpoint},
+        no_effect::{Landing, Proving, Verdict},
         node::Question,
         pool::Pool,
         refresher::Blockhashes,
@@ -16,6 +16,7 @@ use crate::{
         statuses::{Statuses, checked, history_question, observation, question},
         tellers::Tellers,
         voices::Whom,
+        witness::Examiner,
     },
     domain::settlement::{Attempt, Observation},
 };
@@ -30,6 +31,7 @@ pub(super) struct Survey<'a> {
     pub(super) pool: &'a Pool,
     pub(super) blockhashes: &'a Blockhashes,
     pub(super) tellers: &'a Tellers,
+    pub(super) examiner: &'a Examiner,
 }
 
 /// What was said of each transaction by whoever counts; nothing of those that are not known there.
@@ -154,7 +156,8 @@ impl Survey<'_> {
 
     /// What every endpoint says of a transaction that one with a view as new as ours does not know, or tells an error of.
     async fn ask_all(&self, attempt: &Attempt) -> Observation {
-        match ask_every_endpoint(self.pool, attempt).await {
+        let Self { pool, tellers, examiner, .. } = *self;
+        match (Proving { pool, tellers, examiner }).ask_everybody(attempt).await {
             Ok(Verdict::Landed(landing)) => self.landed(attempt, &landing),
             Ok(verdict) => verdict.no_effect().unwrap_or(Observation::Unknown),
             Err(error) => {

@@ -7,8 +7,12 @@ use crate::chain::{node::EndpointUrls, pool::Pool};
 use reqwest::Url;
 use std::net::IpAddr;
 
-/// The voice of each endpoint: the place in the operator's list, 0 for the first, of the first endpoint with the same host.
-pub(super) struct Voices(Vec<usize>);
+/// The voice of each endpoint: the place in the operator's list, 0 for the first, of the first endpoint with the same host; and
+/// the name of each, that host.
+pub(super) struct Voices {
+    of_each: Vec<usize>,
+    hosts: Vec<String>,
+}
 
 /// Who may answer a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +27,22 @@ impl Voices {
     pub(super) fn new(endpoints: &[EndpointUrls]) -> Self {
         let hosts: Vec<String> = endpoints.iter().map(|endpoint| host(&endpoint.rpc)).collect();
         let first = |own: &String| hosts.iter().position(|other| other == own).unwrap_or_default();
-        Self(hosts.iter().map(first).collect())
+        Self { of_each: hosts.iter().map(first).collect(), hosts }
+    }
+
+    /// The name of a voice: its host, which tells nothing secret of its URL.
+    pub(super) fn name(&self, voice: usize) -> &str {
+        self.hosts.get(voice).map_or("", String::as_str)
     }
 
     /// The voice of the endpoint at `place`, 0 for the first.
     pub(super) fn of(&self, place: usize) -> usize {
-        self.0.get(place).copied().unwrap_or(place)
+        self.of_each.get(place).copied().unwrap_or(place)
     }
 
     /// The voice of each endpoint, in the operator's order.
     pub(super) fn of_each(&self) -> &[usize] {
-        &self.0
+        &self.of_each
     }
 
     /// Whether the endpoint at `place` is meant.
@@ -49,10 +58,16 @@ impl Pool {
     /// Whether what one voice tells has to be told by another: false where one is configured, or only one that serves the
     /// cluster the operator named.
     pub(super) fn has_several_voices(&self) -> bool {
+        self.absence_voices() > 1
+    }
+
+    /// How many voices have to say that a transaction has no effect: two, or one where no more are configured that serve the
+    /// cluster the operator named.
+    pub(super) fn absence_voices(&self) -> usize {
         let with_a_word = self.configured().iter().filter(|node| !self.serves_another_cluster(node));
         let mut voices = with_a_word.map(|node| self.voices().of(node.place));
         let first = voices.next();
-        voices.any(|voice| Some(voice) != first)
+        if voices.any(|voice| Some(voice) != first) { 2 } else { 1 }
     }
 }
 

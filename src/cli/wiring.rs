@@ -33,6 +33,8 @@ const ROUND: Duration = Duration::from_secs(5);
 const READY_FOR: Duration = Duration::from_secs(1);
 /// 32 slots of 400 ms, and a little more.
 const FINALITY_AFTER: Duration = Duration::from_secs(13);
+/// How often it is asked again about settlements that are held.
+const HELD_AGAIN: Duration = Duration::from_mins(1);
 /// Drain deadline of an opening (`spec/session.md` §2).
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -75,7 +77,8 @@ pub(super) fn connect(config: &Config) -> Result<SolanaChain, ChainError> {
     });
     let fees = FeePolicy { most: config.settlement.priority_fee_cap_micro_lamports, ..FeePolicy::default() };
     let expected = network.name.expected();
-    SolanaChain::start(ChainSettings { expected, fees, ..ChainSettings::of(endpoints.collect()) })
+    let programs = Programs { token: config.programs.inco_token, lightning: config.programs.inco_lightning };
+    SolanaChain::start(ChainSettings { expected, programs, fees, ..ChainSettings::of(endpoints.collect()) })
 }
 
 /// The keys that sign.
@@ -126,6 +129,8 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
                 DecryptAllowance::Never => AllowancePolicy::Never,
             },
             finality_after: FINALITY_AFTER,
+            absence_patience: settlement.absence_patience,
+            held_again: HELD_AGAIN,
             single_payments: settlement.single_payments,
         },
         payments: PaymentLimits {

@@ -18,6 +18,7 @@ const RECIPIENT_CREATION_MIN: Key = Key::text("settlement", "recipient_creation_
 const SPONSOR_ACCOUNT_CREATION: Key = Key::switch("settlement", "sponsor_account_creation");
 const CAP_CHECK: Key = Key::text("settlement", "cap_check");
 const CAP_CHECK_DEADLINE_SECONDS: Key = Key::integer("settlement", "cap_check_deadline_seconds");
+const ABSENCE_PATIENCE_SECONDS: Key = Key::integer("settlement", "absence_patience_seconds");
 const SINGLE_PAYMENTS: Key = Key::switch("settlement", "single_payments");
 
 pub(super) const KEYS: &[Key] = &[
@@ -34,6 +35,7 @@ pub(super) const KEYS: &[Key] = &[
     SPONSOR_ACCOUNT_CREATION,
     CAP_CHECK,
     CAP_CHECK_DEADLINE_SECONDS,
+    ABSENCE_PATIENCE_SECONDS,
     SINGLE_PAYMENTS,
 ];
 
@@ -106,6 +108,8 @@ pub struct SettlementConfig {
     pub cap_check: CapCheckPolicy,
     /// How long the Covalidator may take for it.
     pub cap_check_deadline: Duration,
+    /// How long it is waited for proof that a dead transaction has no effect, before its settlement is held.
+    pub absence_patience: Duration,
     /// Whether single payments are served, where the instruction that carries them is safe.
     pub single_payments: bool,
 }
@@ -140,6 +144,7 @@ impl SettlementConfig {
             ],
         );
         let cap_check_deadline = reader.whole(&CAP_CHECK_DEADLINE_SECONDS, 1..=60_u64).map(Duration::from_secs);
+        let absence_patience = reader.whole(&ABSENCE_PATIENCE_SECONDS, 1..=86_400_u64).map(Duration::from_secs);
         let single_payments = reader.switch(&SINGLE_PAYMENTS);
         Some(Self {
             settle_instruction: settle_instruction?,
@@ -152,6 +157,7 @@ impl SettlementConfig {
             sponsor_account_creation: sponsor_account_creation?,
             cap_check: cap_check?,
             cap_check_deadline: cap_check_deadline?,
+            absence_patience: absence_patience?,
             single_payments: single_payments?,
         })
     }

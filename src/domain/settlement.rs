@@ -9,6 +9,9 @@
 //!                    └───────────▶ Released ◀─────────────┘
 //! ```
 //!
+//! One arrow is not in the picture, because only an operator takes it: what had been proved absent and is found on the chain
+//! after all goes from Reserved to Landed.
+//!
 //! `settlement_events` is append-only and the truth; the state is its projection by [`apply`], the only transition
 //! function. One driver runs [`next_step`] for live requests and for recovery alike.
 
@@ -17,15 +20,19 @@ use solana_signature::Signature;
 use std::fmt;
 use uuid::Uuid;
 
+mod held;
 mod purpose;
 mod steps;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod witness;
 
+pub use held::{Held, HeldBecause, Resolution, Verdict};
 pub use purpose::Purpose;
 pub use steps::{Further, MOST_ATTEMPTS, MOST_EXCUSED, Observation, Step, next_step};
 pub use subject::{ChannelId, ChargeId, RevocationId, SingleId, Subject};
+pub use witness::{Moves, SeenHandle, Witness};
 
 /// A settlement's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,14 +84,14 @@ impl State {
     }
 }
 
-/// Proof that an attempt has not landed and never will (`spec/settlement.md` §2): every configured endpoint reported a
-/// finalised height past the attempt's last valid one, has a history that reaches back before the attempt was signed,
-/// and found nothing in it.
+/// Proof that an attempt has not landed and never will (`spec/settlement.md` §2): as many voices as it takes reported a
+/// finalised height past the attempt's last valid one, have a history that reaches back before the attempt was signed, and
+/// found nothing in it; and where it moves a balance, the balance bears witness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AbsenceProof {
-    /// The lowest finalised block height that an endpoint reported.
+    /// The lowest finalised block height that was reported.
     pub finalised_height: u64,
-    /// The highest of the first blocks that the endpoints still have.
+    /// The highest of the first blocks that are still there.
     pub first_available_block: u64,
 }
 
@@ -100,6 +107,13 @@ pub enum Event {
     },
     /// The live attempt is confirmed without an error.
     Landed {
+        /// The slot it landed in.
+        slot: u64,
+    },
+    /// An operator found this attempt on the chain, which had been proved absent.
+    Found {
+        /// The attempt's signature.
+        signature: Signature,
         /// The slot it landed in.
         slot: u64,
     },
@@ -130,12 +144,13 @@ pub enum Event {
 }
 
 impl Event {
-    /// The word in the ledger.
+    /// The event's word.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Reserved => "reserved",
             Self::Signed { .. } => "signed",
             Self::Landed { .. } => "landed",
+            Self::Found { .. } => "found",
             Self::Finalised => "finalised",
             Self::TakenBack => "taken_back",
             Self::Refused { .. } => "refused",
@@ -163,6 +178,7 @@ pub fn apply(state: Option<State>, event: &Event) -> Result<State, IllegalEvent>
         (None, Event::Reserved) => Ok(State::Reserved),
         (Some(State::Reserved), Event::Signed { .. }) => Ok(State::InFlight),
         (Some(State::Reserved), Event::Abandoned { .. }) => Ok(State::Released),
+        (Some(State::Reserved), Event::Found { .. }) => Ok(State::Landed),
         (Some(State::InFlight), Event::Landed { .. }) => Ok(State::Landed),
         (Some(State::InFlight), Event::Refused { .. }) => Ok(State::Released),
         (Some(State::InFlight), Event::Failed { .. }) => Ok(State::Reserved),
@@ -197,6 +213,10 @@ pub struct Attempt {
     pub cost: Cost,
     /// Whether it buys decrypt allowances, which name handles in advance and fail when somebody changes them first.
     pub allowances: Allowances,
+    /// What it moves, and what was seen of that before it was made.
+    pub moves: Moves,
+    /// The voices that told of its landing, by their names; in no order.
+    pub seen_by: Vec<String>,
 }
 
 /// Whether a transfer buys a decrypt allowance for each side's new balance.
@@ -260,6 +280,8 @@ pub struct Settlement {
     pub signature: Option<Signature>,
     /// The slot that was told of its landing, while it is [`State::Landed`].
     pub landed_at: Option<u64>,
+    /// Why and since when it is held, while it is.
+    pub held: Option<Held>,
 }
 
 impl Settlement {
@@ -273,10 +295,15 @@ impl Settlement {
         self.session().filter(|_| self.purpose.carries_holds())
     }
 
-    /// Whether it has had all its attempts and none is known to have landed: nothing more is signed for it and nothing it
-    /// carries is given back, until an operator knows what became of them.
-    pub fn awaits_operator(&self) -> bool {
+    /// Whether it has had all its attempts and none is known to have landed: no proof will change that.
+    pub fn has_had_all_attempts(&self) -> bool {
         self.state == State::Reserved && self.attempts >= MOST_ATTEMPTS
+    }
+
+    /// Whether nothing is signed for it and nothing it carries is given back until more is known: by a look at the chain, or
+    /// by an operator.
+    pub fn awaits_operator(&self) -> bool {
+        self.held.is_some() || self.has_had_all_attempts()
     }
 
     /// Whether it is seen no later than it was told to have landed. A pushed notice may name a somewhat later slot than

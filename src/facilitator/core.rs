@@ -15,7 +15,7 @@ use crate::{
     },
     facilitator::{
         InstructionChoice, Keys, Ports, SessionError, SessionRefusal, Settings, events::Events,
-        recipients::KnownRecipients, tasks::Tasks,
+        known_handles::KnownHandles, recipients::KnownRecipients, tasks::Tasks,
     },
     ledger::Ledger,
 };
@@ -37,6 +37,7 @@ pub(crate) struct Core {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) newest_slot: NewestSlot,
     pub(crate) recipients: KnownRecipients,
+    pub(crate) handles: KnownHandles,
     /// The probe found that settlements work only with decrypt allowances.
     needs_allowances: AtomicBool,
     /// The probe found that the instruction which carries the user's signature can be used.
@@ -59,6 +60,7 @@ impl Core {
             tasks: Arc::default(),
             newest_slot: NewestSlot::default(),
             recipients: KnownRecipients::default(),
+            handles: KnownHandles::default(),
             needs_allowances: AtomicBool::new(false),
             carries_signatures: AtomicBool::new(false),
             holds_made: AtomicU32::new(0),

@@ -31,6 +31,7 @@ mod deferred;
 mod dispatch;
 mod events;
 mod funding;
+mod known_handles;
 mod lifecycle;
 mod locks;
 mod looks;

@@ -305,6 +305,10 @@ pub struct TransferSettings {
     /// How long after its landing a transaction is first asked whether it is final: what finality takes (32 slots). Then
     /// four times in such a span.
     pub finality_after: Duration,
+    /// How long it is waited for enough voices to say that a dead transaction has no effect, before its settlement is held.
+    pub absence_patience: Duration,
+    /// How often it is asked again about what is held.
+    pub held_again: Duration,
     /// Whether single payments are served, where the instruction that carries them is safe.
     pub single_payments: bool,
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     chain::{ChainAccount, ChainError},
-    domain::{reason::SessionReason, session::Session},
+    domain::{reason::SessionReason, session::Session, settlement::Witness},
     facilitator::{SessionRefusal, core::Core, recipients::RecipientAccount},
     programs::{
         inco_token::{AccountState, IncoAccount},
@@ -36,6 +36,7 @@ impl Core {
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
         let (slot, accounts) = self.chain.accounts_since(keys, at_least.max(self.newest_slot.newest())).await?;
         self.newest_slot.saw(slot);
+        self.handles.saw(slot, &self.settings.served.programs.token, keys, &accounts);
         Ok((slot, accounts))
     }
 
@@ -50,6 +51,18 @@ impl Core {
             .try_into()
             .map_err(|_| ChainError::Inconsistent("another number of accounts than asked for".to_owned()))?;
         Ok((slot, accounts))
+    }
+
+    /// What is known of an account's balance before something is moved out of it, for an attempt whose ciphertext does not exist
+    /// yet. Read only where nothing is known, as after a start; none where the chain does not answer, because a payment does not
+    /// wait for it.
+    pub(crate) async fn witness(&self, account: Pubkey) -> Option<Witness> {
+        if self.handles.newest(&account).is_none()
+            && let Err(error) = self.these_now([account], 0).await
+        {
+            tracing::debug!(%error, "a payer's account cannot be read before a transfer");
+        }
+        self.handles.newest(&account).map(|before| Witness { account, before })
     }
 
     /// Whether somebody has made an account here; lamports alone do not make one.

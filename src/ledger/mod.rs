@@ -7,6 +7,7 @@
 
 mod approvals;
 mod open;
+mod operator;
 mod outcomes;
 mod revocations;
 mod rows;
@@ -16,7 +17,8 @@ mod sqlite;
 mod upkeep;
 
 pub use approvals::ApprovalLedger;
-pub use open::{OpenLedgerError, import, look_at_spending, open};
+pub use open::{OpenLedgerError, import, look_at_held, look_at_settlement, look_at_spending, open};
+pub use operator::{NotResolved, OperatorLedger, Resolved, SeenLanding, SettlementRecord};
 pub use outcomes::{
     Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Offered, Opened, OpenedOnApproval,
     OpeningCount, Openings, Promised, Proved, RevocationRecorded, Signed, SingleClaim, SinglePaid, Totals, Work,
@@ -75,7 +77,7 @@ pub enum LedgerError {
 
 /// The verbs. See the module for what they all promise.
 #[async_trait]
-pub trait Ledger: ApprovalLedger + RevocationLedger + SinglePaymentLedger + Upkeep {
+pub trait Ledger: ApprovalLedger + OperatorLedger + RevocationLedger + SinglePaymentLedger + Upkeep {
     /// Writes a session in state `opening`, or finds the one that this user opened with this nonce. Not while a revoke of this user
     /// and asset may still land.
     async fn open_session(&self, session: &Session) -> Result<Opened, LedgerError>;

@@ -1,8 +1,8 @@
 //! Opening a ledger by its address, whatever its engine.
 
 use crate::{
-    domain::{budget::Spending, clock::UnixSeconds},
-    ledger::{ImportReport, ImportTerms, Ledger, LedgerError, LedgerOptions, SqliteLedger},
+    domain::{budget::Spending, clock::UnixSeconds, settlement::SettlementId},
+    ledger::{ImportReport, ImportTerms, Ledger, LedgerError, LedgerOptions, SettlementRecord, SqliteLedger},
 };
 use std::{
     ffi::OsStr,
@@ -114,6 +114,20 @@ pub async fn import(
 /// What was booked since `since` in the ledger at an address, read beside whatever process has it open. Blocks its thread.
 pub fn look_at_spending(url: impl AsRef<OsStr>, since: UnixSeconds) -> Result<Vec<Spending>, OpenLedgerError> {
     SqliteLedger::look_at_spending(&file_of(url.as_ref())?, since)
+}
+
+/// Everything on record of the settlements that are held in the ledger at an address, oldest first, read beside whatever
+/// process has it open. Blocks its thread.
+pub fn look_at_held(url: impl AsRef<OsStr>) -> Result<Vec<SettlementRecord>, OpenLedgerError> {
+    SqliteLedger::look_at_held(&file_of(url.as_ref())?)
+}
+
+/// Everything on record of one settlement, read as [`look_at_held`] does.
+pub fn look_at_settlement(
+    url: impl AsRef<OsStr>,
+    id: SettlementId,
+) -> Result<Option<SettlementRecord>, OpenLedgerError> {
+    SqliteLedger::look_at_settlement(&file_of(url.as_ref())?, id)
 }
 
 /// On a thread of its own, because opening a file blocks.

@@ -41,6 +41,7 @@ mod thieves;
 mod wallet_sessions;
 mod wallets;
 mod watching;
+mod witness;
 
 use crate::support::{Opening, Options, PATIENCE, Wallet, World, hastily};
 use base64::{Engine as _, prelude::BASE64_STANDARD};

@@ -1,9 +1,11 @@
 use super::*;
-use crate::chain::signature_statuses::Level;
+use crate::chain::{EndpointUrls, signature_statuses::Level};
 
 fn absent(finalised_height: u64, first_available_block: u64) -> Said {
     Said::Absent(AbsenceProof { finalised_height, first_available_block })
 }
+
+const CANNOT_KNOW: Said = Said::CannotKnow { finalised_height: 400 };
 
 fn found(level: Level, error: Option<&str>) -> Said {
     Said::Found(Seen { slot: 7, level, error: error.map(str::to_owned), by: 0 })
@@ -17,12 +19,24 @@ fn silent() -> ChainError {
     ChainError::Unavailable { what: "asking", source: None, retry_after: None }
 }
 
+/// As many voices as endpoints, of which two have to say so; one where there is no other.
 fn of(said: Vec<Result<Said, ChainError>>) -> Result<Verdict, ChainError> {
-    verdict(said.into_iter().enumerate().map(|(place, said)| EndpointAnswer { place, said }).collect())
+    let hosts = ["https://a.example", "https://b.example", "https://c.example"];
+    seen_by(&hosts[..said.len()], said, &[])
+}
+
+fn seen_by(urls: &[&str], said: Vec<Result<Said, ChainError>>, names: &[&str]) -> Result<Verdict, ChainError> {
+    let endpoint = |url: &&str| EndpointUrls { rpc: (*url).to_owned(), websocket: None };
+    let voices = Voices::new(&urls.iter().map(endpoint).collect::<Vec<_>>());
+    let needed = voices.of_each().iter().collect::<BTreeSet<_>>().len().min(2);
+    let said = said.into_iter().map(|said| said.map(|said| (500, said)));
+    let answers = said.enumerate().map(|(place, said)| EndpointAnswer { place, said }).collect();
+    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    Ok(verdict(&some_answer(answers)?, &voices, needed, &names))
 }
 
 fn is_unproved(said: Vec<Result<Said, ChainError>>) -> bool {
-    matches!(of(said), Ok(Verdict::Unprovable))
+    matches!(of(said), Ok(Verdict::Unproved(HeldBecause::Silence)))
 }
 
 #[test]
@@ -33,15 +47,41 @@ fn all_say_absent_and_the_weakest_of_each_is_kept() {
     assert_eq!(proof, AbsenceProof { finalised_height: 390, first_available_block: 9 });
 }
 
+/// Two are needed of the voices that are configured, however many of these answer.
 #[test]
-fn one_that_does_not_say_it_delays() {
+fn fewer_than_two_voices_delay() {
     assert!(is_unproved(vec![Ok(absent(400, 0)), Err(silent())]));
     assert!(is_unproved(vec![Err(silent()), Ok(absent(400, 0))]));
-    assert!(is_unproved(vec![Ok(absent(400, 0)), Ok(Said::CannotKnow)]));
-    assert!(is_unproved(vec![Ok(Said::CannotKnow), Err(silent())]));
+    assert!(is_unproved(vec![Ok(absent(400, 0)), Ok(CANNOT_KNOW)]));
+    assert!(is_unproved(vec![Ok(CANNOT_KNOW), Err(silent())]));
+    assert!(is_unproved(vec![Ok(absent(400, 0)), Err(silent()), Err(silent())]));
     assert!(is_unproved(vec![]), "no endpoint of the right cluster is none that says absent");
     assert!(matches!(of(vec![Ok(absent(400, 0)), Ok(Said::TooEarly)]), Ok(Verdict::TooEarly)));
     assert!(of(vec![Err(silent()), Err(silent())]).is_err(), "nobody answered");
+    assert!(matches!(of(vec![Ok(absent(400, 0)), Err(silent()), Ok(absent(400, 0))]), Ok(Verdict::Absent(_))));
+    assert!(matches!(of(vec![Ok(absent(400, 0))]), Ok(Verdict::Absent(_))), "one that is alone has to do");
+}
+
+#[test]
+fn two_endpoints_of_one_host_say_it_once() {
+    let urls = ["https://a.example/1", "https://a.example/2", "https://b.example"];
+    let both = || vec![Ok(absent(400, 0)), Ok(absent(400, 0)), Err(silent())];
+    assert!(matches!(seen_by(&urls, both(), &[]), Ok(Verdict::Unproved(HeldBecause::Silence))));
+    let with_another = vec![Err(silent()), Ok(absent(400, 0)), Ok(absent(400, 0))];
+    assert!(matches!(seen_by(&urls, with_another, &[]), Ok(Verdict::Absent(_))), "one node of a voice is enough");
+}
+
+/// Also one that was taken out of the configuration: what it told is not forgotten with it.
+#[test]
+fn whoever_told_of_a_landing_has_to_say_itself_that_there_is_none() {
+    let urls = ["https://a.example", "https://b.example"];
+    let both = || vec![Ok(absent(400, 0)), Ok(absent(400, 0))];
+    assert!(matches!(seen_by(&urls, both(), &["b.example"]), Ok(Verdict::Absent(_))));
+    assert!(matches!(seen_by(&urls, both(), &["gone.example"]), Ok(Verdict::Unproved(HeldBecause::Seen))));
+    let alone = vec![Ok(absent(400, 0))];
+    assert!(matches!(seen_by(&urls[..1], alone, &["b.example"]), Ok(Verdict::Unproved(HeldBecause::Seen))));
+    let failed = vec![Ok(failed("an error")), Ok(failed("an error"))];
+    assert!(matches!(seen_by(&urls, failed, &["gone.example"]), Ok(Verdict::Unproved(HeldBecause::Seen))));
 }
 
 #[test]
@@ -51,7 +91,7 @@ fn one_that_has_it_ends_the_question() {
         (Ok(failed("custom program error")), true),
         (Err(silent()), false),
         (Ok(Said::TooEarly), false),
-        (Ok(Said::CannotKnow), false),
+        (Ok(CANNOT_KNOW), false),
         (Ok(found(Level::Confirmed, Some("not final"))), false),
     ] {
         let Ok(Verdict::Landed(landing)) = of(vec![others, Ok(found(Level::Confirmed, None))]) else {
@@ -65,10 +105,11 @@ fn one_that_has_it_ends_the_question() {
 fn what_one_node_alone_has_executed_proves_nothing() {
     assert!(is_unproved(vec![Ok(found(Level::Processed, None)), Ok(absent(400, 0))]));
     assert!(is_unproved(vec![Ok(failed("an error")), Ok(found(Level::Processed, None))]));
+    assert!(is_unproved(vec![Ok(absent(400, 0)), Ok(absent(400, 0)), Ok(found(Level::Processed, None))]));
 }
 
 #[test]
-fn an_error_counts_when_every_endpoint_tells_the_same_as_final() {
+fn an_error_counts_when_two_voices_tell_the_same_as_final() {
     let told = of(vec![Ok(failed("an error")), Ok(failed("an error"))]).unwrap();
     assert!(matches!(&told, Verdict::Failed { slot: 7, error } if error == "an error"), "{told:?}");
     assert!(matches!(
@@ -78,13 +119,15 @@ fn an_error_counts_when_every_endpoint_tells_the_same_as_final() {
     for other in [
         Err(silent()),
         Ok(Said::TooEarly),
-        Ok(Said::CannotKnow),
+        Ok(CANNOT_KNOW),
         Ok(absent(400, 0)),
         Ok(failed("another error")),
         Ok(found(Level::Confirmed, Some("an error"))),
     ] {
-        let both = vec![Ok(failed("an error")), other];
-        let told = of(both);
-        assert!(told.as_ref().is_ok_and(|told| told.no_effect().is_none()), "{told:?}");
+        let told = of(vec![Ok(failed("an error")), other]);
+        let is_open = matches!(told, Ok(Verdict::TooEarly | Verdict::Unproved(_)));
+        assert!(is_open, "{told:?}");
     }
+    let contradicted = of(vec![Ok(failed("an error")), Ok(absent(400, 0))]);
+    assert!(matches!(contradicted, Ok(Verdict::Unproved(HeldBecause::Contradiction))));
 }

@@ -63,6 +63,14 @@ impl Purpose {
         }
     }
 
+    /// Whether it moves tokens out of an account, so that the account's balance tells whether it landed. A refresh moves zero.
+    pub const fn moves_balance(self) -> bool {
+        match self {
+            Self::Capture | Self::SinglePayment => true,
+            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
+        }
+    }
+
     /// Whether its bytes are a client's, which we co-sign: they are recorded with their settlement and cannot be made
     /// again.
     pub const fn is_co_signed(self) -> bool {

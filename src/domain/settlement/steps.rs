@@ -1,6 +1,6 @@
 //! What to do next, from where a settlement stands and what was seen of it. Pure: live work and recovery cannot differ.
 
-use super::{AbsenceProof, Allowances, Event, Settlement, State};
+use super::{AbsenceProof, Allowances, Event, HeldBecause, Settlement, State};
 use crate::domain::reason::PayReason;
 
 /// What was seen of the live attempt on chain.
@@ -42,6 +42,8 @@ pub enum Observation {
     },
     /// Never landed and never will.
     Absent(AbsenceProof),
+    /// It can no longer land and nobody has it, but that it has no effect is not proved, for this cause.
+    Unproved(HeldBecause),
 }
 
 /// What the driver does next.
@@ -55,8 +57,8 @@ pub enum Step {
     LookUp,
     /// Write this event.
     Record(Event),
-    /// Leave it as it is: nothing is signed any more and nothing given back ([`Settlement::awaits_operator`]).
-    Hold,
+    /// Leave it as it is, for this cause: nothing is signed and nothing given back ([`Settlement::awaits_operator`]).
+    Hold(HeldBecause),
     /// Nothing more to do.
     Done,
 }
@@ -84,7 +86,7 @@ pub enum Further {
 pub fn next_step(settlement: &Settlement, seen: &Observation, further: Further, allowances: Allowances) -> Step {
     match settlement.state {
         State::Settled | State::Released => Step::Done,
-        State::Reserved if settlement.awaits_operator() => Step::Hold,
+        State::Reserved if settlement.has_had_all_attempts() => Step::Hold(HeldBecause::Attempts),
         State::Reserved => match further {
             Further::Wanted if settlement.attempts == 0 || settlement.purpose.may_sign_again() => Step::Sign,
             // Its bytes were made once, and they are dead.
@@ -111,6 +113,9 @@ pub fn next_step(settlement: &Settlement, seen: &Observation, further: Further, 
                 Step::Record(Event::Refused { slot: *slot, reason: PayReason::OnchainTransferFailed })
             }
             Observation::Absent(proof) => Step::Record(Event::Absent(*proof)),
+            // More may be said soon; an account's past does not change.
+            Observation::Unproved(HeldBecause::Silence | HeldBecause::Contradiction) => Step::LookUp,
+            Observation::Unproved(because) => Step::Hold(*because),
         },
         State::Landed => match seen {
             // A fork took it back and in again, later, while nobody looked. What counts by the slot (a proof of the payer's
@@ -124,6 +129,7 @@ pub fn next_step(settlement: &Settlement, seen: &Observation, further: Further, 
             Observation::JustSigned
             | Observation::NotAsked
             | Observation::Unknown
+            | Observation::Unproved(_)
             | Observation::Disputed { .. }
             | Observation::Landed { finalised: false, .. }
             | Observation::Failed { finalised: false, .. } => Step::LookUp,

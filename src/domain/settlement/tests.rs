@@ -27,6 +27,7 @@ fn events() -> Vec<Event> {
         Event::Reserved,
         Event::Signed { signature: Signature::default() },
         Event::Landed { slot: 1 },
+        Event::Found { signature: Signature::default(), slot: 1 },
         Event::Finalised,
         Event::TakenBack,
         Event::Refused { slot: 1, reason: REASON },
@@ -37,16 +38,16 @@ fn events() -> Vec<Event> {
 }
 
 /// The table of the module's picture, row by row: what a state becomes by each event, in the order of [`events`].
-const TABLE: [(Option<&str>, [Option<&str>; 9]); 6] = [
-    (None, [Some("reserved"), None, None, None, None, None, None, None, None]),
-    (Some("reserved"), [None, Some("in_flight"), None, None, None, None, None, None, Some("released")]),
+const TABLE: [(Option<&str>, [Option<&str>; 10]); 6] = [
+    (None, [Some("reserved"), None, None, None, None, None, None, None, None, None]),
+    (Some("reserved"), [None, Some("in_flight"), None, Some("landed"), None, None, None, None, None, Some("released")]),
     (
         Some("in_flight"),
-        [None, None, Some("landed"), None, None, Some("released"), Some("reserved"), Some("reserved"), None],
+        [None, None, Some("landed"), None, None, None, Some("released"), Some("reserved"), Some("reserved"), None],
     ),
-    (Some("landed"), [None, None, None, Some("settled"), Some("in_flight"), None, None, None, None]),
-    (Some("settled"), [None; 9]),
-    (Some("released"), [None; 9]),
+    (Some("landed"), [None, None, None, None, Some("settled"), Some("in_flight"), None, None, None, None]),
+    (Some("settled"), [None; 10]),
+    (Some("released"), [None; 10]),
 ];
 
 #[test]
@@ -82,7 +83,7 @@ fn a_refusal_to_apply_names_state_and_event() {
 #[test]
 fn words_are_unique() {
     let words = |words: Vec<&'static str>| words.iter().collect::<std::collections::BTreeSet<_>>().len();
-    assert_eq!(words(events().iter().map(Event::word).collect()), 9);
+    assert_eq!(words(events().iter().map(Event::word).collect()), 10);
     assert_eq!(words(states().iter().flatten().map(State::word).collect()), 5);
     assert_eq!(words(Purpose::ALL.iter().map(|purpose| purpose.word()).collect()), 7);
 }
@@ -124,6 +125,8 @@ fn observations() -> Vec<Observation> {
         failed(true),
         Observation::Absent(PROOF),
         Observation::Disputed { slot: 3, landed: vec![1], denied: vec![2] },
+        Observation::Unproved(HeldBecause::Silence),
+        Observation::Unproved(HeldBecause::Moved),
     ]
 }
 
@@ -138,15 +141,35 @@ fn settlement(state: State, purpose: Purpose, attempts: u32) -> Settlement {
         sequence: 1,
         attempts,
         signature: None,
+        held: None,
     }
 }
 
 /// What is done next in a state that has an attempt, for each of [`observations`]: send, look, or record that word.
-const NEXT: [(State, [&str; 10]); 4] = [
-    (State::InFlight, ["send", "look", "send", "look", "landed", "landed", "look", "refused", "absent", "look"]),
-    (State::Landed, ["look", "look", "send", "look", "look", "finalised", "look", "taken_back", "taken_back", "look"]),
-    (State::Settled, ["done"; 10]),
-    (State::Released, ["done"; 10]),
+const NEXT: [(State, [&str; 12]); 4] = [
+    (
+        State::InFlight,
+        ["send", "look", "send", "look", "landed", "landed", "look", "refused", "absent", "look", "look", "hold"],
+    ),
+    (
+        State::Landed,
+        [
+            "look",
+            "look",
+            "send",
+            "look",
+            "look",
+            "finalised",
+            "look",
+            "taken_back",
+            "taken_back",
+            "look",
+            "look",
+            "look",
+        ],
+    ),
+    (State::Settled, ["done"; 12]),
+    (State::Released, ["done"; 12]),
 ];
 
 fn word(step: &Step) -> &'static str {
@@ -155,7 +178,7 @@ fn word(step: &Step) -> &'static str {
         Step::Send => "send",
         Step::LookUp => "look",
         Step::Record(event) => event.word(),
-        Step::Hold => "hold",
+        Step::Hold(_) => "hold",
         Step::Done => "done",
     }
 }

@@ -15,13 +15,13 @@ use crate::{
 use std::sync::Arc;
 
 impl Dispatch {
-    /// Drives one settlement to its end in the background, with its accounts locked; what has landed is watched, and what an
-    /// operator has to decide on is left to them.
+    /// Drives one settlement to its end in the background, with its accounts locked; what has landed is watched, and what is
+    /// held is asked about again once in a while.
     pub(crate) fn resume(self: &Arc<Self>, work: Work) {
         if work.settlement.state == State::Landed {
             return self.settlements.watch(work);
         }
-        if self.settlements.leave_to_operator(&work.settlement) {
+        if self.settlements.is_left_alone(&work.settlement) {
             return;
         }
         let this = Arc::clone(self);

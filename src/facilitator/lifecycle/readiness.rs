@@ -2,6 +2,9 @@
 
 use crate::facilitator::{Facilitator, settlement::disputes::MOST_DISPUTES, sponsor::fee_payers::Balance};
 
+/// How many settlements that are held are named.
+const MOST_NAMED: usize = 5;
+
 /// One thing that has to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
@@ -38,7 +41,8 @@ impl Facilitator {
                 Check { name: "ledger", ok: false, detail }
             }
         };
-        let mut checks = vec![ledger, self.check_rpc().await, self.check_network().await, self.check_landings()];
+        let (rpc, network) = (self.check_rpc().await, self.check_network().await);
+        let mut checks = vec![ledger, rpc, network, self.check_landings(), self.check_held().await];
         checks.extend(self.check_balances().await);
         Readiness { checks }
     }
@@ -71,6 +75,23 @@ impl Facilitator {
         let ok = disputes.len() < MOST_DISPUTES;
         let detail = if disputes.is_empty() { "no endpoint is contradicted".to_owned() } else { disputes.join("; ") };
         Check { name: "landings", ok, detail }
+    }
+
+    /// Passes always: what is held waits for an operator, and everything else goes on. The detail names the oldest.
+    async fn check_held(&self) -> Check {
+        let detail = match self.core.ledger.held_settlements().await {
+            Ok(held) if held.is_empty() => "none".to_owned(),
+            Ok(held) => {
+                let named = held.iter().take(MOST_NAMED).filter_map(|record| {
+                    let held = record.settlement.held?;
+                    Some(format!("{} ({}, since {})", record.settlement.id, held.because.word(), held.since))
+                });
+                let named = named.collect::<Vec<_>>().join("; ");
+                format!("{} are held, see `sotto settlement list`: {named}", held.len())
+            }
+            Err(error) => error.to_string(),
+        };
+        Check { name: "held_settlements", ok: true, detail }
     }
 
     /// The announced fee payer, without which no session opens; and the pool, when there is more than that one key:

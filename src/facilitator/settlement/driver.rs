@@ -14,7 +14,8 @@ use crate::{
         hold::{Hold, HoldId},
         reason::PayReason,
         settlement::{
-            Allowances, Attempt, Event, Further, Observation, Settlement, SettlementId, State, Step, next_step,
+            Allowances, Attempt, Event, Further, HeldBecause, Observation, Settlement, SettlementId, State, Step,
+            next_step,
         },
     },
     facilitator::{
@@ -60,8 +61,11 @@ pub(crate) struct Drive {
     /// Whether the settlement was read anew, so that its callers may not have been told what was written.
     reloaded: bool,
     until: Until,
-    /// It stays landed although it was not seen so: that it was taken back is written later, if it is still so.
-    leaves_landed: bool,
+    /// It is left as it is: it stays landed although it was not seen so, because that it was taken back is written later, if it is
+    /// still so; or it is held.
+    is_left: bool,
+    /// Why it is not proved that the dead attempt has no effect, and since when.
+    pub(crate) unproved: Option<(HeldBecause, Instant)>,
     backoff: Duration,
     /// The token accounts of the transfer; locked exclusively, an attempt may name their handles.
     pub(crate) locked: Option<LockedAccounts>,
@@ -94,7 +98,8 @@ impl Drive {
             seen: Observation::NotAsked,
             next_try: NextTry::AsPlanned,
             reloaded: false,
-            leaves_landed: false,
+            is_left: false,
+            unproved: None,
             backoff: SHORTEST_BACKOFF,
             locked,
             carried: None,
@@ -119,6 +124,21 @@ impl Drive {
         self.backoff = SHORTEST_BACKOFF;
     }
 
+    /// It is left as it is.
+    pub(crate) const fn leave(&mut self) {
+        self.is_left = true;
+    }
+
+    /// What was seen, and since when nothing is proved by it.
+    pub(crate) fn saw(&mut self, seen: Observation) {
+        self.unproved = match (&seen, self.unproved) {
+            (Observation::Unproved(because), Some((_, since))) => Some((*because, since)),
+            (Observation::Unproved(because), None) => Some((*because, Instant::now())),
+            _ => None,
+        };
+        self.seen = seen;
+    }
+
     /// No further attempt is made; callers are given this reason.
     pub(crate) const fn give_up(&mut self, reason: PayReason) {
         self.next_try = NextTry::GiveUp(reason);
@@ -133,7 +153,7 @@ impl Drive {
     }
 
     fn has_reached(&self) -> bool {
-        if self.settlement.awaits_operator() || self.leaves_landed {
+        if self.is_left {
             return true;
         }
         match (&self.settlement.state, self.until) {
@@ -178,7 +198,6 @@ impl Settlements {
         if drive.reloaded {
             self.report_what_was_written(&drive.settlement).await;
         }
-        self.leave_to_operator(&drive.settlement);
         let landed = (drive.settlement.state == State::Landed)
             .then(|| Work { settlement: drive.settlement.clone(), attempt: drive.attempt.clone() });
         let outcome = drive.outcome();
@@ -188,22 +207,6 @@ impl Settlements {
             self.watch(work);
         }
         outcome
-    }
-
-    /// Whether nothing may be done for this settlement but by an operator, who is told of it once in the life of a process.
-    pub(crate) fn leave_to_operator(&self, settlement: &Settlement) -> bool {
-        let leaves = settlement.awaits_operator();
-        if leaves && self.left_to_operator.remember(settlement.id) {
-            let (id, attempts) = (settlement.id, settlement.attempts);
-            tracing::error!(
-                settlement = %id,
-                attempts,
-                "a settlement is held: all its attempts were proved absent, which is hardly true of so many; nothing more is \
-                 signed and nothing is given back. Look its signatures up at an endpoint that is not configured, and \
-                 correct network.rpc_urls"
-            );
-        }
-        leaves
     }
 
     /// Whether a task of this process drives the settlement or waits to.
@@ -220,13 +223,16 @@ impl Settlements {
         if let Ok(work) = self.core.ledger.load_work(drive.settlement.id).await {
             drive.settlement = work.settlement;
             drive.attempt = work.attempt;
-            drive.seen = Observation::NotAsked;
+            drive.saw(Observation::NotAsked);
             drive.carried = None;
             drive.reloaded = true;
         }
     }
 
     async fn step(&self, drive: &mut Drive) -> Result<(), LedgerError> {
+        if let Some(because) = self.patience_is_over(drive) {
+            return self.step_hold(drive, because).await;
+        }
         let further = match drive.next_try {
             NextTry::GiveUp(reason) => Further::Unwanted(reason),
             NextTry::AsPlanned | NextTry::WithoutAllowances => {
@@ -238,7 +244,8 @@ impl Settlements {
             }
         };
         match next_step(&drive.settlement, &drive.seen, further, drive.allowances()) {
-            Step::Hold | Step::Done => {}
+            Step::Done => {}
+            Step::Hold(because) => self.step_hold(drive, because).await?,
             Step::Sign => self.step_sign(drive).await?,
             Step::Send => self.send_and_look(drive).await,
             Step::LookUp => self.look(drive).await,
@@ -252,7 +259,7 @@ impl Settlements {
     async fn step_take_back(&self, drive: &mut Drive) -> Result<(), LedgerError> {
         let (id, now) = (drive.settlement.id, Instant::now());
         if !self.flips.is_due(id, now) {
-            drive.leaves_landed = true;
+            drive.leave();
             return Ok(());
         }
         self.step_record(drive, Event::TakenBack).await?;

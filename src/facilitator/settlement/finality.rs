@@ -154,12 +154,13 @@ impl Settlements {
         let (mut finalised, mut not_final) = (Vec::new(), Vec::new());
         for (work, seen) in landed.into_iter().zip(seen) {
             self.note_dispute(&work, &seen);
+            self.note_unproved_landing(&work, &seen).await;
             let allowances = work.attempt.as_ref().map_or(Allowances::NotBought, |attempt| attempt.get().allowances);
             match next_step(&work.settlement, &seen, Further::Wanted, allowances) {
                 Step::Record(Event::Finalised) => finalised.push(work),
                 // It is looked at again, and written when it is due.
                 Step::Record(Event::TakenBack) if !self.flips.is_due(work.settlement.id, Instant::now()) => {}
-                Step::Hold | Step::Done => self.finality.remove(work.settlement.id),
+                Step::Hold(_) | Step::Done => self.finality.remove(work.settlement.id),
                 Step::LookUp => {}
                 Step::Sign | Step::Send | Step::Record(_) => not_final.push(self.hand_over(work, &seen)),
             }

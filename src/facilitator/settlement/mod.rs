@@ -18,6 +18,7 @@
 //! | after sending | the same | the same: identical bytes land once |
 //! | after landing, before its record | the same | finds it landed, captures its holds |
 //! | after recording `Landed` | captured | watches it until it is final |
+//! | while it is held | `InFlight` and held | asks again, and leaves it again where no more is known |
 //! | after a fork took it back | `Landed` | finds it gone, sends the same bytes; signs anew only with proof of absence |
 //!
 //! There is no second code path: [`driver`] serves live requests and recovery alike.
@@ -26,6 +27,7 @@ pub(crate) mod disputes;
 pub(crate) mod driver;
 pub(crate) mod finality;
 pub(crate) mod flips;
+pub(crate) mod held;
 pub(crate) mod observe;
 pub(crate) mod proven;
 pub(crate) mod record;
@@ -51,6 +53,7 @@ use crate::{
 };
 use finality::Finality;
 use flips::Flips;
+use held::AskedAgain;
 use simulate::ComputeUnits;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -73,8 +76,11 @@ pub(crate) struct Settlements {
     pub(crate) progress: Notify,
     /// Sessions whose last transfer landed with an error: the next one is simulated first.
     distrusted: Marks<SessionId>,
-    /// Settlements that the operator was told of, who has to decide on them.
-    left_to_operator: Marks<SettlementId>,
+    /// Settlements that are held and that the operator was told of.
+    told_of: Marks<SettlementId>,
+    /// Landings of which it was noted that they are held.
+    noted: Marks<SettlementId>,
+    asked_again: AskedAgain,
     units: ComputeUnits,
 }
 
@@ -92,7 +98,9 @@ impl Settlements {
             queued: Arc::default(),
             progress: Notify::new(),
             distrusted: Marks::default(),
-            left_to_operator: Marks::default(),
+            told_of: Marks::default(),
+            noted: Marks::default(),
+            asked_again: AskedAgain::default(),
             units: ComputeUnits::default(),
         }
     }

@@ -42,8 +42,8 @@ impl Settlements {
                     // Its handles are wrong for good; until it is final others need not wait for it.
                     locked.downgrade();
                 }
-                let idle = matches!(seen, Observation::Unknown);
-                drive.seen = seen;
+                let idle = matches!(seen, Observation::Unknown | Observation::Unproved(_));
+                drive.saw(seen);
                 if idle {
                     drive.back_off().await;
                 } else {

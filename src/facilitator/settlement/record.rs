@@ -42,11 +42,14 @@ impl Settlements {
             }
         };
         drive.settlement = settlement;
+        // Held again, it is told again.
+        self.told_of.forget(drive.settlement.id);
+        self.noted.forget(drive.settlement.id);
         let bought = drive.allowances();
         if matches!(event, Event::Absent(_) | Event::Failed { .. }) {
             drive.attempt = None;
         }
-        drive.seen = Observation::NotAsked;
+        drive.saw(Observation::NotAsked);
         if let Some(session) = payer {
             match event {
                 Event::Landed { .. } => {

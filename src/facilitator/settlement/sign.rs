@@ -12,7 +12,7 @@ use crate::{
     domain::{
         reason::{PayReason, SessionReason},
         session::Session,
-        settlement::{Allowances, Attempt, Cost, Purpose, Settlement, SettlementId, State},
+        settlement::{Allowances, Attempt, Cost, Moves, Purpose, Settlement, SettlementId, State},
     },
     facilitator::{
         AllowancePolicy, SessionRefusal,
@@ -84,6 +84,8 @@ impl Settlements {
     ) -> Result<Attempt, SignFailure> {
         let blockhash = self.core.chain.latest_blockhash().await?;
         let (message, signature) = session.signed.authorization();
+        // Before the ciphertext exists, so that nobody can have told us the handle that it will make.
+        let witness = self.core.witness(self.core.token_account(session.user())).await;
         let payer =
             self.sponsor.choose_fee_payer(session, |payer| self.largest_size(session, &payer.pubkey()).is_ok())?;
         let mut draft = TransferDraft {
@@ -110,7 +112,8 @@ impl Settlements {
             Err(NotSimulated::WouldFail(error)) => return Err(self.explain_failure(session, error).await),
             Err(NotSimulated::Failed(failure)) => return Err(failure),
         }
-        self.sign_draft((settlement.id, settlement.attempts + 1), &draft, &*payer, blockhash).await
+        let attempt = self.sign_draft((settlement.id, settlement.attempts + 1), &draft, &*payer, blockhash).await?;
+        Ok(Attempt { moves: Moves::of(settlement.purpose, witness), ..attempt })
     }
 
     /// Signs a transfer as it was drafted, and takes what it costs from the balances of the keys that pay.
@@ -198,7 +201,7 @@ impl Settlements {
     }
 }
 
-/// An attempt without decrypt allowances.
+/// An attempt that moves no balance and buys no decrypt allowances.
 pub(crate) fn attempt(
     settlement: SettlementId,
     number: u32,
@@ -215,5 +218,7 @@ pub(crate) fn attempt(
         signed_at_slot: blockhash.slot,
         cost,
         allowances: Allowances::NotBought,
+        moves: Moves::Nothing,
+        seen_by: Vec::new(),
     }
 }

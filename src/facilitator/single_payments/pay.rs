@@ -21,7 +21,7 @@ use crate::{
         funding::FundingDemand,
         hold::ContentHash,
         reason::PayReason,
-        settlement::Cost,
+        settlement::{Attempt, Cost, Moves},
         signed,
         single_payment::{Claimant, Single, SingleCompletion, SingleKey, SingleOffer, SinglePlan, SingleRequirements},
     },
@@ -186,7 +186,9 @@ impl SinglePayments {
             return Err(refuse(PayReason::InsufficientSponsorBalance).into());
         }
         let countersigned = inspected.countersign(&**signer).map_err(|error| PayError::Broken(Box::new(error)))?;
-        let attempt = attempt(plan.settlement, 1, countersigned, life, cost);
+        // The payer had the ciphertext before us, so nothing was surely seen before it existed.
+        let attempt =
+            Attempt { moves: Moves::Balance(None), ..attempt(plan.settlement, 1, countersigned, life, cost) };
         match self.core.ledger.pay_single(&plan, attempt, self.core.clock.now()).await? {
             SinglePaid::Recorded(single, work) => {
                 self.sponsor.fee_payers.charge(&fee_payer, cost.fee);

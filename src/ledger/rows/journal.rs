@@ -5,7 +5,8 @@ use crate::{
     domain::{
         reason::PayReason,
         settlement::{
-            AbsenceProof, Allowances, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State, Subject,
+            AbsenceProof, Allowances, Attempt, Cost, Event, Held, HeldBecause, Moves, Purpose, SeenHandle, Settlement,
+            SettlementId, State, Subject, Witness,
         },
     },
     ledger::LedgerError,
@@ -24,6 +25,7 @@ pub(in crate::ledger) struct SettlementRow {
     pub(in crate::ledger) attempts: i64,
     pub(in crate::ledger) signature: Option<Vec<u8>>,
     pub(in crate::ledger) landed_at: Option<i64>,
+    pub(in crate::ledger) held: Option<(String, i64)>,
 }
 
 impl SettlementRow {
@@ -44,11 +46,18 @@ impl SettlementRow {
             attempts: at.number("attempts", self.attempts)?,
             signature: at.maybe_signature("signature", self.signature.as_ref())?,
             landed_at: self.landed_at.map(|slot| at.count("slot", slot)).transpose()?,
+            held: self.held.map(|(why, since)| held(at, &why, since)).transpose()?,
         })
     }
 }
 
-/// A row of `attempts`.
+/// Why and since when a settlement is held, as a row of `held_settlements` says.
+fn held(at: Place, why: &str, since: i64) -> Result<Held, LedgerError> {
+    let because = HeldBecause::from_word(why).ok_or_else(|| at.wrong("why"))?;
+    Ok(Held { because, since: at.count("since", since)? })
+}
+
+/// A row of `attempts`, with the rows of `attempt_seen` that belong to it.
 pub(in crate::ledger) struct AttemptRow {
     pub(in crate::ledger) signature: Vec<u8>,
     pub(in crate::ledger) settlement: Vec<u8>,
@@ -60,6 +69,11 @@ pub(in crate::ledger) struct AttemptRow {
     pub(in crate::ledger) rent: i64,
     pub(in crate::ledger) lamports_granted: i64,
     pub(in crate::ledger) bears_allowances: bool,
+    pub(in crate::ledger) moves_balance: bool,
+    pub(in crate::ledger) source: Option<Vec<u8>>,
+    pub(in crate::ledger) handle_before: Option<Vec<u8>>,
+    pub(in crate::ledger) handle_slot: Option<i64>,
+    pub(in crate::ledger) seen_by: Vec<String>,
 }
 
 impl AttemptRow {
@@ -80,6 +94,19 @@ impl AttemptRow {
                 grant: at.count("lamports_granted", self.lamports_granted)?,
             },
             allowances: Allowances::from(self.bears_allowances),
+            moves: match (self.moves_balance, self.source, self.handle_before, self.handle_slot) {
+                (false, None, None, None) => Moves::Nothing,
+                (true, None, None, None) => Moves::Balance(None),
+                (true, Some(source), Some(handle), Some(slot)) => Moves::Balance(Some(Witness {
+                    account: at.key("source", &source)?,
+                    before: SeenHandle {
+                        handle: u128::from_le_bytes(at.bytes("handle_before", &handle)?),
+                        slot: at.count("handle_slot", slot)?,
+                    },
+                })),
+                _ => return Err(at.wrong("source")),
+            },
+            seen_by: self.seen_by,
         })
     }
 }
@@ -99,8 +126,13 @@ pub(in crate::ledger) struct EventRow {
 impl EventRow {
     /// The row that says this event.
     pub(in crate::ledger) fn of(sequence: u32, event: &Event) -> Result<Self, LedgerError> {
-        let row = Self { sequence: sequence.into(), event: event.word().to_owned(), ..Self::default() };
+        // A landing that an operator found is one that names its transaction.
+        let word = if let Event::Found { .. } = event { "landed" } else { event.word() };
+        let row = Self { sequence: sequence.into(), event: word.to_owned(), ..Self::default() };
         Ok(match event {
+            Event::Found { signature, slot } => {
+                Self { signature: Some(signature.as_ref().to_vec()), slot: Some(column("slot", *slot)?), ..row }
+            }
             Event::Reserved | Event::Finalised | Event::TakenBack => row,
             Event::Signed { signature } => Self { signature: Some(signature.as_ref().to_vec()), ..row },
             Event::Landed { slot } | Event::Failed { slot } => Self { slot: Some(column("slot", *slot)?), ..row },
@@ -127,7 +159,13 @@ impl EventRow {
                 let bytes = self.signature.as_ref().ok_or_else(|| at.wrong("signature"))?;
                 Ok(Event::Signed { signature: at.signature("signature", bytes)? })
             }
-            "landed" => Ok(Event::Landed { slot: number("slot", self.slot)? }),
+            "landed" => {
+                let slot = number("slot", self.slot)?;
+                match at.maybe_signature("signature", self.signature.as_ref())? {
+                    Some(signature) => Ok(Event::Found { signature, slot }),
+                    None => Ok(Event::Landed { slot }),
+                }
+            }
             "finalised" => Ok(Event::Finalised),
             "taken_back" => Ok(Event::TakenBack),
             "refused" => Ok(Event::Refused { slot: number("slot", self.slot)?, reason: reason()? }),

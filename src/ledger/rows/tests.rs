@@ -67,6 +67,7 @@ fn settlement() -> SettlementRow {
         attempts: 1,
         signature: Some(vec![3; 64]),
         landed_at: Some(40),
+        held: Some(("moved".to_owned(), 50)),
     }
 }
 
@@ -82,6 +83,11 @@ fn attempt() -> AttemptRow {
         rent: 7,
         lamports_granted: 8,
         bears_allowances: false,
+        moves_balance: true,
+        source: Some(vec![9; 32]),
+        handle_before: Some(vec![10; 16]),
+        handle_slot: Some(11),
+        seen_by: vec!["rpc.example".to_owned()],
     }
 }
 
@@ -180,6 +186,8 @@ fn a_damaged_settlement_or_attempt_is_named_by_column() {
         sequence = i64::MAX => "sequence",
         attempts = -1 => "attempts",
         signature = Some(vec![3; 65]) => "signature",
+        held = Some(("weather".to_owned(), 50)) => "why",
+        held = Some(("moved".to_owned(), -1)) => "since",
     );
     damaged!(attempt, into_attempt, "attempts", "8",
         signature = vec![] => "signature",
@@ -189,6 +197,11 @@ fn a_damaged_settlement_or_attempt_is_named_by_column() {
         fee = -1 => "fee",
         rent = -1 => "rent",
         lamports_granted = -1 => "lamports_granted",
+        moves_balance = false => "source",
+        source = None => "source",
+        source = Some(vec![9; 31]) => "source",
+        handle_before = Some(vec![10; 15]) => "handle_before",
+        handle_slot = Some(-1) => "handle_slot",
     );
 }
 
@@ -222,6 +235,7 @@ fn every_event_is_read_as_it_was_written() {
         Event::Reserved,
         Event::Signed { signature: Signature::from([13; 64]) },
         Event::Landed { slot: 14 },
+        Event::Found { signature: Signature::from([17; 64]), slot: 18 },
         Event::Finalised,
         Event::TakenBack,
         Event::Refused { slot: 15, reason: PayReason::OnchainTransferFailed },

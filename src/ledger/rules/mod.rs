@@ -7,6 +7,7 @@
 pub(in crate::ledger) mod accept;
 pub(in crate::ledger) mod promise;
 pub(in crate::ledger) mod record;
+pub(in crate::ledger) mod resolve;
 
 use crate::domain::amount::Amount;
 

@@ -71,7 +71,7 @@ pub(in crate::ledger) struct Asks {
 /// What an event asks an engine to read of its settlement.
 pub(in crate::ledger) fn asks(after: &Settlement, event: &Event) -> Asks {
     let pays = after.pays_from().is_some();
-    let moves = matches!(event, Event::Landed { .. } | Event::TakenBack);
+    let moves = matches!(event, Event::Landed { .. } | Event::Found { .. } | Event::TakenBack);
     let came_to_nothing = matches!(event, Event::Refused { .. } | Event::Abandoned { .. });
     let of_attempt = matches!(event, Event::Refused { .. } | Event::Failed { .. } | Event::Absent(_));
     Asks { live: moves || of_attempt, deferred: moves && pays, planned: came_to_nothing && pays }
@@ -164,7 +164,7 @@ pub(in crate::ledger) fn effects(rows: &Rows<'_>, event: &Event, now: UnixSecond
     }
     let (moved, deferred) = (i64::from(after.amount), i64::from(rows.deferred));
     match event {
-        Event::Landed { slot } => {
+        Event::Landed { slot } | Event::Found { slot, .. } => {
             effects.holds = HoldsBecome::Captured;
             effects.sums = SumsChange { captured: moved, held: -moved, deferred_held: -deferred, lost: 0 };
             effects.claimed = ClaimedBalance::Captured { slot: *slot };
@@ -191,7 +191,9 @@ pub(in crate::ledger) fn effects(rows: &Rows<'_>, event: &Event, now: UnixSecond
 /// What follows for a single payment: that what it moved counts by its slot, and why it came to nothing.
 fn of_single_payment(effects: Effects, event: &Event) -> Effects {
     match event {
-        Event::Landed { slot } => Effects { claimed: ClaimedBalance::Captured { slot: *slot }, ..effects },
+        Event::Landed { slot } | Event::Found { slot, .. } => {
+            Effects { claimed: ClaimedBalance::Captured { slot: *slot }, ..effects }
+        }
         Event::TakenBack => Effects { claimed: ClaimedBalance::TakenBack, ..effects },
         Event::Refused { reason, .. } | Event::Abandoned { reason } => Effects { ended: Some(*reason), ..effects },
         Event::Reserved | Event::Signed { .. } | Event::Finalised | Event::Failed { .. } | Event::Absent(_) => effects,
@@ -203,7 +205,7 @@ fn entry(rows: &Rows<'_>, event: &Event) -> Result<Option<Entry>, LedgerError> {
     let live = || rows.live.ok_or_else(|| LedgerError::Inconsistent("there is no such live attempt".to_owned()));
     let entry = |attempt: &Attempt, booking, cost, ends| Entry { signature: attempt.signature, booking, cost, ends };
     Ok(match event {
-        Event::Landed { .. } => {
+        Event::Landed { .. } | Event::Found { .. } => {
             let attempt = live()?;
             Some(entry(attempt, Booking::Spent, attempt.cost, false))
         }

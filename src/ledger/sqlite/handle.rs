@@ -1,13 +1,13 @@
 //! The open ledger itself: opening it, and what it tells besides its verbs.
 
 use crate::{
-    domain::{budget::Spending, clock::UnixSeconds},
+    domain::{budget::Spending, clock::UnixSeconds, settlement::SettlementId},
     ledger::{
-        OpenLedgerError,
+        OpenLedgerError, SettlementRecord,
         sqlite::{
             import::ImportReport,
             open::{self, LedgerOptions, Parts},
-            statements::bookings,
+            statements::{bookings, operator, queries::snapshot},
         },
     },
 };
@@ -25,6 +25,16 @@ impl SqliteLedger {
     /// What was booked since `since`, read beside whatever process has the ledger open.
     pub fn look_at_spending(path: &Path, since: UnixSeconds) -> Result<Vec<Spending>, OpenLedgerError> {
         open::look(path, |conn| bookings::spending(conn, since))
+    }
+
+    /// What is held, read beside whatever process has the ledger open.
+    pub fn look_at_held(path: &Path) -> Result<Vec<SettlementRecord>, OpenLedgerError> {
+        open::look(path, |conn| snapshot(conn, operator::held))
+    }
+
+    /// One settlement, read beside whatever process has the ledger open.
+    pub fn look_at_settlement(path: &Path, id: SettlementId) -> Result<Option<SettlementRecord>, OpenLedgerError> {
+        open::look(path, |conn| snapshot(conn, |conn| operator::record(conn, id)))
     }
 
     /// What was imported from the deployed service's file at this opening.

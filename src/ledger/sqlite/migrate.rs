@@ -32,6 +32,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (17, "approvals", include_str!("../../../migrations/sqlite/0017_approvals.sql")),
     (18, "revocations", include_str!("../../../migrations/sqlite/0018_revocations.sql")),
     (19, "single payment sums", include_str!("../../../migrations/sqlite/0019_single_payment_sums.sql")),
+    (20, "witness", include_str!("../../../migrations/sqlite/0020_witness.sql")),
     (21, "short openings", include_str!("../../../migrations/sqlite/0021_short_openings.sql")),
 ];
 

@@ -7,6 +7,7 @@ pub(in crate::ledger) mod import;
 mod lock;
 mod migrate;
 pub(in crate::ledger) mod open;
+mod operator;
 mod parts;
 mod readers;
 mod revocations;

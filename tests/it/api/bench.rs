@@ -114,6 +114,8 @@ fn settings(
             delegation: Delegation::Public,
             decrypt_allowance: AllowancePolicy::Never,
             finality_after: Duration::from_millis(200),
+            absence_patience: Duration::from_mins(10),
+            held_again: Duration::from_mins(1),
             single_payments: true,
         },
         payments: PaymentLimits {

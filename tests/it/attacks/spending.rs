@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sotto::{
     domain::{
         budget::{Budgets, Part, Scope},
-        settlement::{Allowances, Attempt, Cost, Event, Purpose, SettlementId, Subject},
+        settlement::{Allowances, Attempt, Cost, Event, Moves, Purpose, SettlementId, Subject},
     },
     facilitator::{AllowancePolicy, AllowanceSettings, Settings},
 };
@@ -294,6 +294,8 @@ async fn landed_and_booked(ledger: &dyn sotto::ledger::Ledger, number: u8, signa
         signed_at_slot: 1,
         cost: Cost { fee: 5_000, rent: 1_000, grant: 0 },
         allowances: Allowances::NotBought,
+        moves: Moves::Nothing,
+        seen_by: Vec::new(),
     };
     let (settlement, _) = ledger.record_signed(&settlement, attempt, 1_000).await.unwrap().recorded().unwrap();
     let settlement = ledger.record(&settlement, Event::Landed { slot: 1 }, &[], 1_000).await.unwrap();

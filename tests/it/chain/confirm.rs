@@ -10,7 +10,7 @@ use solana_pubkey::Pubkey;
 use solana_system_interface::instruction::transfer;
 use sotto::{
     chain::{Chain, ChainError, Commitment, keys::Signer, refresher::RefreshPolicy, rpc::ChainSettings},
-    domain::settlement::{Attempt, Observation},
+    domain::settlement::{Attempt, HeldBecause, Observation},
     ledger::Recorded,
     localnet::{ALL, Odds, TooManyRequests},
 };
@@ -249,7 +249,10 @@ async fn a_node_with_a_gap_in_its_history_proves_nothing() {
         "getFirstAvailableBlock" => Some(Reply::Result(json!(first))),
         _ => None,
     });
-    assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown);
+    assert_eq!(
+        scene.observe(&attempt, Commitment::Confirmed, SHORT).await,
+        Observation::Unproved(HeldBecause::Silence)
+    );
     proxy.change(|_, _| None);
     assert!(landed(&scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await, true), "it had landed all along");
 }
@@ -264,7 +267,10 @@ async fn a_lagging_node_behind_the_same_address_proves_nothing() {
         (method == "getSignatureStatuses")
             .then(|| Reply::Result(json!({ "context": { "slot": slot }, "value": [null] })))
     });
-    assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown);
+    assert_eq!(
+        scene.observe(&attempt, Commitment::Confirmed, SHORT).await,
+        Observation::Unproved(HeldBecause::Silence)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

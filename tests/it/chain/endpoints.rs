@@ -13,7 +13,10 @@ use sotto::{
         Chain, ChainError, Commitment, EndpointState, keys::Signer, refresher::RefreshPolicy, rpc::SolanaChain,
         transaction::UnsignedTransaction,
     },
-    domain::{network::Network, settlement::Observation},
+    domain::{
+        network::Network,
+        settlement::{HeldBecause, Observation},
+    },
     localnet::{Localnet, TooManyRequests},
 };
 use std::time::{Duration, Instant};
@@ -215,7 +218,11 @@ async fn a_height_of_one_node_and_a_history_of_another_prove_nothing_together() 
     assert_eq!(scene.observe(&attempt, Commitment::Confirmed, SHORT).await, Observation::Unknown);
     second.faults().lag_behind(0);
     let seen = scene.observe(&attempt, Commitment::Confirmed, SHORT).await;
-    assert_eq!(seen, Observation::Unknown, "the second says so by itself, and the first cannot know");
+    assert_eq!(
+        seen,
+        Observation::Unproved(HeldBecause::Silence),
+        "the second says so by itself, and the first cannot know"
+    );
     scene.net.faults().forget_before(0);
     let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
     assert!(matches!(seen, Observation::Absent(_)), "{seen:?}");

@@ -128,6 +128,42 @@ impl Proxy {
         });
     }
 
+    /// From now on this transaction is in no list of an account's history; asked for by its name, it is shown.
+    pub fn leaves_out(&self, signature: &str) {
+        let hidden = signature.to_owned();
+        self.change(move |method, truth| {
+            (method == "getSignaturesForAddress").then(|| {
+                let listed = truth.as_array().into_iter().flatten();
+                Reply::Result(listed.filter(|entry| entry["signature"] != hidden.as_str()).cloned().collect())
+            })
+        });
+    }
+
+    /// From now on it tells no logs of transactions, as a node that keeps none, and this one it lists nowhere.
+    pub fn keeps_no_logs(&self, left_out: Option<&str>) {
+        let hidden = left_out.map(str::to_owned);
+        self.change(move |method, truth| {
+            let mut told = truth.clone();
+            match method {
+                "getTransaction" if !truth.is_null() => told["meta"]["logMessages"] = Value::Null,
+                "getSignaturesForAddress" => {
+                    let hides = |entry: &Value| hidden.as_deref().is_some_and(|hidden| entry["signature"] == hidden);
+                    told.as_array_mut()?.retain(|entry| !hides(entry));
+                }
+                _ => return None,
+            }
+            Some(Reply::Result(told))
+        });
+    }
+
+    /// From now on it answers that we have asked too often.
+    pub fn is_limited(&self) {
+        self.change(|_, _| {
+            let answer = Response::builder().status(429).header("retry-after", "1");
+            Some(Reply::Raw(answer.body(Body::empty()).unwrap()))
+        });
+    }
+
     /// From now on it takes this transaction and does not pass it on, and hides nothing.
     pub fn loses(&self, lost: &Lost) {
         assert!(self.inner.loses.set(lost.clone()).is_ok(), "it loses one already");

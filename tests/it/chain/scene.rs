@@ -13,7 +13,7 @@ use sotto::{
         signature_statuses::PollPolicy,
         transaction::UnsignedTransaction,
     },
-    domain::settlement::{Allowances, Attempt, Cost, Observation, Purpose, SettlementId, Subject},
+    domain::settlement::{Allowances, Attempt, Cost, Moves, Observation, Purpose, SettlementId, Subject},
     ledger::{Ledger, LedgerOptions, Recorded, SqliteLedger},
     localnet::{Endpoint, Localnet, LocalnetConfig, Slots},
 };
@@ -134,6 +134,8 @@ impl Scene {
             signed_at_slot: blockhash.slot,
             cost,
             allowances: Allowances::NotBought,
+            moves: Moves::Nothing,
+            seen_by: Vec::new(),
         };
         self.ledger.record_signed(&settlement, attempt, 1_000).await.unwrap().recorded().unwrap().1
     }

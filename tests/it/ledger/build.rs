@@ -12,7 +12,7 @@ use sotto::{
         intent::Intent,
         reason::PayReason,
         session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
-        settlement::{AbsenceProof, Allowances, Attempt, Cost, Event, Settlement, SettlementId},
+        settlement::{AbsenceProof, Allowances, Attempt, Cost, Event, Moves, Settlement, SettlementId},
     },
     ledger::{Carry, Held, Ledger, Opened, Recorded},
 };
@@ -157,6 +157,8 @@ pub(crate) fn attempt(settlement: &Settlement, number: u32) -> Attempt {
         signed_at_slot: 200,
         cost: Cost { fee: 10_000, rent: 2_000_000, grant: 7 },
         allowances: Allowances::NotBought,
+        moves: Moves::of(settlement.purpose, None),
+        seen_by: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod deferred;
 pub(crate) mod funding;
 pub(crate) mod history;
 pub(crate) mod holds;
+pub(crate) mod operator;
 pub(crate) mod queries;
 pub(crate) mod revocations;
 pub(crate) mod sessions;

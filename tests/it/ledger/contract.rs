@@ -197,6 +197,15 @@ macro_rules! on {
                 strangers_leave_places_to_wallets_with_credit,
                 a_budget_that_strangers_used_up_pays_a_wallet_with_credit,
             }
+            operator {
+                what_is_held_is_so_until_its_next_event,
+                an_operator_finds_a_transaction_and_its_payments_are_captured,
+                an_operator_finds_what_had_been_proved_absent,
+                an_operator_finds_nothing_and_it_goes_on_or_is_given_back,
+                what_has_had_all_its_attempts_is_given_back_by_an_operators_word,
+                a_landing_that_nobody_sees_any_more_is_resolved_too,
+                an_attempt_keeps_its_witness_and_who_told_of_it,
+            }
             queries {
                 unfinished_work_is_told_oldest_first_with_what_may_be_sent,
                 sessions_with_waiting_holds_are_told_oldest_first,

@@ -270,6 +270,8 @@ impl World {
                 delegation: self.options.delegation,
                 decrypt_allowance: AllowancePolicy::Every,
                 finality_after: Duration::from_millis(200),
+                absence_patience: Duration::from_mins(10),
+                held_again: Duration::from_millis(500),
                 single_payments: true,
             },
             payments: PaymentLimits {

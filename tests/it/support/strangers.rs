@@ -55,6 +55,19 @@ impl World {
         self.by_owner(owner, self.programs.revoke(&account, &owner.key()))
     }
 
+    /// The owner closes the account and takes what it holds in lamports.
+    pub fn close_by_owner(&self, owner: &Wallet) -> VersionedTransaction {
+        let account = self.programs.token_account(&owner.key(), &self.faucet.mint());
+        self.by_owner(owner, self.programs.close_account(&account, &owner.key(), &owner.key()))
+    }
+
+    /// Somebody makes the account of a wallet that has none.
+    pub fn create_by_anybody(&self, wallet: &Pubkey) -> VersionedTransaction {
+        let payer = self.faucet.authority();
+        let create = self.programs.create_idempotent(&payer.pubkey(), wallet, &self.faucet.mint());
+        self.signed_by(&[payer], create)
+    }
+
     /// The owner approves `units` to the facilitator, who is not given the right to decrypt them.
     pub fn approve_by_owner(&self, owner: &Wallet, units: u64) -> VersionedTransaction {
         let account = self.programs.token_account(&owner.key(), &self.faucet.mint());

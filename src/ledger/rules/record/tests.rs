@@ -10,7 +10,7 @@ use crate::{
         samples::amount,
         session::SessionId,
         settlement::{
-            AbsenceProof, Allowances, Attempt, Cost, Event, Purpose, Settlement, SettlementId, State, Subject,
+            AbsenceProof, Allowances, Attempt, Cost, Event, Moves, Purpose, Settlement, SettlementId, State, Subject,
         },
     },
     ledger::rules::{SumsChange, promise::Returned},
@@ -33,6 +33,7 @@ fn settlement(purpose: Purpose, state: State) -> Settlement {
         attempts: 1,
         signature: Some(signature()),
         landed_at: None,
+        held: None,
     }
 }
 
@@ -50,6 +51,8 @@ fn attempt() -> Attempt {
         signed_at_slot: 200,
         cost: COST,
         allowances: Allowances::NotBought,
+        moves: Moves::Nothing,
+        seen_by: Vec::new(),
     }
 }
 

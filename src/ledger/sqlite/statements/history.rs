@@ -171,13 +171,13 @@ fn progress(conn: &Connection, id: SettlementId, sequence: i64) -> Outcome<Happe
     let upto = usize::try_from(sequence).unwrap_or(usize::MAX).min(events.len());
     let (_, event) = events.get(upto.wrapping_sub(1)).ok_or_else(|| missing("event of a settlement"))?;
     let signed: Option<Signature> = events[..upto].iter().rev().find_map(|(_, event)| match event {
-        Event::Signed { signature } => Some(*signature),
+        Event::Signed { signature } | Event::Found { signature, .. } => Some(*signature),
         _ => None,
     });
     let failed = |reason: PayReason| Progress::Failed(reason);
     let progress = match event {
         Event::Signed { .. } => Progress::Signed,
-        Event::Landed { .. } => Progress::Landed,
+        Event::Landed { .. } | Event::Found { .. } => Progress::Landed,
         Event::Finalised => Progress::Final,
         Event::TakenBack => Progress::TakenBack,
         Event::Refused { reason, .. } | Event::Abandoned { reason } => failed(*reason),

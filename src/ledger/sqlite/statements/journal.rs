@@ -9,7 +9,7 @@ use crate::{
         clock::UnixSeconds,
         hold::{Hold, HoldId},
         reason::PayReason,
-        settlement::{Attempt, Event, IllegalEvent, Purpose, Settlement, SettlementId, State, apply},
+        settlement::{Attempt, Event, IllegalEvent, Moves, Purpose, Settlement, SettlementId, State, apply},
     },
     ledger::{
         LedgerError, Recorded, Signed,
@@ -36,6 +36,9 @@ pub(in crate::ledger) fn record_signed(
     let before = unmoved(conn, seen)?;
     // What may not be signed at all is told before what it would cost.
     apply(Some(before.state.clone()), &event).map_err(|error| illegal(&error))?;
+    if (attempt.moves != Moves::Nothing) != before.purpose.moves_balance() {
+        return Err(LedgerError::Inconsistent("an attempt does not move what its purpose says".to_owned()).into());
+    }
     if before.purpose.is_co_signed() && before.attempts > 0 {
         return Err(LedgerError::Inconsistent("a client's bytes are co-signed once".to_owned()).into());
     }
@@ -49,9 +52,11 @@ pub(in crate::ledger) fn record_signed(
     if attempt.settlement != after.id || attempt.number != after.attempts {
         return Err(LedgerError::Inconsistent("an attempt is not the next one of its settlement".to_owned()).into());
     }
+    let witness = attempt.moves.witness();
     conn.prepare_cached(
         "INSERT INTO attempts (signature, settlement, number, wire, last_valid_block_height, signed_at_slot, fee, rent, \
-         lamports_granted, live, at, bears_allowances) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11)",
+         lamports_granted, live, at, bears_allowances, moves_balance, source, handle_before, handle_slot) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute(params![
         attempt.signature.as_ref(),
@@ -65,6 +70,10 @@ pub(in crate::ledger) fn record_signed(
         column("lamports_granted", attempt.cost.grant)?,
         column("at", now)?,
         attempt.allowances.are_bought(),
+        attempt.moves != Moves::Nothing,
+        witness.map(|witness| witness.account.to_bytes()),
+        witness.map(|witness| witness.before.handle.to_le_bytes()),
+        witness.map(|witness| column("handle_slot", witness.before.slot)).transpose()?,
     ])?;
     bookings::reserve(conn, &after, payer, attempt, now)?;
     Ok(Signed::Recorded { settlement: after, attempt: Recorded(attempt.clone()) })
@@ -143,7 +152,7 @@ fn write(
 }
 
 /// The settlement as it stands; `LostRace` when another driver has recorded an event since it was `seen`.
-fn unmoved(conn: &Connection, seen: &Settlement) -> Outcome<Settlement> {
+pub(super) fn unmoved(conn: &Connection, seen: &Settlement) -> Outcome<Settlement> {
     let now = select::settlement(conn, seen.id)?.ok_or_else(|| missing("settlement"))?;
     if now.sequence == seen.sequence { Ok(now) } else { Err(LedgerError::LostRace.into()) }
 }
@@ -152,9 +161,16 @@ fn unmoved(conn: &Connection, seen: &Settlement) -> Outcome<Settlement> {
 fn advance(conn: &Connection, before: &Settlement, event: &Event, now: UnixSeconds) -> Outcome<Settlement> {
     let overflow = || LedgerError::Inconsistent("a settlement has too many events".to_owned());
     let state = apply(Some(before.state.clone()), event).map_err(|error| illegal(&error))?;
-    let mut after =
-        Settlement { state, sequence: before.sequence.checked_add(1).ok_or_else(overflow)?, ..before.clone() };
-    after.landed_at = if let Event::Landed { slot } = event { Some(*slot) } else { None };
+    let sequence = before.sequence.checked_add(1).ok_or_else(overflow)?;
+    // What was held is not any more, once something happened to it.
+    let mut after = Settlement { state, sequence, held: None, ..before.clone() };
+    after.landed_at = match event {
+        Event::Landed { slot } | Event::Found { slot, .. } => Some(*slot),
+        _ => None,
+    };
+    if let Event::Found { signature, .. } = event {
+        after.signature = Some(*signature);
+    }
     if let Event::Signed { signature } = event {
         after.attempts = after.attempts.checked_add(1).ok_or_else(overflow)?;
         after.signature = Some(*signature);

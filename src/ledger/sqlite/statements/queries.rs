@@ -126,7 +126,8 @@ pub(in crate::ledger) fn open_holds(conn: &Connection, session: SessionId) -> Ou
         "SELECT (SELECT count(*) FROM holds WHERE seq >> 8 IN (SELECT stretch FROM waiting_stretches) \
          AND session = ?1 AND state = 'waiting') + (SELECT count(*) FROM settlements s \
          JOIN holds h ON h.settlement = s.id WHERE s.session = ?1 AND s.purpose = 'capture' \
-         AND (s.state = 'in_flight' OR (s.state = 'reserved' AND s.attempts < ?2)) AND h.state = 'planned')",
+         AND (s.state = 'in_flight' OR (s.state = 'reserved' AND s.attempts < ?2)) AND h.state = 'planned' \
+         AND NOT EXISTS (SELECT 1 FROM held_settlements l WHERE l.settlement = s.id AND l.sequence = s.sequence))",
         params![session.to_bytes(), MOST_ATTEMPTS],
     )
 }

@@ -21,12 +21,14 @@ const HOLD: &str = "SELECT h.seq, h.id, h.session, h.nonce, h.content, h.amount,
     h.state, h.settlement, h.reason, h.signature, a.signature, h.told, h.accepted_at, h.deferred, h.returns, h.funding \
     FROM holds h LEFT JOIN attempts a ON a.settlement = h.settlement AND a.live = 1";
 
-const SETTLEMENT: &str = "SELECT seq, id, purpose, subject_kind, subject_id, amount, state, sequence, attempts, signature, \
+const SETTLEMENT: &str = "SELECT seq, id, purpose, subject_kind, subject_id, amount, state, settlements.sequence, attempts, signature, \
     CASE WHEN state = 'landed' THEN (SELECT e.slot FROM settlement_events e WHERE e.settlement = settlements.id \
-    AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1) END FROM settlements";
+    AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1) END, h.why, h.since FROM settlements \
+    LEFT JOIN held_settlements h ON h.settlement = id AND h.sequence = settlements.sequence";
 
 const ATTEMPT: &str = "SELECT signature, settlement, number, wire, last_valid_block_height, signed_at_slot, fee, rent, \
-    lamports_granted, bears_allowances FROM attempts";
+    lamports_granted, bears_allowances, moves_balance, source, handle_before, handle_slot, \
+    (SELECT group_concat(t.voice, char(10)) FROM attempt_seen t WHERE t.signature = attempts.signature) FROM attempts";
 
 const EVENT: &str = "SELECT sequence, event, signature, slot, reason, finalised_height, first_available_block \
     FROM settlement_events WHERE settlement = ?1 ORDER BY sequence";
@@ -214,6 +216,7 @@ fn settlement_row(row: &Row<'_>) -> rusqlite::Result<SettlementRow> {
         attempts: row.get(8)?,
         signature: row.get(9)?,
         landed_at: row.get(10)?,
+        held: row.get::<_, Option<String>>(11)?.zip(row.get(12)?),
     })
 }
 
@@ -229,6 +232,16 @@ fn attempt_row(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         rent: row.get(7)?,
         lamports_granted: row.get(8)?,
         bears_allowances: row.get(9)?,
+        moves_balance: row.get(10)?,
+        source: row.get(11)?,
+        handle_before: row.get(12)?,
+        handle_slot: row.get(13)?,
+        seen_by: row
+            .get::<_, Option<String>>(14)?
+            .iter()
+            .flat_map(|voices| voices.lines())
+            .map(str::to_owned)
+            .collect(),
     })
 }
 

@@ -101,8 +101,18 @@ pub(super) fn insert(
     now: UnixSeconds,
 ) -> Outcome<Settlement> {
     let state = apply(None, &Event::Reserved).map_err(|error| journal::illegal(&error))?;
-    let settlement =
-        Settlement { id, purpose, subject, amount, state, sequence: 1, attempts: 0, signature: None, landed_at: None };
+    let settlement = Settlement {
+        id,
+        purpose,
+        subject,
+        amount,
+        state,
+        sequence: 1,
+        attempts: 0,
+        signature: None,
+        landed_at: None,
+        held: None,
+    };
     conn.prepare_cached(
         "INSERT INTO settlements (id, purpose, subject_kind, subject_id, amount, state, sequence, attempts, created_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)",

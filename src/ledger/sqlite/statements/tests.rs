@@ -15,7 +15,7 @@ use crate::{
         reason::PayReason,
         samples::{self, amount},
         session::{CapCheck, Session, SessionId, SessionState},
-        settlement::{Allowances, Attempt, Cost, Event, SettlementId},
+        settlement::{Allowances, Attempt, Cost, Event, Moves, SettlementId},
     },
     ledger::{Carry, sqlite::migrate},
 };
@@ -150,6 +150,8 @@ fn settle(conn: &Connection, session: &Session, number: u32, end: &[Event]) -> O
         signed_at_slot: 200,
         cost: Cost { fee: 10, rent: 20, grant: 0 },
         allowances: Allowances::NotBought,
+        moves: Moves::Balance(None),
+        seen_by: Vec::new(),
     };
     let signed = journal::record_signed(conn, &settlement, &attempt, NOW)?;
     settlement = signed.recorded().expect("is within every budget").0;

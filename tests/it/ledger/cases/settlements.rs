@@ -64,6 +64,7 @@ pub(crate) async fn a_plan_takes_the_oldest_that_fit_and_at_least_one(ledger: &d
         attempts: 0,
         signature: None,
         landed_at: None,
+        held: None,
     };
     assert_eq!(settlement, expected);
     assert_eq!(money(ledger, session.id).await, (0, 161));

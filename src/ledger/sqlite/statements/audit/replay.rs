@@ -20,6 +20,8 @@ use solana_signature::Signature;
 struct Replay {
     state: Option<State>,
     attempts: Vec<Replayed>,
+    /// The attempt that its row names.
+    named: Option<Signature>,
     landed_once: bool,
     /// Why and with which failed transaction it came to nothing.
     end: Option<(PayReason, Option<Signature>)>,
@@ -58,12 +60,22 @@ impl Replay {
         if let Event::Signed { signature } = event {
             self.attempts.push(Replayed { signature: *signature, live: true, booked: Booked::Reserved });
         }
-        let last = self.attempts.last_mut();
+        if let Event::Signed { signature } | Event::Found { signature, .. } = event {
+            self.named = Some(*signature);
+        }
+        let named = self.named;
+        let last = self.attempts.iter_mut().find(|attempt| Some(attempt.signature) == named);
         match (event, last) {
             (Event::Landed { .. }, Some(last)) => {
                 last.booked = Booked::All;
                 self.landed_once = true;
             }
+            (Event::Found { .. }, Some(found)) => {
+                found.booked = Booked::All;
+                found.live = true;
+                self.landed_once = true;
+            }
+            (Event::Found { .. }, None) => return Err("an operator found an attempt that it never had"),
             (Event::Refused { reason, .. }, Some(last)) => {
                 last.booked = Booked::FeeOnly;
                 last.live = false;
@@ -96,7 +108,7 @@ pub(super) fn settlement(conn: &Connection, row: i64) -> Outcome<()> {
     let projected = replay.state.as_ref() == Some(&settlement.state)
         && usize::try_from(settlement.sequence).ok() == Some(events.len())
         && usize::try_from(settlement.attempts).ok() == Some(replay.attempts.len())
-        && settlement.signature == replay.attempts.last().map(|attempt| attempt.signature);
+        && settlement.signature == replay.named;
     if !projected {
         return Err(wrong("it is not the projection of its log"));
     }

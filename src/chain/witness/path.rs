@@ -1,0 +1,68 @@
+//! Whether an account's history explains how its balance came from one handle to another.
+
+use crate::chain::witness::entries::Entry;
+
+/// Every handle from `before` on, in the order in which the entries made them: each entry's first operand is the handle
+/// that was there, its result the next one. None where an entry is left over, cannot be read, or has no place.
+pub(super) fn path(before: u128, entries: &[&Entry]) -> Option<Vec<u128>> {
+    let mut left: Vec<&[Vec<(u128, u128)>]> = Vec::new();
+    for entry in entries {
+        let steps = entry.steps.as_deref()?;
+        if !steps.is_empty() {
+            left.push(steps);
+        }
+    }
+    let mut handles = vec![before];
+    while !left.is_empty() {
+        let current = *handles.last()?;
+        // A handle names everything that made it, so at most one entry follows it: whichever order a slot's entries are in.
+        let next = left.iter().position(|steps| through(current, steps).is_some())?;
+        handles.extend(through(current, left.swap_remove(next))?);
+    }
+    Some(handles)
+}
+
+/// The handles that one entry makes of `current`, if it follows it.
+fn through(current: u128, steps: &[Vec<(u128, u128)>]) -> Option<Vec<u128>> {
+    let mut handles = Vec::with_capacity(steps.len());
+    for edges in steps {
+        let from = handles.last().copied().unwrap_or(current);
+        let (_, to) = edges.iter().find(|(first, _)| *first == from)?;
+        handles.push(*to);
+    }
+    Some(handles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(steps: Option<&[&[(u128, u128)]]>) -> Entry {
+        let steps = steps.map(|steps| steps.iter().map(|edges| edges.to_vec()).collect());
+        Entry { steps, begins: false, zeros: Vec::new() }
+    }
+
+    fn of(before: u128, entries: &[Entry]) -> Option<Vec<u128>> {
+        path(before, &entries.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn entries_are_joined_in_whatever_order_they_are_told() {
+        let all = [entry(Some(&[&[(3, 4)]])), entry(Some(&[])), entry(Some(&[&[(9, 8), (1, 2)], &[(2, 3)]]))];
+        assert_eq!(
+            of(1, &all),
+            Some(vec![1, 2, 3, 4]),
+            "two instructions of one transaction, and one that moves nothing"
+        );
+        assert_eq!(of(1, &[]), Some(vec![1]));
+    }
+
+    #[test]
+    fn a_gap_an_entry_too_many_and_one_that_cannot_be_read_explain_nothing() {
+        let first = || entry(Some(&[&[(1, 2)]]));
+        assert_eq!(of(1, &[first(), entry(Some(&[&[(3, 4)]]))]), None, "one in between is hidden");
+        assert_eq!(of(1, &[first(), first()]), None, "each is used once");
+        assert_eq!(of(1, &[first(), entry(None)]), None);
+        assert_eq!(of(5, &[first()]), None, "it begins elsewhere");
+    }
+}

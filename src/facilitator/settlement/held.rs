@@ -1,0 +1,128 @@
+//! Settlements that are held: nothing is signed for them and nothing they carry is given back, because it is not proved that
+//! their attempts have no effect.
+//!
+//! That one is held is a row in the ledger, so it outlives the process and stands in `sotto settlement list`. It ends with the
+//! settlement's next event: a look at the chain that tells more, asked for again once in a while, or an operator's word.
+
+use super::{Settlements, driver::Drive};
+use crate::{
+    domain::settlement::{Held, HeldBecause, Observation, Settlement, SettlementId, State},
+    ledger::{LedgerError, Work},
+};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// When it was last asked again about each settlement that is held.
+#[derive(Default)]
+pub(crate) struct AskedAgain(Mutex<HashMap<SettlementId, Instant>>);
+
+impl AskedAgain {
+    /// Whether it is time to ask again about this one; then it is not, for so long.
+    fn is_due(&self, id: SettlementId, pause: Duration, now: Instant) -> bool {
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, at| now.duration_since(*at) < pause);
+        let is_due = !asked.contains_key(&id);
+        asked.entry(id).or_insert(now);
+        is_due
+    }
+}
+
+impl Settlements {
+    /// Whether a settlement is left alone for now: it has had all its attempts, or it is held and was asked about a moment ago.
+    pub(crate) fn is_left_alone(&self, settlement: &Settlement) -> bool {
+        if settlement.held.is_none() {
+            return false;
+        }
+        self.tell_operator(settlement);
+        settlement.has_had_all_attempts()
+            || !self.asked_again.is_due(settlement.id, self.core.settings.transfers.held_again, Instant::now())
+    }
+
+    /// Notes that a settlement is held, and leaves it.
+    pub(crate) async fn step_hold(&self, drive: &mut Drive, because: HeldBecause) -> Result<(), LedgerError> {
+        if drive.settlement.held.is_none() {
+            drive.settlement = self.note_held(&drive.settlement, because).await?;
+        }
+        drive.leave();
+        Ok(())
+    }
+
+    /// The cause for which nothing is waited for any longer: enough voices have not said for so long that a dead transaction has
+    /// no effect. Of what is held already nothing is waited for.
+    pub(crate) fn patience_is_over(&self, drive: &Drive) -> Option<HeldBecause> {
+        let (because, since) = drive.unproved?;
+        let patience = if drive.settlement.held.is_some() {
+            Duration::ZERO
+        } else {
+            self.core.settings.transfers.absence_patience
+        };
+        (since.elapsed() >= patience).then_some(because)
+    }
+
+    /// Notes of a landing that it is not there any more and that this is not proved either: it stays landed.
+    pub(crate) async fn note_unproved_landing(&self, work: &Work, seen: &Observation) {
+        let because = match seen {
+            Observation::Disputed { .. } => HeldBecause::Contradiction,
+            Observation::Unproved(because) if *because != HeldBecause::Silence => *because,
+            _ => return,
+        };
+        // What is watched is as it was when the watch began.
+        if work.settlement.held.is_some() || !self.noted.remember(work.settlement.id) {
+            return;
+        }
+        if let Err(error) = self.note_held(&work.settlement, because).await {
+            self.noted.forget(work.settlement.id);
+            tracing::debug!(settlement = %work.settlement.id, %error, "that a settlement is held was not noted");
+        }
+    }
+
+    async fn note_held(&self, settlement: &Settlement, because: HeldBecause) -> Result<Settlement, LedgerError> {
+        let held = self.core.ledger.note_held(settlement, because, self.core.clock.now()).await?;
+        self.tell_operator(&held);
+        // Whoever waits until nothing moves any more does not wait for this one.
+        self.progress.notify_waiters();
+        Ok(held)
+    }
+
+    /// Tells the operator of a settlement that is held, once in the life of a process. A landing in dispute has a line of its own
+    /// ([`super::finality`]).
+    fn tell_operator(&self, settlement: &Settlement) {
+        let is_dispute = |held: &Held| settlement.state == State::Landed && held.because == HeldBecause::Contradiction;
+        let Some(held) = settlement.held.filter(|held| !is_dispute(held)) else { return };
+        if !self.told_of.remember(settlement.id) {
+            return;
+        }
+        let (id, attempts, because) = (settlement.id, settlement.attempts, held.because.word());
+        if held.because == HeldBecause::Silence {
+            let patience = self.core.settings.transfers.absence_patience;
+            tracing::error!(settlement = %id, ?patience, "a dead transaction is not proved absent: too few RPC providers say so");
+        }
+        tracing::error!(
+            settlement = %id,
+            attempts,
+            because,
+            "a settlement is held: {}; nothing more is signed and nothing is given back. `sotto settlement show {id}` tells its \
+             signatures: look them up at an endpoint that is not configured",
+            held.because.explanation()
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_asked_again_when_the_pause_is_over() {
+        let (asked, id, now) = (AskedAgain::default(), SettlementId::from_random_bytes([1; 16]), Instant::now());
+        let pause = Duration::from_mins(1);
+        assert!(asked.is_due(id, pause, now), "at once after a start");
+        assert!(!asked.is_due(id, pause, now + pause - Duration::from_millis(1)));
+        assert!(asked.is_due(SettlementId::from_random_bytes([2; 16]), pause, now), "each by itself");
+        assert!(asked.is_due(id, pause, now + pause));
+    }
+}
