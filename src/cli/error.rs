@@ -1,6 +1,5 @@
 //! Why a command did not do what it was asked for.
 
-use super::keygen::KeygenError;
 #[cfg(feature = "localnet")]
 use super::local_network::LocalNetworkError;
 #[cfg(feature = "client")]
@@ -8,6 +7,7 @@ use super::payer::PayerError;
 use super::wiring::WiringError;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 use super::{demo::DemoError, dev::DevError};
+use super::{keygen::KeygenError, settlement::NotWritten};
 use crate::{config::Faults, telemetry::TelemetryError};
 use std::net::SocketAddr;
 
@@ -52,6 +52,9 @@ pub(super) enum CliError {
     /// The service did not start.
     #[error(transparent)]
     Wiring(#[from] WiringError),
+    /// What an operator said of a settlement was not written.
+    #[error(transparent)]
+    NotWritten(#[from] NotWritten),
     /// The ledger cannot be read.
     #[error("the ledger cannot be read; check ledger.path")]
     Ledger(#[from] crate::ledger::OpenLedgerError),

@@ -48,6 +48,7 @@ mod session;
 mod session_file;
 #[cfg(feature = "localnet")]
 mod settings_file;
+mod settlement;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 mod shop;
 mod spending;
@@ -112,6 +113,8 @@ enum Command {
     #[cfg(feature = "client")]
     #[command(subcommand)]
     Session(session::Session),
+    #[command(subcommand)]
+    Settlement(settlement::Settlement),
     Spending(spending::Spending),
 }
 
@@ -155,6 +158,7 @@ impl Command {
             Self::Serve(command) => command.run(global),
             #[cfg(feature = "client")]
             Self::Session(command) => command.run(global),
+            Self::Settlement(command) => command.run(global),
             Self::Spending(command) => command.run(global),
         }
     }

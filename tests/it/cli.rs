@@ -7,6 +7,7 @@ mod full_disk;
 mod receipts;
 mod service;
 mod session_file;
+mod settlement;
 
 use crate::support::PATIENCE;
 use serde_json::Value;
