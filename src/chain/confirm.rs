@@ -76,13 +76,10 @@ impl Observer<'_> {
             }
             was_seen |= status.seen.is_some();
             let deadline = begun + if status.answers > 0 { patience } else { patience.max(self.pool.timeout()) };
-            match timeout_at(deadline, updates.changed()).await {
-                Ok(Ok(())) => {}
-                // The second cannot happen: a sender lives as long as its receivers.
-                Err(_) | Ok(Err(_)) => {
-                    let told = self.at_the_deadline(attempt, want, &status).await;
-                    return unproved.filter(|_| told == Observation::Unknown).unwrap_or(told);
-                }
+            // Its sender lives as long as its receivers, so that it is closed cannot happen.
+            if !matches!(timeout_at(deadline, updates.changed()).await, Ok(Ok(()))) {
+                let told = self.at_the_deadline(attempt, want, &status).await;
+                return unproved.filter(|_| told == Observation::Unknown).unwrap_or(told);
             }
         }
     }

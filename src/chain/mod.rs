@@ -208,6 +208,16 @@ pub trait Chain: Send + Sync + 'static {
     /// [`Observation::Disputed`].
     async fn look_up(&self, attempts: &[Recorded<Attempt>]) -> Result<Vec<Observation>, ChainError>;
 
+    /// Whether another voice than the one that told of this landing has it, too: true where nobody else is configured, and then
+    /// nothing is asked.
+    async fn is_seen_by_another(&self, attempt: &Recorded<Attempt>) -> Result<bool, ChainError>;
+
+    /// Whether what one voice tells can be told by another.
+    fn has_several_voices(&self) -> bool;
+
+    /// The names of the voices that told this process of a landing; nothing is asked.
+    fn seen_by(&self, signature: &Signature) -> Vec<String>;
+
     /// How every endpoint is, in the configured order; nothing is asked.
     fn endpoints(&self) -> Vec<EndpointHealth>;
 }

@@ -187,7 +187,8 @@ impl Proving<'_> {
 
     /// The names of all voices that told of its landing, to this process or to one before it.
     fn seen_by(self, attempt: &Attempt) -> BTreeSet<String> {
-        let told = self.tellers.of(&attempt.signature).map(|voice| self.pool.voices().name(voice).to_owned());
+        let told = self.tellers.all_of(&attempt.signature).into_iter();
+        let told = told.map(|voice| self.pool.voices().name(voice).to_owned());
         attempt.seen_by.iter().cloned().chain(told).collect()
     }
 }

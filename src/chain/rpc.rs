@@ -352,6 +352,20 @@ impl Chain for SolanaChain {
         Survey { pool, blockhashes, tellers, examiner }.look_up(&attempts).await
     }
 
+    async fn is_seen_by_another(&self, attempt: &Recorded<Attempt>) -> Result<bool, ChainError> {
+        let Self { pool, blockhashes, tellers, examiner, .. } = self;
+        Survey { pool, blockhashes, tellers, examiner }.is_seen_by_another(attempt.get()).await
+    }
+
+    fn has_several_voices(&self) -> bool {
+        self.pool.has_several_voices()
+    }
+
+    fn seen_by(&self, signature: &Signature) -> Vec<String> {
+        let voices = self.tellers.all_of(signature).into_iter();
+        voices.map(|voice| self.pool.voices().name(voice).to_owned()).collect()
+    }
+
     fn endpoints(&self) -> Vec<EndpointHealth> {
         self.pool.health()
     }

@@ -59,7 +59,11 @@ impl Survey<'_> {
                 for attempt in &theirs {
                     words.remove(&attempt.signature);
                 }
-                words.extend(self.ask_another(teller, &theirs).await?);
+                let told = self.ask_another(teller, &theirs).await?;
+                for (signature, seen) in told.iter().filter(|(_, seen)| seen.has_landed()) {
+                    self.tellers.confirmed(signature, self.pool.voices().of(seen.by));
+                }
+                words.extend(told);
             }
         }
         let mut seen = Vec::with_capacity(attempts.len());
@@ -67,6 +71,18 @@ impl Survey<'_> {
             seen.push(self.judge(attempt, words.remove(&attempt.signature)).await);
         }
         Ok(seen)
+    }
+
+    /// Whether another voice than the teller has it, too; true where nobody else is configured.
+    pub(super) async fn is_seen_by_another(&self, attempt: &Attempt) -> Result<bool, ChainError> {
+        if !self.pool.has_several_voices() {
+            return Ok(true);
+        }
+        let Some(teller) = self.tellers.of(&attempt.signature) else { return Ok(false) };
+        let told = self.ask(Whom::AnotherThan(teller), &[attempt]).await?;
+        let Some(seen) = told.get(&attempt.signature).filter(|seen| seen.has_landed()) else { return Ok(false) };
+        self.tellers.confirmed(&attempt.signature, self.pool.voices().of(seen.by));
+        Ok(true)
     }
 
     fn by_teller<'a>(&self, attempts: &[&'a Attempt]) -> BTreeMap<usize, Vec<&'a Attempt>> {

@@ -129,6 +129,7 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
                 DecryptAllowance::Never => AllowancePolicy::Never,
             },
             finality_after: FINALITY_AFTER,
+            one_voice_exposure: settlement.one_voice_exposure,
             absence_patience: settlement.absence_patience,
             held_again: HELD_AGAIN,
             single_payments: settlement.single_payments,

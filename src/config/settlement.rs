@@ -19,6 +19,7 @@ const SPONSOR_ACCOUNT_CREATION: Key = Key::switch("settlement", "sponsor_account
 const CAP_CHECK: Key = Key::text("settlement", "cap_check");
 const CAP_CHECK_DEADLINE_SECONDS: Key = Key::integer("settlement", "cap_check_deadline_seconds");
 const ABSENCE_PATIENCE_SECONDS: Key = Key::integer("settlement", "absence_patience_seconds");
+const ONE_VOICE_EXPOSURE: Key = Key::text("settlement", "one_voice_exposure");
 const SINGLE_PAYMENTS: Key = Key::switch("settlement", "single_payments");
 
 pub(super) const KEYS: &[Key] = &[
@@ -35,6 +36,7 @@ pub(super) const KEYS: &[Key] = &[
     SPONSOR_ACCOUNT_CREATION,
     CAP_CHECK,
     CAP_CHECK_DEADLINE_SECONDS,
+    ONE_VOICE_EXPOSURE,
     ABSENCE_PATIENCE_SECONDS,
     SINGLE_PAYMENTS,
 ];
@@ -108,6 +110,8 @@ pub struct SettlementConfig {
     pub cap_check: CapCheckPolicy,
     /// How long the Covalidator may take for it.
     pub cap_check_deadline: Duration,
+    /// The most that is told as landed on one RPC provider's word, in base units.
+    pub one_voice_exposure: Amount,
     /// How long it is waited for proof that a dead transaction has no effect, before its settlement is held.
     pub absence_patience: Duration,
     /// Whether single payments are served, where the instruction that carries them is safe.
@@ -144,6 +148,8 @@ impl SettlementConfig {
             ],
         );
         let cap_check_deadline = reader.whole(&CAP_CHECK_DEADLINE_SECONDS, 1..=60_u64).map(Duration::from_secs);
+        let decimals = asset::read_decimals(reader);
+        let one_voice_exposure = asset::read_amount(reader, &ONE_VOICE_EXPOSURE, decimals);
         let absence_patience = reader.whole(&ABSENCE_PATIENCE_SECONDS, 1..=86_400_u64).map(Duration::from_secs);
         let single_payments = reader.switch(&SINGLE_PAYMENTS);
         Some(Self {
@@ -157,6 +163,7 @@ impl SettlementConfig {
             sponsor_account_creation: sponsor_account_creation?,
             cap_check: cap_check?,
             cap_check_deadline: cap_check_deadline?,
+            one_voice_exposure: one_voice_exposure?,
             absence_patience: absence_patience?,
             single_payments: single_payments?,
         })

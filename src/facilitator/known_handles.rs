@@ -53,7 +53,7 @@ mod tests {
         Pubkey::new_from_array([byte; 32])
     }
 
-    fn account(owner: Pubkey, amount: u128) -> Option<ChainAccount> {
+    fn account(owner: Pubkey, amount: u128) -> ChainAccount {
         let decoded = IncoAccount {
             mint: key(1),
             owner: key(2),
@@ -64,17 +64,17 @@ mod tests {
             delegated_amount: 0,
             close_authority: None,
         };
-        Some(ChainAccount { lamports: 1, owner, data: decoded.encode().to_vec() })
+        ChainAccount { lamports: 1, owner, data: decoded.encode() }
     }
 
     #[test]
     fn the_newest_state_counts_and_only_of_token_accounts() {
         let (handles, token) = (KnownHandles::default(), key(9));
         let keys = [key(3), key(4), key(5)];
-        handles.saw(10, &token, &keys, &[account(token, 7), account(key(8), 7), None]);
-        handles.saw(9, &token, &keys, &[account(token, 6), None, None]);
+        handles.saw(10, &token, &keys, &[Some(account(token, 7)), Some(account(key(8), 7)), None]);
+        handles.saw(9, &token, &keys, &[Some(account(token, 6)), None, None]);
         assert_eq!(keys.map(|key| handles.newest(&key)), [Some(SeenHandle { handle: 7, slot: 10 }), None, None]);
-        handles.saw(11, &token, &keys, &[account(token, 8), None, None]);
+        handles.saw(11, &token, &keys, &[Some(account(token, 8)), None, None]);
         assert_eq!(handles.newest(&keys[0]), Some(SeenHandle { handle: 8, slot: 11 }));
     }
 }

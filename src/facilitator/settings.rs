@@ -305,6 +305,8 @@ pub struct TransferSettings {
     /// How long after its landing a transaction is first asked whether it is final: what finality takes (32 slots). Then
     /// four times in such a span.
     pub finality_after: Duration,
+    /// The most that is told as landed on one voice's word and seen by no other, in base units; only where two are configured.
+    pub one_voice_exposure: Amount,
     /// How long it is waited for enough voices to say that a dead transaction has no effect, before its settlement is held.
     pub absence_patience: Duration,
     /// How often it is asked again about what is held.

@@ -97,9 +97,11 @@ pub fn next_step(settlement: &Settlement, seen: &Observation, further: Further, 
             Observation::JustSigned | Observation::Pending => Step::Send,
             // A failed transaction can be taken back too, and then land without an error: until it is final its
             // holds stay held.
+            // Where it is not proved that it had no effect, more may be said soon; but an account's past does not change.
             Observation::NotAsked
             | Observation::Unknown
             | Observation::Disputed { .. }
+            | Observation::Unproved(HeldBecause::Silence | HeldBecause::Contradiction)
             | Observation::Failed { finalised: false, .. } => Step::LookUp,
             Observation::Landed { slot, .. } => Step::Record(Event::Landed { slot: *slot }),
             // It was simulated a moment before it was sent, so somebody has changed a handle since, or more than that:
@@ -113,8 +115,6 @@ pub fn next_step(settlement: &Settlement, seen: &Observation, further: Further, 
                 Step::Record(Event::Refused { slot: *slot, reason: PayReason::OnchainTransferFailed })
             }
             Observation::Absent(proof) => Step::Record(Event::Absent(*proof)),
-            // More may be said soon; an account's past does not change.
-            Observation::Unproved(HeldBecause::Silence | HeldBecause::Contradiction) => Step::LookUp,
             Observation::Unproved(because) => Step::Hold(*because),
         },
         State::Landed => match seen {

@@ -134,6 +134,8 @@ impl Drive {
         self.unproved = match (&seen, self.unproved) {
             (Observation::Unproved(because), Some((_, since))) => Some((*because, since)),
             (Observation::Unproved(because), None) => Some((*because, Instant::now())),
+            // No answer ends no silence.
+            (Observation::Unknown, known) => known,
             _ => None,
         };
         self.seen = seen;
@@ -250,6 +252,7 @@ impl Settlements {
             Step::Send => self.send_and_look(drive).await,
             Step::LookUp => self.look(drive).await,
             Step::Record(Event::TakenBack) => self.step_take_back(drive).await?,
+            Step::Record(event @ Event::Landed { .. }) => self.step_land(drive, event).await?,
             Step::Record(event) => self.step_record(drive, event).await?,
         }
         Ok(())

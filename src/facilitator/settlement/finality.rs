@@ -114,6 +114,7 @@ impl Settlements {
     pub(crate) fn watch(&self, work: Work) {
         // Without its attempt nothing of it could be looked up: the next round loads it whole.
         if work.attempt.is_some() {
+            self.one_voice.count_again(&work.settlement);
             self.finality.add(work, Instant::now() + self.core.settings.transfers.finality_after);
         }
     }
@@ -161,7 +162,7 @@ impl Settlements {
                 // It is looked at again, and written when it is due.
                 Step::Record(Event::TakenBack) if !self.flips.is_due(work.settlement.id, Instant::now()) => {}
                 Step::Hold(_) | Step::Done => self.finality.remove(work.settlement.id),
-                Step::LookUp => {}
+                Step::LookUp => self.note_seen(&work).await,
                 Step::Sign | Step::Send | Step::Record(_) => not_final.push(self.hand_over(work, &seen)),
             }
         }

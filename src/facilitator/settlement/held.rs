@@ -7,7 +7,8 @@
 use super::{Settlements, driver::Drive};
 use crate::{
     domain::settlement::{Held, HeldBecause, Observation, Settlement, SettlementId, State},
-    ledger::{LedgerError, Work},
+    facilitator::locks::single_flight::Marks,
+    ledger::{LedgerError, SeenLanding, Work},
 };
 use std::{
     collections::HashMap,
@@ -16,9 +17,30 @@ use std::{
 };
 use tokio::time::Instant;
 
+/// What this process has told and noted of settlements that are held.
+#[derive(Default)]
+pub(crate) struct HeldNotes {
+    /// The operator was told.
+    told: Marks<SettlementId>,
+    /// It was noted that a landing is held.
+    landings: Marks<SettlementId>,
+    /// How many voices were noted that told of a landing which does not become final.
+    voices: Mutex<HashMap<SettlementId, usize>>,
+    asked_again: AskedAgain,
+}
+
+impl HeldNotes {
+    /// Something happened to it: held again, it is told again.
+    pub(crate) fn forget(&self, id: SettlementId) {
+        self.told.forget(id);
+        self.landings.forget(id);
+        self.voices.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+}
+
 /// When it was last asked again about each settlement that is held.
 #[derive(Default)]
-pub(crate) struct AskedAgain(Mutex<HashMap<SettlementId, Instant>>);
+struct AskedAgain(Mutex<HashMap<SettlementId, Instant>>);
 
 impl AskedAgain {
     /// Whether it is time to ask again about this one; then it is not, for so long.
@@ -39,7 +61,7 @@ impl Settlements {
         }
         self.tell_operator(settlement);
         settlement.has_had_all_attempts()
-            || !self.asked_again.is_due(settlement.id, self.core.settings.transfers.held_again, Instant::now())
+            || !self.held.asked_again.is_due(settlement.id, self.core.settings.transfers.held_again, Instant::now())
     }
 
     /// Notes that a settlement is held, and leaves it.
@@ -71,12 +93,30 @@ impl Settlements {
             _ => return,
         };
         // What is watched is as it was when the watch began.
-        if work.settlement.held.is_some() || !self.noted.remember(work.settlement.id) {
+        if work.settlement.held.is_some() || !self.held.landings.remember(work.settlement.id) {
             return;
         }
         if let Err(error) = self.note_held(&work.settlement, because).await {
-            self.noted.forget(work.settlement.id);
+            self.held.landings.forget(work.settlement.id);
             tracing::debug!(settlement = %work.settlement.id, %error, "that a settlement is held was not noted");
+        }
+    }
+
+    /// Notes who told of a landing that should be final and is not, so that it is not forgotten with this process or with the
+    /// provider.
+    pub(crate) async fn note_seen(&self, work: &Work) {
+        let (Some(attempt), Some(slot)) = (&work.attempt, work.settlement.landed_at) else { return };
+        let (id, signature) = (work.settlement.id, attempt.get().signature);
+        let voices = self.core.chain.seen_by(&signature);
+        let known = self.held.voices.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied();
+        if voices.is_empty() || known == Some(voices.len()) {
+            return;
+        }
+        let count = voices.len();
+        let seen: Vec<SeenLanding> = voices.into_iter().map(|voice| SeenLanding { signature, voice, slot }).collect();
+        match self.core.ledger.note_seen(&seen, self.core.clock.now()).await {
+            Ok(()) => drop(self.held.voices.lock().unwrap_or_else(PoisonError::into_inner).insert(id, count)),
+            Err(error) => tracing::debug!(settlement = %id, %error, "who told of a landing was not noted"),
         }
     }
 
@@ -93,7 +133,7 @@ impl Settlements {
     fn tell_operator(&self, settlement: &Settlement) {
         let is_dispute = |held: &Held| settlement.state == State::Landed && held.because == HeldBecause::Contradiction;
         let Some(held) = settlement.held.filter(|held| !is_dispute(held)) else { return };
-        if !self.told_of.remember(settlement.id) {
+        if !self.held.told.remember(settlement.id) {
             return;
         }
         let (id, attempts, because) = (settlement.id, settlement.attempts, held.because.word());

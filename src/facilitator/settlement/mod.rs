@@ -29,6 +29,7 @@ pub(crate) mod finality;
 pub(crate) mod flips;
 pub(crate) mod held;
 pub(crate) mod observe;
+pub(crate) mod one_voice;
 pub(crate) mod proven;
 pub(crate) mod record;
 pub(crate) mod refused_transfer;
@@ -53,7 +54,8 @@ use crate::{
 };
 use finality::Finality;
 use flips::Flips;
-use held::AskedAgain;
+use held::HeldNotes;
+use one_voice::OneVoice;
 use simulate::ComputeUnits;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -68,6 +70,7 @@ pub(crate) struct Settlements {
     pub(crate) waiters: Arc<Waiters>,
     finality: Finality,
     flips: Flips,
+    one_voice: OneVoice,
     /// Settlements that a task of this process drives right now.
     pub(crate) driving: SingleFlight<SettlementId>,
     /// Settlements that a task of this process drives, waits to drive, or is about to plan.
@@ -76,11 +79,8 @@ pub(crate) struct Settlements {
     pub(crate) progress: Notify,
     /// Sessions whose last transfer landed with an error: the next one is simulated first.
     distrusted: Marks<SessionId>,
-    /// Settlements that are held and that the operator was told of.
-    told_of: Marks<SettlementId>,
-    /// Landings of which it was noted that they are held.
-    noted: Marks<SettlementId>,
-    asked_again: AskedAgain,
+    /// What was told and noted of settlements that are held.
+    held: HeldNotes,
     units: ComputeUnits,
 }
 
@@ -94,13 +94,12 @@ impl Settlements {
             waiters: Arc::default(),
             finality: Finality::default(),
             flips: Flips::default(),
+            one_voice: OneVoice::default(),
             driving: SingleFlight::default(),
             queued: Arc::default(),
             progress: Notify::new(),
             distrusted: Marks::default(),
-            told_of: Marks::default(),
-            noted: Marks::default(),
-            asked_again: AskedAgain::default(),
+            held: HeldNotes::default(),
             units: ComputeUnits::default(),
         }
     }

@@ -43,8 +43,10 @@ impl Settlements {
         };
         drive.settlement = settlement;
         // Held again, it is told again.
-        self.told_of.forget(drive.settlement.id);
-        self.noted.forget(drive.settlement.id);
+        self.held.forget(drive.settlement.id);
+        if drive.settlement.state != State::Landed {
+            self.one_voice.forget(drive.settlement.id);
+        }
         let bought = drive.allowances();
         if matches!(event, Event::Absent(_) | Event::Failed { .. }) {
             drive.attempt = None;

@@ -21,7 +21,7 @@ use crate::{
         funding::FundingDemand,
         hold::ContentHash,
         reason::PayReason,
-        settlement::{Attempt, Cost, Moves},
+        settlement::{Attempt, Cost, Moves, Purpose},
         signed,
         single_payment::{Claimant, Single, SingleCompletion, SingleKey, SingleOffer, SinglePlan, SingleRequirements},
     },
@@ -186,9 +186,11 @@ impl SinglePayments {
             return Err(refuse(PayReason::InsufficientSponsorBalance).into());
         }
         let countersigned = inspected.countersign(&**signer).map_err(|error| PayError::Broken(Box::new(error)))?;
-        // The payer had the ciphertext before us, so nothing was surely seen before it existed.
-        let attempt =
-            Attempt { moves: Moves::Balance(None), ..attempt(plan.settlement, 1, countersigned, life, cost) };
+        // The ciphertext is older than what was seen, so this witness could be made up by whoever had it; but nothing is ever
+        // signed anew on its word.
+        let witness = self.core.witness(self.core.token_account(&offer.payer)).await;
+        let moves = Moves::of(Purpose::SinglePayment, witness);
+        let attempt = Attempt { moves, ..attempt(plan.settlement, 1, countersigned, life, cost) };
         match self.core.ledger.pay_single(&plan, attempt, self.core.clock.now()).await? {
             SinglePaid::Recorded(single, work) => {
                 self.sponsor.fee_payers.charge(&fee_payer, cost.fee);

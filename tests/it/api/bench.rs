@@ -115,6 +115,7 @@ fn settings(
             decrypt_allowance: AllowancePolicy::Never,
             finality_after: Duration::from_millis(200),
             absence_patience: Duration::from_mins(10),
+            one_voice_exposure: Amount::new(100_000_000).unwrap(),
             held_again: Duration::from_mins(1),
             single_payments: true,
         },

@@ -8,11 +8,21 @@ use crate::{
 use serde_json::json;
 use sotto::{
     chain::EndpointUrls,
-    domain::settlement::{HeldBecause, State},
+    domain::{
+        amount::Amount,
+        settlement::{AbsenceProof, HeldBecause, Resolution, State, Verdict},
+    },
     facilitator::AllowancePolicy,
+    ledger::{LedgerOptions, OperatorLedger as _, Resolved, SqliteLedger},
     localnet::Odds,
 };
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 /// Transfers bought without allowances can be sent while nobody looks.
 fn plain() -> Options {
@@ -116,7 +126,7 @@ async fn a01_an_error_that_a_liar_makes_up_gives_nothing_back_and_signs_nothing_
 
 /// Guards: `chain::survey::Survey::makes_final` and `settlement::disputes`. The first of two endpoints swallows a transfer and
 /// says that it is final; nothing gets to the chain. Its caller is told, once, and it becomes final for nobody: not in
-/// another process either. When the liar is taken out, the money moves.
+/// another process either. When the liar is taken out, an operator has to say that nothing landed; then the money moves.
 #[tokio::test]
 async fn a02_a_landing_that_only_a_liar_tells_is_said_once_never_final_and_paid_in_the_end() {
     let log = Log::listen();
@@ -145,6 +155,22 @@ async fn a02_a_landing_that_only_a_liar_tells_is_said_once_never_final_and_paid_
     assert_eq!(shop.world.units(&shop.merchant), 0);
     shop.world.net.faults().clear();
     shop.world.reboots_with_endpoints(alone).await;
+    // Who told of it is gone and is not forgotten: whether it lied an operator knows, and nobody else.
+    let held = async || shop.world.ledger().held_settlements().await.unwrap().remove(0).settlement;
+    let until = shop.world.net.network().slot() + 100;
+    while shop.world.net.network().slot() < until {
+        shop.world.confirmed().await;
+    }
+    let settlement = held().await;
+    assert_eq!((&settlement.state, settlement.attempts), (&State::Landed, 1), "nothing is signed anew");
+    let proof = AbsenceProof { finalised_height: 1, first_available_block: 0 };
+    let (verdict, words) = (Verdict::Absent(proof), "the explorer".to_owned());
+    let resolution = Resolution { settlement: settlement.id, verdict, words };
+    shop.world.kill().await;
+    let ledger = SqliteLedger::open(&shop.world.directory().join("sotto.db"), &LedgerOptions::default()).await.unwrap();
+    assert!(matches!(ledger.resolve(&resolution, 1).await.unwrap(), Resolved::Written(_)));
+    drop(ledger);
+    shop.world.boot().await;
     shop.moved_what_it_captured().await;
     assert_eq!(shop.world.ledger().totals(None).await.unwrap().captured.get(), 200);
     shop.closes().await;
@@ -295,4 +321,72 @@ async fn a01_a_failed_transfer_that_every_voice_denies_leaves_its_fee_out_of_the
     let totals = shop.world.ledger().totals(None).await.unwrap();
     assert_eq!((totals.captured.get(), totals.held.get(), shop.world.units(&shop.merchant)), (0, 0, 0));
     shop.world.finish().await;
+}
+
+/// Guard: `Settlements::note_seen`. One of two endpoints tells of a landing and the other, which has a hole, denies it. An
+/// operator takes the honest one out: nothing is paid again, because it said what it said, and the balance has moved.
+#[tokio::test]
+async fn a01_what_an_honest_voice_told_outlives_its_place_in_the_configuration() {
+    let log = Log::listen();
+    let mut shop = Shop::open(plain(), 10_000).await;
+    shop.world.quiet().await;
+    let forgetful = liar(&shop.world).await;
+    let honest = Proxy::start(shop.world.net.rpc_url()).await;
+    let urls = || vec![endpoint(&honest.url, None), endpoint(&forgetful.url, None)];
+    shop.world.reboots_with_endpoints(urls()).await;
+    shop.pays(200, Some("told")).await;
+    are_told(&shop.world, &log, 1).await;
+    let seen_by = async || {
+        let held = shop.world.ledger().held_settlements().await.unwrap().remove(0);
+        held.attempts[0].get().seen_by.len()
+    };
+    shop.world.until("it is noted", async || seen_by().await == 1).await;
+    shop.world.reboots_with_endpoints(vec![endpoint(&forgetful.url, None)]).await;
+    let until = shop.world.net.network().slot() + 200;
+    while shop.world.net.network().slot() < until {
+        shop.world.confirmed().await;
+    }
+    let settlement = shop.world.ledger().unfinished().await.unwrap().remove(0).settlement;
+    assert_eq!((&settlement.state, settlement.attempts), (&State::Landed, 1), "{}", log.text());
+    assert_eq!(shop.world.units(&shop.merchant), 200, "once");
+    shop.world.reboots_with_endpoints(urls()).await;
+    forgetful.is_honest();
+    shop.closes().await;
+}
+
+/// Guard: `settlement::one_voice`. The first of two endpoints makes landings up. Callers are told of at most so much on its word;
+/// who pays more waits for the other one, and is told of nothing that it does not have.
+#[tokio::test]
+async fn a02_what_a_liar_makes_up_is_told_up_to_a_sum() {
+    const MOST: u64 = 500;
+    let watches = Arc::new(AtomicBool::new(true));
+    let watch = Arc::clone(&watches);
+    let options = Options::settings(move |settings| {
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.one_voice_exposure = Amount::new(MOST).unwrap();
+        // While nothing is watched nothing is found out.
+        if !watch.load(Ordering::SeqCst) {
+            settings.transfers.finality_after = Duration::from_hours(1);
+        }
+    });
+    let mut shop = Shop::open(options, 10_000).await;
+    shop.world.quiet().await;
+    watches.store(false, Ordering::SeqCst);
+    let (liar, honest) = (Proxy::start(shop.world.net.rpc_url()).await, Proxy::start(shop.world.net.rpc_url()).await);
+    liar.makes_up_landings();
+    shop.world.reboots_with_endpoints(vec![endpoint(&liar.url, None), endpoint(&honest.url, None)]).await;
+    let mut told = 0;
+    for nonce in ["1", "2", "3", "4"] {
+        let (_, answer) = shop.world.post("/settle", &shop.hasty_payment(200, Some(nonce))).await;
+        told += if answer["success"] == true { 200 } else { 0 };
+    }
+    assert_eq!(told, 400, "of 800, and of at most {MOST}");
+    assert_eq!(shop.world.units(&shop.merchant), 0, "nothing has moved");
+    // What was told is paid once it is looked at; of the rest nobody was told.
+    liar.is_honest();
+    watches.store(true, Ordering::SeqCst);
+    shop.world.kill().await;
+    shop.world.boot().await;
+    shop.moved_what_it_captured().await;
+    shop.closes().await;
 }

@@ -271,6 +271,7 @@ impl World {
                 decrypt_allowance: AllowancePolicy::Every,
                 finality_after: Duration::from_millis(200),
                 absence_patience: Duration::from_mins(10),
+                one_voice_exposure: Amount::new(100_000_000).unwrap(),
                 held_again: Duration::from_millis(500),
                 single_payments: true,
             },

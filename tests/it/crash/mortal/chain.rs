@@ -94,6 +94,18 @@ impl Chain for MortalChain {
         self.fate.step("chain look_up", self.inner.look_up(attempts)).await
     }
 
+    async fn is_seen_by_another(&self, attempt: &Recorded<Attempt>) -> Result<bool, ChainError> {
+        self.fate.step("chain is_seen_by_another", self.inner.is_seen_by_another(attempt)).await
+    }
+
+    fn has_several_voices(&self) -> bool {
+        self.inner.has_several_voices()
+    }
+
+    fn seen_by(&self, signature: &Signature) -> Vec<String> {
+        self.inner.seen_by(signature)
+    }
+
     fn endpoints(&self) -> Vec<EndpointHealth> {
         self.inner.endpoints()
     }
