@@ -337,8 +337,8 @@ async fn a01_what_an_honest_voice_told_outlives_its_place_in_the_configuration()
     shop.pays(200, Some("told")).await;
     are_told(&shop.world, &log, 1).await;
     let seen_by = async || {
-        let held = shop.world.ledger().held_settlements().await.unwrap().remove(0);
-        held.attempts[0].get().seen_by.len()
+        let held = shop.world.ledger().held_settlements().await.unwrap();
+        held.first().map_or(0, |record| record.attempts[0].get().seen_by.len())
     };
     shop.world.until("it is noted", async || seen_by().await == 1).await;
     shop.world.reboots_with_endpoints(vec![endpoint(&forgetful.url, None)]).await;

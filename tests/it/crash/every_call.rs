@@ -9,12 +9,13 @@ each_engine! { cases
 }
 
 /// The traits, as they are written, and what the names of their verbs begin with.
-const PORTS: [(&str, &str, &str); 6] = [
+const PORTS: [(&str, &str, &str); 7] = [
     (include_str!("../../../src/ledger/mod.rs"), "pub trait Ledger:", ""),
     (include_str!("../../../src/ledger/upkeep.rs"), "pub trait Upkeep:", ""),
     (include_str!("../../../src/ledger/single_payments.rs"), "pub trait SinglePaymentLedger:", ""),
     (include_str!("../../../src/ledger/revocations.rs"), "pub trait RevocationLedger:", ""),
     (include_str!("../../../src/ledger/approvals.rs"), "pub trait ApprovalLedger:", ""),
+    (include_str!("../../../src/ledger/operator.rs"), "pub trait OperatorLedger:", ""),
     (include_str!("../../../src/chain/mod.rs"), "pub trait Chain:", "chain "),
 ];
 
@@ -22,7 +23,7 @@ const PORTS: [(&str, &str, &str); 6] = [
 const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
 
 /// What no process of the scenarios asks, and why that is enough.
-const LEFT_OUT: [(&str, &str); 24] = [
+const LEFT_OUT: [(&str, &str); 30] = [
     ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
     ("sessions_of", "read for a wallet that lists its sessions; nothing follows from it"),
     ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
@@ -45,6 +46,12 @@ const LEFT_OUT: [(&str, &str); 24] = [
     ("spending", "read by commands, never by a service"),
     ("ping", "asked by `GET /ready`; nothing follows from it"),
     ("chain genesis_hash", "asked at the start and by `GET /ready`; nothing follows from it"),
+    ("chain is_seen_by_another", "asked where two providers are configured; nothing follows from it but an answer"),
+    ("note_held", "a row beside an event; a look that finds it held again writes it again"),
+    ("held_settlements", "read by `GET /ready` and by commands; nothing follows from it"),
+    ("settlement_record", "read by commands, never by a service"),
+    ("resolve", "an operator's word, written by a command that ends"),
+    ("note_seen", "rows of what is asked about again; the next look writes them"),
     ("history", "read for who listens to a session; nothing follows from it"),
     ("newest_position", "read for who listens to a session; nothing follows from it"),
     ("payment_times", "read for who asks what became of a payment; nothing follows from it"),
