@@ -136,18 +136,18 @@ impl Settlements {
         if !self.held.told.remember(settlement.id) {
             return;
         }
-        let (id, attempts, because) = (settlement.id, settlement.attempts, held.because.word());
+        let (id, attempts, reason) = (settlement.id, settlement.attempts, held.because.word());
         if held.because == HeldBecause::Silence {
-            let patience = self.core.settings.transfers.absence_patience;
-            tracing::error!(settlement = %id, ?patience, "a dead transaction is not proved absent: too few RPC providers say so");
+            tracing::error!(settlement = %id, "a dead transaction is not proved absent: too few RPC providers say so");
         }
+        let detail = held.because.explanation();
         tracing::error!(
             settlement = %id,
             attempts,
-            because,
-            "a settlement is held: {}; nothing more is signed and nothing is given back. `sotto settlement show {id}` tells its \
-             signatures: look them up at an endpoint that is not configured",
-            held.because.explanation()
+            reason,
+            detail,
+            "a settlement is held: nothing more is signed and nothing is given back. `sotto settlement show` tells its signatures: \
+             look them up at an endpoint that is not configured"
         );
     }
 }

@@ -390,3 +390,24 @@ async fn a02_what_a_liar_makes_up_is_told_up_to_a_sum() {
     shop.moved_what_it_captured().await;
     shop.closes().await;
 }
+
+/// Guard: the witness of an error that one voice alone tells. The transfer landed; believed, it would be given back.
+#[tokio::test]
+async fn a01_an_error_that_a_lone_voice_makes_up_gives_nothing_back() {
+    let mut shop = Shop::open(plain(), 10_000).await;
+    shop.world.quiet().await;
+    let liar = Proxy::start(shop.world.net.rpc_url()).await;
+    liar.makes_up_errors();
+    shop.world.reboots_with_endpoints(vec![endpoint(&liar.url, None)]).await;
+    let (_, told) = shop.world.post("/settle", &shop.hasty_payment(200, Some("landed"))).await;
+    assert_eq!(told["success"], false, "{told:#}");
+    shop.world.until("it is held", async || !shop.world.ledger().held_settlements().await.unwrap().is_empty()).await;
+    let held = shop.world.ledger().held_settlements().await.unwrap().remove(0).settlement;
+    assert_eq!((&held.state, held.attempts, held.held.unwrap().because), (&State::InFlight, 1, HeldBecause::Moved));
+    let totals = shop.world.ledger().totals(None).await.unwrap();
+    assert_eq!((totals.held.get(), shop.world.units(&shop.merchant)), (200, 200));
+    liar.is_honest();
+    shop.moved_what_it_captured().await;
+    assert_eq!(shop.world.ledger().totals(None).await.unwrap().captured.get(), 200);
+    shop.closes().await;
+}
