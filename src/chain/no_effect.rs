@@ -180,7 +180,9 @@ impl Proving<'_> {
         let Some(witness) = attempt.moves.witness() else { return Ok(Testimony::Moved) };
         let deniers = answers.iter().filter(|answer| answer.denies()).filter_map(|answer| {
             let (slot, _) = answer.said.as_ref().ok()?;
-            Some((&**self.pool.configured().get(answer.place)?, *slot))
+            // What failed in a slot says nothing of the balance before that slot is final.
+            let slot = answer.failure().map_or(*slot, |seen| seen.slot.max(*slot));
+            Some((&**self.pool.configured().get(answer.place)?, slot))
         });
         self.examiner.examine(self.pool, attempt, witness, &deniers.collect::<Vec<_>>()).await
     }
