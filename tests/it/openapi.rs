@@ -115,10 +115,11 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mut
     }
 }
 
-/// The two patterns that answers use, by hand: a regular-expression engine for them alone would be another dependency.
+/// The patterns that answers use, by hand: a regular-expression engine for them alone would be another dependency.
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern {
         "^[1-9A-HJ-NP-Za-km-z]{32,44}$" => sotto::domain::signed::parse_key(text).is_some(),
+        "^[1-9A-HJ-NP-Za-km-z]{64,88}$" => sotto::domain::signed::parse_signature(text).is_some(),
         "^(0|[1-9][0-9]{0,18})$" => sotto::domain::amount::Amount::parse(text).is_ok(),
         words => {
             let words = words.trim_start_matches('^').trim_end_matches(")$");
