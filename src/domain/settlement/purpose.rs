@@ -67,7 +67,7 @@ impl Purpose {
     pub const fn moves_balance(self) -> bool {
         match self {
             Self::Capture | Self::SinglePayment => true,
-            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
+            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::Revoke => false,
         }
     }
 
