@@ -9,6 +9,7 @@ mod bad_bodies;
 mod bad_transactions;
 mod credit;
 mod crowds;
+mod denied_failures;
 mod farms;
 mod funding;
 mod grants;

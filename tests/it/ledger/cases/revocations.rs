@@ -58,6 +58,7 @@ fn first_attempt(number: u32) -> Attempt {
         attempts: 0,
         signature: None,
         landed_at: None,
+        held: None,
     };
     Attempt { cost: Cost { fee: 10_000, rent: 0, grant: 0 }, ..attempt(&settlement, number) }
 }
