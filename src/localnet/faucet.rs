@@ -3,18 +3,19 @@
 //! It sends ordinary transactions to its own network, so that what it does goes through the path that everybody's
 //! transactions go through. Its keys are worth nothing anywhere else.
 
+mod purse;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use solana_instruction::{AccountMeta, Instruction};
 use solana_keypair::Keypair;
-use solana_message::{Message, VersionedMessage};
 use solana_pubkey::Pubkey;
 use solana_sdk_ids::system_program;
 use solana_signature::Signature;
 use solana_signer::{Signer as _, SignerError};
-use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 
+use self::purse::Purse;
 use super::local_chain::LocalChain;
 use crate::domain::chance::Chance;
 use crate::programs::ciphertext::{EncryptionKey, encrypt};
@@ -23,8 +24,6 @@ use crate::programs::{Programs, discriminator};
 
 /// Decimal places of the demo token, as of the one on devnet.
 pub const DEMO_DECIMALS: u8 = 6;
-/// What the mint authority keeps for fees and rent, in lamports; it is filled up to this when it has less than half.
-const PURSE: u64 = 100_000_000_000;
 
 /// Why the faucet gave nothing, or less than was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +65,7 @@ pub struct Faucet {
     programs: Programs,
     encryption_key: EncryptionKey,
     mint: Pubkey,
-    authority: Keypair,
+    purse: Purse,
     chance: Arc<dyn Chance>,
     /// One gift at a time: a decrypt allowance is for the balance that a gift leaves.
     turn: Mutex<()>,
@@ -77,20 +76,20 @@ impl Faucet {
     pub fn open(chain: Arc<dyn LocalChain>, config: FaucetConfig) -> Result<Self, FaucetError> {
         let mint = Keypair::new_from_array(config.mint);
         let faucet = Self {
+            purse: Purse::new(chain.clone(), config.authority),
             chain,
             programs: config.programs,
             encryption_key: config.encryption_key,
             mint: mint.pubkey(),
-            authority: Keypair::new_from_array(config.authority),
             chance: config.chance,
             turn: Mutex::new(()),
         };
-        faucet.fill_purse()?;
+        faucet.purse.fill()?;
         if !faucet.belongs_to(&faucet.mint, &faucet.programs.token) {
-            let authority = faucet.authority.pubkey();
+            let authority = faucet.authority().pubkey();
             let create =
                 faucet.programs.initialize_mint(&faucet.mint, &authority, DEMO_DECIMALS, &authority, Some(authority));
-            faucet.send(&[create], &[&faucet.authority, &mint])?;
+            faucet.purse.send(&[create], &[&mint])?;
             faucet.must_belong_to(&faucet.mint, &faucet.programs.token)?;
         }
         Ok(faucet)
@@ -103,7 +102,7 @@ impl Faucet {
 
     /// The mint and freeze authority, for tests that freeze.
     pub fn authority(&self) -> &Keypair {
-        &self.authority
+        self.purse.key()
     }
 
     /// Gives `units` base units to `wallet`, creating its token account when there is none, and lets the wallet
@@ -113,9 +112,9 @@ impl Faucet {
     /// that is already history.
     pub fn fund(&self, wallet: &Pubkey, units: u64) -> Result<Signature, FaucetError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.fill_purse()?;
+        self.purse.fill()?;
         let account = self.programs.token_account(wallet, &self.mint);
-        let authority = self.authority.pubkey();
+        let authority = self.authority().pubkey();
         let before = self.token_account(&account)?;
         let mut instructions = Vec::new();
         match &before {
@@ -125,7 +124,7 @@ impl Faucet {
         }
         let ciphertext = encrypt(&self.encryption_key, units.into(), &*self.chance);
         instructions.push(self.programs.mint_to(&self.mint, &account, &authority, &ciphertext, None));
-        let signature = self.send(&instructions, &[&self.authority])?;
+        let signature = self.purse.send(&instructions, &[])?;
         let after = self.token_account(&account)?.ok_or(FaucetError::NotLanded)?;
         if before.is_some_and(|before| before.amount == after.amount) {
             return Err(FaucetError::NotLanded);
@@ -148,13 +147,13 @@ impl Faucet {
         }
         let accounts = vec![
             AccountMeta::new(allowance, false),
-            AccountMeta::new(self.authority.pubkey(), true),
+            AccountMeta::new(self.authority().pubkey(), true),
             AccountMeta::new_readonly(*wallet, false),
             AccountMeta::new_readonly(system_program::ID, false),
         ];
         let arguments = [&discriminator("allow"), handle.to_le_bytes().as_slice(), &[1], wallet.as_ref()].concat();
         let allow = Instruction { program_id: self.programs.lightning, accounts, data: arguments };
-        self.send(&[allow], &[&self.authority])?;
+        self.purse.send(&[allow], &[])?;
         self.must_belong_to(&allowance, &self.programs.lightning)
     }
 
@@ -164,20 +163,5 @@ impl Faucet {
 
     fn must_belong_to(&self, address: &Pubkey, program: &Pubkey) -> Result<(), FaucetError> {
         if self.belongs_to(address, program) { Ok(()) } else { Err(FaucetError::NotLanded) }
-    }
-
-    fn fill_purse(&self) -> Result<(), FaucetError> {
-        let authority = self.authority.pubkey();
-        let held = self.chain.account(&authority).map_or(0, |account| account.lamports);
-        if held < PURSE / 2 {
-            self.chain.airdrop(&authority, PURSE - held)?;
-        }
-        Ok(())
-    }
-
-    fn send(&self, instructions: &[Instruction], signers: &[&Keypair]) -> Result<Signature, FaucetError> {
-        let payer = self.authority.pubkey();
-        let message = Message::new_with_blockhash(instructions, Some(&payer), &self.chain.latest_blockhash());
-        Ok(self.chain.send(VersionedTransaction::try_new(VersionedMessage::Legacy(message), signers)?)?)
     }
 }
