@@ -17,7 +17,7 @@ use solana_svm_log_collector::ic_msg;
 use solana_transaction_context::instruction::InstructionContext;
 
 use super::host::{Account, Host, Outcome};
-use super::{Rules, Scratch, StandIns, lightning, token};
+use super::{Rules, Scratch, StandIns, lightning, swig, token};
 use crate::programs::Programs;
 
 /// The flat price of a stand-in's instruction in compute units; the real programs' prices are not published.
@@ -25,12 +25,14 @@ const UNITS: u64 = 1_000;
 
 declare_process_instruction!(LightningEntry, UNITS, |context| { enter(context, lightning::run) });
 declare_process_instruction!(TokenEntry, UNITS, |context| { enter(context, token::run) });
+declare_process_instruction!(SwigEntry, UNITS, |context| { enter(context, swig::run) });
 
-/// Registers both programs.
+/// Registers the programs.
 pub(super) fn install(network: &StandIns, svm: &mut LiteSVM) {
     let programs = network.config().programs;
     svm.add_builtin(programs.lightning, LightningEntry::register);
     svm.add_builtin(programs.token, TokenEntry::register);
+    svm.add_builtin(swig::SWIG, SwigEntry::register);
 }
 
 /// What the programs of the transaction being executed on this thread may reach.
@@ -104,6 +106,14 @@ impl Host for Runtime<'_, '_, '_> {
         self.network.attestation_key()
     }
 
+    fn depth(&self) -> usize {
+        self.context.get_stack_height()
+    }
+
+    fn slot(&self) -> Outcome<u64> {
+        Ok(self.context.environment_config.sysvar_cache().get_clock()?.slot)
+    }
+
     fn input(&self) -> Outcome<Vec<u8>> {
         Ok(self.instruction()?.get_instruction_data().to_vec())
     }
@@ -133,11 +143,21 @@ impl Host for Runtime<'_, '_, '_> {
         Ok(())
     }
 
+    fn replace(&mut self, index: usize, bytes: &[u8]) -> Outcome {
+        let instruction = self.instruction()?;
+        instruction.try_borrow_instruction_account(position(index)?)?.set_data_from_slice(bytes)
+    }
+
+    fn give(&mut self, from: usize, to: usize, lamports: u64) -> Outcome {
+        let instruction = self.instruction()?;
+        instruction.try_borrow_instruction_account(position(to)?)?.checked_add_lamports(lamports)?;
+        instruction.try_borrow_instruction_account(position(from)?)?.checked_sub_lamports(lamports)
+    }
+
     fn empty_into(&mut self, from: usize, to: usize) -> Outcome {
         let instruction = self.instruction()?;
         let lamports = instruction.try_borrow_instruction_account(position(from)?)?.get_lamports();
-        instruction.try_borrow_instruction_account(position(to)?)?.checked_add_lamports(lamports)?;
-        instruction.try_borrow_instruction_account(position(from)?)?.checked_sub_lamports(lamports)
+        self.give(from, to, lamports)
     }
 
     fn call(&mut self, instruction: Instruction, seeds: &[&[u8]]) -> Outcome {

@@ -40,6 +40,10 @@ pub(super) trait Host {
     /// Whose signature makes a plaintext believable on this network.
     fn attestation_key(&self) -> Pubkey;
 
+    /// How deep the instruction stands: 1 for one of the transaction itself, more for one that a program called.
+    fn depth(&self) -> usize;
+    /// The slot in which the transaction runs.
+    fn slot(&self) -> Outcome<u64>;
     /// The instruction's bytes, discriminator included.
     fn input(&self) -> Outcome<Vec<u8>>;
     /// How many accounts the instruction was given.
@@ -48,6 +52,10 @@ pub(super) trait Host {
     fn account(&self, index: usize) -> Outcome<Account>;
     /// Overwrites the front of an account's bytes.
     fn write(&mut self, index: usize, bytes: &[u8]) -> Outcome;
+    /// Puts bytes in place of an account's, which may be fewer or more.
+    fn replace(&mut self, index: usize, bytes: &[u8]) -> Outcome;
+    /// Moves lamports of an account of the running program to another account.
+    fn give(&mut self, from: usize, to: usize, lamports: u64) -> Outcome;
     /// Moves all lamports of one account to another.
     fn empty_into(&mut self, from: usize, to: usize) -> Outcome;
     /// Calls another program; `seeds` let one address of this program sign.

@@ -1,8 +1,8 @@
-//! Stand-ins for `IncoToken` and Inco Lightning: native programs inside the local network's SVM.
+//! Stand-ins for `IncoToken`, Inco Lightning and Swig: native programs inside the local network's SVM.
 //!
-//! They promise the layouts, account orders, errors and side effects of `spec/inco.md` §3 to §5, and nothing about
-//! Inco's own programs. The rules know no virtual machine and speak to a `Host`;
-//! `builtin` is the one adapter that puts them into `LiteSVM`.
+//! They promise the layouts, account orders, errors and side effects of `spec/inco.md` §3 to §5 and of `spec/mpp.md`
+//! §6.2 and §6.3, and nothing about the programs that they stand in for. The rules know no virtual machine and speak to
+//! a `Host`; `builtin` is the one adapter that puts them into `LiteSVM`.
 //!
 //! A native program is a plain function, so what belongs to one network (rules, plaintexts, keys) reaches it through a
 //! thread-local that [`StandIns::run`] sets around every execution. Several networks can live in one process, each on
@@ -14,6 +14,7 @@ mod host;
 mod introspection;
 mod lightning;
 mod rules;
+mod swig;
 mod token;
 mod vault;
 
@@ -25,6 +26,7 @@ use solana_pubkey::Pubkey;
 
 pub use crate::domain::session::Delegation;
 pub use rules::{PayerRule, Rules, Switches};
+pub use swig::SWIG;
 pub use vault::{Landed, Scratch, Vault, VaultSnapshot};
 
 use crate::programs::Programs;
@@ -107,7 +109,7 @@ impl StandIns {
         host::digest_to_handle(&[b"stand-in randomness", &seed, &number.to_le_bytes()])
     }
 
-    /// Registers both programs with a virtual machine. A clone of that machine keeps them.
+    /// Registers the programs with a virtual machine. A clone of that machine keeps them.
     pub fn install(&self, svm: &mut LiteSVM) {
         builtin::install(self, svm);
     }
