@@ -9,7 +9,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use solana_account::{AccountSharedData, ReadableAccount};
 use solana_commitment_config::CommitmentLevel;
-use solana_hash::Hash;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
@@ -20,6 +19,7 @@ use super::{
     balance_changes::BalanceChanges,
     bank::{Bank, Run},
     blocks::Blocks,
+    genesis::Genesis,
     history::{History, Landed, Notice},
     standins::StandIns,
     token_balances::token_balances,
@@ -112,11 +112,17 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// A network in slot 1; slot 0 is the genesis, in which nothing lands.
-    pub(super) fn new(stand_ins: StandIns, genesis: Hash, depths: Depths, memory: Memory, unix_timestamp: i64) -> Self {
+    pub(super) fn new(
+        stand_ins: StandIns,
+        genesis: Genesis,
+        depths: Depths,
+        memory: Memory,
+        unix_timestamp: i64,
+    ) -> Self {
         let depth = depths.kept(memory);
         let mut cluster = Self {
-            bank: Bank::new(stand_ins, genesis, depth),
-            blocks: Blocks::new(genesis, depth),
+            bank: Bank::new(stand_ins, genesis.hash, depth),
+            blocks: Blocks::new(genesis.hash, depth),
             history: History::default(),
             depths,
             memory,
@@ -125,6 +131,9 @@ impl Cluster {
             unfinalized: BTreeMap::new(),
             balance_changes: BalanceChanges::default(),
         };
+        for (key, account) in genesis.accounts {
+            cluster.bank.put(key, account);
+        }
         cluster.advance(unix_timestamp);
         cluster
     }

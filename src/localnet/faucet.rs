@@ -1,8 +1,10 @@
-//! The faucet of the demo token: a mint whose authority is here, and money for whoever asks.
+//! The faucets: mints whose authority is here, and money for whoever asks. [`Faucet`] gives the demo token, whose
+//! balances are encrypted, [`Cash`] plain tokens.
 //!
-//! It sends ordinary transactions to its own network, so that what it does goes through the path that everybody's
-//! transactions go through. Its keys are worth nothing anywhere else.
+//! They send ordinary transactions to its own network, so that what they do goes through the path that everybody's
+//! transactions go through. Their keys are worth nothing anywhere else.
 
+mod cash;
 mod purse;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +17,9 @@ use solana_signature::Signature;
 use solana_signer::{Signer as _, SignerError};
 use solana_transaction_error::TransactionError;
 
+pub use self::cash::Cash;
 use self::purse::Purse;
+pub use super::genesis::CASH_DECIMALS;
 use super::local_chain::LocalChain;
 use crate::domain::chance::Chance;
 use crate::programs::ciphertext::{EncryptionKey, encrypt};
@@ -57,6 +61,12 @@ pub struct FaucetConfig {
     pub authority: [u8; 32],
     /// Where encryption draws its randomness.
     pub chance: Arc<dyn Chance>,
+}
+
+/// The faucets of one network.
+pub(super) struct Faucets {
+    pub(super) demo: Faucet,
+    pub(super) cash: Cash,
 }
 
 /// A faucet on one network.

@@ -1,11 +1,11 @@
-//! The embedded local network: a real SVM in this process with stand-ins for Inco's programs, for development and
-//! tests. Evidence for our client code, never for Inco's programs.
+//! The embedded local network: a real SVM in this process with stand-ins for Inco's programs and for Swig, for
+//! development and tests. Evidence for our client code, never for the programs that they stand in for.
 //!
 //! It speaks a validator's JSON-RPC and websocket, so everything else reaches it as it would reach devnet. The layers,
 //! from the inside out: `bank` runs transactions and remembers recent states, `cluster` knows slots, commitments and
 //! what landed, [`Network`] shares it under one lock and tells of events, `rpc` and `ws` put it on the wire, and
-//! [`Localnet`] owns the tasks. The stand-ins for Inco's programs ([`standins`]) run inside the machine; those for the
-//! Covalidator ([`covalidator`]) and the demo token's [`faucet`] stand beside it.
+//! [`Localnet`] owns the tasks. The stand-ins for Inco's programs and for Swig ([`standins`]) run inside the machine;
+//! that for the Covalidator ([`covalidator`]) and the [`faucet`]s stand beside it.
 //!
 //! # What goes wrong on demand
 //! A test holds a [`Localnet`]; a program in another process says the same over JSON-RPC with the `localnet_` methods
@@ -34,6 +34,7 @@ pub mod covalidator;
 pub mod faucet;
 mod faults;
 mod forks;
+mod genesis;
 mod history;
 mod journal;
 mod local_chain;
@@ -62,7 +63,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     covalidator::LocalCovalidator,
-    faucet::{Faucet, FaucetConfig},
+    faucet::{Cash, Faucet, FaucetConfig, Faucets},
     rpc::{Desk, Front},
 };
 use crate::domain::chance::{Chance, OsChance, SeededChance};
@@ -81,7 +82,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 /// A running local network. It stops when this is dropped; [`Localnet::shutdown`] also waits for it.
 pub struct Localnet {
     network: Network,
-    faucet: Arc<Faucet>,
+    faucets: Arc<Faucets>,
     covalidator: LocalCovalidator,
     addr: SocketAddr,
     desk: Arc<Desk>,
@@ -134,9 +135,9 @@ impl Localnet {
         let covalidator = LocalCovalidator::start(config.covalidator_addr, stand_ins, Arc::new(network.clone()))
             .await
             .map_err(|source| LocalnetError::Covalidator { addr: config.covalidator_addr, source })?;
-        let faucet = Arc::new(open_faucet(&network, &identity, chance).map_err(LocalnetError::Faucet)?);
+        let faucets = Arc::new(open_faucets(&network, &identity, chance).map_err(LocalnetError::Faucet)?);
         let stop = CancellationToken::new();
-        let desk = Arc::new(Desk::new(&network, faucet.clone(), &covalidator, config.slots));
+        let desk = Arc::new(Desk::new(&network, faucets.clone(), &covalidator, config.slots));
         let mut tasks = serve::spawn(listeners.both, Front { network: network.clone(), desk: desk.clone() }, &stop);
         if let Slots::Every(period) = config.slots {
             tasks.push(spawn_until(&stop, tick_every(network.clone(), period)));
@@ -154,11 +155,12 @@ impl Localnet {
             rpc = %listeners.addr,
             covalidator = covalidator.url(),
             genesis = %network.genesis_hash(),
-            mint = %faucet.mint(),
-            "an embedded local network is up, with stand-ins for IncoToken, Inco Lightning and the Covalidator"
+            mint = %faucets.demo.mint(),
+            cash = %faucets.cash.mint(),
+            "an embedded local network is up, with stand-ins for IncoToken, Inco Lightning, the Covalidator and Swig"
         );
         let (addr, tasks, others) = (listeners.addr, Mutex::new(tasks), AtomicU64::new(0));
-        Ok(Self { network, faucet, covalidator, addr, desk, keeper, is_new, stop, tasks, others })
+        Ok(Self { network, faucets, covalidator, addr, desk, keeper, is_new, stop, tasks, others })
     }
 
     /// Opens another endpoint of this network, which sees the same chain and has faults of its own. `addr` is where its
@@ -201,12 +203,17 @@ impl Localnet {
 
     /// The demo token's mint.
     pub fn mint(&self) -> Pubkey {
-        self.faucet.mint()
+        self.faucets.demo.mint()
     }
 
     /// The demo token's faucet.
     pub fn faucet(&self) -> &Faucet {
-        &self.faucet
+        &self.faucets.demo
+    }
+
+    /// The faucet of plain tokens.
+    pub fn cash(&self) -> &Cash {
+        &self.faucets.cash
     }
 
     /// The network itself, for test code.
@@ -261,11 +268,11 @@ impl Drop for Localnet {
     }
 }
 
-fn open_faucet(
+fn open_faucets(
     network: &Network,
     identity: &state::Identity,
     chance: Arc<dyn Chance>,
-) -> Result<Faucet, faucet::FaucetError> {
+) -> Result<Faucets, faucet::FaucetError> {
     let stand_ins = network.stand_ins();
     let config = FaucetConfig {
         programs: stand_ins.config().programs,
@@ -274,7 +281,8 @@ fn open_faucet(
         authority: identity.authority,
         chance,
     };
-    Faucet::open(Arc::new(network.clone()), config)
+    let demo = Faucet::open(Arc::new(network.clone()), config)?;
+    Ok(Faucets { demo, cash: Cash::open(network, identity) })
 }
 
 async fn tick_every(network: Network, period: Duration) {

@@ -10,19 +10,21 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use solana_account::{Account, AccountSharedData};
+use solana_account::Account;
 use solana_hash::Hash;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_rpc_client_api::response::SlotInfo;
-use solana_signer::Signer as _;
+use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_error::TransactionError;
 use tokio::sync::broadcast;
 
 use super::{
     cluster::{Cluster, Depths, Memory, Reached},
     faults::Faults,
     forks::{Ambush, Replay},
+    genesis::Genesis,
     node::Node,
     standins::StandIns,
     state::{Identity, Image, Restored},
@@ -30,8 +32,6 @@ use super::{
 };
 use crate::domain::clock::Clock;
 
-/// Lamports the faucet starts with: half a billion SOL.
-const FAUCET_LAMPORTS: u64 = 500_000_000_000_000_000;
 /// Events a slow websocket may lag behind before it is cut.
 const EVENT_BACKLOG: usize = 16_384;
 
@@ -82,9 +82,7 @@ impl Network {
         clock: Arc<dyn Clock>,
         identity: &Identity,
     ) -> Self {
-        let mut cluster = Cluster::new(stand_ins.clone(), identity.genesis(), depths, memory, seconds(&*clock));
-        let faucet = Keypair::new_from_array(identity.faucet).pubkey();
-        cluster.bank.put(faucet, AccountSharedData::new(FAUCET_LAMPORTS, 0, &Pubkey::default()));
+        let cluster = Cluster::new(stand_ins.clone(), Genesis::of(identity), depths, memory, seconds(&*clock));
         Self::around(cluster, stand_ins, clock, identity, 0)
     }
 
@@ -161,6 +159,11 @@ impl Network {
     /// Puts an account there as no transaction could. Visible at once at `processed`, later at the other commitments.
     pub fn put_account(&self, key: Pubkey, account: Account) {
         self.cluster().bank.put(key, account.into());
+    }
+
+    /// How a transaction ended; `None` when it has not landed.
+    pub fn outcome(&self, signature: &Signature) -> Option<Result<(), TransactionError>> {
+        self.cluster().history.find(signature).map(|landed| landed.meta.status.clone())
     }
 
     /// The newest blockhash.

@@ -21,9 +21,10 @@ use crate::{
         Slots,
         cluster::{ForkError, TakenBack},
         covalidator::{CovalidatorFaults, CovalidatorPlan, LocalCovalidator},
-        faucet::Faucet,
+        faucet::{FaucetError, Faucets},
         faults::FaultPlan,
         network::Network,
+        standins::SWIG,
     },
     programs::inco_token::IncoAccount,
 };
@@ -43,8 +44,8 @@ struct Placed {
     data: String,
 }
 
-/// Gives demo tokens.
-pub(super) const FUND: &str = "localnet_fund";
+/// The methods that give something: the demo token, and cash.
+const GIFTS: [&str; 2] = ["localnet_fund", "localnet_fundToken"];
 /// Within how many slots what was given is confirmed, unless the network stands still.
 const PATIENT_SLOTS: u32 = 16;
 /// Slots that one request may ask for.
@@ -52,7 +53,7 @@ const MAX_TICKS: u64 = 10_000;
 
 /// What admin methods reach besides the network.
 pub(in crate::localnet) struct Desk {
-    faucet: Arc<Faucet>,
+    faucets: Arc<Faucets>,
     covalidator_faults: Arc<CovalidatorFaults>,
     description: Value,
     /// How long an answer waits until what was given is confirmed; none where nobody knows when slots begin.
@@ -60,10 +61,10 @@ pub(in crate::localnet) struct Desk {
 }
 
 impl Desk {
-    /// The desk of a network with its faucet and Covalidator stand-in.
+    /// The desk of a network with its faucets and Covalidator stand-in.
     pub(in crate::localnet) fn new(
         network: &Network,
-        faucet: Arc<Faucet>,
+        faucets: Arc<Faucets>,
         covalidator: &LocalCovalidator,
         slots: Slots,
     ) -> Self {
@@ -74,7 +75,9 @@ impl Desk {
             "genesisHash": network.genesis_hash().to_string(),
             "tokenProgram": programs.token.to_string(),
             "lightningProgram": programs.lightning.to_string(),
-            "mint": faucet.mint().to_string(),
+            "mint": faucets.demo.mint().to_string(),
+            "mppMint": faucets.cash.mint().to_string(),
+            "swigProgram": SWIG.to_string(),
             "covalidatorUrl": covalidator.url(),
             "attestationKey": stand_ins.attestation_key().to_string(),
             "encryptionKey": stand_ins.encryption_key().to_hex(),
@@ -83,7 +86,7 @@ impl Desk {
             Slots::Every(period) => Some(period.saturating_mul(PATIENT_SLOTS)),
             Slots::ByHand => None,
         };
-        Self { faucet, covalidator_faults: covalidator.faults().clone(), description, patience }
+        Self { faucets, covalidator_faults: covalidator.faults().clone(), description, patience }
     }
 
     /// Waits until what was given is confirmed, which is what clients read. Not for long: a network that is frozen meanwhile
@@ -99,8 +102,9 @@ impl Desk {
 ///
 /// | method | parameters | answer |
 /// |---|---|---|
-/// | `localnet_describe` | | addresses, keys and URLs of the stand-ins |
+/// | `localnet_describe` | | addresses, keys and URLs of the stand-ins, and the mints |
 /// | `localnet_fund` | wallet, base units of the demo token | the signature that minted them, once it is confirmed where slots pass by themselves |
+/// | `localnet_fundToken` | wallet, base units of cash, for its canonical token account | as above |
 /// | `localnet_holdings` | list of wallets | `lamports`, `units` (of the demo token) and `delegated` (what is left of what its owner approved; both null without an account) of each |
 /// | `localnet_moved` | list of signatures | by each transaction that is on chain, the base units of the demo token that each wallet got (less than 0: lost); null for others |
 /// | `localnet_putAccounts` | list of `pubkey`, `lamports`, `owner`, `data` (base64): put there as no transaction could | null |
@@ -117,20 +121,17 @@ pub(super) fn call(front: &Front, method: &str, mut params: Params) -> Result<Va
     let Front { network, desk } = front;
     match method.strip_prefix(PREFIX) {
         Some("describe") => Ok(desk.description.clone()),
-        Some("fund") => {
-            let (wallet, units) = (params.pubkey(0)?, params.required(1)?);
-            let signature = desk.faucet.fund(&wallet, units);
-            signature.map(|signature| json!(signature.to_string())).map_err(|fault| RpcError::params(fault.to_string()))
-        }
+        Some("fund") => given(desk.faucets.demo.fund(&params.pubkey(0)?, params.required(1)?)),
+        Some("fundToken") => given(desk.faucets.cash.fund(&params.pubkey(0)?, params.required(1)?)),
         Some("holdings") => {
             let wallets = params.required::<Vec<String>>(0)?;
             let wallets = wallets.iter().map(|wallet| params::pubkey(wallet)).collect::<Result<Vec<_>, _>>()?;
-            Ok(holdings(network, &desk.faucet.mint(), &wallets))
+            Ok(holdings(network, &desk.faucets.demo.mint(), &wallets))
         }
         Some("moved") => {
             let signatures = params.required::<Vec<String>>(0)?;
             let signatures = signatures.iter().map(|text| params::signature(text)).collect::<Result<Vec<_>, _>>()?;
-            Ok(moved(network, &desk.faucet.mint(), &signatures))
+            Ok(moved(network, &desk.faucets.demo.mint(), &signatures))
         }
         Some("putAccounts") => put_accounts(network, params.required(0)?),
         Some("tick") => {
@@ -171,6 +172,16 @@ pub(super) fn call(front: &Front, method: &str, mut params: Params) -> Result<Va
         }
         _ => Err(RpcError::unknown_method()),
     }
+}
+
+/// The signature of what a faucet gave.
+fn given(gift: Result<Signature, FaucetError>) -> Result<Value, RpcError> {
+    gift.map(|signature| json!(signature.to_string())).map_err(|fault| RpcError::params(fault.to_string()))
+}
+
+/// Whether a method gives something, so that its answer waits until the gift is confirmed.
+pub(super) fn is_gift(method: &str) -> bool {
+    GIFTS.contains(&method)
 }
 
 /// Puts accounts there as no transaction could.

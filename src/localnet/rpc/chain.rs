@@ -19,6 +19,8 @@ use crate::localnet::{bank::SLOTS_PER_EPOCH, history::Landed, network::Network};
 
 /// What `getVersion` says, so that nobody takes this for a validator.
 pub(super) const VERSION: &str = "4.2.2+localnet";
+/// What `getVersion` says is not the real thing.
+const STAND_INS: [&str; 4] = ["IncoToken", "Inco Lightning", "Covalidator", "Swig"];
 /// How many slots back priority fees are told.
 const FEE_SLOTS: u64 = 150;
 /// Addresses that one question for priority fees may name.
@@ -31,7 +33,7 @@ pub(super) fn health(network: &Network) -> Result<Value, RpcError> {
 }
 
 pub(super) fn version() -> Value {
-    json!({ "solana-core": VERSION })
+    json!({ "solana-core": VERSION, "stand-ins": STAND_INS })
 }
 
 /// The first block that this endpoint has.

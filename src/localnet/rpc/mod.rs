@@ -87,7 +87,7 @@ async fn answer(front: &Front, request: Value) -> Option<Value> {
         Err(id) => return Some(response(id, Err(RpcError::invalid_request()))),
     };
     let result = Params::new(params).and_then(|params| call(front, &method, params));
-    if method == admin::FUND && result.is_ok() {
+    if admin::is_gift(&method) && result.is_ok() {
         front.desk.until_confirmed(&front.network).await;
     }
     if !method.starts_with(admin::PREFIX)

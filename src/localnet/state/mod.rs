@@ -20,7 +20,11 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use solana_hash::Hash;
+use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer as _;
 
 use self::shapes::{Address, SavedAccount, SavedBlock, SavedLanded};
 use super::{network::Network, standins::VaultSnapshot};
@@ -110,6 +114,13 @@ impl Identity {
     /// The genesis hash.
     pub(super) fn genesis(&self) -> Hash {
         Hash::new_from_array(self.genesis)
+    }
+
+    /// The address of the cash mint. It follows from a key that each file has, so that one from before there was cash
+    /// has it too.
+    pub(super) fn cash_mint(&self) -> Pubkey {
+        let key = Sha256::new().chain_update("cash mint").chain_update(self.mint).finalize();
+        Keypair::new_from_array(key.into()).pubkey()
     }
 }
 
