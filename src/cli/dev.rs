@@ -31,7 +31,7 @@ use std::{
     time::Duration,
 };
 
-/// What the payer is given, in base units: 1000 tokens.
+/// What the payer is given, in base units: 1000 demo tokens, and 1000 of cash.
 const PURSE: u64 = 1_000_000_000;
 /// What a call of the paid route costs, in tokens.
 const PRICE: &str = "0.01";
@@ -161,6 +161,9 @@ impl Dev {
         let sandbox = Sandbox::start(terms, global).await?;
         if sandbox.network.is_new() {
             sandbox.network.give_tokens(&people.payer.public(), PURSE)?;
+            sandbox.network.give_cash(&people.payer.public(), PURSE)?;
+            // Who is paid in cash has to have an account already.
+            sandbox.network.give_cash(&people.merchant.public(), 0)?;
         }
         sandbox.network.until_confirmed().await;
         let file = state.join("sotto.toml");
@@ -177,7 +180,7 @@ impl Dev {
     fn tell(&self, sandbox: &Sandbox, people: &People, file: &Path) -> Result<(), CliError> {
         let (route, config) = (sandbox.paid_route(), file.display());
         let state = file.parent().unwrap_or(file).display();
-        let purse = if sandbox.network.is_new() { "1000 tokens and no SOL" } else { "what it had" };
+        let purse = if sandbox.network.is_new() { "1000 tokens, 1000 cash and no SOL" } else { "what it had" };
         if self.json {
             return json(&json!({
                 "facilitator": sandbox.facilitator,
@@ -190,6 +193,7 @@ impl Dev {
                 "payerKey": format!("{state}/payer.json"),
                 "receiptKey": ReceiptKey::current(people.receipts.public()).id(),
                 "mint": sandbox.config.asset.mint.to_string(),
+                "mppMint": sandbox.network.cash_mint().to_string(),
                 "config": config.to_string(),
             }));
         }

@@ -77,7 +77,7 @@ pub(super) enum LocalNetworkError {
     /// The SVM, the stand-ins or their servers.
     #[error(transparent)]
     Localnet(#[from] LocalnetError),
-    /// The demo token's faucet.
+    /// A faucet.
     #[error(transparent)]
     Faucet(#[from] FaucetError),
     /// The network that goes on began under another name.
@@ -201,10 +201,14 @@ impl LocalNetwork {
         Ok(self.localnet.save().map_err(LocalnetError::from)?)
     }
 
-    /// Gives `wallet` SOL for fees and `units` base units of the demo token.
+    /// Gives `wallet` SOL for fees, and `units` base units of the demo token and of cash.
     pub(super) fn fund(&self, wallet: &Pubkey, units: u64) -> Result<(), LocalNetworkError> {
         self.give_sol(wallet)?;
-        if units > 0 { self.give_tokens(wallet, units) } else { Ok(()) }
+        if units == 0 {
+            return Ok(());
+        }
+        self.give_tokens(wallet, units)?;
+        self.give_cash(wallet, units)
     }
 
     /// Gives `wallet` SOL for fees.
@@ -217,6 +221,17 @@ impl LocalNetwork {
     pub(super) fn give_tokens(&self, wallet: &Pubkey, units: u64) -> Result<(), LocalNetworkError> {
         self.localnet.faucet().fund(wallet, units)?;
         Ok(())
+    }
+
+    /// Gives `wallet` its canonical account of cash, if it has none, and `units` base units; zero is an amount too.
+    pub(super) fn give_cash(&self, wallet: &Pubkey, units: u64) -> Result<(), LocalNetworkError> {
+        self.localnet.cash().fund(wallet, units)?;
+        Ok(())
+    }
+
+    /// The mint of cash: plain tokens of the SPL Token program.
+    pub(super) fn cash_mint(&self) -> Pubkey {
+        self.localnet.cash().mint()
     }
 
     /// Waits until everything given so far is confirmed: clients and facilitator read confirmed state.

@@ -20,13 +20,13 @@ use std::{path::PathBuf, time::Duration};
 /// Run an embedded Solana network with stand-ins for Inco's programs, until ctrl-c
 ///
 /// A real SVM in this process behind standard JSON-RPC and websocket, with stand-ins for Inco's token program, Inco
-/// Lightning and the Covalidator. It listens on loopback only and forgets everything when it stops, unless it is given a
-/// file to keep it in. What works here says something about the software that talks to it, and nothing about Inco's own
-/// programs.
+/// Lightning, the Covalidator and Swig. It listens on loopback only and forgets everything when it stops, unless it is
+/// given a file to keep it in. What works here says something about the software that talks to it, and nothing about
+/// the programs that are stood in for.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sotto localnet                           JSON-RPC on 8899, websocket on 8900, Covalidator on 8901\n  \
-                        sotto localnet --fund WALLET             with 10 SOL and 1000 demo tokens for WALLET\n  \
+                        sotto localnet --fund WALLET             with 10 SOL, 1000 demo tokens and 1000 cash for WALLET\n  \
                         sotto localnet --write net.toml          then `sotto --config net.toml serve` in another terminal\n  \
                         sotto localnet --seed 1 --port 0 --json  repeatable addresses, free ports, for programs\n  \
                         sotto localnet --state net.json          goes on where it stopped, if it has run before\n  \
@@ -52,7 +52,7 @@ pub(super) struct LocalnetCommand {
     /// Make every key and address repeat itself
     #[arg(long)]
     seed: Option<u64>,
-    /// Give a wallet 10 SOL and demo tokens (1000 unless an amount is named); may be repeated
+    /// Give a wallet 10 SOL, demo tokens and plain cash (1000 of each unless an amount is named); may be repeated
     #[arg(long, value_name = "WALLET[=TOKENS]", value_parser = parse_gift)]
     fund: Vec<(Pubkey, Amount)>,
     /// Keep the network in a file, and go on from there at the next start; who can read it can mint
@@ -146,6 +146,7 @@ impl LocalnetCommand {
         if let Some(url) = network.second_url() {
             say_lines(format_args!("\nThe second endpoint is {url}"))?;
         }
+        say_lines(format_args!("\nCash, a mint of the real SPL Token program, is {}", network.cash_mint()))?;
         say_lines("\nTo point `sotto serve` at it, set:\n")?;
         let variable = |path: &str| config::keys().find(|key| key.path() == path).map(config::Key::variable);
         for (key, value) in &settings {
