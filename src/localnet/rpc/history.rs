@@ -1,6 +1,5 @@
 //! What became of transactions.
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
 use solana_rpc_client_api::{
@@ -8,11 +7,11 @@ use solana_rpc_client_api::{
     response::RpcConfirmedTransactionStatusWithSignature,
 };
 use solana_signature::Signature;
-use solana_transaction::versioned::{TransactionVersion, VersionedTransaction};
+use solana_transaction_status::{
+    ConfirmedTransactionWithStatusMeta, TransactionWithStatusMeta, VersionedTransactionWithStatusMeta,
+};
 use solana_transaction_status_client_types::{
-    EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction, EncodedTransactionWithStatusMeta,
-    TransactionBinaryEncoding, TransactionConfirmationStatus, TransactionStatus, UiCompiledInstruction, UiMessage,
-    UiRawMessage, UiTransaction, UiTransactionEncoding, UiTransactionStatusMeta,
+    EncodeError, TransactionConfirmationStatus, TransactionStatus, UiTransactionEncoding,
 };
 
 use super::{
@@ -25,8 +24,6 @@ use crate::localnet::{history::Landed, network::Network, view::View};
 const MAX_STATUSES: usize = 256;
 /// Signatures that one page of an address's history may hold.
 const MAX_SIGNATURES: usize = 1_000;
-/// The stack height of an instruction of the transaction itself.
-const TOP_LEVEL: u32 = 1;
 
 pub(super) fn signature_statuses(network: &Network, mut params: Params) -> Result<Value, RpcError> {
     let signatures: Vec<String> = params.required(0)?;
@@ -111,68 +108,21 @@ pub(super) fn transaction(network: &Network, mut params: Params) -> Result<Value
     let landed = view.find(&signature).filter(|landed| view.has_reached(landed, least));
     let landed = landed.filter(|landed| !network.faults().leaves_out(&landed.signature));
     let Some(landed) = landed else { return Ok(Value::Null) };
-    let version = told_version(&landed.tx, config.max_supported_transaction_version)?;
-    json(EncodedConfirmedTransactionWithStatusMeta {
+    let (transaction, meta) = (landed.tx.clone(), landed.meta.clone());
+    let told = ConfirmedTransactionWithStatusMeta {
         slot: landed.slot,
-        transaction: EncodedTransactionWithStatusMeta {
-            transaction: encode(&landed.tx, config.encoding.unwrap_or(UiTransactionEncoding::Json))?,
-            meta: Some(UiTransactionStatusMeta::from(landed.meta.clone())),
-            version,
-        },
+        tx_with_meta: TransactionWithStatusMeta::Complete(VersionedTransactionWithStatusMeta { transaction, meta }),
         block_time: Some(landed.block_time),
-        transaction_index: Some(landed.index),
-    })
+        index: landed.index,
+    };
+    let encoding = config.encoding.unwrap_or(UiTransactionEncoding::Json);
+    let told = told.encode(encoding, config.max_supported_transaction_version);
+    json(told.map_err(|EncodeError::UnsupportedTransactionVersion(version)| RpcError::unsupported_version(version))?)
 }
 
 fn at_least_confirmed(commitment: Option<CommitmentConfig>) -> Result<CommitmentLevel, RpcError> {
     match level(commitment) {
         CommitmentLevel::Processed => Err(RpcError::params("Method does not support commitment below `confirmed`")),
         least => Ok(least),
-    }
-}
-
-/// The version told to a client that understands versions up to `most`; to one that knows of none, nothing.
-fn told_version(tx: &VersionedTransaction, most: Option<u8>) -> Result<Option<TransactionVersion>, RpcError> {
-    match (tx.version(), most) {
-        (TransactionVersion::Legacy(_), None) => Ok(None),
-        (TransactionVersion::Number(version), None) => Err(RpcError::unsupported_version(version)),
-        (TransactionVersion::Number(version), Some(most)) if version > most => {
-            Err(RpcError::unsupported_version(version))
-        }
-        (version, Some(_)) => Ok(Some(version)),
-    }
-}
-
-fn encode(tx: &VersionedTransaction, encoding: UiTransactionEncoding) -> Result<EncodedTransaction, RpcError> {
-    let bytes = || wincode::serialize(tx).map_err(|_| RpcError::internal());
-    Ok(match encoding {
-        UiTransactionEncoding::Binary => EncodedTransaction::LegacyBinary(bs58::encode(bytes()?).into_string()),
-        UiTransactionEncoding::Base58 => {
-            let text = bs58::encode(bytes()?).into_string();
-            EncodedTransaction::Binary(text, TransactionBinaryEncoding::Base58)
-        }
-        UiTransactionEncoding::Base64 => {
-            EncodedTransaction::Binary(BASE64_STANDARD.encode(bytes()?), TransactionBinaryEncoding::Base64)
-        }
-        UiTransactionEncoding::Json => EncodedTransaction::Json(ui_transaction(tx)),
-        UiTransactionEncoding::JsonParsed => {
-            return Err(RpcError::params("the local network does not parse instructions: use json or base64"));
-        }
-    })
-}
-
-fn ui_transaction(tx: &VersionedTransaction) -> UiTransaction {
-    let message = &tx.message;
-    let instruction = |instruction| UiCompiledInstruction::from(instruction, Some(TOP_LEVEL));
-    UiTransaction {
-        signatures: tx.signatures.iter().map(ToString::to_string).collect(),
-        message: UiMessage::Raw(UiRawMessage {
-            header: *message.header(),
-            account_keys: message.static_account_keys().iter().map(ToString::to_string).collect(),
-            recent_blockhash: message.recent_blockhash().to_string(),
-            instructions: message.instructions().iter().map(instruction).collect(),
-            address_table_lookups: message.address_table_lookups().map(|all| all.iter().map(Into::into).collect()),
-            transaction_config: None,
-        }),
     }
 }

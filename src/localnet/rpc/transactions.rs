@@ -4,6 +4,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use solana_account_decoder::{UiAccount, UiAccountEncoding};
 use solana_commitment_config::CommitmentLevel;
+use solana_message::AccountKeys;
 use solana_rpc_client_api::{
     config::{
         RpcRequestAirdropConfig, RpcSendTransactionConfig, RpcSimulateTransactionAccountsConfig,
@@ -13,8 +14,9 @@ use solana_rpc_client_api::{
 };
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
+use solana_transaction_status::parse_ui_inner_instructions;
 use solana_transaction_status_client_types::{
-    TransactionBinaryEncoding, UiLoadedAddresses, UiTransactionEncoding, UiTransactionStatusMeta,
+    TransactionBinaryEncoding, UiInnerInstructions, UiLoadedAddresses, UiTransactionEncoding, UiTransactionStatusMeta,
 };
 
 use super::{
@@ -59,10 +61,9 @@ pub(super) fn simulate(network: &Network, mut params: Params) -> Result<Value, R
         Some(wanted) => Some(accounts_after(&view, &tx, &wanted, &simulated, slot)?),
         None => None,
     };
+    let inner = simulated.as_ref().ok().filter(|_| config.inner_instructions).map(|run| calls(&view, run));
     let mut result = simulation_result(&view, simulated);
-    if !config.inner_instructions {
-        result.inner_instructions = None;
-    }
+    result.inner_instructions = inner;
     result.accounts = accounts;
     result.replacement_blockhash = replacement;
     json_at(slot, result)
@@ -98,6 +99,13 @@ fn accounts_after(
     wanted.addresses.iter().map(after).collect()
 }
 
+/// The instructions that programs called, parsed where the program is known.
+fn calls(view: &View<'_>, run: &Run) -> Vec<UiInnerInstructions> {
+    let keys = AccountKeys::new(&run.keys, None);
+    let calls = view.status_meta(run).inner_instructions.unwrap_or_default();
+    calls.into_iter().map(|calls| parse_ui_inner_instructions(calls, &keys)).collect()
+}
+
 fn simulation_result(view: &View<'_>, simulated: Result<Run, TransactionError>) -> RpcSimulateTransactionResult {
     let mut result = RpcSimulateTransactionResult {
         err: None,
@@ -125,7 +133,6 @@ fn simulation_result(view: &View<'_>, simulated: Result<Run, TransactionError>) 
     result.logs = meta.log_messages.into();
     result.units_consumed = meta.compute_units_consumed.into();
     result.return_data = meta.return_data.into();
-    result.inner_instructions = meta.inner_instructions.into();
     result.fee = Some(meta.fee);
     result.pre_balances = Some(meta.pre_balances);
     result.post_balances = Some(meta.post_balances);
@@ -175,7 +182,7 @@ fn preflight(network: &Network, tx: &VersionedTransaction, config: &RpcSendTrans
         },
         Err(fault) => fault.clone(),
     };
-    let result = RpcSimulateTransactionResult { inner_instructions: None, ..simulation_result(&view, simulated) };
+    let result = simulation_result(&view, simulated);
     Err(RpcError::preflight(format!("Transaction simulation failed: {fault}"), &result))
 }
 
