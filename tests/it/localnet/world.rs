@@ -11,9 +11,11 @@ use solana_keypair::Keypair;
 use solana_message::{Message, VersionedMessage, v0};
 use solana_pubkey::Pubkey;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client_api::config::RpcSendTransactionConfig;
 use solana_signer::Signer as _;
 use solana_system_interface::instruction::transfer;
 use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_error::TransactionError;
 use sotto::{
     domain::clock::ManualClock,
     localnet::{Localnet, LocalnetConfig, Slots},
@@ -58,6 +60,34 @@ impl World {
     pub(crate) async fn transfer(&self, from: &Keypair, to: &Pubkey, lamports: u64) -> VersionedTransaction {
         let hash = self.rpc.get_latest_blockhash().await.expect("a blockhash");
         signed(from, &[transfer(&from.pubkey(), to, lamports)], hash)
+    }
+
+    /// How instructions end that the first of `signers` pays for. The slot passes.
+    pub(crate) async fn land(
+        &self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> Result<(), TransactionError> {
+        let hash = self.net.network().latest_blockhash();
+        let message = v0::Message::try_compile(&signers[0].pubkey(), instructions, &[], hash).expect("it compiles");
+        let tx = VersionedTransaction::try_new(VersionedMessage::V0(message), signers).expect("it is signed");
+        self.outcome(&tx).await
+    }
+
+    /// How a transaction ends that is sent without preflight. The slot passes.
+    pub(crate) async fn outcome(&self, tx: &VersionedTransaction) -> Result<(), TransactionError> {
+        let config = RpcSendTransactionConfig { skip_preflight: true, ..RpcSendTransactionConfig::default() };
+        self.rpc.send_transaction_with_config(tx, config).await.expect("it is taken");
+        let status = self.rpc.get_signature_statuses(&tx.signatures[..1]).await.expect("an answer").value.remove(0);
+        self.net.tick();
+        status.expect("it has landed").status
+    }
+
+    /// A confirmed transaction as `getTransaction` tells it when it is asked to parse.
+    pub(crate) async fn parsed(&self, tx: &VersionedTransaction) -> Value {
+        let config =
+            json!({ "encoding": "jsonParsed", "commitment": "confirmed", "maxSupportedTransactionVersion": 0 });
+        self.call("getTransaction", json!([tx.signatures[0].to_string(), config])).await["result"].clone()
     }
 
     /// A raw JSON-RPC call; the whole response object.
