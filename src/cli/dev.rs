@@ -162,7 +162,7 @@ impl Dev {
         if sandbox.network.is_new() {
             sandbox.network.give_tokens(&people.payer.public(), PURSE)?;
             sandbox.network.give_cash(&people.payer.public(), PURSE)?;
-            // Who is paid in cash has to have an account already.
+            // A merchant that is paid in cash needs an account already.
             sandbox.network.give_cash(&people.merchant.public(), 0)?;
         }
         sandbox.network.until_confirmed().await;
