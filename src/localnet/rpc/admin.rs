@@ -1,5 +1,6 @@
 //! Methods that no validator has: they steer the network and tell what was asked of it. Faults do not touch them. Every
-//! endpoint answers them; faults and request counts are those of the endpoint that is asked.
+//! endpoint answers them; faults and request counts are those of the endpoint that is asked. Pages of origins that are
+//! not on this machine are refused all of them (`caller.rs`).
 
 use std::{sync::Arc, time::Duration};
 

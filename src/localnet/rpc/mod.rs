@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod caller;
 mod chain;
 mod error;
 mod history;
@@ -23,6 +24,7 @@ pub(super) use admin::Desk;
 pub(super) use error::RpcError;
 pub(super) use params::{Params, json as to_json, level, pubkey, signature};
 
+use self::caller::Caller;
 use super::network::Network;
 
 /// What the RPC serves: the network, and the desk that its admin methods turn to.
@@ -45,16 +47,17 @@ pub(super) async fn serve(State(front): State<Front>, headers: HeaderMap, body: 
     if let Some(refusal) = refuse(&front.network, &request) {
         return refusal;
     }
+    let caller = Caller::of(&headers);
     let answer = match request {
         Value::Array(batch) if batch.is_empty() => Some(response(Value::Null, Err(RpcError::invalid_request()))),
         Value::Array(batch) => {
             let mut answers = Vec::with_capacity(batch.len());
             for request in batch {
-                answers.extend(answer(&front, request).await);
+                answers.extend(answer(&front, caller, request).await);
             }
             (!answers.is_empty()).then_some(Value::Array(answers))
         }
-        request => answer(&front, request).await,
+        request => answer(&front, caller, request).await,
     };
     answer.map_or_else(|| StatusCode::OK.into_response(), |answer| answered(&answer))
 }
@@ -81,12 +84,12 @@ fn refuse(network: &Network, request: &Value) -> Option<Response> {
 }
 
 /// The answer to one request; none to a notification.
-async fn answer(front: &Front, request: Value) -> Option<Value> {
+async fn answer(front: &Front, caller: Caller, request: Value) -> Option<Value> {
     let Request { id, method, params } = match Request::read(request) {
         Ok(request) => request,
         Err(id) => return Some(response(id, Err(RpcError::invalid_request()))),
     };
-    let result = Params::new(params).and_then(|params| call(front, &method, params));
+    let result = Params::new(params).and_then(|params| call(front, caller, &method, params));
     if admin::is_gift(&method) && result.is_ok() {
         front.desk.until_confirmed(&front.network).await;
     }
@@ -133,7 +136,7 @@ pub(super) fn response(id: Value, result: Result<Value, RpcError>) -> Value {
     Value::Object(members)
 }
 
-fn call(front: &Front, method: &str, params: Params) -> Result<Value, RpcError> {
+fn call(front: &Front, caller: Caller, method: &str, params: Params) -> Result<Value, RpcError> {
     let network = &front.network;
     match method {
         "getHealth" => chain::health(network),
@@ -159,6 +162,10 @@ fn call(front: &Front, method: &str, params: Params) -> Result<Value, RpcError> 
         "getSignatureStatuses" => history::signature_statuses(network, params),
         "getTransaction" => history::transaction(network, params),
         "getSignaturesForAddress" => history::signatures_for_address(network, params),
+        // What a page of another origin asks of a validator harms nobody; it steers nothing and is given nothing.
+        _ if caller == Caller::ForeignPage && method.starts_with(admin::PREFIX) => {
+            Err(RpcError::unanswerable("the local network is not steered by pages of other origins"))
+        }
         _ => admin::call(front, method, params),
     }
 }

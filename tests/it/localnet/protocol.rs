@@ -142,3 +142,32 @@ async fn the_covalidators_stand_in_is_for_this_machine_only() {
     let config = LocalnetConfig { covalidator_addr, ..LocalnetConfig::default() };
     assert!(matches!(Localnet::start(config).await, Err(LocalnetError::Covalidator { .. })));
 }
+
+#[tokio::test]
+async fn pages_of_other_origins_ask_like_anybody_and_steer_nothing() {
+    let world = World::new().await;
+    let ask = async |origin: Option<&str>, body: &Value| {
+        let mut request = world.request(&body.to_string());
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        request.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    let call = |method: &str, params: Value| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let wallet = solana_pubkey::Pubkey::new_from_array([5; 32]).to_string();
+    let fund = call("localnet_fundToken", json!([wallet, 7]));
+    let (tick, slot) = (call("localnet_tick", json!([])), call("getSlot", json!([])));
+    let foreign = ["https://example.com", "http://localhost.example.com", "http://192.0.2.1:8899", "null", "?"];
+    for origin in foreign.map(Some) {
+        for steering in [&fund, &tick] {
+            assert_eq!(ask(origin, steering).await["error"]["code"], -32600, "{origin:?}");
+            assert_eq!(ask(origin, &json!([slot, steering])).await[1]["error"]["code"], -32600, "{origin:?}");
+        }
+        assert!(ask(origin, &slot).await["result"].is_number());
+    }
+    assert_eq!(world.net.network().slot(), 1);
+    let own = ["http://localhost:4022", "http://127.0.0.1:4022", "http://[::1]:4022"].map(Some);
+    for origin in own.into_iter().chain([None]) {
+        assert!(ask(origin, &fund).await["result"].is_string(), "{origin:?}");
+    }
+}
