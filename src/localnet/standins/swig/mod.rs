@@ -1,8 +1,8 @@
 //! The stand-in for Swig, a wallet whose owner lets other keys spend within limits: the five instructions that MPP
 //! channels use, with the layouts of `spec/mpp.md` §6.2 and the rules and error codes of its §6.3.
 //!
-//! It is written from that description and is evidence for our code, never for Swig. Where the description names no
-//! code for a refusal, one of the runtime's own is given.
+//! It is written from that description and is evidence for our code, never for Swig. Actions that the description does
+//! not have are stored and allow nothing; where it names no code for a refusal, one of the runtime's own is given.
 
 mod charge;
 mod config;
