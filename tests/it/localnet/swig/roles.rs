@@ -126,7 +126,7 @@ async fn bytes_that_do_not_decode_change_nothing() {
     let malformed = failed(InstructionError::InvalidInstructionData);
     for broken in [
         |data: &mut Vec<u8>| data.truncate(1),
-        |data: &mut Vec<u8>| drop(data.pop()),
+        |data: &mut Vec<u8>| data.truncate(data.len() - 1),
         |data: &mut Vec<u8>| data.push(0),
         // Another instruction, another kind of authority, another number of actions, another end of the action.
         |data: &mut Vec<u8>| data[0] = 3,

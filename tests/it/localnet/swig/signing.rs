@@ -85,7 +85,7 @@ async fn calls_that_do_not_decode_are_refused() {
     let scene = Scene::spending(100).await;
     let whole = wire::sign(&scene.wallet, (GRANTED, &scene.delegate.pubkey()), &[scene.pay(&scene.sellers, 1)]);
     for broken in [
-        |data: &mut Vec<u8>| drop(data.pop()),
+        |data: &mut Vec<u8>| data.truncate(data.len() - 1),
         |data: &mut Vec<u8>| data.push(0),
         // Another length of the calls, another number of them, another length of the input.
         |data: &mut Vec<u8>| data[2] -= 1,
