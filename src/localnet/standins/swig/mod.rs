@@ -94,9 +94,8 @@ fn must_have_signed(host: &dyn Host, index: u8, key: &Pubkey) -> Outcome {
 /// Refuses unless the role's key has signed at `index`: of a session the session key, while the session lasts.
 fn authenticate(host: &dyn Host, role: &Role, index: u8) -> Outcome {
     let key = match &role.authority {
-        Authority::Ed25519(key) => key,
         Authority::Session { expiry, .. } if host.slot()? > *expiry => return Err(SESSION_EXPIRED),
-        Authority::Session { key, .. } => key,
+        Authority::Ed25519(key) | Authority::Session { key, .. } => key,
     };
     must_have_signed(host, index, key)
 }
