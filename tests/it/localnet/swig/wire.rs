@@ -22,14 +22,14 @@ pub(super) struct Wallet {
     pub(super) config: Pubkey,
     pub(super) config_bump: u8,
     pub(super) address: Pubkey,
-    pub(super) wallet_bump: u8,
+    pub(super) address_bump: u8,
 }
 
 impl Wallet {
     pub(super) fn new(id: [u8; 32]) -> Self {
         let (config, config_bump) = Pubkey::find_program_address(&[b"swig", &id], &SWIG);
-        let (address, wallet_bump) = Pubkey::find_program_address(&[b"swig-wallet-address", config.as_ref()], &SWIG);
-        Self { id, config, config_bump, address, wallet_bump }
+        let (address, address_bump) = Pubkey::find_program_address(&[b"swig-wallet-address", config.as_ref()], &SWIG);
+        Self { id, config, config_bump, address, address_bump }
     }
 }
 
@@ -117,7 +117,7 @@ pub(super) fn create(wallet: &Wallet, payer: &Pubkey, root: Authority, may: &[Ac
         AccountMeta::new_readonly(system_program::ID, false),
     ];
     let authority = root.bytes();
-    let bumps = [wallet.config_bump, wallet.wallet_bump];
+    let bumps = [wallet.config_bump, wallet.address_bump];
     let head = [&[0; 2], root.kind().to_le_bytes().as_slice(), &short(authority.len()), &bumps, &wallet.id].concat();
     swig(accounts, &[&head, &authority, &actions(may)])
 }
