@@ -3,7 +3,8 @@
 //! The layers, from the inside out. Rules know nothing, ports know rules, the facilitator knows ports, the edge knows
 //! the facilitator, and only `cli` knows everybody; `tests/it/architecture.rs` holds the code to it.
 //!
-//! - [`domain`]: the rules. Amounts, intents, sessions, holds, and the settlement state machine; pure.
+//! - [`domain`]: the rules. Amounts, intents, sessions, holds, the settlement state machine, and those of the Machine Payments
+//!   Protocol; pure.
 //! - [`wire`]: what goes over HTTP; serde only.
 //! - [`programs`]: what the on-chain programs look like: builders, account decoding, encryption.
 //! - `ledger`: durability. One trait of verbs, each one transaction.

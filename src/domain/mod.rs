@@ -1,4 +1,5 @@
-//! The rules of a confidential session, and nothing else: no I/O, no async, no clock and no chance of its own.
+//! The rules of a confidential session and of MPP's charges and channels, and nothing else: no I/O, no async, no clock and no
+//! chance of its own.
 //!
 //! Everything here is a value or a total function over values, so that the ledger, the live driver and recovery can
 //! share one set of decisions and tests can walk all of them. Times are Unix seconds, amounts are base units of the
@@ -18,6 +19,7 @@ pub mod history;
 pub mod hold;
 pub mod intent;
 pub mod key_pair;
+pub mod mpp;
 pub mod network;
 pub mod nonce;
 pub mod payment;

@@ -86,6 +86,11 @@ impl Network {
         self.offered.iter().map(String::as_str).chain([self.alias.as_str(), self.canonical.as_str()])
     }
 
+    /// Every spelling that is understood, the offered ones first.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.spellings().chain(self.v1.as_deref()).chain(self.understood.iter().map(String::as_str))
+    }
+
     /// Whether `spelling` means this network.
     pub fn is(&self, spelling: &str) -> bool {
         spelling == self.canonical

@@ -1,5 +1,5 @@
-//! The three kinds of transaction that others sign and we co-sign: a user's approve (`spec/session.md` §2), a single payment that
-//! we issued ourselves ([`single_payment`]), and a user's revoke ([`revoke`]).
+//! The four kinds of transaction that others sign and we co-sign: a user's approve (`spec/session.md` §2), a single payment that
+//! we issued ourselves ([`single_payment`]), a user's revoke ([`revoke`]), and a charge, which its buyer builds ([`charge`]).
 //!
 //! Promise of the first: whatever passes is, instruction by instruction and right by right, the transaction that we would have
 //! built ourselves for this user, apart from the ciphertext and the decrypt allowance of the approve, a bounded grant,

@@ -1,0 +1,8 @@
+//! The rules of the Machine Payments Protocol (MPP): charges and channels of plain tokens (`spec/mpp.md`).
+//!
+//! A charge is one transfer that its buyer signs and we pay the fee of. A channel is a delegation of the buyer's from which
+//! a seller is paid by vouchers, each of which says the sum so far. Everything here is a value or a total function over
+//! values; `tests/vectors/mpp.json` has the golden bytes.
+
+pub mod spellings;
+pub mod timestamp;
