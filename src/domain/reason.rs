@@ -49,6 +49,8 @@ macro_rules! reasons {
     };
 }
 
+pub(crate) use reasons;
+
 reasons! {
     /// Why `/verify`, `/settle` and the routes below `/pay` refuse a payment (`invalidReason`, `errorReason`).
     PayReason {

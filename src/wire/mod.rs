@@ -11,6 +11,7 @@ pub mod facilitator;
 pub mod funding;
 pub mod header;
 pub mod json;
+pub mod mpp;
 pub mod opening;
 pub mod pay;
 pub mod payment;
