@@ -4,7 +4,9 @@
 //! a seller is paid by vouchers, each of which says the sum so far. Everything here is a value or a total function over
 //! values; `tests/vectors/mpp.json` has the golden bytes.
 
+pub mod channel_id;
 pub mod charge;
 pub mod reason;
+pub mod root;
 pub mod spellings;
 pub mod timestamp;

@@ -1,0 +1,91 @@
+//! The one secret that all keys of channels are derived from (`spec/mpp.md` §6), so that no table of keys has to be kept.
+//!
+//! A key's seed is HMAC-SHA256 of the root over a label that says what the key is for. Whoever knows the root can pay anybody
+//! up to what each buyer has granted; without it nothing can be settled any more.
+
+use crate::domain::{
+    key_pair::KeyPair,
+    mpp::channel_id::{ChannelSecret, PublicId},
+};
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
+use solana_pubkey::Pubkey;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// How many hex digits of the salt stand in a Swig's second id.
+const SALT_DIGITS: usize = 16;
+
+/// The root: 32 bytes. Wiped when dropped, never shown.
+#[derive(Clone)]
+pub struct Root(Zeroizing<[u8; 32]>);
+
+impl Root {
+    /// The root of these bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The key that signs the vouchers of a channel.
+    pub fn channel_key(&self, channel: &PublicId) -> KeyPair {
+        self.key(&format!("sotto-mpp-channel:1:{channel}"))
+    }
+
+    /// The key that a buyer delegates to; the first generation is 0, and a renewal has the next.
+    pub fn delegate_key(&self, chain_id: &str, buyer: &Pubkey, generation: u32) -> KeyPair {
+        self.key(&format!("sotto-mpp-delegate:1:{chain_id}:{buyer}:{generation}"))
+    }
+
+    /// The key that may close session accounts, so that our rent comes back.
+    pub fn rent_authority(&self, chain_id: &str) -> KeyPair {
+        self.key(&format!("sotto-mpp-rent:1:{chain_id}"))
+    }
+
+    /// The key that certifies channels.
+    pub fn issuer(&self, chain_id: &str) -> KeyPair {
+        self.key(&format!("sotto-mpp-issuer:1:{chain_id}"))
+    }
+
+    /// The secret of the channel that a wallet opens by a proof with this nonce: the same proof opens the same channel.
+    pub fn channel_secret(&self, chain_id: &str, wallet: &Pubkey, nonce: &str) -> ChannelSecret {
+        ChannelSecret::from_bytes(*self.derive(&format!("sotto-mpp-secret:1:{chain_id}:{wallet}:{nonce}")))
+    }
+
+    /// The id of a buyer's Swig where the one of [`swig_id`] was taken by somebody else: nobody can know it in advance.
+    pub fn salted_swig_id(&self, chain_id: &str, buyer: &Pubkey) -> [u8; 32] {
+        let salt = hex::encode(*self.derive(&format!("sotto-mpp-swig-salt:1:{chain_id}:{buyer}")));
+        let salt: String = salt.chars().take(SALT_DIGITS).collect();
+        Sha256::digest(format!("{}:{salt}", swig_text(chain_id, buyer))).into()
+    }
+
+    fn key(&self, label: &str) -> KeyPair {
+        KeyPair::from_secret(&self.derive(label))
+    }
+
+    fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
+        let mut mac = keyed(self.0.as_slice());
+        mac.update(label.as_bytes());
+        Zeroizing::new(mac.finalize().into_bytes().into())
+    }
+}
+
+impl fmt::Debug for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Root(redacted)")
+    }
+}
+
+/// HMAC-SHA256 under a key of any length.
+#[expect(clippy::expect_used, reason = "HMAC takes keys of every length; the error is that of other codes")]
+pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of every length")
+}
+
+/// The id of a buyer's Swig, which anybody can derive and so create first.
+pub fn swig_id(chain_id: &str, buyer: &Pubkey) -> [u8; 32] {
+    Sha256::digest(swig_text(chain_id, buyer)).into()
+}
+
+fn swig_text(chain_id: &str, buyer: &Pubkey) -> String {
+    format!("sotto-mpp-swig:1:{chain_id}:{buyer}")
+}
