@@ -6,6 +6,7 @@
 
 pub mod channel_id;
 pub mod charge;
+pub mod money;
 pub mod reason;
 pub mod root;
 pub mod spellings;
