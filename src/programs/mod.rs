@@ -7,9 +7,12 @@
 
 pub mod attestation;
 pub mod ciphertext;
+pub mod compute_budget;
+pub mod delegation;
 pub mod inco_token;
 pub mod issued_ciphertext;
 pub mod lightning;
+pub mod memo;
 pub mod spl_token;
 pub mod wallet;
 

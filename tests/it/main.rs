@@ -29,6 +29,7 @@ mod journey;
 mod ledger;
 mod localnet;
 mod logging;
+mod mpp;
 mod openapi;
 mod probe;
 mod processes;

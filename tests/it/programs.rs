@@ -289,7 +289,7 @@ fn every_instruction_is_the_published_clients() {
 
 /// The order in which the published client's library lists accounts of one kind: base58 by locale, small letters
 /// first. Rust's sorts by bytes; programs see no difference.
-fn published_order(message: &mut Message) {
+pub(crate) fn published_order(message: &mut Message) {
     let before = message.account_keys.clone();
     let signers = usize::from(message.header.num_required_signatures);
     let writable_signers = signers - usize::from(message.header.num_readonly_signed_accounts);

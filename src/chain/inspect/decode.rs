@@ -2,6 +2,7 @@
 
 use super::ApproveRefusal;
 use crate::{chain::transaction::MAX_TRANSACTION_BYTES, domain::base64_text};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use solana_instruction::{AccountMeta, Instruction};
 use solana_message::VersionedMessage;
 use solana_pubkey::Pubkey;
@@ -18,17 +19,30 @@ pub(super) struct Rights {
 /// Decodes exactly one legacy or version 0 transaction without lookup tables, in its canonical encoding. Of base64
 /// every spelling is read that has one meaning: what is canonical is the bytes, which are all that is kept and sent.
 pub(super) fn decode(text: &str) -> Result<VersionedTransaction, ApproveRefusal> {
-    if text.len() > MAX_TRANSACTION_BYTES.div_ceil(3) * 4 {
-        return Err(ApproveRefusal::TooLarge);
-    }
-    let wire = base64_text::decode(text).map_err(|_| ApproveRefusal::NotBase64)?;
+    check_length(text)?;
+    transaction(&base64_text::decode(text).map_err(|_| ApproveRefusal::NotBase64)?)
+}
+
+/// Like [`decode`], but of base64 only the standard alphabet with its padding is read.
+pub(super) fn decode_standard(text: &str) -> Result<VersionedTransaction, ApproveRefusal> {
+    check_length(text)?;
+    transaction(&STANDARD.decode(text).map_err(|_| ApproveRefusal::NotBase64)?)
+}
+
+/// Refuses a text that is longer than the base64 of any packet.
+fn check_length(text: &str) -> Result<(), ApproveRefusal> {
+    if text.len() > MAX_TRANSACTION_BYTES.div_ceil(3) * 4 { Err(ApproveRefusal::TooLarge) } else { Ok(()) }
+}
+
+/// Decodes the bytes themselves.
+pub(super) fn transaction(wire: &[u8]) -> Result<VersionedTransaction, ApproveRefusal> {
     if wire.len() > MAX_TRANSACTION_BYTES {
         return Err(ApproveRefusal::TooLarge);
     }
     let transaction: VersionedTransaction =
-        wincode::deserialize_exact(&wire).map_err(|_| ApproveRefusal::NotATransaction)?;
+        wincode::deserialize_exact(wire).map_err(|_| ApproveRefusal::NotATransaction)?;
     // Lengths have more than one encoding; the decoder need not be trusted to refuse the longer ones.
-    if wincode::serialize(&transaction).ok().as_deref() != Some(&wire[..]) {
+    if wincode::serialize(&transaction).ok().as_deref() != Some(wire) {
         return Err(ApproveRefusal::NotCanonical);
     }
     check_form(&transaction)?;
@@ -49,6 +63,12 @@ fn check_form(transaction: &VersionedTransaction) -> Result<(), ApproveRefusal> 
         Some(twice) => Err(ApproveRefusal::DuplicateAccount(*twice)),
         None => Ok(()),
     }
+}
+
+/// The bytes of a message that was decoded, which its signers sign.
+pub(super) fn message(message: &VersionedMessage) -> Vec<u8> {
+    // Never the default: what was read was written once already.
+    wincode::serialize(message).unwrap_or_default()
 }
 
 /// The instructions with their keys in place of indexes. Rights are those of the message, merged over all of it.

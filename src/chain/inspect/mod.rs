@@ -10,6 +10,7 @@
 //! frozen or foreign, and whether the decrypt allowance is that of the new delegated amount.
 
 mod additions;
+pub mod anchor;
 mod decode;
 mod refusal;
 pub mod revoke;

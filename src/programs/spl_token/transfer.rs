@@ -4,9 +4,6 @@ use crate::programs::spl_token::TokenProgram;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 
-/// The instruction's number in both programs.
-const TRANSFER_CHECKED: u8 = 12;
-
 /// A plain transfer of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransferChecked {
@@ -27,9 +24,24 @@ pub struct TransferChecked {
 }
 
 impl TransferChecked {
+    /// The instruction's number in both programs.
+    pub const TAG: u8 = 12;
+
+    /// Reads an instruction of a token program; `None` unless it is this one with exactly its bytes and accounts.
+    pub fn read(instruction: &Instruction) -> Option<Self> {
+        let program = TokenProgram::at(&instruction.program_id)?;
+        let (amount, decimals) = match instruction.data.as_slice() {
+            [Self::TAG, amount @ .., decimals] => (u64::from_le_bytes(amount.try_into().ok()?), *decimals),
+            _ => return None,
+        };
+        let [source, mint, destination, authority] = instruction.accounts.as_slice() else { return None };
+        let [source, mint, destination, authority] = [source, mint, destination, authority].map(|meta| meta.pubkey);
+        Some(Self { program, source, mint, destination, authority, amount, decimals })
+    }
+
     /// The instruction.
     pub fn instruction(&self) -> Instruction {
-        let mut bytes = vec![TRANSFER_CHECKED];
+        let mut bytes = vec![Self::TAG];
         bytes.extend(self.amount.to_le_bytes());
         bytes.push(self.decimals);
         let accounts = vec![
