@@ -6,6 +6,7 @@
 //! stand-ins share it with the facilitator (ADR 0006).
 
 pub mod attestation;
+pub mod charge;
 pub mod ciphertext;
 pub mod compute_budget;
 pub mod delegation;

@@ -2,6 +2,8 @@
 //! make, and the real programs ran those that they run.
 
 mod arithmetic;
+mod charge_attacks;
+mod charges;
 mod session_accounts;
 mod swig;
 

@@ -11,10 +11,10 @@ use solana_sdk_ids::compute_budget;
 /// Lighthouse, whose assertions wallets add while signing.
 pub(super) const LIGHTHOUSE: Pubkey = Pubkey::from_str_const("L2TExMFKdjpN9kozasaurPirfHy9P8sbXoAN1qA3S95");
 /// Phantom adds up to three.
-const MAX_LIGHTHOUSE: usize = 3;
+pub(super) const MAX_LIGHTHOUSE: usize = 3;
 /// Lighthouse's first byte: 0 and 1 write and close memory accounts, 2 to 17 are the assertions (its public source);
 /// what comes later is unknown and refused.
-const LIGHTHOUSE_ASSERTIONS: std::ops::RangeInclusive<u8> = 2..=17;
+pub(super) const LIGHTHOUSE_ASSERTIONS: std::ops::RangeInclusive<u8> = 2..=17;
 
 /// What of this the walk over the instructions has found so far.
 #[derive(Debug, Default)]

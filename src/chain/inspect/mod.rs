@@ -11,6 +11,7 @@
 
 mod additions;
 pub mod anchor;
+pub mod charge;
 mod decode;
 mod refusal;
 pub mod revoke;
