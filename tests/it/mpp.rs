@@ -5,6 +5,7 @@ mod arithmetic;
 mod charge_attacks;
 mod charges;
 mod session_accounts;
+mod sign_ins;
 mod swig;
 
 use crate::programs::published_order;

@@ -9,5 +9,6 @@ pub mod charge;
 pub mod money;
 pub mod reason;
 pub mod root;
+pub mod siwx;
 pub mod spellings;
 pub mod timestamp;

@@ -4,6 +4,7 @@
 //! Charge bodies are camelCase. Members that are not known are ignored, `null` is absent, and a member given twice is refused.
 
 pub mod charge;
+pub mod siwx;
 pub mod stats;
 
 /// The method's name in challenges, credentials and receipts.
