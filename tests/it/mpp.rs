@@ -4,9 +4,11 @@
 mod arithmetic;
 mod charge_attacks;
 mod charges;
+mod keys;
 mod session_accounts;
 mod sign_ins;
 mod swig;
+mod vouchers;
 
 use crate::programs::published_order;
 use ed25519_dalek::SigningKey;

@@ -12,3 +12,4 @@ pub mod root;
 pub mod siwx;
 pub mod spellings;
 pub mod timestamp;
+pub mod voucher;

@@ -3,9 +3,11 @@
 //!
 //! Charge bodies are camelCase. Members that are not known are ignored, `null` is absent, and a member given twice is refused.
 
+pub mod canonical;
 pub mod charge;
 pub mod siwx;
 pub mod stats;
+pub mod voucher;
 
 /// The method's name in challenges, credentials and receipts.
 pub const METHOD: &str = "dexter";
