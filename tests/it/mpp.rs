@@ -2,8 +2,10 @@
 //! make, and the real programs ran those that they run.
 
 mod arithmetic;
+mod challenges;
 mod charge_attacks;
 mod charges;
+mod credentials;
 mod keys;
 mod session_accounts;
 mod sign_ins;

@@ -4,7 +4,12 @@
 //! Charge bodies are camelCase. Members that are not known are ignored, `null` is absent, and a member given twice is refused.
 
 pub mod canonical;
+pub mod challenge;
 pub mod charge;
+pub mod credential;
+pub mod mcp;
+pub mod problem;
+pub mod receipt;
 pub mod siwx;
 pub mod stats;
 pub mod voucher;
