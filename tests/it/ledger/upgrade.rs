@@ -216,8 +216,13 @@ async fn a_ledger_from_before_single_payments_were_added_up_opens_whatever_they_
         ("attempts", "*"),
         ("sponsored_lamports", "*"),
     ] {
-        let named = if columns == "*" { String::new() } else { format!("({columns})") };
-        copy.execute(&format!("INSERT INTO {table} {named} SELECT {columns} FROM new.{table}"), []).expect("copies");
+        let of_old = "SELECT group_concat(name, ', ') FROM pragma_table_info(?1, 'main')";
+        let columns = match columns {
+            "*" => copy.query_row(of_old, [table], |row| row.get(0)).expect("lists"),
+            some => some.to_owned(),
+        };
+        let insert = format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM new.{table}");
+        copy.execute(&insert, []).expect("copies");
     }
     copy.commit().expect("commits");
     drop(conn);
