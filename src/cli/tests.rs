@@ -78,8 +78,11 @@ fn words(command: &str) -> impl Iterator<Item = String> {
         let is_placeholder = word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase());
         known.map_or_else(|| if is_placeholder { ADDRESS } else { word }, |(_, value)| *value).to_owned()
     };
-    std::iter::once("sotto".to_owned())
-        .chain(command.split_whitespace().map(move |word| filled(word.trim_matches(['"', '\'']))))
+    // What stands between quotation marks is one word.
+    let parts = command.split(['"', '\'']).enumerate();
+    let words =
+        parts.flat_map(|(number, part)| if number % 2 == 1 { vec![part] } else { part.split_whitespace().collect() });
+    std::iter::once("sotto".to_owned()).chain(words.map(filled))
 }
 
 /// Why a command is not taken.

@@ -187,6 +187,17 @@ async fn knows_what_was_used(ledger: &SqliteLedger, first: &Session) {
     ledger.audit().await.expect("consistent");
 }
 
+/// Copies the rows of a table of the attached ledger; `*` stands for the columns that this one has.
+fn copy_rows(conn: &Connection, table: &str, columns: &str) {
+    let of_old = "SELECT group_concat(name, ', ') FROM pragma_table_info(?1, 'main')";
+    let columns = match columns {
+        "*" => conn.query_row(of_old, [table], |row| row.get(0)).expect("lists"),
+        some => some.to_owned(),
+    };
+    let insert = format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM new.{table}");
+    conn.execute(&insert, []).expect("copies");
+}
+
 /// An empty wallet could pay as much as it liked before sums were kept: what it paid is more than an amount holds.
 #[tokio::test]
 async fn a_ledger_from_before_single_payments_were_added_up_opens_whatever_they_add_up_to() {
@@ -216,13 +227,7 @@ async fn a_ledger_from_before_single_payments_were_added_up_opens_whatever_they_
         ("attempts", "*"),
         ("sponsored_lamports", "*"),
     ] {
-        let of_old = "SELECT group_concat(name, ', ') FROM pragma_table_info(?1, 'main')";
-        let columns = match columns {
-            "*" => copy.query_row(of_old, [table], |row| row.get(0)).expect("lists"),
-            some => some.to_owned(),
-        };
-        let insert = format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM new.{table}");
-        copy.execute(&insert, []).expect("copies");
+        copy_rows(&copy, table, columns);
     }
     copy.commit().expect("commits");
     drop(conn);
