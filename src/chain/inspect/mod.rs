@@ -13,6 +13,7 @@ mod additions;
 pub mod anchor;
 pub mod charge;
 mod decode;
+pub mod inspected;
 mod refusal;
 pub mod revoke;
 pub mod single_payment;

@@ -7,21 +7,13 @@
 use super::{
     ApproveRefusal,
     additions::{Additions, foreign, same},
-    check_rights, check_signers, countersign, decode,
+    check_rights, check_signers, decode,
+    inspected::Inspected,
     single_payment::PayersTransaction,
 };
-use crate::{
-    chain::{
-        fees::{self, ComputeBudget},
-        keys::Signer,
-        transaction::{SignedTransaction, TransactionError},
-    },
-    programs::Programs,
-};
-use solana_hash::Hash;
+use crate::{chain::fees::ComputeBudget, programs::Programs};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
-use solana_transaction::versioned::VersionedTransaction;
 
 /// What a revoke has to be. The bounds are the operator's.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +33,11 @@ pub struct RevokeTemplate<'a> {
 }
 
 /// A revoke that is exactly the template. Only [`RevokeTemplate::inspect`] makes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InspectedRevoke {
-    transaction: VersionedTransaction,
-    fee_payer: Pubkey,
-}
+pub type InspectedRevoke = Inspected<Revoke>;
+
+/// The kind of [`InspectedRevoke`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revoke {}
 
 impl RevokeTemplate<'_> {
     /// The one instruction of the template.
@@ -80,37 +72,10 @@ impl RevokeTemplate<'_> {
             return Err(ApproveRefusal::NoRevoke);
         }
         check_rights(&transaction.message, &fee_payer, &ours)?;
-        Ok(InspectedRevoke { transaction: transaction.clone(), fee_payer })
+        Ok(Inspected::new(transaction.clone(), fee_payer))
     }
 
     fn is_ours(&self, key: &Pubkey) -> bool {
         self.fee_payers.contains(key) || self.our_keys.contains(key)
-    }
-}
-
-impl InspectedRevoke {
-    /// The transaction with our signature missing, as a simulation takes it.
-    pub fn transaction(&self) -> &VersionedTransaction {
-        &self.transaction
-    }
-
-    /// Who pays its fee.
-    pub fn fee_payer(&self) -> &Pubkey {
-        &self.fee_payer
-    }
-
-    /// The blockhash it was signed with; to be asked for its life.
-    pub fn blockhash(&self) -> &Hash {
-        self.transaction.message.recent_blockhash()
-    }
-
-    /// The fee, in lamports; what the transaction leaves open is taken at its upper bound.
-    pub fn fee(&self) -> u64 {
-        fees::fee(&self.transaction.message)
-    }
-
-    /// Adds the fee payer's signature; the message stays byte for byte what the user signed.
-    pub fn countersign(self, fee_payer: &dyn Signer) -> Result<SignedTransaction, TransactionError> {
-        countersign(self.transaction, fee_payer)
     }
 }

@@ -6,15 +6,11 @@
 use super::{
     ApproveRefusal,
     additions::{Additions, foreign, same},
-    check_rights, check_signers, countersign, decode,
+    check_rights, check_signers, decode,
+    inspected::Inspected,
 };
-use crate::chain::{
-    fees::{self, ComputeBudget},
-    keys::Signer,
-    transaction::{SignedTransaction, TransactionError},
-};
+use crate::chain::fees::ComputeBudget;
 use sha2::{Digest as _, Sha256};
-use solana_hash::Hash;
 use solana_message::VersionedMessage;
 use solana_pubkey::Pubkey;
 use solana_sdk_ids::ed25519_program;
@@ -68,11 +64,11 @@ pub struct SingleTemplate<'a> {
 }
 
 /// A transaction that was issued and is signed by its payer. Only [`SingleTemplate::inspect`] makes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InspectedSingle {
-    transaction: VersionedTransaction,
-    fee_payer: Pubkey,
-}
+pub type InspectedSingle = Inspected<Single>;
+
+/// The kind of [`InspectedSingle`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Single {}
 
 impl SingleTemplate<'_> {
     /// Compares a transaction with what was issued; everything that needs no network.
@@ -109,33 +105,6 @@ impl SingleTemplate<'_> {
             return Err(ApproveRefusal::Missing);
         }
         check_rights(&transaction.message, &fee_payer, &ours)?;
-        Ok(InspectedSingle { transaction: transaction.clone(), fee_payer })
-    }
-}
-
-impl InspectedSingle {
-    /// The transaction with our signature missing, as a simulation takes it.
-    pub fn transaction(&self) -> &VersionedTransaction {
-        &self.transaction
-    }
-
-    /// Who pays its fee.
-    pub fn fee_payer(&self) -> &Pubkey {
-        &self.fee_payer
-    }
-
-    /// The blockhash it was issued with; to be asked for its life.
-    pub fn blockhash(&self) -> &Hash {
-        self.transaction.message.recent_blockhash()
-    }
-
-    /// The fee, in lamports; what the transaction leaves open is taken at its upper bound.
-    pub fn fee(&self) -> u64 {
-        fees::fee(&self.transaction.message)
-    }
-
-    /// Adds the fee payer's signature; the message stays byte for byte what the payer signed.
-    pub fn countersign(self, fee_payer: &dyn Signer) -> Result<SignedTransaction, TransactionError> {
-        countersign(self.transaction, fee_payer)
+        Ok(Inspected::new(transaction.clone(), fee_payer))
     }
 }
