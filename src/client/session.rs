@@ -10,6 +10,7 @@ mod repeats;
 mod revoking;
 mod showing;
 mod single;
+mod unsigned;
 
 pub use of_wallet::WalletList;
 pub use revoking::{Delegation, SignedRevoke};

@@ -3,7 +3,7 @@
 //! Promises: the wallet signs a transaction only where it is its own revoke and nothing else, rebuilt here from the payer's own
 //! settings; who pays the fee is the one thing that is taken from the facilitator, and it is never the wallet.
 
-use super::{FIRST_PAUSE, LONGEST_PAUSE, SessionClient, SessionClientError};
+use super::{SessionClient, SessionClientError, repeats::Repeats, unsigned::Unsigned};
 use crate::{
     client::{
         facilitator::{FacilitatorError, Refused},
@@ -20,15 +20,10 @@ use crate::{
     },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use solana_message::{VersionedMessage, legacy};
+use solana_message::legacy;
 use solana_pubkey::Pubkey;
-use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use std::time::Duration;
-use tokio::time::Instant;
-
-/// The longest transaction in base64, in characters.
-const MAX_TRANSACTION_TEXT: usize = 1_232_usize.div_ceil(3) * 4;
 
 /// A revoke that its wallet has signed. Whoever has it can have it carried out while its blockhash lives; it is one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,23 +107,21 @@ impl SessionClient {
         patience: Duration,
     ) -> Result<RevokeAnswer, SessionClientError> {
         let body = RevokeBody { transaction: revoke.transaction.clone() };
-        let (started, mut backoff) = (Instant::now(), FIRST_PAUSE);
+        let mut repeats = Repeats::within(patience);
         loop {
-            let (last, pause) = match self.http.revoke(&body).await {
+            let (last, asked) = match self.http.revoke(&body).await {
                 Ok(Ok(answer)) if answer.user == revoke.user.to_string() => return Ok(answer),
                 Ok(Ok(_)) => return Err(SessionClientError::Foreign("it tells of another wallet's revoke")),
                 Ok(Err(Refused { body, may_pass: true, retry_after })) => {
-                    (SessionClientError::Refused(body), retry_after.unwrap_or_default().max(backoff))
+                    (SessionClientError::Refused(body), retry_after)
                 }
                 Ok(Err(Refused { body, .. })) => return Err(SessionClientError::Refused(body)),
-                Err(error @ FacilitatorError::Unreachable(_)) => (error.into(), backoff),
+                Err(error @ FacilitatorError::Unreachable(_)) => (error.into(), None),
                 Err(error) => return Err(error.into()),
             };
-            if started.elapsed().saturating_add(pause) >= patience {
+            if !repeats.wait(asked).await {
                 return Err(undecided(last));
             }
-            tokio::time::sleep(pause).await;
-            backoff = backoff.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 
@@ -150,23 +143,13 @@ impl SessionClient {
     /// The transaction that was told, where it is this wallet's revoke and nothing else, and who pays its fee.
     fn own_revoke(&self, user: &Pubkey, told: &str) -> Result<(VersionedTransaction, Pubkey), SessionClientError> {
         let foreign = SessionClientError::Foreign;
-        let told = Some(told).filter(|told| told.len() <= MAX_TRANSACTION_TEXT);
-        let bytes = told.and_then(|told| STANDARD.decode(told).ok());
-        let transaction: Option<VersionedTransaction> = bytes.and_then(|bytes| wincode::deserialize_exact(&bytes).ok());
-        let transaction = transaction.ok_or(foreign("it holds no transaction"))?;
-        let VersionedMessage::Legacy(message) = &transaction.message else {
-            return Err(foreign("its transaction is no legacy one"));
-        };
-        if transaction.signatures.iter().any(|signature| *signature != Signature::default()) {
-            return Err(foreign("its transaction is signed already"));
-        }
-        let fee_payer = *message.account_keys.first().ok_or(foreign("nobody pays its fee"))?;
+        let Unsigned { transaction, message, fee_payer } = Unsigned::read(told).map_err(foreign)?;
         if fee_payer == *user || transaction.signatures.len() != 2 {
             return Err(foreign("others sign its transaction, or the wallet pays its fee"));
         }
         let programs = &self.settings.programs;
         let revoke = programs.revoke(&programs.token_account(user, &self.settings.asset), user);
-        if *message != legacy::Message::new_with_blockhash(&[revoke], Some(&fee_payer), &message.recent_blockhash) {
+        if message != legacy::Message::new_with_blockhash(&[revoke], Some(&fee_payer), &message.recent_blockhash) {
             return Err(foreign("its transaction is no revoke of this wallet, or holds more"));
         }
         Ok((transaction, fee_payer))

@@ -7,7 +7,7 @@
 
 mod transfer;
 
-use super::{FIRST_PAUSE, LONGEST_PAUSE, SessionClient};
+use super::{SessionClient, repeats::Repeats};
 use crate::{
     client::{
         facilitator::{FacilitatorError, PayRefused},
@@ -34,7 +34,6 @@ use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::time::Duration;
-use tokio::time::Instant;
 use transfer::Asked;
 
 /// The bytes of an encrypted amount beside its digits (`spec/inco.md` §6).
@@ -201,24 +200,22 @@ impl SessionClient {
                 "amount": payment.amount,
             },
         });
-        let (started, mut backoff) = (Instant::now(), FIRST_PAUSE);
+        let mut repeats = Repeats::within(patience);
         loop {
-            let (last, pause) = match self.http.pay::<SettleAnswer>("/pay/settle", &body).await {
+            let (last, asked) = match self.http.pay::<SettleAnswer>("/pay/settle", &body).await {
                 Ok(Ok(answer)) => match payment.receipt(&answer) {
                     Some(receipt) => return Ok(receipt),
-                    None => ("the answer is of something else".to_owned(), backoff),
+                    None => ("the answer is of something else".to_owned(), None),
                 },
                 Ok(Err(refused)) => match outcome(refused) {
                     Outcome::Over(ended) => return ended,
-                    Outcome::Open { last, again_in } => (last, again_in.unwrap_or_default().max(backoff)),
+                    Outcome::Open { last, again_in } => (last, again_in),
                 },
-                Err(error) => (error.to_string(), backoff),
+                Err(error) => (error.to_string(), None),
             };
-            if started.elapsed().saturating_add(pause) >= patience {
+            if !repeats.wait(asked).await {
                 return Err(SingleError::Undecided { payment: Box::new(payment.clone()), last });
             }
-            tokio::time::sleep(pause).await;
-            backoff = backoff.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 
@@ -310,18 +307,15 @@ impl SessionClient {
         body: &Value,
         patience: Duration,
     ) -> Result<T, SingleError> {
-        let (started, mut backoff) = (Instant::now(), FIRST_PAUSE);
+        let mut repeats = Repeats::within(patience);
         loop {
             let refused = match self.http.pay(path, body).await? {
                 Ok(answer) => return Ok(answer),
                 Err(refused) => refused,
             };
-            let pause = refused.retry_after.unwrap_or_default().max(backoff);
-            if !refused.may_pass || started.elapsed().saturating_add(pause) >= patience {
+            if !refused.may_pass || !repeats.wait(refused.retry_after).await {
                 return Err(SingleError::Refused(refused.body));
             }
-            tokio::time::sleep(pause).await;
-            backoff = backoff.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 }

@@ -2,22 +2,20 @@
 
 use super::SingleError;
 use crate::{
-    client::rpc::{Account, PayerRpc, RpcError},
+    client::{
+        rpc::{Account, PayerRpc, RpcError},
+        session::unsigned::Unsigned,
+    },
     programs::{
         Programs,
         inco_token::{Allowance, IncoAccount, Transfer, ed25519_verify},
         wallet::{AccountAtAddress, NotAWallet, check_wallet},
     },
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use solana_instruction::Instruction;
-use solana_message::{VersionedMessage, legacy};
+use solana_message::legacy;
 use solana_pubkey::Pubkey;
-use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
-
-/// The longest transaction in base64, in characters.
-const MAX_TRANSACTION_TEXT: usize = 1_232_usize.div_ceil(3) * 4;
 
 /// A transfer as it was asked for.
 pub(super) struct Asked {
@@ -39,21 +37,11 @@ impl Asked {
         rpc: &dyn PayerRpc,
     ) -> Result<(VersionedTransaction, Pubkey), SingleError> {
         let foreign = SingleError::Foreign;
-        let told = Some(told).filter(|told| told.len() <= MAX_TRANSACTION_TEXT);
-        let bytes = told.and_then(|told| STANDARD.decode(told).ok());
-        let transaction: Option<VersionedTransaction> = bytes.and_then(|bytes| wincode::deserialize_exact(&bytes).ok());
-        let transaction = transaction.ok_or(foreign("it holds no transaction"))?;
-        let VersionedMessage::Legacy(message) = &transaction.message else {
-            return Err(foreign("its transaction is no legacy one"));
-        };
-        if transaction.signatures.iter().any(|signature| *signature != Signature::default()) {
-            return Err(foreign("its transaction is signed already"));
-        }
-        let fee_payer = *message.account_keys.first().ok_or(foreign("nobody pays its fee"))?;
+        let Unsigned { transaction, message, fee_payer } = Unsigned::read(told).map_err(foreign)?;
         if fee_payer == self.payer || transaction.signatures.len() != 2 {
             return Err(foreign("others sign its transaction, or the payer pays its fee"));
         }
-        let is_it = |allowances| self.is_one_of(message, &fee_payer, allowances);
+        let is_it = |allowances| self.is_one_of(&message, &fee_payer, allowances);
         if is_it(None) || is_it(Some(self.allowances(&transaction, rpc).await?)) {
             return Ok((transaction, fee_payer));
         }
