@@ -3,6 +3,7 @@
 mod bad_merchants;
 mod browsers;
 mod command_line;
+mod counting;
 mod fetch;
 mod forged_refusals;
 mod journey;

@@ -20,6 +20,14 @@ fn crowded(settings: &mut Settings) {
     settings.transfers.decrypt_allowance = AllowancePolicy::Never;
 }
 
+/// So many places for those who wait, and no decrypt allowances.
+fn with_places(waiting: WaitingSettings) -> Options {
+    Options::settings(move |settings| {
+        settings.waiting = waiting;
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+    })
+}
+
 /// The first `count` answers, of requests that are answered at once.
 async fn answered_at_once<F>(requests: &mut FuturesUnordered<F>, count: usize) -> Vec<Value>
 where
@@ -167,10 +175,12 @@ async fn a_pending_payment_without_a_nonce_is_recognised_however_often_nobody_ma
 /// `Credit::Start` in `WaitQuotas::acquire`.
 #[tokio::test]
 async fn wallets_of_which_nothing_is_proved_leave_places_to_those_who_have_proved_a_balance() {
-    let options = Options::settings(|settings| {
-        settings.waiting =
-            WaitingSettings { per_user: 20, per_unproven_user: 3, in_all: 9, newcomers_in_all: 9, unproven_in_all: 4 };
-        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+    let options = with_places(WaitingSettings {
+        per_user: 20,
+        per_unproven_user: 3,
+        in_all: 9,
+        newcomers_in_all: 9,
+        unproven_in_all: 4,
     });
     let shop = Shop::open(options, 1_000_000).await;
     let world = &shop.world;
@@ -217,10 +227,12 @@ async fn wallets_of_which_nothing_is_proved_leave_places_to_those_who_have_prove
 /// `newcomers_in_all` in `WaitQuota::acquire`.
 #[tokio::test]
 async fn a05_wallets_that_prove_something_leave_places_to_payers_with_credit() {
-    let options = Options::settings(|settings| {
-        settings.waiting =
-            WaitingSettings { per_user: 20, per_unproven_user: 3, in_all: 9, newcomers_in_all: 6, unproven_in_all: 4 };
-        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+    let options = with_places(WaitingSettings {
+        per_user: 20,
+        per_unproven_user: 3,
+        in_all: 9,
+        newcomers_in_all: 6,
+        unproven_in_all: 4,
     });
     let thief = Shop::open(options, 1_000_000).await;
     let world = &thief.world;
@@ -248,14 +260,17 @@ async fn a05_wallets_that_prove_something_leave_places_to_payers_with_credit() {
     thief.world.finish().await;
 }
 
-/// Places that wait for a close are no stranger's to fill. Guards: `Sessions::close_all` looks at the signature before it takes a place to wait, and stops what is open without
-/// one. Who has seen a signed close sends it again and again, strangers send forged ones, and neither keeps a wallet from closing.
+/// Places that wait for a close are no stranger's to fill. Guards: `Sessions::close_all` looks at the signature before it takes a
+/// place to wait, and stops what is open without one. Who has seen a signed close sends it again and again, strangers send forged
+/// ones, and neither keeps a wallet from closing.
 #[tokio::test]
 async fn places_to_wait_for_a_close_keep_no_wallet_from_closing() {
-    let options = Options::settings(|settings| {
-        settings.waiting =
-            WaitingSettings { per_user: 4, per_unproven_user: 4, in_all: 5, newcomers_in_all: 5, unproven_in_all: 5 };
-        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+    let options = with_places(WaitingSettings {
+        per_user: 4,
+        per_unproven_user: 4,
+        in_all: 5,
+        newcomers_in_all: 5,
+        unproven_in_all: 5,
     });
     let shop = Shop::open(options, 1_000_000).await;
     let world = &shop.world;

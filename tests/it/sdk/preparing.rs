@@ -1,62 +1,22 @@
 //! Opening without an RPC of one's own: what the facilitator tells of the chain, and what becomes of it when that is false.
 
 use super::{
+    counting::Counting,
     journey::{PRICE, Shop, client_at, key, options, payer, settings_at},
     stand_in::{Answer, StandIn, json as answer},
 };
-use crate::support::{Options, Wallet, World};
+use crate::support::{Options, World};
 use serde_json::json;
 use solana_pubkey::Pubkey;
-use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
-    client::{
-        ApproveError, Authorization, Grant, LocalKey, PayerSigner, SessionClient, SessionClientError, SessionKeyChoice,
-        SigningError,
-    },
+    client::{ApproveError, Authorization, Grant, SessionClient, SessionClientError, SessionKeyChoice},
     domain::clock::SystemClock,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 fn without_rpc(world: &World, facilitator: &str) -> SessionClient {
     let clock = Arc::new(SystemClock);
     SessionClient::without_rpc(settings_at(world, facilitator), clock, Arc::clone(&world.chance)).unwrap()
-}
-
-/// A wallet that counts what it is asked.
-struct Counting {
-    key: LocalKey,
-    messages: AtomicUsize,
-    transactions: AtomicUsize,
-}
-
-impl Counting {
-    fn of(wallet: &Wallet) -> Self {
-        Self { key: key(wallet), messages: AtomicUsize::new(0), transactions: AtomicUsize::new(0) }
-    }
-
-    fn asked(&self) -> (usize, usize) {
-        (self.transactions.load(Ordering::SeqCst), self.messages.load(Ordering::SeqCst))
-    }
-}
-
-#[async_trait::async_trait]
-impl PayerSigner for Counting {
-    fn pubkey(&self) -> Pubkey {
-        self.key.pubkey()
-    }
-
-    async fn sign_message(&self, message: &[u8]) -> Result<[u8; 64], SigningError> {
-        self.messages.fetch_add(1, Ordering::SeqCst);
-        self.key.sign_message(message).await
-    }
-
-    async fn sign_transaction(&self, transaction: VersionedTransaction) -> Result<VersionedTransaction, SigningError> {
-        self.transactions.fetch_add(1, Ordering::SeqCst);
-        self.key.sign_transaction(transaction).await
-    }
 }
 
 /// What the world's facilitator says of itself, as an answer.
@@ -97,7 +57,7 @@ async fn a_short_opening_asks_the_wallet_twice() {
     let (wallet, merchant) = (world.wallet(5_000_000).await, world.wallet(0).await);
     let shop = Shop::start(&world, &merchant.key()).await;
     let mut options = options(&merchant.key(), &shop);
-    for (authorization, prompts) in [(Authorization::Both, (1, 2)), (Authorization::Short, (1, 1))] {
+    for (authorization, prompts) in [(Authorization::Both, [2, 1]), (Authorization::Short, [1, 1])] {
         let counting = Counting::of(&wallet);
         options.authorization = authorization;
         let session = without_rpc(&world, &world.running().url).open(&counting, &options).await.unwrap();
@@ -109,7 +69,7 @@ async fn a_short_opening_asks_the_wallet_twice() {
     let counting = Counting::of(&wallet);
     let refused = without_rpc(&world, &world.running().url).open(&counting, &options).await;
     assert!(matches!(refused, Err(SessionClientError::Options(_))), "{refused:?}");
-    assert_eq!(counting.asked(), (0, 0));
+    assert_eq!(counting.asked(), [0, 0]);
     world.finish().await;
 }
 
@@ -126,7 +86,7 @@ async fn at_an_older_facilitator_the_payers_own_rpc_is_asked() {
         let counting = Counting::of(&wallet);
         let none = without_rpc(&world, &facilitator.url).open(&counting, &options).await;
         assert!(matches!(none, Err(SessionClientError::Approve(ApproveError::NoNode))), "{none:?}");
-        assert_eq!(counting.asked(), (0, 0));
+        assert_eq!(counting.asked(), [0, 0]);
         let facilitator = older().await;
         let session = client_at(&world, &facilitator.url).open(&key(&wallet), &options).await.unwrap();
         let paths: Vec<_> = facilitator.asked().into_iter().map(|asked| asked.path).collect();
@@ -153,7 +113,7 @@ async fn what_is_told_falsely_opens_nothing() {
         let counting = Counting::of(&wallet);
         let refused = without_rpc(&world, &facilitator.url).open(&counting, &options).await;
         assert!(matches!(refused, Err(SessionClientError::Approve(ApproveError::Prepared(_)))), "{refused:?}");
-        assert_eq!(counting.asked(), (0, 0));
+        assert_eq!(counting.asked(), [0, 0]);
     }
     // What can be is signed, and is an approve of the pinned spender all the same: it fails.
     let stranger = Pubkey::new_unique().to_string();
@@ -202,7 +162,7 @@ async fn a_recipient_that_is_no_wallet_is_refused_with_and_without_an_rpc() {
     let counting = Counting::of(&wallet);
     let refused = client_at(&world, &world.running().url).open(&counting, &options).await;
     assert!(matches!(refused, Err(SessionClientError::Approve(ApproveError::Recipient(_)))), "{refused:?}");
-    assert_eq!(counting.asked(), (0, 0));
+    assert_eq!(counting.asked(), [0, 0]);
     match without_rpc(&world, &world.running().url).open(&counting, &options).await {
         Err(SessionClientError::Refused(body)) => assert_eq!(body.error, "invalid_recipient"),
         other => panic!("{other:?}"),

@@ -1,47 +1,13 @@
 //! One approve and several merchants, from the payer's side: what the wallet is asked for, and what is told of it.
 
-use super::journey::{Shop, amount, client, key, payer};
+use super::{
+    counting::Counting,
+    journey::{Shop, amount, client, payer},
+};
 use crate::support::World;
 use solana_pubkey::Pubkey;
-use solana_transaction::versioned::VersionedTransaction;
-use sotto::client::{
-    ApprovalChoice, Authorization, LocalKey, OpenOptions, Opening, PayerSigner, SessionClientError, SigningError,
-};
-use std::{
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
-
-/// A wallet that counts what it is asked to sign.
-struct Counting {
-    key: LocalKey,
-    messages: AtomicU32,
-    transactions: AtomicU32,
-}
-
-impl Counting {
-    /// Messages and transactions since this was last asked.
-    fn asked(&self) -> [u32; 2] {
-        [&self.messages, &self.transactions].map(|count| count.swap(0, Ordering::SeqCst))
-    }
-}
-
-#[async_trait::async_trait]
-impl PayerSigner for Counting {
-    fn pubkey(&self) -> Pubkey {
-        self.key.pubkey()
-    }
-
-    async fn sign_message(&self, message: &[u8]) -> Result<[u8; 64], SigningError> {
-        self.messages.fetch_add(1, Ordering::SeqCst);
-        self.key.sign_message(message).await
-    }
-
-    async fn sign_transaction(&self, transaction: VersionedTransaction) -> Result<VersionedTransaction, SigningError> {
-        self.transactions.fetch_add(1, Ordering::SeqCst);
-        self.key.sign_transaction(transaction).await
-    }
-}
+use sotto::client::{ApprovalChoice, Authorization, OpenOptions, Opening, SessionClientError};
+use std::time::Duration;
 
 fn options(shop: &Shop, recipient: &Pubkey, cap: u64, approval: ApprovalChoice) -> OpenOptions {
     let mut options = OpenOptions::new(*recipient, amount(cap), Duration::from_mins(10));
@@ -53,8 +19,7 @@ fn options(shop: &Shop, recipient: &Pubkey, cap: u64, approval: ApprovalChoice) 
 async fn a_further_session_is_one_message_or_two_and_no_transaction() {
     let world = World::start().await;
     let (payer_wallet, merchants) = (world.wallet(5_000_000).await, [world.wallet(0).await, world.wallet(0).await]);
-    let wallet =
-        Counting { key: key(&payer_wallet), messages: AtomicU32::default(), transactions: AtomicU32::default() };
+    let wallet = Counting::of(&payer_wallet);
     let shops = [Shop::start(&world, &merchants[0].key()).await, Shop::start(&world, &merchants[1].key()).await];
     let client = client(&world);
     assert_eq!(client.standing_approval(&wallet).await.unwrap(), None);
@@ -104,8 +69,7 @@ async fn totals_that_contradict_each_other_are_not_asked_for() {
     let world = World::start().await;
     let (payer_wallet, merchant) = (world.wallet(0).await, world.wallet(0).await);
     let shop = Shop::start(&world, &merchant.key()).await;
-    let wallet =
-        Counting { key: key(&payer_wallet), messages: AtomicU32::default(), transactions: AtomicU32::default() };
+    let wallet = Counting::of(&payer_wallet);
     let small = options(&shop, &merchant.key(), 10, ApprovalChoice::Total(amount(9)));
     let twice = OpenOptions {
         approve_total: Some(amount(20)),
