@@ -139,10 +139,58 @@ fn every_example_is_a_line_that_is_logged_at_its_level() {
     }
 }
 
+/// Modules whose lines an operator of the service reads.
+const OPERATED: [&str; 5] = ["api", "chain", "covalidator", "facilitator", "cli"];
+
+/// A message up to its first mark behind at least three words: what `deploy/RUNBOOK.md` quotes of it.
+fn beginning(message: &str) -> &str {
+    let mut starts = message.match_indices([';', ':', ',', '.']).map(|(at, _)| &message[..at]);
+    starts.find(|start| start.split_whitespace().count() >= 3).unwrap_or(message)
+}
+
+/// Whoever is woken by a line finds in the runbook what it means and what to do.
+#[test]
+fn every_warning_and_error_of_the_service_stands_in_the_runbook() {
+    let runbook = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/RUNBOOK.md")).expect("a text");
+    let (mut missing, mut found) = (BTreeSet::new(), 0);
+    for (source, text) in product().iter().filter(|(source, _)| OPERATED.contains(&source.module().as_str())) {
+        for call in ["tracing::warn!(", "tracing::error!("] {
+            for (at, _) in text.match_indices(call) {
+                let arguments = arguments(&text[at + call.len()..]);
+                let message = arguments.iter().find_map(|argument| argument.strip_prefix('"')).expect("a message");
+                let start = beginning(message.trim_end_matches('"'));
+                found += 1;
+                if !runbook.contains(start) {
+                    missing.insert(format!("{source}: {start}"));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "lines that deploy/RUNBOOK.md does not explain: {missing:#?}");
+    assert!(found > 50, "only {found} lines are read");
+}
+
+/// What a supervisor is told by `GET /ready` has a row of its own there.
+#[test]
+fn every_check_of_ready_stands_in_the_runbook() {
+    let runbook = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/RUNBOOK.md")).expect("a text");
+    let named = |file: &str, before: &'static str| {
+        let text = product().into_iter().find(|(source, _)| source.to_string() == file).expect("a file").1;
+        let names = text.split(before).skip(1).map(|rest| rest.split('"').next().unwrap_or_default().to_owned());
+        names.collect::<BTreeSet<_>>()
+    };
+    let mut checks = named("src/facilitator/lifecycle/readiness.rs", "name: \"");
+    checks.extend(named("src/api/starting.rs", "failing(\""));
+    let missing: Vec<_> = checks.iter().filter(|name| !runbook.contains(&format!("\n| `{name}` |"))).collect();
+    assert!(missing.is_empty() && checks.len() >= 8, "{missing:?} of {checks:?}");
+}
+
 #[test]
 fn the_reader_of_this_test_finds_arguments() {
     let text =
         "x; tracing::warn!(parent: &span, %error, reason = f(a, \"b)\"), session, \"a \\\"message\\\", told\"); y";
     let fields: Vec<_> = calls(text).concat().into_iter().filter_map(field).collect();
     assert_eq!(fields, ["error", "reason", "session"]);
+    assert_eq!(beginning("a key is low; send it SOL"), "a key is low");
+    assert_eq!(beginning("payment: shed, the ledger"), "payment: shed, the ledger");
 }
