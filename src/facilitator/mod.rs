@@ -11,14 +11,16 @@
 //! [`SettlementOutcome`](settlement::SettlementOutcome) and the answer to the caller.
 //!
 //! ```text
-//! lifecycle                                     start, background work, stop, self-test
+//! lifecycle   reads   supported                 start, background work, stop, self-test; what is told of sessions
 //! sessions   payments   single_payments   revocations   decrypt_allowances      what callers ask for
 //! funding                                       what a payer's account is worth
 //! deferred                                      when promises are settled, and given up
 //! dispatch                                      which holds are carried together
 //! settlement                                    one settlement to finality
-//! sponsor                                       our lamports
-//! locks   backing   token_accounts   events   tasks   core   settings   error
+//! sponsor   looks                               our lamports; whether a proved balance still stands
+//! locks   backing   token_accounts   signed_reads
+//! core
+//! recipients   known_handles   events   tasks   settings   error
 //! ```
 
 pub mod error;

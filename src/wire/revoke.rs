@@ -22,7 +22,7 @@ pub fn revoking(body: &[u8]) -> Result<String, RefusedOpening> {
 /// A revoke that waits for its wallet's signature: the answer of `POST /sessions/revoke-offer`, and `revoke` of an answer to a close.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokeOffer {
-    /// The transaction with empty signatures, base64. It can be signed and sent for about a minute.
+    /// The transaction with empty signatures, base64. It can be signed and sent for some 45 seconds.
     pub transaction: String,
 }
 

@@ -35,7 +35,7 @@ struct Row {
     method: String,
     path: String,
     handler: String,
-    use_case: String,
+    use_cases: Vec<String>,
     tests: Vec<String>,
 }
 
@@ -46,10 +46,10 @@ fn rows() -> Vec<Row> {
         let mut cells = line.trim_matches('|').split('|').map(quoted);
         let mut one =
             || cells.next().and_then(|cell| cell.first().map(ToString::to_string)).expect("a cell in backticks");
-        let (route, handler, use_case) = (one(), one(), one());
+        let (route, handler) = (one(), one());
         let (method, path) = route.split_once(' ').expect("a method and a path");
-        let tests = cells.next().expect("a cell of tests").into_iter().map(ToOwned::to_owned).collect();
-        Row { method: method.to_owned(), path: path.to_owned(), handler, use_case, tests }
+        let mut all = || cells.next().expect("a cell").into_iter().map(ToOwned::to_owned).collect();
+        Row { method: method.to_owned(), path: path.to_owned(), handler, use_cases: all(), tests: all() }
     };
     page.lines().filter(is_row).map(row).collect()
 }
@@ -72,13 +72,14 @@ fn every_row_of_the_table_leads_to_code_and_tests() {
             "{} says what it serves",
             row.handler
         );
-        let method = format!("pub async fn {}(", row.use_case);
-        let plain = format!("pub fn {}(", row.use_case);
-        let defines = |source: &&source_files::Source| {
-            source.module() == "facilitator" && (source.text.contains(&method) || source.text.contains(&plain))
-        };
-        let is_there = row.use_case == "none" || src.iter().any(|source| defines(&source));
-        assert!(is_there, "no use case {} of {}", row.use_case, row.path);
+        assert!(!row.use_cases.is_empty(), "{} names no use case", row.path);
+        for use_case in &row.use_cases {
+            let forms = [format!("pub async fn {use_case}("), format!("pub fn {use_case}(")];
+            let defines = |source: &source_files::Source| {
+                source.module() == "facilitator" && forms.iter().any(|form| source.text.contains(form))
+            };
+            assert!(use_case == "none" || src.iter().any(defines), "no use case {use_case} of {}", row.path);
+        }
         assert!(row.tests.len() >= 2, "{} has fewer than two tests in the table", row.path);
         for test in &row.tests {
             let (module, name) = test.rsplit_once("::").expect("a test has a module");

@@ -282,7 +282,7 @@ impl FundingMonitor {
         }
     }
 
-    /// Whether something may be promised on this user's account: a look within `deferred.look_after` showed us as its
+    /// Whether something may be promised on this user's account: a look within `deferred.look_after_seconds` showed us as its
     /// delegate, or one that is made now does. What does not is found out about in the background, and by the payment's own
     /// transfer.
     ///
