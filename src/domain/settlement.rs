@@ -300,9 +300,9 @@ impl Settlement {
         self.state == State::Reserved && self.attempts >= MOST_ATTEMPTS
     }
 
-    /// Whether nothing is signed for it and nothing it carries is given back until more is known: by a look at the chain, or
-    /// by an operator.
-    pub fn awaits_operator(&self) -> bool {
+    /// Whether it is held: nothing is signed for it and nothing it carries is given back until more is known, by a look at the
+    /// chain or by an operator. So is one that has had all its attempts, before it is noted.
+    pub fn is_held(&self) -> bool {
         self.held.is_some() || self.has_had_all_attempts()
     }
 

@@ -57,7 +57,7 @@ pub enum Step {
     LookUp,
     /// Write this event.
     Record(Event),
-    /// Leave it as it is, for this cause: nothing is signed and nothing given back ([`Settlement::awaits_operator`]).
+    /// Leave it as it is, for this cause: nothing is signed and nothing given back ([`Settlement::is_held`]).
     Hold(HeldBecause),
     /// Nothing more to do.
     Done,

@@ -221,12 +221,12 @@ fn after_its_last_attempt_a_settlement_is_neither_signed_nor_given_up() {
                 let settlement = settlement(State::Reserved, Purpose::Capture, attempts);
                 let expected = if wanted || expected == "hold" { expected } else { "abandoned" };
                 assert_eq!(word(&decide(&settlement, &seen, wanted, bears)), expected, "{attempts} {seen:?}");
-                assert_eq!(settlement.awaits_operator(), expected == "hold");
+                assert_eq!(settlement.is_held(), expected == "hold");
             }
         }
     }
     for state in [State::InFlight, State::Landed, State::Settled, State::Released] {
-        assert!(!settlement(state, Purpose::Capture, MOST_ATTEMPTS).awaits_operator(), "its last attempt is looked at");
+        assert!(!settlement(state, Purpose::Capture, MOST_ATTEMPTS).is_held(), "its last attempt is looked at");
     }
 }
 

@@ -60,7 +60,7 @@ impl Facilitator {
     async fn has_landed_promises(&self) -> Result<bool, LedgerError> {
         let waits = self.core.ledger.promised(None).await?.iter().any(|promised| promised.count > 0);
         let is_open = |settlement: &Settlement| {
-            matches!(settlement.state, State::Reserved | State::InFlight) && !settlement.awaits_operator()
+            matches!(settlement.state, State::Reserved | State::InFlight) && !settlement.is_held()
         };
         Ok(!waits && !self.core.ledger.unfinished().await?.iter().any(|work| is_open(&work.settlement)))
     }

@@ -21,7 +21,7 @@ pub(in crate::ledger) fn events(
     if settlement.state.is_terminal() {
         return Err(NotResolved::Ended);
     }
-    if settlement.state != State::Landed && !settlement.awaits_operator() {
+    if settlement.state != State::Landed && !settlement.is_held() {
         return Err(NotResolved::NotHeld);
     }
     match verdict {

@@ -49,7 +49,7 @@ async fn captured(ledger: &dyn Ledger) -> u64 {
 pub(crate) async fn what_is_held_is_so_until_its_next_event(ledger: &dyn Ledger) {
     let settlement = held_in_flight(ledger).await;
     let held = Held { because: HeldBecause::Moved, since: NOW };
-    assert_eq!((settlement.held, settlement.awaits_operator()), (Some(held), true));
+    assert_eq!((settlement.held, settlement.is_held()), (Some(held), true));
     let again = ledger.note_held(&settlement, HeldBecause::Silence, NOW + 1).await.expect("notes");
     assert_eq!(again.held, Some(held), "the first cause stays");
     let session = settlement.session().expect("a session's");

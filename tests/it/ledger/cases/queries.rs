@@ -123,12 +123,12 @@ pub(crate) async fn a_settlement_has_so_many_attempts_and_no_more(ledger: &dyn L
     held(ledger, &payment(session.id, 1, 10)).await;
     let mut settlement = planned(ledger, session.id, 1).await;
     for number in 1..=MOST_ATTEMPTS {
-        assert!(!settlement.awaits_operator());
+        assert!(!settlement.is_held());
         assert_eq!(ledger.open_holds(session.id).await.ok(), Some(1));
         settlement = signed(ledger, &settlement, number).await.0;
         settlement = recorded(ledger, &settlement, absent()).await;
     }
-    assert!(settlement.awaits_operator());
+    assert!(settlement.is_held());
     let sixth = attempt(&settlement, MOST_ATTEMPTS + 1);
     assert!(matches!(ledger.record_signed(&settlement, sixth, NOW).await, Err(LedgerError::Inconsistent(_))));
     assert_eq!(ledger.open_holds(session.id).await.ok(), Some(0), "nothing of it moves");
