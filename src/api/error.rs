@@ -200,14 +200,14 @@ impl PayFailure {
         }
     }
 
-    /// `{error, message}`.
+    /// The answer as `{error, message}`.
     pub(super) fn plain_answer(self) -> Response {
         let (error, message) = (self.refusal.reason.word(), self.refusal.detail);
         let body = serde_json::json!({ "error": error, "message": message });
         with_retry(self.status, self.retry_after, Json(body).into_response())
     }
 
-    /// In the format of `/verify`.
+    /// The answer in the format of `/verify`.
     pub(super) fn verify_answer(self) -> Response {
         let body = VerifyAnswer {
             is_valid: false,
@@ -219,7 +219,7 @@ impl PayFailure {
         with_retry(self.status, self.retry_after, Json(body).into_response())
     }
 
-    /// In the format of `/settle`.
+    /// The answer in the format of `/settle`.
     pub(super) fn settle_answer(self) -> Response {
         let body = SettleAnswer {
             success: false,
@@ -306,7 +306,7 @@ impl SessionFailure {
         }
     }
 
-    /// `{error, message}`.
+    /// The answer as `{error, message}`.
     pub(super) fn answer(self) -> Response {
         let body = SessionRefusalBody {
             error: self.refusal.word(),

@@ -59,7 +59,7 @@ pub fn starting(identity: Identity, waiting: Waiting, settings: &ApiSettings) ->
     )
 }
 
-/// Whoever asks again asks the service: a connection that is kept would go on being answered by its start.
+/// Ends the connection after the answer: one that is kept would go on being answered by the start.
 async fn on_a_connection_that_ends(mut response: Response) -> Response {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response

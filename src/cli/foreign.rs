@@ -24,7 +24,7 @@ pub(super) struct Foreign<W> {
     ends_line: bool,
 }
 
-/// To standard output.
+/// The writer of what others sent, to standard output.
 pub(super) fn foreign() -> Foreign<io::Stdout> {
     let reader = if stdout().is_terminal() { Reader::Terminal } else { Reader::Program };
     Foreign::new(stdout(), reader)

@@ -89,7 +89,7 @@ impl PaymentOutcome {
         }
     }
 
-    /// Of a request that was answered. Where no receipt says it, the facilitator is asked.
+    /// The outcome of a request that was answered. Where no receipt says it, the facilitator is asked.
     pub(super) async fn of_answer(
         session: &OpenSession,
         payment: Option<Payment>,
@@ -117,7 +117,7 @@ impl PaymentOutcome {
         }
     }
 
-    /// Of a request that was not answered, or not paid.
+    /// The outcome of a request that was not answered, or not paid.
     pub(super) async fn of_error(session: &OpenSession, error: &PayError) -> Self {
         match error {
             PayError::Unknown { payment, .. } => {

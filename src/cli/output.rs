@@ -90,7 +90,7 @@ pub(super) fn tell_in_log() {
     IN_LOG.store(true, Ordering::Relaxed);
 }
 
-/// Whether they are.
+/// Whether warnings and failures are told in the log.
 pub(super) fn is_in_log() -> bool {
     IN_LOG.load(Ordering::Relaxed)
 }

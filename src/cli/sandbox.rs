@@ -139,7 +139,7 @@ impl Sandbox {
         Ok(shop::router(paywall(shop::ROUTE, offer.clone())?, paywall(shop::DEFERRED_ROUTE, offer.deferred())?))
     }
 
-    /// As `serve` does, so that limits by address hold.
+    /// Serves the facilitator as `sotto serve` does, so that limits by address hold.
     fn serve_facilitator(&mut self, listener: TcpListener) -> Result<(), CliError> {
         let (router, stop) = (self.service.router.clone(), self.stop.clone());
         let settings = descriptors::fit(wiring::server_settings(&self.config))?;

@@ -168,7 +168,7 @@ async fn answer_meanwhile(
     std::future::pending().await
 }
 
-/// What is not as it should be stops nothing: it may be put right while the service runs, and `GET /ready` tells it too.
+/// Logs each check that fails. None stops the start: it may be put right while the service runs, and `GET /ready` tells it too.
 async fn tell_readiness(facilitator: Arc<Facilitator>) {
     for check in facilitator.readiness().await.checks.iter().filter(|check| !check.ok) {
         tracing::warn!(check = check.name, detail = check.detail, "not ready");

@@ -39,7 +39,7 @@ impl BoundedBody {
         Ok(Some(piece.into()))
     }
 
-    /// Everything at once, in memory.
+    /// Reads all of it into memory.
     pub async fn bytes(mut self) -> Result<Vec<u8>, BodyError> {
         let mut all = Vec::new();
         while let Some(piece) = self.next().await? {

@@ -254,7 +254,7 @@ impl FacilitatorHttp {
         session_answer(&send(self.http.post(self.at(&format!("/sessions/{id}/funding"))).json(body)).await?)
     }
 
-    /// One of the routes below `/pay`.
+    /// Asks one of the routes below `/pay`.
     pub(super) async fn pay<T: DeserializeOwned>(
         &self,
         path: &str,

@@ -70,7 +70,7 @@ impl EventIds {
         format!("{left:016x}{right:016x}")
     }
 
-    /// One spelling, and nothing that we did not write.
+    /// Reads what [`Self::encipher`] wrote; none in another spelling, and none that we did not write.
     fn decipher(&self, owner: &[u8], text: &str) -> Option<[u64; 2]> {
         let number = |range: Range<usize>| {
             let digits = text.get(range).filter(|digits| !digits.starts_with('+'))?;

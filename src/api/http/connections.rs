@@ -167,18 +167,18 @@ impl Activity {
             has_asked: AtomicBool::new(false),
             closing: CancellationToken::new(),
         };
-        activity.rest();
+        activity.mark_idle();
         activity
     }
 
-    /// The headers of a request have come.
+    /// Notes that the headers of a request have come.
     pub(super) fn ask(&self) {
         self.has_asked.store(true, Ordering::Relaxed);
         self.idle_since.store(BUSY, Ordering::Relaxed);
     }
 
-    /// Nothing is being answered any more.
-    fn rest(&self) {
+    /// Notes that nothing is being answered any more.
+    fn mark_idle(&self) {
         let now = u64::try_from(self.server_began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.idle_since.store(now.min(BUSY - 1), Ordering::Relaxed);
     }
@@ -213,7 +213,7 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.activity.rest();
+        self.activity.mark_idle();
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    /// None lasts beyond `patience` from now.
+    /// Repeats that end before `patience` from now is over.
     pub(super) fn within(patience: Duration) -> Self {
         Self { started: Instant::now(), patience, next: FIRST_PAUSE }
     }

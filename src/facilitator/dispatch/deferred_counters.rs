@@ -177,7 +177,7 @@ impl Counters {
         self.reschedule(session, policy);
     }
 
-    /// Everything of this session that does not rest is covered by a settlement, or is about to be. How many were
+    /// Counts a session from zero: all that does not rest is covered by a settlement, or is about to be. Gives how many were
     /// counted.
     fn take_counted(&mut self, session: SessionId, policy: &DeferredPolicy) -> u64 {
         let Some(counter) = self.sessions.get_mut(&session) else { return 0 };

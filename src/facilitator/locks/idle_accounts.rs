@@ -73,7 +73,7 @@ impl IdleAccount {
         self.busy == 0 && has_nothing && self.may_buy(now, terms)
     }
 
-    /// So much was moved by a transfer that bought no allowances.
+    /// Adds what a transfer has moved that bought no allowances.
     fn add(&mut self, amount: Amount, unreadable_since: Instant) {
         self.unreadable.get_or_insert(unreadable_since);
         self.amount = self.amount.checked_add(amount).unwrap_or(Amount::MAX);
@@ -213,7 +213,7 @@ impl IdleAccounts {
         }
     }
 
-    /// Nothing has to be bought for this account until it moves again.
+    /// Marks an account as readable: nothing has to be bought for it until it moves again.
     pub(crate) fn mark_readable(&self, account: &Pubkey) {
         if let Some(account) = self.lock().get_mut(account) {
             account.set_readable();

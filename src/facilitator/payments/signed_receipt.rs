@@ -53,7 +53,7 @@ impl Payments {
         }
     }
 
-    /// As the request spells it, which is how the offer does; a name of x402 version 1 is no CAIP-2.
+    /// The network as the request spells it, which is how the offer does; a name of x402 version 1 is no CAIP-2.
     fn receipt_network(&self, payment: &SessionPayment) -> String {
         let canonical = self.core.settings.served.network.canonical();
         if payment.network.contains(':') { payment.network.clone() } else { canonical.to_owned() }

@@ -41,7 +41,7 @@ impl Disputes {
         self.lock().insert(id, dispute).is_none()
     }
 
-    /// It has come to an end, or it is looked at anew.
+    /// Forgets a dispute, which has come to an end or is looked at anew.
     pub(crate) fn close(&self, id: SettlementId) {
         self.lock().remove(&id);
     }

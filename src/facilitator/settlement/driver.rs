@@ -124,7 +124,7 @@ impl Drive {
         self.backoff = SHORTEST_BACKOFF;
     }
 
-    /// It is left as it is.
+    /// Ends the drive, and leaves the settlement as it is.
     pub(crate) const fn leave(&mut self) {
         self.is_left = true;
     }
@@ -306,7 +306,8 @@ impl Settlements {
         Ok(())
     }
 
-    /// Nothing was recorded, so nothing can be sent: given up, or signed again without the allowances it cannot buy.
+    /// Has a settlement that no budget covers given up, or signed again without the allowances that it cannot buy: nothing was
+    /// recorded, so nothing can be sent.
     async fn step_over_budget(
         &self,
         drive: &mut Drive,

@@ -44,7 +44,7 @@ impl Flips {
         }
     }
 
-    /// It was written. Tells how often it was not, since the time before.
+    /// Notes that a landing was written as taken back; gives how often it was not since the time before.
     pub(crate) fn written(&self, id: SettlementId, now: Instant) -> u64 {
         let mut flipped = self.lock();
         flipped.retain(|_, flipped| now < flipped.at + flipped.pause + LIFE);

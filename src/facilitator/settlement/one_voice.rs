@@ -39,12 +39,12 @@ impl OneVoice {
         fits
     }
 
-    /// Another voice has it, too.
-    fn is_confirmed(&self, id: SettlementId) {
+    /// Notes that another voice has it, too: it counts no more.
+    fn confirm(&self, id: SettlementId) {
         self.lock().insert(id, Amount::ZERO);
     }
 
-    /// It is final, or not there any more.
+    /// Forgets a landing that is final, or not there any more.
     pub(crate) fn forget(&self, id: SettlementId) {
         self.lock().remove(&id);
     }
@@ -69,7 +69,7 @@ impl Settlements {
                 drive.back_off().await;
                 return Ok(());
             }
-            self.one_voice.is_confirmed(id);
+            self.one_voice.confirm(id);
         }
         self.step_record(drive, event).await
     }
@@ -86,7 +86,7 @@ mod tests {
         let count = |byte, units| told.count(id(byte), amount(units), amount(100));
         assert!(count(1, 60) && count(2, 40) && !count(3, 1));
         assert!(count(1, 60), "it is counted once");
-        told.is_confirmed(id(1));
+        told.confirm(id(1));
         assert!(count(3, 60) && !count(4, 1));
         told.forget(id(2));
         assert!(count(4, 40));
