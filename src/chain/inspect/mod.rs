@@ -14,6 +14,7 @@ pub mod anchor;
 pub mod charge;
 mod decode;
 pub mod inspected;
+pub mod payers_transaction;
 mod refusal;
 pub mod revoke;
 pub mod single_payment;

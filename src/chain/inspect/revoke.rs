@@ -9,7 +9,7 @@ use super::{
     additions::{Additions, foreign, same},
     check_rights, check_signers, decode,
     inspected::Inspected,
-    single_payment::PayersTransaction,
+    payers_transaction::PayersTransaction,
 };
 use crate::{chain::fees::ComputeBudget, programs::Programs};
 use solana_instruction::Instruction;

@@ -9,7 +9,7 @@ use super::{ALONE, Revocations, not_allowed, refusal_of};
 use crate::{
     chain::{
         LiveBlockhash,
-        inspect::{ApproveRefusal, revoke::InspectedRevoke, single_payment::PayersTransaction},
+        inspect::{ApproveRefusal, payers_transaction::PayersTransaction, revoke::InspectedRevoke},
     },
     domain::{
         hold::ContentHash,

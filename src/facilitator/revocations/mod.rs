@@ -15,8 +15,8 @@ use crate::{
     chain::{
         fees::ComputeBudget,
         inspect::{
+            payers_transaction::PayersTransaction,
             revoke::{InspectedRevoke, RevokeTemplate},
-            single_payment::PayersTransaction,
         },
     },
     domain::{reason::SessionReason, revocation::RevocationBar},

@@ -14,7 +14,10 @@ use crate::{
     chain::{
         LiveBlockhash,
         fees::ComputeBudget,
-        inspect::single_payment::{InspectedSingle, PayersTransaction, SingleTemplate},
+        inspect::{
+            payers_transaction::PayersTransaction,
+            single_payment::{InspectedSingle, SingleTemplate},
+        },
     },
     domain::{
         amount::Amount,

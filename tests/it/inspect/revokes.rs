@@ -11,8 +11,8 @@ use sotto::{
     chain::{
         inspect::{
             ApproveRefusal,
+            payers_transaction::PayersTransaction,
             revoke::{InspectedRevoke, RevokeTemplate},
-            single_payment::PayersTransaction,
         },
         keys::Signer,
         transaction::TransactionError,

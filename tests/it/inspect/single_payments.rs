@@ -9,7 +9,8 @@ use sotto::{
     chain::{
         inspect::{
             ApproveRefusal,
-            single_payment::{InspectedSingle, PayersTransaction, SingleTemplate},
+            payers_transaction::PayersTransaction,
+            single_payment::{InspectedSingle, SingleTemplate},
         },
         keys::Signer,
         transaction::TransactionError,
