@@ -17,7 +17,7 @@ use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
     chain::{
         fees::ComputeBudget,
-        inspect::{ApproveRefusal, ApproveTemplate, InspectedApprove},
+        inspect::{ApproveTemplate, InspectedApprove, TransactionRefusal},
         keys::{LocalSigner, Signer},
     },
     programs::{Programs, inco_token::Allowance},
@@ -139,28 +139,28 @@ impl Scene {
         VersionedTransaction { signatures, message }
     }
 
-    pub(crate) fn inspect_message(&self, message: VersionedMessage) -> Result<InspectedApprove, ApproveRefusal> {
+    pub(crate) fn inspect_message(&self, message: VersionedMessage) -> Result<InspectedApprove, TransactionRefusal> {
         self.inspect_wire(&encode(&self.sign(message)))
     }
 
-    pub(crate) fn inspect_wire(&self, wire: &[u8]) -> Result<InspectedApprove, ApproveRefusal> {
+    pub(crate) fn inspect_wire(&self, wire: &[u8]) -> Result<InspectedApprove, TransactionRefusal> {
         self.template().inspect(&STANDARD.encode(wire))
     }
 
     /// Inspects these instructions, compiled and signed as a wallet would.
-    pub(crate) fn inspect(&self, instructions: &[Instruction]) -> Result<InspectedApprove, ApproveRefusal> {
+    pub(crate) fn inspect(&self, instructions: &[Instruction]) -> Result<InspectedApprove, TransactionRefusal> {
         self.inspect_message(self.compile(instructions))
     }
 
     /// Inspects the client's transaction with one more instruction at `place`.
-    pub(crate) fn inspect_with(&self, place: usize, more: Instruction) -> Result<InspectedApprove, ApproveRefusal> {
+    pub(crate) fn inspect_with(&self, place: usize, more: Instruction) -> Result<InspectedApprove, TransactionRefusal> {
         let mut instructions = self.instructions.clone();
         instructions.insert(place, more);
         self.inspect(&instructions)
     }
 
     /// Refused wherever in the transaction it stands, for a reason that satisfies `expected`.
-    pub(crate) fn refuses_anywhere(&self, more: &Instruction, expected: impl Fn(&ApproveRefusal) -> bool) {
+    pub(crate) fn refuses_anywhere(&self, more: &Instruction, expected: impl Fn(&TransactionRefusal) -> bool) {
         for place in 0..=self.instructions.len() {
             let refusal = self.inspect_with(place, more.clone()).expect_err("a foreign instruction was accepted");
             assert!(expected(&refusal), "at {place}: {refusal}");

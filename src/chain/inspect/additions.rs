@@ -2,7 +2,7 @@
 //!
 //! One rule for everything that we co-sign; whatever else stands in a transaction is a matter of its template.
 
-use super::ApproveRefusal;
+use super::TransactionRefusal;
 use crate::chain::fees::{self, ComputeBudget, Setting};
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
@@ -33,7 +33,7 @@ impl Additions {
         seen: &Instruction,
         most: ComputeBudget,
         is_ours: &dyn Fn(&Pubkey) -> bool,
-    ) -> Result<Option<Instruction>, ApproveRefusal> {
+    ) -> Result<Option<Instruction>, TransactionRefusal> {
         if seen.program_id == compute_budget::ID {
             self.compute_budget(index, seen, most).map(Some)
         } else if seen.program_id == LIGHTHOUSE {
@@ -48,17 +48,17 @@ impl Additions {
         index: usize,
         seen: &Instruction,
         most: ComputeBudget,
-    ) -> Result<Instruction, ApproveRefusal> {
+    ) -> Result<Instruction, TransactionRefusal> {
         let setting = fees::parse(&seen.data).ok_or_else(|| foreign(index, seen))?;
         let (before, within, what) = match setting {
             Setting::Units(units) => (&mut self.units, units <= most.units, "compute-unit limit"),
             Setting::Price(price) => (&mut self.price, price <= most.price, "compute-unit price"),
         };
         if std::mem::replace(before, true) {
-            return Err(ApproveRefusal::TooMany { index, what });
+            return Err(TransactionRefusal::TooMany { index, what });
         }
         if !within {
-            return Err(ApproveRefusal::ComputeBudget);
+            return Err(TransactionRefusal::ComputeBudget);
         }
         let ours = Instruction { program_id: compute_budget::ID, accounts: Vec::new(), data: seen.data.clone() };
         same(index, seen, ours, "a compute-budget instruction has no accounts")
@@ -69,16 +69,16 @@ impl Additions {
         index: usize,
         seen: &Instruction,
         is_ours: &dyn Fn(&Pubkey) -> bool,
-    ) -> Result<Instruction, ApproveRefusal> {
+    ) -> Result<Instruction, TransactionRefusal> {
         self.lighthouse += 1;
         if self.lighthouse > MAX_LIGHTHOUSE {
-            return Err(ApproveRefusal::TooMany { index, what: "Lighthouse" });
+            return Err(TransactionRefusal::TooMany { index, what: "Lighthouse" });
         }
         if !seen.data.first().is_some_and(|opcode| LIGHTHOUSE_ASSERTIONS.contains(opcode)) {
-            return Err(ApproveRefusal::LighthouseWrites { index });
+            return Err(TransactionRefusal::LighthouseWrites { index });
         }
         if seen.accounts.iter().any(|account| is_ours(&account.pubkey)) {
-            return Err(ApproveRefusal::LighthouseNamesUs { index });
+            return Err(TransactionRefusal::LighthouseNamesUs { index });
         }
         // Read-only and unsigned in our compilation, so that an assertion can raise nobody's rights: the comparison
         // of the merged sets refuses it if it does.
@@ -93,15 +93,15 @@ pub(super) fn same(
     seen: &Instruction,
     ours: Instruction,
     what: &'static str,
-) -> Result<Instruction, ApproveRefusal> {
+) -> Result<Instruction, TransactionRefusal> {
     let keys = |instruction: &Instruction| instruction.accounts.iter().map(|a| a.pubkey).collect::<Vec<_>>();
     if seen.program_id == ours.program_id && seen.data == ours.data && keys(seen) == keys(&ours) {
         Ok(ours)
     } else {
-        Err(ApproveRefusal::Differs { index, what })
+        Err(TransactionRefusal::Differs { index, what })
     }
 }
 
-pub(super) fn foreign(index: usize, seen: &Instruction) -> ApproveRefusal {
-    ApproveRefusal::ForeignInstruction { index, program: seen.program_id }
+pub(super) fn foreign(index: usize, seen: &Instruction) -> TransactionRefusal {
+    TransactionRefusal::ForeignInstruction { index, program: seen.program_id }
 }

@@ -1,6 +1,6 @@
 //! From text to a transaction whose every index and flag can be trusted to mean what it says.
 
-use super::ApproveRefusal;
+use super::TransactionRefusal;
 use crate::{chain::transaction::MAX_TRANSACTION_BYTES, domain::base64_text};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use solana_instruction::{AccountMeta, Instruction};
@@ -18,49 +18,49 @@ pub(super) struct Rights {
 
 /// Decodes exactly one legacy or version 0 transaction without lookup tables, in its canonical encoding. Of base64
 /// every spelling is read that has one meaning: what is canonical is the bytes, which are all that is kept and sent.
-pub(super) fn decode(text: &str) -> Result<VersionedTransaction, ApproveRefusal> {
+pub(super) fn decode(text: &str) -> Result<VersionedTransaction, TransactionRefusal> {
     check_length(text)?;
-    transaction(&base64_text::decode(text).map_err(|_| ApproveRefusal::NotBase64)?)
+    transaction(&base64_text::decode(text).map_err(|_| TransactionRefusal::NotBase64)?)
 }
 
 /// Like [`decode`], but of base64 only the standard alphabet with its padding is read.
-pub(super) fn decode_standard(text: &str) -> Result<VersionedTransaction, ApproveRefusal> {
+pub(super) fn decode_standard(text: &str) -> Result<VersionedTransaction, TransactionRefusal> {
     check_length(text)?;
-    transaction(&STANDARD.decode(text).map_err(|_| ApproveRefusal::NotBase64)?)
+    transaction(&STANDARD.decode(text).map_err(|_| TransactionRefusal::NotBase64)?)
 }
 
 /// Refuses a text that is longer than the base64 of any packet.
-fn check_length(text: &str) -> Result<(), ApproveRefusal> {
-    if text.len() > MAX_TRANSACTION_BYTES.div_ceil(3) * 4 { Err(ApproveRefusal::TooLarge) } else { Ok(()) }
+fn check_length(text: &str) -> Result<(), TransactionRefusal> {
+    if text.len() > MAX_TRANSACTION_BYTES.div_ceil(3) * 4 { Err(TransactionRefusal::TooLarge) } else { Ok(()) }
 }
 
 /// Decodes the bytes themselves.
-pub(super) fn transaction(wire: &[u8]) -> Result<VersionedTransaction, ApproveRefusal> {
+pub(super) fn transaction(wire: &[u8]) -> Result<VersionedTransaction, TransactionRefusal> {
     if wire.len() > MAX_TRANSACTION_BYTES {
-        return Err(ApproveRefusal::TooLarge);
+        return Err(TransactionRefusal::TooLarge);
     }
     let transaction: VersionedTransaction =
-        wincode::deserialize_exact(wire).map_err(|_| ApproveRefusal::NotATransaction)?;
+        wincode::deserialize_exact(wire).map_err(|_| TransactionRefusal::NotATransaction)?;
     // Lengths have more than one encoding; the decoder need not be trusted to refuse the longer ones.
     if wincode::serialize(&transaction).ok().as_deref() != Some(wire) {
-        return Err(ApproveRefusal::NotCanonical);
+        return Err(TransactionRefusal::NotCanonical);
     }
     check_form(&transaction)?;
     Ok(transaction)
 }
 
-fn check_form(transaction: &VersionedTransaction) -> Result<(), ApproveRefusal> {
+fn check_form(transaction: &VersionedTransaction) -> Result<(), TransactionRefusal> {
     match &transaction.message {
         VersionedMessage::Legacy(_) => {}
         VersionedMessage::V0(message) if message.address_table_lookups.is_empty() => {}
-        VersionedMessage::V0(_) => return Err(ApproveRefusal::LookupTable),
-        VersionedMessage::V1(_) => return Err(ApproveRefusal::UnknownVersion),
+        VersionedMessage::V0(_) => return Err(TransactionRefusal::LookupTable),
+        VersionedMessage::V1(_) => return Err(TransactionRefusal::UnknownVersion),
     }
     // The runtime's own rules: header counts, program and account indexes, one signature per required signer.
-    transaction.sanitize().map_err(|_| ApproveRefusal::OutOfRange)?;
+    transaction.sanitize().map_err(|_| TransactionRefusal::OutOfRange)?;
     let mut seen = HashSet::new();
     match transaction.message.static_account_keys().iter().find(|key| !seen.insert(**key)) {
-        Some(twice) => Err(ApproveRefusal::DuplicateAccount(*twice)),
+        Some(twice) => Err(TransactionRefusal::DuplicateAccount(*twice)),
         None => Ok(()),
     }
 }
@@ -72,11 +72,11 @@ pub(super) fn message(message: &VersionedMessage) -> Vec<u8> {
 }
 
 /// The instructions with their keys in place of indexes. Rights are those of the message, merged over all of it.
-pub(super) fn instructions(message: &VersionedMessage) -> Result<Vec<Instruction>, ApproveRefusal> {
+pub(super) fn instructions(message: &VersionedMessage) -> Result<Vec<Instruction>, TransactionRefusal> {
     let keys = message.static_account_keys();
     let meta = |index: &u8| {
         let index = usize::from(*index);
-        let key = keys.get(index).ok_or(ApproveRefusal::OutOfRange)?;
+        let key = keys.get(index).ok_or(TransactionRefusal::OutOfRange)?;
         let Rights { signer, writable } = rights_at(message, index);
         Ok(AccountMeta { pubkey: *key, is_signer: signer, is_writable: writable })
     };
@@ -84,7 +84,7 @@ pub(super) fn instructions(message: &VersionedMessage) -> Result<Vec<Instruction
         .instructions()
         .iter()
         .map(|compiled| {
-            let program = keys.get(usize::from(compiled.program_id_index)).ok_or(ApproveRefusal::OutOfRange)?;
+            let program = keys.get(usize::from(compiled.program_id_index)).ok_or(TransactionRefusal::OutOfRange)?;
             let accounts = compiled.accounts.iter().map(meta).collect::<Result<_, _>>()?;
             Ok(Instruction { program_id: *program, accounts, data: compiled.data.clone() })
         })

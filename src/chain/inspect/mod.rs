@@ -20,7 +20,7 @@ pub mod revoke;
 pub mod single_payment;
 mod template;
 
-pub use refusal::ApproveRefusal;
+pub use refusal::TransactionRefusal;
 
 use crate::{
     chain::{
@@ -75,9 +75,9 @@ pub struct InspectedApprove {
 
 impl ApproveTemplate<'_> {
     /// Reads and checks a user's transaction (base64); everything that needs no network.
-    pub fn inspect(&self, text: &str) -> Result<InspectedApprove, ApproveRefusal> {
+    pub fn inspect(&self, text: &str) -> Result<InspectedApprove, TransactionRefusal> {
         if self.is_ours(&self.user) {
-            return Err(ApproveRefusal::OurselvesAsUser);
+            return Err(TransactionRefusal::OurselvesAsUser);
         }
         let transaction = decode::decode(text)?;
         check_signers(&transaction, &self.fee_payer, &self.user)?;
@@ -85,7 +85,7 @@ impl ApproveTemplate<'_> {
         for (index, instruction) in decode::instructions(&transaction.message)?.iter().enumerate() {
             self.accept(&mut found, index, instruction)?;
         }
-        let approve = found.approve.take().ok_or(ApproveRefusal::NoApprove)?;
+        let approve = found.approve.take().ok_or(TransactionRefusal::NoApprove)?;
         check_rights(&transaction.message, &self.fee_payer, &found.ours)?;
         Ok(InspectedApprove {
             transaction,
@@ -107,34 +107,42 @@ impl ApproveTemplate<'_> {
 }
 
 /// Exactly two sign: the fee payer, whose slot is empty, and the user, over these bytes.
-fn check_signers(transaction: &VersionedTransaction, fee_payer: &Pubkey, user: &Pubkey) -> Result<(), ApproveRefusal> {
+fn check_signers(
+    transaction: &VersionedTransaction,
+    fee_payer: &Pubkey,
+    user: &Pubkey,
+) -> Result<(), TransactionRefusal> {
     let keys = transaction.message.static_account_keys();
     match keys.first() {
         Some(payer) if payer == fee_payer => {}
-        Some(other) => return Err(ApproveRefusal::FeePayer(*other)),
-        None => return Err(ApproveRefusal::OutOfRange),
+        Some(other) => return Err(TransactionRefusal::FeePayer(*other)),
+        None => return Err(TransactionRefusal::OutOfRange),
     }
-    let [ours, theirs] = transaction.signatures.as_slice() else { return Err(ApproveRefusal::Signers) };
+    let [ours, theirs] = transaction.signatures.as_slice() else { return Err(TransactionRefusal::Signers) };
     if keys.get(1) != Some(user) {
-        return Err(ApproveRefusal::Signers);
+        return Err(TransactionRefusal::Signers);
     }
     // What is there could be kept by a relay, or be mistaken for ours in a look-up by signature.
     if *ours != Signature::default() {
-        return Err(ApproveRefusal::FilledSlot);
+        return Err(TransactionRefusal::FilledSlot);
     }
-    let message = wincode::serialize(&transaction.message).map_err(|_| ApproveRefusal::NotATransaction)?;
-    if signed::verify(user, &message, &(*theirs).into()) { Ok(()) } else { Err(ApproveRefusal::UserSignature) }
+    let message = wincode::serialize(&transaction.message).map_err(|_| TransactionRefusal::NotATransaction)?;
+    if signed::verify(user, &message, &(*theirs).into()) { Ok(()) } else { Err(TransactionRefusal::UserSignature) }
 }
 
 /// Compiled messages merge rights over all instructions, so the whole set is compared with that of our own
 /// compilation of the same sequence.
-fn check_rights(message: &VersionedMessage, fee_payer: &Pubkey, ours: &[Instruction]) -> Result<(), ApproveRefusal> {
+fn check_rights(
+    message: &VersionedMessage,
+    fee_payer: &Pubkey,
+    ours: &[Instruction],
+) -> Result<(), TransactionRefusal> {
     let ours = v0::Message::try_compile(fee_payer, ours, &[], *message.recent_blockhash())
-        .map_err(|_| ApproveRefusal::OutOfRange)?;
+        .map_err(|_| TransactionRefusal::OutOfRange)?;
     let (ours, theirs) = (decode::rights(&VersionedMessage::V0(ours)), decode::rights(message));
     let differing = theirs.iter().find(|(key, rights)| ours.get(*key) != Some(*rights));
     let differing = differing.or_else(|| ours.iter().find(|(key, _)| !theirs.contains_key(*key)));
-    differing.map_or(Ok(()), |(key, _)| Err(ApproveRefusal::AccountRights(*key)))
+    differing.map_or(Ok(()), |(key, _)| Err(TransactionRefusal::AccountRights(*key)))
 }
 
 /// Adds the fee payer's signature; the message stays byte for byte what the user signed.

@@ -1,6 +1,6 @@
 //! A transaction that its payer has signed, as it is sent to us.
 
-use super::{ApproveRefusal, decode};
+use super::{TransactionRefusal, decode};
 use sha2::{Digest as _, Sha256};
 use solana_pubkey::Pubkey;
 use solana_transaction::versioned::VersionedTransaction;
@@ -11,7 +11,7 @@ pub struct PayersTransaction(VersionedTransaction);
 
 impl PayersTransaction {
     /// Reads base64.
-    pub fn read(text: &str) -> Result<Self, ApproveRefusal> {
+    pub fn read(text: &str) -> Result<Self, TransactionRefusal> {
         decode::decode(text).map(Self)
     }
 

@@ -5,7 +5,7 @@ use solana_pubkey::Pubkey;
 
 /// What differs from the template of what is co-signed. Names the place, never quotes a message or ciphertext.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApproveRefusal {
+pub enum TransactionRefusal {
     /// Not base64 that has one meaning.
     #[error("the transaction is not base64")]
     NotBase64,

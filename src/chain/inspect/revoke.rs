@@ -5,7 +5,7 @@
 //! the template alone.
 
 use super::{
-    ApproveRefusal,
+    TransactionRefusal,
     additions::{Additions, foreign, same},
     check_rights, check_signers, decode,
     inspected::Inspected,
@@ -47,14 +47,14 @@ impl RevokeTemplate<'_> {
     }
 
     /// Compares a transaction with the template; everything that needs no network.
-    pub fn inspect(&self, transaction: &PayersTransaction) -> Result<InspectedRevoke, ApproveRefusal> {
+    pub fn inspect(&self, transaction: &PayersTransaction) -> Result<InspectedRevoke, TransactionRefusal> {
         let transaction = transaction.transaction();
         if self.is_ours(&self.user) {
-            return Err(ApproveRefusal::OurselvesAsUser);
+            return Err(TransactionRefusal::OurselvesAsUser);
         }
-        let fee_payer = *transaction.message.static_account_keys().first().ok_or(ApproveRefusal::OutOfRange)?;
+        let fee_payer = *transaction.message.static_account_keys().first().ok_or(TransactionRefusal::OutOfRange)?;
         if !self.fee_payers.contains(&fee_payer) {
-            return Err(ApproveRefusal::FeePayer(fee_payer));
+            return Err(TransactionRefusal::FeePayer(fee_payer));
         }
         check_signers(transaction, &fee_payer, &self.user)?;
         let (mut expected, mut additions, mut ours) = (Some(self.instruction()), Additions::default(), Vec::new());
@@ -69,7 +69,7 @@ impl RevokeTemplate<'_> {
             ours.push(instruction);
         }
         if expected.is_some() {
-            return Err(ApproveRefusal::NoRevoke);
+            return Err(TransactionRefusal::NoRevoke);
         }
         check_rights(&transaction.message, &fee_payer, &ours)?;
         Ok(Inspected::new(transaction.clone(), fee_payer))

@@ -4,7 +4,7 @@
 //! they sign (as for an approve). Nothing that we did not issue is co-signed, whatever it holds.
 
 use super::{
-    ApproveRefusal,
+    TransactionRefusal,
     additions::{Additions, foreign, same},
     check_rights, check_signers, decode,
     inspected::Inspected,
@@ -37,14 +37,14 @@ pub enum Single {}
 
 impl SingleTemplate<'_> {
     /// Compares a transaction with what was issued; everything that needs no network.
-    pub fn inspect(&self, transaction: &PayersTransaction) -> Result<InspectedSingle, ApproveRefusal> {
+    pub fn inspect(&self, transaction: &PayersTransaction) -> Result<InspectedSingle, TransactionRefusal> {
         let transaction = transaction.transaction();
         let issued: VersionedMessage =
-            wincode::deserialize_exact(self.issued).map_err(|_| ApproveRefusal::NotATransaction)?;
-        let fee_payer = *issued.static_account_keys().first().ok_or(ApproveRefusal::OutOfRange)?;
+            wincode::deserialize_exact(self.issued).map_err(|_| TransactionRefusal::NotATransaction)?;
+        let fee_payer = *issued.static_account_keys().first().ok_or(TransactionRefusal::OutOfRange)?;
         check_signers(transaction, &fee_payer, &self.payer)?;
         if transaction.message.recent_blockhash() != issued.recent_blockhash() {
-            return Err(ApproveRefusal::Blockhash);
+            return Err(TransactionRefusal::Blockhash);
         }
         let mut expected = decode::instructions(&issued)?.into_iter();
         let (mut additions, mut ours) = (Additions::default(), Vec::new());
@@ -56,7 +56,7 @@ impl SingleTemplate<'_> {
                 .is_some_and(|last: &solana_instruction::Instruction| last.program_id == ed25519_program::ID);
             let added = additions.accept(index, seen, self.compute, &is_ours)?;
             if added.is_some() && verified {
-                return Err(ApproveRefusal::OutOfOrder { index });
+                return Err(TransactionRefusal::OutOfOrder { index });
             }
             let instruction = if let Some(added) = added {
                 added
@@ -67,7 +67,7 @@ impl SingleTemplate<'_> {
             ours.push(instruction);
         }
         if expected.next().is_some() {
-            return Err(ApproveRefusal::Missing);
+            return Err(TransactionRefusal::Missing);
         }
         check_rights(&transaction.message, &fee_payer, &ours)?;
         Ok(Inspected::new(transaction.clone(), fee_payer))

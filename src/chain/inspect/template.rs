@@ -1,7 +1,7 @@
 //! Instruction by instruction: what ours would be, and whether this one is it.
 
 use super::{
-    ApproveRefusal, ApproveTemplate,
+    ApproveTemplate, TransactionRefusal,
     additions::{Additions, LIGHTHOUSE, foreign, same},
 };
 use crate::{
@@ -36,7 +36,7 @@ pub(super) struct Approve {
 
 impl ApproveTemplate<'_> {
     /// Accepts the next instruction, or names what differs.
-    pub(super) fn accept(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<(), ApproveRefusal> {
+    pub(super) fn accept(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<(), TransactionRefusal> {
         let added = found.additions.accept(index, seen, self.compute, &|key| self.is_ours(key))?;
         let ours = if let Some(added) = added {
             added
@@ -54,35 +54,35 @@ impl ApproveTemplate<'_> {
     }
 
     /// Why nothing of the template may come after the approve, in the words that help most.
-    fn after_approve(&self, index: usize, seen: &Instruction) -> ApproveRefusal {
+    fn after_approve(&self, index: usize, seen: &Instruction) -> TransactionRefusal {
         if seen.program_id == self.programs.token && ApproveKind::of(&seen.data).is_some() {
-            ApproveRefusal::TooMany { index, what: "approve" }
+            TransactionRefusal::TooMany { index, what: "approve" }
         } else if seen.program_id == system_program::ID || seen.program_id == self.programs.token {
-            ApproveRefusal::OutOfOrder { index }
+            TransactionRefusal::OutOfOrder { index }
         } else {
             foreign(index, seen)
         }
     }
 
-    fn grant(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, ApproveRefusal> {
+    fn grant(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, TransactionRefusal> {
         // The system program's bincode: instruction 2 (transfer) as u32, lamports as u64, both little endian.
         let [2, 0, 0, 0, lamports @ ..] = seen.data.as_slice() else { return Err(foreign(index, seen)) };
         let lamports = <[u8; 8]>::try_from(lamports).map(u64::from_le_bytes).map_err(|_| foreign(index, seen))?;
         if found.grant.is_some() {
-            return Err(ApproveRefusal::TooMany { index, what: "grant" });
+            return Err(TransactionRefusal::TooMany { index, what: "grant" });
         }
         if found.creates {
-            return Err(ApproveRefusal::OutOfOrder { index });
+            return Err(TransactionRefusal::OutOfOrder { index });
         }
         if lamports > self.max_grant {
-            return Err(ApproveRefusal::Grant { lamports, most: self.max_grant });
+            return Err(TransactionRefusal::Grant { lamports, most: self.max_grant });
         }
         found.grant = Some(lamports);
         let ours = system::transfer(&self.fee_payer, &self.user, lamports);
         same(index, seen, ours, "the grant goes from the fee payer to the user")
     }
 
-    fn token(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, ApproveRefusal> {
+    fn token(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, TransactionRefusal> {
         if seen.data.starts_with(&discriminator("create_idempotent")) {
             return self.create(found, index, seen);
         }
@@ -90,12 +90,12 @@ impl ApproveTemplate<'_> {
         self.approve(found, index, seen, kind)
     }
 
-    fn create(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, ApproveRefusal> {
+    fn create(&self, found: &mut Found, index: usize, seen: &Instruction) -> Result<Instruction, TransactionRefusal> {
         if found.creates {
-            return Err(ApproveRefusal::TooMany { index, what: "account creation" });
+            return Err(TransactionRefusal::TooMany { index, what: "account creation" });
         }
         if !self.may_create {
-            return Err(ApproveRefusal::CreateNotSponsored);
+            return Err(TransactionRefusal::CreateNotSponsored);
         }
         found.creates = true;
         let ours = self.programs.create_idempotent(&self.fee_payer, &self.user, &self.mint);
@@ -108,8 +108,8 @@ impl ApproveTemplate<'_> {
         index: usize,
         seen: &Instruction,
         kind: ApproveKind,
-    ) -> Result<Instruction, ApproveRefusal> {
-        let differs = |what| ApproveRefusal::Differs { index, what };
+    ) -> Result<Instruction, TransactionRefusal> {
+        let differs = |what| TransactionRefusal::Differs { index, what };
         let ciphertext = ciphertext(&seen.data).ok_or_else(|| differs("the ciphertext"))?;
         // The decrypt allowance is the last account but one; whether it is that of the new delegated amount only a
         // simulation can tell.

@@ -9,7 +9,7 @@ use super::{ALONE, Revocations, not_allowed, refusal_of};
 use crate::{
     chain::{
         LiveBlockhash,
-        inspect::{ApproveRefusal, payers_transaction::PayersTransaction, revoke::InspectedRevoke},
+        inspect::{TransactionRefusal, payers_transaction::PayersTransaction, revoke::InspectedRevoke},
     },
     domain::{
         hold::ContentHash,
@@ -64,7 +64,7 @@ impl Revocations {
     ) -> Result<Revoked, SessionError> {
         let deadline = Instant::now() + self.core.settings.answer_deadline;
         let transaction = PayersTransaction::read(text).map_err(|refusal| not_allowed(refusal.to_string()))?;
-        let user = *transaction.payer().ok_or_else(|| not_allowed(ApproveRefusal::Signers.to_string()))?;
+        let user = *transaction.payer().ok_or_else(|| not_allowed(TransactionRefusal::Signers.to_string()))?;
         self.check_session(session, &user).await?;
         let signed = ContentHash(transaction.message_hash());
         if let Some(known) = self.core.ledger.find_revocation(&RevocationKey::Signed(signed)).await? {

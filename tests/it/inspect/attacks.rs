@@ -9,7 +9,7 @@ use solana_signature::Signature;
 use solana_system_interface::instruction as system;
 use sotto::{
     chain::{
-        inspect::ApproveRefusal,
+        inspect::TransactionRefusal,
         keys::{LocalSigner, Signer},
     },
     programs::inco_token::{Allowance, Transfer},
@@ -19,12 +19,12 @@ pub(super) fn key(byte: u8) -> Pubkey {
     LocalSigner::from_seed(&[byte; 32]).pubkey()
 }
 
-pub(super) fn is_foreign(refusal: &ApproveRefusal) -> bool {
-    matches!(refusal, ApproveRefusal::ForeignInstruction { .. })
+pub(super) fn is_foreign(refusal: &TransactionRefusal) -> bool {
+    matches!(refusal, TransactionRefusal::ForeignInstruction { .. })
 }
 
-pub(super) fn is_out_of_place(refusal: &ApproveRefusal) -> bool {
-    use ApproveRefusal::{Differs, OutOfOrder, TooMany};
+pub(super) fn is_out_of_place(refusal: &TransactionRefusal) -> bool {
+    use TransactionRefusal::{Differs, OutOfOrder, TooMany};
     is_foreign(refusal) || matches!(refusal, Differs { .. } | OutOfOrder { .. } | TooMany { .. })
 }
 
@@ -44,12 +44,12 @@ fn r01_sol_cannot_be_drained_from_the_fee_payer() {
     scene.refuses_anywhere(&system::transfer(&payer, &key(40), 1), is_out_of_place);
     scene.refuses_anywhere(&system::transfer(&payer, &scene.user.pubkey(), 1), is_out_of_place);
     scene.refuses_anywhere(&system::create_account(&payer, &key(40), 1, 0, &key(41)), |r| {
-        is_out_of_place(r) || *r == ApproveRefusal::Signers
+        is_out_of_place(r) || *r == TransactionRefusal::Signers
     });
     scene.refuses_anywhere(&system::assign(&payer, &key(41)), is_out_of_place);
     scene.refuses_anywhere(&system::allocate(&payer, 10), is_out_of_place);
     let lone = scene.inspect(&[system::transfer(&payer, &key(40), GRANT), scene.approve()]).unwrap_err();
-    assert!(matches!(lone, ApproveRefusal::Differs { index: 0, .. }));
+    assert!(matches!(lone, TransactionRefusal::Differs { index: 0, .. }));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn r01_the_spender_cannot_be_made_to_move_another_users_tokens() {
     };
     for instruction in [scene.programs.transfer(&theft), scene.programs.transfer_with_authorization(&theft)] {
         scene.refuses_anywhere(&instruction, is_out_of_place);
-        assert_eq!(scene.inspect(std::slice::from_ref(&instruction)).unwrap_err(), ApproveRefusal::Signers);
+        assert_eq!(scene.inspect(std::slice::from_ref(&instruction)).unwrap_err(), TransactionRefusal::Signers);
     }
 }
 
@@ -91,18 +91,18 @@ fn r01_no_third_party_may_have_to_sign() {
     let scene = Scene::new();
     let mut third = scene.instructions.clone();
     third[2].accounts.push(AccountMeta::new_readonly(key(40), true));
-    assert_eq!(scene.inspect(&third).unwrap_err(), ApproveRefusal::Signers);
+    assert_eq!(scene.inspect(&third).unwrap_err(), TransactionRefusal::Signers);
 
     let VersionedMessage::Legacy(mut raised) = scene.compile(&scene.instructions) else { unreachable!() };
     raised.header.num_required_signatures = 3;
-    assert_eq!(scene.inspect_message(VersionedMessage::Legacy(raised)).unwrap_err(), ApproveRefusal::Signers);
+    assert_eq!(scene.inspect_message(VersionedMessage::Legacy(raised)).unwrap_err(), TransactionRefusal::Signers);
 
     // A pool key of ours as second signer, and a spender that is not the fee payer but is asked to sign.
     let scene = Scene::with_payer(6);
     for ours in [key(9), scene.spender.pubkey()] {
         let mut instructions = scene.instructions.clone();
         instructions[2].accounts.push(AccountMeta::new_readonly(ours, true));
-        assert_eq!(scene.inspect(&instructions).unwrap_err(), ApproveRefusal::Signers);
+        assert_eq!(scene.inspect(&instructions).unwrap_err(), TransactionRefusal::Signers);
     }
 }
 
@@ -114,12 +114,12 @@ fn r01_no_account_may_have_more_rights_than_in_our_own_compilation() {
         for account in instructions[place].accounts.iter_mut().filter(|account| account.pubkey == mint) {
             account.is_writable = true;
         }
-        assert_eq!(scene.inspect(&instructions).unwrap_err(), ApproveRefusal::AccountRights(mint));
+        assert_eq!(scene.inspect(&instructions).unwrap_err(), TransactionRefusal::AccountRights(mint));
     }
     // Fewer rights are not the template either.
     let mut instructions = vec![scene.approve_checked()];
     instructions[0].accounts[3].is_writable = false;
-    assert!(matches!(scene.inspect(&instructions).unwrap_err(), ApproveRefusal::AccountRights(_)));
+    assert!(matches!(scene.inspect(&instructions).unwrap_err(), TransactionRefusal::AccountRights(_)));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn r01_no_account_may_be_listed_that_no_instruction_uses() {
     message.account_keys.push(key(40));
     message.header.num_readonly_unsigned_accounts += 1;
     let refusal = scene.inspect_message(VersionedMessage::Legacy(message)).unwrap_err();
-    assert_eq!(refusal, ApproveRefusal::AccountRights(key(40)));
+    assert_eq!(refusal, TransactionRefusal::AccountRights(key(40)));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn r05_a_transaction_without_an_approve_opens_nothing() {
     for instructions in [vec![], vec![scene.grant(1)], vec![scene.grant(1), scene.create()]] {
         let refusal = scene.inspect(&instructions).unwrap_err();
         // Alone, an empty transaction does not even need the user's signature.
-        assert!(matches!(refusal, ApproveRefusal::NoApprove | ApproveRefusal::Signers), "{refusal}");
+        assert!(matches!(refusal, TransactionRefusal::NoApprove | TransactionRefusal::Signers), "{refusal}");
     }
 }
 
@@ -170,14 +170,14 @@ fn r05_every_part_of_the_approve_is_ours_or_refused() {
     ];
     for (number, instruction) in wrong.into_iter().enumerate() {
         let refusal = scene.inspect(&[instruction]).unwrap_err();
-        assert!(matches!(refusal, ApproveRefusal::Differs { index: 0, .. }), "{number}: {refusal}");
+        assert!(matches!(refusal, TransactionRefusal::Differs { index: 0, .. }), "{number}: {refusal}");
     }
     let changes: [fn(&mut Vec<u8>); 3] = [|data| data.push(0), |data| _ = data.pop(), |data| data[8 + 4 + 120] = 1];
     for change in changes {
         let mut instruction = scene.approve_checked();
         change(&mut instruction.data);
         let refusal = scene.inspect(&[instruction]).unwrap_err();
-        assert!(matches!(refusal, ApproveRefusal::Differs { index: 0, .. }), "{refusal}");
+        assert!(matches!(refusal, TransactionRefusal::Differs { index: 0, .. }), "{refusal}");
     }
 }
 
@@ -188,7 +188,7 @@ fn r05_a_second_approve_is_refused() {
         let mut instructions = scene.instructions.clone();
         instructions.push(second);
         let refusal = scene.inspect(&instructions).unwrap_err();
-        assert_eq!(refusal, ApproveRefusal::TooMany { index: 3, what: "approve" });
+        assert_eq!(refusal, TransactionRefusal::TooMany { index: 3, what: "approve" });
     }
 }
 
@@ -196,15 +196,15 @@ fn r05_a_second_approve_is_refused() {
 fn r18_a_bigger_second_or_misdirected_grant_is_refused() {
     let scene = Scene::new();
     let refusal = scene.inspect(&[scene.grant(GRANT + 1), scene.approve()]).unwrap_err();
-    assert_eq!(refusal, ApproveRefusal::Grant { lamports: GRANT + 1, most: GRANT });
+    assert_eq!(refusal, TransactionRefusal::Grant { lamports: GRANT + 1, most: GRANT });
     let refusal = scene.inspect(&[scene.grant(u64::MAX), scene.approve()]).unwrap_err();
-    assert!(matches!(refusal, ApproveRefusal::Grant { .. }));
+    assert!(matches!(refusal, TransactionRefusal::Grant { .. }));
     let refusal = scene.inspect(&[scene.grant(1), scene.grant(1), scene.approve()]).unwrap_err();
-    assert_eq!(refusal, ApproveRefusal::TooMany { index: 1, what: "grant" });
+    assert_eq!(refusal, TransactionRefusal::TooMany { index: 1, what: "grant" });
     let elsewhere = system::transfer(&scene.payer.pubkey(), &key(40), 1);
-    assert!(matches!(scene.inspect(&[elsewhere, scene.approve()]), Err(ApproveRefusal::Differs { index: 0, .. })));
+    assert!(matches!(scene.inspect(&[elsewhere, scene.approve()]), Err(TransactionRefusal::Differs { index: 0, .. })));
     let from_user = system::transfer(&scene.user.pubkey(), &scene.payer.pubkey(), 1);
-    assert!(matches!(scene.inspect(&[from_user, scene.approve()]), Err(ApproveRefusal::Differs { index: 0, .. })));
+    assert!(matches!(scene.inspect(&[from_user, scene.approve()]), Err(TransactionRefusal::Differs { index: 0, .. })));
 }
 
 #[test]
@@ -217,14 +217,14 @@ fn r18_only_the_users_own_account_is_created_and_only_where_sponsored() {
         scene.programs.create_idempotent(&scene.user.pubkey(), &scene.user.pubkey(), &scene.mint),
     ] {
         let refusal = scene.inspect(&[farmed, scene.approve()]).unwrap_err();
-        assert!(matches!(refusal, ApproveRefusal::Differs { index: 0, .. }), "{refusal}");
+        assert!(matches!(refusal, TransactionRefusal::Differs { index: 0, .. }), "{refusal}");
     }
     let refusal = scene.inspect(&[scene.create(), scene.create(), scene.approve()]).unwrap_err();
-    assert_eq!(refusal, ApproveRefusal::TooMany { index: 1, what: "account creation" });
+    assert_eq!(refusal, TransactionRefusal::TooMany { index: 1, what: "account creation" });
     let text = STANDARD.encode(encode(&scene.sign(scene.compile(&scene.instructions))));
     let mut template = scene.template();
     template.may_create = false;
-    assert_eq!(template.inspect(&text).unwrap_err(), ApproveRefusal::CreateNotSponsored);
+    assert_eq!(template.inspect(&text).unwrap_err(), TransactionRefusal::CreateNotSponsored);
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn the_template_has_one_order() {
         (vec![approve.clone(), grant.clone()], 1),
         (vec![approve, create], 1),
     ] {
-        assert_eq!(scene.inspect(&order).unwrap_err(), ApproveRefusal::OutOfOrder { index });
+        assert_eq!(scene.inspect(&order).unwrap_err(), TransactionRefusal::OutOfOrder { index });
     }
 }
 
@@ -247,14 +247,14 @@ fn r22_another_fee_payer_is_refused_and_never_replaced() {
     let VersionedMessage::Legacy(mut message) = scene.compile(&scene.instructions) else { unreachable!() };
     message.account_keys[0] = other;
     let refusal = scene.inspect_message(VersionedMessage::Legacy(message)).unwrap_err();
-    assert_eq!(refusal, ApproveRefusal::FeePayer(other));
+    assert_eq!(refusal, TransactionRefusal::FeePayer(other));
     // The user as fee payer, alone and with us behind them.
     let text = STANDARD.encode(encode(&scene.sign(scene.compile(&[scene.approve()]))));
     scene.payer = LocalSigner::from_seed(&[1; 32]);
     let alone = STANDARD.encode(encode(&scene.sign(scene.compile(&[scene.approve()]))));
     scene.payer = LocalSigner::from_seed(&[2; 32]);
     assert!(scene.template().inspect(&text).is_ok());
-    assert_eq!(scene.template().inspect(&alone).unwrap_err(), ApproveRefusal::FeePayer(scene.user.pubkey()));
+    assert_eq!(scene.template().inspect(&alone).unwrap_err(), TransactionRefusal::FeePayer(scene.user.pubkey()));
 }
 
 #[test]
@@ -268,11 +268,11 @@ fn r22_the_users_signature_must_be_there_and_over_this_message() {
     let mut moved = scene.sign(scene.compile(&[scene.approve()]));
     moved.signatures[1] = good.signatures[1];
     for bad in [missing, forged, moved] {
-        assert_eq!(scene.inspect_wire(&encode(&bad)).unwrap_err(), ApproveRefusal::UserSignature);
+        assert_eq!(scene.inspect_wire(&encode(&bad)).unwrap_err(), TransactionRefusal::UserSignature);
     }
     let mut short = good;
     short.signatures.pop();
-    assert_eq!(scene.inspect_wire(&encode(&short)).unwrap_err(), ApproveRefusal::OutOfRange);
+    assert_eq!(scene.inspect_wire(&encode(&short)).unwrap_err(), TransactionRefusal::OutOfRange);
 }
 
 #[test]
@@ -280,10 +280,10 @@ fn a_filled_signer_slot_is_refused() {
     let scene = Scene::new();
     let mut filled = scene.sign(scene.compile(&scene.instructions));
     filled.signatures[0] = Signature::from([1; 64]);
-    assert_eq!(scene.inspect_wire(&encode(&filled)).unwrap_err(), ApproveRefusal::FilledSlot);
+    assert_eq!(scene.inspect_wire(&encode(&filled)).unwrap_err(), TransactionRefusal::FilledSlot);
     // Even our own signature, from an earlier answer.
     filled.signatures[0] = Signature::from(scene.payer.sign(&filled.message.serialize()));
-    assert_eq!(scene.inspect_wire(&encode(&filled)).unwrap_err(), ApproveRefusal::FilledSlot);
+    assert_eq!(scene.inspect_wire(&encode(&filled)).unwrap_err(), TransactionRefusal::FilledSlot);
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn the_facilitator_is_no_user() {
     for ours in scene.ours.clone() {
         let mut template = scene.template();
         template.user = ours;
-        assert_eq!(template.inspect(&text).unwrap_err(), ApproveRefusal::OurselvesAsUser);
+        assert_eq!(template.inspect(&text).unwrap_err(), TransactionRefusal::OurselvesAsUser);
     }
 }
 
@@ -307,7 +307,7 @@ fn a_lookup_table_hides_nothing() {
         readonly_indexes: vec![],
     });
     let refusal = scene.inspect_message(VersionedMessage::V0(message)).unwrap_err();
-    assert_eq!(refusal, ApproveRefusal::LookupTable);
+    assert_eq!(refusal, TransactionRefusal::LookupTable);
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn indexes_out_of_range_are_refused_not_panicked_on() {
             prefixed.instructions[instruction].accounts[1] = index;
             let messages = [program, account].map(VersionedMessage::Legacy);
             for message in messages.into_iter().chain([VersionedMessage::V0(prefixed)]) {
-                assert_eq!(scene.inspect_message(message).unwrap_err(), ApproveRefusal::OutOfRange);
+                assert_eq!(scene.inspect_message(message).unwrap_err(), TransactionRefusal::OutOfRange);
             }
         }
     }
@@ -343,7 +343,7 @@ fn an_account_listed_twice_is_refused() {
     message.account_keys.push(twice);
     message.header.num_readonly_unsigned_accounts += 1;
     let refusal = scene.inspect_message(VersionedMessage::Legacy(message)).unwrap_err();
-    assert_eq!(refusal, ApproveRefusal::DuplicateAccount(twice));
+    assert_eq!(refusal, TransactionRefusal::DuplicateAccount(twice));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
 use solana_message::VersionedMessage;
 use solana_transaction::versioned::VersionedTransaction;
-use sotto::chain::inspect::ApproveRefusal;
+use sotto::chain::inspect::TransactionRefusal;
 
 fn wire(scene: &Scene) -> Vec<u8> {
     encode(&scene.sign(scene.compile(&scene.instructions)))
@@ -16,7 +16,7 @@ fn a_transaction_cut_off_anywhere_is_refused() {
     let scene = Scene::new();
     let wire = wire(&scene);
     for end in 0..wire.len() {
-        assert_eq!(scene.inspect_wire(&wire[..end]).unwrap_err(), ApproveRefusal::NotATransaction, "at {end}");
+        assert_eq!(scene.inspect_wire(&wire[..end]).unwrap_err(), TransactionRefusal::NotATransaction, "at {end}");
     }
 }
 
@@ -25,7 +25,7 @@ fn trailing_bytes_are_refused() {
     let scene = Scene::new();
     for more in [vec![0], vec![0; 64], vec![255; 3]] {
         let longer = [wire(&scene), more].concat();
-        assert_eq!(scene.inspect_wire(&longer).unwrap_err(), ApproveRefusal::NotATransaction);
+        assert_eq!(scene.inspect_wire(&longer).unwrap_err(), TransactionRefusal::NotATransaction);
     }
 }
 
@@ -33,9 +33,9 @@ fn trailing_bytes_are_refused() {
 fn oversize_is_refused_before_anything_is_decoded() {
     let scene = Scene::new();
     for length in [1_233, 1_234, 100_000] {
-        assert_eq!(scene.inspect_wire(&vec![2; length]).unwrap_err(), ApproveRefusal::TooLarge);
+        assert_eq!(scene.inspect_wire(&vec![2; length]).unwrap_err(), TransactionRefusal::TooLarge);
     }
-    assert_eq!(scene.template().inspect(&"!".repeat(1_000_000)).unwrap_err(), ApproveRefusal::TooLarge);
+    assert_eq!(scene.template().inspect(&"!".repeat(1_000_000)).unwrap_err(), TransactionRefusal::TooLarge);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_second_spelling_of_a_length_is_refused() {
     // The compact length 2 in two bytes, as a careless decoder accepts it.
     let stretched = [&[0x82, 0x00][..], &wire[1..]].concat();
     let refusal = scene.inspect_wire(&stretched).unwrap_err();
-    assert!(matches!(refusal, ApproveRefusal::NotATransaction | ApproveRefusal::NotCanonical));
+    assert!(matches!(refusal, TransactionRefusal::NotATransaction | TransactionRefusal::NotCanonical));
 }
 
 #[test]
@@ -58,9 +58,9 @@ fn base64_has_one_meaning() {
         assert!(scene.template().inspect(spelling).is_ok(), "FR-17: {spelling}");
     }
     for spelling in [format!(" {text}"), format!("{text}\n"), format!("{text}="), String::from("é")] {
-        assert_eq!(scene.template().inspect(&spelling).unwrap_err(), ApproveRefusal::NotBase64, "{spelling:?}");
+        assert_eq!(scene.template().inspect(&spelling).unwrap_err(), TransactionRefusal::NotBase64, "{spelling:?}");
     }
-    assert_eq!(scene.template().inspect("").unwrap_err(), ApproveRefusal::NotATransaction);
+    assert_eq!(scene.template().inspect("").unwrap_err(), TransactionRefusal::NotATransaction);
 }
 
 #[test]

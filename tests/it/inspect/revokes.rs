@@ -10,7 +10,7 @@ use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
     chain::{
         inspect::{
-            ApproveRefusal,
+            TransactionRefusal,
             payers_transaction::PayersTransaction,
             revoke::{InspectedRevoke, RevokeTemplate},
         },
@@ -24,7 +24,10 @@ fn revoke(scene: &Scene) -> Instruction {
     scene.programs.revoke(&scene.source(), &scene.user.pubkey())
 }
 
-fn inspect_transaction(scene: &Scene, transaction: &VersionedTransaction) -> Result<InspectedRevoke, ApproveRefusal> {
+fn inspect_transaction(
+    scene: &Scene,
+    transaction: &VersionedTransaction,
+) -> Result<InspectedRevoke, TransactionRefusal> {
     let fee_payers = [scene.payer.pubkey(), scene.ours[2]];
     let template = RevokeTemplate {
         programs: &scene.programs,
@@ -37,7 +40,7 @@ fn inspect_transaction(scene: &Scene, transaction: &VersionedTransaction) -> Res
     template.inspect(&PayersTransaction::read(&STANDARD.encode(encode(transaction)))?)
 }
 
-fn inspect(scene: &Scene, instructions: &[Instruction]) -> Result<InspectedRevoke, ApproveRefusal> {
+fn inspect(scene: &Scene, instructions: &[Instruction]) -> Result<InspectedRevoke, TransactionRefusal> {
     inspect_transaction(scene, &scene.sign(scene.compile(instructions)))
 }
 
@@ -66,18 +69,22 @@ fn wallets_add_to_a_revoke_what_they_may_add_to_an_approve_and_nothing_else() {
         assert!(inspect(&scene, &[allowed.clone(), revoke(&scene)]).is_ok());
         assert!(inspect(&scene, &[revoke(&scene), allowed]).is_ok());
     }
-    let is = |expected: fn(&ApproveRefusal) -> bool| expected;
-    let foreign =
-        is(|refusal| matches!(refusal, ApproveRefusal::ForeignInstruction { .. } | ApproveRefusal::Differs { .. }));
+    let is = |expected: fn(&TransactionRefusal) -> bool| expected;
+    let foreign = is(|refusal| {
+        matches!(refusal, TransactionRefusal::ForeignInstruction { .. } | TransactionRefusal::Differs { .. })
+    });
     let writes = Instruction { program_id: LIGHTHOUSE, accounts: Vec::new(), data: vec![0] };
     let raises = Instruction { accounts: vec![AccountMeta::new(scene.mint, false)], ..assertion(scene.mint) };
     for (more, is_expected) in [
-        (Budget::set_compute_unit_limit(400_001), is(|refusal| *refusal == ApproveRefusal::ComputeBudget)),
-        (Budget::set_compute_unit_price(50_001), is(|refusal| *refusal == ApproveRefusal::ComputeBudget)),
-        (Budget::request_heap_frame(1024), is(|r| matches!(r, ApproveRefusal::ForeignInstruction { .. }))),
-        (writes, is(|refusal| matches!(refusal, ApproveRefusal::LighthouseWrites { .. }))),
-        (assertion(scene.spender.pubkey()), is(|refusal| matches!(refusal, ApproveRefusal::LighthouseNamesUs { .. }))),
-        (raises, is(|refusal| matches!(refusal, ApproveRefusal::AccountRights(_)))),
+        (Budget::set_compute_unit_limit(400_001), is(|refusal| *refusal == TransactionRefusal::ComputeBudget)),
+        (Budget::set_compute_unit_price(50_001), is(|refusal| *refusal == TransactionRefusal::ComputeBudget)),
+        (Budget::request_heap_frame(1024), is(|r| matches!(r, TransactionRefusal::ForeignInstruction { .. }))),
+        (writes, is(|refusal| matches!(refusal, TransactionRefusal::LighthouseWrites { .. }))),
+        (
+            assertion(scene.spender.pubkey()),
+            is(|refusal| matches!(refusal, TransactionRefusal::LighthouseNamesUs { .. })),
+        ),
+        (raises, is(|refusal| matches!(refusal, TransactionRefusal::AccountRights(_)))),
         // A grant, an account, an approve, the same once more, and whatever else our money could be spent on.
         (scene.grant(GRANT), foreign),
         (scene.create(), foreign),
@@ -104,21 +111,21 @@ fn it_is_the_users_own_account_and_their_signature() {
         scene.programs.revoke(&scene.programs.token_account(&user, &stranger), &user),
     ];
     for bent in accounts {
-        assert!(matches!(inspect(&scene, &[bent]).unwrap_err(), ApproveRefusal::Differs { .. }));
+        assert!(matches!(inspect(&scene, &[bent]).unwrap_err(), TransactionRefusal::Differs { .. }));
     }
-    assert_eq!(inspect(&scene, &[assertion(user)]).unwrap_err(), ApproveRefusal::Signers, "the user signs nothing");
+    assert_eq!(inspect(&scene, &[assertion(user)]).unwrap_err(), TransactionRefusal::Signers, "the user signs nothing");
     let nothing = Instruction { accounts: vec![AccountMeta::new_readonly(user, true)], ..assertion(user) };
-    assert_eq!(inspect(&scene, &[nothing]).unwrap_err(), ApproveRefusal::NoRevoke);
+    assert_eq!(inspect(&scene, &[nothing]).unwrap_err(), TransactionRefusal::NoRevoke);
     let more = Instruction { data: [revoke(&scene).data, vec![0]].concat(), ..revoke(&scene) };
-    assert!(matches!(inspect(&scene, &[more]).unwrap_err(), ApproveRefusal::Differs { .. }), "a byte more");
+    assert!(matches!(inspect(&scene, &[more]).unwrap_err(), TransactionRefusal::Differs { .. }), "a byte more");
 
     let honest = scene.sign(scene.compile(&[revoke(&scene)]));
     let mut unsigned = honest.clone();
     unsigned.signatures[1] = Signature::default();
-    assert_eq!(inspect_transaction(&scene, &unsigned).unwrap_err(), ApproveRefusal::UserSignature);
+    assert_eq!(inspect_transaction(&scene, &unsigned).unwrap_err(), TransactionRefusal::UserSignature);
     let mut filled = honest;
     filled.signatures[0] = Signature::from([7; 64]);
-    assert_eq!(inspect_transaction(&scene, &filled).unwrap_err(), ApproveRefusal::FilledSlot);
+    assert_eq!(inspect_transaction(&scene, &filled).unwrap_err(), TransactionRefusal::FilledSlot);
 }
 
 #[test]
@@ -129,12 +136,12 @@ fn nobody_else_signs_or_pays() {
         accounts: [revoke(&scene).accounts, vec![AccountMeta::new_readonly(other, true)]].concat(),
         ..revoke(&scene)
     };
-    assert_eq!(inspect(&scene, &[signed_twice]).unwrap_err(), ApproveRefusal::Signers, "a second signer");
+    assert_eq!(inspect(&scene, &[signed_twice]).unwrap_err(), TransactionRefusal::Signers, "a second signer");
     for (payer, expected) in [
         // The spender is none of those that pay here; a stranger and the user are nobody of ours.
-        (scene.spender.pubkey(), ApproveRefusal::FeePayer(scene.spender.pubkey())),
-        (other, ApproveRefusal::FeePayer(other)),
-        (user, ApproveRefusal::FeePayer(user)),
+        (scene.spender.pubkey(), TransactionRefusal::FeePayer(scene.spender.pubkey())),
+        (other, TransactionRefusal::FeePayer(other)),
+        (user, TransactionRefusal::FeePayer(user)),
     ] {
         let hash = solana_hash::Hash::new_from_array([5; 32]);
         let message = legacy::Message::new_with_blockhash(&[revoke(&scene)], Some(&payer), &hash);

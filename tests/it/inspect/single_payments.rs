@@ -8,7 +8,7 @@ use solana_message::VersionedMessage;
 use sotto::{
     chain::{
         inspect::{
-            ApproveRefusal,
+            TransactionRefusal,
             payers_transaction::PayersTransaction,
             single_payment::{InspectedSingle, SingleTemplate},
         },
@@ -35,14 +35,14 @@ fn issued(scene: &Scene) -> Vec<Instruction> {
     ]
 }
 
-fn inspect_message(scene: &Scene, message: VersionedMessage) -> Result<InspectedSingle, ApproveRefusal> {
+fn inspect_message(scene: &Scene, message: VersionedMessage) -> Result<InspectedSingle, TransactionRefusal> {
     let issued = wincode::serialize(&scene.compile(&issued(scene))).unwrap();
     let payer = scene.user.pubkey();
     let template = SingleTemplate { issued: &issued, payer, our_keys: &scene.ours, compute: CAPS };
     template.inspect(&PayersTransaction::read(&STANDARD.encode(encode(&scene.sign(message))))?)
 }
 
-fn inspect(scene: &Scene, instructions: &[Instruction]) -> Result<InspectedSingle, ApproveRefusal> {
+fn inspect(scene: &Scene, instructions: &[Instruction]) -> Result<InspectedSingle, TransactionRefusal> {
     inspect_message(scene, scene.compile(instructions))
 }
 
@@ -78,23 +78,27 @@ fn wallets_add_what_they_may_add_to_an_approve_and_nothing_else() {
         }
         // The verified message has to stand directly before the transfer.
         let between = inspect(&scene, &with(&scene, 1, &allowed)).unwrap_err();
-        assert_eq!(between, ApproveRefusal::OutOfOrder { index: 1 });
+        assert_eq!(between, TransactionRefusal::OutOfOrder { index: 1 });
     }
     let writes = Instruction { program_id: LIGHTHOUSE, accounts: Vec::new(), data: vec![0] };
     let raises = Instruction { accounts: vec![AccountMeta::new(scene.mint, false)], ..assertion(scene.mint) };
     for (more, is_expected) in [
         (
             Budget::set_compute_unit_limit(400_001),
-            (|r| *r == ApproveRefusal::ComputeBudget) as fn(&ApproveRefusal) -> bool,
+            (|r| *r == TransactionRefusal::ComputeBudget) as fn(&TransactionRefusal) -> bool,
         ),
-        (Budget::set_compute_unit_price(50_001), |r| *r == ApproveRefusal::ComputeBudget),
-        (Budget::request_heap_frame(1024), |r| matches!(r, ApproveRefusal::ForeignInstruction { .. })),
-        (writes, |r| matches!(r, ApproveRefusal::LighthouseWrites { .. })),
-        (assertion(scene.spender.pubkey()), |r| matches!(r, ApproveRefusal::LighthouseNamesUs { .. })),
-        (assertion(scene.ours[2]), |r| matches!(r, ApproveRefusal::LighthouseNamesUs { .. })),
-        (raises, |r| matches!(r, ApproveRefusal::AccountRights(_))),
-        (scene.grant(1), |r| matches!(r, ApproveRefusal::ForeignInstruction { .. } | ApproveRefusal::Differs { .. })),
-        (scene.approve(), |r| matches!(r, ApproveRefusal::ForeignInstruction { .. } | ApproveRefusal::Differs { .. })),
+        (Budget::set_compute_unit_price(50_001), |r| *r == TransactionRefusal::ComputeBudget),
+        (Budget::request_heap_frame(1024), |r| matches!(r, TransactionRefusal::ForeignInstruction { .. })),
+        (writes, |r| matches!(r, TransactionRefusal::LighthouseWrites { .. })),
+        (assertion(scene.spender.pubkey()), |r| matches!(r, TransactionRefusal::LighthouseNamesUs { .. })),
+        (assertion(scene.ours[2]), |r| matches!(r, TransactionRefusal::LighthouseNamesUs { .. })),
+        (raises, |r| matches!(r, TransactionRefusal::AccountRights(_))),
+        (scene.grant(1), |r| {
+            matches!(r, TransactionRefusal::ForeignInstruction { .. } | TransactionRefusal::Differs { .. })
+        }),
+        (scene.approve(), |r| {
+            matches!(r, TransactionRefusal::ForeignInstruction { .. } | TransactionRefusal::Differs { .. })
+        }),
     ] {
         for place in [0, 2] {
             let refusal = inspect(&scene, &with(&scene, place, &more)).unwrap_err();
@@ -103,20 +107,20 @@ fn wallets_add_what_they_may_add_to_an_approve_and_nothing_else() {
     }
     let mut many = issued(&scene);
     many.extend((0..4).map(|_| assertion(user)));
-    assert_eq!(inspect(&scene, &many).unwrap_err(), ApproveRefusal::TooMany { index: 5, what: "Lighthouse" });
+    assert_eq!(inspect(&scene, &many).unwrap_err(), TransactionRefusal::TooMany { index: 5, what: "Lighthouse" });
 }
 
 #[test]
 fn nothing_of_it_may_be_missing_or_stand_elsewhere() {
     let scene = Scene::new();
     let issued = issued(&scene);
-    assert_eq!(inspect(&scene, &issued[..1]).unwrap_err(), ApproveRefusal::Signers, "nobody but us signs it");
-    assert!(matches!(inspect(&scene, &issued[1..]).unwrap_err(), ApproveRefusal::Differs { .. }));
+    assert_eq!(inspect(&scene, &issued[..1]).unwrap_err(), TransactionRefusal::Signers, "nobody but us signs it");
+    assert!(matches!(inspect(&scene, &issued[1..]).unwrap_err(), TransactionRefusal::Differs { .. }));
     let swapped = [issued[1].clone(), issued[0].clone()];
-    assert!(matches!(inspect(&scene, &swapped).unwrap_err(), ApproveRefusal::Differs { .. }));
+    assert!(matches!(inspect(&scene, &swapped).unwrap_err(), TransactionRefusal::Differs { .. }));
     let twice = [issued[0].clone(), issued[1].clone(), issued[1].clone()];
-    assert!(matches!(inspect(&scene, &twice).unwrap_err(), ApproveRefusal::ForeignInstruction { .. }));
+    assert!(matches!(inspect(&scene, &twice).unwrap_err(), TransactionRefusal::ForeignInstruction { .. }));
     let VersionedMessage::Legacy(mut later) = scene.compile(&issued) else { unreachable!() };
     later.recent_blockhash = solana_hash::Hash::new_from_array([6; 32]);
-    assert_eq!(inspect_message(&scene, VersionedMessage::Legacy(later)).unwrap_err(), ApproveRefusal::Blockhash);
+    assert_eq!(inspect_message(&scene, VersionedMessage::Legacy(later)).unwrap_err(), TransactionRefusal::Blockhash);
 }

@@ -12,7 +12,7 @@ mod transfer;
 
 pub use policy::MAX_MEMO_BYTES;
 
-use super::{ApproveRefusal, countersign, decode};
+use super::{TransactionRefusal, countersign, decode};
 use crate::{
     chain::{
         fees::{self, ComputeBudget},
@@ -77,9 +77,9 @@ pub struct InspectedCharge {
 impl ReceivedCharge {
     /// Reads standard base64 of exactly one legacy or version 0 transaction.
     pub fn read(text: &str) -> Result<Self, ChargeRefusal> {
-        let refusal = |refusal: ApproveRefusal| {
+        let refusal = |refusal: TransactionRefusal| {
             let reason = match refusal {
-                ApproveRefusal::LookupTable => ChargeReason::LookupTable,
+                TransactionRefusal::LookupTable => ChargeReason::LookupTable,
                 _ => ChargeReason::InvalidTransactionEncoding,
             };
             ChargeRefusal::because(reason, format!("`transaction`: {refusal}."))
