@@ -7,6 +7,7 @@
 //! ignored everywhere except in the signed intent: clients of tomorrow may add some.
 
 pub mod agreement;
+mod ciphertext;
 pub mod facilitator;
 pub mod funding;
 pub mod header;

@@ -19,7 +19,7 @@ use crate::{
         single_payment::{SingleCompletion, SinglePayment},
     },
     wire::{
-        funding,
+        ciphertext, funding,
         json::{self, Object},
         payment::{Refused, spelled_network},
     },
@@ -30,9 +30,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use solana_pubkey::Pubkey;
-
-/// The lengths of a ciphertext of an amount, in bytes.
-pub(super) const CIPHERTEXT_BYTES: std::ops::RangeInclusive<usize> = 114..=152;
 
 /// What the facilitator serves, for everything else to be held against.
 #[derive(Clone, Copy, Debug)]
@@ -220,12 +217,8 @@ fn single(stated: &Object<'_>, required: &Object<'_>, served: Served<'_>) -> Res
 
 fn ciphertext(stated: &Object<'_>) -> Result<Vec<u8>, Refused> {
     let text = stated.text("ciphertext")?.ok_or_else(|| Refused::new(PayReason::MissingCiphertext))?;
-    let malformed = || Refused::because(PayReason::CiphertextNotOurs, "`ciphertext` is not 114 to 152 bytes in hex.");
-    if text.len() > 2 * CIPHERTEXT_BYTES.end() || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err(malformed());
-    }
-    let bytes = hex::decode(text).map_err(|_| malformed())?;
-    if CIPHERTEXT_BYTES.contains(&bytes.len()) { Ok(bytes) } else { Err(malformed()) }
+    ciphertext::read(text)
+        .ok_or_else(|| Refused::because(PayReason::CiphertextNotOurs, "`ciphertext` is not 114 to 152 bytes in hex."))
 }
 
 fn key(object: &Object<'_>, member: &str) -> Result<Option<Pubkey>, Refused> {

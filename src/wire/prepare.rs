@@ -3,9 +3,9 @@
 use crate::{
     domain::reason::SessionReason,
     wire::{
+        ciphertext,
         json::{self, Object},
         opening::{self, RefusedOpening},
-        pay::CIPHERTEXT_BYTES,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -70,15 +70,10 @@ pub fn preparing(body: &[u8]) -> Result<Preparing, RefusedOpening> {
 }
 
 fn ciphertext(text: &str) -> Result<Vec<u8>, RefusedOpening> {
-    let malformed = || {
+    ciphertext::read(text).ok_or_else(|| {
         let detail = "`ciphertext` must be 114 to 152 bytes in lower-case hex.";
         RefusedOpening::because(SessionReason::BadRequest, detail)
-    };
-    if text.len() > 2 * CIPHERTEXT_BYTES.end() || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err(malformed());
-    }
-    let bytes = hex::decode(text).map_err(|_| malformed())?;
-    if CIPHERTEXT_BYTES.contains(&bytes.len()) { Ok(bytes) } else { Err(malformed()) }
+    })
 }
 
 #[cfg(test)]
