@@ -23,9 +23,6 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::sync::Arc;
 
-/// When it may be worth coming back while too many landings are in dispute, in seconds.
-const AFTER_DISPUTE: u64 = 30;
-
 /// A settled payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -112,20 +109,10 @@ impl Payments {
         session: &Session,
         arrival: Arrival,
     ) -> Result<Option<PayRefusal>, PayError> {
-        match self.refuse_in_dispute(session) {
+        match self.settlements.disputes().refusal(session.user()) {
             Some(refusal) => Ok(Some(refusal)),
             None => self.refuse_creation(payment, session, arrival).await,
         }
-    }
-
-    /// Why no new payment is taken: too many landings are in dispute, and this one could be the next.
-    fn refuse_in_dispute(&self, session: &Session) -> Option<PayRefusal> {
-        if !self.settlements.disputes().are_too_many() {
-            return None;
-        }
-        let detail = "endpoints of the chain contradict each other; nothing new is taken until the operator has looked";
-        let refusal = PayRefusal::new(PayReason::Overloaded).of(session.user()).again_in(Some(AFTER_DISPUTE));
-        Some(PayRefusal { detail: detail.to_owned(), ..refusal })
     }
 
     /// Why a payment that is to wait for its transfer cannot; a deferred payment is a promise for later and does not wait.

@@ -5,7 +5,11 @@
 //! and take that endpoint out. While [`MOST_DISPUTES`] are open no new payment is taken, because each may be one that nobody
 //! gets. In memory only: the look that found a dispute finds it again after a restart.
 
-use crate::domain::settlement::SettlementId;
+use crate::{
+    domain::{reason::PayReason, settlement::SettlementId},
+    facilitator::PayRefusal,
+};
+use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::{
     collections::BTreeMap,
@@ -15,6 +19,8 @@ use std::{
 
 /// While so many are open, new payments are refused.
 pub(crate) const MOST_DISPUTES: usize = 3;
+/// When it may be worth coming back then, in seconds.
+const COME_BACK_AFTER: u64 = 30;
 
 /// Who says what of one landing. Endpoints are places in the operator's list, 1 for the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +53,15 @@ impl Disputes {
     }
 
     /// Whether so many are open that no new payment is taken.
-    pub(crate) fn are_too_many(&self) -> bool {
+    fn are_too_many(&self) -> bool {
         self.lock().len() >= MOST_DISPUTES
+    }
+
+    /// The refusal of a new payment while so many are open: it could be the next.
+    pub(crate) fn refusal(&self, payer: &Pubkey) -> Option<PayRefusal> {
+        let detail = "endpoints of the chain contradict each other; nothing new is taken until the operator has looked";
+        let refusal = || PayRefusal { detail: detail.to_owned(), ..PayRefusal::new(PayReason::Overloaded) };
+        self.are_too_many().then(|| refusal().of(payer).again_in(Some(COME_BACK_AFTER)))
     }
 
     /// Every dispute, in words.

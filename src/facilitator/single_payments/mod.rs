@@ -28,9 +28,6 @@ use sha2::{Digest as _, Sha256};
 use solana_pubkey::Pubkey;
 use std::sync::Arc;
 
-/// When it may be worth coming back while too many landings are in dispute, in seconds.
-const AFTER_DISPUTE: u64 = 30;
-
 /// Takes single payments.
 pub(crate) struct SinglePayments {
     core: Arc<Core>,
@@ -69,13 +66,9 @@ impl SinglePayments {
         Ok(self.issued.issue(&self.core.settings.served.asset, amount, &*self.core.chance))
     }
 
-    /// Why nothing new is taken: too many landings are in dispute, and this one could be the next.
+    /// Refuses while too many landings are in dispute.
     fn refuse_in_dispute(&self, payer: &Pubkey) -> Result<(), PayError> {
-        if !self.settlements.disputes().are_too_many() {
-            return Ok(());
-        }
-        let detail = "endpoints of the chain contradict each other; nothing new is taken until the operator has looked";
-        Err(because(PayReason::Overloaded, detail).of(payer).again_in(Some(AFTER_DISPUTE)).into())
+        self.settlements.disputes().refusal(payer).map_or(Ok(()), |refusal| Err(refusal.into()))
     }
 }
 

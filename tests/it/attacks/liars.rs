@@ -192,7 +192,7 @@ async fn a02_what_a_liar_swallows_is_sent_through_another_endpoint() {
     shop.closes().await;
 }
 
-/// Guard: `Payments::refuse_in_dispute`. The second of two endpoints has a hole in its history. Each landing that it denies is
+/// Guard: `Disputes::refusal`. The second of two endpoints has a hole in its history. Each landing that it denies is
 /// a dispute, and at three nothing new is taken, by whatever form; what was taken keeps its answer. When it tells the truth
 /// again, all goes on.
 #[tokio::test]
