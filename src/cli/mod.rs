@@ -32,8 +32,6 @@ mod output;
 #[cfg(feature = "client")]
 mod pay;
 #[cfg(feature = "client")]
-mod pay_once;
-#[cfg(feature = "client")]
 mod payer;
 mod probing;
 mod reach;
@@ -46,6 +44,8 @@ mod serve;
 mod session;
 #[cfg(feature = "client")]
 mod session_file;
+#[cfg(feature = "client")]
+mod session_pay;
 #[cfg(feature = "localnet")]
 mod settings_file;
 mod settlement;
@@ -106,7 +106,7 @@ enum Command {
     #[cfg(feature = "localnet")]
     Localnet(localnet::LocalnetCommand),
     #[cfg(feature = "client")]
-    Pay(pay_once::PayOnce),
+    Pay(pay::Pay),
     #[cfg(all(feature = "client", feature = "merchant"))]
     Receipts(receipts::Receipts),
     Serve(serve::Serve),

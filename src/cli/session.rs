@@ -6,10 +6,10 @@ use super::{
     follow::{Close, Events, Payments, amount, decimals},
     keygen::Existing,
     output::{json, note, say, table},
-    pay::Pay,
     payer::{self, FacilitatorChoice, PayerConfig, PayerError, SESSION_FILE, SessionChoice, WALLET_FILE, address},
     runtime,
     session_file::SessionFile,
+    session_pay::SessionPay,
     wallet_sessions::{CloseAll, List, Revoke},
 };
 use crate::{
@@ -31,7 +31,7 @@ pub(super) enum Session {
     Show(Show),
     #[command(visible_alias = "fund")]
     Prove(Prove),
-    Pay(Pay),
+    Pay(SessionPay),
     Payments(Payments),
     Events(Events),
     Close(Close),
