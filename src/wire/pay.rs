@@ -192,7 +192,8 @@ fn single(stated: &Object<'_>, required: &Object<'_>, served: Served<'_>) -> Res
     }
     // Wherever the requirements say it, they say of asset, recipient and amount what was signed.
     let required = requirements::read(required, served)?;
-    required.check(&served.asset, &recipient, signed.amount).map_err(Refused::new)?;
+    let another = "`paymentRequirements` ask for another payment than the signed message makes.";
+    required.check(&served.asset, &recipient, signed.amount).map_err(|reason| Refused::because(reason, another))?;
     let proof = funding::proof(stated).map_err(|refused| Refused::because(PayReason::BadRequest, refused.detail))?;
     Ok(SinglePayment {
         payer,
