@@ -29,7 +29,7 @@ pub struct RevocationLimits {
 impl RevocationLimits {
     /// One a wallet and day of three that are recorded, three on their way at once; of wallets without credit two, and sixty in an
     /// hour.
-    pub const PUBLISHED: Self = Self {
+    pub const DEFAULT: Self = Self {
         of_user_per_day: 1,
         recorded_of_user_per_day: 3,
         in_flight: 3,
@@ -39,9 +39,9 @@ impl RevocationLimits {
 }
 
 impl Default for RevocationLimits {
-    /// [`RevocationLimits::PUBLISHED`].
+    /// [`RevocationLimits::DEFAULT`].
     fn default() -> Self {
-        Self::PUBLISHED
+        Self::DEFAULT
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn wallets_without_credit_never_take_every_place() {
-        let limits = RevocationLimits::PUBLISHED;
+        let limits = RevocationLimits::DEFAULT;
         assert!(limits.of_newcomers_in_flight < limits.in_flight);
     }
 }

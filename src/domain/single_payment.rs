@@ -163,7 +163,7 @@ impl OfferLimits {
     /// How long an offer is spared while there are older ones to forget, in seconds: about as long as a payer takes to sign.
     pub const SPARED: u64 = 20;
     /// Four of one payer and a thousand in all, half of them for payers with credit.
-    pub const PUBLISHED: Self = Self { of_payer: 4, in_all: 1_000, of_newcomers: 500 };
+    pub const DEFAULT: Self = Self { of_payer: 4, in_all: 1_000, of_newcomers: 500 };
 }
 
 /// An offer that its payer has signed, about to be recorded.

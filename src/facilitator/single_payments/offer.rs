@@ -72,7 +72,7 @@ impl SinglePayments {
             issued_at: now,
             until: now.saturating_add(OFFER_LIFE),
         };
-        match self.core.ledger.offer_single(&offer, OfferLimits::PUBLISHED, now).await? {
+        match self.core.ledger.offer_single(&offer, OfferLimits::DEFAULT, now).await? {
             Offered::Issued => Ok(UnsignedSingle { wire }),
             Offered::Known(known) => Err(paid_before(&known, payment).into()),
             Offered::CiphertextUsed => Err(PayRefusal::new(PayReason::CiphertextUsed).of(&payment.payer).into()),

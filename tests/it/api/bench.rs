@@ -103,7 +103,7 @@ fn settings(
             drain_deadline: Duration::from_secs(10),
             max_approve_units: 400_000,
             prepares: PrepareSettings { at_once: 4, per_second: None, rest: Duration::ZERO },
-            revocations: RevocationLimits::PUBLISHED,
+            revocations: RevocationLimits::DEFAULT,
         },
         recipients: RecipientSettings::default(),
         transfers: TransferSettings {

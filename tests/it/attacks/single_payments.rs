@@ -273,7 +273,7 @@ async fn r27_a_stranger_who_fills_all_places_keeps_nobody_out() {
                 issued_at: now,
                 until: now + 120,
             };
-            let offered = scene.world.ledger().offer_single(&offer, OfferLimits::PUBLISHED, now).await.unwrap();
+            let offered = scene.world.ledger().offer_single(&offer, OfferLimits::DEFAULT, now).await.unwrap();
             assert_eq!(offered, Offered::Issued);
         }
     };

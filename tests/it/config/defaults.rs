@@ -126,7 +126,7 @@ fn the_compiled_in_limits_of_prepares_and_revokes_are_those_of_the_code() {
     let (openings, code) = (&config.limits.openings, PrepareSettings::default());
     assert_eq!(openings.concurrent_prepares, code.at_once);
     assert_eq!(openings.prepares_per_second, code.per_second.map_or(0, NonZeroU32::get));
-    assert_eq!(config.revokes.limits, RevocationLimits::PUBLISHED);
+    assert_eq!(config.revokes.limits, RevocationLimits::DEFAULT);
 }
 
 #[test]

@@ -259,7 +259,7 @@ impl World {
                 drain_deadline: PATIENCE,
                 max_approve_units: 400_000,
                 prepares: PrepareSettings { at_once: 4, per_second: None, rest: Duration::ZERO },
-                revocations: RevocationLimits::PUBLISHED,
+                revocations: RevocationLimits::DEFAULT,
             },
             recipients: RecipientSettings { least: Amount::new(1).unwrap(), ..RecipientSettings::default() },
             transfers: TransferSettings {

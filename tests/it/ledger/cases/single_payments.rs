@@ -44,7 +44,7 @@ pub(crate) fn offer(number: u32) -> SingleOffer {
 }
 
 pub(crate) async fn offered(ledger: &dyn Ledger, offer: &SingleOffer) {
-    let issued = ledger.offer_single(offer, OfferLimits::PUBLISHED, NOW).await;
+    let issued = ledger.offer_single(offer, OfferLimits::DEFAULT, NOW).await;
     assert_eq!(issued.expect("answers"), Offered::Issued);
 }
 
@@ -153,7 +153,7 @@ pub(crate) async fn a_nonce_and_a_ciphertext_pay_once_for_ever(ledger: &dyn Ledg
     assert_eq!(pays(ledger, 3, NOW).await, SinglePaid::Refused(PayReason::CiphertextUsed));
     let again = SingleOffer { id: single_id(4), ..offer(1) };
     let asks =
-        async |offer: &SingleOffer| ledger.offer_single(offer, OfferLimits::PUBLISHED, NOW).await.expect("answers");
+        async |offer: &SingleOffer| ledger.offer_single(offer, OfferLimits::DEFAULT, NOW).await.expect("answers");
     assert_eq!(asks(&again).await, Offered::Known(single));
     let another = SingleOffer { ciphertext: offer(1).ciphertext, ..offer(5) };
     assert_eq!(asks(&another).await, Offered::CiphertextUsed);
