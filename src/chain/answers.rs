@@ -1,7 +1,7 @@
 //! What is made of an endpoint's answers, from their bytes: the `result` of a JSON-RPC answer.
 //!
-//! The client of an endpoint has parsed them by the time that the service reads them, and whatever they hold is an error or a value and never
-//! a panic. `fuzz/targets.rs` holds the readers to that from here.
+//! The client of an endpoint has parsed them by the time that the service reads them, and whatever they hold is an error or a
+//! value and never a panic. `fuzz/targets.rs` holds the readers to that from here.
 
 use crate::chain::{
     ChainAccount, ChainError, Simulation,

@@ -52,7 +52,8 @@ pub enum SessionClientError {
     /// The session that was opened has ended since: nothing can come of this opening any more.
     #[error("the session that this opened is {0} by now")]
     Ended(String),
-    /// Patience ended. The approve may still land: [`SessionClient::finish`](crate::client::SessionClient::finish) goes on with the same opening.
+    /// Patience ended. The approve may still land: [`SessionClient::finish`](crate::client::SessionClient::finish) goes on with the
+    /// same opening.
     #[error("the session has not opened yet")]
     Unfinished {
         /// To go on with.

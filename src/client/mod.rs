@@ -6,7 +6,8 @@
 //!
 //! - [`signer`]: who signs: a wallet behind [`PayerSigner`], or a [`LocalKey`].
 //! - [`terms`]: what the facilitator's `/supported` must say, held against what the payer pinned.
-//! - [`opening`]: what a session is opened for. [`session`]: [`SessionClient`]: open, show, resume, and pay once without a session. [`saved`]: [`OpenSession`] and its JSON.
+//! - [`opening`]: what a session is opened for. [`session`]: [`SessionClient`]: open, show, resume, revoke, and pay once without a
+//!   session. [`saved`]: [`OpenSession`] and its JSON.
 //! - [`pay`]: the decision to pay a challenge, and the payment itself; pure. [`fetch`]: [`Payer`] over HTTP.
 //!   [`receipt`]: whether a receipt is of the payment; [`verify_answer`]: whether the facilitator signed it.
 //!   [`body`]: what merchants answer, read up to a limit.

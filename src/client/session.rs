@@ -1,8 +1,8 @@
 //! Opening a session, showing one, and coming back to one.
 //!
 //! The wallet is asked once: for the approve transaction (none on an approve that stands already), the intent, and the short
-//! message that stands for the intent on chain. What it signs is built here from the payer's own settings; what the facilitator answers is believed only
-//! where it repeats what was asked for.
+//! message that stands for the intent on chain. What it signs is built here from the payer's own settings; what the facilitator
+//! answers is believed only where it repeats what was asked for.
 
 mod approving;
 mod of_wallet;

@@ -1,7 +1,8 @@
 //! Funding: what a payer's account is worth, and whether it still stands.
 //!
 //! Owns the rate limit of proofs and who reads which account; what was seen of accounts is in [`super::looks`]. Takes the
-//! opening lock of a user for a second look, tells the queues of a balance in trouble ([`super::dispatch`]), and answers nobody but the payer who proves.
+//! opening lock of a user for a second look, tells the queues of a balance in trouble ([`super::dispatch`]), and answers nobody
+//! but the payer who proves.
 
 pub(crate) mod approves;
 pub(crate) mod delegation;

@@ -56,9 +56,9 @@ impl UpTo {
         Self { slot, handle: Some(handle), landed: None }
     }
 
-    /// An examination that finds nothing changed since `bound` was last examined. What lands is judged by the history alone: a node that tells an
-    /// old account under a new slot would else vouch for transfers that met another balance. (Told truly, a handle that has not
-    /// changed is older than every landing that is not judged yet, so this costs nothing.)
+    /// An examination that finds nothing changed since `bound` was last examined. What lands is judged by the history alone: a
+    /// node that tells an old account under a new slot would else vouch for transfers that met another balance. (Told truly, a
+    /// handle that has not changed is older than every landing that is not judged yet, so this costs nothing.)
     pub(crate) fn unchanged(&self, bound: &Bound) -> Examined {
         Examined {
             of: bound.slot,

@@ -1,6 +1,6 @@
 //! Opening a session: the part that touches the chain.
 //!
-//! The approve is the user's transaction: its bytes are recorded before our signature leaves the house, it is sent as
+//! The approve is the user's transaction: its bytes are recorded before our signature is sent to anybody, it is sent as
 //! those bytes only, and what it did is read back from the account before the session accepts a payment. A request
 //! whose time runs out leaves the opening to the background; a killed process leaves it to recovery. Both run
 //! [`Sessions::finish_opening`].

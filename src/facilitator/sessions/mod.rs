@@ -1,8 +1,8 @@
 //! Sessions: open, supersede, close.
 //!
 //! Owns who finishes which opening, the lock between counting the opening quota and using it, and what strangers share who have
-//! approves prepared. Takes wait permits and the
-//! opening lock; co-signs a payer's approve and has it carried by [`super::dispatch`]. Takes no payment.
+//! approves prepared. Takes wait permits and the opening lock; co-signs a payer's approve and has it carried by
+//! [`super::dispatch`]. Takes no payment.
 
 pub(crate) mod approved_amount;
 pub(crate) mod cap_checks;

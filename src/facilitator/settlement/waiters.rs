@@ -131,7 +131,8 @@ impl Waiters {
         holds.any(|id| guard.1.get(&id).is_some_and(Entry::asks_for_proof))
     }
 
-    /// The holds somebody waits for who asks for nothing but the landing; from now on their callers stay until [`Waiters::report`] or [`Waiters::uncount`].
+    /// The holds somebody waits for who asks for nothing but the landing; from now on their callers stay until
+    /// [`Waiters::report`] or [`Waiters::uncount`].
     pub(crate) fn count(&self, holds: impl Iterator<Item = HoldId>) -> Vec<HoldId> {
         let mut guard = self.lock();
         holds

@@ -93,8 +93,8 @@ fn rejection(state: SessionState) -> Option<&'static str> {
 }
 
 /// `opening` becomes `open` on its approve, which has landed, and `superseded` end; of the account's other sessions those that
-/// the approve still backs are bound to it, and the oldest end until they fit. Any other is left alone. An `opening` one becomes `rejected` instead where its
-/// approve does not back it, or does so no more.
+/// the approve still backs are bound to it, and the oldest end until they fit. Any other is left alone. An `opening` one becomes
+/// `rejected` instead where its approve does not back it, or does so no more.
 pub(in crate::ledger) fn mark_open(
     conn: &Connection,
     id: SessionId,

@@ -1,7 +1,8 @@
 //! Single payments: what was offered, and what was signed of it.
 //!
-//! Must be true: a message has one offer, an offer is used once and before its end, a message and a ciphertext pay once, and everything of a payment
-//! (its row, its settlement, its signed bytes, its booking, its claim on a proved balance) is written in one transaction.
+//! Must be true: a message has one offer, an offer is used once and before its end, a message and a ciphertext pay once, and
+//! everything of a payment (its row, its settlement, its signed bytes, its booking, its claim on a proved balance) is written in
+//! one transaction.
 //! The claim follows by triggers (migration 14), but for what depends on the slot of a landing.
 
 use crate::ledger::sqlite::statements::{
@@ -225,8 +226,8 @@ pub(in crate::ledger) fn pay(
     }
 }
 
-/// The level of the payer's balance, or why the payment is not taken. What nobody's sums can hold is none; and while something that was accepted as proven is not
-/// captured nothing else may pass the proved balance (`rules/accept.rs`).
+/// The level of the payer's balance, or why the payment is not taken: it would pass what the payer's sums can hold, or the proved
+/// balance while something that was accepted as proven is not captured (`rules/accept.rs`), or a proof is demanded.
 fn level(
     conn: &Connection,
     offer: &SingleOffer,
