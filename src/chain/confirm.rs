@@ -16,7 +16,7 @@ use crate::{
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// The pause before every endpoint is asked again about an error that not all of them tell yet.
+/// The pause before every endpoint is asked again about an error that not enough of them tell yet.
 const ASK_ALL_AGAIN: Duration = Duration::from_millis(500);
 
 /// The parts of the chain that observing needs.
@@ -33,7 +33,7 @@ impl Observer<'_> {
     /// seen before: what is on chain no more is told at once, because somebody has to send it again.
     ///
     /// The deadline of the attempt itself is a block height: past it, and only with proof, it is absent. A time-out
-    /// proves nothing: what is told then is what was last seen. An error is final when every endpoint tells it, and a
+    /// proves nothing: what is told then is what was last seen. An error is final when as many voices tell it as it takes, and a
     /// landing, where several voices are configured, never by this look: it tells who has it first.
     pub(super) async fn observe(&self, attempt: &Attempt, want: Commitment, patience: Duration) -> Observation {
         let observation = self.watch(attempt, want, patience).await;

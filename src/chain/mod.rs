@@ -192,7 +192,7 @@ pub trait Chain: Send + Sync + 'static {
 
     /// Tells what is known of an attempt, waiting up to `patience` for it to reach `want` (by a pushed notice, with
     /// polling as fallback). Never waits past the answer; [`Observation::Unknown`] when nothing can be known. That it has no
-    /// effect, absent or failed for good, every endpoint has said; that it landed, whoever told it first.
+    /// effect, absent or failed for good, as many voices have said as it takes; that it landed, whoever told it first.
     async fn observe(
         &self,
         attempt: &Recorded<Attempt>,

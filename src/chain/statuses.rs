@@ -44,7 +44,7 @@ pub(super) fn checked(answer: Statuses, signatures: &[Signature]) -> Result<Stat
 }
 
 /// The observation that one endpoint's word of a transaction on chain amounts to. An error is never final by it: that is
-/// every endpoint's to say ([`crate::chain::no_effect`]).
+/// for as many voices to say as absence ([`crate::chain::no_effect`]).
 pub(super) fn observation(seen: &Seen) -> Observation {
     let slot = seen.slot;
     match seen.error.clone() {

@@ -140,7 +140,7 @@ impl Survey<'_> {
         match word {
             // Whatever a node executed only lately may be confirmed again soon: neither there nor gone.
             Some(seen) if seen.level == Level::Processed => Observation::Unknown,
-            // An error is every endpoint's to say, and one that could be final by now and is not may be a lie.
+            // An error takes as many voices as absence, and one that could be final by now and is not may be a lie.
             Some(seen) if seen.error.is_some() => {
                 if seen.has_failed_for_good() || self.is_alive(attempt).await == Some(false) {
                     self.ask_all(attempt).await

@@ -25,7 +25,7 @@ pub enum Observation {
     Failed {
         /// The slot.
         slot: u64,
-        /// Whether it can no longer be taken back: by the word of every endpoint.
+        /// Whether it can no longer be taken back: by as many providers' word as absence takes.
         finalised: bool,
         /// The chain's words, for the operator.
         error: String,
