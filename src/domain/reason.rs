@@ -259,7 +259,7 @@ reasons! {
 }
 
 impl PayReason {
-    /// The reasons that say something about our purse and nothing about the payment.
+    /// The reasons that say something about our own balance and budgets, and nothing about the payment.
     pub const OF_THE_SPONSOR: [Self; 4] = [
         Self::SellerSettleCapExceeded,
         Self::GlobalSettleCapExceeded,
