@@ -201,7 +201,7 @@ impl Sessions {
 }
 
 /// What an account holds, in lamports; nothing where there is none.
-fn lamports(account: Option<&ChainAccount>) -> u64 {
+pub(super) fn lamports(account: Option<&ChainAccount>) -> u64 {
     account.map_or(0, |account| account.lamports)
 }
 

@@ -5,12 +5,15 @@
 //! where the endpoints of the chain have to be spared: payments and openings come before what strangers ask for nothing.
 
 use crate::{
-    chain::{ChainAccount, ChainError, EndpointHealth, LiveBlockhash, transaction::UnsignedTransaction},
+    chain::{ChainError, EndpointHealth, LiveBlockhash, transaction::UnsignedTransaction},
     domain::{
         grant::{Need, PUBLISHED_GRANT},
         reason::SessionReason,
     },
-    facilitator::{SessionError, SessionRefusal, sessions::Sessions},
+    facilitator::{
+        SessionError, SessionRefusal,
+        sessions::{Sessions, preflight::lamports},
+    },
     programs::inco_token::Allowance,
 };
 use solana_instruction::Instruction;
@@ -184,9 +187,4 @@ impl Sessions {
         );
         granted.into_iter().chain([approve]).collect()
     }
-}
-
-/// What an account holds, in lamports; nothing where there is none.
-fn lamports(account: Option<&ChainAccount>) -> u64 {
-    account.map_or(0, |account| account.lamports)
 }
