@@ -225,7 +225,7 @@ pub struct GiveUp {
     /// After this many settlements that came to nothing for a reason that does not pass by itself.
     pub returns: u32,
     /// When the latest of them came to nothing for such a reason so long after the payment was accepted, in seconds: an
-    /// old refusal, or our own empty purse, says nothing about what a settlement would come to now.
+    /// old refusal, or our own balance, says nothing about what a settlement would come to now.
     pub age_seconds: u64,
 }
 

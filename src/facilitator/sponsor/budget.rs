@@ -154,7 +154,7 @@ impl Sponsor {
         self.exhausted.of(&BudgetSubject::of(session)).into_iter().find(|limit| buys.are_bought() || !limit.fee_fits)
     }
 
-    /// Whether budgets and the spender's purse let a transfer of this session buy decrypt allowances for now.
+    /// Whether budgets and the spender's balance let a transfer of this session buy decrypt allowances for now.
     pub(crate) fn may_buy_allowances(&self, session: &Session) -> bool {
         self.reached_limit(session, Allowances::Bought).is_none()
             && self.fee_payers.can_pay(&self.core.keys.spender.pubkey(), USUAL_RENT)

@@ -1,6 +1,6 @@
 //! The sponsor: our own lamports.
 //!
-//! Owns the fee payers' purses, the memory of budgets that are used up, and where the comparing of booked rents stands. The
+//! Owns the fee payers' balances, the memory of budgets that are used up, and where the comparing of booked rents stands. The
 //! ledger decides what may be spent; this only spares the work of preparing what would be refused. Takes no lock of
 //! [`super::locks`] but single flight, and drives nothing.
 
