@@ -1,4 +1,5 @@
-//! The opening lock of a user and asset: payments share it, an opening has it alone.
+//! The opening lock of a user and asset: payments and openings on an approve that stands share it; an opening that lands an approve,
+//! a close of all sessions and a revoke have it alone.
 //!
 //! Promises: while a new approve of a user is being landed, no payment of that user's other sessions is accepted, so that
 //! an approve never backs what it did not count (ADR 0009). First come, first served: an opening waits for the payments
@@ -9,9 +10,10 @@ use solana_pubkey::Pubkey;
 use std::sync::Arc;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-/// Held by a payment that is being written: no opening of its user starts meanwhile.
+/// Held by a payment that is being written, or by an opening on an approve that stands: nothing that wants the lock alone starts
+/// meanwhile.
 pub(crate) type PaymentGuard = OwnedRwLockReadGuard<()>;
-/// Held by an opening: no payment of its user is written meanwhile.
+/// Held by an opening that lands an approve, a close of all sessions or a revoke: no payment of the user is written meanwhile.
 pub(crate) type OpeningGuard = OwnedRwLockWriteGuard<()>;
 
 /// The opening locks of one facilitator.
@@ -23,7 +25,7 @@ impl OpeningLocks {
         self.0.lock_of(&(*user, *asset), RwLock::default)
     }
 
-    /// Waits until no opening of this user and asset is under way, and keeps one from starting.
+    /// Waits until nobody has the lock alone, and keeps everybody from it who wants it alone.
     pub(crate) async fn payment(&self, user: &Pubkey, asset: &Pubkey) -> PaymentGuard {
         self.of(user, asset).read_owned().await
     }
