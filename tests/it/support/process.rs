@@ -1,6 +1,6 @@
 //! A facilitator process of a world: started, killed, configured anew.
 
-use super::{PATIENCE, World};
+use super::{PATIENCE, World, slots::SLOT};
 use sotto::{
     api::{self, ApiSettings, ServerSettings},
     chain::{
@@ -38,7 +38,11 @@ impl World {
 
     pub fn connect(&self) -> Arc<SolanaChain> {
         let own = || vec![EndpointUrls { rpc: self.net.rpc_url(), websocket: Some(self.net.ws_url()) }];
-        let settings = ChainSettings::of(self.endpoints.clone().unwrap_or_else(own));
+        let mut settings = ChainSettings::of(self.endpoints.clone().unwrap_or_else(own));
+        if self.endpoints.is_some() {
+            // What several endpoints tell of heights is compared at the pace of this network.
+            settings.refresh.slot = SLOT;
+        }
         Arc::new(SolanaChain::start(settings).unwrap())
     }
 
