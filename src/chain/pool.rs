@@ -62,12 +62,12 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(
         urls: Vec<EndpointUrls>,
+        voices: Voices,
         expected: Option<Network>,
         timeout: Duration,
         most_bytes: usize,
         counters: &Arc<Counters>,
     ) -> Result<Self, ChainError> {
-        let voices = Voices::new(&urls);
         let node = |(place, urls)| Node::new(place, urls, timeout, most_bytes, Arc::clone(counters)).map(Arc::new);
         let nodes = urls.into_iter().enumerate().map(node).collect::<Result<Vec<_>, _>>()?;
         if nodes.is_empty() {
