@@ -206,7 +206,7 @@ async fn a_blockhash_is_not_believed_to_die_before_it_can_be_dead() {
     drop(net);
 }
 
-/// Guards: `Heights::least_last_valid`, and the time in `Heights::near`. A liar tells a blockhash of now with the end of an old
+/// A liar tells a blockhash of now with the end of an old
 /// one, so that its heights never seem to have moved on.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_voice_says_how_long_a_blockhash_lives_at_least() {
