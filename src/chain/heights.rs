@@ -3,14 +3,19 @@
 //! A last valid height that is too high can never be proved to be past: what was signed under it would be held for ever.
 //! One that is too low is past while the blockhash lives: what was signed under it could land after its absence was proved.
 //! So what an endpoint tells with a blockhash is compared with a height that all endpoints were asked for together: at the
-//! start, and again whenever the chain has moved on by [`STRIDE`] blocks.
+//! start, and again whenever the chain has moved on by [`STRIDE`] blocks or had the time to.
+//!
+//! Where several voices are configured a blockhash lives at least as long as another voice than its teller's says it can
+//! ([`Heights::least_last_valid`]): honest voices would say of a living transaction that it is dead, if a liar had chosen when
+//! it dies.
 
 use crate::chain::{ChainError, counts::Reason, endpoint, node::Question, pool::Pool};
 use serde_json::json;
 use solana_commitment_config::CommitmentConfig;
 use solana_rpc_client_api::request::RpcRequest;
 use std::{
-    sync::{Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -22,9 +27,6 @@ pub(super) const LIFE: u64 = 150;
 const STRIDE: u64 = 31;
 /// How far apart two nodes may be, and two answers.
 const SPREAD: u64 = LIFE;
-/// The pace of the cluster, where two endpoints disagree and it has to be guessed who is right.
-const SLOT: Duration = Duration::from_millis(400);
-
 /// A height that was asked for, and when.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KnownHeight {
@@ -62,22 +64,67 @@ impl KnownHeight {
     }
 }
 
-/// The last height that was asked for.
-#[derive(Default)]
-pub(super) struct Heights(Mutex<Option<KnownHeight>>);
+/// A moment, and the pace of the chain: how long a block takes at least. It tells how high the chain can be by then, and where
+/// two voices disagree which of them can be right.
+#[derive(Clone, Copy, Debug)]
+struct Now {
+    at: Instant,
+    slot: Duration,
+}
 
-impl Heights {
-    fn known(&self) -> Option<KnownHeight> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Now {
+    /// How many blocks the chain can have made since `before`.
+    fn blocks_since(self, before: Instant) -> u64 {
+        let blocks = self.at.duration_since(before).as_micros() / self.slot.as_micros().max(1);
+        u64::try_from(blocks).unwrap_or(u64::MAX)
     }
 
-    /// The height last asked for, when a blockhash that lives until `last_valid` can be judged by it.
+    /// Whether the chain cannot have moved on by more than a stride since this was told.
+    fn is_soon_after(self, told: KnownHeight) -> bool {
+        self.blocks_since(told.at) <= STRIDE
+    }
+
+    /// The height that the chain can have at most, and never less than a stride more than was told.
+    fn at_most(self, told: KnownHeight) -> u64 {
+        told.height.saturating_add(self.blocks_since(told.at).max(STRIDE))
+    }
+}
+
+/// What is known of the chain's height.
+#[derive(Default)]
+struct Known {
+    /// The height last asked for.
+    anchor: Option<KnownHeight>,
+    /// The last one that more than one voice decided.
+    decided: Option<KnownHeight>,
+    /// What each voice told last.
+    told: BTreeMap<usize, KnownHeight>,
+}
+
+/// The heights that were asked for.
+pub(super) struct Heights {
+    /// How long a block takes at least.
+    slot: Duration,
+    known: Mutex<Known>,
+}
+
+impl Heights {
+    pub(super) fn new(slot: Duration) -> Self {
+        Self { slot, known: Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Now {
+        Now { at: Instant::now(), slot: self.slot }
+    }
+
+    /// The height last asked for, when a blockhash that lives until `last_valid` can be judged by it: the chain has not moved on
+    /// by a stride, neither as its teller says nor by the time that has passed.
     pub(super) fn near(&self, last_valid: u64) -> Option<KnownHeight> {
-        let near = |anchor: &KnownHeight| {
-            let height = last_valid.saturating_sub(LIFE);
-            anchor.judge(last_valid) == HeightVerdict::Plausible && height <= anchor.height.saturating_add(STRIDE)
-        };
-        self.known().filter(near)
+        self.known().near(last_valid, self.now())
     }
 
     /// Asks every endpoint for the height, and remembers the one that is to be believed.
@@ -85,74 +132,100 @@ impl Heights {
         let what = "asking for the block height";
         let params = json!([CommitmentConfig::confirmed()]);
         let question = Question { reason: Reason::Check, ..Question::new(what, RpcRequest::GetBlockHeight, params) };
-        let told: Vec<u64> = pool.ask_all(&question).await.into_iter().flatten().collect();
-        let now = Instant::now();
-        let height = believed(&told, self.known(), now).ok_or_else(|| endpoint::behind(what))?;
-        let anchor = KnownHeight { height, at: now };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(anchor);
-        Ok(anchor)
+        let answers = pool.ask_all::<u64>(&question).await;
+        let told = by_voice(answers.into_iter().enumerate().map(|(place, told)| (pool.voices().of(place), told)));
+        self.known().learn(&told, self.now()).ok_or_else(|| endpoint::behind(what))
+    }
+
+    /// Until which height a blockhash that `teller` told may live at least, by the word of other voices: what the highest of them
+    /// told last, as far as the chain can have moved on since (a stride at least), and a blockhash's life. None where no other
+    /// voice has told a height yet, or two are so far apart that nobody knows which is right.
+    pub(super) fn least_last_valid(&self, teller: usize) -> Option<u64> {
+        self.known().least_last_valid(teller, self.now())
     }
 }
 
-/// Of the heights that were told, in the operator's order of the endpoints, the one to believe: the middle one; of two
-/// the higher if they agree, else the one that the chain can be at since the last time, else the first.
-fn believed(told: &[u64], before: Option<KnownHeight>, now: Instant) -> Option<u64> {
+impl Known {
+    fn near(&self, last_valid: u64, now: Now) -> Option<KnownHeight> {
+        let near = |anchor: &KnownHeight| {
+            let height = last_valid.saturating_sub(LIFE);
+            anchor.judge(last_valid) == HeightVerdict::Plausible
+                && height <= anchor.height.saturating_add(STRIDE)
+                && now.is_soon_after(*anchor)
+        };
+        self.anchor.filter(near)
+    }
+
+    /// Takes what each voice told now.
+    fn learn(&mut self, told: &BTreeMap<usize, u64>, now: Now) -> Option<KnownHeight> {
+        let heights: Vec<u64> = told.values().copied().collect();
+        let belief = believed(&heights, self.decided, now)?;
+        let anchor = KnownHeight { height: belief.height, at: now.at };
+        self.anchor = Some(anchor);
+        if belief.is_decided {
+            self.decided = Some(anchor);
+        }
+        self.told.extend(told.iter().map(|(voice, height)| (*voice, KnownHeight { height: *height, at: now.at })));
+        Some(anchor)
+    }
+
+    fn least_last_valid(&self, teller: usize, now: Now) -> Option<u64> {
+        let others = self.told.iter().filter(|(voice, _)| **voice != teller).map(|(_, told)| *told);
+        let can_be = |told: &KnownHeight| {
+            self.decided
+                .is_none_or(|decided| told.height <= Now { at: told.at, ..now }.at_most(decided).saturating_add(SPREAD))
+        };
+        // What several decided counts as well: of two the other one may tell of a time to come.
+        let heights: Vec<KnownHeight> = others.filter(can_be).chain(self.decided).collect();
+        // Whoever has been silent for long is not reckoned with while another voice speaks: the chain is slower than its pace.
+        let recent = heights.iter().any(|told| now.is_soon_after(*told));
+        let counted = heights.iter().filter(|told| !recent || now.is_soon_after(**told));
+        let highest = counted.map(|told| now.at_most(*told)).max()?;
+        let is_far = |anchor: KnownHeight| highest > now.at_most(anchor).saturating_add(SPREAD);
+        if self.decided.is_none() && self.anchor.is_some_and(is_far) {
+            return None;
+        }
+        Some(highest.saturating_add(LIFE))
+    }
+}
+
+/// The highest height that each voice told, in the operator's order of their first endpoints.
+fn by_voice(told: impl Iterator<Item = (usize, Option<u64>)>) -> BTreeMap<usize, u64> {
+    let mut highest = BTreeMap::new();
+    for (voice, height) in told.filter_map(|(voice, height)| Some((voice, height?))) {
+        let known = highest.entry(voice).or_insert(height);
+        *known = height.max(*known);
+    }
+    highest
+}
+
+/// A height that is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Belief {
+    height: u64,
+    /// Whether more than one voice's word, or the pace of the chain since the last such time, led to it.
+    is_decided: bool,
+}
+
+/// Of the heights that the voices told, in the operator's order, the one to believe: the middle one; of two the higher if they
+/// agree, else the one that the chain can be at since the last time that was decided, else the first.
+fn believed(told: &[u64], before: Option<KnownHeight>, now: Now) -> Option<Belief> {
+    let decided = |height| Some(Belief { height, is_decided: true });
     match *told {
-        [first, second] if first.abs_diff(second) <= SPREAD => Some(first.max(second)),
+        [first, second] if first.abs_diff(second) <= SPREAD => decided(first.max(second)),
         [first, second] => {
-            let Some(before) = before else { return Some(first) };
-            let blocks = now.duration_since(before.at).as_millis() / SLOT.as_millis();
-            let expected = before.height.saturating_add(u64::try_from(blocks).unwrap_or(u64::MAX));
-            Some(if first.abs_diff(expected) <= second.abs_diff(expected) { first } else { second })
+            let Some(before) = before else { return Some(Belief { height: first, is_decided: false }) };
+            let expected = before.height.saturating_add(now.blocks_since(before.at));
+            decided(if first.abs_diff(expected) <= second.abs_diff(expected) { first } else { second })
         }
         _ => {
             let mut sorted = told.to_vec();
             sorted.sort_unstable();
-            sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+            let height = sorted.get(sorted.len().saturating_sub(1) / 2).copied()?;
+            Some(Belief { height, is_decided: sorted.len() > 2 })
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FAR: u64 = 1 << 40;
-
-    #[test]
-    fn a_height_is_believed_that_the_others_can_confirm() {
-        let now = Instant::now();
-        let before = Some(KnownHeight { height: 1_000, at: now });
-        let later = now + Duration::from_mins(1);
-        assert_eq!(believed(&[], before, now), None);
-        assert_eq!(believed(&[7], before, now), Some(7), "a lone one is all there is");
-        assert_eq!(believed(&[1_100, 1_103], None, now), Some(1_103));
-        assert_eq!(believed(&[FAR, 1_150], before, later), Some(1_150));
-        assert_eq!(believed(&[1_150, 2], before, later), Some(1_150));
-        assert_eq!(believed(&[1_150, FAR], None, now), Some(1_150), "the operator names it first");
-        for told in [[FAR, 1_150, 1_151], [1_150, FAR, 1_151], [1_150, 1_151, 3]] {
-            assert!(believed(&told, None, now).is_some_and(|height| (1_150..=1_151).contains(&height)));
-        }
-        assert_eq!(believed(&[1_150, 1_151, 1_152, FAR], None, now), Some(1_151));
-    }
-
-    #[test]
-    fn a_blockhash_lives_neither_for_ever_nor_shorter_than_it_may() {
-        let anchor = KnownHeight { height: 1_000, at: Instant::now() };
-        assert_eq!(anchor.judge(1_150), HeightVerdict::Plausible);
-        assert_eq!(anchor.judge(1_150 + SPREAD), HeightVerdict::Plausible);
-        assert_eq!(anchor.judge(1_150 + SPREAD + 1), HeightVerdict::Absurd);
-        assert_eq!(anchor.judge(u64::MAX), HeightVerdict::Absurd);
-        assert_eq!(anchor.judge(1_000 - 1), HeightVerdict::Behind);
-        assert_eq!(anchor.judge(0), HeightVerdict::Behind);
-        assert_eq!((anchor.at_least(1_010), anchor.at_least(1_160)), (1_150, 1_160));
-    }
-
-    #[test]
-    fn after_a_stride_it_is_asked_for_anew() {
-        let heights = Heights(Mutex::new(Some(KnownHeight { height: 1_000, at: Instant::now() })));
-        assert!(heights.near(1_150 + STRIDE).is_some() && heights.near(1_150).is_some());
-        assert!(heights.near(1_150 + STRIDE + 1).is_none() && heights.near(FAR).is_none());
-        assert!(Heights::default().near(1_150).is_none());
-    }
-}
+mod tests;

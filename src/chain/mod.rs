@@ -167,6 +167,9 @@ pub trait Chain: Send + Sync + 'static {
         at_least: u64,
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError>;
 
+    /// Accounts in a final state, with its slot, in the order asked. At most 100 keys.
+    async fn final_accounts(&self, keys: &[Pubkey]) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError>;
+
     /// One page of an account's history, newest first.
     async fn history(&self, account: &Pubkey, page: Page) -> Result<Vec<Listed>, ChainError>;
 

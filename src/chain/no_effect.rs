@@ -166,7 +166,7 @@ impl Proving<'_> {
             return Ok(verdict);
         }
         Ok(match self.testimony(attempt, &answers).await {
-            Ok(Testimony::Unmoved | Testimony::Explained) => verdict,
+            Ok(Testimony::Unmoved | Testimony::Explained | Testimony::DelegationExplained) => verdict,
             Ok(Testimony::MovedAndListed) if !lone => verdict,
             Ok(Testimony::MovedAndListed | Testimony::Moved) => Verdict::Unproved(HeldBecause::Moved),
             Err(error) => {
@@ -238,7 +238,7 @@ fn verdict(answers: &[EndpointAnswer], voices: &Voices, needed: usize, seen_by: 
     if agreeing.len() < needed.max(1) {
         return not_enough(answers);
     }
-    if seen_by.iter().any(|name| agreeing.iter().all(|voice| voices.name(*voice) != name)) {
+    if seen_by.iter().any(|name| agreeing.iter().all(|voice| !voices.is_called(*voice, name))) {
         return Verdict::Unproved(HeldBecause::Seen);
     }
     let absences: Option<Vec<AbsenceProof>> = deniers.iter().map(|answer| answer.absence()).collect();

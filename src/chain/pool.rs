@@ -62,12 +62,12 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(
         urls: Vec<EndpointUrls>,
+        voices: Voices,
         expected: Option<Network>,
         timeout: Duration,
         most_bytes: usize,
         counters: &Arc<Counters>,
     ) -> Result<Self, ChainError> {
-        let voices = Voices::new(&urls);
         let node = |(place, urls)| Node::new(place, urls, timeout, most_bytes, Arc::clone(counters)).map(Arc::new);
         let nodes = urls.into_iter().enumerate().map(node).collect::<Result<Vec<_>, _>>()?;
         if nodes.is_empty() {
@@ -167,24 +167,25 @@ impl Pool {
         self.ask_from(question, 0, whom, move |_, answer| good(answer)).await
     }
 
-    /// Like [`Pool::ask_for`], where `good` judges the endpoint too, by the slots it tells ([`Pool::has_reached`]).
+    /// Like [`Pool::ask_whom`], where `good` judges the endpoint too, by the slots it tells ([`Pool::has_reached`]).
     pub(super) async fn ask_judged<T: DeserializeOwned>(
         &self,
         question: &Question,
         good: impl Fn(&Node, &T) -> bool + Send,
-    ) -> Result<T, ChainError> {
+    ) -> Result<(usize, T), ChainError> {
         if !self.minimum_slot.was_compared() {
             self.examine().await;
         }
-        self.ask_from(question, 0, Whom::Anybody, good).await.map(|(_, answer)| answer)
+        self.ask_from(question, 0, Whom::Anybody, good).await
     }
 
-    /// Like [`Pool::ask_judged`], for an answer that is judged by its slot alone.
+    /// Like [`Pool::ask_for`], for an answer that is judged by its slot alone.
     pub(super) async fn ask_reached<T: DeserializeOwned>(
         &self,
         question: &Question,
     ) -> Result<Response<T>, ChainError> {
-        self.ask_judged(question, |node, told: &Response<T>| self.has_reached(node, told.context.slot)).await
+        let reached = |node: &Node, told: &Response<T>| self.has_reached(node, told.context.slot);
+        self.ask_judged(question, reached).await.map(|(_, answer)| answer)
     }
 
     /// Asks every endpoint together; in the configured order, none where one did not answer. Who is silent keeps the others

@@ -47,6 +47,23 @@ pub(super) fn accounts_question(keys: &[Pubkey], since: u64) -> Question {
     Question::new("reading accounts", RpcRequest::GetMultipleAccounts, json!([names, config]))
 }
 
+/// Accounts in a final state, in the order of `keys`, and its slot.
+pub(super) async fn final_accounts(
+    pool: &Pool,
+    keys: &[Pubkey],
+) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
+    let config = RpcAccountInfoConfig {
+        encoding: Some(UiAccountEncoding::Base64),
+        commitment: Some(CommitmentConfig::finalized()),
+        ..RpcAccountInfoConfig::default()
+    };
+    let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let what = "reading accounts as final";
+    let answer: AccountsAnswer =
+        pool.ask(&Question::new(what, RpcRequest::GetMultipleAccounts, json!([names, config]))).await?;
+    Ok((answer.context.slot, accounts(&answer, keys)?))
+}
+
 /// The accounts, in the order of `keys`.
 pub(super) fn accounts(answer: &AccountsAnswer, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError> {
     if answer.value.len() != keys.len() {

@@ -2,7 +2,8 @@
 //!
 //! Promises: a blockhash handed out was told by the endpoint within [`RefreshPolicy::stale_after`], and the chain's
 //! height has moved within [`RefreshPolicy::stalled_after`]: a node that stands still would let us sign on dead hashes. Its
-//! last valid height is one that it can have ([`super::heights`]).
+//! last valid height is one that it can have, and where several voices are configured never the word of its teller alone
+//! ([`super::heights`]).
 
 use crate::chain::{
     ChainError, LiveBlockhash,
@@ -28,6 +29,9 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+/// Why nothing can be signed where no other voice says how long a blockhash lives.
+const UNVOUCHED: &str = "no second provider tells a block height that fits";
+
 /// How many blockhashes it is remembered of when they were alive.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(511);
 
@@ -42,6 +46,9 @@ pub struct RefreshPolicy {
     pub stalled_after: Duration,
     /// Without a user for so long, refreshing pauses.
     pub idle_after: Duration,
+    /// How long a block takes at least. What the chain's height can be by now follows from it, so one that is too long would
+    /// have a voice believed that is behind.
+    pub slot: Duration,
 }
 
 impl Default for RefreshPolicy {
@@ -51,6 +58,7 @@ impl Default for RefreshPolicy {
             stale_after: Duration::from_secs(10),
             stalled_after: Duration::from_secs(30),
             idle_after: Duration::from_mins(1),
+            slot: Duration::from_millis(400),
         }
     }
 }
@@ -79,6 +87,12 @@ struct Known {
 #[derive(Clone, Copy)]
 struct KnownBlockhash {
     hash: LiveBlockhash,
+    /// The chain's height as it was told with it.
+    told_height: u64,
+    /// The chain's height as far as is known: of several endpoints one may have told a higher one.
+    height: u64,
+    /// Whether its last valid height may be relied on: nothing is signed under it before.
+    is_vouched: bool,
     /// When it was asked for: it is at least as new as that.
     asked: Instant,
     /// When the height last moved.
@@ -89,7 +103,7 @@ impl Blockhashes {
     pub(super) fn new(pool: Arc<Pool>, policy: RefreshPolicy) -> Self {
         let known = Mutex::new(Known { latest: None, used: Instant::now() });
         let (seen, told) = (Mutex::new(LruCache::new(REMEMBERED)), Mutex::new(LruCache::new(REMEMBERED)));
-        let heights = Heights::default();
+        let heights = Heights::new(policy.slot);
         Self { pool, policy, heights, known, seen, told, asking: tokio::sync::Mutex::new(()), wanted: Notify::new() }
     }
 
@@ -117,6 +131,14 @@ impl Blockhashes {
 
     /// A blockhash that is fresh enough to build on.
     pub(super) async fn latest(&self) -> Result<LiveBlockhash, ChainError> {
+        let told = self.newest().await?;
+        if !told.is_vouched {
+            return Err(ChainError::Unavailable { what: UNVOUCHED, source: None, retry_after: None });
+        }
+        Ok(told.hash)
+    }
+
+    async fn newest(&self) -> Result<KnownBlockhash, ChainError> {
         self.use_now();
         let told = match self.fresh() {
             Some(told) => told,
@@ -126,17 +148,17 @@ impl Blockhashes {
         if told.moved.elapsed() > self.policy.stalled_after {
             return Err(ChainError::Unavailable { what: "its slots do not move", source: None, retry_after: None });
         }
-        Ok(told.hash)
+        Ok(told)
     }
 
     /// The chain's block height as far as is known from a recent blockhash; a hint, it may be a few blocks behind.
     pub(super) async fn height(&self) -> Result<u64, ChainError> {
-        Ok(self.latest().await?.last_valid_block_height.saturating_sub(LIFE))
+        Ok(self.newest().await?.height)
     }
 
     /// [`Blockhashes::height`] without asking; `None` when nothing recent is known.
     pub(super) fn known_height(&self) -> Option<u64> {
-        self.fresh().map(|told| told.hash.last_valid_block_height.saturating_sub(LIFE))
+        self.fresh().map(|told| told.height)
     }
 
     fn use_now(&self) {
@@ -162,29 +184,36 @@ impl Blockhashes {
             return Ok(told);
         }
         let asked = Instant::now();
-        let new = self.ask_for_one().await?;
-        self.saw(&new.hash, new.slot);
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(new.hash, || new);
+        let (teller, answer, anchor) = self.ask_for_one().await?;
+        let new = self.live(teller, &answer, anchor, asked)?;
+        self.saw(&new.hash.hash, new.hash.slot);
+        if new.is_vouched {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.get_or_insert(new.hash.hash, || new.hash);
+        }
         let mut known = self.lock();
-        let told = self.merge(known.latest, new, asked);
+        let told = self.merge(known.latest, new);
         known.latest = Some(told);
         Ok(told)
     }
 
-    /// A blockhash whose slot and last valid height can be true, from whoever tells one.
-    async fn ask_for_one(&self) -> Result<LiveBlockhash, ChainError> {
+    /// A blockhash whose slot and last valid height can be true, from whoever tells one: the place of its teller, what it told,
+    /// and the height that it was judged by.
+    async fn ask_for_one(&self) -> Result<(usize, Response<RpcBlockhash>, KnownHeight), ChainError> {
         let params = json!([CommitmentConfig::confirmed()]);
         let question = Question::new("asking for a blockhash", RpcRequest::GetLatestBlockhash, params);
         let pool = &self.pool;
-        let first: Response<RpcBlockhash> = pool.ask_reached(&question).await?;
-        if let Some(anchor) = self.heights.near(first.value.last_valid_block_height) {
-            return live(&first, anchor);
+        let reached = |node: &Node, told: &Response<RpcBlockhash>| pool.has_reached(node, told.context.slot);
+        let (teller, first) = pool.ask_judged(&question, reached).await?;
+        let near = self.heights.near(first.value.last_valid_block_height);
+        if let Some(anchor) = near.filter(|_| self.least_last_valid(teller).is_some()) {
+            return Ok((teller, first, anchor));
         }
-        // The chain has moved on, or this node is not to be believed.
+        // The chain has moved on, no other voice has spoken yet, or this node is not to be believed.
         let anchor = self.heights.ask(pool).await?;
         let judge = |told: &Response<RpcBlockhash>| anchor.judge(told.value.last_valid_block_height);
         if judge(&first) == HeightVerdict::Plausible {
-            return live(&first, anchor);
+            return Ok((teller, first, anchor));
         }
         let good = |node: &Node, told: &Response<RpcBlockhash>| {
             let judged = judge(told);
@@ -195,22 +224,49 @@ impl Blockhashes {
             }
             judged == HeightVerdict::Plausible && pool.has_reached(node, told.context.slot)
         };
-        live(&pool.ask_judged(&question, good).await?, anchor)
+        let (teller, told) = pool.ask_judged(&question, good).await?;
+        Ok((teller, told, anchor))
+    }
+
+    /// The blockhash as it is recorded with what is signed under it.
+    fn live(
+        &self,
+        teller: usize,
+        told: &Response<RpcBlockhash>,
+        anchor: KnownHeight,
+        asked: Instant,
+    ) -> Result<KnownBlockhash, ChainError> {
+        let malformed = |_| ChainError::Inconsistent("a blockhash cannot be read".into());
+        let hash = told.value.blockhash.parse().map_err(malformed)?;
+        let last_valid = told.value.last_valid_block_height;
+        let least = self.least_last_valid(teller);
+        if least.is_none() {
+            tracing::warn!(
+                cause = self.pool.trouble(),
+                "nothing is signed: no second RPC provider tells a block height that fits the first one's"
+            );
+        }
+        let last_valid_block_height = anchor.at_least(last_valid).max(least.unwrap_or_default());
+        let told_height = last_valid.saturating_sub(LIFE);
+        let height = anchor.at_least(last_valid).saturating_sub(LIFE);
+        let hash = LiveBlockhash { hash, last_valid_block_height, slot: told.context.slot };
+        Ok(KnownBlockhash { hash, told_height, height, is_vouched: least.is_some(), asked, moved: asked })
+    }
+
+    /// The least last valid height of what the endpoint at this place tells: nothing, 0, where no other voice could say.
+    fn least_last_valid(&self, teller: usize) -> Option<u64> {
+        if !self.pool.has_several_voices() {
+            return Some(0);
+        }
+        self.heights.least_last_valid(self.pool.voices().of(teller))
     }
 
     /// A node that lags behind the one asked before does not take back what is known, unless that has grown stale.
-    fn merge(&self, before: Option<KnownBlockhash>, new: LiveBlockhash, asked: Instant) -> KnownBlockhash {
-        let height = |told: &KnownBlockhash| told.hash.last_valid_block_height;
+    fn merge(&self, before: Option<KnownBlockhash>, new: KnownBlockhash) -> KnownBlockhash {
         match before {
-            Some(told)
-                if height(&told) > new.last_valid_block_height && told.asked.elapsed() < self.policy.stale_after =>
-            {
-                told
-            }
-            Some(told) if height(&told) == new.last_valid_block_height => {
-                KnownBlockhash { hash: new, asked, moved: told.moved }
-            }
-            Some(_) | None => KnownBlockhash { hash: new, asked, moved: asked },
+            Some(told) if told.told_height > new.told_height && told.asked.elapsed() < self.policy.stale_after => told,
+            Some(told) if told.told_height == new.told_height => KnownBlockhash { moved: told.moved, ..new },
+            Some(_) | None => new,
         }
     }
 
@@ -243,15 +299,4 @@ impl Blockhashes {
     fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The blockhash as it is recorded with what is signed under it.
-fn live(told: &Response<RpcBlockhash>, anchor: KnownHeight) -> Result<LiveBlockhash, ChainError> {
-    let malformed = |_| ChainError::Inconsistent("a blockhash cannot be read".into());
-    let last_valid_block_height = anchor.at_least(told.value.last_valid_block_height);
-    Ok(LiveBlockhash {
-        hash: told.value.blockhash.parse().map_err(malformed)?,
-        last_valid_block_height,
-        slot: told.context.slot,
-    })
 }

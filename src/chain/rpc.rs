@@ -19,6 +19,7 @@ use crate::{
         spent,
         survey::Survey,
         tellers::Tellers,
+        voices::Voices,
         witness::Examiner,
     },
     domain::{
@@ -64,6 +65,9 @@ const SECOND_LOOKS: [Duration; 3] =
 pub struct ChainSettings {
     /// The endpoints, the preferred one first; at least one.
     pub endpoints: Vec<EndpointUrls>,
+    /// What the operator calls the provider of each endpoint, in their order: those of one name are one voice, as those of one
+    /// host are. May be shorter than their list, or empty.
+    pub voices: Vec<String>,
     /// Which cluster they have to serve; without it, the one that the first answer names.
     pub expected: Option<Network>,
     /// The programs whose accounts bear witness of transfers.
@@ -92,6 +96,7 @@ impl ChainSettings {
     pub fn of(endpoints: Vec<EndpointUrls>) -> Self {
         Self {
             endpoints,
+            voices: Vec::new(),
             expected: None,
             programs: Programs::default(),
             timeout: Duration::from_secs(10),
@@ -122,10 +127,12 @@ pub struct SolanaChain {
 impl SolanaChain {
     /// Starts the background tasks; must be called within a tokio runtime.
     pub fn start(settings: ChainSettings) -> Result<Self, ChainError> {
-        let ChainSettings { endpoints, expected, programs, timeout, most_bytes, poll, push, refresh, fees } = settings;
+        let ChainSettings { endpoints, voices, expected, programs, timeout, most_bytes, poll, push, refresh, fees } =
+            settings;
+        let voices = Voices::new(&endpoints, &voices);
         let pushes = endpoints.iter().any(|urls| urls.websocket.is_some());
         let counters = Arc::new(Counters::default());
-        let pool = Arc::new(Pool::new(endpoints, expected, timeout, most_bytes, &counters)?);
+        let pool = Arc::new(Pool::new(endpoints, voices, expected, timeout, most_bytes, &counters)?);
         let (subscriptions, requests) = mpsc::channel(QUEUED_SUBSCRIPTIONS);
         let chain = Self {
             blockhashes: Arc::new(Blockhashes::new(Arc::clone(&pool), refresh)),
@@ -167,12 +174,6 @@ impl SolanaChain {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-    }
-
-    /// Which voice each endpoint is: the place, 1 for the first, of the first endpoint of the same host. What one voice tells
-    /// of finality another has to tell, and one that is alone is believed everything.
-    pub fn voices(&self) -> Vec<usize> {
-        self.pool.voices().of_each().iter().map(|place| place + 1).collect()
     }
 
     /// The endpoints.
@@ -264,6 +265,10 @@ impl Chain for SolanaChain {
         let answer: reads::AccountsAnswer = self.pool.ask_reached(&question).await?;
         let slot = answer.context.slot;
         Ok((slot, reads::accounts(&answer, keys)?))
+    }
+
+    async fn final_accounts(&self, keys: &[Pubkey]) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
+        reads::final_accounts(&self.pool, keys).await
     }
 
     async fn history(&self, account: &Pubkey, page: Page) -> Result<Vec<Listed>, ChainError> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    facilitator::{ProbeReport, ProbeVerdict},
+    facilitator::{HandleReport, ProbeReport, ProbeVerdict},
 };
 use clap::Args;
 use examine::Finding;
@@ -71,17 +71,35 @@ async fn probe(config: &Config) -> Vec<Finding> {
         Ok(service) => service,
         Err(error) => return vec![Finding::failed("probe", &error)],
     };
-    let findings = match service.facilitator.probe().await {
+    let mut findings = match service.facilitator.probe().await {
         Ok(report) => judge(report),
         Err(error) => vec![Finding::failed("probe", &error)],
     };
+    findings.push(match service.facilitator.probe_handles().await {
+        Ok(report) => judge_handles(report),
+        // Where plain transfers cannot be simulated nothing is wrong with those that are used.
+        Err(error) => Finding::well("probe of handles", format!("not known, and taken for no: {error}")),
+    });
     service.facilitator.stop().await;
     service.chain.shutdown().await;
     findings
 }
 
+/// Neither answer is wrong: what is no only costs a reading now and then, or a witness.
+fn judge_handles(report: HandleReport) -> Finding {
+    let detail = format!(
+        "name what made them: {}; a delegate's transfer lowers what is delegated: {}",
+        answer(report.are_derived),
+        answer(report.are_lowered)
+    );
+    Finding::well("probe of handles", detail)
+}
+
+const fn answer(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
 fn judge(report: ProbeReport) -> Vec<Finding> {
-    let answer = |yes: bool| if yes { "yes" } else { "no" };
     let detail = format!(
         "moves money: {}; accepts the delegate: {}; refuses strangers: {}; works without decrypt allowances: {}",
         answer(report.changes_handles),

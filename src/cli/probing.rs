@@ -7,7 +7,7 @@
 use super::wiring::WiringError;
 use crate::{
     config::{Config, DecryptAllowance, SettleInstruction, SettlementConfig},
-    facilitator::{Facilitator, ProbeReport, ProbeVerdict},
+    facilitator::{Facilitator, HandleReport, ProbeReport, ProbeVerdict},
 };
 use std::{future::pending, sync::Arc, time::Duration};
 use tokio::{
@@ -89,7 +89,7 @@ async fn ask(facilitator: Arc<Facilitator>, settlement: SettlementConfig, tell: 
                     "settling with plain transfers: the signed ones do not do what is relied on"
                 );
                 tell.send_replace(Heard::Usable);
-                return;
+                return ask_of_handles(&facilitator).await;
             }
             Ok(ProbeVerdict::Unusable(why)) => {
                 tell.send_replace(Heard::Unusable(why));
@@ -103,7 +103,7 @@ async fn ask(facilitator: Arc<Facilitator>, settlement: SettlementConfig, tell: 
                 facilitator.apply_probe(verdict);
                 tracing::info!(?verdict, "the token program has been probed");
                 tell.send_replace(Heard::Usable);
-                return;
+                return ask_of_handles(&facilitator).await;
             }
             Err(error) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
@@ -111,6 +111,28 @@ async fn ask(facilitator: Arc<Facilitator>, settlement: SettlementConfig, tell: 
             }
         }
         tell.send_replace(Heard::Trouble);
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Asks what handles are made from until there is an answer. Nothing waits for it: before, and where it is no, witnesses are
+/// read in final states.
+async fn ask_of_handles(facilitator: &Arc<Facilitator>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match facilitator.probe_handles().await {
+            Ok(report) => {
+                facilitator.apply_handles(report);
+                let HandleReport { are_derived, are_lowered } = report;
+                tracing::info!(are_derived, are_lowered, "the handles of the token program have been probed");
+                return;
+            }
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, source, "handles could not be probed; it is asked again");
+            }
+        }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

@@ -18,7 +18,7 @@ use crate::{
     chain::Chain as _,
     config::{Config, Environment, Flags, Layers, TelemetryConfig},
     domain::key_pair::KeyPair,
-    facilitator::ProbeVerdict,
+    facilitator::{HandleReport, ProbeVerdict},
     merchant::{FacilitatorClient, Gate, Offer, Paywall, Price},
 };
 use solana_pubkey::Pubkey;
@@ -90,6 +90,7 @@ impl Sandbox {
         let service = start::assemble(&config).await?;
         // What a service asks of a program that others have deployed is known of our own stand-ins.
         service.facilitator.apply_probe(ProbeVerdict::Usable);
+        service.facilitator.apply_handles(HandleReport { are_derived: true, are_lowered: true });
         check_memory(&service).await?;
         let stop = CancellationToken::new();
         let mut sandbox = Self {

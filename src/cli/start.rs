@@ -19,7 +19,7 @@ use crate::{
     covalidator::HttpCovalidator,
     domain::{
         chance::{Chance, OsChance},
-        clock::{Clock, SystemClock},
+        clock::{Clock, SystemClock, UnixSeconds},
         network::Network,
     },
     facilitator::{Facilitator, Ports},
@@ -81,6 +81,7 @@ async fn build(config: &Config, trouble: Trouble<'_>) -> Result<Service, WiringE
         let (spender, network) = (keys.spender.pubkey(), network.clone());
         import_ledger(config, ImportTerms { spender, network, now: clock.now() }).await?
     };
+    agree_on_voices(&chain, &*ledger, clock.now()).await?;
     let endpoint = config.covalidator.endpoint.expose();
     let covalidator = HttpCovalidator::new(endpoint, config.covalidator.attestation_key, COVALIDATOR_REQUEST)?;
     let ports = Ports {
@@ -95,6 +96,17 @@ async fn build(config: &Config, trouble: Trouble<'_>) -> Result<Service, WiringE
     let settings = ApiSettings { refused_settlement, ..wiring::api_settings(config, chance) };
     let router = api::router(Arc::clone(&facilitator), &settings);
     Ok(Service { facilitator, ledger, chain, network, router })
+}
+
+/// Refuses a ledger whose other services ask another number of voices before they give back or sign anew: what one of them
+/// holds another would not.
+async fn agree_on_voices(chain: &SolanaChain, ledger: &dyn Ledger, now: UnixSeconds) -> Result<(), WiringError> {
+    let configured = chain.absence_voices();
+    let agreed = ledger.agree_on_voices(configured, now).await?;
+    if agreed == configured {
+        return Ok(());
+    }
+    Err(WiringError::OtherVoices { configured: configured.count(), agreed: agreed.count() })
 }
 
 /// By which status merchants are told that a payment is refused; said where it is not the usual one.

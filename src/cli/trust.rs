@@ -1,15 +1,16 @@
 //! What a list of RPC endpoints means for whose word is believed (`docs/TRUST.md`), in sentences for an operator.
 
-/// What an operator should know. `voices` holds for each endpoint the place, 1 for the first, of the first of the same host.
+/// What an operator should know. `voices` holds for each endpoint the place, 1 for the first, of the first of the same
+/// host or configured name.
 pub(super) fn warnings(voices: &[usize]) -> Vec<String> {
     let shared = voices.iter().zip(1..).filter(|(voice, place)| *voice != place);
     let shared = shared.map(|(voice, place)| {
-        format!("RPC endpoint {place} has the host of endpoint {voice}: what both of them say is said once")
+        format!("RPC endpoint {place} has the host of endpoint {voice}, or its name in network.voices: what both say is said once")
     });
     let mut told: Vec<String> = shared.collect();
     if voices.iter().all(|voice| *voice == 1) {
         let alone = "one RPC provider is configured and trusted with all money: what it hides is paid again, and what it \
-                     makes up is told as paid; name one of another host in network.rpc_urls, too (docs/TRUST.md)";
+                     makes up is told as paid; name one of another provider in network.rpc_urls, too (docs/TRUST.md)";
         told.push(alone.to_owned());
     }
     told

@@ -50,6 +50,18 @@ pub(super) enum WiringError {
     /// The ledger cannot be opened.
     #[error("the ledger cannot be opened; check ledger.path")]
     Ledger(#[from] OpenLedgerError),
+    /// The ledger is worked on with another number of voices.
+    #[error(
+        "{configured} of the configured RPC providers would have to say that a transaction had no effect, and whoever works on this \
+         ledger asks {agreed}: correct network.rpc_urls or network.voices, or stop every service on it and run \
+         `sotto settlement voices {configured}`"
+    )]
+    OtherVoices {
+        /// What the configuration allows.
+        configured: u8,
+        /// What the ledger says.
+        agreed: u8,
+    },
     /// The ledger failed while unfinished work was looked up.
     #[error("the ledger failed")]
     Recovery(#[from] LedgerError),
@@ -78,7 +90,8 @@ pub(super) fn connect(config: &Config) -> Result<SolanaChain, ChainError> {
     let fees = FeePolicy { most: config.settlement.priority_fee_cap_micro_lamports, ..FeePolicy::default() };
     let expected = network.name.expected();
     let programs = Programs { token: config.programs.inco_token, lightning: config.programs.inco_lightning };
-    SolanaChain::start(ChainSettings { expected, programs, fees, ..ChainSettings::of(endpoints.collect()) })
+    let voices = network.voices.clone();
+    SolanaChain::start(ChainSettings { voices, expected, programs, fees, ..ChainSettings::of(endpoints.collect()) })
 }
 
 /// The keys that sign.

@@ -8,11 +8,14 @@ pub(super) const LOCALNET: &str = "solana:localnet";
 const NAME: Key = Key::text("network", "name");
 const RPC_URLS: Key = Key::list("network", "rpc_urls").endpoint().of_network();
 const WS_URLS: Key = Key::list("network", "ws_urls").endpoint();
+const VOICES: Key = Key::list("network", "voices");
 const GENESIS_HASH: Key = Key::text("network", "genesis_hash");
 const SPELLINGS: Key = Key::list("network", "spellings");
 
-pub(super) const KEYS: &[Key] = &[NAME, RPC_URLS, WS_URLS, GENESIS_HASH, SPELLINGS];
+pub(super) const KEYS: &[Key] = &[NAME, RPC_URLS, WS_URLS, VOICES, GENESIS_HASH, SPELLINGS];
 
+/// The longest name of a provider, in characters.
+const LONGEST_VOICE: usize = 60;
 /// The most endpoints.
 const MOST_ENDPOINTS: usize = 8;
 
@@ -25,6 +28,9 @@ pub struct NetworkConfig {
     pub rpc_urls: Vec<Endpoint>,
     /// The websocket of each RPC endpoint, in the same order; by convention derived from it.
     pub ws_urls: Vec<Endpoint>,
+    /// What the operator calls the provider of each RPC endpoint, in the same order; those of one name are one voice, as those
+    /// of one host are. May be shorter.
+    pub voices: Vec<String>,
 }
 
 /// A network as far as it is known before the RPC is asked.
@@ -90,7 +96,8 @@ impl NetworkConfig {
         let name = read_name(reader);
         let rpc_urls = read_rpc_urls(reader);
         let ws_urls = rpc_urls.as_deref().and_then(|rpc_urls| read_ws_urls(reader, rpc_urls));
-        Some(Self { name: name?, rpc_urls: rpc_urls?, ws_urls: ws_urls? })
+        let voices = rpc_urls.as_deref().and_then(|rpc_urls| read_voices(reader, rpc_urls));
+        Some(Self { name: name?, rpc_urls: rpc_urls?, ws_urls: ws_urls?, voices: voices? })
     }
 }
 
@@ -143,6 +150,25 @@ fn read_rpc_urls(reader: &mut Reader<'_>) -> Option<Vec<Endpoint>> {
         reader.warn(&RPC_URLS, format!("{url} is reached without TLS over a public network; use https"));
     }
     Some(urls)
+}
+
+/// The names of providers that are told, for the first of the RPC endpoints.
+fn read_voices(reader: &mut Reader<'_>, rpc_urls: &[Endpoint]) -> Option<Vec<String>> {
+    let names = reader.optional_list(&VOICES).unwrap_or_default();
+    let is_name = |name: &String| {
+        let name = name.trim();
+        (1..=LONGEST_VOICE).contains(&name.chars().count()) && !name.chars().any(char::is_control)
+    };
+    if names.len() > rpc_urls.len() || !names.iter().all(is_name) {
+        // What was written into the wrong key may be a URL with an API key.
+        let problem = format!("{} names for {} RPC endpoints, or one that is no name", names.len(), rpc_urls.len());
+        let remedy = format!(
+            "write one name of 1 to {LONGEST_VOICE} characters for each of network.rpc_urls, the same for those of one provider"
+        );
+        reader.fault(&VOICES, problem, remedy);
+        return None;
+    }
+    Some(names.to_vec())
 }
 
 /// The websockets that are named, and for the others what their RPC endpoint's URL suggests.

@@ -32,7 +32,7 @@ pub use held::{Held, HeldBecause, Resolution, Verdict};
 pub use purpose::Purpose;
 pub use steps::{Further, MOST_ATTEMPTS, MOST_EXCUSED, Observation, Step, next_step};
 pub use subject::{ChannelId, ChargeId, RevocationId, SingleId, Subject};
-pub use witness::{Moves, SeenHandle, Witness};
+pub use witness::{AbsenceVoices, Moves, SeenHandle, Witness};
 
 /// A settlement's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

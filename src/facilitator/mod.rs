@@ -77,6 +77,7 @@ pub use error::{
 };
 pub use events::SessionEvent;
 use funding::FundingMonitor;
+pub use known_handles::HandleReport;
 pub use lifecycle::{
     probe::{ProbeError, ProbeReport, ProbeVerdict},
     readiness::{Check, Readiness},

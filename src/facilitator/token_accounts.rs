@@ -3,13 +3,17 @@
 use crate::{
     chain::{ChainAccount, ChainError},
     domain::{reason::SessionReason, session::Session, settlement::Witness},
-    facilitator::{SessionRefusal, core::Core, recipients::RecipientAccount},
+    facilitator::{SessionRefusal, core::Core, known_handles::Seen, recipients::RecipientAccount},
     programs::{
         inco_token::{AccountState, IncoAccount},
         wallet::{self, AccountAtAddress, NotAWallet},
     },
 };
 use solana_pubkey::Pubkey;
+
+/// For how many slots what a final state showed is used again: about a minute. An older one only makes longer what has to be
+/// explained.
+const FINAL_STATE_FOR: u64 = 150;
 
 impl Core {
     /// The wallet's token account of the served asset.
@@ -54,15 +58,46 @@ impl Core {
     }
 
     /// What is known of an account's balance before something is moved out of it, for an attempt whose ciphertext does not exist
-    /// yet. Read only where nothing is known, as after a start; none where the chain does not answer, because a payment does not
-    /// wait for it.
+    /// yet; none where nothing is known and the chain does not answer, because a payment does not wait for it.
     pub(crate) async fn witness(&self, account: Pubkey) -> Option<Witness> {
-        if self.handles.newest(&account).is_none()
-            && let Err(error) = self.these_now([account], 0).await
-        {
+        let before = self.seen_before(&account).await?.balance;
+        Some(Witness { account, before, delegated: None })
+    }
+
+    /// Like [`Core::witness`], for what we move as the account's delegate: with what it delegates, where that was seen to be lowered
+    /// by each transfer.
+    pub(crate) async fn witness_as_delegate(&self, account: Pubkey) -> Option<Witness> {
+        let Seen { balance: before, delegated } = self.seen_before(&account).await?;
+        let is_lowered = self.settings.transfers.delegation.is_lowered() && self.handles.are_lowered();
+        let ours = delegated.filter(|(delegate, _)| is_lowered && *delegate == self.keys.spender.pubkey());
+        Some(Witness { account, before, delegated: ours.map(|(_, handle)| handle) })
+    }
+
+    /// What was last seen of an account. Read only where nothing is known, as after a start; where it was not shown that handles
+    /// name what made them, in a final state, and anew once that is [`FINAL_STATE_FOR`] old.
+    async fn seen_before(&self, account: &Pubkey) -> Option<Seen> {
+        let read = if self.handles.are_derived() {
+            match self.handles.newest(account) {
+                Some(seen) => return Some(seen),
+                None => self.these_now([*account], 0).await.map(drop),
+            }
+        } else {
+            let newest = self.newest_slot.newest();
+            match self.handles.newest_final(account) {
+                Some(seen) if seen.balance.slot + FINAL_STATE_FOR >= newest => return Some(seen),
+                Some(_) | None => self.read_final(account).await,
+            }
+        };
+        if let Err(error) = read {
             tracing::debug!(%error, "a payer's account cannot be read before a transfer");
         }
-        self.handles.newest(&account).map(|before| Witness { account, before })
+        if self.handles.are_derived() { self.handles.newest(account) } else { self.handles.newest_final(account) }
+    }
+
+    async fn read_final(&self, account: &Pubkey) -> Result<(), ChainError> {
+        let (slot, accounts) = self.chain.final_accounts(&[*account]).await?;
+        self.handles.saw_final(slot, &self.settings.served.programs.token, &[*account], &accounts);
+        Ok(())
     }
 
     /// Whether somebody has made an account here; lamports alone do not make one.

@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         clock::UnixSeconds,
-        settlement::{Attempt, Event, HeldBecause, Resolution, Settlement, SettlementId},
+        settlement::{AbsenceVoices, Attempt, Event, HeldBecause, Resolution, Settlement, SettlementId},
     },
     ledger::{LedgerError, Recorded},
 };
@@ -90,4 +90,15 @@ pub trait OperatorLedger: Send + Sync + 'static {
 
     /// Remembers who told of landings; what is remembered stays.
     async fn note_seen(&self, seen: &[SeenLanding], now: UnixSeconds) -> Result<(), LedgerError>;
+
+    /// How many voices everybody who works on this ledger asks for before an attempt has no effect; none where nobody has started on
+    /// it yet.
+    async fn agreed_voices(&self) -> Result<Option<AbsenceVoices>, LedgerError>;
+
+    /// Agrees on so many voices where nothing was agreed on, and tells what is: a service that asks for another number must not
+    /// work on this ledger.
+    async fn agree_on_voices(&self, voices: AbsenceVoices, now: UnixSeconds) -> Result<AbsenceVoices, LedgerError>;
+
+    /// Replaces what was agreed on, by an operator's word. Nobody else may be working on the ledger.
+    async fn change_voices(&self, voices: AbsenceVoices, now: UnixSeconds) -> Result<(), LedgerError>;
 }

@@ -13,6 +13,7 @@ mod denied_failures;
 mod farms;
 mod funding;
 mod grants;
+mod heights;
 mod liars;
 mod openings;
 mod payments;

@@ -8,6 +8,7 @@ mod receipts;
 mod service;
 mod session_file;
 mod settlement;
+mod voices;
 
 use crate::support::PATIENCE;
 use serde_json::Value;

@@ -26,8 +26,19 @@ fn of(said: Vec<Result<Said, ChainError>>) -> Result<Verdict, ChainError> {
 }
 
 fn seen_by(urls: &[&str], said: Vec<Result<Said, ChainError>>, names: &[&str]) -> Result<Verdict, ChainError> {
+    called(urls, &[], said, names)
+}
+
+/// As [`seen_by`], where the operator has named the providers of the endpoints.
+fn called(
+    urls: &[&str],
+    named: &[&str],
+    said: Vec<Result<Said, ChainError>>,
+    names: &[&str],
+) -> Result<Verdict, ChainError> {
     let endpoint = |url: &&str| EndpointUrls { rpc: (*url).to_owned(), websocket: None };
-    let voices = Voices::new(&urls.iter().map(endpoint).collect::<Vec<_>>());
+    let named: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
+    let voices = Voices::new(&urls.iter().map(endpoint).collect::<Vec<_>>(), &named);
     let needed = voices.of_each().iter().collect::<BTreeSet<_>>().len().min(2);
     let said = said.into_iter().map(|said| said.map(|said| (500, said)));
     let answers = said.enumerate().map(|(place, said)| EndpointAnswer { place, said }).collect();
@@ -69,6 +80,18 @@ fn two_endpoints_of_one_host_say_it_once() {
     assert!(matches!(seen_by(&urls, both(), &[]), Ok(Verdict::Unproved(HeldBecause::Silence))));
     let with_another = vec![Err(silent()), Ok(absent(400, 0)), Ok(absent(400, 0))];
     assert!(matches!(seen_by(&urls, with_another, &[]), Ok(Verdict::Absent(_))), "one node of a voice is enough");
+}
+
+/// Guard: `Voices`, by the operator's names. A provider with two hosts has one hole for both of them.
+#[test]
+fn two_hosts_of_one_named_provider_say_it_once() {
+    let urls = ["https://eu.a.example", "https://us.a.example", "https://b.example"];
+    let both = || vec![Ok(absent(400, 0)), Ok(absent(400, 0)), Err(silent())];
+    assert!(matches!(called(&urls, &[], both(), &[]), Ok(Verdict::Absent(_))));
+    let unproved = called(&urls, &["a", "a"], both(), &[]);
+    assert!(matches!(unproved, Ok(Verdict::Unproved(HeldBecause::Silence))));
+    let with_another = vec![Err(silent()), Ok(absent(400, 0)), Ok(absent(400, 0))];
+    assert!(matches!(called(&urls, &["a", "a"], with_another, &["eu.a.example"]), Ok(Verdict::Absent(_))));
 }
 
 /// Also one that was taken out of the configuration: what it told is not forgotten with it.

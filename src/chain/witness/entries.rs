@@ -2,7 +2,8 @@
 //! token instructions made, and from what these gave back.
 //!
 //! A new balance is the result of one operation whose first operand is the balance before: `e_sub` where the account gives,
-//! `e_add` where it receives. Everything that is not understood to the end is told as unreadable; nothing is guessed.
+//! `e_add` where it receives. The same holds of the amount that it delegates, which only what it gives can lower, and which only
+//! an approve replaces. Everything that is not understood to the end is told as unreadable; nothing is guessed.
 
 use crate::{
     chain::{
@@ -24,6 +25,10 @@ pub(super) struct Entry {
     /// One for each instruction that may have changed the balance, in their order: the operations of which one did. None
     /// where an instruction, or what it called, cannot be read.
     pub(super) steps: Option<Vec<Vec<Edge>>>,
+    /// As `steps`, of those instructions alone that may have changed the amount it delegates, and without their operations on
+    /// its balance told apart. None also where the account delegated anew: an approve of a ciphertext that was approved before
+    /// brings its handle back.
+    pub(super) spends: Option<Vec<Vec<Edge>>>,
     /// Whether the account began anew: it was closed, or made.
     pub(super) begins: bool,
     /// Handles of zero that were made on the way.
@@ -33,8 +38,10 @@ pub(super) struct Entry {
 /// What an instruction of the token program does to an account that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Does {
-    /// Its balance stays.
+    /// Its balance stays, and what it delegates.
     Nothing,
+    /// Its balance stays, and it delegates anew.
+    Delegates,
     /// The account at the first place gives to the one at the second.
     Moves(usize, usize),
     /// The account at this place receives.
@@ -56,8 +63,8 @@ static INSTRUCTIONS: LazyLock<HashMap<[u8; 8], Does>> = LazyLock::new(|| {
         ("mint_to_checked", Does::Adds(1)),
         ("burn", Does::Takes(0)),
         ("burn_checked", Does::Takes(0)),
-        ("approve", Does::Nothing),
-        ("approve_checked", Does::Nothing),
+        ("approve", Does::Delegates),
+        ("approve_checked", Does::Delegates),
         ("revoke", Does::Nothing),
         ("freeze_account", Does::Nothing),
         ("thaw_account", Does::Nothing),
@@ -92,8 +99,42 @@ pub(super) fn read(seen: &SeenTransaction, logs: Option<&[String]>, account: &Pu
         },
     );
     let zeros = calls.iter().flatten().filter(|call| call.makes_zero()).filter_map(|call| call.result).collect();
+    let spends = spends(seen, calls.as_deref(), account, names);
     let steps = calls.and_then(|calls| steps(seen, &calls, account, names));
-    Entry { steps, begins, zeros }
+    Entry { steps, spends, begins, zeros }
+}
+
+/// What happened to the amount that the account delegates. What it is only given changes nothing of that, whoever gives it, by
+/// which program, and whether anybody keeps the log of it.
+fn spends(
+    seen: &SeenTransaction,
+    calls: Option<&[Call]>,
+    account: &Pubkey,
+    names: impl Fn(&&SeenInstruction) -> bool,
+) -> Option<Vec<Vec<Edge>>> {
+    let mut spends = Vec::new();
+    for (place, instruction) in seen.instructions.iter().enumerate().filter(|(_, instruction)| names(instruction)) {
+        let is = |at: usize| instruction.accounts.get(at) == Some(account);
+        match does(instruction)? {
+            Does::Delegates => return None,
+            Does::Moves(from, to) if is(from) && is(to) => {}
+            Does::Moves(from, _) | Does::Takes(from) if is(from) => {
+                if instruction.called_by.is_some() {
+                    return None;
+                }
+                spends.push(edges(calls?, place, *SUB)?);
+            }
+            // A new beginning delegates nothing, and only an approve brings back what was delegated before.
+            Does::Moves(..) | Does::Adds(_) | Does::Takes(_) | Does::Nothing | Does::Begins | Does::MayBegin => {}
+        }
+    }
+    Some(spends)
+}
+
+/// From which handle to which one an instruction's own operations of a kind led; none where one of them cannot be read.
+fn edges(calls: &[Call], place: usize, operation: [u8; 8]) -> Option<Vec<Edge>> {
+    let own = calls.iter().filter(|call| call.by == place && call.operation == operation);
+    own.map(|call| Some((call.first?, call.result?))).collect()
 }
 
 fn steps(
@@ -111,16 +152,13 @@ fn steps(
         let is = |at: usize| instruction.accounts.get(at) == Some(account);
         let operation = match does(instruction)? {
             Does::Moves(from, to) if is(from) && is(to) => continue,
-            Does::Moves(from, _) | Does::Takes(from) if is(from) => &*SUB,
-            Does::Moves(_, to) | Does::Adds(to) if is(to) => &*ADD,
-            Does::Moves(..) | Does::Takes(_) | Does::Adds(_) | Does::Nothing | Does::Begins | Does::MayBegin => {
-                continue;
-            }
+            Does::Moves(from, _) | Does::Takes(from) if is(from) => *SUB,
+            Does::Moves(_, to) | Does::Adds(to) if is(to) => *ADD,
+            Does::Moves(..) | Does::Takes(_) | Does::Adds(_) | Does::Nothing => continue,
+            Does::Delegates | Does::Begins | Does::MayBegin => continue,
         };
-        let own = calls.iter().filter(|call| call.by == place && call.operation == *operation);
-        let edges: Option<Vec<Edge>> = own.map(|call| Some((call.first?, call.result?))).collect();
         // One that calls nothing moves nothing: a stub.
-        let edges = edges?;
+        let edges = edges(calls, place, operation)?;
         if !edges.is_empty() {
             steps.push(edges);
         }

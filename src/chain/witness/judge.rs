@@ -18,6 +18,8 @@ pub(super) const MOST_ENTRIES: usize = 64;
 pub(super) struct Told {
     /// The handle of its balance in a final state; none where there is no such account.
     pub(super) after: Option<u128>,
+    /// The handle of the amount that it delegates in that state; none where there is no such account.
+    pub(super) delegated: Option<u128>,
     /// The slot of that state.
     pub(super) at: u64,
     /// Its newest transactions, newest first.
@@ -31,6 +33,8 @@ pub(super) struct Facts<'a> {
     /// The attempt in question.
     pub(super) attempt: &'a Signature,
     pub(super) before: SeenHandle,
+    /// The handle of the delegated amount that was seen with it, where the attempt lowers that amount.
+    pub(super) delegated: Option<u128>,
     /// By each endpoint that says that the attempt has no effect.
     pub(super) told: &'a [Told],
     /// The lowest slot in which one of them had finality past the attempt's life.
@@ -46,9 +50,12 @@ pub(in crate::chain) enum Testimony {
     Unmoved,
     /// Its balance has changed, and its history explains how, without the attempt.
     Explained,
-    /// Neither; every list of its history is whole and the same, each entry was read, and none is the attempt.
+    /// Neither, but the amount that it delegates, which the attempt lowers, is what it was, or its history explains how that was
+    /// lowered without the attempt.
+    DelegationExplained,
+    /// None of these; every list of its history is whole and the same, each entry was read, and none is the attempt.
     MovedAndListed,
-    /// None of these.
+    /// Nothing of all this.
     Moved,
 }
 
@@ -71,6 +78,9 @@ impl Facts<'_> {
         }
         if !begins && read.as_deref().is_some_and(|entries| self.is_explained(entries, newest)) {
             return Testimony::Explained;
+        }
+        if read.as_deref().is_some_and(|entries| self.is_delegation_explained(entries, newest)) {
+            return Testimony::DelegationExplained;
         }
         if self.lists_are_equal() { Testimony::MovedAndListed } else { Testimony::Moved }
     }
@@ -95,10 +105,26 @@ impl Facts<'_> {
     }
 
     fn is_explained(&self, entries: &[&Entry], newest: u64) -> bool {
-        let Some(handles) = path(self.before.handle, entries) else { return false };
+        let steps = entries.iter().map(|entry| entry.steps.as_deref());
+        path(self.before.handle, steps).is_some_and(|handles| self.lead_to(&handles, newest, |one| one.after))
+    }
+
+    /// Whether the delegated amount says that the attempt has not lowered it. Strangers cannot touch it: only a delegate lowers it,
+    /// and only an approve by its owner replaces it, which voids this. A handle of zero is everybody's.
+    fn is_delegation_explained(&self, entries: &[&Entry], newest: u64) -> bool {
+        let Some(before) = self.delegated.filter(|handle| *handle != 0) else { return false };
+        if entries.iter().any(|entry| entry.zeros.contains(&before)) {
+            return false;
+        }
+        let spends = entries.iter().map(|entry| entry.spends.as_deref());
+        path(before, spends).is_some_and(|handles| self.lead_to(&handles, newest, |one| one.delegated))
+    }
+
+    /// Whether these handles lead to what everybody told: to the last one in the newest state, to any of them in one before.
+    fn lead_to(&self, handles: &[u128], newest: u64, told: impl Fn(&Told) -> Option<u128>) -> bool {
         self.told.iter().all(|one| {
             let is_last = one.at == newest;
-            one.after
+            told(one)
                 .is_some_and(|after| if is_last { handles.last() == Some(&after) } else { handles.contains(&after) })
         })
     }

@@ -4,7 +4,8 @@
 //! operation and its operands, so it names the account's whole history. So whoever hides a transfer cannot hide that the
 //! handle has changed, only why: a balance that is what it was, or whose changes are all explained by others, has lost
 //! nothing by the attempt. The reverse is never concluded: anybody can move a handle by a transfer of zero, so one that moved
-//! says nothing of a landing (ADR 0057).
+//! says nothing of a landing (ADR 0057). Where each transfer by a delegate lowers the amount that was delegated, that amount is a
+//! second witness, which strangers cannot move (ADR 0058).
 //!
 //! Asked only where an attempt is dead and found by nobody; the lists and accounts are read from those who say so.
 
@@ -79,8 +80,14 @@ impl Examiner {
         let wanted = Facts::wanted(&told, witness.before, newest);
         let entries = self.entries(pool, &witness.account, &wanted, deniers).await?;
         let final_at = deniers.iter().map(|(_, slot)| *slot).min().unwrap_or_default();
-        let facts =
-            Facts { attempt: &attempt.signature, before: witness.before, told: &told, final_at, entries: &entries };
+        let facts = Facts {
+            attempt: &attempt.signature,
+            before: witness.before,
+            delegated: witness.delegated,
+            told: &told,
+            final_at,
+            entries: &entries,
+        };
         let testimony = facts.testimony();
         tracing::info!(
             transaction = %attempt.signature,
@@ -119,7 +126,8 @@ impl Examiner {
         }
         let account = read.value.as_ref().map(reads::chain_account).transpose()?;
         let decoded = account.filter(|account| account.owner == self.programs.token);
-        let after = decoded.and_then(|account| IncoAccount::decode(&account.data).ok()).map(|account| account.amount);
+        let decoded = decoded.and_then(|account| IncoAccount::decode(&account.data).ok());
+        let (after, delegated) = decoded.map(|account| (account.amount, account.delegated_amount)).unzip();
         let config = RpcSignaturesForAddressConfig {
             limit: Some(history::MAX_PAGE),
             commitment: finalised,
@@ -134,7 +142,7 @@ impl Examiner {
         let listed: Vec<Listed> = told.iter().map(history::listed).collect::<Result<_, _>>()?;
         let is_whole =
             listed.len() < history::MAX_PAGE || listed.iter().any(|listed| listed.slot <= witness.before.slot);
-        Ok(Told { after, at: read.context.slot, listed, is_whole })
+        Ok(Told { after, delegated, at: read.context.slot, listed, is_whole })
     }
 
     /// What each of these did to the account, where it can be read.

@@ -1,13 +1,16 @@
 //! Whether an account's history explains how its balance came from one handle to another.
 
-use crate::chain::witness::entries::Entry;
+use crate::chain::witness::entries::Edge;
+
+/// What each of one transaction's instructions may have done to a handle; none where that cannot be read.
+pub(super) type Steps<'a> = Option<&'a [Vec<Edge>]>;
 
 /// Every handle from `before` on, in the order in which the entries made them: each entry's first operand is the handle
 /// that was there, its result the next one. None where an entry is left over, cannot be read, or has no place.
-pub(super) fn path(before: u128, entries: &[&Entry]) -> Option<Vec<u128>> {
-    let mut left: Vec<&[Vec<(u128, u128)>]> = Vec::new();
+pub(super) fn path<'a>(before: u128, entries: impl IntoIterator<Item = Steps<'a>>) -> Option<Vec<u128>> {
+    let mut left: Vec<&[Vec<Edge>]> = Vec::new();
     for entry in entries {
-        let steps = entry.steps.as_deref()?;
+        let steps = entry?;
         if !steps.is_empty() {
             left.push(steps);
         }
@@ -23,7 +26,7 @@ pub(super) fn path(before: u128, entries: &[&Entry]) -> Option<Vec<u128>> {
 }
 
 /// The handles that one entry makes of `current`, if it follows it.
-fn through(current: u128, steps: &[Vec<(u128, u128)>]) -> Option<Vec<u128>> {
+fn through(current: u128, steps: &[Vec<Edge>]) -> Option<Vec<u128>> {
     let mut handles = Vec::with_capacity(steps.len());
     for edges in steps {
         let from = handles.last().copied().unwrap_or(current);
@@ -37,13 +40,12 @@ fn through(current: u128, steps: &[Vec<(u128, u128)>]) -> Option<Vec<u128>> {
 mod tests {
     use super::*;
 
-    fn entry(steps: Option<&[&[(u128, u128)]]>) -> Entry {
-        let steps = steps.map(|steps| steps.iter().map(|edges| edges.to_vec()).collect());
-        Entry { steps, begins: false, zeros: Vec::new() }
+    fn entry(steps: Option<&[&[Edge]]>) -> Option<Vec<Vec<Edge>>> {
+        steps.map(|steps| steps.iter().map(|edges| edges.to_vec()).collect())
     }
 
-    fn of(before: u128, entries: &[Entry]) -> Option<Vec<u128>> {
-        path(before, &entries.iter().collect::<Vec<_>>())
+    fn of(before: u128, entries: &[Option<Vec<Vec<Edge>>>]) -> Option<Vec<u128>> {
+        path(before, entries.iter().map(Option::as_deref))
     }
 
     #[test]

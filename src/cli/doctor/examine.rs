@@ -2,16 +2,19 @@
 
 use crate::{
     chain::{Chain, ChainAccount, EndpointState, rpc::SolanaChain},
-    cli::{trust, wiring},
+    cli::{
+        trust,
+        wiring::{self, WiringError},
+    },
     config::Config,
     covalidator::{Covalidator as _, CovalidatorError, HttpCovalidator, WalletSigner},
-    domain::key_pair::KeyPair,
+    domain::{key_pair::KeyPair, settlement::AbsenceVoices},
     ledger::{self, OpenLedgerError},
     programs::inco_token::IncoMint,
 };
 use serde::Serialize;
 use solana_pubkey::Pubkey;
-use std::{error::Error, time::Duration};
+use std::{collections::BTreeMap, error::Error, time::Duration};
 
 /// How long the Covalidator may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -53,10 +56,13 @@ impl Finding {
 
 /// Asks everything the configuration names.
 pub(super) async fn examine(config: &Config) -> Vec<Finding> {
+    let mut configured = None;
     let mut findings = match wiring::connect(config) {
         Ok(chain) => {
+            configured = Some(chain.absence_voices());
             let mut findings = vec![network(&chain, config).await];
             findings.extend(endpoints(&chain, config).await);
+            findings.push(voices(&chain));
             findings.extend(trusted(&chain));
             findings.extend(balances(&chain, config).await);
             findings.extend(accounts(&chain, config).await);
@@ -66,7 +72,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
         Err(error) => vec![Finding::failed("rpc", &error)],
     };
     findings.push(covalidator(config).await);
-    findings.push(ledger(config).await);
+    findings.push(ledger(config, configured).await);
     findings
 }
 
@@ -122,6 +128,18 @@ async fn endpoints(chain: &SolanaChain, config: &Config) -> Vec<Finding> {
         if well { Finding::well("rpc endpoint", detail) } else { Finding::wrong("rpc endpoint", detail) }
     });
     told.collect()
+}
+
+/// Which providers' words are counted, and how many it takes.
+fn voices(chain: &SolanaChain) -> Finding {
+    let mut endpoints: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, place) in chain.voice_names().into_iter().zip(1..) {
+        endpoints.entry(name).or_default().push(place.to_string());
+    }
+    let listed = endpoints.iter().map(|(name, places)| format!("{name} (endpoint {})", places.join(", ")));
+    let listed = listed.collect::<Vec<_>>().join("; ");
+    let needed = chain.absence_voices().count();
+    Finding::well("rpc voices", format!("{listed}: {needed} must say that a transaction had no effect"))
 }
 
 /// Whose word is believed alone. Nothing is wrong with it, so that it fails no deployment that has been chosen.
@@ -184,15 +202,20 @@ async fn covalidator(config: &Config) -> Finding {
     }
 }
 
-async fn ledger(config: &Config) -> Finding {
+/// The ledger, and whether whoever works on it asks as many voices as are `configured`.
+async fn ledger(config: &Config, configured: Option<AbsenceVoices>) -> Finding {
     let (subject, path) = ("ledger", &config.ledger.path);
     if !path.exists() {
         return Finding::well(subject, format!("{} will be created", path.display()));
     }
     match ledger::open(path).await {
-        Ok(ledger) => match ledger.audit().await {
-            Ok(()) => Finding::well(subject, format!("{}: every log agrees with its sums", path.display())),
-            Err(error) => Finding::failed(subject, &error),
+        Ok(ledger) => match (ledger.audit().await, ledger.agreed_voices().await) {
+            (Ok(()), Ok(Some(agreed))) if configured.is_some_and(|configured| configured != agreed) => {
+                let (agreed, configured) = (agreed.count(), configured.map_or(agreed.count(), AbsenceVoices::count));
+                Finding::failed(subject, &WiringError::OtherVoices { configured, agreed })
+            }
+            (Ok(()), Ok(_)) => Finding::well(subject, format!("{}: every log agrees with its sums", path.display())),
+            (Err(error), _) | (_, Err(error)) => Finding::failed(subject, &error),
         },
         Err(OpenLedgerError::InUse { .. }) => {
             Finding::well(subject, format!("{} is in use: a service is running; stop it for an audit", path.display()))

@@ -1,6 +1,7 @@
 //! `sotto settlement list|show|resolve`: settlements that are held, and what an operator says of them.
 
 mod resolve;
+mod voices;
 
 use super::{
     Global,
@@ -31,6 +32,7 @@ pub(super) enum Settlement {
     List(List),
     Show(Show),
     Resolve(resolve::Resolve),
+    Voices(voices::Voices),
 }
 
 impl Settlement {
@@ -39,6 +41,7 @@ impl Settlement {
             Self::List(command) => command.run(global),
             Self::Show(command) => command.run(global),
             Self::Resolve(command) => command.run(global),
+            Self::Voices(command) => command.run(global),
         }
     }
 }
@@ -147,6 +150,7 @@ fn as_json(record: &SettlementRecord) -> Value {
             "lastValidBlockHeight": attempt.last_valid_block_height,
             "source": attempt.moves.witness().map(|witness| witness.account.to_string()),
             "handleBefore": attempt.moves.witness().map(|witness| witness.before.handle.to_string()),
+            "delegatedBefore": attempt.moves.witness().and_then(|witness| witness.delegated).map(|handle| handle.to_string()),
             "handleSlot": attempt.moves.witness().map(|witness| witness.before.slot),
             "seenBy": attempt.seen_by,
         })).collect::<Vec<_>>(),

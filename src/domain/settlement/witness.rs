@@ -3,6 +3,39 @@
 use super::Purpose;
 use solana_pubkey::Pubkey;
 
+/// How many voices have to say that a transaction has no effect before that is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AbsenceVoices {
+    /// The only one that is configured.
+    One,
+    /// Any two of those that are configured.
+    Two,
+}
+
+impl AbsenceVoices {
+    /// What so many configured voices allow.
+    pub const fn of(configured: usize) -> Self {
+        if configured < 2 { Self::One } else { Self::Two }
+    }
+
+    /// The number: 1 or 2.
+    pub const fn count(self) -> u8 {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
+
+    /// The member with this number; none for any other number than 1 and 2.
+    pub const fn from_count(count: u8) -> Option<Self> {
+        match count {
+            1 => Some(Self::One),
+            2 => Some(Self::Two),
+            _ => None,
+        }
+    }
+}
+
 /// The handle of an account's balance, as a state of the chain showed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenHandle {
@@ -20,6 +53,9 @@ pub struct Witness {
     pub account: Pubkey,
     /// The newest handle of its balance that was known.
     pub before: SeenHandle,
+    /// The handle of the amount delegated to us in the same state, where the attempt lowers that amount if it has an effect;
+    /// none where it does not.
+    pub delegated: Option<u128>,
 }
 
 /// What an attempt moves.

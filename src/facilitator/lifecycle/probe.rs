@@ -111,11 +111,12 @@ struct Question {
 }
 
 /// The probe's own wallets and the transfer between them.
-struct ProbeAccounts {
+pub(super) struct ProbeAccounts {
     owner: LocalSigner,
     receiver: LocalSigner,
-    source: Pubkey,
-    destination: Pubkey,
+    pub(super) source: Pubkey,
+    pub(super) destination: Pubkey,
+    /// Of zero; another one each time.
     ciphertext: Vec<u8>,
 }
 
@@ -123,9 +124,9 @@ impl Facilitator {
     /// Asks all four questions, preparing the probe's accounts first if they are missing. Two round trips where they are
     /// there and the plain transfer works, because a start waits for it.
     pub async fn probe(self: &Arc<Self>) -> Result<ProbeReport, ProbeError> {
-        let accounts = self.accounts();
+        let accounts = self.probe_accounts();
         // The blockhash is only fetched early: a fault is told where it is needed.
-        let (before, _) = tokio::join!(self.prepare(&accounts), self.core.chain.latest_blockhash());
+        let (before, _) = tokio::join!(self.prepare_probe(&accounts), self.core.chain.latest_blockhash());
         let before = before?;
         let (spender, stranger) = (self.core.keys.spender.pubkey(), LocalSigner::generate(&*self.core.chance).pubkey());
         let (plain, strange) =
@@ -158,7 +159,7 @@ impl Facilitator {
 
     /// Wallets that only the spender's key can derive: Ed25519 signatures are deterministic, so they are the same
     /// every time and need no storage.
-    fn accounts(&self) -> ProbeAccounts {
+    pub(super) fn probe_accounts(&self) -> ProbeAccounts {
         let wallet = |number: u8| {
             let signature = self.core.keys.spender.sign(&[b"sotto probe wallet ".as_slice(), &[number]].concat());
             LocalSigner::from_seed(&Sha256::digest(signature).into())
@@ -174,7 +175,7 @@ impl Facilitator {
     }
 
     /// The accounts' handles; creates the accounts and the delegation when they are missing.
-    async fn prepare(self: &Arc<Self>, accounts: &ProbeAccounts) -> Result<[u128; 2], ProbeError> {
+    pub(super) async fn prepare_probe(self: &Arc<Self>, accounts: &ProbeAccounts) -> Result<[u128; 2], ProbeError> {
         for _ in 0..2 {
             let read = self.core.chain.accounts(&[accounts.source, accounts.destination]).await?;
             let decoded: Vec<_> = read.into_iter().filter_map(decoded).collect();
@@ -219,9 +220,7 @@ impl Facilitator {
     /// Asks with the decrypt allowances that a plain transfer tells: it makes the same handles, even where the authorised
     /// one cannot be simulated without their accounts.
     async fn ask_with_allowances(&self, accounts: &ProbeAccounts, payer: Pubkey) -> Result<Simulation, ProbeError> {
-        let spender = self.core.keys.spender.pubkey();
-        let question = Question { payer: spender, instruction: SettleInstruction::Transfer, allowances: None };
-        let plain = self.ask(accounts, question).await?;
+        let plain = self.ask_by_transfer(accounts).await?;
         let error = plain.error.clone();
         let Some([source, destination]) = handles(plain) else {
             let why = error.unwrap_or_else(|| "the accounts are unreadable".to_owned());
@@ -232,6 +231,12 @@ impl Facilitator {
             [allowance(source, accounts.owner.pubkey()), allowance(destination, accounts.receiver.pubkey())];
         let instruction = SettleInstruction::TransferWithAuthorization;
         self.ask(accounts, Question { payer, instruction, allowances: Some(allowances) }).await
+    }
+
+    /// Asks what the delegate's plain transfer would do.
+    pub(super) async fn ask_by_transfer(&self, accounts: &ProbeAccounts) -> Result<Simulation, ProbeError> {
+        let payer = self.core.keys.spender.pubkey();
+        self.ask(accounts, Question { payer, instruction: SettleInstruction::Transfer, allowances: None }).await
     }
 
     async fn ask(&self, accounts: &ProbeAccounts, question: Question) -> Result<Simulation, ProbeError> {

@@ -7,7 +7,9 @@ use crate::{
         LiveBlockhash,
         fees::ComputeBudget,
         keys::Signer,
-        transaction::{SignedTransaction, TransactionError, create_recipient, largest_settlement_size},
+        transaction::{
+            SettleInstruction, SignedTransaction, TransactionError, create_recipient, largest_settlement_size,
+        },
     },
     domain::{
         reason::{PayReason, SessionReason},
@@ -85,12 +87,18 @@ impl Settlements {
         let blockhash = self.core.chain.latest_blockhash().await?;
         let (message, signature) = session.signed.authorization();
         // Before the ciphertext exists, so that nobody can have told us the handle that it will make.
-        let witness = self.core.witness(self.core.token_account(session.user())).await;
+        let instruction = self.core.settle_instruction();
+        let source = self.core.token_account(session.user());
+        let witness = match instruction {
+            SettleInstruction::Transfer => self.core.witness_as_delegate(source).await,
+            // Whether this one lowers what is delegated nobody has said.
+            SettleInstruction::TransferWithAuthorization => self.core.witness(source).await,
+        };
         let payer =
             self.sponsor.choose_fee_payer(session, |payer| self.largest_size(session, &payer.pubkey()).is_ok())?;
         let mut draft = TransferDraft {
             fee_payer: payer.pubkey(),
-            instruction: self.core.settle_instruction(),
+            instruction,
             message,
             signature,
             owners: [*session.user(), session.intent.recipient],

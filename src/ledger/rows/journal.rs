@@ -73,6 +73,7 @@ pub(in crate::ledger) struct AttemptRow {
     pub(in crate::ledger) source: Option<Vec<u8>>,
     pub(in crate::ledger) handle_before: Option<Vec<u8>>,
     pub(in crate::ledger) handle_slot: Option<i64>,
+    pub(in crate::ledger) delegated_before: Option<Vec<u8>>,
     pub(in crate::ledger) seen_by: Vec<String>,
 }
 
@@ -81,6 +82,7 @@ impl AttemptRow {
     pub(in crate::ledger) fn into_attempt(self) -> Result<Attempt, LedgerError> {
         // The table has no row number; the attempt's own number is the next best pointer.
         let at = Place { table: "attempts", row: self.number };
+        let moves = self.moves(at)?;
         Ok(Attempt {
             settlement: SettlementId(at.uuid("settlement", &self.settlement)?),
             number: at.number("number", self.number)?,
@@ -94,20 +96,23 @@ impl AttemptRow {
                 grant: at.count("lamports_granted", self.lamports_granted)?,
             },
             allowances: Allowances::from(self.bears_allowances),
-            moves: match (self.moves_balance, self.source, self.handle_before, self.handle_slot) {
-                (false, None, None, None) => Moves::Nothing,
-                (true, None, None, None) => Moves::Balance(None),
-                (true, Some(source), Some(handle), Some(slot)) => Moves::Balance(Some(Witness {
-                    account: at.key("source", &source)?,
-                    before: SeenHandle {
-                        handle: u128::from_le_bytes(at.bytes("handle_before", &handle)?),
-                        slot: at.count("handle_slot", slot)?,
-                    },
-                })),
-                _ => return Err(at.wrong("source")),
-            },
+            moves,
             seen_by: self.seen_by,
         })
+    }
+
+    fn moves(&self, at: Place) -> Result<Moves, LedgerError> {
+        let handle = |column: &str, bytes: &[u8]| at.bytes(column, bytes).map(u128::from_le_bytes);
+        match (self.moves_balance, &self.source, &self.handle_before, self.handle_slot, &self.delegated_before) {
+            (false, None, None, None, None) => Ok(Moves::Nothing),
+            (true, None, None, None, None) => Ok(Moves::Balance(None)),
+            (true, Some(source), Some(before), Some(slot), delegated) => Ok(Moves::Balance(Some(Witness {
+                account: at.key("source", source)?,
+                before: SeenHandle { handle: handle("handle_before", before)?, slot: at.count("handle_slot", slot)? },
+                delegated: delegated.as_deref().map(|bytes| handle("delegated_before", bytes)).transpose()?,
+            }))),
+            _ => Err(at.wrong("source")),
+        }
     }
 }
 

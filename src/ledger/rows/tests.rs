@@ -87,6 +87,7 @@ fn attempt() -> AttemptRow {
         source: Some(vec![9; 32]),
         handle_before: Some(vec![10; 16]),
         handle_slot: Some(11),
+        delegated_before: Some(vec![12; 16]),
         seen_by: vec!["rpc.example".to_owned()],
     }
 }
@@ -202,6 +203,7 @@ fn a_damaged_settlement_or_attempt_is_named_by_column() {
         source = Some(vec![9; 31]) => "source",
         handle_before = Some(vec![10; 15]) => "handle_before",
         handle_slot = Some(-1) => "handle_slot",
+        delegated_before = Some(vec![12; 17]) => "delegated_before",
     );
 }
 

@@ -3,13 +3,13 @@
 use crate::{
     domain::{
         clock::UnixSeconds,
-        settlement::{HeldBecause, Resolution, Settlement, SettlementId},
+        settlement::{AbsenceVoices, HeldBecause, Resolution, Settlement, SettlementId},
     },
     ledger::{
         LedgerError, OperatorLedger, Resolved, SeenLanding, SettlementRecord,
         sqlite::{
             handle::SqliteLedger,
-            statements::{operator, queries::snapshot},
+            statements::{facts, operator, queries::snapshot},
         },
     },
 };
@@ -43,5 +43,17 @@ impl OperatorLedger for SqliteLedger {
     async fn note_seen(&self, seen: &[SeenLanding], now: UnixSeconds) -> Result<(), LedgerError> {
         let seen = seen.to_vec();
         self.0.writer.run(move |conn| operator::note_seen(conn, &seen, now)).await
+    }
+
+    async fn agreed_voices(&self) -> Result<Option<AbsenceVoices>, LedgerError> {
+        self.0.readers.run(|conn| snapshot(conn, facts::voices)).await
+    }
+
+    async fn agree_on_voices(&self, voices: AbsenceVoices, now: UnixSeconds) -> Result<AbsenceVoices, LedgerError> {
+        self.0.writer.run(move |conn| facts::agree_on_voices(conn, voices, now)).await
+    }
+
+    async fn change_voices(&self, voices: AbsenceVoices, now: UnixSeconds) -> Result<(), LedgerError> {
+        self.0.writer.run(move |conn| facts::change_voices(conn, voices, now)).await
     }
 }

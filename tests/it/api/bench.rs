@@ -36,8 +36,8 @@ use sotto::{
     },
     facilitator::{
         AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-        Facilitator, FundingSettings, InstructionChoice, Keys, OpeningSettings, Ports, PrepareSettings, ReadPolicy,
-        ReceiptKeys, RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
+        Facilitator, FundingSettings, HandleReport, InstructionChoice, Keys, OpeningSettings, Ports, PrepareSettings,
+        ReadPolicy, ReceiptKeys, RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
     },
     ledger::{LedgerOptions, SqliteLedger},
     localnet::{
@@ -198,6 +198,7 @@ impl ApiBench {
         let asset = settings.served.asset;
         let spender = signer.pubkey();
         let facilitator = Facilitator::new(ports, keys, settings);
+        facilitator.apply_handles(HandleReport { are_derived: true, are_lowered: false });
         facilitator.recover().await.unwrap();
         let mut edge = ApiSettings::new(chance);
         change(&mut edge);

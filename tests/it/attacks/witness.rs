@@ -8,9 +8,12 @@ use crate::{
 };
 use serde_json::json;
 use sotto::{
-    chain::EndpointUrls,
-    domain::settlement::{HeldBecause, Settlement, State},
-    facilitator::AllowancePolicy,
+    chain::{EndpointUrls, transaction::SettleInstruction},
+    domain::{
+        session::Delegation,
+        settlement::{HeldBecause, Settlement, State},
+    },
+    facilitator::{AllowancePolicy, HandleReport, InstructionChoice, Settings},
 };
 
 /// A payer at one merchant, whose chain is seen through so many endpoints of providers of their own, which all lose the first
@@ -24,8 +27,17 @@ struct Scene {
 
 impl Scene {
     async fn of(voices: usize) -> Self {
+        let policy = |settings: &mut Settings| settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+        Self::with(voices, Options::settings(policy)).await
+    }
+
+    /// A scene of one voice, on whose network transfers by the delegate are plain and this is what they do.
+    async fn under(delegation: Delegation) -> Self {
+        Self::with(1, by_plain_transfers(delegation)).await
+    }
+
+    async fn with(voices: usize, options: Options) -> Self {
         let log = Log::listen();
-        let options = Options::settings(|settings| settings.transfers.decrypt_allowance = AllowancePolicy::Never);
         let mut shop = Shop::open(options, 10_000).await;
         shop.world.quiet().await;
         let (lost, mut proxies) = (Lost::default(), Vec::new());
@@ -82,6 +94,14 @@ impl Scene {
         assert_eq!(self.log.errors("").len(), errors, "{}", self.log.text());
         self.shop.closes().await;
     }
+}
+
+fn by_plain_transfers(delegation: Delegation) -> Options {
+    let options = Options::settings(|settings| {
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.settle_instruction = InstructionChoice::Fixed(SettleInstruction::Transfer);
+    });
+    Options { delegation, ..options }
 }
 
 /// What is honest and loses a transfer is believed: nothing moved, so it is signed anew.
@@ -191,6 +211,89 @@ async fn an_account_that_began_anew_bears_no_witness() {
             scene.shop.world.finish().await;
         }
     }
+}
+
+/// Guard: `Facts::is_delegation_explained`. Strangers move the balance, and the lone voice keeps no logs by which that could be
+/// explained; what the payer delegates they cannot move.
+#[tokio::test]
+async fn a_delegated_amount_that_strangers_cannot_move_lets_a_lost_transfer_be_signed_anew() {
+    for delegation in [Delegation::Documented, Delegation::Public] {
+        let scene = Scene::under(delegation).await;
+        scene
+            .pays_meanwhile(async {
+                scene.voices[0].keeps_no_logs(None);
+                for _ in 0..3 {
+                    scene.a_stranger_moves_it().await;
+                }
+                if delegation == Delegation::Public {
+                    scene.is_held(HeldBecause::Moved).await;
+                    scene.voices[0].is_honest();
+                }
+            })
+            .await;
+        let expected = if delegation.is_lowered() { "testimony=DelegationExplained" } else { "testimony=Explained" };
+        assert!(scene.log.text().contains(expected), "{}", scene.log.text());
+        scene.ends(2, usize::from(!delegation.is_lowered())).await;
+    }
+}
+
+/// Guard: `spends`. The owner approves anew while the transfer is on its way: what they delegate says nothing any more, because
+/// the same ciphertext would bring its handle back.
+#[tokio::test]
+async fn an_approve_meanwhile_voids_what_is_delegated() {
+    let scene = Scene::under(Delegation::Documented).await;
+    scene
+        .pays_meanwhile(async {
+            scene.voices[0].keeps_no_logs(None);
+            scene.a_stranger_moves_it().await;
+            scene.world().lands(scene.world().approve_by_owner(&scene.shop.payer, 10_000));
+            scene.is_held(HeldBecause::Moved).await;
+            scene.voices[0].is_honest();
+        })
+        .await;
+    scene.ends(2, 1).await;
+}
+
+/// Guard: `Examiner`, of what is delegated. A lone voice with a hole has lost a transfer that landed: it lowered what is delegated.
+#[tokio::test]
+async fn a_transfer_that_landed_and_was_forgotten_has_lowered_what_is_delegated() {
+    let log = Log::listen();
+    let mut shop = Shop::open(by_plain_transfers(Delegation::Documented), 10_000).await;
+    shop.world.quiet().await;
+    let forgetful = Proxy::start(shop.world.net.rpc_url()).await;
+    forgetful.hides_transactions();
+    let urls = vec![EndpointUrls { rpc: forgetful.url.clone(), websocket: None }];
+    shop.world.reboots_with_endpoints(urls).await;
+    let (_, told) = shop.world.post("/settle", &shop.hasty_payment(200, Some("once"))).await;
+    assert_eq!(told["errorReason"], "settlement_pending", "{told:#}");
+    shop.world.until("it is held", async || !log.errors("a settlement is held").is_empty()).await;
+    let held = shop.world.ledger().held_settlements().await.unwrap().remove(0);
+    assert_eq!((held.settlement.held.unwrap().because, held.settlement.attempts), (HeldBecause::Moved, 1));
+    assert!(held.attempts[0].get().moves.witness().unwrap().delegated.is_some());
+    assert_eq!(shop.world.units(&shop.merchant), 200, "once");
+    forgetful.is_honest();
+    shop.moved_what_it_captured().await;
+    shop.closes().await;
+}
+
+/// Guard: `Core::seen_before`. Where nobody has shown that a handle names what made it, only one of a final state counts: neither
+/// the one that the opening saw, which may have been of another fork, nor one of now.
+#[tokio::test]
+async fn where_handles_may_be_made_of_anything_a_witness_is_read_in_a_final_state() {
+    const FINAL_AFTER: u64 = 40;
+    let options = Options { finalized_after: FINAL_AFTER, ..by_plain_transfers(Delegation::Public) };
+    let shop = Shop::open(options, 10_000).await;
+    let (network, facilitator) = (shop.world.net.network(), &shop.world.running().facilitator);
+    facilitator.apply_handles(HandleReport { are_derived: false, are_lowered: false });
+    let opened_at = network.slot();
+    while network.slot() < opened_at + 2 * FINAL_AFTER {
+        shop.world.confirmed().await;
+    }
+    shop.pays(200, Some("once")).await;
+    let work = shop.world.ledger().unfinished().await.unwrap().remove(0);
+    let seen_at = work.attempt.unwrap().get().moves.witness().unwrap().before.slot;
+    assert!(seen_at > opened_at && seen_at + FINAL_AFTER / 2 < network.slot(), "{opened_at} {seen_at}");
+    shop.closes().await;
 }
 
 /// Guard: the voices are counted as they are configured. The transfer landed; one voice hides it, and whoever uses up our

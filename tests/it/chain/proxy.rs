@@ -44,6 +44,8 @@ struct Inner {
     change: Mutex<Change>,
     /// What is sent is answered with its signature and goes nowhere.
     swallows_sends: AtomicBool,
+    /// What it swallowed.
+    swallowed: Arc<Mutex<Vec<Value>>>,
     /// What it loses on the way.
     loses: OnceLock<Lost>,
 }
@@ -64,6 +66,7 @@ impl Proxy {
             http,
             change,
             swallows_sends: AtomicBool::default(),
+            swallowed: Arc::default(),
             loses: OnceLock::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -76,15 +79,7 @@ impl Proxy {
     /// From now on it knows of no transaction, and tells the truth of everything else: a node with a hole in its history, or
     /// one that lies by leaving out.
     pub fn hides_transactions(&self) {
-        self.change(|method, truth| match method {
-            "getSignatureStatuses" => {
-                let nothing = vec![Value::Null; truth["value"].as_array().map_or(0, Vec::len)];
-                Some(Reply::Result(json!({ "context": truth["context"], "value": nothing })))
-            }
-            "getSignaturesForAddress" => Some(Reply::Result(json!([]))),
-            "getTransaction" => Some(Reply::Result(Value::Null)),
-            _ => None,
-        });
+        self.change(hidden);
     }
 
     /// From now on it swallows what is sent, and tells of every transaction that is not on chain that it landed and is final.
@@ -102,6 +97,33 @@ impl Proxy {
                 });
             }
         });
+    }
+
+    /// From now on it tells blockhashes of now that die when one of this moment does, until it was sent a transaction; that it
+    /// swallows, like all that follow, and it knows of no transaction.
+    pub fn has_blockhashes_die_early(&self) {
+        self.inner.swallows_sends.store(true, Ordering::SeqCst);
+        let (swallowed, dies_at) = (Arc::clone(&self.inner.swallowed), OnceLock::new());
+        self.change(move |method, truth| {
+            let told = match method {
+                "getLatestBlockhash" if swallowed.lock().unwrap().is_empty() => {
+                    let mut told = truth.clone();
+                    let last = &mut told["value"]["lastValidBlockHeight"];
+                    *last = dies_at.get_or_init(|| last.clone()).clone();
+                    told
+                }
+                _ => return hidden(method, truth),
+            };
+            Some(Reply::Result(told))
+        });
+    }
+
+    /// Passes on what it has swallowed.
+    pub async fn lets_go(&self) {
+        let swallowed = std::mem::take(&mut *self.inner.swallowed.lock().unwrap());
+        for request in swallowed {
+            self.inner.http.post(&self.inner.upstream).json(&request).send().await.unwrap();
+        }
     }
 
     /// From now on it tells of every transaction on chain that it failed for good.
@@ -186,6 +208,19 @@ impl Drop for Proxy {
     }
 }
 
+/// What is told of transactions by one who hides them all.
+fn hidden(method: &str, truth: &Value) -> Option<Reply> {
+    match method {
+        "getSignatureStatuses" => {
+            let nothing = vec![Value::Null; truth["value"].as_array().map_or(0, Vec::len)];
+            Some(Reply::Result(json!({ "context": truth["context"], "value": nothing })))
+        }
+        "getSignaturesForAddress" => Some(Reply::Result(json!([]))),
+        "getTransaction" => Some(Reply::Result(Value::Null)),
+        _ => None,
+    }
+}
+
 /// The signature of the transaction that is sent.
 fn sent(request: &Value) -> String {
     let bytes = BASE64_STANDARD.decode(request["params"][0].as_str().unwrap()).unwrap();
@@ -203,6 +238,7 @@ async fn answer(State(inner): State<Arc<Inner>>, Json(request): Json<Value>) -> 
         let signature = sent(&request);
         let is_lost = inner.loses.get().is_some_and(|lost| lost.is(&signature));
         if is_lost || inner.swallows_sends.load(Ordering::SeqCst) {
+            inner.swallowed.lock().unwrap().push(request.clone());
             return swallowed(&request, &signature);
         }
     }

@@ -129,7 +129,9 @@ fn the_service_runs_on_the_local_network_and_stops_when_asked() {
 
     let probed = sotto(&here, &["doctor", "--probe"]);
     assert!(probed.status.success(), "{}{}", stdout(&probed), stderr(&probed));
-    for words in ["every log agrees", "moves money: yes", "refuses strangers: yes", "can be used"] {
+    for words in
+        ["every log agrees", "moves money: yes", "refuses strangers: yes", "can be used", "name what made them: yes"]
+    {
         assert!(stdout(&probed).contains(words), "{words} in {}", stdout(&probed));
     }
     let wrong = ["--set", "asset.decimals=2", "--set", "covalidator.endpoint=http://127.0.0.1:9/x", "doctor", "--json"];

@@ -87,6 +87,24 @@ fn another_network_needs_its_own_addresses() {
     assert!(warnings.is_empty(), "{warnings:?}");
 }
 
+/// Guard: `read_voices`. Which endpoints share a provider is the operator's word; a slip must not count one provider twice.
+#[test]
+fn providers_are_named_in_the_order_of_their_endpoints() {
+    let directory = directory();
+    let urls = ("SOTTO_NETWORK__RPC_URLS", "https://eu.a.example,https://us.a.example");
+    let voices = |names: &'static str| [urls, ("SOTTO_NETWORK__VOICES", names)];
+    let (config, _) = load(&directory, &voices("a,a"));
+    assert_eq!(config.network.voices, ["a", "a"]);
+    assert_eq!(load(&directory, &voices("a")).0.network.voices, ["a"], "the others go by their hosts");
+    assert!(load(&directory, &[urls]).0.network.voices.is_empty());
+    let long = "a".repeat(61).leak();
+    for wrong in ["a,a,a", long] {
+        let told = faults(&layers(&directory, &voices(wrong)));
+        assert_eq!(keys_of(&told), ["network.voices"], "{told}");
+        assert!(!told.to_string().contains("aaa"), "it may be a URL with a key: {told}");
+    }
+}
+
 /// Guard: `read_listed`. A slip in one of them must not create accounts for nobody, or leave the others out.
 #[test]
 fn a_listed_recipient_is_a_public_key() {

@@ -205,6 +205,7 @@ macro_rules! on {
                 what_has_had_all_its_attempts_is_given_back_by_an_operators_word,
                 a_landing_that_nobody_sees_any_more_is_resolved_too,
                 an_attempt_keeps_its_witness_and_who_told_of_it,
+                what_services_agree_on_stays_until_an_operator_changes_it,
             }
             queries {
                 unfinished_work_is_told_oldest_first_with_what_may_be_sent,

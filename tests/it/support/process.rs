@@ -1,6 +1,6 @@
 //! A facilitator process of a world: started, killed, configured anew.
 
-use super::{PATIENCE, World};
+use super::{PATIENCE, World, slots::SLOT};
 use sotto::{
     api::{self, ApiSettings, ServerSettings},
     chain::{
@@ -9,7 +9,7 @@ use sotto::{
         rpc::{ChainSettings, SolanaChain},
     },
     covalidator::HttpCovalidator,
-    facilitator::{Facilitator, Keys, Ports, ReceiptKeys, Settings},
+    facilitator::{Facilitator, HandleReport, Keys, Ports, ReceiptKeys, Settings},
     ledger::Ledger,
 };
 use std::{net::Ipv4Addr, path::Path, sync::Arc};
@@ -38,7 +38,11 @@ impl World {
 
     pub fn connect(&self) -> Arc<SolanaChain> {
         let own = || vec![EndpointUrls { rpc: self.net.rpc_url(), websocket: Some(self.net.ws_url()) }];
-        let settings = ChainSettings::of(self.endpoints.clone().unwrap_or_else(own));
+        let mut settings = ChainSettings::of(self.endpoints.clone().unwrap_or_else(own));
+        if self.endpoints.is_some() {
+            // What several endpoints tell of heights is compared at the pace of this network.
+            settings.refresh.slot = SLOT;
+        }
         Arc::new(SolanaChain::start(settings).unwrap())
     }
 
@@ -59,7 +63,11 @@ impl World {
             further_fee_payers: self.options.further_fee_payers.iter().map(|seed| signer(seed)).collect(),
             receipts: ReceiptKeys { current: self.options.receipt_key.as_ref().map(signer), retired: Vec::new() },
         };
-        Facilitator::new(ports, keys, self.settings())
+        let facilitator = Facilitator::new(ports, keys, self.settings());
+        // What a service asks of programs that others have deployed is known of the stand-ins.
+        facilitator
+            .apply_handles(HandleReport { are_derived: true, are_lowered: self.options.delegation.is_lowered() });
+        facilitator
     }
 
     /// Starts the facilitator on the world's ledger, as a process would.

@@ -97,3 +97,40 @@ fn an_account_that_is_closed_or_made_begins_anew() {
     assert!(!of(&[("create_idempotent", &[B, A], &[])]).begins, "it was there, so nothing was made");
     assert!(of(&[("create_idempotent", &[B, A], &[Made("as_euint128", 0, 31)])]).begins);
 }
+
+#[test]
+fn only_what_an_account_gives_lowers_what_it_delegates_and_only_an_approve_replaces_it() {
+    let gives = Some(vec![vec![(40, 41), (10, 11)]]);
+    for (name, accounts, expected) in [
+        ("transfer", [A, B], gives.clone()),
+        ("transfer_with_authorization", [A, B], gives.clone()),
+        ("burn", [A, B], gives),
+        ("transfer", [B, A], Some(vec![])),
+        ("transfer", [A, A], Some(vec![])),
+        ("mint_to", [B, A], Some(vec![])),
+        ("freeze_account", [A, B], Some(vec![])),
+        ("create_idempotent", [A, B], Some(vec![])),
+        ("approve", [A, B], None),
+        ("approve_checked", [A, B], None),
+        ("something_new", [A, B], None),
+        ("approve", [B, 7], Some(vec![])),
+    ] {
+        assert_eq!(of(&[(name, &accounts, TRANSFER)]).spends, expected, "{name}");
+    }
+}
+
+/// What strangers give needs neither a log nor to be an instruction of the transaction itself.
+#[test]
+fn what_an_account_is_given_is_read_without_a_log_and_through_another_program() {
+    let of = |name: &str, accounts: &[u8], called_by: Option<usize>| {
+        let (mut seen, _) = transaction(&[(name, accounts, TRANSFER)]);
+        seen.instructions[0].called_by = called_by;
+        read(&seen, None, &key(A), &programs())
+    };
+    for called_by in [None, Some(0)] {
+        let given = of("transfer", &[B, A], called_by);
+        assert_eq!((given.steps, given.spends), (None, Some(vec![])), "{called_by:?}");
+        assert_eq!(of("transfer", &[A, B], called_by).spends, None, "what it gives has to be read");
+        assert_eq!(of("approve", &[A, B], called_by).spends, None);
+    }
+}

@@ -15,7 +15,7 @@ fn listed(number: u8, slot: u64) -> Listed {
 
 fn told(after: u128, entries: &[u8]) -> Told {
     let listed = entries.iter().map(|number| listed(*number, 100 + u64::from(*number))).collect();
-    Told { after: Some(after), at: 200, listed, is_whole: true }
+    Told { after: Some(after), delegated: Some(500), at: 200, listed, is_whole: true }
 }
 
 /// Entry 1 makes 11 of 10, entry 2 makes 12 of 11, and so on; 50 begins the account anew, and 60 cannot be read.
@@ -24,14 +24,26 @@ fn entries() -> HashMap<Signature, Entry> {
         let from = 9 + u128::from(number);
         let steps = (number < 60).then(|| if number < 50 { vec![vec![(from, from + 1)]] } else { Vec::new() });
         let zeros = if number == 3 { vec![77] } else { Vec::new() };
-        (signature(number), Entry { steps, begins: number == 50, zeros })
+        (signature(number), Entry { steps, spends: Some(Vec::new()), begins: number == 50, zeros })
     };
     [1, 2, 3, 50, 60].into_iter().map(entry).collect()
 }
 
 fn of(before: SeenHandle, told: &[Told]) -> Testimony {
     let attempt = signature(ATTEMPT);
-    Facts { attempt: &attempt, before, told, final_at: 190, entries: &entries() }.testimony()
+    Facts { attempt: &attempt, before, delegated: None, told, final_at: 190, entries: &entries() }.testimony()
+}
+
+/// Of an account whose balance has moved beyond explanation and that delegated `before`, with what each entry did to that.
+fn of_delegated(before: u128, told: &[Told], spends: &[(u8, Option<Vec<Vec<(u128, u128)>>>)]) -> Testimony {
+    let attempt = signature(ATTEMPT);
+    let entry = |(number, spends): &(u8, Option<_>)| {
+        (signature(*number), Entry { steps: None, spends: spends.clone(), begins: false, zeros: vec![77] })
+    };
+    let entries = spends.iter().map(entry).collect();
+    let facts =
+        Facts { attempt: &attempt, before: BEFORE, delegated: Some(before), told, final_at: 190, entries: &entries };
+    facts.testimony()
 }
 
 #[test]
@@ -92,4 +104,34 @@ fn the_handle_of_zero_counts_only_where_nobody_can_hide_anything() {
 fn an_entry_that_cannot_be_read_explains_nothing_and_hides_nothing() {
     assert_eq!(of(BEFORE, &[told(10, &[60])]), Testimony::Unmoved);
     assert_eq!(of(BEFORE, &[told(11, &[1, 60])]), Testimony::MovedAndListed);
+}
+
+#[test]
+fn a_delegated_amount_that_is_what_it_was_proves_what_a_moved_balance_does_not() {
+    let untouched = [(1, Some(Vec::new()))];
+    assert_eq!(of_delegated(500, &[told(13, &[1])], &untouched), Testimony::DelegationExplained);
+    assert_eq!(of_delegated(501, &[told(13, &[1])], &untouched), Testimony::MovedAndListed, "it was lowered");
+    let two = |delegated| [told(13, &[1]), Told { delegated, ..told(13, &[]) }];
+    assert_eq!(of_delegated(500, &two(Some(500)), &untouched), Testimony::DelegationExplained);
+    assert_eq!(of_delegated(500, &two(Some(501)), &untouched), Testimony::Moved, "on all that are asked");
+    assert_eq!(of_delegated(500, &two(None), &untouched), Testimony::Moved, "there is no account any more");
+    let listed = told(13, &[1, ATTEMPT]);
+    assert_eq!(of_delegated(500, &[listed], &untouched), Testimony::Moved, "the attempt is in the list");
+}
+
+#[test]
+fn what_others_of_ours_took_from_the_delegated_amount_is_explained() {
+    let taken = |to| [(1, Some(vec![vec![(40, 41), (498, to)]])), (2, Some(vec![vec![(41, 42), (499, 500)]]))];
+    assert_eq!(of_delegated(498, &[told(42, &[2, 1])], &taken(499)), Testimony::DelegationExplained);
+    assert_eq!(of_delegated(498, &[told(42, &[2, 1])], &taken(497)), Testimony::MovedAndListed, "a gap");
+}
+
+/// A ciphertext that is approved again brings its handle back, so what is delegated says nothing any more.
+#[test]
+fn an_approve_voids_the_delegated_amount_and_so_does_an_entry_that_nobody_read() {
+    assert_eq!(of_delegated(500, &[told(13, &[1])], &[(1, None)]), Testimony::MovedAndListed);
+    assert_eq!(of_delegated(500, &[told(13, &[1, 2])], &[(1, Some(Vec::new()))]), Testimony::Moved, "one was not read");
+    assert_eq!(of_delegated(0, &[Told { delegated: Some(0), ..told(13, &[]) }], &[]), Testimony::MovedAndListed);
+    let zero = Told { delegated: Some(77), ..told(13, &[1]) };
+    assert_eq!(of_delegated(77, &[zero], &[(1, Some(Vec::new()))]), Testimony::MovedAndListed, "it is everybody's");
 }

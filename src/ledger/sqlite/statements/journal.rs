@@ -55,8 +55,8 @@ pub(in crate::ledger) fn record_signed(
     let witness = attempt.moves.witness();
     conn.prepare_cached(
         "INSERT INTO attempts (signature, settlement, number, wire, last_valid_block_height, signed_at_slot, fee, rent, \
-         lamports_granted, live, at, bears_allowances, moves_balance, source, handle_before, handle_slot) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12, ?13, ?14, ?15)",
+         lamports_granted, live, at, bears_allowances, moves_balance, source, handle_before, handle_slot, \
+         delegated_before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         attempt.signature.as_ref(),
@@ -74,6 +74,7 @@ pub(in crate::ledger) fn record_signed(
         witness.map(|witness| witness.account.to_bytes()),
         witness.map(|witness| witness.before.handle.to_le_bytes()),
         witness.map(|witness| column("handle_slot", witness.before.slot)).transpose()?,
+        witness.and_then(|witness| witness.delegated).map(u128::to_le_bytes),
     ])?;
     bookings::reserve(conn, &after, payer, attempt, now)?;
     Ok(Signed::Recorded { settlement: after, attempt: Recorded(attempt.clone()) })

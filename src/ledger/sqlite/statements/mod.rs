@@ -10,6 +10,7 @@ pub(super) mod bookings;
 pub(super) mod budgets;
 pub(super) mod credit;
 pub(super) mod deferred;
+pub(super) mod facts;
 pub(super) mod funding;
 pub(super) mod history;
 pub(super) mod holds;

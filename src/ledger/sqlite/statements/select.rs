@@ -27,7 +27,7 @@ const SETTLEMENT: &str = "SELECT seq, id, purpose, subject_kind, subject_id, amo
     LEFT JOIN held_settlements h ON h.settlement = id AND h.sequence = settlements.sequence";
 
 const ATTEMPT: &str = "SELECT signature, settlement, number, wire, last_valid_block_height, signed_at_slot, fee, rent, \
-    lamports_granted, bears_allowances, moves_balance, source, handle_before, handle_slot, \
+    lamports_granted, bears_allowances, moves_balance, source, handle_before, handle_slot, delegated_before, \
     (SELECT group_concat(t.voice, char(10)) FROM attempt_seen t WHERE t.signature = attempts.signature) FROM attempts";
 
 const EVENT: &str = "SELECT sequence, event, signature, slot, reason, finalised_height, first_available_block \
@@ -236,8 +236,9 @@ fn attempt_row(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         source: row.get(11)?,
         handle_before: row.get(12)?,
         handle_slot: row.get(13)?,
+        delegated_before: row.get(14)?,
         seen_by: row
-            .get::<_, Option<String>>(14)?
+            .get::<_, Option<String>>(15)?
             .iter()
             .flat_map(|voices| voices.lines())
             .map(str::to_owned)

@@ -54,6 +54,11 @@ impl Chain for MortalChain {
         Ok((slot, self.fate.as_they_were(keys, accounts)))
     }
 
+    async fn final_accounts(&self, keys: &[Pubkey]) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
+        let (slot, accounts) = self.fate.step("chain final_accounts", self.inner.final_accounts(keys)).await?;
+        Ok((slot, self.fate.as_they_were(keys, accounts)))
+    }
+
     async fn history(&self, account: &Pubkey, page: Page) -> Result<Vec<Listed>, ChainError> {
         self.fate.step("chain history", self.inner.history(account, page)).await
     }

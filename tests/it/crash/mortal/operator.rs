@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use sotto::{
     domain::{
         clock::UnixSeconds,
-        settlement::{HeldBecause, Resolution, Settlement, SettlementId},
+        settlement::{AbsenceVoices, HeldBecause, Resolution, Settlement, SettlementId},
     },
     ledger::{LedgerError, OperatorLedger, Resolved, SeenLanding, SettlementRecord},
 };
@@ -35,5 +35,17 @@ impl OperatorLedger for MortalLedger {
 
     async fn note_seen(&self, seen: &[SeenLanding], now: UnixSeconds) -> Result<(), LedgerError> {
         self.fate.step("note_seen", self.inner.note_seen(seen, now)).await
+    }
+
+    async fn agreed_voices(&self) -> Result<Option<AbsenceVoices>, LedgerError> {
+        self.fate.step("agreed_voices", self.inner.agreed_voices()).await
+    }
+
+    async fn agree_on_voices(&self, voices: AbsenceVoices, now: UnixSeconds) -> Result<AbsenceVoices, LedgerError> {
+        self.fate.step("agree_on_voices", self.inner.agree_on_voices(voices, now)).await
+    }
+
+    async fn change_voices(&self, voices: AbsenceVoices, now: UnixSeconds) -> Result<(), LedgerError> {
+        self.fate.step("change_voices", self.inner.change_voices(voices, now)).await
     }
 }

@@ -6,8 +6,8 @@ use crate::ledger::build::{
 };
 use sotto::{
     domain::settlement::{
-        AbsenceProof, Event, Held, HeldBecause, MOST_ATTEMPTS, Moves, Purpose, Resolution, SeenHandle, Settlement,
-        SettlementId, State, Subject, Verdict, Witness,
+        AbsenceProof, AbsenceVoices, Event, Held, HeldBecause, MOST_ATTEMPTS, Moves, Purpose, Resolution, SeenHandle,
+        Settlement, SettlementId, State, Subject, Verdict, Witness,
     },
     ledger::{Ledger, LedgerError, NotResolved, Resolved, SeenLanding},
 };
@@ -134,7 +134,7 @@ pub(crate) async fn an_attempt_keeps_its_witness_and_who_told_of_it(ledger: &dyn
     held(ledger, &payment(session.id, 1, 10)).await;
     let settlement = planned(ledger, session.id, 1).await;
     let before = SeenHandle { handle: u128::MAX - 5, slot: 190 };
-    let witness = Witness { account: crate::ledger::build::key(40, 1), before };
+    let witness = Witness { account: crate::ledger::build::key(40, 1), before, delegated: Some(u128::MAX - 6) };
     let nothing = sotto::domain::settlement::Attempt { moves: Moves::Nothing, ..attempt(&settlement, 1) };
     let refused = ledger.record_signed(&settlement, nothing, NOW).await;
     assert!(matches!(refused, Err(LedgerError::Inconsistent(_))), "a capture moves a balance");
@@ -151,4 +151,17 @@ pub(crate) async fn an_attempt_keeps_its_witness_and_who_told_of_it(ledger: &dyn
     let probe = ledger.plan_other(settlement_id(2), Purpose::Probe, Subject::Own, NOW).await.expect("plans");
     let (probe, recorded) = signed(ledger, &probe, 2).await;
     assert_eq!((recorded.get().moves, probe.amount), (Moves::Nothing, amount(0)));
+}
+
+pub(crate) async fn what_services_agree_on_stays_until_an_operator_changes_it(ledger: &dyn Ledger) {
+    assert_eq!(ledger.agreed_voices().await.ok(), Some(None));
+    assert_eq!(ledger.agree_on_voices(AbsenceVoices::Two, NOW).await.ok(), Some(AbsenceVoices::Two));
+    assert_eq!(
+        ledger.agree_on_voices(AbsenceVoices::One, NOW + 1).await.ok(),
+        Some(AbsenceVoices::Two),
+        "the first one's"
+    );
+    ledger.change_voices(AbsenceVoices::One, NOW + 2).await.expect("changes");
+    assert_eq!(ledger.agreed_voices().await.ok(), Some(Some(AbsenceVoices::One)));
+    assert_eq!(ledger.agree_on_voices(AbsenceVoices::Two, NOW + 3).await.ok(), Some(AbsenceVoices::One));
 }
