@@ -1,9 +1,6 @@
-//! Approvals: which approve stands behind an account, and binding sessions to it.
-//!
-//! Must be true: the trigger `sessions_take_no_more_than_was_approved` stands behind every binding here; what is decided here
-//! never comes to it.
+//! Approvals: which approve stands behind an account, opening on one, and what one is learnt to have delegated.
 
-use crate::ledger::sqlite::statements::{Outcome, missing, select, sessions};
+use crate::ledger::sqlite::statements::{Outcome, bindings, missing, select, sessions};
 use crate::{
     domain::{
         amount::Amount,
@@ -28,7 +25,7 @@ const APPROVAL: &str = "SELECT a.seq, a.user, a.asset, a.signature, a.amount, a.
     (SELECT count(*) FROM approval_use u WHERE u.approval = a.seq) FROM approvals a";
 
 /// The approvals that `rest` (from `WHERE` on) selects, with the numbers of their rows.
-fn approvals(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<(i64, Approval)>> {
+pub(super) fn approvals(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<(i64, Approval)>> {
     select::list(conn, &format!("{APPROVAL} {rest}"), params, |row| Ok((row.get(0)?, row_of(row)?.into_approval()?)))
 }
 
@@ -149,73 +146,7 @@ pub(in crate::ledger) fn land(
         return Ok(Vec::new());
     }
     replace(conn, user, asset, approve, None)?;
-    rebind(conn, user, asset)
-}
-
-/// Binds a session that opens to the approve it brought, which has landed. `Err` says why it cannot be opened on it; whether
-/// or not, the approve stands from then on.
-pub(super) fn bind_opening(
-    conn: &Connection,
-    session: &Session,
-    approve: &LandedApprove,
-) -> Outcome<Result<(), SessionReason>> {
-    let (user, asset, cap) = (session.user(), &session.intent.asset, session.intent.cap);
-    let (known, said) = (find(conn, user, asset, &approve.signature)?, session.intent.said_approved());
-    let is_new = known.is_none();
-    if is_new {
-        replace(conn, user, asset, approve, Some(said))?;
-    }
-    let (seq, approval) = find(conn, user, asset, &approve.signature)?.ok_or_else(|| missing("approval"))?;
-    if approval.free() < cap {
-        // Of a new one all is free. Of one that others were faster to open on, what they left.
-        return Ok(Err(if is_new { SessionReason::CapMismatch } else { SessionReason::ApproveUsed }));
-    }
-    bind(conn, session.id, seq)?;
-    Ok(Ok(()))
-}
-
-/// Binds to the approval that stands whatever of the account is bound to another one or to none: first what is held by sessions
-/// that have ended, then live sessions, the newest first; those that do not fit, and all older ones, become `superseded`.
-/// What these hold stays with the approval that backed it.
-pub(super) fn rebind(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<Vec<SessionId>> {
-    let rest = "WHERE a.user = ?1 AND a.asset = ?2 AND a.state = 'current'";
-    let Some((seq, approval)) = approvals(conn, rest, [user.to_bytes(), asset.to_bytes()])?.pop() else {
-        return Ok(Vec::new());
-    };
-    let others = select::sessions(
-        conn,
-        "WHERE user = ?1 AND asset = ?2 AND approval IS NOT ?3 AND (state IN ('open', 'closing') OR held > 0) \
-         AND state <> 'opening' ORDER BY state IN ('open', 'closing'), seq DESC",
-        params![user.to_bytes(), asset.to_bytes(), seq],
-    )?;
-    let (mut free, mut fits, mut ended) = (approval.free(), true, Vec::new());
-    for other in others {
-        let is_open = other.state == SessionState::Open;
-        match free.checked_sub(needed(&other)) {
-            Some(left) if fits || !is_open => {
-                bind(conn, other.id, seq)?;
-                free = left;
-            }
-            // Nothing older than the first that does not fit stays.
-            _ if is_open => {
-                fits = false;
-                sessions::supersede(conn, &[other.id])?;
-                ended.push(other.id);
-            }
-            _ => {}
-        }
-    }
-    Ok(ended)
-}
-
-/// What a session may still take.
-fn needed(session: &Session) -> Amount {
-    match session.state {
-        SessionState::Open | SessionState::Closing => {
-            session.intent.cap.checked_sub(session.captured).unwrap_or_default()
-        }
-        _ => session.held,
-    }
+    bindings::rebind(conn, user, asset)
 }
 
 /// Opens a session on the approval that it names.
@@ -240,7 +171,7 @@ pub(in crate::ledger) fn open(conn: &Connection, session: &Session, most: u64) -
     }
     let check = if approval.amount.is_some() { CapCheck::Verified } else { CapCheck::Unverified };
     sessions::insert(conn, &Session { cap_check: check, ..session.clone() }, Amount::ZERO)?;
-    bind(conn, session.id, seq)?;
+    bindings::bind(conn, session.id, seq)?;
     conn.prepare_cached("UPDATE sessions SET state = 'open' WHERE id = ?1")?.execute([session.id.to_bytes()])?;
     select::session(conn, session.id)?.map(OpenedOnApproval::New).ok_or_else(|| missing("session"))
 }
@@ -347,13 +278,19 @@ pub(in crate::ledger) fn handle(conn: &Connection, session: SessionId) -> Outcom
     Ok(select::value(conn, sql, [session.to_bytes()])?.map(u128::from_le_bytes))
 }
 
-fn find(conn: &Connection, user: &Pubkey, asset: &Pubkey, signature: &Signature) -> Outcome<Option<(i64, Approval)>> {
+/// The approval of this signature, with the number of its row.
+pub(super) fn find(
+    conn: &Connection,
+    user: &Pubkey,
+    asset: &Pubkey,
+    signature: &Signature,
+) -> Outcome<Option<(i64, Approval)>> {
     let rest = "WHERE a.user = ?1 AND a.asset = ?2 AND a.signature = ?3";
     Ok(approvals(conn, rest, params![user.to_bytes(), asset.to_bytes(), signature.as_ref()])?.pop())
 }
 
 /// Writes an approval that stands, in place of the one that stood.
-fn replace(
+pub(super) fn replace(
     conn: &Connection,
     user: &Pubkey,
     asset: &Pubkey,
@@ -378,15 +315,5 @@ fn replace(
         approve.seen.to_le_bytes(),
         column("landed_slot", approve.slot)?,
     ])?;
-    Ok(())
-}
-
-/// Has a session take from this approval, and count from what it has captured by now.
-fn bind(conn: &Connection, session: SessionId, seq: i64) -> Outcome<()> {
-    conn.prepare_cached(
-        "UPDATE sessions SET approval = ?2, bound_from = (SELECT captured FROM session_sums WHERE session = sessions.seq) \
-         WHERE id = ?1",
-    )?
-    .execute(params![session.to_bytes(), seq])?;
     Ok(())
 }

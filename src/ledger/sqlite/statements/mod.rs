@@ -6,6 +6,7 @@
 pub(super) mod approvals;
 pub(super) mod archive;
 pub(super) mod audit;
+mod bindings;
 pub(super) mod bookings;
 pub(super) mod budgets;
 pub(super) mod credit;
