@@ -9,13 +9,14 @@ use crate::{
     domain::{
         chance::{Chance, draw},
         clock::Clock,
-        hold::HoldId,
+        hold::{GiveUp, HoldId},
         session::{Session, SessionId},
         settlement::{Allowances, SettlementId},
     },
     facilitator::{
-        InstructionChoice, Keys, Ports, SessionError, SessionRefusal, Settings, events::Events,
-        known_handles::KnownHandles, recipients::KnownRecipients, tasks::Tasks,
+        InstructionChoice, Keys, Ports, SessionError, SessionRefusal, Settings,
+        doubted_delegations::DoubtedDelegations, events::Events, known_handles::KnownHandles,
+        recipients::KnownRecipients, tasks::Tasks,
     },
     ledger::Ledger,
 };
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) newest_slot: NewestSlot,
     pub(crate) recipients: KnownRecipients,
     pub(crate) handles: KnownHandles,
+    /// Payers of whom nothing counts as proven until it is known which approve stands for them.
+    pub(crate) doubted: DoubtedDelegations,
     /// The probe found that settlements work only with decrypt allowances.
     needs_allowances: AtomicBool,
     /// The probe found that the instruction which carries the user's signature can be used.
@@ -61,6 +64,7 @@ impl Core {
             newest_slot: NewestSlot::default(),
             recipients: KnownRecipients::default(),
             handles: KnownHandles::default(),
+            doubted: DoubtedDelegations::default(),
             needs_allowances: AtomicBool::new(false),
             carries_signatures: AtomicBool::new(false),
             holds_made: AtomicU32::new(0),
@@ -108,6 +112,11 @@ impl Core {
     /// Remembers what the token program's transfers have to buy.
     pub(crate) fn remember_need(&self, needed: Allowances) {
         self.needs_allowances.store(needed.are_bought(), Ordering::Relaxed);
+    }
+
+    /// When a promise is given up.
+    pub(crate) fn give_up(&self) -> GiveUp {
+        self.settings.deferred.give_up(self.settings.transfers.delegation)
     }
 
     /// The id of a settlement that is about to be made.

@@ -1,17 +1,17 @@
 //! Approvals: which approve stands behind an account, opening on one, and what one is learnt to have delegated.
 
-use crate::ledger::sqlite::statements::{Outcome, bindings, missing, select, sessions};
+use crate::ledger::sqlite::statements::{Outcome, bindings, funding, missing, select, sessions};
 use crate::{
     domain::{
         amount::Amount,
-        approval::{Approval, LandedApprove, SeenDelegation},
+        approval::{Approval, LandedApprove},
         reason::SessionReason,
         session::{CapCheck, Session, SessionId, SessionState},
         settlement::Settlement,
     },
     ledger::{
         LedgerError, OpenedOnApproval, is_same_opening,
-        rows::{ApprovalRow, column},
+        rows::{ApprovalRow, column, count},
     },
 };
 use rusqlite::{Connection, Params, Row, params};
@@ -19,7 +19,8 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
 const APPROVAL: &str = "SELECT a.seq, a.user, a.asset, a.signature, a.amount, a.claimed, a.handle, a.seen_handle, a.state, \
-    a.complete, (SELECT coalesce(sum(u.taken >> 32), 0) FROM approval_use u WHERE u.approval = a.seq), \
+    a.complete, a.seen_slot, (a.drawn >> 32) + (SELECT coalesce(sum(u.taken >> 32), 0) FROM approval_use u WHERE u.approval = a.seq), \
+    (a.drawn & 4294967295) + \
     (SELECT coalesce(sum(u.taken & 4294967295), 0) FROM approval_use u WHERE u.approval = a.seq), \
     (SELECT coalesce(sum(u.live), 0) FROM approval_use u WHERE u.approval = a.seq), \
     (SELECT count(*) FROM approval_use u WHERE u.approval = a.seq) FROM approvals a";
@@ -41,9 +42,10 @@ fn row_of(row: &Row<'_>) -> rusqlite::Result<ApprovalRow> {
         seen_handle: row.get(7)?,
         state: row.get(8)?,
         complete: row.get(9)?,
-        taken: [row.get(10)?, row.get(11)?],
-        live: row.get(12)?,
-        sessions: row.get(13)?,
+        seen_slot: row.get(10)?,
+        taken: [row.get(11)?, row.get(12)?],
+        live: row.get(13)?,
+        sessions: row.get(14)?,
     })
 }
 
@@ -76,41 +78,6 @@ pub(in crate::ledger) fn of_sessions(conn: &Connection, ids: &[SessionId]) -> Ou
         found.push(known.iter().find(|(other, _)| *other == seq).map(|(_, approval)| approval.clone()));
     }
     Ok(found)
-}
-
-/// For each user the signature of what stands for their account, and the handle it was last seen with.
-pub(in crate::ledger) fn seen(
-    conn: &Connection,
-    users: &[Pubkey],
-    asset: &Pubkey,
-) -> Outcome<Vec<Option<SeenDelegation>>> {
-    let sql = "SELECT signature, seen_handle FROM approvals WHERE user = ?1 AND asset = ?2 AND state = 'current'";
-    users
-        .iter()
-        .map(|user| {
-            let found = select::list(conn, sql, [user.to_bytes(), asset.to_bytes()], |row| {
-                let (signature, handle): ([u8; 64], Option<[u8; 16]>) = (row.get(0)?, row.get(1)?);
-                let signature = Signature::from(signature);
-                Ok(SeenDelegation { signature, handle: handle.map(u128::from_le_bytes) })
-            })?;
-            Ok(found.into_iter().next())
-        })
-        .collect()
-}
-
-/// Notes the handle that the account shows while this approval is known to stand.
-pub(in crate::ledger) fn note(
-    conn: &Connection,
-    user: &Pubkey,
-    asset: &Pubkey,
-    signature: &Signature,
-    seen: u128,
-) -> Outcome<()> {
-    conn.prepare_cached(
-        "UPDATE approvals SET seen_handle = ?4 WHERE user = ?1 AND asset = ?2 AND signature = ?3 AND state = 'current'",
-    )?
-    .execute(params![user.to_bytes(), asset.to_bytes(), signature.as_ref(), seen.to_le_bytes()])?;
-    Ok(())
 }
 
 /// Whether sessions that are bound to no approval may have taken from this approve.
@@ -207,14 +174,7 @@ pub(in crate::ledger) fn learn(
             ended.push(session.id);
         }
     }
-    for session in bound.iter().filter(|session| !ended.contains(&session.id)).collect::<Vec<_>>() {
-        let taken = find(conn, user, asset, signature)?.map(|(_, approval)| approval.taken).unwrap_or_default();
-        if !known.is_complete || taken <= amount {
-            break;
-        }
-        sessions::supersede(conn, &[session.id])?;
-        ended.push(session.id);
-    }
+    ended.extend(bindings::supersede_until_it_fits(conn, seq)?);
     Ok(ended)
 }
 
@@ -225,14 +185,22 @@ pub(super) fn revoke(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcom
     Ok(())
 }
 
-/// A revoke that we paid for is final: nothing stands for its account any more. Until then the opening lock keeps everything else
-/// from changing what stands there.
+/// A revoke that we paid for is final: what stood when it landed stands no more. It may have become final long after, and a newer
+/// approve have landed meanwhile: that stands.
 pub(super) fn revoked_by(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
-    let account = "SELECT user, asset FROM revocations WHERE settlement = ?1";
-    let (user, asset): ([u8; 32], [u8; 32]) = conn
-        .prepare_cached(account)?
-        .query_row([select::settlement_key(settlement.id)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    revoke(conn, &Pubkey::new_from_array(user), &Pubkey::new_from_array(asset))
+    let landed = "SELECT r.user, r.asset, (SELECT e.slot FROM settlement_events e \
+         WHERE e.settlement = r.settlement AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1) \
+         FROM revocations r WHERE r.settlement = ?1";
+    type Landed = ([u8; 32], [u8; 32], Option<i64>);
+    let (user, asset, slot): Landed = conn
+        .prepare_cached(landed)?
+        .query_row([select::settlement_key(settlement.id)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    conn.prepare_cached(
+        "UPDATE approvals SET state = 'revoked' WHERE user = ?1 AND asset = ?2 AND state = 'current' \
+         AND (landed_slot IS NULL OR landed_slot <= ?3)",
+    )?
+    .execute(params![user, asset, slot])?;
+    Ok(())
 }
 
 /// Which of these signatures name transactions of ours that change nobody's delegation.
@@ -302,8 +270,8 @@ pub(super) fn replace(
     )?
     .execute([user.to_bytes(), asset.to_bytes()])?;
     conn.prepare_cached(
-        "INSERT INTO approvals (user, asset, signature, amount, claimed, handle, seen_handle, landed_slot, state, complete) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'current', 1)",
+        "INSERT INTO approvals (user, asset, signature, amount, claimed, handle, seen_handle, landed_slot, seen_slot, drawn, state, \
+         complete) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'current', 1)",
     )?
     .execute(params![
         user.to_bytes(),
@@ -314,6 +282,25 @@ pub(super) fn replace(
         approve.handle.to_le_bytes(),
         approve.seen.to_le_bytes(),
         column("landed_slot", approve.slot)?,
+        column("seen_slot", approve.seen_slot)?,
+        drawn(conn, user, asset, approve)?,
     ])?;
     Ok(())
+}
+
+/// What transfers of ours have drawn from an approve that is not on record yet, where they lower what is delegated: those that landed
+/// in its slot or later.
+fn drawn(conn: &Connection, user: &Pubkey, asset: &Pubkey, approve: &LandedApprove) -> Outcome<i64> {
+    if !approve.delegation.is_lowered() {
+        return Ok(0);
+    }
+    // Of one that we sent, the slot is known in which it landed.
+    let landed: Option<i64> = select::value(
+        conn,
+        "SELECT e.slot FROM attempts a JOIN settlement_events e ON e.settlement = a.settlement \
+         WHERE a.signature = ?1 AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1",
+        [approve.signature.as_ref()],
+    )?;
+    let slot = landed.map_or(Ok(approve.slot), |slot| count("slot", slot))?;
+    funding::captured_since(conn, user, asset, slot.saturating_sub(1))
 }

@@ -11,6 +11,7 @@ pub(super) mod bookings;
 pub(super) mod budgets;
 pub(super) mod credit;
 pub(super) mod deferred;
+pub(super) mod examinations;
 pub(super) mod funding;
 pub(super) mod history;
 pub(super) mod holds;
