@@ -25,6 +25,15 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
+/// What the probe has found of the token program.
+#[derive(Default)]
+struct Probed {
+    /// Settlements work only with decrypt allowances.
+    needs_allowances: AtomicBool,
+    /// The instruction which carries the user's signature can be used.
+    carries_signatures: AtomicBool,
+}
+
 /// What every part shares.
 pub(crate) struct Core {
     pub(crate) ledger: Arc<dyn Ledger>,
@@ -41,10 +50,7 @@ pub(crate) struct Core {
     pub(crate) handles: KnownHandles,
     /// Payers of whom nothing counts as proven until it is known which approve stands for them.
     pub(crate) doubted: DoubtedDelegations,
-    /// The probe found that settlements work only with decrypt allowances.
-    needs_allowances: AtomicBool,
-    /// The probe found that the instruction which carries the user's signature can be used.
-    carries_signatures: AtomicBool,
+    probed: Probed,
     /// Holds that this process made or tried to make.
     holds_made: AtomicU32,
 }
@@ -65,8 +71,7 @@ impl Core {
             recipients: KnownRecipients::default(),
             handles: KnownHandles::default(),
             doubted: DoubtedDelegations::default(),
-            needs_allowances: AtomicBool::new(false),
-            carries_signatures: AtomicBool::new(false),
+            probed: Probed::default(),
             holds_made: AtomicU32::new(0),
         }
     }
@@ -80,7 +85,7 @@ impl Core {
     pub(crate) fn settle_instruction(&self) -> SettleInstruction {
         match self.settings.transfers.settle_instruction {
             InstructionChoice::Fixed(instruction) => instruction,
-            InstructionChoice::AsProbed if self.carries_signatures.load(Ordering::Relaxed) => {
+            InstructionChoice::AsProbed if self.probed.carries_signatures.load(Ordering::Relaxed) => {
                 SettleInstruction::TransferWithAuthorization
             }
             InstructionChoice::AsProbed => SettleInstruction::Transfer,
@@ -93,25 +98,27 @@ impl Core {
         match self.settle_instruction() {
             _ if !self.settings.transfers.single_payments => None,
             SettleInstruction::Transfer => Some(SettleInstruction::Transfer),
-            SettleInstruction::TransferWithAuthorization => {
-                self.carries_signatures.load(Ordering::Relaxed).then_some(SettleInstruction::TransferWithAuthorization)
-            }
+            SettleInstruction::TransferWithAuthorization => self
+                .probed
+                .carries_signatures
+                .load(Ordering::Relaxed)
+                .then_some(SettleInstruction::TransferWithAuthorization),
         }
     }
 
     /// Remembers that the instruction which carries the user's signature can be used.
     pub(crate) fn trust_signed_instruction(&self) {
-        self.carries_signatures.store(true, Ordering::Relaxed);
+        self.probed.carries_signatures.store(true, Ordering::Relaxed);
     }
 
     /// Whether the token program settles only with decrypt allowances.
     pub(crate) fn needs_allowances(&self) -> bool {
-        self.needs_allowances.load(Ordering::Relaxed)
+        self.probed.needs_allowances.load(Ordering::Relaxed)
     }
 
     /// Remembers what the token program's transfers have to buy.
     pub(crate) fn remember_need(&self, needed: Allowances) {
-        self.needs_allowances.store(needed.are_bought(), Ordering::Relaxed);
+        self.probed.needs_allowances.store(needed.are_bought(), Ordering::Relaxed);
     }
 
     /// When a promise is given up.

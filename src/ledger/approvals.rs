@@ -105,7 +105,7 @@ pub trait ApprovalLedger: Send + Sync + 'static {
     /// Lets the promises of an account that rest be planned at once: a newer approve is about to take the place of what backs them.
     async fn wake_promises(&self, user: &Pubkey, asset: &Pubkey, now: UnixSeconds) -> Result<(), LedgerError>;
 
-    /// How many promises of a session rest because a settlement of them came to nothing at `since` or later.
+    /// How many promises of a session rest because a settlement of them came to nothing after `since`.
     async fn tried_since(&self, session: SessionId, since: UnixSeconds) -> Result<u64, LedgerError>;
 
     /// Which of these signatures name transactions of ours that change nobody's delegation.

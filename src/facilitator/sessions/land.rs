@@ -167,7 +167,7 @@ impl Sessions {
     }
 
     /// How many holds of a session are not on their way for a drain that began at `since`: they rest after a settlement came to
-    /// nothing, and the new approve may even help them. Where it may be the end of them, that settlement has to be one of since.
+    /// nothing, and the new approve may even help them. Where it may be the end of them, that settlement has to have ended after then.
     async fn resting(&self, session: SessionId, since: UnixSeconds) -> Result<u64, LedgerError> {
         if self.core.settings.transfers.delegation.is_lowered() {
             return self.core.ledger.tried_since(session, since).await;

@@ -131,11 +131,11 @@ pub(in crate::ledger) fn wake(conn: &Connection, user: &Pubkey, asset: &Pubkey, 
     Ok(())
 }
 
-/// How many promises of a session rest since a settlement of them came to nothing at `since` or later.
+/// How many promises of a session rest since a settlement of them came to nothing after `since`.
 pub(in crate::ledger) fn tried_since(conn: &Connection, session: SessionId, since: UnixSeconds) -> Outcome<u64> {
     let sql = "SELECT count(*) FROM holds h WHERE h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.session = ?1 \
          AND h.state = 'waiting' AND h.told = 1 AND h.returns > 0 \
-         AND EXISTS (SELECT 1 FROM hold_returns r WHERE r.hold = h.id AND r.at >= ?2)";
+         AND EXISTS (SELECT 1 FROM hold_returns r WHERE r.hold = h.id AND r.at > ?2)";
     let found: Option<i64> = select::value(conn, sql, params![session.to_bytes(), column("since", since)?])?;
     Ok(count("holds", found.unwrap_or_default())?)
 }

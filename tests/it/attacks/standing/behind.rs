@@ -2,9 +2,9 @@
 
 use super::{
     super::{becomes, lands_by_itself, on_both_sides, signed_by, view, with_sol},
-    BOTH, Scene,
+    BOTH, Scene, copies,
 };
-use crate::support::{Opening, Options};
+use crate::support::{Opening, Options, proof_body};
 use serde_json::json;
 use solana_signature::Signature;
 use sotto::{domain::amount::Amount, facilitator::Settings, localnet::standins::Delegation};
@@ -206,5 +206,50 @@ async fn a_promise_that_rests_is_tried_once_more_before_its_approve_is_replaced(
     world.open(&scene.payer, &scene.merchants[1].key(), 50).await;
     assert_eq!(scene.received(), [30, 0]);
     assert_eq!(view(world, &older).await["state"], "superseded");
+    scene.world.finish().await;
+}
+
+/// Guards: `doubt_unexplained` and `demand_on`. While nothing explains what the account shows as delegated, a transfer may move nothing,
+/// whatever the balance is proved to be.
+#[tokio::test]
+async fn nothing_is_proven_while_nothing_explains_what_the_account_shows() {
+    for delegation in BOTH {
+        let scene = Scene::begin(delegation).await;
+        let world = &scene.world;
+        let approve = scene.approves(100).await;
+        let session = scene.opens(0, 50, 100, &approve).await;
+        let id = session["sessionId"].as_str().unwrap();
+        let proves = async || {
+            let proof = proof_body(&world.attested(&scene.payer).await);
+            world.post(&format!("/sessions/{id}/funding"), &proof).await
+        };
+        let (status, answer) = proves().await;
+        assert_eq!((status, &answer["funding"]), (200, &json!("proven")), "{answer:#}");
+        scene.approves_unlisted(1).await;
+        world.until("it is doubted", async || view(world, id).await["funding"] == "unproven").await;
+        // Nor by another proof, which is anchored after all of that.
+        proves().await;
+        let mut payment = world.payment(id, &scene.merchants[0].key(), 40, Some("goods-for-nothing"));
+        on_both_sides(&mut payment, "extra", &json!({ "funding": "required" }));
+        let (_, refused) = world.post("/settle", &payment).await;
+        assert_eq!(refused["errorReason"], "funding_unproven", "{delegation:?}: {refused:#}");
+        scene.lists_everything();
+        becomes(world, id, "superseded").await;
+        scene.world.finish().await;
+    }
+}
+
+/// Guard: `drawn`. The same ciphertext approved again shows in no handle: what was paid since is drawn from it, on whichever approve
+/// it is counted.
+#[tokio::test]
+async fn what_was_paid_since_an_approve_is_not_free_on_it() {
+    let scene = Scene::begin(Delegation::Documented).await;
+    let approve = scene.approves(100).await;
+    let session = scene.opens(0, 100, 100, &approve).await;
+    let again = copies(&scene.world, &scene.payer, &scene.payer, &approve).await;
+    scene.pays(&session, 0, 100).await;
+    scene.closes_all().await;
+    scene.is_refused(&scene.body(1, 100, 100, &again), 409, "approval_exhausted").await;
+    assert_eq!(scene.received(), [100, 0]);
     scene.world.finish().await;
 }
