@@ -18,7 +18,7 @@ pub struct LandedApprove {
     pub signature: Signature,
     /// What it delegated, in base units, where the Covalidator has told.
     pub amount: Option<Amount>,
-    /// The handle of what it delegated.
+    /// The handle of what it delegated; zero, which is no amount's, where its transaction does not tell.
     pub handle: u128,
     /// The handle of what the account showed as delegated when it was seen to stand; another one after transfers, where these
     /// lower the delegated amount.

@@ -111,20 +111,26 @@ impl FundingMonitor {
         let shown = account.delegated_amount;
         let Some(current) = self.core.ledger.current_approval(user, &asset).await? else { return Ok(()) };
         let changes = self.changes_since(user, &current.signature, slot).await?;
-        let Some((signature, seen)) = changes.newest else {
+        let Some((signature, seen)) = &changes.newest else {
             return self.keep_standing(&current, (shown, slot), &changes).await;
         };
+        let signature = *signature;
         let programs = &self.core.settings.served.programs;
         let source = self.core.token_account(user);
-        let approve = single_approve(&seen, programs, &source, &self.core.keys.spender.pubkey());
-        let handle = approve.and_then(|approve| approve.handle).unwrap_or(shown);
+        let approve = single_approve(seen, programs, &source, &self.core.keys.spender.pubkey());
+        let delegation = self.core.settings.transfers.delegation;
+        let told = approve.and_then(|approve| approve.handle);
+        if told.is_some_and(|told| told != shown) && !changes.explain(delegation, Some(seen.slot)) {
+            // One that is newer still is not listed yet.
+            return Err(ExamineError::Unfinished);
+        }
+        let handle = told.unwrap_or(shown);
         let amount = match self.decrypt_delegated(handle, self.core.settings.openings.cap_check_deadline).await {
             Ok(amount) => Some(amount),
             // Nobody will ever tell us.
             Err(CovalidatorError::NotAllowed { .. }) => None,
             Err(_) => return Err(ExamineError::Unfinished),
         };
-        let delegation = self.core.settings.transfers.delegation;
         let landed =
             LandedApprove { signature, amount, handle, seen: shown, seen_slot: slot, slot: seen.slot, delegation };
         self.land_approval(user, &landed).await?;

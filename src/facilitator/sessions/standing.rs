@@ -33,6 +33,9 @@ const MOST_SESSIONS: u64 = 16;
 const LOOKS: u32 = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
 
+/// The handle of an approve whose transaction does not tell it: no amount has this one.
+const UNTOLD: u128 = 0;
+
 /// An approve as its transaction shows it.
 struct NamedApprove {
     landed: LandedApprove,
@@ -154,7 +157,8 @@ impl Sessions {
     async fn adopt(self: &Arc<Self>, session: &Session, named: &Signature, shown: Shown) -> Result<(), SessionError> {
         let (user, asset) = (session.user(), &session.intent.asset);
         let NamedApprove { landed, at } = self.read_approve(user, named, shown).await?;
-        self.check_unchanged(user, named, shown, (Some(landed.handle), Some(landed.slot))).await?;
+        let expected = if landed.handle == UNTOLD { shown.handle } else { landed.handle };
+        self.check_unchanged(user, named, shown, (Some(expected), Some(landed.slot))).await?;
         if self.core.ledger.may_have_been_used(user, asset, &landed, at).await? {
             return Err(SessionRefusal::new(SessionReason::ApproveUsed).into());
         }
@@ -164,19 +168,24 @@ impl Sessions {
 
     /// What the named transaction approved, if it is one approve of this account to us and nothing else of that kind.
     async fn read_approve(&self, user: &Pubkey, named: &Signature, shown: Shown) -> Result<NamedApprove, SessionError> {
-        let not_allowed = |detail: &str| SessionRefusal::because(SessionReason::ApproveNotAllowed, detail);
-        let not_an_approve =
-            || not_allowed("the named transaction is not one approve of the user's account to this facilitator");
+        let not_an_approve = || {
+            let detail = "the named transaction is not one approve of the user's account to this facilitator";
+            SessionRefusal::because(SessionReason::ApproveNotAllowed, detail)
+        };
         let (programs, source) = (&self.core.settings.served.programs, self.core.token_account(user));
         let seen = self.core.chain.transaction(named).await?.ok_or_else(not_an_approve)?;
         let approve = single_approve(&seen, programs, &source, &self.core.keys.spender.pubkey());
         let approve = approve.ok_or_else(not_an_approve)?;
-        // What the account shows may be another approve's already.
-        let handle = approve.handle.ok_or_else(|| {
-            not_allowed(
-                "it does not let this facilitator decrypt what it delegates; approve with the decrypt allowance",
-            )
-        })?;
+        let delegation = self.core.settings.transfers.delegation;
+        let handle = match approve.handle {
+            Some(handle) => handle,
+            // Nobody let us decrypt it, so it opens unverified sessions. What the account shows may be another approve's already.
+            None if !delegation.is_lowered() => UNTOLD,
+            None => {
+                let detail = "its amount cannot be read, so it may be what our transfers have left of it; approve anew";
+                return Err(SessionRefusal::because(SessionReason::ApproveStale, detail).into());
+            }
+        };
         let Shown { handle: seen_handle, slot: seen_slot } = shown;
         let landed = LandedApprove {
             signature: *named,
@@ -185,7 +194,7 @@ impl Sessions {
             seen: seen_handle,
             seen_slot,
             slot: seen.slot,
-            delegation: self.core.settings.transfers.delegation,
+            delegation,
         };
         Ok(NamedApprove { landed, at: seen.block_time })
     }
