@@ -185,14 +185,16 @@ pub(super) fn revoke(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcom
     Ok(())
 }
 
+/// The wallet, the asset and the slot of a revoke that has landed.
+type LandedRevoke = ([u8; 32], [u8; 32], Option<i64>);
+
 /// A revoke that we paid for is final: what stood when it landed stands no more. It may have become final long after, and a newer
 /// approve have landed meanwhile: that stands.
 pub(super) fn revoked_by(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
     let landed = "SELECT r.user, r.asset, (SELECT e.slot FROM settlement_events e \
          WHERE e.settlement = r.settlement AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1) \
          FROM revocations r WHERE r.settlement = ?1";
-    type Landed = ([u8; 32], [u8; 32], Option<i64>);
-    let (user, asset, slot): Landed = conn
+    let (user, asset, slot): LandedRevoke = conn
         .prepare_cached(landed)?
         .query_row([select::settlement_key(settlement.id)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     conn.prepare_cached(
