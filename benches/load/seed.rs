@@ -15,7 +15,7 @@ use sotto::{
         funding::FundingDemand,
         hold::{ContentHash, HoldId, NewHold},
         intent::Intent,
-        session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
+        session::{CapCheck, Delegation, Session, SessionId, SessionState, SignedIntent},
         settlement::{Allowances, Attempt, Cost, Event, Moves, SettlementId},
     },
     ledger::{Carry, Ledger, LedgerError, LedgerOptions, SqliteLedger},
@@ -67,7 +67,15 @@ pub async fn sessions(ledger: &dyn Ledger, stage: &Stage, recipient: Pubkey, cou
         async move {
             ledger.open_session(&session).await?;
             let (signature, amount) = (Signature::from(draw::<64>(&OsChance)), Amount::new(CAP));
-            let approve = LandedApprove { signature, amount, handle: 0, seen: 0, slot: 0 };
+            let approve = LandedApprove {
+                signature,
+                amount,
+                handle: 0,
+                seen: 0,
+                seen_slot: 0,
+                slot: 0,
+                delegation: Delegation::default(),
+            };
             ledger.mark_open(session.id, CapCheck::Verified, &approve, &[]).await?;
             Ok::<_, LedgerError>(session.id)
         }

@@ -10,7 +10,7 @@ use sotto::{
         approval::LandedApprove,
         hold::{ContentHash, HoldId, NewHold},
         intent::Intent,
-        session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
+        session::{CapCheck, Delegation, Session, SessionId, SessionState, SignedIntent},
         settlement::SettlementId,
     },
     ledger::{Carry, Ledger as _, LedgerOptions, SqliteLedger},
@@ -42,7 +42,15 @@ impl Bench {
         runtime.block_on(async {
             ledger.open_session(&session).await.expect("is written");
             let (signature, amount) = (Signature::from([1; 64]), Some(session.intent.cap));
-            let approve = LandedApprove { signature, amount, handle: 1, seen: 1, slot: 0 };
+            let approve = LandedApprove {
+                signature,
+                amount,
+                handle: 1,
+                seen: 1,
+                seen_slot: 0,
+                slot: 0,
+                delegation: Delegation::default(),
+            };
             ledger.mark_open(session.id, CapCheck::Verified, &approve, &[]).await.expect("opens");
         });
         Self { runtime, ledger, session: session.id, made: AtomicU32::new(0), _directory: directory }

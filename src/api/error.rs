@@ -52,6 +52,7 @@ pub const fn pay_status(reason: PayReason) -> StatusCode {
         | PayReason::SessionNotFound
         | PayReason::SessionNotOpen
         | PayReason::SessionRevoked
+        | PayReason::DelegationReplaced
         | PayReason::SessionExpired
         | PayReason::SessionNetworkMismatch
         | PayReason::AssetMismatch

@@ -4,9 +4,12 @@
 //! is told by its landed transaction: neither the name that a caller gives it, nor the handle of what it delegated, which
 //! whoever copies the ciphertext gets as well.
 
-use crate::domain::{amount::Amount, intent::Intent, reason::SessionReason};
+use crate::domain::{amount::Amount, intent::Intent, reason::SessionReason, session::Delegation};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
+
+/// What is this many slots behind is final on every cluster; a node may write entries of a history late, but not that late.
+pub const SETTLED_SLOTS: u64 = 32;
 
 /// An approve that has landed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +18,17 @@ pub struct LandedApprove {
     pub signature: Signature,
     /// What it delegated, in base units, where the Covalidator has told.
     pub amount: Option<Amount>,
-    /// The handle of what it delegated.
+    /// The handle of what it delegated; zero, which is no amount's, where its transaction does not tell.
     pub handle: u128,
     /// The handle of what the account showed as delegated when it was seen to stand; another one after transfers, where these
     /// lower the delegated amount.
     pub seen: u128,
+    /// The slot of the state in which it was seen so.
+    pub seen_slot: u64,
     /// It landed in this slot or before.
     pub slot: u64,
+    /// What transfers do to what it delegated: where they lower it, those that landed since have drawn from it.
+    pub delegation: Delegation,
 }
 
 /// What an account showed when its approval was last known to stand.
@@ -31,6 +38,33 @@ pub struct SeenDelegation {
     pub signature: Signature,
     /// The handle of the delegated amount; none where nobody has looked.
     pub handle: Option<u128>,
+    /// The slot of that state; none where it was not noted.
+    pub slot: Option<u64>,
+    /// Whether it is certain that the approval stood then: the handle is the one that the approve itself made, or nothing else was
+    /// in the account's history once no entry could come late any more ([`SETTLED_SLOTS`]).
+    pub is_settled: bool,
+}
+
+/// How far the list of what happened to an account since one of its approves was examined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Examination {
+    /// The entry up to which everything is examined: final, and with everything that is older listed. At first the approve itself.
+    pub entry: Signature,
+    /// The slot of that entry.
+    pub slot: u64,
+    /// The newest of what was examined that may have touched the account's delegation.
+    pub change: Option<Signature>,
+    /// The slot of the newest of what was examined that we signed as the delegate.
+    pub own_slot: Option<u64>,
+    /// The list was last read to its end from a node that knew this slot.
+    pub read_at: Option<u64>,
+}
+
+impl Examination {
+    /// Where nothing since the approve of this signature, which is listed in this slot, is examined.
+    pub const fn beginning(approve: Signature, slot: u64) -> Self {
+        Self { entry: approve, slot, change: None, own_slot: None, read_at: None }
+    }
 }
 
 /// Where an approval stands.
@@ -77,12 +111,14 @@ pub struct Approval {
     pub handle: Option<u128>,
     /// The handle of what the account showed as delegated when the approval was last known to stand.
     pub seen: Option<u128>,
+    /// The slot of the state in which it showed that; none where nobody has looked, or it was not noted.
+    pub seen_slot: Option<u64>,
     /// Where it stands.
     pub state: ApprovalState,
     /// Whether everything that was ever taken from it is counted. Not of one from before approvals were kept.
     pub is_complete: bool,
     /// What all sessions that were ever bound to it take, in base units: a live one its cap, an ended one what it has captured
-    /// or holds.
+    /// or holds. With it what transfers had drawn from it before it was on record.
     pub taken: Amount,
     /// How many live sessions take from it.
     pub live: u64,
@@ -145,6 +181,7 @@ mod tests {
             claimed: None,
             handle: Some(1),
             seen: Some(1),
+            seen_slot: Some(1),
             state: ApprovalState::Current,
             is_complete: true,
             taken: Amount::ZERO,

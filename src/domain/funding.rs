@@ -71,7 +71,7 @@ impl FundingPolicy {
 pub struct FundingDemand {
     /// Whether an unproven or short balance is refused.
     pub required: bool,
-    /// How long ago the account may have been looked at for its proof to count, in seconds.
+    /// How long ago the account may have been looked at for its proof to count, in seconds; with zero none counts.
     pub max_age: u64,
     /// Whether the token program moves no more than was approved, so that a cap that nobody verified proves nothing: what
     /// is beyond the approved amount moves zero, however much the payer has.
@@ -228,9 +228,11 @@ impl Source {
         Self { user, asset, frozen: false, bound: None }
     }
 
-    /// The proof, while it counts: not lost, on an account that is not frozen, looked at within `max_age` seconds.
+    /// The proof, while it counts: not lost, on an account that is not frozen, looked at within `max_age` seconds. With zero none
+    /// counts.
     pub fn counting(&self, now: UnixSeconds, max_age: u64) -> Option<&Bound> {
-        let counts = |bound: &&Bound| bound.lost.is_none() && now.saturating_sub(bound.looked_at) <= max_age;
+        let is_recent = |bound: &Bound| max_age > 0 && now.saturating_sub(bound.looked_at) <= max_age;
+        let counts = |bound: &&Bound| bound.lost.is_none() && is_recent(bound);
         self.bound.as_ref().filter(|_| !self.frozen).filter(counts)
     }
 

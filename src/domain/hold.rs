@@ -5,7 +5,7 @@ use crate::domain::{
     clock::UnixSeconds,
     funding::{Funding, FundingDemand},
     reason::PayReason,
-    session::SessionId,
+    session::{Delegation, SessionId},
     settlement::SettlementId,
 };
 use solana_signature::Signature;
@@ -219,7 +219,7 @@ impl Exposure {
 }
 
 /// When a promise is given up whose payer's delegation stands: only after a settlement of it came to nothing, and then by
-/// either limit.
+/// either limit of these two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GiveUp {
     /// After this many settlements that came to nothing for a reason that does not pass by itself.
@@ -227,6 +227,8 @@ pub struct GiveUp {
     /// When the latest of them came to nothing for such a reason so long after the payment was accepted, in seconds: an
     /// old refusal, or our own balance, says nothing about what a settlement would come to now.
     pub age_seconds: u64,
+    /// Where transfers lower the delegated amount, what an ended session was promised ends with the approve that backed it.
+    pub delegation: Delegation,
 }
 
 /// A payment that asks to be held.

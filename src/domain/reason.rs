@@ -68,6 +68,8 @@ reasons! {
             "Wait while it is `opening`; otherwise open a new session.";
         SessionRevoked = "session_revoked", false, "The payer took the delegation back on chain.",
             "Open a new session with a new approve.";
+        DelegationReplaced = "delegation_replaced", false, "A newer approve of the payer stands in the place of the one that this payment was promised on, and does not cover it; it is booked as lost.",
+            "The merchant asks the payer to pay again from a session on their newer approve.";
         SessionExpired = "session_expired", false, "The session's expiration has passed; open a new one.",
             "Open a new session.";
         SessionNetworkMismatch = "session_network_mismatch", false, "The session belongs to another network.",
@@ -219,7 +221,7 @@ reasons! {
             "Make a token account for this asset, thaw it, or let the approve make it where the facilitator pays for that.";
         RecipientNotReady = "recipient_not_ready", false, "The recipient has no usable token account for this asset, and none is created; the message tells the remedy.",
             "The merchant makes a token account, the operator lists the merchant, or the opening brings a funding proof.";
-        SessionBusy = "session_busy", true, "Payments, an opening or a revoke of the user are still under way; repeat. To a revoke, with 409: a session is live or holds something; with 503: a payment is not final yet.",
+        SessionBusy = "session_busy", true, "Payments, an opening or a revoke of the user are still under way, or the history of their account is not read to its end yet; repeat. To a revoke, with 409: a session is live or holds something; with 503: a payment is not final yet.",
             "Repeat the same request after Retry-After; before a revoke, close all sessions.";
         QuotaExceeded = "quota_exceeded", true, "A limit of this facilitator is reached (sessions, sponsored costs, or open streams); repeat later.",
             "Repeat after Retry-After, or end sessions that are not needed.";

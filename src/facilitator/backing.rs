@@ -56,11 +56,12 @@ impl Core {
     /// The proof that covers what is held and captured of a session's account, where one does. More than was approved may
     /// move zero too, so it covers nothing of a session whose approved amount nobody knows.
     async fn covering_bound(&self, session: &Session) -> Result<Option<Bound>, LedgerError> {
-        if self.settings.funding.policy == FundingPolicy::Off || !self.demand().counts_for(session.cap_check) {
+        let demand = self.demand_on(session.user());
+        if self.settings.funding.policy == FundingPolicy::Off || !demand.counts_for(session.cap_check) {
             return Ok(None);
         }
         let source = self.source_of(session).await?;
-        let counting = source.counting(self.clock.now(), self.settings.funding.max_age);
+        let counting = source.counting(self.clock.now(), demand.max_age);
         Ok(counting.filter(|bound| bound.covers(Amount::ZERO)).copied())
     }
 
@@ -146,7 +147,7 @@ impl Core {
         let funding = match self.settings.funding.policy {
             FundingPolicy::Off => Funding::Unproven,
             FundingPolicy::Advisory | FundingPolicy::Required => {
-                source.level(session.cap_check, more, now, &self.demand())
+                source.level(session.cap_check, more, now, &self.demand_on(session.user()))
             }
         };
         let remaining = session.remaining(exposure);
@@ -156,7 +157,7 @@ impl Core {
     /// Whether a wallet's balance is proved to cover what is claimed of it; as [`Core::is_proven`], outside any session.
     pub(crate) async fn is_proven_payer(&self, payer: &Pubkey) -> bool {
         let now = self.clock.now();
-        let FundingSettings { policy, max_age, .. } = self.settings.funding;
+        let (policy, max_age) = (self.settings.funding.policy, self.demand_on(payer).max_age);
         let covers = |source: Source| source.counting(now, max_age).is_some_and(|bound| bound.covers(Amount::ZERO));
         let source = self.ledger.source(payer, &self.settings.served.asset).await;
         policy == FundingPolicy::Off || source.is_ok_and(|source| source.is_some_and(covers))
@@ -168,7 +169,14 @@ impl Core {
         Ok(known.unwrap_or_else(|| Source::unknown(*user, *asset)))
     }
 
-    /// What the operator asks of a payer's balance.
+    /// What the operator asks of this payer's balance. While nothing explains what their account shows as delegated, no proof counts:
+    /// a transfer may move nothing.
+    pub(crate) fn demand_on(&self, payer: &Pubkey) -> FundingDemand {
+        let demand = self.demand();
+        FundingDemand { max_age: if self.doubted.contains(payer) { 0 } else { demand.max_age }, ..demand }
+    }
+
+    /// What the operator asks of any payer's balance.
     pub(crate) fn demand(&self) -> FundingDemand {
         let FundingSettings { policy, max_age, .. } = self.settings.funding;
         FundingDemand {

@@ -9,13 +9,14 @@ use crate::{
     domain::{
         chance::{Chance, draw},
         clock::Clock,
-        hold::HoldId,
+        hold::{GiveUp, HoldId},
         session::{Session, SessionId},
         settlement::{Allowances, SettlementId},
     },
     facilitator::{
-        InstructionChoice, Keys, Ports, SessionError, SessionRefusal, Settings, events::Events,
-        known_handles::KnownHandles, recipients::KnownRecipients, tasks::Tasks,
+        InstructionChoice, Keys, Ports, SessionError, SessionRefusal, Settings,
+        doubted_delegations::DoubtedDelegations, events::Events, known_handles::KnownHandles,
+        recipients::KnownRecipients, tasks::Tasks,
     },
     ledger::Ledger,
 };
@@ -23,6 +24,15 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
+
+/// What the probe has found of the token program.
+#[derive(Default)]
+struct Probed {
+    /// Settlements work only with decrypt allowances.
+    needs_allowances: AtomicBool,
+    /// The instruction which carries the user's signature can be used.
+    carries_signatures: AtomicBool,
+}
 
 /// What every part shares.
 pub(crate) struct Core {
@@ -38,10 +48,9 @@ pub(crate) struct Core {
     pub(crate) newest_slot: NewestSlot,
     pub(crate) recipients: KnownRecipients,
     pub(crate) handles: KnownHandles,
-    /// The probe found that settlements work only with decrypt allowances.
-    needs_allowances: AtomicBool,
-    /// The probe found that the instruction which carries the user's signature can be used.
-    carries_signatures: AtomicBool,
+    /// Payers of whom nothing counts as proven until it is known which approve stands for them.
+    pub(crate) doubted: DoubtedDelegations,
+    probed: Probed,
     /// Holds that this process made or tried to make.
     holds_made: AtomicU32,
 }
@@ -61,8 +70,8 @@ impl Core {
             newest_slot: NewestSlot::default(),
             recipients: KnownRecipients::default(),
             handles: KnownHandles::default(),
-            needs_allowances: AtomicBool::new(false),
-            carries_signatures: AtomicBool::new(false),
+            doubted: DoubtedDelegations::default(),
+            probed: Probed::default(),
             holds_made: AtomicU32::new(0),
         }
     }
@@ -76,7 +85,7 @@ impl Core {
     pub(crate) fn settle_instruction(&self) -> SettleInstruction {
         match self.settings.transfers.settle_instruction {
             InstructionChoice::Fixed(instruction) => instruction,
-            InstructionChoice::AsProbed if self.carries_signatures.load(Ordering::Relaxed) => {
+            InstructionChoice::AsProbed if self.probed.carries_signatures.load(Ordering::Relaxed) => {
                 SettleInstruction::TransferWithAuthorization
             }
             InstructionChoice::AsProbed => SettleInstruction::Transfer,
@@ -89,25 +98,32 @@ impl Core {
         match self.settle_instruction() {
             _ if !self.settings.transfers.single_payments => None,
             SettleInstruction::Transfer => Some(SettleInstruction::Transfer),
-            SettleInstruction::TransferWithAuthorization => {
-                self.carries_signatures.load(Ordering::Relaxed).then_some(SettleInstruction::TransferWithAuthorization)
-            }
+            SettleInstruction::TransferWithAuthorization => self
+                .probed
+                .carries_signatures
+                .load(Ordering::Relaxed)
+                .then_some(SettleInstruction::TransferWithAuthorization),
         }
     }
 
     /// Remembers that the instruction which carries the user's signature can be used.
     pub(crate) fn trust_signed_instruction(&self) {
-        self.carries_signatures.store(true, Ordering::Relaxed);
+        self.probed.carries_signatures.store(true, Ordering::Relaxed);
     }
 
     /// Whether the token program settles only with decrypt allowances.
     pub(crate) fn needs_allowances(&self) -> bool {
-        self.needs_allowances.load(Ordering::Relaxed)
+        self.probed.needs_allowances.load(Ordering::Relaxed)
     }
 
     /// Remembers what the token program's transfers have to buy.
     pub(crate) fn remember_need(&self, needed: Allowances) {
-        self.needs_allowances.store(needed.are_bought(), Ordering::Relaxed);
+        self.probed.needs_allowances.store(needed.are_bought(), Ordering::Relaxed);
+    }
+
+    /// When a promise is given up.
+    pub(crate) fn give_up(&self) -> GiveUp {
+        self.settings.deferred.give_up(self.settings.transfers.delegation)
     }
 
     /// The id of a settlement that is about to be made.

@@ -31,6 +31,7 @@ mod core;
 mod decrypt_allowances;
 mod deferred;
 mod dispatch;
+mod doubted_delegations;
 mod events;
 mod funding;
 mod known_handles;

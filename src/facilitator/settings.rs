@@ -129,9 +129,9 @@ pub struct DeferredPolicy {
 }
 
 impl DeferredPolicy {
-    /// When a promise is given up.
-    pub(crate) const fn give_up(&self) -> GiveUp {
-        GiveUp { returns: self.give_up_returns, age_seconds: self.give_up_seconds }
+    /// When a promise is given up where transfers do this to the delegated amount.
+    pub(crate) const fn give_up(&self, delegation: Delegation) -> GiveUp {
+        GiveUp { returns: self.give_up_returns, age_seconds: self.give_up_seconds, delegation }
     }
 }
 

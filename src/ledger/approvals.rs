@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         amount::Amount,
-        approval::{Approval, LandedApprove, SeenDelegation},
+        approval::{Approval, Examination, LandedApprove, SeenDelegation},
         clock::UnixSeconds,
         session::{Session, SessionId},
     },
@@ -32,13 +32,31 @@ pub trait ApprovalLedger: Send + Sync + 'static {
         asset: &Pubkey,
     ) -> Result<Vec<Option<SeenDelegation>>, LedgerError>;
 
-    /// Notes the handle that an account shows while the approval of this signature is known to stand.
+    /// Notes the handle that an account shows in the state of this slot, in which the approval of this signature is known to stand.
+    /// An older state than the one that was noted changes nothing.
     async fn note_delegation(
         &self,
         user: &Pubkey,
         asset: &Pubkey,
         signature: &Signature,
-        seen: u128,
+        seen: (u128, u64),
+    ) -> Result<(), LedgerError>;
+
+    /// How far the history of an account since the approve of this signature was examined, on record or not.
+    async fn examination(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        approve: &Signature,
+    ) -> Result<Option<Examination>, LedgerError>;
+
+    /// Notes how far it was examined, so that no number of entries has it begin again. What was examined further stays so.
+    async fn record_examination(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        approve: &Signature,
+        examined: &Examination,
     ) -> Result<(), LedgerError>;
 
     /// Whether sessions that are bound to no approval may have taken from this approve, which landed at `landed_at`: one that
@@ -53,7 +71,8 @@ pub trait ApprovalLedger: Send + Sync + 'static {
 
     /// Notes that an approve has taken the delegate slot of an account: the approval that stood is replaced, and in the same
     /// transaction what stays is bound to the new one, what is held by sessions that have ended first, then live sessions from
-    /// the newest on; from the first that does not fit on they become `superseded`. Gives those. One that is on record changes
+    /// the newest on; from the first that does not fit on they become `superseded`, and what these hold is bound where it fits
+    /// into what is left. Gives those, and the others whose holds the new one does not back. One that is on record changes
     /// nothing.
     async fn land_approval(
         &self,
@@ -79,6 +98,15 @@ pub trait ApprovalLedger: Send + Sync + 'static {
 
     /// What the other unverified sessions on the approval of this one have spent, in base units: they share one limit.
     async fn unverified_beside(&self, session: SessionId) -> Result<Amount, LedgerError>;
+
+    /// Whether a transfer out of an account landed in a slot after `slot`, or is on its way.
+    async fn may_have_moved_since(&self, user: &Pubkey, asset: &Pubkey, slot: u64) -> Result<bool, LedgerError>;
+
+    /// Lets the promises of an account that rest be planned at once: a newer approve is about to take the place of what backs them.
+    async fn wake_promises(&self, user: &Pubkey, asset: &Pubkey, now: UnixSeconds) -> Result<(), LedgerError>;
+
+    /// How many promises of a session rest because a settlement of them came to nothing after `since`.
+    async fn tried_since(&self, session: SessionId, since: UnixSeconds) -> Result<u64, LedgerError>;
 
     /// Which of these signatures name transactions of ours that change nobody's delegation.
     async fn known_transfers(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError>;

@@ -175,11 +175,15 @@ async fn becomes(world: &World, session: &str, state: &str) {
 
 /// Lands a transaction that `wallet` signs and pays for, past the facilitator.
 fn lands_by_itself(world: &World, wallet: &Wallet, instructions: &[Instruction]) -> Signature {
-    let network = world.net.network();
-    let message = legacy::Message::new_with_blockhash(instructions, Some(&wallet.key()), &network.latest_blockhash());
+    world.net.network().send(signed_by(world, wallet, instructions)).unwrap()
+}
+
+/// A transaction that `wallet` signs and pays for.
+fn signed_by(world: &World, wallet: &Wallet, instructions: &[Instruction]) -> VersionedTransaction {
+    let hash = world.net.network().latest_blockhash();
+    let message = legacy::Message::new_with_blockhash(instructions, Some(&wallet.key()), &hash);
     let signature = Signature::from(wallet.sign(&message.serialize()));
-    let transaction = VersionedTransaction { signatures: vec![signature], message: VersionedMessage::Legacy(message) };
-    network.send(transaction).unwrap()
+    VersionedTransaction { signatures: vec![signature], message: VersionedMessage::Legacy(message) }
 }
 
 /// Makes the wallet one whose proven payments have landed on three days, long ago: a test has no such days.

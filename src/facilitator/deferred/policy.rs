@@ -4,7 +4,8 @@
 //! enough payments, the age of the oldest, the session's close or expiry, trouble with the payer's balance, or our own
 //! leaving. A settlement that came to nothing gives its promises back to rest, and they are tried again until the policy
 //! gives up; then the loss is booked and reported, never hidden. Where the payer has revoked the delegation no settlement
-//! is tried any more: the session's queue gives them up.
+//! is tried any more: the session's queue gives them up. So it does where transfers lower the delegated amount and another
+//! approve stands that does not back an ended session: a transfer would take what others were promised.
 
 use crate::{
     domain::{hold::Hold, session::SessionId},
@@ -70,7 +71,7 @@ impl Deferred {
 
     async fn keep_or_give_up(&self, due: Due) {
         if due.again {
-            match self.core.ledger.give_up(due.session, self.core.settings.deferred.give_up()).await {
+            match self.core.ledger.give_up(due.session, self.core.give_up()).await {
                 Ok(lost) => self.dispatch.report_loss(due.session, &lost),
                 Err(error) => tracing::warn!(%error, "whether a promise is to be given up is seen at its next try"),
             }

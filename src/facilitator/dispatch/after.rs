@@ -84,10 +84,10 @@ impl Dispatch {
         Ok(())
     }
 
-    /// Gives up what is promised in a session whose payer has revoked the delegation: no transfer can keep it, and as long as
+    /// Gives up what is promised in a session that no delegation backs any more: no transfer can keep it, and as long as
     /// it waits it takes up what may be promised to its merchant.
-    pub(super) async fn give_up_revoked(&self, session: SessionId) -> Result<(), LedgerError> {
-        let lost = self.core.ledger.give_up(session, self.core.settings.deferred.give_up()).await?;
+    pub(super) async fn give_up_uncovered(&self, session: SessionId) -> Result<(), LedgerError> {
+        let lost = self.core.ledger.give_up(session, self.core.give_up()).await?;
         self.report_loss(session, &lost);
         Ok(())
     }

@@ -121,8 +121,9 @@ impl Dispatch {
             queue.pending.store(0, Ordering::SeqCst);
             return Ok(Dispatched::Nothing);
         };
-        if session.state == SessionState::Revoked {
-            self.give_up_revoked(id).await?;
+        let is_lowered = self.core.settings.transfers.delegation.is_lowered();
+        if session.state == SessionState::Revoked || (is_lowered && session.state != SessionState::Open) {
+            self.give_up_uncovered(id).await?;
         }
         let slot = self.reserve_slot(&session, queue).await?;
         let (together, most_in_flight) = (slot.together, slot.limit.most_in_flight);

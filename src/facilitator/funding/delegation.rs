@@ -5,15 +5,14 @@
 //! the handle of the delegated amount. Where transfers lower that amount each of ours changes it as well, so there the history
 //! is read; where they do not, any other handle is somebody else's doing.
 //!
+//! A list of an account's history may lack what the account shows already. So no other amount is noted as an approval's unless
+//! something listed explains it, and what a transfer explains is looked at once more when no entry can be missing any more.
+//!
 //! Promises: what follows is written under the payer's opening lock and after a second read, so that no approve of ours is on its
 //! way; until then nothing is promised on an account that shows another amount where no transfer of ours explains it.
 
 use crate::{
-    chain::{
-        ChainAccount, ChainError,
-        history::{MAX_PAGE, Page, SeenTransaction},
-        keys::Signer,
-    },
+    chain::{ChainAccount, ChainError, keys::Signer},
     covalidator::{CovalidatorError, RequestSigner},
     domain::{
         amount::Amount,
@@ -23,89 +22,84 @@ use crate::{
     },
     facilitator::{
         events::SessionEvent,
-        funding::{
-            FundingMonitor,
-            approves::{is_harmless, single_approve},
-            monitor::LOCK_PATIENCE,
-        },
+        funding::{FundingMonitor, approve_history::Changes, approves::single_approve, monitor::LOCK_PATIENCE},
         looks::account_history::ExamineError,
         token_accounts::decoded,
     },
     ledger::LedgerError,
 };
 use solana_pubkey::Pubkey;
-use solana_signature::Signature;
 use std::{sync::Arc, time::Duration};
 
-/// The most entries of one history that are read one by one.
-const MOST_READ: usize = 64;
-
-/// What an account's history says of what came after one of its transactions.
-pub(crate) struct Changes {
-    /// Whether that transaction is listed.
-    pub(crate) is_listed: bool,
-    /// The newest one since that may have touched the account's delegation.
-    pub(crate) newest: Option<(Signature, SeenTransaction)>,
+/// What an account's delegated amount looks like beside what was noted of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delegated {
+    /// As it was noted, or nothing stands for the account.
+    AsNoted,
+    /// As it was noted, and an entry that explains it otherwise could still be missing from the history then.
+    Unsettled,
+    /// Another one, and the slot of the state that was noted.
+    Another {
+        /// None where the slot was not noted.
+        since: Option<u64>,
+    },
 }
 
 impl FundingMonitor {
-    /// What has happened to the delegation of a payer's account since this transaction, as a node tells that knows the slot
-    /// `at_least`. Fails with `Unfinished` where there is more than is read.
-    pub(crate) async fn changes_since(
-        &self,
-        user: &Pubkey,
-        approve: &Signature,
-        at_least: u64,
-    ) -> Result<Changes, ExamineError> {
-        let source = self.core.token_account(user);
-        let listed = self.core.chain.history(&source, Page { before: None, limit: MAX_PAGE, at_least }).await?;
-        let place = listed.iter().position(|entry| entry.signature == *approve && !entry.failed);
-        let later: Vec<Signature> = listed[..place.unwrap_or(listed.len())]
-            .iter()
-            .filter(|entry| !entry.failed)
-            .map(|entry| entry.signature)
-            .collect();
-        let ours = self.core.ledger.known_transfers(&later).await?;
-        let unknown: Vec<&Signature> = later.iter().filter(|signature| !ours.contains(signature)).collect();
-        for (number, signature) in unknown.into_iter().enumerate() {
-            if number >= MOST_READ {
-                return Err(ExamineError::Unfinished);
-            }
-            // Listed a moment before it can be shown: the next look goes on.
-            let seen = self.core.chain.transaction(signature).await?.ok_or(ExamineError::Unfinished)?;
-            if !seen.failed && !is_harmless(&seen, &self.core.settings.served.programs, &source) {
-                return Ok(Changes { is_listed: place.is_some(), newest: Some((*signature, seen)) });
-            }
-        }
-        Ok(Changes { is_listed: place.is_some(), newest: None })
-    }
-
-    /// For each of these accounts whether it shows another delegated amount than when its approval was last known to stand.
-    pub(super) async fn which_show_another_amount(
+    /// For each of these accounts what its delegated amount looks like beside what was noted when its approval was last known to
+    /// stand.
+    pub(super) async fn compare_delegated(
         &self,
         sources: &[Source],
         told: &[Option<ChainAccount>],
-    ) -> Result<Vec<bool>, LedgerError> {
+    ) -> Result<Vec<Delegated>, LedgerError> {
         let users: Vec<Pubkey> = sources.iter().map(|source| source.user).collect();
         let known = self.core.ledger.seen_delegations(&users, &self.core.settings.served.asset).await?;
         let shown = |account: &Option<ChainAccount>| decoded(account.clone()).map(|account| account.delegated_amount);
-        let differs = |(known, account): (Option<SeenDelegation>, &Option<ChainAccount>)| {
-            known.zip(shown(account)).is_some_and(|(seen, shown)| seen.handle != Some(shown))
-        };
-        Ok(known.into_iter().zip(told).map(differs).collect())
+        let compared =
+            |(known, account): (Option<SeenDelegation>, &Option<ChainAccount>)| match known.zip(shown(account)) {
+                Some((seen, shown)) if seen.handle != Some(shown) => Delegated::Another { since: seen.slot },
+                Some((seen, _)) if !seen.is_settled => Delegated::Unsettled,
+                _ => Delegated::AsNoted,
+            };
+        Ok(known.into_iter().zip(told).map(compared).collect())
     }
 
-    /// An account shows another delegated amount: finds out in the background whether another approve stands there.
+    /// Doubts the delegation of an account that shows an amount which no transfer of ours explains, and trusts one again that shows
+    /// what was noted. Whether another approve stands there is found out by [`Self::confirm_replaced`].
+    pub(super) async fn doubt_unexplained(&self, user: &Pubkey, delegated: Delegated) -> Result<(), LedgerError> {
+        let Delegated::Another { since } = delegated else {
+            self.core.doubted.clear(user);
+            return Ok(());
+        };
+        let Some(since) = since else { return Ok(()) };
+        let is_lowered = self.core.settings.transfers.delegation.is_lowered();
+        let asset = &self.core.settings.served.asset;
+        if !is_lowered || !self.core.ledger.may_have_moved_since(user, asset, since).await? {
+            self.core.doubted.doubt(user);
+        }
+        Ok(())
+    }
+
+    /// An account shows another delegated amount, or one that is not settled: finds out in the background whether another approve
+    /// stands there.
     pub(super) fn confirm_replaced(self: &Arc<Self>, user: Pubkey, first: u64) {
         let this = Arc::clone(self);
         self.core.tasks.spawn(async move {
-            // What is not looked at now is seen again in the next round.
-            let Ok(_request) = this.judging.try_acquire() else { return };
+            // One task for each account; they wait in the order in which they came.
+            let Some(_waiting) = this.judged.start(user) else { return };
+            let Ok(_permit) = this.judging.acquire().await else { return };
             let Some(_running) = this.rereading.start(user) else { return };
             let opening = this.locks.openings.opening(&user, &this.core.settings.served.asset);
             let Ok(_opening) = tokio::time::timeout(LOCK_PATIENCE, opening).await else { return };
-            if let Err(error) = this.judge_delegation(&user, first).await {
-                tracing::info!(%error, "which approve stands for a payer's account is looked at in the next round");
+            match this.judge_delegation(&user, first).await {
+                Ok(()) => this.core.doubted.clear(&user),
+                Err(error) => {
+                    tracing::info!(%error, "which approve stands for a payer's account is looked at in the next round");
+                    if let ExamineError::Unfinished = error {
+                        this.core.doubted.doubt(&user);
+                    }
+                }
             }
         });
     }
@@ -116,30 +110,54 @@ impl FundingMonitor {
         let Some(account) = decoded(account).filter(|account| self.core.is_delegate(account)) else { return Ok(()) };
         let shown = account.delegated_amount;
         let Some(current) = self.core.ledger.current_approval(user, &asset).await? else { return Ok(()) };
-        if current.seen == Some(shown) {
-            return Ok(());
-        }
         let changes = self.changes_since(user, &current.signature, slot).await?;
-        let Some((signature, seen)) = changes.newest else {
-            // One from before approvals were kept bears the name that a caller gave it.
-            if changes.is_listed || !current.is_complete {
-                self.core.ledger.note_delegation(user, &asset, &current.signature, shown).await?;
-                return Ok(());
-            }
-            return Err(ExamineError::Unfinished);
+        let Some((signature, seen)) = &changes.newest else {
+            return self.keep_standing(&current, (shown, slot), &changes).await;
         };
+        let signature = *signature;
         let programs = &self.core.settings.served.programs;
         let source = self.core.token_account(user);
-        let approve = single_approve(&seen, programs, &source, &self.core.keys.spender.pubkey());
-        let handle = approve.and_then(|approve| approve.handle).unwrap_or(shown);
+        let approve = single_approve(seen, programs, &source, &self.core.keys.spender.pubkey());
+        let delegation = self.core.settings.transfers.delegation;
+        let told = approve.and_then(|approve| approve.handle);
+        if told.is_some_and(|told| told != shown) && !changes.explain(delegation, Some(seen.slot)) {
+            // One that is newer still is not listed yet.
+            return Err(ExamineError::Unfinished);
+        }
+        let handle = told.unwrap_or(shown);
         let amount = match self.decrypt_delegated(handle, self.core.settings.openings.cap_check_deadline).await {
             Ok(amount) => Some(amount),
             // Nobody will ever tell us.
             Err(CovalidatorError::NotAllowed { .. }) => None,
             Err(_) => return Err(ExamineError::Unfinished),
         };
-        self.land_approval(user, &LandedApprove { signature, amount, handle, seen: shown, slot }).await?;
+        let landed =
+            LandedApprove { signature, amount, handle, seen: shown, seen_slot: slot, slot: seen.slot, delegation };
+        self.land_approval(user, &landed).await?;
         Ok(())
+    }
+
+    /// Nothing in the history has replaced the approval that is on record: notes what its account shows, where something explains
+    /// that. A node writes the list later than the account, so what nothing explains may be a newer approve.
+    async fn keep_standing(
+        &self,
+        current: &Approval,
+        (shown, slot): (u128, u64),
+        changes: &Changes,
+    ) -> Result<(), ExamineError> {
+        if current.seen == Some(shown) {
+            // Noted before; how far the history bears it out is on record now.
+            return Ok(());
+        }
+        let delegation = self.core.settings.transfers.delegation;
+        let is_explained = current.handle == Some(shown) || changes.explain(delegation, current.seen_slot);
+        // One from before approvals were kept bears the name that a caller gave it.
+        let is_former = !current.is_complete && (current.seen.is_none() || delegation.is_lowered());
+        if !(is_former || (changes.is_listed && is_explained)) {
+            return Err(ExamineError::Unfinished);
+        }
+        let Approval { user, asset, signature, .. } = current;
+        Ok(self.core.ledger.note_delegation(user, asset, signature, (shown, slot)).await?)
     }
 
     /// Notes that this approve stands for a payer's account, and settles what sessions hold that it does not back any more.
@@ -150,6 +168,7 @@ impl FundingMonitor {
     ) -> Result<(), LedgerError> {
         let ended = self.core.ledger.land_approval(user, &self.core.settings.served.asset, approve).await?;
         tracing::info!(ended = ended.len(), "another approve stands for a payer's account");
+        self.core.doubted.clear(user);
         self.tell_ended(&ended);
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! opening lock of a user for a second look, tells the queues of a balance in trouble ([`super::dispatch`]), and answers nobody
 //! but the payer who proves.
 
+pub(crate) mod approve_history;
 pub(crate) mod approves;
 pub(crate) mod delegation;
 pub(crate) mod history_budget;
@@ -38,6 +39,8 @@ pub(crate) struct FundingMonitor {
     proving: SingleFlight<Pubkey>,
     /// Users whose delegation a task of this process reads a second time.
     rereading: SingleFlight<Pubkey>,
+    /// Users whose delegated amount a task of this process finds out about, or waits to.
+    judged: SingleFlight<Pubkey>,
     /// How many accounts this process finds out about at once for which another approve may stand.
     judging: Semaphore,
     /// Held by the task that reads histories, one at a time.
@@ -61,6 +64,7 @@ impl FundingMonitor {
             proof_limit: ProofRateLimit::default(),
             proving: SingleFlight::default(),
             rereading: SingleFlight::default(),
+            judged: SingleFlight::default(),
             judging: Semaphore::new(MOST_JUDGED),
             examining: Arc::default(),
         }

@@ -14,7 +14,7 @@ use crate::{
     facilitator::{
         FundingSettings,
         events::SessionEvent,
-        funding::{FundingMonitor, history_budget::Unexamined},
+        funding::{FundingMonitor, delegation::Delegated, history_budget::Unexamined},
         looks::{Landing, Looked, account_history::UpTo, monitor_state::Shown},
         tasks::ticks,
     },
@@ -107,18 +107,21 @@ impl FundingMonitor {
         // A look is as old as the state it saw, so it is dated before it is made.
         let (asked_at, looked_at) = (self.core.clock.now(), Instant::now());
         let (slot, told) = self.core.accounts_now(&accounts, 0).await?;
-        let replaced = self.which_show_another_amount(sources, &told).await?;
+        let delegated = self.compare_delegated(sources, &told).await?;
         let lowered = self.core.settings.transfers.delegation.is_lowered();
         let (mut looks, mut unexamined) = (Vec::with_capacity(sources.len()), Vec::new());
-        for ((source, account), replaced) in sources.iter().zip(told).zip(replaced) {
+        for ((source, account), delegated) in sources.iter().zip(told).zip(delegated) {
+            let replaced = matches!(delegated, Delegated::Another { .. });
+            self.doubt_unexplained(&source.user, delegated).await?;
             let look =
                 |frozen, examined| Look { user: source.user, asset: source.asset, frozen: Some(frozen), examined };
             let seen = self.judge(source, account.as_ref());
-            // Where our own transfers change the delegated amount, another one says nothing yet.
-            let is_ours = matches!(seen, Seen::Usable(_) | Seen::Frozen) && (lowered || !replaced);
+            // Where our own transfers change the delegated amount, another one that they explain says nothing yet.
+            let is_doubted = (replaced && !lowered) || self.core.doubted.contains(&source.user);
+            let is_ours = matches!(seen, Seen::Usable(_) | Seen::Frozen) && !is_doubted;
             let shown = if is_ours { Shown::Delegated } else { Shown::Doubtful };
             self.looks.state.remember_look(&source.user, shown, looked_at);
-            if replaced && matches!(seen, Seen::Usable(_)) {
+            if delegated != Delegated::AsNoted && matches!(seen, Seen::Usable(_)) {
                 self.confirm_replaced(source.user, slot);
             }
             let is_still = |handle| !replaced && self.looks.state.is_still(&source.user, handle);

@@ -9,7 +9,10 @@ use crate::{
         ChainError,
         history::{Listed, MAX_PAGE, Page, SeenTransaction},
     },
-    domain::funding::{Bound, Examined, Foreign, Lost},
+    domain::{
+        approval::SETTLED_SLOTS,
+        funding::{Bound, Examined, Foreign, Lost},
+    },
     facilitator::looks::Looks,
     ledger::LedgerError,
 };
@@ -21,8 +24,6 @@ use std::collections::HashSet;
 const FIRST_PAGE: usize = 100;
 /// The most pages of one examination; an account with more is not worth its requests.
 const MOST_PAGES: usize = 5;
-/// What is this many slots behind is final on every cluster; entries may be written late, but not that late.
-const SETTLED_SLOTS: u64 = 32;
 
 /// Why an examination came to nothing.
 #[derive(Debug, thiserror::Error)]

@@ -74,9 +74,14 @@ impl Payments {
     }
 
     /// What is asked of the payer's balance.
-    pub(crate) fn demand_on_arrival(&self, payment: &SessionPayment, arrival: Arrival) -> FundingDemand {
-        let demand = self.core.demand_of(payment);
-        FundingDemand { required: demand.required || arrival == Arrival::Created, ..demand }
+    pub(crate) fn demand_on_arrival(
+        &self,
+        payment: &SessionPayment,
+        session: &Session,
+        arrival: Arrival,
+    ) -> FundingDemand {
+        let required = self.core.demand_of(payment).required || arrival == Arrival::Created;
+        FundingDemand { required, ..self.core.demand_on(session.user()) }
     }
 
     /// How much may be promised: nothing to whom it could not be paid.

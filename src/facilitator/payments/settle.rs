@@ -154,7 +154,7 @@ impl Payments {
             amount: payment.amount,
             unverified_exposure: settings.payments.unverified_exposure,
             deferred: None,
-            funding: self.demand_on_arrival(payment, arrival),
+            funding: self.demand_on_arrival(payment, session, arrival),
             now: self.core.clock.now(),
         }
     }

@@ -68,7 +68,7 @@ impl Payments {
         if backing.frozen {
             return Err(refuse(PayReason::SourceFrozen));
         }
-        let funding = self.demand_on_arrival(payment, arrival).admit(backing.funding);
+        let funding = self.demand_on_arrival(payment, &session, arrival).admit(backing.funding);
         let funding = funding.map_err(|reason| refuse_on_arrival(&session, reason, arrival))?;
         let spent = session.spent().checked_add(payment.amount).unwrap_or(session.intent.cap);
         let remaining = session.bound(exposure).checked_sub(spent).unwrap_or_default();

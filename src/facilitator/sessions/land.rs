@@ -9,17 +9,19 @@ use crate::{
     chain::{ChainAccount, LiveBlockhash, inspect::InspectedApprove},
     domain::{
         approval::LandedApprove,
+        clock::UnixSeconds,
         reason::SessionReason,
         session::{CapCheck, Session, SessionId, SessionState},
         settlement::{Cost, Event, Purpose, State, Subject},
     },
     facilitator::{
         SessionError, SessionRefusal,
+        events::SessionEvent,
         sessions::{Sessions, delegate_slot::check_approved, open::ParsedOpening, recipient_account::ToCreate},
         settlement::{driver::Until, sign::attempt},
         sponsor::budget::over_budget_refusal,
     },
-    ledger::{Opened, Signed, is_same_opening},
+    ledger::{LedgerError, Opened, Signed, is_same_opening},
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
@@ -132,8 +134,13 @@ impl Sessions {
     }
 
     /// Waits until nothing of the user's other sessions is on its way; new payments are kept out by the opening lock. Tells
-    /// whether there was nothing to wait for.
+    /// whether there was nothing to wait for. Where transfers lower the delegated amount, what rests after a settlement came to
+    /// nothing is tried once more: it may end with the approve that is replaced.
     async fn drain(self: &Arc<Self>, user: &Pubkey) -> Result<bool, SessionError> {
+        let since = self.core.clock.now();
+        if self.core.settings.transfers.delegation.is_lowered() {
+            self.core.ledger.wake_promises(user, &self.core.settings.served.asset, since).await?;
+        }
         let drained = async {
             let mut calm = true;
             loop {
@@ -147,9 +154,7 @@ impl Sessions {
                     if waiting > 0 {
                         self.dispatch.notify_queue_for_promises(session.id, 1);
                     }
-                    // What rests after a settlement came to nothing is not on its way: the new approve may even help it.
-                    let promised = self.core.ledger.promised(Some(session.id)).await?;
-                    open += waiting.saturating_sub(promised.iter().map(|promised| promised.resting).sum());
+                    open += waiting.saturating_sub(self.resting(session.id, since).await?);
                 }
                 if open == 0 {
                     return Ok::<bool, SessionError>(calm);
@@ -159,6 +164,16 @@ impl Sessions {
             }
         };
         tokio::time::timeout(self.core.settings.openings.drain_deadline, drained).await.map_err(|_| busy())?
+    }
+
+    /// How many holds of a session are not on their way for a drain that began at `since`: they rest after a settlement came to
+    /// nothing, and the new approve may even help them. Where it may be the end of them, that settlement has to have ended after then.
+    async fn resting(&self, session: SessionId, since: UnixSeconds) -> Result<u64, LedgerError> {
+        if self.core.settings.transfers.delegation.is_lowered() {
+            return self.core.ledger.tried_since(session, since).await;
+        }
+        let promised = self.core.ledger.promised(Some(session)).await?;
+        Ok(promised.iter().map(|promised| promised.resting).sum())
     }
 
     /// Plans the approve and records its co-signed bytes; only then may anybody send them.
@@ -275,7 +290,8 @@ impl Sessions {
             let detail = "another approve has replaced it; open with that one";
             return self.reject(id, SessionRefusal::because(SessionReason::ApproveUsed, detail)).await;
         }
-        let approve = LandedApprove { signature, amount, handle, seen: handle, slot };
+        let delegation = self.core.settings.transfers.delegation;
+        let approve = LandedApprove { signature, amount, handle, seen: handle, seen_slot: slot, slot, delegation };
         self.open_proved(&session, &approve, recipient.as_ref()).await
     }
 
@@ -305,6 +321,11 @@ impl Sessions {
         let superseded =
             if approve.amount.is_none() { others.iter().map(|other| other.id).collect() } else { Vec::new() };
         let opened = self.core.ledger.mark_open(id, check, approve, &superseded).await?;
+        self.core.doubted.clear(session.user());
+        if self.core.settings.transfers.delegation.is_lowered() {
+            // What the approve does not cover ends now, and not when it would have been tried again.
+            self.funding.tell_and_settle(session.user(), SessionEvent::Recorded).await?;
+        }
         match opened.state {
             SessionState::Rejected(reason) => Err(SessionRefusal::new(reason).about(id).into()),
             _ => Ok(opened),

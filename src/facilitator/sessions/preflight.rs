@@ -51,6 +51,8 @@ impl Balance {
 pub(crate) struct SeenAccounts {
     /// The user's token account.
     pub(crate) source: Option<IncoAccount>,
+    /// The slot of its state.
+    pub(crate) slot: u64,
     /// What is created when the session opens.
     pub(crate) to_create: ToCreate,
     /// What the user's wallet has, in lamports.
@@ -113,7 +115,7 @@ impl Sessions {
         let accounts = self.core.accounts_of(session);
         let keys = [accounts[0], accounts[1], fee_payer, *user, *recipient];
         // What is proved later is read from a state that is no older.
-        let (_, [source, destination, payer, wallet, merchant]) = self.core.these_now(keys, 0).await?;
+        let (slot, [source, destination, payer, wallet, merchant]) = self.core.these_now(keys, 0).await?;
         if lamports(payer.as_ref()) < self.core.settings.low_balance {
             return Err(SessionRefusal::new(SessionReason::InsufficientSponsorBalance).into());
         }
@@ -132,7 +134,7 @@ impl Sessions {
         }
         let balance = Balance::seen(parsed.funding.as_ref(), source.as_ref());
         let to_create = self.examine_recipient(parsed, source.as_ref(), destination.as_ref()).await?;
-        Ok(SeenAccounts { source, to_create, wallet: lamports(wallet.as_ref()), balance })
+        Ok(SeenAccounts { source, slot, to_create, wallet: lamports(wallet.as_ref()), balance })
     }
 
     /// An approve is said to be on chain, and the account does not show it: the node that answered may be behind the one
@@ -140,15 +142,20 @@ impl Sessions {
     /// transaction, or when nobody knows that transaction: a name alone proves nothing, and the row of an opening that
     /// proves nothing would only use up quotas. Nothing is written, so the same request may be repeated. Gives the account
     /// that shows it.
-    pub(crate) async fn await_approve(&self, user: &Pubkey, approve: &Signature) -> Result<IncoAccount, SessionError> {
+    pub(crate) async fn await_approve(
+        &self,
+        user: &Pubkey,
+        approve: &Signature,
+    ) -> Result<(IncoAccount, u64), SessionError> {
         for look in 0..LOOKS {
             if look > 0 {
                 tokio::time::sleep(BETWEEN_LOOKS).await;
             }
             let Some(seen) = self.core.chain.transaction(approve).await? else { continue };
-            let (_, [account]) = self.core.these_now([self.core.token_account(user)], seen.slot).await?;
+            let (slot, [account]) = self.core.these_now([self.core.token_account(user)], seen.slot).await?;
             let account = self.core.usable(account.as_ref(), user, SessionReason::SourceNotReady)?;
-            return account.filter(|account| self.core.is_delegate(account)).ok_or_else(no_approve);
+            let account = account.filter(|account| self.core.is_delegate(account)).ok_or_else(no_approve)?;
+            return Ok((account, slot));
         }
         Err(no_approve())
     }

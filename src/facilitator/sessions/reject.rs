@@ -44,7 +44,9 @@ impl Sessions {
             Ok(account) => {
                 let handle = account.delegated_amount;
                 let amount = self.approved_amount(handle).await.ok().flatten();
-                let approve = LandedApprove { signature, amount, handle, seen: handle, slot };
+                let delegation = self.core.settings.transfers.delegation;
+                let approve =
+                    LandedApprove { signature, amount, handle, seen: handle, seen_slot: slot, slot, delegation };
                 self.reject_covering(session, &approve, refusal).await
             }
             Err(_) => self.reject(session.id, refusal).await,

@@ -33,11 +33,23 @@ const MOST_SESSIONS: u64 = 16;
 const LOOKS: u32 = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
 
+/// The handle of an approve whose transaction does not tell it: no amount has this one.
+const UNTOLD: u128 = 0;
+
 /// An approve as its transaction shows it.
 struct NamedApprove {
     landed: LandedApprove,
     /// When its block was made, where the node remembers.
     at: Option<UnixSeconds>,
+}
+
+/// What the account shows as delegated.
+#[derive(Clone, Copy)]
+struct Shown {
+    /// The handle.
+    handle: u128,
+    /// The slot of that state.
+    slot: u64,
 }
 
 impl Sessions {
@@ -56,12 +68,12 @@ impl Sessions {
         let patience = self.core.settings.openings.drain_deadline;
         let _lease = tokio::time::timeout(patience, lease).await.map_err(|_| busy())?;
         let seen = self.read_accounts(&parsed).await?;
-        let account = match seen.source.filter(|source| self.core.is_delegate(source)) {
-            Some(account) => account,
+        let (account, slot) = match seen.source.filter(|source| self.core.is_delegate(source)) {
+            Some(account) => (account, seen.slot),
             None => self.await_approve(&user, &named).await?,
         };
         self.check_not_opening(session, &account).await?;
-        self.find_standing(session, &named, &account).await?;
+        self.find_standing(session, &named, Shown { handle: account.delegated_amount, slot }).await?;
         let opened = self.open_within_quota(session).await?;
         if seen.to_create == ToCreate::Recipient
             && let Err(error) = self.dispatch.create_recipient(&opened).await
@@ -114,19 +126,19 @@ impl Sessions {
         self: &Arc<Self>,
         session: &Session,
         named: &Signature,
-        account: &IncoAccount,
+        shown: Shown,
     ) -> Result<(), SessionError> {
         let (user, asset) = (session.user(), &session.intent.asset);
         let current = self.core.ledger.current_approval(user, asset).await?;
         let Some(known) = current.filter(|current| current.signature == *named) else {
-            return self.adopt(session, named, account).await;
+            return self.adopt(session, named, shown).await;
         };
         if !known.is_complete {
             return Err(SessionRefusal::new(SessionReason::ApproveUsed).into());
         }
-        if known.seen != Some(account.delegated_amount) {
-            self.check_unchanged(user, named).await?;
-            self.core.ledger.note_delegation(user, asset, named, account.delegated_amount).await?;
+        if known.seen != Some(shown.handle) {
+            self.check_unchanged(user, named, shown, (known.handle, known.seen_slot)).await?;
+            self.core.ledger.note_delegation(user, asset, named, (shown.handle, shown.slot)).await?;
         }
         self.learn_amount(&known).await
     }
@@ -142,15 +154,11 @@ impl Sessions {
     }
 
     /// Takes up an approve that is not on record, or not as what stands.
-    async fn adopt(
-        self: &Arc<Self>,
-        session: &Session,
-        named: &Signature,
-        account: &IncoAccount,
-    ) -> Result<(), SessionError> {
+    async fn adopt(self: &Arc<Self>, session: &Session, named: &Signature, shown: Shown) -> Result<(), SessionError> {
         let (user, asset) = (session.user(), &session.intent.asset);
-        let NamedApprove { landed, at } = self.read_approve(user, named, account).await?;
-        self.check_unchanged(user, named).await?;
+        let NamedApprove { landed, at } = self.read_approve(user, named, shown).await?;
+        let expected = if landed.handle == UNTOLD { shown.handle } else { landed.handle };
+        self.check_unchanged(user, named, shown, (Some(expected), Some(landed.slot))).await?;
         if self.core.ledger.may_have_been_used(user, asset, &landed, at).await? {
             return Err(SessionRefusal::new(SessionReason::ApproveUsed).into());
         }
@@ -159,12 +167,7 @@ impl Sessions {
     }
 
     /// What the named transaction approved, if it is one approve of this account to us and nothing else of that kind.
-    async fn read_approve(
-        &self,
-        user: &Pubkey,
-        named: &Signature,
-        account: &IncoAccount,
-    ) -> Result<NamedApprove, SessionError> {
+    async fn read_approve(&self, user: &Pubkey, named: &Signature, shown: Shown) -> Result<NamedApprove, SessionError> {
         let not_an_approve = || {
             let detail = "the named transaction is not one approve of the user's account to this facilitator";
             SessionRefusal::because(SessionReason::ApproveNotAllowed, detail)
@@ -173,36 +176,60 @@ impl Sessions {
         let seen = self.core.chain.transaction(named).await?.ok_or_else(not_an_approve)?;
         let approve = single_approve(&seen, programs, &source, &self.core.keys.spender.pubkey());
         let approve = approve.ok_or_else(not_an_approve)?;
-        let shown = account.delegated_amount;
+        let delegation = self.core.settings.transfers.delegation;
         let handle = match approve.handle {
             Some(handle) => handle,
-            // Nobody let us decrypt it; where transfers change nothing of it the account shows its handle at least.
-            None if !self.core.settings.transfers.delegation.is_lowered() => shown,
+            // Nobody let us decrypt it, so it opens unverified sessions. What the account shows may be another approve's already.
+            None if !delegation.is_lowered() => UNTOLD,
             None => {
                 let detail = "its amount cannot be read, so it may be what our transfers have left of it; approve anew";
                 return Err(SessionRefusal::because(SessionReason::ApproveStale, detail).into());
             }
         };
-        let landed = LandedApprove { signature: *named, amount: None, handle, seen: shown, slot: seen.slot };
+        let Shown { handle: seen_handle, slot: seen_slot } = shown;
+        let landed = LandedApprove {
+            signature: *named,
+            amount: None,
+            handle,
+            seen: seen_handle,
+            seen_slot,
+            slot: seen.slot,
+            delegation,
+        };
         Ok(NamedApprove { landed, at: seen.block_time })
     }
 
-    /// Refuses with `approve_stale` where anything since the named transaction may have touched the account's delegation.
-    async fn check_unchanged(&self, user: &Pubkey, named: &Signature) -> Result<(), SessionError> {
+    /// Refuses with `approve_stale` where anything since the named transaction may have touched the account's delegation, and with
+    /// `session_busy` where nothing explains what the account shows: a node may list what has changed it a moment later. `known`
+    /// are the handle that the approve made, and the slot in which the account showed what was noted last.
+    async fn check_unchanged(
+        &self,
+        user: &Pubkey,
+        named: &Signature,
+        shown: Shown,
+        known: (Option<u128>, Option<u64>),
+    ) -> Result<(), SessionError> {
+        let (handle, since) = known;
+        let delegation = self.core.settings.transfers.delegation;
+        let mut is_listed = false;
         for look in 0..LOOKS {
             if look > 0 {
                 tokio::time::sleep(BETWEEN_LOOKS).await;
             }
-            let at_least = self.core.newest_slot.newest();
-            match self.funding.changes_since(user, named, at_least).await {
-                Ok(changes) if changes.newest.is_some() => break,
-                Ok(changes) if changes.is_listed => return Ok(()),
-                Ok(_) => {}
+            let changes = match self.funding.changes_since(user, named, shown.slot).await {
+                Ok(changes) => changes,
                 Err(ExamineError::Unfinished) => return Err(busy()),
                 Err(ExamineError::Chain(error)) => return Err(error.into()),
                 Err(ExamineError::Ledger(error)) => return Err(error.into()),
+            };
+            is_listed = changes.is_listed && changes.newest.is_none();
+            if changes.newest.is_some() {
+                break;
+            }
+            if is_listed && (handle == Some(shown.handle) || changes.explain(delegation, since)) {
+                return Ok(());
             }
         }
-        Err(SessionRefusal::new(SessionReason::ApproveStale).into())
+        if is_listed { Err(busy()) } else { Err(SessionRefusal::new(SessionReason::ApproveStale).into()) }
     }
 }

@@ -16,6 +16,7 @@ pub(in crate::ledger) struct ApprovalRow {
     pub(in crate::ledger) claimed: Option<i64>,
     pub(in crate::ledger) handle: Option<[u8; 16]>,
     pub(in crate::ledger) seen_handle: Option<[u8; 16]>,
+    pub(in crate::ledger) seen_slot: Option<i64>,
     pub(in crate::ledger) state: String,
     pub(in crate::ledger) complete: i64,
     /// The upper and the lower 32 bits of what is taken, each summed by itself: together they pass 63 bits.
@@ -38,6 +39,7 @@ impl ApprovalRow {
             claimed: self.claimed.map(|claimed| at.amount("claimed", claimed)).transpose()?,
             handle: self.handle.map(u128::from_le_bytes),
             seen: self.seen_handle.map(u128::from_le_bytes),
+            seen_slot: self.seen_slot.map(|slot| at.count("seen_slot", slot)).transpose()?,
             state: ApprovalState::from_word(&self.state).ok_or_else(|| at.wrong("state"))?,
             is_complete: at.flag("complete", self.complete)?,
             taken: at.amount("taken", taken)?,

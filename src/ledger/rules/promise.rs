@@ -8,7 +8,7 @@ use crate::{
         funding::Funding,
         hold::{Exposure, GiveUp, Hold, HoldId, HoldState, rest_after},
         reason::PayReason,
-        session::SessionState,
+        session::{Delegation, SessionState},
     },
     ledger::{LedgerError, rules::SumsChange},
 };
@@ -93,15 +93,48 @@ pub(in crate::ledger) struct Ending {
     pub(in crate::ledger) failed: Option<Signature>,
 }
 
-/// How a promise ends that waits in a session of this state; none while it may still be kept. `returns` are all of the
-/// promise, in the order of their settlements.
+/// What may still keep the promises of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ledger) enum Backing {
+    /// A delegation that is for them.
+    Stands,
+    /// None: the payer took it back.
+    Revoked,
+    /// None: a newer approve is in its place, and is for others. Only where transfers lower the delegated amount: elsewhere what
+    /// moves for one takes nothing from another.
+    Replaced,
+}
+
+impl Backing {
+    /// Of a session in this state; `is_uncovered` where another approve stands than the one that the session takes from.
+    pub(in crate::ledger) const fn of(state: SessionState, is_uncovered: bool, delegation: Delegation) -> Self {
+        match state {
+            SessionState::Revoked => Self::Revoked,
+            SessionState::Opening | SessionState::Open => Self::Stands,
+            _ if is_uncovered && delegation.is_lowered() => Self::Replaced,
+            _ => Self::Stands,
+        }
+    }
+
+    /// Why a promise ends that nothing can keep.
+    const fn end(self) -> Option<PayReason> {
+        match self {
+            Self::Stands => None,
+            Self::Revoked => Some(PayReason::SessionRevoked),
+            Self::Replaced => Some(PayReason::DelegationReplaced),
+        }
+    }
+}
+
+/// How a waiting promise ends that this stands behind; none while it may still be kept. `returns` are all of the promise, in the
+/// order of their settlements.
 ///
-/// In a revoked session nothing can keep it, whether a settlement was tried or not: all that trying does is to cost fees and
-/// to take up what may be promised to its merchant.
-pub(in crate::ledger) fn ending(hold: &Hold, returns: &[Return], state: SessionState, when: GiveUp) -> Option<Ending> {
-    if state == SessionState::Revoked {
+/// Where nothing can keep it, it ends whether a settlement was tried or not: all that trying does is to cost fees, to take up
+/// what may be promised to its merchant, and under a newer approve to take what others were promised.
+pub(in crate::ledger) fn ending(hold: &Hold, returns: &[Return], backing: Backing, when: GiveUp) -> Option<Ending> {
+    if let Some(reason) = backing.end() {
         let failed = returns.last().and_then(|last| last.failed);
-        return Some(Ending { reason: PayReason::SessionRevoked, failed });
+        return Some(Ending { reason, failed });
     }
     given_up(hold, returns, when).map(|last| Ending { reason: last.reason, failed: last.failed })
 }

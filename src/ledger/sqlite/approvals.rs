@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         amount::Amount,
-        approval::{Approval, LandedApprove, SeenDelegation},
+        approval::{Approval, Examination, LandedApprove, SeenDelegation},
         clock::UnixSeconds,
         session::{Session, SessionId},
     },
@@ -11,7 +11,7 @@ use crate::{
         ApprovalLedger, LedgerError, OpenedOnApproval,
         sqlite::{
             handle::SqliteLedger,
-            statements::{approvals, queries, sums},
+            statements::{approvals, deferred, examinations, funding, queries, sums},
         },
     },
 };
@@ -42,7 +42,7 @@ impl ApprovalLedger for SqliteLedger {
         asset: &Pubkey,
     ) -> Result<Vec<Option<SeenDelegation>>, LedgerError> {
         let (users, asset) = (users.to_vec(), *asset);
-        self.0.readers.run(move |conn| queries::snapshot(conn, |conn| approvals::seen(conn, &users, &asset))).await
+        self.0.readers.run(move |conn| queries::snapshot(conn, |conn| examinations::seen(conn, &users, &asset))).await
     }
 
     async fn note_delegation(
@@ -50,10 +50,31 @@ impl ApprovalLedger for SqliteLedger {
         user: &Pubkey,
         asset: &Pubkey,
         signature: &Signature,
-        seen: u128,
+        seen: (u128, u64),
     ) -> Result<(), LedgerError> {
         let (user, asset, signature) = (*user, *asset, *signature);
-        self.0.writer.run(move |conn| approvals::note(conn, &user, &asset, &signature, seen)).await
+        self.0.writer.run(move |conn| examinations::note(conn, &user, &asset, &signature, seen)).await
+    }
+
+    async fn examination(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        approve: &Signature,
+    ) -> Result<Option<Examination>, LedgerError> {
+        let (user, asset, approve) = (*user, *asset, *approve);
+        self.0.readers.run(move |conn| examinations::find(conn, &user, &asset, &approve)).await
+    }
+
+    async fn record_examination(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        approve: &Signature,
+        examined: &Examination,
+    ) -> Result<(), LedgerError> {
+        let (user, asset, approve, examined) = (*user, *asset, *approve, *examined);
+        self.0.writer.run(move |conn| examinations::record(conn, &user, &asset, &approve, &examined)).await
     }
 
     async fn may_have_been_used(
@@ -95,6 +116,20 @@ impl ApprovalLedger for SqliteLedger {
 
     async fn unverified_beside(&self, session: SessionId) -> Result<Amount, LedgerError> {
         self.0.ask_inline(move |conn| sums::unverified_beside(conn, session)).await
+    }
+
+    async fn may_have_moved_since(&self, user: &Pubkey, asset: &Pubkey, slot: u64) -> Result<bool, LedgerError> {
+        let (user, asset) = (*user, *asset);
+        self.0.readers.run(move |conn| funding::may_have_moved_since(conn, &user, &asset, slot)).await
+    }
+
+    async fn wake_promises(&self, user: &Pubkey, asset: &Pubkey, now: UnixSeconds) -> Result<(), LedgerError> {
+        let (user, asset) = (*user, *asset);
+        self.0.writer.run(move |conn| deferred::wake(conn, &user, &asset, now)).await
+    }
+
+    async fn tried_since(&self, session: SessionId, since: UnixSeconds) -> Result<u64, LedgerError> {
+        self.0.readers.run(move |conn| deferred::tried_since(conn, session, since)).await
     }
 
     async fn known_transfers(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError> {

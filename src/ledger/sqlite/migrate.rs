@@ -35,6 +35,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (20, "witness", include_str!("../../../migrations/sqlite/0020_witness.sql")),
     (21, "short openings", include_str!("../../../migrations/sqlite/0021_short_openings.sql")),
     (23, "voices", include_str!("../../../migrations/sqlite/0023_voices.sql")),
+    (24, "bindings", include_str!("../../../migrations/sqlite/0024_bindings.sql")),
 ];
 
 fn migrations() -> Migrator {

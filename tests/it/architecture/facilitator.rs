@@ -15,7 +15,7 @@ const FACILITATOR_LAYERS: [&[&str]; 11] = [
     &["sponsor", "looks"],
     &["backing", "token_accounts", "signed_reads", "locks"],
     &["core"],
-    &["events", "known_handles", "recipients", "tasks"],
+    &["doubted_delegations", "events", "known_handles", "recipients", "tasks"],
     &["settings", "error"],
 ];
 

@@ -23,7 +23,7 @@ const PORTS: [(&str, &str, &str); 7] = [
 const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
 
 /// What no process of the scenarios asks, and why that is enough.
-const LEFT_OUT: [(&str, &str); 30] = [
+const LEFT_OUT: [(&str, &str); 33] = [
     ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
     ("sessions_of", "read for a wallet that lists its sessions; nothing follows from it"),
     ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
@@ -34,6 +34,15 @@ const LEFT_OUT: [(&str, &str); 30] = [
     ("verify_cap", "written for a session of the deployed service; a life later it is asked about again"),
     ("standing_approvals", "read for a wallet that lists its sessions; nothing follows from it"),
     ("note_delegation", "tells only where the next look may stop; without it the history is read again"),
+    (
+        "wake_promises",
+        "only where transfers lower what is delegated; it tells when promises may be tried, which a round does too",
+    ),
+    (
+        "may_have_moved_since",
+        "read by the monitor of an account that shows another amount; nothing is written by what it tells",
+    ),
+    ("tried_since", "read by an opening that waits for what is on its way; nothing is written by what it tells"),
     ("approvals_of", "read for a wallet, and before `learn_approved`"),
     ("unverified_beside", "read to tell what is left of a session; the hold itself decides"),
     ("learn_approved", "written when an amount is told late; a life that died before asks for it again"),

@@ -11,7 +11,7 @@ use sotto::{
         hold::{ContentHash, Hold, HoldId, NewHold},
         intent::Intent,
         reason::PayReason,
-        session::{CapCheck, Session, SessionId, SessionState, SignedIntent},
+        session::{CapCheck, Delegation, Session, SessionId, SessionState, SignedIntent},
         settlement::{AbsenceProof, Allowances, Attempt, Cost, Event, Moves, Settlement, SettlementId},
     },
     ledger::{Carry, Held, Ledger, Opened, Recorded},
@@ -74,7 +74,15 @@ pub(crate) fn signature(number: u32) -> Signature {
 /// An approve that has landed, with room for every session of its user.
 pub(crate) fn approve(number: u32) -> LandedApprove {
     let handle = u128::from(number);
-    LandedApprove { signature: signature(number), amount: Some(Amount::MAX), handle, seen: handle, slot: 1 }
+    LandedApprove {
+        signature: signature(number),
+        amount: Some(Amount::MAX),
+        handle,
+        seen: handle,
+        seen_slot: 1,
+        slot: 1,
+        delegation: Delegation::Public,
+    }
 }
 
 /// A session of its own user, as it is before it is opened.

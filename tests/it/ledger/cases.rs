@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod archive;
+pub(crate) mod bindings;
 pub(crate) mod budgets;
 pub(crate) mod credit;
 pub(crate) mod deferred;

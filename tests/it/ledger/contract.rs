@@ -54,6 +54,15 @@ macro_rules! on {
                 the_handle_of_an_approve_is_remembered_once,
                 what_changes_no_delegation_is_known,
             }
+            bindings {
+                a_capture_that_a_fork_takes_back_is_drawn_from_the_approve_that_stands,
+                what_a_fork_takes_back_ends_the_session_that_it_no_longer_fits,
+                promises_end_with_their_approve_where_transfers_lower_it_and_a_newer_one_does_not_cover_them,
+                what_a_transfer_carries_counts_before_the_opening_that_brings_an_approve,
+                what_was_drawn_from_an_approve_before_it_was_on_record_counts,
+                an_approve_of_an_unknown_amount_takes_the_slot_beside_a_session_that_is_spent,
+                what_was_examined_of_a_history_stays_examined,
+            }
             holds {
                 a_hold_comes_back_as_it_was_written,
                 each_hold_tells_what_was_spent_right_after_it,
@@ -194,6 +203,7 @@ macro_rules! on {
                 a_wallet_is_paid_one_revoke_a_day_and_none_that_cost_nothing,
                 revokes_that_come_to_nothing_are_few_a_day,
                 nothing_is_revoked_before_what_landed_is_final,
+                a_revoke_that_is_final_late_takes_no_newer_approve_along,
                 strangers_leave_places_to_wallets_with_credit,
                 a_budget_that_strangers_used_up_pays_a_wallet_with_credit,
             }

@@ -14,7 +14,7 @@ use sotto::{
         budget::{Budgets, Part, Scope},
         hold::{Exposure, GiveUp},
         reason::PayReason,
-        session::CapCheck,
+        session::{CapCheck, Delegation},
         settlement::{Event, State},
     },
     ledger::Ledger,
@@ -205,7 +205,7 @@ impl Model {
     }
 
     async fn give_up(&mut self, ledger: &dyn Ledger, session: u32, returns: u32) {
-        let when = GiveUp { returns, age_seconds: u64::MAX };
+        let when = GiveUp { returns, age_seconds: u64::MAX, delegation: Delegation::Public };
         let lost = ledger.give_up(session_id(session), when).await.expect("answers");
         let least = if self.revoked[session as usize] { 0 } else { returns };
         let hopeless = |h: &&mut MHold| h.session == session && h.fate == Fate::Waiting && h.told && h.returns >= least;

@@ -60,7 +60,11 @@ async fn no_second_row_opens_or_pays_with_what_was_used() {
 
     let conn = Connection::open(&path).expect("opens");
     let (id, hash, ciphertext) = ("randomblob(16)", "randomblob(32)", "randomblob(114)");
-    let session = refused_again(&conn, "sessions", &[("id", id), ("intent_signature", "randomblob(64)")]);
+    let session = refused_again(
+        &conn,
+        "sessions",
+        &[("id", id), ("intent_signature", "randomblob(64)"), ("approval", "NULL"), ("bound_from", "NULL")],
+    );
     assert!(session.contains("sessions.user, sessions.nonce"), "{session}");
     let other = [("id", id), ("settlement", id), ("signed", hash)];
     let nonce = refused_again(&conn, "single_payments", &[&other[..], &[("ciphertext", ciphertext)]].concat());

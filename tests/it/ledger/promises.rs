@@ -3,7 +3,10 @@
 use super::build::{abandoned, held, opened, payment, planned, recorded, refused};
 use rusqlite::Connection;
 use sotto::{
-    domain::hold::{Exposure, GiveUp, NewHold},
+    domain::{
+        hold::{Exposure, GiveUp, NewHold},
+        session::Delegation,
+    },
     ledger::{Ledger, LedgerError, LedgerOptions, SqliteLedger, Upkeep as _},
 };
 use std::path::Path;
@@ -20,7 +23,10 @@ async fn populate(path: &Path) {
     let new = |number, units| NewHold { deferred: Some(limits), ..payment(session, number, units) };
     held(&ledger, &new(1, 10)).await;
     recorded(&ledger, &super::build::in_flight(&ledger, session, 1).await, refused()).await;
-    ledger.give_up(session, GiveUp { returns: 1, age_seconds: u64::MAX }).await.expect("gives up");
+    ledger
+        .give_up(session, GiveUp { returns: 1, age_seconds: u64::MAX, delegation: Delegation::Public })
+        .await
+        .expect("gives up");
     held(&ledger, &new(2, 20)).await;
     recorded(&ledger, &planned(&ledger, session, 2).await, abandoned()).await;
     held(&ledger, &new(3, 30)).await;

@@ -1,6 +1,6 @@
 //! Limits to the unit, rests, when a promise is given up, and how waits end.
 
-use super::{Ending, Held, Return, Returned, WaitEnd, end_wait, ending, fits, given_up, loss, take_back};
+use super::{Backing, Ending, Held, Return, Returned, WaitEnd, end_wait, ending, fits, given_up, loss, take_back};
 use crate::{
     domain::{
         amount::Amount,
@@ -8,7 +8,7 @@ use crate::{
         hold::{ContentHash, Exposure, GiveUp, Hold, HoldId, HoldState},
         reason::PayReason,
         samples::amount,
-        session::{SessionId, SessionState},
+        session::{Delegation, SessionId, SessionState},
         settlement::SettlementId,
     },
     ledger::rules::SumsChange,
@@ -94,7 +94,7 @@ fn what_was_told_comes_back_to_rest_and_the_others_do_not() {
 fn a_promise_is_given_up_for_what_counts_against_it_alone() {
     let (no, ours) = (PayReason::OnchainTransferFailed, PayReason::OF_THE_SPONSOR);
     let promise = hold(1, true, true);
-    let often = GiveUp { returns: 2, age_seconds: u64::MAX };
+    let often = GiveUp { returns: 2, age_seconds: u64::MAX, delegation: Delegation::Public };
     assert_eq!(given_up(&promise, &[], often), None);
     assert_eq!(given_up(&promise, &[back(no, 200)], often), None);
     let twice = [back(no, 200), back(no, 300)];
@@ -110,7 +110,7 @@ fn a_promise_is_given_up_for_what_counts_against_it_alone() {
 fn an_old_promise_is_given_up_by_its_latest_settlement_alone() {
     let no = PayReason::OnchainTransferFailed;
     let promise = hold(1, true, true);
-    let old = GiveUp { returns: u32::MAX, age_seconds: 50 };
+    let old = GiveUp { returns: u32::MAX, age_seconds: 50, delegation: Delegation::Public };
     assert_eq!(given_up(&promise, &[back(no, 149)], old), None);
     let at_age = [back(no, 150)];
     assert_eq!(given_up(&promise, &at_age, old), Some(&at_age[0]));
@@ -122,20 +122,31 @@ fn an_old_promise_is_given_up_by_its_latest_settlement_alone() {
 #[test]
 fn a_promise_without_a_delegation_is_given_up_at_once() {
     let (promise, no, gone) = (hold(1, true, true), PayReason::OnchainTransferFailed, PayReason::SessionRevoked);
-    let never = GiveUp { returns: u32::MAX, age_seconds: u64::MAX };
+    let never = GiveUp { returns: u32::MAX, age_seconds: u64::MAX, delegation: Delegation::Public };
     let failed = Return { failed: Some(Signature::from([9; 64])), ..back(no, 200) };
-    for state in [SessionState::Open, SessionState::Closing, SessionState::Superseded] {
-        assert_eq!(ending(&promise, &[], state, never), None);
-        assert_eq!(ending(&promise, std::slice::from_ref(&failed), state, never), None);
-        let found = [failed.clone(), back(gone, 300)];
-        assert_eq!(ending(&promise, &found, state, never), Some(Ending { reason: gone, failed: None }));
-        let stands = [back(gone, 300), failed.clone()];
-        assert_eq!(ending(&promise, &stands, state, never), None, "the latest tells");
+    assert_eq!(ending(&promise, &[], Backing::Stands, never), None);
+    assert_eq!(ending(&promise, std::slice::from_ref(&failed), Backing::Stands, never), None);
+    let found = [failed.clone(), back(gone, 300)];
+    assert_eq!(ending(&promise, &found, Backing::Stands, never), Some(Ending { reason: gone, failed: None }));
+    let stands = [back(gone, 300), failed.clone()];
+    assert_eq!(ending(&promise, &stands, Backing::Stands, never), None, "the latest tells");
+    for (backing, reason) in [(Backing::Revoked, gone), (Backing::Replaced, PayReason::DelegationReplaced)] {
+        assert_eq!(ending(&promise, &[], backing, never), Some(Ending { reason, failed: None }), "untried");
+        let tried = Some(Ending { reason, failed: failed.failed });
+        assert_eq!(ending(&promise, std::slice::from_ref(&failed), backing, never), tried);
     }
-    let untried = Some(Ending { reason: gone, failed: None });
-    assert_eq!(ending(&promise, &[], SessionState::Revoked, never), untried);
-    let tried = Some(Ending { reason: gone, failed: failed.failed });
-    assert_eq!(ending(&promise, &[failed], SessionState::Revoked, never), tried);
+}
+
+#[test]
+fn a_newer_approve_leaves_nothing_for_what_it_does_not_cover_where_transfers_lower_it() {
+    let (public, documented) = (Delegation::Public, Delegation::Documented);
+    for state in [SessionState::Closing, SessionState::Expired, SessionState::Superseded] {
+        assert_eq!(Backing::of(state, true, documented), Backing::Replaced);
+        assert_eq!(Backing::of(state, true, public), Backing::Stands, "each transfer moves what it says");
+        assert_eq!(Backing::of(state, false, documented), Backing::Stands);
+    }
+    assert_eq!(Backing::of(SessionState::Open, true, documented), Backing::Stands, "it ends first");
+    assert_eq!(Backing::of(SessionState::Revoked, true, documented), Backing::Revoked);
 }
 
 #[test]

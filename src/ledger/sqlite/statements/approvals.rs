@@ -1,20 +1,17 @@
-//! Approvals: which approve stands behind an account, and binding sessions to it.
-//!
-//! Must be true: the trigger `sessions_take_no_more_than_was_approved` stands behind every binding here; what is decided here
-//! never comes to it.
+//! Approvals: which approve stands behind an account, opening on one, and what one is learnt to have delegated.
 
-use crate::ledger::sqlite::statements::{Outcome, missing, select, sessions};
+use crate::ledger::sqlite::statements::{Outcome, bindings, funding, missing, select, sessions};
 use crate::{
     domain::{
         amount::Amount,
-        approval::{Approval, LandedApprove, SeenDelegation},
+        approval::{Approval, LandedApprove},
         reason::SessionReason,
         session::{CapCheck, Session, SessionId, SessionState},
         settlement::Settlement,
     },
     ledger::{
         LedgerError, OpenedOnApproval, is_same_opening,
-        rows::{ApprovalRow, column},
+        rows::{ApprovalRow, column, count},
     },
 };
 use rusqlite::{Connection, Params, Row, params};
@@ -22,13 +19,14 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
 const APPROVAL: &str = "SELECT a.seq, a.user, a.asset, a.signature, a.amount, a.claimed, a.handle, a.seen_handle, a.state, \
-    a.complete, (SELECT coalesce(sum(u.taken >> 32), 0) FROM approval_use u WHERE u.approval = a.seq), \
+    a.complete, a.seen_slot, (a.drawn >> 32) + (SELECT coalesce(sum(u.taken >> 32), 0) FROM approval_use u WHERE u.approval = a.seq), \
+    (a.drawn & 4294967295) + \
     (SELECT coalesce(sum(u.taken & 4294967295), 0) FROM approval_use u WHERE u.approval = a.seq), \
     (SELECT coalesce(sum(u.live), 0) FROM approval_use u WHERE u.approval = a.seq), \
     (SELECT count(*) FROM approval_use u WHERE u.approval = a.seq) FROM approvals a";
 
 /// The approvals that `rest` (from `WHERE` on) selects, with the numbers of their rows.
-fn approvals(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<(i64, Approval)>> {
+pub(super) fn approvals(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<(i64, Approval)>> {
     select::list(conn, &format!("{APPROVAL} {rest}"), params, |row| Ok((row.get(0)?, row_of(row)?.into_approval()?)))
 }
 
@@ -44,9 +42,10 @@ fn row_of(row: &Row<'_>) -> rusqlite::Result<ApprovalRow> {
         seen_handle: row.get(7)?,
         state: row.get(8)?,
         complete: row.get(9)?,
-        taken: [row.get(10)?, row.get(11)?],
-        live: row.get(12)?,
-        sessions: row.get(13)?,
+        seen_slot: row.get(10)?,
+        taken: [row.get(11)?, row.get(12)?],
+        live: row.get(13)?,
+        sessions: row.get(14)?,
     })
 }
 
@@ -79,41 +78,6 @@ pub(in crate::ledger) fn of_sessions(conn: &Connection, ids: &[SessionId]) -> Ou
         found.push(known.iter().find(|(other, _)| *other == seq).map(|(_, approval)| approval.clone()));
     }
     Ok(found)
-}
-
-/// For each user the signature of what stands for their account, and the handle it was last seen with.
-pub(in crate::ledger) fn seen(
-    conn: &Connection,
-    users: &[Pubkey],
-    asset: &Pubkey,
-) -> Outcome<Vec<Option<SeenDelegation>>> {
-    let sql = "SELECT signature, seen_handle FROM approvals WHERE user = ?1 AND asset = ?2 AND state = 'current'";
-    users
-        .iter()
-        .map(|user| {
-            let found = select::list(conn, sql, [user.to_bytes(), asset.to_bytes()], |row| {
-                let (signature, handle): ([u8; 64], Option<[u8; 16]>) = (row.get(0)?, row.get(1)?);
-                let signature = Signature::from(signature);
-                Ok(SeenDelegation { signature, handle: handle.map(u128::from_le_bytes) })
-            })?;
-            Ok(found.into_iter().next())
-        })
-        .collect()
-}
-
-/// Notes the handle that the account shows while this approval is known to stand.
-pub(in crate::ledger) fn note(
-    conn: &Connection,
-    user: &Pubkey,
-    asset: &Pubkey,
-    signature: &Signature,
-    seen: u128,
-) -> Outcome<()> {
-    conn.prepare_cached(
-        "UPDATE approvals SET seen_handle = ?4 WHERE user = ?1 AND asset = ?2 AND signature = ?3 AND state = 'current'",
-    )?
-    .execute(params![user.to_bytes(), asset.to_bytes(), signature.as_ref(), seen.to_le_bytes()])?;
-    Ok(())
 }
 
 /// Whether sessions that are bound to no approval may have taken from this approve.
@@ -149,73 +113,7 @@ pub(in crate::ledger) fn land(
         return Ok(Vec::new());
     }
     replace(conn, user, asset, approve, None)?;
-    rebind(conn, user, asset)
-}
-
-/// Binds a session that opens to the approve it brought, which has landed. `Err` says why it cannot be opened on it; whether
-/// or not, the approve stands from then on.
-pub(super) fn bind_opening(
-    conn: &Connection,
-    session: &Session,
-    approve: &LandedApprove,
-) -> Outcome<Result<(), SessionReason>> {
-    let (user, asset, cap) = (session.user(), &session.intent.asset, session.intent.cap);
-    let (known, said) = (find(conn, user, asset, &approve.signature)?, session.intent.said_approved());
-    let is_new = known.is_none();
-    if is_new {
-        replace(conn, user, asset, approve, Some(said))?;
-    }
-    let (seq, approval) = find(conn, user, asset, &approve.signature)?.ok_or_else(|| missing("approval"))?;
-    if approval.free() < cap {
-        // Of a new one all is free. Of one that others were faster to open on, what they left.
-        return Ok(Err(if is_new { SessionReason::CapMismatch } else { SessionReason::ApproveUsed }));
-    }
-    bind(conn, session.id, seq)?;
-    Ok(Ok(()))
-}
-
-/// Binds to the approval that stands whatever of the account is bound to another one or to none: first what is held by sessions
-/// that have ended, then live sessions, the newest first; those that do not fit, and all older ones, become `superseded`.
-/// What these hold stays with the approval that backed it.
-pub(super) fn rebind(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcome<Vec<SessionId>> {
-    let rest = "WHERE a.user = ?1 AND a.asset = ?2 AND a.state = 'current'";
-    let Some((seq, approval)) = approvals(conn, rest, [user.to_bytes(), asset.to_bytes()])?.pop() else {
-        return Ok(Vec::new());
-    };
-    let others = select::sessions(
-        conn,
-        "WHERE user = ?1 AND asset = ?2 AND approval IS NOT ?3 AND (state IN ('open', 'closing') OR held > 0) \
-         AND state <> 'opening' ORDER BY state IN ('open', 'closing'), seq DESC",
-        params![user.to_bytes(), asset.to_bytes(), seq],
-    )?;
-    let (mut free, mut fits, mut ended) = (approval.free(), true, Vec::new());
-    for other in others {
-        let is_open = other.state == SessionState::Open;
-        match free.checked_sub(needed(&other)) {
-            Some(left) if fits || !is_open => {
-                bind(conn, other.id, seq)?;
-                free = left;
-            }
-            // Nothing older than the first that does not fit stays.
-            _ if is_open => {
-                fits = false;
-                sessions::supersede(conn, &[other.id])?;
-                ended.push(other.id);
-            }
-            _ => {}
-        }
-    }
-    Ok(ended)
-}
-
-/// What a session may still take.
-fn needed(session: &Session) -> Amount {
-    match session.state {
-        SessionState::Open | SessionState::Closing => {
-            session.intent.cap.checked_sub(session.captured).unwrap_or_default()
-        }
-        _ => session.held,
-    }
+    bindings::rebind(conn, user, asset)
 }
 
 /// Opens a session on the approval that it names.
@@ -240,7 +138,7 @@ pub(in crate::ledger) fn open(conn: &Connection, session: &Session, most: u64) -
     }
     let check = if approval.amount.is_some() { CapCheck::Verified } else { CapCheck::Unverified };
     sessions::insert(conn, &Session { cap_check: check, ..session.clone() }, Amount::ZERO)?;
-    bind(conn, session.id, seq)?;
+    bindings::bind(conn, session.id, seq)?;
     conn.prepare_cached("UPDATE sessions SET state = 'open' WHERE id = ?1")?.execute([session.id.to_bytes()])?;
     select::session(conn, session.id)?.map(OpenedOnApproval::New).ok_or_else(|| missing("session"))
 }
@@ -276,14 +174,7 @@ pub(in crate::ledger) fn learn(
             ended.push(session.id);
         }
     }
-    for session in bound.iter().filter(|session| !ended.contains(&session.id)).collect::<Vec<_>>() {
-        let taken = find(conn, user, asset, signature)?.map(|(_, approval)| approval.taken).unwrap_or_default();
-        if !known.is_complete || taken <= amount {
-            break;
-        }
-        sessions::supersede(conn, &[session.id])?;
-        ended.push(session.id);
-    }
+    ended.extend(bindings::supersede_until_it_fits(conn, seq)?);
     Ok(ended)
 }
 
@@ -294,14 +185,24 @@ pub(super) fn revoke(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcom
     Ok(())
 }
 
-/// A revoke that we paid for is final: nothing stands for its account any more. Until then the opening lock keeps everything else
-/// from changing what stands there.
+/// The wallet, the asset and the slot of a revoke that has landed.
+type LandedRevoke = ([u8; 32], [u8; 32], Option<i64>);
+
+/// A revoke that we paid for is final: what stood when it landed stands no more. It may have become final long after, and a newer
+/// approve have landed meanwhile: that stands.
 pub(super) fn revoked_by(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
-    let account = "SELECT user, asset FROM revocations WHERE settlement = ?1";
-    let (user, asset): ([u8; 32], [u8; 32]) = conn
-        .prepare_cached(account)?
-        .query_row([select::settlement_key(settlement.id)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    revoke(conn, &Pubkey::new_from_array(user), &Pubkey::new_from_array(asset))
+    let landed = "SELECT r.user, r.asset, (SELECT e.slot FROM settlement_events e \
+         WHERE e.settlement = r.settlement AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1) \
+         FROM revocations r WHERE r.settlement = ?1";
+    let (user, asset, slot): LandedRevoke = conn
+        .prepare_cached(landed)?
+        .query_row([select::settlement_key(settlement.id)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    conn.prepare_cached(
+        "UPDATE approvals SET state = 'revoked' WHERE user = ?1 AND asset = ?2 AND state = 'current' \
+         AND (landed_slot IS NULL OR landed_slot <= ?3)",
+    )?
+    .execute(params![user, asset, slot])?;
+    Ok(())
 }
 
 /// Which of these signatures name transactions of ours that change nobody's delegation.
@@ -347,13 +248,19 @@ pub(in crate::ledger) fn handle(conn: &Connection, session: SessionId) -> Outcom
     Ok(select::value(conn, sql, [session.to_bytes()])?.map(u128::from_le_bytes))
 }
 
-fn find(conn: &Connection, user: &Pubkey, asset: &Pubkey, signature: &Signature) -> Outcome<Option<(i64, Approval)>> {
+/// The approval of this signature, with the number of its row.
+pub(super) fn find(
+    conn: &Connection,
+    user: &Pubkey,
+    asset: &Pubkey,
+    signature: &Signature,
+) -> Outcome<Option<(i64, Approval)>> {
     let rest = "WHERE a.user = ?1 AND a.asset = ?2 AND a.signature = ?3";
     Ok(approvals(conn, rest, params![user.to_bytes(), asset.to_bytes(), signature.as_ref()])?.pop())
 }
 
 /// Writes an approval that stands, in place of the one that stood.
-fn replace(
+pub(super) fn replace(
     conn: &Connection,
     user: &Pubkey,
     asset: &Pubkey,
@@ -365,8 +272,8 @@ fn replace(
     )?
     .execute([user.to_bytes(), asset.to_bytes()])?;
     conn.prepare_cached(
-        "INSERT INTO approvals (user, asset, signature, amount, claimed, handle, seen_handle, landed_slot, state, complete) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'current', 1)",
+        "INSERT INTO approvals (user, asset, signature, amount, claimed, handle, seen_handle, landed_slot, seen_slot, drawn, state, \
+         complete) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'current', 1)",
     )?
     .execute(params![
         user.to_bytes(),
@@ -377,16 +284,25 @@ fn replace(
         approve.handle.to_le_bytes(),
         approve.seen.to_le_bytes(),
         column("landed_slot", approve.slot)?,
+        column("seen_slot", approve.seen_slot)?,
+        drawn(conn, user, asset, approve)?,
     ])?;
     Ok(())
 }
 
-/// Has a session take from this approval, and count from what it has captured by now.
-fn bind(conn: &Connection, session: SessionId, seq: i64) -> Outcome<()> {
-    conn.prepare_cached(
-        "UPDATE sessions SET approval = ?2, bound_from = (SELECT captured FROM session_sums WHERE session = sessions.seq) \
-         WHERE id = ?1",
-    )?
-    .execute(params![session.to_bytes(), seq])?;
-    Ok(())
+/// What transfers of ours have drawn from an approve that is not on record yet, where they lower what is delegated: those that landed
+/// in its slot or later.
+fn drawn(conn: &Connection, user: &Pubkey, asset: &Pubkey, approve: &LandedApprove) -> Outcome<i64> {
+    if !approve.delegation.is_lowered() {
+        return Ok(0);
+    }
+    // Of one that we sent, the slot is known in which it landed.
+    let landed: Option<i64> = select::value(
+        conn,
+        "SELECT e.slot FROM attempts a JOIN settlement_events e ON e.settlement = a.settlement \
+         WHERE a.signature = ?1 AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1",
+        [approve.signature.as_ref()],
+    )?;
+    let slot = landed.map_or(Ok(approve.slot), |slot| count("slot", slot))?;
+    funding::captured_since(conn, user, asset, slot.saturating_sub(1))
 }

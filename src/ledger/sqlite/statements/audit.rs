@@ -34,20 +34,29 @@ pub(in crate::ledger) fn audit(conn: &Connection) -> Outcome<()> {
 }
 
 /// Questions whose every answer is a contradiction.
-const CONTRADICTIONS: [(&str, &str, &str); 12] = [
+const CONTRADICTIONS: [(&str, &str, &str); 13] = [
     (
         "approvals",
         "its sessions take more than was approved",
-        // Where a payer's word was found to be wrong later, what was taken on it by then is bounded by that word.
+        // Where a payer's word was found to be wrong later, what was taken on it by then is bounded by that word; and what a
+        // fork took back of an earlier approve's comes on top.
         "SELECT a.seq FROM approvals a WHERE a.complete = 1 \
          AND coalesce((SELECT sum(u.taken) FROM approval_use u WHERE u.approval = a.seq), 0) \
-             > max(coalesce(a.amount, 0), coalesce(a.claimed, 0)) LIMIT 1",
+             - coalesce((SELECT sum(b.amount) FROM bound_captures b WHERE b.approval = a.seq AND b.taken_back = 1), 0) \
+             > max(0, max(coalesce(a.amount, 0), coalesce(a.claimed, 0)) - a.drawn) LIMIT 1",
     ),
     (
         "sessions",
         "it takes from another account's approve, or says that less was approved than its cap",
         "SELECT s.seq FROM sessions s LEFT JOIN approvals a ON a.seq = s.approval \
          WHERE (s.approval IS NOT NULL AND (a.user IS NOT s.user OR a.asset IS NOT s.asset)) OR s.approved < s.cap LIMIT 1",
+    ),
+    (
+        "sessions",
+        "it takes from an approve less than it has captured since",
+        "SELECT s.seq FROM sessions s JOIN session_sums t ON t.session = s.seq WHERE s.bound_from > t.captured \
+         + coalesce((SELECT sum(b.amount) FROM bound_captures b \
+             WHERE b.session = s.seq AND b.approval = s.approval AND b.taken_back = 1), 0) LIMIT 1",
     ),
     (
         "sessions",

@@ -10,16 +10,17 @@ use crate::{
         clock::UnixSeconds,
         hold::{GiveUp, Hold, HoldId},
         reason::PayReason,
-        session::{SessionId, SessionState},
+        session::SessionId,
         settlement::SettlementId,
     },
     ledger::{
         LedgerError, Promised,
         rows::{column, count},
-        rules::promise::{self, Ending, Return, Returned},
+        rules::promise::{self, Backing, Ending, Return, Returned},
     },
 };
 use rusqlite::{Connection, params};
+use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 
 /// What of a settlement's holds was deferred.
@@ -62,16 +63,17 @@ pub(super) fn take_back(
 /// Gives promises up that no settlement could keep, or can: released with the reason of the last one, and booked as lost.
 pub(in crate::ledger) fn give_up(conn: &Connection, session: SessionId, when: GiveUp) -> Outcome<Vec<Hold>> {
     let Some(state) = select::session(conn, session)?.map(|session| session.state) else { return Ok(Vec::new()) };
+    let backing = Backing::of(state, is_uncovered(conn, session)?, when.delegation);
     let waiting = select::holds(
         conn,
         "WHERE h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.session = ?1 AND h.state = 'waiting' \
          AND h.told = 1 AND (h.returns > 0 OR ?2) ORDER BY h.seq",
-        params![session.to_bytes(), state == SessionState::Revoked],
+        params![session.to_bytes(), backing != Backing::Stands],
     )?;
     let mut lost = Vec::new();
     for hold in waiting {
         let returns = returns_of(conn, hold.id)?;
-        if let Some(ending) = promise::ending(&hold, &returns, state, when) {
+        if let Some(ending) = promise::ending(&hold, &returns, backing, when) {
             lose(conn, &hold, ending)?;
             lost.push(select::hold(conn, hold.id)?.ok_or_else(|| missing("hold"))?);
         }
@@ -80,6 +82,13 @@ pub(in crate::ledger) fn give_up(conn: &Connection, session: SessionId, when: Gi
         sessions::close_when_settled(conn, session)?;
     }
     Ok(lost)
+}
+
+/// Whether another approve stands for the account than the one that the session takes from.
+fn is_uncovered(conn: &Connection, session: SessionId) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM sessions s JOIN approvals a ON a.seq = s.approval WHERE s.id = ?1 AND a.state <> 'current' \
+         AND EXISTS (SELECT 1 FROM approvals c WHERE c.user = s.user AND c.asset = s.asset AND c.state = 'current')";
+    Ok(select::value::<i64>(conn, sql, [session.to_bytes()])?.is_some())
 }
 
 /// The settlements that came to nothing under a hold, in their order.
@@ -105,6 +114,30 @@ fn lose(conn: &Connection, hold: &Hold, Ending { reason, failed }: Ending) -> Ou
     conn.prepare_cached("UPDATE holds SET state = 'released', reason = ?2, signature = ?3 WHERE id = ?1")?
         .execute(params![select::hold_key(hold.id), reason.word(), failed.as_ref().map(AsRef::<[u8]>::as_ref)])?;
     sums::change(conn, hold.session, promise::loss(hold))
+}
+
+/// Ends the rest of every promise of an account.
+pub(in crate::ledger) fn wake(conn: &Connection, user: &Pubkey, asset: &Pubkey, now: UnixSeconds) -> Outcome<()> {
+    let holding = "SELECT s.id FROM sessions s JOIN session_sums t ON t.session = s.seq \
+         WHERE s.user = ?1 AND s.asset = ?2 AND t.held > 0";
+    let read = |row: &rusqlite::Row<'_>| Ok(SessionId::from_bytes(row.get(0)?));
+    for session in select::list(conn, holding, [user.to_bytes(), asset.to_bytes()], read)? {
+        conn.prepare_cached(
+            "UPDATE holds SET not_before = ?2 WHERE seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND session = ?1 \
+             AND state = 'waiting' AND told = 1 AND returns > 0 AND not_before > ?2",
+        )?
+        .execute(params![session.to_bytes(), column("not_before", now)?])?;
+    }
+    Ok(())
+}
+
+/// How many promises of a session rest since a settlement of them came to nothing after `since`.
+pub(in crate::ledger) fn tried_since(conn: &Connection, session: SessionId, since: UnixSeconds) -> Outcome<u64> {
+    let sql = "SELECT count(*) FROM holds h WHERE h.seq >> 8 IN (SELECT stretch FROM waiting_stretches) AND h.session = ?1 \
+         AND h.state = 'waiting' AND h.told = 1 AND h.returns > 0 \
+         AND EXISTS (SELECT 1 FROM hold_returns r WHERE r.hold = h.id AND r.at > ?2)";
+    let found: Option<i64> = select::value(conn, sql, params![session.to_bytes(), column("since", since)?])?;
+    Ok(count("holds", found.unwrap_or_default())?)
 }
 
 /// What waits by promise, by session; of one session for `Some`.

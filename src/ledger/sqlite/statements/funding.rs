@@ -78,21 +78,40 @@ pub(super) fn claimed_since(conn: &Connection, user: &Pubkey, asset: &Pubkey, sl
         key,
     )?
     .unwrap_or_default();
-    let captured: i64 = select::value(
+    let captured = captured_since(conn, user, asset, slot)?;
+    let single = single_claims::claimed_since(conn, user, asset, slot)?;
+    let claimed = [held, captured]
+        .into_iter()
+        .try_fold(single, |sum, more| Amount::try_from(more).ok().and_then(|more| sum.checked_add(more)));
+    Ok(claimed.ok_or_else(|| LedgerError::Inconsistent("what a balance is claimed for is no amount".to_owned()))?)
+}
+
+/// What all sessions of a user and asset captured in slots after `slot`, in base units.
+pub(super) fn captured_since(conn: &Connection, user: &Pubkey, asset: &Pubkey, slot: u64) -> Outcome<i64> {
+    let captured = select::value(
         conn,
         "SELECT coalesce(sum(s.amount), 0) FROM settlement_events e JOIN settlements s ON s.id = e.settlement \
          JOIN sessions x ON x.id = s.session \
          WHERE e.event = 'landed' AND e.slot > ?3 AND x.user = ?1 AND x.asset = ?2 AND s.purpose = 'capture' \
          AND s.state IN ('landed', 'settled') AND e.sequence = \
          (SELECT max(l.sequence) FROM settlement_events l WHERE l.settlement = e.settlement AND l.event = 'landed')",
-        params![key[0], key[1], column("slot", slot)?],
-    )?
-    .unwrap_or_default();
-    let single = single_claims::claimed_since(conn, user, asset, slot)?;
-    let claimed = [held, captured]
-        .into_iter()
-        .try_fold(single, |sum, more| Amount::try_from(more).ok().and_then(|more| sum.checked_add(more)));
-    Ok(claimed.ok_or_else(|| LedgerError::Inconsistent("what a balance is claimed for is no amount".to_owned()))?)
+        params![user.to_bytes(), asset.to_bytes(), column("slot", slot)?],
+    )?;
+    Ok(captured.unwrap_or_default())
+}
+
+/// Whether a transfer out of a user's account landed in a slot after `slot`, or may have.
+pub(in crate::ledger) fn may_have_moved_since(
+    conn: &Connection,
+    user: &Pubkey,
+    asset: &Pubkey,
+    slot: u64,
+) -> Outcome<bool> {
+    let in_flight = "SELECT 1 FROM settlements s JOIN sessions x ON x.id = s.session \
+         WHERE s.state NOT IN ('settled', 'released') AND s.state = 'in_flight' AND s.purpose = 'capture' \
+         AND x.user = ?1 AND x.asset = ?2 LIMIT 1";
+    Ok(captured_since(conn, user, asset, slot)? > 0
+        || select::value::<i64>(conn, in_flight, [user.to_bytes(), asset.to_bytes()])?.is_some())
 }
 
 /// What a transfer that landed up to the slot of the proof moved is in the proved balance already: not claimed twice.

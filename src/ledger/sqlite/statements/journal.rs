@@ -1,7 +1,8 @@
 //! The journal: recording signed attempts, and appending events with everything that follows from them.
 
 use crate::ledger::sqlite::statements::{
-    Outcome, approvals, bookings, budgets, credit, deferred, funding, missing, select, sessions, single_claims, sums,
+    Outcome, approvals, bindings, bookings, budgets, credit, deferred, funding, missing, select, sessions,
+    single_claims, sums,
 };
 use crate::{
     domain::{
@@ -144,7 +145,10 @@ fn write(
             credit::earn(conn, after, now)?;
             tell(conn, after, waiting)?;
         }
-        ClaimedBalance::TakenBack => funding::taken_back(conn, after)?,
+        ClaimedBalance::TakenBack => {
+            funding::taken_back(conn, after)?;
+            bindings::taken_back(conn, after.id)?;
+        }
     }
     if effects.may_close {
         sessions::close_when_settled(conn, session)?;

@@ -6,10 +6,12 @@
 pub(super) mod approvals;
 pub(super) mod archive;
 pub(super) mod audit;
+mod bindings;
 pub(super) mod bookings;
 pub(super) mod budgets;
 pub(super) mod credit;
 pub(super) mod deferred;
+pub(super) mod examinations;
 pub(super) mod facts;
 pub(super) mod funding;
 pub(super) mod history;

@@ -1,6 +1,6 @@
 //! Opening, confirming and ending sessions.
 
-use super::{Outcome, approvals, missing, revocations, select};
+use super::{Outcome, approvals, bindings, missing, revocations, select};
 use crate::{
     domain::{
         amount::Amount,
@@ -106,7 +106,7 @@ pub(in crate::ledger) fn mark_open(
     let verified = check == CapCheck::Verified;
     match session.state {
         SessionState::Opening => {
-            match approvals::bind_opening(conn, &session, approve)? {
+            match bindings::bind_opening(conn, &session, approve)? {
                 Ok(()) => {
                     conn.prepare_cached(
                         "UPDATE sessions SET state = 'open', cap_verified = ?2, approve = ?3 WHERE id = ?1",
@@ -117,7 +117,7 @@ pub(in crate::ledger) fn mark_open(
                 }
                 Err(reason) => reject(conn, id, reason)?,
             }
-            approvals::rebind(conn, session.user(), &session.intent.asset)?;
+            bindings::rebind(conn, session.user(), &session.intent.asset)?;
         }
         _ => return Ok(session),
     }

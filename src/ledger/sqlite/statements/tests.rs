@@ -2,19 +2,19 @@
 //! verbs themselves.
 
 use crate::ledger::sqlite::statements::{
-    Outcome, approvals, bookings, budgets, deferred, funding, history, holds, journal, queries, select, sessions,
-    settlements, sums,
+    Outcome, approvals, bookings, budgets, deferred, examinations, funding, history, holds, journal, queries, select,
+    sessions, settlements, sums,
 };
 use crate::{
     domain::{
         amount::Amount,
-        approval::LandedApprove,
+        approval::{Examination, LandedApprove},
         budget::{BudgetSubject, Budgets, Limit, Part, Scope},
         funding::FundingDemand,
         hold::{ContentHash, Exposure, GiveUp, HoldId, NewHold},
         reason::PayReason,
         samples::{self, amount},
-        session::{CapCheck, Session, SessionId, SessionState},
+        session::{CapCheck, Delegation, Session, SessionId, SessionState},
         settlement::{Allowances, Attempt, Cost, Event, Moves, SettlementId},
     },
     ledger::{Carry, sqlite::migrate},
@@ -68,7 +68,15 @@ fn session(number: u32) -> Session {
 fn approve(number: u32) -> LandedApprove {
     let handle = u128::from(number);
     let signature = Signature::from(bytes(9, number));
-    LandedApprove { signature, amount: Some(amount(2_000)), handle, seen: handle, slot: 1 }
+    LandedApprove {
+        signature,
+        amount: Some(amount(2_000)),
+        handle,
+        seen: handle,
+        seen_slot: 1,
+        slot: 1,
+        delegation: Delegation::Public,
+    }
 }
 
 /// A further session on the approve of another one.
@@ -198,6 +206,10 @@ const QUESTIONS: &[Question] = &[
     }),
     ("unverified_beside", |c, s| sums::unverified_beside(c, s.id).map(drop)),
     ("known_transfers", |c, _| approvals::known_transfers(c, &[Signature::from(bytes(9, 0))]).map(drop)),
+    ("may_have_moved_since", |c, s| funding::may_have_moved_since(c, s.user(), &s.intent.asset, 1).map(drop)),
+    ("tried_since", |c, s| deferred::tried_since(c, s.id, NOW).map(drop)),
+    ("seen_delegations", |c, s| examinations::seen(c, &[*s.user()], &s.intent.asset).map(drop)),
+    ("examination", |c, s| examinations::find(c, s.user(), &s.intent.asset, &approve(0).signature).map(drop)),
     ("created_recipient", |c, s| queries::created_recipient(c, &s.intent.recipient, &s.intent.asset).map(drop)),
     ("recipients_created_since", |c, _| queries::recipients_created_since(c, NOW).map(drop)),
 ];
@@ -206,6 +218,12 @@ const QUESTIONS: &[Question] = &[
 const VERBS: &[Question] = &[
     ("land_approval", |c, s| approvals::land(c, s.user(), &s.intent.asset, &approve(8)).map(drop)),
     ("open_on_approval", |c, s| approvals::open(c, &on_approval(s), 16).map(drop)),
+    ("note_delegation", |c, s| examinations::note(c, s.user(), &s.intent.asset, &approve(0).signature, (1, 1))),
+    ("wake_promises", |c, s| deferred::wake(c, s.user(), &s.intent.asset, NOW)),
+    ("record_examination", |c, s| {
+        let approve = approve(0).signature;
+        examinations::record(c, s.user(), &s.intent.asset, &approve, &Examination::beginning(approve, 1))
+    }),
     ("close_session", |c, s| sessions::close(c, s.id).map(drop)),
     ("revoke_sessions", |c, s| sessions::revoke(c, s.user(), &s.intent.asset).map(drop)),
     ("hold", |c, s| holds::hold(c, &payment(s.id, 5, true)).map(drop)),
@@ -213,7 +231,9 @@ const VERBS: &[Question] = &[
     ("hold of a repeat", |c, s| holds::hold(c, &payment(s.id, 3, true)).map(drop)),
     ("end_wait", |c, _| holds::end_wait(c, hold_id(7), PayReason::SettlementExpired).map(drop)),
     ("plan_settlement", |c, s| settlements::plan(c, settlement_id(5), s.id, Carry::up_to(Amount::MAX), NOW).map(drop)),
-    ("give_up", |c, s| deferred::give_up(c, s.id, GiveUp { returns: 1, age_seconds: 1 }).map(drop)),
+    ("give_up", |c, s| {
+        deferred::give_up(c, s.id, GiveUp { returns: 1, age_seconds: 1, delegation: Delegation::Public }).map(drop)
+    }),
     ("claimed_since", |c, s| funding::claimed_since(c, s.user(), &s.intent.asset, 300).map(drop)),
     ("correct_rent", |c, _| bookings::correct_rent(c, &Signature::from(bytes(9, 0)), 1)),
 ];

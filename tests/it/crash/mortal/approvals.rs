@@ -7,7 +7,7 @@ use solana_signature::Signature;
 use sotto::{
     domain::{
         amount::Amount,
-        approval::{Approval, LandedApprove, SeenDelegation},
+        approval::{Approval, Examination, LandedApprove, SeenDelegation},
         clock::UnixSeconds,
         session::{Session, SessionId},
     },
@@ -41,9 +41,28 @@ impl ApprovalLedger for MortalLedger {
         user: &Pubkey,
         asset: &Pubkey,
         signature: &Signature,
-        seen: u128,
+        seen: (u128, u64),
     ) -> Result<(), LedgerError> {
         self.fate.step("note_delegation", self.inner.note_delegation(user, asset, signature, seen)).await
+    }
+
+    async fn examination(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        approve: &Signature,
+    ) -> Result<Option<Examination>, LedgerError> {
+        self.fate.step("examination", self.inner.examination(user, asset, approve)).await
+    }
+
+    async fn record_examination(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        approve: &Signature,
+        examined: &Examination,
+    ) -> Result<(), LedgerError> {
+        self.fate.step("record_examination", self.inner.record_examination(user, asset, approve, examined)).await
     }
 
     async fn may_have_been_used(
@@ -84,6 +103,18 @@ impl ApprovalLedger for MortalLedger {
 
     async fn unverified_beside(&self, session: SessionId) -> Result<Amount, LedgerError> {
         self.fate.step("unverified_beside", self.inner.unverified_beside(session)).await
+    }
+
+    async fn may_have_moved_since(&self, user: &Pubkey, asset: &Pubkey, slot: u64) -> Result<bool, LedgerError> {
+        self.fate.step("may_have_moved_since", self.inner.may_have_moved_since(user, asset, slot)).await
+    }
+
+    async fn wake_promises(&self, user: &Pubkey, asset: &Pubkey, now: UnixSeconds) -> Result<(), LedgerError> {
+        self.fate.step("wake_promises", self.inner.wake_promises(user, asset, now)).await
+    }
+
+    async fn tried_since(&self, session: SessionId, since: UnixSeconds) -> Result<u64, LedgerError> {
+        self.fate.step("tried_since", self.inner.tried_since(session, since)).await
     }
 
     async fn known_transfers(&self, signatures: &[Signature]) -> Result<Vec<Signature>, LedgerError> {

@@ -18,23 +18,23 @@ use sotto::{
 
 const MOST: u64 = 16;
 /// The approve on which most of these sessions open.
-const FIRST: u32 = 500;
+pub(super) const FIRST: u32 = 500;
 
-fn user() -> Pubkey {
+pub(super) fn user() -> Pubkey {
     key(23, 1)
 }
 
-fn asset() -> Pubkey {
+pub(super) fn asset() -> Pubkey {
     key(20, 0)
 }
 
 /// An approve of so many units.
-fn of(number: u32, units: u64) -> LandedApprove {
+pub(super) fn of(number: u32, units: u64) -> LandedApprove {
     LandedApprove { amount: Some(amount(units)), ..approve(number) }
 }
 
 /// A session that names this approve and says what it is of.
-fn on(number: u32, approve: u32, cap: u64, approved: Option<u64>) -> Session {
+pub(super) fn on(number: u32, approve: u32, cap: u64, approved: Option<u64>) -> Session {
     session_with(number, |session| {
         session.intent.user = user();
         (session.intent.cap, session.intent.approved) = (amount(cap), approved.map(amount));
@@ -42,11 +42,11 @@ fn on(number: u32, approve: u32, cap: u64, approved: Option<u64>) -> Session {
     })
 }
 
-async fn lands(ledger: &dyn Ledger, approve: &LandedApprove) {
+pub(super) async fn lands(ledger: &dyn Ledger, approve: &LandedApprove) {
     ledger.land_approval(&user(), &asset(), approve).await.expect("lands");
 }
 
-async fn opens(ledger: &dyn Ledger, session: &Session) -> Session {
+pub(super) async fn opens(ledger: &dyn Ledger, session: &Session) -> Session {
     match ledger.open_on_approval(session, MOST).await.expect("answers") {
         OpenedOnApproval::New(session) => session,
         other => panic!("not opened: {other:?}"),
@@ -60,11 +60,11 @@ async fn is_refused(ledger: &dyn Ledger, session: &Session, reason: SessionReaso
     assert_eq!(ledger.find_session(session.user(), nonce).await.ok(), Some(None), "a refusal leaves no trace");
 }
 
-async fn current(ledger: &dyn Ledger) -> Approval {
+pub(super) async fn current(ledger: &dyn Ledger) -> Approval {
     ledger.current_approval(&user(), &asset()).await.expect("answers").expect("stands")
 }
 
-async fn state(ledger: &dyn Ledger, session: &Session) -> SessionState {
+pub(super) async fn state(ledger: &dyn Ledger, session: &Session) -> SessionState {
     ledger.session(session.id).await.expect("answers").expect("is there").state
 }
 
@@ -284,10 +284,16 @@ pub(crate) async fn the_approvals_behind_sessions_are_told_at_once(ledger: &dyn 
     assert_eq!(ledger.standing_approvals(&key(23, 9)).await.ok(), Some(vec![]));
     let seen = async || ledger.seen_delegations(&[key(23, 9), user()], &asset()).await.expect("reads");
     let handle = u128::from(FIRST);
-    let shown = |handle| [None, Some(SeenDelegation { signature: signature(FIRST), handle: Some(handle) })];
-    assert_eq!(seen().await, shown(handle));
-    ledger.note_delegation(&user(), &asset(), &signature(FIRST), 9).await.expect("notes");
-    assert_eq!(seen().await, shown(9));
+    let shown = |handle, slot, is_settled| {
+        let (signature, slot) = (signature(FIRST), Some(slot));
+        [None, Some(SeenDelegation { signature, handle: Some(handle), slot, is_settled })]
+    };
+    assert_eq!(seen().await, shown(handle, 1, true));
+    ledger.note_delegation(&user(), &asset(), &signature(FIRST), (9, 20)).await.expect("notes");
+    assert_eq!(seen().await, shown(9, 20, false), "another handle than its own");
+    ledger.note_delegation(&user(), &asset(), &signature(FIRST), (8, 19)).await.expect("notes");
+    assert_eq!(seen().await, shown(9, 20, false), "an older state");
+    assert_eq!(current(ledger).await.seen_slot, Some(20));
     assert_eq!(current(ledger).await.handle, Some(handle), "what was approved stays what it was");
 }
 

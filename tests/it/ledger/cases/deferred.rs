@@ -11,7 +11,7 @@ use sotto::{
         funding::NewBound,
         hold::{Exposure, GiveUp, Hold, HoldState, NewHold, Standing},
         reason::PayReason,
-        session::{CapCheck, SessionId, SessionState},
+        session::{CapCheck, Delegation, SessionId, SessionState},
         settlement::Event,
     },
     ledger::{Carry, Deadline, Held, Ledger, Promised},
@@ -26,7 +26,7 @@ fn within(per_session: u64, per_merchant: u64) -> Option<Exposure> {
     Some(Exposure { per_session, per_user: per_merchant, per_merchant, unproven_per_merchant: per_merchant })
 }
 
-fn deferred(session: SessionId, number: u32, units: u64) -> NewHold {
+pub(crate) fn deferred(session: SessionId, number: u32, units: u64) -> NewHold {
     NewHold { deferred: within(WIDE.0, WIDE.1), ..payment(session, number, units) }
 }
 
@@ -42,7 +42,7 @@ async fn state(ledger: &dyn Ledger, session: SessionId) -> SessionState {
     ledger.session(session).await.expect("reads").expect("is there").state
 }
 
-const NEVER: GiveUp = GiveUp { returns: u32::MAX, age_seconds: u64::MAX };
+pub(crate) const NEVER: GiveUp = GiveUp { returns: u32::MAX, age_seconds: u64::MAX, delegation: Delegation::Public };
 
 pub(crate) async fn a_promise_is_told_with_its_row(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
@@ -271,7 +271,7 @@ pub(crate) async fn a_promise_is_not_given_up_for_what_passes_by_itself(ledger: 
     held(ledger, &NewHold { now: 10, ..deferred(session.id, 1, 30) }).await;
     let used_up = Event::Abandoned { reason: PayReason::GlobalSettleCapExceeded };
     recorded(ledger, &planned(ledger, session.id, 1).await, used_up).await;
-    let impatient = GiveUp { returns: 1, age_seconds: 0 };
+    let impatient = GiveUp { returns: 1, age_seconds: 0, delegation: Delegation::Public };
     assert_eq!(ledger.give_up(session.id, impatient).await.ok(), Some(vec![]), "a budget of ours is used up");
     let again = ledger.plan_settlement(settlement_id(2), session.id, Carry::up_to(Amount::MAX), NOW + 1).await;
     recorded(ledger, &again.expect("plans").expect("rested"), abandoned()).await;

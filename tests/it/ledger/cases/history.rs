@@ -9,7 +9,7 @@ use sotto::{
         history::{Cursor, Happened, PaymentTimes, Position, Progress},
         hold::{Exposure, GiveUp, NewHold},
         reason::PayReason,
-        session::{SessionId, SessionState},
+        session::{Delegation, SessionId, SessionState},
         settlement::Event,
     },
     ledger::Ledger,
@@ -69,7 +69,10 @@ pub(crate) async fn story(ledger: &dyn Ledger) -> (SessionId, Vec<Happened>) {
     held(ledger, &payment(session, 4, 2)).await;
     ledger.end_wait(hold_id(4), PayReason::SettlementExpired).await.expect("releases");
     ledger.close_session(session).await.expect("closes");
-    ledger.give_up(session, GiveUp { returns: 1, age_seconds: u64::MAX }).await.expect("gives up");
+    ledger
+        .give_up(session, GiveUp { returns: 1, age_seconds: u64::MAX, delegation: Delegation::Public })
+        .await
+        .expect("gives up");
     let failed = Progress::Failed(PayReason::OnchainTransferFailed);
     let ended =
         |number, lost, reason, transaction| Happened::Ended { payment: hold_id(number), lost, reason, transaction };

@@ -6,6 +6,7 @@ use crate::ledger::build::{
 };
 use sotto::{
     domain::{
+        approval::LandedApprove,
         budget::{Budgets, Part, Scope},
         clock::{DAY, HOUR},
         reason::SessionReason,
@@ -202,6 +203,24 @@ pub(crate) async fn nothing_is_revoked_before_what_landed_is_final(ledger: &dyn 
     );
     recorded(ledger, &transfer, Event::Finalised).await;
     assert_eq!(bar(ledger, &session, PLENTY, NOW).await, None);
+}
+
+/// Guard: the slots in `revoked_by`. An approve that landed after the revoke stands.
+pub(crate) async fn a_revoke_that_is_final_late_takes_no_newer_approve_along(ledger: &dyn Ledger) {
+    let session = ended(ledger, 1).await;
+    let (user, asset) = (session.user(), &session.intent.asset);
+    let standing = async || {
+        let current = ledger.current_approval(user, asset).await.expect("reads");
+        current.map(|approval| approval.signature)
+    };
+    for (number, landed_slot, stands) in [(1, 211, true), (2, 210, false)] {
+        let (_, work) = revoked(ledger, &session, number, NOW).await;
+        let settlement = recorded(ledger, &work.settlement, landed()).await;
+        let newer = LandedApprove { slot: landed_slot, ..approve(900 + number) };
+        ledger.land_approval(user, asset, &newer).await.expect("lands");
+        recorded(ledger, &settlement, Event::Finalised).await;
+        assert_eq!(standing().await, stands.then_some(newer.signature), "landed in {landed_slot}, the revoke in 210");
+    }
 }
 
 pub(crate) async fn strangers_leave_places_to_wallets_with_credit(ledger: &dyn Ledger) {

@@ -81,13 +81,36 @@ async fn no_tool_binds_more_to_an_approve_than_it_delegated() {
     let conn = file.raw();
     let bind = "UPDATE sessions SET approval = (SELECT seq FROM approvals), bound_from = ?1 WHERE seq = 2";
     assert!(conn.execute(bind, [0]).is_err(), "a unit more than was approved");
+    assert!(conn.execute(bind, [1]).is_err(), "from more than it has captured");
+    conn.execute("UPDATE session_sums SET captured = 1 WHERE session = 2", []).expect("captures");
+    assert!(conn.execute(bind, [0]).is_err(), "from less than it has captured");
     assert_eq!(conn.execute(bind, [1]).ok(), Some(1), "all of it");
-    assert!(conn.execute("UPDATE sessions SET bound_from = 0", []).is_err());
+    conn.execute("UPDATE session_sums SET captured = 5 WHERE session = 2", []).expect("captures");
+    for from in [0, 2, 5] {
+        assert!(conn.execute("UPDATE sessions SET bound_from = ?1 WHERE seq = 2", [from]).is_err(), "bound once");
+    }
+    // A row that comes bound would be counted nowhere until its sums are there.
+    let columns = "user, asset, recipient, spender, cap, expires_at, spelling, network, intent, intent_signature, \
+        settle_signature, cap_verified, created_at";
+    let copy = |bound: &str| {
+        let sql = format!(
+            "INSERT INTO sessions (id, nonce, state, {columns} {bound}) SELECT randomblob(16), hex(randomblob(9)), 'open', \
+             {columns} {} FROM sessions WHERE seq = 1",
+            if bound.is_empty() { "" } else { ", approval, bound_from" },
+        );
+        conn.execute(&sql, [])
+    };
+    assert!(copy(", approval, bound_from").is_err(), "bound before it is counted");
+    assert_eq!(copy("").ok(), Some(1), "but for that it is a session");
     conn.execute("UPDATE approvals SET state = 'replaced'", []).expect("is replaced");
-    assert!(
-        conn.execute("UPDATE sessions SET bound_from = 2 WHERE seq = 2", []).is_err(),
-        "nothing binds to what is gone"
-    );
+    let third = "UPDATE sessions SET approval = (SELECT seq FROM approvals), bound_from = 0 WHERE seq = 3";
+    conn.execute(
+        "INSERT INTO session_sums (session, cap, captured, held, captured_before, deferred_held, lost) \
+         SELECT 3, cap, 0, 0, 0, 0, 0 FROM session_sums WHERE session = 1",
+        [],
+    )
+    .expect("has sums");
+    assert!(conn.execute(third, []).is_err(), "nothing binds to what is gone");
     assert!(conn.execute("UPDATE approvals SET state = 'current'", []).is_err(), "and that never comes back");
 }
 
@@ -136,6 +159,10 @@ async fn an_audit_names_what_was_tampered_with() {
         ("UPDATE approvals SET amount = 1", "approvals, row 1: its sessions take more than was approved"),
         ("UPDATE approvals SET state = 'replaced'", "it is open on an approve that does not stand"),
         ("UPDATE approvals SET user = randomblob(32)", "it takes from another account's approve"),
+        (
+            "UPDATE sessions SET bound_from = cap",
+            "sessions, row 1: it takes from an approve less than it has captured since",
+        ),
         ("UPDATE sessions SET approved = cap", "sessions, row 1: its columns are not what its signed intent says"),
         ("DELETE FROM session_sums", "sessions, row 1: it or its sums are gone"),
         ("UPDATE sessions SET id = randomblob(16)", "refers to a row that is not there"),
