@@ -139,8 +139,8 @@ impl Facilitator {
         Ok(SessionPage { sessions, approvals, standing, next })
     }
 
-    /// The approval that a session takes from, to be told to its wallet alone.
-    pub async fn approval_of(&self, session: &Session) -> Result<Option<Approval>, SessionError> {
+    /// The approval that a session takes from; for its wallet's eyes.
+    async fn approval_of(&self, session: &Session) -> Result<Option<Approval>, SessionError> {
         Ok(self.core.ledger.approvals_of(&[session.id]).await?.pop().flatten())
     }
 

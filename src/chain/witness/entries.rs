@@ -40,18 +40,18 @@ pub(super) struct Entry {
 enum Does {
     /// Its balance stays, and what it delegates.
     Nothing,
-    /// Its balance stays, and it delegates anew.
-    Delegates,
+    /// The account at this place delegates anew; its balance stays.
+    Delegates(usize),
     /// The account at the first place gives to the one at the second.
     Moves(usize, usize),
     /// The account at this place receives.
     Adds(usize),
     /// The account at this place loses.
     Takes(usize),
-    /// The account begins anew, or ends.
-    Begins,
-    /// It begins anew where it did not exist or is frozen, and else stays.
-    MayBegin,
+    /// The account at this place begins anew, or ends.
+    Begins(usize),
+    /// The account at this place begins anew where it did not exist or is frozen, and else stays.
+    MayBegin(usize),
 }
 
 static INSTRUCTIONS: LazyLock<HashMap<[u8; 8], Does>> = LazyLock::new(|| {
@@ -63,16 +63,17 @@ static INSTRUCTIONS: LazyLock<HashMap<[u8; 8], Does>> = LazyLock::new(|| {
         ("mint_to_checked", Does::Adds(1)),
         ("burn", Does::Takes(0)),
         ("burn_checked", Does::Takes(0)),
-        ("approve", Does::Delegates),
-        ("approve_checked", Does::Delegates),
+        ("approve", Does::Delegates(0)),
+        ("approve_checked", Does::Delegates(0)),
         ("revoke", Does::Nothing),
         ("freeze_account", Does::Nothing),
         ("thaw_account", Does::Nothing),
         ("set_close_authority", Does::Nothing),
-        ("initialize_account", Does::Begins),
-        ("create", Does::Begins),
-        ("close_account", Does::Begins),
-        ("create_idempotent", Does::MayBegin),
+        ("initialize_mint", Does::Nothing),
+        ("initialize_account", Does::Begins(0)),
+        ("create", Does::Begins(1)),
+        ("close_account", Does::Begins(0)),
+        ("create_idempotent", Does::MayBegin(1)),
     ];
     all.into_iter().map(|(name, does)| (discriminator(name), does)).collect()
 });
@@ -88,14 +89,19 @@ pub(super) fn read(seen: &SeenTransaction, logs: Option<&[String]>, account: &Pu
         instruction.program == programs.token && instruction.accounts.contains(account)
     };
     let begins = seen.instructions.iter().enumerate().filter(|(_, instruction)| names(instruction)).any(
-        |(place, instruction)| match does(instruction) {
-            Some(Does::Begins) => true,
-            // What it calls tells whether it made anything; of one that another program called that is not told apart.
-            Some(Does::MayBegin) => {
-                instruction.called_by.is_some()
-                    || calls.as_ref().is_none_or(|calls| calls.iter().any(|call| call.by == place))
+        |(place, instruction)| {
+            // Beside it another account of anybody's may begin or end: of a close this one may be the destination.
+            let is = |at: usize| instruction.accounts.get(at) == Some(account);
+            match does(instruction) {
+                Some(Does::Begins(at)) => is(at),
+                // What it calls tells whether it made anything; of one that another program called that is not told apart.
+                Some(Does::MayBegin(at)) => {
+                    let is_called = instruction.called_by.is_some();
+                    let makes = |calls: &Vec<Call>| calls.iter().any(|call| call.by == place);
+                    is(at) && (is_called || calls.as_ref().is_none_or(makes))
+                }
+                _ => false,
             }
-            _ => false,
         },
     );
     let zeros = calls.iter().flatten().filter(|call| call.makes_zero()).filter_map(|call| call.result).collect();
@@ -116,7 +122,7 @@ fn spends(
     for (place, instruction) in seen.instructions.iter().enumerate().filter(|(_, instruction)| names(instruction)) {
         let is = |at: usize| instruction.accounts.get(at) == Some(account);
         match does(instruction)? {
-            Does::Delegates => return None,
+            Does::Delegates(of) if is(of) => return None,
             Does::Moves(from, to) if is(from) && is(to) => {}
             Does::Moves(from, _) | Does::Takes(from) if is(from) => {
                 if instruction.called_by.is_some() {
@@ -125,7 +131,8 @@ fn spends(
                 spends.push(edges(calls?, place, *SUB)?);
             }
             // A new beginning delegates nothing, and only an approve brings back what was delegated before.
-            Does::Moves(..) | Does::Adds(_) | Does::Takes(_) | Does::Nothing | Does::Begins | Does::MayBegin => {}
+            Does::Moves(..) | Does::Adds(_) | Does::Takes(_) | Does::Nothing => {}
+            Does::Delegates(_) | Does::Begins(_) | Does::MayBegin(_) => {}
         }
     }
     Some(spends)
@@ -155,7 +162,7 @@ fn steps(
             Does::Moves(from, _) | Does::Takes(from) if is(from) => *SUB,
             Does::Moves(_, to) | Does::Adds(to) if is(to) => *ADD,
             Does::Moves(..) | Does::Takes(_) | Does::Adds(_) | Does::Nothing => continue,
-            Does::Delegates | Does::Begins | Does::MayBegin => continue,
+            Does::Delegates(_) | Does::Begins(_) | Does::MayBegin(_) => continue,
         };
         // One that calls nothing moves nothing: a stub.
         let edges = edges(calls, place, operation)?;
