@@ -90,4 +90,7 @@ pub trait OperatorLedger: Send + Sync + 'static {
 
     /// Remembers who told of landings; what is remembered stays.
     async fn note_seen(&self, seen: &[SeenLanding], now: UnixSeconds) -> Result<(), LedgerError>;
+
+    /// Remembers a slot by which finality had passed the life of an attempt; the first one stays.
+    async fn note_past(&self, attempt: &Signature, slot: u64, now: UnixSeconds) -> Result<(), LedgerError>;
 }

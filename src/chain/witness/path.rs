@@ -1,29 +1,33 @@
 //! Whether an account's history explains how its balance came from one handle to another.
 
-use crate::chain::witness::entries::Entry;
+use crate::chain::witness::entries::{Edge, Entry};
+use std::collections::{HashMap, HashSet};
 
 /// Every handle from `before` on, in the order in which the entries made them: each entry's first operand is the handle
 /// that was there, its result the next one. None where an entry is left over, cannot be read, or has no place.
 pub(super) fn path(before: u128, entries: &[&Entry]) -> Option<Vec<u128>> {
-    let mut left: Vec<&[Vec<(u128, u128)>]> = Vec::new();
-    for entry in entries {
-        let steps = entry.steps.as_deref()?;
-        if !steps.is_empty() {
-            left.push(steps);
+    let steps: Vec<&[Vec<Edge>]> = entries.iter().map(|entry| entry.steps.as_deref()).collect::<Option<_>>()?;
+    let mut starts: HashMap<u128, Vec<usize>> = HashMap::new();
+    for (place, steps) in steps.iter().enumerate() {
+        for (first, _) in steps.first().into_iter().flatten() {
+            starts.entry(*first).or_default().push(place);
         }
     }
+    let mut left: HashSet<usize> = (0..steps.len()).filter(|place| !steps[*place].is_empty()).collect();
     let mut handles = vec![before];
     while !left.is_empty() {
         let current = *handles.last()?;
         // A handle names everything that made it, so at most one entry follows it: whichever order a slot's entries are in.
-        let next = left.iter().position(|steps| through(current, steps).is_some())?;
-        handles.extend(through(current, left.swap_remove(next))?);
+        let follows = |place: &&usize| left.contains(*place) && through(current, steps[**place]).is_some();
+        let next = *starts.get(&current)?.iter().find(follows)?;
+        left.remove(&next);
+        handles.extend(through(current, steps[next])?);
     }
     Some(handles)
 }
 
 /// The handles that one entry makes of `current`, if it follows it.
-fn through(current: u128, steps: &[Vec<(u128, u128)>]) -> Option<Vec<u128>> {
+pub(super) fn through(current: u128, steps: &[Vec<Edge>]) -> Option<Vec<u128>> {
     let mut handles = Vec::with_capacity(steps.len());
     for edges in steps {
         let from = handles.last().copied().unwrap_or(current);
@@ -62,6 +66,8 @@ mod tests {
         let first = || entry(Some(&[&[(1, 2)]]));
         assert_eq!(of(1, &[first(), entry(Some(&[&[(3, 4)]]))]), None, "one in between is hidden");
         assert_eq!(of(1, &[first(), first()]), None, "each is used once");
+        let either = entry(Some(&[&[(1, 2), (2, 3)]]));
+        assert_eq!(of(1, &[either, entry(Some(&[&[(9, 8)]]))]), None, "also one that may have two beginnings");
         assert_eq!(of(1, &[first(), entry(None)]), None);
         assert_eq!(of(5, &[first()]), None, "it begins elsewhere");
     }

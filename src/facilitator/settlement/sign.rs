@@ -220,5 +220,6 @@ pub(crate) fn attempt(
         allowances: Allowances::NotBought,
         moves: Moves::Nothing,
         seen_by: Vec::new(),
+        past_at: None,
     }
 }

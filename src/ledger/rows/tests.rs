@@ -88,6 +88,7 @@ fn attempt() -> AttemptRow {
         handle_before: Some(vec![10; 16]),
         handle_slot: Some(11),
         seen_by: vec!["rpc.example".to_owned()],
+        past_at: Some(77),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use solana_signature::Signature;
 
 #[async_trait]
 impl OperatorLedger for SqliteLedger {
@@ -43,5 +44,10 @@ impl OperatorLedger for SqliteLedger {
     async fn note_seen(&self, seen: &[SeenLanding], now: UnixSeconds) -> Result<(), LedgerError> {
         let seen = seen.to_vec();
         self.0.writer.run(move |conn| operator::note_seen(conn, &seen, now)).await
+    }
+
+    async fn note_past(&self, attempt: &Signature, slot: u64, now: UnixSeconds) -> Result<(), LedgerError> {
+        let attempt = *attempt;
+        self.0.writer.run(move |conn| operator::note_past(conn, &attempt, slot, now)).await
     }
 }

@@ -15,15 +15,15 @@ use sotto::{
 
 /// A payer at one merchant, whose chain is seen through so many endpoints of providers of their own, which all lose the first
 /// transaction that is sent through one of them.
-struct Scene {
-    shop: Shop,
-    voices: Vec<Proxy>,
+pub(super) struct Scene {
+    pub(super) shop: Shop,
+    pub(super) voices: Vec<Proxy>,
     lost: Lost,
-    log: Log,
+    pub(super) log: Log,
 }
 
 impl Scene {
-    async fn of(voices: usize) -> Self {
+    pub(super) async fn of(voices: usize) -> Self {
         let log = Log::listen();
         let options = Options::settings(|settings| settings.transfers.decrypt_allowance = AllowancePolicy::Never);
         let mut shop = Shop::open(options, 10_000).await;
@@ -39,12 +39,12 @@ impl Scene {
         Self { shop, voices: proxies, lost, log }
     }
 
-    fn world(&self) -> &World {
+    pub(super) fn world(&self) -> &World {
         &self.shop.world
     }
 
     /// Pays 200, and does this once the transfer is on its way and lost.
-    async fn pays_meanwhile(&self, meanwhile: impl Future<Output = ()>) {
+    pub(super) async fn pays_meanwhile(&self, meanwhile: impl Future<Output = ()>) {
         let does = async {
             self.world().until("it is lost", async || self.lost.signature().is_some()).await;
             meanwhile.await;
@@ -52,20 +52,25 @@ impl Scene {
         tokio::join!(self.shop.pays(200, Some("once")), does);
     }
 
+    /// Whether the transfer is on its way, and lost.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.signature().is_some()
+    }
+
     /// A stranger sends the payer nothing, which gives the balance another handle.
-    async fn a_stranger_moves_it(&self) -> String {
+    pub(super) async fn a_stranger_moves_it(&self) -> String {
         let landed = self.world().lands(self.world().transfer_by_stranger(&self.shop.payer.key(), 0));
         self.world().confirmed().await;
         landed.to_string()
     }
 
-    async fn held(&self) -> Option<Settlement> {
+    pub(super) async fn held(&self) -> Option<Settlement> {
         let held = self.world().ledger().held_settlements().await.unwrap();
         held.into_iter().next().map(|record| record.settlement)
     }
 
     /// Waits until it is held for this cause, with its first attempt.
-    async fn is_held(&self, because: HeldBecause) {
+    pub(super) async fn is_held(&self, because: HeldBecause) {
         self.world().until("it is held", async || self.held().await.is_some()).await;
         let held = self.held().await.unwrap();
         assert_eq!((held.held.unwrap().because, &held.state, held.attempts), (because, &State::InFlight, 1));
@@ -73,7 +78,7 @@ impl Scene {
     }
 
     /// Ends with the payment made once, after so many transfers were signed, and nobody asked to look.
-    async fn ends(self, signed: usize, errors: usize) {
+    pub(super) async fn ends(self, signed: usize, errors: usize) {
         self.world().quiet().await;
         let signatures = self.world().ledger().newest_landings(9).await.unwrap();
         assert!(!signatures.is_empty());

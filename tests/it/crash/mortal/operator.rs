@@ -2,6 +2,7 @@
 
 use super::MortalLedger;
 use async_trait::async_trait;
+use solana_signature::Signature;
 use sotto::{
     domain::{
         clock::UnixSeconds,
@@ -35,5 +36,9 @@ impl OperatorLedger for MortalLedger {
 
     async fn note_seen(&self, seen: &[SeenLanding], now: UnixSeconds) -> Result<(), LedgerError> {
         self.fate.step("note_seen", self.inner.note_seen(seen, now)).await
+    }
+
+    async fn note_past(&self, attempt: &Signature, slot: u64, now: UnixSeconds) -> Result<(), LedgerError> {
+        self.fate.step("note_past", self.inner.note_past(attempt, slot, now)).await
     }
 }
