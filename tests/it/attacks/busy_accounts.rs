@@ -1,12 +1,11 @@
 //! Accounts with hundreds of transactions in the time in which one transfer lives: what was lost, or never was, is signed anew
 //! without an operator.
 
-use super::{PURSE, Shop, liars::plain, witness::Scene};
+use super::{Shop, funding::proves, liars::plain, witness::Scene};
 use crate::{
-    chain::proxy::{Lost, Proxy},
-    support::{Log, Options, Wallet, World},
+    chain::proxy::Proxy,
+    support::{Log, Wallet, World},
 };
-use futures_util::future::join_all;
 use solana_instruction::{AccountMeta, Instruction};
 use sotto::{
     chain::EndpointUrls,
@@ -14,7 +13,6 @@ use sotto::{
         amount::Amount,
         settlement::{HeldBecause, State},
     },
-    facilitator::AllowancePolicy,
     localnet::Odds,
 };
 
@@ -74,43 +72,27 @@ async fn a_list_of_many_pages_is_read_back_to_the_signing() {
     }
 }
 
-/// Ten transfers of one account are on their way, and the first is lost.
+/// Ten transfers leave one account, and the first is lost: the others and strangers move the balance while it is looked for.
 #[tokio::test]
 async fn one_of_ten_that_is_lost_is_signed_anew_with_and_without_strangers() {
     for strangers in [0, 100] {
-        let log = Log::listen();
-        let options = Options::settings(|settings| settings.transfers.decrypt_allowance = AllowancePolicy::Never);
-        let mut world = World::with(options).await;
-        let payer = world.wallet(PURSE).await;
-        let mut merchants = Vec::new();
-        for _ in 0..10 {
-            let merchant = world.wallet(0).await;
-            let session = world.open(&payer, &merchant.key(), 10_000).await;
-            merchants.push((merchant, session));
-        }
-        world.quiet().await;
-        let (lost, proxies) =
-            (Lost::default(), [Proxy::start(world.net.rpc_url()).await, Proxy::start(world.net.rpc_url()).await]);
-        proxies.iter().for_each(|proxy| proxy.loses(&lost));
-        let urls = proxies.iter().map(|proxy| EndpointUrls { rpc: proxy.url.clone(), websocket: None });
-        world.reboots_with_endpoints(urls.collect()).await;
-        let pays = merchants.iter().map(async |(merchant, session)| {
-            let (_, told) = world.post("/settle", &world.payment(session, &merchant.key(), 200, Some("once"))).await;
-            assert_eq!(told["success"], true, "{told:#}");
-        });
-        let strangers = async {
-            world.until("one is lost", async || lost.signature().is_some()).await;
-            moves_it(&world, &payer, strangers);
+        let scene = Scene::of(2).await;
+        proves(&scene.shop).await;
+        let others = async {
+            scene.world().until("it is lost", async || scene.is_lost()).await;
+            moves_it(scene.world(), &scene.shop.payer, strangers);
+            for number in 1..10 {
+                scene.shop.pays(200, Some(&number.to_string())).await;
+            }
         };
-        tokio::join!(join_all(pays), strangers);
-        world.quiet().await;
-        assert!(log.text().contains("testimony="), "it was lost, and looked for: {}", log.text());
-        for (merchant, _) in &merchants {
-            assert_eq!(world.units(merchant), 200, "once");
-        }
-        assert!(log.errors("").is_empty(), "{}", log.text());
-        assert_eq!(PURSE - world.units(&payer), 2_000);
-        world.finish().await;
+        tokio::join!(scene.shop.pays(200, Some("lost")), others);
+        scene.world().quiet().await;
+        let totals = scene.world().ledger().totals(None).await.unwrap();
+        assert_eq!((totals.captured.get(), scene.world().units(&scene.shop.merchant)), (2_000, 2_000), "once each");
+        assert!(scene.log.text().contains("the payer's balance was asked"), "{}", scene.log.text());
+        assert!(!scene.log.text().contains("testimony=Unmoved"), "the others have moved it: {}", scene.log.text());
+        assert!(scene.log.errors("").is_empty(), "{}", scene.log.text());
+        scene.shop.closes().await;
     }
 }
 
@@ -127,11 +109,11 @@ async fn a_landing_that_was_made_up_on_a_busy_account_is_taken_back_and_paid() {
     let urls = [&liar, &honest].map(|proxy| EndpointUrls { rpc: proxy.url.clone(), websocket: None });
     shop.world.reboots_with_endpoints(urls.to_vec()).await;
     shop.pays(200, Some("made-up")).await;
-    shop.world.net.faults().clear();
     moves_it(&shop.world, &shop.payer, MANY);
     let told = async || !log.errors("endpoints contradict each other").is_empty();
     shop.world.until("it is in dispute", told).await;
     assert_eq!(shop.world.units(&shop.merchant), 0);
+    shop.world.net.faults().clear();
     liar.is_honest();
     shop.moved_what_it_captured().await;
     assert_eq!(shop.world.units(&shop.merchant), 200, "once");
@@ -146,32 +128,31 @@ async fn a_window_outlives_the_process_that_found_its_end() {
     let mut scene = Scene::of(2).await;
     let payer = Wallet::from_seed(scene.shop.payer.seed());
     let body = scene.shop.hasty_payment(200, Some("once"));
-    let hidden = {
-        let pays = scene.world().post("/settle", &body);
-        let (_, hidden) = tokio::join!(pays, async {
-            scene.world().until("it is lost", async || scene.is_lost()).await;
-            let hidden = scene.a_stranger_moves_it().await;
-            moves_it(scene.world(), &payer, 1);
-            scene.voices[0].keeps_no_logs(Some(&hidden));
-            scene.voices[1].keeps_no_logs(None);
-            scene.is_held(HeldBecause::Moved).await;
-            hidden
-        });
-        hidden
+    let is_held = async {
+        scene.world().until("it is lost", async || scene.is_lost()).await;
+        let hidden = scene.a_stranger_moves_it().await;
+        moves_it(scene.world(), &payer, 1);
+        scene.voices[0].keeps_no_logs(Some(&hidden));
+        scene.voices[1].keeps_no_logs(None);
+        scene.is_held(HeldBecause::Moved).await;
     };
-    drop(hidden);
-    let past_at = async |scene: &Scene| {
+    tokio::join!(scene.world().post("/settle", &body), is_held);
+    let past_at = async || {
         let record = scene.world().ledger().held_settlements().await.unwrap().remove(0);
         record.attempts[0].get().past_at
     };
-    scene.world().until("it is noted", async || past_at(&scene).await.is_some()).await;
+    scene.world().until("it is noted", async || past_at().await.is_some()).await;
     scene.shop.world.kill().await;
     moves_it(&scene.shop.world, &payer, MANY);
     scene.shop.world.boot().await;
     scene.voices.iter().for_each(Proxy::is_honest);
     scene.world().until("it ends", async || scene.held().await.is_none()).await;
     assert!(!scene.log.text().contains("testimony=Unfinished"), "what came later is not read: {}", scene.log.text());
-    scene.ends(2, 1).await;
+    // Nobody waits for it any more, so it is given back.
+    scene.world().quiet().await;
+    let totals = scene.world().ledger().totals(None).await.unwrap();
+    assert_eq!((totals.captured.get(), totals.held.get(), scene.world().units(&scene.shop.merchant)), (0, 0, 0));
+    scene.shop.closes().await;
 }
 
 /// Guard: `Settlements::look_for_landings`. What has had all its attempts is looked at, though nothing is signed for it any more; one
