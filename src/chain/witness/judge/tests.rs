@@ -18,17 +18,18 @@ fn told(after: u128, entries: &[u8]) -> Told {
     Told { after: Some(after), at: 200, listed, whole_after: 0 }
 }
 
-/// Entry 1 makes 11 of 10, entry 2 makes 12 of 11, and so on; 50 begins the account anew, 60 cannot be read, and 61 to 69 do
-/// nothing. Nobody tells of any other.
+/// Entry 1 makes 11 of 10, entry 2 makes 12 of 11, and so on; 4 makes 78 of 77, the handle of zero; 50 begins the account anew, 60
+/// cannot be read, and 61 to 69 do nothing. Nobody tells of any other.
 fn entry(number: u8) -> Option<Entry> {
     let from = 9 + u128::from(number);
     let steps = match number {
         60 => None,
         1..=3 => Some(vec![vec![(from, from + 1)]]),
+        4 => Some(vec![vec![(77, 78)]]),
         _ => Some(Vec::new()),
     };
-    let zeros = if number == 3 { vec![77] } else { Vec::new() };
-    matches!(number, 1..=3 | 50 | 60..=69).then(|| Entry { steps, begins: number == 50, zeros })
+    let zeros = if matches!(number, 3 | 4) { vec![77] } else { Vec::new() };
+    matches!(number, 1..=4 | 50 | 60..=69).then(|| Entry { steps, begins: number == 50, zeros })
 }
 
 fn facts<'a>(attempt: &'a Signature, before: SeenHandle, told: &'a [Told], read: &'a Readings) -> Facts<'a> {
@@ -111,6 +112,11 @@ fn the_handle_of_zero_counts_only_where_nobody_can_hide_anything() {
     assert_eq!(unmoved(0, &[3], &[]), Testimony::Moved);
     assert_eq!(unmoved(78, &[3], &[]), Testimony::Unmoved, "it is not");
     assert_eq!(unmoved(78, &[1], &[]), Testimony::Moved, "nobody knows what it is");
+    let later = Told { listed: vec![listed(3, 195), listed(61, 150)], ..told(77, &[]) };
+    assert_eq!(of(zero(77), &[later, told(77, &[])]), Testimony::Moved, "it is told by an entry of later");
+    let explained = |one: &[u8], other: &[u8]| of(zero(77), &[told(78, one), told(78, other)]);
+    assert_eq!(explained(&[4], &[4]), Testimony::Explained);
+    assert_eq!(explained(&[4], &[4, 61]), Testimony::Moved, "a path that starts from it proves nothing either");
 }
 
 #[test]
