@@ -66,6 +66,13 @@ pub(super) struct Case<'a> {
     pub(super) are_several: bool,
 }
 
+impl Case<'_> {
+    /// After which slot it can have landed. The handle's slot alone is one endpoint's word.
+    fn since(&self) -> u64 {
+        self.witness.before.slot.min(self.attempt.signed_at_slot)
+    }
+}
+
 impl Examiner {
     pub(super) fn new(programs: Programs) -> Self {
         Self {
@@ -89,7 +96,7 @@ impl Examiner {
         let _turn = turn.lock().await;
         let slots = case.deniers.iter().map(|(_, slot)| *slot);
         let final_at = self.kept.final_at(attempt, denial, slots.max().unwrap_or_default());
-        let since = witness.before.slot.min(attempt.signed_at_slot);
+        let since = case.since();
         let stretch = Stretch { account: witness.account, since, until: final_at };
         let mut told = Vec::with_capacity(case.deniers.len());
         for (node, _) in &case.deniers {
@@ -180,5 +187,39 @@ impl Examiner {
             known = Some(entry);
         }
         Ok(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::settlement::{Allowances, Cost, Moves, SeenHandle, SettlementId};
+
+    #[test]
+    fn a_window_begins_before_the_signing_however_new_the_handle_is_said_to_be() {
+        let attempt = Attempt {
+            settlement: SettlementId::from_random_bytes([1; 16]),
+            number: 1,
+            signature: Signature::from([1; 64]),
+            wire: vec![1],
+            last_valid_block_height: 250,
+            signed_at_slot: 100,
+            cost: Cost::default(),
+            allowances: Allowances::NotBought,
+            moves: Moves::Nothing,
+            seen_by: Vec::new(),
+            past_at: None,
+        };
+        for (slot, since) in [(90, 90), (100, 100), (5_000, 100)] {
+            let witness = Witness { account: Pubkey::default(), before: SeenHandle { handle: 1, slot } };
+            let case = Case {
+                attempt: &attempt,
+                witness: &witness,
+                denial: Denial::Absent,
+                deniers: Vec::new(),
+                are_several: true,
+            };
+            assert_eq!(case.since(), since);
+        }
     }
 }

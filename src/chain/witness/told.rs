@@ -65,10 +65,7 @@ impl Tellings {
     ) -> Result<Told, ChainError> {
         let key = (stretch.account, node.place);
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let serves = |(asked, told): &(Instant, Told)| {
-            asked.elapsed() < FRESH && told.at >= stretch.until && told.whole_after <= stretch.since
-        };
-        if let Some((_, told)) = known.filter(serves) {
+        if let Some((_, told)) = known.filter(|(asked, told)| serves(asked.elapsed(), told, stretch)) {
             return Ok(told);
         }
         let asked = Instant::now();
@@ -76,6 +73,24 @@ impl Tellings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, (asked, told.clone()));
         Ok(told)
     }
+}
+
+/// Whether what was told so long ago is as good as what would be told now.
+fn serves(ago: Duration, told: &Told, stretch: Stretch) -> bool {
+    ago < FRESH && told.at >= stretch.until && told.whole_after <= stretch.since
+}
+
+/// Adds a page that begins with the last entry of the list, if the list has two: a node that does not know where to go on says
+/// that there is no more, which would look like the account's beginning.
+fn join(listed: &mut Vec<Listed>, page: Vec<Listed>) -> Result<(), ChainError> {
+    if listed.len() > 1 {
+        let last = listed.pop().map(|last| last.signature);
+        if page.first().map(|first| first.signature) != last {
+            return Err(ChainError::Inconsistent("an account's history does not go on where it ended".to_owned()));
+        }
+    }
+    listed.extend(page);
+    Ok(())
 }
 
 struct Asking<'a> {
@@ -116,17 +131,11 @@ impl Asking<'_> {
     async fn list(&self, at: u64) -> Result<(Vec<Listed>, u64), ChainError> {
         let mut listed: Vec<Listed> = Vec::new();
         for _ in 0..MOST_PAGES {
-            // The page begins with the last entry of the one before it: a node that does not know where to go on says that there is
-            // no more.
+            // The last entry is asked for once more.
             let before = listed.len().checked_sub(2).and_then(|place| listed.get(place)).map(|listed| listed.signature);
             let page = self.page(before.as_ref(), at).await?;
             let is_last = page.len() < history::MAX_PAGE;
-            if let Some(known) = before.and(listed.pop())
-                && page.first().is_none_or(|first| first.signature != known.signature)
-            {
-                return Err(ChainError::Inconsistent("an account's history does not go on where it ended".to_owned()));
-            }
-            listed.extend(page);
+            join(&mut listed, page)?;
             let oldest = listed.last().map_or(0, |listed| listed.slot);
             if is_last || oldest <= self.stretch.since {
                 return Ok((listed, if is_last { 0 } else { oldest }));
@@ -150,5 +159,42 @@ impl Asking<'_> {
         let told: Vec<RpcConfirmedTransactionStatusWithSignature> =
             self.pool.ask_node(self.node, &question, self.pool.timeout()).await?;
         told.iter().map(history::listed).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(numbers: &[u8]) -> Vec<Listed> {
+        let one = |number: &u8| {
+            let slot = u64::from(*number);
+            Listed { signature: Signature::from([*number; 64]), slot, failed: false, finalised: true }
+        };
+        numbers.iter().map(one).collect()
+    }
+
+    #[test]
+    fn a_page_goes_on_where_the_list_ended() {
+        let joined = |list: &[u8], page: &[u8]| {
+            let mut list = listed(list);
+            join(&mut list, listed(page)).map(|()| list)
+        };
+        assert_eq!(joined(&[], &[9, 8]).ok(), Some(listed(&[9, 8])));
+        assert_eq!(joined(&[9, 8], &[8, 7]).ok(), Some(listed(&[9, 8, 7])));
+        assert_eq!(joined(&[9, 8], &[8]).ok(), Some(listed(&[9, 8])), "there is no more");
+        assert!(joined(&[9, 8], &[]).is_err(), "it does not know where to go on");
+        assert!(joined(&[9, 8], &[7, 6]).is_err());
+    }
+
+    #[test]
+    fn what_was_told_serves_others_for_a_moment_where_it_says_enough() {
+        let told = Told { after: Some(1), at: 200, listed: Vec::new(), whole_after: 100 };
+        let stretch = Stretch { account: Pubkey::default(), since: 100, until: 200 };
+        let now = Duration::ZERO;
+        assert!(serves(now, &told, stretch));
+        assert!(!serves(FRESH, &told, stretch), "who stops lying is asked anew");
+        assert!(!serves(now, &told, Stretch { until: 201, ..stretch }), "finality has not passed that attempt's life");
+        assert!(!serves(now, &told, Stretch { since: 99, ..stretch }), "it does not reach back so far");
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{PURSE, Shop};
 use crate::{
-    chain::proxy::{Lost, Proxy},
+    chain::proxy::{Lost, Proxy, Reply},
     support::{Log, Options, World, look_again},
 };
 use serde_json::json;
@@ -227,5 +227,43 @@ async fn a_voice_that_limits_us_is_not_left_out_of_the_count() {
     liar.is_honest();
     shop.moved_what_it_captured().await;
     assert_eq!(PURSE - shop.world.units(&shop.payer), 200);
+    shop.closes().await;
+}
+
+/// Guard: `witness::told::Asking::balance`. A transfer landed, and the one voice hides it and tells the payer's account as it was
+/// before, from a state that is older than was asked for. That proves nothing, and nothing is signed anew.
+#[tokio::test]
+async fn an_account_that_is_told_as_it_was_long_ago_bears_no_witness() {
+    let options = Options::settings(|settings| {
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.absence_patience = std::time::Duration::from_secs(1);
+    });
+    let mut shop = Shop::open(options, 10_000).await;
+    shop.world.quiet().await;
+    let account = shop.world.account_of(&shop.payer.key()).to_string();
+    let request = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "getAccountInfo", "params": [account, { "encoding": "base64" }],
+    });
+    let told = shop.world.http.post(shop.world.net.rpc_url()).json(&request).send().await.unwrap();
+    let before = told.json::<serde_json::Value>().await.unwrap()["result"].clone();
+    let liar = Proxy::start(shop.world.net.rpc_url()).await;
+    liar.change(move |method, truth| match method {
+        "getSignatureStatuses" => {
+            let nothing = vec![serde_json::Value::Null; truth["value"].as_array().map_or(0, Vec::len)];
+            Some(Reply::Result(json!({ "context": truth["context"], "value": nothing })))
+        }
+        "getSignaturesForAddress" => Some(Reply::Result(json!([]))),
+        "getAccountInfo" => Some(Reply::Result(before.clone())),
+        _ => None,
+    });
+    shop.world.reboots_with_endpoints(vec![EndpointUrls { rpc: liar.url.clone(), websocket: None }]).await;
+    let (_, told) = shop.world.post("/settle", &shop.hasty_payment(200, Some("once"))).await;
+    assert_eq!(told["errorReason"], "settlement_pending", "{told:#}");
+    let held = async || shop.world.ledger().held_settlements().await.unwrap();
+    shop.world.until("it is held", async || !held().await.is_empty()).await;
+    let settlement = held().await.remove(0).settlement;
+    assert_eq!((settlement.held.unwrap().because, settlement.attempts), (HeldBecause::Silence, 1));
+    assert_eq!(shop.world.units(&shop.merchant), 200, "once");
+    liar.is_honest();
     shop.closes().await;
 }

@@ -97,3 +97,20 @@ fn an_account_that_is_closed_or_made_begins_anew() {
     assert!(!of(&[("create_idempotent", &[B, A], &[])]).begins, "it was there, so nothing was made");
     assert!(of(&[("create_idempotent", &[B, A], &[Made("as_euint128", 0, 31)])]).begins);
 }
+
+/// A program that calls the token program moves the account, and which call of Lightning was that transfer's is not told.
+#[test]
+fn what_another_program_had_done_is_unreadable_and_not_nothing() {
+    let (mut seen, own) = transaction(&[("transfer", &[A, B], TRANSFER)]);
+    for instruction in &mut seen.instructions {
+        instruction.called_by = Some(0);
+    }
+    let caller = SeenInstruction { program: key(92), accounts: vec![], bytes: vec![1], called_by: None };
+    seen.instructions.insert(0, caller);
+    let deeper = own.iter().map(|line| line.replace("invoke [2]", "invoke [3]").replace("invoke [1]", "invoke [2]"));
+    let mut logs = vec![format!("Program {} invoke [1]", key(92))];
+    logs.extend(deeper);
+    logs.push(format!("Program {} success", key(92)));
+    assert!(calls(&seen, &invocations(&logs).unwrap(), &programs()).is_some(), "its record and its log agree");
+    assert_eq!(read(&seen, Some(&logs), &key(A), &programs()).steps, None);
+}
