@@ -80,6 +80,9 @@ fn what_cannot_be_read_to_the_end_is_unreadable() {
     assert_eq!(steps(&seen, Some(&logs[..4])), None, "cut");
     let silent: Vec<String> = logs.iter().filter(|line| !line.contains("return:")).cloned().collect();
     assert_eq!(steps(&seen, Some(&silent)), None, "what it gave back is not told");
+    let longer =
+        [&logs[..], &[format!("Program {} invoke [1]", key(9)), format!("Program {} success", key(9))]].concat();
+    assert_eq!(steps(&seen, Some(&longer)), None, "the log tells of more");
     let mut called = seen.clone();
     called.instructions[0].called_by = Some(0);
     assert_eq!(steps(&called, Some(&logs)), None, "another program called it");
