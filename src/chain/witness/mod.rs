@@ -156,15 +156,13 @@ impl Examiner {
         let account = case.witness.account;
         for signature in unread {
             let known = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(&(account, *signature)).cloned();
-            if known.is_none() && *budget == 0 {
+            let entry = if known.is_some() {
+                known
+            } else if *budget == 0 {
                 return Ok(());
-            }
-            let entry = match known {
-                Some(entry) => Some(entry),
-                None => {
-                    *budget -= 1;
-                    self.read_one(pool, case, signature).await?
-                }
+            } else {
+                *budget -= 1;
+                self.read_one(pool, case, signature).await?
             };
             read.insert(*signature, entry);
         }
