@@ -191,6 +191,7 @@ async fn carry(ledger: &dyn Ledger, session: SessionId, now: u64) -> Result<bool
         allowances: Allowances::NotBought,
         moves: Moves::Balance(None),
         seen_by: Vec::new(),
+        past_at: None,
     };
     let Some((signed, _)) = ledger.record_signed(&planned, attempt, now).await?.recorded() else { return Ok(false) };
     let landed = ledger.record(&signed, Event::Landed { slot: 1 }, &[], now).await?;

@@ -221,6 +221,10 @@ pub trait Chain: Send + Sync + 'static {
     /// The names of the voices that told this process of a landing; nothing is asked.
     fn seen_by(&self, signature: &Signature) -> Vec<String>;
 
+    /// A slot by which finality had passed the life of an attempt that was examined, as those said who say that it is absent;
+    /// none where that was not asked for. Nothing is asked.
+    fn past_at(&self, signature: &Signature) -> Option<u64>;
+
     /// How every endpoint is, in the configured order; nothing is asked.
     fn endpoints(&self) -> Vec<EndpointHealth>;
 }

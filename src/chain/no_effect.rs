@@ -24,7 +24,7 @@ use crate::{
         statuses,
         tellers::Tellers,
         voices::Voices,
-        witness::{Examiner, Testimony},
+        witness::{Case, Denial, Examiner, Testimony},
     },
     domain::settlement::{AbsenceProof, Attempt, HeldBecause, Moves, Observation},
 };
@@ -57,6 +57,8 @@ pub(super) enum Verdict {
     TooEarly,
     /// That it has no effect is not proved, for this cause.
     Unproved(HeldBecause),
+    /// Nor is it known whether it can be: the payer's history is long, and was not read to its end yet.
+    Unfinished,
 }
 
 /// Who says that a transaction landed without an error, and who denies it.
@@ -136,7 +138,7 @@ impl Verdict {
                 Some(Observation::Failed { slot: *slot, finalised: true, error: error.clone() })
             }
             Self::Unproved(because) => Some(Observation::Unproved(*because)),
-            Self::Landed(_) | Self::TooEarly => None,
+            Self::Landed(_) | Self::TooEarly | Self::Unfinished => None,
         }
     }
 }
@@ -156,18 +158,16 @@ impl Proving<'_> {
         let needed = self.pool.absence_voices();
         let verdict = verdict(&answers, self.pool.voices(), needed, &self.seen_by(attempt));
         let lone = needed < 2;
-        let is_moved = match (&verdict, attempt.moves) {
-            (Verdict::Absent(_), Moves::Balance(_)) => true,
+        let denial = match (&verdict, attempt.moves) {
+            (Verdict::Absent(_), Moves::Balance(_)) => Denial::Absent,
             // What several tell alike is believed; an error that one makes up would have a transfer paid again.
-            (Verdict::Failed { .. }, Moves::Balance(_)) => lone,
-            _ => false,
+            (Verdict::Failed { .. }, Moves::Balance(_)) if lone => Denial::Failed,
+            _ => return Ok(verdict),
         };
-        if !is_moved {
-            return Ok(verdict);
-        }
-        Ok(match self.testimony(attempt, &answers).await {
+        Ok(match self.testimony((attempt, denial), &answers).await {
             Ok(Testimony::Unmoved | Testimony::Explained | Testimony::DelegationExplained) => verdict,
             Ok(Testimony::MovedAndListed) if !lone => verdict,
+            Ok(Testimony::Unfinished) => Verdict::Unfinished,
             Ok(Testimony::MovedAndListed | Testimony::Moved) => Verdict::Unproved(HeldBecause::Moved),
             Err(error) => {
                 tracing::info!(%error, "a payer's account cannot be examined now");
@@ -176,7 +176,11 @@ impl Proving<'_> {
         })
     }
 
-    async fn testimony(self, attempt: &Attempt, answers: &[EndpointAnswer]) -> Result<Testimony, ChainError> {
+    async fn testimony(
+        self,
+        (attempt, denial): (&Attempt, Denial),
+        answers: &[EndpointAnswer],
+    ) -> Result<Testimony, ChainError> {
         let Some(witness) = attempt.moves.witness() else { return Ok(Testimony::Moved) };
         let deniers = answers.iter().filter(|answer| answer.denies()).filter_map(|answer| {
             let (slot, _) = answer.said.as_ref().ok()?;
@@ -184,7 +188,8 @@ impl Proving<'_> {
             let slot = answer.failure().map_or(*slot, |seen| seen.slot.max(*slot));
             Some((&**self.pool.configured().get(answer.place)?, slot))
         });
-        self.examiner.examine(self.pool, attempt, witness, &deniers.collect::<Vec<_>>()).await
+        let (deniers, are_several) = (deniers.collect(), self.pool.has_several_voices());
+        self.examiner.examine(self.pool, &Case { attempt, witness, denial, deniers, are_several }).await
     }
 
     /// The names of all voices that told of its landing, to this process or to one before it.

@@ -371,6 +371,10 @@ impl Chain for SolanaChain {
         voices.map(|voice| self.pool.voices().name(voice).to_owned()).collect()
     }
 
+    fn past_at(&self, signature: &Signature) -> Option<u64> {
+        self.examiner.past_at(signature)
+    }
+
     fn endpoints(&self) -> Vec<EndpointHealth> {
         self.pool.health()
     }

@@ -4,6 +4,7 @@ use crate::{
     chain::{
         no_effect::{EndpointAnswer, Said, answers},
         rpc::SolanaChain,
+        signature_statuses::Level,
     },
     domain::settlement::{AbsenceProof, Attempt},
 };
@@ -24,9 +25,16 @@ pub enum Word {
     Landed {
         /// The slot it landed in.
         slot: u64,
+        /// Whether it can no longer be taken back.
+        finalised: bool,
     },
     /// It is on the chain, with an error.
-    Failed,
+    Failed {
+        /// The slot it landed in.
+        slot: u64,
+        /// Whether it can no longer be taken back, and so has no effect and never any.
+        finalised: bool,
+    },
     /// It never landed and never will.
     Absent(AbsenceProof),
     /// It is not there, and may still land.
@@ -50,8 +58,10 @@ impl SolanaChain {
 
 fn word(answer: &EndpointAnswer) -> EndpointWord {
     let word = match &answer.said {
-        Ok((_, Said::Found(seen))) if seen.error.is_some() => Word::Failed,
-        Ok((_, Said::Found(seen))) => Word::Landed { slot: seen.slot },
+        Ok((_, Said::Found(seen))) => {
+            let (slot, finalised) = (seen.slot, seen.level == Level::Finalized);
+            if seen.error.is_some() { Word::Failed { slot, finalised } } else { Word::Landed { slot, finalised } }
+        }
         Ok((_, Said::Absent(proof))) => Word::Absent(*proof),
         Ok((_, Said::TooEarly)) => Word::TooEarly,
         Ok((_, Said::CannotKnow { finalised_height })) => Word::Past { finalised_height: *finalised_height },

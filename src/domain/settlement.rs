@@ -217,6 +217,8 @@ pub struct Attempt {
     pub moves: Moves,
     /// The voices that told of its landing, by their names; in no order.
     pub seen_by: Vec<String>,
+    /// A slot by which finality had passed its life, as those say who say that it is absent; none where nobody was asked.
+    pub past_at: Option<u64>,
 }
 
 /// Whether a transfer buys a decrypt allowance for each side's new balance.

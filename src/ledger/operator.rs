@@ -101,4 +101,7 @@ pub trait OperatorLedger: Send + Sync + 'static {
 
     /// Replaces what was agreed on, by an operator's word. Nobody else may be working on the ledger.
     async fn change_voices(&self, voices: AbsenceVoices, now: UnixSeconds) -> Result<(), LedgerError>;
+
+    /// Remembers a slot by which finality had passed the life of an attempt; the first one stays.
+    async fn note_past(&self, attempt: &Signature, slot: u64, now: UnixSeconds) -> Result<(), LedgerError>;
 }

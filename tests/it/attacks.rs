@@ -7,6 +7,7 @@
 
 mod bad_bodies;
 mod bad_transactions;
+mod busy_accounts;
 mod credit;
 mod crowds;
 mod denied_failures;

@@ -131,8 +131,7 @@ fn spends(
                 spends.push(edges(calls?, place, *SUB)?);
             }
             // A new beginning delegates nothing, and only an approve brings back what was delegated before.
-            Does::Moves(..) | Does::Adds(_) | Does::Takes(_) | Does::Nothing => {}
-            Does::Delegates(_) | Does::Begins(_) | Does::MayBegin(_) => {}
+            _ => {}
         }
     }
     Some(spends)
@@ -161,8 +160,7 @@ fn steps(
             Does::Moves(from, to) if is(from) && is(to) => continue,
             Does::Moves(from, _) | Does::Takes(from) if is(from) => *SUB,
             Does::Moves(_, to) | Does::Adds(to) if is(to) => *ADD,
-            Does::Moves(..) | Does::Takes(_) | Does::Adds(_) | Does::Nothing => continue,
-            Does::Delegates(_) | Does::Begins(_) | Does::MayBegin(_) => continue,
+            _ => continue,
         };
         // One that calls nothing moves nothing: a stub.
         let edges = edges(calls, place, operation)?;

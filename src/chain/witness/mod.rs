@@ -4,95 +4,132 @@
 //! operation and its operands, so it names the account's whole history. So whoever hides a transfer cannot hide that the
 //! handle has changed, only why: a balance that is what it was, or whose changes are all explained by others, has lost
 //! nothing by the attempt. The reverse is never concluded: anybody can move a handle by a transfer of zero, so one that moved
-//! says nothing of a landing (ADR 0057). Where each transfer by a delegate lowers the amount that was delegated, that amount is a
-//! second witness, which strangers cannot move (ADR 0058).
+//! says nothing of a landing (ADR 0057).
 //!
 //! Asked only where an attempt is dead and found by nobody; the lists and accounts are read from those who say so.
+//!
+//! A busy account has hundreds of transactions in the time that one attempt lives. So an examination reads so many of them
+//! ([`BUDGET`]) and the next one goes on, and it reads none that came after finality had passed the attempt's life: that slot is
+//! kept, because what a payer does later would make the history longer than anybody can read.
 
 mod entries;
 mod judge;
+mod kept;
 mod path;
 mod returns;
+mod told;
 
 use crate::{
-    chain::{
-        ChainError,
-        history::{self, Listed},
-        node::{Node, Question},
-        pool::Pool,
-        reads,
-    },
+    chain::{ChainError, history, node::Node, pool::Pool},
     domain::settlement::{Attempt, Witness},
-    programs::{Programs, inco_token::IncoAccount},
+    programs::Programs,
 };
 use entries::Entry;
 pub(super) use judge::Testimony;
-use judge::{Facts, MOST_ENTRIES, Told};
+use judge::{Facts, Judged, Readings};
+pub(super) use kept::Denial;
+use kept::Kept;
 use lru::LruCache;
-use serde_json::json;
-use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
-use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
-use solana_rpc_client_api::{
-    config::{RpcAccountInfoConfig, RpcSignaturesForAddressConfig},
-    request::RpcRequest,
-    response::{Response, RpcConfirmedTransactionStatusWithSignature},
-};
 use solana_signature::Signature;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
+use told::{Stretch, Tellings};
 
+/// How many entries one examination reads that were not read before, so that nobody else waits long for its endpoints.
+const BUDGET: usize = 64;
 /// How many entries are remembered that were read, at about 300 bytes each.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
+const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
 
 /// Examines accounts: one examination of each at a time, whose readings the next one uses.
 pub(super) struct Examiner {
     programs: Programs,
     turns: Mutex<HashMap<Pubkey, Weak<tokio::sync::Mutex<()>>>>,
+    tellings: Tellings,
+    kept: Kept,
     /// By account and transaction, as far as they could be read: what is final never changes.
     read: Mutex<LruCache<(Pubkey, Signature), Entry>>,
 }
 
+/// An attempt that has no effect, as some say.
+pub(super) struct Case<'a> {
+    pub(super) attempt: &'a Attempt,
+    pub(super) witness: &'a Witness,
+    pub(super) denial: Denial,
+    /// Who says so, each with the slot in which everything up to the end of the attempt's life was final: as many voices as it
+    /// takes.
+    pub(super) deniers: Vec<(&'a Node, u64)>,
+    /// Whether they are several voices, so that equal lists are enough.
+    pub(super) are_several: bool,
+}
+
+impl Case<'_> {
+    /// After which slot it can have landed. The handle's slot alone is one endpoint's word.
+    fn since(&self) -> u64 {
+        self.witness.before.slot.min(self.attempt.signed_at_slot)
+    }
+}
+
 impl Examiner {
     pub(super) fn new(programs: Programs) -> Self {
-        Self { programs, turns: Mutex::default(), read: Mutex::new(LruCache::new(REMEMBERED)) }
+        Self {
+            programs,
+            turns: Mutex::default(),
+            tellings: Tellings::default(),
+            kept: Kept::default(),
+            read: Mutex::new(LruCache::new(REMEMBERED)),
+        }
     }
 
-    /// What the account says of an attempt. `deniers` are those who say that it has no effect, each with the slot in which
-    /// everything up to the end of the attempt's life was final. An error where one of them does not answer.
-    pub(super) async fn examine(
-        &self,
-        pool: &Pool,
-        attempt: &Attempt,
-        witness: &Witness,
-        deniers: &[(&Node, u64)],
-    ) -> Result<Testimony, ChainError> {
+    /// In which slot finality had passed an attempt's life, where it was examined.
+    pub(super) fn past_at(&self, signature: &Signature) -> Option<u64> {
+        self.kept.past_at(signature)
+    }
+
+    /// What the account says of an attempt. An error where one of those who deny it does not answer.
+    pub(super) async fn examine(&self, pool: &Pool, case: &Case<'_>) -> Result<Testimony, ChainError> {
+        let Case { attempt, witness, denial, .. } = *case;
         let turn = self.turn(witness.account);
         let _turn = turn.lock().await;
-        let mut told = Vec::with_capacity(deniers.len());
-        for (node, final_at) in deniers {
-            told.push(self.ask(pool, node, witness, *final_at).await?);
+        let slots = case.deniers.iter().map(|(_, slot)| *slot);
+        let final_at = self.kept.final_at(attempt, denial, slots.max().unwrap_or_default());
+        let since = case.since();
+        let stretch = Stretch { account: witness.account, since, until: final_at };
+        let mut told = Vec::with_capacity(case.deniers.len());
+        for (node, _) in &case.deniers {
+            told.push(self.tellings.ask((pool, node), stretch, &self.programs).await?);
         }
-        let newest = told.iter().map(|one| one.at).max().unwrap_or_default();
-        let wanted = Facts::wanted(&told, witness.before, newest);
-        let entries = self.entries(pool, &witness.account, &wanted, deniers).await?;
-        let final_at = deniers.iter().map(|(_, slot)| *slot).min().unwrap_or_default();
-        let facts = Facts {
-            attempt: &attempt.signature,
-            before: witness.before,
-            delegated: witness.delegated,
-            told: &told,
-            final_at,
-            entries: &entries,
+        let (mut read, mut budget) = (self.kept.unreadable(attempt, denial), BUDGET);
+        let testimony = loop {
+            let facts = Facts {
+                attempt: &attempt.signature,
+                before: witness.before,
+                delegated: witness.delegated,
+                since,
+                told: &told,
+                final_at,
+                read: &read,
+                is_listed_enough: case.are_several,
+            };
+            let known = read.len();
+            match facts.judge() {
+                Judged::Says(testimony) => break testimony,
+                Judged::Wants(unread) => self.read(pool, case, &unread, (&mut read, &mut budget)).await?,
+            }
+            if read.len() == known {
+                break Testimony::Unfinished;
+            }
         };
-        let testimony = facts.testimony();
+        let testimony = self.kept.examined((attempt, denial), testimony, &read);
+        let (entries, left) = (read.len(), budget);
         tracing::info!(
             transaction = %attempt.signature,
             ?testimony,
-            entries = wanted.len(),
+            entries,
+            left,
             "the payer's balance was asked whether a transaction had an effect"
         );
         Ok(testimony)
@@ -109,75 +146,80 @@ impl Examiner {
         turn
     }
 
-    /// The account first, then its list: what lands in between is listed and not counted.
-    async fn ask(&self, pool: &Pool, node: &Node, witness: &Witness, final_at: u64) -> Result<Told, ChainError> {
-        let finalised = Some(CommitmentConfig::finalized());
-        let config = RpcAccountInfoConfig {
-            encoding: Some(UiAccountEncoding::Base64),
-            commitment: finalised,
-            min_context_slot: Some(final_at),
-            ..RpcAccountInfoConfig::default()
-        };
-        let params = json!([witness.account.to_string(), config]);
-        let question = Question::new("reading a payer's account as final", RpcRequest::GetAccountInfo, params);
-        let read: Response<Option<UiAccount>> = pool.ask_node(node, &question, pool.timeout()).await?;
-        if read.context.slot < final_at {
-            return Err(ChainError::Inconsistent("an account is told as it was before it was asked for".to_owned()));
-        }
-        let account = read.value.as_ref().map(reads::chain_account).transpose()?;
-        let decoded = account.filter(|account| account.owner == self.programs.token);
-        let decoded = decoded.and_then(|account| IncoAccount::decode(&account.data).ok());
-        let (after, delegated) = decoded.map(|account| (account.amount, account.delegated_amount)).unzip();
-        let config = RpcSignaturesForAddressConfig {
-            limit: Some(history::MAX_PAGE),
-            commitment: finalised,
-            min_context_slot: Some(read.context.slot),
-            ..RpcSignaturesForAddressConfig::default()
-        };
-        let params = json!([witness.account.to_string(), config]);
-        let question =
-            Question::new("reading an account's history as final", RpcRequest::GetSignaturesForAddress, params);
-        let told: Vec<RpcConfirmedTransactionStatusWithSignature> =
-            pool.ask_node(node, &question, pool.timeout()).await?;
-        let listed: Vec<Listed> = told.iter().map(history::listed).collect::<Result<_, _>>()?;
-        let is_whole =
-            listed.len() < history::MAX_PAGE || listed.iter().any(|listed| listed.slot <= witness.before.slot);
-        Ok(Told { after, delegated, at: read.context.slot, listed, is_whole })
-    }
-
-    /// What each of these did to the account, where it can be read.
-    async fn entries(
+    /// Adds what each of these did to the account, where it can be read: as many as the budget allows.
+    async fn read(
         &self,
         pool: &Pool,
-        account: &Pubkey,
-        wanted: &BTreeSet<Signature>,
-        deniers: &[(&Node, u64)],
-    ) -> Result<HashMap<Signature, Entry>, ChainError> {
-        let mut found = HashMap::new();
-        if wanted.len() > MOST_ENTRIES {
-            return Ok(found);
+        case: &Case<'_>,
+        unread: &[Signature],
+        (read, budget): (&mut Readings, &mut usize),
+    ) -> Result<(), ChainError> {
+        let account = case.witness.account;
+        for signature in unread {
+            let known = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(&(account, *signature)).cloned();
+            let entry = if known.is_some() {
+                known
+            } else if *budget == 0 {
+                return Ok(());
+            } else {
+                *budget -= 1;
+                self.read_one(pool, case, signature).await?
+            };
+            read.insert(*signature, entry);
         }
-        for signature in wanted {
-            let key = (*account, *signature);
-            let known = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-            if let Some(entry) = known {
-                found.insert(*signature, entry);
-                continue;
+        Ok(())
+    }
+
+    /// What one transaction did to the account, from whoever tells the most of it; none where nobody knows it.
+    async fn read_one(&self, pool: &Pool, case: &Case<'_>, signature: &Signature) -> Result<Option<Entry>, ChainError> {
+        let account = case.witness.account;
+        let mut known = None;
+        for (node, _) in &case.deniers {
+            let Some((seen, logs)) = history::final_transaction(pool, node, signature).await? else { continue };
+            let entry = entries::read(&seen, logs.as_deref(), &account, &self.programs);
+            if entry.steps.is_some() {
+                let mut remembered = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+                remembered.put((account, *signature), entry.clone());
+                return Ok(Some(entry));
             }
-            for (node, _) in deniers {
-                let Some((seen, logs)) = history::final_transaction(pool, node, signature).await? else { continue };
-                let entry = entries::read(&seen, logs.as_deref(), account, &self.programs);
-                let is_read = entry.steps.is_some();
-                if is_read {
-                    self.read.lock().unwrap_or_else(PoisonError::into_inner).put(key, entry.clone());
-                }
-                found.insert(*signature, entry);
-                // Another node may keep the log that this one does not have.
-                if is_read {
-                    break;
-                }
-            }
+            // Another node may keep the log that this one does not have.
+            known = Some(entry);
         }
-        Ok(found)
+        Ok(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::settlement::{Allowances, Cost, Moves, SeenHandle, SettlementId};
+
+    #[test]
+    fn a_window_begins_before_the_signing_however_new_the_handle_is_said_to_be() {
+        let attempt = Attempt {
+            settlement: SettlementId::from_random_bytes([1; 16]),
+            number: 1,
+            signature: Signature::from([1; 64]),
+            wire: vec![1],
+            last_valid_block_height: 250,
+            signed_at_slot: 100,
+            cost: Cost::default(),
+            allowances: Allowances::NotBought,
+            moves: Moves::Nothing,
+            seen_by: Vec::new(),
+            past_at: None,
+        };
+        for (slot, since) in [(90, 90), (100, 100), (5_000, 100)] {
+            let before = SeenHandle { handle: 1, slot };
+            let witness = Witness { account: Pubkey::default(), before, delegated: None };
+            let case = Case {
+                attempt: &attempt,
+                witness: &witness,
+                denial: Denial::Absent,
+                deniers: Vec::new(),
+                are_several: true,
+            };
+            assert_eq!(case.since(), since);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Whether an account's history explains how its balance came from one handle to another.
 
 use crate::chain::witness::entries::Edge;
+use std::collections::{HashMap, HashSet};
 
 /// What each of one transaction's instructions may have done to a handle; none where that cannot be read.
 pub(super) type Steps<'a> = Option<&'a [Vec<Edge>]>;
@@ -8,25 +9,28 @@ pub(super) type Steps<'a> = Option<&'a [Vec<Edge>]>;
 /// Every handle from `before` on, in the order in which the entries made them: each entry's first operand is the handle
 /// that was there, its result the next one. None where an entry is left over, cannot be read, or has no place.
 pub(super) fn path<'a>(before: u128, entries: impl IntoIterator<Item = Steps<'a>>) -> Option<Vec<u128>> {
-    let mut left: Vec<&[Vec<Edge>]> = Vec::new();
-    for entry in entries {
-        let steps = entry?;
-        if !steps.is_empty() {
-            left.push(steps);
+    let steps: Vec<&[Vec<Edge>]> = entries.into_iter().collect::<Option<_>>()?;
+    let mut starts: HashMap<u128, Vec<usize>> = HashMap::new();
+    for (place, steps) in steps.iter().enumerate() {
+        for (first, _) in steps.first().into_iter().flatten() {
+            starts.entry(*first).or_default().push(place);
         }
     }
+    let mut left: HashSet<usize> = (0..steps.len()).filter(|place| !steps[*place].is_empty()).collect();
     let mut handles = vec![before];
     while !left.is_empty() {
         let current = *handles.last()?;
         // A handle names everything that made it, so at most one entry follows it: whichever order a slot's entries are in.
-        let next = left.iter().position(|steps| through(current, steps).is_some())?;
-        handles.extend(through(current, left.swap_remove(next))?);
+        let follows = |place: &&usize| left.contains(*place) && through(current, steps[**place]).is_some();
+        let next = *starts.get(&current)?.iter().find(follows)?;
+        left.remove(&next);
+        handles.extend(through(current, steps[next])?);
     }
     Some(handles)
 }
 
 /// The handles that one entry makes of `current`, if it follows it.
-fn through(current: u128, steps: &[Vec<Edge>]) -> Option<Vec<u128>> {
+pub(super) fn through(current: u128, steps: &[Vec<Edge>]) -> Option<Vec<u128>> {
     let mut handles = Vec::with_capacity(steps.len());
     for edges in steps {
         let from = handles.last().copied().unwrap_or(current);

@@ -82,6 +82,16 @@ pub(in crate::cli) enum NotWritten {
         /// The transaction.
         signature: Signature,
     },
+    /// An endpoint has it, and it can still be taken back.
+    #[error(
+        "nothing is written: RPC endpoint {endpoint} shows {signature} and does not call it final yet; wait a minute"
+    )]
+    NotFinal {
+        /// Its place in `network.rpc_urls`, 1 for the first.
+        endpoint: usize,
+        /// The transaction.
+        signature: Signature,
+    },
     /// No endpoint says that its time is over.
     #[error("nothing is written: no RPC endpoint says that {0} can no longer land")]
     MayLand(Signature),
@@ -120,42 +130,73 @@ impl Resolve {
     }
 
     async fn verdict(&self, chain: &SolanaChain, record: &SettlementRecord) -> Result<Verdict, CliError> {
-        let attempts: Vec<&Attempt> = record.attempts.iter().map(Recorded::get).collect();
-        let Some(signature) = self.landed else { return Ok(Verdict::Absent(absent(chain, &attempts).await?)) };
-        let attempt = attempts.into_iter().find(|attempt| attempt.signature == signature);
+        let Some(signature) = self.landed else { return Ok(without_effect(chain, record).await?) };
+        let attempt = record.attempts.iter().map(Recorded::get).find(|attempt| attempt.signature == signature);
         let attempt = attempt.ok_or(NotWritten::Refused(NotResolved::NoAttempt))?;
         let slot = landed(&chain.told_by_each(attempt).await, &signature, self.slot)?;
         Ok(Verdict::Landed { signature, slot })
     }
 }
 
-/// The slot in which a transaction landed that an operator found.
+/// The slot in which a transaction landed that an operator found: one that can still be taken back has not landed for good.
 fn landed(told: &[EndpointWord], signature: &Signature, said: Option<u64>) -> Result<u64, NotWritten> {
-    let mut slot = said;
+    let (mut slot, mut open) = (None, None);
     for EndpointWord { endpoint, word, .. } in told {
         match word {
-            Word::Failed => return Err(NotWritten::Failed { endpoint: *endpoint, signature: *signature }),
-            Word::Landed { slot: told } => slot = slot.or(Some(*told)),
+            Word::Failed { .. } => return Err(NotWritten::Failed { endpoint: *endpoint, signature: *signature }),
+            Word::Landed { slot: told, finalised: true } => slot = slot.or(Some(*told)),
+            Word::Landed { .. } => open = open.or(Some(*endpoint)),
             Word::Absent(_) | Word::TooEarly | Word::Past { .. } | Word::Silent => {}
         }
     }
-    slot.ok_or(NotWritten::WhichSlot(*signature))
-}
-
-/// That no endpoint has any of the attempts, and that each can no longer land.
-async fn absent(chain: &SolanaChain, attempts: &[&Attempt]) -> Result<AbsenceProof, NotWritten> {
-    let mut proof = AbsenceProof { finalised_height: u64::MAX, first_available_block: 0 };
-    for attempt in attempts {
-        let one = absence(&chain.told_by_each(attempt).await, attempt)?;
-        proof.finalised_height = proof.finalised_height.min(one.finalised_height);
-        proof.first_available_block = proof.first_available_block.max(one.first_available_block);
+    match (slot, open) {
+        (None, Some(endpoint)) => Err(NotWritten::NotFinal { endpoint, signature: *signature }),
+        (told, _) => said.or(told).ok_or(NotWritten::WhichSlot(*signature)),
     }
-    if attempts.is_empty() { Err(NotResolved::NotHeld.into()) } else { Ok(proof) }
 }
 
-fn absence(told: &[EndpointWord], attempt: &Attempt) -> Result<AbsenceProof, NotWritten> {
+/// How an attempt came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// It is not there and can no longer land.
+    Absent(AbsenceProof),
+    /// It is there, with an error that is final.
+    Failed {
+        /// The slot it landed in.
+        slot: u64,
+    },
+}
+
+/// That no endpoint has an effect of any of the attempts, and that none can have one any more.
+async fn without_effect(chain: &SolanaChain, record: &SettlementRecord) -> Result<Verdict, NotWritten> {
+    let mut ended = Vec::with_capacity(record.attempts.len());
+    for attempt in record.attempts.iter().map(Recorded::get) {
+        ended.push((attempt.signature, end(&chain.told_by_each(attempt).await, attempt)?));
+    }
+    all_ended(&ended, record.live.as_ref()).ok_or(NotWritten::Refused(NotResolved::NotHeld))
+}
+
+/// What follows for the settlement: its live attempt failed, or all of them are absent. Nothing where there is none.
+fn all_ended(ended: &[(Signature, Ended)], live: Option<&Signature>) -> Option<Verdict> {
+    let failed = |(_, end): &(Signature, Ended)| match end {
+        Ended::Failed { slot } => Some(Verdict::Failed { slot: *slot }),
+        Ended::Absent(_) => None,
+    };
+    let absences = ended.iter().filter_map(|(_, end)| match end {
+        Ended::Absent(proof) => Some(*proof),
+        Ended::Failed { .. } => None,
+    });
+    let weaker = |one: AbsenceProof, other: AbsenceProof| AbsenceProof {
+        finalised_height: one.finalised_height.min(other.finalised_height),
+        first_available_block: one.first_available_block.max(other.first_available_block),
+    };
+    let of_live = ended.iter().find(|(signature, _)| Some(signature) == live).and_then(failed);
+    of_live.or_else(|| absences.reduce(weaker).map(Verdict::Absent)).or_else(|| ended.last().and_then(failed))
+}
+
+fn end(told: &[EndpointWord], attempt: &Attempt) -> Result<Ended, NotWritten> {
     let signature = attempt.signature;
-    let mut past: Option<AbsenceProof> = None;
+    let (mut past, mut failed) = (None, None);
     for EndpointWord { endpoint, word, .. } in told {
         match word {
             Word::Landed { .. } => return Err(NotWritten::Shown { endpoint: *endpoint, signature }),
@@ -167,11 +208,13 @@ fn absence(told: &[EndpointWord], attempt: &Attempt) -> Result<AbsenceProof, Not
                     first_available_block: attempt.signed_at_slot,
                 }));
             }
-            // One that failed moved nothing.
-            Word::Failed | Word::TooEarly | Word::Silent => {}
+            // Landed once it cannot land again, and with an error it moved nothing.
+            Word::Failed { slot, finalised: true } => failed = failed.or(Some(*slot)),
+            Word::Failed { .. } | Word::TooEarly | Word::Silent => {}
         }
     }
-    past.ok_or(NotWritten::MayLand(signature))
+    let failed = failed.map(|slot| Ended::Failed { slot });
+    failed.or(past.map(Ended::Absent)).ok_or(NotWritten::MayLand(signature))
 }
 
 #[cfg(test)]
@@ -191,6 +234,7 @@ mod tests {
             allowances: Allowances::NotBought,
             moves: Moves::Nothing,
             seen_by: Vec::new(),
+            past_at: None,
         }
     }
 
@@ -203,23 +247,52 @@ mod tests {
 
     #[test]
     fn what_an_endpoint_shows_is_not_absent_and_what_may_land_neither() {
-        let of = |words: &[Word]| absence(&told(words), &attempt());
-        let landed = Word::Landed { slot: 7 };
+        let of = |words: &[Word]| end(&told(words), &attempt());
+        let landed = Word::Landed { slot: 7, finalised: false };
         assert!(matches!(of(&[Word::Absent(PROOF), landed]), Err(NotWritten::Shown { endpoint: 2, .. })));
         assert!(matches!(of(&[Word::TooEarly, Word::Silent]), Err(NotWritten::MayLand(_))));
         assert!(matches!(of(&[]), Err(NotWritten::MayLand(_))));
-        assert_eq!(of(&[Word::Silent, Word::Absent(PROOF)]).ok(), Some(PROOF));
-        let vouched = AbsenceProof { finalised_height: 305, first_available_block: 200 };
+        assert_eq!(of(&[Word::Silent, Word::Absent(PROOF)]).ok(), Some(Ended::Absent(PROOF)));
+        let vouched = Ended::Absent(AbsenceProof { finalised_height: 305, first_available_block: 200 });
         assert_eq!(of(&[Word::Past { finalised_height: 305 }]).ok(), Some(vouched), "it has forgotten that time");
+    }
+
+    #[test]
+    fn what_failed_for_good_is_over_and_what_may_be_taken_back_is_not() {
+        let of = |words: &[Word]| end(&told(words), &attempt());
+        let failed = |finalised| Word::Failed { slot: 7, finalised };
+        assert_eq!(of(&[failed(true)]).ok(), Some(Ended::Failed { slot: 7 }));
+        assert_eq!(of(&[Word::Absent(PROOF), failed(true)]).ok(), Some(Ended::Failed { slot: 7 }));
+        assert!(matches!(of(&[failed(false)]), Err(NotWritten::MayLand(_))));
+        let landed = Word::Landed { slot: 7, finalised: true };
+        assert!(matches!(of(&[failed(true), landed]), Err(NotWritten::Shown { endpoint: 2, .. })));
+    }
+
+    #[test]
+    fn the_live_attempt_says_how_a_settlement_ends_and_the_others_have_to_be_over() {
+        let [first, second] = [1, 2].map(|byte| Signature::from([byte; 64]));
+        let (absent, failed) = (Ended::Absent(PROOF), Ended::Failed { slot: 7 });
+        let lower = Ended::Absent(AbsenceProof { finalised_height: 300, first_available_block: 9 });
+        let of = |ends: [Ended; 2], live: Option<&Signature>| all_ended(&[(first, ends[0]), (second, ends[1])], live);
+        assert_eq!(of([absent, failed], Some(&second)), Some(Verdict::Failed { slot: 7 }));
+        assert_eq!(of([failed, absent], Some(&second)), Some(Verdict::Absent(PROOF)));
+        let both = AbsenceProof { finalised_height: 300, first_available_block: 9 };
+        assert_eq!(of([absent, lower], Some(&second)), Some(Verdict::Absent(both)));
+        assert_eq!(of([failed, failed], None), Some(Verdict::Failed { slot: 7 }));
+        assert_eq!(all_ended(&[], None), None, "nothing was ever signed");
     }
 
     #[test]
     fn a_landing_has_the_slot_that_an_endpoint_or_the_operator_tells() {
         let signature = attempt().signature;
         let of = |words: &[Word], said| landed(&told(words), &signature, said);
-        assert_eq!(of(&[Word::Absent(PROOF), Word::Landed { slot: 7 }], None).ok(), Some(7));
+        let shown = |finalised| Word::Landed { slot: 7, finalised };
+        assert_eq!(of(&[Word::Absent(PROOF), shown(true)], None).ok(), Some(7));
         assert_eq!(of(&[Word::Absent(PROOF)], Some(9)).ok(), Some(9));
         assert!(matches!(of(&[Word::Absent(PROOF)], None), Err(NotWritten::WhichSlot(_))));
-        assert!(matches!(of(&[Word::Failed], Some(9)), Err(NotWritten::Failed { endpoint: 1, .. })));
+        let failed = Word::Failed { slot: 7, finalised: false };
+        assert!(matches!(of(&[failed], Some(9)), Err(NotWritten::Failed { endpoint: 1, .. })));
+        assert!(matches!(of(&[shown(false)], Some(9)), Err(NotWritten::NotFinal { endpoint: 1, .. })), "not for good");
+        assert_eq!(of(&[shown(false), shown(true)], None).ok(), Some(7), "one of them calls it final");
     }
 }

@@ -14,7 +14,7 @@ use clap::Args;
 
 /// Say how many RPC providers have to say that a transaction had no effect, before it is signed anew or given back
 ///
-/// Every service on one ledger has to ask for the same number, so one whose network.rpc_urls name more or fewer providers does
+/// Every service on one ledger has to ask for the same number, so one whose configuration names more or fewer providers does
 /// not start. Needs the ledger to itself: stop every service on it first.
 #[derive(Debug, Args)]
 #[command(

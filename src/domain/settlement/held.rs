@@ -77,6 +77,11 @@ pub enum Verdict {
     },
     /// None of its attempts is on the chain or will be.
     Absent(AbsenceProof),
+    /// None of its attempts has an effect or will have one: its last one is on the chain with an error that is final.
+    Failed {
+        /// The slot it landed in.
+        slot: u64,
+    },
 }
 
 /// What an operator says of a settlement.

@@ -28,6 +28,9 @@ impl Dispatch {
         self.core.tasks.spawn(async move {
             // One task at a time waits to drive a settlement, however many rounds see it unfinished.
             let Some(_queued) = this.settlements.queued.start(work.settlement.id) else { return };
+            if work.settlement.held.is_some() && work.settlement.has_had_all_attempts() {
+                return this.settlements.look_for_landings(work.settlement.id).await;
+            }
             let locked = this.lock_again(&work).await;
             let _busy = locked.as_ref().map(|locked| this.locks.idle.mark_busy(locked.accounts()));
             this.prepare_recipient(&work.settlement).await;

@@ -6,10 +6,11 @@
 
 use super::{Settlements, driver::Drive};
 use crate::{
-    domain::settlement::{Held, HeldBecause, Observation, Settlement, SettlementId, State},
+    domain::settlement::{Attempt, Held, HeldBecause, Observation, Settlement, SettlementId, State},
     facilitator::locks::single_flight::Marks,
-    ledger::{LedgerError, SeenLanding, Work},
+    ledger::{LedgerError, Recorded, SeenLanding, Work},
 };
+use solana_signature::Signature;
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
@@ -24,6 +25,10 @@ pub(crate) struct HeldNotes {
     told: Marks<SettlementId>,
     /// It was noted that a landing is held.
     landings: Marks<SettlementId>,
+    /// It was noted by which slot finality had passed the life of its attempt.
+    past: Marks<SettlementId>,
+    /// The operator was told of a landing that was found after all.
+    found: Marks<Signature>,
     /// How many voices were noted that told of a landing which does not become final.
     voices: Mutex<HashMap<SettlementId, usize>>,
     asked_again: AskedAgain,
@@ -34,6 +39,7 @@ impl HeldNotes {
     pub(crate) fn forget(&self, id: SettlementId) {
         self.told.forget(id);
         self.landings.forget(id);
+        self.past.forget(id);
         self.voices.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 }
@@ -54,14 +60,13 @@ impl AskedAgain {
 }
 
 impl Settlements {
-    /// Whether a settlement is left alone for now: it has had all its attempts, or it is held and was asked about a moment ago.
+    /// Whether a settlement is left alone for now: it is held and was asked about a moment ago.
     pub(crate) fn is_left_alone(&self, settlement: &Settlement) -> bool {
         if settlement.held.is_none() {
             return false;
         }
         self.tell_operator(settlement);
-        settlement.has_had_all_attempts()
-            || !self.held.asked_again.is_due(settlement.id, self.core.settings.transfers.held_again, Instant::now())
+        !self.held.asked_again.is_due(settlement.id, self.core.settings.transfers.held_again, Instant::now())
     }
 
     /// Notes that a settlement is held, and leaves it.
@@ -109,6 +114,7 @@ impl Settlements {
         let (id, signature) = (work.settlement.id, attempt.get().signature);
         let voices = self.core.chain.seen_by(&signature);
         let known = self.held.voices.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied();
+        self.note_past(id, attempt).await;
         if voices.is_empty() || known == Some(voices.len()) {
             return;
         }
@@ -117,6 +123,50 @@ impl Settlements {
         match self.core.ledger.note_seen(&seen, self.core.clock.now()).await {
             Ok(()) => drop(self.held.voices.lock().unwrap_or_else(PoisonError::into_inner).insert(id, count)),
             Err(error) => tracing::debug!(settlement = %id, %error, "who told of a landing was not noted"),
+        }
+    }
+
+    /// Notes by which slot finality had passed the life of an attempt whose examination has not come to an end: a process after
+    /// this one need not read what the payer does meanwhile.
+    pub(crate) async fn note_past(&self, id: SettlementId, attempt: &Recorded<Attempt>) {
+        let attempt = attempt.get();
+        let Some(slot) = self.core.chain.past_at(&attempt.signature).filter(|_| attempt.past_at.is_none()) else {
+            return;
+        };
+        if !self.held.past.remember(id) {
+            return;
+        }
+        if let Err(error) = self.core.ledger.note_past(&attempt.signature, slot, self.core.clock.now()).await {
+            self.held.past.forget(id);
+            tracing::debug!(settlement = %id, %error, "when an attempt was over was not noted");
+        }
+    }
+
+    /// Looks for the attempts of a settlement that has had all of them. One that is found is told to the operator, who alone may
+    /// say that what was proved absent has landed; nothing is signed, whatever is found.
+    pub(crate) async fn look_for_landings(&self, id: SettlementId) {
+        let Ok(Some(record)) = self.core.ledger.settlement_record(id).await else { return };
+        let Ok(seen) = self.core.chain.look_up(&record.attempts).await else { return };
+        for (attempt, seen) in record.attempts.iter().zip(seen) {
+            let (Observation::Landed { slot, .. } | Observation::Disputed { slot, .. }) = seen else { continue };
+            let signature = attempt.get().signature;
+            if !self.held.found.remember(signature) {
+                continue;
+            }
+            let voices = self.core.chain.seen_by(&signature);
+            tracing::error!(
+                settlement = %id,
+                transaction = %signature,
+                slot,
+                ?voices,
+                "a transaction that was proved absent is on the chain, as these RPC providers say. Look it up at an endpoint that is not \
+                 configured, stop the service, and say so with `sotto settlement resolve`"
+            );
+            let seen: Vec<SeenLanding> =
+                voices.into_iter().map(|voice| SeenLanding { signature, voice, slot }).collect();
+            if let Err(error) = self.core.ledger.note_seen(&seen, self.core.clock.now()).await {
+                tracing::debug!(settlement = %id, %error, "who told of a landing was not noted");
+            }
         }
     }
 

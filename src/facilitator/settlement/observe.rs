@@ -23,7 +23,7 @@ impl Settlements {
 
     /// Waits a while for news of the live attempt.
     pub(crate) async fn look(&self, drive: &mut Drive) {
-        let Some(attempt) = &drive.attempt else {
+        let Some(attempt) = drive.attempt.clone() else {
             drive.seen = Observation::Unknown;
             return drive.back_off().await;
         };
@@ -34,7 +34,7 @@ impl Settlements {
             Observation::NotAsked => (Commitment::Confirmed, Duration::ZERO),
             _ => (Commitment::Confirmed, PATIENCE),
         };
-        match self.core.chain.observe(attempt, want, patience).await {
+        match self.core.chain.observe(&attempt, want, patience).await {
             Ok(seen) => {
                 if matches!(seen, Observation::Failed { .. })
                     && let Some(locked) = &mut drive.locked
@@ -45,6 +45,7 @@ impl Settlements {
                 let idle = matches!(seen, Observation::Unknown | Observation::Unproved(_));
                 drive.saw(seen);
                 if idle {
+                    self.note_past(drive.settlement.id, &attempt).await;
                     drive.back_off().await;
                 } else {
                     drive.reset_backoff();

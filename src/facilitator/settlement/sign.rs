@@ -228,5 +228,6 @@ pub(crate) fn attempt(
         allowances: Allowances::NotBought,
         moves: Moves::Nothing,
         seen_by: Vec::new(),
+        past_at: None,
     }
 }

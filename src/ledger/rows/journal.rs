@@ -57,7 +57,7 @@ fn held(at: Place, why: &str, since: i64) -> Result<Held, LedgerError> {
     Ok(Held { because, since: at.count("since", since)? })
 }
 
-/// A row of `attempts`, with the rows of `attempt_seen` that belong to it.
+/// A row of `attempts`, with the rows of `attempt_seen` and `attempt_past` that belong to it.
 pub(in crate::ledger) struct AttemptRow {
     pub(in crate::ledger) signature: Vec<u8>,
     pub(in crate::ledger) settlement: Vec<u8>,
@@ -75,6 +75,7 @@ pub(in crate::ledger) struct AttemptRow {
     pub(in crate::ledger) handle_slot: Option<i64>,
     pub(in crate::ledger) delegated_before: Option<Vec<u8>>,
     pub(in crate::ledger) seen_by: Vec<String>,
+    pub(in crate::ledger) past_at: Option<i64>,
 }
 
 impl AttemptRow {
@@ -98,6 +99,7 @@ impl AttemptRow {
             allowances: Allowances::from(self.bears_allowances),
             moves,
             seen_by: self.seen_by,
+            past_at: self.past_at.map(|slot| at.count("slot", slot)).transpose()?,
         })
     }
 

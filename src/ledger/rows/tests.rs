@@ -89,6 +89,7 @@ fn attempt() -> AttemptRow {
         handle_slot: Some(11),
         delegated_before: Some(vec![12; 16]),
         seen_by: vec!["rpc.example".to_owned()],
+        past_at: Some(77),
     }
 }
 

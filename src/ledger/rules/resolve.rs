@@ -26,13 +26,19 @@ pub(in crate::ledger) fn events(
     }
     match verdict {
         Verdict::Landed { signature, slot } => found(settlement, (attempts, live), signature, slot),
-        Verdict::Absent(proof) => Ok(match settlement.state {
-            State::Landed => vec![Event::TakenBack, Event::Absent(proof)],
-            State::InFlight => vec![Event::Absent(proof)],
-            State::Reserved | State::Settled | State::Released => {
-                vec![Event::Abandoned { reason: PayReason::SettlementExpired }]
-            }
-        }),
+        Verdict::Absent(proof) => Ok(without_effect(settlement, Event::Absent(proof))),
+        Verdict::Failed { slot } => Ok(without_effect(settlement, Event::Failed { slot })),
+    }
+}
+
+/// The live attempt ends with this, and nothing more is tried where none is.
+fn without_effect(settlement: &Settlement, end: Event) -> Vec<Event> {
+    match settlement.state {
+        State::Landed => vec![Event::TakenBack, end],
+        State::InFlight => vec![end],
+        State::Reserved | State::Settled | State::Released => {
+            vec![Event::Abandoned { reason: PayReason::SettlementExpired }]
+        }
     }
 }
 
@@ -106,6 +112,10 @@ mod tests {
         let absent = Verdict::Absent(PROOF);
         assert_eq!(of(State::InFlight, true, Some(2), absent), Ok(vec!["absent"]));
         assert_eq!(of(State::Landed, false, Some(2), absent), Ok(vec!["taken_back", "absent"]));
+        let failed = Verdict::Failed { slot: 7 };
+        assert_eq!(of(State::InFlight, true, Some(2), failed), Ok(vec!["failed"]), "its fee is spent");
+        assert_eq!(of(State::Landed, false, Some(2), failed), Ok(vec!["taken_back", "failed"]));
+        assert_eq!(of(State::Reserved, true, None, failed), Ok(vec!["abandoned"]));
         let all = Settlement { attempts: MOST_ATTEMPTS, ..settlement(State::Reserved, false) };
         let told = events(&all, (&[signature(1)], None), absent).expect("follows");
         assert_eq!(told, [Event::Abandoned { reason: PayReason::SettlementExpired }]);

@@ -34,6 +34,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (19, "single payment sums", include_str!("../../../migrations/sqlite/0019_single_payment_sums.sql")),
     (20, "witness", include_str!("../../../migrations/sqlite/0020_witness.sql")),
     (21, "short openings", include_str!("../../../migrations/sqlite/0021_short_openings.sql")),
+    (22, "past lives", include_str!("../../../migrations/sqlite/0022_past_lives.sql")),
     (23, "voices", include_str!("../../../migrations/sqlite/0023_voices.sql")),
     (24, "bindings", include_str!("../../../migrations/sqlite/0024_bindings.sql")),
 ];

@@ -14,6 +14,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use solana_signature::Signature;
 
 #[async_trait]
 impl OperatorLedger for SqliteLedger {
@@ -55,5 +56,10 @@ impl OperatorLedger for SqliteLedger {
 
     async fn change_voices(&self, voices: AbsenceVoices, now: UnixSeconds) -> Result<(), LedgerError> {
         self.0.writer.run(move |conn| facts::change_voices(conn, voices, now)).await
+    }
+
+    async fn note_past(&self, attempt: &Signature, slot: u64, now: UnixSeconds) -> Result<(), LedgerError> {
+        let attempt = *attempt;
+        self.0.writer.run(move |conn| operator::note_past(conn, &attempt, slot, now)).await
     }
 }

@@ -296,6 +296,7 @@ async fn landed_and_booked(ledger: &dyn sotto::ledger::Ledger, number: u8, signa
         allowances: Allowances::NotBought,
         moves: Moves::Nothing,
         seen_by: Vec::new(),
+        past_at: None,
     };
     let (settlement, _) = ledger.record_signed(&settlement, attempt, 1_000).await.unwrap().recorded().unwrap();
     let settlement = ledger.record(&settlement, Event::Landed { slot: 1 }, &[], 1_000).await.unwrap();

@@ -3,7 +3,7 @@
 
 use super::{PURSE, Shop};
 use crate::{
-    chain::proxy::{Lost, Proxy},
+    chain::proxy::{Lost, Proxy, Reply},
     support::{Log, Options, World, look_again},
 };
 use serde_json::json;
@@ -18,15 +18,15 @@ use sotto::{
 
 /// A payer at one merchant, whose chain is seen through so many endpoints of providers of their own, which all lose the first
 /// transaction that is sent through one of them.
-struct Scene {
-    shop: Shop,
-    voices: Vec<Proxy>,
+pub(super) struct Scene {
+    pub(super) shop: Shop,
+    pub(super) voices: Vec<Proxy>,
     lost: Lost,
-    log: Log,
+    pub(super) log: Log,
 }
 
 impl Scene {
-    async fn of(voices: usize) -> Self {
+    pub(super) async fn of(voices: usize) -> Self {
         let policy = |settings: &mut Settings| settings.transfers.decrypt_allowance = AllowancePolicy::Never;
         Self::with(voices, Options::settings(policy)).await
     }
@@ -51,12 +51,12 @@ impl Scene {
         Self { shop, voices: proxies, lost, log }
     }
 
-    fn world(&self) -> &World {
+    pub(super) fn world(&self) -> &World {
         &self.shop.world
     }
 
     /// Pays 200, and does this once the transfer is on its way and lost.
-    async fn pays_meanwhile(&self, meanwhile: impl Future<Output = ()>) {
+    pub(super) async fn pays_meanwhile(&self, meanwhile: impl Future<Output = ()>) {
         let does = async {
             self.world().until("it is lost", async || self.lost.signature().is_some()).await;
             meanwhile.await;
@@ -64,20 +64,25 @@ impl Scene {
         tokio::join!(self.shop.pays(200, Some("once")), does);
     }
 
+    /// Whether the transfer is on its way, and lost.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.signature().is_some()
+    }
+
     /// A stranger sends the payer nothing, which gives the balance another handle.
-    async fn a_stranger_moves_it(&self) -> String {
+    pub(super) async fn a_stranger_moves_it(&self) -> String {
         let landed = self.world().lands(self.world().transfer_by_stranger(&self.shop.payer.key(), 0));
         self.world().confirmed().await;
         landed.to_string()
     }
 
-    async fn held(&self) -> Option<Settlement> {
+    pub(super) async fn held(&self) -> Option<Settlement> {
         let held = self.world().ledger().held_settlements().await.unwrap();
         held.into_iter().next().map(|record| record.settlement)
     }
 
     /// Waits until it is held for this cause, with its first attempt.
-    async fn is_held(&self, because: HeldBecause) {
+    pub(super) async fn is_held(&self, because: HeldBecause) {
         self.world().until("it is held", async || self.held().await.is_some()).await;
         let held = self.held().await.unwrap();
         assert_eq!((held.held.unwrap().because, &held.state, held.attempts), (because, &State::InFlight, 1));
@@ -85,7 +90,7 @@ impl Scene {
     }
 
     /// Ends with the payment made once, after so many transfers were signed, and nobody asked to look.
-    async fn ends(self, signed: usize, errors: usize) {
+    pub(super) async fn ends(self, signed: usize, errors: usize) {
         self.world().quiet().await;
         let signatures = self.world().ledger().newest_landings(9).await.unwrap();
         assert!(!signatures.is_empty());
@@ -325,5 +330,43 @@ async fn a_voice_that_limits_us_is_not_left_out_of_the_count() {
     liar.is_honest();
     shop.moved_what_it_captured().await;
     assert_eq!(PURSE - shop.world.units(&shop.payer), 200);
+    shop.closes().await;
+}
+
+/// Guard: `witness::told::Asking::balance`. A transfer landed, and the one voice hides it and tells the payer's account as it was
+/// before, from a state that is older than was asked for. That proves nothing, and nothing is signed anew.
+#[tokio::test]
+async fn an_account_that_is_told_as_it_was_long_ago_bears_no_witness() {
+    let options = Options::settings(|settings| {
+        settings.transfers.decrypt_allowance = AllowancePolicy::Never;
+        settings.transfers.absence_patience = std::time::Duration::from_secs(1);
+    });
+    let mut shop = Shop::open(options, 10_000).await;
+    shop.world.quiet().await;
+    let account = shop.world.account_of(&shop.payer.key()).to_string();
+    let request = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "getAccountInfo", "params": [account, { "encoding": "base64" }],
+    });
+    let told = shop.world.http.post(shop.world.net.rpc_url()).json(&request).send().await.unwrap();
+    let before = told.json::<serde_json::Value>().await.unwrap()["result"].clone();
+    let liar = Proxy::start(shop.world.net.rpc_url()).await;
+    liar.change(move |method, truth| match method {
+        "getSignatureStatuses" => {
+            let nothing = vec![serde_json::Value::Null; truth["value"].as_array().map_or(0, Vec::len)];
+            Some(Reply::Result(json!({ "context": truth["context"], "value": nothing })))
+        }
+        "getSignaturesForAddress" => Some(Reply::Result(json!([]))),
+        "getAccountInfo" => Some(Reply::Result(before.clone())),
+        _ => None,
+    });
+    shop.world.reboots_with_endpoints(vec![EndpointUrls { rpc: liar.url.clone(), websocket: None }]).await;
+    let (_, told) = shop.world.post("/settle", &shop.hasty_payment(200, Some("once"))).await;
+    assert_eq!(told["errorReason"], "settlement_pending", "{told:#}");
+    let held = async || shop.world.ledger().held_settlements().await.unwrap();
+    shop.world.until("it is held", async || !held().await.is_empty()).await;
+    let settlement = held().await.remove(0).settlement;
+    assert_eq!((settlement.held.unwrap().because, settlement.attempts), (HeldBecause::Silence, 1));
+    assert_eq!(shop.world.units(&shop.merchant), 200, "once");
+    liar.is_honest();
     shop.closes().await;
 }

@@ -136,6 +136,7 @@ impl Scene {
             allowances: Allowances::NotBought,
             moves: Moves::Nothing,
             seen_by: Vec::new(),
+            past_at: None,
         };
         self.ledger.record_signed(&settlement, attempt, 1_000).await.unwrap().recorded().unwrap().1
     }

@@ -2,8 +2,14 @@
 
 use super::{Running, directory, json, rpc_call, service::network, sotto, stderr, stdout};
 use crate::ledger::build::{NOW, attempt, held, opened, payment, planned};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
+use solana_instruction::{AccountMeta, Instruction};
+use solana_keypair::Keypair;
+use solana_message::{Message, VersionedMessage};
 use solana_signature::Signature;
+use solana_signer::Signer as _;
+use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
     domain::settlement::{Attempt, HeldBecause, SettlementId},
     ledger::{Ledger as _, LedgerOptions, OperatorLedger as _, SqliteLedger, Upkeep as _},
@@ -36,11 +42,32 @@ fn landed(network: &Running) -> Signature {
     rpc_call(url, &request.to_string())["result"].as_str().expect("a signature").parse().expect("base58")
 }
 
-/// Repeats a command until it says something else than that the time of a transaction is not over yet.
+/// A transaction that is on the chain, and failed.
+fn failed(network: &Running) -> Signature {
+    let url = network.1["network.rpc_urls"].as_str().expect("a URL");
+    let asks = |method: &str, params: serde_json::Value| {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        rpc_call(url, &request.to_string())["result"].clone()
+    };
+    let payer = Keypair::new_from_array([8; 32]);
+    asks("requestAirdrop", json!([payer.pubkey().to_string(), 5_000_000]));
+    let blockhash = asks("getLatestBlockhash", json!([]))["value"]["blockhash"].as_str().expect("one").parse();
+    let data = [&[2, 0, 0, 0][..], &u64::MAX.to_le_bytes()].concat();
+    let accounts = vec![AccountMeta::new(payer.pubkey(), true), AccountMeta::new([7; 32].into(), false)];
+    let transfer = Instruction { program_id: solana_sdk_ids::system_program::ID, accounts, data };
+    let message = Message::new_with_blockhash(&[transfer], Some(&payer.pubkey()), &blockhash.expect("base58"));
+    let signed = VersionedTransaction::try_new(VersionedMessage::Legacy(message), &[&payer]).expect("signs");
+    let wire = STANDARD.encode(wincode::serialize(&signed).expect("encodes"));
+    let sent = asks("sendTransaction", json!([wire, { "encoding": "base64", "skipPreflight": true }]));
+    sent.as_str().expect("a signature").parse().expect("base58")
+}
+
+/// Repeats a command until it says something else than that a transaction is not final or its time not over yet.
 fn when_final(here: &Path, args: &[&str]) -> std::process::Output {
     loop {
         let told = sotto(here, args);
-        if !stderr(&told).contains("can no longer land") {
+        let waits = ["can no longer land", "does not call it final yet"];
+        if !waits.iter().any(|words| stderr(&told).contains(words)) {
             return told;
         }
     }
@@ -94,7 +121,7 @@ fn an_operator_lists_shows_and_resolves_what_is_held() {
     assert!(told.status.success() && stdout(&told).contains("reserved"), "{}{}", stdout(&told), stderr(&told));
     let told = sotto(&here, &["settlement", "resolve", &found, "--landed", &unknown, "--slot", "9", "--json"]);
     assert_eq!(json(&told)["state"], "settled", "{}", stderr(&told));
-    let told = sotto(&here, &["settlement", "resolve", &shown, "--landed", &on_chain]);
+    let told = when_final(&here, &["settlement", "resolve", &shown, "--landed", &on_chain]);
     assert_eq!(stdout(&told), "it is settled now\n", "an endpoint tells its slot: {}", stderr(&told));
     refused(&[&found, "--landed", &unknown, "--slot", "9"], "has ended");
     let record = json(&sotto(&here, &["settlement", "show", &absent, "--json"]));
@@ -102,4 +129,22 @@ fn an_operator_lists_shows_and_resolves_what_is_held() {
     assert_eq!(stdout(&sotto(&here, &["settlement", "list"])), "no settlement is held\n");
     let audited = runtime.block_on(async { ledger(&here).await.audit().await });
     audited.expect("the ledger is consistent afterwards");
+}
+
+/// Guard: `end` and `Verdict::Failed`. An error that is final is the end of a transaction, though its blockhash may be alive.
+#[test]
+fn an_operator_ends_what_failed_for_good_and_its_fee_is_spent() {
+    let (_outer, here) = directory();
+    let network = network(&here);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let open = runtime.block_on(ledger(&here));
+    let (failing, _) = runtime.block_on(is_held(&open, 1, Some(failed(&network))));
+    drop(open);
+    let failing = failing.to_string();
+    let says_failed = ["settlement", "resolve", &failing, "--absent", "--i-looked-at", "the endpoint that has it"];
+    let told = when_final(&here, &says_failed);
+    assert_eq!(stdout(&told), "it is reserved now\n", "an error that is final is the end of it: {}", stderr(&told));
+    let record = json(&sotto(&here, &["settlement", "show", &failing, "--json"]));
+    let last = record["events"].as_array().and_then(|events| events.last()).expect("events");
+    assert!(last["event"] == "failed" && last["slot"].is_u64(), "its fee is spent: {record:#}");
 }

@@ -12,7 +12,7 @@ use sotto::{
         intent::Intent,
         reason::PayReason,
         session::{CapCheck, Delegation, Session, SessionId, SessionState, SignedIntent},
-        settlement::{AbsenceProof, Allowances, Attempt, Cost, Event, Moves, Settlement, SettlementId},
+        settlement::{AbsenceProof, Allowances, Attempt, Cost, Event, MOST_ATTEMPTS, Moves, Settlement, SettlementId},
     },
     ledger::{Carry, Held, Ledger, Opened, Recorded},
 };
@@ -167,6 +167,7 @@ pub(crate) fn attempt(settlement: &Settlement, number: u32) -> Attempt {
         allowances: Allowances::NotBought,
         moves: Moves::of(settlement.purpose, None),
         seen_by: Vec::new(),
+        past_at: None,
     }
 }
 
@@ -192,6 +193,21 @@ pub(crate) async fn in_flight(ledger: &dyn Ledger, session: SessionId, number: u
 
 pub(crate) async fn recorded(ledger: &dyn Ledger, settlement: &Settlement, event: Event) -> Settlement {
     ledger.record(settlement, event, &[], NOW).await.expect("records")
+}
+
+/// One payment whose transfer has had all its attempts, each of which was proved absent; the last one has this signature.
+pub(crate) async fn all_absent(ledger: &dyn Ledger, last: Signature) -> Settlement {
+    let session = opened(ledger, 1).await;
+    held(ledger, &payment(session.id, 1, 10)).await;
+    let mut settlement = planned(ledger, session.id, 1).await;
+    for number in 1..=MOST_ATTEMPTS {
+        let made = attempt(&settlement, number);
+        let signature = if number == MOST_ATTEMPTS { last } else { made.signature };
+        let signed = ledger.record_signed(&settlement, Attempt { signature, ..made }, NOW).await.expect("records");
+        let (in_flight, _) = signed.recorded().expect("is within every budget");
+        settlement = recorded(ledger, &in_flight, absent()).await;
+    }
+    settlement
 }
 
 pub(crate) fn landed() -> Event {

@@ -3,6 +3,7 @@
 mod archive;
 mod damage;
 mod schema;
+mod words;
 
 use super::build::{NOW, absent, held, hold_id, in_flight, landed, opened, payment, recorded, refused, session_id};
 use rusqlite::Connection;

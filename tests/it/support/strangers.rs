@@ -153,7 +153,7 @@ impl World {
     }
 
     /// The first signer pays.
-    fn signed_by(&self, signers: &[&Keypair], instruction: Instruction) -> VersionedTransaction {
+    pub fn signed_by(&self, signers: &[&Keypair], instruction: Instruction) -> VersionedTransaction {
         let blockhash = self.net.network().latest_blockhash();
         let message = Message::new_with_blockhash(&[instruction], Some(&signers[0].pubkey()), &blockhash);
         VersionedTransaction::try_new(VersionedMessage::Legacy(message), signers).unwrap()

@@ -80,6 +80,9 @@ fn what_cannot_be_read_to_the_end_is_unreadable() {
     assert_eq!(steps(&seen, Some(&logs[..4])), None, "cut");
     let silent: Vec<String> = logs.iter().filter(|line| !line.contains("return:")).cloned().collect();
     assert_eq!(steps(&seen, Some(&silent)), None, "what it gave back is not told");
+    let longer =
+        [&logs[..], &[format!("Program {} invoke [1]", key(9)), format!("Program {} success", key(9))]].concat();
+    assert_eq!(steps(&seen, Some(&longer)), None, "the log tells of more");
     let mut called = seen.clone();
     called.instructions[0].called_by = Some(0);
     assert_eq!(steps(&called, Some(&logs)), None, "another program called it");
@@ -142,4 +145,21 @@ fn what_an_account_is_given_is_read_without_a_log_and_through_another_program() 
         assert_eq!(of("transfer", &[A, B], called_by).spends, None, "what it gives has to be read");
         assert_eq!(of("approve", &[A, B], called_by).spends, None);
     }
+}
+
+/// A program that calls the token program moves the account, and which call of Lightning was that transfer's is not told.
+#[test]
+fn what_another_program_had_done_is_unreadable_and_not_nothing() {
+    let (mut seen, own) = transaction(&[("transfer", &[A, B], TRANSFER)]);
+    for instruction in &mut seen.instructions {
+        instruction.called_by = Some(0);
+    }
+    let caller = SeenInstruction { program: key(92), accounts: vec![], bytes: vec![1], called_by: None };
+    seen.instructions.insert(0, caller);
+    let deeper = own.iter().map(|line| line.replace("invoke [2]", "invoke [3]").replace("invoke [1]", "invoke [2]"));
+    let mut logs = vec![format!("Program {} invoke [1]", key(92))];
+    logs.extend(deeper);
+    logs.push(format!("Program {} success", key(92)));
+    assert!(calls(&seen, &invocations(&logs).unwrap(), &programs()).is_some(), "its record and its log agree");
+    assert_eq!(read(&seen, Some(&logs), &key(A), &programs()).steps, None);
 }

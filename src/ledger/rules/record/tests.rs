@@ -53,6 +53,7 @@ fn attempt() -> Attempt {
         allowances: Allowances::NotBought,
         moves: Moves::Nothing,
         seen_by: Vec::new(),
+        past_at: None,
     }
 }
 

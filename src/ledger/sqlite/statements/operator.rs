@@ -86,7 +86,7 @@ pub(in crate::ledger) fn resolve(conn: &Connection, resolution: &Resolution, now
     };
     let found = match resolution.verdict {
         Verdict::Landed { signature, .. } => Some(signature),
-        Verdict::Absent(_) => None,
+        Verdict::Absent(_) | Verdict::Failed { .. } => None,
     };
     let mut settlement = record.settlement;
     conn.prepare_cached(
@@ -117,5 +117,14 @@ pub(in crate::ledger) fn note_seen(conn: &Connection, seen: &[SeenLanding], now:
     for SeenLanding { signature, voice, slot } in seen {
         insert.execute(params![signature.as_ref(), voice, column("slot", *slot)?, column("at", now)?])?;
     }
+    Ok(())
+}
+
+/// Remembers by which slot finality had passed the life of an attempt.
+pub(in crate::ledger) fn note_past(conn: &Connection, attempt: &Signature, slot: u64, now: UnixSeconds) -> Outcome<()> {
+    conn.prepare_cached(
+        "INSERT INTO attempt_past (signature, slot, at) VALUES (?1, ?2, ?3) ON CONFLICT (signature) DO NOTHING",
+    )?
+    .execute(params![attempt.as_ref(), column("slot", slot)?, column("at", now)?])?;
     Ok(())
 }

@@ -28,7 +28,8 @@ const SETTLEMENT: &str = "SELECT seq, id, purpose, subject_kind, subject_id, amo
 
 const ATTEMPT: &str = "SELECT signature, settlement, number, wire, last_valid_block_height, signed_at_slot, fee, rent, \
     lamports_granted, bears_allowances, moves_balance, source, handle_before, handle_slot, delegated_before, \
-    (SELECT group_concat(t.voice, char(10)) FROM attempt_seen t WHERE t.signature = attempts.signature) FROM attempts";
+    (SELECT group_concat(t.voice, char(10)) FROM attempt_seen t WHERE t.signature = attempts.signature), \
+    (SELECT p.slot FROM attempt_past p WHERE p.signature = attempts.signature) FROM attempts";
 
 const EVENT: &str = "SELECT sequence, event, signature, slot, reason, finalised_height, first_available_block \
     FROM settlement_events WHERE settlement = ?1 ORDER BY sequence";
@@ -243,6 +244,7 @@ fn attempt_row(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
             .flat_map(|voices| voices.lines())
             .map(str::to_owned)
             .collect(),
+        past_at: row.get(15)?,
     })
 }
 

@@ -160,6 +160,7 @@ fn settle(conn: &Connection, session: &Session, number: u32, end: &[Event]) -> O
         allowances: Allowances::NotBought,
         moves: Moves::Balance(None),
         seen_by: Vec::new(),
+        past_at: None,
     };
     let signed = journal::record_signed(conn, &settlement, &attempt, NOW)?;
     settlement = signed.recorded().expect("is within every budget").0;

@@ -111,6 +111,10 @@ impl Chain for MortalChain {
         self.inner.seen_by(signature)
     }
 
+    fn past_at(&self, signature: &Signature) -> Option<u64> {
+        self.inner.past_at(signature)
+    }
+
     fn endpoints(&self) -> Vec<EndpointHealth> {
         self.inner.endpoints()
     }

@@ -2,6 +2,7 @@
 
 use super::MortalLedger;
 use async_trait::async_trait;
+use solana_signature::Signature;
 use sotto::{
     domain::{
         clock::UnixSeconds,
@@ -47,5 +48,9 @@ impl OperatorLedger for MortalLedger {
 
     async fn change_voices(&self, voices: AbsenceVoices, now: UnixSeconds) -> Result<(), LedgerError> {
         self.fate.step("change_voices", self.inner.change_voices(voices, now)).await
+    }
+
+    async fn note_past(&self, attempt: &Signature, slot: u64, now: UnixSeconds) -> Result<(), LedgerError> {
+        self.fate.step("note_past", self.inner.note_past(attempt, slot, now)).await
     }
 }

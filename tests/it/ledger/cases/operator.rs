@@ -1,7 +1,7 @@
 //! What an operator has to know of and decides: settlements that are held, their word, and who told of landings.
 
 use crate::ledger::build::{
-    NOW, abandoned, absent, amount, attempt, held, in_flight, landed, opened, payment, planned, recorded,
+    NOW, abandoned, absent, all_absent, amount, attempt, held, in_flight, landed, opened, payment, planned, recorded,
     settlement_id, signature, signed,
 };
 use sotto::{
@@ -29,17 +29,6 @@ async fn held_in_flight(ledger: &dyn Ledger) -> Settlement {
     held(ledger, &payment(session.id, 1, 10)).await;
     let settlement = in_flight(ledger, session.id, 1).await;
     ledger.note_held(&settlement, HeldBecause::Moved, NOW).await.expect("notes")
-}
-
-/// One payment whose transfer has had all its attempts, each of which was proved absent.
-async fn all_absent(ledger: &dyn Ledger) -> Settlement {
-    let session = opened(ledger, 1).await;
-    held(ledger, &payment(session.id, 1, 10)).await;
-    let mut settlement = planned(ledger, session.id, 1).await;
-    for number in 1..=MOST_ATTEMPTS {
-        settlement = recorded(ledger, &signed(ledger, &settlement, number).await.0, absent()).await;
-    }
-    settlement
 }
 
 async fn captured(ledger: &dyn Ledger) -> u64 {
@@ -83,7 +72,7 @@ pub(crate) async fn an_operator_finds_a_transaction_and_its_payments_are_capture
 
 /// Of five that were proved absent the second is there after all: it lives again, and by an operator's word alone.
 pub(crate) async fn an_operator_finds_what_had_been_proved_absent(ledger: &dyn Ledger) {
-    let settlement = all_absent(ledger).await;
+    let settlement = all_absent(ledger, signature(MOST_ATTEMPTS)).await;
     let event = Event::Found { signature: signature(2), slot: 250 };
     let by_itself = ledger.record(&settlement, event, &[], NOW).await;
     assert!(matches!(by_itself, Err(LedgerError::Inconsistent(_))), "{by_itself:?}");
@@ -108,7 +97,7 @@ pub(crate) async fn an_operator_finds_nothing_and_it_goes_on_or_is_given_back(le
 }
 
 pub(crate) async fn what_has_had_all_its_attempts_is_given_back_by_an_operators_word(ledger: &dyn Ledger) {
-    let settlement = all_absent(ledger).await;
+    let settlement = all_absent(ledger, signature(MOST_ATTEMPTS)).await;
     let Resolved::Written(now) = resolved(ledger, settlement.id, Verdict::Absent(PROOF)).await else {
         panic!("written")
     };
@@ -144,7 +133,10 @@ pub(crate) async fn an_attempt_keeps_its_witness_and_who_told_of_it(ledger: &dyn
     let seen = |voice: &str| SeenLanding { signature: signature(1), voice: voice.to_owned(), slot: 210 };
     ledger.note_seen(&[seen("a.example"), seen("b.example")], NOW).await.expect("notes");
     ledger.note_seen(&[seen("a.example")], NOW + 1).await.expect("once more");
+    ledger.note_past(&signature(1), 400, NOW).await.expect("notes");
+    ledger.note_past(&signature(1), 300, NOW + 1).await.expect("once more");
     let read = ledger.load_work(settlement.id).await.expect("answers").attempt.expect("is there").get().clone();
+    assert_eq!(read.past_at, Some(400), "the first one stays");
     let mut voices = read.seen_by.clone();
     voices.sort();
     assert_eq!((voices, read.moves), (vec!["a.example".to_owned(), "b.example".to_owned()], attempt.moves));
