@@ -17,7 +17,7 @@ pub(crate) mod prepare;
 pub(crate) mod quota;
 pub(crate) mod recipient_account;
 pub(crate) mod reject;
-pub(crate) mod shared_prepares;
+pub(crate) mod shared_reads;
 pub(crate) mod standing;
 
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
         sponsor::Sponsor,
     },
 };
-use shared_prepares::SharedPrepares;
+use shared_reads::SharedPrepares;
 use std::sync::Arc;
 
 /// Opens and closes sessions.
