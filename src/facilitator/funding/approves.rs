@@ -12,15 +12,24 @@ use solana_sdk_ids::system_program;
 
 /// Instructions that leave the approve in its place. (Creating a frozen account anew resets it: then nobody is its delegate until
 /// it is approved again, which is not among these.)
-const HARMLESS: [&str; 7] = [
+const HARMLESS: [&str; 12] = [
     "transfer",
+    "transfer_checked",
     "transfer_with_authorization",
     "mint_to",
+    "mint_to_checked",
     "burn",
+    "burn_checked",
+    "create",
     "create_idempotent",
+    "initialize_mint",
     "freeze_account",
     "thaw_account",
 ];
+/// Instructions that change the delegation of the account at their first place, and of no other one: whoever approves or revokes
+/// may name any account in another place, as the delegate or behind those that the program reads.
+const CHANGE_THE_FIRST: [&str; 6] =
+    ["approve", "approve_checked", "revoke", "close_account", "set_close_authority", "initialize_account"];
 
 /// An approve that is all that a transaction does to an account's delegation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +47,7 @@ pub(crate) fn single_approve(
     source: &Pubkey,
     spender: &Pubkey,
 ) -> Option<SingleApprove> {
-    let touches = |call: &&SeenInstruction| call.program == programs.token && call.accounts.contains(source);
-    let mut changes =
-        seen.instructions.iter().enumerate().filter(|(_, call)| touches(call) && !is_named(call, &HARMLESS));
+    let mut changes = seen.instructions.iter().enumerate().filter(|(_, call)| may_change(call, programs, source));
     let (place, approve) = changes.next().filter(|_| !seen.failed)?;
     // After the source stands the delegate, in the checked form the mint and then the delegate.
     let delegate = if is_named(approve, &["approve"]) {
@@ -73,8 +80,20 @@ fn allowed_to(call: &SeenInstruction, programs: &Programs, reader: &Pubkey) -> O
 
 /// Whether nothing in a transaction can have replaced what was delegated from `source`.
 pub(crate) fn is_harmless(seen: &SeenTransaction, programs: &Programs, source: &Pubkey) -> bool {
-    let mut calls = seen.instructions.iter().filter(|call| call.program == programs.token);
-    calls.all(|call| !call.accounts.contains(source) || is_named(call, &HARMLESS))
+    !seen.instructions.iter().any(|call| may_change(call, programs, source))
+}
+
+/// Whether an instruction may change what is delegated from `source`. The program refuses what it does not know, so no stranger
+/// lands an unknown one; it is taken for a change of every account that it names.
+fn may_change(call: &SeenInstruction, programs: &Programs, source: &Pubkey) -> bool {
+    if call.program != programs.token || is_named(call, &HARMLESS) {
+        return false;
+    }
+    if is_named(call, &CHANGE_THE_FIRST) {
+        call.accounts.first() == Some(source)
+    } else {
+        call.accounts.contains(source)
+    }
 }
 
 fn is_named(call: &SeenInstruction, names: &[&str]) -> bool {

@@ -117,9 +117,30 @@ fn what_leaves_an_approve_in_its_place_is_known_by_name() {
     for name in HARMLESS {
         assert!(harmless(vec![call(name, &[source, user], None)]), "{name}");
     }
-    for name in ["approve", "approve_checked", "revoke", "close_account", "set_authority"] {
+    for name in CHANGE_THE_FIRST.into_iter().chain(["set_authority"]) {
         assert!(!harmless(vec![call(name, &[source, user], None)]), "{name}");
-        assert!(!harmless(vec![call(name, &[key(4), source], Some(0))]), "{name}, in whatever depth and place");
+        assert!(!harmless(vec![call(name, &[source, user], Some(0))]), "{name}, in whatever depth");
         assert!(harmless(vec![call(name, &[key(4), user], None)]), "{name} of another account");
     }
+}
+
+/// Guard: `CHANGE_THE_FIRST`. Anybody may name an account beside their own; what the program does not know yet may do anything.
+#[test]
+fn what_is_done_to_another_account_that_names_this_one_beside_it_leaves_it_alone() {
+    let (source, spender, user) = who();
+    let (theirs, stranger) = (key(4), key(5));
+    let approve = Programs::default().approve(&theirs, &source, &stranger, &[9; 114], None);
+    let checked = Programs::default().approve_checked(&theirs, &key(6), &source, &stranger, &[9; 114], 6, None);
+    let revoke = call("revoke", &[theirs, stranger, key(6), source], None);
+    let close = call("close_account", &[theirs, source, stranger], None);
+    for foreign in [seen(&approve, None), seen(&checked, None), revoke, close] {
+        let is_harmless = |calls: Vec<SeenInstruction>| is_harmless(&transaction(calls), &Programs::default(), &source);
+        assert!(is_harmless(vec![foreign.clone()]), "{foreign:?}");
+        let called = SeenInstruction { called_by: Some(0), ..foreign.clone() };
+        assert!(is_harmless(vec![called]), "in whatever depth: {foreign:?}");
+        let beside = vec![self::approve(&source), foreign, allow(HANDLE, &spender, Some(0))];
+        assert_eq!(handle_of(beside), Some(HANDLE), "and beside an approve of ours");
+    }
+    let unknown = call("set_authority", &[theirs, user, source], None);
+    assert!(!is_harmless(&transaction(vec![unknown]), &Programs::default(), &source));
 }
