@@ -41,10 +41,10 @@ enum Does {
     Adds(usize),
     /// The account at this place loses.
     Takes(usize),
-    /// The account begins anew, or ends.
-    Begins,
-    /// It begins anew where it did not exist or is frozen, and else stays.
-    MayBegin,
+    /// The account at this place begins anew, or ends.
+    Begins(usize),
+    /// The account at this place begins anew where it did not exist or is frozen, and else stays.
+    MayBegin(usize),
 }
 
 static INSTRUCTIONS: LazyLock<HashMap<[u8; 8], Does>> = LazyLock::new(|| {
@@ -62,10 +62,11 @@ static INSTRUCTIONS: LazyLock<HashMap<[u8; 8], Does>> = LazyLock::new(|| {
         ("freeze_account", Does::Nothing),
         ("thaw_account", Does::Nothing),
         ("set_close_authority", Does::Nothing),
-        ("initialize_account", Does::Begins),
-        ("create", Does::Begins),
-        ("close_account", Does::Begins),
-        ("create_idempotent", Does::MayBegin),
+        ("initialize_mint", Does::Nothing),
+        ("initialize_account", Does::Begins(0)),
+        ("create", Does::Begins(1)),
+        ("close_account", Does::Begins(0)),
+        ("create_idempotent", Does::MayBegin(1)),
     ];
     all.into_iter().map(|(name, does)| (discriminator(name), does)).collect()
 });
@@ -81,14 +82,19 @@ pub(super) fn read(seen: &SeenTransaction, logs: Option<&[String]>, account: &Pu
         instruction.program == programs.token && instruction.accounts.contains(account)
     };
     let begins = seen.instructions.iter().enumerate().filter(|(_, instruction)| names(instruction)).any(
-        |(place, instruction)| match does(instruction) {
-            Some(Does::Begins) => true,
-            // What it calls tells whether it made anything; of one that another program called that is not told apart.
-            Some(Does::MayBegin) => {
-                instruction.called_by.is_some()
-                    || calls.as_ref().is_none_or(|calls| calls.iter().any(|call| call.by == place))
+        |(place, instruction)| {
+            // Beside it another account of anybody's may begin or end: of a close this one may be the destination.
+            let is = |at: usize| instruction.accounts.get(at) == Some(account);
+            match does(instruction) {
+                Some(Does::Begins(at)) => is(at),
+                // What it calls tells whether it made anything; of one that another program called that is not told apart.
+                Some(Does::MayBegin(at)) => {
+                    let is_called = instruction.called_by.is_some();
+                    let makes = |calls: &Vec<Call>| calls.iter().any(|call| call.by == place);
+                    is(at) && (is_called || calls.as_ref().is_none_or(makes))
+                }
+                _ => false,
             }
-            _ => false,
         },
     );
     let zeros = calls.iter().flatten().filter(|call| call.makes_zero()).filter_map(|call| call.result).collect();
@@ -113,7 +119,7 @@ fn steps(
             Does::Moves(from, to) if is(from) && is(to) => continue,
             Does::Moves(from, _) | Does::Takes(from) if is(from) => &*SUB,
             Does::Moves(_, to) | Does::Adds(to) if is(to) => &*ADD,
-            Does::Moves(..) | Does::Takes(_) | Does::Adds(_) | Does::Nothing | Does::Begins | Does::MayBegin => {
+            Does::Moves(..) | Does::Takes(_) | Does::Adds(_) | Does::Nothing | Does::Begins(_) | Does::MayBegin(_) => {
                 continue;
             }
         };

@@ -90,10 +90,19 @@ fn what_cannot_be_read_to_the_end_is_unreadable() {
 
 #[test]
 fn an_account_that_is_closed_or_made_begins_anew() {
-    for (name, begins) in [("close_account", true), ("create", true), ("initialize_account", true), ("revoke", false)] {
-        assert_eq!(of(&[(name, &[A, B], &[])]).begins, begins, "{name}");
-        assert!(!of(&[(name, &[B], &[])]).begins, "{name} of another");
+    for (name, own, beside) in [
+        ("close_account", [A, B], [B, A]),
+        ("create", [B, A], [A, B]),
+        ("initialize_account", [A, B], [B, A]),
+        ("create_idempotent", [B, A], [A, B]),
+    ] {
+        let made: &[Made] = &[Made("as_euint128", 0, 31)];
+        assert!(of(&[(name, &own, made)]).begins, "{name}");
+        assert!(!of(&[(name, &beside, made)]).begins, "{name} of another account that names this one");
+        assert!(!of(&[(name, &[B, 7], made)]).begins, "{name} of another");
     }
+    assert!(!of(&[("revoke", &[A, B], &[])]).begins);
+    assert_eq!(of(&[("initialize_mint", &[B, 7, A], TRANSFER)]).steps, Some(vec![]), "it is nobody's balance");
     assert!(!of(&[("create_idempotent", &[B, A], &[])]).begins, "it was there, so nothing was made");
     assert!(of(&[("create_idempotent", &[B, A], &[Made("as_euint128", 0, 31)])]).begins);
 }
