@@ -1,9 +1,12 @@
 //! What happened to an account: its list of transactions, and what one of them did.
 
-use crate::chain::{
-    ChainError,
-    node::{Node, Question},
-    pool::Pool,
+use crate::{
+    chain::{
+        ChainError,
+        node::{Node, Question},
+        pool::Pool,
+    },
+    domain::signed,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
@@ -131,26 +134,50 @@ pub(super) async fn final_transaction(
     let told: Option<EncodedConfirmedTransactionWithStatusMeta> =
         pool.ask_node(node, &question, pool.timeout()).await?;
     let Some(told) = told else { return Ok(None) };
-    let unreadable = || ChainError::Inconsistent("a transaction cannot be read".to_owned());
-    let seen = seen(&told).ok_or_else(unreadable)?;
+    let seen = seen_as(&told, signature)?;
     let logs = told.transaction.meta.and_then(|meta| Option::from(meta.log_messages));
     Ok(Some((seen, logs)))
 }
 
 pub(super) async fn transaction(pool: &Pool, signature: &Signature) -> Result<Option<SeenTransaction>, ChainError> {
     let told = record_of(pool, signature, "reading a transaction").await?;
-    told.map(|told| seen(&told).ok_or_else(|| ChainError::Inconsistent("a transaction cannot be read".to_owned())))
-        .transpose()
+    told.map(|told| seen_as(&told, signature)).transpose()
+}
+
+/// The transaction, if it is the one of this name: its fee payer's signature is that name. So no endpoint can tell another one in
+/// its place. What the transaction called and whether it failed is still the endpoint's word.
+fn seen_as(told: &EncodedConfirmedTransactionWithStatusMeta, name: &Signature) -> Result<SeenTransaction, ChainError> {
+    let unreadable = || ChainError::Inconsistent("a transaction cannot be read".to_owned());
+    let transaction = own_transaction(told).ok_or_else(unreadable)?;
+    let payer = transaction.message.static_account_keys().first().ok_or_else(unreadable)?;
+    let is_signed = || signed::verify(payer, &transaction.message.serialize(), name.as_array());
+    if transaction.signatures.first() != Some(name) || !is_signed() {
+        return Err(ChainError::Inconsistent(
+            "another transaction was told than the one that was asked for".to_owned(),
+        ));
+    }
+    read(told, &transaction).ok_or_else(unreadable)
+}
+
+/// The transaction as it was sent.
+fn own_transaction(told: &EncodedConfirmedTransactionWithStatusMeta) -> Option<VersionedTransaction> {
+    let EncodedTransaction::Binary(text, TransactionBinaryEncoding::Base64) = &told.transaction.transaction else {
+        return None;
+    };
+    wincode::deserialize(&STANDARD.decode(text).ok()?).ok()
 }
 
 /// The transaction, unless anything of it is missing or malformed.
 pub(super) fn seen(told: &EncodedConfirmedTransactionWithStatusMeta) -> Option<SeenTransaction> {
-    let EncodedTransaction::Binary(text, TransactionBinaryEncoding::Base64) = &told.transaction.transaction else {
-        return None;
-    };
-    let transaction: VersionedTransaction = wincode::deserialize(&STANDARD.decode(text).ok()?).ok()?;
+    read(told, &own_transaction(told)?)
+}
+
+fn read(
+    told: &EncodedConfirmedTransactionWithStatusMeta,
+    transaction: &VersionedTransaction,
+) -> Option<SeenTransaction> {
     let meta = told.transaction.meta.as_ref()?;
-    let keys = keys(&transaction, meta)?;
+    let keys = keys(transaction, meta)?;
     let signers = usize::from(transaction.message.header().num_required_signatures);
     let mut instructions = Vec::new();
     for instruction in transaction.message.instructions() {

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::support::{PATIENCE, in_time, until};
 use axum::{body::Body, response::Response};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use sotto::{
@@ -99,6 +100,36 @@ async fn a_send_answered_with_another_signature_is_no_success() {
     proxy.change(|_, _| Some(Reply::Result(json!("1".repeat(64)))));
     let chain = SolanaChain::start(settings(proxy.url.clone(), None)).unwrap();
     assert!(matches!(chain.send(&attempt).await, Err(ChainError::Inconsistent(_))));
+}
+
+/// Guard: `history::seen_as`. What a transaction holds is told by whoever is asked, and which one it is by its signature.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_is_told_in_the_place_of_another_is_not_believed() {
+    let (net, proxy, chain) = behind_a_proxy(1 << 20, PATIENCE).await;
+    let [first, second] = [5, 6].map(|key| net.network().airdrop(&Pubkey::new_from_array([key; 32]), SOL).unwrap());
+    net.tick_slots(2);
+    assert!(chain.transaction(&first).await.unwrap().is_some());
+    let told = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&told);
+    proxy.change(move |method, truth| {
+        if method == "getTransaction" {
+            *kept.lock().unwrap() = Some(truth.clone());
+        }
+        None
+    });
+    chain.transaction(&second).await.unwrap();
+    let honest = told.lock().unwrap().take().unwrap();
+    // The other one as it is, and under the name that was asked for.
+    let mut renamed = honest.clone();
+    let mut bytes = BASE64_STANDARD.decode(honest["transaction"][0].as_str().unwrap()).unwrap();
+    bytes[1..65].copy_from_slice(first.as_ref());
+    renamed["transaction"][0] = json!(BASE64_STANDARD.encode(bytes));
+    for lie in [honest, renamed] {
+        proxy.change(move |method, _| (method == "getTransaction").then(|| Reply::Result(lie.clone())));
+        let error = chain.transaction(&first).await.unwrap_err();
+        assert!(matches!(error, ChainError::Inconsistent(_)), "{error:?}");
+    }
+    drop(net);
 }
 
 #[tokio::test(flavor = "multi_thread")]
