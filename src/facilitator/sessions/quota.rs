@@ -28,22 +28,25 @@ fn is_used_up(quotas: &[(OpeningCount, u64)]) -> Option<&(OpeningCount, u64)> {
 
 impl Sessions {
     /// The opening quotas of the user, the merchant and everybody: `quota_exceeded`, and when to come back. Users without credit
-    /// have half of what is shared (ADR 0036), so that as many strangers as there are keep nobody out who has paid before.
+    /// have half of what is shared (ADR 0036), so that as many strangers as there are keep nobody out who has paid before. An
+    /// opening that names an approve on chain costs us nothing: it counts against its user alone, and what others share keeps it out
+    /// of nothing (`spec/session.md` §7).
     pub(crate) async fn check_quota(&self, session: &Session) -> Result<(), SessionError> {
         let now = self.core.clock.now();
         let (ledger, user) = (&self.core.ledger, session.user());
         let opened = ledger.opened_since(user, &session.intent.recipient, COUNTED.oldest(now), now).await?;
         let settings = &self.core.settings.openings;
         let (of_merchant, of_all) = (settings.sessions_per_merchant_per_hour, settings.sessions_per_hour);
-        let mut quotas = vec![
-            (opened.by_user, settings.sessions_per_user_per_hour),
-            (opened.for_recipient, of_merchant),
-            (opened.by_all, of_all),
-        ];
-        let of_newcomers =
-            [(opened.for_recipient_by_newcomers, of_merchant.div_ceil(2)), (opened.by_newcomers, of_all.div_ceil(2))];
-        if is_used_up(&of_newcomers).is_some() && !ledger.has_credit(user, now).await? {
-            quotas.extend(of_newcomers);
+        let mut quotas = vec![(opened.by_user, settings.sessions_per_user_per_hour)];
+        if session.approve.is_none() {
+            quotas.extend([(opened.for_recipient, of_merchant), (opened.by_all, of_all)]);
+            let of_newcomers = [
+                (opened.for_recipient_by_newcomers, of_merchant.div_ceil(2)),
+                (opened.by_newcomers, of_all.div_ceil(2)),
+            ];
+            if is_used_up(&of_newcomers).is_some() && !ledger.has_credit(user, now).await? {
+                quotas.extend(of_newcomers);
+            }
         }
         match is_used_up(&quotas) {
             Some((opened, _)) => {

@@ -1,6 +1,6 @@
 //! Making us pay: grants, rents, fees.
 
-use super::{Trace, has_paid_for_days, is_not_opened, lands_by_itself, with_sol};
+use super::{Trace, approves, has_paid_for_days, is_not_opened, lands_by_itself, on_total, with_sol};
 use crate::support::{Options, World};
 
 fn two_an_hour(settings: &mut sotto::facilitator::Settings) {
@@ -65,6 +65,33 @@ async fn a04_strangers_use_up_their_half_of_the_openings_and_payers_with_credit_
         is_not_opened(&world, &third, 429, "quota_exceeded").await;
         world.finish().await;
     }
+}
+
+/// Guard: `check_quota` by how the approve comes. An opening on an approve that is on chain costs us nothing: strangers who use up
+/// what openings at our cost share keep it out of nothing, and it has its user's quota.
+#[tokio::test]
+async fn a04_an_opening_on_an_approve_on_chain_counts_against_its_user_alone() {
+    let world = World::with(Options::settings(|settings| {
+        settings.openings.sessions_per_merchant_per_hour = 1;
+        settings.openings.sessions_per_hour = 1;
+        settings.openings.sessions_per_user_per_hour = 2;
+    }))
+    .await;
+    let (payer, merchant) = (world.wallet(100).await, world.wallet(0).await);
+    with_sol(&world, &payer).await;
+    world.open(&world.wallet(100).await, &merchant.key(), 10).await;
+    let late = world.wallet(100).await;
+    let late = world.opening_body(&world.opening(&late, &merchant.key(), 10)).await;
+    is_not_opened(&world, &late, 429, "quota_exceeded").await;
+    let approve = approves(&world, &payer, 100).await;
+    for _ in 0..2 {
+        let (status, opened) =
+            world.post("/sessions", &on_total(&world, &payer, &merchant.key(), (10, 100), &approve)).await;
+        assert_eq!(status, 201, "{opened:#}");
+    }
+    let third = on_total(&world, &payer, &merchant.key(), (10, 100), &approve);
+    is_not_opened(&world, &third, 429, "quota_exceeded").await;
+    world.finish().await;
 }
 
 /// Guard: the global count of `check_quota`, under the same lock.
