@@ -140,7 +140,7 @@ impl Facilitator {
     }
 
     /// The approval that a session takes from; for its wallet's eyes.
-    pub async fn approval_of(&self, session: &Session) -> Result<Option<Approval>, SessionError> {
+    async fn approval_of(&self, session: &Session) -> Result<Option<Approval>, SessionError> {
         Ok(self.core.ledger.approvals_of(&[session.id]).await?.pop().flatten())
     }
 

@@ -5,7 +5,7 @@ use crate::{
         App,
         error::SessionFailure,
         http::body::{self, Body},
-        sessions::{Amounts, approval_view, view},
+        sessions::{Amounts, view},
     },
     facilitator::{ApproveSource, OpenRequest},
     wire::{
@@ -15,7 +15,8 @@ use crate::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 
-/// Opens a session; 201 with amounts, because the request carries the user's signature over the cap.
+/// Opens a session; 201 with amounts, because the request carries the user's signature over the cap. Without what is free of the
+/// approve: whoever had the wallet sign the request may send it, and again at any time.
 pub(in crate::api) async fn open(
     State(app): State<App>,
     body: Body,
@@ -25,9 +26,7 @@ pub(in crate::api) async fn open(
     tracing::Span::current().record("session", session.id.log_hash());
     tracing::info!("session opened");
     let backing = app.facilitator.backing(&session).await.map_err(SessionFailure::of_use_case)?;
-    let approval = app.facilitator.approval_of(&session).await.map_err(SessionFailure::of_use_case)?;
-    let shown = view(&session, Amounts::Shown, backing);
-    Ok((StatusCode::CREATED, Json(SessionView { approval: approval.as_ref().map(approval_view), ..shown })))
+    Ok((StatusCode::CREATED, Json(view(&session, Amounts::Shown, backing))))
 }
 
 fn request(opening: Opening) -> OpenRequest {

@@ -146,13 +146,10 @@ async fn two_merchants_are_paid_from_one_approve_and_nothing_ends_the_other() {
         (opening.approved, opening.intent.approved) = (100, Amount::new(100));
         let (status, first) = world.post("/sessions", &world.opening_body(&opening).await).await;
         assert_eq!(status, 201, "{first:#}");
-        assert_eq!(
-            first["approval"],
-            json!({ "signature": first["approveTxSignature"], "approved": "100", "free": "60" })
-        );
+        assert_eq!(scene.current().await.unwrap().free(), Amount::new(60).unwrap());
         let approve: Signature = first["approveTxSignature"].as_str().unwrap().parse().unwrap();
         let second = scene.opens(1, 60, 100, &approve).await;
-        assert_eq!((&second["capVerified"], &second["approval"]["free"]), (&json!(true), &json!("0")));
+        assert_eq!(second["capVerified"], json!(true));
         scene.is_refused(&scene.body(1, 1, 100, &approve), 409, "approval_exhausted").await;
         for _ in 0..2 {
             scene.pays(&first, 0, 20).await;

@@ -34,7 +34,8 @@ async fn a_replayed_short_text_opens_nothing_on_a_standing_approval() {
     scene.world.finish().await;
 }
 
-/// Guard: `VisibleSession::approval`. What is free tells of the payer's other merchants.
+/// Guards: `VisibleSession::approval`, and `api::sessions::open`. What is free tells of the payer's other merchants, and whoever had
+/// the wallet sign an opening has its whole body: posted again, it would tell at any time.
 #[tokio::test]
 async fn what_is_free_is_told_to_the_wallet_alone() {
     let scene = Scene::begin(Delegation::Public).await;
@@ -43,8 +44,12 @@ async fn what_is_free_is_told_to_the_wallet_alone() {
     let key = world.stranger();
     let mut opening = world.opening(&scene.payer, &scene.merchants[0].key(), 40);
     (opening.intent.approved, opening.intent.session_key) = (Amount::new(100), Some(key.key()));
-    let (status, opened) = world.post("/sessions", &world.opening_body_landed(&opening, &approve)).await;
-    assert_eq!(status, 201, "{opened:#}");
+    opening.settle_message = true;
+    let body = world.opening_body_landed(&opening, &approve);
+    let (status, opened) = world.post("/sessions", &body).await;
+    assert_eq!((status, opened.get("approval")), (201, None), "{opened:#}");
+    let (status, again) = world.post("/sessions", &body).await;
+    assert_eq!((status, again.get("approval")), (201, None), "{again:#}");
     let id = opened["sessionId"].as_str().unwrap();
     assert_eq!(view(world, id).await.get("approval"), None);
     let shows = async |reader: &Wallet| {
