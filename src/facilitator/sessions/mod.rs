@@ -4,6 +4,7 @@
 //! approves prepared. Takes wait permits and the
 //! opening lock; co-signs a payer's approve and has it carried by [`super::dispatch`]. Takes no payment.
 
+pub(crate) mod adoptions;
 pub(crate) mod approved_amount;
 pub(crate) mod cap_checks;
 pub(crate) mod close;
@@ -12,6 +13,7 @@ pub(crate) mod delegate_slot;
 pub(crate) mod imported_approve;
 pub(crate) mod land;
 pub(crate) mod open;
+pub(crate) mod pauses;
 pub(crate) mod preflight;
 pub(crate) mod prepare;
 pub(crate) mod quota;
@@ -31,7 +33,8 @@ use crate::{
         sponsor::Sponsor,
     },
 };
-use shared_reads::SharedPrepares;
+use adoptions::Adoptions;
+use shared_reads::SharedReads;
 use std::sync::Arc;
 
 /// Opens and closes sessions.
@@ -49,7 +52,9 @@ pub(crate) struct Sessions {
     /// Held from counting the grants to wallets that prove nothing to booking one more.
     unproven_grants: tokio::sync::Mutex<()>,
     /// What strangers share who have approves prepared.
-    prepares: SharedPrepares,
+    prepares: SharedReads,
+    /// What openings share that name approves which nobody has seen.
+    adoptions: Adoptions,
 }
 
 impl Sessions {
@@ -63,7 +68,21 @@ impl Sessions {
     ) -> Self {
         let (finishing, quota) = (SingleFlight::default(), tokio::sync::Mutex::default());
         let unproven_grants = tokio::sync::Mutex::default();
-        let prepares = SharedPrepares::new(core.settings.openings.prepares);
-        Self { core, locks, sponsor, settlements, dispatch, funding, finishing, quota, unproven_grants, prepares }
+        let shared = core.settings.openings.prepares;
+        let prepares = SharedReads::new("approves are prepared", shared);
+        let adoptions = Adoptions::new(SharedReads::new("approves are looked up", shared));
+        Self {
+            core,
+            locks,
+            sponsor,
+            settlements,
+            dispatch,
+            funding,
+            finishing,
+            quota,
+            unproven_grants,
+            prepares,
+            adoptions,
+        }
     }
 }

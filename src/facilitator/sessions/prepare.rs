@@ -17,6 +17,7 @@ use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_system_interface::instruction as system;
+use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 
 /// What an approve is asked about.
@@ -89,14 +90,13 @@ impl Sessions {
     /// The right to ask the chain for a stranger; refused with `overloaded` or `too_many_requests` while others have it. What is
     /// refused without asking the chain has to be refused before: it must not take others' turns.
     fn share_of_prepares(&self) -> Result<SemaphorePermit<'_>, SessionRefusal> {
-        self.spare_the_endpoints()?;
+        self.spare_the_endpoints(self.core.settings.openings.prepares.rest)?;
         self.prepares.take()
     }
 
-    /// Refuses with `overloaded` while an endpoint of the chain asks to be left alone, and for a while after: what the others can
+    /// Refuses with `overloaded` while an endpoint of the chain asks to be left alone, and for `rest` after: what the others can
     /// answer, and what it answers again, is for those who pay and open.
-    fn spare_the_endpoints(&self) -> Result<(), SessionRefusal> {
-        let rest = self.core.settings.openings.prepares.rest;
+    pub(crate) fn spare_the_endpoints(&self, rest: Duration) -> Result<(), SessionRefusal> {
         let left = |endpoint: EndpointHealth| {
             let rests = endpoint.limited.map(|ago| rest.saturating_sub(ago));
             endpoint.backoff.max(rests).filter(|left| !left.is_zero())
@@ -149,7 +149,7 @@ impl Sessions {
         allowance: Option<Allowance>,
         blockhash: LiveBlockhash,
     ) -> Result<Left, SessionError> {
-        self.spare_the_endpoints()?;
+        self.spare_the_endpoints(self.core.settings.openings.prepares.rest)?;
         let (fee_payer, instructions) =
             (self.core.keys.fee_payer.pubkey(), self.template_of(request, grant, allowance));
         let template = UnsignedTransaction::new(&fee_payer, &instructions, blockhash.hash)

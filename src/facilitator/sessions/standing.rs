@@ -63,6 +63,8 @@ impl Sessions {
         let (user, asset) = (*session.user(), session.intent.asset);
         let credit = self.core.credit(session);
         let Some(_permit) = self.locks.waits.acquire(user, credit).await else { return Err(busy()) };
+        // Before the lock: who waits for others here must not keep the monitor from a second look.
+        let share = self.share_of_adoptions(session, &named).await?;
         // Shared, as payments have it: only what changes the delegation or closes everything is kept out.
         let lease = self.locks.openings.payment(&user, &asset);
         let patience = self.core.settings.openings.drain_deadline;
@@ -73,7 +75,9 @@ impl Sessions {
             None => self.await_approve(&user, &named).await?,
         };
         self.check_not_opening(session, &account).await?;
-        self.find_standing(session, &named, Shown { handle: account.delegated_amount, slot }).await?;
+        let shown = Shown { handle: account.delegated_amount, slot };
+        self.find_standing(session, &named, shown).await?;
+        drop(share);
         let opened = self.open_within_quota(session).await?;
         if seen.to_create == ToCreate::Recipient
             && let Err(error) = self.dispatch.create_recipient(&opened).await
@@ -218,7 +222,10 @@ impl Sessions {
             }
             let changes = match self.funding.changes_since(user, named, shown.slot).await {
                 Ok(changes) => changes,
-                Err(ExamineError::Unfinished) => return Err(busy()),
+                Err(ExamineError::Unfinished) => {
+                    self.leave_alone(user);
+                    return Err(busy());
+                }
                 Err(ExamineError::Chain(error)) => return Err(error.into()),
                 Err(ExamineError::Ledger(error)) => return Err(error.into()),
             };

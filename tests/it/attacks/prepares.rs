@@ -212,7 +212,7 @@ async fn an_endpoint_that_asks_for_rest_is_left_to_those_who_pay() {
     shop.closes().await;
 }
 
-/// Guards: `SharedPrepares`, and the first checks of `prepare_approve` before it: what asks the chain nothing takes nobody's turn.
+/// Guards: `SharedReads`, and the first checks of `prepare_approve` before it: what asks the chain nothing takes nobody's turn.
 #[tokio::test]
 async fn what_is_refused_for_nothing_takes_no_turn_of_all() {
     let world =
