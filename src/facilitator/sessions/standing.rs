@@ -167,6 +167,10 @@ impl Sessions {
             return Err(SessionRefusal::new(SessionReason::ApproveUsed).into());
         }
         let amount = self.approved_amount(landed.handle).await?;
+        if amount.is_none() && !self.others(session).await?.is_empty() {
+            // What nobody knows backs none of them: all would end by a message. The monitor asks for the amount as well.
+            return Err(SessionRefusal::new(SessionReason::CapUnverified).into());
+        }
         Ok(self.funding.land_approval(user, &LandedApprove { amount, ..landed }).await?)
     }
 
