@@ -1,6 +1,7 @@
 //! Standing approvals: what a message alone could take, end or learn (`spec/session.md` §7, "Who can take what").
 
 mod behind;
+mod strangers;
 mod told;
 
 use super::{approves, becomes, is_not_opened, landed, lands_by_itself, on_total, over, view, with_sol};

@@ -75,6 +75,43 @@ impl World {
         self.by_owner(owner, self.programs.approve(&account, &self.spender(), &owner.key(), &ciphertext, None))
     }
 
+    /// `by` approves of their own account, and names another one as its delegate.
+    pub fn approve_naming(&self, by: &Wallet, named: &Pubkey) -> VersionedTransaction {
+        let account = self.account_of(&by.key());
+        let approve = self.programs.approve(&account, named, &by.key(), &self.encrypted(1), None);
+        self.by_owner(by, approve)
+    }
+
+    /// `by` revokes of their own account, and names another one behind what the program reads.
+    pub fn revoke_naming(&self, by: &Wallet, named: &Pubkey) -> VersionedTransaction {
+        let mut revoke = self.programs.revoke(&self.account_of(&by.key()), &by.key());
+        revoke.accounts.push(AccountMeta::new(*named, false));
+        self.by_owner(by, revoke)
+    }
+
+    /// `by` closes their own account, and has another one receive what it held in lamports.
+    pub fn close_naming(&self, by: &Wallet, named: &Pubkey) -> VersionedTransaction {
+        self.by_owner(by, self.programs.close_account(&self.account_of(&by.key()), named, &by.key()))
+    }
+
+    /// Like [`World::transfer_by_owner`], in the form that names the mint.
+    pub fn transfer_checked_by_owner(&self, from: &Wallet, to: &Pubkey, units: u64) -> VersionedTransaction {
+        let ciphertext = self.encrypted(units);
+        let length = u32::try_from(ciphertext.len()).unwrap().to_le_bytes();
+        let data =
+            [&discriminator("transfer_checked")[..], &length, &ciphertext, &[0, self.settings().served.decimals]]
+                .concat();
+        let accounts = vec![
+            AccountMeta::new(self.account_of(&from.key()), false),
+            AccountMeta::new_readonly(self.faucet.mint(), false),
+            AccountMeta::new(self.account_of(to), false),
+            AccountMeta::new(from.key(), true),
+            AccountMeta::new_readonly(self.programs.lightning, false),
+            AccountMeta::new_readonly(solana_sdk_ids::system_program::ID, false),
+        ];
+        self.by_owner(from, Instruction { program_id: self.programs.token, accounts, data })
+    }
+
     /// The mint's authority freezes the wallet's account.
     pub fn freeze(&self, wallet: &Pubkey) -> VersionedTransaction {
         let (mint, authority) = (self.faucet.mint(), self.faucet.authority());
