@@ -255,8 +255,19 @@ impl ApiBench {
 
     /// A body that opens a session of `cap` over an approve on chain.
     pub(crate) fn opening(&self, cap: u64, nonce: &str, session_key: Option<Pubkey>, approve: &Signature) -> Value {
+        self.opening_on((cap, None), nonce, session_key, approve)
+    }
+
+    /// Like [`ApiBench::opening`], of a cap out of a total that the intent names.
+    pub(crate) fn opening_on(
+        &self,
+        (cap, total): (u64, Option<u64>),
+        nonce: &str,
+        session_key: Option<Pubkey>,
+        approve: &Signature,
+    ) -> Value {
         let intent = Intent {
-            approved: None,
+            approved: total.map(amount),
             asset: self.asset,
             cap: amount(cap),
             expires_at: SystemClock.now() + 3_600,

@@ -116,11 +116,16 @@ async fn refused_openings_have_their_words_and_leave_nothing() {
 #[tokio::test]
 async fn r18_openings_over_the_quota_are_told_when_to_come_back() {
     let bench = ApiBench::start().await;
+    let approve = bench.approve(4_000);
+    let opens = async |number: u8| {
+        let nonce = format!("nonce-0123456789abcde{number}");
+        bench.post("/sessions", &bench.opening_on((1_000, Some(4_000)), &nonce, None, &approve)).await
+    };
     for number in 0..3 {
-        bench.open(1_000, &format!("nonce-0123456789abcde{number}"), None).await;
+        let opened = opens(number).await;
+        assert_eq!(opened.status, StatusCode::CREATED, "{}", opened.body);
     }
-    let approve = bench.approve(1_000);
-    let refused = bench.post("/sessions", &bench.opening(1_000, "nonce-0123456789abcdef", None, &approve)).await;
+    let refused = opens(3).await;
     assert_eq!((refused.status, &refused.body["error"]), (StatusCode::TOO_MANY_REQUESTS, &json!("quota_exceeded")));
     assert!(refused.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
 }

@@ -13,6 +13,7 @@ fn approval(number: u8, amount: Option<Amount>) -> Approval {
         claimed: None,
         handle: Some(number.into()),
         seen: None,
+        seen_slot: None,
         state: ApprovalState::Current,
         is_complete: true,
         taken: Amount::ZERO,
