@@ -18,7 +18,7 @@
 //! dispatch                                      which holds are carried together
 //! settlement                                    one settlement to finality
 //! sponsor                                       our lamports
-//! locks   backing   token_accounts   events   tasks   core   settings   error
+//! locks   backing   token_accounts   events   tasks   core   settings   ports   error
 //! ```
 
 pub mod error;
@@ -36,6 +36,7 @@ mod lifecycle;
 mod locks;
 mod looks;
 mod payments;
+mod ports;
 mod reads;
 mod recipients;
 mod revocations;
@@ -50,20 +51,15 @@ mod token_accounts;
 
 use self::core::Core;
 use crate::{
-    chain::{Chain, keys::Signer},
-    covalidator::Covalidator,
+    chain::keys::Signer,
     domain::{
         amount::Amount,
-        chance::Chance,
-        clock::Clock,
         event_id::EventIds,
         funding::FundingProof,
         payment::Payment,
         session::{Session, SessionId},
-        signed_receipt::ReceiptKey,
         single_payment::{SingleCompletion, SinglePayment},
     },
-    ledger::Ledger,
 };
 pub use backing::Backing;
 use decrypt_allowances::DecryptAllowances;
@@ -83,6 +79,7 @@ use locks::Locks;
 use looks::Looks;
 use payments::Payments;
 pub use payments::{settle::Receipt, verify::Verified};
+pub use ports::{Keys, Ports, ReceiptKeys};
 pub use reads::{ListRequest, Listening, PaymentRecord, ReadRequest, SessionPage, VisibleSession};
 use revocations::Revocations;
 pub use revocations::{RevokeOfferRequest, Revoked, UnsignedRevoke};
@@ -106,52 +103,6 @@ use solana_pubkey::Pubkey;
 use sponsor::Sponsor;
 use std::sync::Arc;
 pub use supported::Supported;
-
-/// The outside world, as the facilitator needs it.
-#[derive(Clone)]
-pub struct Ports {
-    /// Durability.
-    pub ledger: Arc<dyn Ledger>,
-    /// Solana.
-    pub chain: Arc<dyn Chain>,
-    /// The decrypt service.
-    pub covalidator: Arc<dyn Covalidator>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Randomness.
-    pub chance: Arc<dyn Chance>,
-}
-
-/// The kinds of key (`spec/security.md` §1.1): the spender is delegate of every session; fee payers may be other keys; what
-/// signs receipts is neither.
-#[derive(Clone)]
-pub struct Keys {
-    /// The delegate key. Signs only transactions we built.
-    pub spender: Arc<dyn Signer>,
-    /// The announced fee payer: co-signs approves that match the template, which clients compile with this key.
-    pub fee_payer: Arc<dyn Signer>,
-    /// Keys that share the other fees with it.
-    pub further_fee_payers: Vec<Arc<dyn Signer>>,
-    /// What signs receipts; it signs no transaction.
-    pub receipts: ReceiptKeys,
-}
-
-/// The keys of signed receipts.
-#[derive(Clone, Default)]
-pub struct ReceiptKeys {
-    /// The key that signs; without it no receipt is made.
-    pub current: Option<Arc<dyn Signer>>,
-    /// Keys that signed before, with the last second that each signed for.
-    pub retired: Vec<ReceiptKey>,
-}
-
-impl ReceiptKeys {
-    /// Every key that receipts are believed under, the current one first.
-    pub fn all(&self) -> Vec<ReceiptKey> {
-        let current = self.current.as_ref().map(|signer| ReceiptKey::current(signer.pubkey()));
-        current.into_iter().chain(self.retired.iter().copied()).collect()
-    }
-}
 
 /// The service: one struct for each folder, and the use cases that callers may ask for.
 pub struct Facilitator {

@@ -16,7 +16,7 @@ const FACILITATOR_LAYERS: [&[&str]; 11] = [
     &["backing", "token_accounts", "signed_reads", "locks"],
     &["core"],
     &["events", "known_handles", "recipients", "tasks"],
-    &["settings", "error"],
+    &["settings", "ports", "error"],
 ];
 
 /// What a request brings with it: its form is known wherever it is carried.
