@@ -28,6 +28,7 @@ mod keys;
 mod layers;
 mod ledger;
 mod limits;
+mod mpp;
 mod network;
 mod programs;
 mod reader;
@@ -54,6 +55,7 @@ pub use self::{
     layers::{DEFAULTS, Flags, Layers},
     ledger::LedgerConfig,
     limits::{ConnectionLimits, LimitsConfig, OpeningLimits},
+    mpp::{MppChannelsConfig, MppConfig, MppDelegationsConfig},
     network::{NetworkConfig, NetworkName, WrongNetwork},
     programs::ProgramsConfig,
     reader::Reader,
@@ -97,6 +99,8 @@ pub struct Config {
     pub allowances: AllowancesConfig,
     /// What is asked of payers' balances.
     pub funding: FundingConfig,
+    /// The Machine Payments Protocol, where it is served.
+    pub mpp: Option<MppConfig>,
     /// Where money is remembered.
     pub ledger: LedgerConfig,
     /// Where the API listens.
@@ -121,6 +125,7 @@ impl Config {
         let dispatch = DispatchConfig::read(reader);
         let allowances = AllowancesConfig::read(reader);
         let funding = FundingConfig::read(reader);
+        let mpp = MppConfig::read(reader, network.as_ref());
         let ledger = LedgerConfig::read(reader);
         let server = ServerConfig::read(reader);
         let telemetry = TelemetryConfig::read(reader);
@@ -141,6 +146,7 @@ impl Config {
             dispatch: dispatch?,
             allowances: allowances?,
             funding: funding?,
+            mpp: mpp?,
             ledger: ledger?,
             server: server?,
             telemetry: telemetry?,

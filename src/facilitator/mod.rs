@@ -12,7 +12,7 @@
 //!
 //! ```text
 //! lifecycle                                     start, background work, stop, self-test
-//! sessions   payments   single_payments   revocations   decrypt_allowances      what callers ask for
+//! sessions   payments   single_payments   revocations   decrypt_allowances   mpp      what callers ask for
 //! funding                                       what a payer's account is worth
 //! deferred                                      when promises are settled, and given up
 //! dispatch                                      which holds are carried together
@@ -35,6 +35,8 @@ mod known_handles;
 mod lifecycle;
 mod locks;
 mod looks;
+mod mpp;
+mod mpp_requests;
 mod payments;
 mod ports;
 mod reads;
@@ -74,9 +76,13 @@ use funding::FundingMonitor;
 pub use lifecycle::{
     probe::{ProbeError, ProbeReport, ProbeVerdict},
     readiness::{Check, Readiness},
+    startup::StartError,
 };
 use locks::Locks;
 use looks::Looks;
+use mpp::Mpp;
+pub use mpp::{ChargeError, PreparedCharge, RefusedCharge};
+pub use mpp_requests::MppKeys;
 use payments::Payments;
 pub use payments::{settle::Receipt, verify::Verified};
 pub use ports::{Keys, Ports, ReceiptKeys};
@@ -92,8 +98,8 @@ pub use sessions::{
 };
 pub use settings::{
     AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-    FundingSettings, InstructionChoice, OpeningSettings, PrepareSettings, ReadPolicy, RecipientSettings, ServedAsset,
-    Settings, TransferSettings, WaitingSettings,
+    FundingSettings, InstructionChoice, MppSettings, OpeningSettings, PrepareSettings, ReadPolicy, RecipientSettings,
+    ServedAsset, Settings, TransferSettings, WaitingSettings,
 };
 use settlement::Settlements;
 use sha2::{Digest as _, Sha256};
@@ -118,6 +124,7 @@ pub struct Facilitator {
     payments: Arc<Payments>,
     single_payments: Arc<SinglePayments>,
     revocations: Arc<Revocations>,
+    mpp: Option<Mpp>,
 }
 
 /// The parts that every use case works with.
@@ -175,6 +182,7 @@ impl Facilitator {
             funding.clone(),
         ));
         let revocations = Arc::new(Revocations::new(&core, &locks, &sponsor, &settlements, &dispatch));
+        let mpp = Mpp::new(&core, &sponsor, &settlements, &dispatch);
         core.tasks.spawn(lifecycle::forks::finality_rounds(settlements.clone(), dispatch.clone(), revocations.clone()));
         let single_payments = Arc::new(SinglePayments::new(
             core.clone(),
@@ -197,6 +205,7 @@ impl Facilitator {
             payments,
             single_payments,
             revocations,
+            mpp,
         })
     }
 

@@ -1,8 +1,12 @@
 //! What an operator decides, as plain values.
 
+mod mpp;
 mod openings;
 
-pub use self::openings::{OpeningSettings, PrepareSettings};
+pub use self::{
+    mpp::MppSettings,
+    openings::{OpeningSettings, PrepareSettings},
+};
 use crate::{
     chain::transaction::SettleInstruction,
     domain::{
@@ -364,4 +368,6 @@ pub struct Settings {
     pub low_balance: u64,
     /// What may be spent for whom, in lamports.
     pub budgets: Budgets,
+    /// The Machine Payments Protocol, where it is served.
+    pub mpp: Option<MppSettings>,
 }

@@ -34,6 +34,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (19, "single payment sums", include_str!("../../../migrations/sqlite/0019_single_payment_sums.sql")),
     (20, "witness", include_str!("../../../migrations/sqlite/0020_witness.sql")),
     (21, "short openings", include_str!("../../../migrations/sqlite/0021_short_openings.sql")),
+    (25, "mpp charges", include_str!("../../../migrations/sqlite/0025_mpp_charges.sql")),
 ];
 
 fn migrations() -> Migrator {

@@ -134,6 +134,7 @@ fn settings(
         low_balance: 10_000_000,
         budgets: Budgets::default(),
         funding: FundingSettings::default(),
+        mpp: None,
     }
 }
 

@@ -290,6 +290,7 @@ impl World {
             low_balance: 10_000_000,
             budgets: Budgets::default(),
             funding: FundingSettings::default(),
+            mpp: None,
         };
         (self.options.settings)(&mut settings);
         settings
