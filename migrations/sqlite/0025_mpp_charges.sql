@@ -167,8 +167,6 @@ CREATE TABLE charges (
     -- From which address it was asked for, by a keyed hash; and the hash of the key that came with it.
     caller BLOB NOT NULL CHECK (length(caller) = 16),
     first_key BLOB CHECK (length(first_key) = 32),
-    -- Until when its success is kept for whoever asked first.
-    kept_until INTEGER NOT NULL CHECK (kept_until >= 0),
     told INTEGER NOT NULL DEFAULT 0 CHECK (told IN (0, 1)),
     -- The hash of the key to which success was told, and the slot that was told with it.
     told_key BLOB CHECK (length(told_key) = 32),
@@ -194,7 +192,7 @@ CREATE INDEX charges_of_source ON charges (source, landed_slot);
 
 CREATE TRIGGER charges_keep_their_terms
 BEFORE UPDATE OF id, settlement, message, signature, payer, recipient, asset, source, destination, amount, fee_payer, caller,
-    first_key, kept_until, created_at ON charges
+    first_key, created_at ON charges
 BEGIN SELECT RAISE(ABORT, 'the terms of a charge never change'); END;
 
 CREATE TRIGGER charges_are_told_once

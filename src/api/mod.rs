@@ -184,7 +184,7 @@ struct Route {
 }
 
 /// The API, line by line.
-fn routes() -> [Route; 25] {
+fn routes() -> [Route; 27] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
@@ -211,6 +211,8 @@ fn routes() -> [Route; 25] {
         route("POST", "/pay/verify", Surface::Verify, post(pay::verify::verify)),
         route("POST", "/pay/settle", Surface::Settle, post(pay::settle::settle)),
         route("POST", "/mpp/prepare", Surface::Mpp, post(mpp::prepare::prepare)),
+        route("POST", "/mpp/settle", Surface::Mpp, post(mpp::settle::settle)),
+        route("GET", "/mpp/stats", Surface::Mpp, get(mpp::stats::stats)),
         route("GET", "/mpp/keys", Surface::Mpp, get(mpp::keys::keys)),
     ]
 }

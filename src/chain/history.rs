@@ -112,7 +112,8 @@ pub(super) async fn record_of(
     pool.ask(&record_question(signature, what, CommitmentConfig::confirmed())).await
 }
 
-fn record_question(signature: &Signature, what: &'static str, commitment: CommitmentConfig) -> Question {
+/// Asks for the chain's own record of a transaction.
+pub(super) fn record_question(signature: &Signature, what: &'static str, commitment: CommitmentConfig) -> Question {
     let config = RpcTransactionConfig {
         encoding: Some(UiTransactionEncoding::Base64),
         commitment: Some(commitment),
@@ -145,10 +146,7 @@ pub(super) async fn transaction(pool: &Pool, signature: &Signature) -> Result<Op
 
 /// The transaction, unless anything of it is missing or malformed.
 pub(super) fn seen(told: &EncodedConfirmedTransactionWithStatusMeta) -> Option<SeenTransaction> {
-    let EncodedTransaction::Binary(text, TransactionBinaryEncoding::Base64) = &told.transaction.transaction else {
-        return None;
-    };
-    let transaction: VersionedTransaction = wincode::deserialize(&STANDARD.decode(text).ok()?).ok()?;
+    let transaction = decoded(told)?;
     let meta = told.transaction.meta.as_ref()?;
     let keys = keys(&transaction, meta)?;
     let signers = usize::from(transaction.message.header().num_required_signatures);
@@ -176,6 +174,18 @@ pub(super) fn seen(told: &EncodedConfirmedTransactionWithStatusMeta) -> Option<S
         signers: keys.get(..signers)?.to_vec(),
         instructions,
     })
+}
+
+/// All keys of a transaction, in the order in which its record counts them.
+pub(super) fn keys_of(told: &EncodedConfirmedTransactionWithStatusMeta) -> Option<Vec<Pubkey>> {
+    keys(&decoded(told)?, told.transaction.meta.as_ref()?)
+}
+
+fn decoded(told: &EncodedConfirmedTransactionWithStatusMeta) -> Option<VersionedTransaction> {
+    let EncodedTransaction::Binary(text, TransactionBinaryEncoding::Base64) = &told.transaction.transaction else {
+        return None;
+    };
+    wincode::deserialize(&STANDARD.decode(text).ok()?).ok()
 }
 
 /// All keys in the order in which instructions count them: the message's own, then those of lookup tables.

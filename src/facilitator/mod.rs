@@ -81,8 +81,8 @@ pub use lifecycle::{
 use locks::Locks;
 use looks::Looks;
 use mpp::Mpp;
-pub use mpp::{ChargeError, PreparedCharge, RefusedCharge};
-pub use mpp_requests::MppKeys;
+pub use mpp::{ChargeError, ChargeOrder, PreparedCharge, RefusedCharge, SettledCharge};
+pub use mpp_requests::{MppKeys, ToldStats};
 use payments::Payments;
 pub use payments::{settle::Receipt, verify::Verified};
 pub use ports::{Keys, Ports, ReceiptKeys};

@@ -18,7 +18,7 @@ mod sqlite;
 mod upkeep;
 
 pub use approvals::ApprovalLedger;
-pub use mpp::{ChargeLedger, IssuerClaim, MppLedger};
+pub use mpp::{ChargeClaim, ChargeLedger, ChargeRecorded, IssuerClaim, MppLedger};
 pub use open::{OpenLedgerError, import, look_at_held, look_at_settlement, look_at_spending, open};
 pub use operator::{NotResolved, OperatorLedger, Resolved, SeenLanding, SettlementRecord};
 pub use outcomes::{

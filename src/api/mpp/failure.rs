@@ -134,11 +134,8 @@ impl MppFailure {
     /// The body, with its status.
     pub(in crate::api) fn answer(self) -> Response {
         let RefusedCharge { refusal, signature, retry_after, supported } = *self.refused;
-        let body = ChargeRefused {
-            signature: signature.map(|signature| signature.to_string()),
-            supported,
-            ..ChargeRefused::new(&refusal)
-        };
+        let body = supported.as_ref().map_or_else(|| ChargeRefused::new(&refusal), ChargeRefused::unsupported);
+        let body = ChargeRefused { signature: signature.map(|signature| signature.to_string()), ..body };
         let mut response = with_retry(self.status, retry_after, Json(body).into_response());
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));

@@ -3,6 +3,8 @@
 pub(in crate::api) mod failure;
 pub(in crate::api) mod keys;
 pub(in crate::api) mod prepare;
+pub(in crate::api) mod settle;
+pub(in crate::api) mod stats;
 
 use crate::{
     api::http::{

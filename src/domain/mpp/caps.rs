@@ -9,6 +9,7 @@ use crate::domain::{
     clock::{DAY, UnixSeconds},
     mpp::reason::ChargeReason,
 };
+use solana_pubkey::Pubkey;
 
 /// On how many UTC days payments of a wallet have to land, and how many days ago the first, for it to be known.
 pub const KNOWN_DAYS: u64 = 3;
@@ -67,6 +68,32 @@ impl Standing {
         let today = now / DAY;
         if days >= KNOWN_DAYS && first.saturating_add(KNOWN_DAYS) <= today { Self::Known } else { Self::Stranger }
     }
+}
+
+/// A transaction that is about to be sponsored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sponsored {
+    /// Whose it is.
+    pub payer: Pubkey,
+    /// Whom it pays, if anybody.
+    pub seller: Option<Pubkey>,
+    /// Whether the payer is on the operator's list.
+    pub payer_is_listed: bool,
+    /// Whether the seller is.
+    pub seller_is_listed: bool,
+    /// What it costs us at most.
+    pub lamports: u64,
+    /// Within which caps.
+    pub caps: Caps,
+}
+
+/// Why a transaction is not sponsored now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SponsorBar {
+    /// The word.
+    pub reason: ChargeReason,
+    /// Seconds after which it may be worth coming back.
+    pub again_in: u64,
 }
 
 /// How much of one cap is used, of all wallets and of strangers among them.

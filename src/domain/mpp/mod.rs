@@ -10,6 +10,7 @@ pub mod charge;
 pub mod choices;
 pub mod money;
 pub mod reason;
+pub mod recorded_charge;
 pub mod root;
 pub mod siwx;
 pub mod spellings;

@@ -26,9 +26,12 @@ impl Facilitator {
     fn background(self: &Arc<Self>) -> Vec<BackgroundTask> {
         let settings = &self.core.settings;
         let task = |name, wanted, task| BackgroundTask { name, wanted, task };
-        let of_mpp = self.mpp.as_ref().map(|mpp| {
-            let charges = Arc::clone(&mpp.charges);
-            task("write down what was prepared", true, Box::pin(charges.preparation_rounds()))
+        let of_mpp = self.mpp.iter().flat_map(|mpp| {
+            let [preparing, verifying] = [(); 2].map(|()| Arc::clone(&mpp.charges));
+            [
+                task("write down what was prepared", true, Box::pin(preparing.preparation_rounds())),
+                task("read landed charges again", true, Box::pin(verifying.verification_rounds())),
+            ]
         });
         let all = [
             task("expire sessions, resume what was left", true, Box::pin(Arc::clone(self).rounds())),

@@ -15,8 +15,8 @@ pub struct RefusedCharge {
     pub signature: Option<Signature>,
     /// Seconds after which it may be worth coming back, where that is known.
     pub retry_after: Option<u64>,
-    /// The spellings of the network that is served, where another one was named.
-    pub supported: Option<Vec<String>>,
+    /// The network that is served, where another one was named.
+    pub supported: Option<Spellings>,
 }
 
 /// Why preparing or settling a charge failed.
@@ -35,9 +35,7 @@ impl RefusedCharge {
 
     /// Another network than the one that is served was named.
     pub fn unsupported_network(served: &Spellings) -> Self {
-        let accepted = served.accepted().to_vec();
-        let detail = format!("The network served here is spelled {}.", accepted.join(" or "));
-        Self { supported: Some(accepted), ..Self::because(ChargeReason::UnsupportedNetwork, detail) }
+        Self { supported: Some(served.clone()), ..Self::new(ChargeReason::UnsupportedNetwork) }
     }
 
     /// Names the transaction.

@@ -19,7 +19,7 @@ use crate::{
     facilitator::{MppSettings, core::Core, dispatch::Dispatch, settlement::Settlements, sponsor::Sponsor},
 };
 use charges::Charges;
-pub use charges::prepare::PreparedCharge;
+pub use charges::{answer::SettledCharge, prepare::PreparedCharge, settle::ChargeOrder};
 pub use error::{ChargeError, RefusedCharge};
 use solana_pubkey::Pubkey;
 use std::sync::Arc;

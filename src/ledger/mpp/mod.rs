@@ -2,7 +2,7 @@
 
 mod charges;
 
-pub use charges::ChargeLedger;
+pub use charges::{ChargeClaim, ChargeLedger, ChargeRecorded};
 
 use crate::{domain::clock::UnixSeconds, ledger::LedgerError};
 use async_trait::async_trait;

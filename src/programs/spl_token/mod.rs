@@ -4,12 +4,15 @@
 //! - [`associated_account`] derives the account of a wallet, and [`create_associated_account`] makes it.
 //! - [`TokenAccount`] and [`Mint`] read what the programs store. Token-2022 appends extensions, of which [`extensions`] tells
 //!   the numbers.
+//! - [`explain_failure`] says why a transfer would fail.
 
 mod account;
+mod error;
 mod extension;
 mod transfer;
 
 pub use account::{Mint, TokenAccount};
+pub use error::explain_failure;
 pub use extension::{HARMLESS_EXTENSIONS, NATIVE_MINTS, extensions};
 pub use transfer::TransferChecked;
 

@@ -62,6 +62,11 @@ impl Preparations {
         fits
     }
 
+    /// How many are not written yet.
+    pub(super) fn count(&self) -> u64 {
+        self.lock().unwritten
+    }
+
     /// What is to be written, which is not counted as unwritten any more.
     fn unwritten(&self) -> u64 {
         std::mem::take(&mut self.lock().unwritten)

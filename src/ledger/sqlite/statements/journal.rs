@@ -1,7 +1,8 @@
 //! The journal: recording signed attempts, and appending events with everything that follows from them.
 
 use crate::ledger::sqlite::statements::{
-    Outcome, approvals, bookings, budgets, credit, deferred, funding, missing, select, sessions, single_claims, sums,
+    Outcome, approvals, bookings, budgets, credit, deferred, funding, missing, mpp, select, sessions, single_claims,
+    sums,
 };
 use crate::{
     domain::{
@@ -119,6 +120,9 @@ fn write(
     }
     if after.purpose == Purpose::SinglePayment {
         return single_claims::follow(conn, after, effects);
+    }
+    if after.purpose == Purpose::MppCharge {
+        return mpp::charges::follow(conn, after, effects, now);
     }
     if after.purpose == Purpose::Revoke && after.state == State::Settled {
         return approvals::revoked_by(conn, after);
