@@ -22,7 +22,7 @@ BEFORE DELETE ON mpp_issuers BEGIN SELECT RAISE(ABORT, 'issuers are never forgot
 
 -- How often something happened, ever and on the last day on which it did (days since the epoch, UTC).
 CREATE TABLE mpp_counts (
-    name TEXT NOT NULL PRIMARY KEY CHECK (name IN ('prepared', 'charges_landed', 'charges_failed')),
+    name TEXT NOT NULL PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 32),
     total INTEGER NOT NULL CHECK (total >= 0),
     day INTEGER NOT NULL CHECK (day >= 0),
     today INTEGER NOT NULL CHECK (today >= 0)

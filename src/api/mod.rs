@@ -24,7 +24,6 @@ pub use http::{
     rate_limit::{Rate, RateSettings},
     server::{ServerSettings, serve},
 };
-pub use mpp::failure::{charge_status, settle_status};
 pub use sessions::signed_read::{READ_AT, READ_SIGNATURE};
 pub use starting::starting;
 

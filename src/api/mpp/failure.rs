@@ -3,12 +3,11 @@
 //! Of an answer of `/mpp/settle` with another status than 200 the published client keeps no word, so refusals of that route have
 //! that status. The others tell by theirs.
 
-use crate::domain::mpp::charge::ChargeRefusal;
 use crate::{
     api::error::{causes, with_retry},
-    domain::mpp::reason::ChargeReason,
+    domain::mpp::{charge::ChargeRefusal, reason::ChargeReason},
     facilitator::{ChargeError, FacilitatorError, RefusedCharge, is_told_already},
-    wire::mpp::charge::ChargeRefused,
+    wire::mpp::charge::{ChargeRefused, prepare_status, settle_status},
 };
 use axum::{
     Json,
@@ -16,61 +15,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// The status by which a route that is no `/mpp/settle` refuses.
-pub const fn charge_status(reason: ChargeReason) -> StatusCode {
-    match reason {
-        ChargeReason::BadRequest | ChargeReason::UnsupportedNetwork => StatusCode::BAD_REQUEST,
-        ChargeReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ChargeReason::MppDisabled => StatusCode::NOT_FOUND,
-        ChargeReason::GlobalVerifyCap
-        | ChargeReason::SellerVerifyCap
-        | ChargeReason::PayerVerifyCap
-        | ChargeReason::GlobalSettleCap
-        | ChargeReason::SellerSettleCap
-        | ChargeReason::PayerSettleCap
-        | ChargeReason::GlobalFeeCap
-        | ChargeReason::SellerFeeCap
-        | ChargeReason::PayerFeeCap
-        | ChargeReason::GlobalConcurrencyCap
-        | ChargeReason::SellerConcurrencyCap
-        | ChargeReason::PayerConcurrencyCap => StatusCode::TOO_MANY_REQUESTS,
-        ChargeReason::InsufficientSponsorBalance | ChargeReason::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        ChargeReason::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-        ChargeReason::AssetNotAllowed
-        | ChargeReason::InvalidAmount
-        | ChargeReason::AmountBelowMin
-        | ChargeReason::InvalidTransactionEncoding
-        | ChargeReason::LookupTable
-        | ChargeReason::FeePayerMismatch
-        | ChargeReason::InvalidTransaction
-        | ChargeReason::ProgramNotAllowed
-        | ChargeReason::ComputeUnitsTooHigh
-        | ChargeReason::PriorityFeeTooHigh
-        | ChargeReason::ComputeBudgetNotAllowed
-        | ChargeReason::MalformedTransfer
-        | ChargeReason::UnsupportedTokenInstruction
-        | ChargeReason::MalformedInstruction
-        | ChargeReason::FeePayerNotIsolated
-        | ChargeReason::NoTransferInstruction
-        | ChargeReason::MultipleTransfers
-        | ChargeReason::RecipientMismatch
-        | ChargeReason::AmountMismatch
-        | ChargeReason::SimulationFailed
-        | ChargeReason::BlockhashExpired
-        | ChargeReason::DuplicateSettlement
-        | ChargeReason::SettlementPending
-        | ChargeReason::SettlementFailed => StatusCode::OK,
-    }
-}
-
-/// The status by which `/mpp/settle` refuses: 200, but where the request itself is at fault.
-pub const fn settle_status(reason: ChargeReason) -> StatusCode {
-    match charge_status(reason) {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::INTERNAL_SERVER_ERROR => {
-            StatusCode::OK
-        }
-        status => status,
-    }
+/// A status of the wire's table.
+fn status(code: u16) -> StatusCode {
+    // Every code of the table is one.
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// A request of the protocol that is not granted, on its way to a body.
@@ -127,8 +75,8 @@ impl MppFailure {
 
     /// As `/mpp/settle` tells it.
     pub(in crate::api) fn of_settle(self) -> Self {
-        let status = settle_status(self.refused.refusal.reason);
-        self.with_status(status)
+        let code = settle_status(self.refused.refusal.reason);
+        self.with_status(status(code))
     }
 
     /// The body, with its status.
@@ -146,7 +94,7 @@ impl MppFailure {
 
 impl From<RefusedCharge> for MppFailure {
     fn from(refused: RefusedCharge) -> Self {
-        Self { status: charge_status(refused.refusal.reason), refused: Box::new(refused) }
+        Self { status: status(prepare_status(refused.refusal.reason)), refused: Box::new(refused) }
     }
 }
 
