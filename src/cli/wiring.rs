@@ -115,13 +115,7 @@ pub(super) fn settings(
 ) -> Result<Settings, CiphertextError> {
     let (limits, settlement) = (&config.limits, &config.settlement);
     Ok(Settings {
-        served: ServedAsset {
-            network,
-            programs: Programs { token: config.programs.inco_token, lightning: config.programs.inco_lightning },
-            asset: config.asset.mint,
-            decimals: config.asset.decimals,
-            encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)?,
-        },
+        served: served(config, network, mpp)?,
         openings: opening_settings(config),
         recipients: recipient_settings(&settlement.recipients),
         transfers: TransferSettings {
@@ -168,6 +162,16 @@ pub(super) fn settings(
             requests_per_round: config.funding.monitor_requests,
             look_exposure: config.funding.look_exposure,
         },
+    })
+}
+
+fn served(config: &Config, network: Network, mpp: Option<MppSettings>) -> Result<ServedAsset, CiphertextError> {
+    Ok(ServedAsset {
+        network,
+        programs: Programs { token: config.programs.inco_token, lightning: config.programs.inco_lightning },
+        asset: config.asset.mint,
+        decimals: config.asset.decimals,
+        encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)?,
         mpp,
     })
 }

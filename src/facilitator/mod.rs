@@ -11,7 +11,7 @@
 //! [`SettlementOutcome`](settlement::SettlementOutcome) and the answer to the caller.
 //!
 //! ```text
-//! lifecycle                                     start, background work, stop, self-test
+//! lifecycle   reads   supported   mpp_requests   start, background work, stop, self-test; what is asked and told
 //! sessions   payments   single_payments   revocations   decrypt_allowances   mpp      what callers ask for
 //! funding                                       what a payer's account is worth
 //! deferred                                      when promises are settled, and given up

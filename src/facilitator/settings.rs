@@ -227,7 +227,7 @@ impl Default for FundingSettings {
     }
 }
 
-/// What is served: one asset on one network.
+/// What is served: one confidential asset on one network, and beside it the Machine Payments Protocol.
 #[derive(Clone, Debug)]
 pub struct ServedAsset {
     /// The network served.
@@ -240,6 +240,8 @@ pub struct ServedAsset {
     pub decimals: u8,
     /// The key that amounts are encrypted to.
     pub encryption_key: EncryptionKey,
+    /// The Machine Payments Protocol, where it is served.
+    pub mpp: Option<MppSettings>,
 }
 
 /// For whom a missing token account is created at our cost. Its owner can close it and keep the rent, so whoever asks pays
@@ -368,6 +370,4 @@ pub struct Settings {
     pub low_balance: u64,
     /// What may be spent for whom, in lamports.
     pub budgets: Budgets,
-    /// The Machine Payments Protocol, where it is served.
-    pub mpp: Option<MppSettings>,
 }

@@ -81,7 +81,7 @@ impl Mpp {
         settlements: &Arc<Settlements>,
         dispatch: &Arc<Dispatch>,
     ) -> Option<Self> {
-        let settings = core.settings.mpp.clone()?;
+        let settings = core.settings.served.mpp.clone()?;
         let network = Spellings::of(&core.settings.served.network);
         let root = &settings.roots.current;
         let issuer = root.issuer(network.chain_id()).public();

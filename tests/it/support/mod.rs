@@ -240,15 +240,8 @@ impl World {
     }
 
     pub fn settings(&self) -> Settings {
-        let stand_ins = self.net.network().stand_ins();
         let mut settings = Settings {
-            served: ServedAsset {
-                network: self.network.clone(),
-                programs: self.programs,
-                asset: self.faucet.mint(),
-                decimals: DEMO_DECIMALS,
-                encryption_key: stand_ins.encryption_key(),
-            },
+            served: self.served(),
             openings: OpeningSettings {
                 max_session_seconds: 86_400,
                 max_grant: 2_000_000,
@@ -295,10 +288,20 @@ impl World {
             low_balance: 10_000_000,
             budgets: Budgets::default(),
             funding: FundingSettings::default(),
-            mpp: self.options.serves_mpp.then(|| mpp::settings(self)),
         };
         (self.options.settings)(&mut settings);
         settings
+    }
+
+    fn served(&self) -> ServedAsset {
+        ServedAsset {
+            network: self.network.clone(),
+            programs: self.programs,
+            asset: self.faucet.mint(),
+            decimals: DEMO_DECIMALS,
+            encryption_key: self.net.network().stand_ins().encryption_key(),
+            mpp: self.options.serves_mpp.then(|| mpp::settings(self)),
+        }
     }
 
     /// What the wallet's balance decrypts to, as its owner.

@@ -54,7 +54,7 @@ impl Options {
 
     /// Like [`Options::mpp`], with settings that are changed by `change`.
     pub fn mpp_with(change: impl Fn(&mut MppSettings) + Send + Sync + 'static) -> Self {
-        let settings = Box::new(move |settings: &mut Settings| change(settings.mpp.as_mut().unwrap()));
+        let settings = Box::new(move |settings: &mut Settings| change(settings.served.mpp.as_mut().unwrap()));
         Self { settings, ..Self::mpp() }
     }
 }
@@ -114,7 +114,7 @@ impl MppScene {
             "recipient": self.seller.key().to_string(),
             "amount": units.to_string(),
             "asset": self.world.net.cash().mint().to_string(),
-            "network": "devnet",
+            "network": "solana:devnet",
         })
     }
 
@@ -160,6 +160,12 @@ impl World {
     pub fn cash(&self, wallet: &Wallet) -> u64 {
         let account = self.net.network().account(&self.net.cash().account_of(&wallet.key())).unwrap();
         TokenAccount::decode(TokenProgram::Token, &account.data).unwrap().amount
+    }
+
+    /// A transfer of cash that its owner sends past the facilitator; the faucet pays the fee.
+    pub fn cash_taken(&self, from: &Wallet, to: &Wallet, units: u64) -> VersionedTransaction {
+        let transfer = self.cash_transfer(from, &to.key(), units).instruction();
+        self.by_owner(from, transfer)
     }
 
     /// The transfer of so many units between canonical accounts of cash.
