@@ -12,7 +12,9 @@ mod repeats;
 mod serving;
 mod session_accounts;
 mod sign_ins;
+mod sponsoring;
 mod swig;
+mod voices;
 mod vouchers;
 
 use crate::programs::published_order;

@@ -1,6 +1,6 @@
 //! What the routes of charges answer, over real HTTP, on a real chain (`spec/mpp.md` §1, §2).
 
-use crate::support::{MppScene, Options, ROOT, World};
+use crate::support::{MppScene, Options, ROOT, World, until};
 use serde_json::{Value, json};
 use solana_instruction::AccountMeta;
 use sotto::{
@@ -106,7 +106,8 @@ async fn another_root_does_not_start_unless_it_knows_the_one_from_before() {
     let with = |previous: Vec<Root>| {
         let current = new.clone();
         move |settings: &mut sotto::facilitator::Settings| {
-            settings.mpp.as_mut().unwrap().roots = Roots { current: current.clone(), previous: previous.clone() };
+            settings.served.mpp.as_mut().unwrap().roots =
+                Roots { current: current.clone(), previous: previous.clone() };
         }
     };
     scene.world.kill().await;
@@ -148,8 +149,11 @@ async fn what_the_chain_would_refuse_is_refused_with_a_sentence() {
 async fn what_is_about_to_die_is_refused() {
     let scene = MppScene::start().await;
     scene.world.stands_still();
-    let body = scene.body(&scene.charge(10_000).await, 10_000);
+    let (prepared, body) = (scene.prepared().await, scene.body(&scene.charge(10_000).await, 10_000));
     scene.world.passes(145);
+    // Heights are told from memory, and are some two seconds old at most.
+    let told = &prepared["recentBlockhash"];
+    until("another blockhash is told", async || scene.prepared().await["recentBlockhash"] != *told).await;
     scene.refused(&body, "blockhash_expired").await;
     scene.world.moves_on();
     scene.closes(0).await;
@@ -187,14 +191,14 @@ async fn statistics_count_and_tell_what_the_operator_lets_them() {
 
     scene.world.quiet().await;
     scene.world.kill().await;
-    scene.world.configure(|settings| settings.mpp.as_mut().unwrap().stats = StatsShown::Totals);
+    scene.world.configure(|settings| settings.served.mpp.as_mut().unwrap().stats = StatsShown::Totals);
     scene.world.boot().await;
     let (_, stats) = scene.world.get("/mpp/stats").await;
     assert_eq!((&stats["recentSettlements"], &stats["settle"]["success"]), (&json!([]), &json!(1)), "{stats:#}");
     assert!(stats["lastSettlement"].is_string());
 
     scene.world.kill().await;
-    scene.world.configure(|settings| settings.mpp.as_mut().unwrap().stats = StatsShown::Off);
+    scene.world.configure(|settings| settings.served.mpp.as_mut().unwrap().stats = StatsShown::Off);
     scene.world.boot().await;
     assert_eq!(scene.world.get("/mpp/stats").await.0, 404);
     scene.closes(10_000).await;
