@@ -132,6 +132,9 @@ impl Config {
         if let (Some(limits), Some(settlement)) = (&limits, &settlement) {
             check_deadlines(reader, limits, settlement);
         }
+        if let (Some(keys), Some(Some(_))) = (&keys, &mpp) {
+            check_fee_payers(reader, keys);
+        }
         Some(Self {
             network: network?,
             programs: programs?,
@@ -166,6 +169,19 @@ fn check_deadlines(reader: &mut Reader<'_>, limits: &LimitsConfig, settlement: &
             &settlement::ANSWER_DEADLINE_SECONDS,
             problem,
             "lower it, or raise limits.request_timeout_seconds",
+        );
+    }
+}
+
+/// The spender is delegate of every session, so it signs nothing that strangers have made up (`spec/security.md` §1).
+fn check_fee_payers(reader: &mut Reader<'_>, keys: &KeysConfig) {
+    let spender = keys.spender.public();
+    if keys.fee_payers.iter().all(|pair| pair.public() == spender) {
+        let problem = "charges are paid for by keys other than the spender, and keys.fee_payer names none";
+        reader.fault(
+            &mpp::ENABLED,
+            problem,
+            "make one with `sotto keygen .keys/fees.json` and name it in keys.fee_payer",
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     chain::{Chain, ChainAccount, EndpointState, rpc::SolanaChain},
-    cli::{trust, wiring},
+    cli::{doctor::mpp, trust, wiring},
     config::Config,
     covalidator::{Covalidator as _, CovalidatorError, HttpCovalidator, WalletSigner},
     domain::key_pair::KeyPair,
@@ -60,6 +60,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
             findings.extend(trusted(&chain));
             findings.extend(balances(&chain, config).await);
             findings.extend(accounts(&chain, config).await);
+            findings.extend(mpp::examine(&chain, config).await);
             chain.shutdown().await;
             findings
         }

@@ -19,7 +19,7 @@ use crate::domain::{
 };
 use solana_pubkey::Pubkey;
 
-const ENABLED: Key = Key::switch("mpp", "enabled");
+pub(super) const ENABLED: Key = Key::switch("mpp", "enabled");
 const MINT: Key = Key::text("mpp", "mint");
 const FURTHER_MINTS: Key = Key::list("mpp", "further_mints");
 const MIN_AMOUNT: Key = Key::integer("mpp", "min_amount");
