@@ -55,7 +55,7 @@ pub use self::{
     layers::{DEFAULTS, Flags, Layers},
     ledger::LedgerConfig,
     limits::{ConnectionLimits, LimitsConfig, OpeningLimits},
-    mpp::{MppChannelsConfig, MppConfig, MppDelegationsConfig},
+    mpp::{MppChannelsConfig, MppConfig, MppDelegationsConfig, MppSection},
     network::{NetworkConfig, NetworkName, WrongNetwork},
     programs::ProgramsConfig,
     reader::Reader,
@@ -125,14 +125,14 @@ impl Config {
         let dispatch = DispatchConfig::read(reader);
         let allowances = AllowancesConfig::read(reader);
         let funding = FundingConfig::read(reader);
-        let mpp = MppConfig::read(reader, network.as_ref());
+        let mpp = MppSection::read(reader, network.as_ref());
         let ledger = LedgerConfig::read(reader);
         let server = ServerConfig::read(reader);
         let telemetry = TelemetryConfig::read(reader);
         if let (Some(limits), Some(settlement)) = (&limits, &settlement) {
             check_deadlines(reader, limits, settlement);
         }
-        if let (Some(keys), Some(Some(_))) = (&keys, &mpp) {
+        if let (Some(keys), Some(MppSection { served: Some(_) })) = (&keys, &mpp) {
             check_fee_payers(reader, keys);
         }
         Some(Self {
@@ -149,7 +149,7 @@ impl Config {
             dispatch: dispatch?,
             allowances: allowances?,
             funding: funding?,
-            mpp: mpp?,
+            mpp: mpp?.served,
             ledger: ledger?,
             server: server?,
             telemetry: telemetry?,

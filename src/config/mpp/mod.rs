@@ -99,9 +99,16 @@ pub struct MppConfig {
     pub channels: MppChannelsConfig,
 }
 
-impl MppConfig {
-    /// Reads the section; none where MPP is not served. Values are judged either way, but only what is served has to be set.
-    pub fn read(reader: &mut Reader<'_>, network: Option<&NetworkConfig>) -> Option<Option<Self>> {
+/// The section without faults.
+#[derive(Clone, Debug)]
+pub struct MppSection {
+    /// What it says; none where MPP is not served.
+    pub served: Option<MppConfig>,
+}
+
+impl MppSection {
+    /// Reads the section. Values are judged either way, but only what is served has to be set.
+    pub fn read(reader: &mut Reader<'_>, network: Option<&NetworkConfig>) -> Option<Self> {
         let is_on = reader.switch(&ENABLED);
         let is_served = is_on == Some(true);
         let network = network.map(|network| &network.name);
@@ -119,10 +126,12 @@ impl MppConfig {
         let (further_mints, min_amount, stats) = (further_mints?, min_amount?, stats?);
         let (known_wallets, caps, delegations, channels) = (known_wallets?, caps?, delegations?, channels?);
         if !is_on? {
-            return Some(None);
+            return Some(Self { served: None });
         }
         let (mint, roots) = (mint?, roots?);
-        Some(Some(Self { mint, further_mints, roots, min_amount, stats, known_wallets, caps, delegations, channels }))
+        let served =
+            MppConfig { mint, further_mints, roots, min_amount, stats, known_wallets, caps, delegations, channels };
+        Some(Self { served: Some(served) })
     }
 }
 

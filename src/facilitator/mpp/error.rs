@@ -62,3 +62,9 @@ impl From<RefusedCharge> for ChargeError {
         Self::Refused(Box::new(refused))
     }
 }
+
+impl From<ChargeRefusal> for ChargeError {
+    fn from(refusal: ChargeRefusal) -> Self {
+        RefusedCharge::from(refusal).into()
+    }
+}

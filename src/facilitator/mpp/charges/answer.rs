@@ -54,18 +54,18 @@ impl Charges {
     /// Answers a request for a charge that is recorded already. Only who may be told its success waits for it.
     pub(super) async fn answer_known(
         &self,
-        known: RecordedCharge,
+        known: &RecordedCharge,
         message: ContentHash,
         asking: Asking,
     ) -> Result<SettledCharge, ChargeError> {
         if let Some(slot) = known.told_to(&asking.claimant) {
-            return Ok(self.success(&known, slot));
+            return Ok(self.success(known, slot));
         }
         if known.told.is_some() {
-            return Err(repeat(&known).into());
+            return Err(repeat(known).into());
         }
         if !known.is_for(&asking.claimant, self.shared.core.clock.now()) {
-            return Err(stranger(&known).into());
+            return Err(stranger(known).into());
         }
         let turn = self.turn(message, asking.deadline).await;
         let (_place, _turn) = turn.map_err(|refused| refused.of(known.signature))?;
@@ -75,28 +75,28 @@ impl Charges {
     /// Like [`Charges::answer_known`], when it is this request's turn.
     pub(super) async fn answer_in_turn(
         &self,
-        known: RecordedCharge,
+        known: &RecordedCharge,
         message: ContentHash,
         asking: Asking,
     ) -> Result<SettledCharge, ChargeError> {
         let known = self.await_outcome(known, &message, asking.deadline).await?;
-        let known = self.look_again(known).await?;
+        let known = self.look_again(&known).await?;
         match known.state {
             ChargeState::OnItsWay => Err(told(&known, ChargeReason::SettlementPending).into()),
             ChargeState::Failed => Err(told(&known, ChargeReason::SettlementFailed).into()),
             ChargeState::Expired => Err(told(&known, ChargeReason::BlockhashExpired).into()),
-            ChargeState::Landed { .. } => self.tell(known, asking).await,
+            ChargeState::Landed { .. } => self.tell(&known, asking).await,
         }
     }
 
     /// The charge as it stands when its outcome is known, or when the caller's time is over.
     async fn await_outcome(
         &self,
-        known: RecordedCharge,
+        known: &RecordedCharge,
         message: &ContentHash,
         deadline: Instant,
     ) -> Result<RecordedCharge, LedgerError> {
-        let mut known = known;
+        let mut known = *known;
         loop {
             // Subscribed before the look, so that no news is lost in between.
             let progress = self.shared.settlements.progress.notified();
@@ -113,16 +113,16 @@ impl Charges {
     }
 
     /// Tells the success of a landed charge, once.
-    async fn tell(&self, known: RecordedCharge, asking: Asking) -> Result<SettledCharge, ChargeError> {
+    async fn tell(&self, known: &RecordedCharge, asking: Asking) -> Result<SettledCharge, ChargeError> {
         let core = &self.shared.core;
-        if !known.is_verified && self.read_again(&known, asking.deadline).await? == Reading::Missing {
-            return Err(because(&known, ChargeReason::SettlementPending, UNREAD).into());
+        if !known.is_verified && self.read_again(known, asking.deadline).await? == Reading::Missing {
+            return Err(because(known, ChargeReason::SettlementPending, UNREAD).into());
         }
         match core.ledger.claim_charge(known.id, &asking.claimant, core.clock.now()).await? {
-            ChargeClaim::Granted { slot } => Ok(self.success(&known, slot)),
-            ChargeClaim::Kept => Err(because(&known, ChargeReason::SettlementPending, KEPT).into()),
-            ChargeClaim::Told => Err(repeat(&known).into()),
-            ChargeClaim::NotLanded => Err(told(&known, ChargeReason::SettlementPending).into()),
+            ChargeClaim::Granted { slot } => Ok(self.success(known, slot)),
+            ChargeClaim::Kept => Err(because(known, ChargeReason::SettlementPending, KEPT).into()),
+            ChargeClaim::Told => Err(repeat(known).into()),
+            ChargeClaim::NotLanded => Err(told(known, ChargeReason::SettlementPending).into()),
         }
     }
 

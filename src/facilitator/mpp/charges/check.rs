@@ -5,7 +5,10 @@ use crate::{
     chain::{ChainAccount, LiveBlockhash, inspect::charge::InspectedCharge},
     domain::{
         amount::Amount,
-        mpp::{charge::ChargeAsset, reason::ChargeReason},
+        mpp::{
+            charge::{ChargeAsset, ChargeRefusal},
+            reason::ChargeReason,
+        },
     },
     facilitator::mpp::{ChargeError, RefusedCharge},
     programs::{
@@ -68,12 +71,12 @@ impl Charges {
 pub(super) const SHORT: &str =
     "The payer's token account holds less than the amount, beside what is in flight from it.";
 
-pub(super) fn refuse(detail: &str) -> RefusedCharge {
-    RefusedCharge::because(ChargeReason::SimulationFailed, detail)
+pub(super) fn refuse(detail: &str) -> ChargeRefusal {
+    ChargeRefusal::because(ChargeReason::SimulationFailed, detail)
 }
 
 /// A token account of this asset that can be used; `whose` is for the sentence.
-fn usable(asset: &ChargeAsset, account: Option<&ChainAccount>, whose: &str) -> Result<TokenAccount, RefusedCharge> {
+fn usable(asset: &ChargeAsset, account: Option<&ChainAccount>, whose: &str) -> Result<TokenAccount, ChargeRefusal> {
     let missing = || refuse(&format!("The {whose} has no token account for this asset."));
     let account = account.filter(|account| !account.data.is_empty()).ok_or_else(missing)?;
     let foreign = || refuse(&format!("The {whose}'s token account is none of this asset."));
@@ -106,7 +109,7 @@ mod tests {
 
     fn judge(account: Option<&ChainAccount>) -> Result<TokenAccount, String> {
         let asset = ChargeAsset { mint: MINT, token_program: TokenProgram::Token.address(), decimals: 6 };
-        usable(&asset, account, "recipient").map_err(|refused| refused.refusal.detail)
+        usable(&asset, account, "recipient").map_err(|refusal| refusal.detail)
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
         hold::ContentHash,
         mpp::{
             caps::{SponsorBar, Sponsored},
+            charge::ChargeRefusal,
             reason::ChargeReason,
             recorded_charge::{ChargeClaimant, RecordedCharge},
         },
@@ -70,7 +71,7 @@ impl Charges {
             let message = ContentHash(received.message_hash());
             let known = shared.core.ledger.find_charge(&message).await?;
             if let Some(known) = known.filter(|known| self.is_of(known, order)) {
-                return self.answer_known(known, message, asking).await;
+                return self.answer_known(&known, message, asking).await;
             }
         }
         let inspected = self.inspect(order)?;
@@ -78,7 +79,7 @@ impl Charges {
         let (_place, _turn) = self.turn(message, asking.deadline).await?;
         match shared.core.ledger.find_charge(&message).await? {
             // Whoever had the turn has recorded it.
-            Some(known) => self.answer_in_turn(known, message, asking).await,
+            Some(known) => self.answer_in_turn(&known, message, asking).await,
             None => self.settle_new(inspected, message, asking).await,
         }
     }
@@ -91,7 +92,7 @@ impl Charges {
     }
 
     /// Holds a request against the policy; asks nobody.
-    fn inspect(&self, order: &ChargeOrder) -> Result<InspectedCharge, RefusedCharge> {
+    fn inspect(&self, order: &ChargeOrder) -> Result<InspectedCharge, ChargeRefusal> {
         let (fee_payers, our_keys) = (self.shared.fee_payers(), self.shared.our_keys());
         let policy = ChargePolicy {
             offer: &self.shared.settings.offer,
@@ -105,7 +106,7 @@ impl Charges {
             amount: &order.amount,
             asset: order.asset,
         };
-        Ok(policy.inspect(&request)?)
+        policy.inspect(&request)
     }
 
     /// Waits until no earlier request works on this message.
@@ -144,7 +145,7 @@ impl Charges {
         if let Some(work) = work {
             self.carry(work, asking.deadline).await;
         }
-        self.answer_in_turn(charge, message, asking).await
+        self.answer_in_turn(&charge, message, asking).await
     }
 
     /// Who is sponsored by a charge.

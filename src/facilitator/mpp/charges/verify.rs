@@ -46,17 +46,17 @@ impl Charges {
     }
 
     /// Looks once more at a charge whose absence was proved: where it is seen after all, it has landed. Others are left as they are.
-    pub(super) async fn look_again(&self, known: RecordedCharge) -> Result<RecordedCharge, LedgerError> {
+    pub(super) async fn look_again(&self, known: &RecordedCharge) -> Result<RecordedCharge, LedgerError> {
         if known.state != ChargeState::Expired {
-            return Ok(known);
+            return Ok(*known);
         }
-        let found = self.change_of(&known).await.filter(|change| is_paid(&known, *change));
-        let Some(TokenChange { slot, .. }) = found else { return Ok(known) };
+        let found = self.change_of(known).await.filter(|change| is_paid(known, *change));
+        let Some(TokenChange { slot, .. }) = found else { return Ok(*known) };
         let (core, signature) = (&self.shared.core, known.signature);
         tracing::error!(%signature, slot, "a charge landed whose absence RPC providers had proved; it is told as a success");
         let now = core.clock.now();
         core.ledger.find_expired_charge(known.id, slot, now).await?;
-        Ok(RecordedCharge { state: ChargeState::Landed { slot }, is_verified: true, landed_at: Some(now), ..known })
+        Ok(RecordedCharge { state: ChargeState::Landed { slot }, is_verified: true, landed_at: Some(now), ..*known })
     }
 
     /// Reads again what nobody has shown yet, again and again.

@@ -211,10 +211,7 @@ pub(crate) async fn what_is_in_flight_is_taken_from_its_source(ledger: &dyn Ledg
     assert_eq!(tries(ledger, &of(3), 3, NOW).await, ChargeRecorded::Overdrawn);
     assert_eq!(ledger.taken_from(&of(1).source, 50).await.expect("reads"), amount(200));
     // It landed behind the slot that the account was read in: the reading does not show it.
-    let slot = match recorded(ledger, &first.settlement, landed()).await.landed_at {
-        Some(slot) => slot,
-        None => panic!("it landed"),
-    };
+    let slot = recorded(ledger, &first.settlement, landed()).await.landed_at.expect("it landed");
     assert_eq!(ledger.taken_from(&of(1).source, slot - 1).await.expect("reads"), amount(200));
     assert_eq!(ledger.taken_from(&of(1).source, slot).await.expect("reads"), amount(100));
     let read_later = ChargePlan { held: (amount(250), slot), ..of(3) };

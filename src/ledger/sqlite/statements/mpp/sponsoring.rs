@@ -154,7 +154,7 @@ fn in_flight(conn: &Connection, sponsored: &Sponsored) -> Outcome<RowUse> {
         let sql = format!(
             "SELECT count(*), coalesce(sum(stranger), 0) FROM mpp_transactions WHERE open = 1 AND (?1 IS NULL OR {of})"
         );
-        let (all, strangers) = pair(conn, &sql, [wallet.map(|wallet| wallet.to_bytes())])?;
+        let (all, strangers) = pair(conn, &sql, [wallet.map(Pubkey::to_bytes)])?;
         Ok(Use { all, strangers })
     };
     let seller = match &sponsored.seller {
