@@ -350,7 +350,7 @@ pub(super) fn with_retry(status: StatusCode, retry_after: Option<u64>, mut respo
 }
 
 /// An error and everything beneath it, on one line.
-fn causes(error: &(dyn Error + 'static)) -> String {
+pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

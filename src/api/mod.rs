@@ -8,6 +8,7 @@
 mod error;
 mod health;
 mod http;
+mod mpp;
 mod openapi;
 mod pay;
 mod ready;
@@ -43,14 +44,18 @@ use crate::{
     },
     domain::chance::Chance,
     facilitator::Facilitator,
-    wire::{facilitator::SupportedAnswer, header},
+    wire::{
+        facilitator::SupportedAnswer,
+        header,
+        mpp::{siwx::SIGN_IN_WITH_X, voucher::X_MPP_VOUCHER},
+    },
 };
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::{HeaderName, HeaderValue, Method, StatusCode, header as names},
     middleware,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, any, get, post},
 };
 use solana_pubkey::Pubkey;
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -178,7 +183,7 @@ struct Route {
 }
 
 /// The API, line by line.
-fn routes() -> [Route; 23] {
+fn routes() -> [Route; 27] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
@@ -204,6 +209,10 @@ fn routes() -> [Route; 23] {
         route("POST", "/pay/getAmount", Surface::Plain, post(get_amount::encrypt)),
         route("POST", "/pay/verify", Surface::Verify, post(pay::verify::verify)),
         route("POST", "/pay/settle", Surface::Settle, post(pay::settle::settle)),
+        route("POST", "/mpp/prepare", Surface::Mpp, post(mpp::prepare::prepare)),
+        route("POST", "/mpp/settle", Surface::Mpp, post(mpp::settle::settle)),
+        route("GET", "/mpp/stats", Surface::Mpp, get(mpp::stats::stats)),
+        route("GET", "/mpp/keys", Surface::Mpp, get(mpp::keys::keys)),
     ]
 }
 
@@ -247,8 +256,15 @@ pub fn router(facilitator: Arc<Facilitator>, settings: &ApiSettings) -> Router {
             work: Arc::clone(permits),
             limits,
         };
-        // One line of a path answers the methods that none of its lines has.
-        let service = if paths.insert(path) { refusing_other_methods(service, &guard.surface) } else { service };
+        let is_first = paths.insert(path);
+        // What is not served has no methods, and one line of a path answers for all of them.
+        let service = match surface {
+            Surface::Mpp if !app.facilitator.serves_mpp() && is_first => any(mpp::disabled),
+            Surface::Mpp if !app.facilitator.serves_mpp() => continue,
+            // One line of a path answers the methods that none of its lines has.
+            _ if is_first => refusing_other_methods(service, &guard.surface),
+            _ => service,
+        };
         router = router.route(path, behind(service, guard));
     }
     let unknown = route_surface(Surface::Plain);
@@ -307,6 +323,9 @@ fn cors(settings: &ApiSettings) -> CorsLayer {
             HeaderName::from_static(READ_AT),
             HeaderName::from_static(READ_SIGNATURE),
             HeaderName::from_static(events::LAST_EVENT_ID),
+            names::AUTHORIZATION,
+            HeaderName::from_static(SIGN_IN_WITH_X),
+            HeaderName::from_static(X_MPP_VOUCHER),
         ])
         .expose_headers([names::RETRY_AFTER, HeaderName::from_static(request_span::REQUEST_ID)])
         .max_age(PREFLIGHT_AGE)

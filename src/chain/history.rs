@@ -115,7 +115,8 @@ pub(super) async fn record_of(
     pool.ask(&record_question(signature, what, CommitmentConfig::confirmed())).await
 }
 
-fn record_question(signature: &Signature, what: &'static str, commitment: CommitmentConfig) -> Question {
+/// Asks for the chain's own record of a transaction.
+pub(super) fn record_question(signature: &Signature, what: &'static str, commitment: CommitmentConfig) -> Question {
     let config = RpcTransactionConfig {
         encoding: Some(UiTransactionEncoding::Base64),
         commitment: Some(commitment),
@@ -203,6 +204,11 @@ fn read(
         signers: keys.get(..signers)?.to_vec(),
         instructions,
     })
+}
+
+/// All keys of a transaction, in the order in which its record counts them.
+pub(super) fn keys_of(told: &EncodedConfirmedTransactionWithStatusMeta) -> Option<Vec<Pubkey>> {
+    keys(&own_transaction(told)?, told.transaction.meta.as_ref()?)
 }
 
 /// All keys in the order in which instructions count them: the message's own, then those of lookup tables.

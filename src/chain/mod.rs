@@ -27,6 +27,7 @@ mod spent;
 mod statuses;
 mod survey;
 mod tellers;
+mod token_change;
 mod told;
 pub mod transaction;
 mod voices;
@@ -36,6 +37,7 @@ pub use counts::ChainCounts;
 pub use health::{EndpointHealth, EndpointState};
 pub use node::EndpointUrls;
 pub use policy::PushPolicy;
+pub use token_change::TokenChange;
 pub use told::{EndpointWord, Word};
 
 use crate::{
@@ -214,6 +216,11 @@ pub trait Chain: Send + Sync + 'static {
     /// Whether another voice than the one that told of this landing has it, too: true where nobody else is configured, and then
     /// nothing is asked.
     async fn is_seen_by_another(&self, attempt: &Recorded<Attempt>) -> Result<bool, ChainError>;
+
+    /// What a landed transaction changed of a plain token account, by the word of another voice than the one that told of its
+    /// landing, where several are configured; by two that agree, where the teller is not known. None when nobody tells it (yet, or
+    /// any more).
+    async fn token_change(&self, signature: &Signature, account: &Pubkey) -> Result<Option<TokenChange>, ChainError>;
 
     /// Whether what one voice tells can be told by another.
     fn has_several_voices(&self) -> bool;

@@ -3,7 +3,7 @@
 use crate::{
     chain::{
         Chain, ChainAccount, ChainCounts, ChainError, Commitment, EndpointHealth, EndpointUrls, LiveBlockhash,
-        PushPolicy, Simulation,
+        PushPolicy, Simulation, TokenChange,
         confirm::Observer,
         counts::Counters,
         heights::LIFE,
@@ -19,6 +19,7 @@ use crate::{
         spent,
         survey::Survey,
         tellers::Tellers,
+        token_change::token_change,
         voices::Voices,
         witness::Examiner,
     },
@@ -360,6 +361,10 @@ impl Chain for SolanaChain {
     async fn is_seen_by_another(&self, attempt: &Recorded<Attempt>) -> Result<bool, ChainError> {
         let Self { pool, blockhashes, tellers, examiner, .. } = self;
         Survey { pool, blockhashes, tellers, examiner }.is_seen_by_another(attempt.get()).await
+    }
+
+    async fn token_change(&self, signature: &Signature, account: &Pubkey) -> Result<Option<TokenChange>, ChainError> {
+        token_change(&self.pool, &self.tellers, signature, account).await
     }
 
     fn has_several_voices(&self) -> bool {

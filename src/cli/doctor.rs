@@ -1,6 +1,7 @@
 //! `sotto doctor`: whether everything the configuration names is there and is what it should be.
 
 mod examine;
+mod mpp;
 
 use super::{
     Global,

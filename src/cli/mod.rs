@@ -26,6 +26,7 @@ mod keygen;
 mod local_network;
 #[cfg(feature = "localnet")]
 mod localnet;
+mod mpp;
 #[cfg(feature = "client")]
 mod outcome;
 mod output;

@@ -7,6 +7,7 @@
 //! opened during the first.
 
 use super::{
+    mpp,
     probing::Probing,
     reach::{Trouble, reach},
     trust,
@@ -62,6 +63,7 @@ pub(super) async fn start(
     }
     let facilitator = &service.facilitator;
     facilitator.set_limits().await?;
+    facilitator.claim_root().await?;
     let ((), probing) = tokio::join!(facilitator.learn_balances(), Probing::begin(facilitator, config));
     let probing = probing?;
     facilitator.take_over().await?;
@@ -91,7 +93,8 @@ async fn build(config: &Config, trouble: Trouble<'_>) -> Result<Service, WiringE
         clock,
         chance: Arc::clone(&chance),
     };
-    let facilitator = Facilitator::new(ports, keys, wiring::settings(config, network.clone())?);
+    let mpp = mpp::settings(config, &*chain).await?;
+    let facilitator = Facilitator::new(ports, keys, wiring::settings(config, network.clone(), mpp)?);
     let refused_settlement = refused_settlement(config, &*ledger).await?;
     let settings = ApiSettings { refused_settlement, ..wiring::api_settings(config, chance) };
     let router = api::router(Arc::clone(&facilitator), &settings);

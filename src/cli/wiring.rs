@@ -1,5 +1,6 @@
 //! The wiring: what each part is told by the validated configuration. [`super::start`] puts the parts together.
 
+use super::mpp::MintError;
 use crate::{
     api::{ApiSettings, Rate, RateSettings, ServerSettings},
     chain::{
@@ -14,8 +15,8 @@ use crate::{
     domain::{chance::Chance, hold::Exposure, key_pair::KeyPair, network::Network, payment::PaymentLimits},
     facilitator::{
         AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-        FundingSettings, InstructionChoice, Keys, OpeningSettings, PrepareSettings, ReadPolicy, ReceiptKeys,
-        RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
+        FundingSettings, InstructionChoice, Keys, MppSettings, OpeningSettings, PrepareSettings, ReadPolicy,
+        ReceiptKeys, RecipientSettings, ServedAsset, Settings, StartError, TransferSettings, WaitingSettings,
     },
     ledger::{LedgerError, OpenLedgerError},
     programs::{
@@ -65,6 +66,14 @@ pub(super) enum WiringError {
     /// The ledger failed while unfinished work was looked up.
     #[error("the ledger failed")]
     Recovery(#[from] LedgerError),
+    /// Work does not start on this ledger.
+    #[error(
+        "the service cannot take up its work; with another root for MPP, name the one from before in mpp.previous_roots"
+    )]
+    Start(#[from] StartError),
+    /// A mint of MPP cannot be used.
+    #[error(transparent)]
+    Mint(#[from] MintError),
     /// The Covalidator's client cannot be set up.
     #[error("the Covalidator cannot be used; check covalidator.endpoint")]
     Covalidator(#[from] SetupError),
@@ -112,16 +121,14 @@ fn signer(pair: &KeyPair) -> Arc<dyn Signer> {
 }
 
 /// What the facilitator is told.
-pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, CiphertextError> {
+pub(super) fn settings(
+    config: &Config,
+    network: Network,
+    mpp: Option<MppSettings>,
+) -> Result<Settings, CiphertextError> {
     let (limits, settlement) = (&config.limits, &config.settlement);
     Ok(Settings {
-        served: ServedAsset {
-            network,
-            programs: Programs { token: config.programs.inco_token, lightning: config.programs.inco_lightning },
-            asset: config.asset.mint,
-            decimals: config.asset.decimals,
-            encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)?,
-        },
+        served: served(config, network, mpp)?,
         openings: opening_settings(config),
         recipients: recipient_settings(&settlement.recipients),
         transfers: TransferSettings {
@@ -168,6 +175,17 @@ pub(super) fn settings(config: &Config, network: Network) -> Result<Settings, Ci
             requests_per_round: config.funding.monitor_requests,
             look_exposure: config.funding.look_exposure,
         },
+    })
+}
+
+fn served(config: &Config, network: Network, mpp: Option<MppSettings>) -> Result<ServedAsset, CiphertextError> {
+    Ok(ServedAsset {
+        network,
+        programs: Programs { token: config.programs.inco_token, lightning: config.programs.inco_lightning },
+        asset: config.asset.mint,
+        decimals: config.asset.decimals,
+        encryption_key: EncryptionKey::from_hex(&config.covalidator.encryption_key)?,
+        mpp,
     })
 }
 

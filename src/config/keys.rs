@@ -11,7 +11,6 @@ use crate::domain::{
     signed_receipt::ReceiptKey,
 };
 use solana_pubkey::Pubkey;
-use std::path::Path;
 
 const SPENDER: Key = Key::text("keys", "spender").reference();
 const FEE_PAYERS: Key = Key::list("keys", "fee_payer").reference();
@@ -124,8 +123,8 @@ fn read_pair(reader: &mut Reader<'_>, key: &Key, text: &str) -> Option<KeyPair> 
 fn fetch(text: &str, environment: &Environment) -> Result<(KeyPair, Option<String>), SecretError> {
     let reference = SecretReference::parse(text)?;
     let pair = reference.read_key_pair(environment)?;
-    let file = reference.existing_file(environment)?;
-    Ok((pair, file.filter(|path| is_readable_by_others(path)).map(|path| path.display().to_string())))
+    let file = reference.file_readable_by_others(environment)?;
+    Ok((pair, file.map(|path| path.display().to_string())))
 }
 
 fn remedy(error: &SecretError) -> &'static str {
@@ -142,15 +141,4 @@ fn remedy(error: &SecretError) -> &'static str {
         }
         SecretError::KeyPair(KeyPairError::HalvesDiffer) => "the key pair is damaged: restore it from its backup",
     }
-}
-
-#[cfg(unix)]
-fn is_readable_by_others(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_readable_by_others(_: &Path) -> bool {
-    false
 }

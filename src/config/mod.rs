@@ -28,6 +28,7 @@ mod keys;
 mod layers;
 mod ledger;
 mod limits;
+mod mpp;
 mod network;
 mod programs;
 mod reader;
@@ -54,6 +55,7 @@ pub use self::{
     layers::{DEFAULTS, Flags, Layers},
     ledger::LedgerConfig,
     limits::{ConnectionLimits, LimitsConfig, OpeningLimits},
+    mpp::{MppChannelsConfig, MppConfig, MppDelegationsConfig, MppSection},
     network::{NetworkConfig, NetworkName, WrongNetwork},
     programs::ProgramsConfig,
     reader::Reader,
@@ -97,6 +99,8 @@ pub struct Config {
     pub allowances: AllowancesConfig,
     /// What is asked of payers' balances.
     pub funding: FundingConfig,
+    /// The Machine Payments Protocol, where it is served.
+    pub mpp: Option<MppConfig>,
     /// Where money is remembered.
     pub ledger: LedgerConfig,
     /// Where the API listens.
@@ -121,11 +125,15 @@ impl Config {
         let dispatch = DispatchConfig::read(reader);
         let allowances = AllowancesConfig::read(reader);
         let funding = FundingConfig::read(reader);
+        let mpp = MppSection::read(reader, network.as_ref());
         let ledger = LedgerConfig::read(reader);
         let server = ServerConfig::read(reader);
         let telemetry = TelemetryConfig::read(reader);
         if let (Some(limits), Some(settlement)) = (&limits, &settlement) {
             check_deadlines(reader, limits, settlement);
+        }
+        if let (Some(keys), Some(MppSection { served: Some(_) })) = (&keys, &mpp) {
+            check_fee_payers(reader, keys);
         }
         Some(Self {
             network: network?,
@@ -141,6 +149,7 @@ impl Config {
             dispatch: dispatch?,
             allowances: allowances?,
             funding: funding?,
+            mpp: mpp?.served,
             ledger: ledger?,
             server: server?,
             telemetry: telemetry?,
@@ -160,6 +169,19 @@ fn check_deadlines(reader: &mut Reader<'_>, limits: &LimitsConfig, settlement: &
             &settlement::ANSWER_DEADLINE_SECONDS,
             problem,
             "lower it, or raise limits.request_timeout_seconds",
+        );
+    }
+}
+
+/// The spender is delegate of every session, so it signs nothing that strangers have made up (`spec/security.md` §1).
+fn check_fee_payers(reader: &mut Reader<'_>, keys: &KeysConfig) {
+    let spender = keys.spender.public();
+    if keys.fee_payers.iter().all(|pair| pair.public() == spender) {
+        let problem = "charges are paid for by keys other than the spender, and keys.fee_payer names none";
+        reader.fault(
+            &mpp::ENABLED,
+            problem,
+            "make one with `sotto keygen .keys/fees.json` and name it in keys.fee_payer",
         );
     }
 }

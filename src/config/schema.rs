@@ -4,8 +4,8 @@
 //! it is written, so a misspelt limit can never silently mean "no limit".
 
 use super::{
-    asset, budgets, covalidator, deferred, dispatch, funding, keys, ledger, limits, network, programs, revokes, server,
-    settlement, telemetry,
+    asset, budgets, covalidator, deferred, dispatch, funding, keys, ledger, limits, mpp, network, programs, revokes,
+    server, settlement, telemetry,
 };
 
 /// What kind of value a key takes.
@@ -107,7 +107,7 @@ impl Key {
 }
 
 /// The sections in the order they are read, documented and shown.
-const SECTIONS: [&[Key]; 15] = [
+const SECTIONS: [&[Key]; 16] = [
     network::KEYS,
     programs::KEYS,
     asset::KEYS,
@@ -120,6 +120,7 @@ const SECTIONS: [&[Key]; 15] = [
     deferred::KEYS,
     dispatch::KEYS,
     funding::KEYS,
+    mpp::KEYS,
     ledger::KEYS,
     server::KEYS,
     telemetry::KEYS,

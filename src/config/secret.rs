@@ -2,7 +2,11 @@
 
 use super::{environment::Environment, text_file::strip_mark};
 use crate::domain::key_pair::{KeyPair, KeyPairError};
-use std::{fmt, io::Read as _, path::PathBuf};
+use std::{
+    fmt,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 use zeroize::Zeroizing;
 
 /// A key file holds 64 numbers; anything much longer is the wrong file.
@@ -80,6 +84,11 @@ impl SecretReference {
         }
     }
 
+    /// The file it names, where other users of this machine may read it.
+    pub fn file_readable_by_others(&self, environment: &Environment) -> Result<Option<PathBuf>, SecretError> {
+        Ok(self.existing_file(environment)?.filter(|path| is_readable_by_others(path)))
+    }
+
     /// Fetches the secret and reads it as a key pair.
     pub fn read_key_pair(&self, environment: &Environment) -> Result<KeyPair, SecretError> {
         Ok(KeyPair::parse(self.read(environment)?.expose())?)
@@ -107,6 +116,17 @@ impl SecretReference {
             }
         }
     }
+}
+
+#[cfg(unix)]
+fn is_readable_by_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_readable_by_others(_: &Path) -> bool {
+    false
 }
 
 impl fmt::Display for SecretReference {

@@ -11,8 +11,8 @@
 //! [`SettlementOutcome`](settlement::SettlementOutcome) and the answer to the caller.
 //!
 //! ```text
-//! lifecycle   reads   supported                 start, background work, stop, self-test; what is told of sessions
-//! sessions   payments   single_payments   revocations   decrypt_allowances      what callers ask for
+//! lifecycle   reads   supported   mpp_requests   start, background work, stop, self-test; what is asked and told
+//! sessions   payments   single_payments   revocations   decrypt_allowances   mpp      what callers ask for
 //! funding                                       what a payer's account is worth
 //! deferred                                      when promises are settled, and given up
 //! dispatch                                      which holds are carried together
@@ -20,7 +20,7 @@
 //! sponsor   looks                               our lamports; whether a proved balance still stands
 //! locks   backing   token_accounts   signed_reads
 //! core
-//! recipients   known_handles   events   tasks   settings   error
+//! recipients   known_handles   events   tasks   settings   ports   error
 //! ```
 
 pub mod error;
@@ -38,7 +38,10 @@ mod known_handles;
 mod lifecycle;
 mod locks;
 mod looks;
+mod mpp;
+mod mpp_requests;
 mod payments;
+mod ports;
 mod reads;
 mod recipients;
 mod revocations;
@@ -53,20 +56,15 @@ mod token_accounts;
 
 use self::core::Core;
 use crate::{
-    chain::{Chain, keys::Signer},
-    covalidator::Covalidator,
+    chain::keys::Signer,
     domain::{
         amount::Amount,
-        chance::Chance,
-        clock::Clock,
         event_id::EventIds,
         funding::FundingProof,
         payment::Payment,
         session::{Session, SessionId},
-        signed_receipt::ReceiptKey,
         single_payment::{SingleCompletion, SinglePayment},
     },
-    ledger::Ledger,
 };
 pub use backing::Backing;
 use decrypt_allowances::DecryptAllowances;
@@ -82,11 +80,16 @@ pub use known_handles::HandleReport;
 pub use lifecycle::{
     probe::{ProbeError, ProbeReport, ProbeVerdict},
     readiness::{Check, Readiness},
+    startup::StartError,
 };
 use locks::Locks;
 use looks::Looks;
+use mpp::Mpp;
+pub use mpp::{ChargeError, ChargeOrder, PreparedCharge, RefusedCharge, SettledCharge};
+pub use mpp_requests::{MppKeys, ToldStats};
 use payments::Payments;
 pub use payments::{settle::Receipt, verify::Verified};
+pub use ports::{Keys, Ports, ReceiptKeys};
 pub use reads::{ListRequest, Listening, PaymentRecord, ReadRequest, SessionPage, VisibleSession};
 use revocations::Revocations;
 pub use revocations::{RevokeOfferRequest, Revoked, UnsignedRevoke};
@@ -99,8 +102,8 @@ pub use sessions::{
 };
 pub use settings::{
     AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-    FundingSettings, InstructionChoice, OpeningSettings, PrepareSettings, ReadPolicy, RecipientSettings, ServedAsset,
-    Settings, TransferSettings, WaitingSettings,
+    FundingSettings, InstructionChoice, MppSettings, OpeningSettings, PrepareSettings, ReadPolicy, RecipientSettings,
+    ServedAsset, Settings, TransferSettings, WaitingSettings,
 };
 use settlement::Settlements;
 use sha2::{Digest as _, Sha256};
@@ -110,52 +113,6 @@ use solana_pubkey::Pubkey;
 use sponsor::Sponsor;
 use std::sync::Arc;
 pub use supported::Supported;
-
-/// The outside world, as the facilitator needs it.
-#[derive(Clone)]
-pub struct Ports {
-    /// Durability.
-    pub ledger: Arc<dyn Ledger>,
-    /// Solana.
-    pub chain: Arc<dyn Chain>,
-    /// The decrypt service.
-    pub covalidator: Arc<dyn Covalidator>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Randomness.
-    pub chance: Arc<dyn Chance>,
-}
-
-/// The kinds of key (`spec/security.md` §1.1): the spender is delegate of every session; fee payers may be other keys; what
-/// signs receipts is neither.
-#[derive(Clone)]
-pub struct Keys {
-    /// The delegate key. Signs only transactions we built.
-    pub spender: Arc<dyn Signer>,
-    /// The announced fee payer: co-signs approves that match the template, which clients compile with this key.
-    pub fee_payer: Arc<dyn Signer>,
-    /// Keys that share the other fees with it.
-    pub further_fee_payers: Vec<Arc<dyn Signer>>,
-    /// What signs receipts; it signs no transaction.
-    pub receipts: ReceiptKeys,
-}
-
-/// The keys of signed receipts.
-#[derive(Clone, Default)]
-pub struct ReceiptKeys {
-    /// The key that signs; without it no receipt is made.
-    pub current: Option<Arc<dyn Signer>>,
-    /// Keys that signed before, with the last second that each signed for.
-    pub retired: Vec<ReceiptKey>,
-}
-
-impl ReceiptKeys {
-    /// Every key that receipts are believed under, the current one first.
-    pub fn all(&self) -> Vec<ReceiptKey> {
-        let current = self.current.as_ref().map(|signer| ReceiptKey::current(signer.pubkey()));
-        current.into_iter().chain(self.retired.iter().copied()).collect()
-    }
-}
 
 /// The service: one struct for each folder, and the use cases that callers may ask for.
 pub struct Facilitator {
@@ -171,6 +128,7 @@ pub struct Facilitator {
     payments: Arc<Payments>,
     single_payments: Arc<SinglePayments>,
     revocations: Arc<Revocations>,
+    mpp: Option<Mpp>,
 }
 
 /// The parts that every use case works with.
@@ -228,6 +186,7 @@ impl Facilitator {
             funding.clone(),
         ));
         let revocations = Arc::new(Revocations::new(&core, &locks, &sponsor, &settlements, &dispatch));
+        let mpp = Mpp::new(&core, &sponsor, &settlements, &dispatch);
         core.tasks.spawn(lifecycle::forks::finality_rounds(settlements.clone(), dispatch.clone(), revocations.clone()));
         let single_payments = Arc::new(SinglePayments::new(
             core.clone(),
@@ -250,6 +209,7 @@ impl Facilitator {
             payments,
             single_payments,
             revocations,
+            mpp,
         })
     }
 

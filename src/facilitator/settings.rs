@@ -1,8 +1,12 @@
 //! What an operator decides, as plain values.
 
+mod mpp;
 mod openings;
 
-pub use self::openings::{OpeningSettings, PrepareSettings};
+pub use self::{
+    mpp::MppSettings,
+    openings::{OpeningSettings, PrepareSettings},
+};
 use crate::{
     chain::transaction::SettleInstruction,
     domain::{
@@ -223,7 +227,7 @@ impl Default for FundingSettings {
     }
 }
 
-/// What is served: one asset on one network.
+/// What is served: one confidential asset on one network, and beside it the Machine Payments Protocol.
 #[derive(Clone, Debug)]
 pub struct ServedAsset {
     /// The network served.
@@ -236,6 +240,8 @@ pub struct ServedAsset {
     pub decimals: u8,
     /// The key that amounts are encrypted to.
     pub encryption_key: EncryptionKey,
+    /// The Machine Payments Protocol, where it is served.
+    pub mpp: Option<MppSettings>,
 }
 
 /// For whom a missing token account is created at our cost. Its owner can close it and keep the rent, so whoever asks pays

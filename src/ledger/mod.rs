@@ -6,6 +6,7 @@
 //! transaction before its bytes are durable does not compile.
 
 mod approvals;
+mod mpp;
 mod open;
 mod operator;
 mod outcomes;
@@ -17,6 +18,7 @@ mod sqlite;
 mod upkeep;
 
 pub use approvals::ApprovalLedger;
+pub use mpp::{ChargeClaim, ChargeLedger, ChargeRecorded, IssuerClaim, MppLedger};
 pub use open::{OpenLedgerError, import, look_at_held, look_at_settlement, look_at_spending, open};
 pub use operator::{NotResolved, OperatorLedger, Resolved, SeenLanding, SettlementRecord};
 pub use outcomes::{
@@ -77,7 +79,9 @@ pub enum LedgerError {
 
 /// The verbs. See the module for what they all promise.
 #[async_trait]
-pub trait Ledger: ApprovalLedger + OperatorLedger + RevocationLedger + SinglePaymentLedger + Upkeep {
+pub trait Ledger:
+    ApprovalLedger + MppLedger + OperatorLedger + RevocationLedger + SinglePaymentLedger + Upkeep
+{
     /// Writes a session in state `opening`, or finds the one that this user opened with this nonce. Not while a revoke of this user
     /// and asset may still land.
     async fn open_session(&self, session: &Session) -> Result<Opened, LedgerError>;

@@ -3,6 +3,7 @@
 mod defaults;
 mod deployed;
 mod faulty;
+mod mpp;
 
 use sotto::{
     config::{CapCheckPolicy, Config, Environment, Faults, Flags, Layers, Warning},

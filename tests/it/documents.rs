@@ -4,7 +4,7 @@ use crate::source_files;
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Pages whose paths in backticks must exist.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/API.md",
@@ -12,6 +12,7 @@ const PAGES: [&str; 8] = [
     "docs/ARCHITECTURE.md",
     "docs/GLOSSARY.md",
     "docs/LOGGING.md",
+    "docs/MPP.md",
     "docs/TRUST.md",
 ];
 /// Folders that a path in backticks begins with.

@@ -4,8 +4,12 @@
 use serde::Serialize;
 use sotto::{
     api::{pay_status, session_status},
-    domain::reason::{PayReason, SessionReason},
+    domain::{
+        mpp::reason::{ChargeReason, SiwxReason},
+        reason::{PayReason, SessionReason},
+    },
     merchant::PaywallReason,
+    wire::mpp::{charge::settle_status, siwx},
 };
 use std::fmt::Write as _;
 
@@ -61,6 +65,28 @@ fn paywall_rows() -> Vec<Row> {
     PaywallReason::ALL.iter().map(row).collect()
 }
 
+fn charge_rows() -> Vec<Row> {
+    let row = |&r: &ChargeReason| Row {
+        word: r.word(),
+        status: settle_status(r),
+        repeat: r.retry(),
+        meaning: r.meaning(),
+        remedy: r.remedy(),
+    };
+    ChargeReason::ALL.iter().map(row).collect()
+}
+
+fn sign_in_rows() -> Vec<Row> {
+    let row = |&r: &SiwxReason| Row {
+        word: r.word(),
+        status: siwx::status(r),
+        repeat: r.retry(),
+        meaning: r.meaning(),
+        remedy: r.remedy(),
+    };
+    SiwxReason::ALL.iter().map(row).collect()
+}
+
 fn table(title: &str, members: &str, rows: &[Row]) -> String {
     let head = "| word | status | repeat | meaning | remedy |\n|---|---|---|---|---|\n";
     let mut text = format!("\n## {title}\n\n{members}\n\n{head}");
@@ -80,10 +106,20 @@ struct Words {
     sessions: Vec<Row>,
     /// `error` of a merchant's paywall.
     paywalls: Vec<Row>,
+    /// `errorCode` and `error` of `/mpp/settle` and `/mpp/prepare`.
+    charges: Vec<Row>,
+    /// `error` where a wallet has to sign in.
+    sign_ins: Vec<Row>,
 }
 
 fn json() -> String {
-    let words = Words { payments: paying_rows(), sessions: session_rows(), paywalls: paywall_rows() };
+    let words = Words {
+        payments: paying_rows(),
+        sessions: session_rows(),
+        paywalls: paywall_rows(),
+        charges: charge_rows(),
+        sign_ins: sign_in_rows(),
+    };
     format!("{}\n", serde_json::to_string_pretty(&words).expect("JSON"))
 }
 
@@ -94,10 +130,16 @@ fn document() -> String {
     let opening = "`error` of `/sessions` and of every route below it. A word that ends in `_` is completed with a member's name.";
     let paywall =
         "`error` of what the middleware answers in the place of a handler, beside the 402 that asks for a payment.";
+    let charging = "`errorCode` and `error` of `/mpp/settle`, where all refusals but those of the request itself answer 200: read the body. \
+         `/mpp/prepare`, `/mpp/stats` and `/mpp/keys` answer caps by 429, outages by 503 and our faults by 500.";
+    let signing_in = "`error` of the routes of the Machine Payments Protocol on which a wallet signs in with `SIGN-IN-WITH-X`, \
+         in the order in which it is checked.";
     let tables = [
         table("Paying", paying, pay),
         table("Opening and reading a session", opening, open),
         table("A merchant's paywall", paywall, &paywall_rows()),
+        table("Charges of the Machine Payments Protocol", charging, &charge_rows()),
+        table("Signing in to the Machine Payments Protocol", signing_in, &sign_in_rows()),
     ];
     format!("{HEAD}{}", tables.concat())
 }

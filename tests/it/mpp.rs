@@ -6,10 +6,16 @@ mod challenges;
 mod charge_attacks;
 mod charges;
 mod credentials;
+mod forks;
 mod keys;
+mod policy;
+mod repeats;
+mod serving;
 mod session_accounts;
 mod sign_ins;
+mod sponsoring;
 mod swig;
+mod voices;
 mod vouchers;
 
 use crate::programs::published_order;

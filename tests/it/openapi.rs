@@ -2,7 +2,11 @@
 //! [`check_answer`], which the API's tests call on every answer) the same bodies.
 
 use serde_json::Value;
-use sotto::domain::reason::{PayReason, SessionReason};
+use sotto::domain::{
+    mpp::reason::ChargeReason,
+    reason::{PayReason, SessionReason},
+};
+use sotto::wire::mpp::charge::{prepare_status, settle_status};
 use std::{collections::BTreeSet, sync::LazyLock};
 
 /// The document.
@@ -157,6 +161,8 @@ fn the_document_lists_exactly_the_words_there_are() {
     let open: Vec<_> =
         SessionReason::ALL.iter().map(|r| r.word().to_owned()).filter(|word| !word.ends_with('_')).collect();
     assert_eq!(words("/components/schemas/OpenReason/anyOf/0/enum"), open);
+    let charges: Vec<_> = ChargeReason::ALL.iter().map(|reason| reason.word().to_owned()).collect();
+    assert_eq!(words("/components/schemas/ChargeReason/enum"), charges);
 }
 
 #[test]
@@ -166,6 +172,13 @@ fn every_status_a_reason_has_is_documented() {
         for &reason in PayReason::ALL {
             let status = sotto::api::pay_status(reason).as_u16().to_string();
             assert!(document["paths"][path]["post"]["responses"].get(&status).is_some(), "{path} {reason} {status}");
+        }
+    }
+    for &reason in ChargeReason::ALL {
+        let (settle, prepare) = (settle_status(reason), prepare_status(reason));
+        for (path, status) in [("/mpp/settle", settle), ("/mpp/prepare", prepare)] {
+            let responses = &document["paths"][path]["post"]["responses"];
+            assert!(responses.get(status.to_string()).is_some(), "{path} {reason} {status}");
         }
     }
     for &reason in SessionReason::ALL {

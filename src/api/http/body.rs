@@ -85,7 +85,8 @@ pub(in crate::api) fn funding_proof(body: Body) -> Result<FundingProof, SessionF
     funding::proof_body(&bytes).map_err(SessionFailure::of_body)
 }
 
-fn read(body: Body) -> Result<Bytes, Fault> {
+/// The bytes of a body that the guard has read.
+pub(in crate::api) fn read(body: Body) -> Result<Bytes, Fault> {
     // The guard has read it, so it is there.
     body.map_err(|_| Fault::BrokenOff)
 }

@@ -2,8 +2,14 @@
 //! deadline, a panic, a wrong method or path.
 
 use crate::{
-    api::error::{PayFailure, SessionFailure},
-    domain::reason::{PayReason, SessionReason},
+    api::{
+        error::{PayFailure, SessionFailure},
+        mpp::failure::MppFailure,
+    },
+    domain::{
+        mpp::reason::ChargeReason,
+        reason::{PayReason, SessionReason},
+    },
 };
 use axum::{
     Json,
@@ -21,6 +27,8 @@ pub(in crate::api) enum Surface {
     Settle,
     /// `error` and `message`, words of [`SessionReason`].
     Sessions,
+    /// `success: false`, `errorCode`, `error` and `detail`, words of [`ChargeReason`]; below `/mpp` and `/api/sessions`.
+    Mpp,
     /// `error` and `message`.
     Plain,
 }
@@ -102,6 +110,18 @@ impl Fault {
         }
     }
 
+    /// The reason on routes of the Machine Payments Protocol.
+    const fn charge_reason(self) -> ChargeReason {
+        match self {
+            Self::TooLarge => ChargeReason::BodyTooLarge,
+            Self::Encoded | Self::BrokenOff | Self::BodyTimedOut | Self::WrongMethod | Self::NoSuchRoute => {
+                ChargeReason::BadRequest
+            }
+            Self::TooOften | Self::Overloaded | Self::Starting => ChargeReason::Unavailable,
+            Self::TimedOut | Self::Panicked => ChargeReason::InternalError,
+        }
+    }
+
     /// The word on routes whose refusals have no closed list of reasons.
     const fn plain_word(self) -> &'static str {
         match self {
@@ -166,6 +186,7 @@ impl RouteSurface {
             Surface::Verify => pay_failure(fault, &self.network).again_in(retry_after).verify_answer(),
             Surface::Settle => pay_failure(fault, &self.network).again_in(retry_after).settle_answer(),
             Surface::Sessions => session_failure(fault).again_in(retry_after).answer(),
+            Surface::Mpp => mpp_failure(fault).again_in(retry_after).answer(),
             Surface::Plain => {
                 let body = serde_json::json!({"error": fault.plain_word(), "message": fault.meaning()});
                 crate::api::error::with_retry(fault.status(), retry_after, Json(body).into_response())
@@ -182,4 +203,9 @@ pub(in crate::api) fn pay_failure(fault: Fault, network: &str) -> PayFailure {
 /// A fault on `/sessions`.
 pub(in crate::api) fn session_failure(fault: Fault) -> SessionFailure {
     SessionFailure::new(fault.session_reason(), fault.meaning()).with_status(fault.status())
+}
+
+/// A fault on a route of the Machine Payments Protocol.
+pub(in crate::api) fn mpp_failure(fault: Fault) -> MppFailure {
+    MppFailure::new(fault.charge_reason(), fault.meaning()).with_status(fault.status())
 }

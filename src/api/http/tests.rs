@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, Semaphore};
 use tower::ServiceExt as _;
 
-const SURFACES: [Surface; 4] = [Surface::Verify, Surface::Settle, Surface::Sessions, Surface::Plain];
+const SURFACES: [Surface; 5] = [Surface::Verify, Surface::Settle, Surface::Sessions, Surface::Mpp, Surface::Plain];
 
 fn route_surface(surface: Surface) -> RouteSurface {
     RouteSurface { surface, network: "solana:devnet".into() }
@@ -56,6 +56,13 @@ fn is_typed(surface: Surface, body: &Value, pay: &str, open: &str) {
         Surface::Settle => {
             let members = (&body["success"], &body["errorReason"], &body["transaction"], &body["network"]);
             assert_eq!(members, (&json!(false), &json!(pay), &json!(""), &json!("solana:devnet")), "{body}");
+        }
+        Surface::Mpp => {
+            // Overload is an outage there: no word of the protocol tells them apart.
+            let word = if open == "overloaded" { "unavailable" } else { open };
+            assert_eq!((&body["success"], &body["ok"]), (&json!(false), &json!(false)), "{body}");
+            assert_eq!((&body["error"], &body["errorCode"]), (&json!(word), &json!(word)), "{body}");
+            assert!(body["detail"].is_string() && body["details"] == body["detail"], "{body}");
         }
         Surface::Sessions | Surface::Plain => {
             assert_eq!(body["error"], open, "{body}");

@@ -3,6 +3,7 @@
 use crate::{
     chain::{Chain, ChainAccount, EndpointState, rpc::SolanaChain},
     cli::{
+        doctor::mpp,
         trust,
         wiring::{self, WiringError},
     },
@@ -66,6 +67,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
             findings.extend(trusted(&chain));
             findings.extend(balances(&chain, config).await);
             findings.extend(accounts(&chain, config).await);
+            findings.extend(mpp::examine(&chain, config).await);
             chain.shutdown().await;
             findings
         }

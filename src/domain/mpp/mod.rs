@@ -4,10 +4,13 @@
 //! a seller is paid by vouchers, each of which says the sum so far. Everything here is a value or a total function over
 //! values; `tests/vectors/mpp.json` has the golden bytes.
 
+pub mod caps;
 pub mod channel_id;
 pub mod charge;
+pub mod choices;
 pub mod money;
 pub mod reason;
+pub mod recorded_charge;
 pub mod root;
 pub mod siwx;
 pub mod spellings;

@@ -26,6 +26,13 @@ impl Root {
         Self(Zeroizing::new(bytes))
     }
 
+    /// The root that is written as 64 hex digits; white space around them is ignored.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(text.trim(), bytes.as_mut_slice()).ok()?;
+        Some(Self(bytes))
+    }
+
     /// The key that signs the vouchers of a channel.
     pub fn channel_key(&self, channel: &PublicId) -> KeyPair {
         self.key(&format!("sotto-mpp-channel:1:{channel}"))
@@ -75,6 +82,16 @@ impl fmt::Debug for Root {
     }
 }
 
+/// The root in use, and those that were in use before it: what they granted is settled, closed and taken back, and nothing new
+/// stands on them.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    /// The one in use.
+    pub current: Root,
+    /// Those from before.
+    pub previous: Vec<Root>,
+}
+
 /// HMAC-SHA256 under a key of any length.
 #[expect(clippy::expect_used, reason = "HMAC takes keys of every length; the error is that of other codes")]
 pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
@@ -88,4 +105,24 @@ pub fn swig_id(chain_id: &str, buyer: &Pubkey) -> [u8; 32] {
 
 fn swig_text(chain_id: &str, buyer: &Pubkey) -> String {
     format!("sotto-mpp-swig:1:{chain_id}:{buyer}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_is_read_from_its_digits_and_from_nothing_else() {
+        let (text, buyer) = ("5a".repeat(32), Pubkey::new_from_array([7; 32]));
+        let read = Root::from_hex(&format!(" {text}\n")).expect("64 digits");
+        let made = Root::new([0x5a; 32]);
+        assert_eq!(
+            read.delegate_key("solana:x", &buyer, 0).public(),
+            made.delegate_key("solana:x", &buyer, 0).public()
+        );
+        for other in ["", &text[1..], &format!("{text}0"), &"5g".repeat(32)] {
+            assert!(Root::from_hex(other).is_none(), "{other}");
+        }
+        assert_eq!(format!("{made:?}"), "Root(redacted)");
+    }
 }

@@ -18,11 +18,13 @@ pub enum Purpose {
     SinglePayment,
     /// A wallet's revoke of our delegation, co-signed by us; its bytes are the wallet's and cannot be signed anew.
     Revoke,
+    /// A charge of the Machine Payments Protocol, co-signed by us; its bytes are the buyer's and cannot be signed anew.
+    MppCharge,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Capture,
         Self::Approve,
         Self::CreateRecipient,
@@ -30,6 +32,7 @@ impl Purpose {
         Self::Refresh,
         Self::SinglePayment,
         Self::Revoke,
+        Self::MppCharge,
     ];
 
     /// The word in the ledger.
@@ -42,6 +45,7 @@ impl Purpose {
             Self::Refresh => "refresh",
             Self::SinglePayment => "single_payment",
             Self::Revoke => "revoke",
+            Self::MppCharge => "mpp_charge",
         }
     }
 
@@ -59,15 +63,34 @@ impl Purpose {
             | Self::Probe
             | Self::Refresh
             | Self::SinglePayment
-            | Self::Revoke => false,
+            | Self::Revoke
+            | Self::MppCharge => false,
         }
     }
 
-    /// Whether it moves tokens out of an account, so that the account's balance tells whether it landed. A refresh moves zero.
+    /// Whether it moves confidential tokens out of an account, so that the account's balance tells whether it landed. A refresh
+    /// moves zero; a charge moves plain tokens, and is never signed again.
     pub const fn moves_balance(self) -> bool {
         match self {
             Self::Capture | Self::SinglePayment => true,
-            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::Revoke => false,
+            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::Revoke | Self::MppCharge => {
+                false
+            }
+        }
+    }
+
+    /// Whether its landing is told only once another voice has it too, where several are configured, so that no sum of it is told
+    /// on one voice's word.
+    pub const fn is_told_by_two(self) -> bool {
+        match self {
+            Self::MppCharge => true,
+            Self::Capture
+            | Self::Approve
+            | Self::CreateRecipient
+            | Self::Probe
+            | Self::Refresh
+            | Self::SinglePayment
+            | Self::Revoke => false,
         }
     }
 
@@ -75,7 +98,7 @@ impl Purpose {
     /// again.
     pub const fn is_co_signed(self) -> bool {
         match self {
-            Self::Approve | Self::SinglePayment | Self::Revoke => true,
+            Self::Approve | Self::SinglePayment | Self::Revoke | Self::MppCharge => true,
             Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
         }
     }
@@ -85,7 +108,7 @@ impl Purpose {
     pub const fn may_sign_again(self) -> bool {
         match self {
             Self::Capture | Self::CreateRecipient => true,
-            Self::Approve | Self::Probe | Self::Refresh | Self::SinglePayment | Self::Revoke => false,
+            Self::Approve | Self::Probe | Self::Refresh | Self::SinglePayment | Self::Revoke | Self::MppCharge => false,
         }
     }
 
@@ -94,7 +117,7 @@ impl Purpose {
         match self {
             Self::Capture => None,
             Self::CreateRecipient | Self::Probe => Some(3),
-            Self::Approve | Self::Refresh | Self::SinglePayment | Self::Revoke => Some(0),
+            Self::Approve | Self::Refresh | Self::SinglePayment | Self::Revoke | Self::MppCharge => Some(0),
         }
     }
 
@@ -107,7 +130,8 @@ impl Purpose {
             | Self::Probe
             | Self::Refresh
             | Self::SinglePayment
-            | Self::Revoke => false,
+            | Self::Revoke
+            | Self::MppCharge => false,
         }
     }
 
@@ -120,7 +144,8 @@ impl Purpose {
             | Self::CreateRecipient
             | Self::Probe
             | Self::Refresh
-            | Self::SinglePayment => false,
+            | Self::SinglePayment
+            | Self::MppCharge => false,
         }
     }
 
@@ -133,7 +158,8 @@ impl Purpose {
             | Self::Probe
             | Self::Refresh
             | Self::SinglePayment
-            | Self::Revoke => false,
+            | Self::Revoke
+            | Self::MppCharge => false,
         }
     }
 
@@ -143,7 +169,7 @@ impl Purpose {
     pub const fn may_find_its_accounts(self) -> bool {
         match self {
             Self::Approve | Self::CreateRecipient | Self::Probe => true,
-            Self::Capture | Self::Refresh | Self::SinglePayment | Self::Revoke => false,
+            Self::Capture | Self::Refresh | Self::SinglePayment | Self::Revoke | Self::MppCharge => false,
         }
     }
 }

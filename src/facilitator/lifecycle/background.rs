@@ -23,10 +23,17 @@ struct BackgroundTask {
 
 impl Facilitator {
     /// The table of background tasks.
-    fn background(self: &Arc<Self>) -> [BackgroundTask; 7] {
+    fn background(self: &Arc<Self>) -> Vec<BackgroundTask> {
         let settings = &self.core.settings;
         let task = |name, wanted, task| BackgroundTask { name, wanted, task };
-        [
+        let of_mpp = self.mpp.iter().flat_map(|mpp| {
+            let [preparing, verifying] = [(); 2].map(|()| Arc::clone(&mpp.charges));
+            [
+                task("write down what was prepared", true, Box::pin(preparing.preparation_rounds())),
+                task("read landed charges again", true, Box::pin(verifying.verification_rounds())),
+            ]
+        });
+        let all = [
             task("expire sessions, resume what was left", true, Box::pin(Arc::clone(self).rounds())),
             task("settle promises by age", true, Box::pin(Arc::clone(&self.deferred).promise_rounds())),
             task("read the fee payers' balances", true, Box::pin(Arc::clone(&self.sponsor).balance_rounds())),
@@ -46,7 +53,8 @@ impl Facilitator {
                 settings.background.archive_after.is_some(),
                 Box::pin(Arc::clone(self).archive_rounds()),
             ),
-        ]
+        ];
+        all.into_iter().chain(of_mpp).collect()
     }
 
     /// Starts every background task that the settings ask for.

@@ -3,20 +3,50 @@
 use crate::{
     domain::{reason::PayReason, settlement::State},
     facilitator::Facilitator,
-    ledger::{LedgerError, Work},
+    ledger::{IssuerClaim, LedgerError, Work},
 };
+use solana_pubkey::Pubkey;
 use std::{sync::Arc, time::Duration};
 
 /// How long a start waits for the fee payers' balances; until they are read, every key counts as funded.
 const BALANCE_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Why a process does not start its work.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The ledger's keys are derived from another root.
+    #[error("mpp.root is another than this ledger's keys are derived from, whose issuer is {in_use}")]
+    OtherRoot {
+        /// The issuer that is in use.
+        in_use: Pubkey,
+    },
+}
+
 impl Facilitator {
     /// Starts the work of this process, once, before requests are served: what comes before the first signature, then
     /// [`Facilitator::take_over`].
-    pub async fn recover(self: &Arc<Self>) -> Result<(), LedgerError> {
+    pub async fn recover(self: &Arc<Self>) -> Result<(), StartError> {
         self.set_limits().await?;
+        self.claim_root().await?;
         self.learn_balances().await;
-        self.take_over().await
+        Ok(self.take_over().await?)
+    }
+
+    /// Notes whose root the ledger's keys are derived from; refuses to go on with another one, which would sign for open channels
+    /// with other keys. Comes before anything is signed.
+    pub async fn claim_root(&self) -> Result<(), StartError> {
+        let Some(mpp) = &self.mpp else { return Ok(()) };
+        let (shared, chain_id) = (&mpp.shared, mpp.shared.network.chain_id());
+        let previous: Vec<Pubkey> =
+            shared.settings.roots.previous.iter().map(|root| root.issuer(chain_id).public()).collect();
+        let now = self.core.clock.now();
+        match self.core.ledger.claim_issuer(chain_id, &shared.issuer, &previous, now).await? {
+            IssuerClaim::Accepted => Ok(()),
+            IssuerClaim::Another(in_use) => Err(StartError::OtherRoot { in_use }),
+        }
     }
 
     /// Puts the configured budgets in force. Comes before anything is signed.

@@ -51,6 +51,9 @@ impl OneVoice {
 
     /// Counts what was told before this process began.
     pub(crate) fn count_again(&self, settlement: &Settlement) {
+        if settlement.purpose.is_told_by_two() {
+            return;
+        }
         self.lock().entry(settlement.id).or_insert(settlement.amount);
     }
 }
@@ -59,9 +62,10 @@ impl Settlements {
     /// Writes a landing, and so tells its callers, unless too much is told on one voice's word: then another is asked first, and
     /// again after a while where it does not have it.
     pub(crate) async fn step_land(&self, drive: &mut Drive, event: Event) -> Result<(), LedgerError> {
-        let Settlement { id, amount, .. } = drive.settlement;
+        let Settlement { id, amount, purpose, .. } = drive.settlement;
         let most = self.core.settings.transfers.one_voice_exposure;
-        if amount > Amount::ZERO && self.core.chain.has_several_voices() && !self.one_voice.count(id, amount, most) {
+        let is_counted = amount > Amount::ZERO && !purpose.is_told_by_two();
+        if is_counted && self.core.chain.has_several_voices() && !self.one_voice.count(id, amount, most) {
             let Some(attempt) = &drive.attempt else { return self.step_record(drive, event).await };
             if !matches!(self.core.chain.is_seen_by_another(attempt).await, Ok(true)) {
                 tracing::debug!(settlement = %id, "a landing waits until another RPC provider has it");

@@ -52,7 +52,12 @@ impl Settlements {
             }
             Purpose::CreateRecipient => self.sign_creation(settlement, &session).await,
             // Their bytes are made where they are planned and cannot be made again.
-            Purpose::Approve | Purpose::Probe | Purpose::Refresh | Purpose::SinglePayment | Purpose::Revoke => {
+            Purpose::Approve
+            | Purpose::Probe
+            | Purpose::Refresh
+            | Purpose::SinglePayment
+            | Purpose::Revoke
+            | Purpose::MppCharge => {
                 Err(SignFailure::refused(PayReason::InternalError, "this transaction cannot be signed anew"))
             }
         }

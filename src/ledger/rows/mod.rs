@@ -5,6 +5,7 @@
 //! engines fill these structs, so the rules stand here once.
 
 mod approval;
+mod charge;
 mod journal;
 mod revocation;
 mod single_payment;
@@ -13,6 +14,7 @@ mod source;
 mod tests;
 
 pub(super) use approval::ApprovalRow;
+pub(super) use charge::ChargeRow;
 pub(super) use journal::{AttemptRow, EventRow, SettlementRow};
 pub(super) use revocation::RevocationRow;
 pub(super) use single_payment::{OfferRow, SingleRow};

@@ -139,7 +139,7 @@ pub(in crate::ledger) struct Effects {
     pub(in crate::ledger) claimed: ClaimedBalance,
     /// Whether the session may have settled the last it had, and closes if it was closing.
     pub(in crate::ledger) may_close: bool,
-    /// Why a single payment came to nothing.
+    /// Why a payment that stands for itself came to nothing.
     pub(in crate::ledger) ended: Option<PayReason>,
 }
 
@@ -156,8 +156,8 @@ pub(in crate::ledger) fn effects(rows: &Rows<'_>, event: &Event, now: UnixSecond
         may_close: session.is_some() && after.state.is_terminal(),
         ended: None,
     };
-    if after.purpose == Purpose::SinglePayment {
-        return Ok(of_single_payment(effects, event));
+    if matches!(after.purpose, Purpose::SinglePayment | Purpose::MppCharge) {
+        return Ok(of_lone_payment(effects, event));
     }
     if session.is_none() {
         return Ok(effects);
@@ -188,8 +188,8 @@ pub(in crate::ledger) fn effects(rows: &Rows<'_>, event: &Event, now: UnixSecond
     Ok(effects)
 }
 
-/// What follows for a single payment: that what it moved counts by its slot, and why it came to nothing.
-fn of_single_payment(effects: Effects, event: &Event) -> Effects {
+/// What follows for a payment that stands for itself: that what it moved counts by its slot, and why it came to nothing.
+fn of_lone_payment(effects: Effects, event: &Event) -> Effects {
     match event {
         Event::Landed { slot } | Event::Found { slot, .. } => {
             Effects { claimed: ClaimedBalance::Captured { slot: *slot }, ..effects }

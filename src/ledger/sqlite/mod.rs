@@ -6,6 +6,7 @@ pub(in crate::ledger) mod handle;
 pub(in crate::ledger) mod import;
 mod lock;
 mod migrate;
+mod mpp;
 pub(in crate::ledger) mod open;
 mod operator;
 mod parts;

@@ -8,8 +8,8 @@ use crate::programs::{
 use solana_pubkey::Pubkey;
 
 /// Where the kind stands in an account that has extensions: behind the fields of the longer kind.
-const KIND_AT: usize = TokenAccount::SIZE;
-const KIND_MINT: u8 = 1;
+pub(super) const KIND_AT: usize = TokenAccount::SIZE;
+pub(super) const KIND_MINT: u8 = 1;
 const KIND_ACCOUNT: u8 = 2;
 /// A multi-signature account of either program has this many bytes, and no kind.
 const MULTISIG_SIZE: usize = 355;

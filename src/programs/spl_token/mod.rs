@@ -2,12 +2,18 @@
 //!
 //! - [`TransferChecked`] builds the one instruction that moves tokens.
 //! - [`associated_account`] derives the account of a wallet, and [`create_associated_account`] makes it.
-//! - [`TokenAccount`] and [`Mint`] read what the programs store. Token-2022 appends extensions, which are not read here.
+//! - [`TokenAccount`] and [`Mint`] read what the programs store. Token-2022 appends extensions, of which [`extensions`] tells
+//!   the numbers.
+//! - [`explain_failure`] says why a transfer would fail.
 
 mod account;
+mod error;
+mod extension;
 mod transfer;
 
 pub use account::{Mint, TokenAccount};
+pub use error::explain_failure;
+pub use extension::{HARMLESS_EXTENSIONS, NATIVE_MINTS, extensions};
 pub use transfer::TransferChecked;
 
 use solana_instruction::{AccountMeta, Instruction};

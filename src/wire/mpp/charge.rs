@@ -5,11 +5,8 @@
 
 use crate::{
     domain::{
-        mpp::{
-            charge::{ChargeRefusal, ChargeTerms},
-            reason::ChargeReason,
-            spellings::Spellings,
-        },
+        amount::Amount,
+        mpp::{charge::ChargeRefusal, reason::ChargeReason, spellings::Spellings},
         signed::parse_key,
     },
     wire::json::{self, Object},
@@ -207,10 +204,9 @@ impl SettleRequest {
 }
 
 impl SettleAnswer {
-    /// The answer for a charge of these terms.
-    pub fn new(terms: &ChargeTerms, landed: &Landed, network: &Spellings) -> Self {
-        let (recipient, amount, asset) =
-            (terms.recipient.to_string(), terms.amount.to_string(), terms.asset.mint.to_string());
+    /// The answer for a charge that paid `recipient` this amount of this mint; of each there is one spelling.
+    pub fn new((recipient, amount, mint): (&Pubkey, Amount, &Pubkey), landed: &Landed, network: &Spellings) -> Self {
+        let (recipient, amount, asset) = (recipient.to_string(), amount.to_string(), mint.to_string());
         Self {
             success: true,
             ok: true,

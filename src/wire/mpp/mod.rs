@@ -7,6 +7,7 @@ pub mod canonical;
 pub mod challenge;
 pub mod charge;
 pub mod credential;
+pub mod keys;
 pub mod mcp;
 pub mod problem;
 pub mod receipt;

@@ -87,7 +87,7 @@ fn settings(
     encryption_key: ciphertext::EncryptionKey,
 ) -> Settings {
     Settings {
-        served: ServedAsset { network, programs, asset, decimals: DEMO_DECIMALS, encryption_key },
+        served: ServedAsset { network, programs, asset, decimals: DEMO_DECIMALS, encryption_key, mpp: None },
         openings: OpeningSettings {
             max_session_seconds: 30 * 24 * 3_600,
             max_grant: 3_000_000,

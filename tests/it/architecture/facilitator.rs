@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 /// From top to bottom. A folder may name those that stand below it, itself, and nothing else: of two on one line neither
 /// knows the other. The only ways up are the outcome that a drive returns and the answer to the caller.
 const FACILITATOR_LAYERS: [&[&str]; 11] = [
-    &["lifecycle", "reads", "supported"],
-    &["sessions", "payments", "single_payments", "revocations", "decrypt_allowances"],
+    &["lifecycle", "mpp_requests", "reads", "supported"],
+    &["sessions", "payments", "single_payments", "revocations", "decrypt_allowances", "mpp"],
     &["funding"],
     &["deferred"],
     &["dispatch"],
@@ -16,7 +16,7 @@ const FACILITATOR_LAYERS: [&[&str]; 11] = [
     &["backing", "token_accounts", "signed_reads", "locks"],
     &["core"],
     &["doubted_delegations", "events", "known_handles", "recipients", "tasks"],
-    &["settings", "error"],
+    &["settings", "ports", "error"],
 ];
 
 /// What a request brings with it: its form is known wherever it is carried.

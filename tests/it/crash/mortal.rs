@@ -2,6 +2,7 @@
 
 mod approvals;
 mod chain;
+mod mpp;
 mod operator;
 mod revocations;
 mod single_payments;

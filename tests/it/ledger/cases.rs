@@ -4,6 +4,7 @@ pub(crate) mod approvals;
 pub(crate) mod archive;
 pub(crate) mod bindings;
 pub(crate) mod budgets;
+pub(crate) mod charges;
 pub(crate) mod credit;
 pub(crate) mod deferred;
 pub(crate) mod funding;

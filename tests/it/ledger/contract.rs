@@ -196,6 +196,23 @@ macro_rules! on {
                 a_budget_that_refuses_a_single_payment_leaves_its_offer,
                 what_is_demanded_to_be_proved_is_decided_with_the_record,
             }
+            charges {
+                a_charge_comes_back_as_it_was_written,
+                a_message_is_a_charge_once_for_ever,
+                a_success_is_told_once_and_to_its_key_again,
+                two_minutes_after_its_landing_a_success_is_for_anybody,
+                what_came_to_nothing_says_why_and_may_be_found_after_all,
+                a_fork_takes_a_landing_back_with_what_follows_from_it,
+                what_is_in_flight_is_taken_from_its_source,
+                each_cap_has_its_word_and_the_first_is_named,
+                a_seller_is_counted_by_what_paid_them_and_a_fork_counts_nothing,
+                what_a_stranger_costs_in_a_day_is_bounded_until_they_pay_a_known_seller,
+                a_wallet_is_known_by_landings_on_three_days_the_first_three_days_ago,
+                a_payer_whose_transactions_fail_is_not_sponsored_for_an_hour,
+                a_budget_refuses_a_charge_and_leaves_nothing,
+                preparations_are_counted_by_the_day,
+                an_issuer_stays_unless_its_successor_knows_it,
+            }
             revocations {
                 a_revoke_comes_back_as_it_was_written,
                 nothing_is_revoked_that_a_session_needs,

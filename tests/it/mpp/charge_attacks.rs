@@ -105,6 +105,23 @@ fn lighthouse_asserts_what_is_known_and_nothing_else() {
     }
 }
 
+/// The runtime gives each instruction 200,000 units: three of them at the full price would cost 40,000 lamports.
+#[test]
+fn a_price_without_a_limit_costs_no_more_than_the_limit() {
+    let [most, half] = [MAX_COMPUTE.price, MAX_COMPUTE.price / 2].map(Budget::set_compute_unit_price);
+    let limit = Budget::set_compute_unit_limit(MAX_COMPUTE.units);
+    let (one, two) = (memo("one"), memo("two"));
+    let signed = |instructions: &[Instruction]| inspect(compile(instructions), &[key("buyer")]);
+    let fee = |instructions: &[Instruction]| signed(instructions).map(|it| it.fee());
+    assert_eq!(fee(&[paid(), most.clone()]), Ok(20_000), "one instruction has one limit's worth");
+    assert_eq!(fee(&[paid(), one.clone(), half.clone()]), Ok(20_000));
+    assert_eq!(fee(&[paid(), one.clone(), two.clone(), most.clone(), limit]), Ok(20_000));
+    let too_many: [&[Instruction]; 2] = [&[paid(), one.clone(), most], &[paid(), one, two, half]];
+    for instructions in too_many {
+        assert_eq!(fee(instructions), Err(ChargeReason::ComputeUnitsTooHigh));
+    }
+}
+
 #[test]
 fn no_instruction_raises_the_rights_of_an_account() {
     let reading = |meta: AccountMeta| Instruction { program_id: MEMO, accounts: vec![meta], data: b"x".to_vec() };

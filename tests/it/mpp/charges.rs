@@ -83,7 +83,7 @@ fn what_the_published_client_builds_is_settled_byte_for_byte() {
     assert_eq!(STANDARD.encode(&signed.wire), text(cosigned, "wire_base64"));
 
     let landed = Landed { signature: signed.signature, payer: known("buyer"), fee_payer: known("fee_payer"), slot: 7 };
-    let answer = json!(SettleAnswer::new(&terms, &landed, &devnet()));
+    let answer = json!(SettleAnswer::new((&terms.recipient, terms.amount, &terms.asset.mint), &landed, &devnet()));
     let asked = &charge["settle_request"];
     for (member, proof) in [("recipient", "recipient"), ("amount", "amount"), ("asset", "asset")] {
         assert_eq!(answer["settlement"][proof], asked[member], "echoed as it was asked");

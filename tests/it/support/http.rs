@@ -14,6 +14,13 @@ impl World {
         self.read("POST", path, request.send().await.unwrap()).await
     }
 
+    /// Like [`Self::post`], by way of a proxy that forwards for this address.
+    pub async fn post_from(&self, address: &str, path: &str, body: &Value) -> (u16, Value) {
+        let url = format!("{}{path}", self.running().url);
+        let request = self.http.post(url).header("x-forwarded-for", address).body(body.to_string());
+        self.read("POST", path, request.send().await.unwrap()).await
+    }
+
     pub async fn get(&self, path: &str) -> (u16, Value) {
         self.read("GET", path, self.http.get(format!("{}{path}", self.running().url)).send().await.unwrap()).await
     }

@@ -15,6 +15,7 @@ mod actors;
 pub mod engine;
 mod http;
 mod log;
+mod mpp;
 mod opening;
 pub mod packages;
 mod process;
@@ -30,6 +31,7 @@ mod waiting;
 pub use actors::Wallet;
 pub use engine::Engine;
 pub use log::Log;
+pub use mpp::{MppScene, ROOT, charged};
 pub use opening::{HASTE, Opening, hastily, wire};
 pub use process::Running;
 pub use proofs::proof_body;
@@ -92,6 +94,8 @@ pub struct Options {
     pub further_fee_payers: Vec<[u8; 32]>,
     /// The seed of what signs receipts; none are signed without it.
     pub receipt_key: Option<[u8; 32]>,
+    /// Whether the Machine Payments Protocol is served, in cash.
+    pub serves_mpp: bool,
 }
 
 impl Default for Options {
@@ -103,6 +107,7 @@ impl Default for Options {
             separate_fee_payer: false,
             further_fee_payers: Vec::new(),
             receipt_key: None,
+            serves_mpp: false,
             finalized_after: FINALIZED_AFTER,
         }
     }
@@ -235,15 +240,8 @@ impl World {
     }
 
     pub fn settings(&self) -> Settings {
-        let stand_ins = self.net.network().stand_ins();
         let mut settings = Settings {
-            served: ServedAsset {
-                network: self.network.clone(),
-                programs: self.programs,
-                asset: self.faucet.mint(),
-                decimals: DEMO_DECIMALS,
-                encryption_key: stand_ins.encryption_key(),
-            },
+            served: self.served(),
             openings: OpeningSettings {
                 max_session_seconds: 86_400,
                 max_grant: 2_000_000,
@@ -293,6 +291,17 @@ impl World {
         };
         (self.options.settings)(&mut settings);
         settings
+    }
+
+    fn served(&self) -> ServedAsset {
+        ServedAsset {
+            network: self.network.clone(),
+            programs: self.programs,
+            asset: self.faucet.mint(),
+            decimals: DEMO_DECIMALS,
+            encryption_key: self.net.network().stand_ins().encryption_key(),
+            mpp: self.options.serves_mpp.then(|| mpp::settings(self)),
+        }
     }
 
     /// What the wallet's balance decrypts to, as its owner.

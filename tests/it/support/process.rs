@@ -82,7 +82,9 @@ impl World {
         let facilitator = self.facilitator_over(ledger.clone(), chain.clone());
         facilitator.recover().await.unwrap();
         // Crowds of callers are what some tests are about.
-        let edge = ApiSettings { max_concurrent: 1_024, ..ApiSettings::new(Arc::clone(&self.chance)) };
+        let mut edge = ApiSettings { max_concurrent: 1_024, ..ApiSettings::new(Arc::clone(&self.chance)) };
+        // Whoever is forwarded for by this machine is who asks.
+        edge.rates.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
         let router = api::router(facilitator.clone(), &edge);
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

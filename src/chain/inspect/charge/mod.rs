@@ -102,7 +102,7 @@ impl ChargePolicy<'_> {
         let fee_payer = self.fee_payer(&received.0)?;
         let instructions =
             decode::instructions(message).map_err(|_| ChargeRefusal::from(ChargeReason::InvalidTransactionEncoding))?;
-        policy::check(self, &instructions)?;
+        policy::check(self, message, &instructions)?;
         let paid = transfer::the_one(&instructions)?;
         transfer::check_terms(&paid, &terms)?;
         transfer::check_signers(&received.0, &paid)?;

@@ -3,7 +3,7 @@
 use super::ChargePolicy;
 use crate::{
     chain::{
-        fees::{self, Setting},
+        fees::{self, ComputeBudget, Setting},
         inspect::additions::{LIGHTHOUSE, LIGHTHOUSE_ASSERTIONS, MAX_LIGHTHOUSE},
     },
     domain::mpp::{charge::ChargeRefusal, reason::ChargeReason},
@@ -13,19 +13,25 @@ use crate::{
     },
 };
 use solana_instruction::Instruction;
+use solana_message::VersionedMessage;
 use solana_pubkey::Pubkey;
 use solana_sdk_ids::compute_budget;
 
 /// The longest memo, in bytes: what fits a transaction of one transfer.
 pub const MAX_MEMO_BYTES: usize = 566;
 
-/// Checks all instructions for one rule before the next rule is looked at.
-pub(super) fn check(policy: &ChargePolicy<'_>, instructions: &[Instruction]) -> Result<(), ChargeRefusal> {
+/// Checks all instructions, which are those of the message, for one rule before the next rule is looked at.
+pub(super) fn check(
+    policy: &ChargePolicy<'_>,
+    message: &VersionedMessage,
+    instructions: &[Instruction],
+) -> Result<(), ChargeRefusal> {
     let numbered = || instructions.iter().enumerate();
     for (index, instruction) in numbered() {
         check_program(index, &instruction.program_id)?;
     }
     check_compute(policy, instructions)?;
+    check_cost(policy, ComputeBudget::of(message))?;
     for (index, instruction) in numbered().filter(|(_, it)| TokenProgram::at(&it.program_id).is_some()) {
         check_token(index, instruction)?;
     }
@@ -74,6 +80,19 @@ fn check_compute(policy: &ChargePolicy<'_>, instructions: &[Instruction]) -> Res
         }
     }
     Ok(())
+}
+
+/// Whoever names a price and no limit pays it for what the runtime gives each instruction, which is more than one limit.
+fn check_cost(policy: &ChargePolicy<'_>, asked: ComputeBudget) -> Result<(), ChargeRefusal> {
+    let most = policy.compute;
+    if asked.priority_fee() <= most.priority_fee() {
+        return Ok(());
+    }
+    let detail = format!(
+        "Without a compute limit this has up to {} units; at {} micro-lamports at most {} units are sponsored: set a limit.",
+        asked.units, asked.price, most.units
+    );
+    Err(ChargeRefusal::because(ChargeReason::ComputeUnitsTooHigh, detail))
 }
 
 /// Nothing is done with tokens but a checked transfer.

@@ -130,11 +130,13 @@ fn each_event_of_a_capture_has_its_own_effects() {
     }
 }
 
+/// Purposes of payments outside any session.
+const LONE_PAYMENTS: [Purpose; 2] = [Purpose::SinglePayment, Purpose::MppCharge];
+
 #[test]
 fn what_carries_no_payments_is_booked_and_changes_nothing_else() {
-    for purpose in
-        Purpose::ALL.into_iter().filter(|purpose| !purpose.carries_holds() && *purpose != Purpose::SinglePayment)
-    {
+    let stands_for_itself = |purpose: &Purpose| LONE_PAYMENTS.contains(purpose);
+    for purpose in Purpose::ALL.into_iter().filter(|it| !it.carries_holds() && !stands_for_itself(it)) {
         for (event, state) in events() {
             let told = all(purpose, &event, state.clone());
             let expected = Effects {
@@ -152,7 +154,7 @@ fn what_carries_no_payments_is_booked_and_changes_nothing_else() {
 }
 
 #[test]
-fn a_single_payment_is_claimed_by_its_slot_and_ends_with_its_reason() {
+fn a_payment_that_stands_for_itself_is_claimed_by_its_slot_and_ends_with_its_reason() {
     let (landed, ended) = (ClaimedBalance::Captured { slot: 210 }, Some(REASON));
     let nothing = (ClaimedBalance::Unchanged, None);
     let expected = [
@@ -165,9 +167,11 @@ fn a_single_payment_is_claimed_by_its_slot_and_ends_with_its_reason() {
         (ClaimedBalance::Unchanged, ended),
     ];
     for ((event, state), (claimed, ended)) in events().into_iter().zip(expected) {
-        let told = all(Purpose::SinglePayment, &event, state.clone());
-        let booked = all(Purpose::Probe, &event, state);
-        assert_eq!(told, Effects { claimed, ended, ..booked }, "{event:?}");
+        for purpose in LONE_PAYMENTS {
+            let told = all(purpose, &event, state.clone());
+            let booked = all(Purpose::Probe, &event, state.clone());
+            assert_eq!(told, Effects { claimed, ended, ..booked }, "{purpose:?} {event:?}");
+        }
     }
 }
 

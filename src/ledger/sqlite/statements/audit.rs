@@ -4,7 +4,7 @@
 mod replay;
 
 use crate::ledger::sqlite::statements::{
-    Outcome, bookings, funding, queries::snapshot, revocations, select, single_claims,
+    Outcome, bookings, funding, mpp, queries::snapshot, revocations, select, single_claims,
 };
 use crate::{
     domain::{
@@ -25,7 +25,8 @@ pub(in crate::ledger) fn audit(conn: &Connection) -> Outcome<()> {
         for_each(conn, "sessions", |row| session(conn, row, &sums))?;
         sources(conn)?;
         let of_others = single_claims::CONTRADICTIONS.iter().chain(&revocations::CONTRADICTIONS);
-        CONTRADICTIONS.iter().chain(of_others).try_for_each(|(table, text, sql)| {
+        let of_mpp = mpp::charges::CONTRADICTIONS.iter().chain(&mpp::sponsoring::CONTRADICTIONS);
+        CONTRADICTIONS.iter().chain(of_others).chain(of_mpp).try_for_each(|(table, text, sql)| {
             let found = select::value::<i64>(conn, sql, [])?;
             found.map_or(Ok(()), |row| Err(contradiction(table, row, text)))
         })?;

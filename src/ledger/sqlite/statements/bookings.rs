@@ -29,7 +29,8 @@ pub(in crate::ledger) fn subject(conn: &Connection, subject: Subject) -> Outcome
         }
         // It pays nobody, so whoever signs it stands in both places.
         Subject::Revocation(id) => ("SELECT user, user FROM revocations WHERE id = ?1", id.0.into_bytes(), None),
-        Subject::Charge(_) | Subject::Channel(_) | Subject::Own => return Ok(None),
+        Subject::Charge(id) => ("SELECT payer, recipient FROM charges WHERE id = ?1", id.0.into_bytes(), None),
+        Subject::Channel(_) | Subject::Own => return Ok(None),
     };
     let mut statement = conn.prepare_cached(sql)?;
     let keys: Option<(Vec<u8>, Vec<u8>)> =

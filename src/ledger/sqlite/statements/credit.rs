@@ -3,7 +3,7 @@
 //! Must be true: a day counts once, and no more days are kept than credit takes, so that the table grows with users and not
 //! with payments. A fork that takes a payment back leaves its day: nothing but a share of fees follows from it.
 
-use crate::ledger::sqlite::statements::{Outcome, select, single_claims};
+use crate::ledger::sqlite::statements::{Outcome, mpp::sponsoring, select, single_claims};
 use crate::{
     domain::{
         budget::{BudgetSubject, Credit},
@@ -23,6 +23,9 @@ pub(in crate::ledger) fn of_settlement(
     subject: Option<&BudgetSubject>,
     now: UnixSeconds,
 ) -> Outcome<Credit> {
+    if settlement.purpose == Purpose::MppCharge {
+        return sponsoring::recorded_credit(conn, settlement.id);
+    }
     let Some(subject) = subject else { return Ok(Credit::Earned) };
     let credit = of_user(conn, &subject.user, now)?;
     let proven = match settlement.purpose {

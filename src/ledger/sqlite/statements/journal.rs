@@ -1,7 +1,7 @@
 //! The journal: recording signed attempts, and appending events with everything that follows from them.
 
 use crate::ledger::sqlite::statements::{
-    Outcome, approvals, bindings, bookings, budgets, credit, deferred, funding, missing, select, sessions,
+    Outcome, approvals, bindings, bookings, budgets, credit, deferred, funding, missing, mpp, select, sessions,
     single_claims, sums,
 };
 use crate::{
@@ -121,6 +121,9 @@ fn write(
     }
     if after.purpose == Purpose::SinglePayment {
         return single_claims::follow(conn, after, effects);
+    }
+    if after.purpose == Purpose::MppCharge {
+        return mpp::charges::follow(conn, after, effects, now);
     }
     if after.purpose == Purpose::Revoke && after.state == State::Settled {
         return approvals::revoked_by(conn, after);

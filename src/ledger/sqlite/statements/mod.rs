@@ -17,6 +17,7 @@ pub(super) mod funding;
 pub(super) mod history;
 pub(super) mod holds;
 pub(super) mod journal;
+pub(super) mod mpp;
 pub(super) mod operator;
 mod plain_hold;
 pub(super) mod queries;

@@ -8,7 +8,7 @@ use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
     chain::{
-        Chain, ChainAccount, ChainError, Commitment, EndpointHealth, LiveBlockhash, Simulation,
+        Chain, ChainAccount, ChainError, Commitment, EndpointHealth, LiveBlockhash, Simulation, TokenChange,
         history::{Listed, Page, SeenTransaction},
     },
     domain::settlement::{Attempt, Observation},
@@ -101,6 +101,10 @@ impl Chain for MortalChain {
 
     async fn is_seen_by_another(&self, attempt: &Recorded<Attempt>) -> Result<bool, ChainError> {
         self.fate.step("chain is_seen_by_another", self.inner.is_seen_by_another(attempt)).await
+    }
+
+    async fn token_change(&self, signature: &Signature, account: &Pubkey) -> Result<Option<TokenChange>, ChainError> {
+        self.fate.step("chain token_change", self.inner.token_change(signature, account)).await
     }
 
     fn has_several_voices(&self) -> bool {

@@ -26,7 +26,7 @@ pub(crate) async fn a_purpose_serves_what_it_may_and_nothing_else(ledger: &dyn L
             let planned = ledger.plan_other(settlement_id(number), purpose, subject, NOW).await;
             let expected = match purpose {
                 // They are planned with what they carry.
-                Purpose::Capture | Purpose::SinglePayment | Purpose::Revoke => None,
+                Purpose::Capture | Purpose::SinglePayment | Purpose::Revoke | Purpose::MppCharge => None,
                 Purpose::Approve | Purpose::CreateRecipient | Purpose::Refresh => Some(session),
                 Purpose::Probe => Some(Subject::Own),
             };
