@@ -244,7 +244,7 @@ fn attempt_row(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
             .flat_map(|voices| voices.lines())
             .map(str::to_owned)
             .collect(),
-        past_at: row.get(15)?,
+        past_at: row.get(16)?,
     })
 }
 
