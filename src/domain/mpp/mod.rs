@@ -8,6 +8,7 @@ pub mod caps;
 pub mod channel_id;
 pub mod charge;
 pub mod choices;
+pub mod delegation;
 pub mod money;
 pub mod reason;
 pub mod recorded_charge;

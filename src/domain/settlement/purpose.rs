@@ -20,11 +20,15 @@ pub enum Purpose {
     Revoke,
     /// A charge of the Machine Payments Protocol, co-signed by us; its bytes are the buyer's and cannot be signed anew.
     MppCharge,
+    /// A step of a wallet's onboarding, co-signed by us; its bytes are the wallet's and cannot be signed anew.
+    MppOnboard,
+    /// A wallet's leave, co-signed by us; its bytes are the wallet's and cannot be signed anew.
+    MppLeave,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Capture,
         Self::Approve,
         Self::CreateRecipient,
@@ -33,6 +37,8 @@ impl Purpose {
         Self::SinglePayment,
         Self::Revoke,
         Self::MppCharge,
+        Self::MppOnboard,
+        Self::MppLeave,
     ];
 
     /// The word in the ledger.
@@ -46,6 +52,8 @@ impl Purpose {
             Self::SinglePayment => "single_payment",
             Self::Revoke => "revoke",
             Self::MppCharge => "mpp_charge",
+            Self::MppOnboard => "mpp_onboard",
+            Self::MppLeave => "mpp_leave",
         }
     }
 
@@ -64,18 +72,25 @@ impl Purpose {
             | Self::Refresh
             | Self::SinglePayment
             | Self::Revoke
-            | Self::MppCharge => false,
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave => false,
         }
     }
 
     /// Whether it moves confidential tokens out of an account, so that the account's balance tells whether it landed. A refresh
-    /// moves zero; a charge moves plain tokens, and is never signed again.
+    /// moves zero; charges and steps of an onboarding move plain tokens, and are never signed again.
     pub const fn moves_balance(self) -> bool {
         match self {
             Self::Capture | Self::SinglePayment => true,
-            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::Revoke | Self::MppCharge => {
-                false
-            }
+            Self::Approve
+            | Self::CreateRecipient
+            | Self::Probe
+            | Self::Refresh
+            | Self::Revoke
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave => false,
         }
     }
 
@@ -90,7 +105,9 @@ impl Purpose {
             | Self::Probe
             | Self::Refresh
             | Self::SinglePayment
-            | Self::Revoke => false,
+            | Self::Revoke
+            | Self::MppOnboard
+            | Self::MppLeave => false,
         }
     }
 
@@ -98,7 +115,12 @@ impl Purpose {
     /// again.
     pub const fn is_co_signed(self) -> bool {
         match self {
-            Self::Approve | Self::SinglePayment | Self::Revoke | Self::MppCharge => true,
+            Self::Approve
+            | Self::SinglePayment
+            | Self::Revoke
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave => true,
             Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
         }
     }
@@ -108,7 +130,14 @@ impl Purpose {
     pub const fn may_sign_again(self) -> bool {
         match self {
             Self::Capture | Self::CreateRecipient => true,
-            Self::Approve | Self::Probe | Self::Refresh | Self::SinglePayment | Self::Revoke | Self::MppCharge => false,
+            Self::Approve
+            | Self::Probe
+            | Self::Refresh
+            | Self::SinglePayment
+            | Self::Revoke
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave => false,
         }
     }
 
@@ -117,7 +146,13 @@ impl Purpose {
         match self {
             Self::Capture => None,
             Self::CreateRecipient | Self::Probe => Some(3),
-            Self::Approve | Self::Refresh | Self::SinglePayment | Self::Revoke | Self::MppCharge => Some(0),
+            Self::Approve
+            | Self::Refresh
+            | Self::SinglePayment
+            | Self::Revoke
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave => Some(0),
         }
     }
 
@@ -131,7 +166,9 @@ impl Purpose {
             | Self::Refresh
             | Self::SinglePayment
             | Self::Revoke
-            | Self::MppCharge => false,
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave => false,
         }
     }
 
@@ -145,7 +182,9 @@ impl Purpose {
             | Self::Probe
             | Self::Refresh
             | Self::SinglePayment
-            | Self::MppCharge => false,
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave => false,
         }
     }
 
@@ -159,7 +198,9 @@ impl Purpose {
             | Self::Refresh
             | Self::SinglePayment
             | Self::Revoke
-            | Self::MppCharge => false,
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave => false,
         }
     }
 
@@ -168,8 +209,10 @@ impl Purpose {
     /// not exist before: that somebody else pays for one first is not worth a request per settlement (ADR 0018).
     pub const fn may_find_its_accounts(self) -> bool {
         match self {
-            Self::Approve | Self::CreateRecipient | Self::Probe => true,
-            Self::Capture | Self::Refresh | Self::SinglePayment | Self::Revoke | Self::MppCharge => false,
+            Self::Approve | Self::CreateRecipient | Self::Probe | Self::MppOnboard => true,
+            Self::Capture | Self::Refresh | Self::SinglePayment | Self::Revoke | Self::MppCharge | Self::MppLeave => {
+                false
+            }
         }
     }
 }

@@ -55,7 +55,9 @@ impl Settlements {
             | Purpose::Refresh
             | Purpose::SinglePayment
             | Purpose::Revoke
-            | Purpose::MppCharge => {
+            | Purpose::MppCharge
+            | Purpose::MppOnboard
+            | Purpose::MppLeave => {
                 Err(SignFailure::refused(PayReason::InternalError, "this transaction cannot be signed anew"))
             }
         }

@@ -6,6 +6,7 @@
 
 mod approval;
 mod charge;
+mod delegation;
 mod journal;
 mod revocation;
 mod single_payment;
@@ -15,6 +16,7 @@ mod tests;
 
 pub(super) use approval::ApprovalRow;
 pub(super) use charge::ChargeRow;
+pub(super) use delegation::{DelegationRow, GrantRow, IssuedRow, ReadingRow, role_word};
 pub(super) use journal::{AttemptRow, EventRow, SettlementRow};
 pub(super) use revocation::RevocationRow;
 pub(super) use single_payment::{OfferRow, SingleRow};

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod archive;
+mod delegations;
 pub(in crate::ledger) mod handle;
 pub(in crate::ledger) mod import;
 mod lock;

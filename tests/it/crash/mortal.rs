@@ -2,6 +2,7 @@
 
 mod approvals;
 mod chain;
+mod delegations;
 mod mpp;
 mod operator;
 mod revocations;

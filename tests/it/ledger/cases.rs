@@ -6,6 +6,7 @@ pub(crate) mod budgets;
 pub(crate) mod charges;
 pub(crate) mod credit;
 pub(crate) mod deferred;
+pub(crate) mod delegations;
 pub(crate) mod funding;
 pub(crate) mod history;
 pub(crate) mod holds;

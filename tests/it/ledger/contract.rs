@@ -214,6 +214,17 @@ macro_rules! on {
                 strangers_leave_places_to_wallets_with_credit,
                 a_budget_that_strangers_used_up_pays_a_wallet_with_credit,
             }
+            delegations {
+                a_delegation_comes_back_as_it_was_granted,
+                issuing_voids_what_was_not_signed_and_is_a_generation_of_its_own,
+                what_a_fork_takes_back_was_not_granted,
+                a_leave_ends_a_delegation_and_its_proof_asks_once,
+                a_swig_is_active_after_its_last_round,
+                an_older_reading_tells_nothing,
+                onboardings_are_counted_for_wallet_address_and_all,
+                rents_of_a_day_are_bounded_and_strangers_take_half,
+                a_window_opens_so_many_channels_to_where_it_was_given,
+            }
             operator {
                 what_is_held_is_so_until_its_next_event,
                 an_operator_finds_a_transaction_and_its_payments_are_captured,

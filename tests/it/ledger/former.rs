@@ -67,8 +67,8 @@ async fn a_ledger_of_the_first_version_is_brought_up_with_everything_in_it() {
         .expect("reads")
         .collect::<Result<_, _>>()
         .expect("reads");
-    // Single payments, revokes and charges came later.
-    let later = [Purpose::SinglePayment, Purpose::Revoke, Purpose::MppCharge];
+    // Single payments, revokes, charges and delegations came later.
+    let later = [Purpose::SinglePayment, Purpose::Revoke, Purpose::MppCharge, Purpose::MppOnboard, Purpose::MppLeave];
     let known = Purpose::ALL.into_iter().filter(|purpose| !later.contains(purpose));
     assert_eq!(purposes, known.map(|purpose| purpose.word().to_owned()).collect(), "it has one of each");
 }

@@ -2,6 +2,7 @@
 
 mod archive;
 mod damage;
+mod delegations;
 mod schema;
 
 use super::build::{NOW, absent, held, hold_id, in_flight, landed, opened, payment, recorded, refused, session_id};

@@ -10,7 +10,7 @@ use crate::{
         clock::UnixSeconds,
         hold::{Hold, HoldId},
         reason::PayReason,
-        settlement::{Attempt, Event, IllegalEvent, Moves, Purpose, Settlement, SettlementId, State, apply},
+        settlement::{Attempt, Event, IllegalEvent, Moves, Purpose, Settlement, SettlementId, State, Subject, apply},
     },
     ledger::{
         LedgerError, Recorded, Signed,
@@ -126,6 +126,9 @@ fn write(
     }
     if after.purpose == Purpose::Revoke && after.state == State::Settled {
         return approvals::revoked_by(conn, after);
+    }
+    if let (Purpose::MppOnboard | Purpose::MppLeave, Subject::Issued(message)) = (after.purpose, after.subject) {
+        return mpp::delegations::follow(conn, after, message, now);
     }
     let Some(session) = effects.session else { return Ok(()) };
     match &effects.holds {
