@@ -81,7 +81,11 @@ pub use lifecycle::{
 use locks::Locks;
 use looks::Looks;
 use mpp::Mpp;
-pub use mpp::{ChargeError, ChargeOrder, PreparedCharge, RefusedCharge, SettledCharge};
+pub use mpp::{
+    CallerPlace, ChargeError, ChargeOrder, ConfirmRequest, Confirmed, DelegationStatus, Forwarded, GrantOffer,
+    OnboardAnswer, OnboardError, OnboardRequest, OnboardWord, PreparedCharge, ReadyDelegation, RefusedCharge,
+    RefusedOnboarding, Renewal, SentSignIn, SettledCharge, ToSign,
+};
 pub use mpp_requests::{MppKeys, ToldStats};
 use payments::Payments;
 pub use payments::{settle::Receipt, verify::Verified};
@@ -97,9 +101,9 @@ pub use sessions::{
     prepare::{PrepareRequest, PreparedApprove},
 };
 pub use settings::{
-    AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-    FundingSettings, InstructionChoice, MppSettings, OpeningSettings, PrepareSettings, ReadPolicy, RecipientSettings,
-    ServedAsset, Settings, TransferSettings, WaitingSettings,
+    AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DelegationSettings,
+    DispatchSettings, FundingSettings, InstructionChoice, MppSettings, OpeningSettings, PrepareSettings, ReadPolicy,
+    RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings, WindowTrust,
 };
 use settlement::Settlements;
 use sha2::{Digest as _, Sha256};

@@ -1,5 +1,7 @@
 //! What callers ask of the Machine Payments Protocol; each is refused with `mpp_disabled` where it is not served.
 
+mod delegations;
+
 use crate::{
     domain::{
         amount::Amount,

@@ -4,7 +4,7 @@ mod mpp;
 mod openings;
 
 pub use self::{
-    mpp::MppSettings,
+    mpp::{DelegationSettings, MppSettings, WindowTrust},
     openings::{OpeningSettings, PrepareSettings},
 };
 use crate::{

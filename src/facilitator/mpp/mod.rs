@@ -6,11 +6,13 @@
 //! | room | what for |
 //! |---|---|
 //! | `charges` | take a charge that its buyer has signed, answer its seller |
+//! | `delegations` | have buyers grant and take back what channels are settled from |
 //!
 //! Promise: nothing is signed with a key of the root but messages that we issued and our own settlements; and none of our keys
 //! is named by what strangers have us sign.
 
 pub(crate) mod charges;
+pub(crate) mod delegations;
 pub(crate) mod error;
 
 use crate::{
@@ -20,6 +22,11 @@ use crate::{
 };
 use charges::Charges;
 pub use charges::{answer::SettledCharge, prepare::PreparedCharge, settle::ChargeOrder};
+use delegations::Delegations;
+pub use delegations::{
+    CallerPlace, ConfirmRequest, Confirmed, DelegationStatus, Forwarded, GrantOffer, OnboardAnswer, OnboardError,
+    OnboardRequest, OnboardWord, ReadyDelegation, RefusedOnboarding, Renewal, SentSignIn, ToSign,
+};
 pub use error::{ChargeError, RefusedCharge};
 use solana_pubkey::Pubkey;
 use std::sync::Arc;
@@ -71,6 +78,7 @@ impl MppShared {
 pub(crate) struct Mpp {
     pub(crate) shared: Arc<MppShared>,
     pub(crate) charges: Arc<Charges>,
+    pub(crate) delegations: Arc<Delegations>,
 }
 
 impl Mpp {
@@ -97,6 +105,7 @@ impl Mpp {
             rent_authority,
         });
         let charges = Arc::new(Charges::new(Arc::clone(&shared)));
-        Some(Self { shared, charges })
+        let delegations = Arc::new(Delegations::new(Arc::clone(&shared)));
+        Some(Self { shared, charges, delegations })
     }
 }

@@ -9,6 +9,7 @@ pub mod charge;
 pub mod credential;
 pub mod keys;
 pub mod mcp;
+pub mod onboard;
 pub mod problem;
 pub mod receipt;
 pub mod siwx;
