@@ -16,6 +16,7 @@ mod every_call;
 pub mod fate;
 pub mod mortal;
 mod moved;
+mod onboardings;
 mod promises;
 mod revocations;
 mod single_payments;

@@ -5,11 +5,11 @@ use serde::Serialize;
 use sotto::{
     api::{pay_status, session_status},
     domain::{
-        mpp::reason::{ChargeReason, SiwxReason},
+        mpp::reason::{ChargeReason, OnboardReason, SiwxReason},
         reason::{PayReason, SessionReason},
     },
     merchant::PaywallReason,
-    wire::mpp::{charge::settle_status, siwx},
+    wire::mpp::{charge::settle_status, onboard, siwx},
 };
 use std::fmt::Write as _;
 
@@ -97,6 +97,17 @@ fn table(title: &str, members: &str, rows: &[Row]) -> String {
     text
 }
 
+fn onboarding_rows() -> Vec<Row> {
+    let row = |&r: &OnboardReason| Row {
+        word: r.word(),
+        status: onboard::status(r),
+        repeat: r.retry(),
+        meaning: r.meaning(),
+        remedy: r.remedy(),
+    };
+    OnboardReason::ALL.iter().map(row).collect()
+}
+
 /// What programs read of it.
 #[derive(Serialize)]
 struct Words {
@@ -110,6 +121,8 @@ struct Words {
     charges: Vec<Row>,
     /// `error` where a wallet has to sign in.
     sign_ins: Vec<Row>,
+    /// `error` of the routes below `/api/sessions`.
+    onboardings: Vec<Row>,
 }
 
 fn json() -> String {
@@ -119,6 +132,7 @@ fn json() -> String {
         paywalls: paywall_rows(),
         charges: charge_rows(),
         sign_ins: sign_in_rows(),
+        onboardings: onboarding_rows(),
     };
     format!("{}\n", serde_json::to_string_pretty(&words).expect("JSON"))
 }
@@ -134,12 +148,15 @@ fn document() -> String {
          `/mpp/prepare`, `/mpp/stats` and `/mpp/keys` answer caps by 429, outages by 503 and our faults by 500.";
     let signing_in = "`error` of the routes of the Machine Payments Protocol on which a wallet signs in with `SIGN-IN-WITH-X`, \
          in the order in which it is checked.";
+    let onboarding = "`error` of `/api/sessions/onboard`, its `confirm` and `status`, and `/api/sessions/leave`, beside those of the \
+         sign-in and the caps of charges.";
     let tables = [
         table("Paying", paying, pay),
         table("Opening and reading a session", opening, open),
         table("A merchant's paywall", paywall, &paywall_rows()),
         table("Charges of the Machine Payments Protocol", charging, &charge_rows()),
         table("Signing in to the Machine Payments Protocol", signing_in, &sign_in_rows()),
+        table("Delegating to the Machine Payments Protocol", onboarding, &onboarding_rows()),
     ];
     format!("{HEAD}{}", tables.concat())
 }

@@ -6,6 +6,7 @@ mod challenges;
 mod charge_attacks;
 mod charges;
 mod credentials;
+mod delegation;
 mod forks;
 mod keys;
 mod policy;

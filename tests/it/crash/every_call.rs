@@ -1,6 +1,6 @@
 //! No verb of a port and no event is left out of the crash loops.
 
-use super::{Engine, charges, endings, promises, revocations, single_payments, storms};
+use super::{Engine, charges, endings, onboardings, promises, revocations, single_payments, storms};
 use crate::support::engine::{cases, each_engine};
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ each_engine! { cases
 }
 
 /// The traits, as they are written, and what the names of their verbs begin with.
-const PORTS: [(&str, &str, &str); 9] = [
+const PORTS: [(&str, &str, &str); 10] = [
     (include_str!("../../../src/ledger/mod.rs"), "pub trait Ledger:", ""),
     (include_str!("../../../src/ledger/upkeep.rs"), "pub trait Upkeep:", ""),
     (include_str!("../../../src/ledger/single_payments.rs"), "pub trait SinglePaymentLedger:", ""),
@@ -17,6 +17,7 @@ const PORTS: [(&str, &str, &str); 9] = [
     (include_str!("../../../src/ledger/approvals.rs"), "pub trait ApprovalLedger:", ""),
     (include_str!("../../../src/ledger/mpp/mod.rs"), "pub trait MppLedger:", ""),
     (include_str!("../../../src/ledger/mpp/charges.rs"), "pub trait ChargeLedger:", ""),
+    (include_str!("../../../src/ledger/mpp/delegations.rs"), "pub trait DelegationLedger:", ""),
     (include_str!("../../../src/ledger/operator.rs"), "pub trait OperatorLedger:", ""),
     (include_str!("../../../src/chain/mod.rs"), "pub trait Chain:", "chain "),
 ];
@@ -25,7 +26,7 @@ const PORTS: [(&str, &str, &str); 9] = [
 const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
 
 /// What no process of the scenarios asks, and why that is enough.
-const LEFT_OUT: [(&str, &str); 35] = [
+const LEFT_OUT: [(&str, &str); 38] = [
     ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
     ("sessions_of", "read for a wallet that lists its sessions; nothing follows from it"),
     ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
@@ -62,6 +63,9 @@ const LEFT_OUT: [(&str, &str); 35] = [
     ("count_prepared", "a count that a crash may lose"),
     ("find_expired_charge", "written where absence was proved wrongly; a look that finds it again writes it again"),
     ("unverified_charges", "read by a round that reads landed charges again; the next round reads it again"),
+    ("delegations_in_use", "read by the watch over channels; nothing follows from it but when accounts are read"),
+    ("is_leaving", "read before a channel opens; the verb that opens it looks again"),
+    ("take_window", "the verb that opens a channel does it with the channel"),
     ("charge_stats", "read by `GET /mpp/stats`; nothing follows from it"),
     ("transfers_since", "read once at the start where allowances are bought on idle; it only tells when to look"),
 ];
@@ -84,7 +88,8 @@ async fn every_call_that_a_process_makes_is_one_at_which_it_dies(engine: Engine)
     let others = (promises::undisturbed(engine), endings::undisturbed(engine), storms::undisturbed(engine));
     let (pays, reads, promises, endings, storms) = tokio::join!(pays, reads, others.0, others.1, others.2);
     let (single, revokes) = (single_payments::undisturbed(engine).await, revocations::undisturbed(engine).await);
-    let lives = [pays, reads, promises, endings, storms, single, revokes, charges::undisturbed(engine).await];
+    let of_mpp = (charges::undisturbed(engine).await, onboardings::undisturbed(engine).await);
+    let lives = [pays, reads, promises, endings, storms, single, revokes, of_mpp.0, of_mpp.1];
     let met: BTreeSet<String> = lives.iter().flat_map(|fate| fate.met()).map(ToOwned::to_owned).collect();
     let mut all: BTreeSet<String> = PORTS.into_iter().flat_map(verbs).collect();
     assert!(all.len() > 50, "the traits are read: {all:?}");

@@ -12,6 +12,7 @@
 //! something is final, or before a blockhash is dead, comes while slots stand still (`slots`).
 
 mod actors;
+mod delegations;
 pub mod engine;
 mod http;
 mod log;
@@ -29,6 +30,7 @@ mod time;
 mod waiting;
 
 pub use actors::Wallet;
+pub use delegations::{DelegationScene, FOREIGN, HOME, PURSE, Sent, confirmation};
 pub use engine::Engine;
 pub use log::Log;
 pub use mpp::{MppScene, ROOT, charged};

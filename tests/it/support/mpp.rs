@@ -15,11 +15,12 @@ use sotto::{
         mpp::{
             caps::Caps,
             charge::{ChargeAsset, ChargeOffer, DEFAULT_MIN_AMOUNT},
-            choices::StatsShown,
+            choices::{Backend, StatsShown},
+            delegation::OnboardLimits,
             root::{Root, Roots},
         },
     },
-    facilitator::{MppSettings, Settings},
+    facilitator::{DelegationSettings, MppSettings, Settings, WindowTrust},
     programs::{
         charge::ChargeDraft,
         spl_token::{TokenAccount, TokenProgram, TransferChecked},
@@ -43,6 +44,15 @@ pub(super) fn settings(world: &World) -> MppSettings {
         stats: StatsShown::Public,
         caps: Caps { stranger_day_lamports: 0, ..Caps::PUBLISHED },
         known_wallets: Vec::new(),
+        delegations: DelegationSettings {
+            backend: Backend::SplDelegate,
+            hosts: vec!["localhost".to_owned()],
+            buyers: Vec::new(),
+            min_balance: Amount::new(1_000_000).unwrap(),
+            min_deposit: Amount::new(100_000).unwrap(),
+            limits: OnboardLimits { of_caller_per_day: 0, ..OnboardLimits::PUBLISHED },
+            windows: WindowTrust::Every,
+        },
     }
 }
 
