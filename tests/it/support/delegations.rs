@@ -118,14 +118,7 @@ impl DelegationScene {
 
     /// The confirmation of what an answer has to be signed.
     pub fn signed(&self, answer: &Value) -> Value {
-        let transaction = self.transaction(answer);
-        confirmation(&signed_by(&self.buyer, transaction))
-    }
-
-    /// What an answer has to be signed.
-    pub fn transaction(&self, answer: &Value) -> VersionedTransaction {
-        let text = answer["transactions"][0]["tx"].as_str().unwrap_or_else(|| panic!("{answer:#}"));
-        wincode::deserialize(&BASE64_STANDARD.decode(text).unwrap()).unwrap()
+        confirmation(&signed_by(&self.buyer, offered(answer)))
     }
 
     pub async fn confirms(&self, body: Value) -> (u16, Value) {
@@ -236,6 +229,12 @@ impl World {
         let account = self.net.network().account(address)?;
         TokenAccount::decode(TokenProgram::Token, &account.data).ok()
     }
+}
+
+/// What an answer has its wallet sign.
+pub fn offered(answer: &Value) -> VersionedTransaction {
+    let text = answer["transactions"][0]["tx"].as_str().unwrap_or_else(|| panic!("{answer:#}"));
+    wincode::deserialize(&BASE64_STANDARD.decode(text).unwrap()).unwrap()
 }
 
 /// The body that confirms a transaction.

@@ -30,7 +30,7 @@ mod time;
 mod waiting;
 
 pub use actors::Wallet;
-pub use delegations::{DelegationScene, FOREIGN, HOME, PURSE, Sent, confirmation};
+pub use delegations::{DelegationScene, FOREIGN, HOME, PURSE, Sent, confirmation, offered};
 pub use engine::Engine;
 pub use log::Log;
 pub use mpp::{MppScene, ROOT, charged};

@@ -1,9 +1,10 @@
 //! Onboarding by a session account on the real SPL Token program: one round, whatever stands at its address.
 
-use crate::support::{DelegationScene, ROOT, charged, confirmation, signed_by};
+use crate::support::{DelegationScene, ROOT, charged, confirmation, offered, signed_by};
 use serde_json::json;
 use solana_message::VersionedMessage;
 use solana_pubkey::Pubkey;
+use solana_signature::Signature;
 use solana_system_interface::instruction::transfer;
 use sotto::{
     domain::{
@@ -26,23 +27,23 @@ fn delegate(scene: &DelegationScene, generation: u32) -> Pubkey {
 async fn one_round_makes_the_account_moves_the_deposit_and_grants() {
     let scene = DelegationScene::start().await;
     assert_eq!(scene.status().await["status"], "not_onboarded");
-    let offered = scene.told(json!({}), "transactions_required").await;
-    let transaction = scene.transaction(&offered);
+    let answer = scene.told(json!({}), "transactions_required").await;
+    let transaction = offered(&answer);
     assert!(matches!(transaction.message, VersionedMessage::V0(_)));
     let keys = transaction.message.static_account_keys();
     assert_eq!(keys[0], scene.world.fee_payer(), "never the spender");
-    assert!(transaction.signatures.iter().all(|signature| *signature == Default::default()));
+    assert!(transaction.signatures.iter().all(|signature| *signature == Signature::default()));
     assert_eq!(transaction.message.header().num_required_signatures, 2, "the buyer signs too");
-    assert_eq!(offered["swig_address"], json!(scene.account().address().to_string()));
-    let details = &offered["role_details"];
+    assert_eq!(answer["swig_address"], json!(scene.account().address().to_string()));
+    let details = &answer["role_details"];
     assert_eq!((&details["spend_limit_atomic"], &details["ttl_seconds"]), (&json!("100000000"), &json!(86_400)));
     assert_eq!(details["dexter_session_pubkey"], json!(delegate(&scene, 0).to_string()));
     assert_eq!(details["programs"], json!([TokenProgram::Token.address().to_string()]));
-    let ends = timestamp::read(offered["expires_at"].as_str().unwrap()).unwrap();
+    let ends = timestamp::read(answer["expires_at"].as_str().unwrap()).unwrap();
     assert!(ends <= (scene.world.now() + 60) * 1_000);
     assert_eq!(scene.status().await["status"], "pending");
 
-    let landed = scene.landed(scene.signed(&offered), "ready").await;
+    let landed = scene.landed(scene.signed(&answer), "ready").await;
     assert_eq!((&landed["role_id"], &landed["spend_limit_remaining"]), (&json!(1), &json!("100000000")));
     assert_eq!(landed["onboard_tx_signatures"].as_array().unwrap().len(), 1);
     let account = scene.session_account().unwrap();
@@ -103,18 +104,18 @@ async fn a_gift_of_lamports_shuts_no_wallet_out() {
 async fn only_what_was_issued_last_is_taken_and_unchanged() {
     let scene = DelegationScene::start().await;
     let first = scene.next(json!({ "spend_limit_atomic": "1000000" }), "create_session_account").await;
-    let offered = scene.told(json!({}), "transactions_required").await;
-    let second = scene.signed(&offered);
+    let answer = scene.told(json!({}), "transactions_required").await;
+    let second = scene.signed(&answer);
     scene.refused(first, 400, "transaction_not_issued").await;
     // Ours by its fee payer and blockhash, and by nothing else.
     let steals = transfer(&scene.world.fee_payer(), &scene.buyer.key(), 1);
-    let blockhash = *scene.transaction(&offered).message.recent_blockhash();
+    let blockhash = *offered(&answer).message.recent_blockhash();
     let bent = charged(&scene.world.fee_payer(), &[steals], blockhash, &[&scene.buyer]);
     scene.refused(confirmation(&bent), 400, "transaction_not_issued").await;
     for transactions in [json!([]), json!(["%"]), json!(["AA==", "AA=="])] {
         scene.refused(json!({ "signed_transactions": transactions }), 400, "transaction_not_issued").await;
     }
-    let unsigned = confirmation(&scene.transaction(&offered));
+    let unsigned = confirmation(&offered(&answer));
     scene.refused(unsigned, 400, "invalid_signature").await;
     let landed = scene.landed(second.clone(), "ready").await;
     assert_eq!(scene.landed(second, "ready").await["onboard_tx_signatures"], landed["onboard_tx_signatures"]);
@@ -125,10 +126,10 @@ async fn only_what_was_issued_last_is_taken_and_unchanged() {
 #[tokio::test]
 async fn nobody_confirms_for_another_wallet() {
     let scene = DelegationScene::start().await;
-    let offered = scene.told(json!({}), "transactions_required").await;
+    let answer = scene.told(json!({}), "transactions_required").await;
     let other = scene.world.stranger();
     let theirs = DelegationScene { world: scene.world, buyer: other };
-    let (code, answer) = theirs.confirms(confirmation(&signed_by(&scene.buyer, theirs.transaction(&offered)))).await;
+    let (code, answer) = theirs.confirms(confirmation(&signed_by(&scene.buyer, offered(&answer)))).await;
     assert_eq!((code, answer["error"].as_str()), (400, Some("transaction_not_issued")), "{answer:#}");
     theirs.world.finish().await;
 }
