@@ -67,11 +67,12 @@ use tower_http::{
 };
 
 /// The routes that cost us most, transactions that others sign: their callers have a rate of their own.
-const OPENINGS: [(&str, &str); 4] = [
+const OPENINGS: [(&str, &str); 5] = [
     ("POST", "/sessions"),
     ("POST", "/sessions/revoke-offer"),
     ("POST", "/sessions/revoke"),
     ("POST", "/sessions/{id}/revoke"),
+    ("POST", "/api/sessions/onboard/confirm"),
 ];
 /// The route that asks the chain for whoever wants it: its callers have a rate of their own, and one all together.
 const PREPARE: (&str, &str) = ("POST", "/sessions/prepare");
@@ -183,7 +184,7 @@ struct Route {
 }
 
 /// The API, line by line.
-fn routes() -> [Route; 27] {
+fn routes() -> [Route; 35] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
@@ -213,6 +214,14 @@ fn routes() -> [Route; 27] {
         route("POST", "/mpp/settle", Surface::Mpp, post(mpp::settle::settle)),
         route("GET", "/mpp/stats", Surface::Mpp, get(mpp::stats::stats)),
         route("GET", "/mpp/keys", Surface::Mpp, get(mpp::keys::keys)),
+        route("POST", "/api/sessions/onboard", Surface::Mpp, post(mpp::onboard::onboard)),
+        route("POST", "/api/sessions/onboard/confirm", Surface::Mpp, post(mpp::confirm::confirm)),
+        route("GET", "/api/sessions/onboard/status", Surface::Mpp, get(mpp::status::status)),
+        route("POST", "/api/sessions/leave", Surface::Mpp, post(mpp::leave::leave)),
+        route("POST", "/mpp/session/open", Surface::Mpp, post(mpp::session::open::open)),
+        route("POST", "/mpp/session/voucher", Surface::Mpp, post(mpp::session::voucher::voucher)),
+        route("POST", "/mpp/session/close", Surface::Mpp, post(mpp::session::close::close)),
+        route("GET", "/mpp/session/{id}", Surface::Mpp, get(mpp::session::show::show)),
     ]
 }
 

@@ -3,12 +3,20 @@
 
 use crate::{
     chain::{Chain, ChainAccount, ChainError},
-    config::{Config, MppConfig},
-    domain::mpp::charge::{ChargeAsset, ChargeOffer},
-    facilitator::MppSettings,
+    config::{Config, MppChannelsConfig, MppConfig},
+    domain::{
+        amount::Amount,
+        clock::DAY,
+        mpp::{
+            charge::{ChargeAsset, ChargeOffer},
+            delegation::OnboardLimits,
+        },
+    },
+    facilitator::{ChannelSettings, DelegationSettings, MppSettings, WindowTrust},
     programs::spl_token::{HARMLESS_EXTENSIONS, Mint, NATIVE_MINTS, TokenProgram, extensions},
 };
 use solana_pubkey::Pubkey;
+use std::net::IpAddr;
 
 /// Why a mint is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +54,66 @@ pub(super) async fn settings(config: &Config, chain: &impl Chain) -> Result<Opti
         stats: mpp.stats,
         caps: mpp.caps,
         known_wallets: mpp.known_wallets.clone(),
+        delegations: delegation_settings(mpp, config),
+        channels: channel_settings(&mpp.channels),
     }))
+}
+
+/// How buyers delegate.
+fn delegation_settings(mpp: &MppConfig, config: &Config) -> DelegationSettings {
+    let of = &mpp.delegations;
+    let is_loopback = config.server.address.ip().is_loopback();
+    let every = is_loopback || mpp.channels.window_private;
+    DelegationSettings {
+        backend: of.backend,
+        hosts: hosts(&of.public_hosts, config.server.address.ip()),
+        buyers: of.buyers.clone(),
+        min_balance: of.min_balance,
+        min_deposit: mpp.channels.min_deposit,
+        limits: OnboardLimits {
+            of_wallet_per_day: of.of_wallet_per_day,
+            of_caller_per_day: of.of_ip_per_day,
+            per_hour: of.per_hour,
+            rent_per_day: of.rent_day_lamports,
+            swig_rent_per_day: of.swig_rent_day_lamports,
+        },
+        windows: if every { WindowTrust::Every } else { WindowTrust::Public },
+    }
+}
+
+/// The hosts that sign-ins may be for: the configured ones, else what the server is bound to.
+fn hosts(configured: &[String], bound: IpAddr) -> Vec<String> {
+    if !configured.is_empty() {
+        return configured.iter().map(|host| host.to_ascii_lowercase()).collect();
+    }
+    match bound {
+        bound if bound.is_loopback() => ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).to_vec(),
+        // Nobody can name it, so nobody can sign in: `doctor` says so.
+        bound if bound.is_unspecified() => Vec::new(),
+        IpAddr::V4(bound) => vec![bound.to_string()],
+        IpAddr::V6(bound) => vec![format!("[{bound}]")],
+    }
+}
+
+/// What channels may hold, and for how long.
+fn channel_settings(config: &MppChannelsConfig) -> ChannelSettings {
+    ChannelSettings {
+        open_auth: config.open_auth,
+        window_deposit_max: config.window_deposit_max,
+        sellers: config.sellers.clone(),
+        min_deposit: config.min_deposit,
+        max_deposit: config.max_deposit,
+        emergency: config.emergency,
+        monitor: config.monitor,
+        grace: config.grace,
+        max_owed: config.max_owed,
+        credit_line: Some(config.credit_line).filter(|line| *line > Amount::ZERO),
+        of_buyer: config.of_buyer,
+        of_seller: config.of_seller,
+        in_all: config.in_all,
+        vouchers_per_second: config.vouchers_per_second,
+        voucher_retention: config.voucher_retention_days.saturating_mul(DAY),
+    }
 }
 
 /// The tokens that are taken, the one of a request that names none first.

@@ -31,7 +31,7 @@ mod witness;
 pub use held::{Held, HeldBecause, Resolution, Verdict};
 pub use purpose::Purpose;
 pub use steps::{Further, MOST_ATTEMPTS, MOST_EXCUSED, Observation, Step, next_step};
-pub use subject::{ChannelId, ChargeId, RevocationId, SingleId, Subject};
+pub use subject::{ChannelId, ChargeId, IssuedId, RevocationId, SingleId, Subject};
 pub use witness::{AbsenceVoices, Moves, SeenHandle, Witness};
 
 /// A settlement's id.

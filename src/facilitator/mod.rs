@@ -30,6 +30,7 @@ mod backing;
 mod core;
 mod decrypt_allowances;
 mod deferred;
+mod delegated;
 mod dispatch;
 mod doubted_delegations;
 mod events;
@@ -85,7 +86,12 @@ pub use lifecycle::{
 use locks::Locks;
 use looks::Looks;
 use mpp::Mpp;
-pub use mpp::{ChargeError, ChargeOrder, PreparedCharge, RefusedCharge, SettledCharge};
+pub use mpp::{
+    CallerPlace, ChannelError, ChargeError, ChargeOrder, CloseChannelRequest, ClosedChannel, ConfirmRequest, Confirmed,
+    DelegationStatus, Forwarded, GrantOffer, OnboardAnswer, OnboardError, OnboardRequest, OnboardWord,
+    OpenChannelRequest, OpenedChannel, PreparedCharge, ReadyDelegation, RefusedChannel, RefusedCharge,
+    RefusedOnboarding, Renewal, SentSignIn, SettledCharge, ShownChannel, SignedVoucher, ToSign, VoucherRequest,
+};
 pub use mpp_requests::{MppKeys, ToldStats};
 use payments::Payments;
 pub use payments::{settle::Receipt, verify::Verified};
@@ -101,9 +107,10 @@ pub use sessions::{
     prepare::{PrepareRequest, PreparedApprove},
 };
 pub use settings::{
-    AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DispatchSettings,
-    FundingSettings, InstructionChoice, MppSettings, OpeningSettings, PrepareSettings, ReadPolicy, RecipientSettings,
-    ServedAsset, Settings, TransferSettings, WaitingSettings,
+    AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, ChannelSettings, DeferredPolicy,
+    DelegationSettings, DispatchSettings, FundingSettings, InstructionChoice, MppSettings, OpeningSettings,
+    PrepareSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
+    WindowTrust,
 };
 use settlement::Settlements;
 use sha2::{Digest as _, Sha256};

@@ -1,5 +1,8 @@
 //! What callers ask of the Machine Payments Protocol; each is refused with `mpp_disabled` where it is not served.
 
+mod channels;
+mod delegations;
+
 use crate::{
     domain::{
         amount::Amount,
@@ -9,6 +12,8 @@ use crate::{
         },
     },
     facilitator::{ChargeError, ChargeOrder, Facilitator, PreparedCharge, RefusedCharge, SettledCharge, mpp::Mpp},
+    ledger::ChannelCounts,
+    programs::delegation::swig,
 };
 use solana_pubkey::Pubkey;
 
@@ -25,6 +30,10 @@ pub struct MppKeys {
     pub fee_payers: Vec<Pubkey>,
     /// The least amount of a charge, in base units.
     pub min_amount: Amount,
+    /// The programs that may enforce what a buyer grants.
+    pub channel_programs: Vec<Pubkey>,
+    /// The least deposit of a channel, in base units.
+    pub min_deposit: Amount,
 }
 
 /// How much was prepared and settled, and what of it everybody may know.
@@ -32,6 +41,8 @@ pub struct MppKeys {
 pub struct ToldStats {
     /// The counts, and the newest charges.
     pub stats: ChargeStats,
+    /// The channels.
+    pub channels: ChannelCounts,
     /// Whether the charges themselves may be told, and not only their counts.
     pub is_public: bool,
     /// The network, CAIP-2.
@@ -53,6 +64,8 @@ impl Facilitator {
             asset: shared.settings.offer.asset,
             fee_payers: shared.fee_payers(),
             min_amount: shared.settings.offer.min_amount,
+            channel_programs: vec![shared.settings.offer.asset.token_program, swig::PROGRAM],
+            min_deposit: shared.settings.channels.min_deposit,
         })
     }
 
@@ -79,6 +92,7 @@ impl Facilitator {
         let mpp = self.mpp()?;
         Ok(ToldStats {
             stats: mpp.charges.stats().await?,
+            channels: mpp.shared.core.ledger.channel_counts().await?,
             is_public: mpp.shared.settings.stats == StatsShown::Public,
             chain_id: mpp.shared.network.chain_id().to_owned(),
         })

@@ -18,13 +18,16 @@ mod sqlite;
 mod upkeep;
 
 pub use approvals::ApprovalLedger;
-pub use mpp::{ChargeClaim, ChargeLedger, ChargeRecorded, IssuerClaim, MppLedger};
+pub use mpp::{
+    ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelSettling, ChannelTimes, ChargeClaim,
+    ChargeLedger, ChargeRecorded, DelegationKey, DelegationLedger, Drawn, IssuedKey, IssuerClaim, MppLedger, SeenRole,
+};
 pub use open::{OpenLedgerError, import, look_at_held, look_at_settlement, look_at_spending, open};
 pub use operator::{NotResolved, OperatorLedger, Resolved, SeenLanding, SettlementRecord};
 pub use outcomes::{
-    Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Offered, Opened, OpenedOnApproval,
-    OpeningCount, Openings, Promised, Proved, RevocationRecorded, Signed, SingleClaim, SinglePaid, Totals, Work,
-    WriteFault, WriterCounts,
+    Archived, Carry, CreatedRecipient, Deadline, Held, LastTransfer, NotCompleted, Offered, OnboardRecorded, Opened,
+    OpenedOnApproval, OpeningCount, Openings, Promised, Proved, RevocationRecorded, Signed, SingleClaim, SinglePaid,
+    Totals, WasIssued, Work, WriteFault, WriterCounts,
 };
 pub use revocations::RevocationLedger;
 pub use single_payments::SinglePaymentLedger;

@@ -7,6 +7,7 @@ use crate::{
         clock::UnixSeconds,
         funding::Source,
         hold::Hold,
+        mpp::delegation::{IssuedMessage, OnboardBar},
         reason::{PayReason, SessionReason},
         revocation::{Revocation, RevocationBar},
         session::{Session, SessionId},
@@ -197,6 +198,50 @@ pub enum RevocationRecorded {
     Known(Box<Revocation>),
     /// Something bars it. Nothing was written, as in what follows.
     Barred(RevocationBar),
+    /// It would pass a budget.
+    OverBudget(OverBudget),
+}
+
+/// What became of a message that was about to be issued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WasIssued {
+    /// It is issued, and what its wallet was issued before is void.
+    Issued,
+    /// The proof that asks for it asked for this one before.
+    Repeated(Box<IssuedMessage>),
+    /// The proof was used for something else. Nothing was written, as in what follows.
+    ProofUsed,
+    /// A message of this wallet is on its way.
+    OnItsWay,
+    /// Channels of this wallet hold something.
+    ChannelsOpen,
+    /// A renewal would take away what channels count on, or hide a settlement.
+    NotCovered,
+    /// Another request was faster: the generation is taken.
+    Raced,
+}
+
+/// What became of an issued message that its wallet signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnboardRecorded {
+    /// It is durable with its signed transaction, which may be sent now.
+    Recorded(Box<IssuedMessage>, Box<Work>),
+    /// It was recorded before; as it stands.
+    Known(Box<IssuedMessage>),
+    /// It was never issued, or was forgotten long after its end. Nothing was written, as in what follows.
+    NotIssued,
+    /// Another was issued after it.
+    Voided,
+    /// Its time is over.
+    Expired,
+    /// Another message of this wallet is on its way.
+    OnItsWay,
+    /// Channels of this wallet hold something.
+    ChannelsOpen,
+    /// A renewal would take away what channels count on, or hide a settlement.
+    NotCovered,
+    /// There are as many as there may be.
+    Barred(OnboardBar),
     /// It would pass a budget.
     OverBudget(OverBudget),
 }

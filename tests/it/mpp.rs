@@ -3,9 +3,13 @@
 
 mod arithmetic;
 mod challenges;
+mod channel_delegations;
+mod channel_monitor;
+mod channels;
 mod charge_attacks;
 mod charges;
 mod credentials;
+mod delegation;
 mod forks;
 mod keys;
 mod policy;

@@ -61,6 +61,9 @@ pub struct RateSettings {
     pub trusted_proxies: Vec<Addresses>,
 }
 
+/// The headers by which proxies say for whom they ask.
+const FORWARDING: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
+
 /// The address a connection comes from; the server puts it into every request of that connection.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::api) struct Peer(pub(in crate::api) IpAddr);
@@ -168,6 +171,15 @@ impl RateLimits {
             }
         }
         Some(caller)
+    }
+
+    /// Whether a request says that it was forwarded, by somebody who is not trusted to say so.
+    pub(in crate::api) fn is_forwarded_by_stranger(&self, extensions: &Extensions, headers: &HeaderMap) -> bool {
+        let says_so = FORWARDING.iter().any(|name| headers.contains_key(*name));
+        let is_trusted = extensions
+            .get()
+            .is_some_and(|Peer(peer)| self.trusted_proxies.iter().any(|proxies| proxies.contain(*peer)));
+        says_so && !is_trusted
     }
 
     /// Counts one request of this caller, or tells in how many seconds they may ask again.

@@ -1,10 +1,17 @@
 //! The routes of the Machine Payments Protocol, one file each (`spec/mpp.md`).
 
+pub(in crate::api) mod confirm;
 pub(in crate::api) mod failure;
 pub(in crate::api) mod keys;
+pub(in crate::api) mod leave;
+pub(in crate::api) mod onboard;
+mod onboard_failure;
 pub(in crate::api) mod prepare;
+pub(in crate::api) mod session;
 pub(in crate::api) mod settle;
+mod sign_in;
 pub(in crate::api) mod stats;
+pub(in crate::api) mod status;
 
 use crate::{
     api::http::{

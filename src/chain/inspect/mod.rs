@@ -1,5 +1,6 @@
-//! The four kinds of transaction that others sign and we co-sign: a user's approve (`spec/session.md` §2), a single payment that
-//! we issued ourselves ([`single_payment`]), a user's revoke ([`revoke`]), and a charge, which its buyer builds ([`charge`]).
+//! The five kinds of transaction that others sign and we co-sign: a user's approve (`spec/session.md` §2), a single payment that
+//! we issued ourselves ([`single_payment`]), a user's revoke ([`revoke`]), a charge, which its buyer builds ([`charge`]), and a
+//! step of a delegation that we issued ourselves ([`issued`]).
 //!
 //! Promise of the first: whatever passes is, instruction by instruction and right by right, the transaction that we would have
 //! built ourselves for this user, apart from the ciphertext and the decrypt allowance of the approve, a bounded grant,
@@ -14,6 +15,7 @@ pub mod anchor;
 pub mod charge;
 mod decode;
 pub mod inspected;
+pub mod issued;
 pub mod payers_transaction;
 mod refusal;
 pub mod revoke;

@@ -13,12 +13,30 @@ pub enum StatsShown {
 }
 
 /// By what buyers delegate to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Backend {
     /// A token account of the buyer's with our key as its delegate.
     SplDelegate,
     /// A Swig wallet with a role for us.
     Swig,
+}
+
+impl Backend {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::SplDelegate, Self::Swig];
+
+    /// The word in the ledger, in the configuration and on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SplDelegate => "spl-delegate",
+            Self::Swig => "swig",
+        }
+    }
+
+    /// The one that is written as this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|backend| backend.word() == word)
+    }
 }
 
 /// Who may open a channel for a wallet; the published protocol carries no proof.

@@ -5,9 +5,11 @@
 //! values; `tests/vectors/mpp.json` has the golden bytes.
 
 pub mod caps;
+pub mod channel;
 pub mod channel_id;
 pub mod charge;
 pub mod choices;
+pub mod delegation;
 pub mod money;
 pub mod reason;
 pub mod recorded_charge;

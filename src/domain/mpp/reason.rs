@@ -118,6 +118,44 @@ reasons! {
     }
 }
 
+reasons! {
+    /// Why the routes below `/api/sessions` refuse (`error`), beside [`SiwxReason`].
+    OnboardReason {
+        InvalidRequest = "invalid_request", false, "A member is missing, has another type than documented, or lies outside its range; the detail names it.",
+            "Send the documented members; docs/openapi.json has them and their ranges.";
+        InvalidWallet = "invalid_wallet", false, "The wallet, or the seller, is no address.",
+            "Send the base58 address of the wallet that signs.";
+        TxExpired = "tx_expired", false, "The transaction was issued too long ago; nothing was sent.",
+            "Call onboard (or leave) again and sign what it answers.";
+        NotIssued = "transaction_not_issued", false, "The transaction is not byte for byte one that was issued to this wallet last, or not the number that was issued.",
+            "Call onboard (or leave) again, sign what it answers unchanged, and send that alone.";
+        InvalidSignature = "invalid_signature", false, "The transaction is not signed by the wallet.",
+            "Sign the issued message with the wallet of the request.";
+        SimulationFailed = "simulation_failed", false, "The chain would refuse the transaction; the detail says why. Nothing was sent.",
+            "See that the wallet still has what it had, then call onboard (or leave) again.";
+        SettlementFailed = "settlement_failed", false, "The transaction landed with an error, or never; nothing changed.",
+            "Look at the transaction, then call onboard (or leave) again.";
+        Pending = "onboard_pending", true, "The transaction was sent and its outcome is not known yet.",
+            "Repeat the same request, or call onboard: it knows.";
+        ChannelsOpen = "channels_open", false, "Channels of this wallet hold something, or count on what the transaction would take away.",
+            "Close the channels of the wallet first, and repeat.";
+        RoleNotFound = "swig_role_not_found", false, "The wallet has no delegation here that could be taken back.",
+            "Nothing is to be done: this facilitator can move nothing of the wallet.";
+        WalletCap = "payer_settle_cap_exceeded", true, "This wallet, or this address, has had its onboardings of the day.",
+            "Repeat after Retry-After; the operator may raise the limit.";
+        GlobalCap = "global_settle_cap_exceeded", true, "As many wallets as may be were onboarded in this hour.",
+            "Repeat after Retry-After; the operator may raise the limit.";
+        RentCap = "global_fee_sponsored_cap_exceeded", true, "The rent that is lent in a day, or the budget for fees, is used up.",
+            "Repeat after Retry-After; the operator may raise the limit.";
+        InsufficientSponsorBalance = "insufficient_sponsor_balance", true, "No fee payer can pay for this now.",
+            "The operator sends SOL to the fee payer; then repeat.";
+        Unavailable = "unavailable", true, "An endpoint of the chain does not answer as it must; nothing was sent for this request.",
+            "Repeat after Retry-After.";
+        InternalError = "internal_error", true, "Our fault; what was sent stays sent, and is carried to its end.",
+            "Call onboard: it reads what stands; if it stays, tell the operator the x-request-id.";
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +168,8 @@ mod tests {
         assert!(ChargeReason::ALL.iter().all(|&reason| ChargeReason::from_word(reason.word()) == Some(reason)));
         let words: HashSet<_> = SiwxReason::ALL.iter().map(|reason| reason.word()).collect();
         assert_eq!(words.len(), SiwxReason::ALL.len());
+        let words: HashSet<_> = OnboardReason::ALL.iter().map(|reason| reason.word()).collect();
+        assert_eq!(words.len(), OnboardReason::ALL.len());
     }
 
     #[test]

@@ -58,6 +58,11 @@ impl Root {
         ChannelSecret::from_bytes(*self.derive(&format!("sotto-mpp-secret:1:{chain_id}:{wallet}:{nonce}")))
     }
 
+    /// What callers' addresses are hashed with, so that the ledger tells them apart and nobody reads them there.
+    pub fn caller_key(&self, chain_id: &str) -> Zeroizing<[u8; 32]> {
+        self.derive(&format!("sotto-mpp-caller:1:{chain_id}"))
+    }
+
     /// The id of a buyer's Swig where the one of [`swig_id`] was taken by somebody else: nobody can know it in advance.
     pub fn salted_swig_id(&self, chain_id: &str, buyer: &Pubkey) -> [u8; 32] {
         let salt = hex::encode(*self.derive(&format!("sotto-mpp-swig-salt:1:{chain_id}:{buyer}")));

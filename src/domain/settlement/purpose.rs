@@ -1,5 +1,7 @@
 //! Why we broadcast a transaction, and everything that follows from that alone.
 
+use super::MOST_ATTEMPTS;
+
 /// Why we broadcast a transaction. Everything we send is journalled with one of these, because each spends our SOL
 /// and each can be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,11 +22,19 @@ pub enum Purpose {
     Revoke,
     /// A charge of the Machine Payments Protocol, co-signed by us; its bytes are the buyer's and cannot be signed anew.
     MppCharge,
+    /// A step of a wallet's onboarding, co-signed by us; its bytes are the wallet's and cannot be signed anew.
+    MppOnboard,
+    /// A wallet's leave, co-signed by us; its bytes are the wallet's and cannot be signed anew.
+    MppLeave,
+    /// The anchor of a channel, by which anybody can audit it; ours.
+    MppOpen,
+    /// A transfer that pays a channel's seller by its buyer's delegation; ours.
+    MppClose,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Capture,
         Self::Approve,
         Self::CreateRecipient,
@@ -33,6 +43,10 @@ impl Purpose {
         Self::SinglePayment,
         Self::Revoke,
         Self::MppCharge,
+        Self::MppOnboard,
+        Self::MppLeave,
+        Self::MppOpen,
+        Self::MppClose,
     ];
 
     /// The word in the ledger.
@@ -46,6 +60,10 @@ impl Purpose {
             Self::SinglePayment => "single_payment",
             Self::Revoke => "revoke",
             Self::MppCharge => "mpp_charge",
+            Self::MppOnboard => "mpp_onboard",
+            Self::MppLeave => "mpp_leave",
+            Self::MppOpen => "mpp_open",
+            Self::MppClose => "mpp_close",
         }
     }
 
@@ -64,18 +82,30 @@ impl Purpose {
             | Self::Refresh
             | Self::SinglePayment
             | Self::Revoke
-            | Self::MppCharge => false,
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 
     /// Whether it moves confidential tokens out of an account, so that the account's balance tells whether it landed. A refresh
-    /// moves zero; a charge moves plain tokens, and is never signed again.
+    /// moves zero; charges and steps of an onboarding move plain tokens, and are never signed again; and of a channel's settlement
+    /// what is left of the grant tells ([`Purpose::has_grant_witness`]).
     pub const fn moves_balance(self) -> bool {
         match self {
             Self::Capture | Self::SinglePayment => true,
-            Self::Approve | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::Revoke | Self::MppCharge => {
-                false
-            }
+            Self::Approve
+            | Self::CreateRecipient
+            | Self::Probe
+            | Self::Refresh
+            | Self::Revoke
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 
@@ -90,7 +120,11 @@ impl Purpose {
             | Self::Probe
             | Self::Refresh
             | Self::SinglePayment
-            | Self::Revoke => false,
+            | Self::Revoke
+            | Self::MppOnboard
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 
@@ -98,8 +132,15 @@ impl Purpose {
     /// again.
     pub const fn is_co_signed(self) -> bool {
         match self {
-            Self::Approve | Self::SinglePayment | Self::Revoke | Self::MppCharge => true,
-            Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
+            Self::Approve
+            | Self::SinglePayment
+            | Self::Revoke
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave => true,
+            Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::MppOpen | Self::MppClose => {
+                false
+            }
         }
     }
 
@@ -107,8 +148,15 @@ impl Purpose {
     /// they are planned.
     pub const fn may_sign_again(self) -> bool {
         match self {
-            Self::Capture | Self::CreateRecipient => true,
-            Self::Approve | Self::Probe | Self::Refresh | Self::SinglePayment | Self::Revoke | Self::MppCharge => false,
+            Self::Capture | Self::CreateRecipient | Self::MppOpen | Self::MppClose => true,
+            Self::Approve
+            | Self::Probe
+            | Self::Refresh
+            | Self::SinglePayment
+            | Self::Revoke
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave => false,
         }
     }
 
@@ -116,9 +164,22 @@ impl Purpose {
     pub const fn resign_limit(self) -> Option<u32> {
         match self {
             Self::Capture => None,
-            Self::CreateRecipient | Self::Probe => Some(3),
-            Self::Approve | Self::Refresh | Self::SinglePayment | Self::Revoke | Self::MppCharge => Some(0),
+            Self::CreateRecipient | Self::Probe | Self::MppOpen => Some(3),
+            // What vouchers say is owed whoever waits.
+            Self::MppClose => Some(MOST_ATTEMPTS),
+            Self::Approve
+            | Self::Refresh
+            | Self::SinglePayment
+            | Self::Revoke
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave => Some(0),
         }
+    }
+
+    /// Whether what is left on chain of a buyer's grant tells whether it landed: each transfer by a grant lowers it.
+    pub const fn has_grant_witness(self) -> bool {
+        matches!(self, Self::MppClose)
     }
 
     /// Whether an opening drives it, because it knows what comes after.
@@ -131,7 +192,11 @@ impl Purpose {
             | Self::Refresh
             | Self::SinglePayment
             | Self::Revoke
-            | Self::MppCharge => false,
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 
@@ -145,7 +210,11 @@ impl Purpose {
             | Self::Probe
             | Self::Refresh
             | Self::SinglePayment
-            | Self::MppCharge => false,
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 
@@ -159,7 +228,11 @@ impl Purpose {
             | Self::Refresh
             | Self::SinglePayment
             | Self::Revoke
-            | Self::MppCharge => false,
+            | Self::MppCharge
+            | Self::MppOnboard
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 
@@ -168,8 +241,15 @@ impl Purpose {
     /// not exist before: that somebody else pays for one first is not worth a request per settlement (ADR 0018).
     pub const fn may_find_its_accounts(self) -> bool {
         match self {
-            Self::Approve | Self::CreateRecipient | Self::Probe => true,
-            Self::Capture | Self::Refresh | Self::SinglePayment | Self::Revoke | Self::MppCharge => false,
+            Self::Approve | Self::CreateRecipient | Self::Probe | Self::MppOnboard => true,
+            Self::Capture
+            | Self::Refresh
+            | Self::SinglePayment
+            | Self::Revoke
+            | Self::MppCharge
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 }

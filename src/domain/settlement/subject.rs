@@ -20,6 +20,8 @@ ids! {
     ChannelId,
     /// The id of a revoke that we pay for.
     RevocationId,
+    /// The id of a message that was issued for a wallet to sign.
+    IssuedId,
 }
 
 /// What a settlement serves: whose payments it carries, or for whom it prepares something.
@@ -35,23 +37,26 @@ pub enum Subject {
     Channel(ChannelId),
     /// The end of our delegation over one wallet's account of an asset.
     Revocation(RevocationId),
+    /// A message that was issued for a wallet: a step of its onboarding, or of its leave.
+    Issued(IssuedId),
     /// Ourselves.
     Own,
 }
 
 impl Subject {
     /// The words of all kinds, in the order of the variants.
-    pub const KINDS: [&'static str; 6] = ["session", "single", "charge", "channel", "revocation", "own"];
+    pub const KINDS: [&'static str; 7] = ["session", "single", "charge", "channel", "revocation", "issued", "own"];
 
     /// The word of its kind in the ledger.
     pub const fn kind(self) -> &'static str {
-        let [session, single, charge, channel, revocation, own] = Self::KINDS;
+        let [session, single, charge, channel, revocation, issued, own] = Self::KINDS;
         match self {
             Self::Session(_) => session,
             Self::Single(_) => single,
             Self::Charge(_) => charge,
             Self::Channel(_) => channel,
             Self::Revocation(_) => revocation,
+            Self::Issued(_) => issued,
             Self::Own => own,
         }
     }
@@ -63,7 +68,8 @@ impl Subject {
             Self::Single(SingleId(id))
             | Self::Charge(ChargeId(id))
             | Self::Channel(ChannelId(id))
-            | Self::Revocation(RevocationId(id)) => Some(id),
+            | Self::Revocation(RevocationId(id))
+            | Self::Issued(IssuedId(id)) => Some(id),
             Self::Own => None,
         }
     }
@@ -76,6 +82,7 @@ impl Subject {
             ("charge", Some(id)) => Some(Self::Charge(ChargeId(id))),
             ("channel", Some(id)) => Some(Self::Channel(ChannelId(id))),
             ("revocation", Some(id)) => Some(Self::Revocation(RevocationId(id))),
+            ("issued", Some(id)) => Some(Self::Issued(IssuedId(id))),
             ("own", None) => Some(Self::Own),
             _ => None,
         }
@@ -85,7 +92,12 @@ impl Subject {
     pub const fn session(self) -> Option<SessionId> {
         match self {
             Self::Session(id) => Some(id),
-            Self::Single(_) | Self::Charge(_) | Self::Channel(_) | Self::Revocation(_) | Self::Own => None,
+            Self::Single(_)
+            | Self::Charge(_)
+            | Self::Channel(_)
+            | Self::Revocation(_)
+            | Self::Issued(_)
+            | Self::Own => None,
         }
     }
 }
@@ -103,6 +115,7 @@ mod tests {
             Subject::Charge(ChargeId(id)),
             Subject::Channel(ChannelId(id)),
             Subject::Revocation(RevocationId(id)),
+            Subject::Issued(IssuedId(id)),
             Subject::Own,
         ];
         assert_eq!(all.map(Subject::kind), Subject::KINDS);

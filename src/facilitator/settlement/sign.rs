@@ -38,6 +38,9 @@ impl Settlements {
     ///
     /// `access` tells whether anything else of ours moves its token accounts meanwhile.
     pub(crate) async fn sign(&self, settlement: &Settlement, access: Access) -> Result<Attempt, SignFailure> {
+        if matches!(settlement.purpose, Purpose::MppOpen | Purpose::MppClose) {
+            return self.sign_for_channel(settlement).await;
+        }
         let session = match settlement.session() {
             Some(id) => self.core.ledger.session(id).await?,
             None => None,
@@ -57,7 +60,11 @@ impl Settlements {
             | Purpose::Refresh
             | Purpose::SinglePayment
             | Purpose::Revoke
-            | Purpose::MppCharge => {
+            | Purpose::MppCharge
+            | Purpose::MppOnboard
+            | Purpose::MppLeave
+            | Purpose::MppOpen
+            | Purpose::MppClose => {
                 Err(SignFailure::refused(PayReason::InternalError, "this transaction cannot be signed anew"))
             }
         }

@@ -5,7 +5,9 @@
 //! engines fill these structs, so the rules stand here once.
 
 mod approval;
+mod channel;
 mod charge;
+mod delegation;
 mod journal;
 mod revocation;
 mod single_payment;
@@ -14,7 +16,9 @@ mod source;
 mod tests;
 
 pub(super) use approval::ApprovalRow;
+pub(super) use channel::{ChannelRow, VoucherRow};
 pub(super) use charge::ChargeRow;
+pub(super) use delegation::{DelegationRow, GrantRow, IssuedRow, ReadingRow, role_word};
 pub(super) use journal::{AttemptRow, EventRow, SettlementRow};
 pub(super) use revocation::RevocationRow;
 pub(super) use single_payment::{OfferRow, SingleRow};

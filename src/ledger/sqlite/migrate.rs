@@ -38,6 +38,8 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (23, "voices", include_str!("../../../migrations/sqlite/0023_voices.sql")),
     (24, "bindings", include_str!("../../../migrations/sqlite/0024_bindings.sql")),
     (25, "mpp charges", include_str!("../../../migrations/sqlite/0025_mpp_charges.sql")),
+    (26, "delegations", include_str!("../../../migrations/sqlite/0026_delegations.sql")),
+    (27, "channels", include_str!("../../../migrations/sqlite/0027_channels.sql")),
 ];
 
 fn migrations() -> Migrator {

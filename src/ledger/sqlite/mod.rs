@@ -2,6 +2,8 @@
 
 mod approvals;
 mod archive;
+mod channels;
+mod delegations;
 pub(in crate::ledger) mod handle;
 pub(in crate::ledger) mod import;
 mod lock;

@@ -2,11 +2,15 @@
 //!
 //! - [`session_account`]: a token account of the buyer's whose delegate we are.
 //! - [`swig`]: a Swig wallet with a role for us.
+//! - [`Granted`]: either of them, to read and to settle by.
 //!
 //! Every template is the whole of a transaction's instructions, so that a buyer's client can compare it before it signs.
 
+mod granted;
 pub mod session_account;
 pub mod swig;
+
+pub use granted::{Granted, GrantedReading, token_account};
 
 use crate::{
     domain::{amount::Amount, mpp::channel_id::PublicId},

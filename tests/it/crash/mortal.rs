@@ -2,6 +2,8 @@
 
 mod approvals;
 mod chain;
+mod channels;
+mod delegations;
 mod mpp;
 mod operator;
 mod revocations;

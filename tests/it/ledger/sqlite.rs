@@ -2,6 +2,7 @@
 
 mod archive;
 mod damage;
+mod delegations;
 mod schema;
 mod words;
 

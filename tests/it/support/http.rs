@@ -33,7 +33,7 @@ impl World {
     }
 
     /// An answer, which is what `docs/openapi.json` says of this route.
-    async fn read(&self, method: &str, path: &str, response: reqwest::Response) -> (u16, Value) {
+    pub(super) async fn read(&self, method: &str, path: &str, response: reqwest::Response) -> (u16, Value) {
         let (status, body) = read(response).await;
         crate::openapi::check_answer_at(path, method, status, &body);
         (status, body)

@@ -87,6 +87,11 @@ impl ReceivedCharge {
         decode::decode_standard(text).map(Self).map_err(refusal)
     }
 
+    /// The accounts that it names.
+    pub fn keys(&self) -> &[Pubkey] {
+        self.0.message.static_account_keys()
+    }
+
     /// SHA-256 over its message: what a charge is, once for ever, whatever signatures stand around it.
     pub fn message_hash(&self) -> [u8; 32] {
         Sha256::digest(decode::message(&self.0.message)).into()

@@ -67,14 +67,16 @@ impl Charges {
             deadline: Instant::now() + shared.core.settings.answer_deadline.min(LONGEST),
         };
         // Before the policy: a policy that changed since, or a fee payer that was retired, loses no answer.
+        let mut delegates = Vec::new();
         if let Ok(received) = ReceivedCharge::read(&order.transaction) {
             let message = ContentHash(received.message_hash());
             let known = shared.core.ledger.find_charge(&message).await?;
             if let Some(known) = known.filter(|known| self.is_of(known, order)) {
                 return self.answer_known(&known, message, asking).await;
             }
+            delegates = shared.core.ledger.delegates_among(received.keys()).await?;
         }
-        let inspected = self.inspect(order)?;
+        let inspected = self.inspect(order, delegates)?;
         let message = ContentHash(inspected.message_hash());
         let (_place, _turn) = self.turn(message, asking.deadline).await?;
         match shared.core.ledger.find_charge(&message).await? {
@@ -91,9 +93,10 @@ impl Charges {
         known.recipient == order.recipient && known.asset == asset && known.amount.to_string() == order.amount
     }
 
-    /// Holds a request against the policy; asks nobody.
-    fn inspect(&self, order: &ChargeOrder) -> Result<InspectedCharge, ChargeRefusal> {
-        let (fee_payers, our_keys) = (self.shared.fee_payers(), self.shared.our_keys());
+    /// Holds a request against the policy; asks nobody. `delegates` are keys of ours that it names and that buyers delegate to.
+    fn inspect(&self, order: &ChargeOrder, delegates: Vec<Pubkey>) -> Result<InspectedCharge, ChargeRefusal> {
+        let (fee_payers, mut our_keys) = (self.shared.fee_payers(), self.shared.our_keys());
+        our_keys.extend(delegates);
         let policy = ChargePolicy {
             offer: &self.shared.settings.offer,
             fee_payers: &fee_payers,

@@ -27,10 +27,17 @@ pub(in crate::ledger) fn subject(conn: &Connection, subject: Subject) -> Outcome
         Subject::Single(id) => {
             ("SELECT payer, recipient FROM single_payments WHERE id = ?1", id.0.into_bytes(), None::<SessionId>)
         }
-        // It pays nobody, so whoever signs it stands in both places.
+        // They pay nobody, so whoever signs them stands in both places.
         Subject::Revocation(id) => ("SELECT user, user FROM revocations WHERE id = ?1", id.0.into_bytes(), None),
+        Subject::Issued(id) => (
+            "SELECT d.buyer, d.buyer FROM issued_messages m JOIN delegations d ON d.seq = m.delegation WHERE m.id = ?1",
+            id.0.into_bytes(),
+            None,
+        ),
         Subject::Charge(id) => ("SELECT payer, recipient FROM charges WHERE id = ?1", id.0.into_bytes(), None),
-        Subject::Channel(_) | Subject::Own => return Ok(None),
+        // An anchor pays nobody, and what a seller may cost is no stranger's to use up.
+        Subject::Channel(id) => ("SELECT buyer, buyer FROM channels WHERE id = ?1", id.0.into_bytes(), None),
+        Subject::Own => return Ok(None),
     };
     let mut statement = conn.prepare_cached(sql)?;
     let keys: Option<(Vec<u8>, Vec<u8>)> =

@@ -2,7 +2,7 @@
 
 use crate::ledger::build::{NOW, absent, attempt, opened, recorded, settlement_id, signed};
 use sotto::{
-    domain::settlement::{ChannelId, ChargeId, Purpose, RevocationId, SingleId, Subject},
+    domain::settlement::{ChannelId, ChargeId, IssuedId, Purpose, RevocationId, SingleId, Subject},
     ledger::{Ledger, LedgerError},
 };
 use uuid::Uuid;
@@ -17,6 +17,7 @@ pub(crate) async fn a_purpose_serves_what_it_may_and_nothing_else(ledger: &dyn L
         Subject::Charge(ChargeId(id)),
         Subject::Channel(ChannelId(id)),
         Subject::Revocation(RevocationId(id)),
+        Subject::Issued(IssuedId(id)),
         Subject::Own,
     ];
     let mut number = 0;
@@ -26,7 +27,14 @@ pub(crate) async fn a_purpose_serves_what_it_may_and_nothing_else(ledger: &dyn L
             let planned = ledger.plan_other(settlement_id(number), purpose, subject, NOW).await;
             let expected = match purpose {
                 // They are planned with what they carry.
-                Purpose::Capture | Purpose::SinglePayment | Purpose::Revoke | Purpose::MppCharge => None,
+                Purpose::Capture
+                | Purpose::SinglePayment
+                | Purpose::Revoke
+                | Purpose::MppCharge
+                | Purpose::MppOnboard
+                | Purpose::MppLeave
+                | Purpose::MppOpen
+                | Purpose::MppClose => None,
                 Purpose::Approve | Purpose::CreateRecipient | Purpose::Refresh => Some(session),
                 Purpose::Probe => Some(Subject::Own),
             };
