@@ -3,6 +3,7 @@
 use super::{Trace, lands_by_itself, with_sol};
 use crate::support::{Options, SingleScene, World, authorized, signed_by, verified};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use solana_pubkey::Pubkey;
@@ -253,42 +254,42 @@ async fn r26_without_a_probe_that_passes_nothing_is_served() {
 async fn r27_a_stranger_who_fills_all_places_keeps_nobody_out() {
     let scene = SingleScene::plain().await;
     let now = scene.world.now();
-    let fill = async |from: u32| {
-        for number in from..from + 600 {
-            let id = Uuid::from_u128(number.into());
-            let [payer, random] = [1, 2].map(|kind| Sha256::digest([kind, number].map(u32::to_le_bytes).concat()));
-            let offer = SingleOffer {
-                id: SingleId(id),
-                payer: Pubkey::new_from_array(payer.into()),
-                recipient: scene.merchant.key(),
-                asset: scene.world.faucet.mint(),
-                nonce: "n".to_owned(),
-                content: ContentHash([1; 32]),
-                amount: Amount::ONE,
-                ciphertext: random.repeat(4),
-                message: vec![1],
-                last_valid_block_height: 1,
-                proof_demanded: false,
-                caller: CallerHash([9; 16]),
-                issued_at: now,
-                until: now + 120,
-            };
-            let offered = scene.world.ledger().offer_single(&offer, OfferLimits::DEFAULT, now).await.unwrap();
-            assert_eq!(offered, Offered::Issued);
-        }
+    // All at once: they have to be written while the offer below is good.
+    let offers = async |number: u32| {
+        let id = Uuid::from_u128(number.into());
+        let [payer, random] = [1, 2].map(|kind| Sha256::digest([kind, number].map(u32::to_le_bytes).concat()));
+        let offer = SingleOffer {
+            id: SingleId(id),
+            payer: Pubkey::new_from_array(payer.into()),
+            recipient: scene.merchant.key(),
+            asset: scene.world.faucet.mint(),
+            nonce: "n".to_owned(),
+            content: ContentHash([1; 32]),
+            amount: Amount::ONE,
+            ciphertext: random.repeat(4),
+            message: vec![1],
+            last_valid_block_height: 1,
+            proof_demanded: false,
+            caller: CallerHash([9; 16]),
+            issued_at: now,
+            until: now + 120,
+        };
+        let offered = scene.world.ledger().offer_single(&offer, OfferLimits::DEFAULT, now).await.unwrap();
+        assert_eq!(offered, Offered::Issued);
     };
+    let fill = async |from: u32| drop(join_all((from..from + 600).map(&offers)).await);
     fill(0).await;
     let payload = scene.payload_of("1", "n-1").await;
     let mut forged = payload.clone();
     forged["signature"] = json!(hex::encode([7; 64]));
     scene.is_refused(&forged, "invalid_signature").await;
-    let offers = async || scene.world.ledger().single_offers(&scene.payer.key(), now).await.unwrap();
-    assert_eq!(offers().await, [], "without the payer's signature no place is taken");
+    let own_offers = async || scene.world.ledger().single_offers(&scene.payer.key(), now).await.unwrap();
+    assert_eq!(own_offers().await, [], "without the payer's signature no place is taken");
     let issued = scene.issued(&payload).await;
-    let own = offers().await;
+    let own = own_offers().await;
     assert!(matches!(own.as_slice(), [own] if own.caller != CallerHash::default()), "by its address: {own:?}");
     fill(1_000).await;
-    assert_eq!(offers().await, own);
+    assert_eq!(own_offers().await, own);
     let (status, paid) = scene.settles(&signed_by(&scene.payer, issued)).await;
     assert_eq!((status, &paid["success"]), (200, &json!(true)), "{paid:#}");
     scene.closes().await;
