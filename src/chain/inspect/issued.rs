@@ -2,7 +2,7 @@
 //!
 //! Promise: what passes is the message that was issued, byte for byte, signed by its wallet; nothing is compared by what it does.
 
-use super::single_payment::PayersTransaction;
+use super::payers_transaction::PayersTransaction;
 use crate::{
     chain::{
         fees,

@@ -45,7 +45,7 @@ pub struct Caps {
 
 impl Caps {
     /// The published ones.
-    pub const PUBLISHED: Self = Self {
+    pub const DEFAULT: Self = Self {
         verify: CapRow { global: 0, seller: 0, payer: 1_000_000 },
         settle: CapRow { global: 200_000, seller: 20_000, payer: 2_000 },
         concurrency: CapRow { global: 256, seller: 64, payer: 8 },

@@ -53,7 +53,7 @@ impl Disputes {
     }
 
     /// Whether so many are open that no new payment is taken.
-    fn are_too_many(&self) -> bool {
+    pub(crate) fn are_too_many(&self) -> bool {
         self.lock().len() >= MOST_DISPUTES
     }
 

@@ -45,7 +45,7 @@ fn it_is_off_unless_it_is_switched_on() {
 fn its_defaults_are_the_published_ones() {
     let (config, _) = load(&served(), &[]);
     let mpp = config.mpp.expect("is served");
-    assert_eq!((mpp.mint.to_string(), mpp.caps), (MINT.to_owned(), Caps::PUBLISHED));
+    assert_eq!((mpp.mint.to_string(), mpp.caps), (MINT.to_owned(), Caps::DEFAULT));
     assert_eq!((mpp.min_amount.get(), mpp.stats), (DEFAULT_MIN_AMOUNT, StatsShown::Totals));
     assert_eq!((mpp.delegations.backend, mpp.channels.open_auth), (Backend::SplDelegate, OpenAuth::Window));
     assert_eq!((mpp.channels.emergency, mpp.channels.credit_line.get()), (Emergency::Reserve, 0));

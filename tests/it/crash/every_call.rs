@@ -27,7 +27,7 @@ const PORTS: [(&str, &str, &str); 11] = [
 const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
 
 /// What no process of the scenarios asks, and why that is enough.
-const LEFT_OUT: [(&str, &str); 53] = [
+const LEFT_OUT: [(&str, &str); 58] = [
     ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
     ("sessions_of", "read for a wallet that lists its sessions; nothing follows from it"),
     ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
@@ -66,6 +66,16 @@ const LEFT_OUT: [(&str, &str); 53] = [
     ("resolve", "an operator's word, written by a command that ends"),
     ("note_seen", "rows of what is asked about again; the next look writes them"),
     ("note_past", "a row that spares reading; the next look writes it"),
+    (
+        "agree_on_voices",
+        "asked by the command that starts a service, before it does anything; the next start asks again",
+    ),
+    ("agreed_voices", "read by commands, never by a service"),
+    ("change_voices", "an operator's word, written by a command that ends"),
+    (
+        "chain final_accounts",
+        "read where handles may not be derived; it tells only which handle is noted with an attempt",
+    ),
     ("history", "read for who listens to a session; nothing follows from it"),
     ("newest_position", "read for who listens to a session; nothing follows from it"),
     ("payment_times", "read for who asks what became of a payment; nothing follows from it"),

@@ -43,7 +43,7 @@ pub(super) fn settings(world: &World) -> MppSettings {
         offer: ChargeOffer { asset, others: Vec::new(), min_amount: Amount::new(DEFAULT_MIN_AMOUNT).unwrap() },
         roots: Roots { current: Root::new(ROOT), previous: Vec::new() },
         stats: StatsShown::Public,
-        caps: Caps { stranger_day_lamports: 0, ..Caps::PUBLISHED },
+        caps: Caps { stranger_day_lamports: 0, ..Caps::DEFAULT },
         known_wallets: Vec::new(),
         delegations: DelegationSettings {
             backend: Backend::SplDelegate,
@@ -51,7 +51,7 @@ pub(super) fn settings(world: &World) -> MppSettings {
             buyers: Vec::new(),
             min_balance: Amount::new(1_000_000).unwrap(),
             min_deposit: Amount::new(100_000).unwrap(),
-            limits: OnboardLimits { of_caller_per_day: 0, ..OnboardLimits::PUBLISHED },
+            limits: OnboardLimits { of_caller_per_day: 0, ..OnboardLimits::DEFAULT },
             windows: WindowTrust::Every,
         },
         channels: channels(),

@@ -50,7 +50,7 @@ pub struct ChannelLimits {
 
 impl ChannelLimits {
     /// The published limits.
-    pub const PUBLISHED: Self = Self {
+    pub const DEFAULT: Self = Self {
         of_buyer: 16,
         of_seller: 10_000,
         in_all: 100_000,

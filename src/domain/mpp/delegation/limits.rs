@@ -24,7 +24,7 @@ pub struct OnboardLimits {
 
 impl OnboardLimits {
     /// The published limits.
-    pub const PUBLISHED: Self = Self {
+    pub const DEFAULT: Self = Self {
         of_wallet_per_day: 5,
         of_caller_per_day: 20,
         per_hour: 500,

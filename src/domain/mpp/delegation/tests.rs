@@ -118,7 +118,7 @@ fn a_swig_is_active_when_our_key_may_act_and_not_before() {
 
 #[test]
 fn strangers_take_half_of_what_all_share() {
-    let limits = OnboardLimits::PUBLISHED;
+    let limits = OnboardLimits::DEFAULT;
     assert_eq!(OnboardLimits::of_strangers(limits.per_hour), 250);
     assert_eq!(OnboardLimits::of_strangers(1), 1, "they may have the only one while nobody else asks");
 }

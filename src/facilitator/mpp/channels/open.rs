@@ -247,7 +247,7 @@ impl Channels {
             of_seller: settings.of_seller,
             in_all: settings.in_all,
             window_deposits: settings.window_deposit_max,
-            unsettled_per_day: ChannelLimits::PUBLISHED.unsettled_per_day,
+            unsettled_per_day: ChannelLimits::DEFAULT.unsettled_per_day,
         }
     }
 

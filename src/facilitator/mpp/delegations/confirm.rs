@@ -8,7 +8,7 @@ use super::{CallerPlace, Delegations, OnboardError, RefusedOnboarding, SentSignI
 use crate::{
     chain::{
         LiveBlockhash,
-        inspect::{issued::SignedIssue, single_payment::PayersTransaction},
+        inspect::{issued::SignedIssue, payers_transaction::PayersTransaction},
         keys::{LocalSigner, Signer},
         transaction::SignedTransaction,
     },

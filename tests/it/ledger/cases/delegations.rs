@@ -93,7 +93,7 @@ pub(crate) fn confirm(number: u32, limits: OnboardLimits) -> ConfirmPlan {
         caller: [7; 16],
         is_listed: false,
         limits,
-        caps: Caps { stranger_day_lamports: 0, ..Caps::PUBLISHED },
+        caps: Caps { stranger_day_lamports: 0, ..Caps::DEFAULT },
     }
 }
 

@@ -60,7 +60,7 @@ fn sponsor(conn: &Connection, row: i64, channel: &Channel, id: SettlementId, now
         payer_is_listed: select::value::<i64>(conn, anchor, [row])? == Some(0),
         seller_is_listed: false,
         lamports: SETTLEMENT_FEE,
-        caps: Caps::PUBLISHED,
+        caps: Caps::DEFAULT,
     };
     sponsoring::sponsor(conn, id, &sponsored, now)
 }
