@@ -7,7 +7,7 @@
 use super::wiring::WiringError;
 use crate::{
     config::{Config, DecryptAllowance, SettleInstruction, SettlementConfig},
-    facilitator::{Facilitator, HandleReport, ProbeReport, ProbeVerdict},
+    facilitator::{Facilitator, ProbeReport, ProbeVerdict},
 };
 use std::{future::pending, sync::Arc, time::Duration};
 use tokio::{
@@ -124,8 +124,7 @@ async fn ask_of_handles(facilitator: &Arc<Facilitator>) {
         match facilitator.probe_handles().await {
             Ok(report) => {
                 facilitator.apply_handles(report);
-                let HandleReport { are_derived, are_lowered } = report;
-                tracing::info!(are_derived, are_lowered, "the handles of the token program have been probed");
+                tracing::info!(verdict = ?report, "the handles of the token program have been probed");
                 return;
             }
             Err(error) => {

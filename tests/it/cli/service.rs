@@ -200,7 +200,9 @@ fn a_service_that_starts_while_its_rpc_refuses_says_so_and_serves_when_it_answer
         (status, &ready["ok"], &check["name"], &check["ok"]),
         (503, &false.into(), &"start".into(), &false.into())
     );
-    assert!(check["detail"].as_str().is_some_and(|detail| detail.contains("429")), "{ready:#}");
+    // The newest failure: on a busy machine that may be a question which took too long.
+    let waits = "it waits for the Solana RPC: the Solana RPC is unavailable";
+    assert!(check["detail"].as_str().is_some_and(|detail| detail.starts_with(waits)), "{ready:#}");
     for (method, path, member, told) in [
         (reqwest::Method::GET, "/supported", "error", "overloaded"),
         (reqwest::Method::POST, "/sessions", "error", "overloaded"),
