@@ -8,7 +8,7 @@ fn signature(answer: &Value) -> solana_signature::Signature {
     answer["signature"].as_str().unwrap().parse().unwrap()
 }
 
-/// The same bytes are sent again: nothing is signed anew, and the success that was told comes true again.
+/// Its bytes are sent again: nothing is signed anew, and the success that was told comes true again.
 #[tokio::test]
 async fn a_told_charge_that_a_fork_took_back_lands_again_once() {
     let scene = MppScene::of(World::with(Options { finalized_after: 200, ..Options::mpp() }).await).await;
