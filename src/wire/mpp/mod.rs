@@ -12,6 +12,7 @@ pub mod mcp;
 pub mod onboard;
 pub mod problem;
 pub mod receipt;
+pub mod session;
 pub mod siwx;
 pub mod stats;
 pub mod voucher;
