@@ -199,9 +199,26 @@ impl UnsignedTransaction {
         let signatures = vec![Signature::default(); usize::from(header.num_required_signatures)];
         let message = wincode::serialize(&legacy).map_err(|_| TransactionError::Uncompilable)?;
         let transaction = VersionedTransaction { signatures, message: VersionedMessage::Legacy(legacy) };
-        let unsigned = Self { transaction, message };
-        let bytes = unsigned.bytes();
-        if bytes > MAX_TRANSACTION_BYTES { Err(TransactionError::TooLarge { bytes }) } else { Ok(unsigned) }
+        Self { transaction, message }.if_it_fits()
+    }
+
+    /// Compiles a message of version 0 without lookup tables; refuses what does not fit into a packet.
+    pub fn version_0(
+        fee_payer: &Pubkey,
+        instructions: &[Instruction],
+        blockhash: Hash,
+    ) -> Result<Self, TransactionError> {
+        let compiled = v0::Message::try_compile(fee_payer, instructions, &[], blockhash)
+            .map_err(|_| TransactionError::Uncompilable)?;
+        let signatures = vec![Signature::default(); usize::from(compiled.header.num_required_signatures)];
+        let message = VersionedMessage::V0(compiled);
+        let bytes = message.serialize();
+        Self { transaction: VersionedTransaction { signatures, message }, message: bytes }.if_it_fits()
+    }
+
+    fn if_it_fits(self) -> Result<Self, TransactionError> {
+        let bytes = self.bytes();
+        if bytes > MAX_TRANSACTION_BYTES { Err(TransactionError::TooLarge { bytes }) } else { Ok(self) }
     }
 
     /// The size on the wire, signed.

@@ -15,14 +15,12 @@ pub mod reason;
 use crate::domain::{
     amount::Amount,
     clock::UnixSeconds,
-    mpp::{channel_id::PublicId, money::ChannelMoney},
+    mpp::{channel_id::PublicId, delegation::SETTLED_BEFORE_END, money::ChannelMoney},
     settlement::ChannelId,
 };
 use solana_pubkey::Pubkey;
 use uuid::Uuid;
 
-/// How long before a grant's end everything is settled, in seconds.
-pub const SETTLED_BEFORE_EXPIRY: u64 = 120;
 /// The oldest that a channel grows, in seconds: 30 days.
 pub const LIFETIME: u64 = 30 * 86_400;
 /// The longest idle timeout before the first voucher, in seconds: of a lost answer nobody may know the secret.
@@ -285,7 +283,7 @@ impl Channel {
 
 /// When a channel that is opened at `now` gives its last voucher, under a grant that ends at `role_expires_at`.
 pub const fn expiry(now: UnixSeconds, role_expires_at: UnixSeconds) -> UnixSeconds {
-    let of_role = role_expires_at.saturating_sub(SETTLED_BEFORE_EXPIRY);
+    let of_role = role_expires_at.saturating_sub(SETTLED_BEFORE_END);
     let of_age = now.saturating_add(LIFETIME);
     if of_role < of_age { of_role } else { of_age }
 }

@@ -5,7 +5,6 @@
 //! values; `tests/vectors/mpp.json` has the golden bytes.
 
 pub mod caps;
-pub mod caps;
 pub mod channel;
 pub mod channel_id;
 pub mod charge;

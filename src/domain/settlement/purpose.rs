@@ -1,5 +1,7 @@
 //! Why we broadcast a transaction, and everything that follows from that alone.
 
+use super::MOST_ATTEMPTS;
+
 /// Why we broadcast a transaction. Everything we send is journalled with one of these, because each spends our SOL
 /// and each can be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,11 +26,15 @@ pub enum Purpose {
     MppOnboard,
     /// A wallet's leave, co-signed by us; its bytes are the wallet's and cannot be signed anew.
     MppLeave,
+    /// The anchor of a channel, by which anybody can audit it; ours.
+    MppOpen,
+    /// A transfer that pays a channel's seller by its buyer's delegation; ours.
+    MppClose,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Capture,
         Self::Approve,
         Self::CreateRecipient,
@@ -39,6 +45,8 @@ impl Purpose {
         Self::MppCharge,
         Self::MppOnboard,
         Self::MppLeave,
+        Self::MppOpen,
+        Self::MppClose,
     ];
 
     /// The word in the ledger.
@@ -54,6 +62,8 @@ impl Purpose {
             Self::MppCharge => "mpp_charge",
             Self::MppOnboard => "mpp_onboard",
             Self::MppLeave => "mpp_leave",
+            Self::MppOpen => "mpp_open",
+            Self::MppClose => "mpp_close",
         }
     }
 
@@ -74,12 +84,15 @@ impl Purpose {
             | Self::Revoke
             | Self::MppCharge
             | Self::MppOnboard
-            | Self::MppLeave => false,
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 
     /// Whether it moves confidential tokens out of an account, so that the account's balance tells whether it landed. A refresh
-    /// moves zero; charges and steps of an onboarding move plain tokens, and are never signed again.
+    /// moves zero; charges and steps of an onboarding move plain tokens, and are never signed again; and of a channel's settlement
+    /// what is left of the grant tells ([`Purpose::has_grant_witness`]).
     pub const fn moves_balance(self) -> bool {
         match self {
             Self::Capture | Self::SinglePayment => true,
@@ -107,7 +120,9 @@ impl Purpose {
             | Self::SinglePayment
             | Self::Revoke
             | Self::MppOnboard
-            | Self::MppLeave => false,
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 
@@ -121,7 +136,9 @@ impl Purpose {
             | Self::MppCharge
             | Self::MppOnboard
             | Self::MppLeave => true,
-            Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh => false,
+            Self::Capture | Self::CreateRecipient | Self::Probe | Self::Refresh | Self::MppOpen | Self::MppClose => {
+                false
+            }
         }
     }
 
@@ -129,7 +146,7 @@ impl Purpose {
     /// they are planned.
     pub const fn may_sign_again(self) -> bool {
         match self {
-            Self::Capture | Self::CreateRecipient => true,
+            Self::Capture | Self::CreateRecipient | Self::MppOpen | Self::MppClose => true,
             Self::Approve
             | Self::Probe
             | Self::Refresh
@@ -145,7 +162,9 @@ impl Purpose {
     pub const fn resign_limit(self) -> Option<u32> {
         match self {
             Self::Capture => None,
-            Self::CreateRecipient | Self::Probe => Some(3),
+            Self::CreateRecipient | Self::Probe | Self::MppOpen => Some(3),
+            // What vouchers say is owed whoever waits.
+            Self::MppClose => Some(MOST_ATTEMPTS),
             Self::Approve
             | Self::Refresh
             | Self::SinglePayment
@@ -154,6 +173,11 @@ impl Purpose {
             | Self::MppOnboard
             | Self::MppLeave => Some(0),
         }
+    }
+
+    /// Whether what is left on chain of a buyer's grant tells whether it landed: each transfer by a grant lowers it.
+    pub const fn has_grant_witness(self) -> bool {
+        matches!(self, Self::MppClose)
     }
 
     /// Whether an opening drives it, because it knows what comes after.
@@ -168,7 +192,9 @@ impl Purpose {
             | Self::Revoke
             | Self::MppCharge
             | Self::MppOnboard
-            | Self::MppLeave => false,
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 
@@ -184,7 +210,9 @@ impl Purpose {
             | Self::SinglePayment
             | Self::MppCharge
             | Self::MppOnboard
-            | Self::MppLeave => false,
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 
@@ -200,7 +228,9 @@ impl Purpose {
             | Self::Revoke
             | Self::MppCharge
             | Self::MppOnboard
-            | Self::MppLeave => false,
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 
@@ -210,9 +240,14 @@ impl Purpose {
     pub const fn may_find_its_accounts(self) -> bool {
         match self {
             Self::Approve | Self::CreateRecipient | Self::Probe | Self::MppOnboard => true,
-            Self::Capture | Self::Refresh | Self::SinglePayment | Self::Revoke | Self::MppCharge | Self::MppLeave => {
-                false
-            }
+            Self::Capture
+            | Self::Refresh
+            | Self::SinglePayment
+            | Self::Revoke
+            | Self::MppCharge
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 }

@@ -57,7 +57,9 @@ impl Settlements {
             | Purpose::Revoke
             | Purpose::MppCharge
             | Purpose::MppOnboard
-            | Purpose::MppLeave => {
+            | Purpose::MppLeave
+            | Purpose::MppOpen
+            | Purpose::MppClose => {
                 Err(SignFailure::refused(PayReason::InternalError, "this transaction cannot be signed anew"))
             }
         }

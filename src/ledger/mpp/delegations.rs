@@ -22,6 +22,8 @@ pub enum DelegationKey {
     Id(DelegationId),
     /// The wallet and the token.
     Buyer(Pubkey, Pubkey),
+    /// The account: the session account, or the config account of the Swig.
+    Account(Pubkey),
 }
 
 /// By what an issued message is looked for.

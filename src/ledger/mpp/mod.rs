@@ -1,8 +1,10 @@
 //! The verbs of the Machine Payments Protocol, which stand apart from those of sessions; one trait for each of its parts.
 
+mod channels;
 mod charges;
 mod delegations;
 
+pub use channels::{ChannelLedger, ChannelOpened, ChannelRecord, ChannelSettling, ChannelTimes, Drawn};
 pub use charges::{ChargeClaim, ChargeLedger, ChargeRecorded};
 pub use delegations::{DelegationKey, DelegationLedger, IssuedKey, SeenRole};
 
@@ -21,7 +23,7 @@ pub enum IssuerClaim {
 
 /// The verbs that all of the protocol needs; [`super::Ledger`] has all others, and what they all promise.
 #[async_trait]
-pub trait MppLedger: ChargeLedger + DelegationLedger {
+pub trait MppLedger: ChannelLedger + ChargeLedger + DelegationLedger {
     /// Notes the issuer of this chain, which its root alone derives. Where another one is in use it takes its place only if that
     /// is among `previous`: whoever has those roots too can settle what stands on them.
     async fn claim_issuer(

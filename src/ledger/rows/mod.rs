@@ -5,6 +5,7 @@
 //! engines fill these structs, so the rules stand here once.
 
 mod approval;
+mod channel;
 mod charge;
 mod delegation;
 mod journal;
@@ -15,6 +16,7 @@ mod source;
 mod tests;
 
 pub(super) use approval::ApprovalRow;
+pub(super) use channel::{ChannelRow, VoucherRow};
 pub(super) use charge::ChargeRow;
 pub(super) use delegation::{DelegationRow, GrantRow, IssuedRow, ReadingRow, role_word};
 pub(super) use journal::{AttemptRow, EventRow, SettlementRow};

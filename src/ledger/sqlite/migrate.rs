@@ -36,6 +36,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (21, "short openings", include_str!("../../../migrations/sqlite/0021_short_openings.sql")),
     (25, "mpp charges", include_str!("../../../migrations/sqlite/0025_mpp_charges.sql")),
     (26, "delegations", include_str!("../../../migrations/sqlite/0026_delegations.sql")),
+    (27, "channels", include_str!("../../../migrations/sqlite/0027_channels.sql")),
 ];
 
 fn migrations() -> Migrator {

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod archive;
+mod channels;
 mod delegations;
 pub(in crate::ledger) mod handle;
 pub(in crate::ledger) mod import;

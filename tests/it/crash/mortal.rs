@@ -2,6 +2,7 @@
 
 mod approvals;
 mod chain;
+mod channels;
 mod delegations;
 mod mpp;
 mod operator;

@@ -26,7 +26,7 @@ pub(in crate::ledger) fn audit(conn: &Connection) -> Outcome<()> {
         sources(conn)?;
         let of_others = single_claims::CONTRADICTIONS.iter().chain(&revocations::CONTRADICTIONS);
         let of_mpp = mpp::charges::CONTRADICTIONS.iter().chain(&mpp::sponsoring::CONTRADICTIONS);
-        let of_mpp = of_mpp.chain(&mpp::delegations::CONTRADICTIONS);
+        let of_mpp = of_mpp.chain(&mpp::delegations::CONTRADICTIONS).chain(&mpp::channels::CONTRADICTIONS);
         CONTRADICTIONS.iter().chain(of_others).chain(of_mpp).try_for_each(|(table, text, sql)| {
             let found = select::value::<i64>(conn, sql, [])?;
             found.map_or(Ok(()), |row| Err(contradiction(table, row, text)))

@@ -35,7 +35,9 @@ pub(in crate::ledger) fn subject(conn: &Connection, subject: Subject) -> Outcome
             None,
         ),
         Subject::Charge(id) => ("SELECT payer, recipient FROM charges WHERE id = ?1", id.0.into_bytes(), None),
-        Subject::Channel(_) | Subject::Own => return Ok(None),
+        // An anchor pays nobody, and what a seller may cost is no stranger's to use up.
+        Subject::Channel(id) => ("SELECT buyer, buyer FROM channels WHERE id = ?1", id.0.into_bytes(), None),
+        Subject::Own => return Ok(None),
     };
     let mut statement = conn.prepare_cached(sql)?;
     let keys: Option<(Vec<u8>, Vec<u8>)> =

@@ -100,7 +100,7 @@ pub(in crate::ledger) fn record(
     let planned = if asks.planned { planned_by(conn, after.id)? } else { Vec::new() };
     let rows = rules::Rows { after: &after, live: live.as_ref(), deferred, planned: &planned };
     let effects = rules::effects(&rows, event, now)?;
-    write(conn, &after, &effects, waiting, now)?;
+    write(conn, &after, (event, &effects), waiting, now)?;
     Ok(after)
 }
 
@@ -108,7 +108,7 @@ pub(in crate::ledger) fn record(
 fn write(
     conn: &Connection,
     after: &Settlement,
-    effects: &Effects,
+    (event, effects): (&Event, &Effects),
     waiting: &[HoldId],
     now: UnixSeconds,
 ) -> Outcome<()> {
@@ -126,6 +126,9 @@ fn write(
     }
     if after.purpose == Purpose::Revoke && after.state == State::Settled {
         return approvals::revoked_by(conn, after);
+    }
+    if matches!(after.purpose, Purpose::MppOpen | Purpose::MppClose) {
+        return mpp::channels::follow(conn, after, event, now);
     }
     if let (Purpose::MppOnboard | Purpose::MppLeave, Subject::Issued(message)) = (after.purpose, after.subject) {
         return mpp::delegations::follow(conn, after, message, now);

@@ -132,9 +132,21 @@ pub(crate) async fn lands(ledger: &dyn Ledger, plan: &IssuePlan, number: u32) ->
     recorded(ledger, &work.settlement, landed()).await
 }
 
-async fn delegation(ledger: &dyn Ledger, wallet: u32) -> Delegation {
+pub(crate) async fn delegation(ledger: &dyn Ledger, wallet: u32) -> Delegation {
     let key = DelegationKey::Buyer(key(41, wallet), key(42, 0));
     ledger.delegation(&key).await.expect("reads").expect("is there")
+}
+
+/// A delegation of a wallet with a grant of so much, of which nothing was moved.
+pub(crate) async fn grants(ledger: &dyn Ledger, wallet: u32, limit: u64) {
+    let grant = Some(GrantPlan::New(terms(wallet, 0, limit)));
+    let granted = lands(ledger, &IssuePlan { grant, ..plan(wallet, 100 + wallet) }, 100 + wallet).await;
+    recorded(ledger, &granted, Event::Finalised).await;
+}
+
+/// Issues a wallet's leave.
+pub(crate) async fn leaves(ledger: &dyn Ledger, wallet: u32) {
+    issued(ledger, &leave(wallet, 500 + wallet, "nonce-of-leave", 1)).await;
 }
 
 async fn message(ledger: &dyn Ledger, number: u32) -> IssuedMessage {

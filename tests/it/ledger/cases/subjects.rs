@@ -32,7 +32,9 @@ pub(crate) async fn a_purpose_serves_what_it_may_and_nothing_else(ledger: &dyn L
                 | Purpose::Revoke
                 | Purpose::MppCharge
                 | Purpose::MppOnboard
-                | Purpose::MppLeave => None,
+                | Purpose::MppLeave
+                | Purpose::MppOpen
+                | Purpose::MppClose => None,
                 Purpose::Approve | Purpose::CreateRecipient | Purpose::Refresh => Some(session),
                 Purpose::Probe => Some(Subject::Own),
             };

@@ -92,6 +92,7 @@ pub(in crate::ledger) fn find(conn: &Connection, key: &DelegationKey) -> Outcome
 pub(super) fn numbered(conn: &Connection, key: &DelegationKey) -> Outcome<Option<(i64, Delegation)>> {
     let mut found = match key {
         DelegationKey::Id(id) => delegations(conn, "WHERE d.id = ?1", [id.0.into_bytes()])?,
+        DelegationKey::Account(account) => delegations(conn, "WHERE d.account = ?1", [account.to_bytes()])?,
         DelegationKey::Buyer(buyer, mint) => {
             delegations(conn, "WHERE d.buyer = ?1 AND d.mint = ?2", [buyer.to_bytes(), mint.to_bytes()])?
         }

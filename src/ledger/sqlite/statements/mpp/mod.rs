@@ -1,5 +1,6 @@
 //! The statements of the Machine Payments Protocol, a file for each kind of row.
 
+pub(in crate::ledger) mod channels;
 pub(in crate::ledger) mod charges;
 pub(in crate::ledger) mod counts;
 pub(in crate::ledger) mod delegations;

@@ -1,0 +1,472 @@
+//! Channels: who opens one, what is owed, what is settled of it, and what nobody can break.
+
+use super::delegations::{grants, leaves};
+use crate::ledger::build::{NOW, abandoned, absent, amount, attempt, key, landed, recorded, settlement_id};
+use sotto::{
+    domain::{
+        amount::Amount,
+        mpp::{
+            channel::{
+                Authorisation, Channel, ChannelState, ChannelTerms, EndReason,
+                draw::{Draw, NotDrawn, VoucherLimits},
+                plan::{ChannelLimits, ChannelPlan, NotOpened, Permission},
+            },
+            channel_id::PublicId,
+            delegation::{CallerOrigin, OnboardWindow, UsedProof},
+            money::{Reading, Role},
+        },
+        reason::PayReason,
+        settlement::{Event, Purpose, Settlement, SettlementId, Subject},
+    },
+    ledger::{ChannelOpened, ChannelRecord, ChannelTimes, Drawn, Ledger, Signed},
+};
+
+/// What every account of these cases holds.
+const RICH: Reading = Reading { role: Role::Live, balance: 10_000, remaining: 10_000 };
+/// More than any case needs.
+const PLENTY: ChannelLimits =
+    ChannelLimits { of_buyer: 0, of_seller: 0, in_all: 0, window_deposits: Amount::MAX, unsettled_per_day: 0 };
+const NO_LIMITS: VoucherLimits = VoucherLimits { of_channel_per_second: 0, of_payer_per_day: 0, credit_line: None };
+const TIMES: ChannelTimes = ChannelTimes { grace: 10, most_owed: 500 };
+
+fn channel_id(number: u8) -> PublicId {
+    PublicId::from_bytes([number; 16])
+}
+
+/// The number of a channel's anchor among settlements, and of its other settlements from there on.
+fn anchor(number: u8) -> SettlementId {
+    settlement_id(1_000 + u32::from(number))
+}
+
+/// The settlement of a number that no onboarding has.
+fn close_id(number: u32) -> SettlementId {
+    settlement_id(2_000 + number)
+}
+
+/// A channel of a wallet by a proof of its own, under the grant that `grants` makes.
+fn plan(wallet: u32, number: u8, deposit: u64) -> ChannelPlan {
+    let proof = UsedProof { nonce: format!("nonce-of-{number:03}"), act: [number; 32] };
+    ChannelPlan {
+        terms: ChannelTerms {
+            id: channel_id(number),
+            buyer: key(41, wallet),
+            seller: key(50, u32::from(number)),
+            mint: key(42, 0),
+            account: key(43, wallet),
+            generation: 0,
+            signer: key(51, u32::from(number)),
+            program: key(52, 0),
+            deposit: amount(deposit),
+            idle_timeout: 100,
+            opened_at: NOW,
+            expires_at: NOW + 1_000,
+            certificate: [8; 64],
+            authorised: Authorisation::Proof,
+        },
+        anchor: anchor(number),
+        permission: Permission::Proof(proof),
+        reading: RICH,
+        limits: PLENTY,
+    }
+}
+
+async fn opens(ledger: &dyn Ledger, plan: &ChannelPlan) -> ChannelOpened {
+    ledger.open_channel(plan, NOW).await.expect("answers")
+}
+
+async fn refused(ledger: &dyn Ledger, plan: &ChannelPlan) -> NotOpened {
+    match opens(ledger, plan).await {
+        ChannelOpened::Refused(why) => why,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+async fn record(ledger: &dyn Ledger, number: u8) -> ChannelRecord {
+    ledger.find_channel(channel_id(number)).await.expect("reads").expect("is there")
+}
+
+async fn channel(ledger: &dyn Ledger, number: u8) -> Channel {
+    record(ledger, number).await.channel
+}
+
+/// Signs a planned settlement and lands it.
+async fn lands(ledger: &dyn Ledger, planned: &Settlement, number: u32) -> Settlement {
+    recorded(ledger, &in_flight(ledger, planned, number).await, landed()).await
+}
+
+async fn in_flight(ledger: &dyn Ledger, planned: &Settlement, number: u32) -> Settlement {
+    match ledger.record_signed(planned, attempt(planned, number), NOW).await.expect("records") {
+        Signed::Recorded { settlement, .. } => settlement,
+        Signed::OverBudget(over) => panic!("over budget: {over:?}"),
+    }
+}
+
+/// Opens a channel whose anchor has landed.
+async fn opened(ledger: &dyn Ledger, wallet: u32, number: u8, deposit: u64) -> Channel {
+    match opens(ledger, &plan(wallet, number, deposit)).await {
+        ChannelOpened::New(written, planned) => {
+            assert_eq!(written.state, ChannelState::Opening);
+            lands(ledger, &planned, 3_000 + u32::from(number)).await;
+        }
+        other => panic!("not opened: {other:?}"),
+    }
+    channel(ledger, number).await
+}
+
+fn draw(number: u8, cumulative: u64) -> Draw {
+    Draw {
+        channel: channel_id(number),
+        cumulative: amount(cumulative),
+        meter: "request".to_owned(),
+        units: 1,
+        server_nonce: format!("nonce-{cumulative}"),
+    }
+}
+
+async fn drawn_with(
+    ledger: &dyn Ledger,
+    draw: &Draw,
+    reading: Reading,
+    limits: VoucherLimits,
+) -> Result<u64, NotDrawn> {
+    match ledger.draw_voucher(draw, reading, limits, NOW).await.expect("answers") {
+        Drawn::Given(_, voucher) => {
+            assert!(voucher.answers(draw));
+            Ok(voucher.sequence)
+        }
+        Drawn::Refused(why, _) => Err(why),
+    }
+}
+
+async fn drawn(ledger: &dyn Ledger, number: u8, cumulative: u64) -> Result<u64, NotDrawn> {
+    drawn_with(ledger, &draw(number, cumulative), RICH, NO_LIMITS).await
+}
+
+async fn ends(ledger: &dyn Ledger, number: u8, close: u32) -> (ChannelRecord, Option<Settlement>) {
+    let ended = ledger.end_channel(channel_id(number), EndReason::Buyer, close_id(close), NOW + 60).await;
+    ended.expect("answers").expect("is there")
+}
+
+/// What stands on a wallet's delegation: live channels, reserved, owed, settlements on their way, and what was moved.
+async fn standing(ledger: &dyn Ledger, wallet: u32) -> (u64, u64, u64, u64, u64) {
+    let found = super::delegations::delegation(ledger, wallet).await;
+    let (used, grant) = (found.used, found.grant.expect("a grant"));
+    (used.live, used.reserved.get(), used.owed.get(), used.in_flight, grant.moved.get())
+}
+
+pub(crate) async fn a_channel_lives_from_its_anchor_to_its_settlement(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    let planned = plan(1, 1, 1_000);
+    let ChannelOpened::New(written, settlement) = opens(ledger, &planned).await else { panic!("not opened") };
+    assert_eq!((&written.terms, written.state, written.sequence), (&planned.terms, ChannelState::Opening, 0));
+    assert_eq!((settlement.purpose, settlement.subject), (Purpose::MppOpen, Subject::Channel(channel_id(1).into())));
+    assert_eq!(standing(ledger, 1).await, (1, 1_000, 0, 0, 0), "reserved from the moment when it is written");
+    assert_eq!(drawn(ledger, 1, 10).await, Err(NotDrawn::NotOpen));
+    lands(ledger, &settlement, 3_001).await;
+    assert_eq!(channel(ledger, 1).await.state, ChannelState::Open);
+    assert!(record(ledger, 1).await.anchor.1.is_some());
+    assert_eq!((drawn(ledger, 1, 10).await, drawn(ledger, 1, 35).await), (Ok(1), Ok(2)));
+    assert_eq!(standing(ledger, 1).await, (1, 1_000, 35, 0, 0));
+    let (closing, settlement) = ends(ledger, 1, 1).await;
+    let settlement = settlement.expect("something is owed");
+    assert_eq!((closing.channel.state, settlement.amount), (ChannelState::Closing, amount(35)));
+    assert_eq!(closing.settling.map(|settling| settling.sequence), Some(2));
+    assert_eq!(drawn(ledger, 1, 40).await, Err(NotDrawn::NotOpen));
+    assert_eq!(standing(ledger, 1).await, (1, 1_000, 35, 1, 0));
+    let settlement = lands(ledger, &settlement, 3_002).await;
+    let closed = record(ledger, 1).await;
+    let parts = closed.channel.money.closing();
+    assert_eq!(closed.channel.state, ChannelState::Closed);
+    assert_eq!([parts.amount_settled, parts.buyer_refund, parts.shortfall], [amount(35), amount(965), Amount::ZERO]);
+    assert_eq!((closed.last_settled, closed.channel.duration(NOW + 999)), (settlement.signature, 60));
+    assert_eq!(standing(ledger, 1).await, (0, 0, 0, 1, 35), "a renewal waits until it is final");
+    recorded(ledger, &settlement, Event::Finalised).await;
+    assert_eq!(standing(ledger, 1).await, (0, 0, 0, 0, 35));
+    // What is asked for again after the close is answered as before.
+    assert_eq!(drawn(ledger, 1, 35).await, Ok(2));
+    assert_eq!(ends(ledger, 1, 2).await.0.channel, channel(ledger, 1).await);
+}
+
+pub(crate) async fn a_channel_that_drew_nothing_closes_without_a_settlement(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    opened(ledger, 1, 1, 1_000).await;
+    let (closed, settlement) = ends(ledger, 1, 1).await;
+    assert_eq!((closed.channel.state, settlement, closed.last_settled), (ChannelState::Closed, None, None));
+    assert_eq!(closed.channel.money.closing().buyer_refund, amount(1_000));
+    assert_eq!(standing(ledger, 1).await, (0, 0, 0, 0, 0));
+}
+
+pub(crate) async fn a_proof_opens_one_channel_and_a_window_as_many_as_it_has(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    opened(ledger, 1, 1, 1_000).await;
+    assert_eq!(opens(ledger, &plan(1, 1, 1_000)).await, ChannelOpened::Known(Box::new(record(ledger, 1).await)));
+    let mut other = plan(1, 2, 1_000);
+    other.permission = Permission::Proof(UsedProof { nonce: "nonce-of-001".to_owned(), act: [9; 32] });
+    assert_eq!(refused(ledger, &other).await, NotOpened::ProofUsed);
+    let from = CallerOrigin { caller: [1; 16], origin: [2; 32] };
+    other.permission = Permission::Window(from);
+    assert_eq!(refused(ledger, &other).await, NotOpened::NotAuthorised);
+    let window = OnboardWindow { wallet: key(41, 1), from, until: NOW + 900 };
+    ledger.open_window(&window, NOW).await.expect("opens");
+    let elsewhere = CallerOrigin { origin: [0; 32], ..from };
+    other.permission = Permission::Window(elsewhere);
+    assert_eq!(refused(ledger, &other).await, NotOpened::NotAuthorised, "another origin");
+    other.permission = Permission::Window(from);
+    other.limits.window_deposits = amount(999);
+    assert_eq!(refused(ledger, &other).await, NotOpened::WindowSum);
+    other.limits.window_deposits = amount(1_500);
+    assert!(matches!(opens(ledger, &other).await, ChannelOpened::New(..)));
+    let mut third = plan(1, 3, 501);
+    (third.permission, third.limits.window_deposits) = (Permission::Window(from), amount(1_500));
+    assert_eq!(refused(ledger, &third).await, NotOpened::WindowSum, "all that live count");
+    third.limits = PLENTY;
+    for number in 3..=9 {
+        let mut next = plan(1, number, 1);
+        next.permission = Permission::Window(from);
+        assert!(matches!(opens(ledger, &next).await, ChannelOpened::New(..)), "{number}");
+    }
+    let mut ninth = plan(1, 10, 1);
+    ninth.permission = Permission::Window(from);
+    assert_eq!(refused(ledger, &ninth).await, NotOpened::NotAuthorised, "eight for a sign-in");
+}
+
+pub(crate) async fn a_deposit_fits_beside_what_is_reserved_or_is_refused(ledger: &dyn Ledger) {
+    assert_eq!(refused(ledger, &plan(1, 1, 1)).await, NotOpened::NoDelegation);
+    grants(ledger, 1, 5_000).await;
+    let poor = Reading { balance: 2_000, ..RICH };
+    let mut first = plan(1, 1, 1_500);
+    first.reading = poor;
+    assert!(matches!(opens(ledger, &first).await, ChannelOpened::New(..)));
+    let mut second = plan(1, 2, 501);
+    second.reading = poor;
+    assert_eq!(refused(ledger, &second).await, NotOpened::InsufficientBalance);
+    ledger.fail_channel(channel_id(1)).await.expect("answers");
+    assert_eq!(channel(ledger, 1).await.state, ChannelState::Failed);
+    assert!(matches!(opens(ledger, &second).await, ChannelOpened::New(..)), "what failed reserves nothing");
+    // The anchor lands late, and changes nothing.
+    let late = ledger.load_work(anchor(1)).await.expect("reads").settlement;
+    lands(ledger, &late, 3_001).await;
+    assert_eq!(channel(ledger, 1).await.state, ChannelState::Failed);
+    let mut gone = plan(1, 3, 1);
+    gone.reading = Reading { role: Role::Gone, ..RICH };
+    assert_eq!(refused(ledger, &gone).await, NotOpened::InsufficientBalance);
+    assert_eq!(ledger.fail_openings().await.expect("answers"), 1, "nobody waits after a start");
+    assert_eq!(channel(ledger, 2).await.state, ChannelState::Failed);
+}
+
+pub(crate) async fn as_many_channels_live_as_there_may_be(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    grants(ledger, 2, 5_000).await;
+    opened(ledger, 1, 1, 10).await;
+    let limited = |number, limits| {
+        let mut plan = plan(2, number, 10);
+        plan.limits = limits;
+        plan
+    };
+    assert_eq!(refused(ledger, &limited(2, ChannelLimits { in_all: 1, ..PLENTY })).await, NotOpened::InAll);
+    let mut same_seller = limited(2, ChannelLimits { of_seller: 1, ..PLENTY });
+    same_seller.terms.seller = key(50, 1);
+    assert_eq!(refused(ledger, &same_seller).await, NotOpened::OfSeller);
+    let of_buyer = ChannelLimits { of_buyer: 1, ..PLENTY };
+    assert!(matches!(opens(ledger, &limited(2, of_buyer)).await, ChannelOpened::New(..)));
+    assert_eq!(refused(ledger, &limited(3, of_buyer)).await, NotOpened::OfBuyer);
+    ends(ledger, 1, 1).await;
+    let mut again = plan(1, 4, 10);
+    again.limits = ChannelLimits { unsettled_per_day: 1, ..PLENTY };
+    assert_eq!(refused(ledger, &again).await, NotOpened::Unsettled);
+    assert_eq!(
+        ledger.open_channel(&again, NOW + 86_400).await.expect("answers"),
+        opens(ledger, &again).await,
+        "the next day it opens, and the same proof finds it"
+    );
+}
+
+pub(crate) async fn vouchers_rise_and_are_given_again_to_the_last_member(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    opened(ledger, 1, 1, 1_000).await;
+    assert_eq!(drawn(ledger, 2, 1).await, Err(NotDrawn::NotFound));
+    assert_eq!(drawn(ledger, 1, 100).await, Ok(1));
+    assert_eq!(drawn(ledger, 1, 100).await, Ok(1), "the same again");
+    let other = Draw { units: 2, ..draw(1, 100) };
+    assert_eq!(drawn_with(ledger, &other, RICH, NO_LIMITS).await, Err(NotDrawn::Conflict));
+    assert_eq!(drawn(ledger, 1, 99).await, Err(NotDrawn::NotMonotonic));
+    assert_eq!(drawn(ledger, 1, 1_001).await, Err(NotDrawn::DepositExceeded));
+    let poor = Reading { balance: 150, ..RICH };
+    assert_eq!(drawn_with(ledger, &draw(1, 151), poor, NO_LIMITS).await, Err(NotDrawn::InsufficientBalance));
+    assert_eq!(drawn_with(ledger, &draw(1, 150), poor, NO_LIMITS).await, Ok(2));
+    let gone = Reading { role: Role::Gone, ..RICH };
+    assert_eq!(drawn_with(ledger, &draw(1, 151), gone, NO_LIMITS).await, Err(NotDrawn::RoleGone));
+    assert_eq!(drawn_with(ledger, &draw(1, 150), gone, NO_LIMITS).await, Ok(2), "what is durable is told");
+    let rate = VoucherLimits { of_channel_per_second: 2, ..NO_LIMITS };
+    assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, rate).await, Err(NotDrawn::ChannelRate));
+    let day = VoucherLimits { of_payer_per_day: 2, ..NO_LIMITS };
+    assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, day).await, Err(NotDrawn::PayerCap));
+    let line = VoucherLimits { credit_line: Some(amount(150)), ..NO_LIMITS };
+    assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, line).await, Err(NotDrawn::CreditLine));
+    assert_eq!(channel(ledger, 1).await.sequence, 2);
+}
+
+pub(crate) async fn what_one_account_owes_counts_over_all_its_channels(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    opened(ledger, 1, 1, 1_000).await;
+    opened(ledger, 1, 2, 1_000).await;
+    let poor = Reading { balance: 150, ..RICH };
+    assert_eq!(drawn_with(ledger, &draw(1, 100), poor, NO_LIMITS).await, Ok(1));
+    assert_eq!(drawn_with(ledger, &draw(2, 51), poor, NO_LIMITS).await, Err(NotDrawn::InsufficientBalance));
+    assert_eq!(drawn_with(ledger, &draw(2, 50), poor, NO_LIMITS).await, Ok(1));
+    let day = VoucherLimits { of_payer_per_day: 2, ..NO_LIMITS };
+    assert_eq!(drawn_with(ledger, &draw(2, 60), RICH, day).await, Err(NotDrawn::PayerCap));
+    ends(ledger, 1, 1).await;
+    assert_eq!(drawn_with(ledger, &draw(2, 60), RICH, day).await, Err(NotDrawn::PayerCap), "ended ones count too");
+}
+
+pub(crate) async fn a_fork_reopens_what_its_settlement_closed(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    opened(ledger, 1, 1, 1_000).await;
+    drawn(ledger, 1, 40).await.expect("drawn");
+    let (_, planned) = ends(ledger, 1, 1).await;
+    let settlement = lands(ledger, &planned.expect("planned"), 3_100).await;
+    assert_eq!(standing(ledger, 1).await, (0, 0, 0, 1, 40));
+    let taken = recorded(ledger, &settlement, Event::TakenBack).await;
+    let reopened = channel(ledger, 1).await;
+    assert_eq!((reopened.state, reopened.money.settled), (ChannelState::Closing, Amount::ZERO));
+    assert_eq!(standing(ledger, 1).await, (1, 1_000, 40, 1, 0));
+    let reserved = recorded(ledger, &taken, absent()).await;
+    let again = lands(ledger, &reserved, 3_101).await;
+    recorded(ledger, &again, Event::Finalised).await;
+    assert_eq!(channel(ledger, 1).await.state, ChannelState::Closed);
+    assert_eq!(standing(ledger, 1).await, (0, 0, 0, 0, 40));
+}
+
+pub(crate) async fn a_channel_is_settled_in_between_and_once_at_a_time(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    opened(ledger, 1, 1, 1_000).await;
+    assert_eq!(ledger.settle_channel(channel_id(1), close_id(1), NOW).await.expect("answers"), None, "nothing is owed");
+    drawn(ledger, 1, 40).await.expect("drawn");
+    let first = ledger.settle_channel(channel_id(1), close_id(1), NOW).await.expect("answers").expect("planned");
+    drawn(ledger, 1, 70).await.expect("goes on");
+    assert_eq!(ledger.settle_channel(channel_id(1), close_id(2), NOW).await.expect("answers"), None, "one at a time");
+    let (closing, none) = ends(ledger, 1, 3).await;
+    assert_eq!((closing.channel.state, none), (ChannelState::Closing, None));
+    assert!(ledger.unsettled_channels().await.expect("reads").is_empty());
+    let first = lands(ledger, &first, 3_100).await;
+    assert_eq!(
+        (channel(ledger, 1).await.money.owed(), channel(ledger, 1).await.state),
+        (amount(30), ChannelState::Closing)
+    );
+    assert_eq!(ends(ledger, 1, 4).await.1, None, "the first is not final");
+    recorded(ledger, &first, Event::Finalised).await;
+    assert_eq!(ledger.unsettled_channels().await.expect("reads").len(), 1);
+    let (_, second) = ends(ledger, 1, 5).await;
+    lands(ledger, &second.expect("planned"), 3_101).await;
+    assert_eq!(channel(ledger, 1).await.money.closing().amount_settled, amount(70));
+}
+
+pub(crate) async fn what_is_available_is_divided_and_the_rest_written_off(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    let account = key(43, 1);
+    for (number, owed) in [(1, 300), (2, 100), (3, 0)] {
+        opened(ledger, 1, number, 1_000).await;
+        if owed > 0 {
+            drawn(ledger, number, owed).await.expect("drawn");
+        }
+    }
+    assert_eq!(ledger.channel_accounts().await.expect("reads"), [account]);
+    let ended = ledger.end_channels_of(&account, EndReason::Balance, NOW + 5).await;
+    assert_eq!(ended.expect("answers"), 3);
+    assert_eq!(channel(ledger, 3).await.state, ChannelState::Closed, "it owes nothing");
+    let ids: Vec<SettlementId> = (1..=3).map(close_id).collect();
+    let planned = ledger.plan_shares(&account, amount(201), ids.clone(), NOW).await.expect("answers");
+    let shares: Vec<u64> = planned.iter().map(|settlement| settlement.amount.get()).collect();
+    assert_eq!(shares, [151, 50], "in proportion, the odd unit to the oldest");
+    assert!(
+        ledger.plan_shares(&account, amount(201), ids, NOW).await.expect("answers").is_empty(),
+        "they are on their way"
+    );
+    assert_eq!(ledger.write_off_account(&account).await.expect("answers"), [], "what is on its way is not lost");
+    let flying = in_flight(ledger, &planned[0], 3_100).await;
+    assert_eq!(ledger.in_flight_of(&account).await.expect("reads"), 151);
+    let first = recorded(ledger, &flying, landed()).await;
+    let second = lands(ledger, &planned[1], 3_101).await;
+    assert_eq!(ledger.in_flight_of(&account).await.expect("reads"), 0);
+    recorded(ledger, &first, Event::Finalised).await;
+    recorded(ledger, &second, Event::Finalised).await;
+    let lost = ledger.write_off_account(&account).await.expect("answers");
+    assert_eq!(lost, [(channel_id(1), amount(149)), (channel_id(2), amount(50))]);
+    let closed = channel(ledger, 1).await;
+    assert_eq!(
+        (closed.state, closed.shortfall, closed.reason),
+        (ChannelState::Closed, amount(149), Some(EndReason::Balance))
+    );
+    assert_eq!(drawn(ledger, 1, 300).await, Err(NotDrawn::NotOpen), "what was not paid is not shown again");
+    assert_eq!(standing(ledger, 1).await, (0, 0, 0, 0, 201));
+}
+
+pub(crate) async fn a_settlement_that_fails_is_planned_anew_and_then_written_off(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    opened(ledger, 1, 1, 1_000).await;
+    drawn(ledger, 1, 40).await.expect("drawn");
+    let mut planned = ends(ledger, 1, 1).await.1.expect("planned");
+    for number in 1..=3 {
+        let flying = in_flight(ledger, &planned, 3_100 + number).await;
+        recorded(ledger, &flying, Event::Refused { slot: 5, reason: PayReason::OnchainTransferFailed }).await;
+        assert_eq!(channel(ledger, 1).await.refusals, number);
+        planned = ends(ledger, 1, 1 + number).await.1.expect("planned anew");
+    }
+    recorded(ledger, &planned, abandoned()).await;
+    assert_eq!(channel(ledger, 1).await.refusals, 3, "what was never sent failed by nobody");
+    let lost = ledger.write_off_channel(channel_id(1), EndReason::SellerAccount).await.expect("answers");
+    let closed = channel(ledger, 1).await;
+    assert_eq!((lost, closed.shortfall, closed.reason), (amount(40), amount(40), Some(EndReason::SellerAccount)));
+    assert_eq!(ledger.write_off_channel(channel_id(1), EndReason::Buyer).await.expect("answers"), Amount::ZERO);
+    assert_eq!(standing(ledger, 1).await, (0, 0, 0, 0, 0));
+}
+
+pub(crate) async fn channels_are_due_by_idleness_by_their_end_and_by_what_they_owe(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    opened(ledger, 1, 1, 1_000).await;
+    let due = async |now| {
+        let found = ledger.due_channels(TIMES, now).await.expect("reads");
+        found.iter().map(|channel| channel.terms.id).collect::<Vec<_>>()
+    };
+    assert_eq!(due(NOW + 109).await, []);
+    assert_eq!(due(NOW + 110).await, [channel_id(1)], "idle and grace are over");
+    let mut busy = plan(1, 2, 1_000);
+    busy.terms.idle_timeout = 5_000;
+    let ChannelOpened::New(_, planned) = opens(ledger, &busy).await else { panic!("not opened") };
+    lands(ledger, &planned, 3_002).await;
+    ends(ledger, 1, 1).await;
+    assert_eq!(due(NOW + 501).await, []);
+    drawn(ledger, 2, 5).await.expect("drawn");
+    assert_eq!(due(NOW + 500).await, []);
+    assert_eq!(due(NOW + 501).await, [channel_id(2)], "it owes for too long");
+    let between = ledger.settle_channel(channel_id(2), close_id(9), NOW).await.expect("answers").expect("planned");
+    assert_eq!(due(NOW + 501).await, [], "and is being settled");
+    lands(ledger, &between, 3_050).await;
+    assert_eq!(due(NOW + 999).await, []);
+    assert_eq!(due(NOW + 1_000).await, [channel_id(2)], "its time is over");
+}
+
+pub(crate) async fn vouchers_are_forgotten_when_nothing_needs_them_but_the_last(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    opened(ledger, 1, 1, 1_000).await;
+    for sum in 1..=5 {
+        assert_eq!(drawn(ledger, 1, sum).await, Ok(sum));
+    }
+    assert_eq!(ledger.prune_vouchers(NOW + 99, 10).await.expect("answers"), 0, "it is open");
+    let (_, planned) = ends(ledger, 1, 1).await;
+    lands(ledger, &planned.expect("planned"), 3_100).await;
+    assert_eq!(ledger.prune_vouchers(NOW + 60, 10).await.expect("answers"), 0, "not old enough");
+    assert_eq!(ledger.prune_vouchers(NOW + 61, 3).await.expect("answers"), 3);
+    assert_eq!(ledger.prune_vouchers(NOW + 61, 3).await.expect("answers"), 1);
+    assert_eq!(ledger.prune_vouchers(NOW + 61, 3).await.expect("answers"), 0);
+    assert_eq!(drawn(ledger, 1, 5).await, Ok(5), "the last one stays");
+    assert_eq!(drawn(ledger, 1, 4).await, Err(NotDrawn::NotOpen));
+    assert_eq!(channel(ledger, 1).await.sequence, 5, "and so does their number");
+}
+
+pub(crate) async fn nothing_opens_while_its_wallet_leaves(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    leaves(ledger, 1).await;
+    assert_eq!(refused(ledger, &plan(1, 1, 10)).await, NotOpened::Leaving);
+}
