@@ -184,7 +184,7 @@ struct Route {
 }
 
 /// The API, line by line.
-fn routes() -> [Route; 31] {
+fn routes() -> [Route; 35] {
     let route = |method, path, surface, service| Route { method, path, surface, service };
     [
         route("GET", "/health", Surface::Plain, get(health::health)),
@@ -218,6 +218,10 @@ fn routes() -> [Route; 31] {
         route("POST", "/api/sessions/onboard/confirm", Surface::Mpp, post(mpp::confirm::confirm)),
         route("GET", "/api/sessions/onboard/status", Surface::Mpp, get(mpp::status::status)),
         route("POST", "/api/sessions/leave", Surface::Mpp, post(mpp::leave::leave)),
+        route("POST", "/mpp/session/open", Surface::Mpp, post(mpp::session::open::open)),
+        route("POST", "/mpp/session/voucher", Surface::Mpp, post(mpp::session::voucher::voucher)),
+        route("POST", "/mpp/session/close", Surface::Mpp, post(mpp::session::close::close)),
+        route("GET", "/mpp/session/{id}", Surface::Mpp, get(mpp::session::show::show)),
     ]
 }
 

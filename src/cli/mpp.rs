@@ -3,12 +3,16 @@
 
 use crate::{
     chain::{Chain, ChainAccount, ChainError},
-    config::{Config, MppConfig},
-    domain::mpp::{
-        charge::{ChargeAsset, ChargeOffer},
-        delegation::OnboardLimits,
+    config::{Config, MppChannelsConfig, MppConfig},
+    domain::{
+        amount::Amount,
+        clock::DAY,
+        mpp::{
+            charge::{ChargeAsset, ChargeOffer},
+            delegation::OnboardLimits,
+        },
     },
-    facilitator::{DelegationSettings, MppSettings, WindowTrust},
+    facilitator::{ChannelSettings, DelegationSettings, MppSettings, WindowTrust},
     programs::spl_token::{HARMLESS_EXTENSIONS, Mint, NATIVE_MINTS, TokenProgram, extensions},
 };
 use solana_pubkey::Pubkey;
@@ -51,6 +55,7 @@ pub(super) async fn settings(config: &Config, chain: &impl Chain) -> Result<Opti
         caps: mpp.caps,
         known_wallets: mpp.known_wallets.clone(),
         delegations: delegation_settings(mpp, config),
+        channels: channel_settings(&mpp.channels),
     }))
 }
 
@@ -87,6 +92,27 @@ fn hosts(configured: &[String], bound: IpAddr) -> Vec<String> {
         bound if bound.is_unspecified() => Vec::new(),
         IpAddr::V4(bound) => vec![bound.to_string()],
         IpAddr::V6(bound) => vec![format!("[{bound}]")],
+    }
+}
+
+/// What channels may hold, and for how long.
+fn channel_settings(config: &MppChannelsConfig) -> ChannelSettings {
+    ChannelSettings {
+        open_auth: config.open_auth,
+        window_deposit_max: config.window_deposit_max,
+        sellers: config.sellers.clone(),
+        min_deposit: config.min_deposit,
+        max_deposit: config.max_deposit,
+        emergency: config.emergency,
+        monitor: config.monitor,
+        grace: config.grace,
+        max_owed: config.max_owed,
+        credit_line: Some(config.credit_line).filter(|line| *line > Amount::ZERO),
+        of_buyer: config.of_buyer,
+        of_seller: config.of_seller,
+        in_all: config.in_all,
+        vouchers_per_second: config.vouchers_per_second,
+        voucher_retention: config.voucher_retention_days.saturating_mul(DAY),
     }
 }
 

@@ -28,6 +28,7 @@ mod backing;
 mod core;
 mod decrypt_allowances;
 mod deferred;
+mod delegated;
 mod dispatch;
 mod events;
 mod funding;
@@ -82,9 +83,10 @@ use locks::Locks;
 use looks::Looks;
 use mpp::Mpp;
 pub use mpp::{
-    CallerPlace, ChargeError, ChargeOrder, ConfirmRequest, Confirmed, DelegationStatus, Forwarded, GrantOffer,
-    OnboardAnswer, OnboardError, OnboardRequest, OnboardWord, PreparedCharge, ReadyDelegation, RefusedCharge,
-    RefusedOnboarding, Renewal, SentSignIn, SettledCharge, ToSign,
+    CallerPlace, ChannelError, ChargeError, ChargeOrder, CloseChannelRequest, ClosedChannel, ConfirmRequest, Confirmed,
+    DelegationStatus, Forwarded, GrantOffer, OnboardAnswer, OnboardError, OnboardRequest, OnboardWord, OpenChannelRequest,
+    OpenedChannel, PreparedCharge, ReadyDelegation, RefusedChannel, RefusedCharge, RefusedOnboarding, Renewal, SentSignIn,
+    SettledCharge, ShownChannel, SignedVoucher, ToSign, VoucherRequest,
 };
 pub use mpp_requests::{MppKeys, ToldStats};
 use payments::Payments;
@@ -101,9 +103,10 @@ pub use sessions::{
     prepare::{PrepareRequest, PreparedApprove},
 };
 pub use settings::{
-    AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, DeferredPolicy, DelegationSettings,
-    DispatchSettings, FundingSettings, InstructionChoice, MppSettings, OpeningSettings, PrepareSettings, ReadPolicy,
-    RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings, WindowTrust,
+    AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, ChannelSettings, DeferredPolicy,
+    DelegationSettings, DispatchSettings, FundingSettings, InstructionChoice, MppSettings, OpeningSettings,
+    PrepareSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
+    WindowTrust,
 };
 use settlement::Settlements;
 use sha2::{Digest as _, Sha256};

@@ -1,5 +1,6 @@
 //! What callers ask of the Machine Payments Protocol; each is refused with `mpp_disabled` where it is not served.
 
+mod channels;
 mod delegations;
 
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
         },
     },
     facilitator::{ChargeError, ChargeOrder, Facilitator, PreparedCharge, RefusedCharge, SettledCharge, mpp::Mpp},
+    programs::delegation::swig,
 };
 use solana_pubkey::Pubkey;
 
@@ -27,6 +29,10 @@ pub struct MppKeys {
     pub fee_payers: Vec<Pubkey>,
     /// The least amount of a charge, in base units.
     pub min_amount: Amount,
+    /// The programs that may enforce what a buyer grants.
+    pub channel_programs: Vec<Pubkey>,
+    /// The least deposit of a channel, in base units.
+    pub min_deposit: Amount,
 }
 
 /// How much was prepared and settled, and what of it everybody may know.
@@ -55,6 +61,8 @@ impl Facilitator {
             asset: shared.settings.offer.asset,
             fee_payers: shared.fee_payers(),
             min_amount: shared.settings.offer.min_amount,
+            channel_programs: vec![shared.settings.offer.asset.token_program, swig::PROGRAM],
+            min_deposit: shared.settings.channels.min_deposit,
         })
     }
 

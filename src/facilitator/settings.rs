@@ -4,7 +4,7 @@ mod mpp;
 mod openings;
 
 pub use self::{
-    mpp::{DelegationSettings, MppSettings, WindowTrust},
+    mpp::{ChannelSettings, DelegationSettings, MppSettings, WindowTrust},
     openings::{OpeningSettings, PrepareSettings},
 };
 use crate::{

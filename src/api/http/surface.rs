@@ -4,10 +4,10 @@
 use crate::{
     api::{
         error::{PayFailure, SessionFailure},
-        mpp::failure::MppFailure,
+        mpp::{failure::MppFailure, session::failure::SessionRouteFailure},
     },
     domain::{
-        mpp::reason::ChargeReason,
+        mpp::{channel::reason::ChannelReason, reason::ChargeReason},
         reason::{PayReason, SessionReason},
     },
 };
@@ -208,4 +208,10 @@ pub(in crate::api) fn session_failure(fault: Fault) -> SessionFailure {
 /// A fault on a route of the Machine Payments Protocol.
 pub(in crate::api) fn mpp_failure(fault: Fault) -> MppFailure {
     MppFailure::new(fault.charge_reason(), fault.meaning()).with_status(fault.status())
+}
+
+/// A fault on a route of channels. Its body has the members that sessions and charges have alike.
+pub(in crate::api) fn channel_failure(fault: Fault) -> SessionRouteFailure {
+    let reason = ChannelReason::from_word(fault.charge_reason().word()).unwrap_or(ChannelReason::InternalError);
+    SessionRouteFailure::new(reason, fault.meaning()).with_status(fault.status())
 }

@@ -22,6 +22,8 @@ fn answer(keys: &MppKeys) -> KeysAnswer {
         decimals: keys.asset.decimals,
         token_program: keys.asset.token_program.to_string(),
         fee_payers: keys.fee_payers.iter().map(ToString::to_string).collect(),
+        channel_programs: keys.channel_programs.iter().map(ToString::to_string).collect(),
+        min_deposit_atomic: keys.min_deposit.to_string(),
         min_amount: keys.min_amount.to_string(),
     }
 }

@@ -7,6 +7,7 @@ pub(in crate::api) mod leave;
 pub(in crate::api) mod onboard;
 mod onboard_failure;
 pub(in crate::api) mod prepare;
+pub(in crate::api) mod session;
 pub(in crate::api) mod settle;
 mod sign_in;
 pub(in crate::api) mod stats;

@@ -103,7 +103,9 @@ impl Purpose {
             | Self::Revoke
             | Self::MppCharge
             | Self::MppOnboard
-            | Self::MppLeave => false,
+            | Self::MppLeave
+            | Self::MppOpen
+            | Self::MppClose => false,
         }
     }
 

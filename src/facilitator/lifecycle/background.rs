@@ -30,6 +30,7 @@ impl Facilitator {
             let [preparing, verifying] = [(); 2].map(|()| Arc::clone(&mpp.charges));
             [
                 task("write down what was prepared", true, Box::pin(preparing.preparation_rounds())),
+                task("watch over the accounts behind channels", true, Box::pin(Arc::clone(&mpp.monitor).rounds())),
                 task("read landed charges again", true, Box::pin(verifying.verification_rounds())),
             ]
         });

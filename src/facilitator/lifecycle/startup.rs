@@ -69,6 +69,10 @@ impl Facilitator {
         let core = &self.core;
         let now = core.clock.now();
         let released = core.ledger.release_abandoned(now.saturating_add(1), PayReason::SettlementExpired).await?;
+        if self.mpp.is_some() {
+            // Before anything is driven: whoever was opening a channel is gone, and nobody else knows its secret.
+            core.ledger.fail_openings().await?;
+        }
         let promised = self.dispatch.restore_promises().await?;
         let unfinished = core.ledger.unfinished().await?;
         let openings = core.ledger.opening_sessions().await?;

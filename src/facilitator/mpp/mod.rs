@@ -5,20 +5,29 @@
 //!
 //! | room | what for |
 //! |---|---|
+//! | `channels` | open channels, draw vouchers, close |
+//! | `monitor` | watch over the accounts behind channels |
 //! | `charges` | take a charge that its buyer has signed, answer its seller |
 //! | `delegations` | have buyers grant and take back what channels are settled from |
 //!
 //! Promise: nothing is signed with a key of the root but messages that we issued and our own settlements; and none of our keys
 //! is named by what strangers have us sign.
 
+pub(crate) mod channels;
 pub(crate) mod charges;
 pub(crate) mod delegations;
 pub(crate) mod error;
+pub(crate) mod monitor;
 
 use crate::{
     chain::keys::Signer,
     domain::mpp::spellings::{Spellings, UnsupportedNetwork},
     facilitator::{MppSettings, core::Core, dispatch::Dispatch, settlement::Settlements, sponsor::Sponsor},
+};
+use channels::Channels;
+pub use channels::{
+    ChannelError, CloseChannelRequest, ClosedChannel, OpenChannelRequest, OpenedChannel, RefusedChannel, ShownChannel,
+    SignedVoucher, VoucherRequest,
 };
 use charges::Charges;
 pub use charges::{answer::SettledCharge, prepare::PreparedCharge, settle::ChargeOrder};
@@ -28,6 +37,7 @@ pub use delegations::{
     OnboardRequest, OnboardWord, ReadyDelegation, RefusedOnboarding, Renewal, SentSignIn, ToSign,
 };
 pub use error::{ChargeError, RefusedCharge};
+use monitor::ChannelMonitor;
 use solana_pubkey::Pubkey;
 use std::sync::Arc;
 
@@ -79,6 +89,8 @@ pub(crate) struct Mpp {
     pub(crate) shared: Arc<MppShared>,
     pub(crate) charges: Arc<Charges>,
     pub(crate) delegations: Arc<Delegations>,
+    pub(crate) channels: Arc<Channels>,
+    pub(crate) monitor: Arc<ChannelMonitor>,
 }
 
 impl Mpp {
@@ -106,6 +118,8 @@ impl Mpp {
         });
         let charges = Arc::new(Charges::new(Arc::clone(&shared)));
         let delegations = Arc::new(Delegations::new(Arc::clone(&shared)));
-        Some(Self { shared, charges, delegations })
+        let channels = Arc::new(Channels::new(Arc::clone(&shared), Arc::clone(&delegations)));
+        let monitor = Arc::new(ChannelMonitor::new(Arc::clone(&shared), Arc::clone(&channels)));
+        Some(Self { shared, charges, delegations, channels, monitor })
     }
 }

@@ -5,12 +5,14 @@ use crate::domain::{
     mpp::{
         caps::Caps,
         charge::ChargeOffer,
-        choices::{Backend, StatsShown},
+        choices::{Backend, Emergency, OpenAuth, StatsShown},
         delegation::OnboardLimits,
+        money::EmergencyRule,
         root::Roots,
     },
 };
 use solana_pubkey::Pubkey;
+use std::time::Duration;
 
 /// What a facilitator needs to serve the Machine Payments Protocol.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct MppSettings {
     pub known_wallets: Vec<Pubkey>,
     /// How buyers delegate.
     pub delegations: DelegationSettings,
+    /// What channels may hold, and for how long.
+    pub channels: ChannelSettings,
 }
 
 /// How buyers delegate.
@@ -56,4 +60,49 @@ pub enum WindowTrust {
     Public,
     /// Every one, as where the server is bound to loopback, or on closed networks.
     Every,
+}
+
+/// What channels may hold, and for how long.
+#[derive(Clone, Debug)]
+pub struct ChannelSettings {
+    /// Who may open one.
+    pub open_auth: OpenAuth,
+    /// What the live channels of one wallet hold at most that were opened without a proof, in base units.
+    pub window_deposit_max: Amount,
+    /// The only sellers that channels may pay; empty for all.
+    pub sellers: Vec<Pubkey>,
+    /// The smallest deposit, in base units.
+    pub min_deposit: Amount,
+    /// The largest, in base units.
+    pub max_deposit: Amount,
+    /// When a buyer's channels are settled at once.
+    pub emergency: Emergency,
+    /// How often the accounts behind channels are looked at.
+    pub monitor: Duration,
+    /// How long a voucher may still come after the idle time.
+    pub grace: Duration,
+    /// How long a channel may owe before it is settled in between.
+    pub max_owed: Duration,
+    /// What one buyer may owe one seller, in base units; none for no limit.
+    pub credit_line: Option<Amount>,
+    /// Live channels of one buyer; 0 for no limit, as in the next three.
+    pub of_buyer: u64,
+    /// Live channels to one seller.
+    pub of_seller: u64,
+    /// Live channels in all.
+    pub in_all: u64,
+    /// Vouchers of one channel in a second.
+    pub vouchers_per_second: u64,
+    /// For how long the vouchers of a channel are kept that has ended, in seconds.
+    pub voucher_retention: u64,
+}
+
+impl ChannelSettings {
+    /// When less is available than must be.
+    pub const fn emergency_rule(&self) -> EmergencyRule {
+        match self.emergency {
+            Emergency::Reserve => EmergencyRule::Reserve,
+            Emergency::Owed => EmergencyRule::Owed,
+        }
+    }
 }

@@ -253,6 +253,11 @@ impl Settlements {
             Step::LookUp => self.look(drive).await,
             Step::Record(Event::TakenBack) => self.step_take_back(drive).await?,
             Step::Record(event @ Event::Landed { .. }) => self.step_land(drive, event).await?,
+            Step::Record(event @ (Event::Absent(_) | Event::Refused { .. }))
+                if drive.settlement.purpose.has_grant_witness() =>
+            {
+                self.step_without_effect(drive, event).await?;
+            }
             Step::Record(event) => self.step_record(drive, event).await?,
         }
         Ok(())

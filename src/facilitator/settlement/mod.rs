@@ -27,6 +27,7 @@ pub(crate) mod disputes;
 pub(crate) mod driver;
 pub(crate) mod finality;
 pub(crate) mod flips;
+mod grant_witness;
 pub(crate) mod held;
 pub(crate) mod observe;
 pub(crate) mod one_voice;
@@ -34,6 +35,7 @@ pub(crate) mod proven;
 pub(crate) mod record;
 pub(crate) mod refused_transfer;
 pub(crate) mod sign;
+mod sign_channel;
 pub(crate) mod simulate;
 pub(crate) mod waiters;
 

@@ -36,6 +36,9 @@ impl Settlements {
     ///
     /// `access` tells whether anything else of ours moves its token accounts meanwhile.
     pub(crate) async fn sign(&self, settlement: &Settlement, access: Access) -> Result<Attempt, SignFailure> {
+        if matches!(settlement.purpose, Purpose::MppOpen | Purpose::MppClose) {
+            return self.sign_for_channel(settlement).await;
+        }
         let session = match settlement.session() {
             Some(id) => self.core.ledger.session(id).await?,
             None => None,

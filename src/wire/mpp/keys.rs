@@ -19,6 +19,10 @@ pub struct KeysAnswer {
     pub token_program: String,
     /// The keys that pay fees.
     pub fee_payers: Vec<String>,
+    /// The programs that may enforce what a buyer grants.
+    pub channel_programs: Vec<String>,
+    /// The least deposit of a channel, base units.
+    pub min_deposit_atomic: String,
     /// The least amount of a charge, base units.
     pub min_amount: String,
 }

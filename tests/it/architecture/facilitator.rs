@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// From top to bottom. A folder may name those that stand below it, itself, and nothing else: of two on one line neither
 /// knows the other. The only ways up are the outcome that a drive returns and the answer to the caller.
-const FACILITATOR_LAYERS: [&[&str]; 11] = [
+const FACILITATOR_LAYERS: [&[&str]; 12] = [
     &["lifecycle", "mpp_requests", "reads", "supported"],
     &["sessions", "payments", "single_payments", "revocations", "decrypt_allowances", "mpp"],
     &["funding"],
@@ -14,6 +14,7 @@ const FACILITATOR_LAYERS: [&[&str]; 11] = [
     &["settlement"],
     &["sponsor", "looks"],
     &["backing", "token_accounts", "signed_reads", "locks"],
+    &["delegated"],
     &["core"],
     &["events", "known_handles", "recipients", "tasks"],
     &["settings", "ports", "error"],

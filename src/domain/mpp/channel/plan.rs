@@ -4,6 +4,7 @@ use super::{Authorisation, ChannelTerms};
 use crate::domain::{
     amount::Amount,
     mpp::{
+        caps::{SponsorBar, Sponsored},
         delegation::{CallerOrigin, UsedProof},
         money::Reading,
     },
@@ -74,6 +75,8 @@ pub struct ChannelPlan {
     pub reading: Reading,
     /// How many there may be.
     pub limits: ChannelLimits,
+    /// Who is sponsored, and within which caps.
+    pub sponsored: Sponsored,
 }
 
 /// Why a channel is not opened. In the order in which callers are told.
@@ -89,6 +92,8 @@ pub enum NotOpened {
     ProofUsed,
     /// A leave of the wallet is on its way.
     Leaving,
+    /// No more is sponsored for now.
+    Barred(SponsorBar),
     /// There are as many as there may be in all.
     InAll,
     /// To this seller.

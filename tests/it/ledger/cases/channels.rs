@@ -6,6 +6,7 @@ use sotto::{
     domain::{
         amount::Amount,
         mpp::{
+            caps::{CapRow, Caps, Sponsored},
             channel::{
                 Authorisation, Channel, ChannelState, ChannelTerms, EndReason,
                 draw::{Draw, NotDrawn, VoucherLimits},
@@ -27,6 +28,10 @@ const RICH: Reading = Reading { role: Role::Live, balance: 10_000, remaining: 10
 const PLENTY: ChannelLimits =
     ChannelLimits { of_buyer: 0, of_seller: 0, in_all: 0, window_deposits: Amount::MAX, unsettled_per_day: 0 };
 const NO_LIMITS: VoucherLimits = VoucherLimits { of_channel_per_second: 0, of_payer_per_day: 0, credit_line: None };
+const NO_CAPS: Caps = {
+    let none = CapRow { global: 0, seller: 0, payer: 0 };
+    Caps { verify: none, settle: none, concurrency: none, stranger_day_lamports: 0 }
+};
 const TIMES: ChannelTimes = ChannelTimes { grace: 10, most_owed: 500 };
 
 fn channel_id(number: u8) -> PublicId {
@@ -67,6 +72,14 @@ fn plan(wallet: u32, number: u8, deposit: u64) -> ChannelPlan {
         permission: Permission::Proof(proof),
         reading: RICH,
         limits: PLENTY,
+        sponsored: Sponsored {
+            payer: key(41, wallet),
+            seller: None,
+            payer_is_listed: false,
+            seller_is_listed: false,
+            lamports: 5_001,
+            caps: NO_CAPS,
+        },
     }
 }
 

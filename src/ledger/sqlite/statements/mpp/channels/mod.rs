@@ -12,7 +12,7 @@ mod settle;
 pub(in crate::ledger) use draw::draw;
 pub(in crate::ledger) use end::{due, end, end_all_of, fail, fail_openings, prune, unsettled};
 pub(in crate::ledger) use open::open;
-pub(super) use settle::follow;
+pub(in crate::ledger::sqlite::statements) use settle::follow;
 pub(in crate::ledger) use settle::{in_flight_of, plan_shares, settle, write_off_account, write_off_channel};
 
 use crate::ledger::sqlite::statements::{Outcome, select};
@@ -176,7 +176,7 @@ fn counted(conn: &Connection, sql: &str, params: impl Params) -> Outcome<u64> {
 }
 
 /// Questions whose every answer is a contradiction.
-pub(super) const CONTRADICTIONS: [(&str, &str, &str); 7] = [
+pub(in crate::ledger::sqlite::statements) const CONTRADICTIONS: [(&str, &str, &str); 7] = [
     (
         "channel_sums",
         "it does not owe what its newest voucher says",

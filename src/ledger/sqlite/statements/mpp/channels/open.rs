@@ -1,7 +1,11 @@
 //! Opening a channel: its permission is used up, its limits are counted and its row is written in one transaction.
 
 use super::{LIVE, channels, counted, find};
-use crate::ledger::sqlite::statements::{Outcome, missing, mpp::sign_ins, select, settlements};
+use crate::ledger::sqlite::statements::{
+    Outcome, missing,
+    mpp::{sign_ins, sponsoring},
+    select, settlements,
+};
 use crate::{
     domain::{
         amount::Amount,
@@ -35,6 +39,9 @@ pub(in crate::ledger) fn open(conn: &Connection, plan: &ChannelPlan, now: UnixSe
     if let Some(why) = not_allowed(conn, plan, delegation, now)? {
         return refused(why);
     }
+    if let Some(bar) = sponsoring::bar(conn, &plan.sponsored, now)? {
+        return refused(NotOpened::Barred(bar));
+    }
     if let Some(why) = full(conn, plan, delegation, now)? {
         return refused(why);
     }
@@ -43,6 +50,7 @@ pub(in crate::ledger) fn open(conn: &Connection, plan: &ChannelPlan, now: UnixSe
     }
     use_up(conn, plan, now)?;
     write(conn, plan, delegation)?;
+    sponsoring::sponsor(conn, plan.anchor, &plan.sponsored, now)?;
     let id = plan.terms.id;
     let anchor =
         settlements::insert(conn, plan.anchor, Purpose::MppOpen, Subject::Channel(id.into()), Amount::ZERO, now)?;

@@ -1,12 +1,13 @@
 //! Settling what channels owe: planned here, carried by the driver of every settlement, and booked here again by its events.
 
 use super::{LIVE, channel, delegation, delegation_of, numbered};
-use crate::ledger::sqlite::statements::{Outcome, missing, select, settlements};
+use crate::ledger::sqlite::statements::{Outcome, missing, mpp::sponsoring, select, settlements};
 use crate::{
     domain::{
         amount::Amount,
         clock::UnixSeconds,
         mpp::{
+            caps::{Caps, Sponsored},
             channel::{Channel, ChannelState, EndReason},
             channel_id::PublicId,
             money::{Claimant, shares},
@@ -20,6 +21,9 @@ use crate::{
 };
 use rusqlite::{Connection, params};
 use solana_pubkey::Pubkey;
+
+/// What a settlement of a channel costs, in lamports: two signatures and its compute.
+const SETTLEMENT_FEE: u64 = 10_001;
 
 /// Plans a settlement of `amount` for a channel.
 fn plan(
@@ -41,7 +45,24 @@ fn plan(
         column("sequence", channel.sequence)?,
         delegation_of(conn, row)?,
     ])?;
+    sponsor(conn, row, channel, id, now)?;
     settlements::insert(conn, id, Purpose::MppClose, Subject::Channel(channel.terms.id.into()), amount, now)
+}
+
+/// Writes who is sponsored by a channel's settlement; no cap refuses one.
+fn sponsor(conn: &Connection, row: i64, channel: &Channel, id: SettlementId, now: UnixSeconds) -> Outcome<()> {
+    let anchor =
+        "SELECT t.stranger FROM channels c JOIN mpp_transactions t ON t.settlement = c.anchor WHERE c.seq = ?1";
+    let sponsored = Sponsored {
+        payer: channel.terms.buyer,
+        seller: Some(channel.terms.seller),
+        // Whoever was known when it was opened is.
+        payer_is_listed: select::value::<i64>(conn, anchor, [row])? == Some(0),
+        seller_is_listed: false,
+        lamports: SETTLEMENT_FEE,
+        caps: Caps::PUBLISHED,
+    };
+    sponsoring::sponsor(conn, id, &sponsored, now)
 }
 
 /// Plans the settlement of what a channel owes, where none is on its way.

@@ -1,0 +1,158 @@
+//! Buyers' delegations as their programs see them: the keys and addresses that they stand on, and what the chain says of them.
+//!
+//! Whoever signs a settlement and whoever watches over channels asks here, so that both mean the same accounts.
+
+use crate::{
+    chain::{ChainAccount, ChainError},
+    domain::{
+        clock::UnixSeconds,
+        key_pair::KeyPair,
+        mpp::{
+            choices::Backend,
+            delegation::{Delegation, DelegationReading},
+            money::{Reading, Role, slots},
+            root::{Root, swig_id},
+        },
+    },
+    facilitator::{MppSettings, core::Core},
+    ledger::SeenRole,
+    programs::{
+        delegation::{
+            Granted, GrantedReading,
+            session_account::SessionAccount,
+            swig::{RoleGrant, SwigAddresses},
+        },
+        spl_token::TokenProgram,
+        wallet::AccountAtAddress,
+    },
+};
+use std::iter::once;
+
+/// How many accounts one request reads.
+const MOST_ACCOUNTS: usize = 100;
+/// The length of a slot, for when a Swig's role ends, in milliseconds; the truth is the slot.
+const SLOT_MILLIS: u64 = 400;
+
+/// What was read of a delegation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SeenDelegation {
+    /// What can be settled by it.
+    pub(crate) reading: Reading,
+    /// In which slot.
+    pub(crate) slot: u64,
+    /// Of a Swig, our role.
+    pub(crate) role: Option<SeenRole>,
+}
+
+impl SeenDelegation {
+    /// As the ledger keeps it.
+    pub(crate) const fn to_note(self, generation: u32, at: UnixSeconds) -> DelegationReading {
+        DelegationReading { generation, reading: self.reading, slot: self.slot, at }
+    }
+}
+
+impl Core {
+    /// An active delegation as its program sees it; none of one that nothing was granted by, or of another token.
+    pub(crate) fn granted(&self, delegation: &Delegation) -> Option<Granted> {
+        let (settings, grant) = (self.settings.mpp.as_ref()?, delegation.grant.as_ref()?);
+        let asset = &settings.offer.asset;
+        let program = TokenProgram::at(&asset.token_program).filter(|_| asset.mint == delegation.mint)?;
+        let (mint, decimals, buyer) = (asset.mint, asset.decimals, delegation.buyer);
+        Some(match delegation.backend {
+            Backend::SplDelegate => {
+                let account = SessionAccount { program, mint, decimals, buyer };
+                Granted::SessionAccount { account, delegate: grant.terms.delegate }
+            }
+            Backend::Swig => Granted::Swig {
+                addresses: self.swig_of(settings, delegation)?,
+                buyer,
+                grant: RoleGrant {
+                    delegate: grant.terms.delegate,
+                    slots: slots(grant.terms.ttl),
+                    program,
+                    mint,
+                    decimals,
+                    limit: grant.terms.limit.get(),
+                    seller: grant.terms.seller,
+                },
+            },
+        })
+    }
+
+    /// The key that an active delegation names, whichever root it is of; none where that root is not configured any more.
+    pub(crate) fn delegate_key(&self, delegation: &Delegation) -> Option<KeyPair> {
+        let (settings, terms) = (self.settings.mpp.as_ref()?, delegation.grant.as_ref()?.terms);
+        let chain_id = self.settings.served.network.canonical();
+        let key = |root: &Root| root.delegate_key(chain_id, &delegation.buyer, terms.generation);
+        roots(settings).map(key).find(|key| key.public() == terms.delegate)
+    }
+
+    /// Reads these delegations, in states that are not older than `at_least`; nothing of one that nothing was granted by.
+    pub(crate) async fn read_delegations(
+        &self,
+        delegations: &[Delegation],
+        at_least: u64,
+    ) -> Result<Vec<Option<SeenDelegation>>, ChainError> {
+        let mut seen = Vec::with_capacity(delegations.len());
+        // A Swig has two accounts.
+        for some in delegations.chunks(MOST_ACCOUNTS / 2) {
+            let granted: Vec<Option<Granted>> = some.iter().map(|delegation| self.granted(delegation)).collect();
+            let keys: Vec<_> = granted.iter().flatten().flat_map(Granted::accounts).collect();
+            let (slot, accounts) = if keys.is_empty() {
+                (0, Vec::new())
+            } else {
+                self.chain.accounts_since(&keys, at_least.max(self.newest_slot.newest())).await?
+            };
+            self.newest_slot.saw(slot);
+            let mut rest = accounts.as_slice();
+            for granted in &granted {
+                seen.push(granted.as_ref().map(|granted| self.seen(granted, slot, take(&mut rest, granted))));
+            }
+        }
+        Ok(seen)
+    }
+
+    fn seen(&self, granted: &Granted, slot: u64, accounts: &[Option<ChainAccount>]) -> SeenDelegation {
+        let accounts: Vec<_> = accounts.iter().map(|account| account.as_ref().map(at_address)).collect();
+        let GrantedReading { reading, role } = granted.read(slot, &accounts);
+        let left = |expiry: u64| expiry.saturating_sub(slot).saturating_mul(SLOT_MILLIS) / 1_000;
+        let role = role.map(|role| SeenRole {
+            role: role.id,
+            expiry_slot: role.expiry,
+            expires_at: self.clock.now().saturating_add(left(role.expiry)),
+        });
+        SeenDelegation { reading, slot, role }
+    }
+
+    /// The addresses of the Swig that a delegation stands on.
+    fn swig_of(&self, settings: &MppSettings, delegation: &Delegation) -> Option<SwigAddresses> {
+        let chain_id = self.settings.served.network.canonical();
+        let plain = SwigAddresses::of(swig_id(chain_id, &delegation.buyer));
+        let salted = roots(settings).map(|root| SwigAddresses::of(root.salted_swig_id(chain_id, &delegation.buyer)));
+        once(plain).chain(salted).find(|swig| swig.config.0 == delegation.account)
+    }
+}
+
+/// The root in use, and those before it.
+fn roots(settings: &MppSettings) -> impl Iterator<Item = &Root> {
+    once(&settings.roots.current).chain(&settings.roots.previous)
+}
+
+/// The next accounts, as many as this delegation has.
+fn take<'a>(rest: &mut &'a [Option<ChainAccount>], granted: &Granted) -> &'a [Option<ChainAccount>] {
+    let (own, others) = rest.split_at(granted.accounts().len().min(rest.len()));
+    *rest = others;
+    own
+}
+
+/// An account as programs look at it.
+fn at_address(account: &ChainAccount) -> AccountAtAddress<'_> {
+    AccountAtAddress { owner: &account.owner, data: &account.data }
+}
+
+/// What a reading means at this time: the program of a session account knows no end, and one that is used up looks like one that
+/// was taken back.
+pub(crate) fn at(delegation: &Delegation, reading: Reading, now: UnixSeconds) -> Reading {
+    let is_over = delegation.grant.as_ref().is_some_and(|grant| grant.is_over(now));
+    if is_over { Reading { role: Role::Expired, ..reading } } else { reading }
+}

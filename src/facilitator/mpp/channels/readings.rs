@@ -1,0 +1,80 @@
+//! What was last read of the accounts behind channels, in memory: a voucher is judged by it and asks the chain only where it is
+//! too old.
+
+use crate::domain::mpp::money::Reading;
+use solana_pubkey::Pubkey;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// A reading with its time.
+#[derive(Clone, Copy, Debug)]
+struct Read {
+    reading: Reading,
+    slot: u64,
+    at: Instant,
+}
+
+/// The last readings, by account.
+#[derive(Default)]
+pub(crate) struct Readings(Mutex<HashMap<Pubkey, Read>>);
+
+impl Readings {
+    /// Remembers what was read in a slot, unless something newer is known.
+    pub(crate) fn saw(&self, account: &Pubkey, reading: Reading, slot: u64) {
+        self.saw_at(account, reading, slot, Instant::now());
+    }
+
+    fn saw_at(&self, account: &Pubkey, reading: Reading, slot: u64, at: Instant) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = Read { reading, slot, at };
+        let kept = known.entry(*account).or_insert(read);
+        if slot >= kept.slot {
+            *kept = read;
+        }
+    }
+
+    /// What was read at most `age` ago.
+    pub(crate) fn young(&self, account: &Pubkey, age: Duration) -> Option<Reading> {
+        self.young_at(account, age, Instant::now())
+    }
+
+    fn young_at(&self, account: &Pubkey, age: Duration, now: Instant) -> Option<Reading> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(account).filter(|read| now.saturating_duration_since(read.at) <= age).map(|read| read.reading)
+    }
+
+    /// Forgets accounts on which nothing stands any more.
+    pub(crate) fn keep_only(&self, accounts: &[Pubkey]) {
+        let wanted: std::collections::HashSet<&Pubkey> = accounts.iter().collect();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|account, _| wanted.contains(account));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::mpp::money::Role;
+
+    fn reading(balance: u64) -> Reading {
+        Reading { role: Role::Live, balance, remaining: u64::MAX }
+    }
+
+    #[test]
+    fn an_older_state_never_replaces_a_newer_one_and_age_counts() {
+        let (readings, account, now) = (Readings::default(), Pubkey::new_from_array([1; 32]), Instant::now());
+        let later = now + Duration::from_secs(15);
+        readings.saw_at(&account, reading(5), 10, now);
+        readings.saw_at(&account, reading(9), 9, later);
+        assert_eq!(readings.young_at(&account, Duration::ZERO, now), Some(reading(5)));
+        assert_eq!(readings.young_at(&account, Duration::from_secs(15), later), Some(reading(5)));
+        assert_eq!(readings.young_at(&account, Duration::from_secs(14), later), None);
+        readings.saw_at(&account, reading(4), 10, later);
+        assert_eq!(readings.young_at(&account, Duration::ZERO, later), Some(reading(4)));
+        readings.keep_only(&[]);
+        assert_eq!(readings.young_at(&account, Duration::MAX, later), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! The watch over the accounts behind channels (`spec/mpp.md` §9): in each round it ends what has lain still or is over, settles
+//! what is owed for too long, looks at every account on which channels stand, and settles at once where one has less than it must.
+//!
+//! Owns nothing but doubts: what was seen once and is acted upon when it is seen again. Everything that it does is a verb of the
+//! ledger or a settlement that the driver carries, so a process that dies in a round loses nothing.
+
+mod account;
+mod doubts;
+
+use crate::{
+    domain::mpp::channel::reason::ChannelReason,
+    facilitator::{
+        FacilitatorError,
+        mpp::{
+            MppShared,
+            channels::{ChannelError, Channels},
+        },
+        tasks::ticks,
+    },
+    ledger::{ChannelTimes, LedgerError},
+};
+use doubts::Doubts;
+use solana_pubkey::Pubkey;
+use std::sync::Arc;
+
+/// How many vouchers of ended channels one verb forgets.
+const PRUNED_AT_ONCE: u64 = 500;
+
+/// Watches the accounts behind channels.
+pub(crate) struct ChannelMonitor {
+    shared: Arc<MppShared>,
+    channels: Arc<Channels>,
+    doubts: Doubts,
+}
+
+impl ChannelMonitor {
+    pub(crate) fn new(shared: Arc<MppShared>, channels: Arc<Channels>) -> Self {
+        Self { shared, channels, doubts: Doubts::default() }
+    }
+
+    /// Looks in rounds, and between them at whatever account is suspected. Never ends by itself.
+    pub(crate) async fn rounds(self: Arc<Self>) {
+        let mut ticks = ticks(self.shared.settings.channels.monitor);
+        loop {
+            let done = tokio::select! {
+                _ = ticks.tick() => self.round().await,
+                accounts = self.channels.suspects.taken() => self.look_at(&accounts).await,
+            };
+            if let Err(error) = done {
+                tracing::warn!(
+                    error = cause(&error),
+                    "the accounts behind channels were not looked at; the next round tries again"
+                );
+            }
+        }
+    }
+
+    /// One round.
+    async fn round(&self) -> Result<(), ChannelError> {
+        self.end_what_is_due().await?;
+        let watched = self.shared.core.ledger.delegations_in_use().await?;
+        let accounts: Vec<Pubkey> = watched.iter().map(|delegation| delegation.account).collect();
+        self.channels.readings.keep_only(&accounts);
+        self.doubts.keep_only(&accounts);
+        self.look(&watched).await?;
+        self.forget_vouchers().await?;
+        Ok(())
+    }
+
+    /// Ends channels whose time is over, and settles those that have owed for too long.
+    async fn end_what_is_due(&self) -> Result<(), ChannelError> {
+        let (core, settings) = (&self.shared.core, &self.shared.settings.channels);
+        let times = ChannelTimes { grace: settings.grace.as_secs(), most_owed: settings.max_owed.as_secs() };
+        for channel in core.ledger.due_channels(times, core.clock.now()).await? {
+            let id = channel.terms.id;
+            let now = core.clock.now();
+            if let Some(reason) = channel.is_over(now, times.grace) {
+                tracing::info!(channel = %id, reason = reason.word(), "a channel ends");
+                self.channels.end(id, reason).await?;
+            } else if let Some(planned) = core.ledger.settle_channel(id, core.next_settlement_id(), now).await? {
+                tracing::info!(channel = %id, "a channel has owed for long and is settled in between");
+                self.channels.carry(planned);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets vouchers of channels that ended long ago.
+    async fn forget_vouchers(&self) -> Result<(), LedgerError> {
+        let core = &self.shared.core;
+        let before = core.clock.now().saturating_sub(self.shared.settings.channels.voucher_retention);
+        while core.ledger.prune_vouchers(before, PRUNED_AT_ONCE).await? > 0 {}
+        Ok(())
+    }
+}
+
+/// The cause of a failure, for the log.
+fn cause(error: &ChannelError) -> String {
+    match error {
+        FacilitatorError::Refused(refused) => refused.reason.word().to_owned(),
+        FacilitatorError::Unavailable { source, .. } | FacilitatorError::Broken(source) => source.to_string(),
+        FacilitatorError::Overloaded { .. } => ChannelReason::Unavailable.word().to_owned(),
+    }
+}
