@@ -174,6 +174,29 @@ CREATE TABLE channel_days (
     PRIMARY KEY (delegation, day)
 ) STRICT, WITHOUT ROWID;
 
+-- Of all channels: how many live, which is bounded; and for statistics the vouchers of those that give none any more, and what has
+-- landed.
+CREATE TABLE channel_totals (
+    one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    live INTEGER NOT NULL CHECK (live >= 0),
+    vouchers INTEGER NOT NULL CHECK (vouchers >= 0),
+    settled INTEGER NOT NULL CHECK (settled >= 0)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO channel_totals (one, live, vouchers, settled) VALUES (1, 0, 0, 0);
+
+CREATE TRIGGER live_channels_are_counted
+AFTER INSERT ON live_channels
+BEGIN
+    UPDATE channel_totals SET live = live + 1;
+END;
+
+CREATE TRIGGER live_channels_are_counted_no_more
+AFTER DELETE ON live_channels
+BEGIN
+    UPDATE channel_totals SET live = live - 1;
+END;
+
 -- Which settlement pays a channel, from which sum on, by which grant, and the last voucher that it covers.
 CREATE TABLE channel_settlements (
     settlement BLOB NOT NULL PRIMARY KEY REFERENCES settlements (id) DEFERRABLE INITIALLY DEFERRED,
@@ -309,5 +332,20 @@ BEGIN
     WHERE (delegation, generation) = (
         SELECT c.delegation, p.generation FROM channel_settlements p JOIN channels c ON c.seq = p.channel
         WHERE p.settlement = NEW.id
+    );
+END;
+
+CREATE TRIGGER channels_that_end_are_in_the_totals
+AFTER UPDATE OF state ON channel_sums WHEN OLD.state = 'open' AND NEW.state IN ('closing', 'closed')
+BEGIN
+    UPDATE channel_totals SET vouchers = vouchers + NEW.sequence;
+END;
+
+-- A statistic never keeps money from moving: above what a column holds, it stays there.
+CREATE TRIGGER channels_that_settle_are_in_the_totals
+AFTER UPDATE OF settled ON channel_sums WHEN NEW.settled <> OLD.settled
+BEGIN
+    UPDATE channel_totals SET settled = max(
+        min(settled, 9223372036854775807 - max(NEW.settled - OLD.settled, 0)) + NEW.settled - OLD.settled, 0
     );
 END;

@@ -19,8 +19,8 @@ mod upkeep;
 
 pub use approvals::ApprovalLedger;
 pub use mpp::{
-    ChannelLedger, ChannelOpened, ChannelRecord, ChannelSettling, ChannelTimes, ChargeClaim, ChargeLedger, ChargeRecorded,
-    DelegationKey, DelegationLedger, Drawn, IssuedKey, IssuerClaim, MppLedger, SeenRole,
+    ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelSettling, ChannelTimes, ChargeClaim,
+    ChargeLedger, ChargeRecorded, DelegationKey, DelegationLedger, Drawn, IssuedKey, IssuerClaim, MppLedger, SeenRole,
 };
 pub use open::{OpenLedgerError, import, look_at_held, look_at_settlement, look_at_spending, open};
 pub use operator::{NotResolved, OperatorLedger, Resolved, SeenLanding, SettlementRecord};

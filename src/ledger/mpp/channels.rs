@@ -74,6 +74,17 @@ pub struct ChannelTimes {
     pub most_owed: u64,
 }
 
+/// How many channels there are, and what they came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelCounts {
+    /// Those that are open.
+    pub open: u64,
+    /// The vouchers that were ever given.
+    pub vouchers: u64,
+    /// What has ever landed, in base units.
+    pub settled: Amount,
+}
+
 /// The verbs of channels; [`super::Ledger`] has all others, and what they all promise.
 #[async_trait]
 pub trait ChannelLedger: Send + Sync + 'static {
@@ -144,14 +155,11 @@ pub trait ChannelLedger: Send + Sync + 'static {
     /// Open channels whose time is over, or that have owed for too long.
     async fn due_channels(&self, times: ChannelTimes, now: UnixSeconds) -> Result<Vec<Channel>, LedgerError>;
 
-    /// Ended channels that owe something which no settlement carries.
-    async fn unsettled_channels(&self) -> Result<Vec<Channel>, LedgerError>;
-
     /// The live channels of an account, oldest first.
     async fn channels_of(&self, account: &Pubkey) -> Result<Vec<Channel>, LedgerError>;
 
-    /// The accounts with live channels.
-    async fn channel_accounts(&self) -> Result<Vec<Pubkey>, LedgerError>;
+    /// How many channels there are, and what they came to.
+    async fn channel_counts(&self) -> Result<ChannelCounts, LedgerError>;
 
     /// What settlements of an account have in flight, in base units: what was signed and is not known to have landed.
     async fn in_flight_of(&self, account: &Pubkey) -> Result<u128, LedgerError>;

@@ -16,7 +16,7 @@ use crate::{
         settlement::{Settlement, SettlementId},
     },
     ledger::{
-        ChannelLedger, ChannelOpened, ChannelRecord, ChannelTimes, Drawn, LedgerError,
+        ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelTimes, Drawn, LedgerError,
         sqlite::{
             handle::SqliteLedger,
             statements::{mpp::channels, queries::snapshot},
@@ -111,17 +111,13 @@ impl ChannelLedger for SqliteLedger {
         self.0.readers.run(move |conn| channels::due(conn, times, now)).await
     }
 
-    async fn unsettled_channels(&self) -> Result<Vec<Channel>, LedgerError> {
-        self.0.readers.run(channels::unsettled).await
-    }
-
     async fn channels_of(&self, account: &Pubkey) -> Result<Vec<Channel>, LedgerError> {
         let account = *account;
         self.0.readers.run(move |conn| channels::of_account(conn, &account)).await
     }
 
-    async fn channel_accounts(&self) -> Result<Vec<Pubkey>, LedgerError> {
-        self.0.readers.run(channels::accounts).await
+    async fn channel_counts(&self) -> Result<ChannelCounts, LedgerError> {
+        self.0.readers.run(channels::counts).await
     }
 
     async fn in_flight_of(&self, account: &Pubkey) -> Result<u128, LedgerError> {

@@ -3,6 +3,7 @@
 pub(crate) mod approvals;
 pub(crate) mod archive;
 pub(crate) mod budgets;
+pub(crate) mod channel_settlements;
 pub(crate) mod channels;
 pub(crate) mod charges;
 pub(crate) mod credit;

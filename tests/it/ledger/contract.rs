@@ -214,6 +214,14 @@ macro_rules! on {
                 strangers_leave_places_to_wallets_with_credit,
                 a_budget_that_strangers_used_up_pays_a_wallet_with_credit,
             }
+            channel_settlements {
+                a_fork_reopens_what_its_settlement_closed,
+                a_channel_is_settled_in_between_and_once_at_a_time,
+                what_is_available_is_divided_and_the_rest_written_off,
+                a_settlement_that_fails_is_planned_anew_and_then_written_off,
+                channels_are_due_by_idleness_by_their_end_and_by_what_they_owe,
+                vouchers_are_forgotten_when_nothing_needs_them_but_the_last,
+            }
             channels {
                 a_channel_lives_from_its_anchor_to_its_settlement,
                 a_channel_that_drew_nothing_closes_without_a_settlement,
@@ -222,12 +230,6 @@ macro_rules! on {
                 as_many_channels_live_as_there_may_be,
                 vouchers_rise_and_are_given_again_to_the_last_member,
                 what_one_account_owes_counts_over_all_its_channels,
-                a_fork_reopens_what_its_settlement_closed,
-                a_channel_is_settled_in_between_and_once_at_a_time,
-                what_is_available_is_divided_and_the_rest_written_off,
-                a_settlement_that_fails_is_planned_anew_and_then_written_off,
-                channels_are_due_by_idleness_by_their_end_and_by_what_they_owe,
-                vouchers_are_forgotten_when_nothing_needs_them_but_the_last,
                 nothing_opens_while_its_wallet_leaves,
             }
             delegations {

@@ -18,7 +18,7 @@ use sotto::{
         },
         settlement::{Settlement, SettlementId},
     },
-    ledger::{ChannelLedger, ChannelOpened, ChannelRecord, ChannelTimes, Drawn, LedgerError},
+    ledger::{ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelTimes, Drawn, LedgerError},
 };
 
 #[async_trait]
@@ -94,16 +94,12 @@ impl ChannelLedger for MortalLedger {
         self.fate.step("due_channels", self.inner.due_channels(times, now)).await
     }
 
-    async fn unsettled_channels(&self) -> Result<Vec<Channel>, LedgerError> {
-        self.fate.step("unsettled_channels", self.inner.unsettled_channels()).await
-    }
-
     async fn channels_of(&self, account: &Pubkey) -> Result<Vec<Channel>, LedgerError> {
         self.fate.step("channels_of", self.inner.channels_of(account)).await
     }
 
-    async fn channel_accounts(&self) -> Result<Vec<Pubkey>, LedgerError> {
-        self.fate.step("channel_accounts", self.inner.channel_accounts()).await
+    async fn channel_counts(&self) -> Result<ChannelCounts, LedgerError> {
+        self.fate.step("channel_counts", self.inner.channel_counts()).await
     }
 
     async fn in_flight_of(&self, account: &Pubkey) -> Result<u128, LedgerError> {

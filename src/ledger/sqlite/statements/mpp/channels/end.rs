@@ -101,11 +101,6 @@ pub(in crate::ledger) fn due(conn: &Connection, times: ChannelTimes, now: UnixSe
     )
 }
 
-/// Ended channels that owe something which no settlement carries.
-pub(in crate::ledger) fn unsettled(conn: &Connection) -> Outcome<Vec<Channel>> {
-    channels(conn, &format!("{LIVE} WHERE s.state = 'closing' AND {NOT_SETTLING} ORDER BY c.seq"), [])
-}
-
 /// Forgets the oldest vouchers of channels that were closed before `before`, but the last of each.
 pub(in crate::ledger) fn prune(conn: &Connection, before: UnixSeconds, most: u64) -> Outcome<u64> {
     let found: Option<(i64, i64, i64)> = {

@@ -10,7 +10,7 @@ mod open;
 mod settle;
 
 pub(in crate::ledger) use draw::draw;
-pub(in crate::ledger) use end::{due, end, end_all_of, fail, fail_openings, prune, unsettled};
+pub(in crate::ledger) use end::{due, end, end_all_of, fail, fail_openings, prune};
 pub(in crate::ledger) use open::open;
 pub(in crate::ledger::sqlite::statements) use settle::follow;
 pub(in crate::ledger) use settle::{in_flight_of, plan_shares, settle, write_off_account, write_off_channel};
@@ -18,12 +18,13 @@ pub(in crate::ledger) use settle::{in_flight_of, plan_shares, settle, write_off_
 use crate::ledger::sqlite::statements::{Outcome, select};
 use crate::{
     domain::{
+        amount::Amount,
         mpp::{channel::Channel, channel_id::PublicId},
         settlement::SettlementId,
     },
     ledger::{
-        ChannelRecord, ChannelSettling, LedgerError,
-        rows::{ChannelRow, count, key},
+        ChannelCounts, ChannelRecord, ChannelSettling, LedgerError,
+        rows::{ChannelRow, count},
     },
 };
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
@@ -156,17 +157,23 @@ pub(in crate::ledger) fn of_account(conn: &Connection, account: &Pubkey) -> Outc
     channels(conn, &format!("{LIVE} WHERE l.delegation = ?1 ORDER BY c.opened_at, c.id"), [delegation])
 }
 
-/// The accounts with live channels.
-pub(in crate::ledger) fn accounts(conn: &Connection) -> Outcome<Vec<Pubkey>> {
-    select::list(
-        conn,
-        "SELECT d.account FROM delegation_use u JOIN delegations d ON d.seq = u.delegation WHERE u.live > 0 ORDER BY d.seq",
-        [],
-        |row| {
-            let bytes: Vec<u8> = row.get(0)?;
-            Ok(key("account", &bytes)?)
-        },
-    )
+/// How many channels there are, and what they came to. As many rows are read as channels may live at once.
+pub(in crate::ledger) fn counts(conn: &Connection) -> Outcome<ChannelCounts> {
+    let (open, drawn): (i64, i64) = conn
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(s.sequence), 0) FROM live_channels l JOIN channel_sums s ON s.channel = l.channel \
+             WHERE s.state = 'open'",
+        )?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (ended, settled): (i64, i64) = conn
+        .prepare_cached("SELECT vouchers, settled FROM channel_totals")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(ChannelCounts {
+        open: count("open", open)?,
+        vouchers: count("vouchers", drawn.saturating_add(ended))?,
+        settled: Amount::try_from(settled)
+            .map_err(|_| LedgerError::Inconsistent("what channels settled is no amount".to_owned()))?,
+    })
 }
 
 /// How many rows a statement counts.
@@ -176,7 +183,12 @@ fn counted(conn: &Connection, sql: &str, params: impl Params) -> Outcome<u64> {
 }
 
 /// Questions whose every answer is a contradiction.
-pub(in crate::ledger::sqlite::statements) const CONTRADICTIONS: [(&str, &str, &str); 7] = [
+pub(in crate::ledger::sqlite::statements) const CONTRADICTIONS: [(&str, &str, &str); 8] = [
+    (
+        "channel_totals",
+        "it does not count the channels that live",
+        "SELECT one FROM channel_totals WHERE live <> (SELECT count(*) FROM live_channels)",
+    ),
     (
         "channel_sums",
         "it does not owe what its newest voucher says",

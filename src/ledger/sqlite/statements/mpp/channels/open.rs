@@ -9,6 +9,7 @@ use crate::ledger::sqlite::statements::{
 use crate::{
     domain::{
         amount::Amount,
+        budget::Credit,
         clock::{DAY, UnixSeconds},
         mpp::{
             channel::plan::{ChannelPlan, NotOpened, Permission},
@@ -124,16 +125,18 @@ fn use_up(conn: &Connection, plan: &ChannelPlan, now: UnixSeconds) -> Outcome<()
     Ok(())
 }
 
-/// The first limit of live channels that one more would pass.
+/// The first limit of live channels that one more would pass. Of what all share, half is for known wallets alone.
 fn full(conn: &Connection, plan: &ChannelPlan, delegation: i64, now: UnixSeconds) -> Outcome<Option<NotOpened>> {
     let limits = &plan.limits;
     let passes = |limit: u64, number: u64| limit > 0 && number >= limit;
     let live = |sql: &str, of: &dyn rusqlite::ToSql| counted(conn, sql, [of]);
-    if limits.in_all > 0 && passes(limits.in_all, counted(conn, "SELECT sum(live) FROM delegation_use", [])?) {
+    let is_known = sponsoring::credit(conn, &plan.sponsored, now)? == Credit::Earned;
+    let shared = |limit: u64| if is_known { limit } else { limit.div_ceil(2) };
+    if passes(shared(limits.in_all), counted(conn, "SELECT live FROM channel_totals", [])?) {
         return Ok(Some(NotOpened::InAll));
     }
     let of_seller = live("SELECT count(*) FROM live_channels WHERE seller = ?1", &plan.terms.seller.to_bytes())?;
-    if passes(limits.of_seller, of_seller) {
+    if passes(shared(limits.of_seller), of_seller) {
         return Ok(Some(NotOpened::OfSeller));
     }
     if passes(limits.of_buyer, live("SELECT live FROM delegation_use WHERE delegation = ?1", &delegation)?) {

@@ -238,7 +238,7 @@ fn landed(conn: &Connection, row: i64, amount: i64, now: UnixSeconds) -> Outcome
              owed_since = iif(state = 'closed' OR cumulative = settled + ?2, NULL, ?3) WHERE channel = ?1",
         )?
         .execute(params![row, amount, column("owed_since", now)?])?;
-    if changed == 1 { Ok(()) } else { Err(missing("channel").into()) }
+    if changed == 1 { Ok(()) } else { Err(missing("channel")) }
 }
 
 /// What a fork took back is owed again, and a channel that was closed by it is not.
