@@ -54,7 +54,7 @@ impl SeenDelegation {
 impl Core {
     /// An active delegation as its program sees it; none of one that nothing was granted by, or of another token.
     pub(crate) fn granted(&self, delegation: &Delegation) -> Option<Granted> {
-        let (settings, grant) = (self.settings.mpp.as_ref()?, delegation.grant.as_ref()?);
+        let (settings, grant) = (self.settings.served.mpp.as_ref()?, delegation.grant.as_ref()?);
         let asset = &settings.offer.asset;
         let program = TokenProgram::at(&asset.token_program).filter(|_| asset.mint == delegation.mint)?;
         let (mint, decimals, buyer) = (asset.mint, asset.decimals, delegation.buyer);
@@ -81,7 +81,7 @@ impl Core {
 
     /// The key that an active delegation names, whichever root it is of; none where that root is not configured any more.
     pub(crate) fn delegate_key(&self, delegation: &Delegation) -> Option<KeyPair> {
-        let (settings, terms) = (self.settings.mpp.as_ref()?, delegation.grant.as_ref()?.terms);
+        let (settings, terms) = (self.settings.served.mpp.as_ref()?, delegation.grant.as_ref()?.terms);
         let chain_id = self.settings.served.network.canonical();
         let key = |root: &Root| root.delegate_key(chain_id, &delegation.buyer, terms.generation);
         roots(settings).map(key).find(|key| key.public() == terms.delegate)

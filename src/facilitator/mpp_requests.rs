@@ -12,6 +12,7 @@ use crate::{
         },
     },
     facilitator::{ChargeError, ChargeOrder, Facilitator, PreparedCharge, RefusedCharge, SettledCharge, mpp::Mpp},
+    ledger::ChannelCounts,
     programs::delegation::swig,
 };
 use solana_pubkey::Pubkey;
@@ -40,6 +41,8 @@ pub struct MppKeys {
 pub struct ToldStats {
     /// The counts, and the newest charges.
     pub stats: ChargeStats,
+    /// The channels.
+    pub channels: ChannelCounts,
     /// Whether the charges themselves may be told, and not only their counts.
     pub is_public: bool,
     /// The network, CAIP-2.
@@ -89,6 +92,7 @@ impl Facilitator {
         let mpp = self.mpp()?;
         Ok(ToldStats {
             stats: mpp.charges.stats().await?,
+            channels: mpp.shared.core.ledger.channel_counts().await?,
             is_public: mpp.shared.settings.stats == StatsShown::Public,
             chain_id: mpp.shared.network.chain_id().to_owned(),
         })

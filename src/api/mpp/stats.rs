@@ -26,8 +26,11 @@ fn answer(told: &ToldStats) -> StatsAnswer {
         settle: SettleCounted::new(landed.today.saturating_add(failed.today), landed.total, failed.total),
         recent_settlements: listed.iter().map(|charge| recent(charge, &told.chain_id)).collect(),
         last_settlement: last.map(|seconds| timestamp::write(seconds.saturating_mul(SECOND))),
-        // No channel can be opened here yet, so there is none.
-        sessions: ChannelsCounted { settled: "0".to_owned(), ..ChannelsCounted::default() },
+        sessions: ChannelsCounted {
+            open: told.channels.open,
+            vouchers: told.channels.vouchers,
+            settled: told.channels.settled.to_string(),
+        },
     }
 }
 

@@ -13,7 +13,7 @@ impl Facilitator {
     /// Opens a channel from a buyer to a seller: where the wallet wants it, the delegation is live and lasts, the seller can be
     /// paid, and the deposit fits beside what is reserved. Answers when its anchor has landed.
     ///
-    /// The same proof with the same terms is answered with the same channel. Refuses with the words of `spec/mpp.md` §7; not in
+    /// A proof that comes again with equal terms finds the channel that it opened. Refuses with the words of `spec/mpp.md` §7; not in
     /// time with `session_open_failed`, and then nothing is reserved.
     pub async fn open_channel(&self, request: OpenChannelRequest) -> Result<OpenedChannel, ChannelError> {
         self.channels()?.open(request).await

@@ -232,6 +232,42 @@ impl SessionRefused {
     }
 }
 
+/// The HTTP status of a refusal: 200, because the published client reads the body of any answer, but where the request itself is
+/// at fault or is to be repeated.
+pub const fn status(reason: ChannelReason) -> u16 {
+    match reason {
+        ChannelReason::BadRequest | ChannelReason::UnsupportedNetwork => 400,
+        ChannelReason::MppDisabled => 404,
+        ChannelReason::BodyTooLarge => 413,
+        ChannelReason::GlobalSettleCap
+        | ChannelReason::SellerSettleCap
+        | ChannelReason::PayerSettleCap
+        | ChannelReason::PayerVerifyCap
+        | ChannelReason::GlobalFeeCap
+        | ChannelReason::SellerFeeCap
+        | ChannelReason::PayerFeeCap
+        | ChannelReason::GlobalConcurrencyCap
+        | ChannelReason::SellerConcurrencyCap
+        | ChannelReason::PayerConcurrencyCap => 429,
+        ChannelReason::InternalError => 500,
+        ChannelReason::InsufficientSponsorBalance | ChannelReason::Unavailable => 503,
+        ChannelReason::InvalidRequest
+        | ChannelReason::InsufficientDeposit
+        | ChannelReason::SellerNotRegistered
+        | ChannelReason::RoleNotFound
+        | ChannelReason::OpenNotAuthorized
+        | ChannelReason::SellerTokenAccountMissing
+        | ChannelReason::InsufficientBalance
+        | ChannelReason::SessionOpenFailed
+        | ChannelReason::SessionNotFound
+        | ChannelReason::SessionNotOpen
+        | ChannelReason::AmountNotMonotonic
+        | ChannelReason::DepositExceeded
+        | ChannelReason::VoucherConflict
+        | ChannelReason::ClosePending => 200,
+    }
+}
+
 impl OpenBody {
     /// Reads the body.
     pub fn read(body: &[u8]) -> Result<Self, RefusedBody> {

@@ -4,48 +4,13 @@ use crate::{
     api::error::{causes, with_retry},
     domain::mpp::channel::reason::ChannelReason,
     facilitator::{ChannelError, FacilitatorError, RefusedChannel, is_told_already},
-    wire::mpp::session::{RefusedBody, SessionRefused},
+    wire::mpp::session::{RefusedBody, SessionRefused, status},
 };
 use axum::{
     Json,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-
-/// The status by which a route of channels refuses: 200, but where the request itself is at fault or is to be repeated.
-pub const fn channel_status(reason: ChannelReason) -> StatusCode {
-    match reason {
-        ChannelReason::BadRequest | ChannelReason::UnsupportedNetwork => StatusCode::BAD_REQUEST,
-        ChannelReason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ChannelReason::MppDisabled => StatusCode::NOT_FOUND,
-        ChannelReason::GlobalSettleCap
-        | ChannelReason::SellerSettleCap
-        | ChannelReason::PayerSettleCap
-        | ChannelReason::PayerVerifyCap
-        | ChannelReason::GlobalFeeCap
-        | ChannelReason::SellerFeeCap
-        | ChannelReason::PayerFeeCap
-        | ChannelReason::GlobalConcurrencyCap
-        | ChannelReason::SellerConcurrencyCap
-        | ChannelReason::PayerConcurrencyCap => StatusCode::TOO_MANY_REQUESTS,
-        ChannelReason::InsufficientSponsorBalance | ChannelReason::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        ChannelReason::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-        ChannelReason::InvalidRequest
-        | ChannelReason::InsufficientDeposit
-        | ChannelReason::SellerNotRegistered
-        | ChannelReason::RoleNotFound
-        | ChannelReason::OpenNotAuthorized
-        | ChannelReason::SellerTokenAccountMissing
-        | ChannelReason::InsufficientBalance
-        | ChannelReason::SessionOpenFailed
-        | ChannelReason::SessionNotFound
-        | ChannelReason::SessionNotOpen
-        | ChannelReason::AmountNotMonotonic
-        | ChannelReason::DepositExceeded
-        | ChannelReason::VoucherConflict
-        | ChannelReason::ClosePending => StatusCode::OK,
-    }
-}
 
 /// A request for a channel that is not granted, on its way to a body.
 #[derive(Debug)]
@@ -64,7 +29,6 @@ impl SessionRouteFailure {
     pub(in crate::api) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
-
 
     /// A use case's answer.
     pub(in crate::api) fn of_use_case(error: ChannelError) -> Self {
@@ -101,9 +65,13 @@ impl SessionRouteFailure {
     }
 }
 
+fn own_status(reason: ChannelReason) -> StatusCode {
+    StatusCode::from_u16(status(reason)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 impl From<RefusedChannel> for SessionRouteFailure {
     fn from(refused: RefusedChannel) -> Self {
-        Self { status: channel_status(refused.reason), refused: Box::new(refused) }
+        Self { status: own_status(refused.reason), refused: Box::new(refused) }
     }
 }
 

@@ -2,11 +2,7 @@
 
 use super::{failure::SessionRouteFailure, proofs};
 use crate::{
-    api::{
-        App,
-        http::body::Body,
-        mpp::sign_in::place,
-    },
+    api::{App, http::body::Body, mpp::sign_in::place},
     domain::{clock::UnixMillis, mpp::timestamp},
     facilitator::{OpenChannelRequest, OpenedChannel},
     wire::mpp::session::{OpenAnswer, OpenBody},

@@ -1,4 +1,4 @@
-//! `GET /mpp/session/{public id}`: how a channel stands.
+//! `GET /mpp/session/{id}`: how a channel stands, by its public id.
 
 use super::{failure::SessionRouteFailure, open::millis};
 use crate::{

@@ -3,7 +3,10 @@
 use super::failure::SessionRouteFailure;
 use crate::{
     api::{App, http::body::Body},
-    domain::mpp::{channel::draw::Draw, channel_id::PublicId},
+    domain::mpp::{
+        channel::draw::Draw,
+        channel_id::{ChannelSecret, PublicId},
+    },
     facilitator::VoucherRequest,
     wire::mpp::{session::VoucherBody, voucher::VoucherAnswer},
 };
@@ -15,7 +18,7 @@ pub(in crate::api) async fn voucher(
     body: Body,
 ) -> Result<Json<VoucherAnswer>, SessionRouteFailure> {
     let VoucherBody { channel, cumulative, meter, units, server_nonce } = VoucherBody::read(&super::bytes(body)?)?;
-    let id = channel.as_ref().map_or(PublicId::from_bytes([0; 16]), |secret| secret.public_id());
+    let id = channel.as_ref().map_or(PublicId::from_bytes([0; 16]), ChannelSecret::public_id);
     let draw = Draw { channel: id, cumulative, meter, units, server_nonce };
     let given = app.facilitator.draw_voucher(VoucherRequest { channel, draw }).await;
     let given = given.map_err(SessionRouteFailure::of_use_case)?;

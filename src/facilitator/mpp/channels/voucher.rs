@@ -7,7 +7,7 @@ use crate::{
         clock::DAY,
         mpp::{
             channel::{
-                Channel,
+                Channel, EndReason,
                 draw::{Draw, DrawnVoucher, NotDrawn, VoucherLimits},
                 reason::ChannelReason,
             },
@@ -132,7 +132,7 @@ impl Channels {
         match why {
             NotDrawn::NotOpen => {
                 let state = channel.standing(now).word();
-                let reason = channel.reason.or_else(|| channel.is_over(now, 0)).map(|reason| reason.word());
+                let reason = channel.reason.or_else(|| channel.is_over(now, 0)).map(EndReason::word);
                 let detail = reason.map_or_else(
                     || format!("The channel is {state}."),
                     |reason| format!("The channel is {state}, because of {reason}."),

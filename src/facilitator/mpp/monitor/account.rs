@@ -45,11 +45,11 @@ impl ChannelMonitor {
 
     async fn judge(&self, delegation: &Delegation, seen: SeenDelegation) -> Result<(), ChannelError> {
         let (account, ledger, now) = (&delegation.account, &self.shared.core.ledger, self.shared.core.clock.now());
+        let reading = delegated::at(delegation, seen.reading, now);
+        self.channels.readings.saw(account, reading, seen.slot);
         if let Some(grant) = &delegation.grant {
             ledger.note_reading(delegation.id, &seen.to_note(grant.terms.generation, now), seen.role).await?;
         }
-        let reading = delegated::at(delegation, seen.reading, now);
-        self.channels.readings.saw(account, reading, seen.slot);
         let channels = ledger.channels_of(account).await?;
         let in_flight = ledger.in_flight_of(account).await?;
         if let Some(reason) = self.breach(account, &reading, in_flight, &channels) {
@@ -117,7 +117,9 @@ impl ChannelMonitor {
         let planned = core.ledger.plan_shares(account, reading.available(), ids, core.clock.now()).await?;
         if !planned.is_empty() || reading.available() > Amount::ZERO {
             self.doubts.dispel(account, Doubt::Empty);
-            planned.into_iter().for_each(|settlement| self.channels.carry(settlement));
+            for settlement in planned {
+                self.channels.carry(settlement);
+            }
             return Ok(());
         }
         if self.doubts.is_seen_again(account, Doubt::Empty, self.shared.settings.channels.monitor, Instant::now()) {

@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 /// How many vouchers of ended channels one verb forgets.
 const PRUNED_AT_ONCE: u64 = 500;
+/// How many such verbs a round asks for: the watch over accounts waits for them.
+const PRUNES_OF_ROUND: u32 = 20;
 
 /// Watches the accounts behind channels.
 pub(crate) struct ChannelMonitor {
@@ -89,7 +91,11 @@ impl ChannelMonitor {
     async fn forget_vouchers(&self) -> Result<(), LedgerError> {
         let core = &self.shared.core;
         let before = core.clock.now().saturating_sub(self.shared.settings.channels.voucher_retention);
-        while core.ledger.prune_vouchers(before, PRUNED_AT_ONCE).await? > 0 {}
+        for _ in 0..PRUNES_OF_ROUND {
+            if core.ledger.prune_vouchers(before, PRUNED_AT_ONCE).await? == 0 {
+                break;
+            }
+        }
         Ok(())
     }
 }
