@@ -3,6 +3,9 @@
 
 mod arithmetic;
 mod challenges;
+mod channel_delegations;
+mod channel_monitor;
+mod channels;
 mod charge_attacks;
 mod charges;
 mod credentials;

@@ -12,6 +12,7 @@
 //! something is final, or before a blockhash is dead, comes while slots stand still (`slots`).
 
 mod actors;
+mod channels;
 mod delegations;
 pub mod engine;
 mod http;
@@ -30,6 +31,7 @@ mod time;
 mod waiting;
 
 pub use actors::Wallet;
+pub use channels::{ChannelScene, TTL, public_id};
 pub use delegations::{DelegationScene, FOREIGN, HOME, PURSE, Sent, confirmation, offered};
 pub use engine::Engine;
 pub use log::Log;

@@ -15,17 +15,18 @@ use sotto::{
         mpp::{
             caps::Caps,
             charge::{ChargeAsset, ChargeOffer, DEFAULT_MIN_AMOUNT},
-            choices::{Backend, StatsShown},
+            choices::{Backend, Emergency, OpenAuth, StatsShown},
             delegation::OnboardLimits,
             root::{Root, Roots},
         },
     },
-    facilitator::{DelegationSettings, MppSettings, Settings, WindowTrust},
+    facilitator::{ChannelSettings, DelegationSettings, MppSettings, Settings, WindowTrust},
     programs::{
         charge::ChargeDraft,
         spl_token::{TokenAccount, TokenProgram, TransferChecked},
     },
 };
+use std::time::Duration;
 
 /// What every buyer starts with, in base units.
 const PURSE: u64 = 5_000_000;
@@ -53,6 +54,28 @@ pub(super) fn settings(world: &World) -> MppSettings {
             limits: OnboardLimits { of_caller_per_day: 0, ..OnboardLimits::PUBLISHED },
             windows: WindowTrust::Every,
         },
+        channels: channels(),
+    }
+}
+
+/// What the default configuration says of channels.
+fn channels() -> ChannelSettings {
+    ChannelSettings {
+        open_auth: OpenAuth::Window,
+        window_deposit_max: Amount::new(10_000_000).unwrap(),
+        sellers: Vec::new(),
+        min_deposit: Amount::new(100_000).unwrap(),
+        max_deposit: Amount::new(10_000_000_000).unwrap(),
+        emergency: Emergency::Reserve,
+        monitor: Duration::from_secs(15),
+        grace: Duration::from_mins(5),
+        max_owed: Duration::from_hours(24),
+        credit_line: None,
+        of_buyer: 16,
+        of_seller: 10_000,
+        in_all: 100_000,
+        vouchers_per_second: 1_000,
+        voucher_retention: 7 * 86_400,
     }
 }
 

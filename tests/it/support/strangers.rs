@@ -110,7 +110,7 @@ impl World {
         encrypt(&self.net.network().stand_ins().encryption_key(), units.into(), &*self.chance)
     }
 
-    pub(super) fn by_owner(&self, owner: &Wallet, instruction: Instruction) -> VersionedTransaction {
+    pub fn by_owner(&self, owner: &Wallet, instruction: Instruction) -> VersionedTransaction {
         let owner = Keypair::new_from_array(owner.seed());
         self.signed_by(&[self.faucet.authority(), &owner], instruction)
     }

@@ -1,0 +1,44 @@
+//! Channels and the delegation that they stand on: who leaves, and who renews, while something is owed.
+
+use crate::support::{ChannelScene, in_time};
+use serde_json::json;
+
+#[tokio::test]
+async fn nobody_leaves_while_a_channel_holds_something() {
+    let scene = ChannelScene::start().await;
+    let purse = scene.world.cash(&scene.buyer) + scene.deposited(&scene.buyer);
+    let opened = scene.opens(100_000).await;
+    scene.draws(&opened, 30_000).await;
+    let (status, answer) = scene.leaves(&scene.buyer).await;
+    assert_eq!((status, &answer["error"]), (409, &json!("channels_open")), "{answer:#}");
+    scene.closes(&opened).await;
+    in_time("its settlement is final", scene.world.quiet()).await;
+    let (status, offered) = scene.leaves(&scene.buyer).await;
+    assert_eq!((status, &offered["status"]), (200, &json!("transactions_required")), "{offered:#}");
+    scene.signs(&scene.buyer, &offered, "left").await;
+    assert_eq!(scene.world.cash(&scene.buyer), purse - 30_000);
+    scene.refused("/mpp/session/open", &scene.open_body(&scene.buyer, &scene.seller, 1), "swig_role_not_found").await;
+    assert_eq!(
+        scene.closes(&opened).await["settlement"]["amount_settled"],
+        json!("30000"),
+        "what was closed stays told"
+    );
+    scene.ends(30_000).await;
+}
+
+#[tokio::test]
+async fn a_channel_outlives_the_renewal_of_its_grant() {
+    let scene = ChannelScene::bare(|_| ()).await;
+    scene.grants(&scene.buyer, 2_000_000, 2_000_000).await;
+    let opened = scene.opens(1_500_000).await;
+    scene.draws(&opened, 30_000).await;
+    let renewal = |limit: &str| json!({ "renew": true, "spend_limit_atomic": limit });
+    let (_, small) = scene.asks(&scene.buyer, "/api/sessions/onboard", renewal("1000000")).await;
+    assert_eq!(small["status"], json!("temporarily_unavailable"), "it would not cover what is reserved: {small:#}");
+    let (_, offered) = scene.asks(&scene.buyer, "/api/sessions/onboard", renewal("3000000")).await;
+    scene.signs(&scene.buyer, &offered, "ready").await;
+    scene.draws(&opened, 50_000).await;
+    let closed = scene.closes(&opened).await;
+    assert_eq!(closed["settlement"]["amount_settled"], json!("50000"), "{closed:#}");
+    scene.ends(50_000).await;
+}
