@@ -6,9 +6,11 @@
 //!
 //! What that run never comes to is in [`endings`] (proofs, superseded, rejected, revoked and closed sessions, promises
 //! that are lost, background rounds) and [`storms`] (forks, expiries, transfers that fail). Of a close that keeps its proof see
-//! [`closing`], of single payments [`single_payments`], of charges [`charges`], of revokes [`revocations`], of promises that nobody was told of
+//! [`closing`], of single payments [`single_payments`], of charges [`charges`], of channels
+//! [`channels`], of revokes [`revocations`], of promises that nobody was told of
 //! [`uncounted`], of a payer who moves the money away [`moved`]. That nothing is left out is checked in [`every_call`].
 
+mod channels;
 mod charges;
 mod closing;
 mod endings;

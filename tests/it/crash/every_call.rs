@@ -1,6 +1,6 @@
 //! No verb of a port and no event is left out of the crash loops.
 
-use super::{Engine, charges, endings, onboardings, promises, revocations, single_payments, storms};
+use super::{Engine, channels, charges, endings, onboardings, promises, revocations, single_payments, storms};
 use crate::support::engine::{cases, each_engine};
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ each_engine! { cases
 }
 
 /// The traits, as they are written, and what the names of their verbs begin with.
-const PORTS: [(&str, &str, &str); 10] = [
+const PORTS: [(&str, &str, &str); 11] = [
     (include_str!("../../../src/ledger/mod.rs"), "pub trait Ledger:", ""),
     (include_str!("../../../src/ledger/upkeep.rs"), "pub trait Upkeep:", ""),
     (include_str!("../../../src/ledger/single_payments.rs"), "pub trait SinglePaymentLedger:", ""),
@@ -18,6 +18,7 @@ const PORTS: [(&str, &str, &str); 10] = [
     (include_str!("../../../src/ledger/mpp/mod.rs"), "pub trait MppLedger:", ""),
     (include_str!("../../../src/ledger/mpp/charges.rs"), "pub trait ChargeLedger:", ""),
     (include_str!("../../../src/ledger/mpp/delegations.rs"), "pub trait DelegationLedger:", ""),
+    (include_str!("../../../src/ledger/mpp/channels.rs"), "pub trait ChannelLedger:", ""),
     (include_str!("../../../src/ledger/operator.rs"), "pub trait OperatorLedger:", ""),
     (include_str!("../../../src/chain/mod.rs"), "pub trait Chain:", "chain "),
 ];
@@ -26,7 +27,7 @@ const PORTS: [(&str, &str, &str); 10] = [
 const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
 
 /// What no process of the scenarios asks, and why that is enough.
-const LEFT_OUT: [(&str, &str); 38] = [
+const LEFT_OUT: [(&str, &str); 50] = [
     ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
     ("sessions_of", "read for a wallet that lists its sessions; nothing follows from it"),
     ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
@@ -66,6 +67,21 @@ const LEFT_OUT: [(&str, &str); 38] = [
     ("delegations_in_use", "read by the watch over channels; nothing follows from it but when accounts are read"),
     ("is_leaving", "read before a channel opens; the verb that opens it looks again"),
     ("take_window", "the verb that opens a channel does it with the channel"),
+    ("fail_channel", "written where an anchor does not land in time; a start writes it of every opening"),
+    ("fail_openings", "written by a start before it resumes anything; a start that died before writes it again"),
+    ("due_channels", "read by the monitor; the next round reads it again"),
+    ("channels_of", "read by the monitor; the next round reads it again"),
+    ("in_flight_of", "read by the monitor; the next round reads it again"),
+    ("end_channels_of", "written by the monitor with nothing before it; the next round judges the account again"),
+    (
+        "plan_shares",
+        "plans by the monitor, which the driver resumes like any other; the next round plans what is missing",
+    ),
+    ("settle_channel", "a plan by the monitor, which the driver resumes like any other; the next round plans it anew"),
+    ("write_off_account", "written by the monitor with nothing before it; the next round judges the account again"),
+    ("write_off_channel", "written by the monitor with nothing before it; the next round judges the channel again"),
+    ("prune_vouchers", "forgets what was closed long ago, one by one; the next round goes on"),
+    ("channel_counts", "read by `GET /mpp/stats`; nothing follows from it"),
     ("charge_stats", "read by `GET /mpp/stats`; nothing follows from it"),
     ("transfers_since", "read once at the start where allowances are bought on idle; it only tells when to look"),
 ];
@@ -89,7 +105,18 @@ async fn every_call_that_a_process_makes_is_one_at_which_it_dies(engine: Engine)
     let (pays, reads, promises, endings, storms) = tokio::join!(pays, reads, others.0, others.1, others.2);
     let (single, revokes) = (single_payments::undisturbed(engine).await, revocations::undisturbed(engine).await);
     let of_mpp = (charges::undisturbed(engine).await, onboardings::undisturbed(engine).await);
-    let lives = [pays, reads, promises, endings, storms, single, revokes, of_mpp.0, of_mpp.1];
+    let lives = [
+        pays,
+        reads,
+        promises,
+        endings,
+        storms,
+        single,
+        revokes,
+        of_mpp.0,
+        of_mpp.1,
+        channels::undisturbed(engine).await,
+    ];
     let met: BTreeSet<String> = lives.iter().flat_map(|fate| fate.met()).map(ToOwned::to_owned).collect();
     let mut all: BTreeSet<String> = PORTS.into_iter().flat_map(verbs).collect();
     assert!(all.len() > 50, "the traits are read: {all:?}");
