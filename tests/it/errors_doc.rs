@@ -5,11 +5,14 @@ use serde::Serialize;
 use sotto::{
     api::{pay_status, session_status},
     domain::{
-        mpp::reason::{ChargeReason, OnboardReason, SiwxReason},
+        mpp::{
+            channel::reason::ChannelReason,
+            reason::{ChargeReason, OnboardReason, SiwxReason},
+        },
         reason::{PayReason, SessionReason},
     },
     merchant::PaywallReason,
-    wire::mpp::{charge::settle_status, onboard, siwx},
+    wire::mpp::{charge::settle_status, onboard, session, siwx},
 };
 use std::fmt::Write as _;
 
@@ -108,6 +111,17 @@ fn onboarding_rows() -> Vec<Row> {
     OnboardReason::ALL.iter().map(row).collect()
 }
 
+fn channel_rows() -> Vec<Row> {
+    let row = |&r: &ChannelReason| Row {
+        word: r.word(),
+        status: session::status(r),
+        repeat: r.retry(),
+        meaning: r.meaning(),
+        remedy: r.remedy(),
+    };
+    ChannelReason::ALL.iter().map(row).collect()
+}
+
 /// What programs read of it.
 #[derive(Serialize)]
 struct Words {
@@ -123,6 +137,8 @@ struct Words {
     sign_ins: Vec<Row>,
     /// `error` of the routes below `/api/sessions`.
     onboardings: Vec<Row>,
+    /// `errorCode` and `error` of the routes below `/mpp/session`.
+    channels: Vec<Row>,
 }
 
 fn json() -> String {
@@ -133,6 +149,7 @@ fn json() -> String {
         charges: charge_rows(),
         sign_ins: sign_in_rows(),
         onboardings: onboarding_rows(),
+        channels: channel_rows(),
     };
     format!("{}\n", serde_json::to_string_pretty(&words).expect("JSON"))
 }
@@ -150,6 +167,8 @@ fn document() -> String {
          in the order in which it is checked.";
     let onboarding = "`error` of `/api/sessions/onboard`, its `confirm` and `status`, and `/api/sessions/leave`, beside those of the \
          sign-in and the caps of charges.";
+    let channels = "`errorCode` and `error` of `/mpp/session/open`, `voucher` and `close`, where refusals of business answer 200: read \
+         the body. `GET /mpp/session/{publicId}` answers 404 where there is no such channel.";
     let tables = [
         table("Paying", paying, pay),
         table("Opening and reading a session", opening, open),
@@ -157,6 +176,7 @@ fn document() -> String {
         table("Charges of the Machine Payments Protocol", charging, &charge_rows()),
         table("Signing in to the Machine Payments Protocol", signing_in, &sign_in_rows()),
         table("Delegating to the Machine Payments Protocol", onboarding, &onboarding_rows()),
+        table("Channels of the Machine Payments Protocol", channels, &channel_rows()),
     ];
     format!("{HEAD}{}", tables.concat())
 }

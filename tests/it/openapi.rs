@@ -3,12 +3,15 @@
 
 use serde_json::Value;
 use sotto::domain::{
-    mpp::reason::{ChargeReason, OnboardReason, SiwxReason},
+    mpp::{
+        channel::reason::ChannelReason,
+        reason::{ChargeReason, OnboardReason, SiwxReason},
+    },
     reason::{PayReason, SessionReason},
 };
 use sotto::wire::mpp::{
     charge::{prepare_status, settle_status},
-    onboard,
+    onboard, session,
 };
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -166,6 +169,8 @@ fn the_document_lists_exactly_the_words_there_are() {
     assert_eq!(words("/components/schemas/OpenReason/anyOf/0/enum"), open);
     let charges: Vec<_> = ChargeReason::ALL.iter().map(|reason| reason.word().to_owned()).collect();
     assert_eq!(words("/components/schemas/ChargeReason/enum"), charges);
+    let channels: Vec<_> = ChannelReason::ALL.iter().map(|reason| reason.word().to_owned()).collect();
+    assert_eq!(words("/components/schemas/ChannelReason/enum"), channels);
     let sign_ins = SiwxReason::ALL.iter().map(|reason| reason.word());
     let onboarding: Vec<_> =
         sign_ins.chain(OnboardReason::ALL.iter().map(|reason| reason.word())).map(str::to_owned).collect();
@@ -186,6 +191,12 @@ fn every_status_a_reason_has_is_documented() {
         for (path, status) in [("/mpp/settle", settle), ("/mpp/prepare", prepare)] {
             let responses = &document["paths"][path]["post"]["responses"];
             assert!(responses.get(status.to_string()).is_some(), "{path} {reason} {status}");
+        }
+    }
+    for &reason in ChannelReason::ALL {
+        let status = session::status(reason).to_string();
+        for path in ["/mpp/session/open", "/mpp/session/voucher", "/mpp/session/close"] {
+            assert!(document["paths"][path]["post"]["responses"].get(&status).is_some(), "{path} {reason} {status}");
         }
     }
     let confirms = &document["paths"]["/api/sessions/onboard/confirm"]["post"]["responses"];
