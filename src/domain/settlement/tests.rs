@@ -203,7 +203,10 @@ fn an_unsigned_settlement_is_signed_while_it_is_wanted_and_may_be() {
         for purpose in Purpose::ALL {
             for attempts in [0, 1, 2] {
                 let next = |wanted| decide(&settlement(State::Reserved, purpose, attempts), &seen, wanted, false);
-                let again = matches!(purpose, Purpose::Capture | Purpose::CreateRecipient);
+                let again = matches!(
+                    purpose,
+                    Purpose::Capture | Purpose::CreateRecipient | Purpose::MppOpen | Purpose::MppClose
+                );
                 let abandoned = Step::Record(Event::Abandoned { reason: REASON });
                 assert_eq!(next(true), if attempts == 0 || again { Step::Sign } else { abandoned.clone() });
                 assert_eq!(next(false), abandoned);
