@@ -9,7 +9,7 @@ use crate::{
     merchant::{price::Offer, quote::Payable},
     wire::{
         DEFERRED, SESSION_SCHEME, agreement,
-        facilitator::{PaymentRequest, SettleAnswer, SupportedAnswer, SupportedKind, VerifyAnswer},
+        facilitator::{SettleAnswer, SupportedAnswer, SupportedKind, VerifyAnswer},
         json,
         payments::PaymentView,
         session::SessionTerms,
@@ -308,6 +308,16 @@ impl Answer {
         matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
     }
 
+    /// It asks to be left alone.
+    pub(super) fn busy(&self) -> FacilitatorFault {
+        FacilitatorFault::Busy { retry_after: self.retry_after }
+    }
+
+    /// It is not what the route answers.
+    pub(super) fn malformed(&self, why: &'static str) -> FacilitatorFault {
+        FacilitatorFault::Malformed { status: self.status.as_u16(), source: why.into() }
+    }
+
     /// The body in the route's own form: failures have it too, whatever their status (`spec/x402.md` §1.2).
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, FacilitatorFault> {
         let read = json::read(&self.body)
@@ -315,7 +325,7 @@ impl Answer {
             .and_then(|value| serde_json::from_value(value).map_err(Into::into));
         match read {
             Ok(answer) => Ok(answer),
-            Err(_) if self.is_backpressure() => Err(FacilitatorFault::Busy { retry_after: self.retry_after }),
+            Err(_) if self.is_backpressure() => Err(self.busy()),
             Err(source) => Err(FacilitatorFault::Malformed { status: self.status.as_u16(), source }),
         }
     }
