@@ -4,6 +4,8 @@
 
 #[path = "micro/ledger.rs"]
 mod ledger;
+#[path = "micro/vouchers.rs"]
+mod vouchers;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -204,5 +206,15 @@ fn attestations(c: &mut Criterion) {
     });
 }
 
-criterion_group!(micro, intents, headers, inspections, settlements, ciphertexts, attestations, ledger::verbs);
+criterion_group!(
+    micro,
+    intents,
+    headers,
+    vouchers::headers,
+    inspections,
+    settlements,
+    ciphertexts,
+    attestations,
+    ledger::verbs
+);
 criterion_main!(micro);

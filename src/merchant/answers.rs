@@ -1,12 +1,18 @@
 //! What the paywall answers by itself, and what it adds to answers that were paid for.
 
 use crate::{
-    merchant::{facilitator::FacilitatorFault, refusals::PaywallReason, sale::NoPrice},
+    merchant::{
+        cors::{self, Cors},
+        facilitator::FacilitatorFault,
+        refusals::PaywallReason,
+        route::RequestKind,
+        sale::NoPrice,
+    },
     wire::{facilitator::SettleAnswer, header as x402},
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY},
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY},
 };
 
 const PAYMENT_RESPONSE: HeaderName = HeaderName::from_static(x402::PAYMENT_RESPONSE);
@@ -24,12 +30,12 @@ pub(super) fn attach(headers: &mut HeaderMap, answer: &SettleAnswer) {
 }
 
 /// Keeps an answer that was paid for out of shared caches, which would serve it to those who have not paid, with the payer's
-/// receipt. What the application says of caching stands.
-pub(super) fn keep_private(headers: &mut HeaderMap) {
+/// receipt. What the application says of caching stands. `paid_by` are the headers that paid.
+pub(super) fn keep_private(headers: &mut HeaderMap, paid_by: &'static str) {
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     }
-    headers.append(VARY, HeaderValue::from_static("payment-signature, x-payment"));
+    headers.append(VARY, HeaderValue::from_static(paid_by));
 }
 
 /// The facilitator cannot be asked, so nobody can pay: our side's fault, never a 402.
@@ -51,6 +57,37 @@ pub(super) fn unavailable<R: From<String>>(fault: &FacilitatorFault) -> Response
     if let FacilitatorFault::Busy { retry_after } = fault {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
     }
+    response
+}
+
+/// A request for something else than what is sold, marked for pages of other origins; `allow` are the methods with which its path
+/// is sold.
+pub(super) fn not_sold<B, R: From<String>>(
+    kind: RequestKind,
+    allow: &str,
+    cors: &Cors,
+    request: &Request<B>,
+) -> Response<R> {
+    let is_preflight = kind == RequestKind::OtherMethod && cors::is_preflight(request.method(), request.headers());
+    if let Some(allowed) = is_preflight.then(|| cors.preflight(request.headers(), allow)).flatten() {
+        return allowed;
+    }
+    let mut response = match kind {
+        RequestKind::OtherMethod => {
+            let message = "This path is sold with the methods of the Allow header; nothing was charged.";
+            let mut response = refused(PaywallReason::MethodNotAllowed, message);
+            response.headers_mut().extend(HeaderValue::try_from(allow).ok().map(|allow| (ALLOW, allow)));
+            response
+        }
+        RequestKind::OtherSpelling => {
+            let message = "This path is sold under another spelling; nothing was charged.";
+            refused(PaywallReason::NotFound, message)
+        }
+        RequestKind::Elsewhere | RequestKind::Head | RequestKind::Sold => {
+            refused(PaywallReason::NotFound, "Nothing is sold here; nothing was charged.")
+        }
+    };
+    cors.mark(response.headers_mut(), request.headers().get(ORIGIN));
     response
 }
 

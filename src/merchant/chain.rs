@@ -75,6 +75,10 @@ pub struct Deed {
     pub calls: Vec<Call>,
     /// When its block was made, Unix seconds; none where the node does not tell.
     pub block_time: Option<u64>,
+    /// Its signatures, in the order of the signers.
+    pub signatures: Vec<Signature>,
+    /// Whether it landed with an error: nothing moved.
+    pub failed: bool,
 }
 
 impl Deed {
@@ -233,7 +237,14 @@ fn deed(told: &Value) -> Option<Deed> {
             calls.push(call(instruction, &keys)?);
         }
     }
-    Some(Deed { signers, calls, block_time: told.get("blockTime").and_then(Value::as_u64) })
+    let signatures = told.pointer("/transaction/signatures")?.as_array()?;
+    Some(Deed {
+        signers,
+        calls,
+        block_time: told.get("blockTime").and_then(Value::as_u64),
+        signatures: signatures.iter().map(|text| text.as_str()?.parse().ok()).collect::<Option<_>>()?,
+        failed: told.pointer("/meta/err").is_some_and(|error| !error.is_null()),
+    })
 }
 
 fn strings(list: &Value) -> Option<Vec<Pubkey>> {

@@ -12,10 +12,12 @@ use http::{
 };
 
 /// What a page's script may read of an answer.
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After, Allow");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Retry-After, Allow",
+);
 /// What a page's script may send besides what every page may.
-const SENT: HeaderValue = HeaderValue::from_static("content-type, payment-signature, x-payment");
+const SENT: HeaderValue =
+    HeaderValue::from_static("content-type, payment-signature, x-payment, authorization, x-mpp-voucher");
 /// How long a browser may remember that it was allowed to ask, in seconds.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 

@@ -9,7 +9,7 @@ use crate::{
     merchant::{price::Offer, quote::Payable},
     wire::{
         DEFERRED, SESSION_SCHEME, agreement,
-        facilitator::{PaymentRequest, SettleAnswer, SupportedAnswer, SupportedKind, VerifyAnswer},
+        facilitator::{SettleAnswer, SupportedAnswer, SupportedKind, VerifyAnswer},
         json,
         payments::PaymentView,
         session::SessionTerms,
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 use reqwest::{StatusCode, Url, header, redirect};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use solana_pubkey::Pubkey;
 use std::{
     fmt,
@@ -243,7 +243,7 @@ impl FacilitatorClient {
             Ok(mut segments) => segments.extend([session, "payments", payment]),
             Err(()) => return Ok(None),
         };
-        let answer = self.answer(self.http.get(url)).await?;
+        let answer = self.get(url).await?;
         if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { answer.read().map(Some) }
     }
 
@@ -258,14 +258,26 @@ impl FacilitatorClient {
         Ok(settled)
     }
 
-    fn route(&self, name: &str) -> Url {
+    /// The URL of a route below the facilitator's own.
+    pub(super) fn route(&self, name: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{name}", self.base.path()));
         url
     }
 
-    async fn post(&self, route: &str, body: &PaymentRequest, patience: Duration) -> Result<Answer, FacilitatorFault> {
+    /// Asks a route with a JSON body.
+    pub(super) async fn post(
+        &self,
+        route: &str,
+        body: &impl Serialize,
+        patience: Duration,
+    ) -> Result<Answer, FacilitatorFault> {
         self.answer(self.http.post(self.route(route)).json(body).timeout(patience)).await
+    }
+
+    /// Asks for a URL of the facilitator's.
+    pub(super) async fn get(&self, url: Url) -> Result<Answer, FacilitatorFault> {
+        self.answer(self.http.get(url)).await
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, FacilitatorFault> {
@@ -284,25 +296,36 @@ impl FacilitatorClient {
     }
 }
 
-struct Answer {
-    status: StatusCode,
+/// What the facilitator answered, in full.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
     retry_after: Option<u64>,
     body: Vec<u8>,
 }
 
 impl Answer {
-    fn is_backpressure(&self) -> bool {
+    pub(super) fn is_backpressure(&self) -> bool {
         matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
     }
 
+    /// It asks to be left alone.
+    pub(super) fn busy(&self) -> FacilitatorFault {
+        FacilitatorFault::Busy { retry_after: self.retry_after }
+    }
+
+    /// It is not what the route answers.
+    pub(super) fn malformed(&self, why: &'static str) -> FacilitatorFault {
+        FacilitatorFault::Malformed { status: self.status.as_u16(), source: why.into() }
+    }
+
     /// The body in the route's own form: failures have it too, whatever their status (`spec/x402.md` §1.2).
-    fn read<T: DeserializeOwned>(&self) -> Result<T, FacilitatorFault> {
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, FacilitatorFault> {
         let read = json::read(&self.body)
             .map_err(|error| Box::new(error) as Box<dyn std::error::Error + Send + Sync>)
             .and_then(|value| serde_json::from_value(value).map_err(Into::into));
         match read {
             Ok(answer) => Ok(answer),
-            Err(_) if self.is_backpressure() => Err(FacilitatorFault::Busy { retry_after: self.retry_after }),
+            Err(_) if self.is_backpressure() => Err(self.busy()),
             Err(source) => Err(FacilitatorFault::Malformed { status: self.status.as_u16(), source }),
         }
     }

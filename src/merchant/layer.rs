@@ -11,15 +11,14 @@
 use crate::{
     domain::reason::PayReason,
     merchant::{
-        answers::{attach, json, keep_private, paywalls_differ, refused, unavailable, unpriced},
+        answers::{attach, json, keep_private, not_sold, paywalls_differ, unavailable, unpriced},
         bought::{Authorized, Receipt},
         browser::{self, Page, Pages},
-        cors::{self, Cors},
+        cors::Cors,
         facilitator::{FacilitatorClient, Unserved},
         gate::{Gate, Others},
         nested::Taken,
         quote::{Asked, Decision, Payable, Quote, Refusal},
-        refusals::PaywallReason,
         route::RequestKind,
     },
     wire::{
@@ -29,7 +28,7 @@ use crate::{
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
-    header::{ALLOW, HOST, ORIGIN},
+    header::{HOST, ORIGIN},
 };
 use std::{
     future::Future,
@@ -42,6 +41,8 @@ use tower::{Layer, Service};
 const PAYMENT_REQUIRED: HeaderName = HeaderName::from_static(x402::PAYMENT_REQUIRED);
 const PAYMENT_SIGNATURE: HeaderName = HeaderName::from_static(x402::PAYMENT_SIGNATURE);
 const X_PAYMENT: HeaderName = HeaderName::from_static(x402::X_PAYMENT);
+/// The headers that pay here, of which an answer depends.
+const PAID_BY: &str = "payment-signature, x-payment";
 
 /// When money moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +91,11 @@ impl Paywall {
     #[must_use]
     pub fn page(self, page: impl Fn(&Asked) -> Page + Send + Sync + 'static) -> Self {
         Self(Arc::new(Terms { pages: Some(Pages::new(page)), ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// Whether a request asks for what this paywall sells.
+    pub(super) fn sells<B>(&self, request: &Request<B>) -> bool {
+        self.0.gate.kind(request.method(), request.uri().path()) == RequestKind::Sold
     }
 
     /// Asks the facilitator whether it would settle what every standing offer asks for: a start that fails is better than a shop in
@@ -162,25 +168,11 @@ impl Terms {
         let origin = request.headers().get(ORIGIN).cloned();
         let path = request.uri().path();
         let mut response = match self.gate.kind(request.method(), path) {
-            RequestKind::Elsewhere if self.gate.others_go() == Others::Refused => {
-                refused(PaywallReason::NotFound, "Nothing is sold here; nothing was charged.")
+            RequestKind::Elsewhere if self.gate.others_go() == Others::OnToTheApplication => {
+                return inner.call(request).await;
             }
-            RequestKind::Elsewhere => return inner.call(request).await,
-            RequestKind::OtherSpelling => {
-                let message = "This path is sold under another spelling; nothing was charged.";
-                refused(PaywallReason::NotFound, message)
-            }
-            RequestKind::OtherMethod => {
-                let allow = self.gate.methods(path);
-                let is_preflight = cors::is_preflight(request.method(), request.headers());
-                let allowed = is_preflight.then(|| self.cors.preflight(request.headers(), &allow)).flatten();
-                if let Some(response) = allowed {
-                    return Ok(response);
-                }
-                let message = "This path is sold with the methods of the Allow header; nothing was charged.";
-                let mut response = refused(PaywallReason::MethodNotAllowed, message);
-                response.headers_mut().extend(HeaderValue::try_from(allow).ok().map(|allow| (ALLOW, allow)));
-                response
+            kind @ (RequestKind::Elsewhere | RequestKind::OtherSpelling | RequestKind::OtherMethod) => {
+                return Ok(not_sold(kind, &self.gate.methods(path), &self.cors, &request));
             }
             RequestKind::Head => self.price(request).await,
             RequestKind::Sold => match request.extensions().get::<Taken>().cloned() {
@@ -270,7 +262,7 @@ impl Terms {
             tracing::warn!(status, transaction = answer.transaction, "a request failed that was paid for");
         }
         attach(response.headers_mut(), &answer);
-        keep_private(response.headers_mut());
+        keep_private(response.headers_mut(), PAID_BY);
         self.mark_for_browsers(response.headers_mut());
         Ok(response)
     }

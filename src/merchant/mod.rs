@@ -14,6 +14,7 @@
 //! - [`verify_answer`]: whether the signed receipt of an answer may be believed, under a pinned key or one of `/supported`.
 //! - [`layer`]: [`Paywall`], a tower layer for axum and anything else that speaks `http`. [`cors`]: which pages may pay. `nested`: one
 //!   paywall around another.
+//! - [`mpp`]: selling by the Machine Payments Protocol instead, or beside it.
 //!
 //! Replays: the facilitator answers `success:true` once per payment (`spec/session.md` §3), and this middleware does
 //! not ask for `extra.idempotent`, so a header that is sent twice is served once.
@@ -26,6 +27,7 @@ pub mod cors;
 pub mod facilitator;
 pub mod gate;
 pub mod layer;
+pub mod mpp;
 mod nested;
 pub mod price;
 pub mod quote;

@@ -128,6 +128,16 @@ impl Offer {
         self.price.amount()
     }
 
+    /// The wallet that is paid.
+    pub fn recipient(&self) -> Pubkey {
+        self.pay_to
+    }
+
+    /// What is sold, for people; none where nothing was said.
+    pub(super) fn description(&self) -> Option<&str> {
+        Some(self.description.as_str()).filter(|text| !text.is_empty())
+    }
+
     /// The longest wait for a settlement, in seconds.
     pub fn timeout_seconds(&self) -> u64 {
         self.timeout_seconds

@@ -104,6 +104,11 @@ impl Quote {
         self.mark
     }
 
+    /// The offers, best first.
+    pub(super) fn offers(&self) -> &[Offer] {
+        &self.offers
+    }
+
     /// Decides on a request for `url` that carries `payment`, the text of its payment header.
     pub fn decide(&self, payment: Option<&str>, url: &str) -> Decision {
         let Some(text) = payment else { return Decision::Ask(Refusal::NoPayment) };

@@ -11,7 +11,7 @@ use sotto::{
         },
         reason::{PayReason, SessionReason},
     },
-    merchant::PaywallReason,
+    merchant::{PaywallReason, mpp::SellerReason},
     wire::mpp::{charge::settle_status, onboard, session, siwx},
 };
 use std::fmt::Write as _;
@@ -66,6 +66,17 @@ fn paywall_rows() -> Vec<Row> {
         remedy: r.remedy(),
     };
     PaywallReason::ALL.iter().map(row).collect()
+}
+
+fn seller_rows() -> Vec<Row> {
+    let row = |&r: &SellerReason| Row {
+        word: r.word(),
+        status: r.status(),
+        repeat: r.retry(),
+        meaning: r.meaning(),
+        remedy: r.remedy(),
+    };
+    SellerReason::ALL.iter().map(row).collect()
 }
 
 fn charge_rows() -> Vec<Row> {
@@ -131,6 +142,8 @@ struct Words {
     sessions: Vec<Row>,
     /// `error` of a merchant's paywall.
     paywalls: Vec<Row>,
+    /// The `detail` of a seller's problem, and `error` where a voucher was sent.
+    sellers: Vec<Row>,
     /// `errorCode` and `error` of `/mpp/settle` and `/mpp/prepare`.
     charges: Vec<Row>,
     /// `error` where a wallet has to sign in.
@@ -146,6 +159,7 @@ fn json() -> String {
         payments: paying_rows(),
         sessions: session_rows(),
         paywalls: paywall_rows(),
+        sellers: seller_rows(),
         charges: charge_rows(),
         sign_ins: sign_in_rows(),
         onboardings: onboarding_rows(),
@@ -161,6 +175,8 @@ fn document() -> String {
     let opening = "`error` of `/sessions` and of every route below it. A word that ends in `_` is completed with a member's name.";
     let paywall =
         "`error` of what the middleware answers in the place of a handler, beside the 402 that asks for a payment.";
+    let selling = "Of a seller with the middleware of the Machine Payments Protocol. Of a charge the word stands in the problem's `detail`, \
+         as those of `/mpp/settle` do; of a voucher in `error`, some with a colon and more behind it.";
     let charging = "`errorCode` and `error` of `/mpp/settle`, where all refusals but those of the request itself answer 200: read the body. \
          `/mpp/prepare`, `/mpp/stats` and `/mpp/keys` answer caps by 429, outages by 503 and our faults by 500.";
     let signing_in = "`error` of the routes of the Machine Payments Protocol on which a wallet signs in with `SIGN-IN-WITH-X`, \
@@ -173,6 +189,7 @@ fn document() -> String {
         table("Paying", paying, pay),
         table("Opening and reading a session", opening, open),
         table("A merchant's paywall", paywall, &paywall_rows()),
+        table("A seller's layers of the Machine Payments Protocol", selling, &seller_rows()),
         table("Charges of the Machine Payments Protocol", charging, &charge_rows()),
         table("Signing in to the Machine Payments Protocol", signing_in, &sign_in_rows()),
         table("Delegating to the Machine Payments Protocol", onboarding, &onboarding_rows()),

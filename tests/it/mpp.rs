@@ -43,15 +43,15 @@ static GOLDEN: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../vectors/mpp.json")).expect("the vectors are JSON"));
 
 /// What stands at a pointer of the vectors.
-fn golden(pointer: &str) -> &'static Value {
+pub(super) fn golden(pointer: &str) -> &'static Value {
     GOLDEN.pointer(pointer).unwrap_or_else(|| panic!("{pointer} is in the vectors"))
 }
 
-fn cases(pointer: &str) -> &'static Vec<Value> {
+pub(super) fn cases(pointer: &str) -> &'static Vec<Value> {
     golden(pointer).as_array().expect("a list")
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("`{name}` is a text in {value}"))
 }
 
@@ -63,7 +63,7 @@ fn amount(value: &Value, name: &str) -> Amount {
     Amount::parse(text(value, name)).expect("an amount")
 }
 
-fn pubkey(text: &str) -> Pubkey {
+pub(super) fn pubkey(text: &str) -> Pubkey {
     signed::parse_key(text).expect("a base58 key")
 }
 
@@ -78,7 +78,7 @@ fn key(name: &str) -> SigningKey {
 }
 
 /// The address of a name in `keys`.
-fn known(name: &str) -> Pubkey {
+pub(super) fn known(name: &str) -> Pubkey {
     let public = Pubkey::new_from_array(key(name).verifying_key().to_bytes());
     assert_eq!(public, address(&format!("/keys/{name}/pubkey")), "{name}");
     public
@@ -88,11 +88,11 @@ fn mint() -> Pubkey {
     address("/constants/mint")
 }
 
-fn devnet() -> Spellings {
+pub(super) fn devnet() -> Spellings {
     Spellings::of(&Network::devnet())
 }
 
-fn root() -> Root {
+pub(super) fn root() -> Root {
     let bytes = hex::decode(golden("/derivations/root_hex").as_str().expect("a text")).expect("hex");
     Root::new(bytes.try_into().expect("32 bytes"))
 }

@@ -14,6 +14,12 @@ fn cluster(name: &str) -> Option<Network> {
     CLUSTERS.into_iter().find(|(known, _)| *known == name).map(|(_, network)| network())
 }
 
+/// The CAIP-2 form of a public network by any of its spellings; `None` for a local or unknown one.
+pub fn chain_id(spelling: &str) -> Option<String> {
+    let network = cluster(spelling).or_else(|| Network::public(spelling))?;
+    Some(network.canonical().to_owned())
+}
+
 /// The spellings of one served network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spellings {

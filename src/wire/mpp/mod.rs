@@ -13,6 +13,7 @@ pub mod onboard;
 pub mod problem;
 pub mod receipt;
 pub mod session;
+pub mod session_challenge;
 pub mod siwx;
 pub mod stats;
 pub mod voucher;

@@ -43,7 +43,10 @@ async fn a_page_of_another_origin_may_pay_unless_the_merchant_says_otherwise() {
         assert_eq!((response.status().as_u16(), allowed(&response)), (204, origin.clone()), "{cors:?}");
         let headers = response.headers();
         assert_eq!(headers["access-control-allow-methods"], "GET, POST");
-        assert_eq!(headers["access-control-allow-headers"], "content-type, payment-signature, x-payment");
+        assert_eq!(
+            headers["access-control-allow-headers"],
+            "content-type, payment-signature, x-payment, authorization, x-mpp-voucher"
+        );
         assert_eq!(headers["access-control-max-age"], "600");
         for never in ["access-control-allow-credentials", "access-control-allow-private-network"] {
             assert!(!headers.contains_key(never), "{never}");
