@@ -14,6 +14,7 @@
 //! - [`follow`]: what became of a payment, what happens to a session, and its close.
 //! - [`funding`]: proofs of the balance, sent at the opening and whenever an answer asks for one.
 //! - [`balance`]: confidential balances through the Covalidator; [`make_readable`] when the facilitator has to be asked.
+//! - [`mpp`]: the buyer's side of the Machine Payments Protocol: charges and channels of plain tokens.
 //! - [`rpc`]: the small part of Solana that a payer needs where the facilitator does not tell it: read and simulate, never send.
 
 mod approve;
@@ -24,6 +25,7 @@ mod facilitator;
 pub mod fetch;
 pub mod follow;
 pub mod funding;
+pub mod mpp;
 pub mod opening;
 pub mod pay;
 pub mod receipt;

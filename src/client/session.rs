@@ -6,7 +6,7 @@
 
 mod approving;
 mod of_wallet;
-mod repeats;
+pub(super) mod repeats;
 mod revoking;
 mod showing;
 mod single;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The repeats of one question, within the patience of the caller.
-pub(super) struct Repeats {
+pub(in crate::client) struct Repeats {
     started: Instant,
     patience: Duration,
     next: Duration,
@@ -13,12 +13,12 @@ pub(super) struct Repeats {
 
 impl Repeats {
     /// Repeats that end before `patience` from now is over.
-    pub(super) fn within(patience: Duration) -> Self {
+    pub(in crate::client) fn within(patience: Duration) -> Self {
         Self { started: Instant::now(), patience, next: FIRST_PAUSE }
     }
 
     /// Waits before the next repeat, as long as was `asked` for or longer; false at once where patience would end meanwhile.
-    pub(super) async fn wait(&mut self, asked: Option<Duration>) -> bool {
+    pub(in crate::client) async fn wait(&mut self, asked: Option<Duration>) -> bool {
         let pause = asked.unwrap_or_default().max(self.next);
         if self.started.elapsed().saturating_add(pause) >= self.patience {
             return false;
