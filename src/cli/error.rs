@@ -2,9 +2,9 @@
 
 #[cfg(feature = "localnet")]
 use super::local_network::LocalNetworkError;
-#[cfg(feature = "client")]
-use super::payer::PayerError;
 use super::wiring::WiringError;
+#[cfg(feature = "client")]
+use super::{buyer::BuyerError, payer::PayerError};
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 use super::{demo::DemoError, dev::DevError};
 use super::{keygen::KeygenError, settlement::NotWritten};
@@ -85,6 +85,10 @@ pub(super) enum CliError {
     #[cfg(feature = "client")]
     #[error(transparent)]
     Payer(#[from] PayerError),
+    /// A buyer's command: no charge, no channel, no voucher.
+    #[cfg(feature = "client")]
+    #[error(transparent)]
+    Buyer(#[from] BuyerError),
     /// The receipts are not proved.
     #[cfg(all(feature = "client", feature = "merchant"))]
     #[error(transparent)]
@@ -107,6 +111,8 @@ impl CliError {
         match self {
             #[cfg(feature = "client")]
             Self::Payer(error) if error.is_undecided() => 3,
+            #[cfg(feature = "client")]
+            Self::Buyer(error) if error.is_undecided() => 3,
             _ => 1,
         }
     }

@@ -7,6 +7,8 @@
 
 #[cfg(feature = "client")]
 mod balance;
+#[cfg(feature = "client")]
+mod buyer;
 mod config;
 #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
 mod demo;
@@ -107,6 +109,9 @@ enum Command {
     #[cfg(feature = "localnet")]
     Localnet(localnet::LocalnetCommand),
     #[cfg(feature = "client")]
+    #[command(subcommand)]
+    Mpp(buyer::Mpp),
+    #[cfg(feature = "client")]
     Pay(pay::Pay),
     #[cfg(all(feature = "client", feature = "merchant"))]
     Receipts(receipts::Receipts),
@@ -152,6 +157,8 @@ impl Command {
             Self::Keygen(command) => command.run(),
             #[cfg(feature = "localnet")]
             Self::Localnet(command) => command.run(global),
+            #[cfg(feature = "client")]
+            Self::Mpp(command) => command.run(global),
             #[cfg(feature = "client")]
             Self::Pay(command) => command.run(global),
             #[cfg(all(feature = "client", feature = "merchant"))]

@@ -20,7 +20,7 @@ use serde_json::json;
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 /// The most that is read of an answer unless told otherwise, in bytes.
-const MOST_BODY_BYTES: u64 = 16 * 1024 * 1024;
+pub(super) const MOST_BODY_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Send a request and, when the answer is 402, pay for it from the session and send it once more
 ///
@@ -90,13 +90,7 @@ impl SessionPay {
     }
 
     fn request(&self) -> Request {
-        let mut request = Request::new(self.method.clone(), self.url.clone());
-        if let Some(body) = &self.body {
-            let json = reqwest::header::HeaderValue::from_static("application/json");
-            request.headers_mut().insert(reqwest::header::CONTENT_TYPE, json);
-            *request.body_mut() = Some(Body::from(body.clone()));
-        }
-        request
+        request(&self.method, &self.url, self.body.as_deref())
     }
 
     /// Tells what came back and what was sent for it, and fails for what is wrong with either.
@@ -160,6 +154,17 @@ impl SessionPay {
     }
 }
 
+/// A request with a body of JSON, where there is one.
+pub(super) fn request(method: &Method, url: &Url, body: Option<&str>) -> Request {
+    let mut request = Request::new(method.clone(), url.clone());
+    if let Some(body) = body {
+        let json = reqwest::header::HeaderValue::from_static("application/json");
+        request.headers_mut().insert(reqwest::header::CONTENT_TYPE, json);
+        *request.body_mut() = Some(Body::from(body.to_owned()));
+    }
+    request
+}
+
 /// One object for programs.
 fn print_json(status: Option<u16>, body: Option<&str>, outcome: &PaymentOutcome, decimals: u8) -> Result<(), CliError> {
     let sent = outcome.payment.as_ref().map(|payment| payment.amount.to_decimal(decimals));
@@ -204,7 +209,7 @@ fn summary(outcome: &PaymentOutcome, decimals: u8) -> String {
 }
 
 /// Writes the body to standard output as it arrives. The inner result is about the merchant, the outer one about us.
-async fn pass_on(mut body: BoundedBody) -> Result<Result<(), BodyError>, CliError> {
+pub(super) async fn pass_on(mut body: BoundedBody) -> Result<Result<(), BodyError>, CliError> {
     let mut out = foreign();
     let read = loop {
         match body.next().await {
@@ -236,11 +241,11 @@ fn note_how_to_ask(outcome: &PaymentOutcome) {
     }
 }
 
-fn url(text: &str) -> Result<Url, String> {
+pub(super) fn url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err("write an http or https URL".to_owned()) }
 }
 
-fn method(text: &str) -> Result<Method, String> {
+pub(super) fn method(text: &str) -> Result<Method, String> {
     text.to_ascii_uppercase().parse().map_err(|_| "it is not an HTTP method".to_owned())
 }

@@ -5,12 +5,13 @@ use clap::{Command, CommandFactory as _, Parser as _, error::ErrorKind};
 use std::path::Path;
 
 /// Pages with commands.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/API.md",
     "docs/ARCHITECTURE.md",
     "docs/BENCHMARKS.md",
+    "docs/MPP.md",
     "docs/TRUST.md",
     "deploy/RUNBOOK.md",
     "deploy/sotto.default.toml",
@@ -18,8 +19,9 @@ const PAGES: [&str; 8] = [
 /// How a command begins.
 const PROGRAMS: [&str; 3] = ["sotto ", "cargo run --release -- ", "target/release/sotto "];
 /// What stands for a value that the reader puts in.
-const PLACEHOLDERS: [(&str, &str); 5] = [
+const PLACEHOLDERS: [(&str, &str); 6] = [
     ("URL", "http://127.0.0.1:4021"),
+    ("CHANNEL", "ch_00112233445566778899aabbccddeeff"),
     ("ID", "5a1f3a52-9b1e-4bb0-8f2e-0d3c1b7a9e11"),
     ("NONCE", "01a1ff8a1d607000a3f0161f904cdfb4"),
     ("KEY=VALUE", "server.port=8080"),
