@@ -2,6 +2,7 @@
 //! make, and the real programs ran those that they run.
 
 mod arithmetic;
+mod buyer;
 mod challenges;
 mod channel_delegations;
 mod channel_monitor;

@@ -2,7 +2,7 @@
 
 mod bad_merchants;
 mod browsers;
-mod command_line;
+pub(crate) mod command_line;
 mod counting;
 mod fetch;
 mod forged_refusals;

@@ -12,13 +12,13 @@ use std::{
 };
 
 /// A directory with a payer's wallet in it, and the environment that points at a world.
-pub(super) struct Desk {
+pub(crate) struct Desk {
     directory: tempfile::TempDir,
     variables: Vec<(&'static str, String)>,
 }
 
 impl Desk {
-    pub(super) fn of(world: &World, wallet: &Wallet) -> Self {
+    pub(crate) fn of(world: &World, wallet: &Wallet) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path().join(".keys");
         std::fs::create_dir(&keys).unwrap();
@@ -39,23 +39,23 @@ impl Desk {
         Self { directory, variables }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub(super) async fn sotto<A: AsRef<OsStr>>(&self, args: &[A]) -> Output {
+    pub(crate) async fn sotto<A: AsRef<OsStr>>(&self, args: &[A]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sotto"));
         command.args(args).current_dir(self.path()).env_clear().envs(self.variables.iter().cloned());
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
-    pub(super) async fn json<A: AsRef<OsStr> + Debug>(&self, args: &[A]) -> Value {
+    pub(crate) async fn json<A: AsRef<OsStr> + Debug>(&self, args: &[A]) -> Value {
         let output = self.sotto(args).await;
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    pub(super) async fn failing<A: AsRef<OsStr> + Debug>(&self, args: &[A]) -> String {
+    pub(crate) async fn failing<A: AsRef<OsStr> + Debug>(&self, args: &[A]) -> String {
         let output = self.sotto(args).await;
         assert_eq!(output.status.code(), Some(1), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
         assert!(output.stdout.is_empty(), "{args:?}");
