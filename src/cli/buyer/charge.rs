@@ -93,7 +93,7 @@ impl Charge {
             note(&payment.as_ref().map_or_else(|| "nothing was paid".to_owned(), |payment| summary(payment, token)));
             match (&payment, &receipt) {
                 (Some(_), Some(receipt)) => {
-                    note(&format_args!("the seller's receipt names transaction {}", receipt.reference))
+                    note(&format_args!("the seller's receipt names transaction {}", receipt.reference));
                 }
                 (Some(_), None) => note(&"the seller gave no receipt"),
                 (None, _) => {}

@@ -15,8 +15,8 @@ use crate::{
     client::{
         FacilitatorError, LocalKey, RpcError, SolanaRpc,
         mpp::{
-            BuyError, BuyerState, BuyerToken, MppSessionClient, MppSessionError, MppSessionEvent, SessionTerms,
-            StateFile, StateFileError,
+            BuyError, BuyerState, BuyerToken, MppSessionClient, MppSessionError, SessionTerms, StateFile,
+            StateFileError,
         },
     },
     config::{NetworkConfig, TelemetryConfig, WrongNetwork},
@@ -169,24 +169,8 @@ impl ChannelsAt {
         let client = MppSessionClient::new(Arc::new(wallet), &terms, state, Arc::new(SystemClock), Arc::new(OsChance))
             .map_err(BuyerError::Session)?
             .keeping(move |state| file.save(state))
-            .patient_for(Duration::from_secs(self.patience))
-            .on_event(log);
+            .patient_for(Duration::from_secs(self.patience));
         Ok((client, token))
-    }
-}
-
-/// Events are for the log: what people read is what became of the command.
-fn log(event: &MppSessionEvent) {
-    match event {
-        MppSessionEvent::Opening { seller, deposit } => tracing::debug!(%seller, %deposit, "opening a channel"),
-        MppSessionEvent::Opened { channel, .. } => tracing::debug!(%channel, "the channel is open"),
-        MppSessionEvent::Voucher { channel, amount, sequence } => {
-            tracing::debug!(%channel, %amount, sequence, "a voucher came");
-        }
-        MppSessionEvent::Closing { channel } => tracing::debug!(%channel, "closing the channel"),
-        MppSessionEvent::Closed { channel, settled, .. } => {
-            tracing::debug!(%channel, %settled, "the channel is closed")
-        }
     }
 }
 

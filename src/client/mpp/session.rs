@@ -39,7 +39,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
 /// How long a request is repeated unless told otherwise.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a seller may take.
 const SELLERS_TIME: Duration = Duration::from_secs(90);
 

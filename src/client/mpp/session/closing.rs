@@ -30,12 +30,11 @@ impl MppSessionClient {
         }
         self.tell(&MppSessionEvent::Closing { channel: *id });
         let known = state.channel(id).cloned();
-        let body = match &known {
-            Some(known) => json!({ "channel_id": known.secret.expose().as_str() }),
-            None => {
-                let proof = self.sign_in(Some(&Proof::Close(*id))).await?;
-                json!({ "channel_id": id.to_string(), "metadata": { "siwx": proof } })
-            }
+        let body = if let Some(known) = &known {
+            json!({ "channel_id": known.secret.expose().as_str() })
+        } else {
+            let proof = self.sign_in(Some(&Proof::Close(*id))).await?;
+            json!({ "channel_id": id.to_string(), "metadata": { "siwx": proof } })
         };
         let told = self.ask(|| self.http.post("/mpp/session/close", &body, None), Tells::ByMember).await?;
         let answer: CloseAnswer = serde_json::from_value(told).map_err(foreign)?;

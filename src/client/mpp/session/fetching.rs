@@ -4,7 +4,7 @@ use super::{Drawn, MppSessionClient, MppSessionError};
 use crate::{
     client::{
         body::{BodyError, BoundedBody},
-        mpp::offer::SellerOffer,
+        mpp::{offer::SellerOffer, state::KnownChannel},
     },
     domain::{amount::Amount, mpp::channel_id::PublicId, printable::brief},
     wire::{json, mpp::voucher::X_MPP_VOUCHER},
@@ -75,7 +75,7 @@ impl MppSessionClient {
             let is_it = named.is_none_or(|named| channel.id() == named);
             is_it && channel.seller == *seller && channel.expires > now && left.is_some_and(|left| left >= price)
         });
-        fits.map(|channel| channel.id()).ok_or(MppSessionError::NoChannel { seller: *seller, price })
+        fits.map(KnownChannel::id).ok_or(MppSessionError::NoChannel { seller: *seller, price })
     }
 }
 

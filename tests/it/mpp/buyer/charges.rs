@@ -15,7 +15,7 @@ use std::{
 fn client(scene: &MppScene, limit: u64) -> MppClient {
     let terms = BuyerTerms::new(&scene.world.network, units(limit)).token(cash(scene));
     let clock = Arc::new(ManualClock::at(scene.world.now()));
-    MppClient::new(key(&scene.buyer), terms, Duration::from_secs(60), clock).unwrap()
+    MppClient::new(key(&scene.buyer), terms, Duration::from_mins(1), clock).unwrap()
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_price_over_the_limit_and_a_token_of_others_are_not_paid() {
     assert!(matches!(refused, Err(BuyError::Refusal(OrderRefusal::OverLimit { .. }))), "{refused:?}");
     let terms = BuyerTerms::new(&scene.world.network, units(1_000_000));
     let clock = Arc::new(ManualClock::at(scene.world.now()));
-    let client = MppClient::new(key(&scene.buyer), terms, Duration::from_secs(60), clock).unwrap();
+    let client = MppClient::new(key(&scene.buyer), terms, Duration::from_mins(1), clock).unwrap();
     let refused = client.get(seller.url.parse().unwrap()).await;
     assert!(matches!(refused, Err(BuyError::Refusal(OrderRefusal::Token(_)))), "{refused:?}");
     scene.closes(0).await;
