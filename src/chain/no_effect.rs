@@ -125,8 +125,8 @@ impl EndpointAnswer {
         }
     }
 
-    /// The same, where it is too early for its word that the transaction is absent: that counts past this finalised height only,
-    /// and never where there is none.
+    /// Takes its word that the transaction is absent as too early, unless it told a finalised height past this one; always, where
+    /// there is none.
     fn past(mut self, dead_after: Option<u64>) -> Self {
         let is_early = |proof: AbsenceProof| dead_after.is_none_or(|height| proof.finalised_height <= height);
         if self.absence().is_some_and(is_early)
