@@ -192,6 +192,10 @@ async fn what_has_had_all_its_attempts_is_looked_at_and_never_signed_again() {
         record.attempts.iter().any(|attempt| !attempt.get().seen_by.is_empty())
     };
     shop.world.until("it is noted", seen_by).await;
+    // Each look asks twice: for statuses, and for the history of what has none.
+    let asked = || shop.world.running().chain.counts().finality;
+    let before = asked();
+    shop.world.until("it is looked at again", async || asked() >= before + 6).await;
     facilitator.stop().await;
     assert_eq!(told().len(), 1, "once");
     assert_eq!(Amount::new(200).unwrap(), shop.world.ledger().totals(None).await.unwrap().captured);
