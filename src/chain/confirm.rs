@@ -95,8 +95,8 @@ impl Observer<'_> {
 
     /// What follows from what every endpoint says; nothing where that proves nothing.
     async fn ask_all(&self, attempt: &Attempt) -> Option<Observation> {
-        let Self { pool, tellers, examiner, .. } = *self;
-        match (Proving { pool, tellers, examiner }).ask_everybody(attempt).await {
+        let Self { pool, tellers, examiner, blockhashes, .. } = *self;
+        match (Proving { pool, tellers, examiner, heights: blockhashes.heights() }).ask_everybody(attempt).await {
             Ok(Verdict::Landed(landing)) => self.landed(attempt, &landing),
             Ok(verdict) => verdict.no_effect(),
             Err(error) => {

@@ -6,8 +6,10 @@
 //! start, and again whenever the chain has moved on by [`STRIDE`] blocks or had the time to.
 //!
 //! Where several voices are configured a blockhash lives at least as long as another voice than its teller's says it can
-//! ([`Heights::least_last_valid`]): honest voices would say of a living transaction that it is dead, if a liar had chosen when
-//! it dies.
+//! ([`Heights::least_life`]): honest voices would say of a living transaction that it is dead, if a liar had chosen when it
+//! dies. What was signed before a voice has told any height is dead by that voice's word only when a blockhash of the moment of
+//! its first one is ([`Heights::dead_after`]), because that moment came later than the signing. So one voice is enough to sign
+//! by, and nobody has to remember which attempts were signed so.
 
 use crate::chain::{ChainError, counts::Reason, endpoint, node::Question, pool::Pool};
 use serde_json::json;
@@ -43,6 +45,17 @@ pub(super) enum HeightVerdict {
     Behind,
     /// No blockhash lives so long.
     Absurd,
+}
+
+/// What other voices than its teller's say of how long a blockhash lives at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeastLife {
+    /// Until this height; 0 where no other voice is configured.
+    Until(u64),
+    /// None has told a height since the start: what is signed now is dead no sooner than [`Heights::dead_after`] of each says.
+    Untold,
+    /// Two are so far apart that nobody knows which is right.
+    InDoubt,
 }
 
 impl KnownHeight {
@@ -99,6 +112,8 @@ struct Known {
     decided: Option<KnownHeight>,
     /// What each voice told last.
     told: BTreeMap<usize, KnownHeight>,
+    /// What each voice told first.
+    first: BTreeMap<usize, u64>,
 }
 
 /// The heights that were asked for.
@@ -138,10 +153,15 @@ impl Heights {
     }
 
     /// Until which height a blockhash that `teller` told may live at least, by the word of other voices: what the highest of them
-    /// told last, as far as the chain can have moved on since (a stride at least), and a blockhash's life. None where no other
-    /// voice has told a height yet, or two are so far apart that nobody knows which is right.
-    pub(super) fn least_last_valid(&self, teller: usize) -> Option<u64> {
-        self.known().least_last_valid(teller, self.now())
+    /// told last, as far as the chain can have moved on since (a stride at least), and a blockhash's life.
+    pub(super) fn least_life(&self, teller: usize) -> LeastLife {
+        self.known().least_life(teller, self.now())
+    }
+
+    /// The finalised height past which what was signed before this voice first told a height is dead by its word: that height,
+    /// a stride and a blockhash's life. None where it has told none yet.
+    pub(super) fn dead_after(&self, voice: usize) -> Option<u64> {
+        self.known().dead_after(voice)
     }
 }
 
@@ -166,10 +186,17 @@ impl Known {
             self.decided = Some(anchor);
         }
         self.told.extend(told.iter().map(|(voice, height)| (*voice, KnownHeight { height: *height, at: now.at })));
+        for (voice, height) in told {
+            self.first.entry(*voice).or_insert(*height);
+        }
         Some(anchor)
     }
 
-    fn least_last_valid(&self, teller: usize, now: Now) -> Option<u64> {
+    fn dead_after(&self, voice: usize) -> Option<u64> {
+        self.first.get(&voice).map(|first| life_ends(*first))
+    }
+
+    fn least_life(&self, teller: usize, now: Now) -> LeastLife {
         let others = self.told.iter().filter(|(voice, _)| **voice != teller).map(|(_, told)| *told);
         let can_be = |told: &KnownHeight| {
             self.decided
@@ -180,13 +207,18 @@ impl Known {
         // Whoever has been silent for long is not reckoned with while another voice speaks: the chain is slower than its pace.
         let recent = heights.iter().any(|told| now.is_soon_after(*told));
         let counted = heights.iter().filter(|told| !recent || now.is_soon_after(**told));
-        let highest = counted.map(|told| now.at_most(*told)).max()?;
+        let Some(highest) = counted.map(|told| now.at_most(*told)).max() else { return LeastLife::Untold };
         let is_far = |anchor: KnownHeight| highest > now.at_most(anchor).saturating_add(SPREAD);
         if self.decided.is_none() && self.anchor.is_some_and(is_far) {
-            return None;
+            return LeastLife::InDoubt;
         }
-        Some(highest.saturating_add(LIFE))
+        LeastLife::Until(highest.saturating_add(LIFE))
     }
+}
+
+/// Until when a blockhash may live of the time at which this height was told: its teller may be behind by a stride.
+const fn life_ends(told: u64) -> u64 {
+    told.saturating_add(STRIDE).saturating_add(LIFE)
 }
 
 /// The highest height that each voice told, in the operator's order of their first endpoints.

@@ -8,7 +8,8 @@
 //! question, whatever the others say, and one that ever had it has to say itself that it has no effect.
 //!
 //! *Never landed* an endpoint says by answers of its own only, because a height of one node and a history of another prove
-//! nothing together. *Failed* it says when the transaction is final there, with an error; all who say so have to tell the same
+//! nothing together, and not before its own first height is a blockhash's life ago: who told until when the transaction's lives
+//! may have lied, before others could say ([`Heights::dead_after`]). *Failed* it says when the transaction is final there, with an error; all who say so have to tell the same
 //! one.
 //!
 //! Only one endpoint is not asked for its word: one whose genesis hash is not that of the cluster the operator named. It
@@ -18,6 +19,7 @@
 use crate::{
     chain::{
         ChainError,
+        heights::Heights,
         node::{Node, Question},
         pool::Pool,
         signature_statuses::Seen,
@@ -123,6 +125,18 @@ impl EndpointAnswer {
         }
     }
 
+    /// Takes its word that the transaction is absent as too early, unless it told a finalised height past this one; always, where
+    /// there is none.
+    fn past(mut self, dead_after: Option<u64>) -> Self {
+        let is_early = |proof: AbsenceProof| dead_after.is_none_or(|height| proof.finalised_height <= height);
+        if self.absence().is_some_and(is_early)
+            && let Ok((_, said)) = &mut self.said
+        {
+            *said = Said::TooEarly;
+        }
+        self
+    }
+
     fn denies(&self) -> bool {
         self.failure().is_some() || self.absence().is_some()
     }
@@ -149,12 +163,13 @@ pub(super) struct Proving<'a> {
     pub(super) pool: &'a Pool,
     pub(super) tellers: &'a Tellers,
     pub(super) examiner: &'a Examiner,
+    pub(super) heights: &'a Heights,
 }
 
 impl Proving<'_> {
     /// Asks every endpoint, together, and then the payer's balance where that is needed. An error only when none answered.
     pub(super) async fn ask_everybody(self, attempt: &Attempt) -> Result<Verdict, ChainError> {
-        let answers = some_answer(answers(self.pool, attempt).await)?;
+        let answers = self.in_time(some_answer(answers(self.pool, attempt).await)?);
         let needed = self.pool.absence_voices();
         let verdict = verdict(&answers, self.pool.voices(), needed, &self.seen_by(attempt));
         let lone = needed < 2;
@@ -174,6 +189,20 @@ impl Proving<'_> {
                 Verdict::Unproved(HeldBecause::Silence)
             }
         })
+    }
+
+    /// What they say, as far as it is not too early for it. Where one voice is configured it says when blockhashes die, too; and
+    /// where somebody has the transaction nothing is proved anyway, so that whoever denies it is named at once.
+    fn in_time(self, answers: Vec<EndpointAnswer>) -> Vec<EndpointAnswer> {
+        if !self.pool.has_several_voices() || answers.iter().any(|answer| answer.landing().is_some()) {
+            return answers;
+        }
+        let dead_after = |answer: &EndpointAnswer| self.heights.dead_after(self.pool.voices().of(answer.place));
+        let past = |answer: EndpointAnswer| {
+            let height = dead_after(&answer);
+            answer.past(height)
+        };
+        answers.into_iter().map(past).collect()
     }
 
     async fn testimony(

@@ -2,12 +2,12 @@
 //!
 //! Promises: a blockhash handed out was told by the endpoint within [`RefreshPolicy::stale_after`], and the chain's
 //! height has moved within [`RefreshPolicy::stalled_after`]: a node that stands still would let us sign on dead hashes. Its
-//! last valid height is one that it can have, and where several voices are configured never the word of its teller alone
+//! last valid height is one that it can have, and where several voices have told heights never the word of its teller alone
 //! ([`super::heights`]).
 
 use crate::chain::{
     ChainError, LiveBlockhash,
-    heights::{HeightVerdict, Heights, KnownHeight, LIFE},
+    heights::{HeightVerdict, Heights, KnownHeight, LIFE, LeastLife},
     node::{Node, Question},
     pool::Pool,
 };
@@ -29,8 +29,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// Why nothing can be signed where no other voice says how long a blockhash lives.
-const UNVOUCHED: &str = "no second provider tells a block height that fits";
+/// Why nothing can be signed while two voices contradict each other about how long a blockhash lives.
+const IN_DOUBT: &str = "no second provider tells a block height that fits";
 
 /// How many blockhashes it is remembered of when they were alive.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(511);
@@ -91,8 +91,8 @@ struct KnownBlockhash {
     told_height: u64,
     /// The chain's height as far as is known: of several endpoints one may have told a higher one.
     height: u64,
-    /// Whether its last valid height may be relied on: nothing is signed under it before.
-    is_vouched: bool,
+    /// What other voices say of its life: nothing is signed under it while that is in doubt.
+    least: LeastLife,
     /// When it was asked for: it is at least as new as that.
     asked: Instant,
     /// When the height last moved.
@@ -132,8 +132,8 @@ impl Blockhashes {
     /// A blockhash that is fresh enough to build on.
     pub(super) async fn latest(&self) -> Result<LiveBlockhash, ChainError> {
         let told = self.newest().await?;
-        if !told.is_vouched {
-            return Err(ChainError::Unavailable { what: UNVOUCHED, source: None, retry_after: None });
+        if told.least == LeastLife::InDoubt {
+            return Err(ChainError::Unavailable { what: IN_DOUBT, source: None, retry_after: None });
         }
         Ok(told.hash)
     }
@@ -159,6 +159,11 @@ impl Blockhashes {
     /// [`Blockhashes::height`] without asking; `None` when nothing recent is known.
     pub(super) fn known_height(&self) -> Option<u64> {
         self.fresh().map(|told| told.height)
+    }
+
+    /// The heights that were asked for.
+    pub(super) const fn heights(&self) -> &Heights {
+        &self.heights
     }
 
     fn use_now(&self) {
@@ -187,11 +192,12 @@ impl Blockhashes {
         let (teller, answer, anchor) = self.ask_for_one().await?;
         let new = self.live(teller, &answer, anchor, asked)?;
         self.saw(&new.hash.hash, new.hash.slot);
-        if new.is_vouched {
+        if new.least != LeastLife::InDoubt {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             told.get_or_insert(new.hash.hash, || new.hash);
         }
         let mut known = self.lock();
+        self.warn_of(new.least, known.latest);
         let told = self.merge(known.latest, new);
         known.latest = Some(told);
         Ok(told)
@@ -206,7 +212,7 @@ impl Blockhashes {
         let reached = |node: &Node, told: &Response<RpcBlockhash>| pool.has_reached(node, told.context.slot);
         let (teller, first) = pool.ask_judged(&question, reached).await?;
         let near = self.heights.near(first.value.last_valid_block_height);
-        if let Some(anchor) = near.filter(|_| self.least_last_valid(teller).is_some()) {
+        if let Some(anchor) = near.filter(|_| matches!(self.least_life(teller), LeastLife::Until(_))) {
             return Ok((teller, first, anchor));
         }
         // The chain has moved on, no other voice has spoken yet, or this node is not to be believed.
@@ -239,32 +245,54 @@ impl Blockhashes {
         let malformed = |_| ChainError::Inconsistent("a blockhash cannot be read".into());
         let hash = told.value.blockhash.parse().map_err(malformed)?;
         let last_valid = told.value.last_valid_block_height;
-        let least = self.least_last_valid(teller);
-        if least.is_none() {
-            tracing::warn!(
-                cause = self.pool.trouble(),
-                "nothing is signed: no second RPC provider tells a block height that fits the first one's"
-            );
-        }
-        let last_valid_block_height = anchor.at_least(last_valid).max(least.unwrap_or_default());
+        let least = self.least_life(teller);
+        let until = if let LeastLife::Until(height) = least { height } else { 0 };
+        let last_valid_block_height = anchor.at_least(last_valid).max(until);
         let told_height = last_valid.saturating_sub(LIFE);
         let height = anchor.at_least(last_valid).saturating_sub(LIFE);
         let hash = LiveBlockhash { hash, last_valid_block_height, slot: told.context.slot };
-        Ok(KnownBlockhash { hash, told_height, height, is_vouched: least.is_some(), asked, moved: asked })
+        Ok(KnownBlockhash { hash, told_height, height, least, asked, moved: asked })
     }
 
-    /// The least last valid height of what the endpoint at this place tells: nothing, 0, where no other voice could say.
-    fn least_last_valid(&self, teller: usize) -> Option<u64> {
+    /// How long what the endpoint at this place tells lives at least, by the word of other voices.
+    fn least_life(&self, teller: usize) -> LeastLife {
         if !self.pool.has_several_voices() {
-            return Some(0);
+            return LeastLife::Until(0);
         }
-        self.heights.least_last_valid(self.pool.voices().of(teller))
+        match self.heights.least_life(self.pool.voices().of(teller)) {
+            // The other one is not silent: one of the two serves the wrong cluster, and nobody knows which.
+            LeastLife::Untold if self.pool.disagrees_on_the_cluster() => LeastLife::InDoubt,
+            least => least,
+        }
     }
 
-    /// A node that lags behind the one asked before does not take back what is known, unless that has grown stale.
+    /// Tells that a blockhash's life is in doubt, each time, or that it is one voice's word, once until another has spoken.
+    fn warn_of(&self, least: LeastLife, before: Option<KnownBlockhash>) {
+        match least {
+            LeastLife::Until(_) => {}
+            LeastLife::InDoubt => tracing::warn!(
+                cause = self.pool.trouble(),
+                "nothing is signed: no second RPC provider tells a block height that fits the first one's"
+            ),
+            LeastLife::Untold if before.is_some_and(|told| told.least == LeastLife::Untold) => {}
+            LeastLife::Untold => tracing::warn!(
+                cause = self.pool.trouble(),
+                "what is signed counts as dead late: no second RPC provider has told a block height yet"
+            ),
+        }
+    }
+
+    /// A node that lags behind the one asked before does not take back what is known, unless that has grown stale or was one voice's
+    /// word.
     fn merge(&self, before: Option<KnownBlockhash>, new: KnownBlockhash) -> KnownBlockhash {
         match before {
-            Some(told) if told.told_height > new.told_height && told.asked.elapsed() < self.policy.stale_after => told,
+            Some(told)
+                if told.told_height > new.told_height
+                    && told.asked.elapsed() < self.policy.stale_after
+                    && told.least != LeastLife::Untold =>
+            {
+                told
+            }
             Some(told) if told.told_height == new.told_height => KnownBlockhash { moved: told.moved, ..new },
             Some(_) | None => new,
         }

@@ -172,8 +172,8 @@ impl Survey<'_> {
 
     /// What every endpoint says of a transaction that one with a view as new as ours does not know, or tells an error of.
     async fn ask_all(&self, attempt: &Attempt) -> Observation {
-        let Self { pool, tellers, examiner, .. } = *self;
-        match (Proving { pool, tellers, examiner }).ask_everybody(attempt).await {
+        let Self { pool, tellers, examiner, blockhashes } = *self;
+        match (Proving { pool, tellers, examiner, heights: blockhashes.heights() }).ask_everybody(attempt).await {
             Ok(Verdict::Landed(landing)) => self.landed(attempt, &landing),
             Ok(verdict) => verdict.no_effect().unwrap_or(Observation::Unknown),
             Err(error) => {

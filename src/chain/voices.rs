@@ -5,11 +5,16 @@
 //! is known as one only where the operator says so.
 
 use crate::{
-    chain::{node::EndpointUrls, pool::Pool, rpc::SolanaChain},
+    chain::{
+        node::{EndpointUrls, Node},
+        pool::Pool,
+        rpc::SolanaChain,
+    },
     domain::settlement::AbsenceVoices,
 };
 use reqwest::Url;
 use std::{collections::BTreeSet, net::IpAddr};
+use tokio::time::Instant;
 
 /// The voice of each endpoint: the place in the operator's list, 0 for the first, of the first endpoint that is the same voice;
 /// and by which names each voice is known.
@@ -92,6 +97,12 @@ impl Pool {
         let mut voices = with_a_word.map(|node| self.voices().of(node.place));
         let first = voices.next();
         if voices.any(|voice| Some(voice) != first) { 2 } else { 1 }
+    }
+
+    /// Whether one of the endpoints serves another cluster than the rest, and the operator has not said which cluster is meant.
+    pub(super) fn disagrees_on_the_cluster(&self) -> bool {
+        let is_other = |node: &Node| node.health.is_right(Instant::now()) == Some(false);
+        self.configured().iter().any(|node| is_other(node) && !self.serves_another_cluster(node))
     }
 }
 

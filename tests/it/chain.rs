@@ -3,6 +3,7 @@
 mod absence;
 mod confirm;
 mod endpoints;
+mod heights;
 mod hostile;
 pub mod proxy;
 mod reads;

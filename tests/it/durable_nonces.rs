@@ -79,6 +79,28 @@ fn of_all_attempts_on_one_nonce_one_lands_and_none_after_it_was_advanced() {
     assert_eq!(before - chain.svm.get_account(&chain.payer.pubkey()).unwrap().lamports, 5_000);
 }
 
+/// What a transaction takes of the compute budget, and of its payer's lamports.
+fn cost(chain: &mut Chain, transaction: VersionedTransaction) -> (u64, u64) {
+    let payer = chain.payer.pubkey();
+    let before = chain.svm.get_account(&payer).unwrap().lamports;
+    let landed = chain.svm.send_transaction(transaction).unwrap();
+    (landed.compute_units_consumed, before - chain.svm.get_account(&payer).unwrap().lamports)
+}
+
+#[test]
+fn a_landing_on_a_nonce_takes_150_units_more_and_no_lamport() {
+    const SENT: u64 = 1_000_000;
+    let mut chain = Chain::with_a_nonce();
+    assert_eq!(chain.svm.minimum_balance_for_rent_exemption(SIZE), 1_447_680, "once for each account of the pool");
+    let rest = [transfer(&chain.payer.pubkey(), &Pubkey::new_unique(), SENT)];
+    let blockhash = chain.svm.latest_blockhash();
+    let message = legacy::Message::new_with_blockhash(&rest, Some(&chain.payer.pubkey()), &blockhash);
+    let plain = VersionedTransaction::try_new(VersionedMessage::Legacy(message), &[&chain.payer]).unwrap();
+    let on_nonce = chain.signed(chain.value(), &rest);
+    assert_eq!(cost(&mut chain, plain), (150, SENT + 5_000));
+    assert_eq!(cost(&mut chain, on_nonce), (300, SENT + 5_000));
+}
+
 /// How many bytes a settlement has, without and with a nonce that its fee payer advances.
 fn sizes(parts: &SettlementParts<'_>) -> (usize, usize) {
     let plain = parts.build(Hash::default()).unwrap();

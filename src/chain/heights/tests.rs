@@ -88,36 +88,36 @@ fn learnt(told: &[&[(usize, u64)]], now: Now) -> Known {
 fn a_blockhash_lives_as_long_as_another_voice_says_it_can() {
     let now = now();
     let heights = learnt(&[&[(0, 990), (1, 1_000)]], now);
-    assert_eq!(heights.least_last_valid(0, now), Some(1_000 + STRIDE + LIFE));
+    assert_eq!(heights.least_life(0, now), LeastLife::Until(1_000 + STRIDE + LIFE));
     // A liar that tells a low one with its blockhash, and with its height.
     let heights = learnt(&[&[(0, 860), (1, 1_000)]], now);
-    assert_eq!(heights.least_last_valid(0, now), Some(1_000 + STRIDE + LIFE));
+    assert_eq!(heights.least_life(0, now), LeastLife::Until(1_000 + STRIDE + LIFE));
     let heights = learnt(&[&[(0, 1_000), (1, 1_000)], &[(0, 10), (1, 1_000)]], now);
-    assert_eq!(heights.least_last_valid(0, now), Some(1_000 + STRIDE + LIFE), "the pace tells who lies");
+    assert_eq!(heights.least_life(0, now), LeastLife::Until(1_000 + STRIDE + LIFE), "the pace tells who lies");
     let heights = learnt(&[&[(0, 10), (1, 1_000), (2, 1_001)]], now);
-    assert_eq!(heights.least_last_valid(0, now), Some(1_001 + STRIDE + LIFE), "the highest of them");
+    assert_eq!(heights.least_life(0, now), LeastLife::Until(1_001 + STRIDE + LIFE), "the highest of them");
 }
 
 #[test]
 fn no_voice_alone_says_how_long_a_blockhash_lives() {
     let now = now();
-    assert_eq!(Known::default().least_last_valid(0, now), None);
-    assert_eq!(learnt(&[&[(0, 1_000)]], now).least_last_valid(0, now), None, "its teller alone has spoken");
+    assert_eq!(Known::default().least_life(0, now), LeastLife::Untold);
+    assert_eq!(learnt(&[&[(0, 1_000)]], now).least_life(0, now), LeastLife::Untold, "its teller alone has spoken");
     let far_apart = learnt(&[&[(0, 10), (1, 1_000)]], now);
-    assert_eq!(far_apart.least_last_valid(0, now), None, "one of them lies, and nobody knows which");
+    assert_eq!(far_apart.least_life(0, now), LeastLife::InDoubt, "one of them lies, and nobody knows which");
     assert_eq!(far_apart.anchor.map(|anchor| anchor.height), Some(10));
     let stuck = learnt(&[&[(0, 1_000), (1, 10)]], now);
-    assert_eq!(stuck.least_last_valid(0, now), Some(10 + STRIDE + LIFE), "the one named first can be right");
+    assert_eq!(stuck.least_life(0, now), LeastLife::Until(10 + STRIDE + LIFE), "the one named first can be right");
 }
 
 #[test]
 fn a_voice_that_tells_of_a_time_to_come_lets_no_blockhash_live_for_ever() {
     let now = now();
     let heights = learnt(&[&[(0, 1_000), (1, 1_000)], &[(0, 1_000), (1, FAR)]], now);
-    assert_eq!(heights.least_last_valid(0, now), Some(1_000 + STRIDE + LIFE));
-    assert_eq!(heights.least_last_valid(1, now), Some(1_000 + STRIDE + LIFE));
+    assert_eq!(heights.least_life(0, now), LeastLife::Until(1_000 + STRIDE + LIFE));
+    assert_eq!(heights.least_life(1, now), LeastLife::Until(1_000 + STRIDE + LIFE));
     let majority = learnt(&[&[(0, FAR), (1, 1_000), (2, 1_001)]], now);
-    assert_eq!(majority.least_last_valid(1, now), Some(1_001 + STRIDE + LIFE));
+    assert_eq!(majority.least_life(1, now), LeastLife::Until(1_001 + STRIDE + LIFE));
 }
 
 #[test]
@@ -125,9 +125,24 @@ fn a_voice_that_has_fallen_silent_is_followed_by_the_pace_of_the_chain() {
     let now = now();
     let later = after(now, Duration::from_hours(1));
     let mut heights = learnt(&[&[(0, 1_000), (1, 1_000)]], now);
-    assert_eq!(heights.least_last_valid(0, later), Some(1_000 + 9_000 + LIFE));
+    assert_eq!(heights.least_life(0, later), LeastLife::Until(1_000 + 9_000 + LIFE));
     heights.learn(&BTreeMap::from([(0, 9_700)]), later);
-    assert_eq!(heights.least_last_valid(0, later), Some(1_000 + 9_000 + LIFE), "its teller alone has spoken");
+    assert_eq!(heights.least_life(0, later), LeastLife::Until(1_000 + 9_000 + LIFE), "its teller alone has spoken");
     heights.learn(&BTreeMap::from([(0, 9_700), (2, 9_700)]), later);
-    assert_eq!(heights.least_last_valid(0, later), Some(9_700 + STRIDE + LIFE), "another speaks, so it may be silent");
+    assert_eq!(
+        heights.least_life(0, later),
+        LeastLife::Until(9_700 + STRIDE + LIFE),
+        "another speaks, so it may be silent"
+    );
+}
+
+/// What was told later than a voice's first height takes nothing of the time back, and a voice speaks for itself only.
+#[test]
+fn what_was_signed_before_a_voice_spoke_is_dead_a_life_after_its_first_height() {
+    let now = now();
+    assert_eq!(Known::default().dead_after(1), None);
+    let heights = learnt(&[&[(0, 1_000)], &[(0, 1_300), (1, 1_310)], &[(0, 1_400), (1, 10)]], now);
+    assert_eq!(heights.dead_after(0), Some(1_000 + STRIDE + LIFE));
+    assert_eq!(heights.dead_after(1), Some(1_310 + STRIDE + LIFE));
+    assert_eq!(heights.dead_after(2), None);
 }

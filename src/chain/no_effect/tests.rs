@@ -154,3 +154,15 @@ fn an_error_counts_when_two_voices_tell_the_same_as_final() {
     let contradicted = of(vec![Ok(failed("an error")), Ok(absent(400, 0))]);
     assert!(matches!(contradicted, Ok(Verdict::Unproved(HeldBecause::Contradiction))));
 }
+
+/// Guard: [`EndpointAnswer::past`]. What counts is the voice's own finalised height; what is said of a landing has no time.
+#[test]
+fn a_voice_says_absent_only_when_a_life_has_passed_since_its_first_height() {
+    let said =
+        |said: Said, dead_after| EndpointAnswer { place: 1, said: Ok((500, said)) }.past(dead_after).said.unwrap().1;
+    assert!(matches!(said(absent(401, 0), Some(400)), Said::Absent(_)));
+    assert!(matches!(said(absent(400, 0), Some(400)), Said::TooEarly));
+    assert!(matches!(said(absent(401, 0), None), Said::TooEarly), "it has told no height yet");
+    assert!(matches!(said(failed("x"), None), Said::Found(_)));
+    assert!(matches!(said(CANNOT_KNOW, None), Said::CannotKnow { .. }));
+}

@@ -5,15 +5,19 @@ use super::{
     proxy::{Proxy, Reply},
     scene::{SHORT, SOL, Scene, by_hand, landed, several},
 };
-use crate::support::{Log, PATIENCE};
+use crate::{
+    ledger::build,
+    support::{Engine, Log, PATIENCE, until},
+};
 use axum::{body::Body, response::Response};
 use serde_json::json;
 use sotto::{
     chain::{Chain as _, ChainError, Commitment, rpc::ChainSettings},
     domain::{
         network::Network,
-        settlement::{HeldBecause, Observation},
+        settlement::{Attempt, HeldBecause, Moves, Observation},
     },
+    ledger::Recorded,
     localnet::{Localnet, LocalnetConfig},
 };
 
@@ -33,6 +37,23 @@ async fn seen_twice(proxy_at: usize) -> (Scene, Proxy) {
 
 fn start_proxy(upstream: String) -> Proxy {
     tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(Proxy::start(upstream)))
+}
+
+/// A transfer out of an account of which nothing was known when it was signed. It is never sent.
+async fn unwitnessed(scene: &Scene) -> Recorded<Attempt> {
+    let fixture = build::fixture(Engine::default()).await;
+    let ledger = &*fixture.ledger;
+    let session = build::opened(ledger, 1).await;
+    build::held(ledger, &build::payment(session.id, 1, 10)).await;
+    let settlement = build::planned(ledger, session.id, 1).await;
+    let blockhash = scene.chain.latest_blockhash().await.unwrap();
+    let attempt = Attempt {
+        last_valid_block_height: blockhash.last_valid_block_height,
+        signed_at_slot: blockhash.slot,
+        ..build::attempt(&settlement, 1)
+    };
+    assert_eq!(attempt.moves, Moves::Balance(None));
+    ledger.record_signed(&settlement, attempt, build::NOW).await.unwrap().recorded().unwrap().1
 }
 
 /// Nothing is proved, and it is waited for more.
@@ -204,4 +225,44 @@ async fn an_endpoint_of_another_cluster_has_no_word_where_the_cluster_is_named()
         let seen = scene.observe(&attempt, Commitment::Confirmed, SHORT * 10).await;
         assert!(matches!(seen, Observation::Absent(_)), "{seen:?}");
     }
+}
+
+/// Guard: `Proving::testimony`. Of a balance that nobody saw before the transfer nothing can be said: however many voices deny it,
+/// the transfer is held, and never taken for one that left the balance as it was. What moves no balance needs the voices only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_without_a_witness_is_not_absent_by_words_alone() {
+    let (one, (two, _second)) = (Scene::polling().await, Scene::with_second().await);
+    for (voices, scene) in [(1, &one), (2, &two)] {
+        let (transfer, other) = (unwitnessed(scene).await, scene.attempt_of(SOL).await);
+        scene.expire().await;
+        let held = Observation::Unproved(HeldBecause::Moved);
+        assert_eq!(scene.observe(&transfer, Commitment::Confirmed, PATIENCE).await, held, "{voices}");
+        let seen = scene.chain.look_up(&[transfer, other]).await.unwrap();
+        assert!(matches!(&seen[..], [first, Observation::Absent(_)] if *first == held), "{voices}: {seen:?}");
+    }
+}
+
+/// Guard: `Proving::seen_by`, of what this process was told. The first of three makes a landing up and is then silent: the two
+/// others are enough to say absent, and not enough against who said that it landed.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_told_of_a_landing_and_fell_silent_is_waited_for() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let scene = Scene::start(by_hand(), |net| {
+        let [first, third] = [(); 2].map(|()| start_proxy(net.rpc_url()));
+        let three = several(&[&first.url, &net.rpc_url(), &third.url]);
+        sender.send((first, third)).unwrap();
+        three
+    })
+    .await;
+    let (liar, _third) = receiver.recv().unwrap();
+    liar.makes_up_landings();
+    let attempt = scene.sent().await;
+    let seen = scene.observe(&attempt, Commitment::Confirmed, PATIENCE).await;
+    assert!(landed(&seen, false), "{seen:?}");
+    liar.is_limited();
+    scene.expire().await;
+    let look = async || scene.chain.look_up(std::slice::from_ref(&attempt)).await.unwrap().remove(0);
+    assert_eq!(look().await, Observation::Unproved(HeldBecause::Seen));
+    liar.is_honest();
+    until("it says itself that there is none", async || matches!(look().await, Observation::Absent(_))).await;
 }

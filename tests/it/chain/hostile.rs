@@ -10,7 +10,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use sotto::{
-    chain::{Chain, ChainError, Commitment, EndpointState, refresher::RefreshPolicy, rpc::SolanaChain},
+    chain::{Chain, ChainError, Commitment, EndpointState, rpc::SolanaChain},
     domain::settlement::Observation,
     localnet::Localnet,
 };
@@ -144,19 +144,13 @@ const FAR: u64 = 1_000_000_000_000;
 
 /// A scene whose first endpoint can lie and whose second does not.
 async fn beside_an_honest_one() -> (Scene, Proxy) {
-    beside_an_honest_one_at(RefreshPolicy::default().slot).await
-}
-
-/// As [`beside_an_honest_one`], on a chain whose blocks take this long.
-async fn beside_an_honest_one_at(slot: Duration) -> (Scene, Proxy) {
     let (sender, opened) = std::sync::mpsc::channel();
     let scene = Scene::start(by_hand(), |net| {
         let proxy = Proxy::start(net.rpc_url());
         let proxy = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(proxy));
-        let mut settings = several(&[&proxy.url, &net.rpc_url()]);
-        settings.refresh.slot = slot;
+        let both = several(&[&proxy.url, &net.rpc_url()]);
         sender.send(proxy).unwrap();
-        settings
+        both
     })
     .await;
     (scene, opened.recv().unwrap())
@@ -235,39 +229,6 @@ async fn a_blockhash_is_not_believed_to_die_before_it_can_be_dead() {
     until("one is handed out that was told with a lie", is_lied_about).await;
     assert!(told.last_valid_block_height + 31 >= honest.last_valid_block_height, "{told:?} {honest:?}");
     drop(net);
-}
-
-/// A liar tells a blockhash of now with the end of an old
-/// one, so that its heights never seem to have moved on.
-#[tokio::test(flavor = "multi_thread")]
-async fn another_voice_says_how_long_a_blockhash_lives_at_least() {
-    let (scene, first) = beside_an_honest_one_at(Duration::from_millis(1)).await;
-    let honest = scene.chain.latest_blockhash().await.unwrap();
-    first.has_blockhashes_die_early();
-    scene.net.tick_slots(100);
-    let told = async || scene.chain.latest_blockhash().await.unwrap();
-    until("a blockhash of now is told", async || told().await.slot >= honest.slot + 90).await;
-    let told = told().await;
-    let lives_until = honest.last_valid_block_height - 31 + (told.slot - honest.slot);
-    assert!(told.last_valid_block_height >= lives_until, "{told:?} {honest:?}");
-}
-
-/// Guard: `UNVOUCHED`. Alone at the start, one of two configured endpoints says nothing that is signed under.
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_signed_before_another_voice_has_told_a_height() {
-    let net = Localnet::start(by_hand()).await.unwrap();
-    let second = Proxy::start(net.rpc_url()).await;
-    second.change(|_, _| Some(raw(500, "oops")));
-    let chain = SolanaChain::start(several(&[&net.rpc_url(), &second.url])).unwrap();
-    let refused = chain.latest_blockhash().await.unwrap_err();
-    assert!(refused.to_string().contains("no second provider tells a block height"), "{refused}");
-    second.change(|_, _| None);
-    until("the second one speaks", async || chain.latest_blockhash().await.is_ok()).await;
-    // Silent again, it is reckoned with by the pace of the chain.
-    second.change(|_, _| Some(raw(500, "oops")));
-    net.tick_slots(40);
-    let newest = chain.latest_blockhash().await.unwrap();
-    until("another one is told", async || chain.latest_blockhash().await.unwrap().hash != newest.hash).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

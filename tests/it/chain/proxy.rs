@@ -48,6 +48,8 @@ struct Inner {
     swallowed: Arc<Mutex<Vec<Value>>>,
     /// What it loses on the way.
     loses: OnceLock<Lost>,
+    /// It answers nothing and passes nothing on.
+    is_down: AtomicBool,
 }
 
 pub struct Proxy {
@@ -68,6 +70,7 @@ impl Proxy {
             swallows_sends: AtomicBool::default(),
             swallowed: Arc::default(),
             loses: OnceLock::default(),
+            is_down: AtomicBool::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/?api-key=secret", listener.local_addr().unwrap());
@@ -116,6 +119,34 @@ impl Proxy {
             };
             Some(Reply::Result(told))
         });
+    }
+
+    /// From now on it tells heights that were the chain's so many blocks ago, and blockhashes of now that die as much too early,
+    /// until it was sent a transaction; that it swallows, like all that follow, and it knows of no transaction.
+    pub fn tells_heights_too_low(&self, blocks: u64) {
+        self.inner.swallows_sends.store(true, Ordering::SeqCst);
+        let swallowed = Arc::clone(&self.inner.swallowed);
+        self.change(move |method, truth| {
+            let mut told = truth.clone();
+            let height = match method {
+                _ if !swallowed.lock().unwrap().is_empty() => return hidden(method, truth),
+                "getLatestBlockhash" => &mut told["value"]["lastValidBlockHeight"],
+                "getBlockHeight" => &mut told,
+                _ => return hidden(method, truth),
+            };
+            *height = json!(height.as_u64()?.saturating_sub(blocks));
+            Some(Reply::Result(told))
+        });
+    }
+
+    /// Whether it has swallowed a transaction and not let it go.
+    pub fn has_swallowed(&self) -> bool {
+        !self.inner.swallowed.lock().unwrap().is_empty()
+    }
+
+    /// From now on every request fails, and nothing is passed on.
+    pub fn is_down(&self) {
+        self.inner.is_down.store(true, Ordering::SeqCst);
     }
 
     /// Passes on what it has swallowed.
@@ -194,6 +225,7 @@ impl Proxy {
     /// From now on it tells the truth, and passes on what is sent.
     pub fn is_honest(&self) {
         self.inner.swallows_sends.store(false, Ordering::SeqCst);
+        self.inner.is_down.store(false, Ordering::SeqCst);
         self.change(|_, _| None);
     }
 
@@ -234,6 +266,9 @@ fn swallowed(request: &Value, signature: &str) -> Response {
 }
 
 async fn answer(State(inner): State<Arc<Inner>>, Json(request): Json<Value>) -> Response {
+    if inner.is_down.load(Ordering::SeqCst) {
+        return Response::builder().status(503).body(Body::empty()).unwrap();
+    }
     if request["method"] == "sendTransaction" {
         let signature = sent(&request);
         let is_lost = inner.loses.get().is_some_and(|lost| lost.is(&signature));

@@ -27,7 +27,7 @@ async fn told(shop: &Shop, amount: u64, extra: &Value) -> [Value; 3] {
 
 /// Guard: `amount_to_judge`. With answers that differ by the amount, twenty of them are enough for the exact balance.
 #[tokio::test]
-async fn nobody_searches_for_the_balance_with_amounts_that_are_only_verified() {
+async fn a08_nobody_searches_for_the_balance_with_amounts_that_are_only_verified() {
     let shop = shop().await;
     for extra in [json!({}), json!({ "funding": "required" })] {
         let unproven = told(&shop, 1, &extra).await;
