@@ -2,6 +2,8 @@
 //! our answers and are paid with our sessions, a browser pays from a page of another origin, and schemathesis holds
 //! `docs/openapi.json` against the server. The scripts are in `tests/conformance`; each has a process of its own.
 
+mod mpp;
+
 use crate::{
     processes::{Desk, Process, text},
     support::packages,
@@ -132,16 +134,20 @@ fn schemathesis_finds_no_difference_between_the_document_and_the_server() {
 #[test]
 fn the_packages_of_the_suites_are_pinned_and_under_permissive_licences() {
     let read = |file: &str| std::fs::read_to_string(Path::new(file)).unwrap();
-    let lock: Value = serde_json::from_str(&read(&format!("{NODE}/package-lock.json"))).unwrap();
-    let listed: Value = serde_json::from_str(&read(&format!("{NODE}/package.json"))).unwrap();
-    let packages = lock["packages"].as_object().unwrap();
-    for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
-        let licence = package["license"].as_str().unwrap_or_default();
-        assert!(LICENCES.contains(&licence), "{name}: {licence:?}");
-        assert!(package["integrity"].is_string(), "{name} is not pinned by its sum");
-    }
-    for (name, version) in listed["dependencies"].as_object().unwrap() {
-        assert_eq!(&packages[&format!("node_modules/{name}")]["version"], version, "{name}");
+    for folder in [NODE, mpp::SCRIPTS] {
+        let lock: Value = serde_json::from_str(&read(&format!("{folder}/package-lock.json"))).unwrap();
+        let listed: Value = serde_json::from_str(&read(&format!("{folder}/package.json"))).unwrap();
+        let packages = lock["packages"].as_object().unwrap();
+        for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
+            let licence = package["license"].as_str().unwrap_or_default();
+            assert!(LICENCES.contains(&licence), "{name}: {licence:?}");
+            assert!(package["integrity"].is_string(), "{name} is not pinned by its sum");
+        }
+        for (name, version) in listed["dependencies"].as_object().unwrap() {
+            // A second line of a package is listed as `npm:<package>@<version>`.
+            let exact = version.as_str().unwrap().rsplit('@').next();
+            assert_eq!(packages[&format!("node_modules/{name}")]["version"].as_str(), exact, "{name}");
+        }
     }
     let requirements = read(&format!("{PYTHON}/requirements.txt"));
     let lines: Vec<_> = requirements.lines().filter(|line| !line.starts_with('#')).collect();
