@@ -27,7 +27,7 @@ const PORTS: [(&str, &str, &str); 11] = [
 const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
 
 /// What no process of the scenarios asks, and why that is enough.
-const LEFT_OUT: [(&str, &str); 58] = [
+const LEFT_OUT: [(&str, &str); 59] = [
     ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
     ("sessions_of", "read for a wallet that lists its sessions; nothing follows from it"),
     ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
@@ -69,6 +69,10 @@ const LEFT_OUT: [(&str, &str); 58] = [
     (
         "agree_on_voices",
         "asked by the command that starts a service, before it does anything; the next start asks again",
+    ),
+    (
+        "give_up",
+        "asked after the rest of a promise that came back, which a life may not last to see; the next one asks again",
     ),
     ("agreed_voices", "read by commands, never by a service"),
     ("change_voices", "an operator's word, written by a command that ends"),
