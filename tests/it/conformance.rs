@@ -3,6 +3,7 @@
 //! `docs/openapi.json` against the server. The scripts are in `tests/conformance`; each has a process of its own.
 
 mod mpp;
+mod mpp_trade;
 
 use crate::{
     processes::{Desk, Process, text},

@@ -25,19 +25,19 @@ use std::{
 };
 
 pub(super) const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/mpp");
-const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/mpp.json");
+pub(super) const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/mpp.json");
 
 /// The name of a network that the published client knows a chain of.
 const NETWORK: &str = "devnet";
 
 /// The folder of the scripts with their packages; `None`, said loudly, where they are missing.
-async fn folder_for(script: &'static str) -> Option<PathBuf> {
+pub(super) async fn folder_for(script: &'static str) -> Option<PathBuf> {
     let found = move || packages::found(script, packages::node(Path::new(SCRIPTS)));
     tokio::task::spawn_blocking(found).await.unwrap()
 }
 
 /// Runs a script to its end with what it is told, off the thread that serves it.
-async fn runs(script: &'static str, folder: PathBuf, mut told: Value) {
+pub(super) async fn runs(script: &'static str, folder: PathBuf, mut told: Value) {
     told["vectors"] = json!(VECTORS);
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), told.to_string()).unwrap();
@@ -50,12 +50,16 @@ async fn runs(script: &'static str, folder: PathBuf, mut told: Value) {
     println!("{said}");
 }
 
+/// A local network by the name that the published client has for it.
+pub(super) fn named(network: &Network) -> Network {
+    Network::local(network.canonical().trim_start_matches("solana:"), &[NETWORK.to_owned()])
+}
+
 /// A scene that answers to the published client's name for its network, and to its own address.
-async fn scene(backend: Backend) -> MppScene {
+pub(super) async fn scene(backend: Backend) -> MppScene {
     let settings = Box::new(move |settings: &mut Settings| {
         let served = &mut settings.served;
-        let genesis = served.network.canonical().trim_start_matches("solana:").to_owned();
-        served.network = Network::local(&genesis, &[NETWORK.to_owned()]);
+        served.network = named(&served.network);
         let mpp = served.mpp.as_mut().unwrap();
         mpp.delegations.backend = backend;
         mpp.delegations.hosts = vec!["127.0.0.1".to_owned()];
@@ -65,7 +69,7 @@ async fn scene(backend: Backend) -> MppScene {
 }
 
 /// What a script is told of a scene.
-fn told(scene: &MppScene) -> Value {
+pub(super) fn told(scene: &MppScene) -> Value {
     json!({
         "facilitator": scene.world.running().url,
         "network": NETWORK,
