@@ -37,6 +37,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (22, "past lives", include_str!("../../../migrations/sqlite/0022_past_lives.sql")),
     (23, "voices", include_str!("../../../migrations/sqlite/0023_voices.sql")),
     (24, "bindings", include_str!("../../../migrations/sqlite/0024_bindings.sql")),
+    (28, "recorded answers", include_str!("../../../migrations/sqlite/0028_recorded_answers.sql")),
 ];
 
 fn migrations() -> Migrator {

@@ -23,7 +23,7 @@ const PORTS: [(&str, &str, &str); 7] = [
 const EVENTS: [&str; 7] = ["landed", "finalised", "taken_back", "refused", "failed", "absent", "abandoned"];
 
 /// What no process of the scenarios asks, and why that is enough.
-const LEFT_OUT: [(&str, &str); 38] = [
+const LEFT_OUT: [(&str, &str); 39] = [
     ("find_payment", "read for who verifies, asks, or meets a budget that rests; nothing follows from it"),
     ("sessions_of", "read for a wallet that lists its sessions; nothing follows from it"),
     ("was_settled_from", "read for an opening that repeats a bare session; nothing follows from it"),
@@ -57,6 +57,7 @@ const LEFT_OUT: [(&str, &str); 38] = [
     ("chain genesis_hash", "asked at the start and by `GET /ready`; nothing follows from it"),
     ("chain is_seen_by_another", "asked where two providers are configured; nothing follows from it but an answer"),
     ("note_held", "a row beside an event; a look that finds it held again writes it again"),
+    ("recorded_answer", "read to tell a success once more; nothing follows from it"),
     ("held_settlements", "read by `GET /ready` and by commands; nothing follows from it"),
     ("settlement_record", "read by commands, and where a look only tells an operator what it finds"),
     ("resolve", "an operator's word, written by a command that ends"),

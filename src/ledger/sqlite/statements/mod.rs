@@ -20,6 +20,7 @@ pub(super) mod journal;
 pub(super) mod operator;
 mod plain_hold;
 pub(super) mod queries;
+pub(super) mod recorded_answers;
 pub(super) mod revocations;
 pub(super) mod select;
 pub(super) mod sessions;
