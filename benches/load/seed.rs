@@ -102,6 +102,7 @@ pub async fn past_payments(
             unverified_exposure: Amount::ZERO,
             deferred: None,
             funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
+            answer: None,
             now,
         };
         ledger.hold(&new).await.map(drop)

@@ -68,6 +68,7 @@ impl Bench {
             unverified_exposure: Amount::ZERO,
             deferred: None,
             funding: sotto::domain::funding::FundingDemand { required: false, max_age: 60, cap_binds: false },
+            answer: None,
             now: NOW,
         }
     }

@@ -68,6 +68,28 @@ pub struct NotAHoldId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ContentHash(pub [u8; 32]);
 
+/// SHA-256 over the decoded payload and requirements of a request: equal requests, whatever their bytes, have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestHash(pub [u8; 32]);
+
+/// To which requests a success is told again, and how long (`spec/session.md` §3, Idempotency; ADR 0065).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordedAnswer {
+    /// The request that was told the success and asked for it to be told again.
+    pub request: RequestHash,
+    /// When it was told.
+    pub told_at: UnixSeconds,
+    /// From this moment on it is not told again; later than `told_at`.
+    pub until: UnixSeconds,
+}
+
+impl RecordedAnswer {
+    /// Whether it is told to this request at this moment.
+    pub fn is_for(&self, request: RequestHash, now: UnixSeconds) -> bool {
+        self.request == request && now < self.until
+    }
+}
+
 /// What has become of a hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HoldState {
@@ -250,6 +272,8 @@ pub struct NewHold {
     pub deferred: Option<Exposure>,
     /// What is asked of the payer's balance.
     pub funding: FundingDemand,
+    /// To which repeats its answer is told again, if it is told with the hold.
+    pub answer: Option<RecordedAnswer>,
     /// When it is asked.
     pub now: UnixSeconds,
 }

@@ -1,11 +1,20 @@
 //! One payment as a caller asks for it, and the checks that `/verify` and `/settle` share.
 
 use crate::domain::{
-    amount::Amount, clock::UnixSeconds, hold::ContentHash, network::Network, reason::PayReason, session::Session,
-    session::SessionId, signed,
+    amount::Amount,
+    clock::UnixSeconds,
+    hold::{ContentHash, RecordedAnswer, RequestHash},
+    network::Network,
+    reason::PayReason,
+    session::Session,
+    session::SessionId,
+    signed,
 };
 use sha2::{Digest as _, Sha256};
 use solana_pubkey::Pubkey;
+
+/// The latest moment that a ledger has a place for.
+const LATEST: UnixSeconds = i64::MAX.unsigned_abs();
 
 /// A session key's signature over one payment (`spec/session.md` §4).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +65,8 @@ pub struct SessionPayment {
     pub resource: Option<String>,
     /// The session key's signature.
     pub authorization: Option<Authorization>,
-    /// The merchant deduplicates by itself and wants the recorded answer byte for byte.
-    pub idempotent: bool,
+    /// The merchant deduplicates by itself: a repeat whose request has this hash is told the recorded answer byte for byte.
+    pub idempotent: Option<RequestHash>,
     /// The merchant is content with a durable hold that is settled later.
     pub deferred: bool,
     /// The merchant takes only payments from a balance that is proved to cover them.
@@ -84,6 +93,18 @@ impl SessionPayment {
             hash.update(field.as_bytes());
         }
         ContentHash(hash.finalize().into())
+    }
+
+    /// To which repeats a success that is told now is told again: none where the merchant did not ask for it, or no repeat is
+    /// recognised. It ends with the payment's own authorisation and with the merchant's `maxTimeoutSeconds` (`patience`, in
+    /// seconds, where they state none), whichever is first: a payer who signs for a year does not make a merchant remember for
+    /// one.
+    pub fn recorded_answer(&self, now: UnixSeconds, patience: u64) -> Option<RecordedAnswer> {
+        let request = self.nonce.as_ref().and(self.idempotent)?;
+        let expires = self.authorization.as_ref().map_or(UnixSeconds::MAX, |authorization| authorization.expires_at);
+        let waited = now.saturating_add(self.max_timeout_seconds.unwrap_or(patience));
+        let until = waited.min(expires).min(LATEST);
+        (until > now).then_some(RecordedAnswer { request, told_at: now, until })
     }
 
     /// The key under which a repeat of this payment is recognised.
@@ -184,4 +205,55 @@ fn check_authorization(payment: &SessionPayment, session: &Session, now: UnixSec
         return Err(PayReason::InvalidSessionSignature);
     }
     if authorization.expires_at > now { Ok(()) } else { Err(PayReason::PaymentExpired) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixSeconds = 1_000;
+
+    fn ends(change: impl FnOnce(&mut SessionPayment)) -> Option<UnixSeconds> {
+        let key = Pubkey::new_from_array([1; 32]);
+        let mut payment = SessionPayment {
+            session: SessionId::from_random_bytes([1; 16]),
+            amount: Amount::ONE,
+            network: String::new(),
+            asset: key,
+            pay_to: key,
+            nonce: Some("nonce".to_owned()),
+            resource: None,
+            authorization: None,
+            idempotent: Some(RequestHash([7; 32])),
+            deferred: false,
+            funding_required: false,
+            max_timeout_seconds: Some(60),
+        };
+        change(&mut payment);
+        let answer = payment.recorded_answer(NOW, 30)?;
+        assert_eq!((answer.request, answer.told_at), (RequestHash([7; 32]), NOW));
+        assert!(answer.is_for(answer.request, answer.until - 1) && !answer.is_for(answer.request, answer.until));
+        assert!(!answer.is_for(RequestHash([8; 32]), NOW), "to another request never");
+        Some(answer.until)
+    }
+
+    fn signed_until(expires_at: UnixSeconds) -> Option<Authorization> {
+        Some(Authorization { nonce: "nonce".to_owned(), expires_at, resource_hash: None, signature: [0; 64] })
+    }
+
+    #[test]
+    fn an_answer_is_recorded_until_the_payment_or_the_merchants_time_ends() {
+        assert_eq!(ends(|_| ()), Some(NOW + 60));
+        assert_eq!(ends(|payment| payment.authorization = signed_until(NOW + 5)), Some(NOW + 5));
+        assert_eq!(ends(|payment| payment.authorization = signed_until(UnixSeconds::MAX)), Some(NOW + 60));
+        assert_eq!(ends(|payment| payment.max_timeout_seconds = None), Some(NOW + 30), "ours, where they state none");
+        assert_eq!(ends(|payment| payment.max_timeout_seconds = Some(u64::MAX)), Some(LATEST));
+    }
+
+    #[test]
+    fn nothing_is_recorded_that_nobody_asked_for_or_that_no_repeat_names() {
+        assert_eq!(ends(|payment| payment.idempotent = None), None);
+        assert_eq!(ends(|payment| payment.nonce = None), None);
+        assert_eq!(ends(|payment| payment.authorization = signed_until(NOW)), None, "it has ended");
+    }
 }

@@ -43,7 +43,7 @@ use crate::domain::{
     clock::UnixSeconds,
     funding::{Look, NewBound, Ride, Source},
     history::{Cursor, History, PaymentTimes, Position},
-    hold::{GiveUp, Hold, HoldId, NewHold},
+    hold::{GiveUp, Hold, HoldId, NewHold, RecordedAnswer},
     reason::{PayReason, SessionReason},
     session::{CapCheck, Session, SessionId},
     settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId, Subject},
@@ -159,8 +159,13 @@ pub trait Ledger:
     /// What this nonce was used for in this session.
     async fn find_payment(&self, session: SessionId, nonce: &str) -> Result<Option<Hold>, LedgerError>;
 
-    /// Hands out `success:true` for a captured hold, once: true for the one caller who may say it.
-    async fn claim_success(&self, id: HoldId) -> Result<bool, LedgerError>;
+    /// Hands out `success:true` for a captured hold, once: true for the one caller who may say it. With it is written to which
+    /// repeats it is told again; without `answer` to none, ever.
+    async fn claim_success(&self, id: HoldId, answer: Option<RecordedAnswer>) -> Result<bool, LedgerError>;
+
+    /// To which repeats the success of this hold is told again; none as well for what has ended and was deleted. An archived
+    /// payment keeps it.
+    async fn recorded_answer(&self, id: HoldId) -> Result<Option<RecordedAnswer>, LedgerError>;
 
     /// Ends a caller's wait: an uncovered hold is released with `reason`, a covered (or promised) one is marked answered
     /// `pending`.

@@ -6,6 +6,7 @@
 //! authorisation's nonce) are one. Whether the session can pay is not decided here..
 
 mod identity;
+mod request;
 
 use crate::{
     domain::{
@@ -85,7 +86,7 @@ fn decode(json: &Value, served: &Network) -> Result<Payment, Refused> {
         nonce,
         resource: sides.resource()?,
         authorization,
-        idempotent: terms.idempotent,
+        idempotent: terms.idempotent.then(|| request::hash(json)),
         deferred: terms.deferred,
         funding_required: terms.funding_required,
         max_timeout_seconds: terms.max_timeout_seconds,

@@ -38,6 +38,9 @@ async fn an_ended_session_moves_to_the_archive_and_a_payment_that_comes_again_is
     let body = world.payment(&session, &merchant.key(), PRICE, Some("paid-long-ago"));
     let (_, paid) = world.post("/settle", &body).await;
     assert_eq!(paid["success"], true, "{paid:#}");
+    let asked = idempotent(&world.payment(&session, &merchant.key(), PRICE, Some("told-again")));
+    let recorded = world.post("/settle", &asked).await;
+    assert_eq!(recorded.1["success"], true, "{recorded:#?}");
     let nonce = "closes-long-ago";
     let id: SessionId = session.parse().unwrap();
     let message = signed::close_message(&IntentHash::of(&opening.intent.to_bytes()), id, nonce);
@@ -59,8 +62,11 @@ async fn an_ended_session_moves_to_the_archive_and_a_payment_that_comes_again_is
 
     assert_eq!(world.get(&status_of).await, before);
     assert_eq!(world.post("/settle", &body).await, again);
-    let (_, known) = world.post("/settle", &idempotent(&body)).await;
-    assert_eq!((&known["success"], &known["transaction"]), (&json!(true), &again.1["transaction"]), "{known:#}");
+    assert_eq!(world.post("/settle", &idempotent(&body)).await, again, "told to somebody who did not ask for it");
+    assert_eq!(world.post("/settle", &asked).await, recorded, "byte for byte");
+    world.lets_pass(asked["paymentRequirements"]["maxTimeoutSeconds"].as_u64().unwrap());
+    let (_, ended) = world.post("/settle", &asked).await;
+    assert_eq!(ended["errorReason"], "duplicate_settlement", "{ended:#}");
     let new = world.payment(&session, &merchant.key(), PRICE, Some("a-new-one"));
     assert_eq!(world.post("/settle", &new).await.1["errorReason"], "session_not_open");
     world.finish().await;

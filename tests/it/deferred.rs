@@ -84,6 +84,7 @@ impl Tab {
             unverified_exposure: Amount::MAX,
             deferred: Some(Exposure::shared(Amount::MAX, Amount::MAX)),
             funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
+            answer: None,
             now: then,
         }
     }

@@ -1,7 +1,10 @@
 //! The documents are held to the code: routes to their table, and every file that a page names to the tree.
 
 use crate::source_files;
-use std::{collections::BTreeSet, fs, path::Path};
+use axum::{Router, routing::get};
+use solana_pubkey::Pubkey;
+use sotto::merchant::{FacilitatorClient, Gate, Offer, Paywall, Price};
+use std::{collections::BTreeSet, error::Error, fs, path::Path};
 
 /// Pages whose paths in backticks must exist.
 const PAGES: [&str; 9] = [
@@ -150,4 +153,31 @@ fn every_file_that_a_page_names_exists() {
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+async fn weather() -> &'static str {
+    "sunny"
+}
+
+/// The merchant of the README, line for line.
+#[rustfmt::skip]
+fn shop_of_the_readme(mint: Pubkey, pay_to: Pubkey) -> Result<Router, Box<dyn Error>> {
+    let offer = Offer::new("solana:devnet", mint, pay_to, Price::decimal("0.01", 6)?).facilitator("https://facilitator.example.com");
+    let gate = Gate::new("GET /weather", offer)?;                                 // what is sold; nothing else is charged
+    let paywall = Paywall::new(FacilitatorClient::new("https://facilitator.example.com")?, gate);
+    let app = Router::new().route("/weather", get(weather)).layer(paywall);
+    Ok(app)
+}
+
+#[test]
+fn the_merchant_of_the_readme_compiles_and_opens() {
+    let readme = read("README.md");
+    let own = include_str!("documents.rs");
+    let lines: Vec<_> = readme.lines().skip_while(|line| !line.starts_with("let offer")).collect();
+    let shop: Vec<_> = lines.into_iter().take_while(|line| *line != "```").collect();
+    assert_eq!(shop.len(), 4, "{shop:#?}");
+    for line in shop {
+        assert!(own.contains(&format!("\n    {line}\n")), "not what is compiled: {line}");
+    }
+    assert!(shop_of_the_readme(Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32])).is_ok());
 }

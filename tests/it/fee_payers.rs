@@ -71,6 +71,18 @@ impl Scene {
     }
 }
 
+/// CR-1. Published clients name the spender as the fee payer of their approve, and know no other key of the pool.
+#[tokio::test]
+async fn an_approve_that_names_the_spender_opens_where_the_spender_is_first_in_the_pool() {
+    let world = World::with(Options { separate_fee_payer: false, ..pool() }).await;
+    assert_eq!(world.fee_payer(), world.spender());
+    let (payer, merchant) = (world.wallet(1_000).await, world.wallet(0).await);
+    let session = world.open(&payer, &merchant.key(), 1_000).await;
+    let paid = world.post("/settle", &world.payment(&session, &merchant.key(), 1, Some("by-a-published-one"))).await;
+    assert_eq!((paid.0, &paid.1["success"]), (200, &json!(true)), "{paid:#?}");
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn the_keys_of_the_pool_share_the_fees_and_the_spender_pays_none() {
     let scene = Scene::with(100_000_000_000).await;

@@ -55,9 +55,13 @@ impl<'a> Answer<'a> {
         Self { payments, payment, session, deadline: Instant::now() + patience }
     }
 
-    /// What this caller asks of the payer's balance: what the merchant demands, or the operator.
+    /// What has to be done before this caller is told a success: what the merchant demands, or the operator.
     pub(super) fn asks(&self) -> Asks {
-        if self.payments.core.demand_of(self.payment).required { Asks::Proof } else { Asks::Nothing }
+        match self.payment.idempotent {
+            _ if self.payments.core.demand_of(self.payment).required => Asks::Proof,
+            Some(_) => Asks::Record,
+            None => Asks::Nothing,
+        }
     }
 
     /// The wait of a caller who has no permit so far.
@@ -186,12 +190,12 @@ impl<'a> Answer<'a> {
     async fn landed(&self, hold: &Hold) -> Result<Option<Hold>, LedgerError> {
         let until = match self.asks() {
             Asks::Proof => self.deadline,
-            Asks::Nothing => self.deadline.min(Instant::now() + PATIENCE),
+            Asks::Nothing | Asks::Record => self.deadline.min(Instant::now() + PATIENCE),
         };
         self.payments.with_landed_level(hold, self.session.user(), until).await
     }
 
-    /// Tells the recorded outcome: `success:true` once, unless the merchant deduplicates by itself.
+    /// Tells the recorded outcome: `success:true` once, and again where it was recorded with this request.
     async fn decided(&self, hold: &Hold) -> Result<Receipt, PayError> {
         match &hold.state {
             HoldState::Captured { signature, .. } => self.captured(hold, *signature).await,
@@ -216,17 +220,17 @@ impl<'a> Answer<'a> {
             }
             (landed, _) => landed.unwrap_or_else(|| unseen(hold.clone())),
         };
-        if ledger.claim_success(hold.id).await? {
+        if ledger.claim_success(hold.id, self.payments.answer_of_now(self.payment)).await? {
             Ok(self.paid(&hold, signature).await)
         } else {
             self.reported_before(&hold).await
         }
     }
 
-    /// Success was reported before: a merchant who deduplicates gets that answer again, the others how the payment stands by
-    /// now.
+    /// Success was reported before: the request that it was recorded with gets that answer again for a while, the others how the
+    /// payment stands by now.
     async fn reported_before(&self, hold: &Hold) -> Result<Receipt, PayError> {
-        if self.payment.idempotent {
+        if self.payments.recorded_answer(self.payment, hold).await?.is_some() {
             return Ok(self.recorded(hold).await);
         }
         let reason = match hold.state {

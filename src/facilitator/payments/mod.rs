@@ -8,6 +8,7 @@ pub(crate) mod answer;
 pub(crate) mod landed_level;
 pub(crate) mod missing_recipient;
 pub(crate) mod place_hold;
+pub(crate) mod recorded_answer;
 pub(crate) mod settle;
 pub(crate) mod signed_receipt;
 pub(crate) mod verify;

@@ -155,6 +155,7 @@ impl Payments {
             unverified_exposure: settings.payments.unverified_exposure,
             deferred: None,
             funding: self.demand_on_arrival(payment, session, arrival),
+            answer: self.answer_of_now(payment),
             now: self.core.clock.now(),
         }
     }

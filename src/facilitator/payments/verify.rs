@@ -6,7 +6,7 @@ use crate::{
     domain::{
         amount::Amount,
         funding::Funding,
-        hold::{Hold, HoldState},
+        hold::{Hold, HoldState, RecordedAnswer},
         payment::{self, SessionPayment},
         reason::PayReason,
         session::Session,
@@ -50,12 +50,13 @@ impl Payments {
         }
         // A payment that was accepted before is judged by its own hold, not by what is left of the session.
         if let Some(hold) = self.find_repeat(payment, &session).await? {
+            let recorded = self.recorded_answer(payment, &hold).await?;
             return match self.with_known_level(&hold, session.user()).await? {
                 Some(hold) if self.is_refused_for_funding(payment, &hold) => {
                     Err(repeat_refusal(&session, &hold, PayReason::FundingUnproven, hold.transaction()))
                 }
-                Some(hold) => verify_repeat(payment, &session, &hold),
-                None => verify_repeat(payment, &session, &unseen(hold)),
+                Some(hold) => verify_repeat(recorded, &session, &hold),
+                None => verify_repeat(recorded, &session, &unseen(hold)),
             };
         }
         let arrival = self.arrival(&session).await;
@@ -100,12 +101,13 @@ fn repeat_refusal(session: &Session, hold: &Hold, reason: PayReason, transaction
     PayRefusal { transaction, session: after, ..PayRefusal::new(reason).of(session.user()) }.into()
 }
 
-fn verify_repeat(payment: &SessionPayment, session: &Session, hold: &Hold) -> Result<Verified, PayError> {
+/// What `/settle` would say to a repeat; `recorded` is the answer that it would be told again.
+fn verify_repeat(recorded: Option<RecordedAnswer>, session: &Session, hold: &Hold) -> Result<Verified, PayError> {
     let duplicate = (PayReason::DuplicateSettlement, hold.transaction());
     let refusal = match &hold.state {
-        _ if hold.deferred && payment.idempotent => None,
+        _ if hold.deferred && recorded.is_some() => None,
         HoldState::Released { reason, signature } => Some((*reason, *signature)),
-        HoldState::Captured { .. } if hold.told && !payment.idempotent => Some(duplicate),
+        HoldState::Captured { .. } if hold.told && recorded.is_none() => Some(duplicate),
         HoldState::Waiting | HoldState::Planned { .. } if hold.deferred => Some(duplicate),
         HoldState::Waiting | HoldState::Planned { .. } | HoldState::Captured { .. } => None,
     };

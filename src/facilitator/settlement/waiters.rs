@@ -39,6 +39,8 @@ pub(crate) enum HoldOutcome {
 pub(crate) enum Asks {
     /// Nothing: told as a success when the transfer has landed.
     Nothing,
+    /// Nothing of the balance, and that the success is written together with the request that it is told to.
+    Record,
     /// That it covered the payment: told as a success once that was seen after the landing.
     Proof,
 }
@@ -56,6 +58,10 @@ struct Entry {
 }
 
 impl Entry {
+    fn asks_for_nothing(&self) -> bool {
+        self.callers.iter().all(|caller| caller.asks == Asks::Nothing)
+    }
+
     fn asks_for_proof(&self) -> bool {
         self.callers.iter().any(|caller| caller.asks == Asks::Proof && !caller.tell.is_closed())
     }
@@ -140,7 +146,7 @@ impl Waiters {
                 guard.1.get_mut(id).is_some_and(|entry| {
                     entry.callers.retain(|caller| !caller.tell.is_closed());
                     // Whose success depends on more than the landing claims it from the ledger afterwards.
-                    entry.counted = !entry.callers.is_empty() && !entry.asks_for_proof();
+                    entry.counted = !entry.callers.is_empty() && entry.asks_for_nothing();
                     entry.counted
                 })
             })
@@ -249,6 +255,16 @@ mod tests {
         assert!(waiters.count([hold(1)].into_iter()).is_empty());
         drop(other);
         assert!(!waiters.any_asks_for_proof([hold(1)].into_iter()));
+        assert_eq!(waiters.count([hold(1)].into_iter()).len(), 1);
+    }
+
+    #[test]
+    fn a_caller_whose_request_is_recorded_claims_the_success_themselves() {
+        let waiters = Arc::new(Waiters::default());
+        let (_one, other) = (waiters.register(hold(1), Asks::Nothing), waiters.register(hold(1), Asks::Record));
+        assert!(!waiters.any_asks_for_proof([hold(1)].into_iter()));
+        assert!(waiters.count([hold(1)].into_iter()).is_empty());
+        drop(other);
         assert_eq!(waiters.count([hold(1)].into_iter()).len(), 1);
     }
 

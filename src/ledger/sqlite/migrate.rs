@@ -40,6 +40,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (25, "mpp charges", include_str!("../../../migrations/sqlite/0025_mpp_charges.sql")),
     (26, "delegations", include_str!("../../../migrations/sqlite/0026_delegations.sql")),
     (27, "channels", include_str!("../../../migrations/sqlite/0027_channels.sql")),
+    (28, "recorded answers", include_str!("../../../migrations/sqlite/0028_recorded_answers.sql")),
 ];
 
 fn migrations() -> Migrator {

@@ -30,7 +30,7 @@ use crate::{
         clock::UnixSeconds,
         funding::{Look, NewBound, Ride, Source},
         history::{Cursor, History, PaymentTimes, Position},
-        hold::{GiveUp, Hold, HoldId, NewHold},
+        hold::{GiveUp, Hold, HoldId, NewHold, RecordedAnswer},
         reason::{PayReason, SessionReason},
         session::{CapCheck, Session, SessionId},
         settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId, Subject},
@@ -41,8 +41,8 @@ use crate::{
         sqlite::{
             open::Parts,
             statements::{
-                archive::Whose, bookings, budgets, credit, deferred, funding, history, holds, journal, queries, select,
-                sessions, settlements,
+                archive::Whose, bookings, budgets, credit, deferred, funding, history, holds, journal, queries,
+                recorded_answers, select, sessions, settlements,
             },
         },
     },
@@ -138,8 +138,12 @@ impl Ledger for SqliteLedger {
         self.0.find_payment(session, nonce).await
     }
 
-    async fn claim_success(&self, id: HoldId) -> Result<bool, LedgerError> {
-        self.0.writer.run(move |conn| holds::claim_success(conn, id)).await
+    async fn claim_success(&self, id: HoldId, answer: Option<RecordedAnswer>) -> Result<bool, LedgerError> {
+        self.0.writer.run(move |conn| holds::claim_success(conn, id, answer)).await
+    }
+
+    async fn recorded_answer(&self, id: HoldId) -> Result<Option<RecordedAnswer>, LedgerError> {
+        self.0.ask_inline(move |conn| recorded_answers::find(conn, id)).await
     }
 
     async fn end_wait(&self, id: HoldId, reason: PayReason) -> Result<Deadline, LedgerError> {

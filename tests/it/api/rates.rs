@@ -119,6 +119,45 @@ async fn approves_are_prepared_so_often_and_no_more() {
     assert_eq!(served.ask("POST", "/sessions", None).await.status, 400, "an opening is counted by itself");
 }
 
+/// Guard: `counted`, for the routes of single payments.
+#[tokio::test]
+async fn r27_one_address_asks_for_single_payments_so_often_and_no_more() {
+    let routes = [("/pay/getAmount", "error"), ("/pay/verify", "invalidReason"), ("/pay/settle", "errorReason")];
+    for (path, member) in routes {
+        let rates = RateSettings { single_payments: rare(2), ..RateSettings::default() };
+        let served = Served::start(rates, ServerSettings::default()).await;
+        for _ in 0..2 {
+            let answer = served.ask("POST", path, None).await;
+            assert_eq!(answer.status, 400, "{path}: what is refused counts too: {}", answer.body);
+        }
+        for (path, member) in [(path, member)].into_iter().chain(routes) {
+            let answer = served.ask("POST", path, None).await;
+            assert_eq!((answer.status, &answer.body[member]), (429, &json!("too_many_requests")), "{path}");
+            assert!(answer.retry_after.is_some(), "{path}");
+        }
+        assert_eq!(served.ask("POST", "/settle", None).await.status, 400, "payments of sessions are others");
+    }
+}
+
+/// Guard: `OPENINGS`, for the routes of revokes, which cost the chain and the sponsor what an opening does.
+#[tokio::test]
+async fn r27_revokes_are_counted_with_the_openings_of_an_address() {
+    let revoke = "/sessions/00000000-0000-4000-8000-000000000000/revoke";
+    for path in ["/sessions/revoke-offer", "/sessions/revoke", revoke] {
+        let rates = RateSettings { openings: rare(2), ..RateSettings::default() };
+        let served = Served::start(rates, ServerSettings::default()).await;
+        for _ in 0..2 {
+            let answer = served.ask("POST", path, None).await;
+            assert_eq!(answer.status, 400, "{path}: {}", answer.body);
+        }
+        for path in [path, "/sessions"] {
+            let answer = served.ask("POST", path, None).await;
+            assert_eq!((answer.status, &answer.body["error"]), (429, &json!("too_many_requests")), "{path}");
+        }
+        assert_eq!(served.ask("POST", "/sessions/close", None).await.status, 400, "to close is never an opening");
+    }
+}
+
 /// Guard: `RateLimits::take_verification`. Whoever has a session's id can watch by it what others take.
 #[tokio::test]
 async fn payments_of_one_session_are_verified_so_often_and_no_more() {

@@ -124,6 +124,13 @@ async fn r13_repeats_while_a_payment_is_pending_do_not_multiply_its_success() {
     shop.closes().await;
 }
 
+/// The body with the merchant asking for the recorded answer of a repeat.
+fn asked_for(body: &Value) -> Value {
+    let mut body = body.clone();
+    body["paymentRequirements"]["extra"]["idempotent"] = json!(true);
+    body
+}
+
 /// Guard: `idempotent` is read from the merchant's requirements only.
 #[tokio::test]
 async fn r13_only_the_merchant_can_ask_for_repeated_receipts() {
@@ -134,11 +141,81 @@ async fn r13_only_the_merchant_can_ask_for_repeated_receipts() {
     assert_eq!(first["success"], json!(true), "{first:#}");
     is_refused_everywhere(&shop.world, &body, "duplicate_settlement").await;
     // Asked for by the merchant it is the recorded answer, and still one charge.
-    body["paymentRequirements"]["extra"] = json!({ "idempotent": true });
+    body["paymentPayload"]["payload"]["nonce"] = json!("idempotent-0000-0002");
+    let body = asked_for(&body);
+    let (_, first) = shop.world.post("/settle", &body).await;
+    assert_eq!(first["success"], json!(true), "{first:#}");
     for _ in 0..3 {
         let (_, again) = shop.world.post("/settle", &body).await;
         assert_eq!(again, first);
+        let (_, verified) = shop.world.post("/verify", &body).await;
+        assert_eq!(verified["isValid"], json!(true), "{verified:#}");
     }
+    assert_eq!(shop.world.units(&shop.merchant), 2_000);
+    shop.closes().await;
+}
+
+/// Guards: `claim_success` writes which request was told, and `recorded_answer` compares it: one payment is served by one server,
+/// whichever of a merchant's servers ask for the recorded answer.
+#[tokio::test]
+async fn r13_what_one_server_was_told_no_other_server_is_told() {
+    let shop = Shop::open(Options::default(), 10_000_000).await;
+    // Served by a server that does not ask for it, such as one of our paywall.
+    let bare = shop.payment(1_000, Some("served-elsewhere-01"));
+    let (_, first) = shop.world.post("/settle", &bare).await;
+    assert_eq!(first["success"], json!(true), "{first:#}");
+    is_refused_everywhere(&shop.world, &asked_for(&bare), "duplicate_settlement").await;
+    // Served by one that does: the others are told nothing, whether or not they ask.
+    let bare = shop.payment(1_000, Some("served-elsewhere-02"));
+    let asked = asked_for(&bare);
+    let (_, first) = shop.world.post("/settle", &asked).await;
+    assert_eq!(first["success"], json!(true), "{first:#}");
+    let mut described = asked.clone();
+    described["paymentRequirements"]["description"] = json!("another server's weather");
+    let mut other_terms = asked.clone();
+    other_terms["paymentPayload"]["accepted"]["maxTimeoutSeconds"] = json!(299);
+    other_terms["paymentRequirements"]["maxTimeoutSeconds"] = json!(299);
+    let mut other_payload = asked.clone();
+    other_payload["paymentPayload"]["extensions"] = json!({ "note": {} });
+    for body in [&bare, &described, &other_terms, &other_payload] {
+        is_refused_everywhere(&shop.world, body, "duplicate_settlement").await;
+    }
+    assert_eq!(shop.world.post("/settle", &asked).await.1, first, "the one that was told is told again");
+    assert_eq!(shop.world.units(&shop.merchant), 2_000);
+    shop.closes().await;
+}
+
+/// Guard: `Waiters::count`: who asks for a record claims the success from the ledger.
+#[tokio::test]
+async fn r13_servers_that_ask_at_once_are_not_both_served() {
+    let shop = Shop::open(Options::default(), 10_000_000).await;
+    for round in 0..4 {
+        let bare = shop.payment(1_000, Some(&format!("served-at-once-000{round}")));
+        let asked = asked_for(&bare);
+        let bodies = [&bare, &asked, &bare, &asked, &asked, &bare];
+        let answers = join_all(bodies.map(|body| shop.world.post("/settle", body))).await;
+        let success = |number: &usize| answers[*number].1["success"] == json!(true);
+        let [bare_told, asked_told] = [[0, 2, 5], [1, 3, 4]].map(|of| of.iter().filter(|one| success(one)).count());
+        assert!(matches!((bare_told, asked_told), (1, 0) | (0, 3)), "{answers:#?}");
+        let (_, again) = shop.world.post("/settle", &asked).await;
+        assert_eq!(again["success"], json!(asked_told == 3), "{again:#}");
+    }
+    assert_eq!(shop.world.units(&shop.merchant), 4_000);
+    shop.closes().await;
+}
+
+/// Guard: `RecordedAnswer::is_for`: a server's list of what it has served ends, and what a payer kept for longer buys nothing.
+#[tokio::test]
+async fn r13_a_recorded_answer_ends_with_the_merchants_time() {
+    let shop = Shop::open(Options::default(), 10_000_000).await;
+    let body = asked_for(&shop.payment(1_000, Some("kept-for-a-year-0001")));
+    let (_, first) = shop.world.post("/settle", &body).await;
+    assert_eq!(first["success"], json!(true), "{first:#}");
+    let seconds = body["paymentRequirements"]["maxTimeoutSeconds"].as_u64().unwrap();
+    shop.world.lets_pass(seconds / 2);
+    assert_eq!(shop.world.post("/settle", &body).await.1, first);
+    shop.world.lets_pass(seconds);
+    is_refused_everywhere(&shop.world, &body, "duplicate_settlement").await;
     assert_eq!(shop.world.units(&shop.merchant), 1_000);
     shop.closes().await;
 }

@@ -119,6 +119,27 @@ fn a_listed_recipient_is_a_public_key() {
 }
 
 /// Guard: `read_receipt` and `read_retired`: what signs receipts signs nothing else, and a slip retires no key.
+/// CR-1. Guard: `warn_of_doubles`.
+#[test]
+fn a_pool_in_which_published_clients_cannot_open_is_told() {
+    let directory = directory();
+    write(&directory, ".keys/fee-payer.json", &key_json(2));
+    let told = |pool: &str| -> Vec<String> {
+        let variables = [("SOTTO_KEYS__FEE_PAYER", pool)];
+        let (_, warnings) = load(&directory, &variables[..usize::from(!pool.is_empty())]);
+        warnings.into_iter().filter(|warning| warning.key == "keys.fee_payer").map(|warning| warning.text).collect()
+    };
+    let (spender, other) = ("file:.keys/facilitator.json", "file:.keys/fee-payer.json");
+    for pool in [other.to_owned(), format!("{other},{spender}")] {
+        let told = told(&pool);
+        assert!(told.iter().any(|text| text.contains("cannot open sessions here")), "{pool}: {told:?}");
+    }
+    let first = told(&format!("{spender},{other}"));
+    assert!(!first.iter().any(|text| text.contains("published clients")), "{first:?}");
+    assert!(first.iter().any(|text| text.contains("the spender is a fee payer too")), "{first:?}");
+    assert_eq!(told(""), [""; 0], "the spender pays its own fees by default");
+}
+
 #[test]
 fn a_receipt_key_is_a_key_of_its_own() {
     let directory = directory();

@@ -61,6 +61,7 @@ const LEFT_OUT: [(&str, &str); 59] = [
     ("chain genesis_hash", "asked at the start and by `GET /ready`; nothing follows from it"),
     ("chain is_seen_by_another", "asked where two providers are configured; nothing follows from it but an answer"),
     ("note_held", "a row beside an event; a look that finds it held again writes it again"),
+    ("recorded_answer", "read to tell a success once more; nothing follows from it"),
     ("held_settlements", "read by `GET /ready` and by commands; nothing follows from it"),
     ("settlement_record", "read by commands, and where a look only tells an operator what it finds"),
     ("resolve", "an operator's word, written by a command that ends"),

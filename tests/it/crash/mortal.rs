@@ -22,7 +22,7 @@ use sotto::{
         clock::UnixSeconds,
         funding::{Look, NewBound, Ride, Source},
         history::{Cursor, History, PaymentTimes, Position},
-        hold::{GiveUp, Hold, HoldId, NewHold},
+        hold::{GiveUp, Hold, HoldId, NewHold, RecordedAnswer},
         reason::{PayReason, SessionReason},
         session::{CapCheck, Session, SessionId},
         settlement::{Attempt, Cost, Event, Purpose, Settlement, SettlementId, Subject},
@@ -133,8 +133,12 @@ impl Ledger for MortalLedger {
         self.fate.step("find_payment", self.inner.find_payment(session, nonce)).await
     }
 
-    async fn claim_success(&self, id: HoldId) -> Result<bool, LedgerError> {
-        self.fate.step("claim_success", self.inner.claim_success(id)).await
+    async fn claim_success(&self, id: HoldId, answer: Option<RecordedAnswer>) -> Result<bool, LedgerError> {
+        self.fate.step("claim_success", self.inner.claim_success(id, answer)).await
+    }
+
+    async fn recorded_answer(&self, id: HoldId) -> Result<Option<RecordedAnswer>, LedgerError> {
+        self.fate.step("recorded_answer", self.inner.recorded_answer(id)).await
     }
 
     async fn end_wait(&self, id: HoldId, reason: PayReason) -> Result<Deadline, LedgerError> {

@@ -29,27 +29,43 @@ async fn a_deferred_payment_is_answered_when_it_is_held_and_settled_with_others(
 #[tokio::test]
 async fn a_repeated_promise_is_told_once() {
     let mut tab = Tab::open(patient(|_| ())).await;
-    let first = tab.holds(PRICE, "the-same-nonce-000").await;
+    tab.holds(PRICE, "the-same-nonce-000").await;
     let again = tab.settle(PRICE, "the-same-nonce-000").await;
     assert!(duplicate(&again), "{again:#}");
     assert_eq!(again["extensions"]["session"]["settlement"], "held", "{again:#}");
-    // A merchant who deduplicates on their own gets the recorded answer, also after it was settled.
-    let mut body = tab.payment(PRICE, Some("the-same-nonce-000"));
-    body["paymentRequirements"]["extra"]["idempotent"] = json!(true);
+    // A merchant who deduplicates on their own gets the recorded answer, also after it was settled; of what was told to
+    // somebody who does not, nobody does.
+    let asked = |nonce: &str| {
+        let mut body = tab.payment(PRICE, Some(nonce));
+        body["paymentRequirements"]["extra"]["idempotent"] = json!(true);
+        body
+    };
+    let (too_late, body) = (asked("the-same-nonce-000"), asked("another-nonce-0000"));
+    let refused = tab.world.post("/settle", &too_late).await.1;
+    assert!(duplicate(&refused), "{refused:#}");
+    let first = tab.world.post("/settle", &body).await.1;
+    assert_eq!((&first["success"], &first["transaction"]), (&json!(true), &json!("")), "{first:#}");
     assert_eq!(tab.world.post("/settle", &body).await.1, first);
     let (_, valid) = tab.world.post("/verify", &body).await;
     assert_eq!(valid["isValid"], true, "{valid:#}");
     let (_, verified) = tab.world.post("/verify", &tab.payment(PRICE, Some("the-same-nonce-000"))).await;
     assert_eq!(verified["invalidReason"], "duplicate_settlement", "{verified:#}");
     tab.world.running().facilitator.leave().await;
-    assert_eq!(tab.totals().await.captured.get(), PRICE);
+    assert_eq!(tab.totals().await.captured.get(), 2 * PRICE);
     tab.world.kill().await;
     tab.world.boot().await;
     assert_eq!(tab.world.post("/settle", &body).await.1, first, "byte for byte");
+    let refused = tab.world.post("/settle", &too_late).await.1;
+    assert!(duplicate(&refused), "{refused:#}");
     let late = tab.settle(PRICE, "the-same-nonce-000").await;
     assert!(duplicate(&late), "{late:#}");
     assert_eq!(late["extensions"]["session"]["settlement"], "captured", "{late:#}");
     assert!(!late["transaction"].as_str().unwrap().is_empty(), "{late:#}");
+    tab.world.lets_pass(body["paymentRequirements"]["maxTimeoutSeconds"].as_u64().unwrap());
+    let ended = tab.world.post("/settle", &body).await.1;
+    assert!(duplicate(&ended), "{ended:#}");
+    let (_, ended) = tab.world.post("/verify", &body).await;
+    assert_eq!(ended["invalidReason"], "duplicate_settlement", "{ended:#}");
     assert_eq!(tab.totals().await.transfers, 1);
     tab.closes().await;
 }

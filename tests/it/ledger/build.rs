@@ -139,6 +139,7 @@ pub(crate) fn payment(session: SessionId, number: u32, units: u64) -> NewHold {
         unverified_exposure: amount(50),
         deferred: None,
         funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
+        answer: None,
         now: NOW,
     }
 }

@@ -82,6 +82,7 @@ macro_rules! on {
                 a_covered_hold_is_pending_at_its_deadline,
                 a_decided_hold_is_told_at_its_deadline,
                 success_is_claimed_once,
+                a_success_is_recorded_with_what_it_was_told_to_or_never,
                 abandoned_holds_are_released_by_age,
             }
             deferred {

@@ -60,6 +60,8 @@ async fn a_ledger_of_the_first_version_is_brought_up_with_everything_in_it() {
 
     let conn = Connection::open(&path).expect("opens");
     assert_eq!(SUMS.map(|sql| numbers(&conn, sql)), before);
+    let answers = numbers(&conn, "SELECT count(*) FROM recorded_answers");
+    assert_eq!(answers, [0], "whom that version told a success is not known, so nobody is told it again");
     let purposes: BTreeSet<String> = conn
         .prepare("SELECT DISTINCT purpose FROM settlements")
         .expect("prepares")

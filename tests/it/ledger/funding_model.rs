@@ -136,6 +136,7 @@ impl Chain {
             unverified_exposure: amount(0),
             deferred: None,
             funding: FundingDemand { required, max_age: 60, cap_binds: true },
+            answer: None,
             now: NOW,
         };
         let (counts, frozen) = (self.counting(ledger).await, self.is_frozen(ledger).await);

@@ -122,7 +122,7 @@ async fn a_live_session_goes_on_where_it_stood() {
     assert_eq!(hold.spent_after, amount(CAP / 2 + 10));
     recorded(&ledger, &in_flight(&ledger, session.id, 1).await, landed()).await;
     assert_eq!(ledger.totals(None).await.ok().map(|totals| totals.captured), Some(amount(10)));
-    assert_eq!(ledger.claim_success(hold_id(1)).await.ok(), Some(true));
+    assert_eq!(ledger.claim_success(hold_id(1), None).await.ok(), Some(true));
     ledger.audit().await.expect("consistent");
 }
 

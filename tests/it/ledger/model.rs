@@ -189,7 +189,7 @@ impl Model {
     }
 
     async fn claim(&mut self, ledger: &dyn Ledger, index: usize) {
-        let claimed = ledger.claim_success(hold_id(u32::try_from(index).expect("small"))).await;
+        let claimed = ledger.claim_success(hold_id(u32::try_from(index).expect("small")), None).await;
         let hold = &mut self.holds[index];
         assert_eq!(claimed.ok(), Some(hold.fate == Fate::Captured && !hold.told));
         hold.told |= hold.fate == Fate::Captured;

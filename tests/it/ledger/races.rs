@@ -128,7 +128,7 @@ async fn success_is_told_to_one_of_many(engine: Engine) {
     held(ledger.as_ref(), &payment(session, 1, 1)).await;
     let settlement = in_flight(ledger.as_ref(), session, 1).await;
     recorded(ledger.as_ref(), &settlement, landed()).await;
-    let claims = at_once(ledger, 0..40, |ledger, _| async move { ledger.claim_success(hold_id(1)).await }).await;
+    let claims = at_once(ledger, 0..40, |ledger, _| async move { ledger.claim_success(hold_id(1), None).await }).await;
     assert_eq!(claims.iter().filter(|claim| matches!(claim, Ok(true))).count(), 1);
 }
 

@@ -46,7 +46,7 @@ async fn populate(ledger: &SqliteLedger) {
     held(ledger, &payment(session, 1, 10)).await;
     let landed = recorded(ledger, &in_flight(ledger, session, 1).await, landed()).await;
     recorded(ledger, &landed, Event::Finalised).await;
-    ledger.claim_success(hold_id(1)).await.expect("tells");
+    ledger.claim_success(hold_id(1), None).await.expect("tells");
     held(ledger, &payment(session, 2, 20)).await;
     recorded(ledger, &in_flight(ledger, session, 2).await, refused()).await;
     held(ledger, &payment(session, 3, 30)).await;

@@ -43,7 +43,7 @@ pub fn payment_in(session: SessionId, intent: &Intent, amount: u64, nonce: &str)
         nonce: Some(nonce.to_owned()),
         resource: None,
         authorization: None,
-        idempotent: false,
+        idempotent: None,
         deferred: false,
         funding_required: false,
         max_timeout_seconds: None,

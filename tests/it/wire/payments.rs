@@ -15,7 +15,7 @@ fn the_published_clients_payment_is_read() {
     assert_eq!(paid.asset.to_string(), ASSET);
     assert_eq!(paid.pay_to.to_string(), SELLER);
     assert_eq!((paid.network.as_str(), paid.max_timeout_seconds), ("solana:devnet", Some(60)));
-    assert_eq!((paid.nonce, paid.resource, paid.authorization, paid.idempotent), (None, None, None, false));
+    assert_eq!((paid.nonce, paid.resource, paid.authorization, paid.idempotent), (None, None, None, None));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn what_only_one_side_carries_is_no_contradiction() {
     let body = without(body, "/paymentPayload/accepted/maxAmountRequired");
     let body = with(body, "/paymentPayload/accepted/note", json!("x"));
     let paid = read(&with(body, "/unknown", json!({"deep": [1]}))).expect("they agree where both speak");
-    assert!(paid.idempotent);
+    assert!(paid.idempotent.is_some());
     let crossed = without(published(), "/paymentPayload/accepted/amount");
     assert!(
         read(&without(crossed, "/paymentRequirements/maxAmountRequired")).is_ok(),

@@ -35,6 +35,7 @@ fn payment(session: &Session, units: u64) -> NewHold {
         unverified_exposure: amount(600),
         deferred: None,
         funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
+        answer: None,
         now: NOW,
     }
 }

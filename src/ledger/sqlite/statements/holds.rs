@@ -1,11 +1,13 @@
 //! Accepting payments, answering them once, and ending the wait for them.
 
-use crate::ledger::sqlite::statements::{Outcome, funding, missing, plain_hold, select, sessions, sums};
+use crate::ledger::sqlite::statements::{
+    Outcome, funding, missing, plain_hold, recorded_answers, select, sessions, sums,
+};
 use crate::{
     domain::{
         clock::UnixSeconds,
         funding::Source,
-        hold::{Hold, HoldId, HoldState, NewHold},
+        hold::{Hold, HoldId, HoldState, NewHold, RecordedAnswer},
         reason::PayReason,
         session::SessionId,
     },
@@ -107,6 +109,12 @@ pub(super) fn insert(conn: &Connection, new: &NewHold, accepted: &Accepted) -> O
             promised,
             funding.word(),
         ])?;
+    if written == 1
+        && promised
+        && let Some(answer) = new.answer
+    {
+        recorded_answers::write(conn, new.id, answer)?;
+    }
     Ok((written == 1).then(|| Hold {
         id: new.id,
         session: new.session,
@@ -125,10 +133,15 @@ pub(super) fn insert(conn: &Connection, new: &NewHold, accepted: &Accepted) -> O
 }
 
 /// Hands out `success:true` for a captured hold to the first who asks.
-pub(in crate::ledger) fn claim_success(conn: &Connection, id: HoldId) -> Outcome<bool> {
+pub(in crate::ledger) fn claim_success(conn: &Connection, id: HoldId, answer: Option<RecordedAnswer>) -> Outcome<bool> {
     let changed = conn
         .prepare_cached("UPDATE holds SET told = 1 WHERE id = ?1 AND state = 'captured' AND told = 0")?
         .execute([select::hold_key(id)])?;
+    if changed == 1
+        && let Some(answer) = answer
+    {
+        recorded_answers::write(conn, id, answer)?;
+    }
     Ok(changed == 1)
 }
 

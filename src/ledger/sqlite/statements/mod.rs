@@ -21,6 +21,7 @@ pub(super) mod mpp;
 pub(super) mod operator;
 mod plain_hold;
 pub(super) mod queries;
+pub(super) mod recorded_answers;
 pub(super) mod revocations;
 pub(super) mod select;
 pub(super) mod sessions;

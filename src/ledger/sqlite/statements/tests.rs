@@ -100,6 +100,7 @@ fn payment(session: SessionId, number: u32, nonce: bool) -> NewHold {
         unverified_exposure: amount(50),
         deferred: nonce.then_some(limits),
         funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
+        answer: None,
         now: NOW,
     }
 }

@@ -70,7 +70,7 @@ pub(crate) async fn a_payment_of_an_archived_session_is_known_and_no_other_is_ta
     assert_eq!(new, Held::Refused(PayReason::SessionNotOpen));
     let known = ledger.find_payment(session, "payment-3").await.expect("reads").expect("is there");
     assert!(matches!(known.state, HoldState::Captured { .. }), "{known:?}");
-    assert!(!ledger.claim_success(hold_id(3)).await.expect("answers"), "it is never told for the first time");
+    assert!(!ledger.claim_success(hold_id(3), None).await.expect("answers"), "it is never told for the first time");
 }
 
 pub(crate) async fn what_lives_or_holds_or_is_recent_stays(ledger: &dyn Ledger) {

@@ -52,10 +52,10 @@ pub(crate) async fn a_promise_is_told_with_its_row(ledger: &dyn Ledger) {
     assert_eq!(find(ledger, 1).await, hold, "as it was answered");
     let repeat = NewHold { id: hold_id(9), ..payment(session.id, 1, 30) };
     assert_eq!(ledger.hold(&repeat).await.ok(), Some(Held::Repeat(hold)), "whether it is deferred is not its content");
-    assert_eq!(ledger.claim_success(hold_id(1)).await.ok(), Some(false), "success was handed out");
+    assert_eq!(ledger.claim_success(hold_id(1), None).await.ok(), Some(false), "success was handed out");
     let settlement = in_flight(ledger, session.id, 1).await;
     recorded(ledger, &settlement, landed()).await;
-    assert_eq!(ledger.claim_success(hold_id(1)).await.ok(), Some(false), "and is not handed out again");
+    assert_eq!(ledger.claim_success(hold_id(1), None).await.ok(), Some(false), "and is not handed out again");
     assert_eq!(find(ledger, 1).await.standing(), Standing::Captured);
 }
 

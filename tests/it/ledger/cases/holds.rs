@@ -8,7 +8,7 @@ use sotto::{
     domain::{
         amount::Amount,
         funding::Funding,
-        hold::{Hold, HoldState, NewHold},
+        hold::{Exposure, Hold, HoldState, NewHold, RecordedAnswer, RequestHash},
         reason::{PayReason, SessionReason},
         session::CapCheck,
     },
@@ -169,7 +169,7 @@ pub(crate) async fn a_told_payment_is_never_taken_over(ledger: &dyn Ledger) {
     let settlement = in_flight(ledger, session.id, 1).await;
     ledger.end_wait(hold_id(1), PayReason::SettlementExpired).await.expect("answers");
     recorded(ledger, &settlement, landed()).await;
-    assert_eq!(ledger.claim_success(hold_id(1)).await.ok(), Some(true));
+    assert_eq!(ledger.claim_success(hold_id(1), None).await.ok(), Some(true));
     held(ledger, &nameless(session.id, 2)).await;
 }
 
@@ -256,16 +256,49 @@ pub(crate) async fn a_decided_hold_is_told_at_its_deadline(ledger: &dyn Ledger) 
 pub(crate) async fn success_is_claimed_once(ledger: &dyn Ledger) {
     let session = opened(ledger, 1).await;
     held(ledger, &payment(session.id, 1, 10)).await;
-    assert_eq!(ledger.claim_success(hold_id(1)).await.ok(), Some(false), "waiting is no success");
+    assert_eq!(ledger.claim_success(hold_id(1), None).await.ok(), Some(false), "waiting is no success");
     let settlement = in_flight(ledger, session.id, 1).await;
-    assert_eq!(ledger.claim_success(hold_id(1)).await.ok(), Some(false), "in flight is no success");
+    assert_eq!(ledger.claim_success(hold_id(1), None).await.ok(), Some(false), "in flight is no success");
     recorded(ledger, &settlement, landed()).await;
-    assert_eq!(ledger.claim_success(hold_id(1)).await.ok(), Some(true));
-    assert_eq!(ledger.claim_success(hold_id(1)).await.ok(), Some(false));
+    assert_eq!(ledger.claim_success(hold_id(1), None).await.ok(), Some(true));
+    assert_eq!(ledger.claim_success(hold_id(1), None).await.ok(), Some(false));
     held(ledger, &payment(session.id, 2, 10)).await;
     recorded(ledger, &planned(ledger, session.id, 2).await, abandoned()).await;
-    assert_eq!(ledger.claim_success(hold_id(2)).await.ok(), Some(false), "given back is no success");
-    assert_eq!(ledger.claim_success(hold_id(3)).await.ok(), Some(false));
+    assert_eq!(ledger.claim_success(hold_id(2), None).await.ok(), Some(false), "given back is no success");
+    assert_eq!(ledger.claim_success(hold_id(3), None).await.ok(), Some(false));
+}
+
+fn answer(number: u8, told_at: u64, until: u64) -> Option<RecordedAnswer> {
+    Some(RecordedAnswer { request: RequestHash([number; 32]), told_at, until })
+}
+
+pub(crate) async fn a_success_is_recorded_with_what_it_was_told_to_or_never(ledger: &dyn Ledger) {
+    let recorded_of = async |number| ledger.recorded_answer(hold_id(number)).await.expect("reads");
+    let session = opened(ledger, 1).await;
+    held(ledger, &NewHold { answer: answer(9, NOW, NOW + 60), ..payment(session.id, 1, 10) }).await;
+    held(ledger, &payment(session.id, 2, 10)).await;
+    assert_eq!(ledger.claim_success(hold_id(1), answer(1, NOW, NOW + 60)).await.ok(), Some(false), "no success yet");
+    assert_eq!(recorded_of(1).await, None, "it is held, and nobody was told");
+    recorded(ledger, &in_flight(ledger, session.id, 1).await, landed()).await;
+    assert_eq!(ledger.claim_success(hold_id(1), answer(1, NOW, NOW + 60)).await.ok(), Some(true));
+    assert_eq!(ledger.claim_success(hold_id(2), None).await.ok(), Some(true));
+    for number in [1, 2] {
+        let again = ledger.claim_success(hold_id(number), answer(2, NOW + 1, NOW + 90)).await;
+        assert_eq!(again.ok(), Some(false), "whoever comes later changes nothing");
+    }
+    assert_eq!((recorded_of(1).await, recorded_of(2).await), (answer(1, NOW, NOW + 60), None));
+    // A promise is told with its row.
+    let limits = Some(Exposure::shared(amount(CAP), amount(10 * CAP)));
+    let promise = |number, answer| NewHold { deferred: limits, answer, ..payment(session.id, number, 10) };
+    assert!(held(ledger, &promise(3, answer(3, NOW + 30, NOW + 90))).await.told);
+    assert!(held(ledger, &promise(4, None)).await.told);
+    assert_eq!((recorded_of(3).await, recorded_of(4).await), (answer(3, NOW + 30, NOW + 90), None));
+    assert!(matches!(ledger.hold(&promise(4, answer(4, NOW, NOW + 90))).await, Ok(Held::Repeat(_))));
+    assert_eq!(recorded_of(4).await, None, "a repeat is told nothing for the first time");
+    // What has ended is deleted when more is written.
+    held(ledger, &promise(5, answer(5, NOW + 60, NOW + 99))).await;
+    assert_eq!((recorded_of(1).await, recorded_of(3).await), (None, answer(3, NOW + 30, NOW + 90)));
+    assert_eq!(ledger.claim_success(hold_id(1), answer(1, NOW, NOW + 60)).await.ok(), Some(false), "and told no more");
 }
 
 pub(crate) async fn abandoned_holds_are_released_by_age(ledger: &dyn Ledger) {

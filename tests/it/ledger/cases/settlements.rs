@@ -179,7 +179,7 @@ pub(crate) async fn a_fork_takes_a_landing_back_and_it_lands_again(ledger: &dyn 
     recorded(ledger, &settlement, landed()).await;
     assert_eq!(money(ledger, session.id).await, (10, 0));
     assert_eq!(spent(ledger).await, (10_000, 2_000_000, 7), "booked once");
-    assert_eq!(ledger.claim_success(hold_id(1)).await.ok(), Some(false), "told once");
+    assert_eq!(ledger.claim_success(hold_id(1), None).await.ok(), Some(false), "told once");
 }
 
 pub(crate) async fn a_landing_that_is_gone_for_good_cost_nothing(ledger: &dyn Ledger) {
@@ -346,8 +346,8 @@ pub(crate) async fn only_waiting_callers_of_the_settlement_are_told(ledger: &dyn
         told.push(ledger.find_hold(hold_id(number)).await.expect("reads").expect("is there").told);
     }
     assert_eq!(told, [true, false, false]);
-    assert_eq!(ledger.claim_success(hold_id(1)).await.ok(), Some(false));
-    assert_eq!(ledger.claim_success(hold_id(2)).await.ok(), Some(true));
+    assert_eq!(ledger.claim_success(hold_id(1), None).await.ok(), Some(false));
+    assert_eq!(ledger.claim_success(hold_id(2), None).await.ok(), Some(true));
 }
 
 pub(crate) async fn a_settlement_that_is_not_there_is_an_inconsistency(ledger: &dyn Ledger) {

@@ -24,6 +24,7 @@ impl Model {
             unverified_exposure: amount(0),
             deferred: wanted.deferred.then_some(LIMITS),
             funding: FundingDemand { required: false, max_age: 60, cap_binds: false },
+            answer: None,
             now: NOW,
         };
         let answer = ledger.hold(&new).await.expect("answers");

@@ -10,6 +10,26 @@ use sotto::{
     ledger::{OperatorLedger as _, Resolved, SeenLanding},
 };
 
+/// Guards: `recorded_answers_come_with_the_success` and `recorded_answers_never_change`.
+#[tokio::test]
+async fn an_answer_is_recorded_with_its_success_and_never_changes() {
+    let file = File::new();
+    let ledger = file.open().await;
+    let session = opened(&ledger, 1).await.id;
+    held(&ledger, &payment(session, 1, 10)).await;
+    drop(ledger);
+    let conn = file.raw();
+    let record = "INSERT INTO recorded_answers SELECT id, zeroblob(32), 1, 2 FROM holds";
+    let refused = conn.execute(record, []).expect_err("nobody was told").to_string();
+    assert!(refused.contains("recorded with its success"), "{refused}");
+    conn.execute("UPDATE holds SET told = 1", []).expect("tells");
+    conn.execute(record, []).expect("records");
+    let refused = conn.execute("UPDATE recorded_answers SET answer_until = 3", []).expect_err("it stays").to_string();
+    assert!(refused.contains("never changes"), "{refused}");
+    let never = "INSERT INTO recorded_answers SELECT randomblob(16), zeroblob(32), 1, 2";
+    assert!(conn.execute(never, []).is_err(), "of no payment");
+}
+
 #[tokio::test]
 async fn words_of_providers_and_operators_never_change() {
     let file = File::new();

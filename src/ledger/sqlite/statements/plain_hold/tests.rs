@@ -116,6 +116,7 @@ fn payment(scene: &Scene, number: u8, units: u64, nonce: Option<&str>) -> NewHol
         unverified_exposure: amount(scene.exposure),
         deferred: scene.deferred.map(limits),
         funding: FundingDemand { required: scene.required, max_age: 60, cap_binds: false },
+        answer: None,
         now: NOW,
     }
 }
