@@ -170,7 +170,7 @@ fn shop_of_the_readme(mint: Pubkey, pay_to: Pubkey) -> Result<Router, Box<dyn Er
 }
 
 #[test]
-fn the_merchant_of_the_readme_compiles_and_opens() {
+fn the_merchant_of_the_readme_is_what_is_compiled() {
     let readme = read("README.md");
     let own = include_str!("documents.rs");
     let lines: Vec<_> = readme.lines().skip_while(|line| !line.starts_with("let offer")).collect();
@@ -179,5 +179,5 @@ fn the_merchant_of_the_readme_compiles_and_opens() {
     for line in shop {
         assert!(own.contains(&format!("\n    {line}\n")), "not what is compiled: {line}");
     }
-    assert!(shop_of_the_readme(Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32])).is_ok());
+    let _: fn(Pubkey, Pubkey) -> Result<Router, Box<dyn Error>> = shop_of_the_readme;
 }

@@ -53,8 +53,6 @@ async fn a_wallet_revokes_from_the_command_line() {
     let listed = desk.sotto(&at("list", &url)).await;
     let told = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert!(told.contains("nobody may spend from this wallet's account"), "{told}");
-    assert!(!told.contains("no session takes from it"), "it stands no more: {told}");
-    assert_eq!(desk.json(&as_json("list", &url)).await["approvals"], json!([]));
     let again = desk.failing(&at("revoke", &url)).await;
     assert!(again.contains("quota_exceeded") && again.contains("a wallet with SOL"), "{again}");
     scene.world.finish().await;
