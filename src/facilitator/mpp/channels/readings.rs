@@ -1,7 +1,7 @@
 //! What was last read of the accounts behind channels, in memory: a voucher is judged by it and asks the chain only where it is
 //! too old.
 
-use crate::domain::mpp::money::Reading;
+use crate::domain::mpp::money::{Reading, Role};
 use solana_pubkey::Pubkey;
 use std::{
     collections::HashMap,
@@ -37,14 +37,15 @@ impl Readings {
         }
     }
 
-    /// What was read at most `age` ago.
+    /// What was read at most `age` ago; nothing of a grant that was gone, which may be one that has been renewed since.
     pub(crate) fn young(&self, account: &Pubkey, age: Duration) -> Option<Reading> {
         self.young_at(account, age, Instant::now())
     }
 
     fn young_at(&self, account: &Pubkey, age: Duration, now: Instant) -> Option<Reading> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(account).filter(|read| now.saturating_duration_since(read.at) <= age).map(|read| read.reading)
+        let is_good = |read: &&Read| read.reading.role != Role::Gone && now.saturating_duration_since(read.at) <= age;
+        known.get(account).filter(is_good).map(|read| read.reading)
     }
 
     /// Forgets accounts on which nothing stands any more.
@@ -57,7 +58,6 @@ impl Readings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::mpp::money::Role;
 
     fn reading(balance: u64) -> Reading {
         Reading { role: Role::Live, balance, remaining: u64::MAX }
@@ -74,6 +74,9 @@ mod tests {
         assert_eq!(readings.young_at(&account, Duration::from_secs(14), later), None);
         readings.saw_at(&account, reading(4), 10, later);
         assert_eq!(readings.young_at(&account, Duration::ZERO, later), Some(reading(4)));
+        readings.saw_at(&account, Reading { role: Role::Gone, ..reading(4) }, 11, later);
+        assert_eq!(readings.young_at(&account, Duration::MAX, later), None, "it is read again");
+        readings.saw_at(&account, reading(4), 12, later);
         readings.keep_only(&[]);
         assert_eq!(readings.young_at(&account, Duration::MAX, later), None);
     }
