@@ -237,15 +237,15 @@ mod tests {
         Some(answer.until)
     }
 
-    fn signed_until(expires_at: UnixSeconds) -> Option<Authorization> {
-        Some(Authorization { nonce: "nonce".to_owned(), expires_at, resource_hash: None, signature: [0; 64] })
+    fn signed_until(expires_at: UnixSeconds) -> Authorization {
+        Authorization { nonce: "nonce".to_owned(), expires_at, resource_hash: None, signature: [0; 64] }
     }
 
     #[test]
     fn an_answer_is_recorded_until_the_payment_or_the_merchants_time_ends() {
         assert_eq!(ends(|_| ()), Some(NOW + 60));
-        assert_eq!(ends(|payment| payment.authorization = signed_until(NOW + 5)), Some(NOW + 5));
-        assert_eq!(ends(|payment| payment.authorization = signed_until(UnixSeconds::MAX)), Some(NOW + 60));
+        assert_eq!(ends(|payment| payment.authorization = Some(signed_until(NOW + 5))), Some(NOW + 5));
+        assert_eq!(ends(|payment| payment.authorization = Some(signed_until(UnixSeconds::MAX))), Some(NOW + 60));
         assert_eq!(ends(|payment| payment.max_timeout_seconds = None), Some(NOW + 30), "ours, where they state none");
         assert_eq!(ends(|payment| payment.max_timeout_seconds = Some(u64::MAX)), Some(LATEST));
     }
@@ -254,6 +254,6 @@ mod tests {
     fn nothing_is_recorded_that_nobody_asked_for_or_that_no_repeat_names() {
         assert_eq!(ends(|payment| payment.idempotent = None), None);
         assert_eq!(ends(|payment| payment.nonce = None), None);
-        assert_eq!(ends(|payment| payment.authorization = signed_until(NOW)), None, "it has ended");
+        assert_eq!(ends(|payment| payment.authorization = Some(signed_until(NOW))), None, "it has ended");
     }
 }

@@ -29,7 +29,9 @@ fn add(hash: &mut Sha256, value: &Value) {
         }
         Value::Array(items) => {
             begin(hash, b'[', items.len());
-            items.iter().for_each(|item| add(hash, item));
+            for item in items {
+                add(hash, item);
+            }
         }
         Value::String(string) => text(hash, string),
         Value::Null | Value::Bool(_) | Value::Number(_) => {
