@@ -184,18 +184,8 @@ fn read(
     for instruction in transaction.message.instructions() {
         instructions.push(resolve(instruction, &keys, None)?);
     }
-    if let OptionSerializer::Some(inner) = &meta.inner_instructions {
-        let calls =
-            inner.iter().flat_map(|group| group.instructions.iter().map(|call| (usize::from(group.index), call)));
-        for (caller, instruction) in calls {
-            let UiInstruction::Compiled(compiled) = instruction else { return None };
-            let instruction = CompiledInstruction {
-                program_id_index: compiled.program_id_index,
-                accounts: compiled.accounts.clone(),
-                data: bs58::decode(&compiled.data).into_vec().ok()?,
-            };
-            instructions.push(resolve(&instruction, &keys, Some(caller))?);
-        }
+    for (caller, instruction) in calls(meta)? {
+        instructions.push(resolve(&instruction, &keys, Some(caller))?);
     }
     Some(SeenTransaction {
         slot: told.slot,
@@ -209,6 +199,28 @@ fn read(
 /// All keys of a transaction, in the order in which its record counts them.
 pub(super) fn keys_of(told: &EncodedConfirmedTransactionWithStatusMeta) -> Option<Vec<Pubkey>> {
     keys(&own_transaction(told)?, told.transaction.meta.as_ref()?)
+}
+
+/// What the transaction's own instructions called, each with the place of the one that led to it; none where an endpoint has no
+/// record of it: a program may have called what nobody sees then. Of one that failed before anything ran there is none anywhere,
+/// and what failed has changed nothing.
+fn calls(meta: &UiTransactionStatusMeta) -> Option<Vec<(usize, CompiledInstruction)>> {
+    let OptionSerializer::Some(groups) = &meta.inner_instructions else {
+        return meta.err.is_some().then(Vec::new);
+    };
+    let mut calls = Vec::new();
+    for group in groups {
+        for call in &group.instructions {
+            let UiInstruction::Compiled(compiled) = call else { return None };
+            let instruction = CompiledInstruction {
+                program_id_index: compiled.program_id_index,
+                accounts: compiled.accounts.clone(),
+                data: bs58::decode(&compiled.data).into_vec().ok()?,
+            };
+            calls.push((usize::from(group.index), instruction));
+        }
+    }
+    Some(calls)
 }
 
 /// All keys in the order in which instructions count them: the message's own, then those of lookup tables.

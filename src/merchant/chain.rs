@@ -228,7 +228,12 @@ fn deed(told: &Value) -> Option<Deed> {
             keys.extend(strings(loaded)?);
         }
     }
-    let inner = told.pointer("/meta/innerInstructions").and_then(Value::as_array);
+    // Where nobody recorded what it called that may have been anything; what failed has changed nothing.
+    let meta = told.get("meta")?;
+    let inner = match meta.get("innerInstructions").and_then(Value::as_array) {
+        None if meta.get("err").is_none_or(Value::is_null) => return None,
+        inner => inner,
+    };
     let mut calls = Vec::new();
     for (index, instruction) in message.get("instructions")?.as_array()?.iter().enumerate() {
         calls.push(call(instruction, &keys)?);

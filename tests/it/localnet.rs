@@ -15,6 +15,6 @@ mod protocol;
 mod pushes;
 mod spl_delegate;
 mod state;
-mod swig;
+pub mod swig;
 mod transactions;
 mod world;

@@ -175,7 +175,12 @@ impl Examiner {
         let account = case.witness.account;
         let mut known = None;
         for (node, _) in &case.deniers {
-            let Some((seen, logs)) = history::final_transaction(pool, node, signature).await? else { continue };
+            let (seen, logs) = match history::final_transaction(pool, node, signature).await {
+                Ok(Some(told)) => told,
+                // Another node may know it, or have recorded what this one has not.
+                Ok(None) | Err(ChainError::Inconsistent(_)) => continue,
+                Err(error) => return Err(error),
+            };
             let entry = entries::read(&seen, logs.as_deref(), &account, &self.programs);
             if entry.steps.is_some() {
                 let mut remembered = self.read.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,6 +3,7 @@
 mod behind;
 mod strangers;
 mod told;
+mod wrapped;
 
 use super::{approves, becomes, is_not_opened, landed, lands_by_itself, on_total, over, view, with_sol};
 use crate::support::{Opening, Options, Wallet, World, hastily};

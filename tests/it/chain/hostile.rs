@@ -132,6 +132,42 @@ async fn a_transaction_that_is_told_in_the_place_of_another_is_not_believed() {
     drop(net);
 }
 
+/// Guard: `history::calls`. An endpoint that keeps no record of what programs called says nothing of an approve in another program:
+/// that is not "nothing was called".
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_whose_calls_nobody_recorded_is_not_read_as_one_that_called_nothing() {
+    let (net, proxy, chain) = behind_a_proxy(1 << 20, PATIENCE).await;
+    let signature = net.network().airdrop(&Pubkey::new_from_array([5; 32]), SOL).unwrap();
+    net.tick_slots(2);
+    // The network itself records them always: none is an empty list.
+    assert!(chain.transaction(&signature).await.unwrap().is_some());
+    let without = |change: fn(&mut Value)| {
+        proxy.change(move |method, truth| {
+            let mut told = truth.clone();
+            (method == "getTransaction").then(|| {
+                assert_eq!(told["meta"]["innerInstructions"], json!([]));
+                change(&mut told["meta"]);
+                Reply::Result(told)
+            })
+        });
+    };
+    let nulls: fn(&mut Value) = |meta| meta["innerInstructions"] = Value::Null;
+    let removes: fn(&mut Value) = |meta| drop(meta.as_object_mut().unwrap().remove("innerInstructions"));
+    for change in [nulls, removes] {
+        without(change);
+        let error = chain.transaction(&signature).await.unwrap_err();
+        assert!(matches!(error, ChainError::Inconsistent(_)), "{error:?}");
+    }
+    // One that failed before anything ran has no record anywhere, and has changed nothing.
+    without(|meta| {
+        meta["innerInstructions"] = Value::Null;
+        meta["err"] = json!("InsufficientFundsForFee");
+        meta["status"] = json!({ "Err": "InsufficientFundsForFee" });
+    });
+    assert!(chain.transaction(&signature).await.unwrap().unwrap().failed);
+    drop(net);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn shutting_down_ends_every_background_task() {
     let scene = Scene::new().await;

@@ -7,4 +7,4 @@ mod roles;
 mod scene;
 mod sessions;
 mod signing;
-mod wire;
+pub mod wire;

@@ -11,7 +11,7 @@ use sotto::{domain::amount::Amount, facilitator::Settings, localnet::standins::D
 use std::time::Duration;
 
 /// One in which nobody looks at accounts but for an opening.
-async fn unwatched(delegation: Delegation) -> Scene {
+pub(super) async fn unwatched(delegation: Delegation) -> Scene {
     let seldom = |settings: &mut Settings| settings.funding.interval = Duration::from_hours(1);
     Scene::of(Options { delegation, ..Options::settings(seldom) }).await
 }

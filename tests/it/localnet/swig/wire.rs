@@ -17,16 +17,16 @@ const SIGNER: u8 = 2;
 
 /// A wallet's addresses.
 #[derive(Clone, Copy)]
-pub(super) struct Wallet {
-    pub(super) id: [u8; 32],
-    pub(super) config: Pubkey,
-    pub(super) config_bump: u8,
-    pub(super) address: Pubkey,
-    pub(super) address_bump: u8,
+pub(crate) struct Wallet {
+    pub(crate) id: [u8; 32],
+    pub(crate) config: Pubkey,
+    pub(crate) config_bump: u8,
+    pub(crate) address: Pubkey,
+    pub(crate) address_bump: u8,
 }
 
 impl Wallet {
-    pub(super) fn new(id: [u8; 32]) -> Self {
+    pub(crate) fn new(id: [u8; 32]) -> Self {
         let (config, config_bump) = Pubkey::find_program_address(&[b"swig", &id], &SWIG);
         let (address, address_bump) = Pubkey::find_program_address(&[b"swig-wallet-address", config.as_ref()], &SWIG);
         Self { id, config, config_bump, address, address_bump }
@@ -35,7 +35,7 @@ impl Wallet {
 
 /// Whose signature a role takes.
 #[derive(Clone, Copy)]
-pub(super) enum Authority {
+pub(crate) enum Authority {
     Key(Pubkey),
     /// Root, session key, and the most slots of a session.
     Session(Pubkey, Pubkey, u64),
@@ -61,7 +61,7 @@ impl Authority {
 
 /// What a role may do.
 #[derive(Clone, Copy)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Program(Pubkey),
     TokenLimit(Pubkey, u64),
     All,
@@ -109,7 +109,7 @@ fn swig(accounts: Vec<AccountMeta>, parts: &[&[u8]]) -> Instruction {
     Instruction { program_id: SWIG, accounts, data: parts.concat() }
 }
 
-pub(super) fn create(wallet: &Wallet, payer: &Pubkey, root: Authority, may: &[Action]) -> Instruction {
+pub(crate) fn create(wallet: &Wallet, payer: &Pubkey, root: Authority, may: &[Action]) -> Instruction {
     let accounts = vec![
         AccountMeta::new(wallet.config, false),
         AccountMeta::new(*payer, true),
@@ -133,7 +133,7 @@ fn managing(wallet: &Wallet, payer: &Pubkey, manager: &Pubkey) -> Vec<AccountMet
 }
 
 /// Adds a role by the role `acting`, for which `manager` signs.
-pub(super) fn add(
+pub(crate) fn add(
     wallet: &Wallet,
     payer: &Pubkey,
     (acting, manager): (u32, &Pubkey),
@@ -148,14 +148,14 @@ pub(super) fn add(
 }
 
 /// Removes the role `target` by the role `acting`, for which `manager` signs.
-pub(super) fn remove(wallet: &Wallet, payer: &Pubkey, (acting, manager): (u32, &Pubkey), target: u32) -> Instruction {
+pub(crate) fn remove(wallet: &Wallet, payer: &Pubkey, (acting, manager): (u32, &Pubkey), target: u32) -> Instruction {
     let head = [2, 0, 1, 0, 0, 0, 0, 0];
     let accounts = managing(wallet, payer, manager);
     swig(accounts, &[&head, &acting.to_le_bytes(), &target.to_le_bytes(), &[MANAGER]])
 }
 
 /// Lets `key` act for a role for so many slots; `root` signs.
-pub(super) fn session(
+pub(crate) fn session(
     wallet: &Wallet,
     payer: &Pubkey,
     (role, root): (u32, &Pubkey),
@@ -172,7 +172,7 @@ pub(super) fn session(
 }
 
 /// Makes calls with the wallet's signature by a role, for which `key` signs.
-pub(super) fn sign(wallet: &Wallet, (role, key): (u32, &Pubkey), calls: &[Instruction]) -> Instruction {
+pub(crate) fn sign(wallet: &Wallet, (role, key): (u32, &Pubkey), calls: &[Instruction]) -> Instruction {
     let mut accounts = vec![
         AccountMeta::new(wallet.config, false),
         AccountMeta::new(wallet.address, false),
