@@ -2,12 +2,18 @@
 //!
 //! Shared by the bounded run of every test run (`tests/it/fuzz.rs`) and the long one (`fuzz/README.md`).
 
+#[path = "cosigned.rs"]
+pub(crate) mod cosigned;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use sotto::{
-    chain::{answers, fees::ComputeBudget, inspect::ApproveTemplate},
+    chain::{
+        answers,
+        inspect::{anchor, charge::ReceivedCharge, payers_transaction::PayersTransaction},
+    },
     client::{OpenSession, Opening},
     covalidator::attested,
     domain::{
@@ -18,7 +24,7 @@ use sotto::{
         signed_receipt::{ReceiptKey, ReceiptStatement},
     },
     programs::{
-        Programs, account_discriminator,
+        account_discriminator,
         attestation::verify_attestation,
         ciphertext::{DecryptionKey, decrypt, encrypt},
         inco_token::{IncoAccount, IncoMint},
@@ -32,7 +38,7 @@ pub(crate) type Target = fn(&[u8]);
 
 /// Every target by its name.
 pub(crate) const TARGETS: [(&str, Target); 14] = [
-    ("approves", approves),
+    ("transactions", transactions),
     ("openings", openings),
     ("payments", payments),
     ("single_payments", single_payments),
@@ -54,24 +60,13 @@ const RECEIPT_KEY: Pubkey = Pubkey::from_str_const("J2xccRtuG43drESLYznHhLhQkLTd
 const DECRYPTION_KEY: [u8; 32] = [0x11; 32];
 const HANDLE: u128 = 0;
 
-/// Transactions that we are asked to sign.
-pub(crate) fn approves(bytes: &[u8]) {
-    let [fee_payer, spender, user, mint] = [1, 2, 3, 4].map(|byte| Pubkey::new_from_array([byte; 32]));
-    let template = ApproveTemplate {
-        programs: Programs::default(),
-        fee_payer,
-        our_keys: &[fee_payer, spender],
-        spender,
-        user,
-        mint,
-        decimals: 6,
-        max_grant: 2_000_000,
-        may_create: true,
-        compute: ComputeBudget { units: 400_000, price: 50_000 },
-    };
-    // Of a user whose key nobody has here nothing can be signed.
-    assert!(template.inspect(&STANDARD.encode(bytes)).is_err());
-    assert!(template.inspect(&String::from_utf8_lossy(bytes)).is_err());
+/// Transactions that we are asked to sign or read as our own: as they come, and signed anew when they are bent.
+pub(crate) fn transactions(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    drop(PayersTransaction::read(&text));
+    drop(ReceivedCharge::read(&text));
+    assert_eq!(anchor::read(bytes, &[]), None, "without a key nothing is ours");
+    assert!(cosigned::passes_as(bytes).len() <= 1, "each kind is for itself");
 }
 
 /// Bodies of `POST /sessions` and of `POST /sessions/prepare`.

@@ -1,6 +1,7 @@
 //! What each target reads when nothing is bent: of the vectors, and of the tests' own scene.
 
 mod answers;
+mod transactions;
 mod vectors;
 
 use crate::inspect::{Scene, encode};
@@ -34,7 +35,7 @@ pub(super) fn of(target: &str) -> Vec<Vec<u8>> {
     let wire = encode(&scene.sign(scene.compile(&scene.instructions)));
     let texts = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     match target {
-        "approves" => vec![STANDARD.encode(&wire).into_bytes(), wire, vectors::settlement()],
+        "transactions" => transactions::all(),
         "openings" => vec![
             json!({
                 "user": scene.user.pubkey().to_string(), "asset": scene.mint.to_string(), "recipient": "39VTk4onZMMGmycPMsfu2JmJ9jBttG4yXWjYZYruR4GB",
