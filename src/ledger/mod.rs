@@ -34,6 +34,7 @@ pub use single_payments::SinglePaymentLedger;
 pub use sqlite::handle::SqliteLedger;
 pub use sqlite::import::{ImportReport, ImportTerms, Skipped};
 pub use sqlite::open::LedgerOptions;
+pub use sqlite::write_ahead_log::LogLimits;
 pub use upkeep::Upkeep;
 
 use crate::domain::{

@@ -54,3 +54,48 @@ impl LedgerWatch {
         self.told_of_log = is_long;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+    use tracing::{Dispatch, subscriber::NoSubscriber};
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// FR-9.
+    #[test]
+    fn a_log_that_grows_is_told_once_and_once_when_it_is_short_again() {
+        let written = Written::default();
+        let kept = written.clone();
+        // With a single subscriber alive, another test's thread may have decided that these lines interest nobody.
+        let _second = Dispatch::new(NoSubscriber::default());
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || kept.clone()).finish();
+        let mut watch = LedgerWatch::default();
+        tracing::subscriber::with_default(subscriber, || {
+            for length in [0, LOG_IS_LONG, LOG_IS_LONG + 1, 2 * LOG_IS_LONG, LOG_IS_LONG, 0] {
+                watch.tell_of_log(length);
+            }
+        });
+        let text = String::from_utf8(written.0.lock().expect("no panic").clone()).expect("UTF-8");
+        let told: Vec<_> = text.lines().collect();
+        let [grows, is_short] = told.as_slice() else { panic!("{text}") };
+        assert!(grows.contains("WARN") && grows.contains("another process reads the ledger"), "{grows}");
+        assert!(grows.contains("256 MiB"), "{grows}");
+        assert!(is_short.contains("INFO") && is_short.contains("short again"), "{is_short}");
+    }
+}

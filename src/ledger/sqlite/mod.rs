@@ -18,7 +18,7 @@ mod single_payments;
 mod snapshots;
 mod statements;
 mod upkeep;
-mod write_ahead_log;
+pub(in crate::ledger) mod write_ahead_log;
 mod write_health;
 pub(in crate::ledger) mod writer;
 

@@ -10,7 +10,7 @@ use crate::ledger::{
         readers::{InlineReaders, Readers},
         snapshots::Snapshots,
         statements::Outcome,
-        write_ahead_log::WriteAheadLog,
+        write_ahead_log::{LogLimits, WriteAheadLog},
         writer::Writer,
     },
 };
@@ -35,13 +35,15 @@ pub struct LedgerOptions {
     /// How many verbs, and how many questions, may wait; one more is [`crate::ledger::LedgerError::Busy`]. 4,096 are a seventh of a
     /// second of work on a fast disk.
     pub queue: usize,
+    /// How long the log beside the file may become.
+    pub log: LogLimits,
     /// What to import a deployed service's sessions by; without it such a file is refused.
     pub import: Option<ImportTerms>,
 }
 
 impl Default for LedgerOptions {
     fn default() -> Self {
-        Self { queue: 4_096, import: None }
+        Self { queue: 4_096, log: LogLimits::default(), import: None }
     }
 }
 
@@ -85,7 +87,7 @@ async fn opened(path: &Path, options: &LedgerOptions, lock: LedgerLock) -> Resul
         writer: Writer::start(conn, Some(lock), options.queue, Arc::clone(&snapshots))?,
         snapshots,
         archive,
-        log: WriteAheadLog::of(path),
+        log: WriteAheadLog::of(path, options.log),
         imported,
     })
 }

@@ -13,21 +13,33 @@ use std::{
 };
 use tokio::task::spawn_blocking;
 
-/// From what length it is written back and cut as soon as nobody reads it, in bytes: as much as SQLite is told to keep of it.
-const LONG: u64 = 64 * 1024 * 1024;
-/// From what length no new payment is taken, in bytes: a disk that is full stops more than payments.
-const FULL: u64 = 2 * 1024 * 1024 * 1024;
+/// How long a ledger's log may become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogLimits {
+    /// From what length it is written back and cut as soon as nobody reads it, in bytes: 64 MiB, as much as SQLite is told to keep
+    /// of it.
+    pub long: u64,
+    /// From what length no new payment is taken, in bytes: 2 GiB. A disk that is full stops more than payments.
+    pub full: u64,
+}
+
+impl Default for LogLimits {
+    fn default() -> Self {
+        Self { long: 64 * 1024 * 1024, full: 2 * 1024 * 1024 * 1024 }
+    }
+}
 
 /// The log of one ledger.
 #[derive(Debug)]
 pub(super) struct WriteAheadLog {
     ledger: PathBuf,
+    limits: LogLimits,
     is_full: AtomicBool,
 }
 
 impl WriteAheadLog {
-    pub(super) fn of(ledger: &Path) -> Self {
-        Self { ledger: ledger.to_owned(), is_full: AtomicBool::new(false) }
+    pub(super) fn of(ledger: &Path, limits: LogLimits) -> Self {
+        Self { ledger: ledger.to_owned(), limits, is_full: AtomicBool::new(false) }
     }
 
     /// Whether it was too long for new payments when it was last looked at.
@@ -37,10 +49,10 @@ impl WriteAheadLog {
 
     /// Cuts a long log where nobody reads it; gives its length in bytes.
     pub(super) async fn shorten(&self) -> Result<u64, LedgerError> {
-        let ledger = self.ledger.clone();
-        let shortened = spawn_blocking(move || shorten(&ledger, LONG)).await;
+        let (ledger, LogLimits { long, full }) = (self.ledger.clone(), self.limits);
+        let shortened = spawn_blocking(move || shorten(&ledger, long)).await;
         let length = shortened.map_err(unavailable)?.map_err(unavailable)?;
-        self.is_full.store(length > FULL, Ordering::Relaxed);
+        self.is_full.store(length > full, Ordering::Relaxed);
         Ok(length)
     }
 }

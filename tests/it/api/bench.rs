@@ -175,7 +175,9 @@ impl ApiBench {
 
         let files = tempfile::tempdir().unwrap();
         let ledger =
-            SqliteLedger::open(&files.path().join("ledger.db"), &LedgerOptions { queue, import: None }).await.unwrap();
+            SqliteLedger::open(&files.path().join("ledger.db"), &LedgerOptions { queue, ..LedgerOptions::default() })
+                .await
+                .unwrap();
         let chain = SolanaChain::start(ChainSettings::new(localnet.rpc_url(), Some(localnet.ws_url()))).unwrap();
         let covalidator =
             HttpCovalidator::new("http://127.0.0.1:9", Pubkey::default(), Duration::from_secs(1)).unwrap();

@@ -3,6 +3,7 @@
 mod archive;
 mod damage;
 mod delegations;
+mod log;
 mod schema;
 mod words;
 
