@@ -268,37 +268,45 @@ pub(crate) async fn success_is_claimed_once(ledger: &dyn Ledger) {
     assert_eq!(ledger.claim_success(hold_id(3), None).await.ok(), Some(false));
 }
 
-fn answer(number: u8, told_at: u64, until: u64) -> Option<RecordedAnswer> {
-    Some(RecordedAnswer { request: RequestHash([number; 32]), told_at, until })
+fn told(number: u8, told_at: u64, until: u64) -> RecordedAnswer {
+    RecordedAnswer { request: RequestHash([number; 32]), told_at, until }
 }
 
 pub(crate) async fn a_success_is_recorded_with_what_it_was_told_to_or_never(ledger: &dyn Ledger) {
     let recorded_of = async |number| ledger.recorded_answer(hold_id(number)).await.expect("reads");
     let session = opened(ledger, 1).await;
-    held(ledger, &NewHold { answer: answer(9, NOW, NOW + 60), ..payment(session.id, 1, 10) }).await;
+    held(ledger, &NewHold { answer: Some(told(9, NOW, NOW + 60)), ..payment(session.id, 1, 10) }).await;
     held(ledger, &payment(session.id, 2, 10)).await;
-    assert_eq!(ledger.claim_success(hold_id(1), answer(1, NOW, NOW + 60)).await.ok(), Some(false), "no success yet");
+    assert_eq!(
+        ledger.claim_success(hold_id(1), Some(told(1, NOW, NOW + 60))).await.ok(),
+        Some(false),
+        "no success yet"
+    );
     assert_eq!(recorded_of(1).await, None, "it is held, and nobody was told");
     recorded(ledger, &in_flight(ledger, session.id, 1).await, landed()).await;
-    assert_eq!(ledger.claim_success(hold_id(1), answer(1, NOW, NOW + 60)).await.ok(), Some(true));
+    assert_eq!(ledger.claim_success(hold_id(1), Some(told(1, NOW, NOW + 60))).await.ok(), Some(true));
     assert_eq!(ledger.claim_success(hold_id(2), None).await.ok(), Some(true));
     for number in [1, 2] {
-        let again = ledger.claim_success(hold_id(number), answer(2, NOW + 1, NOW + 90)).await;
+        let again = ledger.claim_success(hold_id(number), Some(told(2, NOW + 1, NOW + 90))).await;
         assert_eq!(again.ok(), Some(false), "whoever comes later changes nothing");
     }
-    assert_eq!((recorded_of(1).await, recorded_of(2).await), (answer(1, NOW, NOW + 60), None));
+    assert_eq!((recorded_of(1).await, recorded_of(2).await), (Some(told(1, NOW, NOW + 60)), None));
     // A promise is told with its row.
     let limits = Some(Exposure::shared(amount(CAP), amount(10 * CAP)));
     let promise = |number, answer| NewHold { deferred: limits, answer, ..payment(session.id, number, 10) };
-    assert!(held(ledger, &promise(3, answer(3, NOW + 30, NOW + 90))).await.told);
+    assert!(held(ledger, &promise(3, Some(told(3, NOW + 30, NOW + 90)))).await.told);
     assert!(held(ledger, &promise(4, None)).await.told);
-    assert_eq!((recorded_of(3).await, recorded_of(4).await), (answer(3, NOW + 30, NOW + 90), None));
-    assert!(matches!(ledger.hold(&promise(4, answer(4, NOW, NOW + 90))).await, Ok(Held::Repeat(_))));
+    assert_eq!((recorded_of(3).await, recorded_of(4).await), (Some(told(3, NOW + 30, NOW + 90)), None));
+    assert!(matches!(ledger.hold(&promise(4, Some(told(4, NOW, NOW + 90)))).await, Ok(Held::Repeat(_))));
     assert_eq!(recorded_of(4).await, None, "a repeat is told nothing for the first time");
     // What has ended is deleted when more is written.
-    held(ledger, &promise(5, answer(5, NOW + 60, NOW + 99))).await;
-    assert_eq!((recorded_of(1).await, recorded_of(3).await), (None, answer(3, NOW + 30, NOW + 90)));
-    assert_eq!(ledger.claim_success(hold_id(1), answer(1, NOW, NOW + 60)).await.ok(), Some(false), "and told no more");
+    held(ledger, &promise(5, Some(told(5, NOW + 60, NOW + 99)))).await;
+    assert_eq!((recorded_of(1).await, recorded_of(3).await), (None, Some(told(3, NOW + 30, NOW + 90))));
+    assert_eq!(
+        ledger.claim_success(hold_id(1), Some(told(1, NOW, NOW + 60))).await.ok(),
+        Some(false),
+        "and told no more"
+    );
 }
 
 pub(crate) async fn abandoned_holds_are_released_by_age(ledger: &dyn Ledger) {
