@@ -123,16 +123,7 @@ pub(super) struct FacilitatorHttp {
 
 impl FacilitatorHttp {
     pub(super) fn new(url: &str) -> Result<Self, FacilitatorError> {
-        let base = Url::parse(url).map_err(|_| FacilitatorError::Url)?;
-        if !matches!(base.scheme(), "http" | "https") {
-            return Err(FacilitatorError::Url);
-        }
-        let http = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .timeout(DEADLINE)
-            .user_agent(concat!("sotto/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(unreachable)?;
+        let (http, base) = connect(url, DEADLINE)?;
         Ok(Self { http, base })
     }
 
@@ -278,10 +269,31 @@ impl FacilitatorHttp {
 
     /// A path below the base, whether or not the base ends with a slash.
     fn at(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
-        url
+        below(&self.base, path)
     }
+}
+
+/// What reaches the facilitator at `url`, each call within `deadline`. Redirects are not followed: what a payer signs goes where they
+/// said and nowhere else.
+pub(super) fn connect(url: &str, deadline: Duration) -> Result<(reqwest::Client, Url), FacilitatorError> {
+    let base = Url::parse(url).map_err(|_| FacilitatorError::Url)?;
+    if !matches!(base.scheme(), "http" | "https") {
+        return Err(FacilitatorError::Url);
+    }
+    let http = reqwest::Client::builder()
+        .redirect(redirect::Policy::none())
+        .timeout(deadline)
+        .user_agent(concat!("sotto/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(unreachable)?;
+    Ok((http, base))
+}
+
+/// A path below a base, whether or not the base ends with a slash.
+pub(super) fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
 }
 
 struct Answer {

@@ -3,12 +3,12 @@
 use crate::{
     client::{
         body::{BodyError, BoundedBody},
-        facilitator::FacilitatorError,
+        facilitator::{self, FacilitatorError},
     },
     domain::printable::{brief, printable},
     wire::{json, mpp::siwx::SIGN_IN_WITH_X},
 };
-use reqwest::{RequestBuilder, Url, header, header::HeaderValue, redirect};
+use reqwest::{RequestBuilder, Url, header, header::HeaderValue};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(super) enum Tells {
     ByStatus,
 }
 
-/// One facilitator over HTTP. Redirects are not followed: what a buyer signs goes where they said and nowhere else.
+/// One facilitator over HTTP.
 #[derive(Clone, Debug)]
 pub(super) struct MppHttp {
     http: reqwest::Client,
@@ -53,16 +53,10 @@ pub(super) struct MppHttp {
 
 impl MppHttp {
     pub(super) fn new(url: &str) -> Result<Self, FacilitatorError> {
-        let base = Url::parse(url).map_err(|_| FacilitatorError::Url)?;
-        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
+        let (http, base) = facilitator::connect(url, DEADLINE)?;
+        if base.host_str().is_none() {
             return Err(FacilitatorError::Url);
         }
-        let http = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .timeout(DEADLINE)
-            .user_agent(concat!("sotto/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(unreachable)?;
         Ok(Self { http, base })
     }
 
@@ -131,11 +125,8 @@ impl MppHttp {
         Ok(Err(MppRefusal { word: refusal.0, detail: refusal.1, may_pass, retry_after }))
     }
 
-    /// A path below the base, whether or not the base ends with a slash.
     fn at(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
-        url
+        facilitator::below(&self.base, path)
     }
 }
 
