@@ -137,47 +137,55 @@ impl Facts<'_> {
 
     /// Whether the history leads from the balance before to what it is now, without the attempt.
     fn balance(&self) -> Trace {
-        let Some(entries) = self.all_read(&by_slot(self.told, self.before.slot, self.final_at)) else {
-            return Trace::Nothing;
-        };
+        let before = self.before.handle;
+        let Some(entries) = self.in_window() else { return Trace::Nothing };
         if entries.iter().any(|entry| entry.begins) || self.was_zero(&entries) {
             return Trace::Nothing;
         }
-        let newest = self.told.iter().map(|one| one.at).max().unwrap_or_default();
-        let later = by_slot(self.told, self.final_at, newest);
-        if self.told.iter().all(|one| one.after == Some(self.before.handle)) {
-            return self.unmoved(entries, &later);
+        if self.told.iter().all(|one| one.after == Some(before)) {
+            return self.unmoved(entries);
         }
-        match path(self.before.handle, entries.into_iter().map(BALANCE.steps)).as_deref() {
-            Some([.., last]) => self.goes_on(&BALANCE, *last, &later),
-            _ => Trace::Nothing,
-        }
+        self.along(&BALANCE, before, entries)
     }
 
     /// Whether the history leads from the delegated amount before to what it is now, without the attempt. Strangers cannot touch it:
     /// only a delegate lowers it, and only an approve by its owner replaces it, which voids this. A handle of zero is everybody's.
     fn delegation(&self) -> Trace {
         let Some(before) = self.delegated.filter(|handle| *handle != 0) else { return Trace::Nothing };
-        let Some(entries) = self.all_read(&by_slot(self.told, self.before.slot, self.final_at)) else {
-            return Trace::Nothing;
-        };
+        let Some(entries) = self.in_window() else { return Trace::Nothing };
         if entries.iter().any(|entry| entry.zeros.contains(&before)) {
             return Trace::Nothing;
         }
+        self.along(&DELEGATION, before, entries)
+    }
+
+    /// What was read of the window from the handle before on, unless nobody tells of an entry.
+    fn in_window(&self) -> Option<Vec<&Entry>> {
+        self.all_read(&by_slot(self.told, self.before.slot, self.final_at))
+    }
+
+    /// What any of the lists has after the window.
+    fn later(&self) -> Entries {
         let newest = self.told.iter().map(|one| one.at).max().unwrap_or_default();
-        match path(before, entries.into_iter().map(DELEGATION.steps)).as_deref() {
-            Some([.., last]) => self.goes_on(&DELEGATION, *last, &by_slot(self.told, self.final_at, newest)),
+        by_slot(self.told, self.final_at, newest)
+    }
+
+    /// Whether these entries are one unbroken way from `before`, which goes on with what comes after the window.
+    fn along(&self, trail: &Trail, before: u128, entries: Vec<&Entry>) -> Trace {
+        match path(before, entries.into_iter().map(trail.steps)).as_deref() {
+            Some([.., last]) => self.goes_on(trail, *last, &self.later()),
             _ => Trace::Nothing,
         }
     }
 
     /// It is what it was: proof unless it began anew meanwhile.
-    fn unmoved<'a>(&'a self, mut entries: Vec<&'a Entry>, later: &Entries) -> Trace {
-        let unread = self.unread(later);
+    fn unmoved<'a>(&'a self, mut entries: Vec<&'a Entry>) -> Trace {
+        let later = self.later();
+        let unread = self.unread(&later);
         if !unread.is_empty() {
             return Trace::Wants(unread);
         }
-        let Some(read) = self.all_read(later) else { return Trace::Nothing };
+        let Some(read) = self.all_read(&later) else { return Trace::Nothing };
         entries.extend(read);
         if entries.iter().any(|entry| entry.begins) || self.was_zero(&entries) || self.hides_zero(&entries) {
             return Trace::Nothing;
