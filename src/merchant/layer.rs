@@ -142,12 +142,16 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The instance that was polled ready is the one to call; the fresh clone waits for its own turn.
-        let fresh = self.inner.clone();
-        let inner = std::mem::replace(&mut self.inner, fresh);
+        let inner = take_ready(&mut self.inner);
         let terms = Arc::clone(&self.terms);
         Box::pin(async move { terms.answer(inner, request).await })
     }
+}
+
+/// Takes the instance that was polled ready, which is the one to call; the fresh clone in its place waits for its own turn.
+pub(super) fn take_ready<S: Clone>(inner: &mut S) -> S {
+    let fresh = inner.clone();
+    std::mem::replace(inner, fresh)
 }
 
 /// How far a payment is before the handler runs.

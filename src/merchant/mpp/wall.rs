@@ -10,7 +10,7 @@ use crate::{
         bought::Receipt,
         cors::Cors,
         gate::{Gate, Others},
-        layer::Paywall,
+        layer::{Paywall, take_ready},
         mpp::{
             answers::{attach, challenged, pending, problem, undecided},
             charge::{ChargeSeller, Charged, Unpaid},
@@ -116,9 +116,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The instance that was polled ready is the one to call; the fresh clone waits for its own turn.
-        let fresh = self.inner.clone();
-        let inner = std::mem::replace(&mut self.inner, fresh);
+        let inner = take_ready(&mut self.inner);
         let terms = Arc::clone(&self.terms);
         Box::pin(async move { terms.answer(inner, request).await })
     }

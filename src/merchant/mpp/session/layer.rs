@@ -8,6 +8,7 @@ use crate::{
     merchant::{
         answers::{json, keep_private, not_sold, paywalls_differ, unavailable},
         cors::Cors,
+        layer::take_ready,
         route::{PaidRoute, RequestKind, RouteError},
     },
     wire::mpp::voucher::X_MPP_VOUCHER,
@@ -99,9 +100,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The instance that was polled ready is the one to call; the fresh clone waits for its own turn.
-        let fresh = self.inner.clone();
-        let inner = std::mem::replace(&mut self.inner, fresh);
+        let inner = take_ready(&mut self.inner);
         let terms = Arc::clone(&self.terms);
         Box::pin(async move { terms.answer(inner, request).await })
     }
