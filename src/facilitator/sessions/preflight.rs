@@ -14,10 +14,10 @@ use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::time::Duration;
 
-/// How often an approve that is said to be on chain is looked for, and how long after each other: a node is rarely more
-/// than a few slots behind.
-const LOOKS: u32 = 4;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
+/// How often what is said to be on chain is looked for, and how long after each other: a node is rarely more than a few slots
+/// behind, and writes an account's list later than the account.
+pub(super) const LOOKS: u32 = 4;
+pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
 
 /// What was seen before the opening.
 pub(crate) struct Preflight {

@@ -17,22 +17,23 @@ use crate::{
         SessionError, SessionRefusal,
         funding::approves::single_approve,
         looks::account_history::ExamineError,
-        sessions::{Sessions, land::busy, open::ParsedOpening, recipient_account::ToCreate},
+        sessions::{
+            Sessions,
+            land::busy,
+            open::ParsedOpening,
+            preflight::{BETWEEN_LOOKS, LOOKS},
+            recipient_account::ToCreate,
+        },
     },
     ledger::OpenedOnApproval,
     programs::inco_token::IncoAccount,
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// The most live sessions on one approval.
 const MOST_SESSIONS: u64 = 16;
-/// How often a transaction that is said to be on chain is looked for in the account's list, and how long after each other: a
-/// node writes the list later than the account.
-const LOOKS: u32 = 4;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
-
 /// The handle of an approve whose transaction does not tell it: no amount has this one.
 const UNTOLD: u128 = 0;
 
