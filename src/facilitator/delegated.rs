@@ -9,7 +9,7 @@ use crate::{
         key_pair::KeyPair,
         mpp::{
             choices::Backend,
-            delegation::{Delegation, DelegationReading},
+            delegation::{Delegation, DelegationReading, GrantTerms},
             money::{Reading, Role, slots},
             root::{Root, swig_id},
         },
@@ -26,6 +26,7 @@ use crate::{
         wallet::AccountAtAddress,
     },
 };
+use solana_pubkey::Pubkey;
 use std::iter::once;
 
 /// How many accounts one request reads.
@@ -51,30 +52,51 @@ impl SeenDelegation {
     }
 }
 
+/// The token that delegations are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ServedToken {
+    pub(crate) program: TokenProgram,
+    pub(crate) mint: Pubkey,
+    pub(crate) decimals: u8,
+}
+
+impl ServedToken {
+    /// The session account of a wallet.
+    pub(crate) const fn session_account(self, buyer: Pubkey) -> SessionAccount {
+        let Self { program, mint, decimals } = self;
+        SessionAccount { program, mint, decimals, buyer }
+    }
+
+    /// A role that is granted on these terms.
+    pub(crate) fn role_grant(self, terms: &GrantTerms) -> RoleGrant {
+        RoleGrant {
+            delegate: terms.delegate,
+            slots: slots(terms.ttl),
+            program: self.program,
+            mint: self.mint,
+            decimals: self.decimals,
+            limit: terms.limit.get(),
+            seller: terms.seller,
+        }
+    }
+}
+
 impl Core {
     /// An active delegation as its program sees it; none of one that nothing was granted by, or of another token.
     pub(crate) fn granted(&self, delegation: &Delegation) -> Option<Granted> {
         let (settings, grant) = (self.settings.served.mpp.as_ref()?, delegation.grant.as_ref()?);
         let asset = &settings.offer.asset;
         let program = TokenProgram::at(&asset.token_program).filter(|_| asset.mint == delegation.mint)?;
-        let (mint, decimals, buyer) = (asset.mint, asset.decimals, delegation.buyer);
+        let token = ServedToken { program, mint: asset.mint, decimals: asset.decimals };
+        let buyer = delegation.buyer;
         Some(match delegation.backend {
             Backend::SplDelegate => {
-                let account = SessionAccount { program, mint, decimals, buyer };
-                Granted::SessionAccount { account, delegate: grant.terms.delegate }
+                Granted::SessionAccount { account: token.session_account(buyer), delegate: grant.terms.delegate }
             }
             Backend::Swig => Granted::Swig {
                 addresses: self.swig_of(settings, delegation)?,
                 buyer,
-                grant: RoleGrant {
-                    delegate: grant.terms.delegate,
-                    slots: slots(grant.terms.ttl),
-                    program,
-                    mint,
-                    decimals,
-                    limit: grant.terms.limit.get(),
-                    seller: grant.terms.seller,
-                },
+                grant: token.role_grant(&grant.terms),
             },
         })
     }
@@ -98,12 +120,8 @@ impl Core {
         for some in delegations.chunks(MOST_ACCOUNTS / 2) {
             let granted: Vec<Option<Granted>> = some.iter().map(|delegation| self.granted(delegation)).collect();
             let keys: Vec<_> = granted.iter().flatten().flat_map(Granted::accounts).collect();
-            let (slot, accounts) = if keys.is_empty() {
-                (0, Vec::new())
-            } else {
-                self.chain.accounts_since(&keys, at_least.max(self.newest_slot.newest())).await?
-            };
-            self.newest_slot.saw(slot);
+            let (slot, accounts) =
+                if keys.is_empty() { (0, Vec::new()) } else { self.accounts_now(&keys, at_least).await? };
             let mut rest = accounts.as_slice();
             for granted in &granted {
                 seen.push(granted.as_ref().map(|granted| self.seen(granted, slot, take(&mut rest, granted))));
@@ -112,7 +130,8 @@ impl Core {
         Ok(seen)
     }
 
-    fn seen(&self, granted: &Granted, slot: u64, accounts: &[Option<ChainAccount>]) -> SeenDelegation {
+    /// What these accounts, which were read in this slot, say of a delegation.
+    pub(crate) fn seen(&self, granted: &Granted, slot: u64, accounts: &[Option<ChainAccount>]) -> SeenDelegation {
         let accounts: Vec<_> = accounts.iter().map(|account| account.as_ref().map(at_address)).collect();
         let GrantedReading { reading, role } = granted.read(slot, &accounts);
         let left = |expiry: u64| expiry.saturating_sub(slot).saturating_mul(SLOT_MILLIS) / 1_000;
@@ -125,7 +144,7 @@ impl Core {
     }
 
     /// The addresses of the Swig that a delegation stands on.
-    fn swig_of(&self, settings: &MppSettings, delegation: &Delegation) -> Option<SwigAddresses> {
+    pub(crate) fn swig_of(&self, settings: &MppSettings, delegation: &Delegation) -> Option<SwigAddresses> {
         let chain_id = self.settings.served.network.canonical();
         let plain = SwigAddresses::of(swig_id(chain_id, &delegation.buyer));
         let salted = roots(settings).map(|root| SwigAddresses::of(root.salted_swig_id(chain_id, &delegation.buyer)));
@@ -134,7 +153,7 @@ impl Core {
 }
 
 /// The root in use, and those before it.
-fn roots(settings: &MppSettings) -> impl Iterator<Item = &Root> {
+pub(crate) fn roots(settings: &MppSettings) -> impl Iterator<Item = &Root> {
     once(&settings.roots.current).chain(&settings.roots.previous)
 }
 
@@ -146,7 +165,7 @@ fn take<'a>(rest: &mut &'a [Option<ChainAccount>], granted: &Granted) -> &'a [Op
 }
 
 /// An account as programs look at it.
-fn at_address(account: &ChainAccount) -> AccountAtAddress<'_> {
+pub(crate) fn at_address(account: &ChainAccount) -> AccountAtAddress<'_> {
     AccountAtAddress { owner: &account.owner, data: &account.data }
 }
 

@@ -90,7 +90,7 @@ pub use mpp::{
     CallerPlace, ChannelError, ChargeError, ChargeOrder, CloseChannelRequest, ClosedChannel, ConfirmRequest, Confirmed,
     DelegationStatus, Forwarded, GrantOffer, OnboardAnswer, OnboardError, OnboardRequest, OnboardWord,
     OpenChannelRequest, OpenedChannel, PreparedCharge, ReadyDelegation, RefusedChannel, RefusedCharge,
-    RefusedOnboarding, Renewal, SentSignIn, SettledCharge, ShownChannel, SignedVoucher, ToSign, VoucherRequest,
+    RefusedOnboarding, SentSignIn, SettledCharge, ShownChannel, SignedVoucher, ToSign, VoucherRequest,
 };
 pub use mpp_requests::{MppKeys, ToldStats};
 use payments::Payments;

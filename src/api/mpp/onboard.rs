@@ -9,8 +9,8 @@ use crate::{
             sign_in::{place, sign_in},
         },
     },
-    domain::mpp::timestamp,
-    facilitator::{GrantOffer, OnboardAnswer as Told, OnboardRequest, Renewal, ToSign},
+    domain::mpp::{delegation::Renewal, timestamp},
+    facilitator::{GrantOffer, OnboardAnswer as Told, OnboardRequest, ToSign},
     wire::mpp::onboard::{
         OnboardAnswer, OnboardBody, OnboardTransaction, RoleDetails, STATUS_NOT_ELIGIBLE, STATUS_READY, STATUS_SIGN,
         STATUS_UNAVAILABLE,

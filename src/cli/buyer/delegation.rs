@@ -10,7 +10,8 @@ use crate::{
         payer::{address, tokens_of},
         runtime,
     },
-    client::mpp::{OnboardOptions, Renewal},
+    client::mpp::OnboardOptions,
+    domain::mpp::delegation::Renewal,
 };
 use clap::Args;
 use serde_json::json;

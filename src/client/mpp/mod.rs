@@ -28,7 +28,7 @@ pub use offer::{OfferFault, SellerOffer};
 pub use order::{BuyerTerms, BuyerToken, OrderRefusal};
 pub use session::{
     Closed, Drawn, MppSessionClient, MppSessionError, MppSessionEvent, OnboardOptions, Onboarded, OpenedChannel,
-    Renewal, Served, SessionTerms, Spending,
+    Served, SessionTerms, Spending,
 };
 pub use state::{BuyerState, Draw, EndedChannel, KnownChannel, StateError};
 pub use state_file::{StateFile, StateFileError};

@@ -12,7 +12,7 @@ pub use closing::Closed;
 pub use drawing::Drawn;
 pub use error::MppSessionError;
 pub use fetching::{Served, Spending};
-pub use onboarding::{OnboardOptions, Onboarded, Renewal};
+pub use onboarding::{OnboardOptions, Onboarded};
 pub use opening::OpenedChannel;
 
 use super::{

@@ -24,6 +24,16 @@ use crate::domain::{
 use solana_pubkey::Pubkey;
 use uuid::Uuid;
 
+/// Whether a new grant is wanted where one is active.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Renewal {
+    /// Only where it is of no use any more.
+    #[default]
+    WhenNeeded,
+    /// In any case.
+    Asked,
+}
+
 /// How long before a grant's end nothing new stands on it, and its channels are settled: seconds.
 pub const SETTLED_BEFORE_END: u64 = 120;
 /// What has to be left of a grant's time for it to count as active: seconds, or a third of a shorter grant.

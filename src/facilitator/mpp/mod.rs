@@ -34,7 +34,7 @@ pub use charges::{answer::SettledCharge, prepare::PreparedCharge, settle::Charge
 use delegations::Delegations;
 pub use delegations::{
     CallerPlace, ConfirmRequest, Confirmed, DelegationStatus, Forwarded, GrantOffer, OnboardAnswer, OnboardError,
-    OnboardRequest, OnboardWord, ReadyDelegation, RefusedOnboarding, Renewal, SentSignIn, ToSign,
+    OnboardRequest, OnboardWord, ReadyDelegation, RefusedOnboarding, SentSignIn, ToSign,
 };
 pub use error::{ChargeError, RefusedCharge};
 use monitor::ChannelMonitor;

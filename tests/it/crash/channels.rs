@@ -19,12 +19,13 @@ use sotto::{
         mpp::{
             channel::draw::Draw,
             channel_id::ChannelSecret,
+            delegation::Renewal,
             siwx::{Proof, SignIn},
         },
     },
     facilitator::{
         CallerPlace, CloseChannelRequest, ConfirmRequest, Facilitator, OnboardAnswer, OnboardRequest,
-        OpenChannelRequest, Renewal, SentSignIn, VoucherRequest,
+        OpenChannelRequest, SentSignIn, VoucherRequest,
     },
     ledger::{DelegationKey, Ledger},
     wire::mpp::siwx::SignedIn,

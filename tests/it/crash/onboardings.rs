@@ -16,13 +16,11 @@ use sotto::{
     domain::{
         amount::Amount,
         mpp::{
-            delegation::{DelegationState, IssuedKind},
+            delegation::{DelegationState, IssuedKind, Renewal},
             siwx::{Proof, SignIn},
         },
     },
-    facilitator::{
-        CallerPlace, ConfirmRequest, Facilitator, OnboardAnswer, OnboardRequest, Renewal, SentSignIn, ToSign,
-    },
+    facilitator::{CallerPlace, ConfirmRequest, Facilitator, OnboardAnswer, OnboardRequest, SentSignIn, ToSign},
     ledger::{DelegationKey, Ledger},
     wire::mpp::siwx::SignedIn,
 };

@@ -10,6 +10,7 @@ use crate::{
     },
     domain::{
         amount::Amount,
+        mpp::delegation::Renewal,
         printable::{brief, printable},
         signed::parse_key,
     },
@@ -39,16 +40,6 @@ pub struct OnboardOptions {
     pub seller: Option<Pubkey>,
     /// Whether a new grant is wanted where one is active.
     pub renewal: Renewal,
-}
-
-/// Whether a new grant is wanted where one is active.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Renewal {
-    /// Only where it is of no use any more.
-    #[default]
-    WhenNeeded,
-    /// In any case.
-    Asked,
 }
 
 impl Default for OnboardOptions {

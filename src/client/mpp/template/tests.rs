@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::{
-    client::mpp::session::Renewal,
     domain::{
-        mpp::{money::slots, root::swig_id},
+        mpp::{delegation::Renewal, money::slots, root::swig_id},
         samples::amount,
         signed::parse_key,
     },

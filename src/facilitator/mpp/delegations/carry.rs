@@ -88,7 +88,7 @@ impl Delegations {
         let read = self.read_now(delegation, slot).await?;
         let role = match delegation.backend {
             Backend::SplDelegate => Some(session_account_round::ROLE),
-            Backend::Swig => read.and_then(|read| read.role).map(|role| role.id),
+            Backend::Swig => read.and_then(|read| read.role).map(|role| role.role),
         };
         Ok((role, read.map(|read| read.reading.remaining)))
     }

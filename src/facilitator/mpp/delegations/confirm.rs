@@ -19,7 +19,7 @@ use crate::{
         reason::PayReason,
         settlement::Cost,
     },
-    facilitator::{settlement::sign::attempt, sponsor::budget::FIXED_LIMIT_BACKOFF},
+    facilitator::{delegated::roots, settlement::sign::attempt, sponsor::budget::FIXED_LIMIT_BACKOFF},
     ledger::{IssuedKey, OnboardRecorded, Work},
 };
 use solana_pubkey::Pubkey;
@@ -194,7 +194,7 @@ impl Delegations {
     ) -> Result<SignedTransaction, OnboardError> {
         let pays = self.shared.sponsor.fee_payers.signer(fee_payer).ok_or(OnboardReason::NotIssued)?;
         let closing = |root: &crate::domain::mpp::root::Root| LocalSigner::from(&root.rent_authority(self.chain_id()));
-        let closing: Vec<LocalSigner> = self.roots().map(closing).collect();
+        let closing: Vec<LocalSigner> = roots(&self.shared.settings).map(closing).collect();
         let mut signers: Vec<&dyn Signer> = vec![&**pays];
         signers.extend(closing.iter().map(|signer| signer as &dyn Signer));
         signed.countersign(wallet, &signers).map_err(|error| OnboardError::Broken(Box::new(error)))

@@ -1,9 +1,6 @@
 //! Leaving: the sponsored revoke. A wallet without SOL takes everything back, by its proof, once nothing stands on the delegation.
 
-use super::{
-    Delegations, OnboardError, RefusedOnboarding, SentSignIn, granted::at_address, issue::Issue, onboard::ToSign,
-    rounds::Round,
-};
+use super::{Delegations, OnboardError, RefusedOnboarding, SentSignIn, issue::Issue, onboard::ToSign, rounds::Round};
 use crate::{
     domain::{
         amount::Amount,
@@ -14,6 +11,7 @@ use crate::{
             siwx::Proof,
         },
     },
+    facilitator::delegated::at_address,
     programs::{
         compute_budget,
         delegation::{

@@ -21,11 +21,15 @@ pub(crate) mod sign_in;
 pub(crate) mod status;
 mod swig_round;
 
-use crate::{domain::settlement::IssuedId, facilitator::mpp::MppShared, programs::spl_token::TokenProgram};
+use crate::{
+    domain::settlement::IssuedId,
+    facilitator::{delegated::ServedToken, mpp::MppShared},
+    programs::spl_token::TokenProgram,
+};
 pub use confirm::{ConfirmRequest, Confirmed};
 pub use error::{OnboardError, OnboardWord, RefusedOnboarding};
 use lru::LruCache;
-pub use onboard::{GrantOffer, OnboardAnswer, OnboardRequest, ReadyDelegation, Renewal, ToSign};
+pub use onboard::{GrantOffer, OnboardAnswer, OnboardRequest, ReadyDelegation, ToSign};
 use sign_in::SignInNonces;
 pub use sign_in::{CallerPlace, Forwarded, SentSignIn};
 use solana_pubkey::Pubkey;
@@ -49,14 +53,6 @@ pub(crate) struct Delegations {
     nonces: SignInNonces,
     caller_key: Zeroizing<[u8; 32]>,
     failed_leaves: FailedLeaves,
-}
-
-/// The token that channels are paid in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ServedToken {
-    program: TokenProgram,
-    mint: Pubkey,
-    decimals: u8,
 }
 
 impl Delegations {

@@ -11,7 +11,7 @@ use crate::{
         clock::UnixSeconds,
         mpp::{
             caps::Sponsored,
-            delegation::{Delegation, GrantTerms, IssuedKind, OnboardQuestion},
+            delegation::{Delegation, GrantTerms, IssuedKind, OnboardQuestion, Renewal},
         },
     },
     facilitator::FacilitatorError,
@@ -43,16 +43,6 @@ pub struct OnboardRequest {
     pub seller: Option<Pubkey>,
     /// Whether a new grant is wanted where one is active.
     pub renewal: Renewal,
-}
-
-/// Whether a new grant is wanted where one is active.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Renewal {
-    /// Only where it is of no use any more.
-    #[default]
-    WhenNeeded,
-    /// In any case.
-    Asked,
 }
 
 /// What a wallet is told.

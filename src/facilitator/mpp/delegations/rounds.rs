@@ -1,18 +1,17 @@
 //! What a wallet signs next: the seam of the two programs. Each describes its own round; what they share stands here.
 
-use super::{
-    Delegations, OnboardError,
-    onboard::{OnboardRequest, Renewal},
-};
+use super::{Delegations, OnboardError, onboard::OnboardRequest};
 use crate::{
     domain::{
         amount::Amount,
         mpp::{
             choices::Backend,
-            delegation::{Delegation, GrantPlan, GrantTerms, IssuedKind},
+            delegation::{Delegation, GrantPlan, GrantTerms, IssuedKind, Renewal},
+            money::Role,
         },
     },
-    programs::{delegation::GrantedReading, inco_token::AccountState, spl_token::TokenAccount},
+    facilitator::delegated::SeenDelegation,
+    programs::{inco_token::AccountState, spl_token::TokenAccount},
 };
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
@@ -75,13 +74,13 @@ impl Delegations {
     }
 
     /// Whether an active delegation is of use as it is, by what was read of it just now.
-    pub(super) fn is_ready(&self, request: &OnboardRequest, known: &Delegation, read: &GrantedReading) -> bool {
+    pub(super) fn is_ready(&self, request: &OnboardRequest, known: &Delegation, read: &SeenDelegation) -> bool {
         let Some(grant) = &known.grant else { return false };
         request.renewal == Renewal::WhenNeeded
             && grant.has_time(self.shared.core.clock.now())
             // What a root has granted that is configured no more cannot be settled by.
-            && self.delegate_key(&known.buyer, &grant.terms).is_some()
-            && super::granted::is_live(read)
+            && self.shared.core.delegate_key(known).is_some()
+            && read.reading.role == Role::Live
             && read.reading.remaining >= self.shared.settings.delegations.min_deposit.get()
     }
 

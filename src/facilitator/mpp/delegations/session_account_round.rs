@@ -2,13 +2,13 @@
 
 use super::{
     Delegations, OnboardError,
-    granted::at_address,
     onboard::OnboardRequest,
     rounds::{Next, ReadyNow, Round},
 };
 use crate::{
     chain::ChainAccount,
     domain::mpp::delegation::{Delegation, GrantPlan, IssuedKind},
+    facilitator::delegated::at_address,
     programs::{
         delegation::{
             session_account::{Grant, NotEligible, Place, RENT, SessionAccount},
@@ -45,10 +45,10 @@ impl Delegations {
         let keys = [account.address(), account.buyer_account()];
         let (slot, [session, purse]) = self.shared.core.these_now(keys, 0).await?;
         if let Some(known) = known
-            && let Some(granted) = self.granted(known)
+            && let Some(granted) = self.shared.core.granted(known)
         {
-            let read = super::granted::read(&granted, slot, std::slice::from_ref(&session));
-            self.note(known, slot, &read).await?;
+            let read = self.shared.core.seen(&granted, slot, std::slice::from_ref(&session));
+            self.note(known, &read).await?;
             if self.is_ready(request, known, &read) {
                 return Ok(Next::Ready(ReadyNow { role: ROLE, remaining: read.reading.remaining }));
             }

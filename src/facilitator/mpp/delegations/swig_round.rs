@@ -2,7 +2,6 @@
 
 use super::{
     Delegations, OnboardError,
-    granted::{at_address, read},
     onboard::OnboardRequest,
     rounds::{Next, ReadyNow, Round},
 };
@@ -12,6 +11,7 @@ use crate::{
         amount::Amount,
         mpp::delegation::{Delegation, GrantPlan, GrantTerms, IssuedKind},
     },
+    facilitator::delegated::at_address,
     programs::{
         delegation::{
             swig::{self, BOUND_SELLER_RENT, Existing, OurRole, RENTS, SwigAccount, SwigAddresses},
@@ -66,12 +66,9 @@ impl Delegations {
         known: Option<&Delegation>,
     ) -> Result<Option<Next>, OnboardError> {
         let Some(known) = known else { return Ok(None) };
-        let Some(granted) = self.granted(known) else { return Ok(None) };
-        let (slot, accounts) = self.shared.core.accounts_now(&granted.accounts(), 0).await?;
-        let read = read(&granted, slot, &accounts);
-        self.note(known, slot, &read).await?;
+        let Some(read) = self.read_now(known, 0).await? else { return Ok(None) };
         let Some(role) = read.role.filter(|_| self.is_ready(request, known, &read)) else { return Ok(None) };
-        Ok(Some(Next::Ready(ReadyNow { role: role.id, remaining: read.reading.remaining })))
+        Ok(Some(Next::Ready(ReadyNow { role: role.role, remaining: read.reading.remaining })))
     }
 
     /// Reads the Swig that is the buyer's or may become it; `None` where others have taken every address.
