@@ -25,6 +25,7 @@ use crate::{
     },
     domain::{
         network::Network,
+        json_rpc::MOST_ANSWER_BYTES,
         settlement::{Attempt, Observation},
     },
     ledger::Recorded,
@@ -88,7 +89,7 @@ pub struct ChainSettings {
 }
 
 impl ChainSettings {
-    /// The defaults for one endpoint: 10 seconds a request, 8 MiB an answer.
+    /// The defaults for one endpoint: 10 seconds a request, [`MOST_ANSWER_BYTES`] an answer.
     pub fn new(rpc_url: String, ws_url: Option<String>) -> Self {
         Self::of(vec![EndpointUrls { rpc: rpc_url, websocket: ws_url }])
     }
@@ -101,7 +102,7 @@ impl ChainSettings {
             expected: None,
             programs: Programs::default(),
             timeout: Duration::from_secs(10),
-            most_bytes: 8 << 20,
+            most_bytes: MOST_ANSWER_BYTES,
             poll: PollPolicy::default(),
             push: PushPolicy::default(),
             refresh: RefreshPolicy::default(),
