@@ -18,15 +18,13 @@ use crate::{
     ledger::DelegationKey,
 };
 use solana_pubkey::Pubkey;
-use std::time::Duration;
-use tokio::time::Instant;
+use std::pin::pin;
+use tokio::time::{Instant, timeout_at};
 
 /// How often another request may be faster with the next generation before this one is told to repeat.
 const MOST_RACES: usize = 4;
 /// What a step costs in fees, in lamports: two signatures and its compute budget.
 const FEE: u64 = 10_001;
-/// The pause between two looks at a message that is on its way.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// A wallet's wish to be onboarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,14 +225,16 @@ impl Delegations {
         let key = DelegationKey::Buyer(*wallet, self.token.mint);
         loop {
             let Some(known) = self.shared.core.ledger.delegation(&key).await? else { return Ok(Some(None)) };
+            let mut told = pin!(self.shared.settlements.progress.notified());
+            // From before the look, so that nothing is missed in between.
+            told.as_mut().enable();
             if self.shared.core.ledger.issued_on_its_way(known.id).await?.is_none() {
                 // Read anew: what was on its way may have changed it in between.
                 return Ok(Some(self.shared.core.ledger.delegation(&key).await?));
             }
-            if Instant::now() + LOOK >= deadline {
+            if timeout_at(deadline, told).await.is_err() {
                 return Ok(None);
             }
-            tokio::time::sleep(LOOK).await;
         }
     }
 
