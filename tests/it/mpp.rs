@@ -14,6 +14,7 @@ mod delegation;
 mod forks;
 mod keys;
 mod policy;
+mod gifts;
 mod repeats;
 mod serving;
 mod session_accounts;
