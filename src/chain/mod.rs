@@ -6,6 +6,7 @@ mod confirm;
 mod counts;
 pub mod endpoint;
 pub mod fees;
+mod everywhere;
 mod health;
 mod heights;
 pub mod history;
@@ -36,6 +37,7 @@ mod witness;
 pub use counts::ChainCounts;
 pub use health::{EndpointHealth, EndpointState};
 pub use node::EndpointUrls;
+pub use everywhere::EndpointAccounts;
 pub use policy::PushPolicy;
 pub use token_change::TokenChange;
 pub use told::{EndpointWord, Word};
@@ -171,6 +173,10 @@ pub trait Chain: Send + Sync + 'static {
 
     /// Accounts in a final state, with its slot, in the order asked. At most 100 keys.
     async fn final_accounts(&self, keys: &[Pubkey]) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError>;
+    /// Accounts at `confirmed` as every endpoint tells them that has a word, in the configured order: for decisions that may not
+    /// hang on one endpoint. An error only when no answer counts. At most 100 keys.
+    async fn accounts_everywhere(&self, keys: &[Pubkey]) -> Result<Vec<EndpointAccounts>, ChainError>;
+
 
     /// One page of an account's history, newest first.
     async fn history(&self, account: &Pubkey, page: Page) -> Result<Vec<Listed>, ChainError>;

@@ -2,10 +2,11 @@
 
 use crate::{
     chain::{
-        Chain, ChainAccount, ChainCounts, ChainError, Commitment, EndpointHealth, EndpointUrls, LiveBlockhash,
-        PushPolicy, Simulation, TokenChange,
+        Chain, ChainAccount, ChainCounts, ChainError, Commitment, EndpointAccounts, EndpointHealth, EndpointUrls,
+        LiveBlockhash, PushPolicy, Simulation, TokenChange,
         confirm::Observer,
         counts::Counters,
+        everywhere,
         heights::LIFE,
         history::{self, Listed, Page, SeenTransaction},
         node::Question,
@@ -24,8 +25,8 @@ use crate::{
         witness::Examiner,
     },
     domain::{
-        network::Network,
         json_rpc::MOST_ANSWER_BYTES,
+        network::Network,
         settlement::{Attempt, Observation},
     },
     ledger::Recorded,
@@ -267,6 +268,10 @@ impl Chain for SolanaChain {
         let answer: reads::AccountsAnswer = self.pool.ask_reached(&question).await?;
         let slot = answer.context.slot;
         Ok((slot, reads::accounts(&answer, keys)?))
+    }
+
+    async fn accounts_everywhere(&self, keys: &[Pubkey]) -> Result<Vec<EndpointAccounts>, ChainError> {
+        everywhere::accounts(&self.pool, keys).await
     }
 
     async fn final_accounts(&self, keys: &[Pubkey]) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
