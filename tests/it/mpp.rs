@@ -6,6 +6,7 @@ mod buyer;
 mod challenges;
 mod channel_delegations;
 mod channel_monitor;
+mod channel_voices;
 mod channels;
 mod charge_attacks;
 mod charges;

@@ -15,6 +15,7 @@
 
 pub(crate) mod channels;
 pub(crate) mod charges;
+mod consensus;
 pub(crate) mod delegations;
 pub(crate) mod error;
 pub(crate) mod monitor;

@@ -6,6 +6,7 @@
 
 mod account;
 mod doubts;
+mod write_off;
 
 use crate::{
     domain::mpp::channel::reason::ChannelReason,
