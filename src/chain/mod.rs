@@ -2,11 +2,12 @@
 //! known about it.
 
 pub mod answers;
+mod block_time;
 mod confirm;
 mod counts;
 pub mod endpoint;
-pub mod fees;
 mod everywhere;
+pub mod fees;
 mod health;
 mod heights;
 pub mod history;
@@ -34,10 +35,11 @@ pub mod transaction;
 mod voices;
 mod witness;
 
+pub use block_time::block_times;
 pub use counts::ChainCounts;
+pub use everywhere::EndpointAccounts;
 pub use health::{EndpointHealth, EndpointState};
 pub use node::EndpointUrls;
-pub use everywhere::EndpointAccounts;
 pub use policy::PushPolicy;
 pub use token_change::TokenChange;
 pub use told::{EndpointWord, Word};
@@ -171,12 +173,12 @@ pub trait Chain: Send + Sync + 'static {
         at_least: u64,
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError>;
 
-    /// Accounts in a final state, with its slot, in the order asked. At most 100 keys.
-    async fn final_accounts(&self, keys: &[Pubkey]) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError>;
     /// Accounts at `confirmed` as every endpoint tells them that has a word, in the configured order: for decisions that may not
     /// hang on one endpoint. An error only when no answer counts. At most 100 keys.
     async fn accounts_everywhere(&self, keys: &[Pubkey]) -> Result<Vec<EndpointAccounts>, ChainError>;
 
+    /// Accounts in a final state, with its slot, in the order asked. At most 100 keys.
+    async fn final_accounts(&self, keys: &[Pubkey]) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError>;
 
     /// One page of an account's history, newest first.
     async fn history(&self, account: &Pubkey, page: Page) -> Result<Vec<Listed>, ChainError>;

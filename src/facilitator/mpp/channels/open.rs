@@ -23,7 +23,10 @@ use crate::{
         },
         signed::parse_key,
     },
-    facilitator::mpp::{CallerPlace, SentSignIn},
+    facilitator::mpp::{
+        CallerPlace, SentSignIn,
+        clock::{AFTER_CLOCK, APART},
+    },
     ledger::{ChannelOpened, ChannelRecord, DelegationKey},
     programs::delegation::swig,
 };
@@ -77,6 +80,9 @@ impl Channels {
         let deadline = Instant::now() + self.shared.core.settings.answer_deadline;
         let network = self.shared.echo(request.network.as_deref());
         let network = network.map_err(|_| RefusedChannel::unsupported_network(&self.shared.network))?;
+        if self.shared.are_clocks_apart() {
+            return Err(RefusedChannel::because(ChannelReason::Unavailable, APART).again_in(AFTER_CLOCK).into());
+        }
         self.check_terms(&request)?;
         let mint = self.shared.settings.offer.asset.mint;
         let found = self.shared.core.ledger.delegation(&DelegationKey::Buyer(request.buyer, mint)).await?;

@@ -114,6 +114,7 @@ impl Delegations {
         from: &CallerPlace,
     ) -> Result<OnboardAnswer, OnboardError> {
         let grants = self.check_sign_in(sent, request.wallet, from)?;
+        self.check_clock()?;
         let answer = match self.describe(request, from).await {
             Err(FacilitatorError::Unavailable { source, .. }) => {
                 tracing::warn!(cause = %source, "an onboarding waits for the chain");
@@ -224,10 +225,10 @@ impl Delegations {
     ) -> Result<Option<Option<Delegation>>, OnboardError> {
         let key = DelegationKey::Buyer(*wallet, self.token.mint);
         loop {
-            let Some(known) = self.shared.core.ledger.delegation(&key).await? else { return Ok(Some(None)) };
             let mut told = pin!(self.shared.settlements.progress.notified());
             // From before the look, so that nothing is missed in between.
             told.as_mut().enable();
+            let Some(known) = self.shared.core.ledger.delegation(&key).await? else { return Ok(Some(None)) };
             if self.shared.core.ledger.issued_on_its_way(known.id).await?.is_none() {
                 // Read anew: what was on its way may have changed it in between.
                 return Ok(Some(self.shared.core.ledger.delegation(&key).await?));

@@ -46,7 +46,12 @@ impl ChannelMonitor {
         let mut ticks = ticks(self.shared.settings.channels.monitor);
         loop {
             let done = tokio::select! {
-                _ = ticks.tick() => self.round().await,
+                _ = ticks.tick() => {
+                    if let Err(error) = self.shared.compare_clocks().await {
+                        tracing::debug!(%error, "the clocks are not compared in this round");
+                    }
+                    self.round().await
+                }
                 accounts = self.channels.suspects.taken() => self.look_at(&accounts).await,
             };
             if let Err(error) = done {
