@@ -26,6 +26,8 @@ pub enum ChargeRecorded {
     Known(Box<RecordedCharge>),
     /// A cap bars it. Nothing was written, as in what follows.
     Barred(SponsorBar),
+    /// Channels are settled from its source: what it holds is set aside for their sellers.
+    BacksChannels,
     /// What is in flight from its source leaves less than it moves.
     Overdrawn,
     /// It would pass a budget.
@@ -61,7 +63,7 @@ pub trait ChargeLedger: Send + Sync + 'static {
     async fn taken_from(&self, source: &Pubkey, slot: u64) -> Result<Amount, LedgerError>;
 
     /// Writes a charge with its settlement, its signed attempt, who is sponsored and its booking; its message is recorded once for
-    /// ever. Nothing is written where a cap, a budget or what its source has left forbids it.
+    /// ever. Nothing is written where a cap, a budget, channels on its source or what that has left forbids it.
     async fn record_charge(
         &self,
         plan: &ChargePlan,

@@ -211,6 +211,7 @@ macro_rules! on {
                 a_wallet_is_known_by_landings_on_three_days_the_first_three_days_ago,
                 a_payer_whose_transactions_fail_is_not_sponsored_for_an_hour,
                 a_budget_refuses_a_charge_and_leaves_nothing,
+                an_account_backs_channels_or_pays_charges,
                 preparations_are_counted_by_the_day,
                 an_issuer_stays_unless_its_successor_knows_it,
             }

@@ -69,6 +69,7 @@ pub(super) fn plan(wallet: u32, number: u8, deposit: u64) -> ChannelPlan {
         anchor: anchor(number),
         permission: Permission::Proof(proof),
         reading: RICH,
+        read_at: 50,
         limits: PLENTY,
         sponsored: Sponsored {
             payer: key(41, wallet),
