@@ -7,7 +7,7 @@ use crate::{
         clock::UnixSeconds,
         hold::ContentHash,
         mpp::{
-            caps::{SponsorBar, Sponsored},
+            caps::{SponsorBar, Sponsored, Use},
             recorded_charge::{ChargeClaimant, ChargePlan, ChargeStats, RecordedCharge},
         },
         settlement::{Attempt, ChargeId},
@@ -53,8 +53,9 @@ pub enum ChargeClaim {
 /// The verbs of charges; [`crate::ledger::Ledger`] has all others, and what they all promise.
 #[async_trait]
 pub trait ChargeLedger: Send + Sync + 'static {
-    /// Adds so many preparations to those of this UTC day, and tells how many those are then; of zero it only tells.
-    async fn count_prepared(&self, more: u64, now: UnixSeconds) -> Result<u64, LedgerError>;
+    /// Adds so many preparations to those of this UTC day, and tells what of the cap on verification is used then that all share:
+    /// preparations, and vouchers where they are counted. Of zero it only tells.
+    async fn count_prepared(&self, more: u64, now: UnixSeconds) -> Result<Use, LedgerError>;
 
     /// Why a transaction would not be sponsored now; promises nothing, the verb that records it decides.
     async fn sponsor_bar(&self, sponsored: &Sponsored, now: UnixSeconds) -> Result<Option<SponsorBar>, LedgerError>;

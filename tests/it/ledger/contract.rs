@@ -242,6 +242,8 @@ macro_rules! on {
                 as_many_channels_live_as_there_may_be,
                 vouchers_rise_and_are_given_again_to_the_last_member,
                 what_one_account_owes_counts_over_all_its_channels,
+                vouchers_are_counted_for_sellers_and_for_all_where_a_cap_asks,
+                an_opening_is_refused_by_the_budget_that_its_anchor_would_pass,
                 nothing_opens_while_its_wallet_leaves,
             }
             delegations {

@@ -114,7 +114,7 @@ pub(super) fn not_drawn(why: NotDrawn, until_tomorrow: u64) -> RefusedChannel {
         NotDrawn::InsufficientBalance => RefusedChannel::new(ChannelReason::InsufficientBalance),
         NotDrawn::CreditLine => RefusedChannel::new(ChannelReason::Unavailable).again_in(2),
         NotDrawn::ChannelRate => RefusedChannel::new(ChannelReason::PayerVerifyCap).again_in(1),
-        NotDrawn::PayerCap => RefusedChannel::new(ChannelReason::PayerVerifyCap).again_in(until_tomorrow),
+        NotDrawn::Capped(reason) => RefusedChannel::new(word_of(reason)).again_in(until_tomorrow),
         NotDrawn::Exhausted => RefusedChannel::because(
             ChannelReason::SessionNotOpen,
             "The channel has given as many vouchers as there are numbers; close it.",

@@ -337,7 +337,11 @@ pub(crate) async fn an_account_backs_channels_or_pays_charges(ledger: &dyn Ledge
 }
 
 pub(crate) async fn preparations_are_counted_by_the_day(ledger: &dyn Ledger) {
-    let counts = async |more, now| ledger.count_prepared(more, now).await.expect("counts");
+    let counts = async |more, now| {
+        let used = ledger.count_prepared(more, now).await.expect("counts");
+        assert_eq!(used.all, used.strangers, "nobody says who they are");
+        used.all
+    };
     assert_eq!((counts(0, NOW).await, counts(3, NOW).await, counts(2, NOW).await), (0, 3, 5));
     assert_eq!((counts(0, NOW).await, counts(0, NOW + DAY).await, counts(1, NOW + DAY).await), (5, 0, 1));
     let stats = ledger.charge_stats(0, NOW + DAY).await.expect("reads");
