@@ -1,4 +1,4 @@
-//! The same accounts at every endpoint, for what may not hang on one endpoint's word: a loss that is written off, a clock that is
+//! Accounts as every endpoint tells them, for what may not hang on one endpoint's word: a loss that is written off, a clock that is
 //! called wrong.
 
 use crate::chain::{
