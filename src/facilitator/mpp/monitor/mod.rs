@@ -22,7 +22,8 @@ use crate::{
 };
 use doubts::Doubts;
 use solana_pubkey::Pubkey;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use tokio::time::Instant;
 
 /// How many vouchers of ended channels one verb forgets.
 const PRUNED_AT_ONCE: u64 = 500;
@@ -34,11 +35,13 @@ pub(crate) struct ChannelMonitor {
     shared: Arc<MppShared>,
     channels: Arc<Channels>,
     doubts: Doubts,
+    /// When all endpoints are asked again, once too few have answered: waiting for a silent one would hold up every round.
+    asks_again: Mutex<Option<Instant>>,
 }
 
 impl ChannelMonitor {
     pub(crate) fn new(shared: Arc<MppShared>, channels: Arc<Channels>) -> Self {
-        Self { shared, channels, doubts: Doubts::default() }
+        Self { shared, channels, doubts: Doubts::default(), asks_again: Mutex::default() }
     }
 
     /// Looks in rounds, and between them at whatever account is suspected. Never ends by itself.

@@ -17,11 +17,19 @@ use crate::{
         },
     },
 };
+use std::sync::PoisonError;
+use tokio::time::Instant;
+
+/// For how many rounds nobody is asked once too few have answered.
+const PAUSED_ROUNDS: u32 = 4;
 
 impl ChannelMonitor {
     /// Writes off what the ended channels of an account owe, where nobody says that anything is there. Where one endpoint says so
     /// nothing is, and what it says is there is settled: that it lands with an error is proof.
     pub(super) async fn write_off_account(&self, delegation: &Delegation) -> Result<(), ChannelError> {
+        if !self.may_ask() {
+            return Ok(());
+        }
         let (account, core) = (&delegation.account, &self.shared.core);
         match self.what_is_left(delegation).await? {
             Consensus::Nothing => {
@@ -41,12 +49,22 @@ impl ChannelMonitor {
                     self.channels.carry(settlement);
                 }
             }
-            Consensus::Undecided => tracing::warn!(
-                buyer = %delegation.buyer,
-                "too few RPC providers say that an account can pay nothing any more: what its channels owe is not written off yet"
-            ),
+            Consensus::Undecided => {
+                tracing::warn!(
+                    buyer = %delegation.buyer,
+                    "too few RPC providers say that an account can pay nothing any more: what its channels owe is not written off yet"
+                );
+                let pause = self.shared.settings.channels.monitor * PAUSED_ROUNDS;
+                *self.asks_again.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + pause);
+            }
         }
         Ok(())
+    }
+
+    /// Whether all endpoints are asked now.
+    fn may_ask(&self) -> bool {
+        let asks_again = *self.asks_again.lock().unwrap_or_else(PoisonError::into_inner);
+        asks_again.is_none_or(|at| Instant::now() >= at)
     }
 
     /// What every endpoint says that the account behind channels can still pay.
