@@ -64,7 +64,7 @@ pub(super) async fn settings(config: &Config, chain: &impl Chain) -> Result<Opti
 pub(super) const fn clock_check(config: &Config) -> ClockCheck {
     match config.network.name {
         NetworkName::Local { .. } => ClockCheck::Skipped,
-        _ => ClockCheck::AgainstBlockTime,
+        NetworkName::Public(_) => ClockCheck::AgainstBlockTime,
     }
 }
 
