@@ -97,7 +97,7 @@ impl Facilitator {
 
     /// Fails while our clock is too far from the chain's block time; only where that counts, which is where grants end by it.
     async fn check_clock(&self) -> Option<Check> {
-        let (ok, detail) = match self.mpp.as_ref()?.shared.compare_clocks().await {
+        let (ok, detail) = match self.mpp.as_ref()?.shared.clock_difference().await {
             Ok(difference) => {
                 let difference = difference?;
                 (!difference.is_too_much(), difference.to_string())
