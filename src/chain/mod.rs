@@ -2,9 +2,11 @@
 //! known about it.
 
 pub mod answers;
+mod block_time;
 mod confirm;
 mod counts;
 pub mod endpoint;
+mod everywhere;
 pub mod fees;
 mod health;
 mod heights;
@@ -33,7 +35,9 @@ pub mod transaction;
 mod voices;
 mod witness;
 
+pub use block_time::block_times;
 pub use counts::ChainCounts;
+pub use everywhere::EndpointAccounts;
 pub use health::{EndpointHealth, EndpointState};
 pub use node::EndpointUrls;
 pub use policy::PushPolicy;
@@ -168,6 +172,10 @@ pub trait Chain: Send + Sync + 'static {
         keys: &[Pubkey],
         at_least: u64,
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError>;
+
+    /// Accounts at `confirmed` as every endpoint tells them that has a word, in the configured order: for decisions that may not
+    /// hang on one endpoint. An error only when no answer counts. At most 100 keys.
+    async fn accounts_everywhere(&self, keys: &[Pubkey]) -> Result<Vec<EndpointAccounts>, ChainError>;
 
     /// Accounts in a final state, with its slot, in the order asked. At most 100 keys.
     async fn final_accounts(&self, keys: &[Pubkey]) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError>;

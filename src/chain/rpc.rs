@@ -2,10 +2,11 @@
 
 use crate::{
     chain::{
-        Chain, ChainAccount, ChainCounts, ChainError, Commitment, EndpointHealth, EndpointUrls, LiveBlockhash,
-        PushPolicy, Simulation, TokenChange,
+        Chain, ChainAccount, ChainCounts, ChainError, Commitment, EndpointAccounts, EndpointHealth, EndpointUrls,
+        LiveBlockhash, PushPolicy, Simulation, TokenChange,
         confirm::Observer,
         counts::Counters,
+        everywhere,
         heights::LIFE,
         history::{self, Listed, Page, SeenTransaction},
         node::Question,
@@ -24,6 +25,7 @@ use crate::{
         witness::Examiner,
     },
     domain::{
+        json_rpc::MOST_ANSWER_BYTES,
         network::Network,
         settlement::{Attempt, Observation},
     },
@@ -88,7 +90,7 @@ pub struct ChainSettings {
 }
 
 impl ChainSettings {
-    /// The defaults for one endpoint: 10 seconds a request, 8 MiB an answer.
+    /// The defaults for one endpoint: 10 seconds a request, [`MOST_ANSWER_BYTES`] an answer.
     pub fn new(rpc_url: String, ws_url: Option<String>) -> Self {
         Self::of(vec![EndpointUrls { rpc: rpc_url, websocket: ws_url }])
     }
@@ -101,7 +103,7 @@ impl ChainSettings {
             expected: None,
             programs: Programs::default(),
             timeout: Duration::from_secs(10),
-            most_bytes: 8 << 20,
+            most_bytes: MOST_ANSWER_BYTES,
             poll: PollPolicy::default(),
             push: PushPolicy::default(),
             refresh: RefreshPolicy::default(),
@@ -266,6 +268,10 @@ impl Chain for SolanaChain {
         let answer: reads::AccountsAnswer = self.pool.ask_reached(&question).await?;
         let slot = answer.context.slot;
         Ok((slot, reads::accounts(&answer, keys)?))
+    }
+
+    async fn accounts_everywhere(&self, keys: &[Pubkey]) -> Result<Vec<EndpointAccounts>, ChainError> {
+        everywhere::accounts(&self.pool, keys).await
     }
 
     async fn final_accounts(&self, keys: &[Pubkey]) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {

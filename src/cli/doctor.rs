@@ -18,9 +18,9 @@ use examine::Finding;
 
 /// Ask everything the configuration names whether it is there and is what it should be
 ///
-/// RPC and genesis hash, the fee payer's balance, the programs' and the mint's accounts, the Covalidator, and the ledger
-/// with an audit of every session and settlement in it. Changes nothing, except that an older ledger is brought up to
-/// date. Exits with 1 when something is wrong.
+/// RPC and genesis hash, the fee payer's balance, the programs' and the mint's accounts, the Covalidator, what the Machine
+/// Payments Protocol needs where it is served, and the ledger with an audit of every session and settlement in it. Changes
+/// nothing, except that an older ledger is brought up to date. Exits with 1 when something is wrong.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sotto doctor\n  sotto doctor --probe   also before trusting a newly deployed token program\n  \

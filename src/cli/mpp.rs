@@ -3,7 +3,7 @@
 
 use crate::{
     chain::{Chain, ChainAccount, ChainError},
-    config::{Config, MppChannelsConfig, MppConfig},
+    config::{Config, MppChannelsConfig, MppConfig, NetworkName},
     domain::{
         amount::Amount,
         clock::DAY,
@@ -12,7 +12,7 @@ use crate::{
             delegation::OnboardLimits,
         },
     },
-    facilitator::{ChannelSettings, DelegationSettings, MppSettings, WindowTrust},
+    facilitator::{ChannelSettings, ClockCheck, DelegationSettings, MppSettings, WindowTrust},
     programs::spl_token::{HARMLESS_EXTENSIONS, Mint, NATIVE_MINTS, TokenProgram, extensions},
 };
 use solana_pubkey::Pubkey;
@@ -56,7 +56,16 @@ pub(super) async fn settings(config: &Config, chain: &impl Chain) -> Result<Opti
         known_wallets: mpp.known_wallets.clone(),
         delegations: delegation_settings(mpp, config),
         channels: channel_settings(&mpp.channels),
+        clock: clock_check(config),
     }))
+}
+
+/// Whether our clock is compared with the chain's: that of a local network is what whoever runs it makes it.
+pub(super) const fn clock_check(config: &Config) -> ClockCheck {
+    match config.network.name {
+        NetworkName::Local { .. } => ClockCheck::Skipped,
+        NetworkName::Public(_) => ClockCheck::AgainstBlockTime,
+    }
 }
 
 /// How buyers delegate.

@@ -18,6 +18,7 @@ pub mod grant;
 pub mod history;
 pub mod hold;
 pub mod intent;
+pub mod json_rpc;
 pub mod key_pair;
 pub mod mpp;
 pub mod network;

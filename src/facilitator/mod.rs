@@ -107,10 +107,10 @@ pub use sessions::{
     prepare::{PrepareRequest, PreparedApprove},
 };
 pub use settings::{
-    AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, ChannelSettings, DeferredPolicy,
-    DelegationSettings, DispatchSettings, FundingSettings, InstructionChoice, MppSettings, OpeningSettings,
-    PrepareSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings, WaitingSettings,
-    WindowTrust,
+    AllowancePolicy, AllowanceSettings, BackgroundSettings, CapCheckPolicy, ChannelSettings, ClockCheck,
+    DeferredPolicy, DelegationSettings, DispatchSettings, FundingSettings, InstructionChoice, MppSettings,
+    OpeningSettings, PrepareSettings, ReadPolicy, RecipientSettings, ServedAsset, Settings, TransferSettings,
+    WaitingSettings, WindowTrust,
 };
 use settlement::Settlements;
 use sha2::{Digest as _, Sha256};

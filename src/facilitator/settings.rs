@@ -4,7 +4,7 @@ mod mpp;
 mod openings;
 
 pub use self::{
-    mpp::{ChannelSettings, DelegationSettings, MppSettings, WindowTrust},
+    mpp::{ChannelSettings, ClockCheck, DelegationSettings, MppSettings, WindowTrust},
     openings::{OpeningSettings, PrepareSettings},
 };
 use crate::{

@@ -2,7 +2,9 @@
 
 use crate::{
     domain::{budget::Spending, clock::UnixSeconds, settlement::SettlementId},
-    ledger::{ImportReport, ImportTerms, Ledger, LedgerError, LedgerOptions, SettlementRecord, SqliteLedger},
+    ledger::{
+        ChannelRisks, ImportReport, ImportTerms, Ledger, LedgerError, LedgerOptions, SettlementRecord, SqliteLedger,
+    },
 };
 use std::{
     ffi::OsStr,
@@ -128,6 +130,15 @@ pub fn look_at_settlement(
     id: SettlementId,
 ) -> Result<Option<SettlementRecord>, OpenLedgerError> {
     SqliteLedger::look_at_settlement(&file_of(url.as_ref())?, id)
+}
+
+/// What stands on channels of a chain, and what was lost; grants that end before `soon` are counted. Read as [`look_at_held`] does.
+pub fn look_at_channels(
+    url: impl AsRef<OsStr>,
+    chain_id: &str,
+    soon: UnixSeconds,
+) -> Result<ChannelRisks, OpenLedgerError> {
+    SqliteLedger::look_at_channels(&file_of(url.as_ref())?, chain_id, soon)
 }
 
 /// On a thread of its own, because opening a file blocks.

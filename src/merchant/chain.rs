@@ -1,7 +1,7 @@
 //! The part of Solana that a merchant needs to prove what they received: one account, its history, its transactions. Reads
 //! only, over plain JSON-RPC, so that a resource server needs no Solana client.
 
-use crate::domain::unreachable::why;
+use crate::domain::{json_rpc::MOST_ANSWER_BYTES, unreachable::why};
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{Url, redirect};
@@ -9,9 +9,6 @@ use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use std::{fmt, time::Duration};
-
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER_BYTES: usize = 8 << 20;
 
 /// Why the chain was not read. Names no URL: it may hold a key.
 #[derive(Debug, thiserror::Error)]
@@ -155,7 +152,7 @@ impl JsonRpc {
         let mut response = self.http.post(self.url.clone()).json(&request).send().await.map_err(unreachable)?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            if body.len() + chunk.len() > MOST_ANSWER_BYTES {
                 return Err(ReadError::Malformed(method));
             }
             body.extend_from_slice(&chunk);

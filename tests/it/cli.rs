@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod devnets_name;
+mod doctor;
 mod former_state;
 mod full_disk;
 mod receipts;

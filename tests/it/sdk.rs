@@ -13,6 +13,7 @@ mod mpp_refusals;
 mod mpp_sessions;
 mod mpp_stores;
 mod mpp_walls;
+mod node_answers;
 mod opening;
 mod paywall;
 mod preparing;

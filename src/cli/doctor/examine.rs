@@ -57,11 +57,13 @@ impl Finding {
 
 /// Asks everything the configuration names.
 pub(super) async fn examine(config: &Config) -> Vec<Finding> {
-    let mut configured = None;
+    let (mut configured, mut served) = (None, None);
     let mut findings = match wiring::connect(config) {
         Ok(chain) => {
             configured = Some(chain.absence_voices());
-            let mut findings = vec![network(&chain, config).await];
+            let (seen, chain_id) = network(&chain, config).await;
+            served = chain_id;
+            let mut findings = vec![seen];
             findings.extend(endpoints(&chain, config).await);
             findings.push(voices(&chain));
             findings.extend(trusted(&chain));
@@ -75,18 +77,23 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     };
     findings.push(covalidator(config).await);
     findings.push(ledger(config, configured).await);
+    findings.extend(mpp::channels(config, served.as_deref()).await);
     findings
 }
 
-async fn network(chain: &impl Chain, config: &Config) -> Finding {
+/// What the RPC serves, and its network as CAIP-2 has it where that is the configured one.
+async fn network(chain: &impl Chain, config: &Config) -> (Finding, Option<String>) {
     let rpc = match config.network.rpc_urls.as_slice() {
         [only] => only.to_string(),
         several => format!("the first right one of {} endpoints", several.len()),
     };
     match chain.genesis_hash().await.map(|hash| config.network.name.resolve(&hash)) {
-        Ok(Ok(network)) => Finding::well("rpc", format!("{rpc} serves {} ({})", network.alias(), network.canonical())),
-        Ok(Err(error)) => Finding::failed("rpc", &error),
-        Err(error) => Finding::failed("rpc", &error),
+        Ok(Ok(network)) => {
+            let chain_id = network.canonical().to_owned();
+            (Finding::well("rpc", format!("{rpc} serves {} ({chain_id})", network.alias())), Some(chain_id))
+        }
+        Ok(Err(error)) => (Finding::failed("rpc", &error), None),
+        Err(error) => (Finding::failed("rpc", &error), None),
     }
 }
 

@@ -6,6 +6,7 @@
 //! nobody can recycle.
 
 use crate::domain::{
+    budget::Scope,
     clock::{DAY, UnixSeconds},
     mpp::reason::ChargeReason,
 };
@@ -170,6 +171,17 @@ impl CapRow {
         } else {
             None
         }
+    }
+}
+
+/// The word of a budget for fees that is used up.
+pub const fn fee_cap(scope: Scope) -> ChargeReason {
+    match scope {
+        Scope::Settlement | Scope::Session | Scope::UnprovenUserHour | Scope::UserHour | Scope::UserDay => {
+            ChargeReason::PayerFeeCap
+        }
+        Scope::MerchantHour => ChargeReason::SellerFeeCap,
+        Scope::NewcomersHour | Scope::NewcomersDay | Scope::Hour | Scope::Day => ChargeReason::GlobalFeeCap,
     }
 }
 

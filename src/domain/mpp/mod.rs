@@ -9,6 +9,7 @@ pub mod channel;
 pub mod channel_id;
 pub mod charge;
 pub mod choices;
+pub mod clock_difference;
 pub mod delegation;
 pub mod money;
 pub mod reason;

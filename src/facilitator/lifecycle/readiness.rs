@@ -44,6 +44,7 @@ impl Facilitator {
         let (rpc, network) = (self.check_rpc().await, self.check_network().await);
         let mut checks = vec![ledger, rpc, network, self.check_landings(), self.check_held().await];
         checks.extend(self.check_balances().await);
+        checks.extend(self.check_clock().await);
         Readiness { checks }
     }
 
@@ -92,6 +93,19 @@ impl Facilitator {
             Err(error) => error.to_string(),
         };
         Check { name: "held_settlements", ok: true, detail }
+    }
+
+    /// Fails while our clock is too far from the chain's block time; only where that counts, which is where grants end by it.
+    async fn check_clock(&self) -> Option<Check> {
+        let (ok, detail) = match self.mpp.as_ref()?.shared.clock_difference().await {
+            Ok(difference) => {
+                let difference = difference?;
+                (!difference.is_too_much(), difference.to_string())
+            }
+            // That no endpoint answers is told by another check.
+            Err(error) => (true, error.with_cause()),
+        };
+        Some(Check { name: "clock", ok, detail })
     }
 
     /// The announced fee payer, without which no session opens; and the pool, when there is more than that one key:

@@ -15,6 +15,8 @@
 
 pub(crate) mod channels;
 pub(crate) mod charges;
+mod clock;
+mod consensus;
 pub(crate) mod delegations;
 pub(crate) mod error;
 pub(crate) mod monitor;
@@ -31,6 +33,7 @@ pub use channels::{
 };
 use charges::Charges;
 pub use charges::{answer::SettledCharge, prepare::PreparedCharge, settle::ChargeOrder};
+use clock::LastCompared;
 use delegations::Delegations;
 pub use delegations::{
     CallerPlace, ConfirmRequest, Confirmed, DelegationStatus, Forwarded, GrantOffer, OnboardAnswer, OnboardError,
@@ -54,6 +57,8 @@ pub(crate) struct MppShared {
     pub(crate) issuer: Pubkey,
     /// The key that closes session accounts.
     pub(crate) rent_authority: Pubkey,
+    /// Our clock beside the chain's.
+    clocks: LastCompared,
 }
 
 impl MppShared {
@@ -115,6 +120,7 @@ impl Mpp {
             network,
             issuer,
             rent_authority,
+            clocks: LastCompared::default(),
         });
         let charges = Arc::new(Charges::new(Arc::clone(&shared)));
         let delegations = Arc::new(Delegations::new(Arc::clone(&shared)));

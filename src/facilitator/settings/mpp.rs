@@ -31,6 +31,18 @@ pub struct MppSettings {
     pub delegations: DelegationSettings,
     /// What channels may hold, and for how long.
     pub channels: ChannelSettings,
+    /// Whether our clock is compared with the chain's.
+    pub clock: ClockCheck,
+}
+
+/// Whether our clock is compared with the chain's block time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockCheck {
+    /// It is, and nothing is granted or opened while they are apart.
+    #[default]
+    AgainstBlockTime,
+    /// It is not, as on local networks, whose time is what whoever runs them makes it.
+    Skipped,
 }
 
 /// How buyers delegate.

@@ -85,6 +85,25 @@ pub struct ChannelCounts {
     pub settled: Amount,
 }
 
+/// What stands on channels and what was lost, for an operator who asks; sums in base units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelRisks {
+    /// The key that certifies channels here; none where nothing was ever served.
+    pub issuer: Option<Pubkey>,
+    /// Channels that live.
+    pub live: u64,
+    /// Buyers whose channels are settled soon because their grant ends.
+    pub ending: u64,
+    /// What vouchers say and was not settled.
+    pub owed: u128,
+    /// The most of that which one buyer owes one seller.
+    pub most_owed: u128,
+    /// Channels of which something was written off.
+    pub short: u64,
+    /// What of them was.
+    pub shortfall: u128,
+}
+
 /// The verbs of channels; [`super::Ledger`] has all others, and what they all promise.
 #[async_trait]
 pub trait ChannelLedger: Send + Sync + 'static {

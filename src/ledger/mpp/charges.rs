@@ -7,7 +7,7 @@ use crate::{
         clock::UnixSeconds,
         hold::ContentHash,
         mpp::{
-            caps::{SponsorBar, Sponsored},
+            caps::{SponsorBar, Sponsored, Use},
             recorded_charge::{ChargeClaimant, ChargePlan, ChargeStats, RecordedCharge},
         },
         settlement::{Attempt, ChargeId},
@@ -26,6 +26,8 @@ pub enum ChargeRecorded {
     Known(Box<RecordedCharge>),
     /// A cap bars it. Nothing was written, as in what follows.
     Barred(SponsorBar),
+    /// Channels are settled from its source: what it holds is set aside for their sellers.
+    BacksChannels,
     /// What is in flight from its source leaves less than it moves.
     Overdrawn,
     /// It would pass a budget.
@@ -51,8 +53,9 @@ pub enum ChargeClaim {
 /// The verbs of charges; [`crate::ledger::Ledger`] has all others, and what they all promise.
 #[async_trait]
 pub trait ChargeLedger: Send + Sync + 'static {
-    /// Adds so many preparations to those of this UTC day, and tells how many those are then; of zero it only tells.
-    async fn count_prepared(&self, more: u64, now: UnixSeconds) -> Result<u64, LedgerError>;
+    /// Adds so many preparations to those of this UTC day, and tells what of the cap on verification is used then that all share:
+    /// preparations, and vouchers where they are counted. Of zero it only tells.
+    async fn count_prepared(&self, more: u64, now: UnixSeconds) -> Result<Use, LedgerError>;
 
     /// Why a transaction would not be sponsored now; promises nothing, the verb that records it decides.
     async fn sponsor_bar(&self, sponsored: &Sponsored, now: UnixSeconds) -> Result<Option<SponsorBar>, LedgerError>;
@@ -61,7 +64,7 @@ pub trait ChargeLedger: Send + Sync + 'static {
     async fn taken_from(&self, source: &Pubkey, slot: u64) -> Result<Amount, LedgerError>;
 
     /// Writes a charge with its settlement, its signed attempt, who is sponsored and its booking; its message is recorded once for
-    /// ever. Nothing is written where a cap, a budget or what its source has left forbids it.
+    /// ever. Nothing is written where a cap, a budget, channels on its source or what that has left forbids it.
     async fn record_charge(
         &self,
         plan: &ChargePlan,

@@ -3,11 +3,11 @@
 use crate::{
     domain::{budget::Spending, clock::UnixSeconds, settlement::SettlementId},
     ledger::{
-        OpenLedgerError, SettlementRecord,
+        ChannelRisks, OpenLedgerError, SettlementRecord,
         sqlite::{
             import::ImportReport,
             open::{self, LedgerOptions, Parts},
-            statements::{bookings, operator, queries::snapshot},
+            statements::{bookings, mpp::channels, operator, queries::snapshot},
         },
     },
 };
@@ -35,6 +35,11 @@ impl SqliteLedger {
     /// One settlement, read beside whatever process has the ledger open.
     pub fn look_at_settlement(path: &Path, id: SettlementId) -> Result<Option<SettlementRecord>, OpenLedgerError> {
         open::look(path, |conn| snapshot(conn, |conn| operator::record(conn, id)))
+    }
+
+    /// What stands on channels, read beside whatever process has the ledger open.
+    pub fn look_at_channels(path: &Path, chain_id: &str, soon: UnixSeconds) -> Result<ChannelRisks, OpenLedgerError> {
+        open::look(path, |conn| snapshot(conn, |conn| channels::risks(conn, chain_id, soon)))
     }
 
     /// What was imported from the deployed service's file at this opening.

@@ -6,7 +6,7 @@ use crate::{
         clock::UnixSeconds,
         hold::ContentHash,
         mpp::{
-            caps::{SponsorBar, Sponsored},
+            caps::{SponsorBar, Sponsored, Use},
             recorded_charge::{ChargeClaimant, ChargePlan, ChargeStats, RecordedCharge},
         },
         settlement::{Attempt, ChargeId},
@@ -16,13 +16,14 @@ use crate::{
         sqlite::{
             handle::SqliteLedger,
             statements::{
-                mpp::{charges, counts, issuers, sponsoring},
+                mpp::{charges, counts, issuers, sponsoring, verified},
                 queries::snapshot,
             },
         },
     },
 };
 use async_trait::async_trait;
+use rusqlite::Connection;
 use solana_pubkey::Pubkey;
 
 #[async_trait]
@@ -41,12 +42,15 @@ impl MppLedger for SqliteLedger {
 
 #[async_trait]
 impl ChargeLedger for SqliteLedger {
-    async fn count_prepared(&self, more: u64, now: UnixSeconds) -> Result<u64, LedgerError> {
+    async fn count_prepared(&self, more: u64, now: UnixSeconds) -> Result<Use, LedgerError> {
         if more == 0 {
-            let read = self.0.readers.run(move |conn| counts::read(conn, counts::PREPARED, now)).await;
-            return read.map(|count| count.today);
+            return self.0.readers.run(move |conn| snapshot(conn, |conn| verified::of_all(conn, now))).await;
         }
-        self.0.writer.run(move |conn| counts::add(conn, counts::PREPARED, more, now)).await
+        let count = move |conn: &Connection| {
+            counts::add(conn, counts::PREPARED, more, now)?;
+            verified::of_all(conn, now)
+        };
+        self.0.writer.run(count).await
     }
 
     async fn sponsor_bar(&self, sponsored: &Sponsored, now: UnixSeconds) -> Result<Option<SponsorBar>, LedgerError> {

@@ -242,6 +242,8 @@ pub const fn status(reason: ChannelReason) -> u16 {
         ChannelReason::GlobalSettleCap
         | ChannelReason::SellerSettleCap
         | ChannelReason::PayerSettleCap
+        | ChannelReason::GlobalVerifyCap
+        | ChannelReason::SellerVerifyCap
         | ChannelReason::PayerVerifyCap
         | ChannelReason::GlobalFeeCap
         | ChannelReason::SellerFeeCap

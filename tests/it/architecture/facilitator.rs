@@ -89,6 +89,22 @@ fn a_folder_that_knows_a_higher_one_is_told() {
     assert!(told("payments", "use crate::facilitator::{PayError, dispatch::Dispatch, core::Core};").is_empty());
 }
 
+/// Every settlement tells of its progress: whoever waits for one of a delegation or a channel hears of it and looks in no rounds.
+#[test]
+fn who_waits_for_a_settlement_of_the_protocol_waits_on_its_event() {
+    let (mut wrong, mut found) = (Vec::new(), 0);
+    for source in source_files::below("src/facilitator/mpp") {
+        let waits = ["delegations", "channels"].iter().any(|folder| source.path.starts_with(folder));
+        let text = source.product();
+        found += usize::from(waits && text.contains("progress.notified()"));
+        if waits && (text.contains("sleep(") || text.contains("interval(")) {
+            wrong.push(source.to_string());
+        }
+    }
+    assert!(wrong.is_empty(), "they look again and again: {wrong:?}");
+    assert!(found >= 3, "only {found} wait on the event");
+}
+
 #[test]
 fn no_struct_of_the_facilitator_has_more_than_fifteen_fields() {
     let mut wrong = Vec::new();

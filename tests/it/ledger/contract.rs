@@ -211,6 +211,7 @@ macro_rules! on {
                 a_wallet_is_known_by_landings_on_three_days_the_first_three_days_ago,
                 a_payer_whose_transactions_fail_is_not_sponsored_for_an_hour,
                 a_budget_refuses_a_charge_and_leaves_nothing,
+                an_account_backs_channels_or_pays_charges,
                 preparations_are_counted_by_the_day,
                 an_issuer_stays_unless_its_successor_knows_it,
             }
@@ -241,6 +242,8 @@ macro_rules! on {
                 as_many_channels_live_as_there_may_be,
                 vouchers_rise_and_are_given_again_to_the_last_member,
                 what_one_account_owes_counts_over_all_its_channels,
+                vouchers_are_counted_for_sellers_and_for_all_where_a_cap_asks,
+                an_opening_is_refused_by_the_budget_that_its_anchor_would_pass,
                 nothing_opens_while_its_wallet_leaves,
             }
             delegations {

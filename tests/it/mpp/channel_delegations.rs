@@ -1,7 +1,12 @@
 //! Channels and the delegation that they stand on: who leaves, and who renews, while something is owed.
 
-use crate::support::{ChannelScene, in_time};
-use serde_json::json;
+use crate::support::{ChannelScene, MppScene, in_time};
+use serde_json::{Value, json};
+use solana_pubkey::Pubkey;
+use sotto::{
+    domain::amount::Amount,
+    programs::{charge::ChargeDraft, spl_token::TransferChecked},
+};
 
 #[tokio::test]
 async fn nobody_leaves_while_a_channel_holds_something() {
@@ -41,4 +46,59 @@ async fn a_channel_outlives_the_renewal_of_its_grant() {
     let closed = scene.closes(&opened).await;
     assert_eq!(closed["settlement"]["amount_settled"], json!("50000"), "{closed:#}");
     scene.ends(50_000).await;
+}
+
+/// A charge of so many units from this account of the buyer's.
+async fn charge_from(shop: &MppScene, account: Pubkey, units: u64) -> Value {
+    let transfer = TransferChecked { source: account, ..shop.transfer(units) };
+    let transaction = shop.signed(&ChargeDraft::new(transfer, None).instructions()).await;
+    shop.body(&transaction, units)
+}
+
+/// Guard: `Charges::check_source`. What channels are settled from is no purse that we pay a buyer to empty.
+#[tokio::test]
+async fn no_charge_is_taken_from_an_account_that_backs_channels() {
+    let scene = ChannelScene::start().await;
+    let account = scene.session_account(&scene.buyer).address();
+    let opened = scene.opens(100_000).await;
+    let ChannelScene { world, buyer, seller } = scene;
+    let shop = MppScene { world, buyer, seller };
+    let told = shop.refused(&charge_from(&shop, account, 20_000).await, "simulation_failed").await;
+    assert!(told["detail"].as_str().expect("a text").contains("backs channels"), "{told:#}");
+    let scene = ChannelScene { world: shop.world, buyer: shop.buyer, seller: shop.seller };
+    scene.closes(&opened).await;
+    let ChannelScene { world, buyer, seller } = scene;
+    let shop = MppScene { world, buyer, seller };
+    in_time("its close is final", shop.world.quiet()).await;
+    shop.paid(&charge_from(&shop, account, 30_000).await).await;
+    let scene = ChannelScene { world: shop.world, buyer: shop.buyer, seller: shop.seller };
+    scene.ends(30_000).await;
+}
+
+/// Guard: `look_at_channels`, which `sotto doctor` tells of; read beside the running service.
+#[tokio::test]
+async fn an_operator_is_told_what_stands_and_what_was_lost() {
+    let scene = ChannelScene::start().await;
+    let path = scene.world.directory().join("sotto.db");
+    let chain_id = scene.world.network.canonical().to_owned();
+    let look = |soon| sotto::ledger::look_at_channels(&path, &chain_id, soon).expect("answers");
+    let nothing = look(scene.world.now());
+    assert_eq!((nothing.live, nothing.owed, nothing.most_owed, nothing.short), (0, 0, 0, 0));
+    let (_, keys) = scene.world.get("/mpp/keys").await;
+    assert_eq!(json!(nothing.issuer.expect("a start has noted it").to_string()), keys["issuer"]);
+    let first = scene.opens(100_000).await;
+    let second = scene.opens(50_000).await;
+    scene.draws(&first, 30_000).await;
+    scene.draws(&second, 5_000).await;
+    let standing = look(scene.world.now());
+    assert_eq!((standing.live, standing.ending, standing.owed, standing.most_owed), (2, 0, 35_000, 35_000));
+    assert_eq!(look(scene.world.now() + crate::support::TTL).ending, 1);
+    scene.revokes(&scene.buyer).await;
+    for channel in [&first, &second] {
+        scene.becomes(channel, "closed").await;
+    }
+    let lost = look(scene.world.now());
+    assert_eq!((lost.live, lost.owed, lost.short, lost.shortfall), (0, 0, 2, 35_000));
+    assert_eq!(scene.delegation(&scene.buyer).await.used.owed, Amount::ZERO);
+    scene.ends(0).await;
 }

@@ -1,6 +1,6 @@
 //! Whose gas is paid, and for how much of it (`spec/mpp.md` §3, §10): over HTTP, with what the ledger counts.
 
-use crate::support::{MppScene, until};
+use crate::support::{ChannelScene, MppScene, until};
 use serde_json::{Value, json};
 use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
@@ -100,16 +100,35 @@ async fn whoever_drains_three_charges_is_not_sponsored_for_an_hour() {
     scene.closes(20_000).await;
 }
 
-/// Guard: `Preparations::take`.
+/// Guard: `Preparations::take`. Half of the cap is kept for the vouchers of known wallets.
 #[tokio::test]
 async fn preparations_have_a_cap_that_is_told_by_its_status() {
-    let scene = MppScene::with(|settings| settings.caps.verify.global = 2).await;
+    let scene = MppScene::with(|settings| settings.caps.verify.global = 4).await;
     for _ in 0..2 {
         scene.prepared().await;
     }
     let (status, answer) = scene.world.post("/mpp/prepare", &json!({})).await;
     assert_eq!((status, answer["error"].as_str()), (429, Some("global_verify_cap_exceeded")), "{answer:#}");
     scene.closes(0).await;
+}
+
+/// Guard: `VoucherLimits::per_day`. The first cap that is passed is named, and what was drawn is told and settled all the same.
+#[tokio::test]
+async fn vouchers_have_caps_of_all_and_of_a_seller_too() {
+    for (row, word) in [
+        (CapRow { global: 0, seller: 2, payer: 0 }, "seller_verify_cap_exceeded"),
+        (CapRow { global: 2, seller: 2, payer: 0 }, "global_verify_cap_exceeded"),
+    ] {
+        let scene = ChannelScene::with(move |settings| settings.caps.verify = row).await;
+        let opened = scene.opens(100_000).await;
+        let first = scene.draws(&opened, 10_000).await;
+        let body = ChannelScene::voucher_body(&opened, 20_000);
+        let (status, answer) = scene.world.post("/mpp/session/voucher", &body).await;
+        assert_eq!((status, &answer["error"]), (429, &json!(word)), "{answer:#}");
+        assert_eq!(scene.draws(&opened, 10_000).await, first);
+        assert_eq!(scene.closes(&opened).await["settlement"]["amount_settled"], json!("10000"));
+        scene.ends(10_000).await;
+    }
 }
 
 /// Everything that was spent is booked under its purpose, and no more.

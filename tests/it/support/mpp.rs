@@ -20,7 +20,7 @@ use sotto::{
             root::{Root, Roots},
         },
     },
-    facilitator::{ChannelSettings, DelegationSettings, MppSettings, Settings, WindowTrust},
+    facilitator::{ChannelSettings, ClockCheck, DelegationSettings, MppSettings, Settings, WindowTrust},
     programs::{
         charge::ChargeDraft,
         spl_token::{TokenAccount, TokenProgram, TransferChecked},
@@ -55,6 +55,8 @@ pub(super) fn settings(world: &World) -> MppSettings {
             windows: WindowTrust::Every,
         },
         channels: channels(),
+        // Worlds let time pass for us and not for the chain.
+        clock: ClockCheck::Skipped,
     }
 }
 

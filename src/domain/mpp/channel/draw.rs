@@ -7,8 +7,10 @@ use crate::domain::{
     amount::Amount,
     clock::{DAY, UnixSeconds},
     mpp::{
+        caps::{CapRow, RowUse, Standing, VERIFY},
         channel_id::PublicId,
         money::{Reading, Role},
+        reason::ChargeReason,
         voucher::{MAX_METER, MAX_SEQUENCE, MAX_SERVER_NONCE},
     },
 };
@@ -73,8 +75,8 @@ fn is_printable(text: &str, most: usize) -> bool {
 pub struct VoucherLimits {
     /// Of one channel within a second.
     pub of_channel_per_second: u64,
-    /// Of one buyer within a UTC day.
-    pub of_payer_per_day: u64,
+    /// Within a UTC day: in all, with what was prepared; to one seller; of one buyer.
+    pub per_day: CapRow,
     /// What one buyer may owe one seller; none is no limit.
     pub credit_line: Option<Amount>,
 }
@@ -116,8 +118,8 @@ pub struct BuyerSums {
     pub owed: u128,
     /// What of that is owed to this channel's seller.
     pub owed_to_seller: u128,
-    /// How many vouchers the buyer drew on the day of `now`.
-    pub drawn_today: u64,
+    /// How many vouchers were given on the day of `now`; of what all share also preparations. Zero where no limit asks for it.
+    pub drawn_today: RowUse,
 }
 
 /// By what a voucher is judged, besides the channel.
@@ -127,6 +129,8 @@ pub struct DrawContext {
     pub reading: Reading,
     /// The buyer's sums.
     pub sums: BuyerSums,
+    /// Whether the buyer is a wallet that we know.
+    pub standing: Standing,
     /// What the channel gave lately.
     pub used: VoucherUse,
     /// How many may be given.
@@ -156,8 +160,8 @@ pub enum NotDrawn {
     CreditLine,
     /// Too many within this second.
     ChannelRate,
-    /// Too many on this day.
-    PayerCap,
+    /// Too many on this day, by the word of the cap that is passed.
+    Capped(ChargeReason),
     /// The channel has given as many as there are numbers.
     Exhausted,
 }
@@ -175,7 +179,7 @@ pub fn judge_known(channel: &Channel, known: Option<&DrawnVoucher>, draw: &Draw)
 
 /// Whether a new voucher is given, and its number. In the order in which callers are told.
 pub fn judge(channel: &Channel, draw: &Draw, context: &DrawContext) -> Result<u64, NotDrawn> {
-    let DrawContext { reading, sums, used, limits, now } = context;
+    let DrawContext { reading, sums, standing, used, limits, now } = context;
     if channel.state != ChannelState::Open || *now >= channel.terms.expires_at {
         return Err(NotDrawn::NotOpen);
     }
@@ -199,8 +203,8 @@ pub fn judge(channel: &Channel, draw: &Draw, context: &DrawContext) -> Result<u6
     if limits.of_channel_per_second > 0 && used.in_second_at(*now) >= limits.of_channel_per_second {
         return Err(NotDrawn::ChannelRate);
     }
-    if limits.of_payer_per_day > 0 && sums.drawn_today >= limits.of_payer_per_day {
-        return Err(NotDrawn::PayerCap);
+    if let Some(cap) = limits.per_day.judge(sums.drawn_today, *standing, VERIFY) {
+        return Err(NotDrawn::Capped(cap));
     }
     if channel.sequence < MAX_SEQUENCE { Ok(channel.sequence + 1) } else { Err(NotDrawn::Exhausted) }
 }

@@ -3,6 +3,7 @@
 use super::{Authorisation, ChannelTerms};
 use crate::domain::{
     amount::Amount,
+    budget::OverBudget,
     mpp::{
         caps::{SponsorBar, Sponsored},
         delegation::{CallerOrigin, UsedProof},
@@ -73,6 +74,8 @@ pub struct ChannelPlan {
     pub permission: Permission,
     /// What was just read of the account that it is to be settled from.
     pub reading: Reading,
+    /// In which slot.
+    pub read_at: u64,
     /// How many there may be.
     pub limits: ChannelLimits,
     /// Who is sponsored, and within which caps.
@@ -102,6 +105,8 @@ pub enum NotOpened {
     OfBuyer,
     /// Too many of this buyer's channels ended today without having moved anything.
     Unsettled,
-    /// Together with what is reserved it is more than the account has.
+    /// Together with what is reserved, and what charges take, it is more than the account has.
     InsufficientBalance,
+    /// Its anchor would pass a budget.
+    OverBudget(OverBudget),
 }

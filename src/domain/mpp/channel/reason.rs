@@ -50,6 +50,10 @@ reasons! {
             "Repeat after Retry-After; the operator may raise the cap.";
         PayerSettleCap = "payer_settle_cap_exceeded", true, "This buyer has as many channels as there may be, or nothing more is settled for them today.",
             "Close a channel, or repeat after Retry-After; the operator may raise the cap.";
+        GlobalVerifyCap = "global_verify_cap_exceeded", true, "As many vouchers and preparations were given today as there may be in all.",
+            "Repeat after Retry-After; the operator may raise the cap.";
+        SellerVerifyCap = "seller_verify_cap_exceeded", true, "As many vouchers to this seller were given today as there may be.",
+            "Repeat after Retry-After; the operator may raise the cap.";
         PayerVerifyCap = "payer_verify_cap_exceeded", true, "This buyer, or this channel, has drawn as many vouchers as there may be for now.",
             "Repeat after Retry-After; the operator may raise the cap.";
         GlobalFeeCap = "global_fee_sponsored_cap_exceeded", true, "This facilitator's budget for fees is used up.",

@@ -11,8 +11,10 @@ use super::{
 use crate::domain::{
     amount::Amount,
     mpp::{
+        caps::{self, CapRow, RowUse, Use},
         channel_id::PublicId,
         money::{ChannelMoney, Reading, Role},
+        reason::ChargeReason,
         voucher::MAX_SEQUENCE,
     },
     samples::amount,
@@ -66,9 +68,14 @@ fn draw(cumulative: u64) -> Draw {
 fn context() -> DrawContext {
     DrawContext {
         reading: Reading { role: Role::Live, balance: 500, remaining: 400 },
-        sums: BuyerSums { owed: 100, owed_to_seller: 100, drawn_today: 3 },
+        sums: BuyerSums { owed: 100, owed_to_seller: 100, drawn_today: RowUse { payer: 3, ..RowUse::default() } },
+        standing: caps::Standing::Stranger,
         used: VoucherUse { second: OPENED + 60, in_second: 2, in_day: 3 },
-        limits: VoucherLimits { of_channel_per_second: 3, of_payer_per_day: 4, credit_line: None },
+        limits: VoucherLimits {
+            of_channel_per_second: 3,
+            per_day: CapRow { global: 0, seller: 0, payer: 4 },
+            credit_line: None,
+        },
         now: OPENED + 60,
     }
 }
@@ -155,7 +162,14 @@ fn a_voucher_is_refused_by_the_first_rule_that_it_breaks() {
     let late = DrawContext { now: OPENED + 100_000, ..now };
     let gone = with(|context| context.reading.role = Role::Gone);
     let busy = with(|context| context.used.in_second = 3);
-    let full = with(|context| context.sums.drawn_today = 4);
+    let full = with(|context| context.sums.drawn_today.payer = 4);
+    let of_seller = with(|context| {
+        (context.limits.per_day.seller, context.sums.drawn_today.seller) = (6, Use { all: 3, strangers: 3 });
+    });
+    let of_all = with(|context| {
+        (context.limits.per_day.global, context.sums.drawn_today.global) = (6, Use { all: 3, strangers: 3 });
+    });
+    let known = DrawContext { standing: caps::Standing::Known, ..of_all };
     let line = with(|context| context.limits.credit_line = Some(amount(199)));
     let rows = [
         (&closing, 200, &gone, Err(NotDrawn::NotOpen)),
@@ -168,7 +182,10 @@ fn a_voucher_is_refused_by_the_first_rule_that_it_breaks() {
         (&channel(), 200, &line, Err(NotDrawn::CreditLine)),
         (&channel(), 199, &line, Ok(4)),
         (&channel(), 400, &busy, Err(NotDrawn::ChannelRate)),
-        (&channel(), 400, &full, Err(NotDrawn::PayerCap)),
+        (&channel(), 400, &full, Err(NotDrawn::Capped(ChargeReason::PayerVerifyCap))),
+        (&channel(), 400, &of_seller, Err(NotDrawn::Capped(ChargeReason::SellerVerifyCap))),
+        (&channel(), 400, &of_all, Err(NotDrawn::Capped(ChargeReason::GlobalVerifyCap))),
+        (&channel(), 400, &known, Ok(4)),
         (&channel(), 400, &now, Ok(4)),
         (&Channel { sequence: MAX_SEQUENCE, ..channel() }, 400, &now, Err(NotDrawn::Exhausted)),
     ];

@@ -2,10 +2,12 @@
 
 use crate::{
     domain::mpp::{
+        caps::fee_cap,
         channel::{draw::NotDrawn, plan::NotOpened, reason::ChannelReason},
+        reason::ChargeReason,
         spellings::Spellings,
     },
-    facilitator::FacilitatorError,
+    facilitator::{FacilitatorError, sponsor::budget::FIXED_LIMIT_BACKOFF},
 };
 
 /// A request for a channel that is refused.
@@ -78,10 +80,7 @@ pub(super) fn not_opened(why: NotOpened, until_tomorrow: u64) -> RefusedChannel 
         NotOpened::Leaving => {
             because(ChannelReason::OpenNotAuthorized, "The wallet is taking its delegation back; call onboard() again.")
         }
-        NotOpened::Barred(bar) => {
-            let reason = ChannelReason::from_word(bar.reason.word()).unwrap_or(ChannelReason::PayerSettleCap);
-            RefusedChannel::new(reason).again_in(bar.again_in)
-        }
+        NotOpened::Barred(bar) => RefusedChannel::new(word_of(bar.reason)).again_in(bar.again_in),
         NotOpened::InAll => RefusedChannel::new(ChannelReason::GlobalSettleCap).again_in(60),
         NotOpened::OfSeller => RefusedChannel::new(ChannelReason::SellerSettleCap).again_in(60),
         NotOpened::OfBuyer => RefusedChannel::new(ChannelReason::PayerSettleCap).again_in(60),
@@ -90,8 +89,17 @@ pub(super) fn not_opened(why: NotOpened, until_tomorrow: u64) -> RefusedChannel 
             "Too many channels of this buyer ended today without having paid anything.",
         )
         .again_in(until_tomorrow),
+        NotOpened::OverBudget(over) => {
+            let again_in = over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs());
+            RefusedChannel::new(word_of(fee_cap(over.scope))).again_in(again_in)
+        }
         NotOpened::InsufficientBalance => RefusedChannel::new(ChannelReason::InsufficientBalance),
     }
+}
+
+/// The word of a cap, which channels and charges spell alike.
+fn word_of(cap: ChargeReason) -> ChannelReason {
+    ChannelReason::from_word(cap.word()).unwrap_or(ChannelReason::PayerSettleCap)
 }
 
 /// The refusal of a voucher that asks for nothing more than its word; the channel's state is told where it counts.
@@ -106,7 +114,7 @@ pub(super) fn not_drawn(why: NotDrawn, until_tomorrow: u64) -> RefusedChannel {
         NotDrawn::InsufficientBalance => RefusedChannel::new(ChannelReason::InsufficientBalance),
         NotDrawn::CreditLine => RefusedChannel::new(ChannelReason::Unavailable).again_in(2),
         NotDrawn::ChannelRate => RefusedChannel::new(ChannelReason::PayerVerifyCap).again_in(1),
-        NotDrawn::PayerCap => RefusedChannel::new(ChannelReason::PayerVerifyCap).again_in(until_tomorrow),
+        NotDrawn::Capped(reason) => RefusedChannel::new(word_of(reason)).again_in(until_tomorrow),
         NotDrawn::Exhausted => RefusedChannel::because(
             ChannelReason::SessionNotOpen,
             "The channel has given as many vouchers as there are numbers; close it.",

@@ -23,7 +23,10 @@ use crate::{
         },
         signed::parse_key,
     },
-    facilitator::mpp::{CallerPlace, SentSignIn},
+    facilitator::mpp::{
+        CallerPlace, SentSignIn,
+        clock::{AFTER_CLOCK, APART},
+    },
     ledger::{ChannelOpened, ChannelRecord, DelegationKey},
     programs::delegation::swig,
 };
@@ -77,6 +80,9 @@ impl Channels {
         let deadline = Instant::now() + self.shared.core.settings.answer_deadline;
         let network = self.shared.echo(request.network.as_deref());
         let network = network.map_err(|_| RefusedChannel::unsupported_network(&self.shared.network))?;
+        if self.shared.are_clocks_apart() {
+            return Err(RefusedChannel::because(ChannelReason::Unavailable, APART).again_in(AFTER_CLOCK).into());
+        }
         self.check_terms(&request)?;
         let mint = self.shared.settings.offer.asset.mint;
         let found = self.shared.core.ledger.delegation(&DelegationKey::Buyer(request.buyer, mint)).await?;
@@ -84,8 +90,8 @@ impl Channels {
         let grant = delegation.grant.ok_or(ChannelReason::RoleNotFound)?;
         self.check_account(&request, &delegation).await?;
         let (secret, permission) = self.permission(&request)?;
-        let reading = self.look(&request, &delegation, &grant).await?;
-        let plan = self.plan(&request, (&delegation, &grant), (&secret, permission), reading);
+        let read = self.look(&request, &delegation, &grant).await?;
+        let plan = self.plan(&request, (&delegation, &grant), (&secret, permission), read);
         let record = match self.shared.core.ledger.open_channel(&plan, self.now()).await? {
             ChannelOpened::New(channel, anchor) => {
                 let id = channel.terms.id;
@@ -162,20 +168,21 @@ impl Channels {
         request: &OpenChannelRequest,
         delegation: &Delegation,
         grant: &DelegationGrant,
-    ) -> Result<Reading, ChannelError> {
+    ) -> Result<(Reading, u64), ChannelError> {
         let last = expiry(self.now(), grant.expires_at);
         if last < self.now().saturating_add(request.idle_timeout.min(LIFETIME)) {
             let detail = "The delegation ends before the channel's idle timeout; renew it.";
             return Err(RefusedChannel::because(ChannelReason::RoleNotFound, detail).into());
         }
-        let (reading, can_be_paid) = tokio::try_join!(self.read(delegation), self.can_be_paid(&request.seller))?;
+        let ((reading, slot), can_be_paid) =
+            tokio::try_join!(self.read(delegation), self.can_be_paid(&request.seller))?;
         if reading.role != Role::Live {
             return Err(ChannelReason::RoleNotFound.into());
         }
         if !can_be_paid {
             return Err(ChannelReason::SellerTokenAccountMissing.into());
         }
-        Ok(reading)
+        Ok((reading, slot))
     }
 
     fn plan(
@@ -183,7 +190,7 @@ impl Channels {
         request: &OpenChannelRequest,
         (delegation, grant): (&Delegation, &DelegationGrant),
         (secret, permission): (&ChannelSecret, Permission),
-        reading: Reading,
+        (reading, read_at): (Reading, u64),
     ) -> ChannelPlan {
         let (root, chain_id) = (&self.shared.settings.roots.current, self.shared.network.chain_id());
         let (id, now) = (secret.public_id(), self.now());
@@ -216,7 +223,7 @@ impl Channels {
         };
         let anchor = self.shared.core.next_settlement_id();
         let sponsored = self.sponsored(request.buyer);
-        ChannelPlan { terms, anchor, permission, reading, limits: self.limits_of_channels(), sponsored }
+        ChannelPlan { terms, anchor, permission, reading, read_at, limits: self.limits_of_channels(), sponsored }
     }
 
     /// The program that enforces a delegation.

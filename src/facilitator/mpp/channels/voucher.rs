@@ -73,7 +73,7 @@ impl Channels {
         let settings = &self.shared.settings;
         VoucherLimits {
             of_channel_per_second: settings.channels.vouchers_per_second,
-            of_payer_per_day: settings.caps.verify.payer,
+            per_day: settings.caps.verify,
             credit_line: settings.channels.credit_line,
         }
     }

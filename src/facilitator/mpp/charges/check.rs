@@ -11,12 +11,14 @@ use crate::{
         },
     },
     facilitator::mpp::{ChargeError, RefusedCharge},
+    ledger::DelegationKey,
     programs::{
         inco_token::AccountState,
         spl_token::{TokenAccount, TokenProgram, explain_failure},
     },
 };
 use solana_hash::Hash;
+use solana_pubkey::Pubkey;
 
 /// How many blocks a transaction has to have before it that is recorded: with fewer it would only hang.
 const LEAST_LIFE: u64 = 10;
@@ -49,12 +51,26 @@ impl Charges {
             return Err(refuse("The token account of the recipient belongs to another wallet.").into());
         }
         let payers = usable(&terms.asset, paying.as_ref(), "payer")?;
+        self.check_source(&source, &payers).await?;
         let held = Amount::new(payers.amount).unwrap_or(Amount::MAX);
         let taken = self.shared.core.ledger.taken_from(&source, slot).await?;
         if held.checked_sub(taken).is_none_or(|left| left < terms.amount) {
             return Err(refuse(SHORT).into());
         }
         Ok((held, slot))
+    }
+
+    /// Refuses an account that backs channels, which a charge would drain at our cost; the verb that records it looks again. What a
+    /// program's address owns is no wallet's to charge: a Swig's account, from which channels are settled too, is such a one.
+    async fn check_source(&self, source: &Pubkey, account: &TokenAccount) -> Result<(), ChargeError> {
+        if !account.owner.is_on_curve() {
+            return Err(refuse(OF_A_PROGRAM).into());
+        }
+        let found = self.shared.core.ledger.delegation(&DelegationKey::Account(*source)).await?;
+        if found.is_some_and(|delegation| !delegation.used.is_free()) {
+            return Err(refuse(SET_ASIDE).into());
+        }
+        Ok(())
     }
 
     /// Runs a charge before anything is written: what fails on chain costs us its fee.
@@ -70,6 +86,13 @@ impl Charges {
 /// What is told where a payer has too little.
 pub(super) const SHORT: &str =
     "The payer's token account holds less than the amount, beside what is in flight from it.";
+
+/// What is told where channels are settled from the payer's account.
+pub(super) const SET_ASIDE: &str =
+    "The payer's token account backs channels, and what it holds is set aside for their sellers.";
+/// What is told where a smart wallet's account would pay.
+const OF_A_PROGRAM: &str =
+    "The payer's token account belongs to a program's address, and no charge is taken from such a one.";
 
 pub(super) fn refuse(detail: &str) -> ChargeRefusal {
     ChargeRefusal::because(ChargeReason::SimulationFailed, detail)
@@ -96,7 +119,6 @@ fn usable(asset: &ChargeAsset, account: Option<&ChainAccount>, whose: &str) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use solana_pubkey::Pubkey;
 
     const MINT: Pubkey = Pubkey::new_from_array([1; 32]);
 

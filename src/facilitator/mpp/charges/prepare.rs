@@ -4,7 +4,11 @@ use super::{Charges, MOST_FEE};
 use crate::{
     domain::{
         clock::{DAY, UnixSeconds},
-        mpp::{caps::until_tomorrow, charge::ChargeAsset, reason::ChargeReason},
+        mpp::{
+            caps::{Standing, Use, until_tomorrow},
+            charge::ChargeAsset,
+            reason::ChargeReason,
+        },
     },
     facilitator::{
         mpp::{ChargeError, RefusedCharge},
@@ -44,7 +48,8 @@ pub(crate) struct Preparations(Mutex<Counts>);
 #[derive(Clone, Copy, Default)]
 struct Counts {
     unwritten: u64,
-    written: u64,
+    /// What the ledger knew of on this day: preparations, and vouchers where they are counted.
+    written: Use,
     day: u64,
 }
 
@@ -53,11 +58,16 @@ impl Preparations {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one more on this day, unless there have been `most`; 0 is no limit.
+    /// Counts one more on this day, unless that passes `most` or a stranger's half of it, because nobody says who they are; 0 is no
+    /// limit.
     fn take(&self, most: u64, now: UnixSeconds) -> bool {
         let mut counts = self.lock();
-        let written = if counts.day == now / DAY { counts.written } else { 0 };
-        let fits = most == 0 || written.saturating_add(counts.unwritten) < most;
+        let written = if counts.day == now / DAY { counts.written } else { Use::default() };
+        let used = Use {
+            all: written.all.saturating_add(counts.unwritten),
+            strangers: written.strangers.saturating_add(counts.unwritten),
+        };
+        let fits = !used.passes_shared(most, Standing::Stranger);
         counts.unwritten += u64::from(fits);
         fits
     }
@@ -72,8 +82,8 @@ impl Preparations {
         std::mem::take(&mut self.lock().unwritten)
     }
 
-    /// The ledger knows of so many on this day.
-    fn is_written(&self, today: u64, now: UnixSeconds) {
+    /// The ledger knows of so much on this day.
+    fn is_written(&self, today: Use, now: UnixSeconds) {
         let mut counts = self.lock();
         (counts.written, counts.day) = (today, now / DAY);
     }
@@ -138,11 +148,13 @@ mod tests {
     #[test]
     fn a_day_has_so_many_preparations_and_the_next_has_as_many() {
         let (counts, now) = (Preparations::default(), 5 * DAY);
-        assert!(counts.take(2, now) && counts.take(2, now) && !counts.take(2, now));
+        assert!(counts.take(4, now) && counts.take(4, now) && !counts.take(4, now), "half is for known wallets");
         assert_eq!(counts.unwritten(), 2);
-        counts.is_written(2, now);
-        assert!(!counts.take(2, now), "what is written counts");
-        assert!(counts.take(2, now + DAY), "and not on the next day");
+        counts.is_written(Use { all: 2, strangers: 2 }, now);
+        assert!(!counts.take(4, now), "what is written counts");
+        assert!(counts.take(4, now + DAY), "and not on the next day");
+        counts.is_written(Use { all: 4, strangers: 0 }, now);
+        assert!(!counts.take(4, now), "vouchers of known wallets use up the whole");
         assert!(counts.take(0, now), "0 is no limit");
         counts.put_back(3);
         assert_eq!(counts.unwritten(), 5);

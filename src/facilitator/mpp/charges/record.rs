@@ -2,16 +2,16 @@
 
 use super::{
     Charges,
-    check::{Held, SHORT, refuse},
+    check::{Held, SET_ASIDE, SHORT, refuse},
     settle::barred,
 };
 use crate::{
     chain::{LiveBlockhash, inspect::charge::InspectedCharge},
     domain::{
-        budget::{OverBudget, Scope},
+        budget::OverBudget,
         hold::ContentHash,
         mpp::{
-            caps::Sponsored,
+            caps::{Sponsored, fee_cap},
             reason::ChargeReason,
             recorded_charge::{ChargeClaimant, ChargePlan, RecordedCharge},
         },
@@ -68,6 +68,7 @@ impl Charges {
             }
             ChargeRecorded::Known(known) => Ok((*known, None)),
             ChargeRecorded::Barred(bar) => Err(barred(bar).into()),
+            ChargeRecorded::BacksChannels => Err(refuse(SET_ASIDE).into()),
             ChargeRecorded::Overdrawn => Err(refuse(SHORT).into()),
             ChargeRecorded::OverBudget(over) => Err(over_budget(&over).into()),
         }
@@ -88,12 +89,5 @@ impl Charges {
 
 /// A budget is used up.
 fn over_budget(over: &OverBudget) -> RefusedCharge {
-    let reason = match over.scope {
-        Scope::Settlement | Scope::Session | Scope::UnprovenUserHour | Scope::UserHour | Scope::UserDay => {
-            ChargeReason::PayerFeeCap
-        }
-        Scope::MerchantHour => ChargeReason::SellerFeeCap,
-        Scope::NewcomersHour | Scope::NewcomersDay | Scope::Hour | Scope::Day => ChargeReason::GlobalFeeCap,
-    };
-    RefusedCharge::new(reason).again_in(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs()))
+    RefusedCharge::new(fee_cap(over.scope)).again_in(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs()))
 }

@@ -10,11 +10,8 @@ use crate::{
     facilitator::settlement::driver::Until,
     ledger::{DelegationKey, IssuedKey, Work},
 };
-use std::{sync::Arc, time::Duration};
-use tokio::time::Instant;
-
-/// The pause between two looks at a message that another request has carried.
-const LOOK: Duration = Duration::from_millis(100);
+use std::{pin::pin, sync::Arc};
+use tokio::time::{Instant, timeout_at};
 
 impl Delegations {
     /// Has a recorded message carried, whoever hangs up, and waits for it at most until the caller's time is over.
@@ -26,7 +23,7 @@ impl Delegations {
             shared.dispatch.carry(work, Until::Landed, None).await;
         });
         // Whatever it came to, and whoever drove it, the ledger says.
-        let _ = tokio::time::timeout_at(deadline, carried).await;
+        let _ = timeout_at(deadline, carried).await;
     }
 
     /// Answers when the outcome is known, or when the caller's time is over.
@@ -38,12 +35,17 @@ impl Delegations {
         let key = IssuedKey::Id(message.id);
         let mut message = message;
         loop {
+            let mut told = pin!(self.shared.settlements.progress.notified());
+            // From before the look, so that nothing is missed in between.
+            told.as_mut().enable();
             message = self.shared.core.ledger.find_issued(&key).await?.unwrap_or(message);
             match message.state {
                 IssuedState::Landed(transaction) => return self.landed(&message, transaction).await,
                 IssuedState::Released(transaction) => return Err(self.failed(&message, transaction)),
-                _ if Instant::now() + LOOK >= deadline => return Err(OnboardReason::Pending.into()),
-                _ => tokio::time::sleep(LOOK).await,
+                IssuedState::Waiting | IssuedState::Voided | IssuedState::OnItsWay(_) => {}
+            }
+            if timeout_at(deadline, told).await.is_err() {
+                return Err(OnboardReason::Pending.into());
             }
         }
     }

@@ -71,6 +71,9 @@ impl Delegations {
                 return Err(not_issued("Another transaction was issued to this wallet after it."));
             }
             IssuedState::Waiting => {
+                if message.kind != IssuedKind::Leave {
+                    self.check_clock()?;
+                }
                 let signed = SignedIssue::read(&transaction, &message.message, &message.buyer);
                 let signed = signed.ok_or(OnboardReason::InvalidSignature)?;
                 let life = self.life(&signed, &message).await?;

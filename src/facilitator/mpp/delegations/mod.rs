@@ -22,8 +22,14 @@ pub(crate) mod status;
 mod swig_round;
 
 use crate::{
-    domain::settlement::IssuedId,
-    facilitator::{delegated::ServedToken, mpp::MppShared},
+    domain::{mpp::reason::OnboardReason, settlement::IssuedId},
+    facilitator::{
+        delegated::ServedToken,
+        mpp::{
+            MppShared,
+            clock::{AFTER_CLOCK, APART},
+        },
+    },
     programs::spl_token::TokenProgram,
 };
 pub use confirm::{ConfirmRequest, Confirmed};
@@ -67,6 +73,14 @@ impl Delegations {
 
     fn chain_id(&self) -> &str {
         self.shared.network.chain_id()
+    }
+
+    /// Refuses while our clock and the chain's are apart: when a grant ends hangs on it.
+    fn check_clock(&self) -> Result<(), OnboardError> {
+        if !self.shared.are_clocks_apart() {
+            return Ok(());
+        }
+        Err(RefusedOnboarding::because(OnboardReason::Unavailable, APART).again_in(AFTER_CLOCK).into())
     }
 
     /// When whoever asks now has to be answered.

@@ -18,15 +18,13 @@ use crate::{
     ledger::DelegationKey,
 };
 use solana_pubkey::Pubkey;
-use std::time::Duration;
-use tokio::time::Instant;
+use std::pin::pin;
+use tokio::time::{Instant, timeout_at};
 
 /// How often another request may be faster with the next generation before this one is told to repeat.
 const MOST_RACES: usize = 4;
 /// What a step costs in fees, in lamports: two signatures and its compute budget.
 const FEE: u64 = 10_001;
-/// The pause between two looks at a message that is on its way.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// A wallet's wish to be onboarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +114,7 @@ impl Delegations {
         from: &CallerPlace,
     ) -> Result<OnboardAnswer, OnboardError> {
         let grants = self.check_sign_in(sent, request.wallet, from)?;
+        self.check_clock()?;
         let answer = match self.describe(request, from).await {
             Err(FacilitatorError::Unavailable { source, .. }) => {
                 tracing::warn!(cause = %source, "an onboarding waits for the chain");
@@ -226,15 +225,17 @@ impl Delegations {
     ) -> Result<Option<Option<Delegation>>, OnboardError> {
         let key = DelegationKey::Buyer(*wallet, self.token.mint);
         loop {
+            let mut told = pin!(self.shared.settlements.progress.notified());
+            // From before the look, so that nothing is missed in between.
+            told.as_mut().enable();
             let Some(known) = self.shared.core.ledger.delegation(&key).await? else { return Ok(Some(None)) };
             if self.shared.core.ledger.issued_on_its_way(known.id).await?.is_none() {
                 // Read anew: what was on its way may have changed it in between.
                 return Ok(Some(self.shared.core.ledger.delegation(&key).await?));
             }
-            if Instant::now() + LOOK >= deadline {
+            if timeout_at(deadline, told).await.is_err() {
                 return Ok(None);
             }
-            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -100,7 +100,7 @@ impl ChannelMonitor {
     }
 
     /// Settles what the ended channels of an account owe and nothing carries: in full where it fits, else in proportion. What
-    /// cannot be paid is written off when it is seen twice that nothing is there.
+    /// cannot be paid is written off when it is seen twice that nothing is there, and every endpoint says so.
     async fn settle_ended(&self, delegation: &Delegation, reading: &Reading) -> Result<(), ChannelError> {
         let (account, core) = (&delegation.account, &self.shared.core);
         let channels = core.ledger.channels_of(account).await?;
@@ -123,28 +123,7 @@ impl ChannelMonitor {
             return Ok(());
         }
         if self.doubts.is_seen_again(account, Doubt::Empty, self.shared.settings.channels.monitor, Instant::now()) {
-            for (channel, lost) in core.ledger.write_off_account(account).await? {
-                tracing::error!(%channel, lost = lost.get(), "what a channel owes cannot be paid any more: its seller has lost it");
-            }
-            self.shared.settlements.progress.notify_waiters();
-        }
-        Ok(())
-    }
-
-    /// Writes off what a channel owes whose settlements failed: at once where its seller's account takes nothing, else after some.
-    async fn write_off_unpayable(&self, channel: &Channel) -> Result<(), ChannelError> {
-        let reason = if !self.channels.can_be_paid(&channel.terms.seller).await? {
-            EndReason::SellerAccount
-        } else if channel.refusals >= MOST_REFUSALS {
-            channel.reason.unwrap_or(EndReason::Balance)
-        } else {
-            return Ok(());
-        };
-        let id = channel.terms.id;
-        let lost = self.shared.core.ledger.write_off_channel(id, reason).await?;
-        if lost > Amount::ZERO {
-            tracing::error!(channel = %id, lost = lost.get(), reason = reason.word(), "a channel's settlements fail: its seller has lost what it owes");
-            self.shared.settlements.progress.notify_waiters();
+            self.write_off_account(delegation).await?;
         }
         Ok(())
     }

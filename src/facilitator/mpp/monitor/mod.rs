@@ -6,6 +6,7 @@
 
 mod account;
 mod doubts;
+mod write_off;
 
 use crate::{
     domain::mpp::channel::reason::ChannelReason,
@@ -21,7 +22,8 @@ use crate::{
 };
 use doubts::Doubts;
 use solana_pubkey::Pubkey;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use tokio::time::Instant;
 
 /// How many vouchers of ended channels one verb forgets.
 const PRUNED_AT_ONCE: u64 = 500;
@@ -33,11 +35,13 @@ pub(crate) struct ChannelMonitor {
     shared: Arc<MppShared>,
     channels: Arc<Channels>,
     doubts: Doubts,
+    /// When all endpoints are asked again, once too few have answered: waiting for a silent one would hold up every round.
+    asks_again: Mutex<Option<Instant>>,
 }
 
 impl ChannelMonitor {
     pub(crate) fn new(shared: Arc<MppShared>, channels: Arc<Channels>) -> Self {
-        Self { shared, channels, doubts: Doubts::default() }
+        Self { shared, channels, doubts: Doubts::default(), asks_again: Mutex::default() }
     }
 
     /// Looks in rounds, and between them at whatever account is suspected. Never ends by itself.
@@ -45,7 +49,7 @@ impl ChannelMonitor {
         let mut ticks = ticks(self.shared.settings.channels.monitor);
         loop {
             let done = tokio::select! {
-                _ = ticks.tick() => self.round().await,
+                _ = ticks.tick() => tokio::join!(self.compare_clocks(), self.round()).1,
                 accounts = self.channels.suspects.taken() => self.look_at(&accounts).await,
             };
             if let Err(error) = done {
@@ -54,6 +58,13 @@ impl ChannelMonitor {
                     "the accounts behind channels were not looked at; the next round tries again"
                 );
             }
+        }
+    }
+
+    /// Compares our clock with the chain's, beside a round: whoever is silent there holds up nobody.
+    async fn compare_clocks(&self) {
+        if let Err(error) = self.shared.compare_clocks().await {
+            tracing::debug!(%error, "the clocks are not compared in this round");
         }
     }
 

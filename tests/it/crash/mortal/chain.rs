@@ -8,7 +8,8 @@ use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use sotto::{
     chain::{
-        Chain, ChainAccount, ChainError, Commitment, EndpointHealth, LiveBlockhash, Simulation, TokenChange,
+        Chain, ChainAccount, ChainError, Commitment, EndpointAccounts, EndpointHealth, LiveBlockhash, Simulation,
+        TokenChange,
         history::{Listed, Page, SeenTransaction},
     },
     domain::settlement::{Attempt, Observation},
@@ -52,6 +53,10 @@ impl Chain for MortalChain {
         let (slot, accounts) =
             self.fate.step("chain accounts_since", self.inner.accounts_since(keys, at_least)).await?;
         Ok((slot, self.fate.as_they_were(keys, accounts)))
+    }
+
+    async fn accounts_everywhere(&self, keys: &[Pubkey]) -> Result<Vec<EndpointAccounts>, ChainError> {
+        self.fate.step("chain accounts_everywhere", self.inner.accounts_everywhere(keys)).await
     }
 
     async fn final_accounts(&self, keys: &[Pubkey]) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {

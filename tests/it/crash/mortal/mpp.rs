@@ -9,7 +9,7 @@ use sotto::{
         clock::UnixSeconds,
         hold::ContentHash,
         mpp::{
-            caps::{SponsorBar, Sponsored},
+            caps::{SponsorBar, Sponsored, Use},
             recorded_charge::{ChargeClaimant, ChargePlan, ChargeStats, RecordedCharge},
         },
         settlement::{Attempt, ChargeId},
@@ -32,7 +32,7 @@ impl MppLedger for MortalLedger {
 
 #[async_trait]
 impl ChargeLedger for MortalLedger {
-    async fn count_prepared(&self, more: u64, now: UnixSeconds) -> Result<u64, LedgerError> {
+    async fn count_prepared(&self, more: u64, now: UnixSeconds) -> Result<Use, LedgerError> {
         self.fate.step("count_prepared", self.inner.count_prepared(more, now)).await
     }
 

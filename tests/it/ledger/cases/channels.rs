@@ -5,6 +5,7 @@ use crate::ledger::build::{NOW, amount, attempt, key, landed, recorded, settleme
 use sotto::{
     domain::{
         amount::Amount,
+        budget::{Budgets, Part, Scope},
         mpp::{
             caps::{CapRow, Caps, Sponsored},
             channel::{
@@ -15,6 +16,7 @@ use sotto::{
             channel_id::PublicId,
             delegation::{CallerOrigin, OnboardWindow, UsedProof},
             money::{Reading, Role},
+            reason::ChargeReason,
         },
         settlement::{Event, Purpose, Settlement, SettlementId, Subject},
     },
@@ -26,11 +28,9 @@ const RICH: Reading = Reading { role: Role::Live, balance: 10_000, remaining: 10
 /// More than any case needs.
 const PLENTY: ChannelLimits =
     ChannelLimits { of_buyer: 0, of_seller: 0, in_all: 0, window_deposits: Amount::MAX, unsettled_per_day: 0 };
-const NO_LIMITS: VoucherLimits = VoucherLimits { of_channel_per_second: 0, of_payer_per_day: 0, credit_line: None };
-const NO_CAPS: Caps = {
-    let none = CapRow { global: 0, seller: 0, payer: 0 };
-    Caps { verify: none, settle: none, concurrency: none, stranger_day_lamports: 0 }
-};
+const NO_CAP: CapRow = CapRow { global: 0, seller: 0, payer: 0 };
+const NO_LIMITS: VoucherLimits = VoucherLimits { of_channel_per_second: 0, per_day: NO_CAP, credit_line: None };
+const NO_CAPS: Caps = Caps { verify: NO_CAP, settle: NO_CAP, concurrency: NO_CAP, stranger_day_lamports: 0 };
 
 pub(super) fn channel_id(number: u8) -> PublicId {
     PublicId::from_bytes([number; 16])
@@ -69,6 +69,7 @@ pub(super) fn plan(wallet: u32, number: u8, deposit: u64) -> ChannelPlan {
         anchor: anchor(number),
         permission: Permission::Proof(proof),
         reading: RICH,
+        read_at: 50,
         limits: PLENTY,
         sponsored: Sponsored {
             payer: key(41, wallet),
@@ -315,8 +316,8 @@ pub(crate) async fn vouchers_rise_and_are_given_again_to_the_last_member(ledger:
     assert_eq!(drawn_with(ledger, &draw(1, 150), gone, NO_LIMITS).await, Ok(2), "what is durable is told");
     let rate = VoucherLimits { of_channel_per_second: 2, ..NO_LIMITS };
     assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, rate).await, Err(NotDrawn::ChannelRate));
-    let day = VoucherLimits { of_payer_per_day: 2, ..NO_LIMITS };
-    assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, day).await, Err(NotDrawn::PayerCap));
+    let day = VoucherLimits { per_day: CapRow { payer: 2, ..NO_CAP }, ..NO_LIMITS };
+    assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, day).await, Err(NotDrawn::Capped(ChargeReason::PayerVerifyCap)));
     let line = VoucherLimits { credit_line: Some(amount(150)), ..NO_LIMITS };
     assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, line).await, Err(NotDrawn::CreditLine));
     assert_eq!(channel(ledger, 1).await.sequence, 2);
@@ -330,10 +331,51 @@ pub(crate) async fn what_one_account_owes_counts_over_all_its_channels(ledger: &
     assert_eq!(drawn_with(ledger, &draw(1, 100), poor, NO_LIMITS).await, Ok(1));
     assert_eq!(drawn_with(ledger, &draw(2, 51), poor, NO_LIMITS).await, Err(NotDrawn::InsufficientBalance));
     assert_eq!(drawn_with(ledger, &draw(2, 50), poor, NO_LIMITS).await, Ok(1));
-    let day = VoucherLimits { of_payer_per_day: 2, ..NO_LIMITS };
-    assert_eq!(drawn_with(ledger, &draw(2, 60), RICH, day).await, Err(NotDrawn::PayerCap));
+    let day = VoucherLimits { per_day: CapRow { payer: 2, ..NO_CAP }, ..NO_LIMITS };
+    assert_eq!(drawn_with(ledger, &draw(2, 60), RICH, day).await, Err(NotDrawn::Capped(ChargeReason::PayerVerifyCap)));
     ends(ledger, 1, 1).await;
-    assert_eq!(drawn_with(ledger, &draw(2, 60), RICH, day).await, Err(NotDrawn::PayerCap), "ended ones count too");
+    assert_eq!(
+        drawn_with(ledger, &draw(2, 60), RICH, day).await,
+        Err(NotDrawn::Capped(ChargeReason::PayerVerifyCap)),
+        "ended ones count too"
+    );
+}
+
+/// Guard: `verified` and `VoucherLimits::per_day`. What sellers and all together share is counted in the verb that draws.
+pub(crate) async fn vouchers_are_counted_for_sellers_and_for_all_where_a_cap_asks(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    opened(ledger, 1, 1, 1_000).await;
+    opened(ledger, 1, 2, 1_000).await;
+    let capped = |cap| VoucherLimits { per_day: cap, ..NO_LIMITS };
+    let refused = |reason| Err(NotDrawn::Capped(reason));
+    let of_seller = capped(CapRow { seller: 4, ..NO_CAP });
+    assert_eq!(drawn(ledger, 1, 10).await, Ok(1), "no cap, no count");
+    for (sum, sequence) in [(20, 2), (30, 3)] {
+        assert_eq!(drawn_with(ledger, &draw(1, sum), RICH, of_seller).await, Ok(sequence), "a stranger's half");
+    }
+    assert_eq!(drawn_with(ledger, &draw(1, 40), RICH, of_seller).await, refused(ChargeReason::SellerVerifyCap));
+    assert_eq!(drawn_with(ledger, &draw(1, 30), RICH, of_seller).await, Ok(3), "what is durable is told");
+    assert_eq!(drawn_with(ledger, &draw(2, 10), RICH, of_seller).await, Ok(1), "another seller's is another cap");
+    let in_all = capped(CapRow { global: 8, ..NO_CAP });
+    ledger.count_prepared(1, NOW).await.expect("counts");
+    assert_eq!(drawn_with(ledger, &draw(2, 20), RICH, in_all).await, refused(ChargeReason::GlobalVerifyCap));
+    let more = capped(CapRow { global: 10, ..NO_CAP });
+    assert_eq!(drawn_with(ledger, &draw(2, 20), RICH, more).await, Ok(2));
+    assert_eq!(drawn_with(ledger, &draw(2, 30), RICH, more).await, refused(ChargeReason::GlobalVerifyCap));
+    let tomorrow = ledger.draw_voucher(&draw(2, 30), RICH, more, NOW + 86_400).await.expect("answers");
+    assert!(matches!(tomorrow, Drawn::Refused(NotDrawn::NotOpen, _)), "the day is not what ends it: {tomorrow:?}");
+    assert_eq!(ledger.count_prepared(0, NOW + 86_400).await.expect("counts").all, 0);
+}
+
+/// Guard: `over_budget`. A budget that the anchor would pass is told before anything is written.
+pub(crate) async fn an_opening_is_refused_by_the_budget_that_its_anchor_would_pass(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    ledger.set_budgets(&Budgets::default().with(Scope::UserHour, Part::Total, 5_000)).await.expect("sets");
+    let told = refused(ledger, &plan(1, 1, 10)).await;
+    assert!(matches!(told, NotOpened::OverBudget(over) if over.scope == Scope::UserHour), "{told:?}");
+    assert!(ledger.find_channel(channel_id(1)).await.expect("reads").is_none());
+    ledger.set_budgets(&Budgets::default()).await.expect("sets");
+    opened(ledger, 1, 1, 10).await;
 }
 
 pub(crate) async fn nothing_opens_while_its_wallet_leaves(ledger: &dyn Ledger) {

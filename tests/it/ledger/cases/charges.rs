@@ -1,5 +1,6 @@
 //! Charges: a message is one for ever, its success is told once, and who is sponsored is counted (`spec/mpp.md` §2, §10).
 
+use super::{channels, delegations};
 use crate::ledger::build::{
     NOW, abandoned, absent, amount, attempt, content, key, landed, recorded, refused, settlement_id, signature,
 };
@@ -9,13 +10,14 @@ use sotto::{
         clock::DAY,
         mpp::{
             caps::{CapRow, Caps, SponsorBar, Sponsored},
+            channel::plan::NotOpened,
             reason::ChargeReason,
             recorded_charge::{ChargeClaimant, ChargePlan, ChargeState, KEPT_SECONDS, KeyHash, RecordedCharge},
         },
         settlement::{Attempt, ChargeId, Cost, Event, Purpose, Settlement, State, Subject},
         single_payment::CallerHash,
     },
-    ledger::{ChargeClaim, ChargeRecorded, IssuerClaim, Ledger, Work},
+    ledger::{ChannelOpened, ChargeClaim, ChargeRecorded, IssuerClaim, Ledger, Work},
 };
 use uuid::Uuid;
 
@@ -310,8 +312,36 @@ pub(crate) async fn a_budget_refuses_a_charge_and_leaves_nothing(ledger: &dyn Le
     charged(ledger, 1).await;
 }
 
+/// Guard: `backs_channels` and `taken_from` in `open`. What one account holds is set aside once: for channels or for a charge.
+pub(crate) async fn an_account_backs_channels_or_pays_charges(ledger: &dyn Ledger) {
+    delegations::grants(ledger, 1, 50_000).await;
+    let from = |number| ChargePlan { source: key(43, 1), held: (amount(10_000), 50), ..plan(number) };
+    let (_, work) = charged_at(ledger, &from(1), 1, NOW).await;
+    let refused = channels::opens(ledger, &channels::plan(1, 1, 9_901)).await;
+    assert!(matches!(refused, ChannelOpened::Refused(NotOpened::InsufficientBalance)), "100 are on their way");
+    channels::opened(ledger, 1, 1, 9_900).await;
+    let told = tries(ledger, &from(2), 2, NOW).await;
+    assert_eq!(told, ChargeRecorded::BacksChannels);
+    assert!(ledger.find_charge(&content(2)).await.expect("reads").is_none());
+    recorded(ledger, &work.settlement, landed()).await;
+    assert_eq!(channels::drawn(ledger, 1, 40).await, Ok(1));
+    let (_, planned) = channels::ends(ledger, 1, 1).await;
+    let settled = channels::lands(ledger, &planned.expect("something is owed"), 4_001).await;
+    assert_eq!(
+        tries(ledger, &from(2), 2, NOW).await,
+        ChargeRecorded::BacksChannels,
+        "a fork could bring the debt back"
+    );
+    recorded(ledger, &settled, Event::Finalised).await;
+    charged_at(ledger, &from(2), 2, NOW).await;
+}
+
 pub(crate) async fn preparations_are_counted_by_the_day(ledger: &dyn Ledger) {
-    let counts = async |more, now| ledger.count_prepared(more, now).await.expect("counts");
+    let counts = async |more, now| {
+        let used = ledger.count_prepared(more, now).await.expect("counts");
+        assert_eq!(used.all, used.strangers, "nobody says who they are");
+        used.all
+    };
     assert_eq!((counts(0, NOW).await, counts(3, NOW).await, counts(2, NOW).await), (0, 3, 5));
     assert_eq!((counts(0, NOW).await, counts(0, NOW + DAY).await, counts(1, NOW + DAY).await), (5, 0, 1));
     let stats = ledger.charge_stats(0, NOW + DAY).await.expect("reads");

@@ -86,6 +86,9 @@ pub(in crate::ledger) fn record(
     if let Some(bar) = sponsoring::bar(conn, &plan.sponsored, now)? {
         return Ok(ChargeRecorded::Barred(bar));
     }
+    if backs_channels(conn, &plan.source)? {
+        return Ok(ChargeRecorded::BacksChannels);
+    }
     let (held, slot) = plan.held;
     let left = held.checked_sub(taken_from(conn, &plan.source, slot)?);
     if left.is_none_or(|left| left < plan.amount) {
@@ -109,6 +112,13 @@ pub(in crate::ledger) fn record(
             Err(LedgerError::Inconsistent("a budget that was met is passed by the same cost".to_owned()).into())
         }
     }
+}
+
+/// Whether channels are settled from an account, or may have to be again after a fork.
+fn backs_channels(conn: &Connection, account: &Pubkey) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM delegations d JOIN delegation_use u ON u.delegation = d.seq \
+               WHERE d.account = ?1 AND (u.live > 0 OR u.in_flight > 0)";
+    Ok(select::value::<i64>(conn, sql, [account.to_bytes()])?.is_some())
 }
 
 fn insert(conn: &Connection, plan: &ChargePlan, attempt: &Attempt, now: UnixSeconds) -> Outcome<()> {

@@ -19,15 +19,15 @@ pub(super) const LANDED: &str = "charges_landed";
 /// Charges that came to nothing.
 pub(super) const FAILED: &str = "charges_failed";
 
-/// Adds so many, and gives how many there are on this day then.
-pub(in crate::ledger) fn add(conn: &Connection, name: &str, more: u64, now: UnixSeconds) -> Outcome<u64> {
-    let mut statement = conn.prepare_cached(
+/// Adds so many.
+pub(in crate::ledger) fn add(conn: &Connection, name: &str, more: u64, now: UnixSeconds) -> Outcome<()> {
+    conn.prepare_cached(
         "INSERT INTO mpp_counts (name, total, day, today) VALUES (?1, ?2, ?3, ?2) \
          ON CONFLICT (name) DO UPDATE SET total = total + excluded.total, day = excluded.day, \
-         today = iif(day = excluded.day, today, 0) + excluded.today RETURNING today",
-    )?;
-    let today = params![name, column("count", more)?, column("day", now / DAY)?];
-    Ok(count("today", statement.query_row(today, |row| row.get(0))?)?)
+         today = iif(day = excluded.day, today, 0) + excluded.today",
+    )?
+    .execute(params![name, column("count", more)?, column("day", now / DAY)?])?;
+    Ok(())
 }
 
 /// Takes one off again: it was not so.

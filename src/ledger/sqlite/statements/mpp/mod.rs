@@ -9,3 +9,4 @@ pub(in crate::ledger) mod issuers;
 pub(in crate::ledger) mod onboardings;
 pub(in crate::ledger) mod sign_ins;
 pub(in crate::ledger) mod sponsoring;
+pub(in crate::ledger) mod verified;

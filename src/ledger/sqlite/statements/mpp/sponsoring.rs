@@ -117,6 +117,11 @@ fn standing(conn: &Connection, sponsored: &Sponsored, now: UnixSeconds) -> Outco
     by_days(conn, &sponsored.payer, Role::Payer, now)
 }
 
+/// Whether a wallet that pays is known by the days on which its payments landed.
+pub(super) fn payer_standing(conn: &Connection, payer: &Pubkey, now: UnixSeconds) -> Outcome<Standing> {
+    by_days(conn, payer, Role::Payer, now)
+}
+
 fn by_days(conn: &Connection, wallet: &Pubkey, role: Role, now: UnixSeconds) -> Outcome<Standing> {
     let sql = "SELECT count(*), coalesce(min(day), 0) FROM mpp_days WHERE wallet = ?1 AND role = ?2";
     let (days, first) = pair(conn, sql, params![wallet.to_bytes(), role.word()])?;

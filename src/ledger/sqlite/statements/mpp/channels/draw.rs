@@ -3,11 +3,16 @@
 //! It fails, if it fails, before it has written anything, so that a batch of vouchers needs no savepoints.
 
 use super::{channel, delegation_of};
-use crate::ledger::sqlite::statements::{Outcome, select};
+use crate::ledger::sqlite::statements::{
+    Outcome,
+    mpp::{sponsoring, verified},
+    select,
+};
 use crate::{
     domain::{
         clock::{DAY, UnixSeconds},
         mpp::{
+            caps::Standing,
             channel::{
                 Channel,
                 draw::{
@@ -43,8 +48,9 @@ pub(in crate::ledger) fn draw(
         (Some(Ok(())) | None, _) => {}
     }
     let used = used(conn, row)?;
+    let standing = standing(conn, row, &channel, limits, now)?;
     let sums = sums(conn, row, &channel, limits, now)?;
-    match judge(&channel, draw, &DrawContext { reading, sums, used, limits, now }) {
+    match judge(&channel, draw, &DrawContext { reading, sums, standing, used, limits, now }) {
         Ok(sequence) => {
             let voucher = DrawnVoucher {
                 sequence,
@@ -54,6 +60,9 @@ pub(in crate::ledger) fn draw(
                 server_nonce: draw.server_nonce.clone(),
             };
             write(conn, row, &voucher, used.and_one(now), now)?;
+            if counts_for_all(limits) {
+                verified::add(conn, &channel.terms.seller, standing, now)?;
+            }
             Ok(Drawn::Given(Box::new(channel), voucher))
         }
         Err(why) => Ok(Drawn::Refused(why, Some(Box::new(channel)))),
@@ -91,6 +100,31 @@ fn used(conn: &Connection, row: i64) -> Outcome<VoucherUse> {
     })
 }
 
+/// Whether vouchers are counted for all together and for sellers: those caps are off unless an operator sets them, and then
+/// count from that moment on.
+const fn counts_for_all(limits: VoucherLimits) -> bool {
+    limits.per_day.global > 0 || limits.per_day.seller > 0
+}
+
+/// Whether the buyer is known, where a limit asks for it: by now, or when the channel was opened.
+fn standing(
+    conn: &Connection,
+    row: i64,
+    channel: &Channel,
+    limits: VoucherLimits,
+    now: UnixSeconds,
+) -> Outcome<Standing> {
+    if !counts_for_all(limits) {
+        return Ok(Standing::Stranger);
+    }
+    let anchor =
+        "SELECT t.stranger FROM channels c JOIN mpp_transactions t ON t.settlement = c.anchor WHERE c.seq = ?1";
+    if select::value::<i64>(conn, anchor, [row])? == Some(0) {
+        return Ok(Standing::Known);
+    }
+    sponsoring::payer_standing(conn, &channel.terms.buyer, now)
+}
+
 /// What of the buyer's other business the voucher is judged by; what no limit asks for is not read.
 fn sums(conn: &Connection, row: i64, channel: &Channel, limits: VoucherLimits, now: UnixSeconds) -> Outcome<BuyerSums> {
     let delegation = delegation_of(conn, row)?;
@@ -98,7 +132,11 @@ fn sums(conn: &Connection, row: i64, channel: &Channel, limits: VoucherLimits, n
         .prepare_cached("SELECT owed FROM delegation_use WHERE delegation = ?1")?
         .query_row([delegation], |row| row.get(0))?;
     let mut sums = BuyerSums { owed: u128::from(count("owed", owed)?), ..BuyerSums::default() };
-    if limits.of_payer_per_day > 0 {
+    if counts_for_all(limits) {
+        sums.drawn_today.global = verified::of_all(conn, now)?;
+        sums.drawn_today.seller = verified::of_seller(conn, &channel.terms.seller, now)?;
+    }
+    if limits.per_day.payer > 0 {
         let drawn: Option<i64> = select::value(
             conn,
             "SELECT coalesce(sum(iif(s.second / 86400 = ?2, s.in_day, 0)), 0) \
@@ -106,7 +144,7 @@ fn sums(conn: &Connection, row: i64, channel: &Channel, limits: VoucherLimits, n
              FROM live_channels l JOIN channel_sums s ON s.channel = l.channel WHERE l.delegation = ?1",
             params![delegation, column("day", now / DAY)?],
         )?;
-        sums.drawn_today = count("in_day", drawn.unwrap_or(0))?;
+        sums.drawn_today.payer = count("in_day", drawn.unwrap_or(0))?;
     }
     if limits.credit_line.is_some() {
         let owed: Option<i64> = select::value(

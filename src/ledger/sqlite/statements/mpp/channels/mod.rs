@@ -7,11 +7,13 @@
 mod draw;
 mod end;
 mod open;
+mod risks;
 mod settle;
 
 pub(in crate::ledger) use draw::draw;
 pub(in crate::ledger) use end::{due, end, end_all_of, fail, fail_openings, prune};
 pub(in crate::ledger) use open::open;
+pub(in crate::ledger) use risks::risks;
 pub(in crate::ledger::sqlite::statements) use settle::follow;
 pub(in crate::ledger) use settle::{in_flight_of, plan_shares, settle, write_off_account, write_off_channel};
 

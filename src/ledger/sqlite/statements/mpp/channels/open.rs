@@ -2,22 +2,22 @@
 
 use super::{LIVE, channels, counted, find};
 use crate::ledger::sqlite::statements::{
-    Outcome, missing,
-    mpp::{sign_ins, sponsoring},
+    Outcome, budgets, missing,
+    mpp::{charges, sign_ins, sponsoring},
     select, settlements,
 };
 use crate::{
     domain::{
         amount::Amount,
-        budget::Credit,
+        budget::{BudgetSubject, Credit, OverBudget},
         clock::{DAY, UnixSeconds},
         mpp::{
             channel::plan::{ChannelPlan, NotOpened, Permission},
             channel_id::PublicId,
             delegation::{CallerOrigin, UsedProof},
-            money::may_open,
+            money::{Reading, may_open},
         },
-        settlement::{Purpose, Subject},
+        settlement::{Cost, Purpose, Subject},
     },
     ledger::{ChannelOpened, rows::column},
 };
@@ -46,8 +46,14 @@ pub(in crate::ledger) fn open(conn: &Connection, plan: &ChannelPlan, now: UnixSe
     if let Some(why) = full(conn, plan, delegation, now)? {
         return refused(why);
     }
-    if !may_open(&plan.reading, reserved, plan.terms.deposit) {
+    // What charges take from the account is not there any more, whether or not the reading shows it.
+    let taken = charges::taken_from(conn, &plan.terms.account, plan.read_at)?;
+    let left = Reading { balance: plan.reading.balance.saturating_sub(taken.get()), ..plan.reading };
+    if !may_open(&left, reserved, plan.terms.deposit) {
         return refused(NotOpened::InsufficientBalance);
+    }
+    if let Some(over) = over_budget(conn, plan, now)? {
+        return refused(NotOpened::OverBudget(over));
     }
     use_up(conn, plan, now)?;
     write(conn, plan, delegation)?;
@@ -57,6 +63,14 @@ pub(in crate::ledger) fn open(conn: &Connection, plan: &ChannelPlan, now: UnixSe
         settlements::insert(conn, plan.anchor, Purpose::MppOpen, Subject::Channel(id.into()), Amount::ZERO, now)?;
     let (_, channel) = super::channel(conn, id)?.ok_or_else(|| missing("channel"))?;
     Ok(ChannelOpened::New(Box::new(channel), Box::new(anchor)))
+}
+
+/// The budget that its anchor would pass: it pays nobody, and what a seller may cost is no stranger's to use up.
+fn over_budget(conn: &Connection, plan: &ChannelPlan, now: UnixSeconds) -> Outcome<Option<OverBudget>> {
+    let subject = BudgetSubject { session: None, user: plan.terms.buyer, recipient: plan.terms.buyer };
+    let credit = sponsoring::credit(conn, &plan.sponsored, now)?;
+    let cost = Cost { fee: plan.sponsored.lamports, ..Cost::default() };
+    budgets::judge_settlement(conn, plan.anchor, (Some(&subject), credit), cost, now)
 }
 
 /// The delegation that the channel is of, with what is reserved on it.

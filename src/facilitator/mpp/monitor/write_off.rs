@@ -1,0 +1,122 @@
+//! What channels owe and nobody can pay any more is written off, once every endpoint was asked (`spec/mpp.md` §9, ADR 0066).
+
+use super::ChannelMonitor;
+use crate::{
+    domain::{
+        amount::Amount,
+        mpp::{
+            channel::{Channel, EndReason, MOST_REFUSALS},
+            delegation::Delegation,
+        },
+    },
+    facilitator::{
+        delegated,
+        mpp::{
+            channels::ChannelError,
+            consensus::{Consensus, Word},
+        },
+    },
+};
+use std::sync::PoisonError;
+use tokio::time::Instant;
+
+/// For how many rounds nobody is asked once too few have answered.
+const PAUSED_ROUNDS: u32 = 4;
+
+impl ChannelMonitor {
+    /// Writes off what the ended channels of an account owe, where nobody says that anything is there. Where one endpoint says so
+    /// nothing is, and what it says is there is settled: that it lands with an error is proof.
+    pub(super) async fn write_off_account(&self, delegation: &Delegation) -> Result<(), ChannelError> {
+        if !self.may_ask() {
+            return Ok(());
+        }
+        let (account, core) = (&delegation.account, &self.shared.core);
+        match self.what_is_left(delegation).await? {
+            Consensus::Nothing => {
+                for (channel, lost) in core.ledger.write_off_account(account).await? {
+                    tracing::error!(%channel, lost = lost.get(), "what a channel owes cannot be paid any more: its seller has lost it");
+                }
+                self.shared.settlements.progress.notify_waiters();
+            }
+            Consensus::Contradicted { endpoint, by } => {
+                tracing::error!(
+                    buyer = %delegation.buyer, endpoint, available = by.get(),
+                    "an RPC endpoint says that an account can pay which another calls empty: nothing is written off, and it is settled"
+                );
+                let channels = core.ledger.channels_of(account).await?;
+                let ids = channels.iter().map(|_| core.next_settlement_id()).collect();
+                for settlement in core.ledger.plan_shares(account, by, ids, core.clock.now()).await? {
+                    self.channels.carry(settlement);
+                }
+            }
+            Consensus::Undecided => {
+                tracing::warn!(
+                    buyer = %delegation.buyer,
+                    "too few RPC providers say that an account can pay nothing any more: what its channels owe is not written off yet"
+                );
+                let pause = self.shared.settings.channels.monitor * PAUSED_ROUNDS;
+                *self.asks_again.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + pause);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all endpoints are asked now.
+    fn may_ask(&self) -> bool {
+        let asks_again = *self.asks_again.lock().unwrap_or_else(PoisonError::into_inner);
+        asks_again.is_none_or(|at| Instant::now() >= at)
+    }
+
+    /// What every endpoint says that the account behind channels can still pay.
+    async fn what_is_left(&self, delegation: &Delegation) -> Result<Consensus<Amount>, ChannelError> {
+        let core = &self.shared.core;
+        let Some(granted) = core.granted(delegation) else { return Ok(Consensus::Undecided) };
+        let told = core.chain.accounts_everywhere(&granted.accounts()).await?;
+        let now = core.clock.now();
+        Ok(core.consensus(&told, |endpoint| {
+            let Some((slot, accounts)) = &endpoint.told else { return Word::Silent };
+            let seen = core.seen(&granted, *slot, accounts);
+            match delegated::at(delegation, seen.reading, now).available() {
+                Amount::ZERO => Word::Nothing,
+                available => Word::Something(available),
+            }
+        }))
+    }
+
+    /// Writes off what a channel owes whose settlements failed: at once where its seller's account takes nothing, else after some.
+    pub(super) async fn write_off_unpayable(&self, channel: &Channel) -> Result<(), ChannelError> {
+        let reason = if self.takes_nothing(channel).await? {
+            EndReason::SellerAccount
+        } else if channel.refusals >= MOST_REFUSALS {
+            channel.reason.unwrap_or(EndReason::Balance)
+        } else {
+            return Ok(());
+        };
+        let id = channel.terms.id;
+        let lost = self.shared.core.ledger.write_off_channel(id, reason).await?;
+        if lost > Amount::ZERO {
+            tracing::error!(channel = %id, lost = lost.get(), reason = reason.word(), "a channel's settlements fail: its seller has lost what it owes");
+            self.shared.settlements.progress.notify_waiters();
+        }
+        Ok(())
+    }
+
+    /// Whether the account of a channel's seller takes nothing, as every endpoint says.
+    async fn takes_nothing(&self, channel: &Channel) -> Result<bool, ChannelError> {
+        let seller = &channel.terms.seller;
+        if self.channels.can_be_paid(seller).await? {
+            return Ok(false);
+        }
+        match self.channels.can_be_paid_anywhere(seller).await? {
+            Consensus::Nothing => Ok(true),
+            Consensus::Contradicted { endpoint, .. } => {
+                tracing::error!(
+                    channel = %channel.terms.id, endpoint,
+                    "an RPC endpoint has a seller's token account which another does not: nothing is written off"
+                );
+                Ok(false)
+            }
+            Consensus::Undecided => Ok(false),
+        }
+    }
+}
