@@ -20,7 +20,7 @@ reasons! {
             "Open with a larger deposit; GET /mpp/keys tells the least.";
         SellerNotRegistered = "seller_not_registered", false, "This facilitator pays no such seller.",
             "The operator lists sellers in `mpp.sellers`.";
-        RoleNotFound = "swig_role_not_found", false, "There is no live delegation of this buyer's from which a channel can be settled, or it ends too soon.",
+        RoleNotFound = "swig_role_not_found", false, "There is no live delegation of this buyer's from which a channel to this seller can be settled, or it ends too soon.",
             "Onboard the wallet again.";
         OpenNotAuthorized = "open_not_authorized", false, "Nothing shows that the wallet wants this channel.",
             "Call onboard() again from the same place within 15 minutes before, or bring a proof of the wallet's for this seller and deposit.";

@@ -82,6 +82,7 @@ impl Channels {
         let found = self.shared.core.ledger.delegation(&DelegationKey::Buyer(request.buyer, mint)).await?;
         let delegation = found.ok_or(ChannelReason::RoleNotFound)?;
         let grant = delegation.grant.ok_or(ChannelReason::RoleNotFound)?;
+        check_seller(&request, &grant)?;
         self.check_account(&request, &delegation).await?;
         let (secret, permission) = self.permission(&request)?;
         let reading = self.look(&request, &delegation, &grant).await?;
@@ -260,6 +261,15 @@ impl Channels {
             ChannelState::Open | ChannelState::Closing | ChannelState::Closed => Ok(record),
         }
     }
+}
+
+/// Refuses a seller whom a bound delegation does not pay: its program would refuse every settlement.
+fn check_seller(request: &OpenChannelRequest, grant: &DelegationGrant) -> Result<(), RefusedChannel> {
+    if grant.terms.seller.is_none_or(|bound| bound == request.seller) {
+        return Ok(());
+    }
+    let detail = "The delegation pays another seller alone; renew it for this one, or for all.";
+    Err(RefusedChannel::because(ChannelReason::RoleNotFound, detail))
 }
 
 /// The proof of an opening, with the hash of everything that is asked with it.

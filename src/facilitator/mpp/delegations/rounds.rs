@@ -77,6 +77,8 @@ impl Delegations {
     pub(super) fn is_ready(&self, request: &OnboardRequest, known: &Delegation, read: &SeenDelegation) -> bool {
         let Some(grant) = &known.grant else { return false };
         request.renewal == Renewal::WhenNeeded
+            // Whoever asks to be bound to a seller is not ready by a grant that pays others, or another one alone.
+            && request.seller.is_none_or(|seller| grant.terms.seller == Some(seller))
             && grant.has_time(self.shared.core.clock.now())
             // What a root has granted that is configured no more cannot be settled by.
             && self.shared.core.delegate_key(known).is_some()
