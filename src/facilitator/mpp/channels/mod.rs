@@ -35,7 +35,7 @@ use crate::{
         },
     },
     facilitator::{
-        delegated,
+        delegated::{self, SeenDelegation},
         mpp::{MppShared, SentSignIn, delegations::Delegations},
     },
     ledger::{ChannelRecord, DelegationKey},
@@ -145,10 +145,15 @@ impl Channels {
 
     /// What an active delegation has now, with its time taken into account.
     async fn read(&self, delegation: &Delegation) -> Result<Reading, ChannelError> {
+        Ok(self.see(delegation).await?.reading)
+    }
+
+    /// Like [`Self::read`], with the role of a Swig as it was read.
+    async fn see(&self, delegation: &Delegation) -> Result<SeenDelegation, ChannelError> {
         let read = self.shared.core.read_delegations(std::slice::from_ref(delegation), 0).await?;
         let seen = read.into_iter().next().flatten().ok_or(ChannelReason::RoleNotFound)?;
         let reading = delegated::at(delegation, seen.reading, self.now());
         self.readings.saw(&delegation.account, reading, seen.slot);
-        Ok(reading)
+        Ok(SeenDelegation { reading, ..seen })
     }
 }

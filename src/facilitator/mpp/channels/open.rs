@@ -85,7 +85,7 @@ impl Channels {
         check_seller(&request, &grant)?;
         self.check_account(&request, &delegation).await?;
         let (secret, permission) = self.permission(&request)?;
-        let reading = self.look(&request, &delegation, &grant).await?;
+        let (reading, grant) = self.look(&request, &delegation, grant).await?;
         let plan = self.plan(&request, (&delegation, &grant), (&secret, permission), reading);
         let record = match self.shared.core.ledger.open_channel(&plan, self.now()).await? {
             ChannelOpened::New(channel, anchor) => {
@@ -157,26 +157,28 @@ impl Channels {
         Err(RefusedChannel::new(ChannelReason::OpenNotAuthorized))
     }
 
-    /// Looks at the chain: the delegation is live and lasts, and the seller can be paid.
+    /// Looks at the chain: the delegation is live and lasts, and the seller can be paid. Gives its reading, and the grant with its
+    /// end as it is estimated now: what is known of a Swig's is as old as the last look.
     async fn look(
         &self,
         request: &OpenChannelRequest,
         delegation: &Delegation,
-        grant: &DelegationGrant,
-    ) -> Result<Reading, ChannelError> {
-        let last = expiry(self.now(), grant.expires_at);
+        grant: DelegationGrant,
+    ) -> Result<(Reading, DelegationGrant), ChannelError> {
+        let (seen, can_be_paid) = tokio::try_join!(self.see(delegation), self.can_be_paid(&request.seller))?;
+        let expires_at = seen.role.map_or(grant.expires_at, |role| role.expires_at);
+        if seen.reading.role != Role::Live {
+            return Err(ChannelReason::RoleNotFound.into());
+        }
+        let last = expiry(self.now(), expires_at);
         if last < self.now().saturating_add(request.idle_timeout.min(LIFETIME)) {
             let detail = "The delegation ends before the channel's idle timeout; renew it.";
             return Err(RefusedChannel::because(ChannelReason::RoleNotFound, detail).into());
         }
-        let (reading, can_be_paid) = tokio::try_join!(self.read(delegation), self.can_be_paid(&request.seller))?;
-        if reading.role != Role::Live {
-            return Err(ChannelReason::RoleNotFound.into());
-        }
         if !can_be_paid {
             return Err(ChannelReason::SellerTokenAccountMissing.into());
         }
-        Ok(reading)
+        Ok((seen.reading, DelegationGrant { expires_at, ..grant }))
     }
 
     fn plan(
