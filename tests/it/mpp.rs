@@ -20,6 +20,7 @@ mod session_accounts;
 mod sign_ins;
 mod sponsoring;
 mod swig;
+mod swig_channels;
 mod voices;
 mod vouchers;
 
