@@ -2,6 +2,7 @@
 //! make, and the real programs ran those that they run.
 
 mod arithmetic;
+mod at_once;
 mod buyer;
 mod challenges;
 mod channel_delegations;
