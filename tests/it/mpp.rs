@@ -20,6 +20,7 @@ mod serving;
 mod session_accounts;
 mod sign_ins;
 mod sponsoring;
+mod steps;
 mod swig;
 mod swig_channels;
 mod voices;
