@@ -242,6 +242,7 @@ macro_rules! on {
                 vouchers_rise_and_are_given_again_to_the_last_member,
                 what_one_account_owes_counts_over_all_its_channels,
                 nothing_opens_while_its_wallet_leaves,
+                nothing_opens_while_its_wallet_renews,
             }
             delegations {
                 a_delegation_comes_back_as_it_was_granted,

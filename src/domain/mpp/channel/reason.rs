@@ -64,7 +64,7 @@ reasons! {
             "Repeat after Retry-After.";
         PayerConcurrencyCap = "payer_concurrency_cap_exceeded", true, "Too many transactions of this buyer are in flight.",
             "Repeat after Retry-After.";
-        Unavailable = "unavailable", true, "An endpoint of the chain does not answer as it must, or what is owed has to be settled first; nothing was signed.",
+        Unavailable = "unavailable", true, "An endpoint of the chain does not answer as it must, or something has to land first: what is owed, or a renewal; nothing was signed.",
             "Repeat after Retry-After.";
         InternalError = "internal_error", true, "Our fault; what was signed stays signed, and is paid once.",
             "Repeat the same request; if it stays, tell the operator the x-request-id.";

@@ -78,6 +78,10 @@ pub(super) fn not_opened(why: NotOpened, until_tomorrow: u64) -> RefusedChannel 
         NotOpened::Leaving => {
             because(ChannelReason::OpenNotAuthorized, "The wallet is taking its delegation back; call onboard() again.")
         }
+        NotOpened::Renewing => {
+            because(ChannelReason::Unavailable, "A renewal of the wallet is on its way; repeat in a moment.")
+                .again_in(2)
+        }
         NotOpened::Barred(bar) => {
             let reason = ChannelReason::from_word(bar.reason.word()).unwrap_or(ChannelReason::PayerSettleCap);
             RefusedChannel::new(reason).again_in(bar.again_in)
