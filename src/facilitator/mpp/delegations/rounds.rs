@@ -60,6 +60,29 @@ pub(super) struct Round {
     pub(super) role: Option<u32>,
 }
 
+impl Round {
+    /// A transaction about this account, or a Swig at its salted id, that grants nothing and lends nothing.
+    pub(super) const fn bare(
+        kind: IssuedKind,
+        (account, is_salted): (Pubkey, bool),
+        fee_payer: Pubkey,
+        instructions: Vec<Instruction>,
+    ) -> Self {
+        Self {
+            kind,
+            account,
+            is_salted,
+            grant: None,
+            begins: false,
+            fee_payer,
+            rent: 0,
+            terms: None,
+            instructions,
+            role: None,
+        }
+    }
+}
+
 impl Delegations {
     /// What comes next for a wallet whose delegation the ledger knows as `known`.
     pub(super) async fn next_round(
