@@ -20,6 +20,7 @@ use crate::{
         nested::Taken,
         quote::{Asked, Decision, Payable, Quote, Refusal},
         route::RequestKind,
+        service::paywall_service,
     },
     wire::{
         facilitator::{SettleAnswer, VerifyAnswer},
@@ -30,13 +31,8 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{HOST, ORIGIN},
 };
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
-use tower::{Layer, Service};
+use std::sync::Arc;
+use tower::Service;
 
 const PAYMENT_REQUIRED: HeaderName = HeaderName::from_static(x402::PAYMENT_REQUIRED);
 const PAYMENT_SIGNATURE: HeaderName = HeaderName::from_static(x402::PAYMENT_SIGNATURE);
@@ -108,50 +104,9 @@ impl Paywall {
     }
 }
 
-impl<S> Layer<S> for Paywall {
-    type Service = Paid<S>;
-
-    fn layer(&self, inner: S) -> Paid<S> {
-        Paid { inner, terms: Arc::clone(&self.0) }
-    }
-}
-
-/// A service behind a [`Paywall`].
-#[derive(Clone, Debug)]
-pub struct Paid<S> {
-    inner: S,
-    terms: Arc<Terms>,
-}
-
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-impl<S, B, R> Service<Request<B>> for Paid<S>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Send,
-    B: Send + 'static,
-    R: From<String> + Send + 'static,
-{
-    type Response = Response<R>;
-    type Error = S::Error;
-    type Future = BoxFuture<Result<Response<R>, S::Error>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let inner = take_ready(&mut self.inner);
-        let terms = Arc::clone(&self.terms);
-        Box::pin(async move { terms.answer(inner, request).await })
-    }
-}
-
-/// Takes the instance that was polled ready, which is the one to call; the fresh clone in its place waits for its own turn.
-pub(super) fn take_ready<S: Clone>(inner: &mut S) -> S {
-    let fresh = inner.clone();
-    std::mem::replace(inner, fresh)
+paywall_service! {
+    /// A service behind a [`Paywall`].
+    Paid, Paywall, Terms
 }
 
 /// How far a payment is before the handler runs.

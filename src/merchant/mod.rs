@@ -13,7 +13,7 @@
 //! - [`receipts`]: proof that settlements moved money, by the merchant's own balance; [`chain`] is what it reads.
 //! - [`verify_answer`]: whether the signed receipt of an answer may be believed, under a pinned key or one of `/supported`.
 //! - [`layer`]: [`Paywall`], a tower layer for axum and anything else that speaks `http`. [`cors`]: which pages may pay. `nested`: one
-//!   paywall around another.
+//!   paywall around another. `service`: what all of them make of the service behind them.
 //! - [`mpp`]: selling by the Machine Payments Protocol instead, or beside it.
 //!
 //! Replays: the facilitator answers `success:true` once per payment (`spec/session.md` §3), and this middleware does
@@ -35,6 +35,7 @@ pub mod receipts;
 pub mod refusals;
 pub mod route;
 pub mod sale;
+mod service;
 
 pub use bought::{Authorized, Bought, Receipt};
 pub use browser::Page;

@@ -16,6 +16,7 @@ mod closing;
 mod endings;
 mod every_call;
 pub mod fate;
+mod lives;
 pub mod mortal;
 mod moved;
 mod onboardings;
@@ -46,8 +47,6 @@ use sotto::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// How many crash points are tried at the same time.
-const TOGETHER: usize = 24;
 const PRICE: u64 = 700;
 /// What every payer starts with.
 const PURSE: u64 = 1_000_000;
@@ -126,23 +125,6 @@ fn process(world: &World, ledger: &Arc<dyn Ledger>, fate: &Arc<Fate>) -> Arc<Fac
     let chain = MortalChain { inner: world.connect(), fate: Arc::clone(fate) };
     let ledger = MortalLedger { inner: ledger.clone(), fate: Arc::clone(fate) };
     world.facilitator_over(Arc::new(ledger), Arc::new(chain))
-}
-
-/// Lives of which each ends at one of so many calls, before or after its effect; some at the same time. What each gave.
-async fn at_every_call<T: Send + 'static, L: Future<Output = T> + Send + 'static>(
-    world: &Arc<World>,
-    calls: u64,
-    life: impl Fn(Arc<World>, Last, bool) -> L,
-) -> Vec<T> {
-    let points: Vec<_> = (0..calls).flat_map(|last| [false, true].map(|after| (Last::Call(last), after))).collect();
-    let mut given = Vec::new();
-    for batch in points.chunks(TOGETHER) {
-        let lives = batch.iter().map(|&(last, after)| tokio::spawn(life(Arc::clone(world), last, after)));
-        for life in lives.collect::<Vec<_>>() {
-            given.push(life.await.unwrap());
-        }
-    }
-    given
 }
 
 /// One process dies where it is told, another takes over; then the books are read. Gives what they say was spent.
@@ -256,11 +238,11 @@ async fn dies_everywhere(world: World, reads: bool) {
     let (fate, mut booked) = undisturbed(&world, reads).await;
     let calls = fate.calls();
     let life = move |world: Arc<World>, last, after| async move { die_and_recover(&world, last, after, reads).await };
-    booked += at_every_call(&world, calls, life).await.into_iter().sum::<u64>();
+    booked += lives::at_every_call(&world, calls, life).await.into_iter().sum::<u64>();
     let lost = before - purse();
     // The rent of decrypt allowances is booked as an upper bound; everything else as what it was (ADR 0018).
     assert!(booked >= lost && (reads || booked == lost), "{lost} left, and the ledgers together booked {booked}");
-    Arc::into_inner(world).unwrap().finish().await;
+    lives::finish(world).await;
 }
 
 /// Budgets that are looked at and never reached.

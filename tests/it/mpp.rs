@@ -2,6 +2,7 @@
 //! make, and the real programs ran those that they run.
 
 mod arithmetic;
+mod at_once;
 mod buyer;
 mod challenges;
 mod channel_delegations;
@@ -22,7 +23,9 @@ mod serving;
 mod session_accounts;
 mod sign_ins;
 mod sponsoring;
+mod steps;
 mod swig;
+mod swig_channels;
 mod voices;
 mod vouchers;
 

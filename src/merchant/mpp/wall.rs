@@ -10,7 +10,7 @@ use crate::{
         bought::Receipt,
         cors::Cors,
         gate::{Gate, Others},
-        layer::{Paywall, take_ready},
+        layer::Paywall,
         mpp::{
             answers::{attach, challenged, pending, problem, undecided},
             charge::{ChargeSeller, Charged, Unpaid},
@@ -19,6 +19,7 @@ use crate::{
         },
         price::Offer,
         route::RequestKind,
+        service::paywall_service,
     },
     wire::mpp::{
         SCHEME,
@@ -31,13 +32,8 @@ use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{AUTHORIZATION, ORIGIN},
 };
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
-use tower::{Layer, Service};
+use std::sync::Arc;
+use tower::{Layer as _, Service};
 
 /// The header that pays here, of which an answer depends.
 const PAID_BY: &str = "authorization";
@@ -84,42 +80,9 @@ impl MppWall {
     }
 }
 
-impl<S> Layer<S> for MppWall {
-    type Service = MppPaid<S>;
-
-    fn layer(&self, inner: S) -> MppPaid<S> {
-        MppPaid { inner, terms: Arc::clone(&self.0) }
-    }
-}
-
-/// A service behind a [`MppWall`].
-#[derive(Clone, Debug)]
-pub struct MppPaid<S> {
-    inner: S,
-    terms: Arc<Terms>,
-}
-
-impl<S, B, R> Service<Request<B>> for MppPaid<S>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Send,
-    B: Send + 'static,
-    R: From<String> + Send + 'static,
-{
-    type Response = Response<R>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let inner = take_ready(&mut self.inner);
-        let terms = Arc::clone(&self.terms);
-        Box::pin(async move { terms.answer(inner, request).await })
-    }
+paywall_service! {
+    /// A service behind a [`MppWall`].
+    MppPaid, MppWall, Terms
 }
 
 impl Terms {

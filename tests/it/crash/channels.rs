@@ -2,9 +2,8 @@
 //! call's effect. A voucher that anybody was told is paid, nothing is paid beyond the last one, and nothing is paid twice.
 
 use super::{
-    at_every_call,
     fate::{Fate, Last},
-    process, wait_until_settled,
+    lives, process, wait_until_settled,
 };
 use crate::support::{
     Engine, Options, Wallet, World,
@@ -146,7 +145,8 @@ async fn live(facilitator: &Arc<Facilitator>, tab: &Tab) {
     let _ = facilitator.channel(secret.public_id()).await;
 }
 
-async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> Arc<Fate> {
+async fn die_and_recover(world: Arc<World>, last: Last, after_effect: bool) -> Arc<Fate> {
+    let world = &*world;
     let name = format!("channel-{last:?}-{after_effect}");
     let ledger = world.open_ledger(&name).await;
     // Whoever onboards is another process: that it may die is the business of another loop.
@@ -198,16 +198,9 @@ each_engine! { cases
 
 /// A life that nobody ends.
 pub(super) async fn undisturbed(engine: Engine) -> Arc<Fate> {
-    let world = World::with(options(engine)).await;
-    let fate = die_and_recover(&world, Last::Never, false).await;
-    world.finish().await;
-    fate
+    lives::undisturbed(options(engine), die_and_recover).await
 }
 
 async fn a_process_that_dies_at_any_call_settles_what_its_vouchers_say(engine: Engine) {
-    let calls = undisturbed(engine).await.calls();
-    let world = Arc::new(World::with(options(engine)).await);
-    let life = |world: Arc<World>, last, after| async move { die_and_recover(&world, last, after).await };
-    at_every_call(&world, calls, life).await;
-    Arc::into_inner(world).unwrap().finish().await;
+    lives::end_at_every_call(|| options(engine), die_and_recover).await;
 }

@@ -2,9 +2,8 @@
 //! a buyer signed moves at most once, and its success is told at most once.
 
 use super::{
-    at_every_call,
     fate::{Fate, Last},
-    process, wait_until_settled,
+    lives, process, wait_until_settled,
 };
 use crate::support::{
     Engine, Options, Wallet, World, charged,
@@ -76,7 +75,8 @@ async fn live(facilitator: &Arc<Facilitator>, till: &Till, told: &AtomicU64) {
     }
 }
 
-async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> Arc<Fate> {
+async fn die_and_recover(world: Arc<World>, last: Last, after_effect: bool) -> Arc<Fate> {
+    let world = &*world;
     let name = format!("charge-{last:?}-{after_effect}");
     let ledger = world.open_ledger(&name).await;
     // Whoever prepared it is another process: what is told lately of a blockhash is this one's alone.
@@ -129,16 +129,9 @@ each_engine! { cases
 
 /// A life that nobody ends.
 pub(super) async fn undisturbed(engine: Engine) -> Arc<Fate> {
-    let world = World::with(options(engine)).await;
-    let fate = die_and_recover(&world, Last::Never, false).await;
-    world.finish().await;
-    fate
+    lives::undisturbed(options(engine), die_and_recover).await
 }
 
 async fn a_process_that_dies_at_any_call_settles_a_charge_once(engine: Engine) {
-    let calls = undisturbed(engine).await.calls();
-    let world = Arc::new(World::with(options(engine)).await);
-    let life = |world: Arc<World>, last, after| async move { die_and_recover(&world, last, after).await };
-    at_every_call(&world, calls, life).await;
-    Arc::into_inner(world).unwrap().finish().await;
+    lives::end_at_every_call(|| options(engine), die_and_recover).await;
 }

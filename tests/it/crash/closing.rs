@@ -3,9 +3,9 @@
 //! session ends closed with everything paid that was told so.
 
 use super::{
-    PRICE, PURSE, Scene, at_every_call,
+    PRICE, PURSE, Scene,
     fate::{Fate, Last},
-    process, wait_until_settled,
+    lives, process, wait_until_settled,
 };
 use crate::support::{
     Engine, Options, Wallet, World, changed,
@@ -77,7 +77,8 @@ async fn live(facilitator: &Arc<Facilitator>, purse: &PayingKey, told: &AtomicU6
     let _ = facilitator.close_session(id, &purse.close()).await;
 }
 
-async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> u64 {
+async fn die_and_recover(world: Arc<World>, last: Last, after_effect: bool) -> Arc<Fate> {
+    let world = &*world;
     let name = format!("closing-{last:?}-{after_effect}");
     let ledger = world.open_ledger(&name).await;
     let opener = process(world, &ledger, &Fate::immortal());
@@ -107,7 +108,7 @@ async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> u64 {
     wait_until_settled(&*ledger, &name).await;
     second.stop().await;
     check(world, &*ledger, &purse, &name, told.into_inner()).await;
-    fate.calls()
+    fate
 }
 
 async fn check(world: &World, ledger: &dyn Ledger, purse: &PayingKey, name: &str, told: u64) {
@@ -129,9 +130,5 @@ each_engine! { cases
 }
 
 async fn a_process_that_dies_at_any_call_closes_what_it_was_to_close_and_keeps_its_proof(engine: Engine) {
-    let world = Arc::new(World::with(options().on(engine)).await);
-    let calls = die_and_recover(&world, Last::Never, false).await;
-    let life = |world: Arc<World>, last, after| async move { die_and_recover(&world, last, after).await };
-    at_every_call(&world, calls, life).await;
-    Arc::into_inner(world).unwrap().finish().await;
+    lives::end_at_every_call(|| options().on(engine), die_and_recover).await;
 }

@@ -6,16 +6,15 @@
 //! differ from run to run, so that they cannot be counted here.)
 
 use super::{
-    PRICE, PURSE, TOGETHER,
+    PRICE, PURSE,
     fate::{Fate, Last},
-    process, wait_until_settled,
+    lives, process, wait_until_settled,
 };
 use crate::support::{
     Engine, Opening, Options, Wallet, World, changed,
     engine::{cases, each_engine},
     payment_in, quiet,
 };
-use futures_util::future::join_all;
 use solana_signature::Signature;
 use sotto::{
     domain::{
@@ -54,8 +53,8 @@ fn settings(settings: &mut Settings) {
     super::bound(settings);
 }
 
-async fn world(engine: Engine) -> World {
-    World::with(Options::settings(settings).on(engine)).await
+fn options(engine: Engine) -> Options {
+    Options::settings(settings).on(engine)
 }
 
 /// What one life works with. The second merchant has no token account yet.
@@ -181,7 +180,8 @@ async fn live(world: &World, process: &Arc<Facilitator>, story: &Story, fate: &F
 }
 
 /// One process lives where it is told to die, another takes over and the payer comes again.
-async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> Arc<Fate> {
+async fn die_and_recover(world: Arc<World>, last: Last, after_effect: bool) -> Arc<Fate> {
+    let world = &*world;
     let name = format!("endings-{last:?}-{after_effect}").replace(['"', '(', ')'], "-");
     let story = Story::set(world, &name).await;
     let (fate, told) = (Fate::at(last, after_effect), AtomicU64::new(0));
@@ -233,18 +233,9 @@ async fn check_books(world: &World, story: &Story, name: &str, told: u64) {
 
 /// A life that nobody ends.
 pub(super) async fn undisturbed(engine: Engine) -> Arc<Fate> {
-    let world = world(engine).await;
-    let fate = die_and_recover(&world, Last::Never, false).await;
-    world.finish().await;
-    fate
+    lives::undisturbed(options(engine), die_and_recover).await
 }
 
 async fn a_process_that_dies_while_sessions_end_loses_and_repeats_nothing(engine: Engine) {
-    let names = undisturbed(engine).await.met();
-    let world = world(engine).await;
-    let points: Vec<_> = names.into_iter().flat_map(|name| [(name, false), (name, true)]).collect();
-    for batch in points.chunks(TOGETHER) {
-        join_all(batch.iter().map(|&(name, after)| die_and_recover(&world, Last::First(name), after))).await;
-    }
-    world.finish().await;
+    lives::end_at_each_name(|| options(engine), die_and_recover).await;
 }

@@ -3,9 +3,9 @@
 //! that it succeeded unless it moved, and the next process tells what was seen.
 
 use super::{
-    PRICE, PURSE, Scene, at_every_call,
+    PRICE, PURSE, Scene,
     fate::{Fate, Last},
-    process, wait_until_settled,
+    lives, process, wait_until_settled,
 };
 use crate::support::{
     Engine, Options, World, changed,
@@ -32,8 +32,9 @@ fn options() -> Options {
     })
 }
 
-/// Pays once, dies where it is told and is followed by another process. Gives how many calls the first one made.
-async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> u64 {
+/// Pays once, dies where it is told and is followed by another process. Gives what the first one met.
+async fn die_and_recover(world: Arc<World>, last: Last, after_effect: bool) -> Arc<Fate> {
+    let world = &*world;
     let name = format!("moved-{last:?}-{after_effect}");
     let (elsewhere, ledger) = (world.wallet(0).await, world.open_ledger(&name).await);
     let scene = Scene::set(world, &name, false).await;
@@ -83,13 +84,9 @@ async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> u64 {
     if last == Last::Never {
         assert_eq!((totals.captured.get(), received), (PRICE, 0), "{name}: it landed and moved nothing");
     }
-    fate.calls()
+    fate
 }
 
 async fn a_process_that_dies_at_any_call_tells_no_success_of_what_moved_nothing(engine: Engine) {
-    let world = Arc::new(World::with(options().on(engine)).await);
-    let calls = die_and_recover(&world, Last::Never, false).await;
-    let life = |world: Arc<World>, last, after| async move { die_and_recover(&world, last, after).await };
-    at_every_call(&world, calls, life).await;
-    Arc::into_inner(world).unwrap().finish().await;
+    lives::end_at_every_call(|| options().on(engine), die_and_recover).await;
 }

@@ -2,9 +2,8 @@
 //! the call's effect. Whatever was sent is known afterwards, nothing is sent twice, and the wallet ends with what it had.
 
 use super::{
-    at_every_call,
     fate::{Fate, Last},
-    process, wait_until_settled,
+    lives, process, wait_until_settled,
 };
 use crate::support::{
     Engine, Options, Wallet, World,
@@ -82,7 +81,8 @@ async fn live(world: &World, facilitator: &Arc<Facilitator>, buyer: &Wallet) {
     let _ = facilitator.onboard_status(&sign_in, buyer.key(), &place()).await;
 }
 
-async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> Arc<Fate> {
+async fn die_and_recover(world: Arc<World>, last: Last, after_effect: bool) -> Arc<Fate> {
+    let world = &*world;
     let name = format!("onboarding-{last:?}-{after_effect}");
     let ledger = world.open_ledger(&name).await;
     let buyer = world.stranger();
@@ -129,16 +129,9 @@ each_engine! { cases
 
 /// A life that nobody ends.
 pub(super) async fn undisturbed(engine: Engine) -> Arc<Fate> {
-    let world = World::with(options(engine)).await;
-    let fate = die_and_recover(&world, Last::Never, false).await;
-    world.finish().await;
-    fate
+    lives::undisturbed(options(engine), die_and_recover).await
 }
 
 async fn a_process_that_dies_at_any_call_onboards_and_gives_back(engine: Engine) {
-    let calls = undisturbed(engine).await.calls();
-    let world = Arc::new(World::with(options(engine)).await);
-    let life = |world: Arc<World>, last, after| async move { die_and_recover(&world, last, after).await };
-    at_every_call(&world, calls, life).await;
-    Arc::into_inner(world).unwrap().finish().await;
+    lives::end_at_every_call(|| options(engine), die_and_recover).await;
 }

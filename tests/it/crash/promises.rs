@@ -2,9 +2,9 @@
 //! after the call's effect. Whatever was promised is paid in the end, by the next process, once.
 
 use super::{
-    PRICE, PURSE, Scene, at_every_call,
+    PRICE, PURSE, Scene,
     fate::{Fate, Last},
-    process, wait_until_settled,
+    lives, process, wait_until_settled,
 };
 use crate::support::{
     Engine, Options, PATIENCE, World, changed,
@@ -47,7 +47,8 @@ async fn live(facilitator: &Arc<Facilitator>, scene: &Scene, session: SessionId,
     facilitator.leave().await;
 }
 
-async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> Arc<Fate> {
+async fn die_and_recover(world: Arc<World>, last: Last, after_effect: bool) -> Arc<Fate> {
+    let world = &*world;
     let name = format!("promises-{last:?}-{after_effect}");
     let ledger = world.open_ledger(&name).await;
     let scene = Scene::set(world, &name, false).await;
@@ -100,16 +101,9 @@ each_engine! { cases
 
 /// A life that nobody ends.
 pub(super) async fn undisturbed(engine: Engine) -> Arc<Fate> {
-    let world = World::with(options().on(engine)).await;
-    let fate = die_and_recover(&world, Last::Never, false).await;
-    world.finish().await;
-    fate
+    lives::undisturbed(options().on(engine), die_and_recover).await
 }
 
 async fn a_process_that_dies_at_any_call_keeps_every_promise(engine: Engine) {
-    let calls = undisturbed(engine).await.calls();
-    let world = Arc::new(World::with(options().on(engine)).await);
-    let life = |world: Arc<World>, last, after| async move { die_and_recover(&world, last, after).await };
-    at_every_call(&world, calls, life).await;
-    Arc::into_inner(world).unwrap().finish().await;
+    lives::end_at_every_call(|| options().on(engine), die_and_recover).await;
 }

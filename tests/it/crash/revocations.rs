@@ -2,9 +2,9 @@
 //! before and after the call's effect. The delegation ends, once, and it is paid for once.
 
 use super::{
-    PURSE, Scene, at_every_call,
+    PURSE, Scene,
     fate::{Fate, Last},
-    process, wait_until_settled,
+    lives, process, wait_until_settled,
 };
 use crate::support::{
     Engine, Options, Wallet, World,
@@ -71,7 +71,8 @@ async fn live(facilitator: &Arc<Facilitator>, world: &World, over: &Over) -> Vec
     by_session.into_iter().chain(again).collect()
 }
 
-async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> Arc<Fate> {
+async fn die_and_recover(world: Arc<World>, last: Last, after_effect: bool) -> Arc<Fate> {
+    let world = &*world;
     let name = format!("revoke-{last:?}-{after_effect}");
     let ledger = world.open_ledger(&name).await;
     let over = Over::set(world, &ledger, &name).await;
@@ -123,16 +124,9 @@ each_engine! { cases
 
 /// A life that nobody ends.
 pub(super) async fn undisturbed(engine: Engine) -> Arc<Fate> {
-    let world = World::with(Options::settings(settings).on(engine)).await;
-    let fate = die_and_recover(&world, Last::Never, false).await;
-    world.finish().await;
-    fate
+    lives::undisturbed(Options::settings(settings).on(engine), die_and_recover).await
 }
 
 async fn a_process_that_dies_at_any_call_revokes_once(engine: Engine) {
-    let calls = undisturbed(engine).await.calls();
-    let world = Arc::new(World::with(Options::settings(settings).on(engine)).await);
-    let life = |world: Arc<World>, last, after| async move { die_and_recover(&world, last, after).await };
-    at_every_call(&world, calls, life).await;
-    Arc::into_inner(world).unwrap().finish().await;
+    lives::end_at_every_call(|| Options::settings(settings).on(engine), die_and_recover).await;
 }

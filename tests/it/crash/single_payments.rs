@@ -2,9 +2,9 @@
 //! after the call's effect. What was signed is paid at most once, and what was told as paid has moved.
 
 use super::{
-    PRICE, PURSE, at_every_call,
+    PRICE, PURSE,
     fate::{Fate, Last},
-    process, wait_until_settled,
+    lives, process, wait_until_settled,
 };
 use crate::support::{
     Engine, Options, Wallet, World,
@@ -84,7 +84,8 @@ async fn live(facilitator: &Arc<Facilitator>, till: &Till, told: &AtomicU64) {
     }
 }
 
-async fn die_and_recover(world: &World, last: Last, after_effect: bool) -> Arc<Fate> {
+async fn die_and_recover(world: Arc<World>, last: Last, after_effect: bool) -> Arc<Fate> {
+    let world = &*world;
     let name = format!("single-{last:?}-{after_effect}");
     let ledger = world.open_ledger(&name).await;
     let (fate, told) = (Fate::at(last, after_effect), AtomicU64::new(0));
@@ -138,16 +139,9 @@ each_engine! { cases
 
 /// A life that nobody ends.
 pub(super) async fn undisturbed(engine: Engine) -> Arc<Fate> {
-    let world = World::with(Options::settings(settings).on(engine)).await;
-    let fate = die_and_recover(&world, Last::Never, false).await;
-    world.finish().await;
-    fate
+    lives::undisturbed(Options::settings(settings).on(engine), die_and_recover).await
 }
 
 async fn a_process_that_dies_at_any_call_pays_a_single_payment_once(engine: Engine) {
-    let calls = undisturbed(engine).await.calls();
-    let world = Arc::new(World::with(Options::settings(settings).on(engine)).await);
-    let life = |world: Arc<World>, last, after| async move { die_and_recover(&world, last, after).await };
-    at_every_call(&world, calls, life).await;
-    Arc::into_inner(world).unwrap().finish().await;
+    lives::end_at_every_call(|| Options::settings(settings).on(engine), die_and_recover).await;
 }

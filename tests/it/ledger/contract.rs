@@ -245,6 +245,7 @@ macro_rules! on {
                 vouchers_are_counted_for_sellers_and_for_all_where_a_cap_asks,
                 an_opening_is_refused_by_the_budget_that_its_anchor_would_pass,
                 nothing_opens_while_its_wallet_leaves,
+                nothing_opens_while_its_wallet_renews,
             }
             delegations {
                 a_delegation_comes_back_as_it_was_granted,

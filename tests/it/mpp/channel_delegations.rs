@@ -1,6 +1,6 @@
 //! Channels and the delegation that they stand on: who leaves, and who renews, while something is owed.
 
-use crate::support::{ChannelScene, MppScene, in_time};
+use crate::support::{ChannelScene, MppScene, confirmation, in_time, offered, signed_by, until};
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use sotto::{
@@ -101,4 +101,35 @@ async fn an_operator_is_told_what_stands_and_what_was_lost() {
     assert_eq!((lost.live, lost.owed, lost.short, lost.shortfall), (0, 0, 2, 35_000));
     assert_eq!(scene.delegation(&scene.buyer).await.used.owed, Amount::ZERO);
     scene.ends(0).await;
+}
+
+/// Guard: `NotOpened::Renewing`. The renewal covers what was reserved when it was recorded; once it has landed the new limit counts.
+#[tokio::test]
+async fn nothing_opens_while_a_renewal_is_on_its_way() {
+    let scene = ChannelScene::bare(|_| ()).await;
+    scene.grants(&scene.buyer, 2_000_000, 2_000_000).await;
+    let renewal = json!({ "renew": true, "spend_limit_atomic": "1000000" });
+    let (_, offer) = scene.asks(&scene.buyer, "/api/sessions/onboard", renewal).await;
+    let signed = confirmation(&signed_by(&scene.buyer, offered(&offer)));
+    let id = scene.delegation(&scene.buyer).await.id;
+    scene.world.stands_still();
+    let opens = async {
+        let ledger = scene.world.ledger();
+        until("it is recorded", async || ledger.issued_on_its_way(id).await.unwrap().is_some()).await;
+        let body = scene.open_body(&scene.buyer, &scene.seller, 1_500_000);
+        let refused = scene.refused("/mpp/session/open", &body, "unavailable").await;
+        scene.world.moves_on();
+        refused
+    };
+    let confirms = scene.asks(&scene.buyer, "/api/sessions/onboard/confirm", signed);
+    let (refused, (_, renewed)) = tokio::join!(opens, confirms);
+    assert_eq!(renewed["status"], json!("ready"), "{renewed:#}");
+    assert!(refused["detail"].as_str().unwrap().contains("renewal"), "{refused:#}");
+    scene.world.confirmed().await;
+    let body = scene.open_body(&scene.buyer, &scene.seller, 1_500_000);
+    scene.refused("/mpp/session/open", &body, "insufficient_balance").await;
+    let opened = scene.opens(1_000_000).await;
+    scene.draws(&opened, 1_000_000).await;
+    assert_eq!(scene.closes(&opened).await["shortfall"], json!("0"));
+    scene.ends(1_000_000).await;
 }

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use tower::ServiceExt as _;
 
 /// What a part of the story costs.
-const PRICE: u64 = 1_000;
+pub(super) const PRICE: u64 = 1_000;
 
-fn sale(scene: &ChannelScene) -> SessionSale {
+pub(super) fn sale(scene: &ChannelScene) -> SessionSale {
     let price = Price::base_units(Amount::new(PRICE).unwrap()).unwrap();
     SessionSale::new(scene.seller.key(), price).facilitator(FacilitatorClient::new(&scene.world.running().url).unwrap())
 }
@@ -27,13 +27,13 @@ fn selling(sale: SessionSale) -> SessionGate {
     SessionGate::new(sale, Arc::new(MemoryStore::new(10))).unwrap()
 }
 
-fn shop(gate: &SessionGate) -> Router {
+pub(super) fn shop(gate: &SessionGate) -> Router {
     let part = |Extension(paid): Extension<Paid>| async move { paid.amount.to_string() };
     let wall = SessionWall::new(gate.clone(), "GET /story").unwrap().units(1);
     Router::new().route("/story", get(part)).layer(wall)
 }
 
-async fn presents(shop: &Router, voucher: &Value) -> Response<Body> {
+pub(super) async fn presents(shop: &Router, voucher: &Value) -> Response<Body> {
     let request = Request::get("/story").header("x-mpp-voucher", voucher.to_string()).body(Body::empty());
     shop.clone().oneshot(request.unwrap()).await.unwrap()
 }

@@ -93,8 +93,10 @@ pub enum NotOpened {
     WindowSum,
     /// The proof was used for something else.
     ProofUsed,
-    /// A leave of the wallet is on its way.
+    /// A leave of the wallet is on its way, or may still be signed.
     Leaving,
+    /// A renewal of the wallet is on its way: what its grant will be is not known.
+    Renewing,
     /// No more is sponsored for now.
     Barred(SponsorBar),
     /// There are as many as there may be in all.

@@ -20,7 +20,7 @@ reasons! {
             "Open with a larger deposit; GET /mpp/keys tells the least.";
         SellerNotRegistered = "seller_not_registered", false, "This facilitator pays no such seller.",
             "The operator lists sellers in `mpp.sellers`.";
-        RoleNotFound = "swig_role_not_found", false, "There is no live delegation of this buyer's from which a channel can be settled, or it ends too soon.",
+        RoleNotFound = "swig_role_not_found", false, "There is no live delegation of this buyer's from which a channel to this seller can be settled, or it ends too soon.",
             "Onboard the wallet again.";
         OpenNotAuthorized = "open_not_authorized", false, "Nothing shows that the wallet wants this channel.",
             "Call onboard() again from the same place within 15 minutes before, or bring a proof of the wallet's for this seller and deposit.";
@@ -68,7 +68,7 @@ reasons! {
             "Repeat after Retry-After.";
         PayerConcurrencyCap = "payer_concurrency_cap_exceeded", true, "Too many transactions of this buyer are in flight.",
             "Repeat after Retry-After.";
-        Unavailable = "unavailable", true, "An endpoint of the chain does not answer as it must, or what is owed has to be settled first; nothing was signed.",
+        Unavailable = "unavailable", true, "An endpoint of the chain does not answer as it must, or something has to land first: what is owed, or a renewal; nothing was signed.",
             "Repeat after Retry-After.";
         InternalError = "internal_error", true, "Our fault; what was signed stays signed, and is paid once.",
             "Repeat the same request; if it stays, tell the operator the x-request-id.";

@@ -35,7 +35,7 @@ use crate::{
         },
     },
     facilitator::{
-        delegated,
+        delegated::{self, SeenDelegation},
         mpp::{MppShared, SentSignIn, delegations::Delegations},
     },
     ledger::{ChannelRecord, DelegationKey},
@@ -140,15 +140,15 @@ impl Channels {
     async fn read_now(&self, account: &Pubkey, buyer: &Pubkey, mint: &Pubkey) -> Result<Reading, ChannelError> {
         let found = self.shared.core.ledger.delegation(&DelegationKey::Buyer(*buyer, *mint)).await?;
         let delegation = found.filter(|found| found.account == *account).ok_or(ChannelReason::RoleNotFound)?;
-        Ok(self.read(&delegation).await?.0)
+        Ok(self.see(&delegation).await?.reading)
     }
 
-    /// What an active delegation has now, with its time taken into account, and the slot of that state.
-    async fn read(&self, delegation: &Delegation) -> Result<(Reading, u64), ChannelError> {
+    /// What an active delegation has now, with its time taken into account and the role of a Swig as it was read.
+    async fn see(&self, delegation: &Delegation) -> Result<SeenDelegation, ChannelError> {
         let read = self.shared.core.read_delegations(std::slice::from_ref(delegation), 0).await?;
         let seen = read.into_iter().next().flatten().ok_or(ChannelReason::RoleNotFound)?;
         let reading = delegated::at(delegation, seen.reading, self.now());
         self.readings.saw(&delegation.account, reading, seen.slot);
-        Ok((reading, seen.slot))
+        Ok(SeenDelegation { reading, ..seen })
     }
 }

@@ -88,10 +88,11 @@ impl Channels {
         let found = self.shared.core.ledger.delegation(&DelegationKey::Buyer(request.buyer, mint)).await?;
         let delegation = found.ok_or(ChannelReason::RoleNotFound)?;
         let grant = delegation.grant.ok_or(ChannelReason::RoleNotFound)?;
+        check_seller(&request, &grant)?;
         self.check_account(&request, &delegation).await?;
         let (secret, permission) = self.permission(&request)?;
-        let read = self.look(&request, &delegation, &grant).await?;
-        let plan = self.plan(&request, (&delegation, &grant), (&secret, permission), read);
+        let (seen, grant) = self.look(&request, &delegation, grant).await?;
+        let plan = self.plan(&request, (&delegation, &grant), (&secret, permission), (seen.reading, seen.slot));
         let record = match self.shared.core.ledger.open_channel(&plan, self.now()).await? {
             ChannelOpened::New(channel, anchor) => {
                 let id = channel.terms.id;
@@ -162,27 +163,28 @@ impl Channels {
         Err(RefusedChannel::new(ChannelReason::OpenNotAuthorized))
     }
 
-    /// Looks at the chain: the delegation is live and lasts, and the seller can be paid.
+    /// Looks at the chain: the delegation is live and lasts, and the seller can be paid. Gives its reading, and the grant with its
+    /// end as it is estimated now: what is known of a Swig's is as old as the last look.
     async fn look(
         &self,
         request: &OpenChannelRequest,
         delegation: &Delegation,
-        grant: &DelegationGrant,
-    ) -> Result<(Reading, u64), ChannelError> {
-        let last = expiry(self.now(), grant.expires_at);
+        grant: DelegationGrant,
+    ) -> Result<(SeenDelegation, DelegationGrant), ChannelError> {
+        let (seen, can_be_paid) = tokio::try_join!(self.see(delegation), self.can_be_paid(&request.seller))?;
+        let expires_at = seen.role.map_or(grant.expires_at, |role| role.expires_at);
+        if seen.reading.role != Role::Live {
+            return Err(ChannelReason::RoleNotFound.into());
+        }
+        let last = expiry(self.now(), expires_at);
         if last < self.now().saturating_add(request.idle_timeout.min(LIFETIME)) {
             let detail = "The delegation ends before the channel's idle timeout; renew it.";
             return Err(RefusedChannel::because(ChannelReason::RoleNotFound, detail).into());
         }
-        let ((reading, slot), can_be_paid) =
-            tokio::try_join!(self.read(delegation), self.can_be_paid(&request.seller))?;
-        if reading.role != Role::Live {
-            return Err(ChannelReason::RoleNotFound.into());
-        }
         if !can_be_paid {
             return Err(ChannelReason::SellerTokenAccountMissing.into());
         }
-        Ok((reading, slot))
+        Ok((seen, DelegationGrant { expires_at, ..grant }))
     }
 
     fn plan(
@@ -267,6 +269,15 @@ impl Channels {
             ChannelState::Open | ChannelState::Closing | ChannelState::Closed => Ok(record),
         }
     }
+}
+
+/// Refuses a seller whom a bound delegation does not pay: its program would refuse every settlement.
+fn check_seller(request: &OpenChannelRequest, grant: &DelegationGrant) -> Result<(), RefusedChannel> {
+    if grant.terms.seller.is_none_or(|bound| bound == request.seller) {
+        return Ok(());
+    }
+    let detail = "The delegation pays another seller alone; renew it for this one, or for all.";
+    Err(RefusedChannel::because(ChannelReason::RoleNotFound, detail))
 }
 
 /// The proof of an opening, with the hash of everything that is asked with it.

@@ -60,18 +60,9 @@ impl Delegations {
             Backend::SplDelegate => self.leave_session_account(known, fee_payer).await?,
             Backend::Swig => self.leave_swig(known, &fee_payer).await?,
         };
-        Ok(Round {
-            kind: IssuedKind::Leave,
-            account: known.account,
-            is_salted: known.is_salted,
-            grant: None,
-            begins: false,
-            fee_payer,
-            rent: 0,
-            terms: None,
-            instructions,
-            role: known.grant.and_then(|grant| grant.role),
-        })
+        let about = (known.account, known.is_salted);
+        let role = known.grant.and_then(|grant| grant.role);
+        Ok(Round { role, ..Round::bare(IssuedKind::Leave, about, fee_payer, instructions) })
     }
 
     /// Revokes, withdraws everything, and closes where our rent is in it: not after one that failed, because whoever puts dust into

@@ -60,6 +60,29 @@ pub(super) struct Round {
     pub(super) role: Option<u32>,
 }
 
+impl Round {
+    /// A transaction about this account, or a Swig at its salted id, that grants nothing and lends nothing.
+    pub(super) const fn bare(
+        kind: IssuedKind,
+        (account, is_salted): (Pubkey, bool),
+        fee_payer: Pubkey,
+        instructions: Vec<Instruction>,
+    ) -> Self {
+        Self {
+            kind,
+            account,
+            is_salted,
+            grant: None,
+            begins: false,
+            fee_payer,
+            rent: 0,
+            terms: None,
+            instructions,
+            role: None,
+        }
+    }
+}
+
 impl Delegations {
     /// What comes next for a wallet whose delegation the ledger knows as `known`.
     pub(super) async fn next_round(
@@ -77,6 +100,8 @@ impl Delegations {
     pub(super) fn is_ready(&self, request: &OnboardRequest, known: &Delegation, read: &SeenDelegation) -> bool {
         let Some(grant) = &known.grant else { return false };
         request.renewal == Renewal::WhenNeeded
+            // Whoever asks to be bound to a seller is not ready by a grant that pays others, or another one alone.
+            && request.seller.is_none_or(|seller| grant.terms.seller == Some(seller))
             && grant.has_time(self.shared.core.clock.now())
             // What a root has granted that is configured no more cannot be settled by.
             && self.shared.core.delegate_key(known).is_some()

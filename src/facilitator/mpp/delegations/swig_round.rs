@@ -228,16 +228,5 @@ fn judge(config: Option<&ChainAccount>, addresses: &SwigAddresses, buyer: &Pubke
 
 /// A round that grants nothing yet and lends nothing.
 fn round(seen: &Seen, kind: IssuedKind, fee_payer: Pubkey, instructions: Vec<Instruction>) -> Round {
-    Round {
-        kind,
-        account: seen.addresses.config.0,
-        is_salted: seen.is_salted,
-        grant: None,
-        begins: false,
-        fee_payer,
-        rent: 0,
-        terms: None,
-        instructions,
-        role: None,
-    }
+    Round::bare(kind, (seen.addresses.config.0, seen.is_salted), fee_payer, instructions)
 }

@@ -4,9 +4,10 @@ use super::{ChannelMonitor, doubts::Doubt};
 use crate::{
     domain::{
         amount::Amount,
+        clock::UnixSeconds,
         mpp::{
             channel::{Channel, ChannelState, EndReason, MOST_REFUSALS},
-            delegation::Delegation,
+            delegation::{Delegation, SETTLED_BEFORE_END},
             money::{ChannelMoney, Reading, Role},
         },
     },
@@ -14,7 +15,7 @@ use crate::{
         delegated::{self, SeenDelegation},
         mpp::channels::ChannelError,
     },
-    ledger::DelegationKey,
+    ledger::{DelegationKey, SeenRole},
 };
 use solana_pubkey::Pubkey;
 use tokio::time::Instant;
@@ -50,6 +51,7 @@ impl ChannelMonitor {
         if let Some(grant) = &delegation.grant {
             ledger.note_reading(delegation.id, &seen.to_note(grant.terms.generation, now), seen.role).await?;
         }
+        self.end_before_role(account, &seen, now).await?;
         let channels = ledger.channels_of(account).await?;
         let in_flight = ledger.in_flight_of(account).await?;
         if let Some(reason) = self.breach(account, &reading, in_flight, &channels) {
@@ -65,6 +67,24 @@ impl ChannelMonitor {
         let channels = ledger.channels_of(account).await?;
         self.end_unpayable(&channels).await?;
         self.settle_ended(delegation, &reading).await
+    }
+
+    /// Ends the channels on a Swig's role that ends before they do: a role ends in a slot, and slots were shorter than was estimated
+    /// when they were opened. Once it has ended nothing is settled by it any more.
+    async fn end_before_role(
+        &self,
+        account: &Pubkey,
+        seen: &SeenDelegation,
+        now: UnixSeconds,
+    ) -> Result<(), ChannelError> {
+        let ends = |role: SeenRole| role.expires_at.saturating_sub(SETTLED_BEFORE_END);
+        if seen.reading.role == Role::Live && seen.role.is_some_and(|role| now >= ends(role)) {
+            let ended = self.shared.core.ledger.end_channels_of(account, EndReason::RoleExpired, now).await?;
+            if ended > 0 {
+                tracing::info!(%account, channels = ended, "a role is about to end: the channels on it are settled");
+            }
+        }
+        Ok(())
     }
 
     /// Why the channels of an account are to end at once; none while they go on. That a grant is gone has to be seen twice.

@@ -8,8 +8,8 @@ use crate::{
     merchant::{
         answers::{json, keep_private, not_sold, paywalls_differ, unavailable},
         cors::Cors,
-        layer::take_ready,
         route::{PaidRoute, RequestKind, RouteError},
+        service::paywall_service,
     },
     wire::mpp::voucher::X_MPP_VOUCHER,
 };
@@ -17,13 +17,8 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{ORIGIN, RETRY_AFTER},
 };
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
-use tower::{Layer, Service};
+use std::sync::Arc;
+use tower::Service;
 
 const VOUCHER: HeaderName = HeaderName::from_static(X_MPP_VOUCHER);
 /// How long to wait where nothing can be remembered, in seconds.
@@ -68,42 +63,9 @@ impl SessionWall {
     }
 }
 
-impl<S> Layer<S> for SessionWall {
-    type Service = SessionPaid<S>;
-
-    fn layer(&self, inner: S) -> SessionPaid<S> {
-        SessionPaid { inner, terms: Arc::clone(&self.0) }
-    }
-}
-
-/// A service behind a [`SessionWall`].
-#[derive(Clone, Debug)]
-pub struct SessionPaid<S> {
-    inner: S,
-    terms: Arc<Terms>,
-}
-
-impl<S, B, R> Service<Request<B>> for SessionPaid<S>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Send,
-    B: Send + 'static,
-    R: From<String> + Send + 'static,
-{
-    type Response = Response<R>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let inner = take_ready(&mut self.inner);
-        let terms = Arc::clone(&self.terms);
-        Box::pin(async move { terms.answer(inner, request).await })
-    }
+paywall_service! {
+    /// A service behind a [`SessionWall`].
+    SessionPaid, SessionWall, Terms
 }
 
 impl Terms {

@@ -1,6 +1,6 @@
 //! Channels: who opens one, which vouchers it gives, and what is owed.
 
-use super::delegations::{grants, leaves};
+use super::delegations::{grants, lands_later, leaves, renewal};
 use crate::ledger::build::{NOW, amount, attempt, key, landed, recorded, settlement_id};
 use sotto::{
     domain::{
@@ -382,4 +382,13 @@ pub(crate) async fn nothing_opens_while_its_wallet_leaves(ledger: &dyn Ledger) {
     grants(ledger, 1, 5_000).await;
     leaves(ledger, 1).await;
     assert_eq!(refused(ledger, &plan(1, 1, 10)).await, NotOpened::Leaving);
+}
+
+/// Guard: `channels_open_after_what_is_on_its_way`. A renewal was recorded because it covers what was reserved then.
+pub(crate) async fn nothing_opens_while_its_wallet_renews(ledger: &dyn Ledger) {
+    grants(ledger, 1, 5_000).await;
+    let renews = lands_later(ledger, &renewal(1, 200, 1, 1_000), 200).await;
+    assert_eq!(refused(ledger, &plan(1, 1, 4_000)).await, NotOpened::Renewing);
+    recorded(ledger, &renews, landed()).await;
+    assert_eq!(refused(ledger, &plan(1, 1, 4_000)).await, NotOpened::NoDelegation, "that grant stands no more");
 }

@@ -127,9 +127,14 @@ async fn confirmed(ledger: &dyn Ledger, number: u32) -> Work {
 
 /// Issues, records and lands.
 pub(crate) async fn lands(ledger: &dyn Ledger, plan: &IssuePlan, number: u32) -> Settlement {
+    let settlement = lands_later(ledger, plan, number).await;
+    recorded(ledger, &settlement, landed()).await
+}
+
+/// Issues a message that its wallet has signed, and that is on its way.
+pub(crate) async fn lands_later(ledger: &dyn Ledger, plan: &IssuePlan, number: u32) -> Settlement {
     issued(ledger, plan).await;
-    let work = confirmed(ledger, number).await;
-    recorded(ledger, &work.settlement, landed()).await
+    confirmed(ledger, number).await.settlement
 }
 
 pub(crate) async fn delegation(ledger: &dyn Ledger, wallet: u32) -> Delegation {

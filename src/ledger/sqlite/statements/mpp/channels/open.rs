@@ -104,6 +104,11 @@ fn not_allowed(conn: &Connection, plan: &ChannelPlan, delegation: i64, now: Unix
     if select::value::<i64>(conn, leaving, params![delegation, column("until", now)?])?.is_some() {
         return Ok(Some(NotOpened::Leaving));
     }
+    let on_its_way = "SELECT 1 FROM issued_messages m JOIN settlements s ON s.id = m.settlement \
+        WHERE m.delegation = ?1 AND s.state IN ('reserved', 'in_flight') LIMIT 1";
+    if select::value::<i64>(conn, on_its_way, [delegation])?.is_some() {
+        return Ok(Some(NotOpened::Renewing));
+    }
     let Permission::Window(from) = &plan.permission else { return Ok(None) };
     if !has_window(conn, plan, from, now)? {
         return Ok(Some(NotOpened::NotAuthorised));
