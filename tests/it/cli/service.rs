@@ -129,9 +129,14 @@ fn the_service_runs_on_the_local_network_and_stops_when_asked() {
 
     let probed = sotto(&here, &["doctor", "--probe"]);
     assert!(probed.status.success(), "{}{}", stdout(&probed), stderr(&probed));
-    for words in
-        ["every log agrees", "moves money: yes", "refuses strangers: yes", "can be used", "name what made them: yes"]
-    {
+    for words in [
+        "every log agrees",
+        "moves money: yes",
+        "refuses strangers: yes",
+        "can be used",
+        "name what made them: yes",
+        "whoever copies one can decrypt its amount",
+    ] {
         assert!(stdout(&probed).contains(words), "{words} in {}", stdout(&probed));
     }
     let wrong = ["--set", "asset.decimals=2", "--set", "covalidator.endpoint=http://127.0.0.1:9/x", "doctor", "--json"];
@@ -331,6 +336,31 @@ fn refuse_simulations(net: &Localnet) {
     let too_many =
         TooManyRequests { next: u32::MAX, retry_after: None, method: Some("simulateTransaction".to_owned()) };
     net.faults().set(FaultPlan { too_many_requests: Some(too_many), ..FaultPlan::default() });
+}
+
+/// `spec/session.md` §7. Who relies on amounts being secret is told what becomes of a copied ciphertext, whatever it is; none of the
+/// answers is a fault of the deployment.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_whether_a_copied_ciphertext_is_taken() {
+    let (_outer, here) = directory();
+    let net = own_network(&here).await;
+    let rules = net.network().stand_ins().switches();
+    let told = || {
+        let seen = sotto(&here, &["doctor", "--probe", "--json"]);
+        let findings = json(&seen)["findings"].as_array().expect("a list").clone();
+        let finding = findings.iter().find(|f| f["subject"] == "copied ciphertexts").expect("it is told").clone();
+        assert_eq!(finding["ok"], true, "{finding:#}");
+        finding["detail"].as_str().expect("a text").to_owned()
+    };
+    let taken = told();
+    assert!(taken.contains("taken from another wallet, with the same handle"), "{taken}");
+    assert!(taken.contains("asked of one that has landed"), "{taken}");
+    rules.change(|rules| rules.single_use_ciphertexts = true);
+    let refused = told();
+    assert!(refused.contains("refused from another wallet") && refused.contains("0x2329"), "{refused}");
+    rules.change(|rules| rules.require_remaining_accounts = true);
+    let unknown = told();
+    assert!(unknown.contains("could not be asked"), "{unknown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
