@@ -221,8 +221,9 @@ impl FundingMonitor {
         self.core.tasks.spawn(async move {
             let Some(_running) = this.rereading.start(user) else { return };
             // With this lock no opening of this user is under way that is about to make us their delegate again.
-            let opening = this.locks.openings.opening(&user, &this.core.settings.served.asset);
-            let Ok(_opening) = tokio::time::timeout(LOCK_PATIENCE, opening).await else { return };
+            let asset = &this.core.settings.served.asset;
+            let opening = this.locks.openings.opening_within(&user, asset, LOCK_PATIENCE).await;
+            let Some(_opening) = opening else { return };
             match this.is_gone_since(&user, first).await {
                 Ok(true) => this.end_delegation(&user).await,
                 Ok(false) => {}

@@ -174,7 +174,7 @@ impl Settlements {
         let held = self.core.ledger.note_held(settlement, because, self.core.clock.now()).await?;
         self.tell_operator(&held);
         // Whoever waits until nothing moves any more does not wait for this one.
-        self.progress.notify_waiters();
+        self.progress.tell(held.id);
         Ok(held)
     }
 

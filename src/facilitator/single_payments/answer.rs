@@ -19,7 +19,7 @@ use solana_signature::Signature;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The pause between two looks at a payment that another request has carried.
+/// The pause between two looks at the history of a payer whose landed payment it does not show yet.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a success waits for the level that it is told with, where nothing but that depends on it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -64,14 +64,11 @@ impl SinglePayments {
 
     /// The payment as it stands when its outcome is known, or when the caller's time is over.
     pub(super) async fn await_outcome(&self, single: Single, deadline: Instant) -> Result<Single, LedgerError> {
-        let mut single = single;
-        loop {
-            single = self.core.ledger.find_single(&SingleKey::Signed(single.signed)).await?.unwrap_or(single);
-            if single.state != SingleState::OnItsWay || Instant::now() + LOOK >= deadline {
-                return Ok(single);
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+        let key = SingleKey::Signed(single.signed);
+        let look = || self.core.ledger.find_single(&key);
+        let is_known = |found: &Option<Single>| found.as_ref().is_none_or(|found| found.state != SingleState::OnItsWay);
+        let found = self.settlements.await_outcome(single.settlement, deadline, look, is_known).await?;
+        Ok(found.unwrap_or(single))
     }
 
     /// Tells how a payment stands, to whoever may hear of its success. That is told once: a merchant who passes on what a payer
