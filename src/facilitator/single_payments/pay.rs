@@ -8,7 +8,7 @@
 use super::{
     SinglePayments,
     answer::{SingleReceipt, standing},
-    because,
+    because, over_budget,
 };
 use crate::{
     chain::{
@@ -32,7 +32,6 @@ use crate::{
         PayError, PayRefusal,
         locks::{in_flight_limits::SinglePermit, wait_quota::WaitPermit},
         settlement::sign::attempt,
-        sponsor::budget::FIXED_LIMIT_BACKOFF,
     },
     ledger::{SinglePaid, Work},
 };
@@ -204,10 +203,7 @@ impl SinglePayments {
                 Err(because(PayReason::TransactionNotIssued, NOTHING_OFFERED).of(&offer.payer).into())
             }
             SinglePaid::Refused(reason) => Err(refuse(reason).into()),
-            SinglePaid::OverBudget(over) => {
-                let again_in = Some(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs()));
-                Err(refuse(over.scope.reason()).again_in(again_in).into())
-            }
+            SinglePaid::OverBudget(over) => Err(over_budget(&over).of(&offer.payer).into()),
         }
     }
 
