@@ -6,7 +6,7 @@
 
 use super::{Settlements, driver::Drive};
 use crate::{
-    domain::settlement::{Attempt, Held, HeldBecause, Observation, Settlement, SettlementId, State},
+    domain::settlement::{Attempt, HeldBecause, Observation, Settlement, SettlementHeld, SettlementId, State},
     facilitator::locks::single_flight::Marks,
     ledger::{LedgerError, Recorded, SeenLanding, Work},
 };
@@ -181,7 +181,8 @@ impl Settlements {
     /// Tells the operator of a settlement that is held, once in the life of a process. A landing in dispute has a line of its own
     /// ([`super::finality`]).
     fn tell_operator(&self, settlement: &Settlement) {
-        let is_dispute = |held: &Held| settlement.state == State::Landed && held.because == HeldBecause::Contradiction;
+        let is_dispute =
+            |held: &SettlementHeld| settlement.state == State::Landed && held.because == HeldBecause::Contradiction;
         let Some(held) = settlement.held.filter(|held| !is_dispute(held)) else { return };
         if !self.held.told.remember(settlement.id) {
             return;

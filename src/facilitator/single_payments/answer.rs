@@ -6,7 +6,7 @@ use crate::{
         amount::Amount,
         funding::Funding,
         reason::PayReason,
-        single_payment::{Claimant, Single, SingleKey, SingleRequirements, SingleState},
+        single_payment::{Claimant, RecordedSingle, SingleKey, SingleRequirements, SingleState},
     },
     facilitator::{
         PayError, PayRefusal,
@@ -50,7 +50,7 @@ impl SinglePayments {
     /// is open, unless enough wait already.
     pub(super) async fn answer_prover(
         &self,
-        known: Single,
+        known: RecordedSingle,
         required: &SingleRequirements,
         deadline: Instant,
     ) -> Result<SingleReceipt, PayError> {
@@ -59,14 +59,19 @@ impl SinglePayments {
             None => known,
         };
         let proof_demanded = known.proof_demanded || required.funding_required;
-        self.answer(Single { proof_demanded, ..known }, Claimant::Prover, deadline).await
+        self.answer(RecordedSingle { proof_demanded, ..known }, Claimant::Prover, deadline).await
     }
 
     /// The payment as it stands when its outcome is known, or when the caller's time is over.
-    pub(super) async fn await_outcome(&self, single: Single, deadline: Instant) -> Result<Single, LedgerError> {
+    pub(super) async fn await_outcome(
+        &self,
+        single: RecordedSingle,
+        deadline: Instant,
+    ) -> Result<RecordedSingle, LedgerError> {
         let key = SingleKey::Signed(single.signed);
         let look = || self.core.ledger.find_single(&key);
-        let is_known = |found: &Option<Single>| found.as_ref().is_none_or(|found| found.state != SingleState::OnItsWay);
+        let is_known =
+            |found: &Option<RecordedSingle>| found.as_ref().is_none_or(|found| found.state != SingleState::OnItsWay);
         let found = self.settlements.await_outcome(single.settlement, deadline, look, is_known).await?;
         Ok(found.unwrap_or(single))
     }
@@ -75,7 +80,7 @@ impl SinglePayments {
     /// sends must not be shown one payment twice.
     pub(super) async fn answer(
         &self,
-        single: Single,
+        single: RecordedSingle,
         claimant: Claimant,
         deadline: Instant,
     ) -> Result<SingleReceipt, PayError> {
@@ -92,7 +97,7 @@ impl SinglePayments {
             SingleClaim::Kept => return Err(named(&single, because(PayReason::SettlementPending, KEPT)).into()),
             SingleClaim::Refused => return Err(refuse(PayReason::DuplicateSettlement)),
         }
-        let Single { transaction, payer, recipient, asset, amount, .. } = single;
+        let RecordedSingle { transaction, payer, recipient, asset, amount, .. } = single;
         let funding = funding.unwrap_or(Funding::Unproven);
         Ok(SingleReceipt { transaction, payer, recipient, asset, amount, funding })
     }
@@ -101,7 +106,7 @@ impl SinglePayments {
     /// (ADR 0035). None where that is not known in time.
     async fn landed_level(
         &self,
-        single: &Single,
+        single: &RecordedSingle,
         slot: u64,
         deadline: Instant,
     ) -> Result<Option<Funding>, LedgerError> {
@@ -126,7 +131,7 @@ impl SinglePayments {
 }
 
 /// How a payment stands, for whoever proves nothing: what the chain tells everybody, and never its success or its amount.
-pub(super) fn standing(single: &Single) -> PayRefusal {
+pub(super) fn standing(single: &RecordedSingle) -> PayRefusal {
     let refusal = match single.state {
         SingleState::OnItsWay => PayRefusal::new(PayReason::SettlementPending),
         SingleState::Released { reason } => PayRefusal::new(reason),
@@ -139,6 +144,6 @@ pub(super) fn standing(single: &Single) -> PayRefusal {
 }
 
 /// A refusal that names the payer and the transaction.
-fn named(single: &Single, refusal: PayRefusal) -> PayRefusal {
+fn named(single: &RecordedSingle, refusal: PayRefusal) -> PayRefusal {
     PayRefusal { transaction: Some(single.transaction), ..refusal.of(&single.payer) }
 }

@@ -26,7 +26,9 @@ use crate::{
         reason::PayReason,
         settlement::{Attempt, Cost, Moves, Purpose},
         signed,
-        single_payment::{Claimant, Single, SingleCompletion, SingleKey, SingleOffer, SinglePlan, SingleRequirements},
+        single_payment::{
+            Claimant, RecordedSingle, SingleCompletion, SingleKey, SingleOffer, SinglePlan, SingleRequirements,
+        },
     },
     facilitator::{
         PayError, PayRefusal,
@@ -84,7 +86,7 @@ impl SinglePayments {
     /// tell whether they guessed the amount.
     async fn answer_repeat(
         &self,
-        known: Single,
+        known: RecordedSingle,
         request: &SingleCompletion,
         proof: Proof,
         deadline: Instant,
@@ -211,7 +213,7 @@ impl SinglePayments {
     async fn carry(
         self: &Arc<Self>,
         offer: &SingleOffer,
-        single: Single,
+        single: RecordedSingle,
         (work, place): (Work, SinglePermit),
         deadline: Instant,
     ) -> Result<SingleReceipt, PayError> {
@@ -275,7 +277,7 @@ fn check_required(
 /// What the verb that uses an offer found.
 enum Taken {
     /// It is recorded now.
-    New(Box<Single>, Box<Work>),
+    New(Box<RecordedSingle>, Box<Work>),
     /// Another request was faster with the same bytes.
-    Known(Box<Single>),
+    Known(Box<RecordedSingle>),
 }
