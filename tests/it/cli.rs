@@ -4,6 +4,7 @@ mod descriptors;
 mod devnets_name;
 mod former_state;
 mod full_disk;
+mod probing;
 mod receipts;
 mod service;
 mod session_file;
