@@ -8,10 +8,7 @@ use crate::{
         reason::PayReason,
         single_payment::{Claimant, RecordedSingle, SingleKey, SingleRequirements, SingleState},
     },
-    facilitator::{
-        PayError, PayRefusal,
-        looks::{Landing, Looked},
-    },
+    facilitator::{PayError, PayRefusal, looks::Landing},
     ledger::{LedgerError, SingleClaim},
 };
 use solana_pubkey::Pubkey;
@@ -19,8 +16,6 @@ use solana_signature::Signature;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The pause between two looks at the history of a payer whose landed payment it does not show yet.
-const LOOK: Duration = Duration::from_millis(250);
 /// How long a success waits for the level that it is told with, where nothing but that depends on it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -115,14 +110,8 @@ impl SinglePayments {
         }
         let until = if single.proof_demanded { deadline } else { deadline.min(Instant::now() + PATIENCE) };
         let landing = Landing { slot, signature: single.transaction };
-        loop {
-            let look = self.funding.look_after_landing(&single.payer, landing);
-            match tokio::time::timeout_at(until, Box::pin(look)).await {
-                Ok(Ok(Looked::Unclear)) if Instant::now() + LOOK < until => tokio::time::sleep(LOOK).await,
-                Ok(Ok(Looked::Unclear)) | Err(_) => return Ok(None),
-                Ok(Ok(Looked::Stands | Looked::Lost)) => break,
-                Ok(Err(error)) => return Err(error),
-            }
+        if !self.funding.see_landing(&single.payer, landing, until).await? {
+            return Ok(None);
         }
         // What the look found is written with it.
         let now = self.core.ledger.find_single(&SingleKey::Signed(single.signed)).await?;
