@@ -27,7 +27,7 @@ use examine::Finding;
                         sotto doctor --json"
 )]
 pub(super) struct Doctor {
-    /// Also ask the token program, by simulation, what settlements rely on, and whether it takes a copied ciphertext
+    /// Also ask the token program, by simulation, what settlements and secrecy rely on
     ///
     /// Needs the ledger to itself (stop the service first) and creates two small token accounts of our own the first
     /// time (about 5000000 lamports of rent). Unfinished settlements in the ledger are picked up as `serve` does.
