@@ -38,7 +38,7 @@ impl Observer<'_> {
     pub(super) async fn observe(&self, attempt: &Attempt, want: Commitment, patience: Duration) -> Observation {
         let observation = self.watch(attempt, want, patience).await;
         if let Observation::Landed { slot, .. } | Observation::Failed { slot, .. } = &observation {
-            self.pool.has_landed(*slot);
+            self.pool.note_landing(*slot);
         }
         observation
     }

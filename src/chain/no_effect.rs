@@ -76,7 +76,7 @@ impl Landing {
     /// Names those who deny it to the operator: another has it.
     pub(super) fn contradict(&self, pool: &Pool, signature: &Signature) {
         for place in &self.denied {
-            pool.is_contradicted(*place, signature);
+            pool.note_contradiction(*place, signature);
         }
     }
 }

@@ -110,7 +110,7 @@ impl Pool {
     }
 
     /// The endpoint at `place` said that a transaction never landed, or failed, and another has it: the operator is told.
-    pub(super) fn is_contradicted(&self, place: usize, signature: &Signature) {
+    pub(super) fn note_contradiction(&self, place: usize, signature: &Signature) {
         if self.nodes.get(place).is_some_and(|node| node.health.contradicted(Instant::now())) {
             let endpoint = place + 1;
             tracing::error!(
@@ -125,7 +125,7 @@ impl Pool {
     }
 
     /// A transaction was seen at `slot`: nobody may tell us of a time before that any more.
-    pub(super) fn has_landed(&self, slot: u64) {
+    pub(super) fn note_landing(&self, slot: u64) {
         if !self.minimum_slot.tell(None, slot, Instant::now()) {
             tracing::warn!(slot, "a landing is told from a time to come");
         }

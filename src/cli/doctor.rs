@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    facilitator::{HandleReport, ProbeReport, ProbeVerdict},
+    facilitator::{CopyOutcome, CopyReport, HandleReport, ProbeReport, ProbeVerdict, UsedIn},
 };
 use clap::Args;
 use examine::Finding;
@@ -27,7 +27,7 @@ use examine::Finding;
                         sotto doctor --json"
 )]
 pub(super) struct Doctor {
-    /// Also ask the token program, by simulation, what settlements rely on
+    /// Also ask the token program, by simulation, what settlements and secrecy rely on
     ///
     /// Needs the ledger to itself (stop the service first) and creates two small token accounts of our own the first
     /// time (about 5000000 lamports of rent). Unfinished settlements in the ledger are picked up as `serve` does.
@@ -81,6 +81,11 @@ async fn probe(config: &Config) -> Vec<Finding> {
         // Where plain transfers cannot be simulated nothing is wrong with those that are used.
         Err(error) => Finding::well("probe of handles", format!("not known, and taken for no: {error}")),
     });
+    findings.push(match service.facilitator.probe_copies().await {
+        Ok(report) => judge_copies(&report),
+        // Nothing that is used depends on it.
+        Err(error) => Finding::well(COPIES, format!("could not be asked, so take them for taken: {error}")),
+    });
     service.facilitator.stop().await;
     service.chain.shutdown().await;
     findings
@@ -94,6 +99,29 @@ fn judge_handles(report: HandleReport) -> Finding {
         answer(report.are_lowered)
     );
     Finding::well("probe of handles", detail)
+}
+
+const COPIES: &str = "copied ciphertexts";
+
+/// No answer is wrong, because nothing here changes it: it is for those who rely on amounts being secret.
+fn judge_copies(CopyReport { used_in, outcome }: &CopyReport) -> Finding {
+    let asked = match used_in {
+        UsedIn::LandedTransaction => "one that has landed",
+        UsedIn::SameTransaction => "one of the same transaction, because none is found that has landed",
+    };
+    let detail = match outcome {
+        CopyOutcome::SameHandle => {
+            format!(
+                "taken from another wallet, with the same handle: whoever copies one can decrypt its amount (asked of {asked})"
+            )
+        }
+        CopyOutcome::AnotherHandle => format!(
+            "taken from another wallet, with another handle: whether its amount can be decrypted by it is not known, so take it for \
+             yes (asked of {asked})"
+        ),
+        CopyOutcome::Refused(error) => format!("refused from another wallet: {error} (asked of {asked})"),
+    };
+    Finding::well(COPIES, detail)
 }
 
 const fn answer(yes: bool) -> &'static str {

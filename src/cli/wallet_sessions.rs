@@ -95,7 +95,9 @@ impl List {
         };
         let rows = listed.iter().map(|listed| row(&listed.session));
         table(["session", "state", "recipient", "cap", "captured", "held", "expires (Unix seconds)"], rows)?;
-        tell_approvals(&approvals, decimals)?;
+        // What the chain shows is of this asset alone.
+        let shown = |listed: &ListedApproval| delegation.filter(|_| listed.asset == config.asset.mint.to_string());
+        tell_approvals(approvals.iter().map(|listed| (listed, shown(listed))), decimals)?;
         say("")?;
         say(format_args!("on chain, {}", standing(delegation)))
     }
@@ -114,18 +116,31 @@ fn standing(delegation: Option<Delegation>) -> String {
     }
 }
 
-/// Tells what stands on chain, with sessions or without: an approve has no end there but the next one or a revoke.
-fn tell_approvals(approvals: &[ListedApproval], decimals: Option<u8>) -> Result<(), CliError> {
-    for ListedApproval { approval, sessions, .. } in approvals {
+/// Tells what the facilitator says that stands on chain, with sessions or without: an approve has no end there but the next one or a
+/// revoke. It may hear of a revoke that the wallet sent alone later than the chain shows it.
+fn tell_approvals<'a>(
+    approvals: impl Iterator<Item = (&'a ListedApproval, Option<Delegation>)>,
+    decimals: Option<u8>,
+) -> Result<(), CliError> {
+    for (ListedApproval { approval, sessions, .. }, delegation) in approvals {
         let approved = amount(approval.approved.as_deref(), decimals);
         let free = amount(Some(&approval.free), decimals);
-        let what = if *sessions == 0 { "no session takes from it; `sotto session revoke` takes it back" } else { "" };
+        let what = advice(delegation, *sessions);
         say(format_args!(
             "approve  {}  of {approved}, {free} free, {sessions} live session(s)  {what}",
             approval.signature
         ))?;
     }
     Ok(())
+}
+
+/// What is to be done about an approve: nothing where the account does not delegate to the facilitator any more.
+const fn advice(delegation: Option<Delegation>, sessions: u64) -> &'static str {
+    match (delegation, sessions) {
+        (Some(Delegation::Nobody | Delegation::Other(_)), _) => "on chain it stands no more",
+        (Some(Delegation::Facilitator) | None, 0) => "no session takes from it; `sotto session revoke` takes it back",
+        (Some(Delegation::Facilitator) | None, _) => "",
+    }
 }
 
 impl CloseAll {
@@ -183,5 +198,22 @@ impl Revoke {
         }
         say(format_args!("revoked      {}", revoked.user))?;
         say(format_args!("transaction  {}", revoked.transaction))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The facilitator may hear later than the chain shows that a wallet has revoked by itself.
+    #[test]
+    fn nobody_is_told_to_take_back_what_is_taken_back() {
+        for delegation in [Delegation::Nobody, Delegation::Other(solana_pubkey::Pubkey::default())] {
+            assert_eq!(advice(Some(delegation), 0), "on chain it stands no more");
+        }
+        for delegation in [Some(Delegation::Facilitator), None] {
+            assert!(advice(delegation, 0).contains("`sotto session revoke` takes it back"));
+            assert_eq!(advice(delegation, 1), "");
+        }
     }
 }

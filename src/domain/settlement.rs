@@ -28,7 +28,7 @@ mod subject;
 mod tests;
 mod witness;
 
-pub use held::{Held, HeldBecause, Resolution, Verdict};
+pub use held::{HeldBecause, Resolution, SettlementHeld, Verdict};
 pub use purpose::Purpose;
 pub use steps::{Further, MOST_ATTEMPTS, MOST_EXCUSED, Observation, Step, next_step};
 pub use subject::{ChannelId, ChargeId, IssuedId, RevocationId, SingleId, Subject};
@@ -283,7 +283,7 @@ pub struct Settlement {
     /// The slot that was told of its landing, while it is [`State::Landed`].
     pub landed_at: Option<u64>,
     /// Why and since when it is held, while it is.
-    pub held: Option<Held>,
+    pub held: Option<SettlementHeld>,
 }
 
 impl Settlement {

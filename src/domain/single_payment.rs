@@ -209,7 +209,7 @@ pub enum SingleState {
 
 /// A single payment that was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Single {
+pub struct RecordedSingle {
     /// Its id.
     pub id: SingleId,
     /// The settlement that carries it.

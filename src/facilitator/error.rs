@@ -118,6 +118,11 @@ impl SessionRefusal {
         Self { detail: detail.into(), ..Self::new(reason) }
     }
 
+    /// A refusal while something else has the opening lock of a wallet.
+    pub(crate) fn wallet_busy() -> Self {
+        Self::because(SessionReason::SessionBusy, "An opening or a revoke of this wallet is under way; repeat.")
+    }
+
     /// Names the session that the refusal is about; its row exists.
     #[must_use]
     pub fn about(mut self, session: SessionId) -> Self {

@@ -80,6 +80,7 @@ use funding::FundingMonitor;
 pub use known_handles::HandleReport;
 pub use lifecycle::{
     probe::{ProbeError, ProbeReport, ProbeVerdict},
+    probe_copies::{CopyOutcome, CopyReport, UsedIn},
     readiness::{Check, Readiness},
     startup::StartError,
 };

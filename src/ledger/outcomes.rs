@@ -12,7 +12,7 @@ use crate::{
         revocation::{Revocation, RevocationBar},
         session::{Session, SessionId},
         settlement::{Attempt, Settlement},
-        single_payment::Single,
+        single_payment::RecordedSingle,
     },
     ledger::Recorded,
 };
@@ -153,7 +153,7 @@ pub enum Offered {
     /// It is durable, and may be given to the payer.
     Issued,
     /// The payer's nonce was used: for this payment.
-    Known(Box<Single>),
+    Known(Box<RecordedSingle>),
     /// The encrypted amount was used by a payment.
     CiphertextUsed,
     /// There are as many offers of this payer, or in all, as there may be.
@@ -167,9 +167,9 @@ pub enum Offered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SinglePaid {
     /// It is durable with its signed transaction, which may be sent now.
-    Recorded(Box<Single>, Box<Work>),
+    Recorded(Box<RecordedSingle>, Box<Work>),
     /// It was recorded before; as it stands.
-    Known(Box<Single>),
+    Known(Box<RecordedSingle>),
     /// There is no such offer, or its time is over. Nothing was written, as in what follows.
     NotOffered,
     /// Something forbids it.

@@ -4,7 +4,7 @@ use crate::{
     domain::{
         clock::UnixSeconds,
         settlement::{Attempt, SingleId},
-        single_payment::{Claimant, OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
+        single_payment::{Claimant, OfferLimits, RecordedSingle, SingleKey, SingleOffer, SinglePlan},
     },
     ledger::{LedgerError, Offered, SingleClaim, SinglePaid},
 };
@@ -37,7 +37,7 @@ pub trait SinglePaymentLedger: Send + Sync + 'static {
     ) -> Result<SinglePaid, LedgerError>;
 
     /// The single payment that was recorded under this key.
-    async fn find_single(&self, key: &SingleKey) -> Result<Option<Single>, LedgerError>;
+    async fn find_single(&self, key: &SingleKey) -> Result<Option<RecordedSingle>, LedgerError>;
 
     /// Hands out `success:true` for a single payment that has landed, once: to the request that recorded it or, once the time
     /// is over for which it was kept for that one, to another that proves more than everybody knows.

@@ -214,7 +214,8 @@ pub struct ListedSession {
 pub struct SessionList {
     /// At most 50.
     pub sessions: Vec<ListedSession>,
-    /// The approves that stand for the wallet's accounts, whether sessions take from them or not; on the first page.
+    /// The approves that stand for the wallet's accounts, whether sessions take from them or not; on the first page. None that a
+    /// revoke at the facilitator's cost has taken back, from its landing on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<ListedApproval>,
     /// `after` of the next page; absent on the last.

@@ -5,6 +5,7 @@ mod devnets_name;
 mod doctor;
 mod former_state;
 mod full_disk;
+mod probing;
 mod receipts;
 mod service;
 mod session_file;

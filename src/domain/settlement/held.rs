@@ -58,7 +58,7 @@ impl HeldBecause {
 
 /// That a settlement is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct SettlementHeld {
     /// Why.
     pub because: HeldBecause,
     /// Since when.

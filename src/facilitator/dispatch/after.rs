@@ -41,7 +41,7 @@ impl Dispatch {
                     }
                     self.settle_what_else_is_promised(session, end.as_ref()).await;
                 }
-                self.settlements.progress.notify_waiters();
+                self.settlements.progress.tell_of_any();
                 settlement
             }
         }

@@ -199,7 +199,7 @@ impl Dispatch {
             this.prepare_recipient(&settlement).await;
             this.carry(Work { settlement, attempt: None }, Until::Landed, Some(locked)).await;
             drop((purchase, busy, queued));
-            this.settlements.progress.notify_waiters();
+            this.settlements.progress.tell_of_any();
         });
     }
 

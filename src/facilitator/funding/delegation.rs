@@ -90,8 +90,9 @@ impl FundingMonitor {
             let Some(_waiting) = this.judged.start(user) else { return };
             let Ok(_permit) = this.judging.acquire().await else { return };
             let Some(_running) = this.rereading.start(user) else { return };
-            let opening = this.locks.openings.opening(&user, &this.core.settings.served.asset);
-            let Ok(_opening) = tokio::time::timeout(LOCK_PATIENCE, opening).await else { return };
+            let asset = &this.core.settings.served.asset;
+            let opening = this.locks.openings.opening_within(&user, asset, LOCK_PATIENCE).await;
+            let Some(_opening) = opening else { return };
             match this.judge_delegation(&user, first).await {
                 Ok(()) => this.core.doubted.clear(&user),
                 Err(error) => {

@@ -29,6 +29,8 @@ use tokio::time::Instant;
 const TOGETHER: usize = 100;
 /// How long a second read waits for payments and openings of that user.
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// The pause before an account whose history does not reach up to a landing yet is looked at again.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// How long a promise waits for the look before it.
 const PROMISE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -196,15 +198,29 @@ impl FundingMonitor {
         }
     }
 
-    /// Sees the history of a user's account up to a landing, and tells their sessions what that came to.
-    pub(crate) async fn look_after_landing(
+    /// Looks until the history of a user's account is seen up to a landing, and tells their sessions what that came to. False where
+    /// the time is over first.
+    pub(crate) async fn see_landing(
         self: &Arc<Self>,
         user: &Pubkey,
         landing: Landing,
-    ) -> Result<Looked, LedgerError> {
-        let looked = self.looks.after_landing(user, landing).await?;
-        self.tell_lost().await?;
-        Ok(looked)
+        until: Instant,
+    ) -> Result<bool, LedgerError> {
+        let seen = async {
+            loop {
+                let looked = self.looks.after_landing(user, landing).await?;
+                self.tell_lost().await?;
+                match looked {
+                    Looked::Stands | Looked::Lost => return Ok(()),
+                    Looked::Unclear => tokio::time::sleep(BETWEEN_LOOKS).await,
+                }
+            }
+        };
+        // Boxed: it is large, and few answers need it.
+        match tokio::time::timeout_at(until, Box::pin(seen)).await {
+            Ok(seen) => seen.map(|()| true),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Tells the sessions of those whose proof a look for a payment found lost.
@@ -221,8 +237,9 @@ impl FundingMonitor {
         self.core.tasks.spawn(async move {
             let Some(_running) = this.rereading.start(user) else { return };
             // With this lock no opening of this user is under way that is about to make us their delegate again.
-            let opening = this.locks.openings.opening(&user, &this.core.settings.served.asset);
-            let Ok(_opening) = tokio::time::timeout(LOCK_PATIENCE, opening).await else { return };
+            let asset = &this.core.settings.served.asset;
+            let opening = this.locks.openings.opening_within(&user, asset, LOCK_PATIENCE).await;
+            let Some(_opening) = opening else { return };
             match this.is_gone_since(&user, first).await {
                 Ok(true) => this.end_delegation(&user).await,
                 Ok(false) => {}

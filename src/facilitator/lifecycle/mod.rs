@@ -6,6 +6,7 @@ pub(crate) mod background;
 pub(crate) mod forks;
 mod ledger_watch;
 pub(crate) mod probe;
+pub(crate) mod probe_copies;
 pub(crate) mod probe_handles;
 pub(crate) mod readiness;
 pub(crate) mod shutdown;

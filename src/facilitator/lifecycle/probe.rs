@@ -112,12 +112,12 @@ struct Question {
 
 /// The probe's own wallets and the transfer between them.
 pub(super) struct ProbeAccounts {
-    owner: LocalSigner,
-    receiver: LocalSigner,
+    pub(super) owner: LocalSigner,
+    pub(super) receiver: LocalSigner,
     pub(super) source: Pubkey,
     pub(super) destination: Pubkey,
     /// Of zero; another one each time.
-    ciphertext: Vec<u8>,
+    pub(super) ciphertext: Vec<u8>,
 }
 
 impl Facilitator {

@@ -46,7 +46,7 @@ impl Facilitator {
     /// Waits until no promise that can be tried now is waiting or on its way.
     async fn promises_land(&self) {
         loop {
-            let progress = self.settlements.progress.notified();
+            let progress = self.settlements.progress.of_any();
             if self.has_landed_promises().await.unwrap_or(false) {
                 return;
             }

@@ -7,8 +7,11 @@
 
 use super::keyed_locks::KeyedLocks;
 use solana_pubkey::Pubkey;
-use std::sync::Arc;
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock},
+    time::timeout,
+};
 
 /// Held by a payment that is being written, or by an opening on an approve that stands: nothing that wants the lock alone starts
 /// meanwhile.
@@ -35,12 +38,21 @@ impl OpeningLocks {
         self.of(user, asset).try_read_owned().ok()
     }
 
-    /// Waits for payments of this user and asset that are being written, and keeps new ones out.
-    pub(crate) async fn opening(&self, user: &Pubkey, asset: &Pubkey) -> OpeningGuard {
-        self.of(user, asset).write_owned().await
+    /// Waits for payments of this user and asset that are being written, and for whoever else has the lock, and keeps new ones out.
+    /// None where that takes longer than `patience`; one that is free is had at once, also where there is none.
+    pub(crate) async fn opening_within(
+        &self,
+        user: &Pubkey,
+        asset: &Pubkey,
+        patience: Duration,
+    ) -> Option<OpeningGuard> {
+        if let Some(guard) = self.try_opening(user, asset) {
+            return Some(guard);
+        }
+        timeout(patience, self.of(user, asset).write_owned()).await.ok()
     }
 
-    /// Like [`OpeningLocks::opening`], but gives up at once where somebody has the lock.
+    /// Like [`OpeningLocks::opening_within`], but gives up at once where somebody has the lock.
     pub(crate) fn try_opening(&self, user: &Pubkey, asset: &Pubkey) -> Option<OpeningGuard> {
         self.of(user, asset).try_write_owned().ok()
     }

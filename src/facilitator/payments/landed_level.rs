@@ -9,15 +9,11 @@ use crate::{
         funding::Funding,
         hold::{Hold, HoldState},
     },
-    facilitator::looks::{Landing, Looked},
+    facilitator::looks::Landing,
     ledger::LedgerError,
 };
 use solana_pubkey::Pubkey;
-use std::time::Duration;
 use tokio::time::Instant;
-
-/// The pause before an account whose history could not be seen is looked at again.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// What is known of a captured payment's level.
 enum Level {
@@ -42,12 +38,11 @@ impl Payments {
             Level::Unseen(landing) => landing,
             Level::TakenBack => return Ok(None),
         };
-        // Boxed: it is large, and few answers need it.
-        match tokio::time::timeout_at(until, Box::pin(self.see(user, landing))).await {
-            Ok(seen) => seen?,
-            Err(_) => return Ok(None),
+        if self.funding.see_landing(user, landing, until).await? {
+            self.core.ledger.find_hold(hold.id).await
+        } else {
+            Ok(None)
         }
-        self.core.ledger.find_hold(hold.id).await
     }
 
     /// Like [`Self::with_landed_level`], without a look: none where one would have to be made.
@@ -72,13 +67,6 @@ impl Payments {
         }
         // What a look found is written with it.
         Ok(Level::Known(ledger.find_hold(hold.id).await?.unwrap_or_else(|| hold.clone())))
-    }
-
-    async fn see(&self, user: &Pubkey, landing: Landing) -> Result<(), LedgerError> {
-        while self.funding.look_after_landing(user, landing).await? == Looked::Unclear {
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(())
     }
 }
 

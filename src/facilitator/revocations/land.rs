@@ -32,8 +32,6 @@ use solana_signature::Signature;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// The pause between two looks at a revoke that another request has carried, or that has landed and is not final.
-const LOOK: Duration = Duration::from_millis(250);
 /// How long the opening lock is waited for: who has it may be landing an approve.
 const LOCKED_WITHIN: Duration = Duration::from_secs(2);
 /// So many blocks after its blockhash was told a revoke is refused: it has 25 left in which to land.
@@ -73,7 +71,7 @@ impl Revocations {
         let inspected = self.inspect(&transaction, user)?;
         self.check_bar(&user).await?;
         let life = self.life(inspected.blockhash()).await?;
-        let Some(_permit) = self.permit(&user).await else { return Err(busy().into()) };
+        let Some(_permit) = self.permit(&user).await else { return Err(SessionRefusal::wallet_busy().into()) };
         let guard = self.keep_openings_out(&user).await;
         // Whoever had the lock may have carried out these very bytes.
         if let Some(known) = self.core.ledger.find_revocation(&RevocationKey::Signed(signed)).await? {
@@ -109,8 +107,8 @@ impl Revocations {
 
     /// Waits until no opening of this wallet is under way, and keeps one from starting.
     async fn keep_openings_out(&self, user: &Pubkey) -> Result<OpeningGuard, SessionRefusal> {
-        let opening = self.locks.openings.opening(user, &self.core.settings.served.asset);
-        tokio::time::timeout(LOCKED_WITHIN, opening).await.map_err(|_| busy())
+        let opening = self.locks.openings.opening_within(user, &self.core.settings.served.asset, LOCKED_WITHIN).await;
+        opening.ok_or_else(SessionRefusal::wallet_busy)
     }
 
     /// How long a transaction on this blockhash can land, where that is known and long enough. What cannot land any more holds its
@@ -199,14 +197,10 @@ impl Revocations {
     /// Keeps openings out until nothing of a settlement can change any more.
     async fn keep_out_until_the_end(&self, id: SettlementId, guard: OpeningGuard) {
         let _nothing_opens = guard;
-        let _ = tokio::time::timeout(LONGEST_WATCH, self.await_end(id)).await;
-    }
-
-    /// Waits until nothing of a settlement can change any more.
-    async fn await_end(&self, id: SettlementId) {
-        while self.core.ledger.load_work(id).await.is_ok_and(|work| !work.settlement.state.is_terminal()) {
-            tokio::time::sleep(LOOK).await;
-        }
+        let look = || self.core.ledger.load_work(id);
+        let is_over = |work: &Work| work.settlement.state.is_terminal();
+        // Whatever the ledger says, or does not: it is over then.
+        let _ = self.settlements.await_outcome(id, Instant::now() + LONGEST_WATCH, look, is_over).await;
     }
 
     /// Goes on with a revoke that was recorded before, with its wallet's opening lock. A task that has the lock already works at
@@ -256,14 +250,11 @@ impl Revocations {
     /// Answers when the outcome is known, or when the caller's time is over.
     async fn await_and_answer(&self, revocation: Revocation, deadline: Instant) -> Result<Revoked, SessionError> {
         let key = RevocationKey::Id(revocation.id);
-        let mut revocation = revocation;
-        loop {
-            revocation = self.core.ledger.find_revocation(&key).await?.unwrap_or(revocation);
-            if revocation.state != RevocationState::OnItsWay || Instant::now() + LOOK >= deadline {
-                return answer(&revocation);
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+        let look = || self.core.ledger.find_revocation(&key);
+        let is_known =
+            |found: &Option<Revocation>| found.as_ref().is_none_or(|found| found.state != RevocationState::OnItsWay);
+        let found = self.settlements.await_outcome(revocation.settlement, deadline, look, is_known).await?;
+        answer(&found.unwrap_or(revocation))
     }
 }
 
@@ -282,8 +273,4 @@ fn answer(revocation: &Revocation) -> Result<Revoked, SessionError> {
             refuse(SessionReason::RevokeSubmitFailed, detail)
         }
     }
-}
-
-fn busy() -> SessionRefusal {
-    SessionRefusal::because(SessionReason::SessionBusy, "An opening or a revoke of this wallet is under way; repeat.")
 }

@@ -3,8 +3,11 @@
 use super::Revocations;
 use crate::{
     chain::transaction::UnsignedTransaction,
-    domain::{budget::BudgetSubject, clock::UnixSeconds, reason::SessionReason, settlement::Cost, signed},
-    facilitator::{SessionError, SessionRefusal, sponsor::budget::over_budget_refusal},
+    domain::{budget::BudgetSubject, clock::UnixSeconds, reason::SessionReason, signed},
+    facilitator::{
+        SessionError, SessionRefusal,
+        sponsor::budget::{NoFeePayer, over_budget_refusal},
+    },
 };
 use solana_pubkey::Pubkey;
 use std::time::Duration;
@@ -77,16 +80,13 @@ impl Revocations {
         Ok(UnsignedRevoke { wire: wincode::serialize(unsigned.transaction()).map_err(broken)? })
     }
 
-    /// Who pays the fee, where a budget allows one: the ledger decides when the signed transaction is recorded.
+    /// Who pays the fee.
     async fn fee_payer(&self, user: &Pubkey) -> Result<Pubkey, SessionError> {
         let subject = BudgetSubject { session: None, user: *user, recipient: *user };
-        let cost = Cost { fee: USUAL_FEE, ..Cost::default() };
-        if let Some(over) = self.core.ledger.over_budget(&subject, cost, self.core.clock.now()).await? {
-            return Err(over_budget_refusal(&over).into());
-        }
-        let chosen = self.sponsor.fee_payers.choose_apart(USUAL_FEE, &self.core.keys.spender.pubkey());
-        let none = || SessionRefusal::new(SessionReason::InsufficientSponsorBalance);
-        Ok(chosen.ok_or_else(none)?.pubkey())
+        self.sponsor.name_fee_payer(&subject, USUAL_FEE).await?.map_err(|none| match none {
+            NoFeePayer::OverBudget(over) => over_budget_refusal(&over).into(),
+            NoFeePayer::NoFunds => SessionRefusal::new(SessionReason::InsufficientSponsorBalance).into(),
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
         session::{Session, SessionState},
         signed,
     },
-    facilitator::{SessionError, SessionRefusal, locks::opening_lock::OpeningGuard, sessions::Sessions},
+    facilitator::{SessionError, SessionRefusal, sessions::Sessions},
 };
 use futures_util::future::try_join_all;
 use solana_pubkey::Pubkey;
@@ -62,7 +62,9 @@ impl Sessions {
         let (now, patience) = (Instant::now(), self.close_patience(permits.as_ref()));
         let (deadline, locked_by) = (now + patience, now + patience.max(LOCKED_WITHIN));
         {
-            let _nothing_opens = self.keep_openings_out(user, asset, locked_by).await?;
+            let within = locked_by.saturating_duration_since(Instant::now());
+            let opening = self.locks.openings.opening_within(user, asset, within).await;
+            let _nothing_opens = opening.ok_or_else(SessionRefusal::wallet_busy)?;
             let live = self.core.ledger.live_sessions(user, asset).await?;
             let is_known = |session: &&Session| known.iter().any(|known| known.id == session.id);
             // One that was opening before may be open now.
@@ -82,25 +84,5 @@ impl Sessions {
             SessionState::Open => self.begin_close(session.id).await,
             _ => self.follow_close(session.id).await,
         }
-    }
-
-    /// Waits until no opening of this wallet and asset is under way, and keeps one from starting.
-    async fn keep_openings_out(
-        &self,
-        user: &Pubkey,
-        asset: &Pubkey,
-        deadline: Instant,
-    ) -> Result<OpeningGuard, SessionRefusal> {
-        let busy = || {
-            SessionRefusal::because(
-                SessionReason::SessionBusy,
-                "An opening or a revoke of this wallet is under way; repeat.",
-            )
-        };
-        if let Some(guard) = self.locks.openings.try_opening(user, asset) {
-            return Ok(guard);
-        }
-        let waited = tokio::time::timeout_at(deadline, self.locks.openings.opening(user, asset));
-        waited.await.map_err(|_| busy())
     }
 }

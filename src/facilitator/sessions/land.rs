@@ -55,8 +55,8 @@ impl Sessions {
         let guard = if let Some(guard) = at_once {
             guard
         } else {
-            let opening = self.locks.openings.opening(&user, &self.core.settings.served.asset);
-            tokio::time::timeout(self.core.settings.openings.drain_deadline, opening).await.map_err(|_| busy())?
+            let (asset, patience) = (&self.core.settings.served.asset, self.core.settings.openings.drain_deadline);
+            self.locks.openings.opening_within(&user, asset, patience).await.ok_or_else(busy)?
         };
         let calm = self.drain(&user).await? && calm;
         // What was seen before others of this user moved is looked at again.
@@ -144,7 +144,7 @@ impl Sessions {
         let drained = async {
             let mut calm = true;
             loop {
-                let progress = self.settlements.progress.notified();
+                let progress = self.settlements.progress.of_any();
                 tokio::pin!(progress);
                 // Registered before looking, so that an end between the look and the wait is not missed.
                 progress.as_mut().enable();

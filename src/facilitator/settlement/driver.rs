@@ -228,6 +228,8 @@ impl Settlements {
             drive.saw(Observation::NotAsked);
             drive.carried = None;
             drive.reloaded = true;
+            // A write whose answer was lost is news, too.
+            self.progress.tell(drive.settlement.id);
         }
     }
 

@@ -6,7 +6,7 @@
 
 use super::{Settlements, driver::Drive};
 use crate::{
-    domain::settlement::{Attempt, Held, HeldBecause, Observation, Settlement, SettlementId, State},
+    domain::settlement::{Attempt, HeldBecause, Observation, Settlement, SettlementHeld, SettlementId, State},
     facilitator::locks::single_flight::Marks,
     ledger::{LedgerError, Recorded, SeenLanding, Work},
 };
@@ -174,14 +174,15 @@ impl Settlements {
         let held = self.core.ledger.note_held(settlement, because, self.core.clock.now()).await?;
         self.tell_operator(&held);
         // Whoever waits until nothing moves any more does not wait for this one.
-        self.progress.notify_waiters();
+        self.progress.tell(held.id);
         Ok(held)
     }
 
     /// Tells the operator of a settlement that is held, once in the life of a process. A landing in dispute has a line of its own
     /// ([`super::finality`]).
     fn tell_operator(&self, settlement: &Settlement) {
-        let is_dispute = |held: &Held| settlement.state == State::Landed && held.because == HeldBecause::Contradiction;
+        let is_dispute =
+            |held: &SettlementHeld| settlement.state == State::Landed && held.because == HeldBecause::Contradiction;
         let Some(held) = settlement.held.filter(|held| !is_dispute(held)) else { return };
         if !self.held.told.remember(settlement.id) {
             return;

@@ -31,6 +31,7 @@ mod grant_witness;
 pub(crate) mod held;
 pub(crate) mod observe;
 pub(crate) mod one_voice;
+pub(crate) mod progress;
 pub(crate) mod proven;
 pub(crate) mod record;
 pub(crate) mod refused_transfer;
@@ -58,9 +59,9 @@ use finality::Finality;
 use flips::Flips;
 use held::HeldNotes;
 use one_voice::OneVoice;
+use progress::Progress;
 use simulate::ComputeUnits;
 use std::sync::Arc;
-use tokio::sync::Notify;
 use waiters::Waiters;
 
 /// Drives settlements.
@@ -78,7 +79,7 @@ pub(crate) struct Settlements {
     /// Settlements that a task of this process drives, waits to drive, or is about to plan.
     pub(crate) queued: Arc<SingleFlight<SettlementId>>,
     /// Told whenever something was recorded of a settlement: openings and a process that leaves wait for the last ones.
-    pub(crate) progress: Notify,
+    pub(crate) progress: Progress,
     /// Sessions whose last transfer landed with an error: the next one is simulated first.
     distrusted: Marks<SessionId>,
     /// What was told and noted of settlements that are held.
@@ -99,7 +100,7 @@ impl Settlements {
             one_voice: OneVoice::default(),
             driving: SingleFlight::default(),
             queued: Arc::default(),
-            progress: Notify::new(),
+            progress: Progress::default(),
             distrusted: Marks::default(),
             held: HeldNotes::default(),
             units: ComputeUnits::default(),

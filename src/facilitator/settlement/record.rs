@@ -74,7 +74,7 @@ impl Settlements {
             drive.returned = Some((event, promises));
         }
         // An opening may wait until nothing of this user is on its way, whichever task drove it.
-        self.progress.notify_waiters();
+        self.progress.tell(drive.settlement.id);
         Ok(())
     }
 

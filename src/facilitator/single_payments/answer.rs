@@ -6,12 +6,9 @@ use crate::{
         amount::Amount,
         funding::Funding,
         reason::PayReason,
-        single_payment::{Claimant, Single, SingleKey, SingleRequirements, SingleState},
+        single_payment::{Claimant, RecordedSingle, SingleKey, SingleRequirements, SingleState},
     },
-    facilitator::{
-        PayError, PayRefusal,
-        looks::{Landing, Looked},
-    },
+    facilitator::{PayError, PayRefusal, looks::Landing},
     ledger::{LedgerError, SingleClaim},
 };
 use solana_pubkey::Pubkey;
@@ -19,8 +16,6 @@ use solana_signature::Signature;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The pause between two looks at a payment that another request has carried.
-const LOOK: Duration = Duration::from_millis(250);
 /// How long a success waits for the level that it is told with, where nothing but that depends on it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -50,7 +45,7 @@ impl SinglePayments {
     /// is open, unless enough wait already.
     pub(super) async fn answer_prover(
         &self,
-        known: Single,
+        known: RecordedSingle,
         required: &SingleRequirements,
         deadline: Instant,
     ) -> Result<SingleReceipt, PayError> {
@@ -59,26 +54,28 @@ impl SinglePayments {
             None => known,
         };
         let proof_demanded = known.proof_demanded || required.funding_required;
-        self.answer(Single { proof_demanded, ..known }, Claimant::Prover, deadline).await
+        self.answer(RecordedSingle { proof_demanded, ..known }, Claimant::Prover, deadline).await
     }
 
     /// The payment as it stands when its outcome is known, or when the caller's time is over.
-    pub(super) async fn await_outcome(&self, single: Single, deadline: Instant) -> Result<Single, LedgerError> {
-        let mut single = single;
-        loop {
-            single = self.core.ledger.find_single(&SingleKey::Signed(single.signed)).await?.unwrap_or(single);
-            if single.state != SingleState::OnItsWay || Instant::now() + LOOK >= deadline {
-                return Ok(single);
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+    pub(super) async fn await_outcome(
+        &self,
+        single: RecordedSingle,
+        deadline: Instant,
+    ) -> Result<RecordedSingle, LedgerError> {
+        let key = SingleKey::Signed(single.signed);
+        let look = || self.core.ledger.find_single(&key);
+        let is_known =
+            |found: &Option<RecordedSingle>| found.as_ref().is_none_or(|found| found.state != SingleState::OnItsWay);
+        let found = self.settlements.await_outcome(single.settlement, deadline, look, is_known).await?;
+        Ok(found.unwrap_or(single))
     }
 
     /// Tells how a payment stands, to whoever may hear of its success. That is told once: a merchant who passes on what a payer
     /// sends must not be shown one payment twice.
     pub(super) async fn answer(
         &self,
-        single: Single,
+        single: RecordedSingle,
         claimant: Claimant,
         deadline: Instant,
     ) -> Result<SingleReceipt, PayError> {
@@ -95,7 +92,7 @@ impl SinglePayments {
             SingleClaim::Kept => return Err(named(&single, because(PayReason::SettlementPending, KEPT)).into()),
             SingleClaim::Refused => return Err(refuse(PayReason::DuplicateSettlement)),
         }
-        let Single { transaction, payer, recipient, asset, amount, .. } = single;
+        let RecordedSingle { transaction, payer, recipient, asset, amount, .. } = single;
         let funding = funding.unwrap_or(Funding::Unproven);
         Ok(SingleReceipt { transaction, payer, recipient, asset, amount, funding })
     }
@@ -104,7 +101,7 @@ impl SinglePayments {
     /// (ADR 0035). None where that is not known in time.
     async fn landed_level(
         &self,
-        single: &Single,
+        single: &RecordedSingle,
         slot: u64,
         deadline: Instant,
     ) -> Result<Option<Funding>, LedgerError> {
@@ -113,14 +110,8 @@ impl SinglePayments {
         }
         let until = if single.proof_demanded { deadline } else { deadline.min(Instant::now() + PATIENCE) };
         let landing = Landing { slot, signature: single.transaction };
-        loop {
-            let look = self.funding.look_after_landing(&single.payer, landing);
-            match tokio::time::timeout_at(until, Box::pin(look)).await {
-                Ok(Ok(Looked::Unclear)) if Instant::now() + LOOK < until => tokio::time::sleep(LOOK).await,
-                Ok(Ok(Looked::Unclear)) | Err(_) => return Ok(None),
-                Ok(Ok(Looked::Stands | Looked::Lost)) => break,
-                Ok(Err(error)) => return Err(error),
-            }
+        if !self.funding.see_landing(&single.payer, landing, until).await? {
+            return Ok(None);
         }
         // What the look found is written with it.
         let now = self.core.ledger.find_single(&SingleKey::Signed(single.signed)).await?;
@@ -129,7 +120,7 @@ impl SinglePayments {
 }
 
 /// How a payment stands, for whoever proves nothing: what the chain tells everybody, and never its success or its amount.
-pub(super) fn standing(single: &Single) -> PayRefusal {
+pub(super) fn standing(single: &RecordedSingle) -> PayRefusal {
     let refusal = match single.state {
         SingleState::OnItsWay => PayRefusal::new(PayReason::SettlementPending),
         SingleState::Released { reason } => PayRefusal::new(reason),
@@ -142,6 +133,6 @@ pub(super) fn standing(single: &Single) -> PayRefusal {
 }
 
 /// A refusal that names the payer and the transaction.
-fn named(single: &Single, refusal: PayRefusal) -> PayRefusal {
+fn named(single: &RecordedSingle, refusal: PayRefusal) -> PayRefusal {
     PayRefusal { transaction: Some(single.transaction), ..refusal.of(&single.payer) }
 }

@@ -12,7 +12,7 @@ use crate::{
         funding::{FundingDemand, Source},
         reason::{PayReason, SessionReason},
         signed,
-        single_payment::{Single, SingleKey, SinglePayment},
+        single_payment::{RecordedSingle, SingleKey, SinglePayment},
     },
     facilitator::{PayError, PayRefusal, token_accounts::decoded},
     programs::inco_token::AccountState,
@@ -163,7 +163,7 @@ impl SinglePayments {
 }
 
 /// What a message is told that was paid with before.
-pub(super) fn paid_before(known: &Single, payment: &SinglePayment) -> PayRefusal {
+pub(super) fn paid_before(known: &RecordedSingle, payment: &SinglePayment) -> PayRefusal {
     if known.content != payment.content {
         return PayRefusal::new(PayReason::NonceConflict).of(&payment.payer);
     }

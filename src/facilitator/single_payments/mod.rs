@@ -14,10 +14,15 @@ pub(crate) mod pay;
 pub(crate) mod payer_rate;
 
 use crate::{
-    domain::{amount::Amount, reason::PayReason},
+    domain::{amount::Amount, budget::OverBudget, reason::PayReason},
     facilitator::{
-        PayError, PayRefusal, core::Core, dispatch::Dispatch, funding::FundingMonitor, locks::Locks,
-        settlement::Settlements, sponsor::Sponsor,
+        PayError, PayRefusal,
+        core::Core,
+        dispatch::Dispatch,
+        funding::FundingMonitor,
+        locks::Locks,
+        settlement::Settlements,
+        sponsor::{Sponsor, budget::FIXED_LIMIT_BACKOFF},
     },
     programs::issued_ciphertext::IssuedCiphertexts,
 };
@@ -75,4 +80,10 @@ impl SinglePayments {
 /// A refusal with a sentence of its own.
 fn because(reason: PayReason, detail: impl Into<String>) -> PayRefusal {
     PayRefusal { detail: detail.into(), ..PayRefusal::new(reason) }
+}
+
+/// A payment whose fee a budget does not cover.
+fn over_budget(over: &OverBudget) -> PayRefusal {
+    let again_in = Some(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs()));
+    PayRefusal::new(over.scope.reason()).again_in(again_in)
 }

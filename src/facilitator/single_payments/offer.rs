@@ -3,6 +3,7 @@
 use super::{
     SinglePayments, because,
     check::{Checked, paid_before},
+    over_budget,
 };
 use crate::{
     chain::{
@@ -12,7 +13,7 @@ use crate::{
     domain::{
         budget::BudgetSubject,
         reason::PayReason,
-        settlement::{Cost, SingleId},
+        settlement::SingleId,
         single_payment::{CallerHash, OfferLimits, SingleOffer, SinglePayment},
     },
     facilitator::{
@@ -20,7 +21,7 @@ use crate::{
         error::SignFailure,
         funding::proof::Delegate,
         settlement::simulate::{NotSimulated, TransferDraft},
-        sponsor::budget::FIXED_LIMIT_BACKOFF,
+        sponsor::budget::NoFeePayer,
     },
     ledger::Offered,
     programs::{inco_token::Transfer, lightning::DECRYPT_ALLOWANCE_BYTES},
@@ -108,18 +109,13 @@ impl SinglePayments {
         if self.demand(payment).required { self.check_level(payment).await } else { Ok(()) }
     }
 
-    /// Who pays the fee, where a budget allows one: the ledger decides when the signed transaction is recorded.
+    /// Who pays the fee.
     async fn fee_payer(&self, payment: &SinglePayment) -> Result<Pubkey, PayError> {
         let subject = BudgetSubject { session: None, user: payment.payer, recipient: payment.recipient };
-        let cost = Cost { fee: USUAL_FEE, ..Cost::default() };
-        if let Some(over) = self.core.ledger.over_budget(&subject, cost, self.core.clock.now()).await? {
-            let again_in = Some(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs()));
-            return Err(PayRefusal::new(over.scope.reason()).of(&payment.payer).again_in(again_in).into());
-        }
-        let spender = self.core.keys.spender.pubkey();
-        let chosen = self.sponsor.fee_payers.choose_apart(USUAL_FEE, &spender);
-        let none = || PayRefusal::new(PayReason::InsufficientSponsorBalance).of(&payment.payer);
-        Ok(chosen.ok_or_else(none)?.pubkey())
+        self.sponsor.name_fee_payer(&subject, USUAL_FEE).await?.map_err(|none| match none {
+            NoFeePayer::OverBudget(over) => over_budget(&over).of(&payment.payer).into(),
+            NoFeePayer::NoFunds => PayRefusal::new(PayReason::InsufficientSponsorBalance).of(&payment.payer).into(),
+        })
     }
 
     /// The transaction: the verified message and the transfer that relies on it, or the transfer alone.

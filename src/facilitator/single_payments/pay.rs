@@ -8,7 +8,7 @@
 use super::{
     SinglePayments,
     answer::{SingleReceipt, standing},
-    because,
+    because, over_budget,
 };
 use crate::{
     chain::{
@@ -26,13 +26,14 @@ use crate::{
         reason::PayReason,
         settlement::{Attempt, Cost, Moves, Purpose},
         signed,
-        single_payment::{Claimant, Single, SingleCompletion, SingleKey, SingleOffer, SinglePlan, SingleRequirements},
+        single_payment::{
+            Claimant, RecordedSingle, SingleCompletion, SingleKey, SingleOffer, SinglePlan, SingleRequirements,
+        },
     },
     facilitator::{
         PayError, PayRefusal,
         locks::{in_flight_limits::SinglePermit, wait_quota::WaitPermit},
         settlement::sign::attempt,
-        sponsor::budget::FIXED_LIMIT_BACKOFF,
     },
     ledger::{SinglePaid, Work},
 };
@@ -85,7 +86,7 @@ impl SinglePayments {
     /// tell whether they guessed the amount.
     async fn answer_repeat(
         &self,
-        known: Single,
+        known: RecordedSingle,
         request: &SingleCompletion,
         proof: Proof,
         deadline: Instant,
@@ -204,10 +205,7 @@ impl SinglePayments {
                 Err(because(PayReason::TransactionNotIssued, NOTHING_OFFERED).of(&offer.payer).into())
             }
             SinglePaid::Refused(reason) => Err(refuse(reason).into()),
-            SinglePaid::OverBudget(over) => {
-                let again_in = Some(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs()));
-                Err(refuse(over.scope.reason()).again_in(again_in).into())
-            }
+            SinglePaid::OverBudget(over) => Err(over_budget(&over).of(&offer.payer).into()),
         }
     }
 
@@ -215,7 +213,7 @@ impl SinglePayments {
     async fn carry(
         self: &Arc<Self>,
         offer: &SingleOffer,
-        single: Single,
+        single: RecordedSingle,
         (work, place): (Work, SinglePermit),
         deadline: Instant,
     ) -> Result<SingleReceipt, PayError> {
@@ -279,7 +277,7 @@ fn check_required(
 /// What the verb that uses an offer found.
 enum Taken {
     /// It is recorded now.
-    New(Box<Single>, Box<Work>),
+    New(Box<RecordedSingle>, Box<Work>),
     /// Another request was faster with the same bytes.
-    Known(Box<Single>),
+    Known(Box<RecordedSingle>),
 }

@@ -226,6 +226,21 @@ impl Sponsor {
         Ok(Cost { fee, rent, grant: approve.grant })
     }
 
+    /// Who pays for a transaction that others sign, too, where a budget allows its `fee`, in lamports. The ledger decides when the
+    /// signed one is recorded.
+    pub(crate) async fn name_fee_payer(
+        &self,
+        subject: &BudgetSubject,
+        fee: u64,
+    ) -> Result<Result<Pubkey, NoFeePayer>, LedgerError> {
+        let cost = Cost { fee, ..Cost::default() };
+        if let Some(over) = self.core.ledger.over_budget(subject, cost, self.core.clock.now()).await? {
+            return Ok(Err(NoFeePayer::OverBudget(over)));
+        }
+        let chosen = self.fee_payers.choose_apart(fee, &self.core.keys.spender.pubkey());
+        Ok(chosen.map(|key| key.pubkey()).ok_or(NoFeePayer::NoFunds))
+    }
+
     /// Refuses an opening that a budget would stop, before it leaves a trace: `quota_exceeded`.
     pub(crate) async fn check_opening_budget(&self, session: &Session, cost: Cost) -> Result<(), SessionError> {
         match self.core.ledger.over_budget(&BudgetSubject::of(session), cost, self.core.clock.now()).await? {
@@ -233,6 +248,14 @@ impl Sponsor {
             None => Ok(()),
         }
     }
+}
+
+/// Why nobody pays for a transaction.
+pub(crate) enum NoFeePayer {
+    /// A budget does not cover its fee.
+    OverBudget(OverBudget),
+    /// Every key that pays would fall below its floor.
+    NoFunds,
 }
 
 /// No key can pay.

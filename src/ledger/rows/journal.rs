@@ -5,8 +5,8 @@ use crate::{
     domain::{
         reason::PayReason,
         settlement::{
-            AbsenceProof, Allowances, Attempt, Cost, Event, Held, HeldBecause, Moves, Purpose, SeenHandle, Settlement,
-            SettlementId, State, Subject, Witness,
+            AbsenceProof, Allowances, Attempt, Cost, Event, HeldBecause, Moves, Purpose, SeenHandle, Settlement,
+            SettlementHeld, SettlementId, State, Subject, Witness,
         },
     },
     ledger::LedgerError,
@@ -52,9 +52,9 @@ impl SettlementRow {
 }
 
 /// Why and since when a settlement is held, as a row of `held_settlements` says.
-fn held(at: Place, why: &str, since: i64) -> Result<Held, LedgerError> {
+fn held(at: Place, why: &str, since: i64) -> Result<SettlementHeld, LedgerError> {
     let because = HeldBecause::from_word(why).ok_or_else(|| at.wrong("why"))?;
-    Ok(Held { because, since: at.count("since", since)? })
+    Ok(SettlementHeld { because, since: at.count("since", since)? })
 }
 
 /// A row of `attempts`, with the rows of `attempt_seen` and `attempt_past` that belong to it.

@@ -7,7 +7,7 @@ use crate::{
         hold::ContentHash,
         reason::PayReason,
         settlement::{SettlementId, SingleId, State},
-        single_payment::{CallerHash, Single, SingleOffer, SingleState},
+        single_payment::{CallerHash, RecordedSingle, SingleOffer, SingleState},
     },
     ledger::LedgerError,
 };
@@ -75,10 +75,10 @@ pub(in crate::ledger) struct SingleRow {
 
 impl SingleRow {
     /// The payment this row is.
-    pub(in crate::ledger) fn into_single(self) -> Result<Single, LedgerError> {
+    pub(in crate::ledger) fn into_single(self) -> Result<RecordedSingle, LedgerError> {
         let at = Place { table: "single_payments", row: self.seq };
         let transaction = at.maybe_signature("signature", self.signature.as_ref())?;
-        Ok(Single {
+        Ok(RecordedSingle {
             id: SingleId(at.uuid("id", &self.id)?),
             settlement: SettlementId(at.uuid("settlement", &self.settlement)?),
             payer: at.key("payer", &self.payer)?,

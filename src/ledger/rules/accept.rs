@@ -28,7 +28,7 @@ pub(in crate::ledger) struct Rows<'a> {
     /// where [`asks_for_reliance`] says so.
     pub(in crate::ledger) is_relied_upon: bool,
     /// What is held by promise; it has to be read only for a payment that is content with one.
-    pub(in crate::ledger) promised: promise::Held,
+    pub(in crate::ledger) promised: promise::PromisedSums,
 }
 
 /// A payment as it is accepted.

@@ -19,7 +19,7 @@ mod tests;
 
 /// What is held by promise, in base units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::ledger) struct Held {
+pub(in crate::ledger) struct PromisedSums {
     /// In one session.
     pub(in crate::ledger) session: Amount,
     /// In all live sessions of its payer with its merchant.
@@ -32,7 +32,7 @@ pub(in crate::ledger) struct Held {
 ///
 /// One that nothing proves fits only below its own limit for the merchant, whoever filled that: strangers without money leave the
 /// rest to those who have proved theirs.
-pub(in crate::ledger) fn fits(amount: Amount, funding: Funding, limits: Exposure, held: Held) -> bool {
+pub(in crate::ledger) fn fits(amount: Amount, funding: Funding, limits: Exposure, held: PromisedSums) -> bool {
     let fits = |limit: Amount, held: Amount| limit.checked_sub(amount).is_some_and(|left| held <= left);
     let of_merchant = match funding {
         Funding::Proven => limits.per_merchant,

@@ -65,7 +65,7 @@ mod tests {
     use crate::domain::{
         amount::Amount,
         clock::UnixSeconds,
-        settlement::{AbsenceProof, Held, HeldBecause, MOST_ATTEMPTS, Purpose, SettlementId, Subject},
+        settlement::{AbsenceProof, HeldBecause, MOST_ATTEMPTS, Purpose, SettlementHeld, SettlementId, Subject},
     };
 
     const SINCE: UnixSeconds = 5;
@@ -86,7 +86,7 @@ mod tests {
             sequence: 3,
             attempts: 2,
             signature: Some(signature(2)),
-            held: held.then_some(Held { because: HeldBecause::Moved, since: SINCE }),
+            held: held.then_some(SettlementHeld { because: HeldBecause::Moved, since: SINCE }),
         }
     }
 

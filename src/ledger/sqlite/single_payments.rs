@@ -4,7 +4,7 @@ use crate::{
     domain::{
         clock::UnixSeconds,
         settlement::{Attempt, SingleId},
-        single_payment::{Claimant, OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
+        single_payment::{Claimant, OfferLimits, RecordedSingle, SingleKey, SingleOffer, SinglePlan},
     },
     ledger::{
         LedgerError, Offered, SingleClaim, SinglePaid, SinglePaymentLedger,
@@ -44,7 +44,7 @@ impl SinglePaymentLedger for SqliteLedger {
         self.0.writer.run(move |conn| single_payments::pay(conn, &plan, &attempt, now)).await
     }
 
-    async fn find_single(&self, key: &SingleKey) -> Result<Option<Single>, LedgerError> {
+    async fn find_single(&self, key: &SingleKey) -> Result<Option<RecordedSingle>, LedgerError> {
         let key = key.clone();
         self.0.readers.run(move |conn| single_payments::find(conn, &key)).await
     }

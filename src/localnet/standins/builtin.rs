@@ -196,6 +196,11 @@ impl Host for Runtime<'_, '_, '_> {
         CURRENT.with_borrow(|current| current.as_ref()?.scratch.plaintext(handle, self.network.vault()))
     }
 
+    fn is_made(&self, handle: u128) -> bool {
+        CURRENT
+            .with_borrow(|current| current.as_ref().is_some_and(|it| it.scratch.is_made(handle, self.network.vault())))
+    }
+
     fn make(&mut self, handle: u128, plaintext: Option<u128>) {
         CURRENT.with_borrow_mut(|current| {
             if let Some(execution) = current {

@@ -73,6 +73,8 @@ pub(super) trait Host {
     fn decrypt(&self, ciphertext: &[u8]) -> Option<u128>;
     /// What a handle stands for, as far as anybody can know.
     fn plaintext(&self, handle: u128) -> Option<u128>;
+    /// Whether this transaction, or one that has landed, has made the handle.
+    fn is_made(&self, handle: u128) -> bool;
     /// Remembers what a new handle stands for.
     fn make(&mut self, handle: u128, plaintext: Option<u128>);
     /// Sixteen unpredictable bytes and the number of the draw, for `e_rand`.

@@ -29,6 +29,8 @@ pub struct Rules {
     pub authorization_stub: bool,
     /// The remaining accounts of transfers and spend approvals must be there.
     pub require_remaining_accounts: bool,
+    /// Lightning takes each ciphertext once: one that has landed is refused, whoever sends it again.
+    pub single_use_ciphertexts: bool,
 }
 
 /// Rules that can change while a network runs. A transaction sees one setting from its beginning to its end.

@@ -35,6 +35,11 @@ impl Scratch {
         }
     }
 
+    /// Whether this execution has made the handle, or one that `vault` knows.
+    pub(super) fn is_made(&self, handle: u128, vault: &Vault) -> bool {
+        self.made.contains_key(&handle) || vault.look_up(handle).is_some()
+    }
+
     /// How many handles the execution made.
     pub fn handles(&self) -> usize {
         self.made.len()

@@ -2,12 +2,10 @@
 
 use super::{PATIENCE, Running, directory, http_get, json, rpc_call, setting, sotto, stderr, stdout};
 use serde_json::{Value, json};
-use sotto::localnet::{FaultPlan, Localnet, LocalnetConfig, Slots, TooManyRequests, standins::PayerRule};
 use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, ChildStderr, ChildStdout, Command, Stdio},
-    time::Duration,
 };
 
 /// A service that may not have announced itself.
@@ -18,7 +16,7 @@ pub(super) struct Starting {
 }
 
 impl Starting {
-    fn begin(directory: &Path, args: &[&str]) -> Self {
+    pub(super) fn begin(directory: &Path, args: &[&str]) -> Self {
         Self::of(Command::new(env!("CARGO_BIN_EXE_sotto")).args(args), directory)
     }
 
@@ -129,9 +127,14 @@ fn the_service_runs_on_the_local_network_and_stops_when_asked() {
 
     let probed = sotto(&here, &["doctor", "--probe"]);
     assert!(probed.status.success(), "{}{}", stdout(&probed), stderr(&probed));
-    for words in
-        ["every log agrees", "moves money: yes", "refuses strangers: yes", "can be used", "name what made them: yes"]
-    {
+    for words in [
+        "every log agrees",
+        "moves money: yes",
+        "refuses strangers: yes",
+        "can be used",
+        "name what made them: yes",
+        "whoever copies one can decrypt its amount",
+    ] {
         assert!(stdout(&probed).contains(words), "{words} in {}", stdout(&probed));
     }
     let wrong = ["--set", "asset.decimals=2", "--set", "covalidator.endpoint=http://127.0.0.1:9/x", "doctor", "--json"];
@@ -300,74 +303,4 @@ fn the_doctor_tells_trouble_instead_of_waiting_for_its_end() {
     let findings = json(&seen)["findings"].as_array().expect("a list").clone();
     assert!(findings.iter().any(|f| f["subject"] == "probe" && f["ok"] == false), "{}", stdout(&seen));
     assert_eq!(network.stop(), Some(0));
-}
-
-/// A network in this process, whose rules can be changed, and the `.env` that leads to it.
-async fn own_network(here: &Path) -> Localnet {
-    let slots = Slots::Every(Duration::from_millis(20));
-    let net = Localnet::start(LocalnetConfig { slots, ..LocalnetConfig::default() }).await.expect("a network");
-    let spender = json(&sotto(here, &["keygen", "--json"]))["publicKey"].as_str().expect("a key").to_owned();
-    net.network().airdrop(&spender.parse().expect("a key"), 10_000_000_000).expect("SOL");
-    let stand_ins = net.network().stand_ins();
-    let programs = stand_ins.config().programs;
-    let settings = [
-        ("network.name", "solana:localnet".to_owned()),
-        ("network.rpc_urls", net.rpc_url()),
-        ("network.ws_urls", net.ws_url()),
-        ("programs.inco_token", programs.token.to_string()),
-        ("programs.inco_lightning", programs.lightning.to_string()),
-        ("asset.mint", net.mint().to_string()),
-        ("covalidator.endpoint", net.covalidator_url()),
-        ("covalidator.attestation_key", stand_ins.attestation_key().to_string()),
-        ("covalidator.encryption_key", stand_ins.encryption_key().to_hex()),
-    ];
-    let lines: Vec<_> = settings.iter().map(|(key, value)| setting((&(*key).to_owned(), &json!(value)))).collect();
-    std::fs::write(here.join(".env"), lines.join("\n")).expect("a file");
-    net
-}
-
-/// The node refuses to simulate, so that nothing can be probed.
-fn refuse_simulations(net: &Localnet) {
-    let too_many =
-        TooManyRequests { next: u32::MAX, retry_after: None, method: Some("simulateTransaction".to_owned()) };
-    net.faults().set(FaultPlan { too_many_requests: Some(too_many), ..FaultPlan::default() });
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_token_program_that_cannot_be_probed_at_the_start_is_probed_once_it_can() {
-    let (_outer, here) = directory();
-    let net = own_network(&here).await;
-    refuse_simulations(&net);
-    let mut service = Starting::begin(&here, &[]);
-    assert!(service.announcement()["address"].is_string());
-    service.until_it_logs("it is asked again");
-    net.faults().clear();
-    service.until_it_logs("the token program has been probed");
-    assert_eq!(service.stop(), Some(0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_token_program_that_proves_unsafe_after_the_start_ends_the_service() {
-    let (_outer, here) = directory();
-    let net = own_network(&here).await;
-    net.network().stand_ins().switches().change(|rules| rules.payer_rule = PayerRule::Anyone);
-    refuse_simulations(&net);
-    let mut service = Starting::begin(&here, &["--set", "settlement.settle_instruction=transfer_with_authorization"]);
-    assert!(service.announcement()["address"].is_string());
-    net.faults().clear();
-    service.until_it_logs("lets a stranger spend a published signature");
-    assert_eq!(service.child.wait().expect("it ends").code(), Some(1));
-}
-
-/// CR-5. Nobody has to know beforehand which instruction a network's program does right.
-#[tokio::test(flavor = "multi_thread")]
-async fn by_itself_a_service_settles_with_plain_transfers_where_the_signed_ones_are_unsafe() {
-    let (_outer, here) = directory();
-    let net = own_network(&here).await;
-    net.network().stand_ins().switches().change(|rules| rules.payer_rule = PayerRule::Anyone);
-    let mut service = Starting::begin(&here, &[]);
-    let why = service.until_it_logs("settling with plain transfers");
-    assert!(why.contains("lets a stranger spend a published signature"), "{why}");
-    assert!(service.announcement()["address"].is_string());
-    assert_eq!(service.stop(), Some(0));
 }

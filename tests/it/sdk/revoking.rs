@@ -53,6 +53,9 @@ async fn a_wallet_revokes_from_the_command_line() {
     let listed = desk.sotto(&at("list", &url)).await;
     let told = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert!(told.contains("nobody may spend from this wallet's account"), "{told}");
+    assert!(!told.contains("takes it back") && !told.contains("approve  "), "nothing is left to take back: {told}");
+    let listed = desk.json(&as_json("list", &url)).await;
+    assert_eq!((&listed["approvals"], &listed["delegation"]), (&json!([]), &json!("nobody")));
     let again = desk.failing(&at("revoke", &url)).await;
     assert!(again.contains("quota_exceeded") && again.contains("a wallet with SOL"), "{again}");
     scene.world.finish().await;

@@ -38,6 +38,27 @@ fn the_same_operation_on_the_same_inputs_is_the_same_handle() {
     assert_eq!((bench.plaintext(sum), bench.plaintext(product)), (Some(11), Some(30)));
 }
 
+/// Whether the deployed program takes a ciphertext again is not known, so the stand-in can do both.
+#[test]
+fn a_ciphertext_that_has_landed_is_taken_again_unless_each_is_taken_once() {
+    let mut bench = Bench::new(Rules::default());
+    let ciphertext = bench.encrypt(5);
+    let length = u32::try_from(ciphertext.len()).unwrap().to_le_bytes();
+    let arguments: [&[u8]; 3] = [&length, &ciphertext, &[0]];
+    let first = handle(&mut bench, "new_euint128", &arguments);
+    assert_eq!(handle(&mut bench, "new_euint128", &arguments), first);
+    bench.stand_ins.switches().change(|rules| rules.single_use_ciphertexts = true);
+    let (again, user) = (operate(&bench, "new_euint128", &arguments), bench.user.insecure_clone());
+    assert_eq!(bench.refusal(&[again], &[&user]), custom(0, 9_001));
+    let fresh = bench.encrypt(5);
+    let fresh = operate(&bench, "new_euint128", &[&length, &fresh, &[0]]);
+    assert_eq!(bench.refusal(&[fresh.clone(), fresh.clone()], &[&user]), custom(1, 9_001), "nor twice at once");
+    bench.land(&[fresh], &[&user]).unwrap();
+    // Of what nobody encrypted the same is made again and again.
+    let five = handle(&mut bench, "as_euint128", &[&5_u128.to_le_bytes()]);
+    assert_eq!(handle(&mut bench, "as_euint128", &[&5_u128.to_le_bytes()]), five);
+}
+
 #[test]
 fn an_operand_that_is_not_initialised_is_refused() {
     let mut bench = Bench::new(Rules::default());

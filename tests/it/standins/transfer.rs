@@ -10,6 +10,7 @@ const DOCUMENTED: Rules = Rules {
     payer_rule: sotto::localnet::standins::PayerRule::OwnerOrDelegate,
     authorization_stub: false,
     require_remaining_accounts: false,
+    single_use_ciphertexts: false,
 };
 
 /// The facilitator moves `units` from the user to the merchant with the delegate's `transfer`.

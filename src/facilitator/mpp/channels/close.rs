@@ -119,7 +119,7 @@ impl Channels {
         is_wanted: impl Fn(&ChannelRecord) -> bool,
     ) -> Result<bool, ChannelError> {
         loop {
-            let mut told = std::pin::pin!(self.shared.settlements.progress.notified());
+            let mut told = std::pin::pin!(self.shared.settlements.progress.of_any());
             // From before the look, so that nothing is missed in between.
             told.as_mut().enable();
             let record = self.shared.core.ledger.find_channel(id).await?;

@@ -19,11 +19,7 @@ use crate::{
 };
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
-
-/// The pause between two looks at a charge that another process may carry.
-const LOOK: Duration = Duration::from_millis(250);
+use tokio::time::Instant;
 
 const KEPT: &str = "It has landed, and its success is kept for whoever asked first; repeat in two minutes.";
 const NOT_YOURS: &str = "It is on its way for another request; repeat in two minutes.";
@@ -96,20 +92,10 @@ impl Charges {
         message: &ContentHash,
         deadline: Instant,
     ) -> Result<RecordedCharge, LedgerError> {
-        let mut known = *known;
-        loop {
-            // Subscribed before the look, so that no news is lost in between.
-            let progress = self.shared.settlements.progress.notified();
-            known = self.shared.core.ledger.find_charge(message).await?.unwrap_or(known);
-            if known.state != ChargeState::OnItsWay || Instant::now() >= deadline {
-                return Ok(known);
-            }
-            tokio::select! {
-                () = progress => {}
-                () = sleep(LOOK) => {}
-                () = tokio::time::sleep_until(deadline) => {}
-            }
-        }
+        let look = || self.shared.core.ledger.find_charge(message);
+        let is_known = |found: &Option<RecordedCharge>| found.is_none_or(|found| found.state != ChargeState::OnItsWay);
+        let found = self.shared.settlements.await_outcome(known.settlement, deadline, look, is_known).await?;
+        Ok(found.unwrap_or(*known))
     }
 
     /// Tells the success of a landed charge, once.

@@ -24,7 +24,7 @@ use solana_pubkey::Pubkey;
 const LEAST_LIFE: u64 = 10;
 
 /// What a token account held, in base units, in this slot.
-pub(super) type Held = (Amount, u64);
+pub(super) type SeenBalance = (Amount, u64);
 
 impl Charges {
     /// How long a transaction on this blockhash can land: as long as was told with it where that is known, else as long as one of
@@ -42,7 +42,7 @@ impl Charges {
 
     /// Reads both token accounts once: the recipient's has to be there and usable, and the payer's to hold the amount beside what
     /// is in flight from it, because one balance could else buy many transactions that fail at our cost. Gives what it held.
-    pub(super) async fn check_accounts(&self, inspected: &InspectedCharge) -> Result<Held, ChargeError> {
+    pub(super) async fn check_accounts(&self, inspected: &InspectedCharge) -> Result<SeenBalance, ChargeError> {
         let (terms, source) = (inspected.terms(), *inspected.source());
         let keys = [*inspected.destination(), source];
         let (slot, [destination, paying]) = self.shared.core.these_now(keys, 0).await?;

@@ -2,7 +2,7 @@
 
 use super::{
     Charges,
-    check::{Held, SET_ASIDE, SHORT, refuse},
+    check::{SET_ASIDE, SHORT, SeenBalance, refuse},
     settle::barred,
 };
 use crate::{
@@ -33,7 +33,7 @@ impl Charges {
         &self,
         inspected: InspectedCharge,
         message: ContentHash,
-        (held, life): (Held, LiveBlockhash),
+        (held, life): (SeenBalance, LiveBlockhash),
         (sponsored, claimant): (Sponsored, ChargeClaimant),
     ) -> Result<(RecordedCharge, Option<Work>), ChargeError> {
         let (core, sponsor) = (&self.shared.core, &self.shared.sponsor);

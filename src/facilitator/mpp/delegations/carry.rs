@@ -10,8 +10,8 @@ use crate::{
     facilitator::settlement::driver::Until,
     ledger::{DelegationKey, IssuedKey, Work},
 };
-use std::{pin::pin, sync::Arc};
-use tokio::time::{Instant, timeout_at};
+use std::sync::Arc;
+use tokio::time::Instant;
 
 impl Delegations {
     /// Has a recorded message carried, whoever hangs up, and waits for it at most until the caller's time is over.
@@ -32,21 +32,19 @@ impl Delegations {
         message: IssuedMessage,
         deadline: Instant,
     ) -> Result<Confirmed, OnboardError> {
+        // One that waits for its wallet still, or for nothing any more, is carried by nobody.
+        let Some(transaction) = message.state.transaction() else { return Err(OnboardReason::Pending.into()) };
         let key = IssuedKey::Id(message.id);
-        let mut message = message;
-        loop {
-            let mut told = pin!(self.shared.settlements.progress.notified());
-            // From before the look, so that nothing is missed in between.
-            told.as_mut().enable();
-            message = self.shared.core.ledger.find_issued(&key).await?.unwrap_or(message);
-            match message.state {
-                IssuedState::Landed(transaction) => return self.landed(&message, transaction).await,
-                IssuedState::Released(transaction) => return Err(self.failed(&message, transaction)),
-                IssuedState::Waiting | IssuedState::Voided | IssuedState::OnItsWay(_) => {}
-            }
-            if timeout_at(deadline, told).await.is_err() {
-                return Err(OnboardReason::Pending.into());
-            }
+        let look = || self.shared.core.ledger.find_issued(&key);
+        let is_known = |found: &Option<IssuedMessage>| {
+            !matches!(found.as_ref().unwrap_or(&message).state, IssuedState::OnItsWay(_))
+        };
+        let found = self.shared.settlements.await_outcome(transaction.settlement, deadline, look, is_known).await?;
+        let message = found.unwrap_or(message);
+        match message.state {
+            IssuedState::Landed(transaction) => self.landed(&message, transaction).await,
+            IssuedState::Released(transaction) => Err(self.failed(&message, transaction)),
+            IssuedState::Waiting | IssuedState::Voided | IssuedState::OnItsWay(_) => Err(OnboardReason::Pending.into()),
         }
     }
 

@@ -18,7 +18,6 @@ use crate::{
     ledger::DelegationKey,
 };
 use solana_pubkey::Pubkey;
-use std::pin::pin;
 use tokio::time::{Instant, timeout_at};
 
 /// How often another request may be faster with the next generation before this one is told to repeat.
@@ -225,9 +224,7 @@ impl Delegations {
     ) -> Result<Option<Option<Delegation>>, OnboardError> {
         let key = DelegationKey::Buyer(*wallet, self.token.mint);
         loop {
-            let mut told = pin!(self.shared.settlements.progress.notified());
-            // From before the look, so that nothing is missed in between.
-            told.as_mut().enable();
+            let told = self.shared.settlements.progress.of_any();
             let Some(known) = self.shared.core.ledger.delegation(&key).await? else { return Ok(Some(None)) };
             if self.shared.core.ledger.issued_on_its_way(known.id).await?.is_none() {
                 // Read anew: what was on its way may have changed it in between.

@@ -36,7 +36,7 @@ impl ChannelMonitor {
                 for (channel, lost) in core.ledger.write_off_account(account).await? {
                     tracing::error!(%channel, lost = lost.get(), "what a channel owes cannot be paid any more: its seller has lost it");
                 }
-                self.shared.settlements.progress.notify_waiters();
+                self.shared.settlements.progress.tell_of_any();
             }
             Consensus::Contradicted { endpoint, by } => {
                 tracing::error!(
@@ -96,7 +96,7 @@ impl ChannelMonitor {
         let lost = self.shared.core.ledger.write_off_channel(id, reason).await?;
         if lost > Amount::ZERO {
             tracing::error!(channel = %id, lost = lost.get(), reason = reason.word(), "a channel's settlements fail: its seller has lost what it owes");
-            self.shared.settlements.progress.notify_waiters();
+            self.shared.settlements.progress.tell_of_any();
         }
         Ok(())
     }

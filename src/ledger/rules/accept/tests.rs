@@ -63,7 +63,7 @@ fn rows(session: &Session) -> Rows<'_> {
         session,
         source: Source::unknown(*session.user(), session.intent.asset),
         is_relied_upon: false,
-        promised: promise::Held::default(),
+        promised: promise::PromisedSums::default(),
     }
 }
 
@@ -132,7 +132,7 @@ fn a_deferred_payment_is_a_promise_within_both_limits_and_an_ordinary_one_beyond
     let new = NewHold { deferred: Some(limits), ..payment(&session, 40) };
     for (of_session, of_merchant, promised) in [(60, 110, true), (61, 61, false), (0, 111, false)] {
         let of_session = amount(of_session);
-        let held = promise::Held { session: of_session, payer: of_session, merchant: amount(of_merchant) };
+        let held = promise::PromisedSums { session: of_session, payer: of_session, merchant: amount(of_merchant) };
         let accepted = accept(&new, &Rows { promised: held, ..rows(&session) }).expect("is accepted");
         let sums = if promised { SumsChange::promise(amount(40)) } else { SumsChange::hold(amount(40)) };
         assert_eq!((accepted.promised, accepted.sums), (promised, sums));

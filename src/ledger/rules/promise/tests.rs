@@ -1,6 +1,8 @@
 //! Limits to the unit, rests, when a promise is given up, and how waits end.
 
-use super::{Backing, Ending, Held, Return, Returned, WaitEnd, end_wait, ending, fits, given_up, loss, take_back};
+use super::{
+    Backing, Ending, PromisedSums, Return, Returned, WaitEnd, end_wait, ending, fits, given_up, loss, take_back,
+};
 use crate::{
     domain::{
         amount::Amount,
@@ -45,7 +47,7 @@ fn a_promise_fits_all_limits_to_the_unit_and_overflows_none() {
         per_merchant: amount(150),
         unproven_per_merchant: amount(75),
     };
-    let held = |of_session, of_user, of_merchant| Held {
+    let held = |of_session, of_user, of_merchant| PromisedSums {
         session: amount(of_session),
         payer: amount(of_user),
         merchant: amount(of_merchant),
@@ -71,7 +73,7 @@ fn a_promise_fits_all_limits_to_the_unit_and_overflows_none() {
         }
     }
     let all = Exposure::shared(Amount::MAX, Amount::MAX);
-    let full = Held { session: Amount::MAX, payer: Amount::MAX, merchant: Amount::MAX };
+    let full = PromisedSums { session: Amount::MAX, payer: Amount::MAX, merchant: Amount::MAX };
     assert!(!fits(amount(1), Funding::Proven, all, full) && fits(Amount::ZERO, Funding::Proven, all, full));
 }
 

@@ -55,10 +55,15 @@ pub(in crate::ledger) fn current(conn: &Connection, user: &Pubkey, asset: &Pubke
     Ok(approvals(conn, rest, [user.to_bytes(), asset.to_bytes()])?.pop().map(|(_, approval)| approval))
 }
 
-/// The approvals that stand for a wallet's accounts.
+/// The approvals that stand for a wallet's accounts. One that a revoke of ours has taken back stands no more, also while the revoke
+/// may still be taken back: only then does it stay `current`, because no approval ever becomes that again.
 pub(in crate::ledger) fn standing(conn: &Connection, user: &Pubkey) -> Outcome<Vec<Approval>> {
-    let found = approvals(conn, "WHERE a.user = ?1 AND a.state = 'current' ORDER BY a.seq", [user.to_bytes()])?;
-    Ok(found.into_iter().map(|(_, approval)| approval).collect())
+    let rest = format!(
+        "WHERE a.user = ?1 AND a.state = 'current' AND NOT EXISTS (SELECT 1 FROM revocations r \
+         JOIN settlements s ON s.id = r.settlement WHERE r.user = a.user AND r.asset = a.asset AND s.state = 'landed' \
+         AND (a.landed_slot IS NULL OR a.landed_slot <= {REVOKED_IN})) ORDER BY a.seq"
+    );
+    Ok(approvals(conn, &rest, [user.to_bytes()])?.into_iter().map(|(_, approval)| approval).collect())
 }
 
 /// For each session the approval that it takes from; each approval is read once.
@@ -185,17 +190,19 @@ pub(super) fn revoke(conn: &Connection, user: &Pubkey, asset: &Pubkey) -> Outcom
     Ok(())
 }
 
+/// The slot in which the revoke of the row `r` has landed.
+const REVOKED_IN: &str = "(SELECT e.slot FROM settlement_events e WHERE e.settlement = r.settlement AND e.event = 'landed' \
+    ORDER BY e.sequence DESC LIMIT 1)";
+
 /// The wallet, the asset and the slot of a revoke that has landed.
 type LandedRevoke = ([u8; 32], [u8; 32], Option<i64>);
 
 /// A revoke that we paid for is final: what stood when it landed stands no more. It may have become final long after, and a newer
 /// approve have landed meanwhile: that stands.
 pub(super) fn revoked_by(conn: &Connection, settlement: &Settlement) -> Outcome<()> {
-    let landed = "SELECT r.user, r.asset, (SELECT e.slot FROM settlement_events e \
-         WHERE e.settlement = r.settlement AND e.event = 'landed' ORDER BY e.sequence DESC LIMIT 1) \
-         FROM revocations r WHERE r.settlement = ?1";
+    let landed = format!("SELECT r.user, r.asset, {REVOKED_IN} FROM revocations r WHERE r.settlement = ?1");
     let (user, asset, slot): LandedRevoke = conn
-        .prepare_cached(landed)?
+        .prepare_cached(&landed)?
         .query_row([select::settlement_key(settlement.id)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     conn.prepare_cached(
         "UPDATE approvals SET state = 'revoked' WHERE user = ?1 AND asset = ?2 AND state = 'current' \

@@ -49,7 +49,8 @@ pub(super) fn hold_by_rule(conn: &Connection, new: &NewHold) -> Outcome<Held> {
     let (user, asset) = (session.user(), &session.intent.asset);
     let source = funding::source(conn, user, asset)?.unwrap_or_else(|| Source::unknown(*user, *asset));
     let is_relied_upon = accept::asks_for_reliance(new, &source) && funding::is_relied_upon(conn, user, asset)?;
-    let promised = if new.deferred.is_some() { sums::promised(conn, &session)? } else { promise::Held::default() };
+    let promised =
+        if new.deferred.is_some() { sums::promised(conn, &session)? } else { promise::PromisedSums::default() };
     let rows = accept::Rows { session: &session, source, is_relied_upon, promised };
     match accept::accept(new, &rows) {
         Ok(accepted) => write(conn, new, &accepted).map(Held::New),

@@ -15,7 +15,7 @@ use crate::{
         funding::{Funding, Source},
         reason::PayReason,
         settlement::{Attempt, Purpose, SingleId, Subject},
-        single_payment::{Claimant, OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
+        single_payment::{Claimant, OfferLimits, RecordedSingle, SingleKey, SingleOffer, SinglePlan},
     },
     ledger::{
         LedgerError, Offered, Signed, SingleClaim, SinglePaid, Work,
@@ -55,7 +55,7 @@ fn offers(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<Sin
     })
 }
 
-fn singles(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<Single>> {
+fn singles(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<RecordedSingle>> {
     select::list(conn, &format!("{SINGLE} {rest}"), params, |row| {
         let row = SingleRow {
             seq: row.get(0)?,
@@ -80,7 +80,7 @@ fn singles(conn: &Connection, rest: &str, params: impl Params) -> Outcome<Vec<Si
 }
 
 /// The payment that was recorded under this key.
-pub(in crate::ledger) fn find(conn: &Connection, key: &SingleKey) -> Outcome<Option<Single>> {
+pub(in crate::ledger) fn find(conn: &Connection, key: &SingleKey) -> Outcome<Option<RecordedSingle>> {
     let mut found = match key {
         SingleKey::Nonce(payer, nonce) => {
             singles(conn, "WHERE p.payer = ?1 AND p.nonce = ?2", params![payer.to_bytes(), nonce])?

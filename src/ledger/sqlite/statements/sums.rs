@@ -81,7 +81,7 @@ fn expose(conn: &Connection, session: SessionId, by: i64) -> Outcome<()> {
 }
 
 /// What is held by promise in a session, in all live ones of its payer with its merchant, and for that merchant.
-pub(super) fn promised(conn: &Connection, session: &Session) -> Outcome<promise::Held> {
+pub(super) fn promised(conn: &Connection, session: &Session) -> Outcome<promise::PromisedSums> {
     let of_session = "SELECT deferred_held FROM session_sums WHERE session = (SELECT seq FROM sessions WHERE id = ?1)";
     let of_merchant = "SELECT deferred_held FROM merchant_exposure WHERE recipient = ?1 AND asset = ?2";
     let of_user = format!("SELECT {OF_USER} FROM sessions s WHERE s.id = ?1");
@@ -94,9 +94,9 @@ pub(super) fn promised(conn: &Connection, session: &Session) -> Outcome<promise:
 }
 
 /// What is held by promise, from the columns that say it.
-pub(super) fn held(of_session: i64, of_user: i64, of_merchant: i64) -> Result<promise::Held, LedgerError> {
+pub(super) fn held(of_session: i64, of_user: i64, of_merchant: i64) -> Result<promise::PromisedSums, LedgerError> {
     let amount = |column: i64| {
         Amount::try_from(column).map_err(|_| LedgerError::Inconsistent("less than nothing is promised".to_owned()))
     };
-    Ok(promise::Held { session: amount(of_session)?, payer: amount(of_user)?, merchant: amount(of_merchant)? })
+    Ok(promise::PromisedSums { session: amount(of_session)?, payer: amount(of_user)?, merchant: amount(of_merchant)? })
 }

@@ -10,11 +10,16 @@ mod operation;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use solana_instruction_error::InstructionError;
+
 pub(super) use self::allowance::is_granted;
 use self::operation::{Kind, Operation};
 use super::anchor::{self, Arguments};
 use super::host::{Host, Outcome, digest_to_handle, signer};
 use crate::programs::discriminator;
+
+/// A code of the stand-in's own: that the program refuses a ciphertext which was used before is unproven, and so is how.
+const CIPHERTEXT_USED: InstructionError = InstructionError::Custom(9_001);
 
 #[derive(Clone, Copy)]
 enum Instruction {
@@ -64,6 +69,10 @@ fn operate(host: &mut dyn Host, operation: &Operation, input: &[u8]) -> Outcome 
         let plaintext = operation.evaluate(|handle| host.plaintext(handle), |ciphertext| host.decrypt(ciphertext))?;
         (digest_to_handle(&[b"stand-in handle", input]), plaintext)
     };
+    if operation.is_of_ciphertext() && host.rules().single_use_ciphertexts && host.is_made(handle) {
+        host.log("Program log: Lightning stand-in: this ciphertext was used before, and is refused as configured");
+        return Err(CIPHERTEXT_USED);
+    }
     host.make(handle, plaintext);
     host.give_back(handle.to_le_bytes().to_vec())
 }

@@ -120,6 +120,11 @@ impl Operation {
         })
     }
 
+    /// Whether it makes the handle of a value that somebody encrypted.
+    pub(super) const fn is_of_ciphertext(&self) -> bool {
+        matches!(self, Self::NewNumber(_) | Self::NewBoolean(_))
+    }
+
     /// The result, or `None` when nobody can know it. Refuses handle 0 as an operand.
     pub(super) fn evaluate(
         &self,

@@ -7,7 +7,7 @@ use sotto::{
     domain::{
         clock::UnixSeconds,
         settlement::{Attempt, SingleId},
-        single_payment::{Claimant, OfferLimits, Single, SingleKey, SingleOffer, SinglePlan},
+        single_payment::{Claimant, OfferLimits, RecordedSingle, SingleKey, SingleOffer, SinglePlan},
     },
     ledger::{LedgerError, Offered, SingleClaim, SinglePaid, SinglePaymentLedger},
 };
@@ -36,7 +36,7 @@ impl SinglePaymentLedger for MortalLedger {
         self.fate.step("pay_single", self.inner.pay_single(plan, attempt, now)).await
     }
 
-    async fn find_single(&self, key: &SingleKey) -> Result<Option<Single>, LedgerError> {
+    async fn find_single(&self, key: &SingleKey) -> Result<Option<RecordedSingle>, LedgerError> {
         self.fate.step("find_single", self.inner.find_single(key)).await
     }
 

@@ -6,8 +6,8 @@ use crate::ledger::build::{
 };
 use sotto::{
     domain::settlement::{
-        AbsenceProof, AbsenceVoices, Event, Held, HeldBecause, MOST_ATTEMPTS, Moves, Purpose, Resolution, SeenHandle,
-        Settlement, SettlementId, State, Subject, Verdict, Witness,
+        AbsenceProof, AbsenceVoices, Event, HeldBecause, MOST_ATTEMPTS, Moves, Purpose, Resolution, SeenHandle,
+        Settlement, SettlementHeld, SettlementId, State, Subject, Verdict, Witness,
     },
     ledger::{Ledger, LedgerError, NotResolved, Resolved, SeenLanding},
 };
@@ -37,7 +37,7 @@ async fn captured(ledger: &dyn Ledger) -> u64 {
 
 pub(crate) async fn what_is_held_is_so_until_its_next_event(ledger: &dyn Ledger) {
     let settlement = held_in_flight(ledger).await;
-    let held = Held { because: HeldBecause::Moved, since: NOW };
+    let held = SettlementHeld { because: HeldBecause::Moved, since: NOW };
     assert_eq!((settlement.held, settlement.is_held()), (Some(held), true));
     let again = ledger.note_held(&settlement, HeldBecause::Silence, NOW + 1).await.expect("notes");
     assert_eq!(again.held, Some(held), "the first cause stays");

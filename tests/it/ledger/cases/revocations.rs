@@ -205,7 +205,7 @@ pub(crate) async fn nothing_is_revoked_before_what_landed_is_final(ledger: &dyn 
     assert_eq!(bar(ledger, &session, PLENTY, NOW).await, None);
 }
 
-/// Guard: the slots in `revoked_by`. An approve that landed after the revoke stands.
+/// Guards: the slots in `revoked_by` and `standing`. An approve that landed after the revoke stands.
 pub(crate) async fn a_revoke_that_is_final_late_takes_no_newer_approve_along(ledger: &dyn Ledger) {
     let session = ended(ledger, 1).await;
     let (user, asset) = (session.user(), &session.intent.asset);
@@ -218,6 +218,11 @@ pub(crate) async fn a_revoke_that_is_final_late_takes_no_newer_approve_along(led
         let settlement = recorded(ledger, &work.settlement, landed()).await;
         let newer = LandedApprove { slot: landed_slot, ..approve(900 + number) };
         ledger.land_approval(user, asset, &newer).await.expect("lands");
+        // Told before it is final, too: on chain nobody may spend by the one that was revoked.
+        let listed = ledger.standing_approvals(user).await.expect("reads");
+        let listed: Vec<_> = listed.into_iter().map(|approval| approval.signature).collect();
+        assert_eq!(listed, Vec::from_iter(stands.then_some(newer.signature)));
+        assert_eq!(standing().await, Some(newer.signature), "a fork may take the revoke back");
         recorded(ledger, &settlement, Event::Finalised).await;
         assert_eq!(standing().await, stands.then_some(newer.signature), "landed in {landed_slot}, the revoke in 210");
     }

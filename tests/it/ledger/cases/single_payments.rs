@@ -10,7 +10,9 @@ use sotto::{
         funding::{Funding, FundingDemand, NewBound},
         reason::PayReason,
         settlement::{Attempt, Cost, Event, SingleId},
-        single_payment::{CallerHash, Claimant, OfferLimits, Single, SingleKey, SingleOffer, SinglePlan, SingleState},
+        single_payment::{
+            CallerHash, Claimant, OfferLimits, RecordedSingle, SingleKey, SingleOffer, SinglePlan, SingleState,
+        },
     },
     ledger::{Ledger, LedgerError, Offered, Proved, SingleClaim, SinglePaid, Work},
 };
@@ -79,7 +81,7 @@ pub(crate) async fn pays(ledger: &dyn Ledger, number: u32, now: u64) -> SinglePa
 }
 
 /// Offers and pays; gives the payment and its settlement in flight.
-pub(crate) async fn paid(ledger: &dyn Ledger, number: u32) -> (Single, Work) {
+pub(crate) async fn paid(ledger: &dyn Ledger, number: u32) -> (RecordedSingle, Work) {
     offered(ledger, &offer(number)).await;
     match pays(ledger, number, NOW).await {
         SinglePaid::Recorded(single, work) => (*single, *work),
@@ -87,7 +89,7 @@ pub(crate) async fn paid(ledger: &dyn Ledger, number: u32) -> (Single, Work) {
     }
 }
 
-async fn found(ledger: &dyn Ledger, number: u32) -> Single {
+async fn found(ledger: &dyn Ledger, number: u32) -> RecordedSingle {
     let key = SingleKey::Signed(plan(number).signed);
     ledger.find_single(&key).await.expect("reads").expect("is there")
 }
