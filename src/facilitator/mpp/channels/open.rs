@@ -23,9 +23,12 @@ use crate::{
         },
         signed::parse_key,
     },
-    facilitator::mpp::{
-        CallerPlace, SentSignIn,
-        clock::{AFTER_CLOCK, APART},
+    facilitator::{
+        delegated::SeenDelegation,
+        mpp::{
+            CallerPlace, SentSignIn,
+            clock::{AFTER_CLOCK, APART},
+        },
     },
     ledger::{ChannelOpened, ChannelRecord, DelegationKey},
     programs::delegation::swig,

@@ -11,7 +11,7 @@ use crate::{
     ledger::{DelegationKey, IssuedKey, Work},
 };
 use std::sync::Arc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 impl Delegations {
     /// Has a recorded message carried, whoever hangs up, and waits for it at most until the caller's time is over.
