@@ -136,7 +136,7 @@ async fn published(till: &Till) -> Vec<(SellerReason, SessionGate, String)> {
 }
 
 /// What it would serve for.
-async fn strict(till: &Till) -> Vec<(SellerReason, SessionGate, String)> {
+fn strict(till: &Till) -> Vec<(SellerReason, SessionGate, String)> {
     let first = till.vouchers[0].to_string();
     let (key, stranger) = (till.channel_key(), SigningKey::from_bytes(&[7; 32]));
     let over = |voucher: &mut Voucher| voucher.cumulative_amount = Amount::new(100_001).unwrap();
@@ -160,7 +160,7 @@ async fn every_word_of_a_seller_is_said_to_vouchers_of_a_live_channel() {
     let asking = FacilitatorClient::new(&till.scene.world.running().url).unwrap();
     let open = after(selling(till.own().facilitator(asking)), &till.vouchers[0]).await;
     let mut cases = published(&till).await;
-    cases.extend(strict(&till).await);
+    cases.extend(strict(&till));
     till.scene.closes(&till.channel).await;
     open.look().await;
     cases.push((SellerReason::ChannelClosed, open, till.vouchers[1].to_string()));
