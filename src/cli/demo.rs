@@ -10,13 +10,14 @@ mod story;
 
 use super::{
     Global,
+    dev::new_secret,
     error::CliError,
     keygen::new_pair,
     local_network::LocalTerms,
     localnet::DelegationArg,
     output::{Format, json},
     runtime,
-    sandbox::{self, Sandbox, SandboxTerms},
+    sandbox::{self, Sandbox, SandboxKeys, SandboxTerms},
 };
 use crate::{
     client::{LocalKey, Payer},
@@ -80,8 +81,13 @@ impl Demo {
             facilitator_port: 0,
             merchant_port: 0,
             state: state.path().to_owned(),
-            spender: new_pair(&OsChance),
-            receipts: new_pair(&OsChance),
+            keys: SandboxKeys {
+                spender: new_pair(&OsChance),
+                fees: new_pair(&OsChance),
+                receipts: new_pair(&OsChance),
+                root: new_secret(),
+                challenges: new_secret(),
+            },
             merchant: merchant.pubkey(),
             price: Price::decimal(PRICE, DEMO_DECIMALS).map_err(DemoError::from)?,
         };
