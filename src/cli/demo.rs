@@ -61,7 +61,7 @@ pub(super) struct Demo {
     /// How many calls are paid for
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=9_000))]
     payments: u32,
-    /// How many vouchers are drawn
+    /// How many vouchers are drawn of the channel
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     vouchers: u32,
     /// What a delegate may move

@@ -42,11 +42,11 @@ const PRICE: &str = "0.01";
 /// `sotto localnet` and `sotto serve` in two terminals.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  sotto dev                               facilitator on 4021, merchant on 4022\n  \
-                  sotto dev --port 5000 --state /tmp/dev  elsewhere\n  \
-                  sotto dev --fresh                       on a new network, with the same keys\n  \
-                  curl -i http://127.0.0.1:4022/weather   answers 402, with what to pay\n  \
-                  curl -i http://127.0.0.1:4022/mpp/weather   the same, for a charge of MPP"
+    after_help = "Examples:\n  sotto dev                                  facilitator on 4021, merchant on 4022\n  \
+                  sotto dev --port 5000 --state /tmp/dev     elsewhere\n  \
+                  sotto dev --fresh                          on a new network, with the same keys\n  \
+                  curl -i http://127.0.0.1:4022/weather      answers 402, with what to pay\n  \
+                  curl -i http://127.0.0.1:4022/mpp/weather  asks for a charge of MPP"
 )]
 pub(super) struct Dev {
     /// The facilitator's port; 0 picks a free one
