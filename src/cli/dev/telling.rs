@@ -39,11 +39,11 @@ fn for_programs(sandbox: &Sandbox, people: &People, config: &Path, state: &Path)
         "mppFeePayer": people.keys.fees.public().to_string(),
         "recipient": people.merchant.public().to_string(),
         "payer": people.payer.public().to_string(),
-        "payerKey": state.join(PAYER_FILE),
+        "payerKey": state.join(PAYER_FILE).display().to_string(),
         "receiptKey": ReceiptKey::current(people.keys.receipts.public()).id(),
         "mint": sandbox.config.asset.mint.to_string(),
         "mppMint": sandbox.network.cash_mint().to_string(),
-        "config": config,
+        "config": config.display().to_string(),
     }))
 }
 
@@ -90,7 +90,8 @@ fn how_to_pay(sandbox: &Sandbox, people: &People, config: &Path, state: &Path) -
 fn how_to_buy(sandbox: &Sandbox, people: &People, config: &Path, state: &Path) -> Result<(), CliError> {
     let (config, state) = (config.display(), state.display());
     let wallet = format!("--key {state}/{PAYER_FILE} --mint {}", sandbox.network.cash_mint());
-    let channels = format!("{wallet} --state {state}/mpp.json");
+    // Channels of one network are none on another.
+    let channels = format!("{wallet} --state {state}/mpp-{:.8}.json", sandbox.network.genesis_hash());
     say_lines(format_args!(
         "By the Machine Payments Protocol, in plain tokens: a call for one charge,\n\n  \
          sotto --config {config} mpp charge {} --max-price {} \\\n    {wallet}\n\n\
