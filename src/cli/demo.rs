@@ -1,5 +1,9 @@
-//! `sotto demo`: confidential payments from the first to the last step in one process, and whether they add up.
+//! `sotto demo`: payments from the first to the last step in one process, confidential ones and those of the Machine Payments
+//! Protocol, and whether they add up.
 
+mod cash;
+mod channel;
+mod charge;
 mod deferred;
 mod empty;
 mod figures;
@@ -7,16 +11,18 @@ mod scene;
 mod single;
 mod standing;
 mod story;
+mod trade;
 
 use super::{
     Global,
+    dev::new_secret,
     error::CliError,
     keygen::new_pair,
     local_network::LocalTerms,
     localnet::DelegationArg,
     output::{Format, json},
     runtime,
-    sandbox::{self, Sandbox, SandboxTerms},
+    sandbox::{self, Sandbox, SandboxKeys, SandboxTerms},
 };
 use crate::{
     client::{LocalKey, Payer},
@@ -38,12 +44,13 @@ const PRICE: &str = "0.01";
 const PURSE: &str = "100";
 const LEAST_CAP: &str = "1";
 
-/// Watch confidential payments from the first to the last step, and whether they add up
+/// Watch payments from the first to the last step, and whether they add up
 ///
 /// Starts a local network with stand-ins for Inco's programs, a facilitator and a merchant in this process, on free
 /// ports of this machine only. A payer who has tokens and no SOL opens a session with one signature and pays for each
 /// call, settled one by one and then deferred, and once without a session; another keeps sessions with two merchants open under
-/// one approve; all sides decrypt their balances. The exit code is 0 only if every figure adds up.
+/// one approve; all sides decrypt their balances. By the Machine Payments Protocol, in plain tokens, a buyer pays one charge, and
+/// another draws thousands of vouchers of a channel, which cost two transactions. The exit code is 0 only if every figure adds up.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sotto demo                                        20 payments, a table, the sums\n  \
@@ -54,6 +61,9 @@ pub(super) struct Demo {
     /// How many calls are paid for
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=9_000))]
     payments: u32,
+    /// How many vouchers are drawn of the channel
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    vouchers: u32,
     /// What a delegate may move
     #[arg(long, value_enum, default_value_t = DelegationArg::Public)]
     delegation: DelegationArg,
@@ -80,8 +90,13 @@ impl Demo {
             facilitator_port: 0,
             merchant_port: 0,
             state: state.path().to_owned(),
-            spender: new_pair(&OsChance),
-            receipts: new_pair(&OsChance),
+            keys: SandboxKeys {
+                spender: new_pair(&OsChance),
+                fees: new_pair(&OsChance),
+                receipts: new_pair(&OsChance),
+                root: new_secret(),
+                challenges: new_secret(),
+            },
             merchant: merchant.pubkey(),
             price: Price::decimal(PRICE, DEMO_DECIMALS).map_err(DemoError::from)?,
         };
@@ -123,6 +138,11 @@ impl Demo {
         figures.standing = Some(standing::play(&scene, other, self.payments).await?);
         story.standing(&figures)?;
         figures.empty = Some(empty::play(&scene).await?);
+        story.empty(&figures)?;
+        figures.charge = Some(charge::play(&scene).await?);
+        story.charge(&figures)?;
+        figures.channel = Some(channel::play(&scene, self.vouchers).await?);
+        story.channel(&figures)?;
         figures.audit = scene.audit().await?;
         story.end(&figures)?;
         Ok(figures)

@@ -49,6 +49,10 @@ pub(super) enum CliError {
     #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
     #[error("the merchant cannot be set up")]
     Merchant(#[from] crate::merchant::facilitator::SetupError),
+    /// The sandbox's merchant cannot be paid in cash.
+    #[cfg(all(feature = "client", feature = "merchant", feature = "localnet"))]
+    #[error("the merchant cannot sell by MPP")]
+    Cash(#[from] super::sandbox::CashError),
     /// The service did not start.
     #[error(transparent)]
     Wiring(#[from] WiringError),

@@ -152,8 +152,9 @@ impl LocalNetwork {
             vec![
                 ("network.name", "solana:localnet".to_owned()),
                 ("network.genesis_hash", self.localnet.genesis_hash()),
-                // The published client speaks to devnet and to nothing else.
-                ("network.spellings", "solana:devnet,solana-devnet".to_owned()),
+                // The published clients speak to devnet and to nothing else: those of x402 by its first two names, and those of
+                // MPP by the last one.
+                ("network.spellings", "solana:devnet,solana-devnet,devnet".to_owned()),
             ]
         };
         settings.extend([
@@ -213,7 +214,12 @@ impl LocalNetwork {
 
     /// Gives `wallet` SOL for fees.
     pub(super) fn give_sol(&self, wallet: &Pubkey) -> Result<(), LocalNetworkError> {
-        self.localnet.network().airdrop(wallet, GIFT_LAMPORTS).map_err(LocalNetworkError::Airdrop)?;
+        self.give_lamports(wallet, GIFT_LAMPORTS)
+    }
+
+    /// Gives `wallet` so many lamports.
+    pub(super) fn give_lamports(&self, wallet: &Pubkey, lamports: u64) -> Result<(), LocalNetworkError> {
+        self.localnet.network().airdrop(wallet, lamports).map_err(LocalNetworkError::Airdrop)?;
         Ok(())
     }
 
@@ -227,6 +233,11 @@ impl LocalNetwork {
     pub(super) fn give_cash(&self, wallet: &Pubkey, units: u64) -> Result<(), LocalNetworkError> {
         self.localnet.cash().fund(wallet, units)?;
         Ok(())
+    }
+
+    /// Whether `wallet` has its canonical account of cash.
+    pub(super) fn has_cash_account(&self, wallet: &Pubkey) -> bool {
+        self.localnet.network().account(&self.localnet.cash().account_of(wallet)).is_some()
     }
 
     /// The mint of cash: plain tokens of the SPL Token program.

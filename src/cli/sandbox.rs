@@ -1,8 +1,10 @@
-//! A whole world in one process, on loopback: local network, facilitator, and a merchant with a paid route. `dev` and
+//! A whole world in one process, on loopback: local network, facilitator, and a merchant with paid routes. `dev` and
 //! `demo` are this and nothing else, so whatever works there is the real service and the real SDKs over real HTTP.
 //!
 //! The configuration is made here: of the user's own, only what is said on the command line counts (`--config`,
 //! `--set`). A `.env` with a real key, or a limit in `./sotto.toml`, belongs to a service and not to a sandbox.
+
+mod cash;
 
 use super::{
     Global, descriptors,
@@ -21,6 +23,8 @@ use crate::{
     facilitator::{HandleReport, ProbeVerdict},
     merchant::{FacilitatorClient, Gate, Offer, Paywall, Price},
 };
+pub(super) use cash::CashError;
+use cash::CashTerms;
 use solana_pubkey::Pubkey;
 use std::{
     io,
@@ -36,10 +40,34 @@ use zeroize::Zeroizing;
 const NEWEST: u64 = 4;
 /// How long a stop waits for requests under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// What the key for MPP's fees is given at each start, in lamports: so much less than the spender that the spender goes on to pay
+/// for sessions, as both share that by what they have.
+const FEES_LAMPORTS: u64 = 200_000_000;
+/// The file of the channels that the merchant served, in the state directory.
+const CHANNELS_FILE: &str = "mpp-channels";
 /// The variable that carries the sandbox's spender into its configuration.
 const SPENDER: &str = "SANDBOX_SPENDER";
+/// The variable that carries the key for MPP's fees.
+const FEES: &str = "SANDBOX_FEES";
 /// The variable that carries what signs its receipts.
 const RECEIPTS: &str = "SANDBOX_RECEIPTS";
+/// The variable that carries the root of MPP's keys.
+const ROOT: &str = "SANDBOX_MPP_ROOT";
+
+/// What signs in a sandbox, and from what further keys are derived.
+#[derive(Clone)]
+pub(super) struct SandboxKeys {
+    /// The delegate of sessions, and the first of the two fee payers: the only one that published clients know.
+    pub(super) spender: KeyPair,
+    /// The other fee payer, for what buyers sign by MPP: a spender never signs that.
+    pub(super) fees: KeyPair,
+    /// What signs receipts.
+    pub(super) receipts: KeyPair,
+    /// The root of MPP's keys, in 64 hex digits.
+    pub(super) root: Zeroizing<String>,
+    /// What the merchant's challenges are bound with.
+    pub(super) challenges: Zeroizing<String>,
+}
 
 /// What a sandbox is made of.
 pub(super) struct SandboxTerms {
@@ -51,13 +79,11 @@ pub(super) struct SandboxTerms {
     pub(super) merchant_port: u16,
     /// An absolute directory that is there; the ledger goes into it.
     pub(super) state: PathBuf,
-    /// The facilitator's key: spender and fee payer.
-    pub(super) spender: KeyPair,
-    /// What signs receipts.
-    pub(super) receipts: KeyPair,
+    /// What signs.
+    pub(super) keys: SandboxKeys,
     /// The wallet that the merchant is paid to.
     pub(super) merchant: Pubkey,
-    /// What a call of the paid route costs.
+    /// What a call of a route that is paid by x402 costs.
     pub(super) price: Price,
 }
 
@@ -83,7 +109,8 @@ impl Sandbox {
         let facilitator = listen(terms.facilitator_port).await?;
         let merchant = listen(terms.merchant_port).await?;
         let network = LocalNetwork::start(terms.network.clone()).await?;
-        network.give_sol(&terms.spender.public())?;
+        network.give_sol(&terms.keys.spender.public())?;
+        network.give_lamports(&terms.keys.fees.public(), FEES_LAMPORTS)?;
         network.until_confirmed().await;
         let ledger = terms.state.join(format!("ledger-{:.8}.db", network.genesis_hash()));
         let config = configure(&network, &terms, &ledger, global)?;
@@ -103,9 +130,11 @@ impl Sandbox {
             stop,
             servers: Vec::new(),
         };
-        let shop = sandbox.shop(terms.merchant, terms.price, &sandbox.merchant)?;
+        // First, because the merchant asks it for its keys.
         sandbox.serve_facilitator(facilitator)?;
-        sandbox.serve(merchant, shop);
+        let shop = sandbox.shop(terms.merchant, terms.price, &sandbox.merchant)?;
+        let cash = shop::cash_router(sandbox.cash_walls(&terms).await?);
+        sandbox.serve(merchant, shop.merge(cash).merge(shop::index(&shop::PAID)));
         Ok(sandbox)
     }
 
@@ -119,12 +148,22 @@ impl Sandbox {
         format!("{}{}", self.merchant, shop::DEFERRED_ROUTE)
     }
 
-    /// Opens the shop of another merchant on a free port; gives its origin.
+    /// The URL of the route that is paid by a charge.
+    pub(super) fn charge_route(&self) -> String {
+        format!("{}{}", self.merchant, shop::CHARGE_ROUTE)
+    }
+
+    /// The URL of the route that is paid by vouchers.
+    pub(super) fn stream_route(&self) -> String {
+        format!("{}{}", self.merchant, shop::STREAM_ROUTE)
+    }
+
+    /// Opens the shop of another merchant, who sells by x402 alone, on a free port; gives its origin.
     pub(super) async fn open_shop(&mut self, merchant: Pubkey, price: Price) -> Result<String, CliError> {
         let listener = listen(0).await?;
         let origin = url(&listener)?;
         let shop = self.shop(merchant, price, &origin)?;
-        self.serve(listener, shop);
+        self.serve(listener, shop.merge(shop::index(&shop::PAID_BY_X402)));
         Ok(origin)
     }
 
@@ -138,6 +177,18 @@ impl Sandbox {
             Ok::<_, CliError>(Paywall::new(FacilitatorClient::new(&self.facilitator)?, gate))
         };
         Ok(shop::router(paywall(shop::ROUTE, offer.clone())?, paywall(shop::DEFERRED_ROUTE, offer.deferred())?))
+    }
+
+    async fn cash_walls(&self, terms: &SandboxTerms) -> Result<shop::CashWalls, CashError> {
+        let channels = terms.state.join(CHANNELS_FILE);
+        cash::walls(CashTerms {
+            facilitator: &self.facilitator,
+            mint: self.network.cash_mint(),
+            recipient: terms.merchant,
+            secret: &terms.keys.challenges,
+            channels: &channels,
+        })
+        .await
     }
 
     /// Serves the facilitator as `sotto serve` does, so that limits by address hold.
@@ -186,13 +237,19 @@ fn url(listener: &TcpListener) -> io::Result<String> {
 fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global: &Global) -> Result<Config, CliError> {
     let own = [
         ("keys.spender", format!("env:{SPENDER}")),
+        ("keys.fee_payer", format!("env:{SPENDER},env:{FEES}")),
         ("keys.receipt", format!("env:{RECEIPTS}")),
+        ("mpp.enabled", "true".to_owned()),
+        ("mpp.mint", network.cash_mint().to_string()),
+        ("mpp.root", format!("env:{ROOT}")),
         ("ledger.path", ledger.display().to_string()),
         ("server.bind", Ipv4Addr::LOCALHOST.to_string()),
         ("server.port", terms.facilitator_port.to_string()),
     ];
-    let spender = secret(&terms.spender)?;
-    let receipts = secret(&terms.receipts)?;
+    let keys = &terms.keys;
+    let [spender, fees, receipts] = [secret(&keys.spender)?, secret(&keys.fees)?, secret(&keys.receipts)?];
+    let secrets = [(SPENDER, &spender), (FEES, &fees), (RECEIPTS, &receipts), (ROOT, &keys.root)];
+    let secrets = secrets.map(|(name, secret)| (name, secret.as_str()));
     let own = network.settings().into_iter().chain(own);
     // Rent and requests cost nothing here: everybody may have a balance made readable, and get what an opening takes, at any
     // time.
@@ -202,15 +259,20 @@ fn configure(network: &LocalNetwork, terms: &SandboxTerms, ledger: &Path, global
         "limits.grants_per_user_per_month",
         "limits.prepares_per_ip_per_second",
         "limits.prepares_per_second",
+        "limits.requests_per_ip_per_second",
         "limits.sessions_per_ip_per_hour",
         "limits.unproven_grants_per_hour",
+        "mpp.onboardings_per_hour",
+        "mpp.onboardings_per_ip_per_day",
+        "mpp.onboardings_per_wallet_per_day",
+        "mpp.vouchers_per_channel_per_second",
     ];
     let mut defaults = free.map(|key| (key, "0".to_owned())).to_vec();
     // Anybody may pay the sandbox's merchant, the published client too, which proves no balance.
     defaults.push(("settlement.recipients", terms.merchant.to_string()));
     // Its token program is ours and does what is relied on, so nobody has to ask it.
     defaults.push(("settlement.settle_instruction", "transfer_with_authorization".to_owned()));
-    let layers = layers(global, [(SPENDER, spender.as_str()), (RECEIPTS, receipts.as_str())], defaults, own)?;
+    let layers = layers(global, secrets, defaults, own)?;
     Ok(layers.config()?.0)
 }
 

@@ -3,6 +3,7 @@
 //! `docs/openapi.json` against the server. The scripts are in `tests/conformance`; each has a process of its own.
 
 mod mpp;
+mod mpp_dev;
 mod mpp_trade;
 
 use crate::{
@@ -34,11 +35,16 @@ struct Suite {
     dev: Process,
 }
 
+/// `sotto dev` on free ports.
+fn start_dev(desk: &Desk, more: &[&str]) -> Process {
+    let ports = ["--port", "0", "--merchant-port", "0", "--rpc-port", "0", "--covalidator-port", "0"];
+    desk.start(&[&["dev", "--json"], &ports[..], more].concat())
+}
+
 impl Suite {
     fn start(more: &[&str]) -> Self {
         let desk = Desk::new();
-        let ports = ["--port", "0", "--merchant-port", "0", "--rpc-port", "0", "--covalidator-port", "0"];
-        let dev = desk.start(&[&["dev", "--json"], &ports[..], more].concat());
+        let dev = start_dev(&desk, more);
         let suite = Self { desk, dev };
         suite.open("signed.json", &[]);
         // An account has one delegate: this approve has to cover both sessions, else it ends the first.
@@ -55,12 +61,25 @@ impl Suite {
         self.desk.json(&[&["--config", &config, "session", "open"], &whom[..], &what[..], more].concat());
     }
 
+    /// Grants, and opens two channels of the payer to the merchant; gives their secrets.
+    fn channels(&self) -> Vec<Value> {
+        let told = |name| text(&self.dev.1, name);
+        let (config, facilitator, key, mint) = (told("config"), told("facilitator"), told("payerKey"), told("mppMint"));
+        let who = ["--facilitator", &facilitator, "--key", &key, "--mint", &mint, "--state", "mpp.json", "--json"];
+        let sotto = |args: &[&str]| self.desk.json(&[&["--config", &config, "mpp"], args, &who[..]].concat());
+        sotto(&["onboard", "--limit", "5"]);
+        (0..2).for_each(|_| drop(sotto(&["open", &told("recipient"), "1"])));
+        let state: Value = serde_json::from_slice(&std::fs::read(self.desk.path.join("mpp.json")).unwrap()).unwrap();
+        state["channels"].as_array().unwrap().iter().map(|channel| channel["secret"].clone()).collect()
+    }
+
     /// A file that tells a script of it all.
     fn world(&self) -> PathBuf {
         let read = |file: &str| -> Value {
             serde_json::from_slice(&std::fs::read(self.desk.path.join(file)).unwrap()).unwrap()
         };
-        let world = json!({ "dev": self.dev.1, "signed": read("signed.json"), "bare": read("bare.json") });
+        let (signed, bare) = (read("signed.json"), read("bare.json"));
+        let world = json!({ "dev": self.dev.1, "signed": signed, "bare": bare, "channels": self.channels() });
         let path = self.desk.path.join("world.json");
         std::fs::write(&path, world.to_string()).unwrap();
         path

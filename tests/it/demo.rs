@@ -27,8 +27,55 @@ fn one_approve_adds_up(standing: &Value) {
     assert_eq!(standing["states"], serde_json::json!(["open", "open"]), "and ends neither");
 }
 
-fn adds_up(delegation: &str) {
-    let output = demo(&["--payments", "3", "--delegation", delegation, "--json"]);
+/// A charge is one transaction, and so many vouchers of a channel are two, whatever their number.
+fn what_is_paid_in_cash_adds_up(figures: &Value, vouchers: i64) {
+    let number = |act: &Value, name: &str| act[name].as_i64().unwrap_or_else(|| panic!("{name}: {act:#}"));
+    let change = |act: &Value, who: &str| {
+        let balances = [&act[who][0], &act[who][1]].map(|balance| balance.as_i64().expect("a balance"));
+        balances[1] - balances[0]
+    };
+    let charge = &figures["charge"];
+    let moved = &charge["moved"];
+    assert_eq!(number(charge, "amount"), 10_000);
+    assert_eq!((change(moved, "buyer_balance"), change(moved, "merchant_balance")), (-10_000, 10_000));
+    assert_eq!((number(moved, "transactions"), number(moved, "landed")), (1, 1));
+    assert_eq!(number(moved, "lamports_fees"), number(moved, "fee_payer_balance_change"));
+    assert!(
+        number(moved, "lamports_fees") >= 10_000 && number(moved, "lamports_rent") == 0,
+        "two signatures and no rent"
+    );
+
+    let (channel, owed) = (&figures["channel"], 1_000 * vouchers);
+    assert_eq!((number(channel, "vouchers"), number(channel, "served")), (vouchers, vouchers));
+    assert_eq!((number(channel, "owed"), number(channel, "settled"), number(channel, "shortfall")), (owed, owed, 0));
+    assert_eq!(number(channel, "settled") + number(channel, "refunded"), number(channel, "deposit"));
+    let parts = ["grant", "channel"].map(|part| &channel[part]);
+    assert_eq!(parts.map(|part| number(part, "transactions")), [1, 2], "a channel is two transactions");
+    assert_eq!(parts.map(|part| number(part, "landed")), [1, 2]);
+    assert_eq!(
+        parts.map(|part| change(part, "buyer_balance")),
+        [0, -owed],
+        "a grant moves nothing out of the buyer's hands"
+    );
+    assert_eq!(parts.map(|part| change(part, "merchant_balance")), [0, owed]);
+    let all = &channel["all"];
+    assert_eq!((change(all, "buyer_balance"), change(all, "merchant_balance")), (-owed, owed));
+    for name in ["lamports_fees", "lamports_rent", "fee_payer_balance_change", "transactions"] {
+        assert_eq!(parts.map(|part| number(part, name)).iter().sum::<i64>(), number(all, name), "{name}");
+    }
+    // The rent of the account that is granted from is lent.
+    assert_eq!(parts.map(|part| number(part, "lamports_rent")), [2_039_280, 0]);
+    for part in parts {
+        assert_eq!(
+            number(part, "fee_payer_balance_change"),
+            number(part, "lamports_fees") + number(part, "lamports_rent")
+        );
+    }
+}
+
+fn adds_up(delegation: &str, vouchers: i64) {
+    let drawn = vouchers.to_string();
+    let output = demo(&["--payments", "3", "--vouchers", &drawn, "--delegation", delegation, "--json"]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{told}");
     assert!(told.contains("funding = unproven") && told.ends_with("Every figure adds up.\n"), "{told}");
@@ -76,6 +123,8 @@ fn adds_up(delegation: &str) {
 
     one_approve_adds_up(&figures["standing"]);
 
+    what_is_paid_in_cash_adds_up(&figures, vouchers);
+
     let empty = &figures["empty_payer"];
     assert_eq!((&empty["funding"], &empty["landed"]), (&Value::from("unproven"), &Value::from(1)));
     assert_eq!((&empty["payer_loss"], &empty["merchant_growth"]), (&Value::from(0), &Value::from(0)));
@@ -83,12 +132,12 @@ fn adds_up(delegation: &str) {
 
 #[test]
 fn the_demo_adds_up_where_only_the_delegate_is_compared() {
-    adds_up("public");
+    adds_up("public", 10_000);
 }
 
 #[test]
 fn the_demo_adds_up_where_the_delegated_amount_is_lowered() {
-    adds_up("documented");
+    adds_up("documented", 7);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! and a merchant that outlive it.
 
 mod examples;
+mod printed;
 mod relay;
 
 use crate::support::{PATIENCE, until};

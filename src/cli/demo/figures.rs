@@ -1,6 +1,9 @@
 //! The figures of a demo and whether they add up. Pure.
 
-use super::{deferred::DeferredCalls, empty::EmptyPayer, scene::Call, single::OncePaid, standing::StandingApproval};
+use super::{
+    channel::StreamedCalls, charge::ChargedCall, deferred::DeferredCalls, empty::EmptyPayer, scene::Call,
+    single::OncePaid, standing::StandingApproval,
+};
 use crate::{cli::localnet::DelegationArg, domain::amount::Amount, ledger::Totals};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -40,6 +43,9 @@ pub(super) struct Figures {
     /// Two merchants under one approve.
     pub(super) standing: Option<StandingApproval>,
     pub(super) empty: Option<EmptyPayer>,
+    /// By the Machine Payments Protocol: a charge, and a channel.
+    pub(super) charge: Option<ChargedCall>,
+    pub(super) channel: Option<StreamedCalls>,
     /// What the ledger's audit found.
     pub(super) audit: Option<String>,
 }
@@ -52,8 +58,21 @@ impl Figures {
         standings: [Standing; 2],
         [opened, paid]: [Totals; 2],
     ) -> Self {
-        let (once, deferred, standing, empty) = (None, None, None, None);
-        Self { delegation, price, calls, standings, opened, paid, once, deferred, standing, empty, audit: None }
+        Self {
+            delegation,
+            price,
+            calls,
+            standings,
+            opened,
+            paid,
+            once: None,
+            deferred: None,
+            standing: None,
+            empty: None,
+            charge: None,
+            channel: None,
+            audit: None,
+        }
     }
 
     /// The sum of what the payer's client paid, in base units.
@@ -140,6 +159,8 @@ impl Figures {
         checks.extend(self.once.iter().flat_map(OncePaid::checks));
         checks.extend(self.deferred.iter().flat_map(DeferredCalls::checks));
         checks.extend(self.standing.iter().flat_map(StandingApproval::checks));
+        checks.extend(self.charge.iter().flat_map(ChargedCall::checks));
+        checks.extend(self.channel.iter().flat_map(StreamedCalls::checks));
         if let Some(empty) = &self.empty {
             let price = i128::from(self.price.get());
             checks.extend([
@@ -203,6 +224,8 @@ impl Figures {
             "deferred": self.deferred.as_ref().map(DeferredCalls::to_json),
             "standing": self.standing.as_ref().map(StandingApproval::to_json),
             "empty_payer": empty,
+            "charge": self.charge.as_ref().map(ChargedCall::to_json),
+            "channel": self.channel.as_ref().map(StreamedCalls::to_json),
         })
     }
 }

@@ -3,17 +3,22 @@
 
 use super::figures::Standing;
 use crate::{
+    chain::ChainError,
     cli::sandbox::Sandbox,
     client::{
         ApprovalChoice, Balance, BalanceReader, BoundedBody, FacilitatorError, FacilitatorPin, FollowError, LocalKey,
         OpenOptions, PayError, Payer, PayerRpc, RpcError, SessionClient, SessionClientError, Settings, SingleError,
-        SingleOptions, SingleReceipt, SolanaRpc, Trust, balance::BalanceError, make_readable,
+        SingleOptions, SingleReceipt, SolanaRpc, Trust,
+        balance::BalanceError,
+        make_readable,
+        mpp::{BuyError, MppSessionError},
     },
     covalidator::{HttpCovalidator, SetupError},
     domain::{
         amount::{Amount, AmountError},
         chance::OsChance,
         clock::SystemClock,
+        key_pair::KeyPair,
         session::SessionId,
     },
     ledger::{LedgerError, Totals},
@@ -33,7 +38,7 @@ use std::{
 use tokio::time::Instant;
 
 /// The longest that one call, one question or one decryption takes.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 /// The longest answer that is read, in bytes.
 const MOST_SERVED_BYTES: u64 = 64 * 1024;
 /// How long the session is open.
@@ -74,6 +79,18 @@ pub(in crate::cli) enum DemoError {
     /// A token account's bytes.
     #[error("a token account is unreadable")]
     Account(#[from] DecodeError),
+    /// The charge was not paid.
+    #[error("the charge was not paid")]
+    Charge(#[from] Box<BuyError>),
+    /// The channel could not be used.
+    #[error("the channel did not open, pay or close")]
+    Channel(#[from] Box<MppSessionError>),
+    /// The merchant could not be asked.
+    #[error("the merchant did not answer")]
+    Merchant(#[from] reqwest::Error),
+    /// The facilitator's chain could not be asked.
+    #[error("the facilitator's endpoint did not answer")]
+    Chain(#[from] ChainError),
     /// The ledger.
     #[error("the ledger did not answer")]
     Ledger(#[from] LedgerError),
@@ -165,6 +182,31 @@ impl<'a> Scene<'a> {
     /// The paid route.
     pub(super) fn route(&self) -> &Url {
         &self.route
+    }
+
+    /// The route that is paid by a charge.
+    pub(super) fn charge_route(&self) -> Result<Url, DemoError> {
+        Url::parse(&self.sandbox.charge_route()).map_err(|_| DemoError::Url)
+    }
+
+    /// The route that is paid by vouchers.
+    pub(super) fn stream_route(&self) -> Result<Url, DemoError> {
+        Url::parse(&self.sandbox.stream_route()).map_err(|_| DemoError::Url)
+    }
+
+    /// Everything that runs.
+    pub(super) const fn sandbox(&self) -> &Sandbox {
+        self.sandbox
+    }
+
+    /// The chain, as everybody may ask it.
+    pub(super) fn rpc(&self) -> &dyn PayerRpc {
+        &*self.rpc
+    }
+
+    /// The two keys that pay fees.
+    pub(super) fn fee_payers(&self) -> Vec<Pubkey> {
+        self.sandbox.config.keys.fee_payers.iter().map(KeyPair::public).collect()
     }
 
     /// The facilitator's key.

@@ -27,7 +27,7 @@ impl Story {
         Self { format }
     }
 
-    fn tell(&self, text: impl Display) -> Result<(), CliError> {
+    pub(super) fn tell(&self, text: impl Display) -> Result<(), CliError> {
         if self.format == Format::Json {
             note_lines(&text);
             return Ok(());
@@ -174,22 +174,24 @@ impl Story {
         ))
     }
 
+    pub(super) fn empty(&self, figures: &Figures) -> Result<(), CliError> {
+        let Some(empty) = &figures.empty else { return Ok(()) };
+        self.tell(format_args!(
+            "A second payer, whose account is empty, opened a session and paid for one call. The answer said success\n\
+             and funding = {}. The transfer landed ({:.18}…) and moved {} of {}.\n\
+             That is how a confidential token works: nobody but its owner sees that an account is empty, and a transfer\n\
+             that is not covered moves zero instead of failing. So without a proof of funds \"settled\" is not yet \"paid\";\n\
+             limits.unproven_exposure bounds what one such transfer can lose. A payer proves a balance with\n\
+             `sotto session prove`, then every answer says funding = proven as long as it covers what is spent; a merchant checks\n\
+             what was really received with `sotto receipts`.\n",
+            empty.funding.as_deref().unwrap_or("unknown"),
+            empty.signature,
+            signed(empty.moved[1]).trim_start_matches('+'),
+            decimal(figures.price.get()),
+        ))
+    }
+
     pub(super) fn end(&self, figures: &Figures) -> Result<(), CliError> {
-        if let Some(empty) = &figures.empty {
-            self.tell(format_args!(
-                "A second payer, whose account is empty, opened a session and paid for one call. The answer said success\n\
-                 and funding = {}. The transfer landed ({:.18}…) and moved {} of {}.\n\
-                 That is how a confidential token works: nobody but its owner sees that an account is empty, and a transfer\n\
-                 that is not covered moves zero instead of failing. So without a proof of funds \"settled\" is not yet \"paid\";\n\
-                 limits.unproven_exposure bounds what one such transfer can lose. A payer proves a balance with\n\
-                 `sotto session prove`, then every answer says funding = proven as long as it covers what is spent; a merchant checks\n\
-                 what was really received with `sotto receipts`.\n",
-                empty.funding.as_deref().unwrap_or("unknown"),
-                empty.signature,
-                signed(empty.moved[1]).trim_start_matches('+'),
-                decimal(figures.price.get()),
-            ))?;
-        }
         if figures.check().is_ok() { self.tell("Every figure adds up.") } else { Ok(()) }
     }
 }
@@ -199,11 +201,11 @@ fn short(handle: u128) -> String {
     if handle == 0 { "none".to_owned() } else { format!("{:.8}…", format!("{handle:032x}")) }
 }
 
-fn decimal(units: u64) -> String {
+pub(super) fn decimal(units: u64) -> String {
     Amount::new(units).map_or_else(|| units.to_string(), |amount| amount.to_decimal(DEMO_DECIMALS))
 }
 
-fn signed(units: i128) -> String {
+pub(super) fn signed(units: i128) -> String {
     let sign = if units < 0 { "-" } else { "+" };
     u64::try_from(units.unsigned_abs()).map_or_else(|_| units.to_string(), |units| format!("{sign}{}", decimal(units)))
 }

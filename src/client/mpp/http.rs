@@ -5,7 +5,10 @@ use crate::{
         body::{BodyError, BoundedBody},
         facilitator::{self, FacilitatorError},
     },
-    domain::printable::{brief, printable},
+    domain::{
+        printable::{brief, printable},
+        signed::parse_signature,
+    },
     wire::{json, mpp::siwx::SIGN_IN_WITH_X},
 };
 use reqwest::{RequestBuilder, Url, header, header::HeaderValue};
@@ -135,6 +138,11 @@ pub(super) fn foreign(error: serde_json::Error) -> FacilitatorError {
     FacilitatorError::Malformed { status: 200, source: Some(Box::new(error)) }
 }
 
+/// A transaction by the facilitator's word: its whole signature, or the beginning of whatever else it says.
+pub(super) fn transaction(text: &str) -> String {
+    if parse_signature(text).is_some() { text.to_owned() } else { brief(text) }
+}
+
 fn unreachable(error: reqwest::Error) -> FacilitatorError {
     FacilitatorError::Unreachable(error.without_url())
 }
@@ -157,4 +165,18 @@ fn refusal(json: &Value) -> Option<(String, String)> {
     let word = brief(member(["error", "errorCode"])?);
     let detail = member(["detail", "details"]).unwrap_or("no reason given");
     Some((word, printable(detail.chars().take(MAX_SENTENCE).collect::<String>()).to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_is_told_whole_and_other_texts_in_brief() {
+        let signature = bs58::encode([0xff; 64]).into_string();
+        assert_eq!(transaction(&signature), signature);
+        assert!(signature.len() > 64);
+        assert_eq!(transaction(&"x".repeat(88)), "x".repeat(64));
+        assert_eq!(transaction("a\u{1b}[2J"), "a\\u001b[2J");
+    }
 }

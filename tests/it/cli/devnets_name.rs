@@ -30,7 +30,7 @@ fn a_network_that_is_called_devnet_serves_a_configuration_that_names_it() {
 fn a_network_keeps_the_name_that_it_began_with() {
     let (_outer, here) = directory();
     let own = network_with(&here, &["--state", "net.json"]);
-    assert_eq!(own.1["network.spellings"], "solana:devnet,solana-devnet");
+    assert_eq!(own.1["network.spellings"], "solana:devnet,solana-devnet,devnet");
     assert_eq!(own.stop(), Some(0));
     let free = ["localnet", "--port", "0", "--covalidator-port", "0", "--state", "net.json", "--json"];
     let refused = sotto(&here, &[&free[..], &["--as-devnet"]].concat());

@@ -57,7 +57,9 @@ async fn stock_mppx_of_two_lines_and_the_published_clients_sessions_buy_from_our
     let Some(folder) = folder_for("our_seller.mjs").await else { return };
     let scene = scene(Backend::SplDelegate).await;
     let mut told = told(&scene);
-    told["shop"] = json!(shop(&scene).await);
+    let shop = shop(&scene).await;
+    told["charged"] = json!({ "url": format!("{shop}/weather"), "price": PRICE });
+    told["streamed"] = json!({ "url": format!("{shop}/stream"), "price": PRICE });
     runs("our_seller.mjs", folder, told).await;
     let MppScene { world, buyer, seller } = scene;
     // A charge by each line, and five vouchers.

@@ -3,7 +3,7 @@
 use super::{MppSessionClient, MppSessionError, MppSessionEvent};
 use crate::{
     client::mpp::{
-        http::{Tells, foreign},
+        http::{self, Tells, foreign},
         state::{EndedChannel, KnownChannel},
     },
     domain::{
@@ -68,7 +68,7 @@ fn sums(id: &PublicId, answer: &CloseAnswer) -> Option<Closed> {
         refunded,
         shortfall,
         vouchers: of.voucher_count,
-        transaction: answer.close_tx_signature.as_deref().map(brief),
+        transaction: answer.close_tx_signature.as_deref().map(http::transaction),
         reason: brief(&answer.reason),
     })
 }

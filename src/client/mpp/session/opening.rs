@@ -3,7 +3,7 @@
 use super::{MppSessionClient, MppSessionError, MppSessionEvent};
 use crate::{
     client::mpp::{
-        http::{Tells, foreign},
+        http::{self, Tells, foreign},
         sign_in::LIFE,
         state::{BuyerState, KnownChannel, SentOpening},
     },
@@ -100,7 +100,7 @@ impl MppSessionClient {
             deposit: channel.deposit,
             session_pubkey: channel.signer,
             expires: channel.expires,
-            transaction: crate::domain::printable::brief(&answer.open_tx_signature),
+            transaction: http::transaction(&answer.open_tx_signature),
         };
         // A repeat of an opening that was kept already changes nothing of what was drawn since.
         if state.channel(&opened.id).is_none() {
