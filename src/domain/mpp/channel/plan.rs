@@ -95,6 +95,8 @@ pub enum NotOpened {
     ProofUsed,
     /// A leave of the wallet is on its way.
     Leaving,
+    /// A message that replaces the wallet's grant is on its way.
+    Renewing,
     /// No more is sponsored for now.
     Barred(SponsorBar),
     /// There are as many as there may be in all.

@@ -80,6 +80,9 @@ pub(super) fn not_opened(why: NotOpened, until_tomorrow: u64) -> RefusedChannel 
         NotOpened::Leaving => {
             because(ChannelReason::OpenNotAuthorized, "The wallet is taking its delegation back; call onboard() again.")
         }
+        NotOpened::Renewing => {
+            because(ChannelReason::Unavailable, "The wallet's delegation is being renewed; repeat.").again_in(2)
+        }
         NotOpened::Barred(bar) => RefusedChannel::new(word_of(bar.reason)).again_in(bar.again_in),
         NotOpened::InAll => RefusedChannel::new(ChannelReason::GlobalSettleCap).again_in(60),
         NotOpened::OfSeller => RefusedChannel::new(ChannelReason::SellerSettleCap).again_in(60),
