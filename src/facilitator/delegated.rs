@@ -170,8 +170,9 @@ pub(crate) fn at_address(account: &ChainAccount) -> AccountAtAddress<'_> {
 }
 
 /// What a reading means at this time: the program of a session account knows no end, and one that is used up looks like one that
-/// was taken back.
+/// was taken back. What the buyer approves by themselves is no grant to us: no more is left than was granted and has not moved.
 pub(crate) fn at(delegation: &Delegation, reading: Reading, now: UnixSeconds) -> Reading {
-    let is_over = delegation.grant.as_ref().is_some_and(|grant| grant.is_over(now));
-    if is_over { Reading { role: Role::Expired, ..reading } } else { reading }
+    let Some(grant) = &delegation.grant else { return reading };
+    let reading = Reading { remaining: reading.remaining.min(grant.left().get()), ..reading };
+    if grant.is_over(now) { Reading { role: Role::Expired, ..reading } } else { reading }
 }

@@ -111,6 +111,11 @@ impl DelegationGrant {
         now >= self.expires_at || self.moved >= self.terms.limit
     }
 
+    /// What of its limit has not moved, in base units. More than that never moves by it, whatever its buyer approves by themselves.
+    pub fn left(&self) -> Amount {
+        self.terms.limit.checked_sub(self.moved).unwrap_or(Amount::ZERO)
+    }
+
     /// Whether enough of its time is left for something new to stand on it.
     pub fn has_time(&self, now: UnixSeconds) -> bool {
         self.expires_at.saturating_sub(now) > ACTIVE_FOR.min(self.terms.ttl / 3)
@@ -228,11 +233,11 @@ impl Delegation {
         }
     }
 
-    /// What of the current grant may still move, as far as it is known: what was last read, else what was granted less what moved.
+    /// What of the current grant may still move, as far as it is known: what was granted less what moved, or less where less was
+    /// last read.
     pub fn remaining(&self) -> Option<Amount> {
-        let grant = self.grant?;
-        let granted = grant.terms.limit.checked_sub(grant.moved).unwrap_or(Amount::ZERO);
-        Some(self.reading.map_or(granted, |seen| amount(seen.reading.remaining)))
+        let left = self.grant?.left();
+        Some(self.reading.map_or(left, |seen| amount(seen.reading.remaining).min(left)))
     }
 }
 

@@ -197,6 +197,16 @@ pub fn witness(granted: Amount, landed: &[Amount], attempt: Amount, left: u64) -
     }
 }
 
+/// Judges a settlement that landed with an error, as many voices as it takes to prove an absence say, by what the grant says and the
+/// role that was read. The witness keeps us from signing anew: where nothing can be signed by the grant any more, the error is
+/// enough. What is left of a role that is gone tells nothing.
+pub fn witness_of_error(told: Verdict, role: Role) -> Verdict {
+    match (told, role) {
+        (_, Role::Gone) | (Verdict::Hold, Role::Expired) => Verdict::Absent,
+        (told, Role::Live | Role::Frozen | Role::Expired) => told,
+    }
+}
+
 /// The slots of a time to live, at 400 milliseconds each.
 pub const fn slots(ttl_seconds: u64) -> u64 {
     ttl_seconds.saturating_mul(1_000) / 400

@@ -1,7 +1,7 @@
 //! Signs what serves a channel: its anchor, and the transfer that pays its seller by its buyer's delegation.
 //!
 //! Nothing else is ever signed with a delegate's key but these transfers, each of which the ledger has planned: to the seller's
-//! canonical account, for what vouchers say.
+//! canonical account, for what vouchers say, and while the grant can pay it as it stands on chain.
 
 use super::{Settlements, sign::attempt};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
         transaction::UnsignedTransaction,
     },
     domain::{
+        amount::Amount,
         mpp::{
             channel::{Channel, ChannelState},
             delegation::{Delegation, DelegationGrant},
@@ -17,7 +18,7 @@ use crate::{
         reason::PayReason,
         settlement::{Attempt, Cost, Purpose, Settlement, Subject},
     },
-    facilitator::error::SignFailure,
+    facilitator::{delegated, error::SignFailure},
     ledger::{ChannelRecord, DelegationKey},
     programs::{
         delegation::{self, Settled},
@@ -80,6 +81,7 @@ impl Settlements {
                 "the grant has ended: its key signs nothing more",
             ));
         }
+        self.look_at_grant(&found, settlement).await?;
         let settled =
             Settled { channel: terms.id, seller: terms.seller, amount: settlement.amount, sequence: settling.sequence };
         let (signer, instructions) = self.settle_instructions(&found, &grant, &settled)?;
@@ -88,6 +90,19 @@ impl Settlements {
 }
 
 impl Settlements {
+    /// Looks at the grant before it is signed by. What it cannot pay now is not signed: the monitor settles what is left, or writes
+    /// it off when it is seen again.
+    async fn look_at_grant(&self, found: &Delegation, settlement: &Settlement) -> Result<(), SignFailure> {
+        let seen = self.core.read_delegations(std::slice::from_ref(found), 0).await?;
+        let reading = seen.into_iter().next().flatten().map(|seen| seen.reading);
+        let available =
+            reading.map_or(Amount::ZERO, |reading| delegated::at(found, reading, self.core.clock.now()).available());
+        if available < settlement.amount {
+            return Err(SignFailure::refused(PayReason::InsufficientFunds, "the grant cannot pay it as it stands"));
+        }
+        Ok(())
+    }
+
     /// The instructions that pay a seller by a grant, and the key that it delegates to.
     fn settle_instructions(
         &self,

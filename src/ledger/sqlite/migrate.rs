@@ -41,7 +41,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (26, "delegations", include_str!("../../../migrations/sqlite/0026_delegations.sql")),
     (27, "channels", include_str!("../../../migrations/sqlite/0027_channels.sql")),
     (28, "recorded answers", include_str!("../../../migrations/sqlite/0028_recorded_answers.sql")),
-    (29, "openings wait", include_str!("../../../migrations/sqlite/0029_openings_wait.sql")),
+    (29, "facts and plans", include_str!("../../../migrations/sqlite/0029_facts_and_plans.sql")),
 ];
 
 fn migrations() -> Migrator {

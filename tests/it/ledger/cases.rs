@@ -4,6 +4,7 @@ pub(crate) mod approvals;
 pub(crate) mod archive;
 pub(crate) mod bindings;
 pub(crate) mod budgets;
+pub(crate) mod channel_grants;
 pub(crate) mod channel_settlements;
 pub(crate) mod channels;
 pub(crate) mod charges;

@@ -226,6 +226,13 @@ macro_rules! on {
                 strangers_leave_places_to_wallets_with_credit,
                 a_budget_that_strangers_used_up_pays_a_wallet_with_credit,
             }
+            channel_grants {
+                nothing_new_stands_on_a_grant_that_is_being_replaced,
+                a_grant_that_a_fork_took_back_pays_nothing_and_keeps_no_channel_from_ending,
+                no_more_moves_than_was_granted_whatever_the_account_has,
+                what_is_held_takes_no_place_of_what_may_be_in_flight,
+                a_fork_may_take_a_grant_back_while_the_next_is_on_its_way,
+            }
             channel_settlements {
                 a_fork_reopens_what_its_settlement_closed,
                 a_channel_is_settled_in_between_and_once_at_a_time,

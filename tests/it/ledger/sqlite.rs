@@ -1,6 +1,7 @@
 //! What only the SQLite engine promises: its file, its lock, its schema, and that damage is noticed.
 
 mod archive;
+mod channels;
 mod damage;
 mod delegations;
 mod log;

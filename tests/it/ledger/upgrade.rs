@@ -255,3 +255,28 @@ async fn a_ledger_from_before_single_payments_were_added_up_opens_whatever_they_
         assert_eq!(conn.query_row(sum, [], |row| row.get::<_, i64>(0)).ok(), left);
     }
 }
+
+/// What had moved by a grant stays, and what was held when the new schema came takes no place any more.
+#[tokio::test]
+async fn a_ledger_from_before_facts_were_facts_keeps_what_moved() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let old = dir.path().join("old.db");
+    // One number was never used.
+    of_version(27, dir.path(), &old).await;
+    let conn = Connection::open(&old).expect("opens");
+    conn.execute_batch(
+        "INSERT INTO delegations (seq, id, buyer, mint, backend, account, salted, next_generation, created_at) \
+            VALUES (1, zeroblob(16), zeroblob(32), zeroblob(32), 'spl-delegate', zeroblob(32), 0, 1, 0); \
+         INSERT INTO delegation_grants (delegation, generation, delegate, spend_limit, ttl, moved) \
+            VALUES (1, 0, zeroblob(32), 9, 60, 7);",
+    )
+    .expect("writes");
+    drop(conn);
+    drop(open(&old).await);
+    let conn = Connection::open(&old).expect("opens");
+    let moved = "SELECT moved, spend_limit FROM delegation_grants";
+    let read = conn.query_row(moved, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+    assert_eq!(read.ok(), Some((7, 9)));
+    assert!(conn.execute("UPDATE delegation_grants SET moved = -1", []).is_err());
+    conn.execute("UPDATE delegation_grants SET moved = 10", []).expect("a fact is written");
+}

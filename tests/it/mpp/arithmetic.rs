@@ -11,7 +11,7 @@ use sotto::{
             channel_id::PublicId,
             money::{
                 ChannelMoney, Claimant, EmergencyRule, Reading, Role, Verdict, may_open, owed, reserved, shares, slots,
-                witness,
+                witness, witness_of_error,
             },
         },
     },
@@ -141,6 +141,20 @@ fn what_is_left_of_a_grant_tells_whether_a_settlement_landed() {
             _ => Verdict::Hold,
         };
         assert_eq!(verdict, expected, "{}", text(case, "name"));
+    }
+}
+
+/// An error that is final needs no witness where nothing can be signed by the grant any more; what says that it landed is believed.
+#[test]
+fn an_error_is_believed_where_nothing_can_be_signed_anew() {
+    let (absent, landed, hold) = (Verdict::Absent, Verdict::Landed, Verdict::Hold);
+    for (role, expected) in [
+        (Role::Live, [absent, landed, hold]),
+        (Role::Frozen, [absent, landed, hold]),
+        (Role::Expired, [absent, landed, absent]),
+        (Role::Gone, [absent, absent, absent]),
+    ] {
+        assert_eq!([absent, landed, hold].map(|told| witness_of_error(told, role)), expected, "{role:?}");
     }
 }
 

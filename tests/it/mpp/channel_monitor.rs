@@ -3,7 +3,10 @@
 use crate::support::{ChannelScene, TTL};
 use serde_json::{Value, json};
 use solana_instruction::{AccountMeta, Instruction};
-use sotto::domain::{amount::Amount, mpp::choices::Emergency};
+use sotto::{
+    domain::{amount::Amount, mpp::choices::Emergency},
+    localnet::Odds,
+};
 use std::time::Duration;
 
 #[tokio::test]
@@ -208,6 +211,32 @@ async fn a_fork_after_the_close_is_settled_anew() {
     let again = scene.closes(&opened).await;
     assert_eq!(again["settlement"]["amount_settled"], json!("4000"));
     scene.ends(4_000).await;
+}
+
+/// What the fork gave back is the buyer's to take before it lands again: the close that was told is told anew, with the loss.
+#[tokio::test]
+async fn a_fork_after_the_close_and_a_drain_make_a_shortfall() {
+    let scene = ChannelScene::start().await;
+    let opened = scene.opens(100_000).await;
+    scene.draws(&opened, 4_000).await;
+    scene.world.quiet().await;
+    let closed = scene.closes(&opened).await;
+    assert_eq!((&closed["settlement"]["amount_settled"], &closed["shortfall"]), (&json!("4000"), &json!("0")));
+    let landed = closed["close_tx_signature"].as_str().expect("a text").parse().expect("a signature");
+    // What we send again is lost on its way until the buyer has been faster.
+    scene.world.net.faults().change(|plan| plan.drop_sends = Odds { next: 0, per_mille: 1_000 });
+    scene.world.net.network().fork_away(&landed).expect("it is not final");
+    scene.drains(&scene.buyer, 1_000_000).await;
+    scene.world.net.faults().clear();
+    let is_lost = async || {
+        let shown = scene.shown(&opened).await;
+        (&shown["state"], &shown["settled"]) == (&json!("closed"), &json!("0"))
+    };
+    scene.world.until("it is written off", is_lost).await;
+    let again = scene.closes(&opened).await;
+    assert_eq!((&again["settlement"]["amount_settled"], &again["shortfall"]), (&json!("0"), &json!("4000")));
+    assert_eq!(scene.delegation(&scene.buyer).await.used.reserved, Amount::ZERO);
+    scene.ends(0).await;
 }
 
 #[tokio::test]

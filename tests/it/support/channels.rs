@@ -49,13 +49,22 @@ impl ChannelScene {
 
     /// A scene whose buyer has granted nothing.
     pub async fn bare(change: impl Fn(&mut MppSettings) + Send + Sync + 'static) -> Self {
-        let options = Options::mpp_with(move |settings| {
+        Self::of(Self::options(change)).await
+    }
+
+    /// What its world is made of.
+    pub fn options(change: impl Fn(&mut MppSettings) + Send + Sync + 'static) -> Options {
+        Options::mpp_with(move |settings| {
             settings.channels.monitor = MONITOR;
             settings.channels.min_deposit = Amount::ONE;
             settings.channels.of_buyer = 0;
             settings.caps.concurrency.payer = 0;
             change(settings);
-        });
+        })
+    }
+
+    /// A scene of such a world, whose buyer has granted nothing.
+    pub async fn of(options: Options) -> Self {
         let MppScene { world, buyer, seller } = MppScene::of(World::with(options).await).await;
         Self { world, buyer, seller }
     }

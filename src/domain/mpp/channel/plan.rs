@@ -95,7 +95,7 @@ pub enum NotOpened {
     ProofUsed,
     /// A leave of the wallet is on its way, or may still be signed.
     Leaving,
-    /// A renewal of the wallet is on its way: what its grant will be is not known.
+    /// A message that replaces the wallet's grant is on its way: what its grant will be is not known.
     Renewing,
     /// No more is sponsored for now.
     Barred(SponsorBar),

@@ -10,7 +10,7 @@ use crate::{
             money::Role,
         },
     },
-    facilitator::delegated::SeenDelegation,
+    facilitator::delegated::{self, SeenDelegation},
     programs::{inco_token::AccountState, spl_token::TokenAccount},
 };
 use solana_instruction::Instruction;
@@ -99,14 +99,16 @@ impl Delegations {
     /// Whether an active delegation is of use as it is, by what was read of it just now.
     pub(super) fn is_ready(&self, request: &OnboardRequest, known: &Delegation, read: &SeenDelegation) -> bool {
         let Some(grant) = &known.grant else { return false };
+        let now = self.shared.core.clock.now();
+        let reading = delegated::at(known, read.reading, now);
         request.renewal == Renewal::WhenNeeded
             // Whoever asks to be bound to a seller is not ready by a grant that pays others, or another one alone.
             && request.seller.is_none_or(|seller| grant.terms.seller == Some(seller))
-            && grant.has_time(self.shared.core.clock.now())
+            && grant.has_time(now)
             // What a root has granted that is configured no more cannot be settled by.
             && self.shared.core.delegate_key(known).is_some()
-            && read.reading.role == Role::Live
-            && read.reading.remaining >= self.shared.settings.delegations.min_deposit.get()
+            && reading.role == Role::Live
+            && reading.remaining >= self.shared.settings.delegations.min_deposit.get()
     }
 
     /// The terms of the next generation.

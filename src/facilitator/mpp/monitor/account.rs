@@ -20,6 +20,9 @@ use crate::{
 use solana_pubkey::Pubkey;
 use tokio::time::Instant;
 
+/// What can be settled by no grant.
+const UNGRANTED: Reading = Reading { role: Role::Gone, balance: 0, remaining: 0 };
+
 impl ChannelMonitor {
     /// Looks at accounts that are suspected.
     pub(super) async fn look_at(&self, accounts: &[Pubkey]) -> Result<(), ChannelError> {
@@ -36,12 +39,31 @@ impl ChannelMonitor {
         let seen = self.shared.core.read_delegations(watched, 0).await?;
         let mut failed = None;
         for (delegation, seen) in watched.iter().zip(seen) {
-            let Some(seen) = seen else { continue };
-            if let Err(error) = self.judge(delegation, seen).await {
+            let judged = match seen {
+                Some(seen) => self.judge(delegation, seen).await,
+                None if delegation.grant.is_none() => self.judge_ungranted(delegation).await,
+                None => Ok(()),
+            };
+            if let Err(error) = judged {
                 failed = Some(error);
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Ends the channels of a delegation that no landed message grants any more (a fork took it back, or its renewal is not
+    /// complete), once that was seen twice. What is on its way may grant it again.
+    async fn judge_ungranted(&self, delegation: &Delegation) -> Result<(), ChannelError> {
+        let (account, core) = (&delegation.account, &self.shared.core);
+        if core.ledger.issued_on_its_way(delegation.id).await?.is_some() {
+            self.doubts.dispel(account, Doubt::Gone);
+            return Ok(());
+        }
+        let channels = core.ledger.channels_of(account).await?;
+        if let Some(reason) = self.breach(account, &UNGRANTED, 0, &channels) {
+            core.ledger.end_channels_of(account, reason, core.clock.now()).await?;
+        }
+        self.settle_ended(delegation, &UNGRANTED).await
     }
 
     async fn judge(&self, delegation: &Delegation, seen: SeenDelegation) -> Result<(), ChannelError> {

@@ -9,7 +9,7 @@ mod doubts;
 mod write_off;
 
 use crate::{
-    domain::mpp::channel::reason::ChannelReason,
+    domain::mpp::channel::{Channel, reason::ChannelReason},
     facilitator::{
         FacilitatorError,
         mpp::{
@@ -55,7 +55,7 @@ impl ChannelMonitor {
             if let Err(error) = done {
                 tracing::warn!(
                     error = cause(&error),
-                    "the accounts behind channels were not looked at; the next round tries again"
+                    "the watch over channels did not do all that it had to; the next round tries again"
                 );
             }
         }
@@ -68,32 +68,47 @@ impl ChannelMonitor {
         }
     }
 
-    /// One round.
+    /// One round. What fails in a part of it is kept from none of the others: the accounts come first, because a drain waits for
+    /// nobody.
     async fn round(&self) -> Result<(), ChannelError> {
-        self.end_what_is_due().await?;
+        let looked = self.look_at_all().await;
+        let ended = self.end_what_is_due().await;
+        let forgotten = self.forget_vouchers().await;
+        looked.and(ended).and(forgotten.map_err(ChannelError::from))
+    }
+
+    /// Looks at every account on which something stands.
+    async fn look_at_all(&self) -> Result<(), ChannelError> {
         let watched = self.shared.core.ledger.delegations_in_use().await?;
         let accounts: Vec<Pubkey> = watched.iter().map(|delegation| delegation.account).collect();
         self.channels.readings.keep_only(&accounts);
         self.doubts.keep_only(&accounts);
-        self.look(&watched).await?;
-        self.forget_vouchers().await?;
-        Ok(())
+        self.look(&watched).await
     }
 
-    /// Ends channels whose time is over, and settles those that have owed for too long.
+    /// Ends channels whose time is over, and settles those that have owed for too long; each by itself.
     async fn end_what_is_due(&self) -> Result<(), ChannelError> {
         let (core, settings) = (&self.shared.core, &self.shared.settings.channels);
         let times = ChannelTimes { grace: settings.grace.as_secs(), most_owed: settings.max_owed.as_secs() };
+        let mut failed = None;
         for channel in core.ledger.due_channels(times, core.clock.now()).await? {
-            let id = channel.terms.id;
-            let now = core.clock.now();
-            if let Some(reason) = channel.is_over(now, times.grace) {
-                tracing::info!(channel = %id, reason = reason.word(), "a channel ends");
-                self.channels.end(id, reason).await?;
-            } else if let Some(planned) = core.ledger.settle_channel(id, core.next_settlement_id(), now).await? {
-                tracing::info!(channel = %id, "a channel has owed for long and is settled in between");
-                self.channels.carry(planned);
+            if let Err(error) = self.end_or_settle(&channel, times).await {
+                tracing::debug!(channel = %channel.terms.id, error = cause(&error), "a channel that is due is not ended now");
+                failed = Some(error);
             }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn end_or_settle(&self, channel: &Channel, times: ChannelTimes) -> Result<(), ChannelError> {
+        let (core, id) = (&self.shared.core, channel.terms.id);
+        let now = core.clock.now();
+        if let Some(reason) = channel.is_over(now, times.grace) {
+            tracing::info!(channel = %id, reason = reason.word(), "a channel ends");
+            self.channels.end(id, reason).await?;
+        } else if let Some(planned) = core.ledger.settle_channel(id, core.next_settlement_id(), now).await? {
+            tracing::info!(channel = %id, "a channel has owed for long and is settled in between");
+            self.channels.carry(planned);
         }
         Ok(())
     }

@@ -70,6 +70,10 @@ impl ChannelMonitor {
     /// What every endpoint says that the account behind channels can still pay.
     async fn what_is_left(&self, delegation: &Delegation) -> Result<Consensus<Amount>, ChannelError> {
         let core = &self.shared.core;
+        if delegation.grant.is_none() {
+            // By the ledger alone: nothing that landed grants anything.
+            return Ok(Consensus::Nothing);
+        }
         let Some(granted) = core.granted(delegation) else { return Ok(Consensus::Undecided) };
         let told = core.chain.accounts_everywhere(&granted.accounts()).await?;
         let now = core.clock.now();

@@ -32,7 +32,7 @@ const NO_CAP: CapRow = CapRow { global: 0, seller: 0, payer: 0 };
 const NO_LIMITS: VoucherLimits = VoucherLimits { of_channel_per_second: 0, per_day: NO_CAP, credit_line: None };
 const NO_CAPS: Caps = Caps { verify: NO_CAP, settle: NO_CAP, concurrency: NO_CAP, stranger_day_lamports: 0 };
 
-pub(super) fn channel_id(number: u8) -> PublicId {
+pub(crate) fn channel_id(number: u8) -> PublicId {
     PublicId::from_bytes([number; 16])
 }
 
@@ -42,7 +42,7 @@ fn anchor(number: u8) -> SettlementId {
 }
 
 /// The settlement of a number that no onboarding has.
-pub(super) fn close_id(number: u32) -> SettlementId {
+pub(crate) fn close_id(number: u32) -> SettlementId {
     settlement_id(2_000 + number)
 }
 
@@ -86,14 +86,14 @@ pub(super) async fn opens(ledger: &dyn Ledger, plan: &ChannelPlan) -> ChannelOpe
     ledger.open_channel(plan, NOW).await.expect("answers")
 }
 
-async fn refused(ledger: &dyn Ledger, plan: &ChannelPlan) -> NotOpened {
+pub(super) async fn refused(ledger: &dyn Ledger, plan: &ChannelPlan) -> NotOpened {
     match opens(ledger, plan).await {
         ChannelOpened::Refused(why) => why,
         other => panic!("not refused: {other:?}"),
     }
 }
 
-async fn record(ledger: &dyn Ledger, number: u8) -> ChannelRecord {
+pub(super) async fn record(ledger: &dyn Ledger, number: u8) -> ChannelRecord {
     ledger.find_channel(channel_id(number)).await.expect("reads").expect("is there")
 }
 
@@ -102,11 +102,11 @@ pub(super) async fn channel(ledger: &dyn Ledger, number: u8) -> Channel {
 }
 
 /// Signs a planned settlement and lands it.
-pub(super) async fn lands(ledger: &dyn Ledger, planned: &Settlement, number: u32) -> Settlement {
+pub(crate) async fn lands(ledger: &dyn Ledger, planned: &Settlement, number: u32) -> Settlement {
     recorded(ledger, &in_flight(ledger, planned, number).await, landed()).await
 }
 
-pub(super) async fn in_flight(ledger: &dyn Ledger, planned: &Settlement, number: u32) -> Settlement {
+pub(crate) async fn in_flight(ledger: &dyn Ledger, planned: &Settlement, number: u32) -> Settlement {
     match ledger.record_signed(planned, attempt(planned, number), NOW).await.expect("records") {
         Signed::Recorded { settlement, .. } => settlement,
         Signed::OverBudget(over) => panic!("over budget: {over:?}"),
@@ -114,7 +114,7 @@ pub(super) async fn in_flight(ledger: &dyn Ledger, planned: &Settlement, number:
 }
 
 /// Opens a channel whose anchor has landed.
-pub(super) async fn opened(ledger: &dyn Ledger, wallet: u32, number: u8, deposit: u64) -> Channel {
+pub(crate) async fn opened(ledger: &dyn Ledger, wallet: u32, number: u8, deposit: u64) -> Channel {
     match opens(ledger, &plan(wallet, number, deposit)).await {
         ChannelOpened::New(written, planned) => {
             assert_eq!(written.state, ChannelState::Opening);
@@ -150,17 +150,17 @@ async fn drawn_with(
     }
 }
 
-pub(super) async fn drawn(ledger: &dyn Ledger, number: u8, cumulative: u64) -> Result<u64, NotDrawn> {
+pub(crate) async fn drawn(ledger: &dyn Ledger, number: u8, cumulative: u64) -> Result<u64, NotDrawn> {
     drawn_with(ledger, &draw(number, cumulative), RICH, NO_LIMITS).await
 }
 
-pub(super) async fn ends(ledger: &dyn Ledger, number: u8, close: u32) -> (ChannelRecord, Option<Settlement>) {
+pub(crate) async fn ends(ledger: &dyn Ledger, number: u8, close: u32) -> (ChannelRecord, Option<Settlement>) {
     let ended = ledger.end_channel(channel_id(number), EndReason::Buyer, close_id(close), NOW + 60).await;
     ended.expect("answers").expect("is there")
 }
 
 /// What stands on a wallet's delegation: live channels, reserved, owed, settlements on their way, and what was moved.
-pub(super) async fn standing(ledger: &dyn Ledger, wallet: u32) -> (u64, u64, u64, u64, u64) {
+pub(crate) async fn standing(ledger: &dyn Ledger, wallet: u32) -> (u64, u64, u64, u64, u64) {
     let found = super::delegations::delegation(ledger, wallet).await;
     let (used, grant) = (found.used, found.grant.expect("a grant"));
     (used.live, used.reserved.get(), used.owed.get(), used.in_flight, grant.moved.get())
@@ -384,7 +384,7 @@ pub(crate) async fn nothing_opens_while_its_wallet_leaves(ledger: &dyn Ledger) {
     assert_eq!(refused(ledger, &plan(1, 1, 10)).await, NotOpened::Leaving);
 }
 
-/// Guard: `channels_open_after_what_is_on_its_way`. A renewal was recorded because it covers what was reserved then.
+/// Guard: `channels_open_under_a_grant_that_stays`. A renewal was recorded because it covers what was reserved then.
 pub(crate) async fn nothing_opens_while_its_wallet_renews(ledger: &dyn Ledger) {
     grants(ledger, 1, 5_000).await;
     let renews = lands_later(ledger, &renewal(1, 200, 1, 1_000), 200).await;

@@ -82,7 +82,7 @@ pub(crate) async fn issues(ledger: &dyn Ledger, plan: &IssuePlan) -> WasIssued {
     ledger.issue(plan, NOW).await.expect("answers")
 }
 
-async fn issued(ledger: &dyn Ledger, plan: &IssuePlan) {
+pub(super) async fn issued(ledger: &dyn Ledger, plan: &IssuePlan) {
     assert_eq!(issues(ledger, plan).await, WasIssued::Issued);
 }
 
@@ -118,7 +118,7 @@ pub(crate) async fn confirms(ledger: &dyn Ledger, plan: &ConfirmPlan, number: u3
 }
 
 /// Records what nothing bars.
-async fn confirmed(ledger: &dyn Ledger, number: u32) -> Work {
+pub(super) async fn confirmed(ledger: &dyn Ledger, number: u32) -> Work {
     match confirms(ledger, &confirm(number, PLENTY), number, NOW).await {
         OnboardRecorded::Recorded(_, work) => *work,
         other => panic!("not recorded: {other:?}"),

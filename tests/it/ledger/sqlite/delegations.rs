@@ -41,6 +41,15 @@ async fn what_channels_count_on_is_not_taken_away() {
     }
     file.stands_on([0, 0, 0, 0]);
     let ledger = file.open().await;
+    let anew = IssuePlan { kind: IssuedKind::CreateSessionAccount, ..renewal(1, 4, 2, 500) };
+    assert_eq!(issues(&ledger, &anew).await, WasIssued::Issued);
+    drop(ledger);
+    file.stands_on([0, 0, 0, 1]);
+    let ledger = file.open().await;
+    assert_eq!(confirms(&ledger, &confirm(4, PLENTY), 4, NOW).await, OnboardRecorded::NotCovered, "made anew");
+    drop(ledger);
+    file.stands_on([0, 0, 0, 0]);
+    let ledger = file.open().await;
     assert_eq!(issues(&ledger, &leave(1, 3, "nonce-00", 1)).await, WasIssued::Issued);
     drop(ledger);
     for used in [[1, 0, 0, 0], [0, 0, 0, 1]] {
@@ -87,7 +96,7 @@ async fn the_schema_refuses_what_no_verb_asks() {
         ("UPDATE delegations SET buyer = zeroblob(32)", "the terms of a delegation never change"),
         ("UPDATE delegation_grants SET spend_limit = 5", "the terms of a grant never change"),
         ("DELETE FROM delegation_grants", "never forgotten"),
-        ("UPDATE delegation_grants SET moved = spend_limit + 1", "CHECK constraint failed"),
+        ("UPDATE delegation_grants SET moved = -1", "CHECK constraint failed"),
         ("UPDATE delegation_use SET owed = reserved + 1", "CHECK constraint failed"),
         ("DELETE FROM delegation_use", "never forgotten"),
         ("DELETE FROM delegation_events", "only added"),

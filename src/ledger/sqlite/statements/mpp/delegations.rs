@@ -261,8 +261,11 @@ pub(in crate::ledger) const CONTRADICTIONS: [(&str, &str, &str); 5] = [
     ),
     (
         "delegations",
-        "two of its messages are on their way",
+        // A fork may take one back that had landed before the next was signed.
+        "two of its messages are on their way, and neither has ever landed",
         "SELECT m.delegation FROM issued_messages m JOIN settlements s ON s.id = m.settlement \
-         WHERE s.state IN ('reserved', 'in_flight') GROUP BY m.delegation HAVING count(*) > 1 LIMIT 1",
+         WHERE s.state IN ('reserved', 'in_flight') AND NOT EXISTS ( \
+            SELECT 1 FROM settlement_events e WHERE e.settlement = s.id AND e.event = 'landed') \
+         GROUP BY m.delegation HAVING count(*) > 1 LIMIT 1",
     ),
 ];

@@ -70,6 +70,13 @@ pub(in crate::ledger) fn on_its_way(conn: &Connection, id: DelegationId) -> Outc
     Ok(messages(conn, rest, [id.0.into_bytes()])?.pop())
 }
 
+/// Whether a message that replaces or ends the grant of a delegation is on its way: nobody knows which grant stands.
+pub(super) fn changes_grant(conn: &Connection, delegation: i64) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM issued_messages m JOIN settlements s ON s.id = m.settlement WHERE m.delegation = ?1 \
+        AND m.kind <> 'create_swig' AND s.state IN ('reserved', 'in_flight') LIMIT 1";
+    Ok(select::value::<i64>(conn, sql, [delegation])?.is_some())
+}
+
 /// Whether a leave of a delegation may still be signed, or is on its way.
 pub(in crate::ledger) fn is_leaving(conn: &Connection, id: DelegationId, now: UnixSeconds) -> Outcome<bool> {
     let rest = "WHERE d.id = ?1 AND m.kind = 'leave' AND (s.state IN ('reserved', 'in_flight') \
@@ -151,7 +158,9 @@ fn refused(conn: &Connection, plan: &IssuePlan, known: &Delegation) -> Outcome<O
     };
     Ok(match (plan.kind, limit) {
         (IssuedKind::Leave, _) if !known.used.is_free() => Some(WasIssued::ChannelsOpen),
-        (IssuedKind::GrantRole, Some(limit)) if !known.used.allows_renewal(known.backend, limit) => {
+        (IssuedKind::GrantRole | IssuedKind::CreateSessionAccount, Some(limit))
+            if !known.used.allows_renewal(known.backend, limit) =>
+        {
             Some(WasIssued::NotCovered)
         }
         _ => None,

@@ -128,7 +128,7 @@ fn refused(
     }
     match (message.kind, message.generation) {
         (IssuedKind::Leave, _) => Ok((!delegation.used.is_free()).then_some(OnboardRecorded::ChannelsOpen)),
-        (IssuedKind::GrantRole, Some(generation)) => {
+        (IssuedKind::GrantRole | IssuedKind::CreateSessionAccount, Some(generation)) => {
             let sql = "SELECT spend_limit FROM delegation_grants WHERE delegation = ?1 AND generation = ?2";
             let limit: Option<i64> = select::value(conn, sql, params![seq, generation])?;
             let limit = Amount::try_from(limit.ok_or_else(|| missing("grant"))?);

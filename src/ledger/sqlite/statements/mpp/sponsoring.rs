@@ -153,7 +153,7 @@ fn settled(conn: &Connection, sponsored: &Sponsored, now: UnixSeconds) -> Outcom
     Ok(RowUse { global: used("global", &[])?, seller, payer: used("payer", sponsored.payer.as_ref())?.all })
 }
 
-/// How much is in flight.
+/// How much may still be sent, or may land: what is held is not, until it is resolved.
 fn in_flight(conn: &Connection, sponsored: &Sponsored) -> Outcome<RowUse> {
     let used = |of: &str, wallet: Option<&Pubkey>| -> Outcome<Use> {
         let sql = format!(
@@ -196,9 +196,10 @@ fn pair(conn: &Connection, sql: &str, params: impl Params) -> Outcome<(u64, u64)
 pub(in crate::ledger::sqlite::statements) const CONTRADICTIONS: [(&str, &str, &str); 2] = [
     (
         "settlements",
-        "who is sponsored is in flight and it is not, or the other way round",
+        "who is sponsored is in flight and it is not, or is held, or the other way round",
         "SELECT s.seq FROM settlements s LEFT JOIN mpp_transactions t ON t.settlement = s.id \
-         WHERE substr(s.purpose, 1, 4) = 'mpp_' AND t.open IS NOT (s.state IN ('reserved', 'in_flight')) LIMIT 1",
+         WHERE substr(s.purpose, 1, 4) = 'mpp_' AND t.open IS NOT (s.state IN ('reserved', 'in_flight') AND NOT EXISTS ( \
+            SELECT 1 FROM held_settlements h WHERE h.settlement = s.id AND h.sequence = s.sequence)) LIMIT 1",
     ),
     (
         "mpp_use",

@@ -185,7 +185,7 @@ fn counted(conn: &Connection, sql: &str, params: impl Params) -> Outcome<u64> {
 }
 
 /// Questions whose every answer is a contradiction.
-pub(in crate::ledger::sqlite::statements) const CONTRADICTIONS: [(&str, &str, &str); 8] = [
+pub(in crate::ledger::sqlite::statements) const CONTRADICTIONS: [(&str, &str, &str); 9] = [
     (
         "channel_totals",
         "it does not count the channels that live",
@@ -238,6 +238,11 @@ pub(in crate::ledger::sqlite::statements) const CONTRADICTIONS: [(&str, &str, &s
          WHERE u.live <> coalesce(f.live, 0) OR u.reserved <> coalesce(f.reserved, 0) OR u.owed <> coalesce(f.owed, 0) \
          OR u.in_flight <> coalesce(m.moving, 0) \
          OR u.live <> (SELECT count(*) FROM live_channels l WHERE l.delegation = u.delegation) LIMIT 1",
+    ),
+    (
+        "delegation_grants",
+        "more has moved by it than was granted",
+        "SELECT delegation FROM delegation_grants WHERE moved > spend_limit LIMIT 1",
     ),
     (
         "delegation_grants",

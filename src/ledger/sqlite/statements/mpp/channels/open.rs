@@ -3,7 +3,7 @@
 use super::{LIVE, channels, counted, find};
 use crate::ledger::sqlite::statements::{
     Outcome, budgets, missing,
-    mpp::{charges, sign_ins, sponsoring},
+    mpp::{charges, issued, sign_ins, sponsoring},
     select, settlements,
 };
 use crate::{
@@ -36,7 +36,9 @@ pub(in crate::ledger) fn open(conn: &Connection, plan: &ChannelPlan, now: UnixSe
             Some(None) => return refused(NotOpened::ProofUsed),
         }
     }
-    let Some((delegation, reserved)) = delegation(conn, plan)? else { return refused(NotOpened::NoDelegation) };
+    let Some((delegation, reserved, granted)) = delegation(conn, plan)? else {
+        return refused(NotOpened::NoDelegation);
+    };
     if let Some(why) = not_allowed(conn, plan, delegation, now)? {
         return refused(why);
     }
@@ -48,7 +50,8 @@ pub(in crate::ledger) fn open(conn: &Connection, plan: &ChannelPlan, now: UnixSe
     }
     // What charges take from the account is not there any more, whether or not the reading shows it.
     let taken = charges::taken_from(conn, &plan.terms.account, plan.read_at)?;
-    let left = Reading { balance: plan.reading.balance.saturating_sub(taken.get()), ..plan.reading };
+    let balance = plan.reading.balance.saturating_sub(taken.get());
+    let left = Reading { balance, remaining: plan.reading.remaining.min(granted), ..plan.reading };
     if !may_open(&left, reserved, plan.terms.deposit) {
         return refused(NotOpened::InsufficientBalance);
     }
@@ -73,20 +76,24 @@ fn over_budget(conn: &Connection, plan: &ChannelPlan, now: UnixSeconds) -> Outco
     budgets::judge_settlement(conn, plan.anchor, (Some(&subject), credit), cost, now)
 }
 
-/// The delegation that the channel is of, with what is reserved on it.
-fn delegation(conn: &Connection, plan: &ChannelPlan) -> Outcome<Option<(i64, u128)>> {
+/// The delegation that the channel is of, with what is reserved on it and what of its grant has not moved.
+fn delegation(conn: &Connection, plan: &ChannelPlan) -> Outcome<Option<(i64, u128, u64)>> {
     let terms = &plan.terms;
-    let found: Option<(i64, i64)> = conn
+    let found: Option<(i64, i64, i64)> = conn
         .prepare_cached(
-            "SELECT d.seq, u.reserved FROM delegations d JOIN delegation_use u ON u.delegation = d.seq \
-             WHERE d.account = ?1 AND d.buyer = ?2 AND d.mint = ?3 AND d.state = 'active' AND d.generation = ?4",
+            "SELECT d.seq, u.reserved, g.spend_limit - g.moved FROM delegations d \
+             JOIN delegation_use u ON u.delegation = d.seq \
+             JOIN delegation_grants g ON g.delegation = d.seq AND g.generation = d.generation WHERE d.account = ?1 AND d.buyer = ?2 AND d.mint = ?3 AND d.state = 'active' AND d.generation = ?4",
         )?
         .query_row(
             params![terms.account.to_bytes(), terms.buyer.to_bytes(), terms.mint.to_bytes(), terms.generation],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .optional()?;
-    Ok(found.map(|(delegation, reserved)| (delegation, u128::try_from(reserved).unwrap_or(u128::MAX / 2))))
+    Ok(found.map(|(delegation, reserved, granted)| {
+        let reserved = u128::try_from(reserved).unwrap_or(u128::MAX / 2);
+        (delegation, reserved, u64::try_from(granted).unwrap_or(0))
+    }))
 }
 
 /// What a proof has opened: none where it is new, an inner none where it was used for something else.
@@ -104,9 +111,7 @@ fn not_allowed(conn: &Connection, plan: &ChannelPlan, delegation: i64, now: Unix
     if select::value::<i64>(conn, leaving, params![delegation, column("until", now)?])?.is_some() {
         return Ok(Some(NotOpened::Leaving));
     }
-    let on_its_way = "SELECT 1 FROM issued_messages m JOIN settlements s ON s.id = m.settlement \
-        WHERE m.delegation = ?1 AND s.state IN ('reserved', 'in_flight') LIMIT 1";
-    if select::value::<i64>(conn, on_its_way, [delegation])?.is_some() {
+    if issued::changes_grant(conn, delegation)? {
         return Ok(Some(NotOpened::Renewing));
     }
     let Permission::Window(from) = &plan.permission else { return Ok(None) };

@@ -1,7 +1,11 @@
 //! Settling what channels owe: planned here, carried by the driver of every settlement, and booked here again by its events.
 
 use super::{LIVE, channel, delegation, delegation_of, numbered};
-use crate::ledger::sqlite::statements::{Outcome, missing, mpp::sponsoring, select, settlements};
+use crate::ledger::sqlite::statements::{
+    Outcome, missing,
+    mpp::{issued, sponsoring},
+    select, settlements,
+};
 use crate::{
     domain::{
         amount::Amount,
@@ -65,7 +69,25 @@ fn sponsor(conn: &Connection, row: i64, channel: &Channel, id: SettlementId, now
     sponsoring::sponsor(conn, id, &sponsored, now)
 }
 
-/// Plans the settlement of what a channel owes, where none is on its way.
+/// What may be planned on the grant of a delegation: what was granted and has neither moved nor is on its way. Nothing where no grant
+/// stands, or while a message is on its way that replaces or ends it.
+fn may_move(conn: &Connection, delegation: i64) -> Outcome<Amount> {
+    if issued::changes_grant(conn, delegation)? {
+        return Ok(Amount::ZERO);
+    }
+    let sql = "SELECT max(g.spend_limit - g.moved - coalesce((SELECT sum(p.amount) FROM live_channels l \
+            JOIN channel_settlements p ON p.channel = l.channel AND p.live = 1 AND p.generation = g.generation \
+            JOIN settlements s ON s.id = p.settlement \
+            WHERE l.delegation = d.seq AND s.state IN ('reserved', 'in_flight')), 0), 0) \
+        FROM delegations d JOIN delegation_grants g ON g.delegation = d.seq AND g.generation = d.generation \
+        WHERE d.seq = ?1 AND d.state = 'active'";
+    let left: Option<i64> = select::value(conn, sql, [delegation])?;
+    Amount::try_from(left.unwrap_or(0))
+        .map_err(|_| LedgerError::Inconsistent("what is left of a grant is no amount".to_owned()).into())
+}
+
+/// Plans the settlement of what a channel owes, as far as the grant goes, where none is on its way and the grant stands. Else the
+/// monitor plans it when it does.
 pub(super) fn plan_owed(
     conn: &Connection,
     row: i64,
@@ -77,7 +99,11 @@ pub(super) fn plan_owed(
     if owed == Amount::ZERO || is_settling(conn, row)? {
         return Ok(None);
     }
-    plan(conn, row, channel, (id, owed), now).map(Some)
+    let amount = owed.min(may_move(conn, delegation_of(conn, row)?)?);
+    if amount == Amount::ZERO {
+        return Ok(None);
+    }
+    plan(conn, row, channel, (id, amount), now).map(Some)
 }
 
 fn is_settling(conn: &Connection, row: i64) -> Outcome<bool> {
@@ -113,6 +139,7 @@ pub(in crate::ledger) fn plan_shares(
     if select::value::<i64>(conn, moving, [delegation])?.is_some() {
         return Ok(Vec::new());
     }
+    let available = available.min(may_move(conn, delegation)?);
     let ended = owing(conn, delegation)?;
     let claimants: Vec<Claimant> = ended
         .iter()
@@ -134,10 +161,14 @@ fn owing(conn: &Connection, delegation: i64) -> Outcome<Vec<(i64, Channel)>> {
     numbered(conn, &rest, [delegation])
 }
 
-/// Writes off what the ended channels of an account owe and no settlement carries.
+/// Writes off what the ended channels of an account owe and no settlement carries; nothing while a message is on its way that
+/// replaces or ends the grant.
 pub(in crate::ledger) fn write_off_account(conn: &Connection, account: &Pubkey) -> Outcome<Vec<(PublicId, Amount)>> {
     let Some(delegation) = delegation(conn, account)? else { return Ok(Vec::new()) };
     let mut lost = Vec::new();
+    if issued::changes_grant(conn, delegation)? {
+        return Ok(lost);
+    }
     for (row, channel) in owing(conn, delegation)? {
         if !is_settling(conn, row)? {
             write_off(conn, row)?;
