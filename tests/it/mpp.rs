@@ -16,6 +16,7 @@ mod charges;
 mod clock;
 mod close_witness;
 mod credentials;
+mod debts;
 mod delegation;
 mod forks;
 mod gifts;

@@ -109,6 +109,31 @@ impl Purpose {
         }
     }
 
+    /// Whether the caps of the Machine Payments Protocol count it, which know who is sponsored by it.
+    pub const fn is_sponsored_by_caps(self) -> bool {
+        match self {
+            Self::MppCharge | Self::MppOnboard | Self::MppLeave | Self::MppOpen | Self::MppClose => true,
+            Self::Capture
+            | Self::Approve
+            | Self::CreateRecipient
+            | Self::Probe
+            | Self::Refresh
+            | Self::SinglePayment
+            | Self::Revoke => false,
+        }
+    }
+
+    /// Whether it pays what somebody was promised by a voucher: it is booked, no budget refuses it, and what keeps it from being
+    /// signed now keeps it waiting.
+    pub const fn pays_a_debt(self) -> bool {
+        matches!(self, Self::MppClose)
+    }
+
+    /// Whether it moves tokens whose amounts are public, which are of another asset than those of sessions.
+    pub const fn moves_public_tokens(self) -> bool {
+        matches!(self, Self::MppCharge | Self::MppClose)
+    }
+
     /// Whether its landing is told only once another voice has it too, where several are configured, so that no sum of it is told
     /// on one voice's word.
     pub const fn is_told_by_two(self) -> bool {
@@ -275,6 +300,12 @@ mod tests {
             assert!(!(purpose.driven_by_opening() && purpose.keeps_openings_out()), "{purpose:?} has one driver");
             assert!(!purpose.may_go_without_allowances() || purpose.may_sign_again(), "{purpose:?}");
             assert_eq!(purpose.resign_limit().is_none(), purpose.carries_holds(), "{purpose:?}");
+            assert_eq!(
+                purpose.is_sponsored_by_caps(),
+                purpose.word().starts_with("mpp_"),
+                "{purpose:?}: as the schema tells them"
+            );
+            assert!(!purpose.pays_a_debt() || purpose.may_sign_again(), "{purpose:?}: it is tried until it is paid");
         }
     }
 }

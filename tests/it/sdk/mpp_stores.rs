@@ -22,9 +22,9 @@ async fn a_restart_remembers_what_was_paid() {
     assert!(matches!(FileStore::open(&path, 100), Err(OpenFault::InUse)));
     drop(gate);
 
-    // A power cut in the middle of a line that was never answered for.
+    // A power cut in the middle of a line that was never answered for, and of a character in it.
     let whole = fs::read_to_string(&path).unwrap();
-    fs::write(&path, format!("{whole}{{\"channel\":\"ch_")).unwrap();
+    fs::write(&path, [whole.as_bytes(), b"{\"channel\":\"ch_\xc3"].concat()).unwrap();
     let gate = over(&path);
     assert_eq!(word(&gate, &voucher(20_000, 2, "n")).await.as_deref(), Some("amount_not_monotonic"));
     assert_eq!(word(&gate, &voucher(30_000, 3, "n")).await, None);
@@ -37,8 +37,10 @@ async fn a_restart_remembers_what_was_paid() {
     assert_eq!(gate.context(&channel).await.unwrap(), None, "what was forgotten stays so");
     drop(gate);
 
-    fs::write(&path, format!("not a line\n{whole}")).unwrap();
-    assert!(matches!(FileStore::open(&path, 100), Err(OpenFault::Damaged(1))));
+    for damaged in [&b"not a line"[..], &b"\xc3"[..]] {
+        fs::write(&path, [damaged, b"\n", whole.as_bytes()].concat()).unwrap();
+        assert!(matches!(FileStore::open(&path, 100), Err(OpenFault::Damaged(1))));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,8 +3,8 @@
 use super::{
     Authorisation, Channel, ChannelState, ChannelTerms, EndReason, LIFETIME, Standing,
     draw::{
-        BuyerSums, Draw, DrawContext, DrawnVoucher, NotDrawn, VoucherLimits, VoucherUse, is_meter, is_server_nonce,
-        judge, judge_known,
+        BuyerSums, CreditLine, Draw, DrawContext, DrawnVoucher, NotDrawn, VoucherLimits, VoucherUse, is_meter,
+        is_server_nonce, judge, judge_known,
     },
     expiry,
 };
@@ -52,6 +52,7 @@ fn channel() -> Channel {
         owed_since: Some(OPENED),
         ended_at: None,
         refusals: 0,
+        parts: 0,
     }
 }
 
@@ -170,7 +171,8 @@ fn a_voucher_is_refused_by_the_first_rule_that_it_breaks() {
         (context.limits.per_day.global, context.sums.drawn_today.global) = (6, Use { all: 3, strangers: 3 });
     });
     let known = DrawContext { standing: caps::Standing::Known, ..of_all };
-    let line = with(|context| context.limits.credit_line = Some(amount(199)));
+    let line = with(|context| context.limits.credit_line = Some(CreditLine::new(amount(199), amount(100))));
+    let trifle = with(|context| context.limits.credit_line = Some(CreditLine::new(amount(199), amount(101))));
     let rows = [
         (&closing, 200, &gone, Err(NotDrawn::NotOpen)),
         (&channel(), 200, &late, Err(NotDrawn::NotOpen)),
@@ -181,6 +183,8 @@ fn a_voucher_is_refused_by_the_first_rule_that_it_breaks() {
         (&channel(), 401, &now, Err(NotDrawn::InsufficientBalance)),
         (&channel(), 200, &line, Err(NotDrawn::CreditLine)),
         (&channel(), 199, &line, Ok(4)),
+        (&channel(), 299, &trifle, Ok(4)),
+        (&channel(), 300, &trifle, Err(NotDrawn::CreditLine)),
         (&channel(), 400, &busy, Err(NotDrawn::ChannelRate)),
         (&channel(), 400, &full, Err(NotDrawn::Capped(ChargeReason::PayerVerifyCap))),
         (&channel(), 400, &of_seller, Err(NotDrawn::Capped(ChargeReason::SellerVerifyCap))),

@@ -215,15 +215,16 @@ fn write_anew(path: &Path, channels: &Mutex<Channels>) -> io::Result<(File, usiz
 }
 
 fn read(path: &Path, channels: &mut Channels) -> Result<(), OpenFault> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    // A last line without its end was never answered for.
-    for (number, text) in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).enumerate() {
+    // A last line without its end was never answered for, and may break off inside a character.
+    let is_end = |byte: &u8| *byte == b'\n';
+    for (number, text) in bytes.split_inclusive(is_end).filter_map(|line| line.strip_suffix(b"\n")).enumerate() {
         let damaged = || OpenFault::Damaged(number + 1);
-        let line: LineJson = serde_json::from_str(text).map_err(|_| damaged())?;
+        let line: LineJson = serde_json::from_slice(text).map_err(|_| damaged())?;
         match line.remembered {
             Some(text) => channels.restore(line.channel, Remembered::from_text(&text).ok_or_else(damaged)?),
             None => channels.remove(&line.channel),

@@ -10,7 +10,7 @@ use sotto::{
             caps::{CapRow, Caps, Sponsored},
             channel::{
                 Authorisation, Channel, ChannelState, ChannelTerms, EndReason,
-                draw::{Draw, NotDrawn, VoucherLimits},
+                draw::{CreditLine, Draw, NotDrawn, VoucherLimits},
                 plan::{ChannelLimits, ChannelPlan, NotOpened, Permission},
             },
             channel_id::PublicId,
@@ -47,7 +47,7 @@ pub(crate) fn close_id(number: u32) -> SettlementId {
 }
 
 /// A channel of a wallet by a proof of its own, under the grant that `grants` makes.
-pub(super) fn plan(wallet: u32, number: u8, deposit: u64) -> ChannelPlan {
+pub(crate) fn plan(wallet: u32, number: u8, deposit: u64) -> ChannelPlan {
     let proof = UsedProof { nonce: format!("nonce-of-{number:03}"), act: [number; 32] };
     ChannelPlan {
         terms: ChannelTerms {
@@ -82,7 +82,7 @@ pub(super) fn plan(wallet: u32, number: u8, deposit: u64) -> ChannelPlan {
     }
 }
 
-pub(super) async fn opens(ledger: &dyn Ledger, plan: &ChannelPlan) -> ChannelOpened {
+pub(crate) async fn opens(ledger: &dyn Ledger, plan: &ChannelPlan) -> ChannelOpened {
     ledger.open_channel(plan, NOW).await.expect("answers")
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn record(ledger: &dyn Ledger, number: u8) -> ChannelRecord {
     ledger.find_channel(channel_id(number)).await.expect("reads").expect("is there")
 }
 
-pub(super) async fn channel(ledger: &dyn Ledger, number: u8) -> Channel {
+pub(crate) async fn channel(ledger: &dyn Ledger, number: u8) -> Channel {
     record(ledger, number).await.channel
 }
 
@@ -318,7 +318,7 @@ pub(crate) async fn vouchers_rise_and_are_given_again_to_the_last_member(ledger:
     assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, rate).await, Err(NotDrawn::ChannelRate));
     let day = VoucherLimits { per_day: CapRow { payer: 2, ..NO_CAP }, ..NO_LIMITS };
     assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, day).await, Err(NotDrawn::Capped(ChargeReason::PayerVerifyCap)));
-    let line = VoucherLimits { credit_line: Some(amount(150)), ..NO_LIMITS };
+    let line = VoucherLimits { credit_line: Some(CreditLine::new(amount(150), Amount::ONE)), ..NO_LIMITS };
     assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, line).await, Err(NotDrawn::CreditLine));
     assert_eq!(channel(ledger, 1).await.sequence, 2);
 }
