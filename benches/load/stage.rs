@@ -20,7 +20,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     sync::Arc,
     time::Duration,
 };
@@ -194,13 +194,23 @@ impl Stage {
     }
 
     fn command(&self, ledger: &str, settings: &[(&str, &str)]) -> Command {
+        let mut command = self.configured(settings);
+        command.args(["serve", "--bind", "127.0.0.1", "--port", "0", "--json", "--ledger", ledger]);
+        command
+    }
+
+    fn configured(&self, settings: &[(&str, &str)]) -> Command {
         let mut command = sotto(&self.desk());
         command.args(["--config", "net.toml"]);
         for (key, value) in settings {
             command.args(["--set", &format!("{key}={value}")]);
         }
-        command.args(["serve", "--bind", "127.0.0.1", "--port", "0", "--json", "--ledger", ledger]);
         command
+    }
+
+    /// Runs an operator's command with these settings.
+    pub fn run(&self, settings: &[(&str, &str)], words: &[&str]) -> Outcome<Output> {
+        Ok(self.configured(settings).args(words).output()?)
     }
 
     /// Asks the network; its own methods are answered at once.

@@ -3,7 +3,7 @@
 use crate::{
     Outcome,
     crowd::{MEANS, Town},
-    fates,
+    fates, mpp,
     payment::{Answer, Payment},
     report::Report,
     stage::{Server, Stage},
@@ -62,12 +62,17 @@ impl<'a> Books<'a> {
         Self { stage, town, payments, robbery }
     }
 
-    /// Waits until no hold and no channel is open and no transaction unfinished. What was promised to thieves may stay open: who took their
-    /// money away cannot be made to bring it back.
+    /// Waits until no hold and no channel is open and no transaction unfinished, but for what an operator has to look at. What was
+    /// promised to thieves may stay open: who took their money away cannot be made to bring it back.
     pub async fn until_settled(&self, server: &Server) -> Outcome<()> {
         let began = Instant::now();
         loop {
-            let open = tokio::task::block_in_place(|| self.unfinished(&server.ledger))?;
+            let open = tokio::task::block_in_place(|| {
+                let waiting = held_for_an_operator(&server.ledger)?;
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(
+                    self.unfinished(&server.ledger)?.saturating_sub(waiting),
+                )
+            })?;
             if open == 0 {
                 return Ok(());
             }
@@ -179,6 +184,18 @@ impl<'a> Books<'a> {
         );
         Ok(u64::try_from(reader.query_row(&sql, [], |row| row.get::<_, i64>(0))?)?)
     }
+}
+
+/// Settlements of channels that are held, and the live channels that wait for them.
+fn held_for_an_operator(ledger: &Path) -> Outcome<u64> {
+    let reader = Connection::open_with_flags(ledger, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    reader.busy_timeout(PAUSE)?;
+    let sql = format!(
+        "WITH held (id, buyer, signature, delegation) AS ({}) SELECT (SELECT count(DISTINCT id) FROM held) \
+         + (SELECT count(*) FROM live_channels WHERE delegation IN (SELECT delegation FROM held))",
+        mpp::HELD
+    );
+    Ok(u64::try_from(reader.query_row(&sql, [], |row| row.get::<_, i64>(0))?)?)
 }
 
 /// Lamports that the ledger says were spent.

@@ -202,7 +202,7 @@ async fn live_and_die(args: &Args, seed: u64, stage: &Stage, mpp: &[(&'static st
         block_in_place(|| stage.serve(LEDGER, &settings[0]))?
     };
     let town = Town::settle_in(stage, &server, args.payers, args.merchants).await?;
-    let crowd = Crowd::gather(stage, &town, server.address, &mut dice)?;
+    let mut crowd = Crowd::gather(stage, &town, server.address, &mut dice)?;
     let mut market = Market::gather(stage, crowd.counter.clone(), args.buyers, &mut dice).await?;
     let mut gang = match args.tricks() {
         tricks if tricks.is_empty() => None,
@@ -218,10 +218,10 @@ async fn live_and_die(args: &Args, seed: u64, stage: &Stage, mpp: &[(&'static st
     let weather = args.faults.then(|| weather::turn_bad(stage.rpc.clone(), climate, dice.child()));
     let mut report = Report::new(seed, args);
     let accounts = Arc::new(accounts(args, stage, &town, gang.as_ref()));
-    let settings = settings(args, mpp, liar.as_ref());
+    let several = settings(args, mpp, liar.as_ref());
     let watch = market.watch();
     let mut lives =
-        Lives { stage, settings: &settings, crowd: &crowd, watch, accounts, audit: None, report: &mut report };
+        Lives { stage, settings: &several, crowd: &crowd, watch, accounts, audit: None, report: &mut report };
     let server = lives.all(args.kills, server, &mut dice).await?;
     if let Some(weather) = weather {
         report.storms = weather.end(stage).await?;
@@ -239,6 +239,9 @@ async fn live_and_die(args: &Args, seed: u64, stage: &Stage, mpp: &[(&'static st
     market.go_home().await;
     let robbery = gang.as_ref().map(|gang| Robbery { gang, haul: &haul, hid_debits: &hid_debits });
     let books = Books::new(stage, &town, &payments, robbery);
+    books.until_settled(&server).await?;
+    let server = market.resolve(stage, server, &settings(args, mpp, liar.as_ref())[0]).await?;
+    crowd.moved_to(server.address);
     books.until_settled(&server).await?;
     market.ask_again().await;
     block_in_place(|| server.process.stop())?;

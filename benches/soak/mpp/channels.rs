@@ -26,6 +26,8 @@ use tokio::sync::RwLock;
 
 /// Far longer than any trouble lasts.
 const PATIENCE: Duration = Duration::from_mins(4);
+/// How long a close is waited for whose settlement an operator may have to look at.
+const UNTIL_HELD: Duration = Duration::from_secs(20);
 /// How long an opening is asked for by one proof, which is good for five minutes.
 const OPENING: Duration = Duration::from_secs(60);
 /// After how many seconds without a voucher a channel is closed: the least that may be asked for.
@@ -275,15 +277,22 @@ impl Streamer {
         self.desk.until_told(&asked).await
     }
 
+    fn patience(&self) -> Duration {
+        if self.nature == Nature::Revoking { UNTIL_HELD } else { PATIENCE }
+    }
+
     async fn closes(&self, stream: &Stream, ending: Ending) {
         let by_secret = json!({ "channel_id": stream.secret });
         let told = if ending == Ending::Proof {
             let proof = mpp_wallet::sign_in(&self.wallet, Proof::Close(stream.id).resources());
             let by_proof = json!({ "channel_id": stream.id.to_string(), "metadata": { "siwx": proof } });
-            close(&self.desk, &by_proof).await
+            close(&self.desk, &by_proof, self.patience()).await
         } else {
-            close(&self.desk, &by_secret).await
+            close(&self.desk, &by_secret, self.patience()).await
         };
+        if matches!(told, Told::Nothing) && self.nature == Nature::Revoking {
+            return self.desk.did("closes that were not waited for");
+        }
         self.desk.did("channels closed by their buyer");
         hears_of_the_end(&self.desk, stream.at, told);
     }
@@ -293,8 +302,8 @@ fn is_worth_a_repeat(word: &str) -> bool {
     ChannelReason::from_word(word).is_some_and(ChannelReason::retry)
 }
 
-async fn close(desk: &Desk, body: &Value) -> Told {
-    let asked = Asked { path: "/mpp/session/close", body, sign_in: None, retry: is_worth_a_repeat, patience: PATIENCE };
+async fn close(desk: &Desk, body: &Value, patience: Duration) -> Told {
+    let asked = Asked { path: "/mpp/session/close", body, sign_in: None, retry: is_worth_a_repeat, patience };
     desk.until_told(&asked).await
 }
 
@@ -331,7 +340,7 @@ pub(super) fn parts(closed: &Value) -> [u64; 3] {
 pub(super) async fn ask_again(desk: &Desk) {
     let secrets: Vec<_> = desk.kept().channels.iter().map(|channel| channel.secret.clone()).collect();
     for (at, secret) in secrets.into_iter().enumerate() {
-        let told = close(desk, &json!({ "channel_id": secret })).await;
+        let told = close(desk, &json!({ "channel_id": secret }), UNTIL_HELD).await;
         hears_of_the_end(desk, at, told);
     }
 }

@@ -12,9 +12,11 @@ mod desk;
 mod grants;
 mod hostile;
 mod ledger;
+mod operator;
 mod totals;
 
 pub use books::Watch;
+pub use operator::HELD;
 pub use totals::Totals;
 
 use crate::{
