@@ -20,7 +20,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     sync::Arc,
     time::Duration,
 };
@@ -78,6 +78,8 @@ pub struct Stage {
     http: reqwest::Client,
     pub rpc: String,
     pub spender: Pubkey,
+    /// A key that pays fees beside the spender, where one was added.
+    further: Option<Pubkey>,
     /// Lamports that the facilitator was given.
     pub purse: u64,
     /// One round to the network, in milliseconds.
@@ -113,9 +115,7 @@ impl Stage {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let desk = directory.path().join("desk");
         fs::create_dir(&desk)?;
-        let key = sotto(&desk).args(["keygen", ".keys/facilitator.json", "--json"]).output()?;
-        let key: Value = serde_json::from_slice(&key.stdout)?;
-        let spender = key["publicKey"].as_str().and_then(signed::parse_key).ok_or("no key was made")?;
+        let spender = keygen(&desk, ".keys/facilitator.json")?;
         let mut command = sotto(&desk);
         command.args(["localnet", "--port", "0", "--covalidator-port", "0", "--json", "--write", "net.toml"]);
         command.args([
@@ -129,10 +129,23 @@ impl Stage {
         let network = Process::start(command, fs::File::create(desk.join("network.log"))?)?;
         let rpc = network.text("network.rpc_urls")?;
         let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        let stage = Self { directory, network, http, rpc, spender, purse: PURSE, latency, slot };
+        let stage = Self { directory, network, http, rpc, spender, further: None, purse: PURSE, latency, slot };
         stage.ask("requestAirdrop", json!([spender.to_string(), PURSE])).await?;
         stage.ask("localnet_setFaults", json!([{ "latency": { "*": latency } }])).await?;
         Ok(stage)
+    }
+
+    /// Makes a key that pays fees beside the spender, with SOL of its own, in this file of the facilitator's directory.
+    pub async fn add_fee_payer(&mut self, file: &str) -> Outcome<()> {
+        let key = keygen(&self.desk(), file)?;
+        self.ask("requestAirdrop", json!([key.to_string(), PURSE])).await?;
+        (self.further, self.purse) = (Some(key), self.purse + PURSE);
+        Ok(())
+    }
+
+    /// The keys that pay fees.
+    pub fn sponsors(&self) -> Vec<Pubkey> {
+        [self.spender].into_iter().chain(self.further).collect()
     }
 
     fn desk(&self) -> PathBuf {
@@ -181,13 +194,23 @@ impl Stage {
     }
 
     fn command(&self, ledger: &str, settings: &[(&str, &str)]) -> Command {
+        let mut command = self.configured(settings);
+        command.args(["serve", "--bind", "127.0.0.1", "--port", "0", "--json", "--ledger", ledger]);
+        command
+    }
+
+    fn configured(&self, settings: &[(&str, &str)]) -> Command {
         let mut command = sotto(&self.desk());
         command.args(["--config", "net.toml"]);
         for (key, value) in settings {
             command.args(["--set", &format!("{key}={value}")]);
         }
-        command.args(["serve", "--bind", "127.0.0.1", "--port", "0", "--json", "--ledger", ledger]);
         command
+    }
+
+    /// Runs an operator's command with these settings.
+    pub fn run(&self, settings: &[(&str, &str)], words: &[&str]) -> Outcome<Output> {
+        Ok(self.configured(settings).args(words).output()?)
     }
 
     /// Asks the network; its own methods are answered at once.
@@ -207,9 +230,12 @@ impl Stage {
 
     /// Lamports of the facilitator, finalised or not.
     pub async fn lamports(&self) -> Outcome<u64> {
-        let params = json!([self.spender.to_string(), { "commitment": "confirmed" }]);
-        let balance = self.ask("getBalance", params).await?;
-        Ok(balance["value"].as_u64().ok_or("no balance")?)
+        let mut lamports = 0;
+        for sponsor in self.sponsors() {
+            let params = json!([sponsor.to_string(), { "commitment": "confirmed" }]);
+            lamports += self.ask("getBalance", params).await?["value"].as_u64().ok_or("no balance")?;
+        }
+        Ok(lamports)
     }
 
     /// What wallets have in one and the same state, as only this network can tell it, with no fault in the way.
@@ -344,6 +370,13 @@ impl Stage {
 /// A new wallet.
 pub fn wallet() -> LocalKey {
     LocalKey::generate(&OsChance)
+}
+
+/// A new key in this file; gives its public half.
+fn keygen(desk: &Path, file: &str) -> Outcome<Pubkey> {
+    let key = sotto(desk).args(["keygen", file, "--json"]).output()?;
+    let key: Value = serde_json::from_slice(&key.stdout)?;
+    Ok(key["publicKey"].as_str().and_then(signed::parse_key).ok_or("no key was made")?)
 }
 
 fn sotto(desk: &Path) -> Command {

@@ -3,7 +3,7 @@
 use crate::{
     Outcome,
     crowd::{MEANS, Town},
-    fates,
+    fates, mpp,
     payment::{Answer, Payment},
     report::Report,
     stage::{Server, Stage},
@@ -62,12 +62,17 @@ impl<'a> Books<'a> {
         Self { stage, town, payments, robbery }
     }
 
-    /// Waits until no hold is open and no transaction unfinished. What was promised to thieves may stay open: who took their
-    /// money away cannot be made to bring it back.
+    /// Waits until no hold and no channel is open and no transaction unfinished, but for what an operator has to look at. What was
+    /// promised to thieves may stay open: who took their money away cannot be made to bring it back.
     pub async fn until_settled(&self, server: &Server) -> Outcome<()> {
         let began = Instant::now();
         loop {
-            let open = tokio::task::block_in_place(|| self.unfinished(&server.ledger))?;
+            let open = tokio::task::block_in_place(|| {
+                let waiting = held_for_an_operator(&server.ledger)?;
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(
+                    self.unfinished(&server.ledger)?.saturating_sub(waiting),
+                )
+            })?;
             if open == 0 {
                 return Ok(());
             }
@@ -90,7 +95,7 @@ impl<'a> Books<'a> {
         report.captured = totals.captured.get();
         let unfinished = self.unfinished(&self.stage.file(crate::LEDGER))?;
         if unfinished > 0 {
-            report.broken.push(format!("{unfinished} holds and settlements are open for ever"));
+            report.broken.push(format!("{unfinished} holds, channels and settlements are open for ever"));
         }
         let transfers = Transfers::read(self.stage, &self.stage.file(crate::LEDGER)).await?;
         report.broken.extend(transfers.contradictions());
@@ -152,11 +157,12 @@ impl<'a> Books<'a> {
         }
         let spent = self.stage.purse.checked_sub(self.stage.lamports().await?).ok_or("the sponsor got richer")?;
         let booked = booked(&self.stage.file(crate::LEDGER))?;
-        if spent != booked + report.hidden_fees {
-            let hidden = report.hidden_fees;
-            report
-                .broken
-                .push(format!("the sponsor spent {spent} lamports, {booked} are booked, {hidden} were hidden"));
+        // The rent of session accounts whose buyers left came back.
+        let (hidden, returned) = (report.hidden_fees, report.mpp.returned());
+        if spent + returned != booked + hidden {
+            report.broken.push(format!(
+                "the sponsor spent {spent} lamports, {booked} are booked, {hidden} were hidden, {returned} came back"
+            ));
         }
         report.lamports = spent;
         Ok(())
@@ -173,10 +179,23 @@ impl<'a> Books<'a> {
         let sql = format!(
             "SELECT (SELECT count(*) FROM settlements WHERE state IN ('in_flight', 'landed') \
              OR (state = 'reserved' AND (session IS NULL OR session NOT IN {thieves}))) \
+             + (SELECT count(*) FROM live_channels) \
              + (SELECT count(*) FROM holds WHERE state IN ('waiting', 'planned') AND session NOT IN {thieves})"
         );
         Ok(u64::try_from(reader.query_row(&sql, [], |row| row.get::<_, i64>(0))?)?)
     }
+}
+
+/// Settlements of channels that are held, and the live channels that wait for them.
+fn held_for_an_operator(ledger: &Path) -> Outcome<u64> {
+    let reader = Connection::open_with_flags(ledger, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    reader.busy_timeout(PAUSE)?;
+    let sql = format!(
+        "WITH held (id, buyer, signature, delegation) AS ({}) SELECT (SELECT count(DISTINCT id) FROM held) \
+         + (SELECT count(*) FROM live_channels WHERE delegation IN (SELECT delegation FROM held))",
+        mpp::HELD
+    );
+    Ok(u64::try_from(reader.query_row(&sql, [], |row| row.get::<_, i64>(0))?)?)
 }
 
 /// Lamports that the ledger says were spent.

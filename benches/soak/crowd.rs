@@ -187,9 +187,9 @@ impl Crowd {
     }
 
     /// Waits until every caller has finished the payment it is at; gives all of them.
-    pub async fn go_home(self) -> Vec<Payment> {
+    pub async fn go_home(&mut self) -> Vec<Payment> {
         self.enough.store(true, Ordering::Relaxed);
-        for caller in self.callers {
+        for caller in self.callers.drain(..) {
             drop(caller.await);
         }
         std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner))

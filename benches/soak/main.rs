@@ -5,11 +5,13 @@
 //! ends wherever the kill met it, at times before the process was even ready; the next one starts on the same ledger.
 //! With `--faults` the chain is no better: answers are slow, sends are lost, forks take slots back. With `--liar` the facilitator
 //! has two RPC endpoints, and the first lies about transactions from time to time (`liar.rs`). With `--thieves` some callers
-//! pay with what they do not have (`thieves/`).
+//! pay with what they do not have (`thieves/`). Buyers of the Machine Payments Protocol charge and draw from channels beside all of
+//! them (`mpp/`).
 //!
 //! What must hold, or the program fails: after every kill, the ledger's audit (which replays every event log against its
 //! projection) and the sums of chain and payers against it (`sums.rs`); at the end, that nothing is lost, nothing happened
-//! twice, nothing is held for ever (`books.rs`), and what was told as proven has moved (`swag.rs`).
+//! twice, nothing is held for ever (`books.rs`), what was told as proven has moved (`swag.rs`), and each seller has what vouchers and
+//! charges say (`mpp/books.rs`).
 
 #![expect(unreachable_pub, reason = "a program of its own: nothing imports it")]
 
@@ -18,6 +20,9 @@ mod crowd;
 mod dice;
 mod fates;
 mod liar;
+mod mpp;
+#[path = "../load/mpp_wallet.rs"]
+mod mpp_wallet;
 mod payment;
 #[path = "../load/process.rs"]
 #[expect(dead_code, reason = "what the load benchmark alone asks of a process")]
@@ -37,6 +42,7 @@ use clap::{Parser, ValueEnum as _};
 use crowd::{Crowd, Town};
 use dice::Dice;
 use liar::{Liar, Spans};
+use mpp::Market;
 use report::Report;
 use sotto::domain::chance::{OsChance, draw};
 use stage::{Server, Stage};
@@ -71,8 +77,8 @@ type Setting<'a> = (&'a str, &'a str);
 
 /// A facilitator that starts on an old ledger: promises go out soon, and callers are not kept for long. Where an endpoint lies,
 /// some lives have websockets and others have none, so that nothing but answers tells of a landing.
-fn settings<'a>(args: &'a Args, liar: Option<&'a Liar>) -> Vec<Vec<Setting<'a>>> {
-    let all = vec![
+fn settings<'a>(args: &'a Args, mpp: &'a [(&'static str, String)], liar: Option<&'a Liar>) -> Vec<Vec<Setting<'a>>> {
+    let mut all = vec![
         ("settlement.answer_deadline_seconds", "5"),
         ("settlement.decrypt_allowance", args.allowances.as_str()),
         ("deferred.count", "20"),
@@ -82,7 +88,12 @@ fn settings<'a>(args: &'a Args, liar: Option<&'a Liar>) -> Vec<Vec<Setting<'a>>>
         ("limits.waiting_per_unproven_user", "24"),
         ("limits.unproven_grants_per_hour", GRANTS),
         ("deferred.promises_per_user_per_hour", "2000"),
+        // Channels that lie still end within the run, and those that owe for long are settled in between.
+        ("mpp.monitor_seconds", "1"),
+        ("mpp.grace_seconds", "1"),
+        ("mpp.max_owed_seconds", "60"),
     ];
+    all.extend(mpp.iter().map(|(key, value)| (*key, value.as_str())));
     let Some(liar) = liar else { return vec![all] };
     let with = |websockets: &'a String| {
         let two = [("network.rpc_urls", liar.endpoints.as_str()), ("network.ws_urls", websockets.as_str())];
@@ -124,6 +135,10 @@ struct Args {
     /// Merchants, among whom the payers are divided
     #[arg(long, default_value_t = 2)]
     merchants: usize,
+    /// Buyers of the Machine Payments Protocol, each with a charge and two channels under way; every fourth moves the money away
+    /// while channels are open, and every fourth takes the grant back
+    #[arg(long, default_value_t = 6)]
+    buyers: usize,
     /// Repeats the choices of an earlier run; how they meet the processes is never the same
     #[arg(long)]
     seed: Option<u64>,
@@ -170,23 +185,25 @@ fn main() -> ExitCode {
 
 async fn soak(args: &Args, seed: u64) -> Outcome<Report> {
     let mut stage = Stage::raise_with(LATENCY, SLOT, &args.delegation).await?;
-    let ran = live_and_die(args, seed, &stage).await;
+    let mpp = mpp_wallet::settings(&mut stage).await?;
+    let ran = live_and_die(args, seed, &stage, &mpp).await;
     if ran.as_ref().map_or(true, |report| !report.broken.is_empty()) {
         eprintln!("soak: what is left of it is kept in {}", stage.keep().display());
     }
     ran
 }
 
-async fn live_and_die(args: &Args, seed: u64, stage: &Stage) -> Outcome<Report> {
+async fn live_and_die(args: &Args, seed: u64, stage: &Stage, mpp: &[(&'static str, String)]) -> Outcome<Report> {
     let started = Instant::now();
     let mut dice = Dice::new(seed);
     let mut liar = if args.liar { Some(Liar::start(stage).await?) } else { None };
     let server = {
-        let settings = settings(args, liar.as_ref());
+        let settings = settings(args, mpp, liar.as_ref());
         block_in_place(|| stage.serve(LEDGER, &settings[0]))?
     };
     let town = Town::settle_in(stage, &server, args.payers, args.merchants).await?;
-    let crowd = Crowd::gather(stage, &town, server.address, &mut dice)?;
+    let mut crowd = Crowd::gather(stage, &town, server.address, &mut dice)?;
+    let mut market = Market::gather(stage, crowd.counter.clone(), args.buyers, &mut dice).await?;
     let mut gang = match args.tricks() {
         tricks if tricks.is_empty() => None,
         tricks => {
@@ -200,16 +217,11 @@ async fn live_and_die(args: &Args, seed: u64, stage: &Stage) -> Outcome<Report> 
     let climate = if args.liar && !args.hiding { Climate::Open } else { Climate::Whole };
     let weather = args.faults.then(|| weather::turn_bad(stage.rpc.clone(), climate, dice.child()));
     let mut report = Report::new(seed, args);
-    let stolen = gang.iter().flat_map(|gang| gang.purses.iter().cloned());
-    let accounts = Arc::new(Accounts {
-        purses: town.purses().into_iter().chain(stolen).collect(),
-        merchants: town.merchant_keys(),
-        sponsor: stage.spender,
-        given: stage.purse,
-        lowers: args.delegation == "documented",
-    });
-    let settings = settings(args, liar.as_ref());
-    let mut lives = Lives { stage, settings: &settings, crowd: &crowd, accounts, audit: None, report: &mut report };
+    let accounts = Arc::new(accounts(args, stage, &town, gang.as_ref()));
+    let several = settings(args, mpp, liar.as_ref());
+    let watch = market.watch();
+    let mut lives =
+        Lives { stage, settings: &several, crowd: &crowd, watch, accounts, audit: None, report: &mut report };
     let server = lives.all(args.kills, server, &mut dice).await?;
     if let Some(weather) = weather {
         report.storms = weather.end(stage).await?;
@@ -224,13 +236,31 @@ async fn live_and_die(args: &Args, seed: u64, stage: &Stage) -> Outcome<Report> 
         None => thieves::Haul::default(),
     };
     let payments = crowd.go_home().await;
+    market.go_home().await;
     let robbery = gang.as_ref().map(|gang| Robbery { gang, haul: &haul, hid_debits: &hid_debits });
     let books = Books::new(stage, &town, &payments, robbery);
     books.until_settled(&server).await?;
+    let server = market.resolve(stage, server, &settings(args, mpp, liar.as_ref())[0]).await?;
+    crowd.moved_to(server.address);
+    books.until_settled(&server).await?;
+    market.ask_again().await;
     block_in_place(|| server.process.stop())?;
+    report.mpp = market.close(&stage.file(LEDGER), &mut report.broken).await?;
     books.close(&mut report).await?;
     report.took = started.elapsed();
     Ok(report)
+}
+
+/// Whose money is watched.
+fn accounts(args: &Args, stage: &Stage, town: &Town, gang: Option<&Gang>) -> Accounts {
+    let stolen = gang.iter().flat_map(|gang| gang.purses.iter().cloned());
+    Accounts {
+        purses: town.purses().into_iter().chain(stolen).collect(),
+        merchants: town.merchant_keys(),
+        sponsors: stage.sponsors(),
+        given: stage.purse,
+        lowers: args.delegation == "documented",
+    }
 }
 
 /// The facilitator's lives, one after the other.
@@ -239,6 +269,8 @@ struct Lives<'a> {
     /// What a life has one of.
     settings: &'a [Vec<Setting<'a>>],
     crowd: &'a Crowd,
+    /// Of charges and channels.
+    watch: mpp::Watch,
     accounts: Arc<Accounts>,
     audit: Option<tokio::task::JoinHandle<Outcome<Vec<String>>>>,
     report: &'a mut Report,
@@ -293,6 +325,7 @@ impl<'a> Lives<'a> {
         self.audited().await?;
         let told = self.crowd.told(&self.accounts.merchants);
         let seen = self.accounts.look(self.stage, told).await?;
+        let claims = self.watch.look().await?;
         let copy = self.stage.file("copy").join(LEDGER);
         books::copy_ledger(&self.stage.file(LEDGER), &copy)?;
         // Nobody signs anything now, so the copy knows every transaction that is on chain.
@@ -303,6 +336,7 @@ impl<'a> Lives<'a> {
                 broken.push(format!("the audit: {error}"));
             }
             broken.extend(accounts.compare(&copy, &seen)?);
+            broken.extend(claims.compare(&copy)?);
             Ok(broken.into_iter().map(|what| format!("after kill {number}: {what}")).collect())
         }));
         Ok(())

@@ -184,7 +184,8 @@ impl Counter {
         self.http.get(self.url(path)).send().await.ok()?.json().await.ok()
     }
 
-    fn url(&self, path: &str) -> String {
+    /// The address of a route.
+    pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", *self.at.borrow())
     }
 }

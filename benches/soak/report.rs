@@ -1,7 +1,7 @@
 //! What came of it, for people and for programs.
 
 use crate::{
-    Args,
+    Args, mpp,
     payment::{Answer, Payment},
     swag::Swag,
 };
@@ -25,6 +25,8 @@ pub struct Report {
     /// Answers that the liar changed or made up, by what they were.
     pub lies: BTreeMap<&'static str, u64>,
     pub swag: Option<Swag>,
+    /// Of charges and channels.
+    pub mpp: mpp::Totals,
     pub ready_after: Vec<Duration>,
     payments: u64,
     paid: u64,
@@ -89,6 +91,7 @@ impl Report {
             "audits": self.audits,
             "chainMoods": self.storms,
             "lies": self.lies,
+            "mpp": self.mpp.object(),
             "thieves": self.swag.as_ref().map(Swag::object),
             "payments": self.payments,
             "paid": self.paid,
@@ -130,7 +133,7 @@ impl Report {
         ];
         let mut text = String::new();
         let swag = self.swag.iter().flat_map(Swag::rows);
-        for (what, value) in rows.into_iter().chain(swag) {
+        for (what, value) in rows.into_iter().chain(self.mpp.rows()).chain(swag) {
             // Writing to a text cannot fail.
             let _ = writeln!(text, "{what:<52} {value}");
         }

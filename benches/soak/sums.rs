@@ -26,8 +26,9 @@ pub struct Purse {
 pub struct Accounts {
     pub purses: Vec<Purse>,
     pub merchants: Vec<Pubkey>,
-    pub sponsor: Pubkey,
-    /// Lamports that the sponsor was given.
+    /// Who pays fees.
+    pub sponsors: Vec<Pubkey>,
+    /// Lamports that they were given.
     pub given: u64,
     /// Whether a transfer lowers what is left of an approve.
     pub lowers: bool,
@@ -52,13 +53,14 @@ impl Accounts {
     /// Looks at the chain, in one state of it.
     pub async fn look(&self, stage: &Stage, told: Vec<u64>) -> Outcome<Seen> {
         let stashes = self.purses.iter().map(|purse| purse.stash.unwrap_or(purse.wallet));
-        let keys: Vec<_> = std::iter::once(self.sponsor)
+        let keys: Vec<_> = (self.sponsors.iter().copied())
             .chain(self.purses.iter().map(|purse| purse.wallet))
             .chain(stashes)
             .chain(self.merchants.iter().copied())
             .collect();
         let found = stage.holdings(&keys).await?;
-        let (sponsor, found) = found.split_first().ok_or("no holdings")?;
+        let (sponsors, found) = found.split_at_checked(self.sponsors.len()).ok_or("no holdings")?;
+        let left = sponsors.iter().map(|sponsor| sponsor.lamports).sum();
         let (wallets, found) = found.split_at(self.purses.len());
         let (stashes, merchants) = found.split_at(self.purses.len());
         let mut moved = Vec::new();
@@ -67,7 +69,7 @@ impl Accounts {
             moved.push(purse.means.checked_sub(left).ok_or_else(|| format!("{} got richer", purse.name))?);
         }
         Ok(Seen {
-            spent: self.given.checked_sub(sponsor.lamports).ok_or("the sponsor got richer")?,
+            spent: self.given.checked_sub(left).ok_or("the sponsor got richer")?,
             moved,
             delegated: wallets.iter().map(|wallet| wallet.delegated).collect(),
             grown: merchants.iter().map(|merchant| merchant.units).collect(),

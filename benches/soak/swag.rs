@@ -152,7 +152,7 @@ impl Swag {
     async fn judge_purses(&mut self, stage: &Stage, gang: &Gang) -> Outcome<()> {
         let purses = gang.purses.clone();
         let accounts =
-            Accounts { purses, merchants: Vec::new(), sponsor: stage.spender, given: stage.purse, lowers: false };
+            Accounts { purses, merchants: Vec::new(), sponsors: stage.sponsors(), given: stage.purse, lowers: false };
         let moved = accounts.look(stage, Vec::new()).await?.moved;
         let booked = claimed(&stage.file(crate::LEDGER), "user")?;
         for (purse, moved) in gang.purses.iter().zip(moved) {

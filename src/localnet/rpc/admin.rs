@@ -27,7 +27,10 @@ use crate::{
         network::Network,
         standins::SWIG,
     },
-    programs::inco_token::IncoAccount,
+    programs::{
+        inco_token::IncoAccount,
+        spl_token::{TokenAccount, TokenProgram},
+    },
 };
 
 /// What all of them begin with.
@@ -107,6 +110,7 @@ impl Desk {
 /// | `localnet_fund` | wallet, base units of the demo token | the signature that minted them, once it is confirmed where slots pass by themselves |
 /// | `localnet_fundToken` | wallet, base units of cash, for its canonical token account | as above |
 /// | `localnet_holdings` | list of wallets | `lamports`, `units` (of the demo token) and `delegated` (what is left of what its owner approved; both null without an account) of each |
+/// | `localnet_tokenAccounts` | list of addresses | `lamports`, `units` and `delegated` of each plain token account; null for others |
 /// | `localnet_moved` | list of signatures | by each transaction that is on chain, the base units of the demo token that each wallet got (less than 0: lost); null for others |
 /// | `localnet_putAccounts` | list of `pubkey`, `lamports`, `owner`, `data` (base64): put there as no transaction could | null |
 /// | `localnet_tick` | number of slots (default 1) | the slot then |
@@ -125,10 +129,10 @@ pub(super) fn call(front: &Front, method: &str, mut params: Params) -> Result<Va
         Some("fund") => given(desk.faucets.demo.fund(&params.pubkey(0)?, params.required(1)?)),
         Some("fundToken") => given(desk.faucets.cash.fund(&params.pubkey(0)?, params.required(1)?)),
         Some("holdings") => {
-            let wallets = params.required::<Vec<String>>(0)?;
-            let wallets = wallets.iter().map(|wallet| params::pubkey(wallet)).collect::<Result<Vec<_>, _>>()?;
+            let wallets = keys(&mut params)?;
             Ok(holdings(network, &desk.faucets.demo.mint(), &wallets))
         }
+        Some("tokenAccounts") => Ok(token_accounts(network, &keys(&mut params)?)),
         Some("moved") => {
             let signatures = params.required::<Vec<String>>(0)?;
             let signatures = signatures.iter().map(|text| params::signature(text)).collect::<Result<Vec<_>, _>>()?;
@@ -193,6 +197,22 @@ fn put_accounts(network: &Network, accounts: Vec<Placed>) -> Result<Value, RpcEr
         network.put_account(key, Account { lamports, data, owner, ..Account::default() });
     }
     Ok(Value::Null)
+}
+
+/// The addresses that a method is asked about.
+fn keys(params: &mut Params) -> Result<Vec<Pubkey>, RpcError> {
+    params.required::<Vec<String>>(0)?.iter().map(|key| params::pubkey(key)).collect()
+}
+
+/// What plain token accounts have, all in one state.
+fn token_accounts(network: &Network, keys: &[Pubkey]) -> Value {
+    let cluster = network.cluster();
+    let told = keys.iter().map(|key| {
+        let account = cluster.bank.account(key, cluster.slot()).map(Account::from)?;
+        let held = TokenAccount::decode(TokenProgram::at(&account.owner)?, &account.data).ok()?;
+        Some(json!({ "lamports": account.lamports, "units": held.amount, "delegated": held.delegated_amount }))
+    });
+    json!(told.collect::<Vec<_>>())
 }
 
 /// What wallets have, all in one state: under one lock, so that nothing lands in between.

@@ -254,6 +254,11 @@ async fn the_admin_methods_describe_the_stand_ins_and_hand_out_demo_tokens() {
     // What a fork takes back has moved nothing.
     world.call("localnet_fork", json!([1])).await;
     assert_eq!(world.call("localnet_moved", json!([[signature]])).await["result"], json!([null]));
+    let cash = world.net.cash();
+    cash.fund(&RECEIVER, 900).unwrap();
+    let accounts = [cash.account_of(&RECEIVER).to_string(), RECEIVER.to_string()];
+    let told = world.call("localnet_tokenAccounts", json!([accounts])).await["result"].clone();
+    assert_eq!(told, json!([{ "lamports": 2_039_280, "units": 900, "delegated": 0 }, null]));
 
     let plan = world.call("localnet_setCovalidatorFaults", json!([{ "lagSlots": 9 }])).await;
     assert_eq!(plan["result"]["lagSlots"], 9);
