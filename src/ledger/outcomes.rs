@@ -240,6 +240,8 @@ pub enum OnboardRecorded {
     ChannelsOpen,
     /// A renewal would take away what channels count on, or hide a settlement.
     NotCovered,
+    /// It is a leave, and nothing that it would give back has landed.
+    NothingGranted,
     /// There are as many as there may be.
     Barred(OnboardBar),
     /// It would pass a budget.

@@ -12,6 +12,7 @@ mod charge_attacks;
 mod charges;
 mod clock;
 mod credentials;
+mod debts;
 mod delegation;
 mod forks;
 mod gifts;

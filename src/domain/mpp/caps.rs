@@ -35,7 +35,7 @@ pub struct CapRow {
 pub struct Caps {
     /// In a UTC day: preparations (for all together only) and vouchers.
     pub verify: CapRow,
-    /// In a UTC day: transactions that were recorded to be sent. A seller's count what has paid them.
+    /// In a UTC day: transactions that were signed. A seller's count what has paid them.
     pub settle: CapRow,
     /// In flight at once.
     pub concurrency: CapRow,

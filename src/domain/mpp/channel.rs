@@ -15,7 +15,11 @@ pub mod reason;
 use crate::domain::{
     amount::Amount,
     clock::UnixSeconds,
-    mpp::{channel_id::PublicId, delegation::SETTLED_BEFORE_END, money::ChannelMoney},
+    mpp::{
+        channel_id::PublicId,
+        delegation::SETTLED_BEFORE_END,
+        money::{ChannelMoney, Claimant},
+    },
     settlement::ChannelId,
 };
 use solana_pubkey::Pubkey;
@@ -220,6 +224,8 @@ pub struct Channel {
     pub ended_at: Option<UnixSeconds>,
     /// How many of its settlements landed with an error.
     pub refusals: u32,
+    /// How many settlements have paid it in part since it ended.
+    pub parts: u32,
 }
 
 /// Where a channel stands, as its parties are told.
@@ -278,6 +284,17 @@ impl Channel {
     /// How long it gave vouchers, or has so far, in seconds.
     pub fn duration(&self, now: UnixSeconds) -> u64 {
         self.ended_at.unwrap_or(now).saturating_sub(self.terms.opened_at)
+    }
+}
+
+impl From<&Channel> for Claimant {
+    fn from(channel: &Channel) -> Self {
+        Self {
+            channel: channel.terms.id,
+            opened_at: channel.terms.opened_at,
+            money: channel.money,
+            parts: channel.parts,
+        }
     }
 }
 

@@ -149,6 +149,45 @@ pub struct Claimant {
     pub opened_at: UnixSeconds,
     /// Its money.
     pub money: ChannelMoney,
+    /// How many settlements have paid it in part since it ended.
+    pub parts: u32,
+}
+
+/// How many settlements may pay a channel in part that has ended. From then on one pays everything that it owes, or none does.
+pub const MOST_PARTS: u32 = 3;
+
+impl Claimant {
+    /// The least that a settlement of it is worth its fee for, where `least` is the least of all.
+    fn least(&self, least: Amount) -> Amount {
+        let owed = self.money.owed();
+        if self.parts < MOST_PARTS { least.min(owed) } else { owed }
+    }
+}
+
+/// What each channel gets of what is available where every settlement costs us a fee, in the order given: its part of
+/// [`shares`], but nothing where that is below `least`, or after [`MOST_PARTS`] parts, and not all that it owes. One after the other
+/// that lacks the most is left out (of two the younger), and what was its part is the others'. So dust buys no transactions, and
+/// whom a share is kept from loses less than `least` by that.
+pub fn worthwhile_shares(available: Amount, least: Amount, claimants: &[Claimant]) -> Vec<Amount> {
+    let mut paid: Vec<(usize, Claimant)> = claimants.iter().copied().enumerate().collect();
+    loop {
+        let chosen: Vec<Claimant> = paid.iter().map(|(_, claimant)| *claimant).collect();
+        let parts = shares(available, &chosen);
+        let lacking = chosen.iter().zip(&parts).enumerate().filter_map(|(at, (claimant, part))| {
+            let lacks = minus(claimant.least(least), *part);
+            (lacks > Amount::ZERO).then_some((lacks, claimant.opened_at, claimant.channel, at))
+        });
+        let Some((.., most)) = lacking.max() else {
+            let mut all = vec![Amount::ZERO; claimants.len()];
+            for ((at, _), part) in paid.iter().zip(parts) {
+                if let Some(share) = all.get_mut(*at) {
+                    *share = part;
+                }
+            }
+            return all;
+        };
+        paid.remove(most);
+    }
 }
 
 /// What each channel gets of what is available, in the order given: all that is owed where it suffices, else in proportion,

@@ -141,7 +141,7 @@ reasons! {
             "Close the channels of the wallet first, and repeat.";
         RoleNotFound = "swig_role_not_found", false, "The wallet has no delegation here that could be taken back.",
             "Nothing is to be done: this facilitator can move nothing of the wallet.";
-        WalletCap = "payer_settle_cap_exceeded", true, "This wallet, or this address, has had its onboardings of the day.",
+        WalletCap = "payer_settle_cap_exceeded", true, "This wallet, or this address, has had its onboardings or leaves of the day.",
             "Repeat after Retry-After; the operator may raise the limit.";
         GlobalCap = "global_settle_cap_exceeded", true, "As many wallets as may be were onboarded in this hour.",
             "Repeat after Retry-After; the operator may raise the limit.";

@@ -58,7 +58,8 @@ impl Settlements {
         self.sign_ours(settlement, &delegation::anchor(&memo), None).await
     }
 
-    /// Signs the transfer to a channel's seller, by the grant that was current when it was planned and only before its end.
+    /// Signs the transfer to a channel's seller, by the grant that was current when it was planned and only before its end. What
+    /// may be at hand later (the root, the role, lamports for the fee) keeps it waiting: planned anew it would be another row.
     async fn sign_channel_settlement(
         &self,
         settlement: &Settlement,
@@ -83,7 +84,17 @@ impl Settlements {
         let settled =
             Settled { channel: terms.id, seller: terms.seller, amount: settlement.amount, sequence: settling.sequence };
         let (signer, instructions) = self.settle_instructions(&found, &grant, &settled)?;
-        self.sign_ours(settlement, &instructions, Some(&signer)).await
+        self.sign_ours(settlement, &instructions, Some(&signer)).await.map_err(waits_for_lamports)
+    }
+}
+
+/// A debt is paid once a key can pay the fee.
+fn waits_for_lamports(failure: SignFailure) -> SignFailure {
+    match failure {
+        SignFailure::Refused { reason: PayReason::InsufficientSponsorBalance, detail } => {
+            SignFailure::Unavailable(detail)
+        }
+        failure => failure,
     }
 }
 
@@ -95,11 +106,14 @@ impl Settlements {
         grant: &DelegationGrant,
         settled: &Settled,
     ) -> Result<(LocalSigner, Vec<Instruction>), SignFailure> {
-        let refused = |detail: &str| SignFailure::refused(PayReason::InternalError, detail);
+        let not_now = |detail: &str| SignFailure::Unavailable(detail.to_owned());
         let key = self.core.delegate_key(found);
-        let key = key.ok_or_else(|| refused("the root that the grant stands on is not at hand"))?;
+        let key = key.ok_or_else(|| not_now("the root that the grant stands on is not at hand"))?;
         let instructions = self.core.granted(found).and_then(|granted| granted.settle(grant.role, settled));
-        Ok((LocalSigner::from(&key), instructions.ok_or_else(|| refused("the delegation cannot be settled by"))?))
+        Ok((
+            LocalSigner::from(&key),
+            instructions.ok_or_else(|| not_now("the role of the delegation is not known yet"))?,
+        ))
     }
 
     /// Signs a transaction of ours with a fee payer of ours, and `further` where it needs one more signature.

@@ -131,14 +131,16 @@ pub trait ChannelLedger: Send + Sync + 'static {
     /// Ends every open channel of an account, and plans nothing. Gives how many ended.
     async fn end_channels_of(&self, account: &Pubkey, reason: EndReason, now: UnixSeconds) -> Result<u64, LedgerError>;
 
-    /// Divides what is available among the channels of an account that have ended and owe, and plans a settlement for each share
-    /// above zero. Nothing is planned while any settlement of the account is not at its end: a landing would count twice. One
-    /// random id for each live channel is taken from `ids`.
+    /// Divides what is available among the channels of an account that have ended and owe, as
+    /// [`crate::domain::mpp::money::worthwhile_shares`] does by the least of a part, and plans a settlement for each share above
+    /// zero. Nothing is planned while any settlement of the account is not at its end: a landing would count twice. One random id
+    /// for each live channel is taken from `ids`.
     async fn plan_shares(
         &self,
         account: &Pubkey,
         available: Amount,
         ids: Vec<SettlementId>,
+        least: Amount,
         now: UnixSeconds,
     ) -> Result<Vec<Settlement>, LedgerError>;
 

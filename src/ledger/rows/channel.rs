@@ -37,6 +37,7 @@ pub(in crate::ledger) struct ChannelRow {
     pub(in crate::ledger) owed_since: Option<i64>,
     pub(in crate::ledger) ended_at: Option<i64>,
     pub(in crate::ledger) refusals: i64,
+    pub(in crate::ledger) parts: i64,
 }
 
 impl ChannelRow {
@@ -60,6 +61,7 @@ impl ChannelRow {
             owed_since: self.owed_since.map(|value| at.count("owed_since", value)).transpose()?,
             ended_at: self.ended_at.map(|value| at.count("ended_at", value)).transpose()?,
             refusals: at.number("refusals", self.refusals)?,
+            parts: at.number("parts", self.parts)?,
             terms: self.into_terms()?,
         })
     }

@@ -92,10 +92,11 @@ impl ChannelLedger for SqliteLedger {
         account: &Pubkey,
         available: Amount,
         ids: Vec<SettlementId>,
+        least: Amount,
         now: UnixSeconds,
     ) -> Result<Vec<Settlement>, LedgerError> {
         let account = *account;
-        self.0.writer.run(move |conn| channels::plan_shares(conn, &account, available, &ids, now)).await
+        self.0.writer.run(move |conn| channels::plan_shares(conn, &account, (available, least), &ids, now)).await
     }
 
     async fn write_off_account(&self, account: &Pubkey) -> Result<Vec<(PublicId, Amount)>, LedgerError> {

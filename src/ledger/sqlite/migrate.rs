@@ -41,6 +41,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (26, "delegations", include_str!("../../../migrations/sqlite/0026_delegations.sql")),
     (27, "channels", include_str!("../../../migrations/sqlite/0027_channels.sql")),
     (28, "recorded answers", include_str!("../../../migrations/sqlite/0028_recorded_answers.sql")),
+    (31, "what caps count", include_str!("../../../migrations/sqlite/0031_what_caps_count.sql")),
 ];
 
 fn migrations() -> Migrator {

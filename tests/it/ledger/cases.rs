@@ -8,6 +8,7 @@ pub(crate) mod channel_settlements;
 pub(crate) mod channels;
 pub(crate) mod charges;
 pub(crate) mod credit;
+pub(crate) mod debts;
 pub(crate) mod deferred;
 pub(crate) mod delegations;
 pub(crate) mod funding;

@@ -209,6 +209,7 @@ macro_rules! on {
                 a_seller_is_counted_by_what_paid_them_and_a_fork_counts_nothing,
                 what_a_stranger_costs_in_a_day_is_bounded_until_they_pay_a_known_seller,
                 a_wallet_is_known_by_landings_on_three_days_the_first_three_days_ago,
+                who_is_paid_on_many_days_is_no_known_seller,
                 a_payer_whose_transactions_fail_is_not_sponsored_for_an_hour,
                 a_budget_refuses_a_charge_and_leaves_nothing,
                 an_account_backs_channels_or_pays_charges,
@@ -243,6 +244,14 @@ macro_rules! on {
                 vouchers_rise_and_are_given_again_to_the_last_member,
                 what_one_account_owes_counts_over_all_its_channels,
                 nothing_opens_while_its_wallet_leaves,
+            }
+            debts {
+                a_debt_is_booked_and_no_budget_refuses_it,
+                a_known_wallet_onboards_when_strangers_have_used_up_their_budget,
+                what_is_planned_counts_once_it_is_signed,
+                a_leave_gives_something_back_and_is_paid_for_a_few_times_a_day,
+                the_rent_of_a_swig_is_lent_once,
+                an_ended_channel_is_paid_in_part_a_few_times_and_with_no_dust,
             }
             delegations {
                 a_delegation_comes_back_as_it_was_granted,

@@ -5,7 +5,11 @@ use super::{
         CAP, NOW, abandoned, absent, amount, approve, held, key, opened, payment, planned, recorded, session_with,
         settlement_id, signature,
     },
-    cases::single_payments::{offer, offered, pays},
+    cases::{
+        channels::{drawn, ends, opened as channel_opened},
+        delegations::{PLENTY, confirm, confirms, grants, leaves},
+        single_payments::{offer, offered, pays},
+    },
 };
 use rusqlite::Connection;
 use sotto::{
@@ -19,8 +23,8 @@ use sotto::{
         single_payment::SingleOffer,
     },
     ledger::{
-        ApprovalLedger as _, Ledger as _, LedgerError, LedgerOptions, OpenedOnApproval, SinglePaid, SqliteLedger,
-        Upkeep as _,
+        ApprovalLedger as _, ChannelLedger as _, Ledger as _, LedgerError, LedgerOptions, OnboardRecorded,
+        OpenedOnApproval, SinglePaid, SqliteLedger, Upkeep as _,
     },
 };
 use sqlx::{
@@ -254,4 +258,80 @@ async fn a_ledger_from_before_single_payments_were_added_up_opens_whatever_they_
         let conn = Connection::open(&old).expect("opens");
         assert_eq!(conn.query_row(sum, [], |row| row.get::<_, i64>(0)).ok(), left);
     }
+}
+
+/// The tables of a ledger, but the program's own and SQLite's.
+fn tables(conn: &Connection, kind: &str) -> Vec<(String, String)> {
+    let sql = "SELECT name, sql FROM sqlite_master WHERE type = ?1 AND name NOT LIKE 'sqlite!_%' ESCAPE '!' \
+        AND name NOT LIKE '!_sqlx%' ESCAPE '!'";
+    let mut statement = conn.prepare(sql).expect("prepares");
+    let rows = statement.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?))).expect("reads");
+    rows.map(|row| row.expect("reads")).collect()
+}
+
+/// Copies everything that an older ledger has columns for, as it stands: no trigger of the older one adds to it.
+fn copy_everything(conn: &Connection) {
+    conn.execute_batch("PRAGMA foreign_keys = OFF").expect("sets");
+    let triggers = tables(conn, "trigger");
+    for (name, _) in &triggers {
+        conn.execute_batch(&format!("DROP TRIGGER {name}")).expect("drops");
+    }
+    for (table, _) in tables(conn, "table") {
+        let columns = "SELECT group_concat(name) FROM pragma_table_info(?1)";
+        let columns: String = conn.query_row(columns, [&table], |row| row.get(0)).expect("reads");
+        let copy = format!("DELETE FROM {table}; INSERT INTO {table} ({columns}) SELECT {columns} FROM new.{table};");
+        conn.execute_batch(&copy).expect("copies");
+    }
+    for (_, sql) in triggers {
+        conn.execute_batch(&sql).expect("makes");
+    }
+}
+
+/// Caps counted what was planned, and totals the vouchers of channels that had ended.
+#[tokio::test]
+async fn a_ledger_from_before_caps_counted_what_was_signed_counts_it_from_now_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (new, old) = (dir.path().join("new.db"), dir.path().join("old.db"));
+    let ledger = open(&new).await;
+    grants(&ledger, 1, 5_000).await;
+    for number in 1..=2 {
+        channel_opened(&ledger, 1, number, 1_000).await;
+        drawn(&ledger, number, 40).await.expect("drawn");
+    }
+    drawn(&ledger, 2, 50).await.expect("drawn");
+    ends(&ledger, 1, 1).await.1.expect("planned");
+    grants(&ledger, 2, 5_000).await;
+    leaves(&ledger, 2).await;
+    assert!(matches!(confirms(&ledger, &confirm(502, PLENTY), 502, NOW).await, OnboardRecorded::Recorded(..)));
+    let before = ledger.channel_counts().await.expect("reads");
+    drop(ledger);
+
+    of_version(27, dir.path(), &old).await;
+    let conn = Connection::open(&old).expect("opens");
+    conn.execute("ATTACH ?1 AS new", [new.to_str()]).expect("attaches");
+    copy_everything(&conn);
+    conn.execute_batch(
+        "UPDATE mpp_transactions SET open = (SELECT state IN ('reserved', 'in_flight') FROM settlements WHERE id = settlement);
+         UPDATE mpp_use SET used = used + 2 WHERE cap = 'settle' AND scope = 'global';
+         UPDATE channel_totals SET vouchers = 1;
+         INSERT INTO mpp_days (wallet, role, day) VALUES (zeroblob(32), 'seller', 1);",
+    )
+    .expect("is as it was");
+    drop(conn);
+
+    let ledger = open(&old).await;
+    ledger.audit().await.expect("consistent");
+    let after = ledger.channel_counts().await.expect("reads");
+    assert_eq!((after, (before.open, before.vouchers)), (before, (1, 3)));
+    drop(ledger);
+    let conn = Connection::open(&old).expect("opens");
+    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("reads");
+    assert_eq!(
+        number("SELECT sum(used) FROM mpp_use WHERE cap = 'settle' AND scope = 'global'"),
+        4,
+        "two grants, two anchors"
+    );
+    assert_eq!(number("SELECT sum(used) FROM mpp_use WHERE cap = 'settle' AND scope = 'payer'"), 5, "and a leave");
+    assert_eq!(number("SELECT sum(open) FROM mpp_transactions"), 0);
+    assert_eq!(number("SELECT count(*) FROM mpp_days WHERE role = 'seller'"), 0);
 }

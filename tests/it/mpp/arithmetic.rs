@@ -11,7 +11,7 @@ use sotto::{
             channel_id::PublicId,
             money::{
                 ChannelMoney, Claimant, EmergencyRule, Reading, Role, Verdict, may_open, owed, reserved, shares, slots,
-                witness,
+                witness, worthwhile_shares,
             },
         },
     },
@@ -114,6 +114,7 @@ fn claimant(channel: &Value) -> Claimant {
         channel: text(channel, "public_id").parse().expect("a public id"),
         opened_at: channel["opened_at"].as_u64().expect("a time"),
         money: money.expect("a channel"),
+        parts: 0,
     }
 }
 
@@ -164,6 +165,35 @@ fn fees_slots_and_rents_are_those_of_the_vectors() {
     assert_eq!(swig::BOUND_SELLER_RENT, number::<u64>(rent, "bound_seller_adds"));
 }
 
+/// One that owes so much and has had so many parts.
+fn owing(name: u8, owed: u64, parts: u32) -> Claimant {
+    let owed = Amount::new(owed).expect("fits");
+    let money = ChannelMoney::new(owed, owed, Amount::ZERO).expect("in order");
+    Claimant { channel: PublicId::from_bytes([name; 16]), opened_at: u64::from(name), money, parts }
+}
+
+#[test]
+fn a_part_is_worth_its_fee_or_everything_that_is_owed() {
+    let paid = |available, claimants: &[Claimant]| {
+        let amounts =
+            worthwhile_shares(Amount::new(available).expect("fits"), Amount::new(100).expect("fits"), claimants);
+        amounts.into_iter().map(Amount::get).collect::<Vec<_>>()
+    };
+    let equal = [owing(1, 1_000, 0), owing(2, 1_000, 0)];
+    assert_eq!(paid(99, &equal), [0, 0], "dust");
+    assert_eq!(paid(150, &equal), [150, 0], "the older gets what would be dust for two");
+    assert_eq!(paid(200, &equal), [100, 100]);
+    assert_eq!(paid(2_000, &equal), [1_000, 1_000]);
+    // Whoever owes a unit to a wallet of their own takes nothing from the others.
+    let unequal = [owing(1, 1_000_000, 0), owing(2, 1, 0), owing(3, 99, 0)];
+    assert_eq!(paid(500_000, &unequal), [500_000, 0, 0]);
+    assert_eq!(paid(1_000_100, &unequal), [1_000_000, 1, 99], "everything that is owed is always paid");
+    let spent = [owing(1, 1_000, 3), owing(2, 5_000, 3)];
+    assert_eq!(paid(1_200, &spent), [1_000, 0], "after three parts one is paid in full or not");
+    assert_eq!(paid(999, &spent), [0, 0]);
+    assert_eq!(paid(3_000, &[owing(1, 1_000, 0), owing(2, 5_000, 3)]), [1_000, 0]);
+}
+
 /// Channels of one buyer, each with settled <= cumulative <= deposit.
 fn any_claimants() -> impl Strategy<Value = Vec<Claimant>> {
     let most = i64::MAX.unsigned_abs();
@@ -178,6 +208,7 @@ fn any_claimants() -> impl Strategy<Value = Vec<Claimant>> {
                 channel: PublicId::from_bytes([name.to_le_bytes(); 8].concat().try_into().expect("16")),
                 opened_at,
                 money,
+                parts: 0,
             }
         };
         rows.into_iter().map(claimant).collect()
@@ -200,5 +231,22 @@ proptest! {
         }
         let sum: u128 = shares.iter().map(|share| u128::from(share.get())).sum();
         prop_assert_eq!(sum, owed(&money).min(available.get().into()));
+    }
+
+    #[test]
+    fn what_is_worth_its_fee_is_never_more_than_is_there_or_owed(
+        claimants in any_claimants(),
+        available in 0..=i64::MAX.unsigned_abs(),
+        least in 0..=i64::MAX.unsigned_abs(),
+    ) {
+        let [available, least] = [available, least].map(|units| Amount::new(units).expect("fits"));
+        let shares = worthwhile_shares(available, least, &claimants);
+        prop_assert_eq!(shares.len(), claimants.len());
+        for (claimant, share) in claimants.iter().zip(&shares) {
+            let owed = claimant.money.owed();
+            prop_assert!(*share <= owed && (*share == Amount::ZERO || *share >= least.min(owed)));
+        }
+        let sum: u128 = shares.iter().map(|share| u128::from(share.get())).sum();
+        prop_assert!(sum <= u128::from(available.get()));
     }
 }

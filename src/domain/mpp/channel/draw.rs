@@ -76,7 +76,29 @@ pub struct VoucherLimits {
     /// Of one buyer within a UTC day.
     pub of_payer_per_day: u64,
     /// What one buyer may owe one seller; none is no limit.
-    pub credit_line: Option<Amount>,
+    pub credit_line: Option<CreditLine>,
+}
+
+/// What one buyer may owe one seller before it is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreditLine {
+    /// The most, in base units.
+    pub most: Amount,
+    /// The least that is settled for it, at most `most`: what owes less is not worth a transaction, and counts as nothing.
+    pub least: Amount,
+}
+
+impl CreditLine {
+    /// The line at `most`, where nothing below `least` is settled.
+    pub fn new(most: Amount, least: Amount) -> Self {
+        Self { most, least: least.min(most) }
+    }
+
+    /// Whether what is owed may grow by so much, in base units.
+    fn allows(self, owed: u128, further: u128) -> bool {
+        let counted = if owed < u128::from(self.least.get()) { 0 } else { owed };
+        counted + further <= u128::from(self.most.get())
+    }
 }
 
 /// How many vouchers a channel gave in the second and on the day of its last one.
@@ -193,7 +215,7 @@ pub fn judge(channel: &Channel, draw: &Draw, context: &DrawContext) -> Result<u6
     if sums.owed + delta > u128::from(reading.available().get()) {
         return Err(NotDrawn::InsufficientBalance);
     }
-    if limits.credit_line.is_some_and(|line| sums.owed_to_seller + delta > u128::from(line.get())) {
+    if limits.credit_line.is_some_and(|line| !line.allows(sums.owed_to_seller, delta)) {
         return Err(NotDrawn::CreditLine);
     }
     if limits.of_channel_per_second > 0 && used.in_second_at(*now) >= limits.of_channel_per_second {

@@ -3,8 +3,8 @@
 use super::{
     Authorisation, Channel, ChannelState, ChannelTerms, EndReason, LIFETIME, Standing,
     draw::{
-        BuyerSums, Draw, DrawContext, DrawnVoucher, NotDrawn, VoucherLimits, VoucherUse, is_meter, is_server_nonce,
-        judge, judge_known,
+        BuyerSums, CreditLine, Draw, DrawContext, DrawnVoucher, NotDrawn, VoucherLimits, VoucherUse, is_meter,
+        is_server_nonce, judge, judge_known,
     },
     expiry,
 };
@@ -50,6 +50,7 @@ fn channel() -> Channel {
         owed_since: Some(OPENED),
         ended_at: None,
         refusals: 0,
+        parts: 0,
     }
 }
 
@@ -156,7 +157,8 @@ fn a_voucher_is_refused_by_the_first_rule_that_it_breaks() {
     let gone = with(|context| context.reading.role = Role::Gone);
     let busy = with(|context| context.used.in_second = 3);
     let full = with(|context| context.sums.drawn_today = 4);
-    let line = with(|context| context.limits.credit_line = Some(amount(199)));
+    let line = with(|context| context.limits.credit_line = Some(CreditLine::new(amount(199), amount(100))));
+    let trifle = with(|context| context.limits.credit_line = Some(CreditLine::new(amount(199), amount(101))));
     let rows = [
         (&closing, 200, &gone, Err(NotDrawn::NotOpen)),
         (&channel(), 200, &late, Err(NotDrawn::NotOpen)),
@@ -167,6 +169,8 @@ fn a_voucher_is_refused_by_the_first_rule_that_it_breaks() {
         (&channel(), 401, &now, Err(NotDrawn::InsufficientBalance)),
         (&channel(), 200, &line, Err(NotDrawn::CreditLine)),
         (&channel(), 199, &line, Ok(4)),
+        (&channel(), 299, &trifle, Ok(4)),
+        (&channel(), 300, &trifle, Err(NotDrawn::CreditLine)),
         (&channel(), 400, &busy, Err(NotDrawn::ChannelRate)),
         (&channel(), 400, &full, Err(NotDrawn::PayerCap)),
         (&channel(), 400, &now, Ok(4)),

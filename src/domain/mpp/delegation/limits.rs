@@ -23,6 +23,9 @@ pub struct OnboardLimits {
 }
 
 impl OnboardLimits {
+    /// How many leaves of one wallet are paid for in a UTC day.
+    pub const LEAVES_PER_DAY: u64 = 5;
+
     /// The published limits.
     pub const DEFAULT: Self = Self {
         of_wallet_per_day: 5,
@@ -82,17 +85,26 @@ pub enum OnboardBar {
         /// As above.
         again_in: u64,
     },
+    /// The wallet has had its leaves of the day.
+    Leaves {
+        /// As above.
+        again_in: u64,
+    },
+    /// The rent of a Swig was lent to this wallet before, and is lent once for ever.
+    SwigLent,
 }
 
 impl OnboardBar {
-    /// Seconds until it may be worth asking again.
-    pub const fn again_in(self) -> u64 {
+    /// Seconds until it may be worth asking again; none where it never is.
+    pub const fn again_in(self) -> Option<u64> {
         match self {
             Self::Wallet { again_in }
             | Self::Caller { again_in }
             | Self::Everybody { again_in }
             | Self::Rent { again_in }
-            | Self::Cap(SponsorBar { again_in, .. }) => again_in,
+            | Self::Leaves { again_in }
+            | Self::Cap(SponsorBar { again_in, .. }) => Some(again_in),
+            Self::SwigLent => None,
         }
     }
 
@@ -103,6 +115,8 @@ impl OnboardBar {
             Self::Caller { .. } => "this address has had its onboardings of the day",
             Self::Everybody { .. } => "as many wallets as may be were onboarded in this hour",
             Self::Rent { .. } => "the rent that is lent in a day is used up",
+            Self::Leaves { .. } => "this wallet has had its leaves of the day",
+            Self::SwigLent => "the rent of this wallet's Swig was lent once; make the next one at your own cost",
             Self::Cap(bar) => bar.reason.meaning(),
         }
     }

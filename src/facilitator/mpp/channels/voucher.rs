@@ -8,7 +8,7 @@ use crate::{
         mpp::{
             channel::{
                 Channel, EndReason,
-                draw::{Draw, DrawnVoucher, NotDrawn, VoucherLimits},
+                draw::{CreditLine, Draw, DrawnVoucher, NotDrawn, VoucherLimits},
                 reason::ChannelReason,
             },
             channel_id::ChannelSecret,
@@ -61,7 +61,9 @@ impl Channels {
             let drawn = self.shared.core.ledger.draw_voucher(&draw, reading, self.limits(), self.now()).await?;
             match drawn {
                 Drawn::Given(_, voucher) => return Ok(self.sign(&known, voucher)),
-                Drawn::Refused(NotDrawn::CreditLine, Some(channel)) if Instant::now() < deadline => {
+                Drawn::Refused(NotDrawn::CreditLine, Some(channel))
+                    if self.is_worth_settling(&channel) && Instant::now() < deadline =>
+                {
                     self.settle_between(&channel, deadline).await?;
                 }
                 Drawn::Refused(why, channel) => return Err(self.refuse(why, channel.as_deref()).into()),
@@ -74,7 +76,7 @@ impl Channels {
         VoucherLimits {
             of_channel_per_second: settings.channels.vouchers_per_second,
             of_payer_per_day: settings.caps.verify.payer,
-            credit_line: settings.channels.credit_line,
+            credit_line: settings.channels.credit_line.map(|most| CreditLine::new(most, settings.offer.min_amount)),
         }
     }
 
@@ -102,6 +104,11 @@ impl Channels {
             issuer: self.shared.issuer,
             certificate,
         }
+    }
+
+    /// Whether what a channel owes is worth a transaction before its end.
+    fn is_worth_settling(&self, channel: &Channel) -> bool {
+        self.limits().credit_line.is_some_and(|line| channel.money.owed() >= line.least)
     }
 
     /// Settles what a buyer owes before more may be owed, and waits for it.

@@ -175,6 +175,7 @@ impl Delegations {
                 OnboardReason::ChannelsOpen,
                 "Channels of this wallet count on the grant that this one replaces.",
             ),
+            OnboardRecorded::NothingGranted => Err(OnboardReason::RoleNotFound.into()),
             OnboardRecorded::Barred(bar) => Err(RefusedOnboarding::from(bar).into()),
             OnboardRecorded::OverBudget(over) => {
                 let again_in = over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs());

@@ -90,12 +90,14 @@ impl From<SiwxReason> for RefusedOnboarding {
 impl From<OnboardBar> for RefusedOnboarding {
     fn from(bar: OnboardBar) -> Self {
         let word = match bar {
-            OnboardBar::Wallet { .. } | OnboardBar::Caller { .. } => OnboardWord::Request(OnboardReason::WalletCap),
+            OnboardBar::Wallet { .. } | OnboardBar::Caller { .. } | OnboardBar::Leaves { .. } => {
+                OnboardWord::Request(OnboardReason::WalletCap)
+            }
             OnboardBar::Everybody { .. } => OnboardWord::Request(OnboardReason::GlobalCap),
-            OnboardBar::Rent { .. } => OnboardWord::Request(OnboardReason::RentCap),
+            OnboardBar::Rent { .. } | OnboardBar::SwigLent => OnboardWord::Request(OnboardReason::RentCap),
             OnboardBar::Cap(bar) => OnboardWord::Cap(bar.reason),
         };
-        Self { detail: bar.explanation().to_owned(), ..Self::new(word) }.again_in(bar.again_in())
+        Self { detail: bar.explanation().to_owned(), retry_after: bar.again_in(), ..Self::new(word) }
     }
 }
 

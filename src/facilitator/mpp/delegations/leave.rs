@@ -6,7 +6,7 @@ use crate::{
         amount::Amount,
         mpp::{
             choices::Backend,
-            delegation::{Delegation, IssuedKind, UsedProof, amount},
+            delegation::{Delegation, DelegationState, IssuedKind, UsedProof, amount},
             reason::{OnboardReason, SiwxReason},
             siwx::Proof,
         },
@@ -75,7 +75,8 @@ impl Delegations {
     }
 
     /// Revokes, withdraws everything, and closes where our rent is in it: not after one that failed, because whoever puts dust into
-    /// the account in between makes every close fail.
+    /// the account in between makes every close fail. Where nothing of ours is granted any more, only our rent is worth a
+    /// transaction.
     async fn leave_session_account(
         &self,
         known: &Delegation,
@@ -87,15 +88,17 @@ impl Delegations {
         let seen = seen.filter(|seen| seen.owner == known.buyer).ok_or(OnboardReason::RoleNotFound)?;
         let ours = seen.close_authority.filter(|authority| self.rent_authority(authority).is_some());
         let leave = match ours {
-            Some(rent_authority) if !self.failed_leaves.contains(&known.buyer) => {
+            Some(rent_authority) if !is_active(known) || !self.failed_leaves.contains(&known.buyer) => {
                 Leave::Close { fee_payer, rent_authority }
             }
-            Some(_) | None => Leave::Open,
+            Some(_) | None if is_active(known) => Leave::Open,
+            Some(_) | None => return Err(OnboardReason::RoleNotFound.into()),
         };
         Ok(account.leave(amount(seen.amount), leave))
     }
 
-    /// Takes our roles out and moves everything to the buyer's own account. The rents are the buyer's to take.
+    /// Takes our roles out and moves everything to the buyer's own account. The rents are the buyer's to take. Tokens alone, which
+    /// anybody can send there again and again, are worth no transaction of ours.
     async fn leave_swig(&self, known: &Delegation, fee_payer: &Pubkey) -> Result<Vec<Instruction>, OnboardError> {
         let addresses = self.swig_of(known).ok_or(OnboardReason::RoleNotFound)?;
         let keys = [addresses.config.0, addresses.token_account(self.token.program, &self.token.mint)];
@@ -110,6 +113,9 @@ impl Delegations {
         let roles = issued.iter().filter_map(|terms| account.our_role(&known.buyer, &self.role_grant(terms)));
         let mut instructions: Vec<Instruction> =
             roles.map(|role| addresses.remove(fee_payer, &known.buyer, role.id)).collect();
+        if instructions.is_empty() && !is_active(known) {
+            return Err(OnboardReason::RoleNotFound.into());
+        }
         let inside = inside.as_ref().and_then(|inside| token_account(self.token.program, at_address(inside)));
         let withdrawn = inside.map_or(Amount::ZERO, |inside: TokenAccount| amount(inside.amount));
         if withdrawn > Amount::ZERO {
@@ -136,6 +142,11 @@ impl Delegations {
         };
         addresses.sign(ROOT, buyer, &[transfer.instruction()])
     }
+}
+
+/// Whether what was granted stands, as far as the ledger knows.
+fn is_active(known: &Delegation) -> bool {
+    known.state == DelegationState::Active
 }
 
 fn pending() -> OnboardError {

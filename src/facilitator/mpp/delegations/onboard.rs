@@ -175,8 +175,11 @@ impl Delegations {
             limits: self.shared.settings.delegations.limits,
         };
         if let Some(bar) = self.shared.core.ledger.onboard_bar(&question, self.shared.core.clock.now()).await? {
-            let text = format!("{}; call onboard again in {} seconds.", bar.explanation(), bar.again_in());
-            return Ok(Some(OnboardAnswer::Unavailable { next_step: text }));
+            let told = bar.explanation();
+            return Ok(Some(match bar.again_in() {
+                Some(seconds) => not_now(&format!("{told}; call onboard again in {seconds} seconds.")),
+                None => OnboardAnswer::NotEligible { next_step: format!("{told}.") },
+            }));
         }
         Ok(match self.issue(request.wallet, known, round, None).await? {
             Issue::Issued(to_sign) => Some(OnboardAnswer::Sign(to_sign)),

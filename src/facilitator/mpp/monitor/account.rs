@@ -7,7 +7,7 @@ use crate::{
         mpp::{
             channel::{Channel, ChannelState, EndReason, MOST_REFUSALS},
             delegation::Delegation,
-            money::{ChannelMoney, Reading, Role},
+            money::{ChannelMoney, Claimant, Reading, Role, worthwhile_shares},
         },
     },
     facilitator::{
@@ -100,7 +100,8 @@ impl ChannelMonitor {
     }
 
     /// Settles what the ended channels of an account owe and nothing carries: in full where it fits, else in proportion. What
-    /// cannot be paid is written off when it is seen twice that nothing is there, and every endpoint says so.
+    /// cannot be paid is written off when it is seen twice that nothing is there that is worth a transaction, and every endpoint
+    /// says so.
     async fn settle_ended(&self, delegation: &Delegation, reading: &Reading) -> Result<(), ChannelError> {
         let (account, core) = (&delegation.account, &self.shared.core);
         let channels = core.ledger.channels_of(account).await?;
@@ -113,18 +114,39 @@ impl ChannelMonitor {
         for channel in ended.iter().filter(|channel| channel.refusals > 0) {
             self.write_off_unpayable(channel).await?;
         }
-        let ids = ended.iter().map(|_| core.next_settlement_id()).collect();
-        let planned = core.ledger.plan_shares(account, reading.available(), ids, core.clock.now()).await?;
-        if !planned.is_empty() || reading.available() > Amount::ZERO {
+        let claimants: Vec<Claimant> = ended.iter().map(|channel| Claimant::from(*channel)).collect();
+        if self.plan_shares(account, reading.available(), &claimants).await? {
             self.doubts.dispel(account, Doubt::Empty);
-            for settlement in planned {
-                self.channels.carry(settlement);
-            }
             return Ok(());
         }
         if self.doubts.is_seen_again(account, Doubt::Empty, self.shared.settings.channels.monitor, Instant::now()) {
-            self.write_off_account(delegation).await?;
+            self.write_off_account(delegation, &claimants).await?;
         }
         Ok(())
+    }
+
+    /// Has what is available of an account settled among its ended channels that owe; false where it is worth no transaction.
+    pub(super) async fn plan_shares(
+        &self,
+        account: &Pubkey,
+        available: Amount,
+        claimants: &[Claimant],
+    ) -> Result<bool, ChannelError> {
+        if !self.is_worth_something(available, claimants) {
+            return Ok(false);
+        }
+        let core = &self.shared.core;
+        let ids = claimants.iter().map(|_| core.next_settlement_id()).collect();
+        let least = self.shared.settings.offer.min_amount;
+        for settlement in core.ledger.plan_shares(account, available, ids, least, core.clock.now()).await? {
+            self.channels.carry(settlement);
+        }
+        Ok(true)
+    }
+
+    /// Whether so much pays a share that is worth a transaction.
+    pub(super) fn is_worth_something(&self, available: Amount, claimants: &[Claimant]) -> bool {
+        let shares = worthwhile_shares(available, self.shared.settings.offer.min_amount, claimants);
+        shares.into_iter().any(|share| share > Amount::ZERO)
     }
 }

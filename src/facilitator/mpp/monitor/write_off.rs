@@ -7,6 +7,7 @@ use crate::{
         mpp::{
             channel::{Channel, EndReason, MOST_REFUSALS},
             delegation::Delegation,
+            money::Claimant,
         },
     },
     facilitator::{
@@ -21,9 +22,13 @@ use crate::{
 impl ChannelMonitor {
     /// Writes off what the ended channels of an account owe, where nobody says that anything is there. Where one endpoint says so
     /// nothing is, and what it says is there is settled: that it lands with an error is proof.
-    pub(super) async fn write_off_account(&self, delegation: &Delegation) -> Result<(), ChannelError> {
+    pub(super) async fn write_off_account(
+        &self,
+        delegation: &Delegation,
+        claimants: &[Claimant],
+    ) -> Result<(), ChannelError> {
         let (account, core) = (&delegation.account, &self.shared.core);
-        match self.what_is_left(delegation).await? {
+        match self.what_is_left(delegation, claimants).await? {
             Consensus::Nothing => {
                 for (channel, lost) in core.ledger.write_off_account(account).await? {
                     tracing::error!(%channel, lost = lost.get(), "what a channel owes cannot be paid any more: its seller has lost it");
@@ -35,11 +40,7 @@ impl ChannelMonitor {
                     buyer = %delegation.buyer, endpoint, available = by.get(),
                     "an RPC endpoint says that an account can pay which another calls empty: nothing is written off, and it is settled"
                 );
-                let channels = core.ledger.channels_of(account).await?;
-                let ids = channels.iter().map(|_| core.next_settlement_id()).collect();
-                for settlement in core.ledger.plan_shares(account, by, ids, core.clock.now()).await? {
-                    self.channels.carry(settlement);
-                }
+                self.plan_shares(account, by, claimants).await?;
             }
             Consensus::Undecided => tracing::warn!(
                 buyer = %delegation.buyer,
@@ -49,8 +50,12 @@ impl ChannelMonitor {
         Ok(())
     }
 
-    /// What every endpoint says that the account behind channels can still pay.
-    async fn what_is_left(&self, delegation: &Delegation) -> Result<Consensus<Amount>, ChannelError> {
+    /// What every endpoint says that the account behind channels can still pay; what is worth no transaction is nothing.
+    async fn what_is_left(
+        &self,
+        delegation: &Delegation,
+        claimants: &[Claimant],
+    ) -> Result<Consensus<Amount>, ChannelError> {
         let core = &self.shared.core;
         let Some(granted) = core.granted(delegation) else { return Ok(Consensus::Undecided) };
         let told = core.chain.accounts_everywhere(&granted.accounts()).await?;
@@ -58,10 +63,8 @@ impl ChannelMonitor {
         Ok(core.consensus(&told, |endpoint| {
             let Some((slot, accounts)) = &endpoint.told else { return Word::Silent };
             let seen = core.seen(&granted, *slot, accounts);
-            match delegated::at(delegation, seen.reading, now).available() {
-                Amount::ZERO => Word::Nothing,
-                available => Word::Something(available),
-            }
+            let available = delegated::at(delegation, seen.reading, now).available();
+            if self.is_worth_something(available, claimants) { Word::Something(available) } else { Word::Nothing }
         }))
     }
 

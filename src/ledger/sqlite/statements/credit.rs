@@ -23,7 +23,7 @@ pub(in crate::ledger) fn of_settlement(
     subject: Option<&BudgetSubject>,
     now: UnixSeconds,
 ) -> Outcome<Credit> {
-    if settlement.purpose == Purpose::MppCharge {
+    if settlement.purpose.is_sponsored_by_caps() {
         return sponsoring::recorded_credit(conn, settlement.id);
     }
     let Some(subject) = subject else { return Ok(Credit::Earned) };

@@ -24,7 +24,7 @@ use crate::{
 use rusqlite::{Connection, params};
 use solana_signature::Signature;
 
-/// Records a signed attempt and books its cost, when every budget allows it; only the value this returns can be sent.
+/// Records a signed attempt and books its cost, when every budget allows it or it pays a debt; only the value this returns can be sent.
 ///
 /// Refuses an attempt of another settlement or out of its turn.
 pub(in crate::ledger) fn record_signed(
@@ -46,7 +46,9 @@ pub(in crate::ledger) fn record_signed(
     let subject = bookings::subject(conn, before.subject)?;
     let credit = credit::of_settlement(conn, &before, subject.as_ref(), now)?;
     let payer = (subject.as_ref(), credit);
-    if let Some(over) = budgets::judge_settlement(conn, before.id, payer, attempt.cost, now)? {
+    if !before.purpose.pays_a_debt()
+        && let Some(over) = budgets::judge_settlement(conn, before.id, payer, attempt.cost, now)?
+    {
         return Ok(Signed::OverBudget(over));
     }
     let after = advance(conn, &before, &event, now)?;

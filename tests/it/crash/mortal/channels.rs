@@ -77,9 +77,10 @@ impl ChannelLedger for MortalLedger {
         account: &Pubkey,
         available: Amount,
         ids: Vec<SettlementId>,
+        least: Amount,
         now: UnixSeconds,
     ) -> Result<Vec<Settlement>, LedgerError> {
-        self.fate.step("plan_shares", self.inner.plan_shares(account, available, ids, now)).await
+        self.fate.step("plan_shares", self.inner.plan_shares(account, available, ids, least, now)).await
     }
 
     async fn write_off_account(&self, account: &Pubkey) -> Result<Vec<(PublicId, Amount)>, LedgerError> {

@@ -9,7 +9,7 @@ use sotto::{
             caps::{CapRow, Caps, Sponsored},
             channel::{
                 Authorisation, Channel, ChannelState, ChannelTerms, EndReason,
-                draw::{Draw, NotDrawn, VoucherLimits},
+                draw::{CreditLine, Draw, NotDrawn, VoucherLimits},
                 plan::{ChannelLimits, ChannelPlan, NotOpened, Permission},
             },
             channel_id::PublicId,
@@ -32,7 +32,7 @@ const NO_CAPS: Caps = {
     Caps { verify: none, settle: none, concurrency: none, stranger_day_lamports: 0 }
 };
 
-pub(super) fn channel_id(number: u8) -> PublicId {
+pub(crate) fn channel_id(number: u8) -> PublicId {
     PublicId::from_bytes([number; 16])
 }
 
@@ -42,12 +42,12 @@ fn anchor(number: u8) -> SettlementId {
 }
 
 /// The settlement of a number that no onboarding has.
-pub(super) fn close_id(number: u32) -> SettlementId {
+pub(crate) fn close_id(number: u32) -> SettlementId {
     settlement_id(2_000 + number)
 }
 
 /// A channel of a wallet by a proof of its own, under the grant that `grants` makes.
-pub(super) fn plan(wallet: u32, number: u8, deposit: u64) -> ChannelPlan {
+pub(crate) fn plan(wallet: u32, number: u8, deposit: u64) -> ChannelPlan {
     let proof = UsedProof { nonce: format!("nonce-of-{number:03}"), act: [number; 32] };
     ChannelPlan {
         terms: ChannelTerms {
@@ -82,7 +82,7 @@ pub(super) fn plan(wallet: u32, number: u8, deposit: u64) -> ChannelPlan {
     }
 }
 
-pub(super) async fn opens(ledger: &dyn Ledger, plan: &ChannelPlan) -> ChannelOpened {
+pub(crate) async fn opens(ledger: &dyn Ledger, plan: &ChannelPlan) -> ChannelOpened {
     ledger.open_channel(plan, NOW).await.expect("answers")
 }
 
@@ -97,16 +97,16 @@ async fn record(ledger: &dyn Ledger, number: u8) -> ChannelRecord {
     ledger.find_channel(channel_id(number)).await.expect("reads").expect("is there")
 }
 
-pub(super) async fn channel(ledger: &dyn Ledger, number: u8) -> Channel {
+pub(crate) async fn channel(ledger: &dyn Ledger, number: u8) -> Channel {
     record(ledger, number).await.channel
 }
 
 /// Signs a planned settlement and lands it.
-pub(super) async fn lands(ledger: &dyn Ledger, planned: &Settlement, number: u32) -> Settlement {
+pub(crate) async fn lands(ledger: &dyn Ledger, planned: &Settlement, number: u32) -> Settlement {
     recorded(ledger, &in_flight(ledger, planned, number).await, landed()).await
 }
 
-pub(super) async fn in_flight(ledger: &dyn Ledger, planned: &Settlement, number: u32) -> Settlement {
+pub(crate) async fn in_flight(ledger: &dyn Ledger, planned: &Settlement, number: u32) -> Settlement {
     match ledger.record_signed(planned, attempt(planned, number), NOW).await.expect("records") {
         Signed::Recorded { settlement, .. } => settlement,
         Signed::OverBudget(over) => panic!("over budget: {over:?}"),
@@ -114,7 +114,7 @@ pub(super) async fn in_flight(ledger: &dyn Ledger, planned: &Settlement, number:
 }
 
 /// Opens a channel whose anchor has landed.
-pub(super) async fn opened(ledger: &dyn Ledger, wallet: u32, number: u8, deposit: u64) -> Channel {
+pub(crate) async fn opened(ledger: &dyn Ledger, wallet: u32, number: u8, deposit: u64) -> Channel {
     match opens(ledger, &plan(wallet, number, deposit)).await {
         ChannelOpened::New(written, planned) => {
             assert_eq!(written.state, ChannelState::Opening);
@@ -150,17 +150,17 @@ async fn drawn_with(
     }
 }
 
-pub(super) async fn drawn(ledger: &dyn Ledger, number: u8, cumulative: u64) -> Result<u64, NotDrawn> {
+pub(crate) async fn drawn(ledger: &dyn Ledger, number: u8, cumulative: u64) -> Result<u64, NotDrawn> {
     drawn_with(ledger, &draw(number, cumulative), RICH, NO_LIMITS).await
 }
 
-pub(super) async fn ends(ledger: &dyn Ledger, number: u8, close: u32) -> (ChannelRecord, Option<Settlement>) {
+pub(crate) async fn ends(ledger: &dyn Ledger, number: u8, close: u32) -> (ChannelRecord, Option<Settlement>) {
     let ended = ledger.end_channel(channel_id(number), EndReason::Buyer, close_id(close), NOW + 60).await;
     ended.expect("answers").expect("is there")
 }
 
 /// What stands on a wallet's delegation: live channels, reserved, owed, settlements on their way, and what was moved.
-pub(super) async fn standing(ledger: &dyn Ledger, wallet: u32) -> (u64, u64, u64, u64, u64) {
+pub(crate) async fn standing(ledger: &dyn Ledger, wallet: u32) -> (u64, u64, u64, u64, u64) {
     let found = super::delegations::delegation(ledger, wallet).await;
     let (used, grant) = (found.used, found.grant.expect("a grant"));
     (used.live, used.reserved.get(), used.owed.get(), used.in_flight, grant.moved.get())
@@ -318,7 +318,7 @@ pub(crate) async fn vouchers_rise_and_are_given_again_to_the_last_member(ledger:
     assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, rate).await, Err(NotDrawn::ChannelRate));
     let day = VoucherLimits { of_payer_per_day: 2, ..NO_LIMITS };
     assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, day).await, Err(NotDrawn::PayerCap));
-    let line = VoucherLimits { credit_line: Some(amount(150)), ..NO_LIMITS };
+    let line = VoucherLimits { credit_line: Some(CreditLine::new(amount(150), Amount::ONE)), ..NO_LIMITS };
     assert_eq!(drawn_with(ledger, &draw(1, 151), RICH, line).await, Err(NotDrawn::CreditLine));
     assert_eq!(channel(ledger, 1).await.sequence, 2);
 }

@@ -273,6 +273,21 @@ pub(crate) async fn what_a_stranger_costs_in_a_day_is_bounded_until_they_pay_a_k
     charged_at(ledger, &of(4, 2 * FEE), 4, NOW + DAY).await;
 }
 
+/// A second wallet of the payer's own is paid on as many days as it likes.
+pub(crate) async fn who_is_paid_on_many_days_is_no_known_seller(ledger: &dyn Ledger) {
+    let caps = |most| Caps { stranger_day_lamports: most, ..NONE };
+    for day in 0..4 {
+        let number = day + 1;
+        let (_, work) = charged_at(ledger, &plan_of(number, number, 9, NONE), number, NOW + u64::from(day) * DAY).await;
+        recorded(ledger, &work.settlement, landed()).await;
+    }
+    let now = NOW + 4 * DAY;
+    let (_, work) = charged_at(ledger, &plan_of(11, 11, 9, caps(FEE)), 11, now).await;
+    recorded(ledger, &work.settlement, landed()).await;
+    let again = ChargePlan { held: (amount(1_000), 60), ..plan_of(12, 11, 9, caps(2 * FEE - 100)) };
+    assert_eq!(barred(ledger, &again, 12, now).await, ChargeReason::PayerFeeCap);
+}
+
 pub(crate) async fn a_wallet_is_known_by_landings_on_three_days_the_first_three_days_ago(ledger: &dyn Ledger) {
     let caps = Caps { stranger_day_lamports: FEE - 1, ..NONE };
     for day in 0..3 {

@@ -41,7 +41,7 @@ fn delegation_id(wallet: u32) -> DelegationId {
     DelegationId(Uuid::from_u128(u128::from(wallet) << 64 | 6))
 }
 
-fn terms(wallet: u32, generation: u32, limit: u64) -> GrantTerms {
+pub(crate) fn terms(wallet: u32, generation: u32, limit: u64) -> GrantTerms {
     let delegate = key(40, wallet * 1_000 + generation);
     GrantTerms { generation, delegate, limit: amount(limit), ttl: 3_600, seller: None }
 }

@@ -6,11 +6,14 @@ use crate::ledger::{
     cases::delegations::{PLENTY, confirm, confirms, issues, lands, leave, plan, renewal},
 };
 use sotto::{
-    domain::mpp::{
-        choices::Backend,
-        delegation::{GrantPlan, IssuePlan, IssuedKind},
+    domain::{
+        clock::DAY,
+        mpp::{
+            choices::Backend,
+            delegation::{GrantPlan, IssuePlan, IssuedKind},
+        },
     },
-    ledger::{OnboardRecorded, WasIssued},
+    ledger::{DelegationLedger as _, OnboardRecorded, WasIssued},
 };
 
 impl File {
@@ -66,6 +69,46 @@ async fn a_swig_is_not_renewed_under_a_channel() {
     assert_eq!(issues(&ledger, &swig(renewal(1, 3, 1, 900))).await, WasIssued::NotCovered);
 }
 
+/// Guards: `issued_leaves_give_something_back`, `issued_swigs_are_lent_once`.
+#[tokio::test]
+async fn the_schema_pays_for_no_leave_of_nothing_and_for_one_swig() {
+    let file = File::new();
+    let ledger = file.open().await;
+    let swig =
+        |plan: IssuePlan| IssuePlan { backend: Backend::Swig, kind: IssuedKind::CreateSwig, grant: None, ..plan };
+    assert_eq!(issues(&ledger, &plan(1, 1)).await, WasIssued::Issued);
+    assert_eq!(issues(&ledger, &leave(1, 2, "nonce-00", 1)).await, WasIssued::Issued);
+    lands(&ledger, &swig(plan(2, 3)), 3).await;
+    assert_eq!(issues(&ledger, &swig(plan(2, 4))).await, WasIssued::Issued);
+    drop(ledger);
+    let raw = file.raw();
+    for (kind, guard) in [("leave", "nothing that a leave would give back has landed"), ("create_swig", "is lent once")]
+    {
+        let sign = format!(
+            "UPDATE issued_messages SET settlement = zeroblob(16), confirmed_at = 2000, caller = zeroblob(16), newcomer = 0 \
+             WHERE kind = '{kind}' AND settlement IS NULL"
+        );
+        let refused = raw.execute_batch(&sign).expect_err(kind).to_string();
+        assert!(refused.contains(guard), "{kind}: {refused}");
+    }
+}
+
+/// Guard: `mpp_proofs_stay_while_they_may_prove`. Whoever asks for leaves for ever makes no table grow for ever.
+#[tokio::test]
+async fn a_used_proof_is_forgotten_once_it_has_long_proved_nothing() {
+    let file = File::new();
+    let ledger = file.open().await;
+    lands(&ledger, &plan(1, 1), 1).await;
+    for (number, now) in [(2, NOW), (3, NOW + DAY), (4, NOW + DAY + 1)] {
+        let plan = IssuePlan { until: now + 60, ..leave(1, number, &format!("nonce-{number:02}"), 1) };
+        assert_eq!(ledger.issue(&plan, now).await.expect("answers"), WasIssued::Issued);
+    }
+    drop(ledger);
+    let kept = "SELECT group_concat(nonce) FROM (SELECT nonce FROM mpp_proofs ORDER BY nonce)";
+    let kept: String = file.raw().query_row(kept, [], |row| row.get(0)).expect("reads");
+    assert_eq!(kept, "nonce-03,nonce-04");
+}
+
 /// The schema itself, where a verb would forget to ask.
 #[tokio::test]
 async fn the_schema_refuses_what_no_verb_asks() {
@@ -92,7 +135,7 @@ async fn the_schema_refuses_what_no_verb_asks() {
         ("DELETE FROM delegation_use", "never forgotten"),
         ("DELETE FROM delegation_events", "only added"),
         ("UPDATE mpp_proofs SET act = zeroblob(32)", "used once"),
-        ("DELETE FROM mpp_proofs", "never forgotten"),
+        ("DELETE FROM mpp_proofs", "remembered for a day"),
     ] {
         let refused = raw.execute_batch(sql).expect_err(sql).to_string();
         assert!(refused.contains(guard), "{sql}: {refused}");

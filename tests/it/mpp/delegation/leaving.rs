@@ -75,6 +75,19 @@ async fn who_never_granted_has_nothing_to_take_back() {
     scene.world.finish().await;
 }
 
+/// Guard: `leave_session_account`. Asked for again and again it would be a transaction of ours each time, for nothing.
+#[tokio::test]
+async fn a_leave_at_our_cost_takes_back_what_is_ours_to_take() {
+    let scene = DelegationScene::start().await;
+    scene.next(json!({}), "create_session_account").await;
+    let (account, buyer) = (scene.account(), scene.buyer.key());
+    scene.lands(&scene.buyer, &[account.create(&buyer), account.initialize()], &[]).await;
+    assert_eq!(scene.session_account().unwrap().owner, buyer, "made by the wallet itself, at its own cost");
+    let (code, answer) = scene.leaves().await;
+    assert_eq!((code, answer["error"].as_str()), (404, Some("swig_role_not_found")), "{answer:#}");
+    scene.world.finish().await;
+}
+
 /// Guards: `FailedLeaves`. A stranger's dust makes the close fail; the next leave goes without it.
 #[tokio::test]
 async fn dust_that_comes_in_between_keeps_nobody_in() {

@@ -52,7 +52,7 @@ pub(in crate::ledger) fn record(
     }
     let key = DelegationKey::Id(message.delegation);
     let (seq, delegation) = delegations::numbered(conn, &key)?.ok_or_else(|| missing("delegation"))?;
-    if let Some(refused) = refused(conn, seq, &message, &delegation)? {
+    if let Some(refused) = refused(conn, seq, (&message, &delegation), now)? {
         return Ok(refused);
     }
     let question = OnboardQuestion {
@@ -120,14 +120,15 @@ fn write(
 fn refused(
     conn: &Connection,
     seq: i64,
-    message: &IssuedMessage,
-    delegation: &Delegation,
+    (message, delegation): (&IssuedMessage, &Delegation),
+    now: UnixSeconds,
 ) -> Outcome<Option<OnboardRecorded>> {
     if issued::on_its_way(conn, delegation.id)?.is_some() {
         return Ok(Some(OnboardRecorded::OnItsWay));
     }
     match (message.kind, message.generation) {
-        (IssuedKind::Leave, _) => Ok((!delegation.used.is_free()).then_some(OnboardRecorded::ChannelsOpen)),
+        (IssuedKind::Leave, _) if !delegation.used.is_free() => Ok(Some(OnboardRecorded::ChannelsOpen)),
+        (IssuedKind::Leave, _) => refused_leave(conn, seq, now),
         (IssuedKind::GrantRole, Some(generation)) => {
             let sql = "SELECT spend_limit FROM delegation_grants WHERE delegation = ?1 AND generation = ?2";
             let limit: Option<i64> = select::value(conn, sql, params![seq, generation])?;
@@ -138,6 +139,21 @@ fn refused(
         }
         _ => Ok(None),
     }
+}
+
+/// Why a leave is not paid for: it gives back what landed of ours, and so often in a day. No cap or limit that others share asks for
+/// more.
+fn refused_leave(conn: &Connection, seq: i64, now: UnixSeconds) -> Outcome<Option<OnboardRecorded>> {
+    let landed = "SELECT 1 FROM issued_messages m JOIN settlements s ON s.id = m.settlement WHERE m.delegation = ?1 \
+        AND m.kind <> 'leave' AND s.state IN ('landed', 'settled') LIMIT 1";
+    if select::value::<i64>(conn, landed, [seq])?.is_none() {
+        return Ok(Some(OnboardRecorded::NothingGranted));
+    }
+    let leaves =
+        "SELECT count(*), NULL FROM issued_messages WHERE delegation = ?1 AND kind = 'leave' AND confirmed_at >= ?2";
+    let (today, _) = counted(conn, leaves, params![seq, column("confirmed_at", now / DAY * DAY)?])?;
+    let bar = OnboardBar::Leaves { again_in: DAY - now % DAY };
+    Ok(reached(OnboardLimits::LEAVES_PER_DAY, today).then_some(OnboardRecorded::Barred(bar)))
 }
 
 fn begins(conn: &Connection, plan: &ConfirmPlan) -> Outcome<bool> {
@@ -157,7 +173,7 @@ pub(in crate::ledger) fn bar(
     })
 }
 
-/// Why no more is paid for now. A leave is always paid for: it gives back.
+/// Why no more of an onboarding is paid for now. A leave asks for something else ([`refused_leave`]).
 fn barred(
     conn: &Connection,
     question: &OnboardQuestion,
@@ -166,6 +182,9 @@ fn barred(
 ) -> Outcome<Option<OnboardBar>> {
     if question.kind == IssuedKind::Leave {
         return Ok(None);
+    }
+    if question.kind == IssuedKind::CreateSwig && was_lent_a_swig(conn, question)? {
+        return Ok(Some(OnboardBar::SwigLent));
     }
     if let Some(bar) = sponsoring::bar(conn, &question.sponsored, now)? {
         return Ok(Some(OnboardBar::Cap(bar)));
@@ -182,6 +201,13 @@ fn barred(
     };
     let is_over = question.rent > 0 && over_rent(conn, (question, is_known), rent, now)?;
     Ok(is_over.then(|| OnboardBar::Rent { again_in: DAY - now % DAY }))
+}
+
+/// Whether a Swig of this wallet was made at our cost before.
+fn was_lent_a_swig(conn: &Connection, question: &OnboardQuestion) -> Outcome<bool> {
+    let made = "SELECT 1 FROM delegations d JOIN issued_messages m ON m.delegation = d.seq JOIN settlements s ON s.id = m.settlement \
+        WHERE d.buyer = ?1 AND m.kind = 'create_swig' AND s.state IN ('landed', 'settled') LIMIT 1";
+    Ok(select::value::<i64>(conn, made, [question.sponsored.payer.to_bytes()])?.is_some())
 }
 
 /// Whether there were as many onboardings as may be: of the wallet, of the caller's address, of everybody.
@@ -238,7 +264,7 @@ fn over_rent(
         "SELECT coalesce(sum(b.rent), 0), coalesce(sum(iif(m.newcomer, b.rent, 0)), 0) FROM issued_messages m \
          JOIN delegations d ON d.seq = m.delegation \
          JOIN settlements s ON s.id = m.settlement JOIN sponsored_lamports b ON b.signature = s.signature \
-         WHERE m.confirmed_at >= ?1 AND b.state <> 'void' AND {which}"
+         WHERE m.rent > 0 AND m.confirmed_at >= ?1 AND b.state <> 'void' AND {which}"
     );
     let (all, strangers) = counted(conn, &sql, [column("confirmed_at", now / DAY * DAY)?])?;
     let passes = |lent: u64, most: u64| lent.saturating_add(question.rent) > most;

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        clock::UnixSeconds,
+        clock::{DAY, UnixSeconds},
         mpp::delegation::{CallerOrigin, OnboardWindow, UsedProof},
     },
     ledger::{
@@ -21,7 +21,10 @@ pub(super) fn find_proof(conn: &Connection, wallet: &Pubkey, nonce: &str) -> Out
     Ok(found.optional()?)
 }
 
-/// Uses a proof; the schema refuses a second use.
+/// For how long a proof is remembered that was used, in seconds: it proves nothing after ten minutes. The schema forgets none earlier.
+const PROOFS_KEPT: u64 = DAY;
+
+/// Uses a proof, and forgets some that prove nothing any more; the schema refuses a second use.
 pub(super) fn use_proof(
     conn: &Connection,
     wallet: &Pubkey,
@@ -31,6 +34,11 @@ pub(super) fn use_proof(
 ) -> Outcome<()> {
     conn.prepare_cached("INSERT INTO mpp_proofs (wallet, nonce, act, subject, used_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![wallet.to_bytes(), proof.nonce, proof.act, subject, column("used_at", now)?])?;
+    conn.prepare_cached(
+        "DELETE FROM mpp_proofs WHERE (wallet, nonce) IN \
+         (SELECT wallet, nonce FROM mpp_proofs WHERE used_at < ?1 ORDER BY used_at LIMIT 8)",
+    )?
+    .execute([column("used_at", now.saturating_sub(PROOFS_KEPT))?])?;
     Ok(())
 }
 

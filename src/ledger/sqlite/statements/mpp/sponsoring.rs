@@ -1,7 +1,7 @@
 //! Who is sponsored, and whether one more transaction is within the caps (`spec/mpp.md` §10).
 //!
 //! Must be true: whoever asks before writing does both in one transaction. What is used follows what is written by triggers
-//! (migration 25), so nothing here adds it up.
+//! (migrations 25 and 31), so nothing here adds it up.
 
 use crate::{
     domain::{
@@ -26,22 +26,6 @@ use solana_pubkey::Pubkey;
 
 /// When it may be worth coming back while too much is in flight, in seconds.
 const UNTIL_LANDED: u64 = 2;
-
-/// In which place a wallet stands.
-#[derive(Clone, Copy)]
-enum Role {
-    Payer,
-    Seller,
-}
-
-impl Role {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Payer => "payer",
-            Self::Seller => "seller",
-        }
-    }
-}
 
 /// Why one more transaction is not sponsored; the first cap that it would pass.
 pub(in crate::ledger) fn bar(
@@ -75,10 +59,6 @@ pub(in crate::ledger) fn sponsor(
     let today = now / DAY;
     // A day is kept for a process whose clock is late.
     conn.prepare_cached("DELETE FROM mpp_use WHERE day < ?1")?.execute([column("day", today.saturating_sub(1))?])?;
-    let seller_is_known = match &sponsored.seller {
-        Some(seller) => sponsored.seller_is_listed || by_days(conn, seller, Role::Seller, now)? == Standing::Known,
-        None => false,
-    };
     conn.prepare_cached(
         "INSERT INTO mpp_transactions (settlement, payer, seller, stranger, seller_known, lamports, day) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -88,7 +68,8 @@ pub(in crate::ledger) fn sponsor(
         sponsored.payer.to_bytes(),
         sponsored.seller.map(|seller| seller.to_bytes()),
         standing(conn, sponsored, now)? == Standing::Stranger,
-        seller_is_known,
+        // By the operator's word alone: a wallet that is paid on three days may be its payer's own.
+        sponsored.seller.is_some() && sponsored.seller_is_listed,
         column("lamports", sponsored.lamports)?,
         column("day", today)?,
     ])?;
@@ -114,12 +95,8 @@ fn standing(conn: &Connection, sponsored: &Sponsored, now: UnixSeconds) -> Outco
     if sponsored.payer_is_listed {
         return Ok(Standing::Known);
     }
-    by_days(conn, &sponsored.payer, Role::Payer, now)
-}
-
-fn by_days(conn: &Connection, wallet: &Pubkey, role: Role, now: UnixSeconds) -> Outcome<Standing> {
-    let sql = "SELECT count(*), coalesce(min(day), 0) FROM mpp_days WHERE wallet = ?1 AND role = ?2";
-    let (days, first) = pair(conn, sql, params![wallet.to_bytes(), role.word()])?;
+    let sql = "SELECT count(*), coalesce(min(day), 0) FROM mpp_days WHERE wallet = ?1 AND role = 'payer'";
+    let (days, first) = pair(conn, sql, [sponsored.payer.to_bytes()])?;
     Ok(Standing::of_days(days, first, now))
 }
 
@@ -148,7 +125,7 @@ fn settled(conn: &Connection, sponsored: &Sponsored, now: UnixSeconds) -> Outcom
     Ok(RowUse { global: used("global", &[])?, seller, payer: used("payer", sponsored.payer.as_ref())?.all })
 }
 
-/// How much is in flight.
+/// How much is in flight. What was planned and not signed is not, where it waits by itself; a leave counts for nobody.
 fn in_flight(conn: &Connection, sponsored: &Sponsored) -> Outcome<RowUse> {
     let used = |of: &str, wallet: Option<&Pubkey>| -> Outcome<Use> {
         let sql = format!(
@@ -193,12 +170,15 @@ pub(in crate::ledger::sqlite::statements) const CONTRADICTIONS: [(&str, &str, &s
         "settlements",
         "who is sponsored is in flight and it is not, or the other way round",
         "SELECT s.seq FROM settlements s LEFT JOIN mpp_transactions t ON t.settlement = s.id \
-         WHERE substr(s.purpose, 1, 4) = 'mpp_' AND t.open IS NOT (s.state IN ('reserved', 'in_flight')) LIMIT 1",
+         WHERE substr(s.purpose, 1, 4) = 'mpp_' AND t.open IS NOT (s.purpose <> 'mpp_leave' \
+            AND (s.state = 'in_flight' OR (s.state = 'reserved' AND s.purpose <> 'mpp_close'))) LIMIT 1",
     ),
     (
         "mpp_use",
-        "a day's transactions are not those that were recorded on it",
+        "a day's transactions are not those that were signed first on it",
         "SELECT u.day FROM mpp_use u WHERE u.cap = 'settle' AND u.scope = 'global' AND u.used <> \
-         (SELECT count(*) FROM mpp_transactions t WHERE t.day = u.day AND t.stranger = u.stranger) LIMIT 1",
+         (SELECT count(*) FROM mpp_transactions t JOIN settlements s ON s.id = t.settlement \
+            WHERE s.purpose <> 'mpp_leave' AND t.stranger = u.stranger AND u.day = (SELECT e.at / 86400 \
+                FROM settlement_events e WHERE e.settlement = s.id AND e.event = 'signed' ORDER BY e.sequence LIMIT 1)) LIMIT 1",
     ),
 ];

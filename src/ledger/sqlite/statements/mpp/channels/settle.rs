@@ -10,7 +10,7 @@ use crate::{
             caps::{Caps, Sponsored},
             channel::{Channel, ChannelState, EndReason},
             channel_id::PublicId,
-            money::{Claimant, shares},
+            money::{Claimant, worthwhile_shares},
         },
         settlement::{Event, Purpose, Settlement, SettlementId, State, Subject},
     },
@@ -51,14 +51,18 @@ fn plan(
 
 /// Writes who is sponsored by a channel's settlement; no cap refuses one.
 fn sponsor(conn: &Connection, row: i64, channel: &Channel, id: SettlementId, now: UnixSeconds) -> Outcome<()> {
-    let anchor =
-        "SELECT t.stranger FROM channels c JOIN mpp_transactions t ON t.settlement = c.anchor WHERE c.seq = ?1";
+    // Whoever was known when it was opened is.
+    let was_known = |column: &str| -> Outcome<bool> {
+        let sql = format!(
+            "SELECT 1 FROM channels c JOIN mpp_transactions t ON t.settlement = c.anchor WHERE c.seq = ?1 AND {column}"
+        );
+        Ok(select::value::<i64>(conn, &sql, [row])?.is_some())
+    };
     let sponsored = Sponsored {
         payer: channel.terms.buyer,
         seller: Some(channel.terms.seller),
-        // Whoever was known when it was opened is.
-        payer_is_listed: select::value::<i64>(conn, anchor, [row])? == Some(0),
-        seller_is_listed: false,
+        payer_is_listed: was_known("t.stranger = 0")?,
+        seller_is_listed: was_known("t.seller_known = 1")?,
         lamports: SETTLEMENT_FEE,
         caps: Caps::DEFAULT,
     };
@@ -100,11 +104,12 @@ pub(in crate::ledger) fn settle(
     }
 }
 
-/// Divides what is available among the ended channels of an account that owe, while none of its settlements is on its way.
+/// Divides what is available among the ended channels of an account that owe, while none of its settlements is on its way, and
+/// leaves out parts that are worth no fee.
 pub(in crate::ledger) fn plan_shares(
     conn: &Connection,
     account: &Pubkey,
-    available: Amount,
+    (available, least): (Amount, Amount),
     ids: &[SettlementId],
     now: UnixSeconds,
 ) -> Outcome<Vec<Settlement>> {
@@ -114,15 +119,9 @@ pub(in crate::ledger) fn plan_shares(
         return Ok(Vec::new());
     }
     let ended = owing(conn, delegation)?;
-    let claimants: Vec<Claimant> = ended
-        .iter()
-        .map(|(_, channel)| Claimant {
-            channel: channel.terms.id,
-            opened_at: channel.terms.opened_at,
-            money: channel.money,
-        })
-        .collect();
-    let parts = ended.iter().zip(shares(available, &claimants)).filter(|(_, share)| *share > Amount::ZERO);
+    let claimants: Vec<Claimant> = ended.iter().map(|(_, channel)| Claimant::from(channel)).collect();
+    let shares = worthwhile_shares(available, least, &claimants);
+    let parts = ended.iter().zip(shares).filter(|(_, share)| *share > Amount::ZERO);
     // A share without an id waits for the next round.
     parts.zip(ids).map(|(((row, channel), share), id)| plan(conn, *row, channel, (*id, share), now)).collect()
 }
@@ -228,11 +227,13 @@ fn follow_anchor(conn: &Connection, row: i64, after: &Settlement) -> Outcome<()>
     Ok(())
 }
 
-/// What landed is settled; a channel that has ended and owes nothing more is closed, and what was written off of it is less.
+/// What landed is settled; a channel that has ended and owes nothing more is closed, and what was written off of it is less. One that
+/// still owes was paid in part.
 fn landed(conn: &Connection, row: i64, amount: i64, now: UnixSeconds) -> Outcome<()> {
     let changed = conn
         .prepare_cached(
             "UPDATE channel_sums SET settled = settled + ?2, refusals = 0, \
+             parts = parts + (state = 'closing' AND cumulative > settled + ?2), \
              state = iif(state = 'closing' AND cumulative = settled + ?2, 'closed', state), \
              shortfall = iif(state = 'closed', cumulative - settled - ?2, 0), \
              owed_since = iif(state = 'closed' OR cumulative = settled + ?2, NULL, ?3) WHERE channel = ?1",
@@ -241,11 +242,11 @@ fn landed(conn: &Connection, row: i64, amount: i64, now: UnixSeconds) -> Outcome
     if changed == 1 { Ok(()) } else { Err(missing("channel")) }
 }
 
-/// What a fork took back is owed again, and a channel that was closed by it is not.
+/// What a fork took back is owed again, and a channel that was closed by it is not. Of a channel that goes on closing it was a part.
 fn taken_back(conn: &Connection, row: i64, amount: i64, now: UnixSeconds) -> Outcome<()> {
     let changed = conn
         .prepare_cached(
-            "UPDATE channel_sums SET settled = settled - ?2, shortfall = 0, \
+            "UPDATE channel_sums SET settled = settled - ?2, shortfall = 0, parts = parts - (state = 'closing' AND parts > 0), \
              state = iif(state = 'closed', 'closing', state), owed_since = coalesce(owed_since, ?3) WHERE channel = ?1",
         )?
         .execute(params![row, amount, column("owed_since", now)?])?;
