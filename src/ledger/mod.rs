@@ -19,8 +19,9 @@ mod upkeep;
 
 pub use approvals::ApprovalLedger;
 pub use mpp::{
-    ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelSettling, ChannelTimes, ChargeClaim,
-    ChargeLedger, ChargeRecorded, DelegationKey, DelegationLedger, Drawn, IssuedKey, IssuerClaim, MppLedger, SeenRole,
+    AccountStanding, ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelSettling, ChannelTimes,
+    ChargeClaim, ChargeLedger, ChargeRecorded, DelegationKey, DelegationLedger, Drawn, IssuedKey, IssuerClaim,
+    MppLedger, SeenRole,
 };
 pub use open::{OpenLedgerError, import, look_at_held, look_at_settlement, look_at_spending, open};
 pub use operator::{NotResolved, OperatorLedger, Resolved, SeenLanding, SettlementRecord};

@@ -5,6 +5,7 @@ mod arithmetic;
 mod buyer;
 mod challenges;
 mod channel_delegations;
+mod channel_grants;
 mod channel_monitor;
 mod channel_voices;
 mod channels;

@@ -4,7 +4,9 @@ mod channels;
 mod charges;
 mod delegations;
 
-pub use channels::{ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelSettling, ChannelTimes, Drawn};
+pub use channels::{
+    AccountStanding, ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelSettling, ChannelTimes, Drawn,
+};
 pub use charges::{ChargeClaim, ChargeLedger, ChargeRecorded};
 pub use delegations::{DelegationKey, DelegationLedger, IssuedKey, SeenRole};
 

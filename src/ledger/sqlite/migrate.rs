@@ -41,6 +41,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (26, "delegations", include_str!("../../../migrations/sqlite/0026_delegations.sql")),
     (27, "channels", include_str!("../../../migrations/sqlite/0027_channels.sql")),
     (28, "recorded answers", include_str!("../../../migrations/sqlite/0028_recorded_answers.sql")),
+    (30, "delegation landings", include_str!("../../../migrations/sqlite/0030_delegation_landings.sql")),
 ];
 
 fn migrations() -> Migrator {

@@ -11,7 +11,7 @@ use crate::{
             caps::Sponsored,
             channel::{
                 ChannelState, ChannelTerms, LIFETIME, Standing, expiry,
-                plan::{ChannelLimits, ChannelPlan, Permission},
+                plan::{ChannelLimits, ChannelPlan, NotOpened, Permission},
                 reason::ChannelReason,
             },
             channel_id::{ChannelSecret, PublicId},
@@ -89,6 +89,7 @@ impl Channels {
         let delegation = found.ok_or(ChannelReason::RoleNotFound)?;
         let grant = delegation.grant.ok_or(ChannelReason::RoleNotFound)?;
         self.check_account(&request, &delegation).await?;
+        self.check_grant(&request, &delegation, &grant)?;
         let (secret, permission) = self.permission(&request)?;
         let read = self.look(&request, &delegation, &grant).await?;
         let plan = self.plan(&request, (&delegation, &grant), (&secret, permission), read);
@@ -143,6 +144,23 @@ impl Channels {
         Ok(())
     }
 
+    /// Refuses a grant that pays nobody but another seller, and one of a root that was replaced.
+    fn check_grant(
+        &self,
+        request: &OpenChannelRequest,
+        delegation: &Delegation,
+        grant: &DelegationGrant,
+    ) -> Result<(), RefusedChannel> {
+        if grant.terms.seller.is_some_and(|seller| seller != request.seller) {
+            return Err(not_opened(NotOpened::OtherSeller, 0));
+        }
+        if self.shared.core.is_of_current_root(delegation) {
+            return Ok(());
+        }
+        let detail = "The delegation is of a root that the operator has replaced: onboard again, which renews it.";
+        Err(RefusedChannel::because(ChannelReason::RoleNotFound, detail))
+    }
+
     /// By what it is allowed, and the secret that goes with it: the same proof has the same.
     fn permission(&self, request: &OpenChannelRequest) -> Result<(ChannelSecret, Permission), RefusedChannel> {
         let drawn = || ChannelSecret::from_bytes(draw(&*self.shared.core.chance));
@@ -176,6 +194,7 @@ impl Channels {
         }
         let ((reading, slot), can_be_paid) =
             tokio::try_join!(self.read(delegation), self.can_be_paid(&request.seller))?;
+        let (reading, slot) = self.by_two_voices(request.deposit, delegation, (reading, slot)).await?;
         if reading.role != Role::Live {
             return Err(ChannelReason::RoleNotFound.into());
         }

@@ -78,8 +78,8 @@ impl Delegations {
         let Some(grant) = &known.grant else { return false };
         request.renewal == Renewal::WhenNeeded
             && grant.has_time(self.shared.core.clock.now())
-            // What a root has granted that is configured no more cannot be settled by.
-            && self.shared.core.delegate_key(known).is_some()
+            // No channel opens on what a root from before has granted.
+            && self.shared.core.is_of_current_root(known)
             && read.reading.role == Role::Live
             && read.reading.remaining >= self.shared.settings.delegations.min_deposit.get()
     }
