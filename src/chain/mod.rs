@@ -166,11 +166,13 @@ pub trait Chain: Send + Sync + 'static {
     async fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<ChainAccount>>, ChainError>;
 
     /// Like [`Chain::accounts`], with the slot of the state they were read from, at least `at_least`: a node that lags behind it
-    /// does not answer. At most 100 keys.
-    async fn accounts_since(
+    /// does not answer. The endpoints are asked in turn, so that what is asked in rounds is not answered by one of them alone; turn
+    /// 0 is that of the best. At most 100 keys.
+    async fn accounts_in_turn(
         &self,
         keys: &[Pubkey],
         at_least: u64,
+        turn: usize,
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError>;
 
     /// Accounts at `confirmed` as every endpoint tells them that has a word, in the configured order: for decisions that may not

@@ -167,16 +167,18 @@ impl Pool {
         self.ask_from(question, 0, whom, move |_, answer| good(answer)).await
     }
 
-    /// Like [`Pool::ask_whom`], where `good` judges the endpoint too, by the slots it tells ([`Pool::has_reached`]).
+    /// Like [`Pool::ask_whom`], where `good` judges the endpoint too, by the slots it tells ([`Pool::has_reached`]), and the endpoint of
+    /// `turn` is asked first.
     pub(super) async fn ask_judged<T: DeserializeOwned>(
         &self,
         question: &Question,
+        turn: usize,
         good: impl Fn(&Node, &T) -> bool + Send,
     ) -> Result<(usize, T), ChainError> {
         if !self.minimum_slot.was_compared() {
             self.examine().await;
         }
-        self.ask_from(question, 0, Whom::Anybody, good).await
+        self.ask_from(question, turn, Whom::Anybody, good).await
     }
 
     /// Like [`Pool::ask_for`], for an answer that is judged by its slot alone.
@@ -185,7 +187,7 @@ impl Pool {
         question: &Question,
     ) -> Result<Response<T>, ChainError> {
         let reached = |node: &Node, told: &Response<T>| self.has_reached(node, told.context.slot);
-        self.ask_judged(question, reached).await.map(|(_, answer)| answer)
+        self.ask_judged(question, 0, reached).await.map(|(_, answer)| answer)
     }
 
     /// Asks every endpoint together; in the configured order, none where one did not answer. Who is silent keeps the others

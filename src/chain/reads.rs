@@ -1,6 +1,11 @@
 //! Questions about accounts, simulations and fees, and what the answers mean.
 
-use crate::chain::{ChainAccount, ChainError, Simulation, node::Question, policy::FeePolicy, pool::Pool};
+use crate::chain::{
+    ChainAccount, ChainError, Simulation,
+    node::{Node, Question},
+    policy::FeePolicy,
+    pool::Pool,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lru::LruCache;
 use serde_json::json;
@@ -45,6 +50,19 @@ pub(super) fn accounts_question(keys: &[Pubkey], since: u64) -> Question {
     };
     let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
     Question::new("reading accounts", RpcRequest::GetMultipleAccounts, json!([names, config]))
+}
+
+/// Accounts as of `since` or later, asked of the endpoint of this turn first, and the slot of that state.
+pub(super) async fn accounts_in_turn(
+    pool: &Pool,
+    keys: &[Pubkey],
+    since: u64,
+    turn: usize,
+) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
+    let question = accounts_question(keys, pool.minimum_slot().max(since));
+    let reached = |node: &Node, told: &AccountsAnswer| pool.has_reached(node, told.context.slot);
+    let (_, answer) = pool.ask_judged(&question, turn, reached).await?;
+    Ok((answer.context.slot, accounts(&answer, keys)?))
 }
 
 /// Accounts in a final state, in the order of `keys`, and its slot.

@@ -210,7 +210,7 @@ impl Blockhashes {
         let question = Question::new("asking for a blockhash", RpcRequest::GetLatestBlockhash, params);
         let pool = &self.pool;
         let reached = |node: &Node, told: &Response<RpcBlockhash>| pool.has_reached(node, told.context.slot);
-        let (teller, first) = pool.ask_judged(&question, reached).await?;
+        let (teller, first) = pool.ask_judged(&question, 0, reached).await?;
         let near = self.heights.near(first.value.last_valid_block_height);
         if let Some(anchor) = near.filter(|_| matches!(self.least_life(teller), LeastLife::Until(_))) {
             return Ok((teller, first, anchor));
@@ -230,7 +230,7 @@ impl Blockhashes {
             }
             judged == HeightVerdict::Plausible && pool.has_reached(node, told.context.slot)
         };
-        let (teller, told) = pool.ask_judged(&question, good).await?;
+        let (teller, told) = pool.ask_judged(&question, 0, good).await?;
         Ok((teller, told, anchor))
     }
 

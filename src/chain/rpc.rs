@@ -259,15 +259,13 @@ impl Chain for SolanaChain {
         Ok(accounts)
     }
 
-    async fn accounts_since(
+    async fn accounts_in_turn(
         &self,
         keys: &[Pubkey],
         at_least: u64,
+        turn: usize,
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
-        let question = reads::accounts_question(keys, self.pool.minimum_slot().max(at_least));
-        let answer: reads::AccountsAnswer = self.pool.ask_reached(&question).await?;
-        let slot = answer.context.slot;
-        Ok((slot, reads::accounts(&answer, keys)?))
+        reads::accounts_in_turn(&self.pool, keys, at_least, turn).await
     }
 
     async fn accounts_everywhere(&self, keys: &[Pubkey]) -> Result<Vec<EndpointAccounts>, ChainError> {

@@ -115,13 +115,23 @@ impl Core {
         delegations: &[Delegation],
         at_least: u64,
     ) -> Result<Vec<Option<SeenDelegation>>, ChainError> {
+        self.read_delegations_in_turn(delegations, at_least, 0).await
+    }
+
+    /// Like [`Core::read_delegations`], asked of the endpoints in turn, so that what is looked at in rounds is not told by one alone.
+    pub(crate) async fn read_delegations_in_turn(
+        &self,
+        delegations: &[Delegation],
+        at_least: u64,
+        turn: usize,
+    ) -> Result<Vec<Option<SeenDelegation>>, ChainError> {
         let mut seen = Vec::with_capacity(delegations.len());
         // A Swig has two accounts.
         for some in delegations.chunks(MOST_ACCOUNTS / 2) {
             let granted: Vec<Option<Granted>> = some.iter().map(|delegation| self.granted(delegation)).collect();
             let keys: Vec<_> = granted.iter().flatten().flat_map(Granted::accounts).collect();
             let (slot, accounts) =
-                if keys.is_empty() { (0, Vec::new()) } else { self.accounts_now(&keys, at_least).await? };
+                if keys.is_empty() { (0, Vec::new()) } else { self.accounts_in_turn(&keys, at_least, turn).await? };
             let mut rest = accounts.as_slice();
             for granted in &granted {
                 seen.push(granted.as_ref().map(|granted| self.seen(granted, slot, take(&mut rest, granted))));
@@ -141,6 +151,16 @@ impl Core {
             expires_at: self.clock.now().saturating_add(left(role.expiry)),
         });
         SeenDelegation { reading, slot, role }
+    }
+
+    /// Whether a delegation's grant is of the root in use: nothing new stands on one of a root from before.
+    pub(crate) fn is_of_current_root(&self, delegation: &Delegation) -> bool {
+        let (Some(settings), Some(grant)) = (self.settings.served.mpp.as_ref(), &delegation.grant) else {
+            return false;
+        };
+        let (root, terms) = (&settings.roots.current, grant.terms);
+        let chain_id = self.settings.served.network.canonical();
+        root.delegate_key(chain_id, &delegation.buyer, terms.generation).public() == terms.delegate
     }
 
     /// The addresses of the Swig that a delegation stands on.

@@ -38,7 +38,18 @@ impl Core {
         keys: &[Pubkey],
         at_least: u64,
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
-        let (slot, accounts) = self.chain.accounts_since(keys, at_least.max(self.newest_slot.newest())).await?;
+        self.accounts_in_turn(keys, at_least, 0).await
+    }
+
+    /// Like [`Core::accounts_now`], asked of the endpoints in turn ([`Chain::accounts_in_turn`](crate::chain::Chain)).
+    pub(crate) async fn accounts_in_turn(
+        &self,
+        keys: &[Pubkey],
+        at_least: u64,
+        turn: usize,
+    ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
+        let at_least = at_least.max(self.newest_slot.newest());
+        let (slot, accounts) = self.chain.accounts_in_turn(keys, at_least, turn).await?;
         self.newest_slot.saw(slot);
         self.handles.saw(slot, &self.settings.served.programs.token, keys, &accounts);
         Ok((slot, accounts))

@@ -19,7 +19,8 @@ mod upkeep;
 
 pub use approvals::ApprovalLedger;
 pub use mpp::{
-    ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelRisks, ChannelSettling, ChannelTimes,
+    AccountStanding, ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelRisks, ChannelSettling,
+    ChannelTimes,
     ChargeClaim, ChargeLedger, ChargeRecorded, DelegationKey, DelegationLedger, Drawn, IssuedKey, IssuerClaim,
     MppLedger, SeenRole,
 };

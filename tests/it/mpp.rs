@@ -20,6 +20,7 @@ mod debts;
 mod delegation;
 mod forks;
 mod gifts;
+mod grant_terms;
 mod keys;
 mod policy;
 mod repeats;

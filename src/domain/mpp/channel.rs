@@ -263,6 +263,11 @@ impl Channel {
         }
     }
 
+    /// Whether it gives vouchers at `now`.
+    pub const fn gives_vouchers(&self, now: UnixSeconds) -> bool {
+        matches!(self.state, ChannelState::Open) && now < self.terms.expires_at
+    }
+
     /// Why an open channel ends at `now`, `grace` seconds after its idle timeout at the latest; none while it goes on.
     pub const fn is_over(&self, now: UnixSeconds, grace: u64) -> Option<EndReason> {
         if !matches!(self.state, ChannelState::Open) {

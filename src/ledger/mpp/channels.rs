@@ -63,6 +63,19 @@ pub enum Drawn {
     Given(Box<Channel>, DrawnVoucher),
     /// Nothing was written. The channel, where there is one.
     Refused(NotDrawn, Option<Box<Channel>>),
+    /// Nothing was written: no voucher of this sum is on record, and a new one asks for a reading of the account.
+    ReadingWanted,
+}
+
+/// What stands on an account, all of it as of one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountStanding {
+    /// Its live channels, oldest first.
+    pub channels: Vec<Channel>,
+    /// What its settlements have in flight, in base units: what was signed and is not known to have landed.
+    pub in_flight: u128,
+    /// The slot of the newest landing of a settlement of it, or of a message of its wallet; zero before the first.
+    pub landed_slot: u64,
 }
 
 /// When channels end by themselves, in seconds.
@@ -120,11 +133,11 @@ pub trait ChannelLedger: Send + Sync + 'static {
     async fn fail_channel(&self, id: PublicId) -> Result<Option<ChannelRecord>, LedgerError>;
 
     /// Writes a voucher, or finds the one of this sum that is on record. Everything is judged by what is written: the state, the
-    /// ceilings, what the buyer owes, the rates.
+    /// ceilings, what the buyer owes, the rates. Without a reading of the account nothing new is written.
     async fn draw_voucher(
         &self,
         draw: &Draw,
-        reading: Reading,
+        reading: Option<Reading>,
         limits: VoucherLimits,
         now: UnixSeconds,
     ) -> Result<Drawn, LedgerError>;
@@ -182,8 +195,8 @@ pub trait ChannelLedger: Send + Sync + 'static {
     /// How many channels there are, and what they came to.
     async fn channel_counts(&self) -> Result<ChannelCounts, LedgerError>;
 
-    /// What settlements of an account have in flight, in base units: what was signed and is not known to have landed.
-    async fn in_flight_of(&self, account: &Pubkey) -> Result<u128, LedgerError>;
+    /// What stands on an account. One snapshot, because a landing that is booked between two reads would be in neither.
+    async fn account_standing(&self, account: &Pubkey) -> Result<AccountStanding, LedgerError>;
 
     /// Forgets at most `most` vouchers of channels that were closed before `before`, but the last of each. Gives how many.
     async fn prune_vouchers(&self, before: UnixSeconds, most: u64) -> Result<u64, LedgerError>;

@@ -5,7 +5,8 @@ mod charges;
 mod delegations;
 
 pub use channels::{
-    ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelRisks, ChannelSettling, ChannelTimes, Drawn,
+    AccountStanding, ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelRisks, ChannelSettling,
+    ChannelTimes, Drawn,
 };
 pub use charges::{ChargeClaim, ChargeLedger, ChargeRecorded};
 pub use delegations::{DelegationKey, DelegationLedger, IssuedKey, SeenRole};

@@ -16,7 +16,7 @@ use crate::{
         settlement::{Settlement, SettlementId},
     },
     ledger::{
-        ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelTimes, Drawn, LedgerError,
+        AccountStanding, ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelTimes, Drawn, LedgerError,
         sqlite::{
             handle::SqliteLedger,
             statements::{mpp::channels, queries::snapshot},
@@ -51,7 +51,7 @@ impl ChannelLedger for SqliteLedger {
     async fn draw_voucher(
         &self,
         draw: &Draw,
-        reading: Reading,
+        reading: Option<Reading>,
         limits: VoucherLimits,
         now: UnixSeconds,
     ) -> Result<Drawn, LedgerError> {
@@ -121,9 +121,9 @@ impl ChannelLedger for SqliteLedger {
         self.0.readers.run(channels::counts).await
     }
 
-    async fn in_flight_of(&self, account: &Pubkey) -> Result<u128, LedgerError> {
+    async fn account_standing(&self, account: &Pubkey) -> Result<AccountStanding, LedgerError> {
         let account = *account;
-        self.0.readers.run(move |conn| channels::in_flight_of(conn, &account)).await
+        self.0.readers.run(move |conn| snapshot(conn, |conn| channels::account_standing(conn, &account))).await
     }
 
     async fn prune_vouchers(&self, before: UnixSeconds, most: u64) -> Result<u64, LedgerError> {

@@ -42,6 +42,7 @@ const SCHEMAS: &[(i64, &str, &str)] = &[
     (27, "channels", include_str!("../../../migrations/sqlite/0027_channels.sql")),
     (28, "recorded answers", include_str!("../../../migrations/sqlite/0028_recorded_answers.sql")),
     (29, "facts and plans", include_str!("../../../migrations/sqlite/0029_facts_and_plans.sql")),
+    (30, "delegation landings", include_str!("../../../migrations/sqlite/0030_delegation_landings.sql")),
     (31, "what caps count", include_str!("../../../migrations/sqlite/0031_what_caps_count.sql")),
 ];
 

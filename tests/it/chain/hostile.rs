@@ -271,9 +271,9 @@ async fn a_blockhash_is_not_believed_to_die_before_it_can_be_dead() {
 async fn a_slot_from_the_far_future_makes_no_honest_endpoint_behind() {
     let (scene, first) = beside_an_honest_one().await;
     let key = [Pubkey::default()];
-    let honest = scene.chain.accounts_since(&key, 0).await.unwrap().0;
+    let honest = scene.chain.accounts_in_turn(&key, 0, 0).await.unwrap().0;
     first.change(|_, truth| with_slot(truth));
-    let (slot, _) = scene.chain.accounts_since(&key, honest).await.unwrap();
+    let (slot, _) = scene.chain.accounts_in_turn(&key, honest, 0).await.unwrap();
     assert!(slot < 1_000, "{slot}");
     let known = scene.chain.latest_blockhash().await.unwrap();
     scene.net.tick_slots(3);
@@ -284,5 +284,5 @@ async fn a_slot_from_the_far_future_makes_no_honest_endpoint_behind() {
     // What was said once is not remembered: the endpoint that said it serves again.
     first.change(|_, _| None);
     scene.net.tick_slots(3);
-    assert!(scene.chain.accounts_since(&key, slot).await.unwrap().0 < 1_000);
+    assert!(scene.chain.accounts_in_turn(&key, slot, 0).await.unwrap().0 < 1_000);
 }

@@ -97,7 +97,7 @@ const LEFT_OUT: [(&str, &str); 61] = [
     ("fail_openings", "written by a start before it resumes anything; a start that died before writes it again"),
     ("due_channels", "read by the monitor; the next round reads it again"),
     ("channels_of", "read by the monitor; the next round reads it again"),
-    ("in_flight_of", "read by the monitor; the next round reads it again"),
+    ("account_standing", "read by the monitor; the next round reads it again"),
     ("end_channels_of", "written by the monitor with nothing before it; the next round judges the account again"),
     (
         "plan_shares",

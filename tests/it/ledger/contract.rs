@@ -248,6 +248,7 @@ macro_rules! on {
                 a_proof_opens_one_channel_and_a_window_as_many_as_it_has,
                 a_deposit_fits_beside_what_is_reserved_or_is_refused,
                 as_many_channels_live_as_there_may_be,
+                a_grant_that_names_a_seller_opens_channels_to_nobody_else,
                 vouchers_rise_and_are_given_again_to_the_last_member,
                 what_one_account_owes_counts_over_all_its_channels,
                 vouchers_are_counted_for_sellers_and_for_all_where_a_cap_asks,

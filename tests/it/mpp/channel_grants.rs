@@ -68,7 +68,7 @@ async fn while_a_renewal_is_on_its_way_nothing_opens_and_a_close_waits() {
         scene.world.until("the renewal is on its way", is_sent).await;
         let body = scene.open_body(&scene.buyer, &scene.seller, 500_000);
         let refused = scene.refused("/mpp/session/open", &body, "unavailable").await;
-        assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("renewed")), "{refused:#}");
+        assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("renewal")), "{refused:#}");
         let lands = async {
             scene.becomes(&opened, "closing").await;
             let record = scene.world.ledger().find_channel(public_id(&opened)).await.expect("reads").expect("is there");

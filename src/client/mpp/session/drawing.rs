@@ -13,6 +13,7 @@ use crate::{
         amount::Amount,
         chance,
         mpp::{
+            channel::reason::ChannelReason,
             channel_id::PublicId,
             voucher::{self, SeenChannel, SellerTerms, Strictness, Voucher},
         },
@@ -114,8 +115,7 @@ impl MppSessionClient {
         let told = match told {
             Ok(told) => told,
             Err(error) => {
-                // A refusal is of a voucher that does not exist: nothing is owed by it.
-                if matches!(error, MppSessionError::Refused(_) | MppSessionError::SessionNotFound) {
+                if is_never_owed(&error) {
                     self.settle_draw(state, id, None)?;
                 }
                 return Err(error);
@@ -187,6 +187,32 @@ impl MppSessionClient {
         let accepted = voucher::verify(&presented, &terms, Some(&last), Some(1), self.clock.now())?;
         Ok(Drawn { voucher: presented.voucher, paid: accepted.amount_paid, header })
     }
+}
+
+/// Whether an error tells that there is no such voucher, so that nothing is owed by it. Where the channel or its delegation is gone, or
+/// nothing was looked up, one whose answer was lost may be on record all the same: it stays asked for, and a close may count it.
+fn is_never_owed(error: &MppSessionError) -> bool {
+    use ChannelReason::{
+        AmountNotMonotonic, BadRequest, BodyTooLarge, DepositExceeded, GlobalSettleCap, InsufficientBalance,
+        InvalidRequest, PayerSettleCap, PayerVerifyCap, SellerSettleCap, VoucherConflict,
+    };
+    let MppSessionError::Refused(refusal) = error else { return false };
+    matches!(
+        ChannelReason::from_word(&refusal.word),
+        Some(
+            AmountNotMonotonic
+                | BadRequest
+                | BodyTooLarge
+                | DepositExceeded
+                | GlobalSettleCap
+                | InsufficientBalance
+                | InvalidRequest
+                | PayerSettleCap
+                | PayerVerifyCap
+                | SellerSettleCap
+                | VoucherConflict
+        )
+    )
 }
 
 /// The request for the next voucher of a channel; refuses what its deposit or its last voucher does not allow.

@@ -202,7 +202,7 @@ pub fn judge_known(channel: &Channel, known: Option<&DrawnVoucher>, draw: &Draw)
 /// Whether a new voucher is given, and its number. In the order in which callers are told.
 pub fn judge(channel: &Channel, draw: &Draw, context: &DrawContext) -> Result<u64, NotDrawn> {
     let DrawContext { reading, sums, standing, used, limits, now } = context;
-    if channel.state != ChannelState::Open || *now >= channel.terms.expires_at {
+    if !channel.gives_vouchers(*now) {
         return Err(NotDrawn::NotOpen);
     }
     if reading.role != Role::Live {

@@ -87,6 +87,8 @@ pub struct ChannelPlan {
 pub enum NotOpened {
     /// There is no delegation under which it could be.
     NoDelegation,
+    /// The grant that stands names another seller.
+    OtherSeller,
     /// Nothing allows it.
     NotAuthorised,
     /// The wallet's live channels that were opened by windows add up to as much as they may.

@@ -68,6 +68,10 @@ pub(super) fn not_opened(why: NotOpened, until_tomorrow: u64) -> RefusedChannel 
     let because = RefusedChannel::because;
     match why {
         NotOpened::NoDelegation => RefusedChannel::new(ChannelReason::RoleNotFound),
+        NotOpened::OtherSeller => because(
+            ChannelReason::RoleNotFound,
+            "The delegation names another seller and can pay nobody else: onboard again with `renew` and without that seller.",
+        ),
         NotOpened::NotAuthorised => RefusedChannel::new(ChannelReason::OpenNotAuthorized),
         NotOpened::WindowSum => because(
             ChannelReason::OpenNotAuthorized,

@@ -6,6 +6,7 @@ use crate::domain::{
     mpp::{channel::ChannelTerms, channel_id::PublicId},
 };
 use lru::LruCache;
+use solana_pubkey::Pubkey;
 use std::{
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
@@ -18,6 +19,14 @@ const CAPACITY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(65_535);
 pub(super) struct KnownChannel {
     pub(super) terms: ChannelTerms,
     pub(super) key: LocalSigner,
+    /// The key that certified it.
+    pub(super) issuer: Pubkey,
+}
+
+impl KnownChannel {
+    pub(super) fn new(terms: ChannelTerms, key: &KeyPair, issuer: Pubkey) -> Self {
+        Self { terms, key: LocalSigner::from(key), issuer }
+    }
 }
 
 /// The channels that were used last.
@@ -34,8 +43,8 @@ impl KnownChannels {
     }
 
     /// Keeps a channel with its key.
-    pub(super) fn keep(&self, terms: ChannelTerms, key: &KeyPair) -> Arc<KnownChannel> {
-        let (id, known) = (terms.id, Arc::new(KnownChannel { terms, key: LocalSigner::from(key) }));
+    pub(super) fn keep(&self, channel: KnownChannel) -> Arc<KnownChannel> {
+        let (id, known) = (channel.terms.id, Arc::new(channel));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(id, Arc::clone(&known));
         known
     }

@@ -13,6 +13,7 @@ mod known;
 mod open;
 mod payable;
 pub(crate) mod readings;
+mod second_voice;
 mod suspects;
 mod voucher;
 
@@ -26,7 +27,7 @@ use crate::{
         clock::UnixSeconds,
         key_pair::KeyPair,
         mpp::{
-            channel::{Standing, reason::ChannelReason},
+            channel::{ChannelTerms, Standing, reason::ChannelReason},
             channel_id::PublicId,
             delegation::Delegation,
             money::Reading,
@@ -107,6 +108,13 @@ impl Channels {
         all.map(|root| (root, root.channel_key(&id))).find(|(_, key)| key.public() == *signer)
     }
 
+    /// Whether a channel's key is of another root than the one in use.
+    pub(crate) fn is_of_older_root(&self, terms: &ChannelTerms) -> bool {
+        let roots = &self.shared.settings.roots;
+        // Deriving a key for each channel in each round is for those who have replaced a root.
+        !roots.previous.is_empty() && roots.current.channel_key(&terms.id).public() != terms.signer
+    }
+
     /// The key that certified a channel.
     fn issuer_of(&self, record: &ChannelRecord) -> Pubkey {
         let terms = &record.channel.terms;
@@ -115,26 +123,16 @@ impl Channels {
     }
 
     /// A channel's terms and key, from memory where they are kept; none where there is no such channel or its key is of a root
-    /// that is not in use any more: such a channel gives no vouchers.
+    /// that is not configured any more. One of a root from before gives no new vouchers.
     async fn known(&self, id: PublicId) -> Result<Option<Arc<KnownChannel>>, ChannelError> {
         if let Some(known) = self.known.get(id) {
             return Ok(Some(known));
         }
         let Some(record) = self.shared.core.ledger.find_channel(id).await? else { return Ok(None) };
-        let terms = record.channel.terms;
-        let key = self.shared.settings.roots.current.channel_key(&id);
-        if key.public() != terms.signer {
-            return Ok(None);
-        }
-        Ok(Some(self.known.keep(terms, &key)))
-    }
-
-    /// What the account behind a channel has: as last read, or read now where that is too long ago.
-    async fn reading(&self, account: &Pubkey, buyer: &Pubkey, mint: &Pubkey) -> Result<Reading, ChannelError> {
-        if let Some(known) = self.readings.young(account, self.shared.settings.channels.monitor) {
-            return Ok(known);
-        }
-        self.read_now(account, buyer, mint).await
+        let terms = record.channel.terms.clone();
+        let issuer = self.issuer_of(&record);
+        let Some((_, key)) = self.root_of(id, &terms.signer) else { return Ok(None) };
+        Ok(Some(self.known.keep(KnownChannel::new(terms, &key, issuer))))
     }
 
     async fn read_now(&self, account: &Pubkey, buyer: &Pubkey, mint: &Pubkey) -> Result<Reading, ChannelError> {

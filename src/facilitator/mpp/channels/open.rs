@@ -11,7 +11,7 @@ use crate::{
             caps::Sponsored,
             channel::{
                 ChannelState, ChannelTerms, LIFETIME, Standing, expiry,
-                plan::{ChannelLimits, ChannelPlan, Permission},
+                plan::{ChannelLimits, ChannelPlan, NotOpened, Permission},
                 reason::ChannelReason,
             },
             channel_id::{ChannelSecret, PublicId},
@@ -91,8 +91,8 @@ impl Channels {
         let found = self.shared.core.ledger.delegation(&DelegationKey::Buyer(request.buyer, mint)).await?;
         let delegation = found.ok_or(ChannelReason::RoleNotFound)?;
         let grant = delegation.grant.ok_or(ChannelReason::RoleNotFound)?;
-        check_seller(&request, &grant)?;
         self.check_account(&request, &delegation).await?;
+        self.check_grant(&request, &delegation, &grant)?;
         let (secret, permission) = self.permission(&request)?;
         let (seen, grant) = self.look(&request, &delegation, grant).await?;
         let plan = self.plan(&request, (&delegation, &grant), (&secret, permission), (seen.reading, seen.slot));
@@ -147,6 +147,23 @@ impl Channels {
         Ok(())
     }
 
+    /// Refuses a grant that pays nobody but another seller, and one of a root that was replaced.
+    fn check_grant(
+        &self,
+        request: &OpenChannelRequest,
+        delegation: &Delegation,
+        grant: &DelegationGrant,
+    ) -> Result<(), RefusedChannel> {
+        if grant.terms.seller.is_some_and(|seller| seller != request.seller) {
+            return Err(not_opened(NotOpened::OtherSeller, 0));
+        }
+        if self.shared.core.is_of_current_root(delegation) {
+            return Ok(());
+        }
+        let detail = "The delegation is of a root that the operator has replaced: onboard again, which renews it.";
+        Err(RefusedChannel::because(ChannelReason::RoleNotFound, detail))
+    }
+
     /// By what it is allowed, and the secret that goes with it: the same proof has the same.
     fn permission(&self, request: &OpenChannelRequest) -> Result<(ChannelSecret, Permission), RefusedChannel> {
         let drawn = || ChannelSecret::from_bytes(draw(&*self.shared.core.chance));
@@ -175,8 +192,9 @@ impl Channels {
         grant: DelegationGrant,
     ) -> Result<(SeenDelegation, DelegationGrant), ChannelError> {
         let (seen, can_be_paid) = tokio::try_join!(self.see(delegation), self.can_be_paid(&request.seller))?;
+        let (reading, slot) = self.by_two_voices(request.deposit, delegation, (seen.reading, seen.slot)).await?;
         let expires_at = seen.role.map_or(grant.expires_at, |role| role.expires_at);
-        if seen.reading.role != Role::Live {
+        if reading.role != Role::Live {
             return Err(ChannelReason::RoleNotFound.into());
         }
         let last = expiry(self.now(), expires_at);
@@ -187,7 +205,7 @@ impl Channels {
         if !can_be_paid {
             return Err(ChannelReason::SellerTokenAccountMissing.into());
         }
-        Ok((seen, DelegationGrant { expires_at, ..grant }))
+        Ok((SeenDelegation { reading, slot, ..seen }, DelegationGrant { expires_at, ..grant }))
     }
 
     fn plan(
@@ -272,15 +290,6 @@ impl Channels {
             ChannelState::Open | ChannelState::Closing | ChannelState::Closed => Ok(record),
         }
     }
-}
-
-/// Refuses a seller whom a bound delegation does not pay: its program would refuse every settlement.
-fn check_seller(request: &OpenChannelRequest, grant: &DelegationGrant) -> Result<(), RefusedChannel> {
-    if grant.terms.seller.is_none_or(|bound| bound == request.seller) {
-        return Ok(());
-    }
-    let detail = "The delegation pays another seller alone; renew it for this one, or for all.";
-    Err(RefusedChannel::because(ChannelReason::RoleNotFound, detail))
 }
 
 /// The proof of an opening, with the hash of everything that is asked with it.

@@ -10,6 +10,10 @@ use std::{
 };
 use tokio::time::Instant;
 
+/// For how long it is believed that a grant is gone: one that has been renewed since is read anew, and whoever asks again and
+/// again costs no request each time.
+const GONE_FOR: Duration = Duration::from_secs(2);
+
 /// A reading with its time.
 #[derive(Clone, Copy, Debug)]
 struct Read {
@@ -23,28 +27,41 @@ struct Read {
 pub(crate) struct Readings(Mutex<HashMap<Pubkey, Read>>);
 
 impl Readings {
-    /// Remembers what was read in a slot, unless something newer is known.
-    pub(crate) fn saw(&self, account: &Pubkey, reading: Reading, slot: u64) {
-        self.saw_at(account, reading, slot, Instant::now());
+    /// Remembers what was read in a slot, unless something newer is known. Gives the newest, with its slot.
+    pub(crate) fn saw(&self, account: &Pubkey, reading: Reading, slot: u64) -> (Reading, u64) {
+        self.saw_at(account, reading, slot, Instant::now())
     }
 
-    fn saw_at(&self, account: &Pubkey, reading: Reading, slot: u64, at: Instant) {
+    fn saw_at(&self, account: &Pubkey, reading: Reading, slot: u64, at: Instant) -> (Reading, u64) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let read = Read { reading, slot, at };
         let kept = known.entry(*account).or_insert(read);
         if slot >= kept.slot {
             *kept = read;
         }
+        (kept.reading, kept.slot)
     }
 
-    /// What was read at most `age` ago; nothing of a grant that was gone, which may be one that has been renewed since.
+    /// The newest reading, with its slot, however old it is.
+    pub(crate) fn newest(&self, account: &Pubkey) -> Option<(Reading, u64)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(account).map(|read| (read.reading, read.slot))
+    }
+
+    /// Forgets what was read of an account: it was of a time before something that is known.
+    pub(crate) fn forget(&self, account: &Pubkey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(account);
+    }
+
+    /// What was read at most `age` ago, and at most [`GONE_FOR`] where the grant was gone.
     pub(crate) fn young(&self, account: &Pubkey, age: Duration) -> Option<Reading> {
         self.young_at(account, age, Instant::now())
     }
 
     fn young_at(&self, account: &Pubkey, age: Duration, now: Instant) -> Option<Reading> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_good = |read: &&Read| read.reading.role != Role::Gone && now.saturating_duration_since(read.at) <= age;
+        let longest = |read: &Read| if read.reading.role == Role::Gone { age.min(GONE_FOR) } else { age };
+        let is_good = |read: &&Read| now.saturating_duration_since(read.at) <= longest(read);
         known.get(account).filter(is_good).map(|read| read.reading)
     }
 
@@ -75,7 +92,9 @@ mod tests {
         readings.saw_at(&account, reading(4), 10, later);
         assert_eq!(readings.young_at(&account, Duration::ZERO, later), Some(reading(4)));
         readings.saw_at(&account, Reading { role: Role::Gone, ..reading(4) }, 11, later);
-        assert_eq!(readings.young_at(&account, Duration::MAX, later), None, "it is read again");
+        let soon = |seconds| readings.young_at(&account, Duration::MAX, later + Duration::from_secs(seconds));
+        assert_eq!(soon(2).map(|reading| reading.role), Some(Role::Gone), "whoever asks at once is told the same");
+        assert_eq!(soon(3), None, "it is read again");
         readings.saw_at(&account, reading(4), 12, later);
         readings.keep_only(&[]);
         assert_eq!(readings.young_at(&account, Duration::MAX, later), None);

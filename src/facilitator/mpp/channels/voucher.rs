@@ -55,12 +55,19 @@ impl Channels {
         let known = self.known(id).await?.ok_or(ChannelReason::SessionNotFound)?;
         let draw = Draw { channel: id, ..request.draw };
         let deadline = Instant::now() + CREDIT_PATIENCE;
+        let (terms, is_older) = (&known.terms, known.issuer != self.shared.issuer);
+        let mut reading = None;
         loop {
-            let terms = &known.terms;
-            let reading = self.reading(&terms.account, &terms.buyer, &terms.mint).await?;
-            let drawn = self.shared.core.ledger.draw_voucher(&draw, reading, self.limits(), self.now()).await?;
+            // What is on record is given whatever the chain says, and costs no request.
+            let last = || self.readings.young(&terms.account, self.shared.settings.channels.monitor);
+            let believed = if is_older { None } else { reading.take().or_else(last) };
+            let drawn = self.shared.core.ledger.draw_voucher(&draw, believed, self.limits(), self.now()).await?;
             match drawn {
                 Drawn::Given(_, voucher) => return Ok(self.sign(&known, voucher)),
+                Drawn::ReadingWanted if is_older => return Err(older_root().into()),
+                Drawn::ReadingWanted => {
+                    reading = Some(self.read_now(&terms.account, &terms.buyer, &terms.mint).await?);
+                }
                 Drawn::Refused(NotDrawn::CreditLine, Some(channel))
                     if self.is_worth_settling(&channel) && Instant::now() < deadline =>
                 {
@@ -82,7 +89,7 @@ impl Channels {
 
     /// Signs what is durable.
     fn sign(&self, known: &KnownChannel, drawn: DrawnVoucher) -> SignedVoucher {
-        let KnownChannel { terms, key } = known;
+        let KnownChannel { terms, key, issuer } = known;
         let voucher = Voucher {
             channel_id: terms.id.to_string(),
             payer: terms.buyer.to_string(),
@@ -101,7 +108,7 @@ impl Channels {
             signature: key.sign(&voucher.signed_bytes()),
             voucher,
             signer: terms.signer,
-            issuer: self.shared.issuer,
+            issuer: *issuer,
             certificate,
         }
     }
@@ -153,4 +160,10 @@ impl Channels {
             _ => refused,
         }
     }
+}
+
+/// The refusal of a new voucher by a channel whose root was replaced.
+fn older_root() -> RefusedChannel {
+    let detail = "The channel is of a root that the operator has replaced, and ends; open a new one.";
+    RefusedChannel::because(ChannelReason::SessionNotOpen, detail)
 }

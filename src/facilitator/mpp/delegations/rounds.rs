@@ -105,8 +105,8 @@ impl Delegations {
             // Whoever asks to be bound to a seller is not ready by a grant that pays others, or another one alone.
             && request.seller.is_none_or(|seller| grant.terms.seller == Some(seller))
             && grant.has_time(now)
-            // What a root has granted that is configured no more cannot be settled by.
-            && self.shared.core.delegate_key(known).is_some()
+            // No channel opens on what a root from before has granted.
+            && self.shared.core.is_of_current_root(known)
             && reading.role == Role::Live
             && reading.remaining >= self.shared.settings.delegations.min_deposit.get()
     }

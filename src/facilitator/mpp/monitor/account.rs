@@ -15,13 +15,23 @@ use crate::{
         delegated::{self, SeenDelegation},
         mpp::channels::ChannelError,
     },
-    ledger::{DelegationKey, SeenRole},
+    ledger::{AccountStanding, DelegationKey, SeenRole},
 };
 use solana_pubkey::Pubkey;
+use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 /// What can be settled by no grant.
 const UNGRANTED: Reading = Reading { role: Role::Gone, balance: 0, remaining: 0 };
+/// How often a newer reading that came in between is taken instead, before the next round is waited for.
+const MOST_READINGS: usize = 3;
+/// A landing that is told to be so many slots later than what is read is a made-up one: an hour.
+const MOST_SLOTS_AHEAD: u64 = 9_000;
+
+/// Whether a reading as of `slot` is of a time before a landing.
+const fn is_before(slot: u64, landed: u64) -> bool {
+    landed > slot && landed - slot <= MOST_SLOTS_AHEAD
+}
 
 impl ChannelMonitor {
     /// Looks at accounts that are suspected.
@@ -36,7 +46,8 @@ impl ChannelMonitor {
     /// Looks at these accounts, and does what follows for the channels on each. What one account asks for is not kept from the
     /// others by a failure of its own.
     pub(super) async fn look(&self, watched: &[Delegation]) -> Result<(), ChannelError> {
-        let seen = self.shared.core.read_delegations(watched, 0).await?;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let seen = self.shared.core.read_delegations_in_turn(watched, 0, turn).await?;
         let mut failed = None;
         for (delegation, seen) in watched.iter().zip(seen) {
             let judged = match seen {
@@ -59,8 +70,8 @@ impl ChannelMonitor {
             self.doubts.dispel(account, Doubt::Gone);
             return Ok(());
         }
-        let channels = core.ledger.channels_of(account).await?;
-        if let Some(reason) = self.breach(account, &UNGRANTED, 0, &channels) {
+        let standing = AccountStanding { in_flight: 0, ..core.ledger.account_standing(account).await? };
+        if let Some(reason) = self.breach(account, &UNGRANTED, &standing) {
             core.ledger.end_channels_of(account, reason, core.clock.now()).await?;
         }
         self.settle_ended(delegation, &UNGRANTED).await
@@ -69,14 +80,12 @@ impl ChannelMonitor {
     async fn judge(&self, delegation: &Delegation, seen: SeenDelegation) -> Result<(), ChannelError> {
         let (account, ledger, now) = (&delegation.account, &self.shared.core.ledger, self.shared.core.clock.now());
         let reading = delegated::at(delegation, seen.reading, now);
-        self.channels.readings.saw(account, reading, seen.slot);
         if let Some(grant) = &delegation.grant {
             ledger.note_reading(delegation.id, &seen.to_note(grant.terms.generation, now), seen.role).await?;
         }
         self.end_before_role(account, &seen, now).await?;
-        let channels = ledger.channels_of(account).await?;
-        let in_flight = ledger.in_flight_of(account).await?;
-        if let Some(reason) = self.breach(account, &reading, in_flight, &channels) {
+        let Some((reading, standing)) = self.judged_by(account, (reading, seen.slot)).await? else { return Ok(()) };
+        if let Some(reason) = self.breach(account, &reading, &standing) {
             let ended = ledger.end_channels_of(account, reason, now).await?;
             if ended > 0 {
                 tracing::error!(
@@ -88,6 +97,7 @@ impl ChannelMonitor {
         }
         let channels = ledger.channels_of(account).await?;
         self.end_unpayable(&channels).await?;
+        self.end_of_older_roots(&channels).await?;
         self.settle_ended(delegation, &reading).await
     }
 
@@ -109,24 +119,67 @@ impl ChannelMonitor {
         Ok(())
     }
 
-    /// Why the channels of an account are to end at once; none while they go on. That a grant is gone has to be seen twice.
-    fn breach(&self, account: &Pubkey, reading: &Reading, in_flight: u128, channels: &[Channel]) -> Option<EndReason> {
-        let money: Vec<ChannelMoney> = channels.iter().map(|channel| channel.money).collect();
-        if reading.role != Role::Gone {
-            self.doubts.dispel(account, Doubt::Gone);
+    /// The newest reading of an account with what stands on it; none where the reading is of a time before the last landing, or
+    /// others keep coming. What stands there was read after it, so that every landing that it shows is booked or counts as in
+    /// flight; and it is not older than the reading that any of the channels was opened by.
+    async fn judged_by(
+        &self,
+        account: &Pubkey,
+        (reading, slot): (Reading, u64),
+    ) -> Result<Option<(Reading, AccountStanding)>, ChannelError> {
+        let readings = &self.channels.readings;
+        let mut read = readings.saw(account, reading, slot);
+        for _ in 0..MOST_READINGS {
+            let standing = self.shared.core.ledger.account_standing(account).await?;
+            let newest = readings.newest(account).unwrap_or(read);
+            if newest != read {
+                read = newest;
+                continue;
+            }
+            if is_before(read.1, standing.landed_slot) {
+                tracing::warn!(
+                    %account, slot = read.1, landed = standing.landed_slot,
+                    "an account was read as of a time before its last landing: nothing is judged by that"
+                );
+                readings.forget(account);
+                return Ok(None);
+            }
+            return Ok(Some((read.0, standing)));
         }
-        let rule = self.shared.settings.channels.emergency_rule();
-        if channels.is_empty() || !rule.is_broken(reading, in_flight, &money) {
-            return None;
-        }
-        match reading.role {
-            Role::Live | Role::Frozen => Some(EndReason::Balance),
-            Role::Expired => Some(EndReason::RoleExpired),
-            Role::Gone => {
-                let apart = self.shared.settings.channels.monitor;
-                self.doubts.is_seen_again(account, Doubt::Gone, apart, Instant::now()).then_some(EndReason::RoleRemoved)
+        Ok(None)
+    }
+
+    /// Why the channels of an account are to end at once; none while they go on. That a grant is gone or an account frozen has to
+    /// be seen twice.
+    fn breach(&self, account: &Pubkey, reading: &Reading, standing: &AccountStanding) -> Option<EndReason> {
+        let money: Vec<ChannelMoney> = standing.channels.iter().map(|channel| channel.money).collect();
+        for (role, doubt) in [(Role::Gone, Doubt::Gone), (Role::Frozen, Doubt::Frozen)] {
+            if reading.role != role {
+                self.doubts.dispel(account, doubt);
             }
         }
+        let rule = self.shared.settings.channels.emergency_rule();
+        if money.is_empty() || !rule.is_broken(reading, standing.in_flight, &money) {
+            return None;
+        }
+        let apart = self.shared.settings.channels.monitor;
+        let again = |doubt| self.doubts.is_seen_again(account, doubt, apart, Instant::now());
+        match reading.role {
+            Role::Live => Some(EndReason::Balance),
+            Role::Frozen => again(Doubt::Frozen).then_some(EndReason::Balance),
+            Role::Expired => Some(EndReason::RoleExpired),
+            Role::Gone => again(Doubt::Gone).then_some(EndReason::RoleRemoved),
+        }
+    }
+
+    /// Ends open channels whose key is of a root from before: they give no vouchers any more.
+    async fn end_of_older_roots(&self, channels: &[Channel]) -> Result<(), ChannelError> {
+        for channel in channels.iter().filter(|channel| channel.state == ChannelState::Open) {
+            if self.channels.is_of_older_root(&channel.terms) {
+                self.channels.end(channel.terms.id, EndReason::Operator).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Ends open channels whose settlements fail: their seller's account takes nothing, or nobody knows why.

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 pub(super) enum Doubt {
     /// The grant is gone.
     Gone,
+    /// The account is frozen.
+    Frozen,
     /// Nothing is left to pay what is owed.
     Empty,
 }

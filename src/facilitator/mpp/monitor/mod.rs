@@ -1,7 +1,8 @@
 //! The watch over the accounts behind channels (`spec/mpp.md` §9): in each round it ends what has lain still or is over, settles
 //! what is owed for too long, looks at every account on which channels stand, and settles at once where one has less than it must.
 //!
-//! Owns nothing but doubts: what was seen once and is acted upon when it is seen again. Everything that it does is a verb of the
+//! Owns nothing but doubts, which are acted upon when they are seen again, and whose turn it is: each look asks another endpoint
+//! first, so that no account is told of by one alone. Everything that it does is a verb of the
 //! ledger or a settlement that the driver carries, so a process that dies in a round loses nothing.
 
 mod account;
@@ -22,7 +23,7 @@ use crate::{
 };
 use doubts::Doubts;
 use solana_pubkey::Pubkey;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, atomic::AtomicUsize};
 use tokio::time::Instant;
 
 /// How many vouchers of ended channels one verb forgets.
@@ -37,11 +38,14 @@ pub(crate) struct ChannelMonitor {
     doubts: Doubts,
     /// When all endpoints are asked again, once too few have answered: waiting for a silent one would hold up every round.
     asks_again: Mutex<Option<Instant>>,
+    /// Whose turn it is among the endpoints.
+    turn: AtomicUsize,
 }
 
 impl ChannelMonitor {
     pub(crate) fn new(shared: Arc<MppShared>, channels: Arc<Channels>) -> Self {
-        Self { shared, channels, doubts: Doubts::default(), asks_again: Mutex::default() }
+        let turn = AtomicUsize::new(0);
+        Self { shared, channels, doubts: Doubts::default(), asks_again: Mutex::default(), turn }
     }
 
     /// Looks in rounds, and between them at whatever account is suspected. Never ends by itself.

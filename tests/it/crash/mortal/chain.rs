@@ -45,13 +45,14 @@ impl Chain for MortalChain {
         Ok(self.fate.as_they_were(keys, accounts))
     }
 
-    async fn accounts_since(
+    async fn accounts_in_turn(
         &self,
         keys: &[Pubkey],
         at_least: u64,
+        turn: usize,
     ) -> Result<(u64, Vec<Option<ChainAccount>>), ChainError> {
         let (slot, accounts) =
-            self.fate.step("chain accounts_since", self.inner.accounts_since(keys, at_least)).await?;
+            self.fate.step("chain accounts_in_turn", self.inner.accounts_in_turn(keys, at_least, turn)).await?;
         Ok((slot, self.fate.as_they_were(keys, accounts)))
     }
 

@@ -18,7 +18,9 @@ use sotto::{
         },
         settlement::{Settlement, SettlementId},
     },
-    ledger::{ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelTimes, Drawn, LedgerError},
+    ledger::{
+        AccountStanding, ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelTimes, Drawn, LedgerError,
+    },
 };
 
 #[async_trait]
@@ -42,7 +44,7 @@ impl ChannelLedger for MortalLedger {
     async fn draw_voucher(
         &self,
         draw: &Draw,
-        reading: Reading,
+        reading: Option<Reading>,
         limits: VoucherLimits,
         now: UnixSeconds,
     ) -> Result<Drawn, LedgerError> {
@@ -103,8 +105,8 @@ impl ChannelLedger for MortalLedger {
         self.fate.step("channel_counts", self.inner.channel_counts()).await
     }
 
-    async fn in_flight_of(&self, account: &Pubkey) -> Result<u128, LedgerError> {
-        self.fate.step("in_flight_of", self.inner.in_flight_of(account)).await
+    async fn account_standing(&self, account: &Pubkey) -> Result<AccountStanding, LedgerError> {
+        self.fate.step("account_standing", self.inner.account_standing(account)).await
     }
 
     async fn prune_vouchers(&self, before: UnixSeconds, most: u64) -> Result<u64, LedgerError> {

@@ -83,10 +83,12 @@ pub(crate) async fn what_is_available_is_divided_and_the_rest_written_off(ledger
     );
     assert_eq!(ledger.write_off_account(&account).await.expect("answers"), [], "what is on its way is not lost");
     let flying = in_flight(ledger, &planned[0], 3_100).await;
-    assert_eq!(ledger.in_flight_of(&account).await.expect("reads"), 151);
+    assert_eq!(ledger.account_standing(&account).await.expect("reads").in_flight, 151);
     let first = recorded(ledger, &flying, landed()).await;
     let second = lands(ledger, &planned[1], 3_101).await;
-    assert_eq!(ledger.in_flight_of(&account).await.expect("reads"), 0);
+    assert_eq!(ledger.account_standing(&account).await.expect("reads").in_flight, 0);
+    let stands = ledger.account_standing(&account).await.expect("reads");
+    assert_eq!((stands.landed_slot, stands.channels.len()), (210, 2), "a reading from before is no judge");
     recorded(ledger, &first, Event::Finalised).await;
     recorded(ledger, &second, Event::Finalised).await;
     let lost = ledger.write_off_account(&account).await.expect("answers");

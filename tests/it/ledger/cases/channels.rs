@@ -1,6 +1,6 @@
 //! Channels: who opens one, which vouchers it gives, and what is owed.
 
-use super::delegations::{grants, lands_later, leaves, renewal};
+use super::delegations::{grants, grants_to, lands_later, leaves, renewal};
 use crate::ledger::build::{NOW, amount, attempt, key, landed, recorded, settlement_id};
 use sotto::{
     domain::{
@@ -141,12 +141,13 @@ async fn drawn_with(
     reading: Reading,
     limits: VoucherLimits,
 ) -> Result<u64, NotDrawn> {
-    match ledger.draw_voucher(draw, reading, limits, NOW).await.expect("answers") {
+    match ledger.draw_voucher(draw, Some(reading), limits, NOW).await.expect("answers") {
         Drawn::Given(_, voucher) => {
             assert!(voucher.answers(draw));
             Ok(voucher.sequence)
         }
         Drawn::Refused(why, _) => Err(why),
+        Drawn::ReadingWanted => unreachable!("there is one"),
     }
 }
 
@@ -264,6 +265,12 @@ pub(crate) async fn a_deposit_fits_beside_what_is_reserved_or_is_refused(ledger:
     assert_eq!(refused(ledger, &gone).await, NotOpened::InsufficientBalance);
     assert_eq!(ledger.fail_openings().await.expect("answers"), 1, "nobody waits after a start");
     assert_eq!(channel(ledger, 2).await.state, ChannelState::Failed);
+}
+
+pub(crate) async fn a_grant_that_names_a_seller_opens_channels_to_nobody_else(ledger: &dyn Ledger) {
+    grants_to(ledger, 1, key(50, 1)).await;
+    assert_eq!(refused(ledger, &plan(1, 2, 10)).await, NotOpened::OtherSeller);
+    opened(ledger, 1, 1, 10).await;
 }
 
 pub(crate) async fn as_many_channels_live_as_there_may_be(ledger: &dyn Ledger) {

@@ -2,6 +2,7 @@
 
 use crate::ledger::build::{NOW, abandoned, absent, amount, attempt, key, landed, recorded, settlement_id, signature};
 use sha2::{Digest as _, Sha256};
+use solana_pubkey::Pubkey;
 use sotto::{
     domain::{
         clock::DAY,
@@ -144,7 +145,16 @@ pub(crate) async fn delegation(ledger: &dyn Ledger, wallet: u32) -> Delegation {
 
 /// A delegation of a wallet with a grant of so much, of which nothing was moved.
 pub(crate) async fn grants(ledger: &dyn Ledger, wallet: u32, limit: u64) {
-    let grant = Some(GrantPlan::New(terms(wallet, 0, limit)));
+    grants_on(ledger, wallet, terms(wallet, 0, limit)).await;
+}
+
+/// Grants a wallet's first generation, which pays one seller alone.
+pub(crate) async fn grants_to(ledger: &dyn Ledger, wallet: u32, seller: Pubkey) {
+    grants_on(ledger, wallet, GrantTerms { seller: Some(seller), ..terms(wallet, 0, 5_000) }).await;
+}
+
+async fn grants_on(ledger: &dyn Ledger, wallet: u32, terms: GrantTerms) {
+    let grant = Some(GrantPlan::New(terms));
     let granted = lands(ledger, &IssuePlan { grant, ..plan(wallet, 100 + wallet) }, 100 + wallet).await;
     recorded(ledger, &granted, Event::Finalised).await;
 }

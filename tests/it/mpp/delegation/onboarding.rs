@@ -225,8 +225,7 @@ async fn a_wallet_of_the_root_before_goes_on() {
         mpp.roots.current = Root::new([0x5b; 32]);
     });
     scene.world.boot().await;
-    scene.told(json!({}), "ready").await;
-    let signed = scene.next(json!({ "renew": true }), "grant_role").await;
+    let signed = scene.next(json!({}), "grant_role").await;
     scene.landed(signed, "ready").await;
     let chain_id = scene.world.network.canonical();
     let new = Root::new([0x5b; 32]).delegate_key(chain_id, &scene.buyer.key(), 1).public();

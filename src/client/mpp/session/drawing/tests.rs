@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     client::{
         LocalKey,
-        mpp::{BuyerToken, SessionTerms},
+        mpp::{BuyerToken, MppRefusal, SessionTerms},
     },
     domain::{
         chance::SeededChance, clock::ManualClock, mpp::channel_id::ChannelSecret, network::Network, samples::amount,
@@ -129,4 +129,23 @@ fn no_more_is_asked_for_than_the_deposit_and_never_less_than_before() {
     for asked in [Asked::Delta(Amount::ZERO), Asked::Cumulative(amount(400_000)), Asked::Cumulative(amount(1))] {
         assert!(matches!(asks(asked), Err(MppSessionError::AmountNotMonotonic)), "{asked:?}");
     }
+}
+
+#[test]
+fn a_voucher_whose_channel_is_gone_may_be_owed_all_the_same() {
+    let refused = |word: &str| {
+        MppSessionError::Refused(MppRefusal {
+            word: word.to_owned(),
+            detail: String::new(),
+            may_pass: false,
+            retry_after: None,
+        })
+    };
+    for word in ["insufficient_balance", "voucher_conflict", "deposit_exceeded", "payer_verify_cap_exceeded"] {
+        assert!(is_never_owed(&refused(word)), "{word}");
+    }
+    for word in ["session_not_open", "swig_role_not_found", "unavailable", "internal_error", "word_to_come"] {
+        assert!(!is_never_owed(&refused(word)), "{word}");
+    }
+    assert!(!is_never_owed(&MppSessionError::SessionNotFound));
 }

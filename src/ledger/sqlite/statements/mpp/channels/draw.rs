@@ -29,11 +29,12 @@ use crate::{
 };
 use rusqlite::{Connection, params};
 
-/// Writes the voucher that is asked for, or finds the one of its sum that is on record.
+/// Writes the voucher that is asked for, or finds the one of its sum that is on record. What is on record, and a channel that gives
+/// none, ask for no reading.
 pub(in crate::ledger) fn draw(
     conn: &Connection,
     draw: &Draw,
-    reading: Reading,
+    reading: Option<Reading>,
     limits: VoucherLimits,
     now: UnixSeconds,
 ) -> Outcome<Drawn> {
@@ -47,6 +48,10 @@ pub(in crate::ledger) fn draw(
         (Some(Err(why)), _) => return Ok(Drawn::Refused(why, Some(Box::new(channel)))),
         (Some(Ok(())) | None, _) => {}
     }
+    if !channel.gives_vouchers(now) {
+        return Ok(Drawn::Refused(NotDrawn::NotOpen, Some(Box::new(channel))));
+    }
+    let Some(reading) = reading else { return Ok(Drawn::ReadingWanted) };
     let used = used(conn, row)?;
     let standing = standing(conn, row, &channel, limits, now)?;
     let sums = sums(conn, row, &channel, limits, now)?;

@@ -15,7 +15,7 @@ pub(in crate::ledger) use end::{due, end, end_all_of, fail, fail_openings, prune
 pub(in crate::ledger) use open::open;
 pub(in crate::ledger) use risks::risks;
 pub(in crate::ledger::sqlite::statements) use settle::follow;
-pub(in crate::ledger) use settle::{in_flight_of, plan_shares, settle, write_off_account, write_off_channel};
+pub(in crate::ledger) use settle::{plan_shares, settle, write_off_account, write_off_channel};
 
 use crate::ledger::sqlite::statements::{Outcome, select};
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
         settlement::SettlementId,
     },
     ledger::{
-        ChannelCounts, ChannelRecord, ChannelSettling, LedgerError,
+        AccountStanding, ChannelCounts, ChannelRecord, ChannelSettling, LedgerError,
         rows::{ChannelRow, count},
     },
 };
@@ -158,6 +158,18 @@ fn transaction(bytes: &[u8]) -> Result<Signature, LedgerError> {
 pub(in crate::ledger) fn of_account(conn: &Connection, account: &Pubkey) -> Outcome<Vec<Channel>> {
     let Some(delegation) = delegation(conn, account)? else { return Ok(Vec::new()) };
     channels(conn, &format!("{LIVE} WHERE l.delegation = ?1 ORDER BY c.opened_at, c.id"), [delegation])
+}
+
+/// What stands on an account.
+pub(in crate::ledger) fn account_standing(conn: &Connection, account: &Pubkey) -> Outcome<AccountStanding> {
+    let sql =
+        "SELECT u.landed_slot FROM delegations d JOIN delegation_use u ON u.delegation = d.seq WHERE d.account = ?1";
+    let landed: Option<i64> = select::value(conn, sql, [account.to_bytes()])?;
+    Ok(AccountStanding {
+        channels: of_account(conn, account)?,
+        in_flight: settle::in_flight_of(conn, account)?,
+        landed_slot: count("landed_slot", landed.unwrap_or(0))?,
+    })
 }
 
 /// How many channels there are, and what they came to: one row.

@@ -39,6 +39,9 @@ pub(in crate::ledger) fn open(conn: &Connection, plan: &ChannelPlan, now: UnixSe
     let Some((delegation, reserved, granted)) = delegation(conn, plan)? else {
         return refused(NotOpened::NoDelegation);
     };
+    if names_another_seller(conn, plan, delegation)? {
+        return refused(NotOpened::OtherSeller);
+    }
     if let Some(why) = not_allowed(conn, plan, delegation, now)? {
         return refused(why);
     }
@@ -94,6 +97,13 @@ fn delegation(conn: &Connection, plan: &ChannelPlan) -> Outcome<Option<(i64, u12
         let reserved = u128::try_from(reserved).unwrap_or(u128::MAX / 2);
         (delegation, reserved, u64::try_from(granted).unwrap_or(0))
     }))
+}
+
+/// Whether the grant that stands pays another seller alone.
+fn names_another_seller(conn: &Connection, plan: &ChannelPlan, delegation: i64) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM delegation_grants WHERE delegation = ?1 AND generation = ?2 AND seller IS NOT NULL AND seller <> ?3";
+    let of = params![delegation, plan.terms.generation, plan.terms.seller.to_bytes()];
+    Ok(select::value::<i64>(conn, sql, of)?.is_some())
 }
 
 /// What a proof has opened: none where it is new, an inner none where it was used for something else.

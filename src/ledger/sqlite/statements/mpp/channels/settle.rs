@@ -202,7 +202,7 @@ fn write_off(conn: &Connection, row: i64) -> Outcome<()> {
 }
 
 /// What settlements of an account have signed that is not known to have landed, in base units.
-pub(in crate::ledger) fn in_flight_of(conn: &Connection, account: &Pubkey) -> Outcome<u128> {
+pub(super) fn in_flight_of(conn: &Connection, account: &Pubkey) -> Outcome<u128> {
     let amounts = select::list(
         conn,
         "SELECT p.amount FROM delegations d JOIN channels c ON c.delegation = d.seq \
