@@ -5,6 +5,7 @@
 use crate::{
     chain::{ChainAccount, ChainError},
     domain::{
+        amount::Amount,
         clock::UnixSeconds,
         key_pair::KeyPair,
         mpp::{
@@ -138,6 +139,20 @@ impl Core {
             }
         }
         Ok(seen)
+    }
+
+    /// Whether a delegation can pay this now, as some endpoint says: one is asked, and all of them where it says that it cannot. An
+    /// endpoint that lies of an empty account keeps no seller from being paid.
+    pub(crate) async fn can_pay(&self, delegation: &Delegation, amount: Amount) -> Result<bool, ChainError> {
+        let can = |seen: SeenDelegation| at(delegation, seen.reading, self.clock.now()).available() >= amount;
+        let read = self.read_delegations(std::slice::from_ref(delegation), 0).await?;
+        if read.into_iter().flatten().any(can) {
+            return Ok(true);
+        }
+        let Some(granted) = self.granted(delegation) else { return Ok(false) };
+        let told = self.chain.accounts_everywhere(&granted.accounts()).await?;
+        let mut told = told.iter().filter_map(|endpoint| endpoint.told.as_ref());
+        Ok(told.any(|(slot, accounts)| can(self.seen(&granted, *slot, accounts))))
     }
 
     /// What these accounts, which were read in this slot, say of a delegation.

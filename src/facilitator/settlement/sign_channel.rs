@@ -10,7 +10,6 @@ use crate::{
         transaction::UnsignedTransaction,
     },
     domain::{
-        amount::Amount,
         mpp::{
             channel::{Channel, ChannelState},
             delegation::{Delegation, DelegationGrant},
@@ -18,7 +17,7 @@ use crate::{
         reason::PayReason,
         settlement::{Attempt, Cost, Purpose, Settlement, Subject},
     },
-    facilitator::{delegated, error::SignFailure},
+    facilitator::error::SignFailure,
     ledger::{ChannelRecord, DelegationKey},
     programs::{
         delegation::{self, Settled},
@@ -82,7 +81,10 @@ impl Settlements {
                 "the grant has ended: its key signs nothing more",
             ));
         }
-        self.look_at_grant(&found, settlement).await?;
+        // What could only fail is not sent: the monitor settles what is left, or writes it off.
+        if !self.core.can_pay(&found, settlement.amount).await? {
+            return Err(SignFailure::refused(PayReason::InsufficientFunds, "the grant cannot pay it as it stands"));
+        }
         let settled =
             Settled { channel: terms.id, seller: terms.seller, amount: settlement.amount, sequence: settling.sequence };
         let (signer, instructions) = self.settle_instructions(&found, &grant, &settled)?;
@@ -101,19 +103,6 @@ fn waits_for_lamports(failure: SignFailure) -> SignFailure {
 }
 
 impl Settlements {
-    /// Looks at the grant before it is signed by. What it cannot pay now is not signed: the monitor settles what is left, or writes
-    /// it off when it is seen again.
-    async fn look_at_grant(&self, found: &Delegation, settlement: &Settlement) -> Result<(), SignFailure> {
-        let seen = self.core.read_delegations(std::slice::from_ref(found), 0).await?;
-        let reading = seen.into_iter().next().flatten().map(|seen| seen.reading);
-        let available =
-            reading.map_or(Amount::ZERO, |reading| delegated::at(found, reading, self.core.clock.now()).available());
-        if available < settlement.amount {
-            return Err(SignFailure::refused(PayReason::InsufficientFunds, "the grant cannot pay it as it stands"));
-        }
-        Ok(())
-    }
-
     /// The instructions that pay a seller by a grant, and the key that it delegates to.
     fn settle_instructions(
         &self,

@@ -264,14 +264,6 @@ macro_rules! on {
                 the_rent_of_a_swig_is_lent_once,
                 an_ended_channel_is_paid_in_part_a_few_times_and_with_no_dust,
             }
-            debts {
-                a_debt_is_booked_and_no_budget_refuses_it,
-                a_known_wallet_onboards_when_strangers_have_used_up_their_budget,
-                what_is_planned_counts_once_it_is_signed,
-                a_leave_gives_something_back_and_is_paid_for_a_few_times_a_day,
-                the_rent_of_a_swig_is_lent_once,
-                an_ended_channel_is_paid_in_part_a_few_times_and_with_no_dust,
-            }
             delegations {
                 a_delegation_comes_back_as_it_was_granted,
                 issuing_voids_what_was_not_signed_and_is_a_generation_of_its_own,

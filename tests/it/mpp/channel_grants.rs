@@ -28,7 +28,7 @@ async fn what_is_approved_beyond_the_grant_opens_no_channel() {
     scene.ends(1_000_000).await;
 }
 
-/// Guard: `Settlements::look_at_grant`. No round of the monitor has seen the revoke when the channel is closed: nothing is signed
+/// Guard: `Core::can_pay`. No round of the monitor has seen the revoke when the channel is closed: nothing is signed
 /// that could only fail, and nobody's decision is waited for.
 #[tokio::test]
 async fn who_revokes_and_closes_at_once_leaves_nothing_held() {

@@ -237,7 +237,7 @@ async fn a_renewal_waits_for_channels_and_the_next_role_settles_the_next() {
     swig.scene.ends(80_000).await;
 }
 
-/// Guards: `check_seller`, `is_ready`. The program would refuse every settlement, and all that was drawn would be lost.
+/// Guards: `check_grant`, `is_ready`. The program would refuse every settlement, and all that was drawn would be lost.
 #[tokio::test]
 async fn a_role_that_is_bound_to_a_seller_opens_channels_to_no_other() {
     let scene = ChannelScene::bare(|settings| settings.delegations.backend = Backend::Swig).await;

@@ -369,7 +369,7 @@ pub(crate) async fn vouchers_are_counted_for_sellers_and_for_all_where_a_cap_ask
     let more = capped(CapRow { global: 10, ..NO_CAP });
     assert_eq!(drawn_with(ledger, &draw(2, 20), RICH, more).await, Ok(2));
     assert_eq!(drawn_with(ledger, &draw(2, 30), RICH, more).await, refused(ChargeReason::GlobalVerifyCap));
-    let tomorrow = ledger.draw_voucher(&draw(2, 30), RICH, more, NOW + 86_400).await.expect("answers");
+    let tomorrow = ledger.draw_voucher(&draw(2, 30), Some(RICH), more, NOW + 86_400).await.expect("answers");
     assert!(matches!(tomorrow, Drawn::Refused(NotDrawn::NotOpen, _)), "the day is not what ends it: {tomorrow:?}");
     assert_eq!(ledger.count_prepared(0, NOW + 86_400).await.expect("counts").all, 0);
 }
