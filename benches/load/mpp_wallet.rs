@@ -28,7 +28,7 @@ use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _};
 /// Decimals of cash.
 pub const DECIMALS: u8 = 6;
 /// Where the root is, from the facilitator's directory.
-const ROOT: &str = ".keys/mpp.root";
+pub const ROOT: &str = ".keys/mpp.root";
 /// Where the key is that pays the protocol's fees.
 const FEES: &str = ".keys/fees.json";
 /// For how long a sign-in is good, in milliseconds.
