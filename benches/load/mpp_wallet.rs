@@ -18,7 +18,6 @@ use sotto::{
     },
     programs::{
         charge::ChargeDraft,
-        delegation::session_account::SessionAccount,
         spl_token::{TokenProgram, TransferChecked, associated_account},
     },
     wire::mpp::siwx::SignedIn,
@@ -81,11 +80,6 @@ pub async fn mint(stage: &Stage) -> Outcome<Pubkey> {
 /// A wallet's own account of cash.
 pub fn cash_account(wallet: &Pubkey, mint: &Pubkey) -> Pubkey {
     associated_account(TokenProgram::Token, wallet, mint)
-}
-
-/// The account that a wallet's channels are settled from.
-pub fn session_account(buyer: Pubkey, mint: Pubkey) -> SessionAccount {
-    SessionAccount { program: TokenProgram::Token, mint, decimals: DECIMALS, buyer }
 }
 
 /// The header of a new sign-in; with resources, a proof of one act.

@@ -44,8 +44,10 @@ use std::{
 };
 
 /// What each channel may draw, in base units, and what its first voucher says: sums of one width.
-const DEPOSIT: u64 = 9_000_000_000;
-const FIRST: u64 = 1_000_000_000;
+const DEPOSIT: u64 = 4_000_000;
+const FIRST: u64 = 1_000_000;
+/// What each buyer grants and has: the most that may be granted. All deposits together fit, or channels were settled at once.
+const MEANS: u64 = 10_000_000_000;
 /// Requests under way at once while everything is prepared.
 const AT_ONCE: usize = 32;
 /// Verbs under way at once.
@@ -53,13 +55,12 @@ const VERBS: usize = 512;
 const PATIENCE: Duration = Duration::from_mins(1);
 const TTL: u64 = 86_400;
 
-/// Onboards so many wallets, each with enough for `channels` channels.
-pub async fn buyers(stage: &Stage, server: &Server, count: usize, channels: usize) -> Outcome<Vec<LocalKey>> {
+/// Onboards so many wallets.
+pub async fn buyers(stage: &Stage, server: &Server, count: usize) -> Outcome<Vec<LocalKey>> {
     let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
-    let means = DEPOSIT * channels as u64;
     let onboarding = (0..count).map(|_| async {
         let wallet = stage::wallet();
-        stage.ask("localnet_fundToken", json!([wallet.pubkey().to_string(), means])).await?;
+        stage.ask("localnet_fundToken", json!([wallet.pubkey().to_string(), MEANS])).await?;
         let ask = async |path: &str, mut body: Value| -> Outcome<Value> {
             body["buyer_wallet"] = json!(wallet.pubkey().to_string());
             let url = format!("http://{}{path}", server.address);
@@ -67,7 +68,7 @@ pub async fn buyers(stage: &Stage, server: &Server, count: usize, channels: usiz
             Ok(http.post(url).header(SIGN_IN_WITH_X, proof).json(&body).send().await?.json().await?)
         };
         let asked =
-            json!({ "spend_limit_atomic": means.to_string(), "deposit_atomic": means.to_string(), "ttl_seconds": TTL });
+            json!({ "spend_limit_atomic": MEANS.to_string(), "deposit_atomic": MEANS.to_string(), "ttl_seconds": TTL });
         let told = ask("/api/sessions/onboard", asked).await?;
         let offered = told["transactions"][0]["tx"].as_str().ok_or_else(|| format!("nothing to sign: {told}"))?;
         let signed = mpp_wallet::signed_offer(&wallet, offered).ok_or("it cannot be signed")?;

@@ -40,7 +40,7 @@ impl Market {
     async fn channels(&self, file: &str, buyers: usize, count: usize) -> Outcome<Vec<String>> {
         let server = self.serve(file)?;
         let each = count.div_ceil(buyers);
-        let wallets = vouchers::buyers(&self.stage, &server, buyers, each).await?;
+        let wallets = vouchers::buyers(&self.stage, &server, buyers).await?;
         server.process.stop()?;
         vouchers::channels(&self.stage, file, &wallets, self.seller, each).await
     }
@@ -53,7 +53,7 @@ pub async fn v2(bench: &mut Bench) -> Outcome<()> {
     let server = market.serve("v2.db")?;
     let channels = vouchers::drawn(secrets);
     // The first voucher of a channel, so that the loads go on from there.
-    let first = vouchers::body(&channels[0].0, 1_000_000_000);
+    let first = vouchers::body(&channels[0].0, 1_000_000);
     let answer = answer_of(server.address, "/mpp/session/voucher", first.into_bytes()).await?;
     if !answer.starts_with(b"{\"success\":true") {
         return Err(format!("no voucher is given: {}", String::from_utf8_lossy(&answer)).into());

@@ -10,7 +10,10 @@ use solana_message::{VersionedMessage, legacy};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
-use sotto::wire::mpp::siwx::SIGN_IN_WITH_X;
+use sotto::{
+    programs::{delegation::session_account::SessionAccount, spl_token::TokenProgram},
+    wire::mpp::siwx::SIGN_IN_WITH_X,
+};
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -167,9 +170,14 @@ impl Desk {
         Ok(cash.chunks(2).map(|both| both.iter().map(|cash| cash.units).sum()).collect())
     }
 
+    /// The account that a wallet's channels are settled from.
+    pub(super) fn session_account(&self, buyer: Pubkey) -> SessionAccount {
+        SessionAccount { program: TokenProgram::Token, mint: self.mint, decimals: mpp_wallet::DECIMALS, buyer }
+    }
+
     /// A wallet's own account and its session account.
     pub(super) fn accounts(&self, wallet: Pubkey) -> [Pubkey; 2] {
-        [mpp_wallet::cash_account(&wallet, &self.mint), mpp_wallet::session_account(wallet, self.mint).address()]
+        [mpp_wallet::cash_account(&wallet, &self.mint), self.session_account(wallet).address()]
     }
 
     /// Sends what a wallet signs and pays for, past the facilitator, and waits until it has landed.

@@ -13,6 +13,7 @@ use crate::{
         mpp::{
             channel::{Channel, ChannelState},
             delegation::{Delegation, DelegationGrant},
+            money::Role,
         },
         reason::PayReason,
         settlement::{Attempt, Cost, Purpose, Settlement, Subject},
@@ -80,6 +81,9 @@ impl Settlements {
                 "the grant has ended: its key signs nothing more",
             ));
         }
+        if settlement.attempts > 0 {
+            self.check_still_granted(&found).await?;
+        }
         let settled =
             Settled { channel: terms.id, seller: terms.seller, amount: settlement.amount, sequence: settling.sequence };
         let (signer, instructions) = self.settle_instructions(&found, &grant, &settled)?;
@@ -88,6 +92,14 @@ impl Settlements {
 }
 
 impl Settlements {
+    /// Refuses to sign anew by a grant that its buyer has taken back: such an attempt cannot land, and would be held as the one
+    /// before was, because nothing is left on chain that tells of it. What is owed is judged by what stands there now.
+    async fn check_still_granted(&self, found: &Delegation) -> Result<(), SignFailure> {
+        let seen = self.core.read_delegations(std::slice::from_ref(found), 0).await?;
+        let is_live = seen.first().copied().flatten().is_some_and(|seen| seen.reading.role == Role::Live);
+        is_live.then_some(()).ok_or_else(|| SignFailure::refused(PayReason::SessionExpired, "the grant is gone"))
+    }
+
     /// The instructions that pay a seller by a grant, and the key that it delegates to.
     fn settle_instructions(
         &self,
