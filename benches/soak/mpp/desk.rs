@@ -1,7 +1,7 @@
 //! What every buyer needs: the facilitator wherever it is, the network, and where answers are kept.
 
 use super::{Kept, Wallet};
-use crate::{Outcome, mpp_wallet, payment::Counter, stage::Stage};
+use crate::{Outcome, dice::Dice, mpp_wallet, payment::Counter, stage::Stage};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use solana_hash::Hash;
@@ -82,6 +82,12 @@ impl Desk {
 
     pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One of the sellers.
+    pub(super) fn seller(&self, dice: &mut Dice) -> Option<Pubkey> {
+        let drawn = dice.below(self.sellers.len() as u64);
+        self.sellers.get(usize::try_from(drawn).ok()?).copied()
     }
 
     pub(super) fn stop(&self) {
