@@ -66,7 +66,25 @@ struct Resource {
     url: String,
 }
 
-async fn echo(State(answer): State<Bytes>, Json(body): Json<Body>) -> Response {
+/// Of a voucher.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "as above")]
+struct VoucherBody {
+    #[serde(rename = "channel_id")]
+    channel_id: String,
+    amount: String,
+    server_nonce: String,
+}
+
+/// Of a preparation.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct PrepareBody {
+    network: Option<String>,
+}
+
+async fn echo<B>(State(answer): State<Bytes>, Json(body): Json<B>) -> Response {
     black_box(body);
     ([(CONTENT_TYPE, "application/json")], answer).into_response()
 }
@@ -78,7 +96,12 @@ pub fn serve(answer: &Path) -> Outcome<()> {
     runtime.block_on(async move {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         println!("{}", serde_json::json!({ "address": listener.local_addr()?.to_string() }));
-        let router = Router::new().route("/verify", post(echo)).route("/settle", post(echo)).with_state(answer);
+        let router = Router::new()
+            .route("/verify", post(echo::<Body>))
+            .route("/settle", post(echo::<Body>))
+            .route("/mpp/session/voucher", post(echo::<VoucherBody>))
+            .route("/mpp/prepare", post(echo::<PrepareBody>))
+            .with_state(answer);
         Ok(axum::serve(listener, router).await?)
     })
 }

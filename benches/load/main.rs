@@ -15,6 +15,7 @@ mod doors;
 mod echo;
 mod generator;
 mod honest;
+mod mpp_wallet;
 mod payers;
 mod penniless;
 mod process;
@@ -22,6 +23,7 @@ mod report;
 mod seed;
 #[expect(dead_code, reason = "what the soak alone asks of a stage")]
 mod stage;
+mod vouchers;
 
 use cases::{Bench, CASES};
 use clap::Parser;
@@ -34,7 +36,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 #[derive(Debug, Parser)]
 #[command(name = "load")]
 struct Args {
-    /// Only this case (V1, S1, S1s, S2, S2s, S3 to S6, O1, M1, R1, G1, N1, T1); may be given several times
+    /// Only this case (V1, S1, S1s, S2, S2s, S3 to S6, O1, M1, R1, G1, N1, T1, V2, C1, C2, M2); may be given several times
     #[arg(long = "case", value_name = "CASE")]
     cases: Vec<String>,
     /// Print one JSON object instead of a table

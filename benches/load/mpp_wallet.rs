@@ -18,7 +18,6 @@ use sotto::{
     },
     programs::{
         charge::ChargeDraft,
-        delegation::session_account::SessionAccount,
         spl_token::{TokenProgram, TransferChecked, associated_account},
     },
     wire::mpp::siwx::SignedIn,
@@ -28,7 +27,7 @@ use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _};
 /// Decimals of cash.
 pub const DECIMALS: u8 = 6;
 /// Where the root is, from the facilitator's directory.
-const ROOT: &str = ".keys/mpp.root";
+pub const ROOT: &str = ".keys/mpp.root";
 /// Where the key is that pays the protocol's fees.
 const FEES: &str = ".keys/fees.json";
 /// For how long a sign-in is good, in milliseconds.
@@ -81,11 +80,6 @@ pub async fn mint(stage: &Stage) -> Outcome<Pubkey> {
 /// A wallet's own account of cash.
 pub fn cash_account(wallet: &Pubkey, mint: &Pubkey) -> Pubkey {
     associated_account(TokenProgram::Token, wallet, mint)
-}
-
-/// The account that a wallet's channels are settled from.
-pub fn session_account(buyer: Pubkey, mint: Pubkey) -> SessionAccount {
-    SessionAccount { program: TokenProgram::Token, mint, decimals: DECIMALS, buyer }
 }
 
 /// The header of a new sign-in; with resources, a proof of one act.

@@ -1,8 +1,9 @@
-//! The cases of `spec/performance.md`, and what they share.
+//! The cases of `spec/performance.md` and `spec/mpp.md` §19, and what they share.
 
 mod growth;
 mod holds;
 mod memory;
+mod mpp;
 mod network;
 mod opening;
 mod paid;
@@ -11,10 +12,8 @@ mod thieves;
 mod verify;
 
 use crate::{
-    Outcome,
-    bodies::Payments,
-    echo,
-    generator::{self, Plan, Shots},
+    Outcome, echo,
+    generator::{self, Plan, Shots, Source},
     process::Process,
     report::{Figure, Goal},
     seed,
@@ -44,7 +43,7 @@ pub struct Bench {
 type Case = for<'a> fn(&'a mut Bench) -> Pin<Box<dyn Future<Output = Outcome<()>> + 'a>>;
 
 /// All cases in the order in which they run.
-pub const CASES: [(&str, Case); 15] = [
+pub const CASES: [(&str, Case); 19] = [
     ("V1", |bench| Box::pin(verify::v1(bench))),
     ("S1", |bench| Box::pin(holds::s1(bench))),
     ("S1s", |bench| Box::pin(holds::s1_scattered(bench))),
@@ -60,6 +59,10 @@ pub const CASES: [(&str, Case); 15] = [
     ("G1", |bench| Box::pin(growth::g1(bench))),
     ("N1", |bench| Box::pin(network::n1(bench))),
     ("T1", |bench| Box::pin(thieves::t1(bench))),
+    ("V2", |bench| Box::pin(mpp::v2(bench))),
+    ("C1", |bench| Box::pin(mpp::c1(bench))),
+    ("C2", |bench| Box::pin(mpp::c2(bench))),
+    ("M2", |bench| Box::pin(mpp::m2(bench))),
 ];
 
 impl Bench {
@@ -90,12 +93,12 @@ impl Bench {
 
     /// Echo and server in turn with the same requests. Answers that are not accepted break the run: a rate of refusals
     /// is no rate.
-    pub fn alternate(
+    pub fn alternate<S: Source>(
         &mut self,
         echo: &Process,
         server: &Server,
         connections: usize,
-        payments: impl Fn(SocketAddr) -> Payments,
+        payments: impl Fn(SocketAddr) -> S,
     ) -> Outcome<Pairs> {
         let mut pairs = Pairs::default();
         let echo: SocketAddr = echo.text("address")?.parse()?;
@@ -115,13 +118,13 @@ impl Bench {
     }
 
     /// The 99th percentiles of echo and server, in turn, at a fixed rate.
-    pub fn half_load(
+    pub fn half_load<S: Source>(
         &self,
         echo: &Process,
         server: &Server,
         connections: usize,
         rate: f64,
-        payments: impl Fn(SocketAddr) -> Payments,
+        payments: impl Fn(SocketAddr) -> S,
     ) -> Outcome<Late> {
         let mut late = Late::default();
         let echo: SocketAddr = echo.text("address")?.parse()?;

@@ -138,7 +138,7 @@ impl Streamer {
     }
 
     async fn opens(&mut self) -> Option<Stream> {
-        let seller = *self.desk.sellers.get(self.dice.below(self.desk.sellers.len() as u64) as usize)?;
+        let seller = self.desk.seller(&mut self.dice)?;
         let deposit = 10_000 + self.dice.below(90_000);
         let act = Proof::Open { seller, deposit: Amount::new(deposit)? };
         let body = json!({

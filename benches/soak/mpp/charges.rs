@@ -123,7 +123,7 @@ impl Charger {
     /// A charge that was asked for by nobody yet.
     async fn signs(&mut self) -> Option<Charge> {
         let amount = 1 + self.dice.below(1_000);
-        let seller = *self.desk.sellers.get(self.dice.below(self.desk.sellers.len() as u64) as usize)?;
+        let seller = self.desk.seller(&mut self.dice)?;
         let (prepared, _) = self.desk.ask("/mpp/prepare", &json!({}), None).await?;
         let (message, wire) = mpp_wallet::charge(&self.wallet, &seller, amount, &prepared)?;
         let mut body = json!({

@@ -1,7 +1,7 @@
 //! What every buyer needs: the facilitator wherever it is, the network, and where answers are kept.
 
 use super::{Kept, Wallet};
-use crate::{Outcome, mpp_wallet, payment::Counter, stage::Stage};
+use crate::{Outcome, dice::Dice, mpp_wallet, payment::Counter, stage::Stage};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use solana_hash::Hash;
@@ -10,7 +10,10 @@ use solana_message::{VersionedMessage, legacy};
 use solana_pubkey::Pubkey;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
-use sotto::wire::mpp::siwx::SIGN_IN_WITH_X;
+use sotto::{
+    programs::{delegation::session_account::SessionAccount, spl_token::TokenProgram},
+    wire::mpp::siwx::SIGN_IN_WITH_X,
+};
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -79,6 +82,12 @@ impl Desk {
 
     pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One of the sellers.
+    pub(super) fn seller(&self, dice: &mut Dice) -> Option<Pubkey> {
+        let drawn = dice.below(self.sellers.len() as u64);
+        self.sellers.get(usize::try_from(drawn).ok()?).copied()
     }
 
     pub(super) fn stop(&self) {
@@ -167,9 +176,14 @@ impl Desk {
         Ok(cash.chunks(2).map(|both| both.iter().map(|cash| cash.units).sum()).collect())
     }
 
+    /// The account that a wallet's channels are settled from.
+    pub(super) fn session_account(&self, buyer: Pubkey) -> SessionAccount {
+        SessionAccount { program: TokenProgram::Token, mint: self.mint, decimals: mpp_wallet::DECIMALS, buyer }
+    }
+
     /// A wallet's own account and its session account.
     pub(super) fn accounts(&self, wallet: Pubkey) -> [Pubkey; 2] {
-        [mpp_wallet::cash_account(&wallet, &self.mint), mpp_wallet::session_account(wallet, self.mint).address()]
+        [mpp_wallet::cash_account(&wallet, &self.mint), self.session_account(wallet).address()]
     }
 
     /// Sends what a wallet signs and pays for, past the facilitator, and waits until it has landed.

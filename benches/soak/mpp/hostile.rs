@@ -1,7 +1,7 @@
 //! Buyers who take away behind the facilitator's back what channels count on: their money, or the grant.
 
 use super::{DEPOSIT, MEANS, Nature, Wallet, channels::Streamer, desk::Desk, grants::Grants};
-use crate::{Outcome, dice::Dice, mpp_wallet, stage};
+use crate::{Outcome, dice::Dice, stage};
 use serde_json::json;
 use sotto::domain::amount::Amount;
 use std::{sync::Arc, time::Duration};
@@ -82,7 +82,7 @@ impl Hostile {
 
 /// Takes away what channels count on.
 async fn strike(desk: &Desk, wallet: &Wallet, nature: Nature) -> Outcome<()> {
-    let account = mpp_wallet::session_account(wallet.pubkey(), desk.mint);
+    let account = desk.session_account(wallet.pubkey());
     if nature == Nature::Revoking {
         desk.lands(wallet, account.revoke()).await?;
         desk.did("grants revoked");
@@ -99,6 +99,6 @@ async fn strike(desk: &Desk, wallet: &Wallet, nature: Nature) -> Outcome<()> {
 
 /// Brings the money back.
 async fn put_back(desk: &Desk, wallet: &Wallet) -> Outcome<()> {
-    let account = mpp_wallet::session_account(wallet.pubkey(), desk.mint);
+    let account = desk.session_account(wallet.pubkey());
     desk.lands(wallet, account.deposit(Amount::new(DEPOSIT / 2).ok_or("an amount")?)).await
 }

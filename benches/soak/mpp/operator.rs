@@ -27,6 +27,7 @@ impl Market {
             return Ok(server);
         }
         block_in_place(|| server.process.stop())?;
+        let with_ledger = [settings, &[("ledger.path", LEDGER)]].concat();
         // Its newest attempt is the one that may have landed; the others are proved absent.
         while let Some((id, buyer, signature)) = held.pop() {
             held.retain(|(other, ..)| *other != id);
@@ -37,11 +38,11 @@ impl Market {
             let search = json!([[signature.to_string()], { "searchTransactionHistory": true }]);
             let status = stage.ask("getSignatureStatuses", search).await?["value"][0].clone();
             let (id, signature) = (id.to_string(), signature.to_string());
-            let landed = ["settlement", "resolve", &id, "--landed", &signature, "--ledger", LEDGER];
-            let absent = ["settlement", "resolve", &id, "--absent", "--i-looked-at", "the network", "--ledger", LEDGER];
+            let landed = ["settlement", "resolve", &id, "--landed", &signature];
+            let absent = ["settlement", "resolve", &id, "--absent", "--i-looked-at", "the network"];
             let has_landed = !status.is_null() && status["err"].is_null();
             let words: &[&str] = if has_landed { &landed } else { &absent };
-            let told = block_in_place(|| stage.run(settings, words))?;
+            let told = block_in_place(|| stage.run(&with_ledger, words))?;
             self.desk.did(if has_landed {
                 "held settlements that had landed"
             } else {

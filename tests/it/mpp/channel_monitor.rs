@@ -4,7 +4,12 @@ use crate::support::{ChannelScene, TTL};
 use serde_json::{Value, json};
 use solana_instruction::{AccountMeta, Instruction};
 use sotto::{
-    domain::{amount::Amount, mpp::choices::Emergency},
+    domain::{
+        amount::Amount,
+        mpp::choices::Emergency,
+        settlement::{AbsenceProof, Resolution, Verdict},
+    },
+    ledger::{LedgerOptions, OperatorLedger as _, Resolved, SqliteLedger},
     localnet::Odds,
 };
 use std::time::Duration;
@@ -81,6 +86,34 @@ async fn a_revoked_delegation_settles_nothing_and_says_so() {
     assert_eq!(scene.closes(&opened).await["shortfall"], json!("30000"));
     scene.is_not_drawn(&opened, 30_000, "session_not_open").await;
     scene.refused("/mpp/session/open", &scene.open_body(&scene.buyer, &scene.seller, 1), "swig_role_not_found").await;
+    scene.ends(0).await;
+}
+
+/// Guard: `check_still_granted`. A revoke takes the witness of a lost settlement away, so that an operator has to look; without the
+/// guard it is signed by the grant that is gone, and held again.
+#[tokio::test]
+async fn what_a_revoke_left_held_is_a_shortfall_once_an_operator_has_looked() {
+    let mut scene = ChannelScene::start().await;
+    let opened = scene.opens(100_000).await;
+    scene.draws(&opened, 30_000).await;
+    scene.world.net.faults().change(|plan| plan.drop_sends = Odds { next: 0, per_mille: 1_000 });
+    scene.refused("/mpp/session/close", &json!({ "channel_id": opened["channel_id"] }), "close_pending").await;
+    scene.revokes(&scene.buyer).await;
+    let held = async || scene.world.ledger().held_settlements().await.expect("reads").pop();
+    scene.world.until("it is held", async || held().await.is_some()).await;
+    let settlement = held().await.expect("is held").settlement.id;
+    scene.world.net.faults().clear();
+    scene.world.kill().await;
+    let ledger = SqliteLedger::open(&scene.world.directory().join("sotto.db"), &LedgerOptions::default()).await;
+    let ledger = ledger.expect("opens");
+    let verdict = Verdict::Absent(AbsenceProof { finalised_height: 1, first_available_block: 0 });
+    let resolution = Resolution { settlement, verdict, words: "an archive node".to_owned() };
+    let resolved = ledger.resolve(&resolution, scene.world.now()).await.expect("writes");
+    assert!(matches!(resolved, Resolved::Written(_)), "{resolved:?}");
+    drop(ledger);
+    scene.world.boot().await;
+    scene.becomes(&opened, "closed").await;
+    assert_eq!(scene.closes(&opened).await["shortfall"], json!("30000"));
     scene.ends(0).await;
 }
 
