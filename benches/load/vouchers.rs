@@ -153,6 +153,7 @@ fn plan(root: &Root, of: &Delegation, (secret, seller): (&ChannelSecret, Pubkey)
         anchor: SettlementId::from_random_bytes(draw(&OsChance)),
         permission: Permission::Off,
         reading: Reading { role: Role::Live, balance: u64::MAX, remaining: u64::MAX },
+        read_at: 0,
         limits: ChannelLimits { of_buyer: 0, of_seller: 0, in_all: 0, ..ChannelLimits::DEFAULT },
         sponsored: Sponsored {
             payer: of.buyer,

@@ -20,9 +20,8 @@ mod upkeep;
 pub use approvals::ApprovalLedger;
 pub use mpp::{
     AccountStanding, ChannelCounts, ChannelLedger, ChannelOpened, ChannelRecord, ChannelRisks, ChannelSettling,
-    ChannelTimes,
-    ChargeClaim, ChargeLedger, ChargeRecorded, DelegationKey, DelegationLedger, Drawn, IssuedKey, IssuerClaim,
-    MppLedger, SeenRole,
+    ChannelTimes, ChargeClaim, ChargeLedger, ChargeRecorded, DelegationKey, DelegationLedger, Drawn, IssuedKey,
+    IssuerClaim, MppLedger, SeenRole,
 };
 pub use open::{OpenLedgerError, import, look_at_channels, look_at_held, look_at_settlement, look_at_spending, open};
 pub use operator::{NotResolved, OperatorLedger, Resolved, SeenLanding, SettlementRecord};

@@ -36,7 +36,8 @@ pub(crate) async fn nothing_new_stands_on_a_grant_that_is_being_replaced(ledger:
     assert_eq!(refused(ledger, &plan(1, 2, 10)).await, NotOpened::Renewing);
     let (closing, none) = ends(ledger, 1, 1).await;
     assert_eq!((closing.channel.state, none), (ChannelState::Closing, None), "it waits");
-    let shares = ledger.plan_shares(&key(43, 1), amount(40), vec![close_id(2)], Amount::ONE, NOW).await.expect("answers");
+    let shares =
+        ledger.plan_shares(&key(43, 1), amount(40), vec![close_id(2)], Amount::ONE, NOW).await.expect("answers");
     assert_eq!((shares, settles(ledger, 3).await, written_off(ledger).await), (Vec::new(), None, Vec::new()));
     recorded(ledger, &renewed, landed()).await;
     let planned = settles(ledger, 4).await.expect("planned");
