@@ -9,19 +9,22 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use sotto::{
     chain::EndpointUrls,
-    domain::amount::Amount,
+    domain::{amount::Amount, mpp::money::Role},
     programs::spl_token::{TokenAccount, TokenProgram},
 };
 use std::time::Duration;
 
 /// The chain as the first of two providers tells it, whose answers can be changed.
 async fn two_providers(scene: &mut ChannelScene) -> Proxy {
+    with_endpoints_of_the_first(scene, 1).await
+}
+
+/// Two providers, of which the first has so many endpoints.
+async fn with_endpoints_of_the_first(scene: &mut ChannelScene, count: usize) -> Proxy {
     let first = Proxy::start(scene.world.net.rpc_url()).await;
     // On one machine each port is a voice.
-    let endpoints = vec![
-        EndpointUrls { rpc: first.url.clone(), websocket: None },
-        EndpointUrls { rpc: scene.world.net.rpc_url(), websocket: Some(scene.world.net.ws_url()) },
-    ];
+    let mut endpoints = vec![EndpointUrls { rpc: first.url.clone(), websocket: None }; count];
+    endpoints.push(EndpointUrls { rpc: scene.world.net.rpc_url(), websocket: Some(scene.world.net.ws_url()) });
     scene.world.reboots_with_endpoints(endpoints).await;
     first
 }
@@ -53,14 +56,39 @@ fn with_units(truth: &Value, units: u64) -> Value {
     })
 }
 
-/// Guard: `ChannelMonitor::write_off_account`. It is asked first and says for as long as it takes that nothing is there.
+/// Guard: `ChannelMonitor::look`, which asks the endpoints in turn. What one says twice the other denies in between.
 #[tokio::test]
-async fn one_endpoint_that_calls_an_account_empty_makes_nobody_lose_anything() {
-    let log = Log::listen();
+async fn one_endpoint_that_calls_a_grant_gone_ends_no_channel() {
     let mut scene = ChannelScene::start().await;
     let liar = two_providers(&mut scene).await;
     let opened = scene.opens(100_000).await;
     scene.draws(&opened, 30_000).await;
+    liar.change(|method, truth| (method == "getMultipleAccounts").then(|| Reply::Result(without(truth))));
+    for role in [Role::Gone, Role::Live, Role::Gone, Role::Live, Role::Gone, Role::Live] {
+        let is_told = async || {
+            let reading = scene.delegation(&scene.buyer).await.reading;
+            reading.is_some_and(|seen| seen.reading.role == role)
+        };
+        scene.world.until("each has its turn", is_told).await;
+    }
+    assert_eq!(scene.shown(&opened).await["state"], json!("open"));
+    liar.is_honest();
+    scene.closes(&opened).await;
+    scene.ends(30_000).await;
+}
+
+/// Guard: `ChannelMonitor::write_off_account`. It has many endpoints, and they say for as long as it takes that nothing is there.
+#[tokio::test]
+async fn one_provider_that_calls_an_account_empty_makes_nobody_lose_anything() {
+    let log = Log::listen();
+    let mut scene = ChannelScene::start().await;
+    let liar = with_endpoints_of_the_first(&mut scene, 7).await;
+    let opened = scene.opens(100_000).await;
+    scene.draws(&opened, 30_000).await;
+    liar.change(|method, truth| (method == "getMultipleAccounts").then(|| Reply::Result(with_units(truth, 999_999))));
+    // The turn of the other is just over.
+    scene.sees(&scene.buyer, 999_999).await;
+    scene.sees(&scene.buyer, 1_000_000).await;
     liar.change(|method, truth| (method == "getMultipleAccounts").then(|| Reply::Result(without(truth))));
     let ended = scene.becomes(&opened, "closed").await;
     assert_eq!((&ended["reason"], &ended["settled"]), (&json!("role_removed"), &json!("30000")), "{ended:#}");
