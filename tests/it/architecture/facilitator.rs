@@ -96,7 +96,8 @@ fn who_waits_for_a_settlement_of_the_protocol_waits_on_its_event() {
     for source in source_files::below("src/facilitator/mpp") {
         let waits = ["delegations", "channels"].iter().any(|folder| source.path.starts_with(folder));
         let text = source.product();
-        found += usize::from(waits && text.contains("progress.notified()"));
+        let on_event = ["progress.of_any()", "settlements.await_outcome("].iter().any(|way| text.contains(way));
+        found += usize::from(waits && on_event);
         if waits && (text.contains("sleep(") || text.contains("interval(")) {
             wrong.push(source.to_string());
         }

@@ -97,9 +97,9 @@ pub(crate) async fn what_is_held_takes_no_place_of_what_may_be_in_flight(ledger:
     let ChannelOpened::New(_, anchor) = opens(ledger, &one_at_once(2)).await else { panic!("not opened") };
     lands(ledger, &anchor, 3_002).await;
     // What is sent again counts again.
-    let again = recorded(ledger, &held, absent()).await;
+    let again = in_flight(ledger, &recorded(ledger, &held, absent()).await, 3_101).await;
     assert!(matches!(refused(ledger, &one_at_once(3)).await, NotOpened::Barred(_)));
-    lands(ledger, &again, 3_101).await;
+    recorded(ledger, &again, landed()).await;
     let owed = record(ledger, 1).await.channel.money.owed();
     assert_eq!((owed, standing(ledger, 1).await.4), (Amount::ZERO, 40));
 }

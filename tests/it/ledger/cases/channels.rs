@@ -40,7 +40,6 @@ pub(crate) fn channel_id(number: u8) -> PublicId {
 fn anchor(number: u8) -> SettlementId {
     settlement_id(1_000 + u32::from(number))
 }
-
 /// The settlement of a number that no onboarding has.
 pub(crate) fn close_id(number: u32) -> SettlementId {
     settlement_id(2_000 + number)
