@@ -10,7 +10,11 @@ use super::{
 use crate::Outcome;
 use solana_pubkey::Pubkey;
 use sotto::domain::mpp::channel_id::PublicId;
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 /// Contradictions that are told one by one; more of them say nothing new.
 const TOLD: usize = 20;
@@ -67,7 +71,7 @@ impl Claims {
             match rows.channel(*id) {
                 Some(row) if row.cumulative >= *shown && row.sequence >= *sequence => {}
                 row => {
-                    broken.push(format!("{id}: voucher {sequence} of {shown} was shown, and the ledger has {row:?}"))
+                    broken.push(format!("{id}: voucher {sequence} of {shown} was shown, and the ledger has {row:?}"));
                 }
             }
         }
@@ -154,12 +158,12 @@ impl Market {
     /// Each channel has ended with what its seller was shown, and its end was told as it is.
     fn compare_channels(&self, rows: &Rows, totals: &mut Totals, found: &mut Vec<String>) {
         let kept = self.desk.kept();
-        let mut heard = BTreeMap::new();
+        let mut heard = BTreeSet::new();
         for channel in &kept.channels {
             totals.channels += 1;
             totals.vouchers += channel.vouchers.len() as u64;
             totals.shown += channel.shown();
-            heard.insert(channel.id.to_bytes(), ());
+            heard.insert(channel.id.to_bytes());
             match rows.channel(channel.id) {
                 Some(row) => {
                     totals.settled += row.settled;
@@ -173,7 +177,7 @@ impl Market {
             }
         }
         // Whose opening was never answered, nobody could draw from.
-        for (id, row) in rows.channels.iter().filter(|(id, _)| !heard.contains_key(*id)) {
+        for (id, row) in rows.channels.iter().filter(|(id, _)| !heard.contains(*id)) {
             totals.unheard += 1;
             if row.cumulative > 0 || !matches!(row.state.as_str(), "closed" | "failed") {
                 found.push(format!("channel {} that nobody heard of: {row:?}", hex::encode(id)));

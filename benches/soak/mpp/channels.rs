@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_mins(4);
 /// How long a close is waited for whose settlement an operator may have to look at.
 const UNTIL_HELD: Duration = Duration::from_secs(20);
 /// How long an opening is asked for by one proof, which is good for five minutes.
-const OPENING: Duration = Duration::from_secs(60);
+const OPENING: Duration = Duration::from_mins(1);
 /// After how many seconds without a voucher a channel is closed: the least that may be asked for.
 const IDLE: u64 = 60;
 /// The most vouchers of one channel.

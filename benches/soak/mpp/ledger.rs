@@ -111,8 +111,11 @@ fn sums(all: impl Iterator<Item = (Pubkey, Pubkey, u64)>) -> (BTreeMap<Pubkey, u
     (by_buyer, by_seller)
 }
 
-/// Every voucher of a ledger: channel and number, with its sum and its nonce.
-pub(super) fn vouchers(ledger: &Path) -> Outcome<HashMap<([u8; 16], u64), (u64, String)>> {
+/// Vouchers by channel and number, each with its sum and its nonce.
+pub(super) type Vouchers = HashMap<([u8; 16], u64), (u64, String)>;
+
+/// Every voucher of a ledger.
+pub(super) fn vouchers(ledger: &Path) -> Outcome<Vouchers> {
     let reader = Connection::open_with_flags(ledger, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut statement = reader.prepare(
         "SELECT c.id, v.sequence, v.cumulative, v.server_nonce FROM vouchers v JOIN channels c ON c.seq = v.channel",

@@ -91,7 +91,7 @@ mod tests {
         assert!(last.saw(at(50)) && last.are_apart());
         assert!(!last.saw(at(40)), "told once");
         assert!(last.saw(at(100)) && !last.are_apart());
-        assert_eq!(last.young(Duration::from_secs(60)), Some(at(100)));
+        assert_eq!(last.young(Duration::from_mins(1)), Some(at(100)));
         assert_eq!(LastCompared::default().young(Duration::MAX), None);
     }
 }
