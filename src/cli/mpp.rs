@@ -1,6 +1,7 @@
 //! What the Machine Payments Protocol needs of the chain before it is served: the mints, which have to be ones that can do nothing
 //! but move.
 
+use super::reach::{Trouble, answered};
 use crate::{
     chain::{Chain, ChainAccount, ChainError},
     config::{Config, MppChannelsConfig, MppConfig, NetworkName},
@@ -43,9 +44,13 @@ pub(super) enum MintError {
 }
 
 /// What is served; none where MPP is switched off.
-pub(super) async fn settings(config: &Config, chain: &impl Chain) -> Result<Option<MppSettings>, MintError> {
+pub(super) async fn settings(
+    config: &Config,
+    chain: &impl Chain,
+    trouble: Trouble<'_>,
+) -> Result<Option<MppSettings>, MintError> {
     let Some(mpp) = &config.mpp else { return Ok(None) };
-    let mut assets = assets(mpp, chain).await?.into_iter();
+    let mut assets = assets(mpp, chain, trouble).await?.into_iter();
     let asset = assets.next().ok_or(MintError::NoMint(mpp.mint))?;
     let offer = ChargeOffer { asset, others: assets.collect(), min_amount: mpp.min_amount };
     Ok(Some(MppSettings {
@@ -126,9 +131,13 @@ fn channel_settings(config: &MppChannelsConfig) -> ChannelSettings {
 }
 
 /// The tokens that are taken, the one of a request that names none first.
-pub(super) async fn assets(mpp: &MppConfig, chain: &impl Chain) -> Result<Vec<ChargeAsset>, MintError> {
+pub(super) async fn assets(
+    mpp: &MppConfig,
+    chain: &impl Chain,
+    trouble: Trouble<'_>,
+) -> Result<Vec<ChargeAsset>, MintError> {
     let mints: Vec<Pubkey> = std::iter::once(mpp.mint).chain(mpp.further_mints.iter().copied()).collect();
-    let accounts = chain.accounts(&mints).await?;
+    let accounts = answered(trouble, || chain.accounts(&mints)).await?;
     mints.iter().zip(&accounts).map(|(mint, account)| asset(*mint, account.as_ref())).collect()
 }
 

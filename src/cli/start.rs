@@ -93,7 +93,7 @@ async fn build(config: &Config, trouble: Trouble<'_>) -> Result<Service, WiringE
         clock,
         chance: Arc::clone(&chance),
     };
-    let mpp = mpp::settings(config, &*chain).await?;
+    let mpp = mpp::settings(config, &*chain, trouble).await?;
     let facilitator = Facilitator::new(ports, keys, wiring::settings(config, network.clone(), mpp)?);
     let refused_settlement = refused_settlement(config, &*ledger).await?;
     let settings = ApiSettings { refused_settlement, ..wiring::api_settings(config, chance) };

@@ -3,7 +3,10 @@
 use super::examine::Finding;
 use crate::{
     chain::{Chain, block_times},
-    cli::mpp::{assets, clock_check},
+    cli::{
+        mpp::{assets, clock_check},
+        reach::Trouble,
+    },
     config::{Config, MppConfig},
     domain::{
         amount::Amount,
@@ -41,7 +44,7 @@ pub(super) async fn examine(chain: &impl Chain, config: &Config) -> Vec<Finding>
 
 async fn mints(chain: &impl Chain, mpp: &MppConfig) -> Vec<Finding> {
     let subject = "MPP mint";
-    match assets(mpp, chain).await {
+    match assets(mpp, chain, Trouble::IsTold).await {
         Ok(assets) => {
             let told = assets.iter().map(|asset| {
                 Finding::well(

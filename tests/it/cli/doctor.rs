@@ -1,11 +1,11 @@
 //! What `sotto doctor` finds of the Machine Payments Protocol, against a network of its own.
 
 use super::{
-    directory, json,
-    service::{Starting, network},
+    Running, directory, json,
+    service::{Starting, network, set_faults},
     sotto, stderr, stdout,
 };
-use serde_json::Value;
+use serde_json::{Value, json as value};
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, process::Command};
 
 /// What serves the protocol here, and these settings.
@@ -45,15 +45,20 @@ fn root(here: &Path, name: &str, byte: &str) {
     file.write_all(byte.repeat(32).as_bytes()).expect("writes");
 }
 
+/// What the protocol needs beside a network: the name of its mint, a fee payer and a root.
+fn prepare(here: &Path, network: &Running) {
+    let ask = r#"{ "jsonrpc": "2.0", "id": 1, "method": "localnet_describe" }"#;
+    let described = super::rpc_call(network.1["network.rpc_urls"].as_str().expect("a URL"), ask);
+    fs::write(here.join("mint"), described["result"]["mppMint"].as_str().expect("a mint")).expect("a file");
+    assert!(sotto(here, &["keygen", "fees.json"]).status.success());
+    root(here, "root", "ab");
+}
+
 #[test]
 fn the_doctor_says_what_the_protocol_needs_and_what_stands() {
     let (_outer, here) = directory();
     let network = network(&here);
-    let ask = r#"{ "jsonrpc": "2.0", "id": 1, "method": "localnet_describe" }"#;
-    let described = super::rpc_call(network.1["network.rpc_urls"].as_str().expect("a URL"), ask);
-    fs::write(here.join("mint"), described["result"]["mppMint"].as_str().expect("a mint")).expect("a file");
-    assert!(sotto(&here, &["keygen", "fees.json"]).status.success());
-    root(&here, "root", "ab");
+    prepare(&here, &network);
     root(&here, "other", "cd");
 
     let found = findings(&here, &[]);
@@ -81,6 +86,24 @@ fn the_doctor_says_what_the_protocol_needs_and_what_stands() {
     is(&found, "MPP credit line", true, "off");
     is(&findings(&here, &["mpp.credit_line=500"]), "MPP credit line", true, "is 0 of 500");
     is(&findings(&here, &["mpp.root=file:other"]), "MPP root", false, "mpp.previous_roots");
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!(network.stop(), Some(0));
+}
+
+/// Guard: `answered`. The network tells which one it is, and then nothing of the mints.
+#[test]
+fn a_service_whose_rpc_does_not_tell_the_mints_waits_for_it() {
+    let (_outer, here) = directory();
+    let network = network(&here);
+    prepare(&here, &network);
+    let refused = |next: u32| value!({ "tooManyRequests": { "next": next, "method": "getMultipleAccounts" } });
+    set_faults(&network, &refused(1_000_000));
+    let own = settings(&here, &[]);
+    let mut service = Starting::of(Command::new(env!("CARGO_BIN_EXE_sotto")).args(&own), &here);
+    let why = service.until_it_logs("the start waits for the Solana RPC");
+    assert!(why.contains("reading accounts") && why.contains("429"), "{why}");
+    set_faults(&network, &refused(0));
+    service.announcement();
     assert_eq!(service.stop(), Some(0));
     assert_eq!(network.stop(), Some(0));
 }

@@ -90,7 +90,7 @@ fn rpc(network: &Running) -> &str {
     network.1["network.rpc_urls"].as_str().expect("a URL")
 }
 
-fn set_faults(network: &Running, plan: &Value) {
+pub(super) fn set_faults(network: &Running, plan: &Value) {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "localnet_setFaults", "params": [plan] });
     let answer = rpc_call(rpc(network), &body.to_string());
     assert!(answer.get("error").is_none(), "{answer:#}");
