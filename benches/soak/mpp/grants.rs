@@ -77,10 +77,19 @@ impl Grants {
         self.until(ONBOARD, &body, "ready", patience, Vec::new).await
     }
 
-    /// Takes everything back; says whether it is.
+    /// Takes everything back; says whether it is. It waits for finality, which no life sees that is killed within seconds, so the
+    /// patience begins anew until there are kills no more.
     async fn leaves(&self) -> bool {
         let body = json!({ "buyer_wallet": self.wallet.pubkey().to_string() });
-        self.until("/api/sessions/leave", &body, "left", PATIENCE, || Proof::Leave.resources()).await
+        loop {
+            let kills_go_on = !self.desk.enough();
+            if self.until("/api/sessions/leave", &body, "left", PATIENCE, || Proof::Leave.resources()).await {
+                return true;
+            }
+            if !kills_go_on {
+                return false;
+            }
+        }
     }
 
     /// Asks for a transaction, signs and confirms it, until what was asked for is so.
