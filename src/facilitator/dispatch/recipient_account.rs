@@ -16,7 +16,7 @@ use crate::{
     },
     facilitator::{
         PayRefusal, SessionError, SessionRefusal, recipients::RecipientAccount, settlement::driver::Until,
-        sponsor::budget::FIXED_LIMIT_BACKOFF,
+        sponsor::budget::again_in,
     },
     ledger::{LedgerError, Work},
 };
@@ -91,11 +91,7 @@ impl Dispatch {
         }
         let cost = self.sponsor.creation_cost().await?;
         let over = self.core.ledger.over_budget(&BudgetSubject::of(session), cost, self.core.clock.now()).await?;
-        Ok(over.map(|over| NotCreated::Yet {
-            detail: NO_BUDGET,
-            scope: over.scope,
-            again_in: over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs()),
-        }))
+        Ok(over.map(|over| NotCreated::Yet { detail: NO_BUDGET, scope: over.scope, again_in: again_in(&over) }))
     }
 
     /// Why strangers have had what they may have of us in a day. Listed recipients count for nobody.

@@ -22,7 +22,7 @@ use crate::{
         funding::FundingMonitor,
         locks::Locks,
         settlement::Settlements,
-        sponsor::{Sponsor, budget::FIXED_LIMIT_BACKOFF},
+        sponsor::{Sponsor, budget::again_in},
     },
     programs::issued_ciphertext::IssuedCiphertexts,
 };
@@ -84,6 +84,5 @@ fn because(reason: PayReason, detail: impl Into<String>) -> PayRefusal {
 
 /// A payment whose fee a budget does not cover.
 fn over_budget(over: &OverBudget) -> PayRefusal {
-    let again_in = Some(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs()));
-    PayRefusal::new(over.scope.reason()).again_in(again_in)
+    PayRefusal::new(over.scope.reason()).again_in(Some(again_in(over)))
 }

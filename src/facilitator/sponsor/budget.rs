@@ -27,7 +27,7 @@ use tokio::time::Instant;
 /// How long a limit that was reached is left alone at most: attempts that are proved dead free it earlier than its window says.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// How long a limit is left alone that waiting does not free; an operator may raise it.
-pub(crate) const FIXED_LIMIT_BACKOFF: Duration = Duration::from_secs(30);
+const FIXED_LIMIT_BACKOFF: Duration = Duration::from_secs(30);
 /// How many limits are remembered before those that may be tried again are forgotten.
 const REMEMBERED: usize = 1_024;
 /// What a transfer may cost in fees, for the first look at a fee payer's balance: three signatures.
@@ -71,7 +71,7 @@ impl ExhaustedBudgets {
             until: now + wait,
             fee_fits: over.fee_fits,
             reason: over.scope.reason(),
-            retry_after: Some(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs())),
+            retry_after: Some(again_in(over)),
         };
         limits.insert(key, limit);
     }
@@ -263,8 +263,13 @@ fn no_funded_key() -> SignFailure {
     SignFailure::refused(PayReason::InsufficientSponsorBalance, "a key that pays would fall below its floor")
 }
 
+/// Seconds after which coming back may help whom a budget stops.
+pub(crate) fn again_in(over: &OverBudget) -> u64 {
+    over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs())
+}
+
 /// An opening that a budget stops.
 pub(crate) fn over_budget_refusal(over: &OverBudget) -> SessionRefusal {
     SessionRefusal::because(SessionReason::QuotaExceeded, "the budget for sponsored fees, rents and grants is used up")
-        .again_in(Some(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs())))
+        .again_in(Some(again_in(over)))
 }

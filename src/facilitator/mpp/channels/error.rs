@@ -7,7 +7,7 @@ use crate::{
         reason::ChargeReason,
         spellings::Spellings,
     },
-    facilitator::{FacilitatorError, sponsor::budget::FIXED_LIMIT_BACKOFF},
+    facilitator::{FacilitatorError, sponsor::budget::again_in},
 };
 
 /// A request for a channel that is refused.
@@ -97,10 +97,7 @@ pub(super) fn not_opened(why: NotOpened, until_tomorrow: u64) -> RefusedChannel 
             "Too many channels of this buyer ended today without having paid anything.",
         )
         .again_in(until_tomorrow),
-        NotOpened::OverBudget(over) => {
-            let again_in = over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs());
-            RefusedChannel::new(word_of(fee_cap(over.scope))).again_in(again_in)
-        }
+        NotOpened::OverBudget(over) => RefusedChannel::new(word_of(fee_cap(over.scope))).again_in(again_in(&over)),
         NotOpened::InsufficientBalance => RefusedChannel::new(ChannelReason::InsufficientBalance),
     }
 }

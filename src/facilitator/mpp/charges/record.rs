@@ -20,7 +20,7 @@ use crate::{
     facilitator::{
         mpp::{ChargeError, RefusedCharge},
         settlement::{driver::Until, sign::attempt},
-        sponsor::budget::FIXED_LIMIT_BACKOFF,
+        sponsor::budget::again_in,
     },
     ledger::{ChargeRecorded, Work},
 };
@@ -89,5 +89,5 @@ impl Charges {
 
 /// A budget is used up.
 fn over_budget(over: &OverBudget) -> RefusedCharge {
-    RefusedCharge::new(fee_cap(over.scope)).again_in(over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs()))
+    RefusedCharge::new(fee_cap(over.scope)).again_in(again_in(over))
 }

@@ -19,7 +19,7 @@ use crate::{
         reason::PayReason,
         settlement::Cost,
     },
-    facilitator::{delegated::roots, settlement::sign::attempt, sponsor::budget::FIXED_LIMIT_BACKOFF},
+    facilitator::{delegated::roots, settlement::sign::attempt, sponsor::budget},
     ledger::{IssuedKey, OnboardRecorded, Work},
 };
 use solana_pubkey::Pubkey;
@@ -178,7 +178,7 @@ impl Delegations {
             OnboardRecorded::NothingGranted => Err(OnboardReason::RoleNotFound.into()),
             OnboardRecorded::Barred(bar) => Err(RefusedOnboarding::from(bar).into()),
             OnboardRecorded::OverBudget(over) => {
-                let again_in = over.retry_after.unwrap_or(FIXED_LIMIT_BACKOFF.as_secs());
+                let again_in = budget::again_in(&over);
                 tracing::warn!(
                     scope = over.scope.word(),
                     reason = PayReason::word(over.scope.reason()),
