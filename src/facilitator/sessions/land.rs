@@ -145,9 +145,6 @@ impl Sessions {
             let mut calm = true;
             loop {
                 let progress = self.settlements.progress.of_any();
-                tokio::pin!(progress);
-                // Registered before looking, so that an end between the look and the wait is not missed.
-                progress.as_mut().enable();
                 let mut open = 0;
                 for session in self.core.ledger.live_sessions(user, &self.core.settings.served.asset).await? {
                     let waiting = self.core.ledger.open_holds(session.id).await?;

@@ -119,9 +119,7 @@ impl Channels {
         is_wanted: impl Fn(&ChannelRecord) -> bool,
     ) -> Result<bool, ChannelError> {
         loop {
-            let mut told = std::pin::pin!(self.shared.settlements.progress.of_any());
-            // From before the look, so that nothing is missed in between.
-            told.as_mut().enable();
+            let told = self.shared.settlements.progress.of_any();
             let record = self.shared.core.ledger.find_channel(id).await?;
             if record.is_some_and(|record| is_wanted(&record)) {
                 return Ok(true);
