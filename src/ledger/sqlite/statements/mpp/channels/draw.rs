@@ -2,7 +2,7 @@
 //!
 //! It fails, if it fails, before it has written anything, so that a batch of vouchers needs no savepoints.
 
-use super::{channel, delegation_of};
+use super::{channel, delegation_of, known_parties};
 use crate::ledger::sqlite::statements::{
     Outcome,
     mpp::{sponsoring, verified},
@@ -122,9 +122,7 @@ fn standing(
     if !counts_for_all(limits) {
         return Ok(Standing::Stranger);
     }
-    let anchor =
-        "SELECT t.stranger FROM channels c JOIN mpp_transactions t ON t.settlement = c.anchor WHERE c.seq = ?1";
-    if select::value::<i64>(conn, anchor, [row])? == Some(0) {
+    if known_parties(conn, row)?.buyer {
         return Ok(Standing::Known);
     }
     sponsoring::payer_standing(conn, &channel.terms.buyer, now)

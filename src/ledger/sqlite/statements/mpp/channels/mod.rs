@@ -172,6 +172,21 @@ pub(in crate::ledger) fn account_standing(conn: &Connection, account: &Pubkey) -
     })
 }
 
+/// Which parties of a channel were wallets that we know when it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct KnownParties {
+    buyer: bool,
+    seller: bool,
+}
+
+/// Who was known when a channel was opened, as its anchor says.
+fn known_parties(conn: &Connection, row: i64) -> Outcome<KnownParties> {
+    let anchor = "SELECT t.stranger = 0, t.seller_known FROM channels c JOIN mpp_transactions t ON t.settlement = c.anchor \
+        WHERE c.seq = ?1";
+    let known = |row: &Row<'_>| Ok(KnownParties { buyer: row.get(0)?, seller: row.get(1)? });
+    Ok(conn.prepare_cached(anchor)?.query_row([row], known).optional()?.unwrap_or_default())
+}
+
 /// How many channels there are, and what they came to: one row.
 pub(in crate::ledger) fn counts(conn: &Connection) -> Outcome<ChannelCounts> {
     let (open, vouchers, settled): (i64, i64, i64) = conn

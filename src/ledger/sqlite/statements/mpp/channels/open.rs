@@ -86,7 +86,8 @@ fn delegation(conn: &Connection, plan: &ChannelPlan) -> Outcome<Option<(i64, u12
         .prepare_cached(
             "SELECT d.seq, u.reserved, g.spend_limit - g.moved FROM delegations d \
              JOIN delegation_use u ON u.delegation = d.seq \
-             JOIN delegation_grants g ON g.delegation = d.seq AND g.generation = d.generation WHERE d.account = ?1 AND d.buyer = ?2 AND d.mint = ?3 AND d.state = 'active' AND d.generation = ?4",
+             JOIN delegation_grants g ON g.delegation = d.seq AND g.generation = d.generation \
+             WHERE d.account = ?1 AND d.buyer = ?2 AND d.mint = ?3 AND d.state = 'active' AND d.generation = ?4",
         )?
         .query_row(
             params![terms.account.to_bytes(), terms.buyer.to_bytes(), terms.mint.to_bytes(), terms.generation],

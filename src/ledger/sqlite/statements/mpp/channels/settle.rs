@@ -1,6 +1,6 @@
 //! Settling what channels owe: planned here, carried by the driver of every settlement, and booked here again by its events.
 
-use super::{LIVE, channel, delegation, delegation_of, numbered};
+use super::{LIVE, channel, delegation, delegation_of, known_parties, numbered};
 use crate::ledger::sqlite::statements::{
     Outcome, missing,
     mpp::{issued, sponsoring},
@@ -56,17 +56,12 @@ fn plan(
 /// Writes who is sponsored by a channel's settlement; no cap refuses one.
 fn sponsor(conn: &Connection, row: i64, channel: &Channel, id: SettlementId, now: UnixSeconds) -> Outcome<()> {
     // Whoever was known when it was opened is.
-    let was_known = |column: &str| -> Outcome<bool> {
-        let sql = format!(
-            "SELECT 1 FROM channels c JOIN mpp_transactions t ON t.settlement = c.anchor WHERE c.seq = ?1 AND {column}"
-        );
-        Ok(select::value::<i64>(conn, &sql, [row])?.is_some())
-    };
+    let known = known_parties(conn, row)?;
     let sponsored = Sponsored {
         payer: channel.terms.buyer,
         seller: Some(channel.terms.seller),
-        payer_is_listed: was_known("t.stranger = 0")?,
-        seller_is_listed: was_known("t.seller_known = 1")?,
+        payer_is_listed: known.buyer,
+        seller_is_listed: known.seller,
         lamports: SETTLEMENT_FEE,
         caps: Caps::DEFAULT,
     };
