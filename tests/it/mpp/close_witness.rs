@@ -22,9 +22,23 @@ async fn owing() -> (ChannelScene, Proxy, Value) {
     (scene, provider, opened)
 }
 
+/// A channel that owes as much, whose settlement is lost on its way.
+async fn losing() -> (ChannelScene, Proxy, Value, Lost) {
+    let (scene, provider, opened) = owing().await;
+    let lost = Lost::default();
+    provider.loses(&lost);
+    (scene, provider, opened, lost)
+}
+
 async fn held(scene: &ChannelScene) -> Option<Settlement> {
     let held = scene.world.ledger().held_settlements().await.expect("reads");
     held.into_iter().next().map(|record| record.settlement)
+}
+
+/// The buyer takes the grant back once a settlement is on its way.
+async fn revokes_on_the_way(scene: &ChannelScene, lost: &Lost) {
+    scene.world.until("it is on its way", async || lost.signature().is_some()).await;
+    scene.revokes(&scene.buyer).await;
 }
 
 fn assert_closed(closed: &Value, settled: &str, shortfall: &str) {
@@ -53,9 +67,7 @@ async fn a_settlement_that_landed_and_is_hidden_is_held_and_paid_once() {
 /// Guard: `money::witness`. What was lost on its way has moved nothing, and the grant says so.
 #[tokio::test]
 async fn a_settlement_that_was_lost_is_signed_anew() {
-    let (scene, provider, opened) = owing().await;
-    let lost = Lost::default();
-    provider.loses(&lost);
+    let (scene, _provider, opened, lost) = losing().await;
     let closed = scene.closes(&opened).await;
     assert_closed(&closed, "30000", "0");
     let first = lost.signature().expect("one was lost");
@@ -68,12 +80,9 @@ async fn a_settlement_that_was_lost_is_signed_anew() {
 /// that is gone tells nothing. Nothing can be signed by it any more, so nobody has to decide.
 #[tokio::test]
 async fn a_settlement_that_fails_because_its_grant_is_gone_is_a_loss_and_not_held() {
-    let (scene, provider, opened) = owing().await;
-    let lost = Lost::default();
-    provider.loses(&lost);
+    let (scene, provider, opened, lost) = losing().await;
     let revokes = async {
-        scene.world.until("it is on its way", async || lost.signature().is_some()).await;
-        scene.revokes(&scene.buyer).await;
+        revokes_on_the_way(&scene, &lost).await;
         provider.lets_go().await;
     };
     let (closed, ()) = tokio::join!(scene.closes(&opened), revokes);
@@ -86,12 +95,9 @@ async fn a_settlement_that_fails_because_its_grant_is_gone_is_a_loss_and_not_hel
 /// place of what is in flight.
 #[tokio::test]
 async fn a_settlement_that_was_lost_and_whose_grant_is_gone_is_held() {
-    let (scene, provider, opened) = owing().await;
-    let lost = Lost::default();
-    provider.loses(&lost);
+    let (scene, _provider, opened, lost) = losing().await;
     let revokes = async {
-        scene.world.until("it is on its way", async || lost.signature().is_some()).await;
-        scene.revokes(&scene.buyer).await;
+        revokes_on_the_way(&scene, &lost).await;
         scene.world.until("it is held", async || held(&scene).await.is_some()).await;
         let delegate = scene.delegation(&scene.buyer).await.grant.expect("a grant").terms;
         let approve = scene.session_account(&scene.buyer).approve(&delegate.delegate, delegate.limit);
